@@ -1,0 +1,111 @@
+"""How a device joins: an employee makes a one-use token, the agent spends it and gets a token of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from agents.errors import (
+    RegistrationRefusedError,
+    UnknownBusinessError,
+    UnknownEmployeeError,
+    UnknownLocationError,
+)
+from agents.tokens import Tokens, new_registration_token, token_hash
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What a registration token is for; `metrics_interval_seconds` is how often its device will upload."""
+
+    business_id: UUID
+    service_location_id: UUID | None
+    device_name: str
+    lifetime: timedelta
+    metrics_interval_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """What an agent says of its device when it registers."""
+
+    hostname: str | None = None
+    os_type: str | None = None
+    os_version: str | None = None
+    os_architecture: str | None = None
+    device_type: str | None = None
+    ip_address: str | None = None
+    mac_address: str | None = None
+    cpu_model: str | None = None
+    total_memory_gb: float | None = None
+    total_disk_gb: float | None = None
+    agent_version: str | None = None
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the values in the order of the query `register_device`."""
+        return (
+            self.hostname, self.os_type, self.os_version, self.os_architecture, self.device_type, self.ip_address,
+            self.mac_address, self.cpu_model, self.total_memory_gb, self.total_disk_gb, self.agent_version,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new device and its token; the token is shown once and never stored."""
+
+    agent_id: UUID
+    agent_token: str
+    business_id: UUID
+    service_location_id: UUID | None
+    metrics_interval_seconds: int
+
+
+async def create_registration_token(
+    pool: asyncpg.Pool, request: TokenRequest, employee_id: UUID, now: datetime
+) -> tuple[str, datetime]:
+    """Return a new one-use token and its expiry (UTC).
+
+    Raises UnknownBusinessError, UnknownLocationError or UnknownEmployeeError.
+    """
+    token, expires_at = new_registration_token(), now + request.lifetime
+    async with pool.acquire() as connection:
+        await _check_location(connection, request)
+        try:
+            await connection.execute(
+                QUERIES["create_registration_token"], token_hash(token), request.business_id,
+                request.service_location_id, request.device_name, request.metrics_interval_seconds,
+                expires_at, employee_id, now,
+            )  # fmt: skip
+        except asyncpg.ForeignKeyViolationError as error:
+            refused = UnknownEmployeeError if "created_by" in str(error.constraint_name) else UnknownBusinessError
+            raise refused from error
+    return token, expires_at
+
+
+async def _check_location(connection: Any, request: TokenRequest) -> None:
+    if request.service_location_id and not await connection.fetchval(
+        QUERIES["location_in_business"], request.service_location_id, request.business_id
+    ):
+        raise UnknownLocationError
+
+
+async def register(
+    pool: asyncpg.Pool, tokens: Tokens, registration_token: str, system: SystemInfo, now: datetime
+) -> Registered:
+    """Spend a registration token and return the new device; raises RegistrationRefusedError."""
+    agent_id = uuid4()
+    agent_token = tokens.issue_agent(agent_id, now)
+    row = await pool.fetchrow(
+        QUERIES["register_device"], token_hash(registration_token), now, agent_id, token_hash(agent_token),
+        *system.values(),
+    )  # fmt: skip
+    if row is None:
+        raise RegistrationRefusedError
+    return Registered(
+        agent_id, agent_token, row["business_id"], row["service_location_id"], row["metrics_interval_seconds"]
+    )

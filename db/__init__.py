@@ -1,0 +1,1 @@
+"""Settings, pools, named SQL, errors and migrations come from here; nothing of ours is imported. Open `settings.py` first."""

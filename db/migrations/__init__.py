@@ -1,0 +1,1 @@
+"""Alembic revisions: they run the SQL of `db/schema/` and `db/hypertables/`. Open `run.py` first."""

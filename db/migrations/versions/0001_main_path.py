@@ -1,0 +1,70 @@
+"""The platform's tables where absent, the seven tables, the hypertable, three rollup levels, all policies.
+
+A SQL file that a released revision has run is never changed: a later change is a new file and a new revision.
+"""
+
+from pathlib import Path
+
+from alembic import op
+from sqlalchemy import text
+
+from db.hypertables.policies import LEVELS, apply_policies
+from db.sql import load_queries
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+DB = Path(__file__).parents[2]
+PLATFORM = DB / "schema" / "platform.sql"
+OWN = (DB / "schema" / "agents.sql", DB / "schema" / "alerts.sql")
+HYPERTABLES = tuple(
+    DB / "hypertables" / f"{name}.sql"
+    for name in ("counter_increase", "agent_metrics", "agent_metrics_5m", "agent_metrics_1h", "agent_metrics_1d")
+)
+MADE_HERE = "made by rts-agents: the platform had no such table"
+
+
+def upgrade() -> None:
+    """Create what is absent of the platform's tables, then ours, then the storage policies."""
+    run("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    for table, statement in load_queries(PLATFORM).items():
+        if not exists(table):
+            run(statement)
+            run(f"COMMENT ON TABLE {table} IS '{MADE_HERE}'")
+    for file in OWN + HYPERTABLES:
+        for statement in load_queries(file).values():
+            run(statement)
+    apply_policies(op.get_bind(), LEVELS)
+
+
+def downgrade() -> None:
+    """Drop ours, and of the platform's tables only those that upgrade made."""
+    for level in reversed(LEVELS[1:]):
+        run(f"DROP MATERIALIZED VIEW {level.relation}")
+    run("DROP TABLE agent_metrics")
+    run("DROP AGGREGATE counter_increase(double precision, double precision, double precision)")
+    run("DROP FUNCTION counter_increase_step, counter_increase_total")
+    for file in reversed(OWN):
+        for table in reversed(load_queries(file)):
+            run(f"DROP TABLE {table}")
+    for table in reversed(load_queries(PLATFORM)):
+        if made_here(table):
+            run(f"DROP TABLE {table}")
+
+
+def run(statement: str) -> None:
+    """Run SQL as it stands, parameters and all: `text()` would read `:name` in it."""
+    op.get_bind().exec_driver_sql(statement)
+
+
+def exists(table: str) -> bool:
+    """Tell whether the search path leads to a table of this name."""
+    return bool(op.get_bind().scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table}))
+
+
+def made_here(table: str) -> bool:
+    """Tell whether upgrade created this table, by the comment it left."""
+    query = text("SELECT obj_description(to_regclass(:name), 'pg_class') = :mark")
+    return bool(op.get_bind().scalar(query, {"name": table, "mark": MADE_HERE}))

@@ -1,0 +1,60 @@
+"""Connection pools: one way to open them, one way to say that the database is away."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import asyncpg
+
+from db.errors import RtsError
+
+# What asyncpg and the sockets below it raise when the server is gone, starting, or full.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+class DatabaseAwayError(RtsError):
+    """The database can't be reached right now: send the request again later."""
+
+    code: ClassVar[str] = "database_unavailable"
+    status: ClassVar[int] = 503
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn a driver's connection errors into DatabaseAwayError; the cause is kept."""
+    try:
+        yield
+    except AWAY as error:
+        raise DatabaseAwayError from error
+
+
+# Charts and lookups bind their time range as a parameter: a custom plan lets the planner leave chunks out.
+SERVER_SETTINGS = {"timezone": "UTC", "plan_cache_mode": "force_custom_plan", "jit": "off"}
+
+
+async def open_pool(dsn: str, *, size: int, name: str, timeout: float | None = None) -> asyncpg.Pool:
+    """Open a pool of at most `size` connections; the first one is made now, so a bad DSN shows at once.
+
+    `timeout` is the longest wait, in seconds, for one statement. Raises DatabaseAwayError.
+    """
+    with database_errors():
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size,
+            command_timeout=timeout,
+            server_settings=SERVER_SETTINGS | {"application_name": f"rts-agents {name}"},
+        )
+    assert pool is not None
+    return pool

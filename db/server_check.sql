@@ -1,0 +1,12 @@
+-- What the server says of itself; needs no rights beyond CONNECT.
+
+-- describe_server --
+-- Versions, licence, and whether TimescaleDB's own scheduler runs in this database.
+SELECT version() AS version_text,
+       current_setting('server_version_num')::int AS postgres,
+       (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb,
+       (SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb') AS available,
+       current_setting('timescaledb.license', true) AS license,
+       EXISTS (SELECT FROM pg_stat_activity
+               WHERE datname = current_database()
+                 AND backend_type LIKE 'TimescaleDB Background Worker%Scheduler%') AS scheduler

@@ -1,0 +1,40 @@
+"""Settings: read once from the environment (and `.env`), each with its unit and default.
+
+`DATABASE_URL` keeps its usual name; every other variable begins with `RTS_`.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """What an operator may change; `rts-agents serve` and `worker` read the same."""
+
+    model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore")
+
+    database_url: str = Field(default="", validation_alias="DATABASE_URL", description="postgresql://…")
+    keys_file: Path = Field(default=Path(".rts/keys.json"), description="signing keys; made with mode 600")
+    public_url: str = Field(default="http://127.0.0.1:3002", description="address agents use, no slash at the end")
+
+    pool_size: int = Field(default=8, ge=1, description="connections for the API, per process")
+    query_timeout_seconds: float = Field(default=20, gt=0, description="longest wait for one API query")
+
+    max_body_bytes: int = Field(default=20 * MIB, gt=0, description="one upload, after decompression")
+    max_samples_per_upload: int = Field(default=20_000, gt=0, description="samples in one upload")
+    max_buffered_samples: int = Field(default=100_000, gt=0, description="samples waiting for COMMIT, per process")
+    max_decoding_bytes: int = Field(default=256 * MIB, gt=0, description="all request bodies in memory at once")
+    retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of a 503")
+
+    default_metrics_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
+    heartbeat_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings of this process, read on the first call."""
+    return Settings()

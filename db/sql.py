@@ -1,0 +1,38 @@
+"""Named SQL: a `queries.sql` beside the code that runs it, split into statements by name.
+
+The form: a line `-- name --`, a comment that says what the statement does and what `$1`, `$2` … are,
+then the statement. Python only ever names a statement; none is put together from strings.
+"""
+
+import re
+from pathlib import Path
+
+_HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+
+
+class Queries(dict[str, str]):
+    """Statements by name, in the order of the file."""
+
+    def __missing__(self, name: str) -> str:
+        raise KeyError(f"no query is named {name!r}; there are: {', '.join(self)}")
+
+
+def load_queries(file: Path) -> Queries:
+    """Read the named statements of one `.sql` file.
+
+    Raises ValueError for text before the first name, an empty statement or a name used twice.
+    """
+    head, *parts = _HEADING.split(file.read_text())
+    if any(line.strip() and not line.startswith("--") for line in head.splitlines()):
+        raise ValueError(f"{file}: there is SQL before the first `-- name --`")
+    queries = Queries()
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        if name in queries or not body.strip():
+            raise ValueError(f"{file}: {name} is empty or named twice")
+        queries[name] = body.strip()
+    return queries
+
+
+def load_beside(python_file: str, name: str = "queries.sql") -> Queries:
+    """Read `queries.sql` (or `name`) in the folder of the calling module: pass `__file__`."""
+    return load_queries(Path(python_file).parent / name)

@@ -1,0 +1,83 @@
+"""What a flush says of its devices: who was heard, their newest sample, the states of their services."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from db.metrics import METRICS
+from ingest.samples import Sample
+from ingest.upload_work import Row, Upload
+
+
+@dataclass(slots=True)
+class Heard:
+    """One device in one flush."""
+
+    agent_id: UUID
+    token_hash: str
+    received_at: datetime
+    newest: Sample | None = None
+    with_services: Sample | None = None
+
+    def add(self, sample: Sample) -> None:
+        """Take note of one of the device's samples."""
+        if self.newest is None or sample.collected_at > self.newest.collected_at:
+            self.newest = sample
+        if sample.services and (
+            self.with_services is None or sample.collected_at > self.with_services.collected_at
+        ):
+            self.with_services = sample
+
+
+def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]:
+    """Return one entry for each (device, token) among `uploads`, with the newest of its `rows`."""
+    heard: dict[tuple[UUID, str], Heard] = {}
+    for upload in uploads:
+        key = upload.agent_id, upload.token_hash
+        entry = heard.setdefault(key, Heard(*key, upload.received_at))
+        entry.received_at = max(entry.received_at, upload.received_at)
+    for row in rows:
+        heard[row.upload.agent_id, row.upload.token_hash].add(row.sample)
+    return list(heard.values())
+
+
+def touch_arguments(heard: Sequence[Heard]) -> tuple[list[Any], ...]:
+    """Return the arrays of the query `touch_devices`."""
+    return (
+        [entry.agent_id for entry in heard],
+        [entry.token_hash for entry in heard],
+        [entry.received_at for entry in heard],
+        [entry.newest and entry.newest.collected_at for entry in heard],
+        [entry.newest and current_metrics(entry.newest) for entry in heard],
+    )
+
+
+def current_metrics(sample: Sample) -> str:
+    """Return a sample's metrics by column name, as JSON."""
+    loads = dict(zip(("1m", "5m", "15m"), sample.load_average or (None, None, None), strict=True))
+    values = {
+        metric.name: loads[metric.name.removeprefix("load_average_")]
+        if metric.name.startswith("load_average_")
+        else getattr(sample, metric.name)
+        for metric in METRICS
+    }
+    return msgspec.json.encode(values).decode()
+
+
+def service_arguments(heard: Iterable[Heard]) -> tuple[list[Any], ...]:
+    """Return the arrays of the query `upsert_services`; a name that a sample lists twice counts once, the last."""
+    states = {
+        (entry.agent_id, service.name): (service.status, service.pid, entry.with_services.collected_at)
+        for entry in heard
+        if entry.with_services
+        for service in entry.with_services.services or ()
+    }
+    return (
+        [agent_id for agent_id, _ in states],
+        [name for _, name in states],
+        *([state[position] for state in states.values()] for position in range(3)),
+    )

@@ -1,0 +1,89 @@
+"""What an agent can be told about its upload: a stable code, a status, and what to do."""
+
+from typing import ClassVar
+
+from db.errors import RtsError
+
+
+class UnauthorizedError(RtsError):
+    """Send the agent's token: `Authorization: Bearer <agent_token>`."""
+
+    code: ClassVar[str] = "unauthorized"
+    status: ClassVar[int] = 401
+
+
+class RevokedTokenError(RtsError):
+    """This agent's token is revoked or its device is deactivated: register the device again."""
+
+    code: ClassVar[str] = "token_revoked"
+    status: ClassVar[int] = 401
+
+
+class WrongAgentError(RtsError):
+    """This token belongs to another agent: use the agent_id that came with it from /register."""
+
+    code: ClassVar[str] = "wrong_agent"
+    status: ClassVar[int] = 403
+
+
+class MalformedBodyError(RtsError):
+    """The body isn't valid JSON: `details.position` is where reading stopped."""
+
+    code: ClassVar[str] = "malformed_json"
+    status: ClassVar[int] = 400
+
+
+class WrongEnvelopeError(RtsError):
+    """The body must be an object with a list of samples: {"metrics": [{"collected_at": …}]}."""
+
+    code: ClassVar[str] = "wrong_envelope"
+    status: ClassVar[int] = 422
+
+
+class BadCompressionError(RtsError):
+    """The body isn't the gzip stream that Content-Encoding announces, or it is cut short."""
+
+    code: ClassVar[str] = "bad_gzip"
+    status: ClassVar[int] = 400
+
+
+class UnsupportedEncodingError(RtsError):
+    """Send the body plain or with Content-Encoding: gzip."""
+
+    code: ClassVar[str] = "unsupported_encoding"
+    status: ClassVar[int] = 415
+
+
+class BodyTooLargeError(RtsError):
+    """The upload is too large: split it into several."""
+
+    code: ClassVar[str] = "body_too_large"
+    status: ClassVar[int] = 413
+
+
+class TooManySamplesError(RtsError):
+    """The upload holds too many samples: split it into several."""
+
+    code: ClassVar[str] = "too_many_samples"
+    status: ClassVar[int] = 413
+
+
+class IngestBusyError(RtsError):
+    """The server has as much work waiting as it will hold: send this upload again after Retry-After seconds."""
+
+    code: ClassVar[str] = "ingest_busy"
+    status: ClassVar[int] = 503
+
+
+class ClientGoneError(RtsError):
+    """The agent closed the connection before the whole body had arrived."""
+
+    code: ClassVar[str] = "client_gone"
+    status: ClassVar[int] = 400
+
+
+class UnstorableUploadError(RtsError):
+    """The database refused this upload's values; nothing of it is stored: don't send it again unchanged."""
+
+    code: ClassVar[str] = "unstorable_upload"
+    status: ClassVar[int] = 422

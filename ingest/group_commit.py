@@ -1,0 +1,84 @@
+"""Group commit: uploads that arrive while a COPY runs make up the next COPY.
+
+The contract of back-pressure: `submit` refuses at once when the buffer is full (the agent comes back later), waits
+for COMMIT otherwise, and never holds more than `max_samples`. `close` takes no more uploads and writes what waits.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from ingest.errors import IngestBusyError
+from ingest.upload_work import Upload
+
+Write = Callable[[Sequence[Upload]], Awaitable[None]]
+
+# One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
+MAX_GROUP_SAMPLES = 10_000
+
+
+class GroupCommit:
+    """The bounded buffer between requests and the one writer of this process."""
+
+    def __init__(self, write: Write, max_samples: int) -> None:
+        """`write` commits uploads and records the outcome in each; it may raise, which fails the whole group."""
+        self._write = write
+        self._max_samples = max_samples
+        self._waiting: deque[tuple[Upload, asyncio.Future[None]]] = deque()
+        self._arrival = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self.buffered = 0  # samples that wait or are being written
+
+    def start(self) -> None:
+        """Begin to write; call once, inside the event loop."""
+        self._task = asyncio.create_task(self._run(), name="group commit")
+
+    async def submit(self, upload: Upload) -> None:
+        """Return when `upload` is committed; raises its error, or IngestBusyError when there is no room."""
+        size = len(upload.rows)
+        if self._closing or self.buffered + size > self._max_samples:
+            raise IngestBusyError
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.buffered += size
+        self._waiting.append((upload, done))
+        self._arrival.set()
+        await done
+        if upload.error:
+            raise upload.error
+
+    async def close(self) -> None:
+        """Refuse new uploads, write those that wait, and return when they are answered."""
+        self._closing = True
+        self._arrival.set()
+        if self._task:
+            await self._task
+
+    async def _run(self) -> None:
+        while self._waiting or not self._closing:
+            group = self._take()
+            if group:
+                await self._commit(group)
+            else:
+                self._arrival.clear()
+                await self._arrival.wait()
+
+    def _take(self) -> list[tuple[Upload, asyncio.Future[None]]]:
+        group = []
+        samples = 0
+        while self._waiting and (not group or samples + len(self._waiting[0][0].rows) <= MAX_GROUP_SAMPLES):
+            group.append(self._waiting.popleft())
+            samples += len(group[-1][0].rows)
+        return group
+
+    async def _commit(self, group: list[tuple[Upload, asyncio.Future[None]]]) -> None:
+        uploads = [upload for upload, _ in group]
+        try:
+            await self._write(uploads)
+        except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait, not to this loop
+            for upload in uploads:
+                upload.error = upload.error or error
+        self.buffered -= sum(len(upload.rows) for upload in uploads)
+        for _, done in group:
+            if not done.done():  # a request that was cancelled no longer waits
+                done.set_result(None)

@@ -1,0 +1,45 @@
+"""Which rows go into one transaction.
+
+A rollup's invalidation is one time range per transaction, from its lowest to its highest row, for all devices. So
+live rows, which no rollup has seen yet, go together; late rows go in runs without large gaps, so that what is
+invalidated is what has really changed.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from db.hypertables.policies import RAW
+from ingest.copy_rows import POSTGRES_EPOCH
+from ingest.upload_work import Row
+
+LATE_AFTER = timedelta(minutes=15)  # older rows may lie behind what the first rollup has materialised
+MAX_GAP = timedelta(hours=1)  # a longer gap between late rows begins a new run
+
+
+def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
+    """Return groups of rows, each for one transaction: late runs in time order, then the live rows."""
+    horizon = now - LATE_AFTER
+    live = []
+    late = []
+    for row in rows:
+        (live if row.collected_at > horizon else late).append(row)
+    groups = late_runs(late)
+    if live:
+        groups.append(live)
+    return groups
+
+
+def late_runs(late: list[Row]) -> list[list[Row]]:
+    """Cut late rows, in time order, at gaps of over an hour and at chunk boundaries."""
+    runs: list[list[Row]] = []
+    for row in sorted(late, key=lambda row: row.collected_at):
+        if runs and _belongs(runs[-1][-1], row):
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return runs
+
+
+def _belongs(before: Row, row: Row) -> bool:
+    same_chunk = (before.collected_at - POSTGRES_EPOCH) // RAW.chunk == (row.collected_at - POSTGRES_EPOCH) // RAW.chunk
+    return same_chunk and row.collected_at - before.collected_at <= MAX_GAP

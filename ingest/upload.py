@@ -1,0 +1,109 @@
+"""POST /api/agents/{id}/metrics as a plain ASGI application: the hot path, without a framework in between.
+
+Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2xx is sent only after COMMIT.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from db.clock import Clock, utc_now
+from db.errors import RtsError
+from ingest.body import BodyBudget, BodyReader, Receive
+from ingest.decode import decode_upload
+from ingest.errors import UnauthorizedError, WrongAgentError
+from ingest.group_commit import GroupCommit
+from ingest.samples import Receipt
+from ingest.upload_work import Upload
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a token says it is; whether it is revoked shows in the transaction of the rows."""
+
+    agent_id: UUID
+    token_hash: str
+
+
+class UploadRoute:
+    """The ASGI application of the metrics upload."""
+
+    def __init__(
+        self,
+        verify: Callable[[str], Sender],
+        commits: GroupCommit,
+        budget: BodyBudget,
+        max_samples: int,
+        retry_after_seconds: int,
+        clock: Clock = utc_now,
+    ) -> None:
+        """`verify` turns a bearer token into its Sender or raises an RtsError."""
+        self._verify = verify
+        self._commits = commits
+        self._budget = budget
+        self._max_samples = max_samples
+        self._retry_after = str(retry_after_seconds).encode()
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
+        """Answer one upload for the device `agent_id` of the path."""
+        try:
+            receipt = await self.take(scope, receive, agent_id)
+        except RtsError as error:
+            await self._refuse(send, error)
+        except Exception:
+            log.exception("an upload of agent %s failed", agent_id)
+            await self._refuse(send, RtsError("Something failed on the server: send the upload again later."))
+        else:
+            await answer(send, 200, msgspec.json.encode(receipt))
+
+    async def take(self, scope: Scope, receive: Receive, agent_id: str) -> Receipt:
+        """Read, decode and commit one upload; raises RtsError for what the agent must be told."""
+        headers = dict(scope["headers"])
+        sender = self._verify(bearer_token(headers.get(b"authorization", b"")))
+        if str(sender.agent_id) != agent_id.lower():
+            raise WrongAgentError
+        received_at = self._clock()
+        with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
+            decoded = decode_upload(await reader.read(), received_at, self._max_samples)
+        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
+        upload.encode()
+        await self._commits.submit(upload)
+        duplicates = len(upload.rows) - upload.inserted
+        return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected)
+
+    async def _refuse(self, send: Send, error: RtsError) -> None:
+        headers = []
+        if error.status == 503:
+            headers.append((b"retry-after", self._retry_after))
+        if error.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        await answer(send, error.status, msgspec.json.encode(error.as_json()), headers)
+
+
+def bearer_token(header: bytes) -> str:
+    """Return the token of an Authorization header; raises UnauthorizedError."""
+    scheme, _, token = header.partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise UnauthorizedError
+    try:
+        return token.strip().decode("ascii")
+    except UnicodeDecodeError:
+        raise UnauthorizedError from None
+
+
+async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Send one complete JSON answer."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send({"type": "http.response.body", "body": body})

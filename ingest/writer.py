@@ -1,0 +1,195 @@
+"""The writer: a group of uploads in, committed rows out, an outcome for each upload.
+
+Its way of giving ground, step by step:
+1. Binary COPY straight into the hypertable: the normal case.
+2. On a duplicate key, that batch goes through a temporary table with ON CONFLICT DO NOTHING.
+3. If the database refuses the batch's values, its uploads go one at a time, so that a poisoned one fails alone.
+4. If the database is away, every upload of the batch fails and is sent again by its agent.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from db.clock import Clock, utc_now
+from db.pools import AWAY, DatabaseAwayError
+from db.sql import load_beside
+from ingest.copy_rows import COLUMNS, copy_stream
+from ingest.devices import service_arguments, touch_arguments, who_was_heard
+from ingest.errors import RevokedTokenError, UnstorableUploadError
+from ingest.lanes import split_lanes
+from ingest.upload_work import Row, Upload
+
+QUERIES = load_beside(__file__)
+log = logging.getLogger(__name__)
+
+Key = tuple[UUID, datetime]
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+# Stores rows and returns the keys of those that are new.
+Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key]]]
+
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
+ATTEMPTS = 3
+
+
+class Writer:
+    """Owns one connection, made when it is needed and made again when it broke."""
+
+    def __init__(self, connect: Connect, clock: Clock = utc_now) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._connection: asyncpg.Connection | None = None
+
+    async def write(self, uploads: Sequence[Upload]) -> None:
+        """Commit the rows of `uploads`; afterwards each has `inserted` counted or `error` set. Never raises."""
+        rows = [row for upload in uploads for row in upload.rows]
+        for lane in split_lanes(rows, self._clock()):
+            await self._write_batch(uploads_of(lane), lane)
+        without_rows = [upload for upload in uploads if not upload.rows]
+        if without_rows:
+            await self._write_batch(without_rows, [])
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection:
+            await self._connection.close()
+
+    async def _write_batch(self, uploads: Sequence[Upload], rows: Sequence[Row]) -> None:
+        try:
+            await self._commit(uploads, rows, copy_straight)
+        except asyncpg.UniqueViolationError:
+            await self._write_around_duplicates(uploads, rows)
+        except REFUSED as refusal:
+            await self._write_one_by_one(uploads, rows, refusal)
+        except Exception as error:  # noqa: BLE001
+            self._fail(uploads, error)
+
+    async def _write_around_duplicates(self, uploads: Sequence[Upload], rows: Sequence[Row]) -> None:
+        try:
+            await self._commit(uploads, rows, copy_around_duplicates)
+        except REFUSED as refusal:
+            await self._write_one_by_one(uploads, rows, refusal)
+        except Exception as error:  # noqa: BLE001
+            self._fail(uploads, error)
+
+    async def _write_one_by_one(self, uploads: Sequence[Upload], rows: Sequence[Row], refusal: Exception) -> None:
+        if len(uploads) == 1:
+            log.warning("upload of agent %s refused by the database: %s", uploads[0].agent_id, refusal)
+            uploads[0].error = UnstorableUploadError(details=getattr(refusal, "sqlstate", None))
+            return
+        for upload in uploads:
+            own = [row for row in rows if row.upload is upload]
+            await self._write_around_duplicates([upload], own)
+
+    async def _commit(self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store) -> None:
+        """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                known, new = await self._transaction(uploads, rows, store)
+            except TRY_AGAIN:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                record(uploads, rows, known, new)
+                return
+
+    async def _transaction(
+        self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
+    ) -> tuple[set[tuple[UUID, str]], set[Key]]:
+        connection = await self._open()
+        heard = who_was_heard(uploads, rows)
+        async with connection.transaction():
+            found = await connection.fetch(QUERIES["touch_devices"], *touch_arguments(heard))
+            known = {(row["id"], row["agent_token"]) for row in found}
+            new = await store(connection, [row for row in rows if token_of(row.upload) in known])
+            services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
+            if services[0]:
+                await connection.execute(QUERIES["upsert_services"], *services)
+        return known, new
+
+    async def _open(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return self._connection
+
+    def _fail(self, uploads: Sequence[Upload], error: Exception) -> None:
+        """Give every upload the same error: the agent keeps its samples and sends them again."""
+        if not isinstance(error, AWAY):
+            log.error("a flush of %d uploads failed", len(uploads), exc_info=error)
+        if self._connection:
+            self._connection.terminate()  # its state is unknown; the next flush makes a new one
+            self._connection = None
+        for upload in uploads:
+            upload.error = DatabaseAwayError()
+
+
+async def copy_straight(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key]:
+    """COPY into the hypertable; a duplicate raises UniqueViolationError, so all rows are new."""
+    if rows:
+        await copy_into(connection, "agent_metrics", rows)
+    return {key_of(row) for row in rows}
+
+
+async def copy_around_duplicates(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key]:
+    """COPY into a temporary table and merge: two to three times as slow, and duplicates change nothing."""
+    if not rows:
+        return set()
+    await connection.execute(QUERIES["create_incoming"])
+    await copy_into(connection, "agent_metrics_incoming", rows)
+    return {(row[0], row[1]) for row in await connection.fetch(QUERIES["merge_incoming"])}
+
+
+async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:
+    """Binary COPY of encoded rows; sorted by time, so that each chunk is opened once."""
+    in_order = sorted(rows, key=lambda row: row.collected_at)
+    stream = copy_stream(row.encoded for row in in_order)
+    await connection.copy_to_table(table, source=Source(stream), columns=COLUMNS, format="binary")
+
+
+class Source:
+    """Bytes as the asynchronous source that asyncpg's COPY reads; a file object would be read in small pieces."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data: bytes | None = data
+
+    def __aiter__(self) -> "Source":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._data is None:
+            raise StopAsyncIteration
+        data, self._data = self._data, None
+        return data
+
+
+def record(
+    uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key]
+) -> None:
+    """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
+    for upload in uploads:
+        if token_of(upload) not in known:
+            upload.error = RevokedTokenError()
+    remaining = set(new)
+    for row in rows:
+        if token_of(row.upload) in known and key_of(row) in remaining:
+            remaining.remove(key_of(row))
+            row.upload.inserted += 1
+
+
+def uploads_of(rows: Sequence[Row]) -> list[Upload]:
+    """Return the uploads that `rows` came with, in order, each once."""
+    return list(dict.fromkeys(row.upload for row in rows))
+
+
+def key_of(row: Row) -> Key:
+    """Return the natural key of a row."""
+    return row.upload.agent_id, row.collected_at
+
+
+def token_of(upload: Upload) -> tuple[UUID, str]:
+    """Return what the database checks an upload by."""
+    return upload.agent_id, upload.token_hash

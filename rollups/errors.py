@@ -1,0 +1,33 @@
+"""What a reader of history can be told."""
+
+from typing import ClassVar
+
+from db.errors import RtsError
+
+
+class InvalidRangeError(RtsError):
+    """`end` must be after `start`, and the range at most ten years."""
+
+    code: ClassVar[str] = "invalid_range"
+    status: ClassVar[int] = 422
+
+
+class InvalidIntervalError(RtsError):
+    """`interval` is a number and s, m, h or d, such as 5m, 1h or 1d; `raw` for samples; or leave it out."""
+
+    code: ClassVar[str] = "invalid_interval"
+    status: ClassVar[int] = 422
+
+
+class TooManyPointsError(RtsError):
+    """The range holds too many points at this interval: ask for a longer interval or a shorter range."""
+
+    code: ClassVar[str] = "too_many_points"
+    status: ClassVar[int] = 422
+
+
+class UnknownMetricError(RtsError):
+    """There is no metric of this name; `details` lists those that there are."""
+
+    code: ClassVar[str] = "unknown_metric"
+    status: ClassVar[int] = 422

@@ -1,0 +1,139 @@
+"""A device's history: closed buckets from the level that fits, stitched with the raw samples after its watermark.
+
+Steps: may the caller see the device → which level and bucket → one query over both parts → points.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from db.errors import AgentNotFoundError
+from db.hypertables.policies import LEVELS
+from db.metrics import BY_NAME, Kind, Metric
+from db.sql import load_beside
+from rollups.chart_sql import ChartQuery, chart_query
+from rollups.choose import Choice, Question, bucket_start, choose
+from rollups.errors import UnknownMetricError
+from rollups.points import MAX_GAP_SAMPLES, Grid, Point, make_points
+
+QUERIES = load_beside(__file__)
+ROLLUPS = [level.relation for level in LEVELS if level.bucket]
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a reader asks of one device; `interval` is a width, zero for raw samples, None to fit `max_points`."""
+
+    device_id: UUID
+    start: datetime
+    end: datetime
+    metrics: tuple[Metric, ...]
+    interval: timedelta | None = None
+    max_points: int = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is read: the level's buckets in [start, cut), raw samples in [cut, end); shown from `shown` on."""
+
+    start: datetime
+    cut: datetime
+    end: datetime
+    shown: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the answer and the level that it was read from."""
+
+    level: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The answer: points in time order, the grid they lie on, and where they come from."""
+
+    choice: Choice
+    grid: Grid
+    segments: list[Segment]
+    points: list[Point]
+
+
+def find_metrics(names: list[str]) -> tuple[Metric, ...]:
+    """Return the metrics of these names, each once; raises UnknownMetricError naming all unknown ones."""
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        message = f"Unknown metrics: {', '.join(unknown)}; see details for those that there are."
+        raise UnknownMetricError(message, details=list(BY_NAME))
+    return tuple(BY_NAME[name] for name in dict.fromkeys(names))
+
+
+async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, now: datetime) -> History:
+    """Return the history of a device that `tenant` may see (None: an employee).
+
+    Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
+    """
+    async with pool.acquire() as connection:
+        device = await connection.fetchrow(QUERIES["get_charted_device"], asked.device_id, tenant)
+        if device is None:
+            raise AgentNotFoundError
+        every = timedelta(seconds=device["metrics_interval_seconds"])
+        choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
+        window = find_window(choice, await read_watermarks(connection), lead_of(asked.metrics, choice, every))
+        query, arguments = plan_chart(asked, tenant, choice, window)
+        rows = await connection.fetch(query.sql, *arguments)
+    grid = Grid(window.shown, min(window.end, now), choice.width, every)
+    return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
+
+
+async def read_watermarks(connection: asyncpg.Connection) -> dict[str, datetime]:
+    """Return how far each rollup is materialised, by relation, in UTC."""
+    return {row["relation"]: row["watermark"] for row in await connection.fetch(QUERIES["get_watermarks"], ROLLUPS)}
+
+
+def lead_of(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta) -> timedelta:
+    """Return how far before the first point reading begins: a counter's rate needs what came before."""
+    if all(metric.kind is Kind.GAUGE for metric in metrics):
+        return timedelta(0)
+    return choice.width or MAX_GAP_SAMPLES * sample_every
+
+
+def find_window(choice: Choice, watermarks: dict[str, datetime], lead: timedelta) -> Window:
+    """Round a choice's range out to whole buckets, and cut it where its level is no longer complete."""
+    if not choice.width:
+        start = choice.start - lead
+        return Window(start, start, choice.end, choice.start)
+    shown = bucket_start(choice.start, choice.width)
+    end = bucket_start(choice.end - timedelta(microseconds=1), choice.width) + choice.width
+    watermark = watermarks.get(choice.level.relation, NEVER)  # raw has none: all of it is read as samples
+    start = shown - lead
+    return Window(start, max(start, min(end, watermark)), end, shown)
+
+
+def plan_chart(
+    asked: Asked, tenant: UUID | None, choice: Choice, window: Window
+) -> tuple[ChartQuery, list[object]]:
+    """Return the query of a chart and its arguments, in order."""
+    relation = choice.level.relation if choice.level.bucket else None
+    query = chart_query(relation, asked.metrics, bucketed=bool(choice.width))
+    arguments = query.arguments(
+        device=asked.device_id, tenant=tenant, width=choice.width,
+        start=window.start, cut=window.cut, end=window.end,
+    )  # fmt: skip
+    return query, arguments
+
+
+def segments_of(choice: Choice, window: Window) -> list[Segment]:
+    """Say which part of the answer comes from which level."""
+    cut = max(window.cut, window.shown)
+    segments = []
+    if cut > window.shown:
+        segments.append(Segment(choice.level.name, window.shown, cut))
+    if window.end > cut:
+        segments.append(Segment("raw", cut, window.end))
+    return segments
