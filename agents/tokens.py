@@ -15,7 +15,7 @@ from uuid import UUID
 import jwt
 
 from agents.errors import InvalidTokenError
-from agents.keys import KeyFile, KeyRing
+from agents.keys import RINGS, KeyFile, KeyRing
 
 ALGORITHM = "HS256"
 AGENT_AUDIENCE = "rts-agent"
@@ -66,6 +66,11 @@ class Tokens:
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys
         self._verified = lru_cache(CACHED_TOKENS)(self._verify_agent)
+
+    def check(self) -> None:
+        """Raise KeyFileError unless both rings can be read: called at start, so that a fault shows at once."""
+        for name in RINGS:
+            self._keys.ring(name)
 
     def issue_agent(self, agent_id: UUID, now: datetime) -> str:
         """Return a permanent token for one device; `jti` makes each one different."""

@@ -1,0 +1,60 @@
+"""The ASGI application: the upload route in front, FastAPI behind it for everything else."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from api.errors import install_error_answers
+from api.openapi import describe
+from api.routes import agents, health, history, registration
+from api.services import Services, open_services
+from db.clock import Clock, utc_now
+from db.settings import Settings
+from ingest.body import Receive
+from ingest.upload import Scope, Send
+
+UPLOAD_PATH = re.compile(r"/api/agents/([0-9a-fA-F-]{36})/metrics")
+
+
+class Application:
+    """One ASGI callable; an upload never passes through the framework (ARCHITECTURE.md has the figures)."""
+
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        self.web = make_web(settings, clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            upload = UPLOAD_PATH.fullmatch(scope["path"])
+            if upload:
+                services: Services = self.web.state.services
+                await services.upload(scope, receive, send, upload[1])
+                return
+        await self.web(scope, receive, send)
+
+
+def make_web(settings: Settings, clock: Clock) -> FastAPI:
+    """Return the FastAPI part, whose lifespan opens and closes the services of both parts."""
+
+    @asynccontextmanager
+    async def lifespan(web: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings, clock) as services:
+            web.state.services = services
+            yield
+
+    web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    install_error_answers(web, settings.retry_after_seconds)
+    for module in (registration, agents, history, health):
+        web.include_router(module.router)
+    describe(web)
+    return web
+
+
+def create_app() -> Any:
+    """Return the application for `uvicorn --factory api.app:create_app`, with the settings of the environment."""
+    from db.settings import get_settings
+
+    return Application(get_settings())

@@ -1,0 +1,80 @@
+"""The OpenAPI document: FastAPI's, with the upload route added, which FastAPI doesn't serve."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from ingest.samples import Envelope, Receipt
+
+UPLOAD = "/api/agents/{agent_id}/metrics"
+DESCRIPTION = """\
+Uploads of agents in, history of devices out. Times are RFC 3339 in UTC, sizes in gigabytes or bytes as named,
+percentages in 0..100. Errors: `{"error": {"code", "message", "details"}}` with a stable code.
+"""
+EXAMPLE = {
+    "metrics": [
+        {
+            "collected_at": "2026-05-03T14:05:00Z", "cpu_percent": 12.5, "memory_used_gb": 6.1, "memory_percent": 38.2,
+            "disk_used_gb": 120.4, "disk_percent": 47.0, "load_average": [0.4, 0.5, 0.6], "uptime_seconds": 86400,
+            "network_rx_bytes": 123456789, "network_tx_bytes": 98765432,
+            "services": [{"name": "nginx", "status": "running", "pid": 812}],
+        }
+    ]
+}  # fmt: skip
+REFUSALS = {
+    "400": "the body isn't JSON (`malformed_json`, with the position) or its gzip is broken (`bad_gzip`)",
+    "401": "no token, a bad one, or a revoked one",
+    "403": "the token of another agent",
+    "413": "the body, unpacked, or the number of samples is over the limit",
+    "415": "a Content-Encoding other than gzip",
+    "422": "the body isn't {metrics: […]}, or the database refused its values",
+    "503": "nothing was stored: send it again after Retry-After seconds",
+}
+
+
+def describe(web: FastAPI) -> None:
+    """Make `web` answer /openapi.json with the whole API."""
+
+    def openapi() -> dict[str, Any]:
+        if not web.openapi_schema:
+            document = get_openapi(
+                title=web.title, version=web.version, description=DESCRIPTION, routes=web.routes, tags=web.openapi_tags
+            )
+            add_upload(document)
+            web.openapi_schema = document
+        return web.openapi_schema
+
+    web.openapi = openapi  # type: ignore[method-assign]
+
+
+def add_upload(document: dict[str, Any]) -> None:
+    """Add the upload's path, from the very types that decode it."""
+    (body, receipt), types = msgspec.json.schema_components(
+        [Envelope, Receipt], ref_template="#/components/schemas/{name}"
+    )
+    document["components"]["schemas"] |= types
+    errors = {status: {"description": text} for status, text in REFUSALS.items()}
+    document["paths"][UPLOAD] = {
+        "post": {
+            "tags": ["metrics"],
+            "summary": "Upload samples",
+            "description": (
+                "Several samples at once; gzip allowed. Answered after COMMIT. Fields beyond the known ones are kept "
+                "in raw_metrics. A faulty sample is listed in `rejected` with its index and a code, the others are "
+                "accepted; a sample that is there already counts as duplicate, so an upload can be sent again."
+            ),
+            "operationId": "upload_metrics",
+            "security": [{"HTTPBearer": []}],
+            "parameters": [
+                {"name": "agent_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+            ],
+            "requestBody": {
+                "required": True, "content": {"application/json": {"schema": body, "example": EXAMPLE}},
+            },
+            "responses": {
+                "200": {"description": "committed", "content": {"application/json": {"schema": receipt}}}, **errors,
+            },
+        }
+    }  # fmt: skip

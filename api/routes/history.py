@@ -1,0 +1,187 @@
+"""GET /{id}/metrics/history: a device's past as chart data, in rows or in columns."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.auth import CurrentPerson
+from api.routes.agents import AgentId
+from api.services import services_of
+from db.errors import RtsError
+from db.metrics import BY_NAME, METRICS, Kind, Metric
+from rollups.choose import MAX_POINTS, parse_interval
+from rollups.history import Asked, History, find_metrics, read_history
+from rollups.points import Point
+
+router = APIRouter(prefix="/api/agents", tags=["history"])
+
+DEFAULT_RANGE = timedelta(hours=24)
+AGGREGATES = ("avg", "min", "max")
+Values = dict[str, float | None]
+
+
+class UnknownAggregateError(RtsError):
+    """`aggregates` is a comma-separated list of avg, min, max."""
+
+    code: ClassVar[str] = "unknown_aggregate"
+    status: ClassVar[int] = 422
+
+
+class Segment(BaseModel):
+    """A part of the answer and the level that it was read from."""
+
+    level: str = Field(description="`raw`, `5m`, `1h` or `1d`")
+    start: datetime
+    end: datetime
+
+
+class Warning(BaseModel):
+    """Something about the answer that the question may not have expected."""
+
+    code: Literal["outside_retention", "coarser_than_asked"]
+    message: str
+
+
+class HistoryHead(BaseModel):
+    """Where the points come from. Times in UTC; counters are rates per second."""
+
+    agent_id: str
+    start: datetime
+    end: datetime
+    level: str = Field(description="the level that answers: `raw`, `5m`, `1h` or `1d`")
+    bucket_seconds: float = Field(description="width of a bucket; 0 for raw samples")
+    expected_interval_seconds: float = Field(description="how often the device is to sample; coverage counts by it")
+    segments: list[Segment]
+    units: dict[str, str]
+    warnings: list[Warning]
+
+
+class HistoryRows(HistoryHead):
+    """A row for each bucket that holds samples."""
+
+    metrics: list[dict[str, Any]] = Field(
+        description="timestamp (start of the bucket), each metric, `<metric>_min` and `_max` on request, samples, coverage"
+    )
+
+
+class HistoryColumns(HistoryHead):
+    """One array per series, all of the length of `timestamps`; null where nothing was measured."""
+
+    timestamps: list[float] = Field(description="start of each bucket, Unix seconds; empty buckets too")
+    series: dict[str, dict[str, list[float | None]]] = Field(description="metric → avg, min, max → values")
+    samples: list[int]
+    coverage: list[float] = Field(description="share of the expected samples that a bucket holds, 0..1")
+
+
+@router.get(
+    "/{agent_id}/metrics/history",
+    response_model=HistoryRows | HistoryColumns,
+    responses={404: {"description": "no such agent, or another business's"}},
+)
+async def metrics_history(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    start: Annotated[AwareDatetime | None, Query(description="default: 24 hours before end")] = None,
+    end: Annotated[AwareDatetime | None, Query(description="default: now")] = None,
+    metric: Annotated[str, Query(examples=["cpu_percent,memory_percent"], max_length=1000)] = "",
+    interval: Annotated[str | None, Query(examples=["5m", "1h", "raw"], max_length=20)] = None,
+    max_points: Annotated[int, Query(ge=10, le=MAX_POINTS)] = 800,
+    aggregates: Annotated[str, Query(examples=["avg,min,max"], max_length=50)] = "avg",
+    format: Annotated[Literal["rows", "columns"], Query()] = "rows",  # noqa: A002  the contract's name
+) -> Response:
+    """Read the history of a device: averages by bucket, from the coarsest level that gives what is asked.
+
+    Closed buckets come from a rollup, the newest part from raw samples; `segments` says which is which.
+    """
+    services = services_of(request)
+    now = services.clock()
+    until = end or now
+    asked = Asked(
+        agent_id, start or until - DEFAULT_RANGE, until, metrics_of(metric), parse_interval(interval), max_points
+    )
+    wanted = aggregates_of(aggregates)
+    history = await read_history(services.pool, person.tenant, asked, now)
+    form = columns if format == "columns" else rows
+    body = head(asked, history) | form(history, asked.metrics, wanted)
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def metrics_of(text: str) -> tuple[Metric, ...]:
+    """Return the metrics of a comma-separated list, all when it is empty; raises UnknownMetricError."""
+    return find_metrics([name.strip() for name in text.split(",")]) if text.strip() else METRICS
+
+
+def aggregates_of(text: str) -> list[str]:
+    """Return the aggregates of a comma-separated list; raises UnknownAggregateError."""
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= set(AGGREGATES):
+        raise UnknownAggregateError
+    return names
+
+
+def head(asked: Asked, history: History) -> dict[str, Any]:
+    """Return what both forms say first."""
+    choice = history.choice
+    return {
+        "agent_id": asked.device_id,
+        "start": choice.start.astimezone(UTC),
+        "end": choice.end.astimezone(UTC),
+        "level": choice.level.name,
+        "bucket_seconds": choice.width.total_seconds(),
+        "expected_interval_seconds": history.grid.sample_every.total_seconds(),
+        "segments": [{"level": part.level, "start": part.start, "end": part.end} for part in history.segments],
+        "units": {metric.name: metric.shown_unit for metric in asked.metrics},
+        "warnings": [{"code": choice.warning[0], "message": choice.warning[1]}] if choice.warning else [],
+    }
+
+
+def rows(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> dict[str, Any]:
+    """Return the points as rows; buckets without samples have none."""
+    names = [name for metric in metrics for name in row_names(metric, aggregates)]
+    return {
+        "metrics": [
+            {"timestamp": point.time}
+            | {name: point.values.get(name) for name in names}
+            | {"samples": point.samples, "coverage": point.coverage}
+            for point in history.points
+        ]
+    }
+
+
+def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> dict[str, Any]:
+    """Return the points as one array per series, on the whole grid: a chart shows its gaps."""
+    points = {point.time: point for point in history.points}
+    times = list(history.grid.buckets()) if history.grid.width else list(points)
+    found = [points.get(time) for time in times]
+    return {
+        "timestamps": [time.timestamp() for time in times],
+        "series": {metric.name: series(found, metric, aggregates) for metric in metrics},
+        "samples": [point.samples if point else 0 for point in found],
+        "coverage": [point.coverage if point else 0.0 for point in found],
+    }
+
+
+def series(found: list[Point | None], metric: Metric, aggregates: list[str]) -> dict[str, list[float | None]]:
+    """Return a metric's arrays by aggregate."""
+    return {
+        aggregate: [point.values.get(name) if point else None for point in found]
+        for aggregate, name in zip(aggregates_for(metric, aggregates), row_names(metric, aggregates), strict=True)
+    }
+
+
+def aggregates_for(metric: Metric, aggregates: list[str]) -> list[str]:
+    """Return which of the wanted aggregates a metric has: a counter has only its rate, as avg."""
+    return aggregates if BY_NAME[metric.name].kind is Kind.GAUGE else ["avg"]
+
+
+def row_names(metric: Metric, aggregates: list[str]) -> list[str]:
+    """Return the names of a metric's values in a row: the average has the metric's own name."""
+    return [
+        metric.name if aggregate == "avg" else f"{metric.name}_{aggregate}"
+        for aggregate in aggregates_for(metric, aggregates)
+    ]

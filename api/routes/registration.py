@@ -1,0 +1,140 @@
+"""How a device joins: POST /registration-tokens (employee) and POST /register (the token itself)."""
+
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from agents.registration import SystemInfo, TokenRequest, create_registration_token, register
+from api.auth import CurrentEmployee
+from api.services import services_of
+from api.text import Name, StorableText
+from db.pools import database_errors
+
+router = APIRouter(prefix="/api/agents", tags=["registration"])
+
+
+class NewRegistrationToken(BaseModel):
+    """What a registration token is for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"business_id": "5f2d…", "device_name": "front-desk-1"}]},
+    )
+
+    business_id: UUID
+    service_location_id: UUID | None = Field(None, description="a site of that business")
+    device_name: Name
+    expires_in_hours: float = Field(24, gt=0, le=24 * 365)
+    metrics_interval_seconds: int | None = Field(
+        None, ge=1, le=86_400, description="how often the device will sample; default 300"
+    )
+
+
+class RegistrationToken(BaseModel):
+    """A one-use token, shown once, and how to spend it."""
+
+    token: str = Field(examples=["AGT-7KQ2-M9XD-P4TR"])
+    expires_at: datetime
+    install_command_linux: str
+    install_command_windows: str
+
+
+@router.post("/registration-tokens")
+async def new_registration_token(
+    request: Request, employee: CurrentEmployee, body: NewRegistrationToken
+) -> RegistrationToken:
+    """Make a one-use token with which one device can register."""
+    services = services_of(request)
+    wanted = TokenRequest(
+        body.business_id, body.service_location_id, body.device_name, timedelta(hours=body.expires_in_hours),
+        body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds,
+    )  # fmt: skip
+    with database_errors():
+        token, expires_at = await create_registration_token(services.pool, wanted, employee, services.clock())
+    command = f"agent --server {services.settings.public_url} --token {token}"
+    return RegistrationToken(
+        token=token, expires_at=expires_at,
+        install_command_linux=f"rts-agents {command}", install_command_windows=f"rts-agents.exe {command}",
+    )  # fmt: skip
+
+
+Short = Annotated[StorableText, StringConstraints(max_length=64)]
+Long = Annotated[StorableText, StringConstraints(max_length=255)]
+
+
+class DeviceInfo(BaseModel):
+    """What an agent says of its device."""
+
+    hostname: Long | None = None
+    os_type: Literal["windows", "linux", "macos"] | None = None
+    os_version: Long | None = None
+    os_architecture: Short | None = None
+    device_type: Literal["desktop", "server", "laptop", "vm"] | None = None
+    ip_address: IPv4Address | IPv6Address | None = None
+    mac_address: Short | None = None
+    cpu_model: Long | None = None
+    total_memory_gb: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False)
+    total_disk_gb: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    agent_version: Short | None = None
+
+    def system(self) -> SystemInfo:
+        """Return the same for the registry."""
+        values = self.model_dump(include=set(DeviceInfo.model_fields))
+        address = values.pop("ip_address")
+        return SystemInfo(ip_address=None if address is None else str(address), **values)
+
+
+class Registration(DeviceInfo):
+    """A registration token and the device: its fields beside the token, or inside `system_info`."""
+
+    token: str = Field(max_length=64, examples=["AGT-7KQ2-M9XD-P4TR"])
+    system_info: DeviceInfo | None = None
+
+    @model_validator(mode="after")
+    def one_place(self) -> Self:
+        """Fields inside `system_info` win over those beside the token."""
+        for name in self.system_info.model_fields_set if self.system_info else ():
+            setattr(self, name, getattr(self.system_info, name))
+        return self
+
+
+class AgentConfig(BaseModel):
+    """How the agent is to behave."""
+
+    heartbeat_interval_seconds: int
+    metrics_interval_seconds: int
+    websocket_url: str
+
+
+class RegisteredAgent(BaseModel):
+    """The new agent; its token is shown once."""
+
+    agent_id: UUID
+    agent_token: str
+    business_id: UUID
+    service_location_id: UUID | None
+    config: AgentConfig
+
+
+@router.post("/register", responses={401: {"description": "token unknown, used or expired"}})
+async def register_agent(request: Request, body: Registration) -> RegisteredAgent:
+    """Spend a registration token: the device gets an id and a permanent token of its own."""
+    services = services_of(request)
+    with database_errors():
+        made = await register(services.pool, services.tokens, body.token, body.system(), services.clock())
+    return RegisteredAgent(
+        agent_id=made.agent_id, agent_token=made.agent_token, business_id=made.business_id,
+        service_location_id=made.service_location_id, config=config_of(services.settings, made.metrics_interval_seconds),
+    )  # fmt: skip
+
+
+def config_of(settings: Any, metrics_interval_seconds: int) -> AgentConfig:
+    """Return what an agent is told of its intervals and of the live channel."""
+    return AgentConfig(
+        heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
+        metrics_interval_seconds=metrics_interval_seconds,
+        websocket_url=settings.public_url.replace("http", "ws", 1) + "/ws",
+    )

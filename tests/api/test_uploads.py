@@ -1,0 +1,205 @@
+"""What an agent is told about its uploads, and what is stored."""
+
+import gzip
+import json
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.conftest import MakeDevice
+from tests.devices import Device, sample
+from tests.people import Employee
+
+MINUTE = timedelta(minutes=1)
+
+
+async def stored(pool: asyncpg.Pool, device: Device) -> list[asyncpg.Record]:
+    query = "SELECT * FROM agent_metrics WHERE agent_device_id = $1 ORDER BY collected_at"
+    return await pool.fetch(query, device.agent_id)
+
+
+async def test_samples_are_stored_with_every_column(device: Device, pool: asyncpg.Pool) -> None:
+    values = {
+        "cpu_percent": 12.5, "memory_used_gb": 6.1, "memory_percent": 38.2, "disk_used_gb": 120.4,
+        "disk_percent": 47.0, "uptime_seconds": 86400, "network_rx_bytes": 123, "network_tx_bytes": 456,
+    }  # fmt: skip
+    receipt = await device.accepted(sample(load_average=[0.4, 0.5, 0.6], **values))
+    assert receipt == {"received": 1, "accepted": 1, "duplicates": 0, "rejected": [], "alerts_triggered": []}
+    (row,) = await stored(pool, device)
+    assert {name: row[name] for name in values} == values
+    assert (row["load_average_1m"], row["load_average_5m"], row["load_average_15m"]) == (0.4, 0.5, 0.6)
+    assert row["raw_metrics"] is None
+
+
+async def test_zero_null_and_absent_survive(device: Device, pool: asyncpg.Pool) -> None:
+    await device.accepted(sample(cpu_percent=0, memory_percent=None, network_rx_bytes=0))
+    (row,) = await stored(pool, device)
+    assert (row["cpu_percent"], row["memory_percent"], row["disk_percent"], row["network_rx_bytes"]) == (0, None, None, 0)
+
+
+async def test_unknown_fields_are_kept_in_raw_metrics(device: Device, pool: asyncpg.Pool) -> None:
+    await device.accepted(sample(cpu_percent=1, gpu={"temperature": 71}, note="a'b\"c — ü"))
+    (row,) = await stored(pool, device)
+    assert json.loads(row["raw_metrics"]) == {"gpu": {"temperature": 71}, "note": "a'b\"c — ü"}
+
+
+async def test_gzip_is_unpacked(device: Device) -> None:
+    response = await device.send(sample(cpu_percent=1), sample(MINUTE, cpu_percent=2), zipped=True)
+    assert response.json()["accepted"] == 2
+
+
+async def test_the_same_upload_twice_is_all_duplicates(device: Device, pool: asyncpg.Pool) -> None:
+    samples = [sample(age * MINUTE, cpu_percent=age) for age in range(3)]
+    assert (await device.accepted(*samples))["accepted"] == 3
+    again = await device.accepted(*samples)
+    assert (again["received"], again["accepted"], again["duplicates"]) == (3, 0, 3)
+    assert len(await stored(pool, device)) == 3
+
+
+async def test_half_duplicates_are_told_apart(device: Device, pool: asyncpg.Pool) -> None:
+    first, second, third = (sample(age * MINUTE, cpu_percent=age) for age in range(3))
+    await device.accepted(first, second)
+    receipt = await device.accepted(second, third, third)
+    assert (receipt["accepted"], receipt["duplicates"]) == (1, 2)
+    assert len(await stored(pool, device)) == 3
+
+
+FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("wrong_type", {"cpu_percent": "12"}),
+    ("wrong_type", {"cpu_percent": True}),
+    ("wrong_type", {"load_average": [1, 2]}),
+    ("out_of_range", {"cpu_percent": 100.1}),
+    ("out_of_range", {"memory_percent": -1}),
+    ("out_of_range", {"network_rx_bytes": 2**63}),
+    ("not_finite", {"cpu_percent": float("nan")}),
+    ("not_finite", {"memory_used_gb": float("inf")}),
+    ("not_finite", {"extra": [1, float("-inf")]}),
+    ("too_old", {"collected_at": "1970-01-01T00:00:00Z"}),
+    ("clock_ahead", {"collected_at": "2106-02-07T06:28:15Z"}),
+    ("invalid_time", {"collected_at": "yesterday"}),
+    ("invalid_time", {"collected_at": 1767225600}),
+    ("time_without_zone", {"collected_at": "2026-05-03T14:05:00"}),
+    ("missing_time", {"collected_at": None}),
+    ("invalid_service", {"services": [{"name": "nginx", "status": "sleeping"}]}),
+    ("invalid_service", {"services": [{"name": "", "status": "running"}]}),
+    ("invalid_text", {"services": [{"name": "a\0b", "status": "running"}]}),
+    ("invalid_text", {"extra": "a\0b"}),
+    ("invalid_text", {"extra": "\ud800"}),
+    ("too_much_unknown", {"extra": "x" * 20_000}),
+    ("too_deep", {"extra": [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}),
+]
+
+
+@pytest.mark.parametrize(("code", "fault"), FAULTS, ids=lambda value: str(value)[:40])
+async def test_a_faulty_sample_is_rejected_alone(device: Device, code: str, fault: dict[str, Any]) -> None:
+    good = sample(cpu_percent=1)
+    receipt = await device.accepted(good, sample(MINUTE, cpu_percent=2) | fault, sample(2 * MINUTE))
+    assert (receipt["received"], receipt["accepted"]) == (3, 2)
+    (rejection,) = receipt["rejected"]
+    assert (rejection["index"], rejection["code"]) == (1, code)
+    assert rejection["message"]
+
+
+async def test_two_hours_ahead_is_rejected_and_five_minutes_accepted(device: Device) -> None:
+    receipt = await device.accepted(sample(timedelta(hours=-2)), sample(timedelta(minutes=-5)))
+    assert receipt["accepted"] == 1
+    assert receipt["rejected"][0]["code"] == "clock_ahead"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b'{"metrics": [', 400, "malformed_json"),
+        (b"", 400, "malformed_json"),
+        (b"\xff\xfe", 400, "malformed_json"),
+        (b"[" * 100_000, 400, "malformed_json"),
+        (b"[]", 422, "wrong_envelope"),
+        (b'{"metrics": {}}', 422, "wrong_envelope"),
+        (b"null", 422, "wrong_envelope"),
+    ],
+)
+async def test_a_body_that_cant_be_read_is_refused(device: Device, body: bytes, status: int, code: str) -> None:
+    response = await device.post(body)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+async def test_a_json_error_names_its_position(device: Device) -> None:
+    error = (await device.post(b'{"metrics": [}')).json()["error"]
+    assert error["details"] == {"position": 13}
+
+
+async def test_gzip_that_is_cut_or_false_is_refused(device: Device) -> None:
+    whole = gzip.compress(b'{"metrics": []}')
+    for body in (whole[:-4], b"plain text"):
+        response = await device.post(body, **{"Content-Encoding": "gzip"})
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_gzip")
+
+
+async def test_a_gzip_bomb_is_refused(device: Device) -> None:
+    bomb = gzip.compress(b" " * 200_000_000, compresslevel=9)
+    response = await device.post(bomb, **{"Content-Encoding": "gzip"})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
+
+
+async def test_too_many_samples_are_refused(device: Device) -> None:
+    response = await device.post(b'{"metrics": [' + b",".join([b"{}"] * 20_001) + b"]}")
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_many_samples")
+
+
+async def test_other_encodings_are_refused(device: Device) -> None:
+    response = await device.post(b"x", **{"Content-Encoding": "br"})
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_encoding")
+
+
+async def test_another_agents_token_is_refused(make_device: MakeDevice) -> None:
+    first, second = await make_device(), await make_device()
+    second.token = first.token
+    response = await second.send(sample(cpu_percent=1))
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "wrong_agent")
+
+
+async def test_no_token_and_a_false_one_are_refused(client: httpx.AsyncClient, device: Device) -> None:
+    response = await client.post(f"/api/agents/{device.agent_id}/metrics", content=b"{}")
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthorized")
+    device.token = device.tenant.user_token
+    response = await device.send(sample(cpu_percent=1))
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_token")
+
+
+async def test_a_revoked_token_is_refused_and_stores_nothing(
+    client: httpx.AsyncClient, device: Device, employee: Employee, pool: asyncpg.Pool
+) -> None:
+    await device.accepted(sample(MINUTE, cpu_percent=1))
+    revoked = await client.delete(f"/api/agents/{device.agent_id}/token", headers=employee.headers)
+    assert revoked.status_code == 204
+    response = await device.send(sample(cpu_percent=2))
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "token_revoked")
+    assert (await device.send()).status_code == 401
+    assert len(await stored(pool, device)) == 1
+
+
+async def test_the_device_knows_its_newest_sample(
+    client: httpx.AsyncClient, device: Device, employee: Employee
+) -> None:
+    await device.accepted(sample(MINUTE, cpu_percent=11), sample(2 * MINUTE, cpu_percent=22))
+    await device.accepted(sample(3 * MINUTE, cpu_percent=33))
+    found = (await client.get(f"/api/agents/{device.agent_id}", headers=employee.headers)).json()
+    assert found["status"] == "online"
+    assert found["current_metrics"]["cpu_percent"] == 11
+    assert found["last_metrics_received"] is not None
+
+
+async def test_services_follow_the_newest_sample(client: httpx.AsyncClient, device: Device) -> None:
+    def seen(status: str, pid: int | None) -> list[dict[str, Any]]:
+        return [{"name": "nginx", "status": status, "pid": pid}]
+
+    await device.accepted(sample(5 * MINUTE, services=seen("running", 10)))
+    await device.accepted(sample(3 * MINUTE, services=seen("stopped", None)))
+    await device.accepted(sample(4 * MINUTE, services=seen("error", None)))  # late: must not win
+    await device.accepted(sample(1 * MINUTE, services=seen("running", 20)))
+    found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
+    (service,) = found["monitored_services"]
+    assert (service["name"], service["status"], service["pid"], service["restart_count"]) == ("nginx", "running", 20, 1)

@@ -1,0 +1,110 @@
+"""What every test may ask for: a migrated database, the application over it, people and devices."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from agents.keys import KeyFile
+from agents.tokens import Tokens
+from api.app import Application
+from api.services import Services
+from db.migrations.run import upgrade
+from db.settings import Settings
+from tests.databases import fresh_database
+from tests.devices import Device, register_device
+from tests.people import Employee, Tenant, make_employee, make_tenant
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a migrated database, one for the whole run; tests keep apart by their own tenants and devices."""
+    with fresh_database(tmp_path_factory.mktemp("database")) as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    KeyFile(path).create()
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings(database: str, key_file: Path) -> Settings:
+    return Settings(DATABASE_URL=database, keys_file=key_file, pool_size=4)
+
+
+@pytest.fixture(scope="session")
+async def application(settings: Settings) -> AsyncIterator[Application]:
+    """The application, started."""
+    application = Application(settings)
+    async with application.web.router.lifespan_context(application.web):
+        yield application
+
+
+@pytest.fixture(scope="session")
+def services(application: Application) -> Services:
+    found: Services = application.web.state.services
+    return found
+
+
+@pytest.fixture(scope="session")
+def pool(services: Services) -> asyncpg.Pool:
+    return services.pool
+
+
+@pytest.fixture(scope="session")
+def tokens(services: Services) -> Tokens:
+    return services.tokens
+
+
+@pytest.fixture(scope="session")
+async def client(application: Application) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP calls straight into the application."""
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def employee(pool: asyncpg.Pool, tokens: Tokens) -> Employee:
+    return await make_employee(pool, tokens)
+
+
+@pytest.fixture(scope="session")
+async def alice(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
+    return await make_tenant(pool, tokens, "Alice")
+
+
+@pytest.fixture(scope="session")
+async def bob(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
+    return await make_tenant(pool, tokens, "Bob")
+
+
+@pytest.fixture(scope="session")
+async def charlie(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
+    """The tenant who has no device and must see nothing of the others'."""
+    return await make_tenant(pool, tokens, "Charlie")
+
+
+MakeDevice = Callable[..., Awaitable[Device]]
+
+
+@pytest.fixture
+def make_device(client: httpx.AsyncClient, employee: Employee, alice: Tenant) -> MakeDevice:
+    """Register a new device of a tenant (Alice unless told otherwise), the way an agent does."""
+
+    async def make(tenant: Tenant = alice, name: str = "server-1", interval: int = 300) -> Device:
+        return await register_device(client, employee, tenant, name, interval)
+
+    return make
+
+
+@pytest.fixture
+async def device(make_device: MakeDevice) -> Device:
+    """A new device of Alice's."""
+    return await make_device()
