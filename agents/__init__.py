@@ -1,1 +1,1 @@
-"""The registry of devices: tokens and requests come in, devices and their state go out. Open `registration.py` first."""
+"""The registry of devices: tokens and requests in, devices and their state out. Open `registration.py` first."""

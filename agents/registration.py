@@ -14,6 +14,7 @@ from agents.errors import (
     UnknownLocationError,
 )
 from agents.tokens import Tokens, new_registration_token, token_hash
+from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
@@ -87,7 +88,7 @@ async def create_registration_token(
     return token, expires_at
 
 
-async def _check_location(connection: Any, request: TokenRequest) -> None:
+async def _check_location(connection: Connection, request: TokenRequest) -> None:
     if request.service_location_id and not await connection.fetchval(
         QUERIES["location_in_business"], request.service_location_id, request.business_id
     ):

@@ -1,9 +1,9 @@
 """The ASGI application: the upload route in front, FastAPI behind it for everything else."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -23,7 +23,18 @@ class Application:
     """One ASGI callable; an upload never passes through the framework (ARCHITECTURE.md has the figures)."""
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
         self.web = make_web(settings, clock)
+
+    def check(self) -> None:
+        """Open and close the services once, so that a fault shows as its own error before the server starts."""
+
+        async def open_and_close() -> None:
+            async with open_services(self._settings, self._clock):
+                pass
+
+        asyncio.run(open_and_close())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -51,10 +62,3 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
         web.include_router(module.router)
     describe(web)
     return web
-
-
-def create_app() -> Any:
-    """Return the application for `uvicorn --factory api.app:create_app`, with the settings of the environment."""
-    from db.settings import get_settings
-
-    return Application(get_settings())

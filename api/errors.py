@@ -19,36 +19,41 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
     """Answer known errors with their code, everything else with 500 and no inner text."""
 
-    def answer(error: RtsError) -> JSONResponse:
-        headers = {}
-        if error.status == 503:
-            headers["Retry-After"] = str(retry_after_seconds)
-        if error.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        return JSONResponse(error.as_json(), error.status, headers)
+    async def known(request: Request, error: Exception) -> JSONResponse:
+        return answer(as_known(request, error), retry_after_seconds)
 
-    @web.exception_handler(RtsError)
-    async def known(_: Request, error: RtsError) -> JSONResponse:
-        return answer(error)
+    for kind in (RtsError, RequestValidationError, Exception, *AWAY):
+        web.add_exception_handler(kind, known)
+    web.add_exception_handler(HTTPException, answer_of_framework)
 
-    @web.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(InvalidRequestError(details=faults_of(error)))
 
-    @web.exception_handler(HTTPException)
-    async def framework(_: Request, error: HTTPException) -> JSONResponse:
-        body = {"code": HTTP_CODES.get(error.status_code, "http_error"), "message": str(error.detail), "details": None}
-        return JSONResponse({"error": body}, error.status_code, error.headers)
+def as_known(request: Request, error: Exception) -> RtsError:
+    """Return any failure as an error of ours; one that nobody foresaw goes to the log."""
+    if isinstance(error, RtsError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return InvalidRequestError(details=faults_of(error))
+    if isinstance(error, AWAY):
+        return DatabaseAwayError()
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return RtsError("Something failed on the server; it is in its log.")
 
-    @web.exception_handler(Exception)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, AWAY):
-            return answer(DatabaseAwayError())
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return answer(RtsError("Something failed on the server; it is in its log."))
 
-    for away in AWAY:
-        web.add_exception_handler(away, unknown)
+def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
+    """Return an error as an HTTP answer, with the headers that its status asks for."""
+    headers = {}
+    if error.status == 503:
+        headers["Retry-After"] = str(retry_after_seconds)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(error.as_json(), error.status, headers)
+
+
+async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
+    """Return what the framework refuses (no such path, wrong method) in our form."""
+    assert isinstance(error, HTTPException)
+    body = {"code": HTTP_CODES.get(error.status_code, "http_error"), "message": str(error.detail), "details": None}
+    return JSONResponse({"error": body}, error.status_code, error.headers)
 
 
 class InvalidRequestError(RtsError):
@@ -61,6 +66,5 @@ class InvalidRequestError(RtsError):
 def faults_of(error: RequestValidationError) -> list[dict[str, str]]:
     """Return every fault as {path, message}; the input itself isn't repeated, it may hold a secret."""
     return [
-        {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])}
-        for fault in error.errors()
+        {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()
     ]

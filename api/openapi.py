@@ -40,7 +40,11 @@ def describe(web: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if not web.openapi_schema:
             document = get_openapi(
-                title=web.title, version=web.version, description=DESCRIPTION, routes=web.routes, tags=web.openapi_tags
+                title=web.title,
+                version=web.version,
+                description=DESCRIPTION,
+                routes=web.routes,
+                tags=web.openapi_tags,
             )
             add_upload(document)
             web.openapi_schema = document

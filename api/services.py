@@ -13,6 +13,7 @@ from agents.keys import KeyFile
 from agents.tokens import Tokens
 from db.clock import Clock, utc_now
 from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
+from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from db.settings import Settings
 from ingest.body import BodyBudget
@@ -49,7 +50,7 @@ def services_of(request: Request) -> Services:
 async def open_services(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Services]:
     """Open pool and writer, check the server, and close in the other order: uploads that wait are written first.
 
-    Raises DatabaseAwayError, UnsuitableServerError or KeyFileError.
+    Raises DatabaseAwayError, UnsuitableServerError, SchemaNotMigratedError or KeyFileError.
     """
     tokens = Tokens(KeyFile(settings.keys_file))
     tokens.check()
@@ -57,6 +58,7 @@ async def open_services(settings: Settings, clock: Clock = utc_now) -> AsyncIter
     try:
         async with pool.acquire() as connection:
             check_server(await describe_server(connection))
+            await check_schema(connection)
         writer = Writer(lambda: connect_writer(settings.database_url), clock)
         commits = GroupCommit(writer.write, settings.max_buffered_samples)
         commits.start()
@@ -72,7 +74,10 @@ async def wait_for_pool(settings: Settings) -> asyncpg.Pool:
     for attempt in range(START_ATTEMPTS):
         try:
             return await open_pool(
-                settings.database_url, size=settings.pool_size, name="api", timeout=settings.query_timeout_seconds
+                settings.database_url,
+                size=settings.pool_size,
+                name="api",
+                timeout=settings.query_timeout_seconds,
             )
         except DatabaseAwayError as away:
             log.warning("the database can't be reached yet (%s): trying again", away.__cause__)
@@ -101,6 +106,4 @@ def make_upload_route(settings: Settings, tokens: Tokens, commits: GroupCommit, 
         return Sender(agent.agent_id, agent.token_hash)
 
     budget = BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
-    return UploadRoute(
-        verify, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock
-    )
+    return UploadRoute(verify, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock)

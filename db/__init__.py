@@ -1,1 +1,1 @@
-"""Settings, pools, named SQL, errors and migrations come from here; nothing of ours is imported. Open `settings.py` first."""
+"""Settings, pools, named SQL, errors, migrations; it imports nothing of ours. Open `settings.py` first."""

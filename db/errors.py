@@ -19,7 +19,7 @@ class RtsError(Exception):
         super().__init__(self.message)
 
     def as_json(self) -> dict[str, Any]:
-        """The body of an error answer: `{"error": {"code", "message", "details"}}`."""
+        """Return the body of an error answer: `{"error": {"code", "message", "details"}}`."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 

@@ -30,6 +30,10 @@ class DatabaseAwayError(RtsError):
     status: ClassVar[int] = 503
 
 
+# A connection, or one that a pool lent.
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn a driver's connection errors into DatabaseAwayError; the cause is kept."""

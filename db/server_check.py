@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-import asyncpg
-
 from db.errors import RtsError
+from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "server_check.sql")
@@ -41,7 +40,7 @@ class Server:
         return "emcc" in self.version_text
 
 
-async def describe_server(connection: asyncpg.Connection) -> Server:
+async def describe_server(connection: Connection) -> Server:
     """Ask the server for its versions and licence; reads only, needs no rights."""
     row = await connection.fetchrow(QUERIES["describe_server"])
     assert row is not None
@@ -63,7 +62,7 @@ def find_fault(server: Server) -> str | None:
         return _missing_extension(server)
     if server.license != "timescale":
         return (
-            "This TimescaleDB is the Apache-only build, which has no continuous aggregates policies and no columnstore: "
+            "This TimescaleDB is the Apache-only build, without columnstore and without policies: "
             "install the Community edition (package timescaledb-2-postgresql-17, not the -oss one; image "
             "timescale/timescaledb, not the -oss tag), and set timescaledb.license = 'timescale'."
         )

@@ -87,7 +87,9 @@ def _check_service(service: Any) -> None:
     check_text("services", name)
     if status not in SERVICE_STATUSES:
         wanted = ", ".join(SERVICE_STATUSES)
-        raise SampleFaultError("invalid_service", f"status of {shown(name)} must be one of {wanted}, not {shown(status)}")
+        raise SampleFaultError(
+            "invalid_service", f"status of {shown(name)} must be one of {wanted}, not {shown(status)}"
+        )
     check_number("pid", service.get("pid"), 2**32)
 
 
@@ -137,7 +139,7 @@ def check_value(name: str, value: Any, depth: int) -> None:
 
 def check_text(name: str, text: str) -> None:
     """Raise for text that PostgreSQL can't store: U+0000, or half of a surrogate pair."""
-    if "\0" in text or not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):
         raise SampleFaultError("invalid_text", f"{shown(name)} holds a character that can't be stored: {shown(text)}")
 
 

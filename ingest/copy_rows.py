@@ -13,7 +13,13 @@ from uuid import UUID
 from db.metrics import METRICS
 from ingest.samples import Sample
 
-COLUMNS = ("agent_device_id", "collected_at", "received_at", *(metric.name for metric in METRICS), "raw_metrics")
+COLUMNS = (
+    "agent_device_id",
+    "collected_at",
+    "received_at",
+    *(metric.name for metric in METRICS),
+    "raw_metrics",
+)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = struct.pack("!h", -1)
 NULL = struct.pack("!i", -1)

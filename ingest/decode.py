@@ -93,7 +93,9 @@ def _sort(decoded: Decoded, index: int, sample: Sample, unknown: bytes | None, n
         message = f"collected_at is {sample.collected_at:%Y-%m-%d}, samples are kept for {MAX_SAMPLE_AGE.days} days"
         decoded.rejected.append(Rejection(index, "too_old", message))
     elif -age > MAX_SAMPLE_LEAD:
-        message = f"collected_at is {-age} ahead of the server's clock, {now:%Y-%m-%dT%H:%M:%SZ}: set the device's clock"
+        message = (
+            f"collected_at is {-age} ahead of the server's clock, {now:%Y-%m-%dT%H:%M:%SZ}: set the device's clock"
+        )
         decoded.rejected.append(Rejection(index, "clock_ahead", message))
     else:
         decoded.samples.append(sample)

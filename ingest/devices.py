@@ -27,9 +27,7 @@ class Heard:
         """Take note of one of the device's samples."""
         if self.newest is None or sample.collected_at > self.newest.collected_at:
             self.newest = sample
-        if sample.services and (
-            self.with_services is None or sample.collected_at > self.with_services.collected_at
-        ):
+        if sample.services and (self.with_services is None or sample.collected_at > self.with_services.collected_at):
             self.with_services = sample
 
 

@@ -64,7 +64,7 @@ class GroupCommit:
                 await self._arrival.wait()
 
     def _take(self) -> list[tuple[Upload, asyncio.Future[None]]]:
-        group = []
+        group: list[tuple[Upload, asyncio.Future[None]]] = []
         samples = 0
         while self._waiting and (not group or samples + len(self._waiting[0][0].rows) <= MAX_GROUP_SAMPLES):
             group.append(self._waiting.popleft())

@@ -19,8 +19,8 @@ MAX_GAP = timedelta(hours=1)  # a longer gap between late rows begins a new run
 def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
     """Return groups of rows, each for one transaction: late runs in time order, then the live rows."""
     horizon = now - LATE_AFTER
-    live = []
-    late = []
+    live: list[Row] = []
+    late: list[Row] = []
     for row in rows:
         (live if row.collected_at > horizon else late).append(row)
     groups = late_runs(late)

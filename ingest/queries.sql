@@ -54,5 +54,6 @@ SET status = EXCLUDED.status,
     last_checked = EXCLUDED.last_checked,
     last_state_change = CASE WHEN s.status = EXCLUDED.status THEN s.last_state_change ELSE EXCLUDED.last_checked END,
     restart_count = s.restart_count
-        + (EXCLUDED.status = 'running' AND (s.status = 'stopped' OR s.status = 'error' OR s.pid <> EXCLUDED.pid))::int
+        + (EXCLUDED.status = 'running'
+           AND (s.status IN ('stopped', 'error') OR COALESCE(s.pid <> EXCLUDED.pid, false)))::int
 WHERE s.last_checked < EXCLUDED.last_checked

@@ -166,9 +166,7 @@ class Source:
         return data
 
 
-def record(
-    uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key]
-) -> None:
+def record(uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key]) -> None:
     """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
     for upload in uploads:
         if token_of(upload) not in known:

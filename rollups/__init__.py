@@ -1,1 +1,1 @@
-"""A question about a device's past comes in, chart points go out; policies keep the levels fresh. Open `history.py` first."""
+"""A question about a device's past in, chart points out; and what keeps the levels fresh. Open `history.py` first."""

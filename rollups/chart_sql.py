@@ -9,7 +9,19 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, TableClause, bindparam, cast, column, func, literal_column, select, table, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TableClause,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, TIMESTAMP, UUID, aggregate_order_by
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.types import BigInteger, Interval
@@ -72,9 +84,7 @@ def level_pieces(relation: str, metrics: Sequence[Metric]) -> Select[Any]:
         column("first_at", TIME), column("last_at", TIME), *(column(name, DOUBLE_PRECISION) for name in names),
     )  # fmt: skip
     columns = [level.c.bucket.label("time"), level.c.sample_count, level.c.first_at, level.c.last_at]
-    wanted = select(*columns, *(level.c[name] for name in names)).where(
-        level.c.bucket >= START, level.c.bucket < CUT
-    )
+    wanted = select(*columns, *(level.c[name] for name in names)).where(level.c.bucket >= START, level.c.bucket < CUT)
     return of_the_device(wanted, level)
 
 
@@ -89,10 +99,8 @@ def raw_pieces(metrics: Sequence[Metric]) -> Select[Any]:
 def sample_parts(metric: Metric) -> list[ColumnElement[Any]]:
     """Return one sample's value in the form of a rollup's columns."""
     value = as_double(metric)
-    if metric.kind is Kind.GAUGE:
-        parts = [value, func.num_nonnulls(value), value, value]
-    else:
-        parts = [value, value, ZERO]
+    gauge = metric.kind is Kind.GAUGE
+    parts = [value, func.num_nonnulls(value), value, value] if gauge else [value, value, ZERO]
     return [part.label(name) for part, name in zip(parts, parts_of(metric), strict=True)]
 
 

@@ -12,6 +12,7 @@ import asyncpg
 from db.errors import AgentNotFoundError
 from db.hypertables.policies import LEVELS
 from db.metrics import BY_NAME, Kind, Metric
+from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import ChartQuery, chart_query
 from rollups.choose import Choice, Question, bucket_start, choose
@@ -91,7 +92,7 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
 
-async def read_watermarks(connection: asyncpg.Connection) -> dict[str, datetime]:
+async def read_watermarks(connection: Connection) -> dict[str, datetime]:
     """Return how far each rollup is materialised, by relation, in UTC."""
     return {row["relation"]: row["watermark"] for row in await connection.fetch(QUERIES["get_watermarks"], ROLLUPS)}
 
@@ -115,9 +116,7 @@ def find_window(choice: Choice, watermarks: dict[str, datetime], lead: timedelta
     return Window(start, max(start, min(end, watermark)), end, shown)
 
 
-def plan_chart(
-    asked: Asked, tenant: UUID | None, choice: Choice, window: Window
-) -> tuple[ChartQuery, list[object]]:
+def plan_chart(asked: Asked, tenant: UUID | None, choice: Choice, window: Window) -> tuple[ChartQuery, list[object]]:
     """Return the query of a chart and its arguments, in order."""
     relation = choice.level.relation if choice.level.bucket else None
     query = chart_query(relation, asked.metrics, bucketed=bool(choice.width))

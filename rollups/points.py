@@ -1,17 +1,22 @@
 """From the rows of the chart query to points: rates of counters, and what share of the expected samples is there."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from db.metrics import Kind, Metric
 
 # A counter's growth over a longer silence than this many samples isn't a rate of the bucket that ends it.
 MAX_GAP_SAMPLES = 3
 
-Row = Mapping[str, Any]
+
+class Row(Protocol):
+    """A row of the chart query: an asyncpg.Record, or a dict in a test."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class Grid:
 @dataclass(frozen=True, slots=True)
 class Point:
     """One bucket of a chart. `values` holds a metric's average (a counter's rate per second) by name, and its
-    minimum and maximum as `<name>_min`, `<name>_max`; None where nothing was measured."""
+    minimum and maximum as `<name>_min`, `<name>_max`; None where nothing was measured.
+    """
 
     time: datetime
     samples: int

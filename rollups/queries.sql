@@ -27,3 +27,36 @@ WHERE COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
 -- run_job --
 -- Run one policy now, in the foreground. $1 job.
 CALL run_job($1)
+
+-- refresh_level --
+-- Recompute what changed of a level in a range. $1 relation, $2 from, $3 to.
+CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz)
+
+-- describe_levels --
+-- Each relation's chunks, size in bytes and watermark (null for raw). Sizes are what the last write left on disk.
+WITH levels AS (
+    SELECT a.relation, h.id, h.schema_name, h.table_name, c.view_name IS NOT NULL AS is_rollup
+    FROM unnest($1::text[]) AS a (relation)
+    LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
+    JOIN _timescaledb_catalog.hypertable h
+      ON h.table_name = COALESCE(c.materialization_hypertable_name, a.relation)
+     AND (c.view_name IS NULL OR h.schema_name = c.materialization_hypertable_schema)
+)
+SELECT l.relation::text, hypertable_approximate_size(format('%I.%I', l.schema_name, l.table_name)::regclass) AS bytes,
+       count(k.*) AS chunks, count(k.*) FILTER (WHERE k.is_compressed) AS columnstore_chunks,
+       min(k.range_start) FILTER (WHERE NOT k.is_compressed) AS oldest_rowstore, min(k.range_start) AS oldest,
+       CASE WHEN l.is_rollup THEN
+           GREATEST(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(l.id)), 'epoch')
+       END AS watermark
+FROM levels l
+LEFT JOIN timescaledb_information.chunks k
+  ON k.hypertable_schema = l.schema_name AND k.hypertable_name = l.table_name
+GROUP BY l.relation, l.id, l.schema_name, l.table_name, l.is_rollup
+ORDER BY array_position($1::text[], l.relation::text)
+
+-- count_rows --
+-- Exact rows of each level; reads every chunk, so for small databases only.
+SELECT (SELECT count(*) FROM agent_metrics) AS agent_metrics,
+       (SELECT count(*) FROM agent_metrics_5m) AS agent_metrics_5m,
+       (SELECT count(*) FROM agent_metrics_1h) AS agent_metrics_1h,
+       (SELECT count(*) FROM agent_metrics_1d) AS agent_metrics_1d

@@ -47,7 +47,9 @@ class Device:
     async def history(self, headers: dict[str, str] | None = None, **query: Any) -> dict[str, Any]:
         """Read the history as the device's own tenant; must be a 200."""
         response = await self.client.get(
-            f"/api/agents/{self.agent_id}/metrics/history", params=query, headers=headers or self.tenant.headers
+            f"/api/agents/{self.agent_id}/metrics/history",
+            params=query,
+            headers=headers or self.tenant.headers,
         )
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()

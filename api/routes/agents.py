@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from agents.devices import DeviceFilter, get_device, heartbeat, list_devices, revoke_token
-from api.auth import CurrentAgent, CurrentEmployee, CurrentPerson
+from api.auth import CurrentAgent, CurrentPerson, current_employee
 from api.routes.registration import AgentConfig, config_of
 from api.services import services_of
 from api.text import StorableText
@@ -170,7 +170,7 @@ class HeartbeatAnswer(BaseModel):
 
 
 @router.post("/{agent_id}/heartbeat")
-async def take_heartbeat(request: Request, agent: CurrentAgent, body: Heartbeat, agent_id: AgentId) -> HeartbeatAnswer:
+async def take_heartbeat(request: Request, agent: CurrentAgent, body: Heartbeat) -> HeartbeatAnswer:
     """Note that a device is alive and tell it what waits for it."""
     services = services_of(request)
     now = services.clock()
@@ -183,8 +183,8 @@ async def take_heartbeat(request: Request, agent: CurrentAgent, body: Heartbeat,
     )
 
 
-@router.delete("/{agent_id}/token", status_code=204)
-async def revoke_agent_token(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+@router.delete("/{agent_id}/token", status_code=204, dependencies=[Depends(current_employee)])
+async def revoke_agent_token(request: Request, agent_id: AgentId) -> Response:
     """Revoke a device's token: its uploads and heartbeats are refused with 401 from now on."""
     services = services_of(request)
     await revoke_token(services.pool, None, agent_id, services.clock())

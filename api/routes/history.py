@@ -39,7 +39,7 @@ class Segment(BaseModel):
     end: datetime
 
 
-class Warning(BaseModel):
+class HistoryWarning(BaseModel):
     """Something about the answer that the question may not have expected."""
 
     code: Literal["outside_retention", "coarser_than_asked"]
@@ -57,14 +57,14 @@ class HistoryHead(BaseModel):
     expected_interval_seconds: float = Field(description="how often the device is to sample; coverage counts by it")
     segments: list[Segment]
     units: dict[str, str]
-    warnings: list[Warning]
+    warnings: list[HistoryWarning]
 
 
 class HistoryRows(HistoryHead):
     """A row for each bucket that holds samples."""
 
     metrics: list[dict[str, Any]] = Field(
-        description="timestamp (start of the bucket), each metric, `<metric>_min` and `_max` on request, samples, coverage"
+        description="timestamp (start of the bucket), each metric, its `_min` and `_max` on request, samples, coverage"
     )
 
 
@@ -102,7 +102,12 @@ async def metrics_history(
     now = services.clock()
     until = end or now
     asked = Asked(
-        agent_id, start or until - DEFAULT_RANGE, until, metrics_of(metric), parse_interval(interval), max_points
+        agent_id,
+        start or until - DEFAULT_RANGE,
+        until,
+        metrics_of(metric),
+        parse_interval(interval),
+        max_points,
     )
     wanted = aggregates_of(aggregates)
     history = await read_history(services.pool, person.tenant, asked, now)

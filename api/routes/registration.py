@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -13,6 +13,7 @@ from api.auth import CurrentEmployee
 from api.services import services_of
 from api.text import Name, StorableText
 from db.pools import database_errors
+from db.settings import Settings
 
 router = APIRouter(prefix="/api/agents", tags=["registration"])
 
@@ -127,11 +128,12 @@ async def register_agent(request: Request, body: Registration) -> RegisteredAgen
         made = await register(services.pool, services.tokens, body.token, body.system(), services.clock())
     return RegisteredAgent(
         agent_id=made.agent_id, agent_token=made.agent_token, business_id=made.business_id,
-        service_location_id=made.service_location_id, config=config_of(services.settings, made.metrics_interval_seconds),
+        service_location_id=made.service_location_id,
+        config=config_of(services.settings, made.metrics_interval_seconds),
     )  # fmt: skip
 
 
-def config_of(settings: Any, metrics_interval_seconds: int) -> AgentConfig:
+def config_of(settings: Settings, metrics_interval_seconds: int) -> AgentConfig:
     """Return what an agent is told of its intervals and of the live channel."""
     return AgentConfig(
         heartbeat_interval_seconds=settings.heartbeat_interval_seconds,

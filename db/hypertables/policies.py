@@ -6,6 +6,7 @@ with nothing, so `find_faults` refuses a table in which that could happen, and s
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,7 +82,7 @@ LEVELS = (
 def find_faults(levels: tuple[Level, ...] = LEVELS, max_sample_age: timedelta = MAX_SAMPLE_AGE) -> list[str]:
     """Return a sentence for each value that would lose data or can't work; empty when all is well."""
     faults = [fault for level in levels for fault in _faults_of_one(level)]
-    for below, level in zip(levels, levels[1:], strict=False):
+    for below, level in pairwise(levels):
         faults += _faults_between(below, level)
     first = next((level for level in levels if level.refresh_from), None)
     if first and first.refresh_from and max_sample_age > first.refresh_from - SLACK:
@@ -143,11 +144,11 @@ def apply_policies(connection: Connection, levels: tuple[Level, ...] = LEVELS) -
     for level in levels:
         _run(connection, "set_chunk_interval", relation=level.relation, chunk=level.chunk)
         _run(connection, "remove_columnstore_policy", relation=level.relation)
+        if level.bucket:  # TimescaleDB wants a refresh policy before a columnstore policy
+            _apply_refresh(connection, level)
         _run(connection, "add_columnstore_policy", relation=level.relation, after=level.columnstore_after)
         _run(connection, "remove_retention_policy", relation=level.relation)
         _run(connection, "add_retention_policy", relation=level.relation, keep=level.keep)
-        if level.bucket:
-            _apply_refresh(connection, level)
 
 
 def _apply_refresh(connection: Connection, level: Level) -> None:

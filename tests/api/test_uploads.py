@@ -22,7 +22,7 @@ async def stored(pool: asyncpg.Pool, device: Device) -> list[asyncpg.Record]:
 
 
 async def test_samples_are_stored_with_every_column(device: Device, pool: asyncpg.Pool) -> None:
-    values = {
+    values: dict[str, Any] = {
         "cpu_percent": 12.5, "memory_used_gb": 6.1, "memory_percent": 38.2, "disk_used_gb": 120.4,
         "disk_percent": 47.0, "uptime_seconds": 86400, "network_rx_bytes": 123, "network_tx_bytes": 456,
     }  # fmt: skip
@@ -37,7 +37,12 @@ async def test_samples_are_stored_with_every_column(device: Device, pool: asyncp
 async def test_zero_null_and_absent_survive(device: Device, pool: asyncpg.Pool) -> None:
     await device.accepted(sample(cpu_percent=0, memory_percent=None, network_rx_bytes=0))
     (row,) = await stored(pool, device)
-    assert (row["cpu_percent"], row["memory_percent"], row["disk_percent"], row["network_rx_bytes"]) == (0, None, None, 0)
+    assert (row["cpu_percent"], row["memory_percent"], row["disk_percent"], row["network_rx_bytes"]) == (
+        0,
+        None,
+        None,
+        0,
+    )
 
 
 async def test_unknown_fields_are_kept_in_raw_metrics(device: Device, pool: asyncpg.Pool) -> None:
@@ -202,4 +207,17 @@ async def test_services_follow_the_newest_sample(client: httpx.AsyncClient, devi
     await device.accepted(sample(1 * MINUTE, services=seen("running", 20)))
     found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
     (service,) = found["monitored_services"]
-    assert (service["name"], service["status"], service["pid"], service["restart_count"]) == ("nginx", "running", 20, 1)
+    assert (service["name"], service["status"], service["pid"], service["restart_count"]) == (
+        "nginx",
+        "running",
+        20,
+        1,
+    )
+
+
+async def test_services_without_a_pid_change_state_too(client: httpx.AsyncClient, device: Device) -> None:
+    for age, status in ((4, "running"), (3, "running"), (2, "stopped"), (1, "running")):
+        await device.accepted(sample(age * MINUTE, services=[{"name": "Spooler", "status": status}]))
+    found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
+    (service,) = found["monitored_services"]
+    assert (service["status"], service["pid"], service["restart_count"]) == ("running", None, 1)

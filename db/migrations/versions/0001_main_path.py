@@ -21,7 +21,13 @@ PLATFORM = DB / "schema" / "platform.sql"
 OWN = (DB / "schema" / "agents.sql", DB / "schema" / "alerts.sql")
 HYPERTABLES = tuple(
     DB / "hypertables" / f"{name}.sql"
-    for name in ("counter_increase", "agent_metrics", "agent_metrics_5m", "agent_metrics_1h", "agent_metrics_1d")
+    for name in (
+        "counter_increase",
+        "agent_metrics",
+        "agent_metrics_5m",
+        "agent_metrics_1h",
+        "agent_metrics_1d",
+    )
 )
 MADE_HERE = "made by rts-agents: the platform had no such table"
 

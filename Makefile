@@ -1,0 +1,63 @@
+# One verb for each need; `make help` lists them. Everything installs into .venv and db/embedded/node_modules.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_READY := db/embedded/node_modules/.ready
+
+.DEFAULT_GOAL := help
+
+##@ Use
+demo: setup ## Run everything on this machine with a simulated fleet (PORT, DEMO_AGENTS, DEMO_SECONDS)
+	@$(BIN)/rts-agents demo
+
+serve: setup ## Serve the API on DATABASE_URL (PORT)
+	@$(BIN)/rts-agents serve
+
+worker: setup ## Run the background worker on DATABASE_URL
+	@$(BIN)/rts-agents worker
+
+##@ Develop
+setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (runs by itself when needed)
+
+test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
+	$(BIN)/pytest $(TESTS)
+
+check: setup ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## Write requirements.lock anew from what is installed in .venv
+	$(BIN)/pip freeze --all --exclude-editable | grep -v '^pip==' > requirements.lock
+
+##@ Clean
+clean-demo: ## Forget the demo's data
+	rm -rf .demo
+
+clean: clean-demo ## Remove everything that make installed or made
+	rm -rf $(VENV) db/embedded/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE_READY): db/embedded/package-lock.json
+	@command -v npm >/dev/null || { echo "npm (Node 20 or newer) is needed: install Node.js." >&2; exit 1; }
+	npm ci --prefix db/embedded --no-fund --no-audit --loglevel=error
+	@touch $@
+
+.PHONY: demo serve worker setup test check format lock clean-demo clean help

@@ -1,0 +1,118 @@
+"""The agent's side of the HTTP API: register, upload, heartbeat; what to keep and what to give up."""
+
+import gzip
+import json
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from typing import Any
+
+import httpx
+
+TIMEOUT_SECONDS = 30.0
+MAX_BUFFERED = 100_000  # samples kept while the server is away: three weeks at one in 20 seconds
+MAX_PER_UPLOAD = 1_000
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 30.0
+GZIP_ABOVE_BYTES = 1_000
+
+
+class RefusedError(Exception):
+    """The server doesn't take this agent (any more): registering again is the way on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the agent is, as /register said."""
+
+    agent_id: str
+    agent_token: str
+    metrics_interval_seconds: float
+    heartbeat_interval_seconds: float
+
+
+def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
+    """Spend a registration token; raises RefusedError with the server's reason."""
+    facts = machine | {"token": token, "agent_version": version("rts-agent-monitoring")}
+    response = httpx.post(f"{server}/api/agents/register", json=facts, timeout=TIMEOUT_SECONDS)
+    if response.status_code >= 400:
+        raise RefusedError(reason(response))
+    answer = response.json()
+    config = answer["config"]
+    return Identity(
+        answer["agent_id"], answer["agent_token"],
+        config["metrics_interval_seconds"], config["heartbeat_interval_seconds"],
+    )  # fmt: skip
+
+
+class Uplink:
+    """Samples on their way to the server: kept until the server says that they are committed."""
+
+    def __init__(self, server: str, identity: Identity) -> None:
+        headers = {"Authorization": f"Bearer {identity.agent_token}"}
+        self._http = httpx.Client(
+            base_url=f"{server}/api/agents/{identity.agent_id}", headers=headers, timeout=TIMEOUT_SECONDS
+        )
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self.waiting: deque[dict[str, Any]] = deque(maxlen=MAX_BUFFERED)  # when full, the oldest gives way
+
+    def add(self, sample: dict[str, Any]) -> None:
+        """Keep a sample for the next upload."""
+        self.waiting.append(sample)
+
+    def upload(self) -> tuple[str, float]:
+        """Send the oldest samples; return what happened, and after how many seconds to try again (0: at will).
+
+        Raises RefusedError when the token is no longer good.
+        """
+        batch = list(islice(self.waiting, MAX_PER_UPLOAD))
+        try:
+            response = self._post("/metrics", {"metrics": batch})
+        except httpx.TransportError as error:
+            return f"server away: {error}", self._next_retry()
+        if response.status_code in (401, 403):
+            raise RefusedError(reason(response))
+        if response.status_code == 429 or response.status_code >= 500:
+            return reason(response), float(response.headers.get("Retry-After", self._next_retry()))
+        for _ in batch:  # taken, or faulty in a way that sending again can't mend
+            self.waiting.popleft()
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        return reason(response) if response.status_code >= 400 else summary(response.json()), 0.0
+
+    def heartbeat(self) -> None:
+        """Say that this agent is alive; a server that is away is no reason to stop."""
+        body = {"timestamp": datetime.now(UTC).isoformat(), "agent_version": version("rts-agent-monitoring")}
+        try:
+            response = self._post("/heartbeat", body)
+        except httpx.TransportError:
+            return
+        if response.status_code in (401, 403):
+            raise RefusedError(reason(response))
+
+    def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        content = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        if len(content) > GZIP_ABOVE_BYTES:
+            content, headers["Content-Encoding"] = gzip.compress(content), "gzip"
+        return self._http.post(path, content=content, headers=headers)
+
+    def _next_retry(self) -> float:
+        seconds = self._retry_seconds
+        self._retry_seconds = min(LAST_RETRY_SECONDS, seconds * 1.5)
+        return seconds
+
+
+def reason(response: httpx.Response) -> str:
+    """Return an error answer as one line."""
+    try:
+        error = response.json()["error"]
+        return f"{response.status_code} {error['code']}: {error['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{response.status_code} {response.reason_phrase}"
+
+
+def summary(receipt: dict[str, Any]) -> str:
+    """Return a receipt as one line."""
+    line = f"accepted {receipt['accepted']}, duplicates {receipt['duplicates']}"
+    return line + (f", rejected {receipt['rejected']}" if receipt["rejected"] else "")

@@ -1,0 +1,79 @@
+"""What this machine's metrics are right now, by psutil. Gigabytes are 10**9 bytes, percentages 0..100."""
+
+import platform
+import socket
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+GB = 1e9
+WATCHED_PROCESSES = 6
+OS_TYPES = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
+# How a process's state reads as a service's.
+STATES = {psutil.STATUS_STOPPED: "stopped", psutil.STATUS_ZOMBIE: "error", psutil.STATUS_DEAD: "stopped"}
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what /register wants to know of this machine."""
+    return {
+        "hostname": socket.gethostname(),
+        "os_type": OS_TYPES.get(platform.system(), "linux"),
+        "os_version": platform.release()[:255],
+        "os_architecture": platform.machine(),
+        "device_type": "server",
+        "cpu_model": (platform.processor() or platform.machine())[:255],
+        "total_memory_gb": round(psutil.virtual_memory().total / GB, 2),
+        "total_disk_gb": round(psutil.disk_usage("/").total / GB, 2),
+    }
+
+
+class Collector:
+    """Takes samples; CPU use is counted between one sample and the next."""
+
+    def __init__(self) -> None:
+        psutil.cpu_percent()  # the first reading only starts the count
+        self._watched = largest_processes()
+
+    def sample(self) -> dict[str, Any]:
+        """Return one sample in the form of the upload API; what can't be measured is null."""
+        memory, disk, network = psutil.virtual_memory(), psutil.disk_usage("/"), psutil.net_io_counters()
+        return {
+            "collected_at": datetime.now(UTC).isoformat(),
+            "cpu_percent": min(100.0, psutil.cpu_percent()),
+            "memory_used_gb": (memory.total - memory.available) / GB,
+            "memory_percent": memory.percent,
+            "disk_used_gb": disk.used / GB,
+            "disk_percent": disk.percent,
+            "load_average": list(psutil.getloadavg()),
+            "uptime_seconds": int(time.time() - psutil.boot_time()),
+            "network_rx_bytes": network.bytes_recv if network else None,
+            "network_tx_bytes": network.bytes_sent if network else None,
+            "services": [state_of(name, pid) for name, pid in self._watched.items()],
+        }
+
+
+def largest_processes() -> dict[str, int]:
+    """Return the processes with the most memory, name → pid, each name once."""
+    found = [process.info for process in psutil.process_iter(["pid", "name", "memory_info"])]
+    named = [info for info in found if info["name"] and info["memory_info"]]
+    named.sort(key=lambda info: info["memory_info"].rss, reverse=True)
+    watched: dict[str, int] = {}
+    for info in named:
+        if len(watched) < WATCHED_PROCESSES:
+            watched.setdefault(info["name"], info["pid"])
+    return watched
+
+
+def state_of(name: str, pid: int) -> dict[str, Any]:
+    """Return a watched process as a service; gone means stopped."""
+    try:
+        process = psutil.Process(pid)
+        if process.name() != name:  # the pid was given to another process
+            return {"name": name, "status": "stopped", "pid": None}
+        return {"name": name, "status": STATES.get(process.status(), "running"), "pid": pid}
+    except psutil.NoSuchProcess:
+        return {"name": name, "status": "stopped", "pid": None}
+    except psutil.AccessDenied:
+        return {"name": name, "status": "running", "pid": pid}

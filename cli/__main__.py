@@ -1,0 +1,5 @@
+"""`python -m cli` is `rts-agents`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,122 @@
+"""`rts-agents db`: schema, checks, status, and the embedded server."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import typer
+from rich.console import Console
+
+from cli.settings import settings_with_database
+from cli.tables import levels_table, policies_table
+from db.clock import utc_now
+from db.embedded.server import EmbeddedServer
+from db.hypertables.policies import LEVELS, check_levels
+from db.migrations import run as migrations
+from db.pools import database_errors
+from db.schema_check import check_schema
+from db.server_check import Server, check_server, describe_server
+from rollups.status import LevelStatus, read_status
+
+app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(revision: Annotated[str, typer.Argument(help="revision to reach")] = "head") -> None:
+    """Bring the schema up to date; the platform's own tables are not touched.
+
+    Example: DATABASE_URL=postgresql://… rts-agents db upgrade
+    """
+    url = settings_with_database().database_url
+    asyncio.run(connect_and_check(url))
+    migrations.upgrade(url, revision)
+    typer.echo(f"The schema is at {migrations.head() if revision == 'head' else revision}.")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="revision to go back to; base removes everything of ours")],
+    yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
+) -> None:
+    """Take the schema back: drops our tables and their data, never one that the platform had before.
+
+    Example: rts-agents db downgrade base --yes
+    """
+    if not yes:
+        typer.confirm("This drops tables of rts-agents with all their data. Go on?", abort=True)
+    migrations.downgrade(settings_with_database().database_url, revision)
+    typer.echo(f"The schema is at {revision}.")
+
+
+@app.command()
+def check() -> None:
+    """Say whether this server and its schema can run the product, and what to do if not.
+
+    Example: DATABASE_URL=postgresql://… rts-agents db check
+    """
+    server = asyncio.run(connect_and_check(settings_with_database().database_url, schema=True))
+    check_levels()
+    kind = "embedded" if server.embedded else "server"
+    runs = "its own scheduler runs the policies" if server.scheduler else "the worker runs the policies"
+    typer.echo(
+        f"PostgreSQL {server.postgres // 10_000}, TimescaleDB {server.timescaledb} ({kind}); {runs}. All is well."
+    )
+
+
+@app.command()
+def status() -> None:
+    """Show levels, sizes, chunks and freshness; exit status 1 when something is stale.
+
+    Example: DATABASE_URL=postgresql://… rts-agents db status
+    """
+    now = utc_now()
+    levels = asyncio.run(read_levels(settings_with_database().database_url))
+    console = Console()
+    console.print(levels_table(levels, now), policies_table(LEVELS))
+    faults = [fault for level in levels for fault in level.faults(now)]
+    for fault in faults:
+        console.print(f"[red]![/red] {fault}", highlight=False)
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def embedded(
+    data_dir: Annotated[Path, typer.Option(help="where the database lives; made if absent")] = Path(".rts/timescaledb"),
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1; 0: a free one")] = 5433,
+) -> None:
+    """Run the embedded TimescaleDB until Ctrl-C; for trying and for tests, not for production.
+
+    Example: rts-agents db embedded --port 5433
+    """
+    with EmbeddedServer(data_dir, port=port) as server:
+        typer.echo(f"DATABASE_URL={server.dsn}")
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+async def connect_and_check(url: str, *, schema: bool = False) -> Server:
+    """Return what the server is; raises DatabaseAwayError, UnsuitableServerError or SchemaNotMigratedError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        server = await describe_server(connection)
+        if not (server.timescaledb is None and server.available and not schema):  # upgrade creates the extension
+            check_server(server)
+        if schema:
+            await check_schema(connection)
+    finally:
+        await connection.close()
+    return server
+
+
+async def read_levels(url: str) -> list[LevelStatus]:
+    """Return the state of every level; raises DatabaseAwayError or SchemaNotMigratedError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await check_schema(connection)
+        return await read_status(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,33 @@
+"""`rts-agents demo`: the whole path on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from db.settings import get_settings
+from demo.run import DemoOptions, run_demo
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(demo)
+
+
+def demo(
+    port: Annotated[int, typer.Option(envvar="PORT", help="port on 127.0.0.1")] = 3002,
+    agents: Annotated[int, typer.Option(envvar="DEMO_AGENTS", min=0, help="simulated devices")] = 50,
+    seconds: Annotated[
+        float | None, typer.Option(envvar="DEMO_SECONDS", help="end this long after everything is shown")
+    ] = None,
+    directory: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".demo"),
+) -> None:
+    """Run database, server, worker, a real agent of this machine and a simulated fleet; Ctrl-C ends it.
+
+    On the embedded TimescaleDB, or on DATABASE_URL if that is set.
+
+    Example: DEMO_AGENTS=10 DEMO_SECONDS=30 rts-agents demo
+    """
+    options = DemoOptions(port, agents, seconds, get_settings().database_url, directory)
+    run_demo(options, Console())

@@ -1,0 +1,33 @@
+"""`rts-agents`: puts the commands together and turns known errors into one plain line."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from agent.client import RefusedError
+from cli import agent, database, demo, keys, serve, token, worker
+from db.errors import RtsError
+
+app = typer.Typer(
+    help="RTS Agent Monitoring: uploads of agents in, TimescaleDB rollups, charts out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for module in (demo, serve, worker, agent, token):
+    module.register(app)
+app.add_typer(keys.app, name="keys")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on stderr and exit status 1."""
+    try:
+        app()
+    except RtsError as error:
+        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.message}", highlight=False)
+        sys.exit(1)
+    except RefusedError as error:
+        Console(stderr=True).print(f"[red]refused[/red]: {error}", highlight=False)
+        sys.exit(1)

@@ -1,0 +1,68 @@
+"""The demo's processes: started in order, ended in the other order, by their ids; none outlives the demo."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+STOP_SECONDS = 30.0
+
+
+class Processes:
+    """`rts-agents` commands as child processes, each with a log of its own."""
+
+    def __init__(self, logs: Path, environment: dict[str, str]) -> None:
+        self._logs = logs
+        self._environment = os.environ | environment
+        self._running: list[tuple[str, subprocess.Popen[bytes], IO[bytes]]] = []
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start `rts-agents name arguments…`; its output goes to `<logs>/<name>.log`.
+
+        In a session of its own, so that Ctrl-C reaches only the demo, which then stops all in order; with its
+        standard input held open by the demo, so that it ends even if the demo is killed.
+        """
+        log = (self._logs / f"{name}.log").open("ab")
+        command = [sys.executable, "-m", "cli", name, *arguments, "--exit-with-parent"]
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=self._environment,
+            start_new_session=True,
+        )
+        self._running.append((name, process, log))
+
+    def check(self) -> None:
+        """Raise RuntimeError when a process has ended by itself, with the end of its log."""
+        for name, process, _ in self._running:
+            if process.poll() is not None:
+                log = self._logs / f"{name}.log"
+                lines = "\n".join(log.read_text().splitlines()[-5:])
+                raise RuntimeError(f"{name} ended with status {process.returncode}; the end of {log}:\n{lines}")
+
+    def stop(self) -> None:
+        """End all, the last started first; one that doesn't end in half a minute is killed."""
+        while self._running:
+            _, process, log = self._running.pop()
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            log.close()
+
+
+def wait_until(answers: Callable[[], bool], processes: Processes, seconds: float) -> None:
+    """Wait until `answers()`; raises RuntimeError when a process ends or time runs out."""
+    deadline = time.monotonic() + seconds
+    while not answers():
+        processes.check()
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no answer within {seconds:.0f} seconds")
+        time.sleep(0.1)

@@ -1,0 +1,248 @@
+"""The demo from start to end: database, server, worker, a real agent, a simulated fleet, and what came of it.
+
+Steps: database → schema → businesses → server and worker → credentials → devices → history through the API → rollups →
+what happened → live until Ctrl-C. A second run finds everything there and goes on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import httpx
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from agents.keys import KeyFile
+from agents.tokens import Tokens
+from db.clock import utc_now
+from db.embedded.server import EmbeddedServer
+from db.migrations.run import upgrade
+from demo.businesses import BUSINESSES, create_businesses, employee_id
+from demo.credentials import Credentials, DemoTenant, load_agents
+from demo.fleet import SAMPLE_EVERY, Fleet, Loaded
+from demo.processes import Processes, wait_until
+from demo.summary import show_live, show_summary
+from rollups.choose import bucket_start
+from rollups.refresh import refresh_range
+
+HISTORY = timedelta(days=7)
+TOKEN_LIFETIME = timedelta(days=30)
+AGENT_INTERVAL_SECONDS = 2
+START_SECONDS = 60.0
+SHOW_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """`seconds` None: until Ctrl-C. `database_url` empty: the embedded server."""
+
+    port: int
+    agents: int
+    seconds: float | None
+    database_url: str
+    directory: Path = Path(".demo")
+
+    @property
+    def base_url(self) -> str:
+        """Where the demo's server answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def run_demo(options: DemoOptions, console: Console) -> None:
+    """Run the demo; ends what it started, whatever happens."""
+    options.directory.mkdir(mode=0o700, exist_ok=True)
+    keys = options.directory / "keys.json"
+    KeyFile(keys).create()
+    with database(options, console) as dsn:
+        upgrade(dsn)
+        asyncio.run(create_businesses(dsn))
+        environment = {"DATABASE_URL": dsn, "RTS_KEYS_FILE": str(keys), "RTS_PUBLIC_URL": options.base_url}
+        processes = Processes(options.directory, environment)
+        try:
+            processes.start("serve", "--port", str(options.port))
+            wait_until(lambda: is_up(options.base_url), processes, START_SECONDS)
+            processes.start("worker")
+            console.print(f"[green]✓[/green] server on {options.base_url}, worker beside it")
+            with contextlib.suppress(KeyboardInterrupt):
+                asyncio.run(play(options, dsn, Tokens(KeyFile(keys)), processes, console))
+        finally:
+            console.print("Stopping …")
+            processes.stop()
+    console.print("Everything is stopped; [bold]make demo[/bold] goes on with the same data.")
+
+
+@contextmanager
+def database(options: DemoOptions, console: Console) -> Iterator[str]:
+    """Yield the URL of the database: DATABASE_URL's, or the embedded one of this directory."""
+    if options.database_url:
+        console.print("[green]✓[/green] using DATABASE_URL")
+        yield options.database_url
+        return
+    with console.status("Starting the embedded TimescaleDB …"):
+        server = EmbeddedServer(options.directory / "timescaledb", log_file=options.directory / "timescaledb.log")
+        server.start()
+    try:
+        console.print(f"[green]✓[/green] embedded TimescaleDB, data in {options.directory / 'timescaledb'}")
+        yield server.dsn
+    finally:
+        server.stop()
+
+
+async def play(options: DemoOptions, dsn: str, tokens: Tokens, processes: Processes, console: Console) -> None:
+    """Everything that needs a running server."""
+    path = options.directory / "credentials.json"
+    credentials = make_credentials(options, tokens, path)
+    async with open_fleet(credentials) as fleet:
+        await enrol(options, fleet, credentials, path, processes, console)
+        now = utc_now()
+        loaded = await load_history(fleet, credentials, path, now, console)
+        with console.status("Rolling up 5m → 1h → 1d …"):
+            await roll_up(dsn, datetime.fromisoformat(credentials.began) - HISTORY)
+        await show_summary(dsn, credentials, loaded, options.directory, console)
+        await live(options, fleet, credentials, path, processes, console)
+
+
+def make_credentials(options: DemoOptions, tokens: Tokens, path: Path) -> Credentials:
+    """Write the credentials with fresh tokens, keeping the devices of earlier runs."""
+    agents, before = load_agents(path)
+    now = utc_now()
+    began = before.get("began") or bucket_start(now, SAMPLE_EVERY).isoformat()
+    employee = {"sub": str(employee_id()), "employee_id": str(employee_id()), "role": "technician"}
+    tenants = [
+        DemoTenant(
+            str(business.id), business.name,
+            tokens.issue_person(
+                {"sub": str(business.user_id), "user_id": str(business.user_id), "business_id": str(business.id)},
+                now, TOKEN_LIFETIME,
+            ),
+            agents.get(str(business.id), []),
+        )
+        for business in BUSINESSES
+    ]  # fmt: skip
+    credentials = Credentials(
+        options.base_url,
+        tokens.issue_person(employee, now, TOKEN_LIFETIME),
+        tenants,
+        began,
+        before.get("loaded_until"),
+    )
+    credentials.save(path)
+    return credentials
+
+
+@asynccontextmanager
+async def open_fleet(credentials: Credentials) -> AsyncIterator[Fleet]:
+    """Yield the fleet over one HTTP client."""
+    async with httpx.AsyncClient(base_url=credentials.base_url, timeout=30) as http:
+        began = datetime.fromisoformat(credentials.began)
+        yield Fleet(http, credentials.employee_token, credentials.businesses, began)
+
+
+async def enrol(
+    options: DemoOptions,
+    fleet: Fleet,
+    credentials: Credentials,
+    path: Path,
+    processes: Processes,
+    console: Console,
+) -> None:
+    """Register the simulated devices that are missing, and this machine, whose agent is started."""
+    sites = {str(business.id): [str(site) for site in business.site_ids()] for business in BUSINESSES}
+    with console.status("Registering devices …"):
+        await fleet.enrol(options.agents, sites, lambda: None)
+        credentials.save(path)
+        state = options.directory / "agent.json"
+        arguments = [
+            "--server",
+            options.base_url,
+            "--state",
+            str(state),
+            "--interval",
+            str(AGENT_INTERVAL_SECONDS),
+        ]
+        if not state.exists():
+            business, name = BUSINESSES[0], "this-machine"
+            site = sites[str(business.id)][0]
+            token = await fleet.registration_token(str(business.id), site, name, AGENT_INTERVAL_SECONDS)
+            arguments += ["--token", token]
+        processes.start("agent", *arguments)
+        await until_exists(state, processes)
+    count = sum(len(tenant.agents) for tenant in credentials.businesses)
+    console.print(f"[green]✓[/green] {count} simulated devices, and the real agent of this machine")
+
+
+async def until_exists(state: Path, processes: Processes) -> None:
+    """Wait until the agent has registered and written its state."""
+    await asyncio.to_thread(wait_until, state.exists, processes, START_SECONDS)
+
+
+async def load_history(fleet: Fleet, credentials: Credentials, path: Path, now: datetime, console: Console) -> Loaded:
+    """Upload what the simulated devices measured since the last run, at most the last 7 days, with a progress bar."""
+    end = bucket_start(now, SAMPLE_EVERY)
+    start = end - HISTORY
+    if credentials.loaded_until:
+        start = max(start, datetime.fromisoformat(credentials.loaded_until))
+    columns = (
+        TextColumn("Uploading {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("samples"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"{(end - start).total_seconds() / 86400:.3g} days", total=fleet.count(start, end))
+        loaded = await fleet.load(start, end, lambda samples: progress.advance(task, samples))
+    credentials.loaded_until = end.isoformat()
+    credentials.save(path)
+    return loaded
+
+
+async def roll_up(dsn: str, since: datetime) -> None:
+    """Refresh every level now, so that the first look doesn't wait for the policies' next turn."""
+    connection = await asyncpg.connect(dsn)
+    now = utc_now()
+    with contextlib.suppress(asyncpg.LockNotAvailableError):  # the server's own scheduler is refreshing just now
+        await refresh_range(connection, max(since, now - HISTORY), now, now)
+    await connection.close()
+
+
+async def live(
+    options: DemoOptions,
+    fleet: Fleet,
+    credentials: Credentials,
+    path: Path,
+    processes: Processes,
+    console: Console,
+) -> None:
+    """Let the simulated fleet upload on, and show this machine's newest sample, until time is up."""
+    deadline = None if options.seconds is None else asyncio.get_running_loop().time() + options.seconds
+    while deadline is None or asyncio.get_running_loop().time() < deadline:
+        processes.check()
+        start = datetime.fromisoformat(credentials.loaded_until or credentials.began)
+        end = bucket_start(utc_now(), SAMPLE_EVERY)
+        if end > start:
+            await fleet.load(start, end, lambda _: None)
+            credentials.loaded_until = end.isoformat()
+            credentials.save(path)
+        await show_live(credentials, options.directory, console)
+        pause = SHOW_EVERY_SECONDS
+        if deadline is not None:
+            pause = max(0.0, min(pause, deadline - asyncio.get_running_loop().time()))
+        await asyncio.sleep(pause)
+
+
+def is_up(base_url: str) -> bool:
+    """Tell whether the server answers that it is well."""
+    try:
+        return httpx.get(f"{base_url}/api/health", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False

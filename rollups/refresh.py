@@ -1,0 +1,100 @@
+"""Keeping the levels fresh: the policies' jobs, run by our worker where the server doesn't, and a guarded refresh.
+
+TimescaleDB's own scheduler runs the policies on a real server. The embedded one has no background workers, so the
+worker process runs there what is due, one job at a time, finest level first.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import asyncpg
+
+from db.errors import RtsError
+from db.hypertables.policies import LEVELS, SLACK, Level
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__)
+RELATIONS = [level.relation for level in LEVELS]
+# Refresh first, then columnstore, then retention: nothing is dropped or converted before it is rolled up.
+ORDER = ("policy_refresh_continuous_aggregate", "policy_compression", "policy_retention")
+log = logging.getLogger(__name__)
+
+
+class RefreshBehindRetentionError(RtsError):
+    """This refresh reaches behind what its source still holds: it would replace good rollups with nothing."""
+
+    code: ClassVar[str] = "refresh_behind_retention"
+    status: ClassVar[int] = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One policy of one relation."""
+
+    job_id: int
+    procedure: str
+    relation: str
+    every: timedelta
+
+
+async def list_jobs(connection: Connection) -> list[Job]:
+    """Return the policies' jobs in the order in which they should run."""
+    rows = await connection.fetch(QUERIES["list_policy_jobs"], RELATIONS)
+    jobs = [Job(row["job_id"], row["proc_name"], row["relation"], row["schedule_interval"]) for row in rows]
+    known = [job for job in jobs if job.procedure in ORDER]
+    return sorted(known, key=lambda job: (ORDER.index(job.procedure), RELATIONS.index(job.relation)))
+
+
+class PolicyRunner:
+    """Runs each job when its interval has passed since its last run by this process."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, datetime] = {}
+
+    async def run_due(self, connection: Connection, now: datetime) -> list[Job]:
+        """Run what is due and return it; a job that fails is logged and tried again after its interval."""
+        due = [job for job in await list_jobs(connection) if self._is_due(job, now)]
+        for job in due:
+            self._last[job.job_id] = now
+            await run_job(connection, job)
+        return due
+
+    def _is_due(self, job: Job, now: datetime) -> bool:
+        last = self._last.get(job.job_id)
+        return last is None or now - last >= job.every
+
+
+async def run_job(connection: Connection, job: Job) -> None:
+    """Run one policy in the foreground; a failure of the job itself is logged, not raised."""
+    try:
+        await connection.execute(QUERIES["run_job"], job.job_id)
+    except asyncpg.PostgresError as error:
+        if isinstance(error, asyncpg.PostgresConnectionError):
+            raise
+        log.warning("%s of %s failed: %s", job.procedure, job.relation, error)
+
+
+async def refresh_range(connection: Connection, start: datetime, end: datetime, now: datetime) -> None:
+    """Recompute every level over [start, end), rounded out to days; raises RefreshBehindRetentionError.
+
+    The last, still open bucket of each level is left alone, as the policies do.
+    """
+    below = LEVELS[0]
+    for level in LEVELS[1:]:
+        guard(level, below, start, now)
+        assert level.bucket
+        await connection.execute(QUERIES["refresh_level"], level.relation, start, min(end, now - level.bucket))
+        below = level
+
+
+def guard(level: Level, below: Level, start: datetime, now: datetime) -> None:
+    """Raise RefreshBehindRetentionError if a refresh of `level` from `start` could meet dropped chunks of `below`."""
+    earliest = now - (below.keep - below.chunk - SLACK)
+    if start < earliest:
+        raise RefreshBehindRetentionError(
+            f"{level.relation} can be refreshed from {earliest:%Y-%m-%d} on: {below.relation} may be dropped before "
+            "that, and the refresh would replace good rollups with nothing."
+        )

@@ -1,0 +1,68 @@
+"""How the levels stand: sizes, chunks, and freshness, by which their health is judged.
+
+Freshness, not a job's last status: some server versions mark every job failed although its work is committed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from db.hypertables.policies import LEVELS, Level
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__)
+# A refresh may be late by this many of its intervals before it counts as stale.
+PATIENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LevelStatus:
+    """One level as it stands; sizes in bytes, times in UTC, None where there is nothing yet."""
+
+    level: Level
+    bytes: int
+    chunks: int
+    columnstore_chunks: int
+    oldest: datetime | None
+    oldest_rowstore: datetime | None
+    watermark: datetime | None
+
+    def faults(self, now: datetime) -> list[str]:
+        """Return what is wrong with this level, in sentences; empty when it is healthy."""
+        return [fault for fault in (self._stale(now), self._rowstore(now)) if fault]
+
+    def _stale(self, now: datetime) -> str | None:
+        if self.watermark is None or self.level.refresh_to is None or self.level.refresh_every is None:
+            return None
+        assert self.level.bucket
+        allowed = self.level.refresh_to + self.level.bucket + PATIENCE * self.level.refresh_every
+        lag = now - self.watermark
+        if not self.chunks or lag <= allowed:
+            return None
+        return f"{self.level.relation} is {lag} behind, {allowed} is normal: is the worker (or the scheduler) running?"
+
+    def _rowstore(self, now: datetime) -> str | None:
+        if self.oldest_rowstore is None:
+            return None
+        allowed = self.level.columnstore_after + 2 * self.level.chunk + timedelta(days=1)
+        if now - self.oldest_rowstore <= allowed:
+            return None
+        return (
+            f"{self.level.relation} has a rowstore chunk of {self.oldest_rowstore:%Y-%m-%d}: columnstore jobs don't run"
+        )
+
+
+async def read_status(connection: Connection) -> list[LevelStatus]:
+    """Return the state of every level, raw first."""
+    rows = await connection.fetch(QUERIES["describe_levels"], [level.relation for level in LEVELS])
+    found = {row["relation"]: row for row in rows}
+    return [
+        LevelStatus(level, *(found[level.relation][name] for name in LevelStatus.__slots__[1:])) for level in LEVELS
+    ]
+
+
+async def count_rows(connection: Connection) -> dict[str, int]:
+    """Return the exact rows of each level, by relation; slow on a large database."""
+    row = await connection.fetchrow(QUERIES["count_rows"])
+    assert row is not None
+    return dict(row)

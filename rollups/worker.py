@@ -1,0 +1,56 @@
+"""The worker process: runs due policies where the server has no scheduler, and watches freshness everywhere."""
+
+import asyncio
+import logging
+
+import asyncpg
+
+from db.clock import utc_now
+from db.pools import AWAY, SERVER_SETTINGS
+from db.server_check import check_server, describe_server
+from rollups.refresh import PolicyRunner
+from rollups.status import read_status
+
+log = logging.getLogger(__name__)
+
+PASS_SECONDS = 5.0
+WATCH_EVERY_PASSES = 60
+
+
+async def run_worker(dsn: str, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; while the database is away, try again at each pass."""
+    runner = PolicyRunner()
+    passes = 0
+    while not stop.is_set():
+        try:
+            await one_pass(dsn, runner, watch=passes % WATCH_EVERY_PASSES == 0)
+            passes += 1
+        except AWAY as away:
+            log.warning("the database can't be reached (%s): trying again", away)
+        await wait(stop, PASS_SECONDS)
+
+
+async def one_pass(dsn: str, runner: PolicyRunner, *, watch: bool) -> None:
+    """Connect, run what is due, and say what is stale; the connection is not held between passes."""
+    connection = await asyncpg.connect(
+        dsn, timeout=10, server_settings=SERVER_SETTINGS | {"application_name": "rts-agents worker"}
+    )
+    try:
+        server = await describe_server(connection)
+        check_server(server)
+        if not server.scheduler:
+            for job in await runner.run_due(connection, utc_now()):
+                log.info("ran %s of %s", job.procedure, job.relation)
+        if watch:
+            for fault in [fault for level in await read_status(connection) for fault in level.faults(utc_now())]:
+                log.warning(fault)
+    finally:
+        await connection.close()
+
+
+async def wait(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for `stop`, at most `seconds`."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
