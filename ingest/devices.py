@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from db.hypertables.policies import LATE_AFTER, LEVELS, refresh_lag
 from db.metrics import METRICS
 from ingest.samples import Sample
 from ingest.upload_work import Row, Upload
@@ -21,12 +22,15 @@ class Heard:
     token_hash: str
     received_at: datetime
     newest: Sample | None = None
+    oldest: Sample | None = None
     with_services: Sample | None = None
 
     def add(self, sample: Sample) -> None:
         """Take note of one of the device's samples."""
         if self.newest is None or sample.collected_at > self.newest.collected_at:
             self.newest = sample
+        if self.oldest is None or sample.collected_at < self.oldest.collected_at:
+            self.oldest = sample
         if sample.services and (self.with_services is None or sample.collected_at > self.with_services.collected_at):
             self.with_services = sample
 
@@ -43,14 +47,17 @@ def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]
     return list(heard.values())
 
 
-def touch_arguments(heard: Sequence[Heard]) -> tuple[list[Any], ...]:
-    """Return the arrays of the query `touch_devices`."""
+def touch_arguments(heard: Sequence[Heard]) -> tuple[Any, ...]:
+    """Return the arguments of the query `touch_devices`."""
     return (
         [entry.agent_id for entry in heard],
         [entry.token_hash for entry in heard],
         [entry.received_at for entry in heard],
         [entry.newest and entry.newest.collected_at for entry in heard],
         [entry.newest and current_metrics(entry.newest) for entry in heard],
+        [entry.oldest and entry.oldest.collected_at for entry in heard],
+        LATE_AFTER,
+        refresh_lag(LEVELS[-1]),
     )
 
 

@@ -8,11 +8,10 @@ invalidated is what has really changed.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from db.hypertables.policies import RAW
+from db.hypertables.policies import LATE_AFTER, RAW
 from ingest.copy_rows import POSTGRES_EPOCH
 from ingest.upload_work import Row
 
-LATE_AFTER = timedelta(minutes=15)  # older rows may lie behind what the first rollup has materialised
 MAX_GAP = timedelta(hours=1)  # a longer gap between late rows begins a new run
 
 

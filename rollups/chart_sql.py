@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.types import BigInteger, Interval
 
 from db.metrics import Kind, Metric
+from rollups.choose import MAX_POINTS
 
 TIME = TIMESTAMP(timezone=True)
 DEVICE = bindparam("device", type_=UUID)
@@ -36,6 +37,7 @@ START, CUT, END = (bindparam(name, type_=TIME) for name in ("start", "cut", "end
 WIDTH = bindparam("width", type_=Interval)
 
 ONE, ZERO = literal_column("1", BigInteger), literal_column("0", DOUBLE_PRECISION)
+MOST_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
 GAUGE_PARTS = ("sum", "count", "min", "max")
 COUNTER_PARTS = ("first", "last", "increase")
 
@@ -66,6 +68,8 @@ def chart_query(relation: str | None, metrics: tuple[Metric, ...], *, bucketed: 
     piece = (union_all(*pieces) if len(pieces) > 1 else pieces[0]).subquery("piece")
     time = func.time_bucket(WIDTH, piece.c.time, type_=TIME) if bucketed else piece.c.time
     query: Select[Any] = select(time.label("bucket"), *merged(piece.c, metrics)).group_by("bucket").order_by("bucket")
+    if not bucketed:
+        query = query.limit(literal_column(str(MOST_SAMPLES), BigInteger))
     compiled = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
     return ChartQuery(str(compiled), tuple(compiled.positiontup or ()))
 

@@ -10,13 +10,13 @@ from uuid import UUID
 import asyncpg
 
 from db.errors import AgentNotFoundError
-from db.hypertables.policies import LEVELS
+from db.hypertables.policies import LEVELS, refresh_lag
 from db.metrics import BY_NAME, Kind, Metric
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import ChartQuery, chart_query
-from rollups.choose import Choice, Question, bucket_start, choose
-from rollups.errors import UnknownMetricError
+from rollups.choose import MAX_POINTS, Choice, Question, bucket_start, choose
+from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.points import MAX_GAP_SAMPLES, Grid, Point, make_points
 
 QUERIES = load_beside(__file__)
@@ -85,9 +85,12 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
             raise AgentNotFoundError
         every = timedelta(seconds=device["metrics_interval_seconds"])
         choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
-        window = find_window(choice, await read_watermarks(connection), lead_of(asked.metrics, choice, every))
+        complete = complete_until(choice, await read_watermarks(connection), device, now)
+        window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
         query, arguments = plan_chart(asked, tenant, choice, window)
         rows = await connection.fetch(query.sql, *arguments)
+    if not choice.width and len(rows) > MAX_POINTS:
+        raise TooManyPointsError
     grid = Grid(window.shown, min(window.end, now), choice.width, every)
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
@@ -104,16 +107,23 @@ def lead_of(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta
     return choice.width or MAX_GAP_SAMPLES * sample_every
 
 
-def find_window(choice: Choice, watermarks: dict[str, datetime], lead: timedelta) -> Window:
+def complete_until(choice: Choice, watermarks: dict[str, datetime], device: asyncpg.Record, now: datetime) -> datetime:
+    """Return until when a level has all of a device's samples: its watermark, or its last late samples if earlier."""
+    watermark = watermarks.get(choice.level.relation, NEVER)  # raw has none: all of it is read as samples
+    if choice.level.bucket and device["late_at"] and now - device["late_at"] < refresh_lag(choice.level):
+        return min(watermark, bucket_start(device["late_from"], choice.level.bucket))
+    return watermark
+
+
+def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
     """Round a choice's range out to whole buckets, and cut it where its level is no longer complete."""
     if not choice.width:
         start = choice.start - lead
         return Window(start, start, choice.end, choice.start)
     shown = bucket_start(choice.start, choice.width)
     end = bucket_start(choice.end - timedelta(microseconds=1), choice.width) + choice.width
-    watermark = watermarks.get(choice.level.relation, NEVER)  # raw has none: all of it is read as samples
     start = shown - lead
-    return Window(start, max(start, min(end, watermark)), end, shown)
+    return Window(start, max(start, min(end, complete)), end, shown)
 
 
 def plan_chart(asked: Asked, tenant: UUID | None, choice: Choice, window: Window) -> tuple[ChartQuery, list[object]]:

@@ -43,8 +43,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One bucket of a chart. `values` holds a metric's average (a counter's rate per second) by name, and its
-    minimum and maximum as `<name>_min`, `<name>_max`; None where nothing was measured.
+    """One bucket of a chart.
+
+    `values` holds a metric's average (a counter's rate per second) by name, and its minimum and maximum as
+    `<name>_min`, `<name>_max`; None where nothing was measured.
     """
 
     time: datetime

@@ -1,8 +1,9 @@
 -- What reading and refreshing the levels asks of TimescaleDB's catalogue, and of a device.
 
 -- get_charted_device --
--- A device that the caller may see, and how often it uploads; no row otherwise. $1 device, $2 tenant.
-SELECT id, metrics_interval_seconds
+-- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it;
+-- no row otherwise. $1 device, $2 tenant.
+SELECT id, metrics_interval_seconds, late_from, late_at
 FROM agent_devices
 WHERE id = $1 AND NOT soft_delete AND ($2::uuid IS NULL OR business_id = $2)
 
@@ -60,3 +61,10 @@ SELECT (SELECT count(*) FROM agent_metrics) AS agent_metrics,
        (SELECT count(*) FROM agent_metrics_5m) AS agent_metrics_5m,
        (SELECT count(*) FROM agent_metrics_1h) AS agent_metrics_1h,
        (SELECT count(*) FROM agent_metrics_1d) AS agent_metrics_1d
+
+-- forget_late --
+-- After a refresh of every level: the late samples in its range are rolled up, so charts need not read them raw.
+-- $1 and $2 the range, $3 when the refresh began.
+UPDATE agent_devices
+SET late_from = NULL, late_at = NULL
+WHERE late_from >= $1 AND late_at < $3 AND $2 > $3

@@ -7,14 +7,16 @@ worker process runs there what is due, one job at a time, finest level first.
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import ClassVar
 
 import asyncpg
 
 from db.errors import RtsError
-from db.hypertables.policies import LEVELS, SLACK, Level
+from db.hypertables.policies import DAY, LEVELS, SLACK, Level
 from db.pools import Connection
 from db.sql import load_beside
+from rollups.choose import bucket_start
 
 QUERIES = load_beside(__file__)
 RELATIONS = [level.relation for level in LEVELS]
@@ -80,14 +82,17 @@ async def run_job(connection: Connection, job: Job) -> None:
 async def refresh_range(connection: Connection, start: datetime, end: datetime, now: datetime) -> None:
     """Recompute every level over [start, end), rounded out to days; raises RefreshBehindRetentionError.
 
-    The last, still open bucket of each level is left alone, as the policies do.
+    What is younger than a level's refresh_to is left alone, as its policy does: those buckets are still filling.
     """
-    below = LEVELS[0]
-    for level in LEVELS[1:]:
-        guard(level, below, start, now)
+    first, last = bucket_start(start, DAY), bucket_start(end, DAY) + DAY
+    for below, level in pairwise(LEVELS):
         assert level.bucket
-        await connection.execute(QUERIES["refresh_level"], level.relation, start, min(end, now - level.bucket))
-        below = level
+        assert level.refresh_to
+        guard(level, below, first, now)
+        until = min(last, bucket_start(now - level.refresh_to, level.bucket))
+        if until > first:
+            await connection.execute(QUERIES["refresh_level"], level.relation, first, until)
+    await connection.execute(QUERIES["forget_late"], first, last, now)
 
 
 def guard(level: Level, below: Level, start: datetime, now: datetime) -> None:

@@ -79,6 +79,16 @@ LEVELS = (
 )  # fmt: skip
 
 
+# Older rows may lie behind what the first rollup has materialised: they are late.
+LATE_AFTER = LEVELS[1].refresh_to or timedelta(0)
+
+
+def refresh_lag(level: Level, levels: tuple[Level, ...] = LEVELS) -> timedelta:
+    """Return how long a late sample may take to reach `level`: two turns of every refresh on the way up."""
+    way = levels[: levels.index(level) + 1]
+    return 2 * sum((below.refresh_every or timedelta(0) for below in way), timedelta(0))
+
+
 def find_faults(levels: tuple[Level, ...] = LEVELS, max_sample_age: timedelta = MAX_SAMPLE_AGE) -> list[str]:
     """Return a sentence for each value that would lose data or can't work; empty when all is well."""
     faults = [fault for level in levels for fault in _faults_of_one(level)]
