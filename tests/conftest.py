@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 
 from agents.keys import KeyFile
@@ -16,6 +17,12 @@ from db.settings import Settings
 from tests.databases import fresh_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
+
+# A busy machine must not fail a test by its speed.
+hypothesis.settings.register_profile(
+    "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,75 @@
+"""The two ways of decoding an upload agree; no database."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.careful import KNOWN
+from ingest.decode import _decode_carefully, decode_upload
+from ingest.samples import Decoded
+
+NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
+
+times = st.one_of(
+    st.datetimes(datetime(2026, 4, 1), datetime(2026, 5, 4), timezones=st.just(UTC)).map(datetime.isoformat),
+    st.sampled_from(
+        ["2026-05-03T11:59:59.123456789Z", "2026-05-03T13:00:00+02:00", "2026-05-03T11:00:00", "soon", None]
+    ),
+)
+numbers = st.one_of(
+    st.floats(-10, 120), st.integers(-5, 2**70), st.sampled_from([None, True, "7", [], float("nan"), float("inf"), 0])
+)
+names = sorted(KNOWN - {"collected_at", "load_average", "services"})
+services = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.text(max_size=5), "status": st.sampled_from(["running", "stopped", "asleep"])},
+        optional={"pid": st.one_of(st.none(), st.integers(-1, 10))},
+    ),
+    max_size=2,
+)
+samples = st.fixed_dictionaries(
+    {"collected_at": times},
+    optional={name: numbers for name in names}
+    | {"load_average": st.one_of(st.none(), st.lists(numbers, min_size=2, max_size=3)), "services": services}
+    | {"extra": st.one_of(st.text(max_size=5), st.integers())},
+)
+
+
+def view(decoded: Decoded) -> tuple[Any, ...]:
+    """What counts of a decoded upload; the message of a rejection may differ."""
+    return decoded.received, decoded.samples, decoded.unknown, [(r.index, r.code) for r in decoded.rejected]
+
+
+@given(st.lists(samples, max_size=4))
+def test_the_typed_and_the_careful_way_agree(samples: list[dict[str, Any]]) -> None:
+    body = json.dumps({"metrics": samples}).encode()
+    assert view(decode_upload(body, NOW, 100)) == view(_decode_carefully(body, NOW, 100))
+
+
+@given(st.lists(samples, max_size=4))
+def test_every_sample_is_accepted_or_rejected_once(samples: list[dict[str, Any]]) -> None:
+    decoded = decode_upload(json.dumps({"metrics": samples}).encode(), NOW, 100)
+    assert decoded.received == len(samples) == len(decoded.samples) + len(decoded.rejected)
+    assert len({rejection.index for rejection in decoded.rejected}) == len(decoded.rejected)
+
+
+def test_a_deep_or_huge_value_in_one_sample_doesnt_cost_the_others() -> None:
+    good = '{"collected_at": "2026-05-03T11:59:00Z", "cpu_percent": 5}'
+    huge = '{"collected_at": "2026-05-03T11:58:00Z", "cpu_percent": 1e999}'
+    decoded = decode_upload(f'{{"metrics": [{good}, {huge}, 7]}}'.encode(), NOW, 100)
+    assert [sample.cpu_percent for sample in decoded.samples] == [5]
+    assert [(r.index, r.code) for r in decoded.rejected] == [(1, "not_finite"), (2, "wrong_type")]
+
+
+def test_the_age_bounds_are_27_days_and_10_minutes() -> None:
+    def outcome(age: timedelta) -> list[str]:
+        body = json.dumps({"metrics": [{"collected_at": (NOW - age).isoformat()}]}).encode()
+        return [rejection.code for rejection in decode_upload(body, NOW, 1).rejected]
+
+    second = timedelta(seconds=1)
+    assert outcome(timedelta(days=27)) == outcome(timedelta(minutes=-10)) == []
+    assert outcome(timedelta(days=27) + second) == ["too_old"]
+    assert outcome(timedelta(minutes=-10) - second) == ["clock_ahead"]

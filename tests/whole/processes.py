@@ -1,0 +1,78 @@
+"""The server as its own process, as an operator runs it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+START_SECONDS = 40.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """`rts-agents serve` on a port of its own."""
+
+    def __init__(self, database: str, key_file: Path, port: int, log: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._environment = os.environ | {"DATABASE_URL": database, "RTS_KEYS_FILE": str(key_file)}
+        self._port = port
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "cli", "serve", "--port", str(self._port), "--exit-with-parent"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/api/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 40) -> int:
+        assert self._process
+        status = self._process.wait(seconds)
+        if self._process.stdin:
+            self._process.stdin.close()
+        return status
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self.signal(signal.SIGKILL)
+            self.wait()
+
+
+@contextmanager
+def running_server(database: str, key_file: Path, directory: Path) -> Iterator[ServerProcess]:
+    """Yield a server that has been started; it is gone afterwards."""
+    server = ServerProcess(database, key_file, free_port(), directory / "serve.log")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
