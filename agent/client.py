@@ -35,7 +35,10 @@ class Identity:
 def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
     """Spend a registration token; raises RefusedError with the server's reason."""
     facts = machine | {"token": token, "agent_version": version("rts-agent-monitoring")}
-    response = httpx.post(f"{server}/api/agents/register", json=facts, timeout=TIMEOUT_SECONDS)
+    try:
+        response = httpx.post(f"{server}/api/agents/register", json=facts, timeout=TIMEOUT_SECONDS)
+    except httpx.TransportError as error:
+        raise RefusedError(f"no server answers at {server}: {error}") from error
     if response.status_code >= 400:
         raise RefusedError(reason(response))
     answer = response.json()

@@ -26,8 +26,8 @@ def main() -> None:
     try:
         app()
     except RtsError as error:
-        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.message}", highlight=False)
+        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.message}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except RefusedError as error:
-        Console(stderr=True).print(f"[red]refused[/red]: {error}", highlight=False)
+        Console(stderr=True).print(f"[red]refused[/red]: {error}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -6,9 +6,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
+
+from db.errors import RtsError
 
 STOP_SECONDS = 30.0
+
+
+class DemoFailedError(RtsError):
+    """A process of the demo ended by itself or doesn't answer."""
+
+    code: ClassVar[str] = "demo_failed"
 
 
 class Processes:
@@ -38,12 +46,12 @@ class Processes:
         self._running.append((name, process, log))
 
     def check(self) -> None:
-        """Raise RuntimeError when a process has ended by itself, with the end of its log."""
+        """Raise DemoFailedError when a process has ended by itself, with the end of its log."""
         for name, process, _ in self._running:
             if process.poll() is not None:
                 log = self._logs / f"{name}.log"
                 lines = "\n".join(log.read_text().splitlines()[-5:])
-                raise RuntimeError(f"{name} ended with status {process.returncode}; the end of {log}:\n{lines}")
+                raise DemoFailedError(f"{name} ended with status {process.returncode}; the end of {log}:\n{lines}")
 
     def stop(self) -> None:
         """End all, the last started first; one that doesn't end in half a minute is killed."""
@@ -59,10 +67,10 @@ class Processes:
 
 
 def wait_until(answers: Callable[[], bool], processes: Processes, seconds: float) -> None:
-    """Wait until `answers()`; raises RuntimeError when a process ends or time runs out."""
+    """Wait until `answers()`; raises DemoFailedError when a process ends or time runs out."""
     deadline = time.monotonic() + seconds
     while not answers():
         processes.check()
         if time.monotonic() > deadline:
-            raise RuntimeError(f"no answer within {seconds:.0f} seconds")
+            raise DemoFailedError(f"no answer within {seconds:.0f} seconds")
         time.sleep(0.1)

@@ -6,12 +6,12 @@ invalidated is what has really changed.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from db.hypertables.policies import LATE_AFTER, RAW
-from ingest.copy_rows import POSTGRES_EPOCH
 from ingest.upload_work import Row
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where TimescaleDB counts chunks from
 MAX_GAP = timedelta(hours=1)  # a longer gap between late rows begins a new run
 
 
@@ -40,5 +40,5 @@ def late_runs(late: list[Row]) -> list[list[Row]]:
 
 
 def _belongs(before: Row, row: Row) -> bool:
-    same_chunk = (before.collected_at - POSTGRES_EPOCH) // RAW.chunk == (row.collected_at - POSTGRES_EPOCH) // RAW.chunk
+    same_chunk = (before.collected_at - EPOCH) // RAW.chunk == (row.collected_at - EPOCH) // RAW.chunk
     return same_chunk and row.collected_at - before.collected_at <= MAX_GAP

@@ -77,7 +77,7 @@ class UploadRoute:
         with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
             decoded = decode_upload(await reader.read(), received_at, self._max_samples)
         upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
-        upload.encode()
+        upload.make_rows()
         await self._commits.submit(upload)
         duplicates = len(upload.rows) - upload.inserted
         return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from ingest.copy_rows import encode_row
+from ingest.copy_rows import Record, make_record
 from ingest.samples import Decoded, Sample
 
 
@@ -20,18 +20,18 @@ class Upload:
     inserted: int = 0
     error: Exception | None = None
 
-    def encode(self) -> None:
+    def make_rows(self) -> None:
         """Make the rows: done in the request, while the writer waits for the database."""
         for sample, unknown in zip(self.decoded.samples, self.decoded.unknown, strict=True):
-            encoded = encode_row(self.agent_id, self.received_at, sample, unknown)
-            self.rows.append(Row(self, sample, sample.collected_at, encoded))
+            record = make_record(self.agent_id, self.received_at, sample, unknown)
+            self.rows.append(Row(self, sample, sample.collected_at, record))
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One sample, encoded for COPY, and the upload that brought it."""
+    """One sample as a record for COPY, and the upload that brought it."""
 
     upload: Upload
     sample: Sample
     collected_at: datetime
-    encoded: bytes
+    record: Record

@@ -17,7 +17,7 @@ import asyncpg
 from db.clock import Clock, utc_now
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
-from ingest.copy_rows import COLUMNS, copy_stream
+from ingest.copy_rows import COLUMNS
 from ingest.devices import service_arguments, touch_arguments, who_was_heard
 from ingest.errors import RevokedTokenError, UnstorableUploadError
 from ingest.lanes import split_lanes
@@ -144,26 +144,9 @@ async def copy_around_duplicates(connection: asyncpg.Connection, rows: Sequence[
 
 
 async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:
-    """Binary COPY of encoded rows; sorted by time, so that each chunk is opened once."""
+    """Binary COPY; sorted by time, so that each chunk is opened once."""
     in_order = sorted(rows, key=lambda row: row.collected_at)
-    stream = copy_stream(row.encoded for row in in_order)
-    await connection.copy_to_table(table, source=Source(stream), columns=COLUMNS, format="binary")
-
-
-class Source:
-    """Bytes as the asynchronous source that asyncpg's COPY reads; a file object would be read in small pieces."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data: bytes | None = data
-
-    def __aiter__(self) -> "Source":
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._data is None:
-            raise StopAsyncIteration
-        data, self._data = self._data, None
-        return data
+    await connection.copy_records_to_table(table, columns=COLUMNS, records=[row.record for row in in_order])
 
 
 def record(uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key]) -> None:

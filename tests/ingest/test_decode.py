@@ -32,7 +32,7 @@ services = st.lists(
 )
 samples = st.fixed_dictionaries(
     {"collected_at": times},
-    optional={name: numbers for name in names}
+    optional=dict.fromkeys(names, numbers)
     | {"load_average": st.one_of(st.none(), st.lists(numbers, min_size=2, max_size=3)), "services": services}
     | {"extra": st.one_of(st.text(max_size=5), st.integers())},
 )

@@ -18,7 +18,7 @@ def upload(samples: int = 1) -> Upload:
     now = utc_now()
     taken = [Sample(now - step * timedelta(seconds=1)) for step in range(samples)]
     made = Upload(uuid4(), "", now, Decoded(samples, taken, [None] * samples, []))
-    made.encode()
+    made.make_rows()
     return made
 
 

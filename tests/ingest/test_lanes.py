@@ -1,12 +1,14 @@
 """Which rows share a transaction: live rows together, late rows in runs without gaps; no database."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.lanes import LATE_AFTER, MAX_GAP, split_lanes
+from db.hypertables.policies import LATE_AFTER
+from ingest.lanes import MAX_GAP, split_lanes
 from ingest.samples import Decoded, Sample
 from ingest.upload_work import Row, Upload
 
@@ -15,7 +17,7 @@ UPLOAD = Upload(uuid4(), "", NOW, Decoded(0, [], [], []))
 
 
 def row(age: timedelta) -> Row:
-    return Row(UPLOAD, Sample(NOW - age), NOW - age, b"")
+    return Row(UPLOAD, Sample(NOW - age), NOW - age, ())
 
 
 ages = st.lists(st.integers(-600, 27 * 86_400).map(lambda seconds: timedelta(seconds=seconds)))
@@ -37,7 +39,7 @@ def test_a_late_run_has_no_gap_over_an_hour_and_stays_in_a_day(ages: list[timede
         times = [one.collected_at for one in group]
         assert times == sorted(times)
         assert len({time.date() for time in times}) == 1
-        assert all(after - before <= MAX_GAP for before, after in zip(times, times[1:], strict=False))
+        assert all(after - before <= MAX_GAP for before, after in pairwise(times))
 
 
 def test_live_rows_are_one_group_and_come_last() -> None:

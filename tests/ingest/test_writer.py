@@ -9,7 +9,7 @@ import pytest
 from agents.tokens import token_hash
 from db.clock import utc_now
 from db.settings import Settings
-from ingest.copy_rows import encode_row
+from ingest.copy_rows import make_record
 from ingest.errors import RevokedTokenError, UnstorableUploadError
 from ingest.samples import Decoded, Sample
 from ingest.upload_work import Row, Upload
@@ -33,7 +33,7 @@ def upload(device: Device, *ages: timedelta, cpu_percent: float = 1.0) -> Upload
     made = Upload(
         device.agent_id, token_hash(device.token), now, Decoded(len(samples), samples, [None] * len(ages), [])
     )
-    made.encode()
+    made.make_rows()
     return made
 
 
@@ -41,7 +41,7 @@ def poisoned(device: Device) -> Upload:
     """An upload that the door should have refused: the table's CHECK is the last fence."""
     made = upload(device, MINUTE)
     bad = Sample(made.rows[0].collected_at, cpu_percent=150)
-    made.rows = [Row(made, bad, bad.collected_at, encode_row(device.agent_id, made.received_at, bad, None))]
+    made.rows = [Row(made, bad, bad.collected_at, make_record(device.agent_id, made.received_at, bad, None))]
     return made
 
 

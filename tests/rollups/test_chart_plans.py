@@ -27,7 +27,8 @@ SELECT d, t, t, 50, extract(epoch FROM t)::bigint
 FROM unnest($1::uuid[]) d, generate_series($2::timestamptz, $3::timestamptz, interval '5 minutes') t
 """
 CHUNKS = """
-SELECT k.chunk_name::text AS name, COALESCE(c.view_name, k.hypertable_name)::text AS relation, k.range_start, k.range_end
+SELECT k.chunk_name::text AS name, COALESCE(c.view_name, k.hypertable_name)::text AS relation,
+       k.range_start, k.range_end
 FROM timescaledb_information.chunks k
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.materialization_hypertable_name = k.hypertable_name
 """

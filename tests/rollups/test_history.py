@@ -114,7 +114,7 @@ async def test_a_counter_is_a_rate_at_every_level_and_a_reset_makes_no_spike(
 async def test_columns_show_gaps_and_rows_leave_them_out(device: Device) -> None:
     start = bucket_start(utc_now() - 2 * HOUR, HOUR)
     await device.accepted(sample(start, cpu_percent=1), sample(start + 4 * FIVE, cpu_percent=2))
-    question = {"start": start.isoformat(), "end": (start + HOUR).isoformat(), "interval": "5m"}
+    question: dict[str, Any] = {"start": start.isoformat(), "end": (start + HOUR).isoformat(), "interval": "5m"}
     rows = await device.history(**question, metric="cpu_percent")
     assert [row["cpu_percent"] for row in rows["metrics"]] == [1, 2]
     columns = await device.history(**question, metric="cpu_percent", format="columns", aggregates="avg,max")

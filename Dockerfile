@@ -1,0 +1,26 @@
+# The application: `serve`, `worker` and the command line, from one image. The database is TimescaleDB's own image.
+FROM python:3.13-slim
+
+RUN useradd --system --create-home --home-dir /srv/rts rts
+WORKDIR /srv/rts
+
+COPY requirements.lock ./
+RUN pip install --no-cache-dir -r requirements.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY agent agent
+COPY agents agents
+COPY api api
+COPY cli cli
+COPY db db
+COPY demo demo
+COPY ingest ingest
+COPY rollups rollups
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+ && mkdir keys && chown rts keys
+
+USER rts
+ENV RTS_KEYS_FILE=/srv/rts/keys/keys.json
+EXPOSE 3002
+ENTRYPOINT ["rts-agents"]
+CMD ["serve", "--host", "0.0.0.0"]

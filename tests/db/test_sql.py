@@ -1,0 +1,74 @@
+"""Named SQL: how a file is split, and that the database can prepare every statement that asyncpg runs."""
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from db.sql import load_beside, load_queries
+
+REPOSITORY = Path(__file__).parents[2]
+# What asyncpg runs; policies.sql and the schema go through SQLAlchemy, and a migration runs each of them.
+STATEMENTS = {
+    f"{file}:{name}": statement
+    for file in (
+        "ingest/queries.sql", "agents/queries.sql", "rollups/queries.sql", "demo/queries.sql", "db/server_check.sql",
+        "db/schema_check.sql",
+    )
+    for name, statement in load_queries(REPOSITORY / file).items()
+}  # fmt: skip
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "queries.sql"
+    file.write_text(text)
+    return file
+
+
+def test_statements_come_by_name_in_the_order_of_the_file(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, "-- A comment.\n\n-- second --\n-- What it does. $1 id.\nSELECT 2\n\n-- first --\nSELECT 1;\n"
+    )
+    queries = load_queries(file)
+    assert list(queries) == ["second", "first"]
+    assert queries["second"].endswith("SELECT 2")
+    assert queries["first"] == "SELECT 1;"
+
+
+def test_a_comment_between_dashes_that_isnt_alone_on_its_line_is_no_name(tmp_path: Path) -> None:
+    file = write(tmp_path, "-- one --\nSELECT 1 -- two --\n-- three -- four --\n")
+    assert list(load_queries(file)) == ["one"]
+
+
+def test_queries_beside_a_module_are_found(tmp_path: Path) -> None:
+    write(tmp_path, "-- one --\nSELECT 1")
+    assert load_beside(str(tmp_path / "module.py")) == {"one": "SELECT 1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("-- one --\n\n-- two --\nSELECT 2", "one is empty or named twice"),
+        ("-- one --\nSELECT 1\n-- one --\nSELECT 2", "one is empty or named twice"),
+        ("SELECT 0;\n-- one --\nSELECT 1", "before the first"),
+    ],
+)
+def test_a_faulty_file_is_refused_with_its_path(tmp_path: Path, text: str, fault: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(ValueError, match=fault) as refused:
+        load_queries(file)
+    assert str(file) in str(refused.value)
+
+
+def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match=r"no query is named 'tree'; there are: one, three"):
+        load_queries(write(tmp_path, "-- one --\nSELECT 1\n-- three --\nSELECT 3"))["tree"]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_the_database_can_prepare_it(database: str, name: str) -> None:
+    connection = await asyncpg.connect(database)
+    if name.endswith(":merge_incoming"):  # reads a temporary table
+        await connection.execute(STATEMENTS["ingest/queries.sql:create_incoming"])
+    await connection.prepare(STATEMENTS[name])
+    await connection.close()
