@@ -19,7 +19,7 @@ times = st.one_of(
         ["2026-05-03T11:59:59.123456789Z", "2026-05-03T13:00:00+02:00", "2026-05-03T11:00:00", "soon", None]
     ),
 )
-numbers = st.one_of(
+numbers: st.SearchStrategy[Any] = st.one_of(
     st.floats(-10, 120), st.integers(-5, 2**70), st.sampled_from([None, True, "7", [], float("nan"), float("inf"), 0])
 )
 names = sorted(KNOWN - {"collected_at", "load_average", "services"})

@@ -1,0 +1,102 @@
+"""The documentation can't rot: its examples run, its settings, error codes and commands exist."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from db.clock import utc_now
+from db.settings import Settings
+from tests.people import Employee, Tenant
+from tests.whole.processes import running_server
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = re.compile(r"```sh\n(curl .*?)```\n(?:```json\n(.*?)```)?", re.DOTALL)
+README, API = (ROOT / "README.md").read_text(), (ROOT / "docs" / "api.md").read_text()
+
+
+def run_example(command: str, variables: dict[str, str]) -> str:
+    ended = subprocess.run(
+        ["bash", "-c", command], env=os.environ | variables, capture_output=True, text=True, timeout=60, check=True
+    )
+    return ended.stdout
+
+
+def assert_shows(shown: Any, answer: Any, where: str) -> None:
+    """Everything that the documentation shows must be in the answer; `…` stands for any value."""
+    if shown in ("…", ["…"]):
+        return
+    if isinstance(shown, dict):
+        for name, value in shown.items():
+            assert name in answer, f"{where}: no {name} in {answer}"
+            assert_shows(value, answer[name], where)
+    elif isinstance(shown, list):
+        for one, found in zip(shown, answer, strict=True):
+            assert_shows(one, found, where)
+    elif shown != "AGT-7KQ2-M9XD-P4TR" and not isinstance(shown, float):
+        assert answer == shown, where
+
+
+def test_the_examples_of_the_api_run_and_answer_as_shown(
+    database: str, key_file: Path, tmp_path: Path, employee: Employee, alice: Tenant
+) -> None:
+    variables = {
+        "EMPLOYEE": employee.token, "USER": alice.user_token, "BUSINESS": str(alice.business_id),
+        "NOW": utc_now().isoformat(timespec="seconds"),
+    }  # fmt: skip
+    learned = {"token": "REGISTRATION_TOKEN", "agent_id": "AGENT", "agent_token": "AGENT_TOKEN"}
+    examples = EXAMPLE.findall(API)
+    assert len(examples) == 9
+    with running_server(database, key_file, tmp_path) as server:
+        for command, shown in examples:
+            answer = run_example(command, variables | {"URL": server.url})
+            if not shown:
+                assert answer == "204"
+                continue
+            parsed = json.loads(answer)
+            if "agents" in parsed:  # a session has other devices of this tenant too
+                parsed["agents"] = [one for one in parsed["agents"] if one["device_name"] == "front-desk-1"]
+            assert_shows(json.loads(shown), parsed, command)
+            variables |= {variable: parsed[name] for name, variable in learned.items() if name in parsed}
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    for name, field in Settings.model_fields.items():
+        variable = field.validation_alias or f"RTS_{name.upper()}"
+        assert f"`{variable}`" in README, variable
+
+
+def test_every_code_of_an_upload_is_in_the_documentation() -> None:
+    sources = [ROOT / "ingest" / name for name in ("errors.py", "careful.py", "decode.py")]
+    pattern = re.compile(r'code: ClassVar\[str\] = "(\w+)"|SampleFaultError\("(\w+)"|Rejection\(index, "(\w+)"')
+    codes = {code for source in sources for found in pattern.findall(source.read_text()) for code in found if code}
+    assert len(codes) > 20
+    missing = {code for code in codes if f"`{code}`" not in API} - {"client_gone"}
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "serve", "worker", "agent", "token", "keys create", "keys rotate", "db upgrade", "db check", "db status"],
+)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Example:" in result.output
+    assert command.split()[0] in README
+
+
+def test_the_folders_of_the_architecture_exist() -> None:
+    architecture = (ROOT / "ARCHITECTURE.md").read_text()
+    folders = re.findall(r"^\| `([\w/]+)/` \|", architecture, re.MULTILINE)
+    assert len(folders) > 8
+    for folder in folders:
+        assert (ROOT / folder).is_dir(), folder
+    for package in (path.parent for path in ROOT.glob("*/__init__.py")):
+        assert package.name in {*folders, "tests"}, package
