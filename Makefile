@@ -33,7 +33,7 @@ format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: setup ## Write requirements.lock anew from what is installed in .venv
+lock: ## Write requirements.lock anew from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | grep -v '^pip==' > requirements.lock
 
 ##@ Clean
