@@ -194,12 +194,15 @@ async def load_history(fleet: Fleet, credentials: Credentials, path: Path, now: 
     start = end - HISTORY
     if credentials.loaded_until:
         start = max(start, datetime.fromisoformat(credentials.loaded_until))
+    total = fleet.count(start, end)
+    if not total:
+        return Loaded()
     columns = (
         TextColumn("Uploading {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("samples"),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"{(end - start).total_seconds() / 86400:.3g} days", total=fleet.count(start, end))
+        task = progress.add_task(f"{(end - start).total_seconds() / 86400:.3g} days", total=total)
         loaded = await fleet.load(start, end, lambda samples: progress.advance(task, samples))
     credentials.loaded_until = end.isoformat()
     credentials.save(path)

@@ -86,10 +86,9 @@ def show_next_steps(credentials: Credentials, directory: Path, console: Console)
     agent = machine_id(directory)
     console.print(f"\nLook at [bold]{credentials.base_url}/docs[/bold]; tokens are in {directory}/credentials.json.")
     console.print("For example, the last day of this machine:")
-    command = (
-        f'  curl -s -H "Authorization: Bearer $(jq -r .employee_token {directory}/credentials.json)" \\\n'
-        f"    '{credentials.base_url}/api/agents/{agent}/metrics/history?metric=cpu_percent'"
-    )
+    read = f"import json; print(json.load(open('{directory}/credentials.json'))['employee_token'])"
+    url = f"{credentials.base_url}/api/agents/{agent}/metrics/history?metric=cpu_percent"
+    command = f'  TOKEN=$(python3 -c "{read}")\n  curl -s -H "Authorization: Bearer $TOKEN" "{url}"'
     console.print(command, soft_wrap=True, highlight=False, markup=False)
     console.print("Ctrl-C ends everything that the demo started.\n")
 
@@ -122,7 +121,7 @@ def draw(console: Console, title: str, answer: dict[str, Any]) -> None:
     plotext.plotsize(min(CHART_COLUMNS, console.width), CHART_LINES)
     plotext.title(title)
     plotext.xlabel(unit)
-    plotext.ylim(0, max(10.0, max(value for _, value in points) * 1.1))
+    plotext.ylim(0, min(100.0, max(10.0, 1.1 * max(value for _, value in points))))
     plotext.plot([(time - since) / size for time, _ in points], [value for _, value in points], marker="braille")
     console.print(Text.from_ansi(plotext.build()))
 

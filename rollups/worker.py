@@ -8,13 +8,16 @@ import asyncpg
 from db.clock import utc_now
 from db.pools import AWAY, SERVER_SETTINGS
 from db.server_check import check_server, describe_server
+from db.sql import load_beside
 from rollups.refresh import PolicyRunner
 from rollups.status import read_status
 
+QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 5.0
 WATCH_EVERY_PASSES = 60
+CLEAN_EVERY_PASSES = 360  # half an hour: the embedded server has no autovacuum either
 
 
 async def run_worker(dsn: str, stop: asyncio.Event) -> None:
@@ -23,14 +26,14 @@ async def run_worker(dsn: str, stop: asyncio.Event) -> None:
     passes = 0
     while not stop.is_set():
         try:
-            await one_pass(dsn, runner, watch=passes % WATCH_EVERY_PASSES == 0)
+            await one_pass(dsn, runner, passes)
             passes += 1
         except AWAY as away:
             log.warning("the database can't be reached (%s): trying again", away)
         await wait(stop, PASS_SECONDS)
 
 
-async def one_pass(dsn: str, runner: PolicyRunner, *, watch: bool) -> None:
+async def one_pass(dsn: str, runner: PolicyRunner, passes: int) -> None:
     """Connect, run what is due, and say what is stale; the connection is not held between passes."""
     connection = await asyncpg.connect(
         dsn, timeout=10, server_settings=SERVER_SETTINGS | {"application_name": "rts-agents worker"}
@@ -41,7 +44,9 @@ async def one_pass(dsn: str, runner: PolicyRunner, *, watch: bool) -> None:
         if not server.scheduler:
             for job in await runner.run_due(connection, utc_now()):
                 log.info("ran %s of %s", job.procedure, job.relation)
-        if watch:
+            if passes % CLEAN_EVERY_PASSES == 0:
+                await connection.execute(QUERIES["clean_up"])
+        if passes % WATCH_EVERY_PASSES == 0:
             for fault in [fault for level in await read_status(connection) for fault in level.faults(utc_now())]:
                 log.warning(fault)
     finally:

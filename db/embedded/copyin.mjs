@@ -40,14 +40,10 @@ export class CopyData {
     this.#held = 0;
   }
 
-  /** Called once, when all data is there. */
-  finish() {
-    if (this.#file !== null) this.#spill();
-  }
-
   /** Copies up to `length` bytes to `target` at `offset`; returns how many, 0 at the end. */
   read(target, offset, length) {
     if (this.#file !== null) {
+      if (this.#held > 0) this.#spill(); // the end of the data
       const size = fs.readSync(this.#file, target, offset, length, this.#readAt);
       this.#readAt += size;
       return size;

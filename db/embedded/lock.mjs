@@ -3,8 +3,8 @@
  * inode: the operating system gives it up when the process dies, however it dies, so a lock is never stale.
  * Whoever finds it taken connects to it and reads the owner's process id, which makes a clear message.
  *
- * On Linux the name is in the abstract name space. Elsewhere it is a file in the temporary directory, which is
- * removed when nobody answers behind it.
+ * On Linux the name is in the abstract name space. Elsewhere (and with a Node before 20.9, which cannot do that)
+ * it is a file in the temporary directory, which is removed when nobody answers behind it.
  */
 import fs from 'node:fs';
 import net from 'node:net';
@@ -33,7 +33,12 @@ export async function lockDirectory(directory) {
 function socketName(directory) {
   const { dev, ino } = fs.statSync(directory);
   const name = `rts-embedded-timescaledb-${dev}-${ino}`;
-  return process.platform === 'linux' ? `\0${name}` : path.join(os.tmpdir(), `${name}.sock`);
+  return process.platform === 'linux' && nodeAtLeast(20, 9) ? `\0${name}` : path.join(os.tmpdir(), `${name}.sock`);
+}
+
+function nodeAtLeast(major, minor) {
+  const [ours, oursMinor] = process.versions.node.split('.').map(Number);
+  return ours > major || (ours === major && oursMinor >= minor);
 }
 
 function tryListen(name) {

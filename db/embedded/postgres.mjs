@@ -95,13 +95,17 @@ export class Postgres {
   }
 
   #addCopyDevice(FS) {
-    const device = FS.makedev(65, 0);
+    const device = FS.makedev(250, 0); // far from those that Emscripten counts up from 64: 65 is /dev/urandom
     FS.registerDevice(device, {
       open() {},
       close() {},
       read: (stream, target, offset, length) => {
-        if (this.#copyData === null) throw new FS.ErrnoError(ERRNO_EIO);
-        return this.#copyData.read(target, offset, length);
+        try {
+          return this.#copyData.read(Buffer.from(target.buffer), target.byteOffset + offset, length);
+        } catch (error) {
+          if (this.#copyData !== null) console.error('COPY data', error);
+          throw new FS.ErrnoError(ERRNO_EIO); // fails this COPY only
+        }
       },
       llseek: (stream, offset) => offset,
     });

@@ -6,6 +6,8 @@
  * are handed over whole, because the session must see errors, command tags, notifications and ReadyForQuery.
  */
 
+import { message } from './wire.mjs';
+
 const ROWS = new Set(['D', 'd', 'V', 'T']);
 
 export class ReplyReader {
@@ -60,4 +62,14 @@ export const commandTag = (raw) => raw.toString('latin1', 5, raw.length - 1);
 export function notification(raw) {
   const [channel, payload] = raw.toString('latin1', 9).split('\0');
   return { channel, payload };
+}
+
+/** How many columns a RowDescription describes. */
+export const rowDescriptionColumns = (raw) => raw?.readInt16BE(5) ?? 0;
+
+/** The same ErrorResponse without its position, for an error in text that the client did not write. */
+export function withoutPosition(raw) {
+  const parts = raw.toString('latin1', 5).split('\0');
+  const kept = parts.filter((part) => !part.startsWith('P')).join('\0');
+  return message('E', kept);
 }

@@ -6,6 +6,17 @@
  *                   [--idle-in-transaction-seconds S] [--copy-memory-bytes B]
  *
  * Standard output carries exactly one line: {"ready":true,"port":N,"pid":N} or {"error":{"code","message"}}.
+ * What a real server does and this one does not:
+ *   - One statement runs at a time, for all clients, to its end: no cancelling, no statement_timeout.
+ *   - Autovacuum and TimescaleDB's background workers do not exist: VACUUM, ANALYZE and CALL run_job are up to
+ *     the application. (Checkpoints are done, see checkpoints.mjs.)
+ *   - There is one database, whatever name a client asks for, and one user, the superuser.
+ *   - Of what belongs to a session, statements, SET and LISTEN are kept apart per client; temporary tables, cursors
+ *     WITH HOLD, session-level advisory locks, set_config(…, false) and currval() are shared by all.
+ *   - Runaway recursion and some out-of-memory situations kill the process. Committed rows are kept.
+ *   - A power failure may lose commits (a killed process does not): fsync does not reach the disk.
+ *   - A COPY FROM STDIN is the only statement of its query, and its data is read when it is complete.
+ *
  * This file checks the Node version before it imports anything, in syntax that old versions can parse.
  *
  * Who calls whom: main (start, stop) → session (one client) → turns (whose turn it is) → postgres (the WASM).

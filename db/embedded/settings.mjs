@@ -18,7 +18,7 @@ export class ClientSettings {
 
   /** @param {Array<[string, string]>} startup names and values of the connection string, latin1 */
   constructor(startup) {
-    this.#startup = startup.map(([name, value]) => `SELECT set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`);
+    this.#startup = startup.map((pair) => `SELECT set_config(${pair.map(quoteLiteral).join(', ')}, false)`);
   }
 
   /** @param {{name: string, sql: string}} statement */
