@@ -22,6 +22,7 @@ AGENT_AUDIENCE = "rts-agent"
 # Letters and digits that can't be mistaken for one another when read aloud.
 REGISTRATION_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 MAX_TOKEN_LENGTH = 4096
+LEEWAY_SECONDS = 30  # clocks of several hosts differ
 CACHED_TOKENS = 65_536
 
 
@@ -113,7 +114,7 @@ def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | N
     try:
         key = ring.keys[jwt.get_unverified_header(token)["kid"]]
         options: Any = {"require": list(required), "verify_aud": audience is not None}
-        claims: dict[str, Any] = jwt.decode(token, key, [ALGORITHM], options, audience=audience)
+        claims: dict[str, Any] = jwt.decode(token, key, [ALGORITHM], options, audience=audience, leeway=LEEWAY_SECONDS)
     except (jwt.PyJWTError, KeyError, TypeError) as error:
         raise InvalidTokenError from error
     return claims

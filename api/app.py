@@ -5,16 +5,19 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 from fastapi import FastAPI
 
 from api.errors import install_error_answers
+from api.limits import limited
 from api.openapi import describe
 from api.routes import agents, health, history, registration
 from api.services import Services, open_services
 from db.clock import Clock, utc_now
 from db.settings import Settings
 from ingest.body import Receive
-from ingest.upload import Scope, Send
+from ingest.errors import BodyTooLargeError
+from ingest.upload import Scope, Send, answer
 
 UPLOAD_PATH = re.compile(r"/api/agents/([0-9a-fA-F-]{36})/metrics")
 
@@ -43,6 +46,12 @@ class Application:
             if upload:
                 services: Services = self.web.state.services
                 await services.upload(scope, receive, send, upload[1])
+                return
+        if scope["type"] == "http":
+            try:
+                receive = limited(scope, receive)
+            except BodyTooLargeError as error:
+                await answer(send, error.status, msgspec.json.encode(error.as_json()))
                 return
         await self.web(scope, receive, send)
 

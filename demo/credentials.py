@@ -28,12 +28,16 @@ class DemoTenant:
 
 @dataclass(slots=True)
 class Credentials:
-    """The file's content; `loaded_until` is how far the simulated history is uploaded (RFC 3339)."""
+    """The file's content.
+
+    `this_machine` is the agent_id of the real agent, `loaded_until` how far the simulated history is uploaded.
+    """
 
     base_url: str
     employee_token: str
     businesses: list[DemoTenant]
     began: str
+    this_machine: str | None = None
     loaded_until: str | None = None
 
     def save(self, path: Path) -> None:

@@ -33,7 +33,7 @@ from demo.businesses import BUSINESSES, create_businesses, employee_id
 from demo.credentials import Credentials, DemoTenant, load_agents
 from demo.fleet import SAMPLE_EVERY, Fleet, Loaded
 from demo.processes import Processes, wait_until
-from demo.summary import show_live, show_summary
+from demo.summary import machine_id, show_live, show_summary
 from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
 
@@ -136,6 +136,7 @@ def make_credentials(options: DemoOptions, tokens: Tokens, path: Path) -> Creden
         tokens.issue_person(employee, now, TOKEN_LIFETIME),
         tenants,
         began,
+        before.get("this_machine"),
         before.get("loaded_until"),
     )
     credentials.save(path)
@@ -179,6 +180,8 @@ async def enrol(
             arguments += ["--token", token]
         processes.start("agent", *arguments)
         await until_exists(state, processes)
+        credentials.this_machine = machine_id(options.directory)
+        credentials.save(path)
     count = sum(len(tenant.agents) for tenant in credentials.businesses)
     console.print(f"[green]✓[/green] {count} simulated devices, and the real agent of this machine")
 

@@ -63,7 +63,7 @@ def parse_interval(text: str | None) -> timedelta | None:
 
 def choose(question: Question, now: datetime, levels: tuple[Level, ...] = LEVELS) -> Choice:
     """Return the level and bucket for `question`; raises InvalidRangeError or TooManyPointsError."""
-    if not timedelta(0) < question.end - question.start <= MAX_RANGE:
+    if not timedelta(0) < question.end - question.start <= MAX_RANGE or not ORIGIN < question.end < now + MAX_RANGE:
         raise InvalidRangeError
     wanted = _coarsest_that_gives(question, levels)
     holding = [level for level in levels if question.start >= now - level.keep]

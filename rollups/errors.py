@@ -6,7 +6,7 @@ from db.errors import RtsError
 
 
 class InvalidRangeError(RtsError):
-    """`end` must be after `start`, and the range at most ten years."""
+    """`end` must be after `start`, the range at most ten years long, and `end` between 2000 and ten years ahead."""
 
     code: ClassVar[str] = "invalid_range"
     status: ClassVar[int] = 422

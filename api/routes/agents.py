@@ -15,7 +15,7 @@ from agents.devices import DeviceFilter, get_device, heartbeat, list_devices, re
 from api.auth import CurrentAgent, CurrentPerson, current_employee
 from api.routes.registration import AgentConfig, config_of
 from api.services import services_of
-from api.text import StorableText
+from api.text import StorableText, storable
 from db.errors import RtsError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -220,8 +220,8 @@ def read_cursor(cursor: str | None) -> tuple[str, UUID] | None:
         return None
     try:
         name, device_id = json.loads(base64.urlsafe_b64decode(cursor))
-        if not isinstance(name, str) or "\0" in name:
+        if not isinstance(name, str):
             raise InvalidCursorError
-        return name, UUID(device_id)
+        return storable(name), UUID(device_id)
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise InvalidCursorError from error

@@ -91,7 +91,7 @@ class DeviceInfo(BaseModel):
 class Registration(DeviceInfo):
     """A registration token and the device: its fields beside the token, or inside `system_info`."""
 
-    token: str = Field(max_length=64, examples=["AGT-7KQ2-M9XD-P4TR"])
+    token: Short = Field(examples=["AGT-7KQ2-M9XD-P4TR"])
     system_info: DeviceInfo | None = None
 
     @model_validator(mode="after")
