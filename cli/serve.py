@@ -35,5 +35,6 @@ def serve(
     application.check()
     uvicorn.run(
         application, host=host, port=port, loop="uvloop", http="httptools", access_log=False, server_header=False,
+        proxy_headers=False,
         log_config=None, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on",
     )  # fmt: skip

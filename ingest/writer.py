@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 Key = tuple[UUID, datetime]
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
-# Stores rows and returns the keys of those that are new.
-Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key]]]
+# Stores rows and returns the keys of those that are new, None when all are.
+Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
@@ -99,7 +99,7 @@ class Writer:
 
     async def _transaction(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
-    ) -> tuple[set[tuple[UUID, str]], set[Key]]:
+    ) -> tuple[set[tuple[UUID, str]], set[Key] | None]:
         connection = await self._open()
         heard = who_was_heard(uploads, rows)
         async with connection.transaction():
@@ -127,11 +127,10 @@ class Writer:
             upload.error = DatabaseAwayError()
 
 
-async def copy_straight(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key]:
+async def copy_straight(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
     """COPY into the hypertable; a duplicate raises UniqueViolationError, so all rows are new."""
     if rows:
         await copy_into(connection, "agent_metrics", rows)
-    return {key_of(row) for row in rows}
 
 
 async def copy_around_duplicates(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key]:
@@ -149,16 +148,16 @@ async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[R
     await connection.copy_records_to_table(table, columns=COLUMNS, records=[row.record for row in in_order])
 
 
-def record(uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key]) -> None:
+def record(uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key] | None) -> None:
     """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
     for upload in uploads:
         if token_of(upload) not in known:
             upload.error = RevokedTokenError()
-    remaining = set(new)
     for row in rows:
-        if token_of(row.upload) in known and key_of(row) in remaining:
-            remaining.remove(key_of(row))
+        if token_of(row.upload) in known and (new is None or key_of(row) in new):
             row.upload.inserted += 1
+            if new is not None:
+                new.remove(key_of(row))
 
 
 def uploads_of(rows: Sequence[Row]) -> list[Upload]:

@@ -60,7 +60,7 @@ async def test_a_cursor_made_up_is_refused(client: httpx.AsyncClient, employee: 
 async def test_an_odd_authorization_header_is_401(device: Device, header: str) -> None:
     for method, path in (("POST", "/metrics"), ("POST", "/heartbeat"), ("GET", ""), ("GET", "/metrics/history")):
         response = await device.client.request(
-            method, f"/api/agents/{device.agent_id}{path}", headers={"Authorization": header.encode("latin-1")},
+            method, f"/api/agents/{device.agent_id}{path}", headers={b"Authorization": header.encode("latin-1")},
             content=b"{}" if method == "POST" else None,
         )  # fmt: skip
         assert response.status_code == 401, (method, path)
