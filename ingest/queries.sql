@@ -6,11 +6,11 @@
 -- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
 -- $6 times of the oldest sample, $7 age from which a sample is late, $8 age at which a late upload is rolled up for sure.
 WITH uploads AS (
-    SELECT *, oldest < received_at - $7::interval AS is_late
+    SELECT *, COALESCE(oldest < received_at - $7::interval, false) AS is_late
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[])
         AS u (id, token_hash, received_at, collected_at, metrics, oldest)
 ), locked AS (
-    SELECT d.id
+    SELECT u.*, u.is_late AND COALESCE(d.late_since < u.received_at - $8::interval, true) AS new_period
     FROM agent_devices d JOIN uploads u ON u.id = d.id AND u.token_hash = d.agent_token
     WHERE d.is_active AND NOT d.soft_delete
     ORDER BY d.id
@@ -22,12 +22,14 @@ SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
     current_metrics = CASE WHEN u.collected_at > COALESCE(d.current_collected_at, '-infinity') THEN u.metrics
                            ELSE d.current_metrics END,
     current_collected_at = GREATEST(d.current_collected_at, u.collected_at),
-    late_from = CASE WHEN NOT u.is_late OR u.oldest IS NULL THEN d.late_from
-                     WHEN d.late_at > u.received_at - $8::interval THEN LEAST(d.late_from, u.oldest)
-                     ELSE u.oldest END,
-    late_at = CASE WHEN u.is_late THEN u.received_at ELSE d.late_at END
-FROM uploads u, locked
-WHERE d.id = locked.id AND d.id = u.id AND d.agent_token = u.token_hash
+    late_from = CASE WHEN NOT u.is_late THEN d.late_from
+                     WHEN u.new_period THEN u.oldest
+                     ELSE LEAST(d.late_from, u.oldest) END,
+    late_at = CASE WHEN u.is_late THEN u.received_at ELSE d.late_at END,
+    late_since = CASE WHEN u.new_period THEN u.received_at ELSE d.late_since END,
+    late_before = CASE WHEN u.new_period THEN d.late_from ELSE d.late_before END
+FROM locked u
+WHERE d.id = u.id
 RETURNING d.id, d.agent_token
 
 -- create_incoming --

@@ -118,7 +118,7 @@ class Writer:
 
     def _fail(self, uploads: Sequence[Upload], error: Exception) -> None:
         """Give every upload the same error: the agent keeps its samples and sends them again."""
-        if not isinstance(error, AWAY):
+        if not isinstance(error, (*AWAY, DatabaseAwayError)):
             log.error("a flush of %d uploads failed", len(uploads), exc_info=error)
         if self._connection:
             self._connection.terminate()  # its state is unknown; the next flush makes a new one

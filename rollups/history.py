@@ -21,6 +21,8 @@ from rollups.points import MAX_GAP_SAMPLES, Grid, Point, make_points
 
 QUERIES = load_beside(__file__)
 ROLLUPS = [level.relation for level in LEVELS if level.bucket]
+OLDEST_LATE = LEVELS[1].refresh_from or timedelta(0)
+LATE_PERIODS = (("late_from", "late_at"), ("late_before", "late_since"))
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -110,9 +112,13 @@ def lead_of(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta
 def complete_until(choice: Choice, watermarks: dict[str, datetime], device: asyncpg.Record, now: datetime) -> datetime:
     """Return until when a level has all of a device's samples: its watermark, or its last late samples if earlier."""
     watermark = watermarks.get(choice.level.relation, NEVER)  # raw has none: all of it is read as samples
-    if choice.level.bucket and device["late_at"] and now - device["late_at"] < refresh_lag(choice.level):
-        return min(watermark, bucket_start(device["late_from"], choice.level.bucket))
-    return watermark
+    if choice.level.bucket is None:
+        return watermark
+    lag = refresh_lag(choice.level)
+    late = [device[since] for since, at in LATE_PERIODS if device[since] and now - device[at] < lag]
+    # What is older than the first refresh looks back has been rolled up long ago, and may no longer be there raw.
+    rolled_up = [max(since, now - OLDEST_LATE) for since in late]
+    return min([watermark, *(bucket_start(since, choice.level.bucket) for since in rolled_up)])
 
 
 def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:

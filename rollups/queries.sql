@@ -3,7 +3,7 @@
 -- get_charted_device --
 -- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it;
 -- no row otherwise. $1 device, $2 tenant.
-SELECT id, metrics_interval_seconds, late_from, late_at
+SELECT id, metrics_interval_seconds, late_from, late_at, late_before, late_since
 FROM agent_devices
 WHERE id = $1 AND NOT soft_delete AND ($2::uuid IS NULL OR business_id = $2)
 
@@ -66,8 +66,8 @@ SELECT (SELECT count(*) FROM agent_metrics) AS agent_metrics,
 -- After a refresh of every level: the late samples in its range are rolled up, so charts need not read them raw.
 -- $1 and $2 the range, $3 when the refresh began.
 UPDATE agent_devices
-SET late_from = NULL, late_at = NULL
-WHERE late_from >= $1 AND late_at < $3 AND $2 > $3
+SET late_from = NULL, late_at = NULL, late_since = NULL, late_before = NULL
+WHERE LEAST(late_from, late_before) >= $1 AND late_at < $3 AND $2 > $3
 
 -- clean_up --
 -- What autovacuum does on a real server: remove dead rows and tell the planner how things stand.

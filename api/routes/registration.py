@@ -22,7 +22,7 @@ class NewRegistrationToken(BaseModel):
     """What a registration token is for."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"business_id": "5f2d…", "device_name": "front-desk-1"}]},
+        json_schema_extra={"examples": [{"business_id": "0b7f3a52-6a55-4c1e-9d0a-2f6c1e8b7a10", "device_name": "front-desk-1"}]},
     )
 
     business_id: UUID

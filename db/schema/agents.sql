@@ -3,8 +3,8 @@
 -- agent_devices --
 -- A row for each agent. `agent_token` is the SHA-256 of its token in hex; null means revoked.
 -- `current_metrics` is its newest sample (by collected_at), kept here so that a list of devices reads one table.
--- `late_from` is the oldest sample of its late uploads up to `late_at`: until the rollups have been refreshed after
--- that, its charts read raw samples from there on, so that late data shows at once.
+-- Late data shows at once: until the rollups have been refreshed after `late_at`, its charts read raw samples from
+-- `late_from` on, the oldest sample of its late uploads since `late_since`; `late_before` is that of the period before.
 CREATE TABLE agent_devices (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     business_id uuid NOT NULL REFERENCES businesses (id) ON DELETE CASCADE,
@@ -25,6 +25,8 @@ CREATE TABLE agent_devices (
     current_metrics jsonb,
     late_from timestamptz,
     late_at timestamptz,
+    late_since timestamptz,
+    late_before timestamptz,
     metrics_interval_seconds integer NOT NULL DEFAULT 300 CHECK (metrics_interval_seconds BETWEEN 1 AND 86400),
     config_changed_at timestamptz NOT NULL DEFAULT now(),
     cpu_model text CHECK (length(cpu_model) <= 255),

@@ -16,11 +16,11 @@ INVENTORY = """
 SELECT 'relation', c.oid::regclass::text FROM pg_class c
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
   AND c.relnamespace IN ('public'::regnamespace, to_regnamespace('_timescaledb_internal'))
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
 UNION ALL
 SELECT CASE prokind WHEN 'a' THEN 'aggregate' ELSE 'function' END, p.oid::regprocedure::text FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
 """
 JOBS = "SELECT proc_name || ' of ' || hypertable_name FROM timescaledb_information.jobs WHERE job_id >= 1000"
 
@@ -45,10 +45,12 @@ CREATE TABLE users (
 CREATE TABLE employees (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email varchar(255) NOT NULL UNIQUE, employee_number serial,
     hourly_rate numeric(10, 2) NOT NULL CHECK (hourly_rate > 0), created_at timestamptz NOT NULL DEFAULT now());
-CREATE TABLE urgency_levels (id uuid PRIMARY KEY, level_name varchar(50) NOT NULL UNIQUE, response_hours integer NOT NULL);
+CREATE TABLE urgency_levels (
+    id uuid PRIMARY KEY, level_name varchar(50) NOT NULL UNIQUE, response_hours integer NOT NULL);
 CREATE TABLE priority_levels (id uuid PRIMARY KEY, level_name varchar(50) NOT NULL UNIQUE, color varchar(7) NOT NULL);
 CREATE TABLE service_request_statuses (
-    id uuid PRIMARY KEY, status_name varchar(50) NOT NULL, is_final_status boolean NOT NULL, display_order integer NOT NULL);
+    id uuid PRIMARY KEY, status_name varchar(50) NOT NULL, is_final_status boolean NOT NULL,
+    display_order integer NOT NULL);
 CREATE TABLE service_requests (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), request_number varchar(50) NOT NULL UNIQUE,
     title varchar(255) NOT NULL, description text NOT NULL, client_id uuid NOT NULL REFERENCES users (id),
@@ -59,7 +61,8 @@ CREATE TABLE service_requests (
     status_id uuid NOT NULL REFERENCES service_request_statuses (id),
     assigned_to uuid REFERENCES employees (id), soft_delete boolean NOT NULL DEFAULT false);
 CREATE INDEX ix_service_requests_open ON service_requests (business_id, requested_date) WHERE NOT soft_delete;
-INSERT INTO businesses (id, business_name, tax_number) VALUES ('00000000-0000-4000-8000-000000000001', 'Früh & Söhne', 'DE1');
+INSERT INTO businesses (id, business_name, tax_number)
+    VALUES ('00000000-0000-4000-8000-000000000001', 'Früh & Söhne', 'DE1');
 INSERT INTO service_locations (id, business_id, location_name, street, zip_code)
     SELECT '00000000-0000-4000-8000-000000000002', id, 'HQ', 'Domstr. 1', '50667' FROM businesses;
 INSERT INTO users (id, business_id, email, password_hash)
@@ -102,12 +105,20 @@ def columns(url: str, tables: list[str] | None = None) -> list[tuple[Any, ...]]:
     return ask(url, query, tables, tables)
 
 
+OWN_CONSTRAINTS = (
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE conrelid::regclass::text = ANY (%s)"
+)
+REFERENCES = (
+    "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid::regclass::text = ANY (%s)"
+)
+
+
 def platform_as_it_stands(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Columns, constraints, indexes, comments and rows of the platform's tables."""
-    own = "conrelid::regclass::text = ANY (%s)"
     return {
         "columns": columns(url, PLATFORM_TABLES),
-        "constraints": ask(url, f"SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE {own}", PLATFORM_TABLES),
+        "constraints": ask(url, OWN_CONSTRAINTS, PLATFORM_TABLES),
         "indexes": ask(url, "SELECT indexdef FROM pg_indexes WHERE tablename = ANY (%s)", PLATFORM_TABLES),
         "comments": ask(url, "SELECT t, obj_description(t::regclass) FROM unnest(%s::text[]) t", PLATFORM_TABLES),
         **{table: ask(url, f"SELECT t::text FROM {table} t") for table in PLATFORM_TABLES},
@@ -115,8 +126,7 @@ def platform_as_it_stands(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def references_to_the_platform(url: str) -> set[str]:
-    query = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid::regclass::text = ANY (%s)"
-    return {table for (table,) in ask(url, query, PLATFORM_TABLES)} - set(PLATFORM_TABLES)
+    return {table for (table,) in ask(url, REFERENCES, PLATFORM_TABLES)} - set(PLATFORM_TABLES)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
@@ -54,7 +54,7 @@ def test_the_default_values_are_safe() -> None:
         ("agent_metrics_5m", {"refresh_from": 28 * DAY + MINUTE}, "would replace good rollups with nothing"),
         ("agent_metrics_1h", {"refresh_from": 83 * DAY}, "agent_metrics_5m drops chunks of 7 days after 90"),
         ("agent_metrics_1d", {"refresh_from": 700 * DAY}, "agent_metrics_1h drops chunks of 30 days after 730"),
-        ("agent_metrics_1h", {"refresh_from": 28 * DAY}, "must look back at least a bucket further than agent_metrics_5m"),
+        ("agent_metrics_1h", {"refresh_from": 28 * DAY}, "at least a bucket further than agent_metrics_5m"),
         ("agent_metrics_1d", {"refresh_from": 29 * DAY + 23 * HOUR}, "at least a bucket further than agent_metrics_1h"),
         ("agent_metrics_1h", {"bucket": 62 * MINUTE}, "its bucket must be a multiple of that of agent_metrics_5m"),
         ("agent_metrics_1h", {"keep": 89 * DAY}, "must be kept at least as long as agent_metrics_5m"),
@@ -116,7 +116,7 @@ def test_in_any_accepted_table_no_refresh_reaches_dropped_chunks(changes: list[t
     levels = list(LEVELS)
     for index, name, age in changes:
         if index or not name.startswith("refresh"):
-            levels[index] = replace(levels[index], **{name: age})
+            levels[index] = replace(levels[index], **cast("Any", {name: age}))
     if find_faults(tuple(levels)):
         event("refused")
         return

@@ -32,10 +32,12 @@ WITH names AS (
          WHERE view_name = $1), $1) AS behind
 )
 """
-DIMENSION = f"{BEHIND} SELECT column_name::text, time_interval FROM timescaledb_information.dimensions, names WHERE hypertable_name = behind"
+DIMENSION = f"""{BEHIND} SELECT column_name::text, time_interval
+FROM timescaledb_information.dimensions, names WHERE hypertable_name = behind"""
 COLUMNSTORE = f"""{BEHIND} SELECT segmentby, orderby FROM timescaledb_information.hypertable_columnstore_settings, names
 WHERE hypertable IN (to_regclass(behind), to_regclass('_timescaledb_internal.' || behind))"""
-JOBS = f"""{BEHIND} SELECT proc_name::text, schedule_interval, scheduled, (config ->> 'compress_after')::interval AS compress_after,
+JOBS = f"""{BEHIND} SELECT proc_name::text, schedule_interval, scheduled,
+       (config ->> 'compress_after')::interval AS compress_after,
        (config ->> 'drop_after')::interval AS drop_after, (config ->> 'start_offset')::interval AS start_offset,
        (config ->> 'end_offset')::interval AS end_offset
 FROM timescaledb_information.jobs, names WHERE hypertable_name IN (relation, behind)"""
@@ -80,13 +82,19 @@ async def test_the_columnstore_keeps_a_device_together_in_order_of_time(
 
 @each_rollup
 async def test_a_rollup_answers_from_what_is_materialised_only(connection: asyncpg.Connection, level: Level) -> None:
-    query = "SELECT materialized_only, compression_enabled FROM timescaledb_information.continuous_aggregates WHERE view_name = $1"
+    query = (
+        "SELECT materialized_only, compression_enabled FROM timescaledb_information.continuous_aggregates "
+        "WHERE view_name = $1"
+    )
     assert tuple(await connection.fetchrow(query, level.relation) or ()) == (True, True)
 
 
 @each_rollup
 async def test_a_rollup_is_made_from_the_level_below(connection: asyncpg.Connection, level: Level) -> None:
-    query = f"{BEHIND} SELECT hypertable_name::text = behind FROM timescaledb_information.continuous_aggregates, names WHERE view_name = $2"
+    query = (
+        f"{BEHIND} SELECT hypertable_name::text = behind FROM timescaledb_information.continuous_aggregates, names "
+        "WHERE view_name = $2"
+    )
     assert await connection.fetchval(query, level.source, level.relation)
     definition = await connection.fetchval(
         "SELECT view_definition FROM timescaledb_information.continuous_aggregates WHERE view_name = $1", level.relation
@@ -190,7 +198,8 @@ SHAPE = {
         "SELECT c.relname::text, c.relkind::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, "
         "pg_get_expr(f.adbin, f.adrelid), c.reloptions FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
         "LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum "
-        f"WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND {OWN.format('c')}"
+        "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 "
+        f"AND {OWN.format('c')}"
     ),
     "constraints": (
         "SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint "

@@ -62,6 +62,27 @@ async def test_late_samples_show_at_once_at_every_level(device: Device, database
         assert sum(row["samples"] for row in answer["metrics"]) == 25, interval
 
 
+async def test_a_device_that_is_always_a_little_late_reads_only_its_last_day_raw(
+    device: Device, database: str, pool: asyncpg.Pool
+) -> None:
+    start = bucket_start(utc_now(), DAY) - 20 * DAY
+    await upload_steps(device, start, 24, HOUR, cpu_percent=10)  # three weeks late, long ago …
+    await refresh(database, start)
+    query = "UPDATE agent_devices SET late_from = $2, late_at = $3, late_since = $3 WHERE id = $1"
+    await pool.execute(query, device.agent_id, start, utc_now() - 2 * DAY)
+    for minutes in (15, 14, 13):  # … and a quarter of an hour late with every upload since
+        await device.accepted(sample(minutes * MINUTE, cpu_percent=10))
+    row = await pool.fetchrow("SELECT late_from, late_before FROM agent_devices WHERE id = $1", device.agent_id)
+    assert row is not None
+    assert row["late_from"] > utc_now() - HOUR
+    assert row["late_before"] == start
+    await pool.execute("UPDATE agent_devices SET late_since = $2 WHERE id = $1", device.agent_id, utc_now() - DAY)
+    answer = await device.history(start=start.isoformat(), interval="1h", metric="cpu_percent")
+    assert answer["segments"][0]["level"] == "1h"
+    assert datetime.fromisoformat(answer["segments"][0]["end"]) > utc_now() - 4 * HOUR
+    assert sum(one["samples"] for one in answer["metrics"]) == 27
+
+
 async def test_a_bucket_across_the_seam_merges_both_parts(device: Device, database: str) -> None:
     end = bucket_start(utc_now(), HOUR)
     start = bucket_start(end - 10 * HOUR, 6 * HOUR)

@@ -1,0 +1,89 @@
+"""The document of the API: complete, resolvable, and its example works."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from api.app import Application
+from api.openapi import EXAMPLE, UPLOAD
+from db.clock import utc_now
+from ingest.decode import decode_upload
+from tests.devices import Device
+
+
+@pytest.fixture(scope="module")
+async def document(client: httpx.AsyncClient) -> dict[str, Any]:
+    response = await client.get("/openapi.json")
+    assert response.status_code == 200
+    found: dict[str, Any] = json.loads(response.text)
+    return found
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(references(inner) for inner in value.values()))
+    return set[str]().union(*(references(inner) for inner in value)) if isinstance(value, list) else set()
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.")
+    for reference in references(document):
+        found: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+
+
+async def test_every_call_of_the_main_path_is_in_it(document: dict[str, Any]) -> None:
+    calls = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert calls >= {
+        ("post", "/api/agents/registration-tokens"), ("post", "/api/agents/register"),
+        ("post", "/api/agents/{agent_id}/heartbeat"), ("post", "/api/agents/{agent_id}/metrics"),
+        ("get", "/api/agents"), ("get", "/api/agents/{agent_id}"), ("get", "/api/agents/{agent_id}/metrics/history"),
+        ("delete", "/api/agents/{agent_id}/token"), ("get", "/api/health"),
+    }  # fmt: skip
+
+
+async def test_every_route_served_is_in_it(document: dict[str, Any], application: Application) -> None:
+    served = [route for route in application.web.routes if isinstance(route, APIRoute) and route.include_in_schema]
+    for route in served:
+        assert {method.lower() for method in route.methods} <= set(document["paths"][route.path])
+
+
+def test_no_two_calls_share_a_name(document: dict[str, Any]) -> None:
+    names = [call["operationId"] for methods in document["paths"].values() for call in methods.values()]
+    assert len(names) == len(set(names))
+
+
+def test_only_registration_and_health_are_open(document: dict[str, Any]) -> None:
+    calls = {path: call for path, methods in document["paths"].items() for call in methods.values()}
+    assert {path for path, call in calls.items() if not call.get("security")} == {"/api/agents/register", "/api/health"}
+
+
+def example(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["paths"][UPLOAD]["post"]["requestBody"]["content"]["application/json"]["example"]
+    return found
+
+
+def test_the_example_of_an_upload_has_every_field_that_is_known(document: dict[str, Any]) -> None:
+    assert example(document) == EXAMPLE
+    (sample,) = example(document)["metrics"]
+    assert set(sample) == set(document["components"]["schemas"]["Sample"]["properties"])
+
+
+def test_the_example_of_an_upload_decodes(document: dict[str, Any]) -> None:
+    (sample,) = example(document)["metrics"]
+    now = datetime.fromisoformat(sample["collected_at"]) + timedelta(minutes=1)
+    decoded = decode_upload(json.dumps(example(document)).encode(), now, 10)
+    assert (len(decoded.samples), decoded.rejected) == (1, [])
+
+
+async def test_the_example_of_an_upload_is_accepted(document: dict[str, Any], device: Device) -> None:
+    (sample,) = example(document)["metrics"]
+    receipt = await device.accepted(sample | {"collected_at": utc_now().isoformat()})
+    assert (receipt["accepted"], receipt["rejected"]) == (1, [])
+    assert set(receipt) == set(document["components"]["schemas"]["Receipt"]["properties"])
