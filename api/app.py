@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from fastapi import FastAPI
 
-from api.errors import install_error_answers
+from api.errors import RESPONSES, install_error_answers
 from api.limits import limited
 from api.openapi import describe
 from api.routes import agents, health, history, registration
@@ -68,6 +68,6 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
     web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     install_error_answers(web, settings.retry_after_seconds)
     for module in (registration, agents, history, health):
-        web.include_router(module.router)
+        web.include_router(module.router, responses=RESPONSES)
     describe(web)
     return web

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from agents.tokens import AgentToken, Person
@@ -47,7 +47,11 @@ def current_employee(person: Annotated[Person, Depends(current_person)]) -> UUID
     return person.employee_id
 
 
-def current_agent(request: Request, credentials: Credentials, agent_id: UUID) -> AgentToken:
+def current_agent(
+    request: Request,
+    credentials: Credentials,
+    agent_id: Annotated[UUID, Path(description="agent_id of the device, from /register")],
+) -> AgentToken:
     """Return the agent who calls for itself; another agent's path gives 403."""
     agent = services_of(request).tokens.verify_agent(token_of(credentials))
     if agent.agent_id != agent_id:

@@ -1,10 +1,12 @@
 """Every failure in one form: `{"error": {"code", "message", "details"}}`, whatever raised it."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from db.errors import RtsError
@@ -12,6 +14,29 @@ from db.pools import AWAY, DatabaseAwayError
 
 log = logging.getLogger(__name__)
 
+
+class ErrorBody(BaseModel):
+    """What failed; `code` is stable, `message` says what to do."""
+
+    code: str = Field(examples=["agent_not_found"])
+    message: str = Field(examples=["There is no such agent."])
+    details: Any = Field(description="more for a program: a position, a list of faults; null when there is nothing")
+
+
+class ErrorAnswer(BaseModel):
+    """The form of every failure."""
+
+    error: ErrorBody
+
+
+# What the OpenAPI document says of failures, for every route; the upload's are in openapi.py.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorAnswer, "description": "no token, a bad one, an expired or revoked one"},
+    403: {"model": ErrorAnswer, "description": "the token is good, but not for this"},
+    404: {"model": ErrorAnswer, "description": "no such thing, or another business's"},
+    422: {"model": ErrorAnswer, "description": "the request doesn't fit: `details` names each fault"},
+    503: {"model": ErrorAnswer, "description": "the database is away: again after Retry-After seconds"},
+}
 # Codes for what the framework itself answers.
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 

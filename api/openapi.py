@@ -6,6 +6,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from db.metrics import METRICS
 from ingest.samples import Envelope, Receipt
 
 UPLOAD = "/api/agents/{agent_id}/metrics"
@@ -58,8 +59,12 @@ def add_upload(document: dict[str, Any]) -> None:
     (body, receipt), types = msgspec.json.schema_components(
         [Envelope, Receipt], ref_template="#/components/schemas/{name}"
     )
+    for metric in METRICS:
+        if metric.name in types["Sample"]["properties"]:
+            types["Sample"]["properties"][metric.name]["description"] = f"{metric.unit}, 0..{metric.maximum:g}"
     document["components"]["schemas"] |= types
-    errors = {status: {"description": text} for status, text in REFUSALS.items()}
+    form = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+    errors = {status: {"description": text, "content": form} for status, text in REFUSALS.items()}
     document["paths"][UPLOAD] = {
         "post": {
             "tags": ["metrics"],
@@ -72,7 +77,8 @@ def add_upload(document: dict[str, Any]) -> None:
             "operationId": "upload_metrics",
             "security": [{"HTTPBearer": []}],
             "parameters": [
-                {"name": "agent_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+                {"name": "agent_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"},
+                 "description": "agent_id of the device, from /register"}
             ],
             "requestBody": {
                 "required": True, "content": {"application/json": {"schema": body, "example": EXAMPLE}},

@@ -126,11 +126,13 @@ class AgentDetail(BaseModel):
 async def list_agents(
     request: Request,
     person: CurrentPerson,
-    business_id: UUID | None = None,
-    status: Annotated[str | None, Query(examples=["online,offline"], max_length=100)] = None,
-    service_location_id: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
-    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+    business_id: Annotated[UUID | None, Query(description="only this business's")] = None,
+    status: Annotated[
+        str | None, Query(description="comma-separated statuses", examples=["online,offline"], max_length=100)
+    ] = None,
+    service_location_id: Annotated[UUID | None, Query(description="only those at this site")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="devices on a page")] = 500,
+    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
 ) -> AgentList:
     """List the devices that the caller may see: a customer's own, for an employee all."""
     wanted = DeviceFilter(business_id, statuses_of(status), service_location_id, read_cursor(cursor))
@@ -155,7 +157,7 @@ async def read_agent(request: Request, person: CurrentPerson, agent_id: AgentId)
 class Heartbeat(BaseModel):
     """A sign of life; `timestamp` is the device's clock."""
 
-    timestamp: AwareDatetime
+    timestamp: AwareDatetime = Field(examples=["2026-05-03T14:05:00Z"])
     status: Literal["online", "warning", "error"] = "online"
     agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
 

@@ -80,7 +80,6 @@ class HistoryColumns(HistoryHead):
 @router.get(
     "/{agent_id}/metrics/history",
     response_model=HistoryRows | HistoryColumns,
-    responses={404: {"description": "no such agent, or another business's"}},
 )
 async def metrics_history(
     request: Request,
@@ -88,11 +87,18 @@ async def metrics_history(
     agent_id: AgentId,
     start: Annotated[AwareDatetime | None, Query(description="default: 24 hours before end")] = None,
     end: Annotated[AwareDatetime | None, Query(description="default: now")] = None,
-    metric: Annotated[str, Query(examples=["cpu_percent,memory_percent"], max_length=1000)] = "",
-    interval: Annotated[str | None, Query(examples=["5m", "1h", "raw"], max_length=20)] = None,
-    max_points: Annotated[int, Query(ge=10, le=MAX_POINTS)] = 800,
-    aggregates: Annotated[str, Query(examples=["avg,min,max"], max_length=50)] = "avg",
-    format: Annotated[Literal["rows", "columns"], Query()] = "rows",  # noqa: A002  the contract's name
+    metric: Annotated[
+        str,
+        Query(description="comma-separated; default: all", examples=["cpu_percent,memory_percent"], max_length=1000),
+    ] = "",
+    interval: Annotated[
+        str | None, Query(description="bucket; default: to fit max_points", examples=["5m", "1h", "raw"], max_length=20)
+    ] = None,
+    max_points: Annotated[int, Query(ge=10, le=MAX_POINTS, description="most points, without an interval")] = 800,
+    aggregates: Annotated[str, Query(description="of avg, min, max", examples=["avg,min,max"], max_length=50)] = "avg",
+    format: Annotated[  # noqa: A002  the contract's name
+        Literal["rows", "columns"], Query(description="columns: one array per series, for charts")
+    ] = "rows",
 ) -> Response:
     """Read the history of a device: averages by bucket, from the coarsest level that gives what is asked.
 

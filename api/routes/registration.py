@@ -22,7 +22,9 @@ class NewRegistrationToken(BaseModel):
     """What a registration token is for."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"business_id": "0b7f3a52-6a55-4c1e-9d0a-2f6c1e8b7a10", "device_name": "front-desk-1"}]},
+        json_schema_extra={
+            "examples": [{"business_id": "0b7f3a52-6a55-4c1e-9d0a-2f6c1e8b7a10", "device_name": "front-desk-1"}]
+        },
     )
 
     business_id: UUID
@@ -69,17 +71,17 @@ Long = Annotated[StorableText, StringConstraints(max_length=255)]
 class DeviceInfo(BaseModel):
     """What an agent says of its device."""
 
-    hostname: Long | None = None
+    hostname: Long | None = Field(None, examples=["front-desk-1"])
     os_type: Literal["windows", "linux", "macos"] | None = None
-    os_version: Long | None = None
-    os_architecture: Short | None = None
+    os_version: Long | None = Field(None, examples=["11"])
+    os_architecture: Short | None = Field(None, examples=["x86_64"])
     device_type: Literal["desktop", "server", "laptop", "vm"] | None = None
-    ip_address: IPv4Address | IPv6Address | None = None
-    mac_address: Short | None = None
-    cpu_model: Long | None = None
+    ip_address: IPv4Address | IPv6Address | None = Field(None, examples=["192.0.2.17"])
+    mac_address: Short | None = Field(None, examples=["00:00:5e:00:53:17"])
+    cpu_model: Long | None = Field(None, examples=["Xeon E-2314"])
     total_memory_gb: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False)
     total_disk_gb: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
-    agent_version: Short | None = None
+    agent_version: Short | None = Field(None, examples=["1.4.2"])
 
     def system(self) -> SystemInfo:
         """Return the same for the registry."""
@@ -120,7 +122,7 @@ class RegisteredAgent(BaseModel):
     config: AgentConfig
 
 
-@router.post("/register", responses={401: {"description": "token unknown, used or expired"}})
+@router.post("/register")
 async def register_agent(request: Request, body: Registration) -> RegisteredAgent:
     """Spend a registration token: the device gets an id and a permanent token of its own."""
     services = services_of(request)
