@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from agent.client import RefusedError
 from cli import agent, database, demo, keys, serve, token, worker
@@ -26,8 +27,11 @@ def main() -> None:
     try:
         app()
     except RtsError as error:
-        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.message}", highlight=False, soft_wrap=True)
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        Console(stderr=True).print(
+            f"[red]{error.code}[/red]: {escape(error.message + cause)}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     except RefusedError as error:
-        Console(stderr=True).print(f"[red]refused[/red]: {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[red]refused[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

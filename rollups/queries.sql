@@ -48,7 +48,8 @@ SELECT l.relation::text, hypertable_approximate_size(format('%I.%I', l.schema_na
        min(k.range_start) FILTER (WHERE NOT k.is_compressed) AS oldest_rowstore, min(k.range_start) AS oldest,
        CASE WHEN l.is_rollup THEN
            GREATEST(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(l.id)), 'epoch')
-       END AS watermark
+       END AS watermark,
+       (SELECT max(current_collected_at) FROM agent_devices) AS newest
 FROM levels l
 LEFT JOIN timescaledb_information.chunks k
   ON k.hypertable_schema = l.schema_name AND k.hypertable_name = l.table_name

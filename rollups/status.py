@@ -26,6 +26,7 @@ class LevelStatus:
     oldest: datetime | None
     oldest_rowstore: datetime | None
     watermark: datetime | None
+    newest: datetime | None  # time of the newest sample of all devices
 
     def faults(self, now: datetime) -> list[str]:
         """Return what is wrong with this level, in sentences; empty when it is healthy."""
@@ -36,8 +37,8 @@ class LevelStatus:
             return None
         assert self.level.bucket
         allowed = self.level.refresh_to + self.level.bucket + PATIENCE * self.level.refresh_every
-        lag = now - self.watermark
-        if not self.chunks or lag <= allowed:
+        lag = min(now, self.newest or self.watermark) - self.watermark  # where nothing came, nothing is missing
+        if lag <= allowed:
             return None
         return f"{self.level.relation} is {lag} behind, {allowed} is normal: is the worker (or the scheduler) running?"
 

@@ -10,6 +10,7 @@ import pytest
 
 from db.migrations.run import VERSION_TABLE, downgrade, head, upgrade
 from tests.databases import REAL_SERVER, fresh_database
+from tests.db.scheduler import stop_scheduler
 
 # Everything that is neither the system's nor an extension's.
 INVENTORY = """
@@ -132,6 +133,7 @@ def references_to_the_platform(url: str) -> set[str]:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with fresh_database(tmp_path_factory.mktemp("empty")) as url:
+        stop_scheduler(url)
         yield url
 
 
@@ -173,6 +175,7 @@ def test_where_the_platform_has_one_table_only_that_one_stays(empty: str) -> Non
 
 def test_the_platforms_tables_stay_as_they_are(tmp_path_factory: pytest.TempPathFactory) -> None:
     with fresh_database(tmp_path_factory.mktemp("platform")) as url:
+        stop_scheduler(url)
         run(url, PLATFORM)
         before, belongings = platform_as_it_stands(url), inventory(url)
         assert len(before["service_requests"]) == 1

@@ -29,6 +29,7 @@ from db.hypertables.policies import (
 from db.migrations.run import upgrade
 from rollups.refresh import RefreshBehindRetentionError, list_jobs, refresh_range, run_job
 from tests.databases import fresh_database
+from tests.db.scheduler import stop_scheduler
 
 
 def changed(relation: str, **values: Any) -> tuple[Level, ...]:
@@ -133,6 +134,7 @@ def test_in_any_accepted_table_no_refresh_reaches_dropped_chunks(changes: list[t
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database whose chunks may be dropped."""
     with fresh_database(tmp_path_factory.mktemp("dropped")) as url:
+        stop_scheduler(url)
         upgrade(url)
         yield url
 
@@ -150,7 +152,6 @@ async def refresh_unguarded(connection: asyncpg.Connection) -> None:
 
 async def test_only_an_unguarded_refresh_behind_dropped_samples_deletes_rollups(own_database: str) -> None:
     connection = await asyncpg.connect(own_database, timeout=10)
-    await connection.execute("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs")
     await connection.execute(
         "INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent) "
         "SELECT $1, date_trunc('day', now()) - INTERVAL '40 days' + n * INTERVAL '1 minute', now(), 50 "
