@@ -16,6 +16,7 @@ MAX_BUFFERED = 100_000  # samples kept while the server is away: three weeks at 
 MAX_PER_UPLOAD = 1_000
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 30.0
 GZIP_ABOVE_BYTES = 1_000
+HOPELESS = (400, 413, 415, 422)  # sending the same again can't help
 
 
 class RefusedError(Exception):
@@ -39,9 +40,9 @@ def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
         response = httpx.post(f"{server}/api/agents/register", json=facts, timeout=TIMEOUT_SECONDS)
     except httpx.TransportError as error:
         raise RefusedError(f"no server answers at {server}: {error}") from error
-    if response.status_code >= 400:
+    answer = json_of(response)
+    if response.status_code != 200 or "agent_token" not in answer:
         raise RefusedError(reason(response))
-    answer = response.json()
     config = answer["config"]
     return Identity(
         answer["agent_id"], answer["agent_token"],
@@ -74,14 +75,20 @@ class Uplink:
             response = self._post("/metrics", {"metrics": batch})
         except httpx.TransportError as error:
             return f"server away: {error}", self._next_retry()
-        if response.status_code in (401, 403):
+        return self._outcome(response, batch)
+
+    def _outcome(self, response: httpx.Response, batch: list[dict[str, Any]]) -> tuple[str, float]:
+        """Drop a batch only when our server, not some proxy, said that it has it or never will."""
+        answer = json_of(response)
+        if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))
-        if response.status_code == 429 or response.status_code >= 500:
-            return reason(response), float(response.headers.get("Retry-After", self._next_retry()))
-        for _ in batch:  # taken, or faulty in a way that sending again can't mend
+        taken = response.status_code == 200 and "accepted" in answer
+        if not taken and not (response.status_code in HOPELESS and "error" in answer):
+            return reason(response), seconds_of(response.headers.get("Retry-After")) or self._next_retry()
+        for _ in batch:
             self.waiting.popleft()
         self._retry_seconds = FIRST_RETRY_SECONDS
-        return reason(response) if response.status_code >= 400 else summary(response.json()), 0.0
+        return summary(answer) if taken else reason(response), 0.0
 
     def heartbeat(self) -> None:
         """Say that this agent is alive; a server that is away is no reason to stop."""
@@ -90,7 +97,7 @@ class Uplink:
             response = self._post("/heartbeat", body)
         except httpx.TransportError:
             return
-        if response.status_code in (401, 403):
+        if response.status_code in (401, 403) and "error" in json_of(response):
             raise RefusedError(reason(response))
 
     def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
@@ -106,13 +113,26 @@ class Uplink:
         return seconds
 
 
+def json_of(response: httpx.Response) -> dict[str, Any]:
+    """Return a JSON object that was answered, {} for anything else: a proxy may answer in HTML."""
+    try:
+        parsed = response.json()
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def seconds_of(retry_after: str | None) -> float:
+    """Return a Retry-After in seconds, 0 where there is none or it is a date."""
+    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+
+
 def reason(response: httpx.Response) -> str:
     """Return an error answer as one line."""
-    try:
-        error = response.json()["error"]
-        return f"{response.status_code} {error['code']}: {error['message']}"
-    except (ValueError, KeyError, TypeError):
-        return f"{response.status_code} {response.reason_phrase}"
+    error = json_of(response).get("error")
+    if isinstance(error, dict):
+        return f"{response.status_code} {error.get('code')}: {error.get('message')}"
+    return f"{response.status_code} {response.reason_phrase}"
 
 
 def summary(receipt: dict[str, Any]) -> str:

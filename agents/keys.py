@@ -5,6 +5,7 @@ The file is looked at again once a second, so that a running server follows `rts
 """
 
 import json
+import logging
 import os
 import secrets
 import tempfile
@@ -18,6 +19,7 @@ from agents.errors import KeyFileError
 Ring = Literal["agent", "platform"]
 RINGS: tuple[Ring, ...] = ("agent", "platform")
 LOOK_AGAIN_SECONDS = 1.0
+log = logging.getLogger(__name__)
 KEY_BYTES = 32  # HS256 wants at least the size of its hash (RFC 7518, section 3.2)
 
 
@@ -62,7 +64,7 @@ class KeyFile:
     def ring(self, name: Ring) -> KeyRing:
         """Return a ring as the file has it now; raises KeyFileError."""
         if not self._rings or time.monotonic() - self._looked > LOOK_AGAIN_SECONDS:
-            self._look()
+            self._look_if_possible()
         return self._rings[name]
 
     def save(self, rings: dict[Ring, KeyRing]) -> None:
@@ -78,6 +80,15 @@ class KeyFile:
         """Make the file with new keys unless it is there."""
         if not self._path.exists():
             self.save({name: KeyRing.new() for name in RINGS})
+
+    def _look_if_possible(self) -> None:
+        """Read the file again; once there are keys, a fault of the file is logged and the keys stay in use."""
+        try:
+            self._look()
+        except (KeyFileError, OSError) as fault:
+            if not self._rings:
+                raise
+            log.error("the signing keys stay as they were: %s", fault)
 
     def _look(self) -> None:
         self._looked = time.monotonic()

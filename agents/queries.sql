@@ -1,7 +1,7 @@
 -- The registry's statements. Each that reads a device takes the caller's tenant (null: an employee, who sees all).
 
 -- create_registration_token --
--- Keep the hash of a new one-use token, if the business and the location (null or of that business) exist.
+-- Keep the hash of a new one-use token; foreign keys refuse an unknown business or employee.
 -- $1 hash, $2 business, $3 location, $4 device name, $5 metrics interval, $6 expiry, $7 employee, $8 now.
 INSERT INTO agent_registration_tokens
     (token_hash, business_id, service_location_id, device_name, metrics_interval_seconds, expires_at, created_by,

@@ -14,6 +14,7 @@ from api.openapi import describe
 from api.routes import agents, health, history, registration
 from api.services import Services, open_services
 from db.clock import Clock, utc_now
+from db.pools import DatabaseAwayError
 from db.settings import Settings
 from ingest.body import Receive
 from ingest.errors import BodyTooLargeError
@@ -53,7 +54,18 @@ class Application:
             except BodyTooLargeError as error:
                 await answer(send, error.status, msgspec.json.encode(error.as_json()))
                 return
-        await self.web(scope, receive, send)
+            await self._bounded(scope, receive, send)
+        else:
+            await self.web(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
+        try:
+            async with asyncio.timeout(self._settings.query_timeout_seconds):
+                await self.web(scope, receive, send)
+        except TimeoutError:
+            headers = [(b"retry-after", str(self._settings.retry_after_seconds).encode())]
+            await answer(send, 503, msgspec.json.encode(DatabaseAwayError().as_json()), headers)
 
 
 def make_web(settings: Settings, clock: Clock) -> FastAPI:

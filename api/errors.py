@@ -38,7 +38,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {"model": ErrorAnswer, "description": "the database is away: again after Retry-After seconds"},
 }
 # Codes for what the framework itself answers.
-HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
 def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:

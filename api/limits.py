@@ -1,7 +1,9 @@
-"""A bound on the bodies of all requests but uploads, which have their own: nobody fills the memory uninvited."""
+"""A bound on the bodies of all requests but uploads, which have their own."""
 
 from collections.abc import MutableMapping
 from typing import Any
+
+from starlette.exceptions import HTTPException
 
 from ingest.body import Receive
 from ingest.errors import BodyTooLargeError
@@ -21,8 +23,8 @@ def limited(scope: Scope, receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MAX_BYTES:
-            raise BodyTooLargeError(f"The body is over {MAX_BYTES} bytes.")
+        if taken > MAX_BYTES:  # FastAPI, which reads the body, lets only this kind of error through
+            raise HTTPException(413, f"The body is over {MAX_BYTES} bytes.")
         return message
 
     return receive_within_bound

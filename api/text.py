@@ -13,4 +13,5 @@ def storable(text: str) -> str:
 
 
 StorableText = Annotated[str, AfterValidator(storable)]
-Name = Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+# The constraints come first: what is left of a blank name after stripping must still be refused.
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(storable)]

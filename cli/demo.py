@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from db.settings import get_settings
 from demo.run import DemoOptions, run_demo
 
 
@@ -21,13 +20,16 @@ def demo(
     seconds: Annotated[
         float | None, typer.Option(envvar="DEMO_SECONDS", help="end this long after everything is shown")
     ] = None,
+    database_url: Annotated[
+        str, typer.Option(envvar="DEMO_DATABASE_URL", help="an empty database to use instead of the embedded one")
+    ] = "",
     directory: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".demo"),
 ) -> None:
     """Run database, server, worker, a real agent of this machine and a simulated fleet; Ctrl-C ends it.
 
-    On the embedded TimescaleDB, or on DATABASE_URL if that is set.
+    DATABASE_URL is left alone: the demo writes businesses and a week of samples, which no real database wants.
 
     Example: DEMO_AGENTS=10 DEMO_SECONDS=30 rts-agents demo
     """
-    options = DemoOptions(port, agents, seconds, get_settings().database_url, directory)
+    options = DemoOptions(port, agents, seconds, database_url, directory)
     run_demo(options, Console())

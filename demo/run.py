@@ -85,9 +85,9 @@ def run_demo(options: DemoOptions, console: Console) -> None:
 
 @contextmanager
 def database(options: DemoOptions, console: Console) -> Iterator[str]:
-    """Yield the URL of the database: DATABASE_URL's, or the embedded one of this directory."""
+    """Yield the URL of the database: DEMO_DATABASE_URL's, or the embedded one of this directory."""
     if options.database_url:
-        console.print("[green]✓[/green] using DATABASE_URL")
+        console.print("[green]✓[/green] using the database of DEMO_DATABASE_URL")
         yield options.database_url
         return
     with console.status("Starting the embedded TimescaleDB …"):

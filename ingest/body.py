@@ -24,10 +24,14 @@ class BodyBudget:
         self.together = together
         self.in_memory = 0
 
+    def check(self, size: int) -> None:
+        """Raise BodyTooLargeError for a body of `size` bytes, packed or unpacked, that is over the limit."""
+        if size > self.one:
+            raise BodyTooLargeError(f"The upload is over {self.one} bytes: split it into several.")
+
     def take(self, size: int, body_so_far: int) -> None:
         """Count `size` more bytes of a body; raises BodyTooLargeError or IngestBusyError."""
-        if body_so_far + size > self.one:
-            raise BodyTooLargeError(f"The upload is over {self.one} bytes: split it into several.")
+        self.check(body_so_far + size)
         if self.in_memory + size > self.together:
             raise IngestBusyError
         self.in_memory += size
@@ -57,12 +61,15 @@ class BodyReader:
     async def read(self) -> bytes:
         """Return the whole body, unpacked; memory never holds more than the limits."""
         parts = []
+        received = 0
         more = True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
             more = message.get("more_body", False)
+            received += len(message.get("body", b""))
+            self._budget.check(received)
             for part in self._unpack(message.get("body", b"")):
                 self._budget.take(len(part), self._taken)
                 self._taken += len(part)

@@ -100,7 +100,7 @@ def check_time(item: dict[str, Any]) -> None:
         raise SampleFaultError("missing_time", "collected_at is missing: send it as 2026-05-03T14:05:00Z")
     try:
         time = msgspec.convert(value, datetime)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         message = f"collected_at must be like 2026-05-03T14:05:00Z, not {shown(value)}"
         raise SampleFaultError("invalid_time", message) from None
     if time.tzinfo is None:
@@ -139,11 +139,18 @@ def check_value(name: str, value: Any, depth: int) -> None:
 
 def check_text(name: str, text: str) -> None:
     """Raise for text that PostgreSQL can't store: U+0000, or half of a surrogate pair."""
-    if "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):
-        raise SampleFaultError("invalid_text", f"{shown(name)} holds a character that can't be stored: {shown(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        storable = False
+    else:
+        storable = "\0" not in text
+    if storable:
+        return
+    raise SampleFaultError("invalid_text", f"{shown(name)} holds a character that can't be stored: {shown(text)}")
 
 
 def shown(value: Any) -> str:
     """Return a short, printable form of a faulty value."""
-    text = ascii(value)
+    text = ascii(value[: SHOWN + 1] if isinstance(value, str) else value)
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"

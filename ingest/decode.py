@@ -4,6 +4,7 @@ The careful path reads sample by sample and gives each faulty one a code; both p
 """
 
 import json
+import math
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from ingest.careful import SampleFaultError, read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
 from ingest.samples import Decoded, Envelope, Rejection, Sample
 
+LONGEST_INT = 4000
 _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
 
@@ -63,15 +65,20 @@ def _parse(body: bytes) -> Any:
 
 def _parse_leniently(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return json.loads(body, parse_int=read_int)
     except json.JSONDecodeError as error:
         message = f"The body isn't valid JSON: {error.msg} at position {error.pos}."
         raise MalformedBodyError(message, details={"position": error.pos}) from error
     except UnicodeDecodeError as error:
         message = f"The body isn't UTF-8: {error.reason} at position {error.start}."
         raise MalformedBodyError(message, details={"position": error.start}) from error
-    except (ValueError, RecursionError) as error:  # a number of over 4,300 digits, or nesting
+    except (ValueError, RecursionError) as error:
         raise MalformedBodyError(f"The body can't be read: {error}.", details={"position": None}) from error
+
+
+def read_int(digits: str) -> float:
+    """Return an integer; one of more digits than Python reads is infinite, so that only its sample is rejected."""
+    return int(digits) if len(digits) <= LONGEST_INT else math.inf
 
 
 def _items(parsed: Any) -> list[Any]:

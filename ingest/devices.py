@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from db.hypertables.policies import LATE_AFTER, LEVELS, refresh_lag
+from db.hypertables.policies import LEVELS, refresh_lag
 from db.metrics import METRICS
 from ingest.samples import Sample
 from ingest.upload_work import Row, Upload
@@ -47,8 +47,8 @@ def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]
     return list(heard.values())
 
 
-def touch_arguments(heard: Sequence[Heard]) -> tuple[Any, ...]:
-    """Return the arguments of the query `touch_devices`."""
+def touch_arguments(heard: Sequence[Heard], late_before: datetime) -> tuple[Any, ...]:
+    """Return the arguments of the query `touch_devices`; rows collected before `late_before` are late."""
     return (
         [entry.agent_id for entry in heard],
         [entry.token_hash for entry in heard],
@@ -56,7 +56,7 @@ def touch_arguments(heard: Sequence[Heard]) -> tuple[Any, ...]:
         [entry.newest and entry.newest.collected_at for entry in heard],
         [entry.newest and current_metrics(entry.newest) for entry in heard],
         [entry.oldest and entry.oldest.collected_at for entry in heard],
-        LATE_AFTER,
+        late_before,
         refresh_lag(LEVELS[-1]),
     )
 

@@ -83,7 +83,7 @@ class ClientGoneError(RtsError):
 
 
 class UnstorableUploadError(RtsError):
-    """The database refused this upload's values; nothing of it is stored: don't send it again unchanged."""
+    """The database refused values of this upload: don't send it again unchanged."""
 
     code: ClassVar[str] = "unstorable_upload"
     status: ClassVar[int] = 422

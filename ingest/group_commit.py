@@ -36,7 +36,7 @@ class GroupCommit:
 
     async def submit(self, upload: Upload) -> None:
         """Return when `upload` is committed; raises its error, or IngestBusyError when there is no room."""
-        size = len(upload.rows)
+        size = weight(upload)
         if self._closing or self.buffered + size > self._max_samples:
             raise IngestBusyError
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -66,9 +66,9 @@ class GroupCommit:
     def _take(self) -> list[tuple[Upload, asyncio.Future[None]]]:
         group: list[tuple[Upload, asyncio.Future[None]]] = []
         samples = 0
-        while self._waiting and (not group or samples + len(self._waiting[0][0].rows) <= MAX_GROUP_SAMPLES):
+        while self._waiting and (not group or samples + weight(self._waiting[0][0]) <= MAX_GROUP_SAMPLES):
             group.append(self._waiting.popleft())
-            samples += len(group[-1][0].rows)
+            samples += weight(group[-1][0])
         return group
 
     async def _commit(self, group: list[tuple[Upload, asyncio.Future[None]]]) -> None:
@@ -78,7 +78,12 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait, not to this loop
             for upload in uploads:
                 upload.error = upload.error or error
-        self.buffered -= sum(len(upload.rows) for upload in uploads)
+        self.buffered -= sum(map(weight, uploads))
         for _, done in group:
             if not done.done():  # a request that was cancelled no longer waits
                 done.set_result(None)
+
+
+def weight(upload: Upload) -> int:
+    """Return what an upload counts in the buffer: its samples; an empty one takes a place too."""
+    return max(1, len(upload.rows))

@@ -4,9 +4,9 @@
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
 -- newest sample as current, and return those whose token is the one stored: the others are revoked.
 -- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
--- $6 times of the oldest sample, $7 age from which a sample is late, $8 age at which a late upload is rolled up for sure.
+-- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure.
 WITH uploads AS (
-    SELECT *, COALESCE(oldest < received_at - $7::interval, false) AS is_late
+    SELECT *, COALESCE(oldest < $7::timestamptz, false) AS is_late
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[])
         AS u (id, token_hash, received_at, collected_at, metrics, oldest)
 ), locked AS (

@@ -1,7 +1,7 @@
 """The shape of an upload as msgspec types: what passes here needs no further look but at its time."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -74,6 +74,3 @@ class Receipt(Struct):
     duplicates: int
     rejected: list[Rejection]
     alerts_triggered: list[str] = []
-
-
-Unknown = dict[str, Any]

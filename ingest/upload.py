@@ -3,9 +3,11 @@
 Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2xx is sent only after COMMIT.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +19,14 @@ from ingest.body import BodyBudget, BodyReader, Receive
 from ingest.decode import decode_upload
 from ingest.errors import UnauthorizedError, WrongAgentError
 from ingest.group_commit import GroupCommit
-from ingest.samples import Receipt
+from ingest.samples import Decoded, Receipt
 from ingest.upload_work import Upload
 
 log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so that others don't wait for it
 JSON = (b"content-type", b"application/json")
 
 
@@ -75,12 +78,18 @@ class UploadRoute:
             raise WrongAgentError
         received_at = self._clock()
         with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
-            decoded = decode_upload(await reader.read(), received_at, self._max_samples)
-        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
-        upload.make_rows()
-        await self._commits.submit(upload)
+            body = await reader.read()
+            decoded = await self._decode(body, received_at)
+            upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
+            upload.make_rows()
+            await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
         duplicates = len(upload.rows) - upload.inserted
         return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected)
+
+    async def _decode(self, body: bytes, now: datetime) -> Decoded:
+        if len(body) <= DECODED_AT_ONCE:
+            return decode_upload(body, now, self._max_samples)
+        return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
 
     async def _refuse(self, send: Send, error: RtsError) -> None:
         headers = []

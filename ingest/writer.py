@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from db.clock import Clock, utc_now
+from db.hypertables.policies import LATE_AFTER
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
 from ingest.copy_rows import COLUMNS
@@ -103,7 +104,9 @@ class Writer:
         connection = await self._open()
         heard = who_was_heard(uploads, rows)
         async with connection.transaction():
-            found = await connection.fetch(QUERIES["touch_devices"], *touch_arguments(heard))
+            found = await connection.fetch(
+                QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER)
+            )
             known = {(row["id"], row["agent_token"]) for row in found}
             new = await store(connection, [row for row in rows if token_of(row.upload) in known])
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)

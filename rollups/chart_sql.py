@@ -6,7 +6,7 @@ values are bound: nothing of a request becomes SQL text.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -56,7 +56,7 @@ class ChartQuery(NamedTuple):
         return [values[name] for name in self.parameters]
 
 
-@cache
+@lru_cache(256)
 def chart_query(relation: str | None, metrics: tuple[Metric, ...], *, bucketed: bool) -> ChartQuery:
     """Return the query for a level (`relation`, None: raw samples only), its columns named by `parts_of`.
 

@@ -24,9 +24,10 @@ class Grid:
     """The buckets of a chart: [start, until) in steps of `width` (zero: raw samples, no grid)."""
 
     start: datetime
-    until: datetime  # nothing is expected after this: the end of the range, or now
+    until: datetime
     width: timedelta
     sample_every: timedelta
+    now: datetime  # no sample is expected after this
 
     def buckets(self) -> Iterator[datetime]:
         """Yield the start of every bucket, those without samples too."""
@@ -37,7 +38,7 @@ class Grid:
         """Return the share of the samples expected by now that a bucket holds, 0..1."""
         if not self.width:
             return 1.0
-        expected = (min(bucket + self.width, self.until) - bucket) / self.sample_every
+        expected = (min(bucket + self.width, self.until, self.now) - bucket) / self.sample_every
         return round(min(1.0, samples / max(1.0, expected)), 4)
 
 

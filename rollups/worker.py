@@ -6,7 +6,9 @@ import logging
 import asyncpg
 
 from db.clock import utc_now
+from db.errors import RtsError
 from db.pools import AWAY, SERVER_SETTINGS
+from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from db.sql import load_beside
 from rollups.refresh import PolicyRunner
@@ -30,6 +32,8 @@ async def run_worker(dsn: str, stop: asyncio.Event) -> None:
             passes += 1
         except AWAY as away:
             log.warning("the database can't be reached (%s): trying again", away)
+        except (RtsError, asyncpg.PostgresError) as fault:
+            log.error("%s: trying again", fault)
         await wait(stop, PASS_SECONDS)
 
 
@@ -41,6 +45,7 @@ async def one_pass(dsn: str, runner: PolicyRunner, passes: int) -> None:
     try:
         server = await describe_server(connection)
         check_server(server)
+        await check_schema(connection)
         if not server.scheduler:
             for job in await runner.run_due(connection, utc_now()):
                 log.info("ran %s of %s", job.procedure, job.relation)

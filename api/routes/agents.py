@@ -225,5 +225,5 @@ def read_cursor(cursor: str | None) -> tuple[str, UUID] | None:
         if not isinstance(name, str):
             raise InvalidCursorError
         return storable(name), UUID(device_id)
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise InvalidCursorError from error

@@ -1,5 +1,6 @@
 """GET /api/health: is this process alive, and does its database answer."""
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 from api.services import services_of
 
 router = APIRouter(prefix="/api", tags=["health"])
+PATIENCE_SECONDS = 5.0
 
 
 class Health(BaseModel):
@@ -21,5 +23,6 @@ class Health(BaseModel):
 async def health(request: Request) -> Health:
     """Answer 200 when the database answers, 503 otherwise; needs no token."""
     services = services_of(request)
-    await services.pool.fetchval("SELECT 1")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await services.pool.fetchval("SELECT 1")
     return Health(status="ok", buffered_samples=services.commits.buffered)

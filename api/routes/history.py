@@ -20,6 +20,7 @@ from rollups.points import Point
 router = APIRouter(prefix="/api/agents", tags=["history"])
 
 DEFAULT_RANGE = timedelta(hours=24)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AGGREGATES = ("avg", "min", "max")
 Values = dict[str, float | None]
 
@@ -109,7 +110,7 @@ async def metrics_history(
     until = end or now
     asked = Asked(
         agent_id,
-        start or until - DEFAULT_RANGE,
+        start or max(until, EARLIEST) - DEFAULT_RANGE,
         until,
         metrics_of(metric),
         parse_interval(interval),

@@ -28,7 +28,7 @@ async def new_token(client: httpx.AsyncClient, employee: Employee, tenant: Tenan
     return str(response.json()["token"])
 
 
-async def refused(response: httpx.Response) -> tuple[int, str]:
+def refused(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 
 
@@ -51,7 +51,7 @@ async def test_a_token_lives_for_a_day_unless_told_otherwise(
 
 
 async def test_a_customer_makes_no_tokens_not_even_for_himself(client: httpx.AsyncClient, alice: Tenant) -> None:
-    assert await refused(await client.post(TOKENS, json=wanted(alice), headers=alice.headers)) == (
+    assert refused(await client.post(TOKENS, json=wanted(alice), headers=alice.headers)) == (
         403,
         "employees_only",
     )
@@ -59,7 +59,7 @@ async def test_a_customer_makes_no_tokens_not_even_for_himself(client: httpx.Asy
 
 async def test_without_a_token_nobody_makes_one(client: httpx.AsyncClient, alice: Tenant) -> None:
     response = await client.post(TOKENS, json=wanted(alice))
-    assert await refused(response) == (401, "unauthorized")
+    assert refused(response) == (401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -67,7 +67,7 @@ async def test_a_token_is_for_a_business_and_a_site_that_exist_together(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant, bob: Tenant
 ) -> None:
     async def ask(**changes: Any) -> tuple[int, str]:
-        return await refused(await client.post(TOKENS, json=wanted(alice, **changes), headers=employee.headers))
+        return refused(await client.post(TOKENS, json=wanted(alice, **changes), headers=employee.headers))
 
     assert await ask(business_id=str(uuid4())) == (404, "unknown_business")
     assert await ask(service_location_id=str(bob.location_id)) == (404, "unknown_service_location")
@@ -77,7 +77,7 @@ async def test_a_token_is_for_a_business_and_a_site_that_exist_together(
 async def test_an_employee_who_is_gone_is_refused(client: httpx.AsyncClient, tokens: Tokens, alice: Tenant) -> None:
     token = tokens.issue_person({"sub": "gone", "employee_id": str(uuid4())}, utc_now(), LIFETIME)
     response = await client.post(TOKENS, json=wanted(alice), headers={"Authorization": f"Bearer {token}"})
-    assert await refused(response) == (403, "unknown_employee")
+    assert refused(response) == (403, "unknown_employee")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_a_wish_that_doesnt_fit_is_refused(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant, changes: dict[str, Any]
 ) -> None:
     response = await client.post(TOKENS, json=wanted(alice, **changes), headers=employee.headers)
-    assert await refused(response) == (422, "invalid_request")
+    assert refused(response) == (422, "invalid_request")
     assert response.json()["error"]["details"][0]["path"] == f"body.{next(iter(changes))}"
 
 
@@ -111,7 +111,8 @@ async def test_a_device_registers_with_what_it_says_of_itself(
     assert made["config"] == {
         "heartbeat_interval_seconds": 300, "metrics_interval_seconds": 60, "websocket_url": "ws://127.0.0.1:3002/ws",
     }  # fmt: skip
-    row = await pool.fetchrow("SELECT *, host(ip_address) AS ip FROM agent_devices WHERE id = $1", UUID(made["agent_id"]))
+    query = "SELECT *, host(ip_address) AS ip FROM agent_devices WHERE id = $1"
+    row = await pool.fetchrow(query, UUID(made["agent_id"]))
     assert row is not None
     assert {name: row[name] for name in facts} == facts
     assert (row["ip"], row["device_name"], row["created_by"]) == ("2001:db8::1", "front-desk-1", employee.employee_id)
@@ -150,7 +151,7 @@ async def test_facts_that_dont_fit_are_refused_and_leave_the_token_unspent(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant, fault: dict[str, Any]
 ) -> None:
     token = await new_token(client, employee, alice)
-    assert await refused(await client.post(REGISTER, json={"token": token, **fault})) == (422, "invalid_request")
+    assert refused(await client.post(REGISTER, json={"token": token, **fault})) == (422, "invalid_request")
     assert (await client.post(REGISTER, json={"token": token})).status_code == 200
 
 
@@ -158,7 +159,7 @@ async def test_a_token_works_once(client: httpx.AsyncClient, employee: Employee,
     token = await new_token(client, employee, alice)
     assert (await client.post(REGISTER, json={"token": token})).status_code == 200
     response = await client.post(REGISTER, json={"token": token})
-    assert await refused(response) == (401, "registration_token_invalid")
+    assert refused(response) == (401, "registration_token_invalid")
 
 
 async def test_an_expired_token_and_an_unknown_one_are_refused_alike(
@@ -172,7 +173,7 @@ async def test_an_expired_token_and_an_unknown_one_are_refused_alike(
     expired = await client.post(REGISTER, json={"token": token})
     unknown = await client.post(REGISTER, json={"token": "AGT-AAAA-AAAA-AAAA"})
     assert (expired.status_code, expired.json()) == (401, unknown.json())
-    assert await refused(unknown) == (401, "registration_token_invalid")
+    assert refused(unknown) == (401, "registration_token_invalid")
 
 
 async def test_of_racing_registrations_exactly_one_wins(
@@ -192,7 +193,8 @@ async def test_neither_tokens_text_is_in_any_table(
     token = await new_token(client, employee, alice)
     made = (await client.post(REGISTER, json={"token": token})).json()
     agent_token, signature = made["agent_token"], made["agent_token"].rpartition(".")[2]
-    tables = await pool.fetch("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+    query = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    tables = await pool.fetch(query)
     rows = [text for (table,) in tables for (text,) in await pool.fetch(f"SELECT t::text FROM {table} t")]
     assert any(made["agent_id"] in row for row in rows)
     assert any(token_hash(token) in row for row in rows)

@@ -22,7 +22,7 @@ SAMPLES_OF_A_WEEK = 7 * 288
 
 
 def run_demo(directory: Path, port: int, database: str, seconds: int) -> subprocess.Popen[str]:
-    settings = {"PORT": str(port), "DEMO_AGENTS": "3", "DEMO_SECONDS": str(seconds), "DATABASE_URL": database}
+    settings = {"PORT": str(port), "DEMO_AGENTS": "3", "DEMO_SECONDS": str(seconds), "DEMO_DATABASE_URL": database}
     command = [sys.executable, "-m", "cli", "demo", "--directory", str(directory)]
     return subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.PIPE, text=True)
 
