@@ -109,6 +109,11 @@ class KeyFile:
             raise KeyFileError(f"{self._path} can be read by others: run chmod 600 {self._path}")
         try:
             content = json.loads(self._path.read_text())
-            return {name: KeyRing(content[name]["current"], dict(content[name]["keys"])) for name in RINGS}
+            rings: dict[str, KeyRing] = {
+                name: KeyRing(content[name]["current"], dict(content[name]["keys"])) for name in RINGS
+            }
+            for ring in rings.values():
+                _ = ring.keys[ring.current]  # the key that signs must be there
+            return rings
         except (ValueError, KeyError, TypeError) as error:
             raise KeyFileError(f"{self._path} isn't a key file: {error!r}") from error

@@ -59,6 +59,7 @@ def as_known(request: Request, error: Exception) -> RtsError:
     if isinstance(error, RequestValidationError):
         return InvalidRequestError(details=faults_of(error))
     if isinstance(error, AWAY):
+        log.warning("%s %s: the database is away: %r", request.method, request.url.path, error)
         return DatabaseAwayError()
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return RtsError("Something failed on the server; it is in its log.")

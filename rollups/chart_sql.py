@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     TableClause,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -39,7 +40,7 @@ WIDTH = bindparam("width", type_=Interval)
 ONE, ZERO = literal_column("1", BigInteger), literal_column("0", DOUBLE_PRECISION)
 MOST_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
 GAUGE_PARTS = ("sum", "count", "min", "max")
-COUNTER_PARTS = ("first", "last", "increase")
+COUNTER_PARTS = ("first", "last", "increase", "first_at", "last_at")
 
 devices = table("agent_devices", column("id", UUID), column("business_id", UUID))
 raw = table("agent_metrics", column("agent_device_id", UUID), column("collected_at", TIME))
@@ -80,22 +81,26 @@ def parts_of(metric: Metric) -> tuple[str, ...]:
     return tuple(f"{metric.name}_{part}" for part in parts)
 
 
+def type_of(part: str) -> Any:
+    """Return the type of a rollup's column by its name."""
+    return TIME if part.endswith("_at") else DOUBLE_PRECISION
+
+
 def level_pieces(relation: str, metrics: Sequence[Metric]) -> Select[Any]:
     """Select a device's closed buckets of one level."""
-    names = [name for metric in metrics for name in parts_of(metric)]
+    parts = [column(name, type_of(name)) for metric in metrics for name in parts_of(metric)]
     level = table(
-        relation, column("agent_device_id", UUID), column("bucket", TIME), column("sample_count", BigInteger),
-        column("first_at", TIME), column("last_at", TIME), *(column(name, DOUBLE_PRECISION) for name in names),
-    )  # fmt: skip
-    columns = [level.c.bucket.label("time"), level.c.sample_count, level.c.first_at, level.c.last_at]
-    wanted = select(*columns, *(level.c[name] for name in names)).where(level.c.bucket >= START, level.c.bucket < CUT)
+        relation, column("agent_device_id", UUID), column("bucket", TIME), column("sample_count", BigInteger), *parts
+    )
+    columns = (level.c.bucket.label("time"), level.c.sample_count, *(level.c[part.name] for part in parts))
+    wanted = select(*columns).where(level.c.bucket >= START, level.c.bucket < CUT)
     return of_the_device(wanted, level)
 
 
 def raw_pieces(metrics: Sequence[Metric]) -> Select[Any]:
     """Select a device's raw samples, each in the form of a bucket that holds just it."""
     at = raw.c.collected_at
-    columns = [at.label("time"), ONE.label("sample_count"), at.label("first_at"), at.label("last_at")]
+    columns = [at.label("time"), ONE.label("sample_count")]
     values = [value for metric in metrics for value in sample_parts(metric)]
     return of_the_device(select(*columns, *values).where(at >= CUT, at < END), raw)
 
@@ -103,8 +108,12 @@ def raw_pieces(metrics: Sequence[Metric]) -> Select[Any]:
 def sample_parts(metric: Metric) -> list[ColumnElement[Any]]:
     """Return one sample's value in the form of a rollup's columns."""
     value = as_double(metric)
-    gauge = metric.kind is Kind.GAUGE
-    parts = [value, func.num_nonnulls(value), value, value] if gauge else [value, value, ZERO]
+    parts: list[ColumnElement[Any]]
+    if metric.kind is Kind.GAUGE:
+        parts = [value, func.num_nonnulls(value), value, value]
+    else:
+        time = case((value.is_not(None), raw.c.collected_at))
+        parts = [value, value, ZERO, time, time]
     return [part.label(name) for part, name in zip(parts, parts_of(metric), strict=True)]
 
 
@@ -118,12 +127,8 @@ def of_the_device(query: Select[Any], source: TableClause) -> Select[Any]:
 
 
 def merged(piece: Any, metrics: Sequence[Metric]) -> list[ColumnElement[Any]]:
-    """Return the columns of a chart's bucket: counts and times, then each metric's parts."""
-    columns: list[ColumnElement[Any]] = [
-        cast(func.sum(piece.sample_count), BigInteger).label("sample_count"),
-        func.min(piece.first_at).label("first_at"),
-        func.max(piece.last_at).label("last_at"),
-    ]
+    """Return the columns of a chart's bucket: how many samples, then each metric's parts."""
+    columns: list[ColumnElement[Any]] = [cast(func.sum(piece.sample_count), BigInteger).label("sample_count")]
     for metric in metrics:
         columns += merged_gauge(piece, metric) if metric.kind is Kind.GAUGE else merged_counter(piece, metric)
     return columns
@@ -140,12 +145,14 @@ def merged_gauge(piece: Any, metric: Metric) -> list[ColumnElement[Any]]:
 
 
 def merged_counter(piece: Any, metric: Metric) -> list[ColumnElement[Any]]:
-    """Return first, last and increase of a counter over the pieces of a bucket."""
-    first, last, increase = (piece[name] for name in parts_of(metric))
+    """Return first, last, their times and the increase of a counter over the pieces of a bucket."""
+    first, last, increase, first_at, last_at = (piece[name] for name in parts_of(metric))
     return [
         func.first(first, piece.time).filter(first.is_not(None)).label(f"{metric.name}_first"),
         func.last(last, piece.time).filter(last.is_not(None)).label(f"{metric.name}_last"),
         func.counter_increase(first, last, aggregate_order_by(increase, piece.time)).label(f"{metric.name}_increase"),
+        func.min(first_at).label(f"{metric.name}_first_at"),
+        func.max(last_at).label(f"{metric.name}_last_at"),
     ]
 
 

@@ -59,22 +59,23 @@ class Point:
 def make_points(rows: Sequence[Row], metrics: Sequence[Metric], grid: Grid) -> list[Point]:
     """Return the points from `grid.start` on; rows before it only serve the first rates."""
     points = []
-    before: Row | None = None
+    before: dict[str, Row] = {}  # by counter: the last row that had a value of it
     for row in rows:
         if row["bucket"] >= grid.start:
             samples = row["sample_count"]
             values = values_of(row, before, metrics, grid)
             points.append(Point(row["bucket"], samples, grid.coverage(row["bucket"], samples), values))
-        before = row
+        counted = [metric.name for metric in metrics if metric.kind is Kind.COUNTER]
+        before |= {name: row for name in counted if row[f"{name}_last"] is not None}
     return points
 
 
-def values_of(row: Row, before: Row | None, metrics: Sequence[Metric], grid: Grid) -> dict[str, float | None]:
+def values_of(row: Row, before: dict[str, Row], metrics: Sequence[Metric], grid: Grid) -> dict[str, float | None]:
     """Return a point's values by name."""
     values: dict[str, float | None] = {}
     for metric in metrics:
         if metric.kind is Kind.COUNTER:
-            values[metric.name] = rate(row, before, metric.name, grid)
+            values[metric.name] = rate(row, before.get(metric.name), metric.name, grid)
         else:
             values |= {name: row[name] for name in (metric.name, f"{metric.name}_min", f"{metric.name}_max")}
     return values
@@ -83,22 +84,16 @@ def values_of(row: Row, before: Row | None, metrics: Sequence[Metric], grid: Gri
 def rate(row: Row, before: Row | None, name: str, grid: Grid) -> float | None:
     """Return a counter's growth per second over a bucket, None when it can't be known.
 
-    It is counted from the last sample of the bucket before, if that is near; else within the bucket. A counter that
-    is lower than before was reset to 0 in between, so it grew by what it shows.
+    It is counted from the last sample with a value before the bucket, if that is near; else within the bucket. A
+    counter that is lower than before was reset to 0 in between, so it grew by what it shows.
     """
-    first, increase = row[f"{name}_first"], row[f"{name}_increase"]
+    first, increase, since = row[f"{name}_first"], row[f"{name}_increase"], row[f"{name}_first_at"]
     if first is None:
         return None
-    since = row["first_at"]
-    if before is not None and before[f"{name}_last"] is not None and is_near(row, before, grid):
+    # Over a longer silence the growth isn't a rate of the bucket that ends it.
+    if before is not None and since - before[f"{name}_last_at"] <= max(MAX_GAP_SAMPLES * grid.sample_every, grid.width):
         last = before[f"{name}_last"]
         increase += first - last if first >= last else first
-        since = before["last_at"]
-    seconds = (row["last_at"] - since).total_seconds()
+        since = before[f"{name}_last_at"]
+    seconds = (row[f"{name}_last_at"] - since).total_seconds()
     return increase / seconds if seconds > 0 else None
-
-
-def is_near(row: Row, before: Row, grid: Grid) -> bool:
-    """Tell whether no more samples are missing between two rows than a rate may bridge."""
-    silence: timedelta = row["first_at"] - before["last_at"]
-    return silence <= max(MAX_GAP_SAMPLES * grid.sample_every, grid.width)

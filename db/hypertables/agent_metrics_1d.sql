@@ -1,15 +1,14 @@
 -- The third rollup level: a day in UTC, from the hourly level.
 
 -- agent_metrics_1d --
--- sum and count give the average and stack exactly; an average of averages would not. Counters keep first, last
--- and increase. WITH NO DATA is the only form that a migration's transaction allows; the refresh policy fills it.
+-- sum and count give the average and stack exactly; an average of averages would not. Counters keep first, last,
+-- their times, and the increase. WITH NO DATA is the only form that a migration's transaction allows; the refresh
+-- policy fills it.
 CREATE MATERIALIZED VIEW agent_metrics_1d
 WITH (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) AS
 SELECT agent_device_id,
        time_bucket('1 day', bucket) AS bucket,
        sum(sample_count)::bigint AS sample_count,
-       min(first_at) AS first_at,
-       max(last_at) AS last_at,
        sum(cpu_percent_sum) AS cpu_percent_sum, sum(cpu_percent_count)::bigint AS cpu_percent_count,
        min(cpu_percent_min) AS cpu_percent_min, max(cpu_percent_max) AS cpu_percent_max,
        sum(memory_used_gb_sum) AS memory_used_gb_sum, sum(memory_used_gb_count)::bigint AS memory_used_gb_count,
@@ -28,11 +27,17 @@ SELECT agent_device_id,
        min(load_average_15m_min) AS load_average_15m_min, max(load_average_15m_max) AS load_average_15m_max,
        sum(uptime_seconds_sum) AS uptime_seconds_sum, sum(uptime_seconds_count)::bigint AS uptime_seconds_count,
        min(uptime_seconds_min) AS uptime_seconds_min, max(uptime_seconds_max) AS uptime_seconds_max,
-       first(network_rx_bytes_first, bucket) FILTER (WHERE network_rx_bytes_first IS NOT NULL) AS network_rx_bytes_first,
-       last(network_rx_bytes_last, bucket) FILTER (WHERE network_rx_bytes_last IS NOT NULL) AS network_rx_bytes_last,
+       first(network_rx_bytes_first, bucket)
+           FILTER (WHERE network_rx_bytes_first IS NOT NULL) AS network_rx_bytes_first,
+       last(network_rx_bytes_last, bucket)
+           FILTER (WHERE network_rx_bytes_last IS NOT NULL) AS network_rx_bytes_last,
+       min(network_rx_bytes_first_at) AS network_rx_bytes_first_at, max(network_rx_bytes_last_at) AS network_rx_bytes_last_at,
        counter_increase(network_rx_bytes_first, network_rx_bytes_last, network_rx_bytes_increase ORDER BY bucket) AS network_rx_bytes_increase,
-       first(network_tx_bytes_first, bucket) FILTER (WHERE network_tx_bytes_first IS NOT NULL) AS network_tx_bytes_first,
-       last(network_tx_bytes_last, bucket) FILTER (WHERE network_tx_bytes_last IS NOT NULL) AS network_tx_bytes_last,
+       first(network_tx_bytes_first, bucket)
+           FILTER (WHERE network_tx_bytes_first IS NOT NULL) AS network_tx_bytes_first,
+       last(network_tx_bytes_last, bucket)
+           FILTER (WHERE network_tx_bytes_last IS NOT NULL) AS network_tx_bytes_last,
+       min(network_tx_bytes_first_at) AS network_tx_bytes_first_at, max(network_tx_bytes_last_at) AS network_tx_bytes_last_at,
        counter_increase(network_tx_bytes_first, network_tx_bytes_last, network_tx_bytes_increase ORDER BY bucket) AS network_tx_bytes_increase
 FROM agent_metrics_1h
 GROUP BY 1, 2

@@ -1,15 +1,14 @@
 -- The first rollup level: five minutes, from raw samples.
 
 -- agent_metrics_5m --
--- sum and count give the average and stack exactly; an average of averages would not. Counters keep first, last
--- and increase. WITH NO DATA is the only form that a migration's transaction allows; the refresh policy fills it.
+-- sum and count give the average and stack exactly; an average of averages would not. Counters keep first, last,
+-- their times, and the increase. WITH NO DATA is the only form that a migration's transaction allows; the refresh
+-- policy fills it.
 CREATE MATERIALIZED VIEW agent_metrics_5m
 WITH (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false) AS
 SELECT agent_device_id,
        time_bucket('5 minutes', collected_at) AS bucket,
        count(*) AS sample_count,
-       min(collected_at) AS first_at,
-       max(collected_at) AS last_at,
        sum(cpu_percent) AS cpu_percent_sum, count(cpu_percent) AS cpu_percent_count,
        min(cpu_percent) AS cpu_percent_min, max(cpu_percent) AS cpu_percent_max,
        sum(memory_used_gb) AS memory_used_gb_sum, count(memory_used_gb) AS memory_used_gb_count,
@@ -28,12 +27,22 @@ SELECT agent_device_id,
        min(load_average_15m) AS load_average_15m_min, max(load_average_15m) AS load_average_15m_max,
        sum(uptime_seconds::double precision) AS uptime_seconds_sum, count(uptime_seconds) AS uptime_seconds_count,
        min(uptime_seconds::double precision) AS uptime_seconds_min, max(uptime_seconds::double precision) AS uptime_seconds_max,
-       first(network_rx_bytes::double precision, collected_at) FILTER (WHERE network_rx_bytes IS NOT NULL) AS network_rx_bytes_first,
-       last(network_rx_bytes::double precision, collected_at) FILTER (WHERE network_rx_bytes IS NOT NULL) AS network_rx_bytes_last,
-       counter_increase(network_rx_bytes::double precision, network_rx_bytes::double precision, 0 ORDER BY collected_at) AS network_rx_bytes_increase,
-       first(network_tx_bytes::double precision, collected_at) FILTER (WHERE network_tx_bytes IS NOT NULL) AS network_tx_bytes_first,
-       last(network_tx_bytes::double precision, collected_at) FILTER (WHERE network_tx_bytes IS NOT NULL) AS network_tx_bytes_last,
-       counter_increase(network_tx_bytes::double precision, network_tx_bytes::double precision, 0 ORDER BY collected_at) AS network_tx_bytes_increase
+       first(network_rx_bytes::double precision, collected_at)
+           FILTER (WHERE network_rx_bytes IS NOT NULL) AS network_rx_bytes_first,
+       last(network_rx_bytes::double precision, collected_at)
+           FILTER (WHERE network_rx_bytes IS NOT NULL) AS network_rx_bytes_last,
+       min(collected_at) FILTER (WHERE network_rx_bytes IS NOT NULL) AS network_rx_bytes_first_at,
+       max(collected_at) FILTER (WHERE network_rx_bytes IS NOT NULL) AS network_rx_bytes_last_at,
+       counter_increase(network_rx_bytes::double precision, network_rx_bytes::double precision, 0
+                        ORDER BY collected_at) AS network_rx_bytes_increase,
+       first(network_tx_bytes::double precision, collected_at)
+           FILTER (WHERE network_tx_bytes IS NOT NULL) AS network_tx_bytes_first,
+       last(network_tx_bytes::double precision, collected_at)
+           FILTER (WHERE network_tx_bytes IS NOT NULL) AS network_tx_bytes_last,
+       min(collected_at) FILTER (WHERE network_tx_bytes IS NOT NULL) AS network_tx_bytes_first_at,
+       max(collected_at) FILTER (WHERE network_tx_bytes IS NOT NULL) AS network_tx_bytes_last_at,
+       counter_increase(network_tx_bytes::double precision, network_tx_bytes::double precision, 0
+                        ORDER BY collected_at) AS network_tx_bytes_increase
 FROM agent_metrics
 GROUP BY 1, 2
 WITH NO DATA;

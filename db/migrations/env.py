@@ -13,13 +13,15 @@ ONE_MIGRATOR = "SELECT pg_advisory_xact_lock(hashtext('rts-agents migrations'))"
 def run_migrations() -> None:
     """Run the wanted revisions on the database whose URL is in the config."""
     engine = create_engine(sqlalchemy_url(context.config.get_main_option("sqlalchemy.url") or ""))
-    with engine.connect() as connection:
-        context.configure(connection=connection, version_table=VERSION_TABLE)
-        with context.begin_transaction():
-            connection.execute(text(LOCK_TIMEOUT))
-            connection.execute(text(ONE_MIGRATOR))
-            context.run_migrations()
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            context.configure(connection=connection, version_table=VERSION_TABLE)
+            with context.begin_transaction():
+                connection.execute(text(LOCK_TIMEOUT))
+                connection.execute(text(ONE_MIGRATOR))
+                context.run_migrations()
+    finally:
+        engine.dispose()
 
 
 run_migrations()

@@ -132,6 +132,25 @@ async def test_a_counter_is_a_rate_at_every_level_and_a_reset_makes_no_spike(
     assert {round(row["network_rx_bytes"], 6) for row in answer["metrics"]} == {10.0}
 
 
+@pytest.mark.parametrize("interval", ["raw", "1m", "5m", "10m", "1h"])
+async def test_samples_without_the_counter_dont_bend_its_rate(
+    make_device: MakeDevice, database: str, interval: str
+) -> None:
+    device = await make_device(interval=60)
+    start = bucket_start(utc_now(), DAY) - 2 * DAY
+    await upload_steps(
+        device, start, 180, MINUTE, network_rx_bytes=lambda step: None if step % 7 in (2, 3) else 60_000 * step
+    )
+    await refresh(database, start)
+    answer = await device.history(
+        start=(start + HOUR).isoformat(), end=(start + 3 * HOUR).isoformat(), interval=interval,
+        metric="network_rx_bytes",
+    )  # fmt: skip
+    rates = [row["network_rx_bytes"] for row in answer["metrics"] if row["network_rx_bytes"] is not None]
+    assert {round(rate, 6) for rate in rates} == {1000.0}
+    assert len(rates) >= (120 * 5 // 7 if interval in ("raw", "1m") else len(answer["metrics"]))
+
+
 async def test_columns_show_gaps_and_rows_leave_them_out(device: Device) -> None:
     start = bucket_start(utc_now() - 2 * HOUR, HOUR)
     await device.accepted(sample(start, cpu_percent=1), sample(start + 4 * FIVE, cpu_percent=2))

@@ -11,7 +11,8 @@ from rollups.points import Grid, make_points
 START = datetime(2026, 5, 3, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FIVE = 5 * MINUTE
-GRID = Grid(START, START + 12 * FIVE, FIVE, MINUTE)
+LATER = START + timedelta(days=1)
+GRID = Grid(START, START + 12 * FIVE, FIVE, MINUTE, LATER)
 RX = BY_NAME["network_rx_bytes"]
 
 
@@ -21,7 +22,8 @@ def row(
     """Bucket number `bucket`, whose first sample is at its start and whose last a minute before its end."""
     time = START + bucket * FIVE
     return {
-        "bucket": time, "sample_count": samples, "first_at": time, "last_at": time + 4 * MINUTE,
+        "bucket": time, "sample_count": samples,
+        "network_rx_bytes_first_at": time, "network_rx_bytes_last_at": time + 4 * MINUTE,
         "network_rx_bytes_first": first, "network_rx_bytes_last": last, "network_rx_bytes_increase": increase,
     }  # fmt: skip
 
@@ -52,7 +54,7 @@ def test_a_bucket_without_values_has_no_rate() -> None:
 
 def test_one_sample_alone_has_no_rate() -> None:
     alone = row(0, 100, 100, 0, samples=1)
-    alone["last_at"] = alone["first_at"]
+    alone["network_rx_bytes_last_at"] = alone["network_rx_bytes_first_at"]
     assert rates(alone) == [None]
 
 
@@ -62,10 +64,10 @@ def test_coverage_is_the_share_of_expected_samples(samples: int, share: float) -
 
 
 def test_the_bucket_that_is_still_filling_expects_only_what_is_due() -> None:
-    grid = Grid(START, START + 2 * MINUTE, FIVE, MINUTE)
+    grid = Grid(START, START + FIVE, FIVE, MINUTE, START + 2 * MINUTE)
     assert grid.coverage(START, 2) == 1.0
 
 
 def test_the_grid_has_every_bucket_and_none_after_now() -> None:
     assert len(list(GRID.buckets())) == 12
-    assert list(Grid(START, START - MINUTE, FIVE, MINUTE).buckets()) == []
+    assert list(Grid(START, START - MINUTE, FIVE, MINUTE, LATER).buckets()) == []

@@ -75,7 +75,6 @@ async def assert_level_equals_raw(
 
 def assert_bucket(row: asyncpg.Record, samples: list[asyncpg.Record]) -> None:
     assert row["sample_count"] == len(samples)
-    assert (row["first_at"], row["last_at"]) == (samples[0]["collected_at"], samples[-1]["collected_at"])
     for name in ("cpu_percent", "uptime_seconds", "disk_percent"):
         measured = [entry[name] for entry in samples if entry[name] is not None]
         assert row[f"{name}_count"] == len(measured)
@@ -84,6 +83,9 @@ def assert_bucket(row: asyncpg.Record, samples: list[asyncpg.Record]) -> None:
         assert row[f"{name}_max"] == (max(measured) if measured else None)
     counted = [entry["network_rx_bytes"] for entry in samples if entry["network_rx_bytes"] is not None]
     assert row["network_rx_bytes_first"] == (counted[0] if counted else None)
+    times = [entry["collected_at"] for entry in samples if entry["network_rx_bytes"] is not None]
+    assert row["network_rx_bytes_first_at"] == (times[0] if times else None)
+    assert row["network_rx_bytes_last_at"] == (times[-1] if times else None)
     assert row["network_rx_bytes_last"] == (counted[-1] if counted else None)
     assert row["network_rx_bytes_increase"] == (pytest.approx(increase(counted), rel=1e-9) if counted else None)
 
