@@ -100,6 +100,10 @@ class Uplink:
         if response.status_code in (401, 403) and "error" in json_of(response):
             raise RefusedError(reason(response))
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         content = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}

@@ -43,6 +43,16 @@ def run(server: str, identity: Identity, stop: threading.Event, interval: float 
     """
     every = interval or identity.metrics_interval_seconds
     collector, uplink = Collector(), Uplink(server, identity)
+    try:
+        keep_going(collector, uplink, identity, every, stop, count)
+    finally:
+        uplink.close()
+
+
+def keep_going(
+    collector: Collector, uplink: Uplink, identity: Identity, every: float, stop: threading.Event, count: int | None
+) -> None:
+    """Run the loop itself."""
     slot = time.monotonic() + min(1.0, every)  # the first one soon, but with a moment of CPU use to count
     next_heartbeat = next_upload = 0.0
     taken = 0

@@ -37,7 +37,7 @@ async def test_a_body_that_grows_too_large_is_not_read_on(client: httpx.AsyncCli
             yield b" " * 65_536
 
     response = await client.post("/api/agents/register", content=endless())
-    assert 400 <= response.status_code < 500
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("token", ["\ud800", "a\0b", "x" * 65])
@@ -47,7 +47,7 @@ async def test_a_registration_token_of_odd_characters_is_refused(client: httpx.A
     assert response.status_code == 422
 
 
-@pytest.mark.parametrize("inside", ['["\\ud800", "x"]', '[["a"], "b"]', "[1, 2]", '"x"', "[]", "{}", "\0"])
+@pytest.mark.parametrize("inside", ['["\\ud800", "x"]', '[["a"], "b"]', "[1, 2]", '"x"', "[]", "{}", "\0", "[" * 1200])
 async def test_a_cursor_made_up_is_refused(client: httpx.AsyncClient, employee: Employee, inside: str) -> None:
     cursor = base64.urlsafe_b64encode(inside.encode()).decode()
     response = await client.get("/api/agents", params={"cursor": cursor}, headers=employee.headers)
@@ -65,3 +65,12 @@ async def test_an_odd_authorization_header_is_401(device: Device, header: str) -
         )  # fmt: skip
         assert response.status_code == 401, (method, path)
         assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\0b", "x" * 256])
+async def test_a_device_name_that_cant_be_one_is_refused(
+    client: httpx.AsyncClient, employee: Employee, device: Device, name: str
+) -> None:
+    body = {"business_id": str(device.tenant.business_id), "device_name": name}
+    response = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_request")

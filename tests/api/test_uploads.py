@@ -86,6 +86,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("clock_ahead", {"collected_at": "2106-02-07T06:28:15Z"}),
     ("invalid_time", {"collected_at": "yesterday"}),
     ("invalid_time", {"collected_at": 1767225600}),
+    ("invalid_time", {"collected_at": "\ud800"}),
     ("time_without_zone", {"collected_at": "2026-05-03T14:05:00"}),
     ("missing_time", {"collected_at": None}),
     ("invalid_service", {"services": [{"name": "nginx", "status": "sleeping"}]}),
@@ -221,3 +222,23 @@ async def test_services_without_a_pid_change_state_too(client: httpx.AsyncClient
     found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
     (service,) = found["monitored_services"]
     assert (service["status"], service["pid"], service["restart_count"]) == ("running", None, 1)
+
+
+async def test_a_number_of_five_thousand_digits_costs_only_its_sample(device: Device) -> None:
+    good = json.dumps(sample(cpu_percent=1))
+    response = await device.post(f'{{"metrics": [{good}, {{"cpu_percent": {"9" * 5000}}}]}}'.encode())
+    assert response.status_code == 200
+    assert response.json()["accepted"] == 1
+    assert response.json()["rejected"][0]["index"] == 1
+
+
+async def test_gzip_that_unpacks_to_nothing_for_ever_is_refused(device: Device) -> None:
+    response = await device.post(gzip.compress(b"") * 1_100_000, **{"Content-Encoding": "gzip"})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
+
+
+async def test_hundreds_of_sparse_late_samples_are_stored(device: Device, pool: asyncpg.Pool) -> None:
+    sparse = [sample(hours * timedelta(minutes=61), cpu_percent=1) for hours in range(1, 600)]
+    assert (await device.accepted(*sparse))["accepted"] == 599
+    assert (await device.accepted(*sparse))["duplicates"] == 599
+    assert len(await stored(pool, device)) == 599

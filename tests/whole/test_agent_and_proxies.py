@@ -1,0 +1,93 @@
+"""The agent behind a proxy that answers in its own words: no sample is lost, and the agent goes on."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from agent.client import Identity, RefusedError, Uplink, register
+
+RECEIPT = '{"received": 2, "accepted": 2, "duplicates": 0, "rejected": [], "alerts_triggered": []}'
+ERROR = '{"error": {"code": "%s", "message": "m", "details": null}}'
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Answers every request with what the test put into `answers`."""
+
+    answers: tuple[int, dict[str, str], str]
+
+    def do_POST(self) -> None:
+        status, headers, body = self.answers
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(body))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def uplink(address: str) -> Iterator[Uplink]:
+    made = Uplink(address, Identity("00000000-0000-0000-0000-000000000001", "token", 300, 300))
+    made.add({"collected_at": "2026-05-03T14:05:00Z"})
+    made.add({"collected_at": "2026-05-03T14:10:00Z"})
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (308, {"Location": "https://elsewhere.example/"}, ""),
+        (200, {"Content-Type": "text/html"}, "<html>Please log in</html>"),
+        (404, {}, "<html>not here</html>"),
+        (408, {}, ""),
+        (403, {}, "<html>blocked</html>"),
+        (503, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, ""),
+        (503, {"Retry-After": "7"}, ERROR % "ingest_busy"),
+        (429, {}, ""),
+    ],
+    ids=lambda answer: f"{answer[0]}",
+)
+def test_samples_are_kept_until_our_server_has_them(uplink: Uplink, answer: tuple[int, dict[str, str], str]) -> None:
+    Proxy.answers = answer
+    _, hold_back = uplink.upload()
+    assert len(uplink.waiting) == 2
+    assert hold_back == (7 if answer[1].get("Retry-After") == "7" else 5)
+
+
+@pytest.mark.parametrize("answer", [(200, {}, RECEIPT), (413, {}, ERROR % "body_too_large")], ids=["taken", "hopeless"])
+def test_samples_are_given_up_when_they_are_stored_or_hopeless(
+    uplink: Uplink, answer: tuple[int, dict[str, str], str]
+) -> None:
+    Proxy.answers = answer
+    _, hold_back = uplink.upload()
+    assert (len(uplink.waiting), hold_back) == (0, 0)
+
+
+def test_a_revoked_agent_stops_and_keeps_its_samples(uplink: Uplink) -> None:
+    Proxy.answers = (401, {}, ERROR % "token_revoked")
+    with pytest.raises(RefusedError, match="token_revoked"):
+        uplink.upload()
+    assert len(uplink.waiting) == 2
+
+
+def test_registering_at_something_else_is_refused_with_its_answer(address: str) -> None:
+    Proxy.answers = (200, {}, "<html>Please log in</html>")
+    with pytest.raises(RefusedError):
+        register(address, "AGT-7KQ2-M9XD-P4TR", {})
