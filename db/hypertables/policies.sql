@@ -27,7 +27,8 @@ CALL add_columnstore_policy(CAST(:relation AS regclass), after => CAST(:after AS
 SELECT add_retention_policy(CAST(:relation AS regclass), drop_after => CAST(:keep AS interval))
 
 -- add_refresh_policy --
--- Recomputes what changed between :start and :end ago.
+-- Recomputes what changed between :start and :end ago, in one piece: refresh in batches of buckets could leave out
+-- the last bucket of a range before TimescaleDB 2.29.0 (its changelog, #10221).
 SELECT add_continuous_aggregate_policy(CAST(:relation AS regclass), start_offset => CAST(:start AS interval),
                                        end_offset => CAST(:end AS interval),
-                                       schedule_interval => CAST(:every AS interval))
+                                       schedule_interval => CAST(:every AS interval), buckets_per_batch => 0)
