@@ -119,46 +119,43 @@ async def proxy(database: str) -> AsyncIterator[DatabaseProxy]:
         yield opened
 
 
+@pytest.fixture
+async def cut_off(proxy: DatabaseProxy, settings: Settings, make_device: MakeDevice) -> AsyncIterator[Device]:
+    """A device whose server reaches the database only through the proxy."""
+    application = Application(settings.model_copy(update={"database_url": proxy.url}))
+    async with application.web.router.lifespan_context(application.web):
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            device = await make_device()
+            device.client = client
+            yield device
+
+
 async def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_well(
-    proxy: DatabaseProxy, settings: Settings, make_device: MakeDevice, pool: asyncpg.Pool
+    proxy: DatabaseProxy, cut_off: Device, pool: asyncpg.Pool
 ) -> None:
-    behind = settings.model_copy(update={"database_url": proxy.url})
-    application = Application(behind)
-    async with application.web.router.lifespan_context(application.web):
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            device = await make_device()
-            device.client = client
-            one, two = sample(SECOND, cpu_percent=1), sample(2 * SECOND, cpu_percent=2)
-            assert (await device.accepted(one))["accepted"] == 1
-            await proxy.cut()
-            for path, answer in (
-                ("metrics", await device.send(two)),
-                ("health", await client.get("/api/health")),
-                ("history", await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)),
-            ):
-                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable"), path
-                assert int(answer.headers["Retry-After"]) > 0
-            await proxy.mend()
-            assert (await device.accepted(two))["accepted"] == 1
-            assert (await client.get("/api/health")).status_code == 200
+    client = cut_off.client
+    one, two = sample(SECOND, cpu_percent=1), sample(2 * SECOND, cpu_percent=2)
+    assert (await cut_off.accepted(one))["accepted"] == 1
+    await proxy.cut()
+    for path, answer in (
+        ("metrics", await cut_off.send(two)),
+        ("health", await client.get("/api/health")),
+        ("device", await client.get(f"/api/agents/{cut_off.agent_id}", headers=cut_off.tenant.headers)),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable"), path
+        assert int(answer.headers["Retry-After"]) > 0
+    await proxy.mend()
+    assert (await cut_off.accepted(two))["accepted"] == 1
+    assert (await client.get("/api/health")).status_code == 200
     query = "SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1"
-    assert await pool.fetchval(query, device.agent_id) == 2
+    assert await pool.fetchval(query, cut_off.agent_id) == 2
 
 
-async def test_a_commit_whose_answer_is_lost_is_found_as_duplicates(
-    proxy: DatabaseProxy, settings: Settings, make_device: MakeDevice
-) -> None:
-    behind = settings.model_copy(update={"database_url": proxy.url})
-    application = Application(behind)
-    async with application.web.router.lifespan_context(application.web):
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            device = await make_device()
-            device.client = client
-            await device.accepted(sample(SECOND, cpu_percent=1))  # opens the writer's connection
-            proxy.lose_answer_to(b"COMMIT")
-            second = sample(2 * SECOND, cpu_percent=2)
-            assert (await device.send(second)).status_code == 503
-            receipt = await device.accepted(second)
-            assert (receipt["accepted"], receipt["duplicates"]) == (0, 1)
+async def test_a_commit_whose_answer_is_lost_is_found_as_duplicates(proxy: DatabaseProxy, cut_off: Device) -> None:
+    await cut_off.accepted(sample(SECOND, cpu_percent=1))  # opens the writer's connection
+    proxy.lose_answer_to(b"COMMIT")
+    second = sample(2 * SECOND, cpu_percent=2)
+    assert (await cut_off.send(second)).status_code == 503
+    receipt = await cut_off.accepted(second)
+    assert (receipt["accepted"], receipt["duplicates"]) == (0, 1)
