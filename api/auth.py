@@ -9,29 +9,16 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from agents.tokens import AgentToken, Person
 from api.services import services_of
 from db.errors import RtsError
+from ingest.errors import UnauthorizedError, WrongAgentError
 
 bearer = HTTPBearer(auto_error=False, description="A platform token (user or employee), or an agent's token")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-
-
-class MissingTokenError(RtsError):
-    """Send a token: `Authorization: Bearer <token>`."""
-
-    code: ClassVar[str] = "unauthorized"
-    status: ClassVar[int] = 401
 
 
 class EmployeesOnlyError(RtsError):
     """Only employees of the MSP may do this."""
 
     code: ClassVar[str] = "employees_only"
-    status: ClassVar[int] = 403
-
-
-class OtherAgentError(RtsError):
-    """This token belongs to another agent: use the agent_id that came with it from /register."""
-
-    code: ClassVar[str] = "wrong_agent"
     status: ClassVar[int] = 403
 
 
@@ -55,14 +42,14 @@ def current_agent(
     """Return the agent who calls for itself; another agent's path gives 403."""
     agent = services_of(request).tokens.verify_agent(token_of(credentials))
     if agent.agent_id != agent_id:
-        raise OtherAgentError
+        raise WrongAgentError
     return agent
 
 
 def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
-    """Return the bearer token of a request; raises MissingTokenError."""
+    """Return the bearer token of a request; raises UnauthorizedError."""
     if credentials is None:
-        raise MissingTokenError
+        raise UnauthorizedError
     return credentials.credentials
 
 

@@ -1,13 +1,15 @@
-"""Text that PostgreSQL can store: no U+0000 and no half of a surrogate pair."""
+"""Text in requests: types that take only what PostgreSQL can store."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from db.text import is_storable
+
 
 def storable(text: str) -> str:
     """Return `text`; raises ValueError for characters that PostgreSQL refuses."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise ValueError("holds a character that can't be stored")
     return text
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from db.metrics import BY_NAME
+from db.text import is_storable
 from ingest.samples import SERVICE_STATUSES, Sample
 
 MAX_UNKNOWN_BYTES = 16 * 1024  # unknown fields of one sample, as JSON: state blobs must not bloat the hypertable
@@ -139,15 +140,8 @@ def check_value(name: str, value: Any, depth: int) -> None:
 
 def check_text(name: str, text: str) -> None:
     """Raise for text that PostgreSQL can't store: U+0000, or half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        storable = False
-    else:
-        storable = "\0" not in text
-    if storable:
-        return
-    raise SampleFaultError("invalid_text", f"{shown(name)} holds a character that can't be stored: {shown(text)}")
+    if not is_storable(text):
+        raise SampleFaultError("invalid_text", f"{shown(name)} holds a character that can't be stored: {shown(text)}")
 
 
 def shown(value: Any) -> str:

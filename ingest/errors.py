@@ -6,7 +6,7 @@ from db.errors import RtsError
 
 
 class UnauthorizedError(RtsError):
-    """Send the agent's token: `Authorization: Bearer <agent_token>`."""
+    """Send a token: `Authorization: Bearer <token>`."""
 
     code: ClassVar[str] = "unauthorized"
     status: ClassVar[int] = 401

@@ -119,4 +119,5 @@ async def test_a_request_that_is_cancelled_gives_its_room_back() -> None:
     database.open.set()
     await asyncio.sleep(0.01)
     await commits.submit(upload(10))
+    assert commits.buffered == 0
     await commits.close()
