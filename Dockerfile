@@ -16,6 +16,7 @@ COPY db db
 COPY demo demo
 COPY ingest ingest
 COPY rollups rollups
+COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
  && mkdir keys && chown rts keys
 

@@ -1,14 +1,13 @@
 """Devices as people see them, and what changes one: list, read, heartbeat, revoke. Every read carries the tenant."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 
-from agents.errors import InvalidTokenError
 from agents.tokens import AgentToken
-from db.errors import AgentNotFoundError
+from db.errors import AgentNotFoundError, RevokedTokenError
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
@@ -22,6 +21,14 @@ class DeviceFilter:
     statuses: list[str] | None = None
     service_location_id: UUID | None = None
     after: tuple[str, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat says: online, warning or error, and the agent's version if it says so."""
+
+    status: str
+    agent_version: str | None
 
 
 async def list_devices(
@@ -43,16 +50,26 @@ async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -
     return row
 
 
-async def heartbeat(
-    pool: asyncpg.Pool, agent: AgentToken, status: str, agent_version: str | None, now: datetime
-) -> asyncpg.Record:
-    """Note that a device is alive; returns config_updated, metrics_interval_seconds and pending_commands.
+async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> UUID:
+    """Return the business of an agent; raises RevokedTokenError when its token is no longer good."""
+    business_id: UUID | None = await pool.fetchval(QUERIES["check_agent"], agent.agent_id, agent.token_hash, now)
+    if business_id is None:
+        raise RevokedTokenError
+    return business_id
 
-    Raises InvalidTokenError when the token is revoked.
+
+async def heartbeat(
+    pool: asyncpg.Pool, agent: AgentToken, beat: Beat, now: datetime, token_overlap: timedelta
+) -> asyncpg.Record:
+    """Note that a device is alive; returns what it has to know, as the query names it.
+
+    Raises RevokedTokenError when the token is no longer good.
     """
-    row = await pool.fetchrow(QUERIES["heartbeat"], agent.agent_id, agent.token_hash, now, status, agent_version)
+    row = await pool.fetchrow(
+        QUERIES["heartbeat"], agent.agent_id, agent.token_hash, now, beat.status, beat.agent_version, token_overlap
+    )
     if row is None:
-        raise InvalidTokenError("This agent's token is revoked or its device is deactivated: register it again.")
+        raise RevokedTokenError
     return row
 
 

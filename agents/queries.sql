@@ -31,26 +31,61 @@ SELECT $3, $4, business_id, service_location_id, device_name, metrics_interval_s
 FROM claimed
 RETURNING id, business_id, service_location_id, metrics_interval_seconds
 
+-- check_agent --
+-- The business of an agent whose token is good; no row when it is revoked or its device deactivated. $1 device,
+-- $2 token hash, $3 now.
+SELECT business_id
+FROM agent_devices
+WHERE id = $1 AND is_active AND NOT soft_delete
+  AND (agent_token = $2 OR (previous_agent_token = $2 AND COALESCE($3 < previous_token_until, true)))
+
 -- heartbeat --
--- Note that a device is alive; no row when its token is revoked. $1 device, $2 token hash, $3 now, $4 status,
--- $5 agent version.
+-- Note that a device is alive; no row when its token is revoked. The first one confirms the enrolment. $1 device,
+-- $2 token hash, $3 now, $4 status, $5 agent version, $6 how long a replaced token stays good after the new one's
+-- first use.
 WITH before AS (
-    SELECT id, COALESCE(last_heartbeat, created_at) AS heard_at, agent_version
+    SELECT id, COALESCE(last_heartbeat, created_at) AS heard_at, agent_version, status, enrolled_at, business_id,
+           agent_token = $2 AS by_new_token,
+           CASE WHEN status = 'disabled' THEN status ELSE $4::text END AS new_status
     FROM agent_devices
-    WHERE id = $1 AND agent_token = $2 AND is_active AND NOT soft_delete
+    WHERE id = $1 AND is_active AND NOT soft_delete
+      AND (agent_token = $2 OR (previous_agent_token = $2 AND COALESCE($3 < previous_token_until, true)))
     FOR NO KEY UPDATE
+), beaten AS (
+    UPDATE agent_devices d
+    SET last_heartbeat = $3,
+        enrolled_at = COALESCE(d.enrolled_at, $3),
+        reported_status = $4,
+        status = b.new_status,
+        status_changed_at = CASE WHEN b.new_status <> b.status THEN $3 ELSE d.status_changed_at END,
+        status_due_at = CASE WHEN b.new_status <> b.status OR d.status_due_at IS NULL THEN $3
+                             ELSE d.status_due_at END,
+        agent_version = COALESCE($5, d.agent_version),
+        agent_last_updated = CASE WHEN $5 <> COALESCE(b.agent_version, '') THEN $3 ELSE d.agent_last_updated END,
+        previous_token_until = CASE WHEN b.by_new_token AND d.previous_agent_token IS NOT NULL
+                                    THEN COALESCE(d.previous_token_until, $3 + $6::interval)
+                                    ELSE d.previous_token_until END
+    FROM before b
+    WHERE d.id = b.id
+    RETURNING d.id, d.config_changed_at > b.heard_at AS config_updated, d.metrics_interval_seconds, b.business_id,
+              d.rotation_requested_at IS NOT NULL OR NOT b.by_new_token AS rotate_token
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT id, 'enrolled', $3, $3, '{}'::jsonb FROM before WHERE enrolled_at IS NULL
+    UNION ALL
+    SELECT id, 'status_changed', $3, $3,
+           jsonb_build_object('from', status, 'to', new_status, 'why', 'its heartbeat said so')
+    FROM before WHERE new_status <> status
 )
-UPDATE agent_devices d
-SET last_heartbeat = $3,
-    status = CASE WHEN d.status = 'disabled' THEN d.status ELSE $4 END,
-    agent_version = COALESCE($5, d.agent_version),
-    agent_last_updated = CASE WHEN $5 <> COALESCE(before.agent_version, '') THEN $3 ELSE d.agent_last_updated END
-FROM before
-WHERE d.id = before.id
-RETURNING d.config_changed_at > before.heard_at AS config_updated, d.metrics_interval_seconds,
-          (SELECT count(*) FROM agent_commands c
-           WHERE c.agent_device_id = d.id AND c.status = 'pending'
-             AND (NOT c.approval_required OR c.approved_at IS NOT NULL)) AS pending_commands
+SELECT t.config_updated, t.metrics_interval_seconds, t.business_id, t.rotate_token,
+       (SELECT count(*) FROM agent_commands c
+        WHERE c.agent_device_id = t.id AND c.status = 'pending' AND c.expires_at > $3
+          AND (NOT c.approval_required OR c.approved_at IS NOT NULL)) AS pending_commands,
+       ARRAY(SELECT c.id FROM agent_commands c
+             WHERE c.agent_device_id = t.id AND c.status IN ('sent', 'executing')
+               AND c.cancel_requested_at IS NOT NULL AND c.due_at IS NOT NULL) AS cancel_commands,
+       (SELECT count(pg_notify('rts_live', 'devices')::text) FROM before WHERE new_status <> status) AS woken
+FROM beaten t
 
 -- revoke_token --
 -- Forget a device's token, so that nothing signed for it is taken any more. $1 device, $2 tenant, $3 now.

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,7 @@ class Person:
     business_id: UUID | None = None
     user_id: UUID | None = None
     role: str | None = None
+    expires_at: datetime | None = None  # UTC
 
     @property
     def tenant(self) -> UUID | None:
@@ -93,7 +94,10 @@ class Tokens:
         employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
-        return Person(claims["sub"], employee, business, uuid_claim(claims, "user_id"), text_claim(claims, "role"))
+        return Person(
+            claims["sub"], employee, business, uuid_claim(claims, "user_id"), text_claim(claims, "role"),
+            datetime.fromtimestamp(claims["exp"], UTC),
+        )  # fmt: skip
 
     def _verify_agent(self, token: str, _generation: int) -> AgentToken:
         claims = read(self._keys.ring("agent"), token, required=("sub",), audience=AGENT_AUDIENCE)

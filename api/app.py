@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
 from fastapi import FastAPI
 
 from api.errors import RESPONSES, install_error_answers
@@ -18,7 +17,7 @@ from db.pools import DatabaseAwayError
 from db.settings import Settings
 from ingest.body import Receive
 from ingest.errors import BodyTooLargeError
-from ingest.upload import Scope, Send, answer
+from ingest.upload import Scope, Send, refuse
 
 UPLOAD_PATH = re.compile(r"/api/agents/([0-9a-fA-F-]{36})/metrics")
 
@@ -52,7 +51,7 @@ class Application:
             try:
                 receive = limited(scope, receive)
             except BodyTooLargeError as error:
-                await answer(send, error.status, msgspec.json.encode(error.as_json()))
+                await refuse(send, error, self._settings.retry_after_seconds)
                 return
             await self._bounded(scope, receive, send)
         else:
@@ -64,8 +63,7 @@ class Application:
             async with asyncio.timeout(self._settings.query_timeout_seconds):
                 await self.web(scope, receive, send)
         except TimeoutError:
-            headers = [(b"retry-after", str(self._settings.retry_after_seconds).encode())]
-            await answer(send, 503, msgspec.json.encode(DatabaseAwayError().as_json()), headers)
+            await refuse(send, DatabaseAwayError(), self._settings.retry_after_seconds)
 
 
 def make_web(settings: Settings, clock: Clock) -> FastAPI:

@@ -1,15 +1,22 @@
-"""Who calls: the one place that turns a bearer token into a person or an agent, and says 401 or 403."""
+"""Who calls: the one place that turns a bearer token into a person or an agent, and says 401, 403 or 429.
 
+Routes ask for one of the types at the end: CurrentPerson (user or employee), CurrentEmployee, CurrentAgent. What a
+person may see is `person.tenant`, which every query on device data takes.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, ClassVar
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from agents.audit import Actor
+from agents.devices import check_agent
 from agents.tokens import AgentToken, Person
 from api.services import services_of
-from db.errors import RtsError
-from ingest.errors import UnauthorizedError, WrongAgentError
+from db.errors import RtsError, UnauthorizedError, WrongAgentError
 
 bearer = HTTPBearer(auto_error=False, description="A platform token (user or employee), or an agent's token")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -22,28 +29,69 @@ class EmployeesOnlyError(RtsError):
     status: ClassVar[int] = 403
 
 
+@dataclass(frozen=True, slots=True)
+class Employee:
+    """The employee who calls, and the address of the call for the audit trail."""
+
+    id: UUID
+    source: str | None
+
+    @property
+    def actor(self) -> Actor:
+        """The employee as the audit trail names them."""
+        return Actor("employee", self.id, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The agent who calls for itself, whose token the database knows; `business_id` is its tenant."""
+
+    agent_id: UUID
+    token_hash: str
+    business_id: UUID
+    source: str | None
+
+    @property
+    def actor(self) -> Actor:
+        """The agent as the audit trail names it."""
+        return Actor("agent", self.agent_id, self.source)
+
+
 def current_person(request: Request, credentials: Credentials) -> Person:
-    """Return the user or employee who calls; raises 401 errors."""
-    return services_of(request).tokens.verify_person(token_of(credentials))
+    """Return the user or employee who calls; raises 401 errors, or 429 when they call too often."""
+    services = services_of(request)
+    person = services.tokens.verify_person(token_of(credentials))
+    services.limits.take_person(person.subject, person.tenant)
+    return person
 
 
-def current_employee(person: Annotated[Person, Depends(current_person)]) -> UUID:
-    """Return the id of the employee who calls; customers get 403."""
+def current_employee(request: Request, person: Annotated[Person, Depends(current_person)]) -> Employee:
+    """Return the employee who calls; customers get 403."""
     if person.employee_id is None:
         raise EmployeesOnlyError
-    return person.employee_id
+    return Employee(person.employee_id, source_of(request))
 
 
-def current_agent(
+def signed_agent(
     request: Request,
     credentials: Credentials,
     agent_id: Annotated[UUID, Path(description="agent_id of the device, from /register")],
 ) -> AgentToken:
-    """Return the agent who calls for itself; another agent's path gives 403."""
-    agent = services_of(request).tokens.verify_agent(token_of(credentials))
+    """Return the agent whose signature is right, before the database was asked; another agent's path gives 403."""
+    services = services_of(request)
+    agent = services.tokens.verify_agent(token_of(credentials))
     if agent.agent_id != agent_id:
         raise WrongAgentError
+    services.limits.take_agent(agent.agent_id)
     return agent
+
+
+async def current_agent(request: Request, signed: Annotated[AgentToken, Depends(signed_agent)]) -> Agent:
+    """Return the agent who calls; one whose token is revoked or whose device is deactivated gets 401."""
+    services = services_of(request)
+    business_id = await check_agent(services.pool, signed, services.clock())
+    services.limits.learn(signed.agent_id, business_id)
+    return Agent(signed.agent_id, signed.token_hash, business_id, source_of(request))
 
 
 def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
@@ -53,6 +101,15 @@ def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
     return credentials.credentials
 
 
+def source_of(request: Request) -> str | None:
+    """Return the address of the call; behind a proxy that RTS_TRUSTED_PROXIES names, the client's own."""
+    try:
+        return str(ip_address(request.client.host)) if request.client else None
+    except ValueError:  # a Unix socket has no address
+        return None
+
+
 CurrentPerson = Annotated[Person, Depends(current_person)]
-CurrentEmployee = Annotated[UUID, Depends(current_employee)]
-CurrentAgent = Annotated[AgentToken, Depends(current_agent)]
+CurrentEmployee = Annotated[Employee, Depends(current_employee)]
+SignedAgent = Annotated[AgentToken, Depends(signed_agent)]  # the query itself checks the token: heartbeat
+CurrentAgent = Annotated[Agent, Depends(current_agent)]

@@ -35,6 +35,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     403: {"model": ErrorAnswer, "description": "the token is good, but not for this"},
     404: {"model": ErrorAnswer, "description": "no such thing, or another business's"},
     422: {"model": ErrorAnswer, "description": "the request doesn't fit: `details` names each fault"},
+    429: {"model": ErrorAnswer, "description": "too many requests of this caller or business: see Retry-After"},
     503: {"model": ErrorAnswer, "description": "the database is away: again after Retry-After seconds"},
 }
 # Codes for what the framework itself answers.
@@ -67,12 +68,7 @@ def as_known(request: Request, error: Exception) -> RtsError:
 
 def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
     """Return an error as an HTTP answer, with the headers that its status asks for."""
-    headers = {}
-    if error.status == 503:
-        headers["Retry-After"] = str(retry_after_seconds)
-    if error.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(error.as_json(), error.status, headers)
+    return JSONResponse(error.as_json(), error.status, error.headers(retry_after_seconds))
 
 
 async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:

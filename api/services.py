@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 from fastapi import Request
@@ -13,6 +14,7 @@ from agents.keys import KeyFile
 from agents.tokens import Tokens
 from db.clock import Clock, utc_now
 from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
+from db.rate_limits import CallLimits
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from db.settings import Settings
@@ -36,6 +38,7 @@ class Services:
     clock: Clock
     pool: asyncpg.Pool
     tokens: Tokens
+    limits: CallLimits
     commits: GroupCommit
     upload: UploadRoute
 
@@ -59,10 +62,15 @@ async def open_services(settings: Settings, clock: Clock = utc_now) -> AsyncIter
         async with pool.acquire() as connection:
             check_server(await describe_server(connection))
             await check_schema(connection)
-        writer = Writer(lambda: connect_writer(settings.database_url), clock)
+        overlap = timedelta(seconds=settings.token_overlap_seconds)
+        writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap)
         commits = GroupCommit(writer.write, settings.max_buffered_samples)
         commits.start()
-        yield Services(settings, clock, pool, tokens, commits, make_upload_route(settings, tokens, commits, clock))
+        limits = CallLimits(
+            settings.agent_calls_per_minute, settings.person_calls_per_minute, settings.business_calls_per_minute
+        )
+        upload = make_upload_route(settings, tokens, limits, commits, clock)
+        yield Services(settings, clock, pool, tokens, limits, commits, upload)
         await commits.close()
         await writer.close()
     finally:
@@ -98,7 +106,9 @@ async def connect_writer(dsn: str) -> asyncpg.Connection:
         )
 
 
-def make_upload_route(settings: Settings, tokens: Tokens, commits: GroupCommit, clock: Clock) -> UploadRoute:
+def make_upload_route(
+    settings: Settings, tokens: Tokens, limits: CallLimits, commits: GroupCommit, clock: Clock
+) -> UploadRoute:
     """Put the upload route together: the one place where ingest meets the agents' tokens."""
 
     def verify(token: str) -> Sender:
@@ -106,4 +116,6 @@ def make_upload_route(settings: Settings, tokens: Tokens, commits: GroupCommit, 
         return Sender(agent.agent_id, agent.token_hash)
 
     budget = BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
-    return UploadRoute(verify, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock)
+    return UploadRoute(
+        verify, limits, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock
+    )

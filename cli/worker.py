@@ -8,7 +8,8 @@ import typer
 
 from cli.parent import exit_with_parent
 from cli.settings import log_to_stderr, settings_with_database
-from rollups.worker import run_worker
+from db.settings import Settings
+from worker.run import run_worker
 
 
 def register(app: typer.Typer) -> None:
@@ -17,20 +18,22 @@ def register(app: typer.Typer) -> None:
 
 
 def worker(with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False) -> None:
-    """Run the storage policies where the server has no scheduler, and watch that rollups stay fresh.
+    """Notice silent devices and overdue commands, mark end-of-life software, watch that rollups stay fresh.
+
+    Where the server has no scheduler, the storage policies are run here too. Several workers may run at once.
 
     Example: DATABASE_URL=postgresql://… rts-agents worker
     """
     log_to_stderr()
     if with_parent:
         exit_with_parent()
-    asyncio.run(until_signal(settings_with_database().database_url))
+    asyncio.run(until_signal(settings_with_database()))
 
 
-async def until_signal(dsn: str) -> None:
+async def until_signal(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_worker(dsn, stop)
+    await run_worker(settings, stop)

@@ -1,8 +1,10 @@
 """Every error of ours: one class per fact, a stable code, and a message that says what to do.
 
-The class docstring is the default message, so a text is written once and documented once.
+The class docstring is the default message, so a text is written once and documented once. Here are those that several
+folders raise; the others are in the `errors.py` of their folder.
 """
 
+import math
 from typing import Any, ClassVar
 
 
@@ -22,9 +24,54 @@ class RtsError(Exception):
         """Return the body of an error answer: `{"error": {"code", "message", "details"}}`."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
+    def headers(self, retry_after_seconds: int) -> dict[str, str]:
+        """Return the headers that go with the status; `retry_after_seconds` is for what is away just now."""
+        if self.status == 503:
+            return {"Retry-After": str(retry_after_seconds)}
+        return {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+
 
 class AgentNotFoundError(RtsError):
     """There is no such agent."""
 
     code: ClassVar[str] = "agent_not_found"
     status: ClassVar[int] = 404
+
+
+class UnauthorizedError(RtsError):
+    """Send a token: `Authorization: Bearer <token>`."""
+
+    code: ClassVar[str] = "unauthorized"
+    status: ClassVar[int] = 401
+
+
+class RevokedTokenError(RtsError):
+    """This agent's token is revoked or its device is deactivated: register the device again."""
+
+    code: ClassVar[str] = "token_revoked"
+    status: ClassVar[int] = 401
+
+
+class WrongAgentError(RtsError):
+    """This token belongs to another agent: use the agent_id that came with it from /register."""
+
+    code: ClassVar[str] = "wrong_agent"
+    status: ClassVar[int] = 403
+
+
+class RateLimitedError(RtsError):
+    """Too many requests: wait for Retry-After seconds."""
+
+    code: ClassVar[str] = "rate_limited"
+    status: ClassVar[int] = 429
+
+    def __init__(self, whose: str, wait_seconds: float) -> None:
+        """`whose` is what the limit is counted by: agent, person or business."""
+        self._wait = math.ceil(wait_seconds)
+        message = f"Too many requests of this {whose}: wait {self._wait} s before the next."
+        super().__init__(message, details={"limit": whose, "retry_after_seconds": self._wait})
+
+    def headers(self, retry_after_seconds: int) -> dict[str, str]:
+        """Return Retry-After as this limit has it."""
+        del retry_after_seconds
+        return {"Retry-After": str(self._wait)}

@@ -30,8 +30,22 @@ class Settings(BaseSettings):
     max_decoding_bytes: int = Field(default=256 * MIB, gt=0, description="all request bodies in memory at once")
     retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of a 503")
 
+    agent_calls_per_minute: int = Field(default=120, ge=1, description="calls of one agent, per process")
+    person_calls_per_minute: int = Field(default=1200, ge=1, description="calls of one user or employee, per process")
+    business_calls_per_minute: int = Field(
+        default=60_000, ge=1, description="calls of all agents and users of one business, per process"
+    )
+    token_overlap_seconds: int = Field(
+        default=3600, ge=0, description="how long a replaced agent token stays good after the new one's first use"
+    )
+
     default_metrics_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
     heartbeat_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
+    warning_after_intervals: float = Field(default=2, ge=1, description="silence, in intervals, that is a warning")
+    offline_after_intervals: float = Field(default=3, ge=1, description="silence, in intervals, that means offline")
+    enrol_within_seconds: int = Field(
+        default=3600, ge=60, description="a device never heard this long after /register is removed"
+    )
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,9 @@ from db.hypertables.policies import LEVELS, refresh_lag
 from db.metrics import METRICS
 from ingest.samples import Sample
 from ingest.upload_work import Row, Upload
+
+# A device's boot time by its clock and uptime wanders by less than this from one sample to the next.
+BOOT_TOLERANCE = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]
     return list(heard.values())
 
 
-def touch_arguments(heard: Sequence[Heard], late_before: datetime) -> tuple[Any, ...]:
+def touch_arguments(heard: Sequence[Heard], late_before: datetime, token_overlap: timedelta) -> tuple[Any, ...]:
     """Return the arguments of the query `touch_devices`; rows collected before `late_before` are late."""
     return (
         [entry.agent_id for entry in heard],
@@ -58,7 +61,20 @@ def touch_arguments(heard: Sequence[Heard], late_before: datetime) -> tuple[Any,
         [entry.oldest and entry.oldest.collected_at for entry in heard],
         late_before,
         refresh_lag(LEVELS[-1]),
+        [entry.newest and boot_time(entry.newest) for entry in heard],
+        token_overlap,
+        BOOT_TOLERANCE,
     )
+
+
+def boot_time(sample: Sample) -> datetime | None:
+    """Return when the device says that it was started, by its own clock; None when it doesn't say."""
+    if sample.uptime_seconds is None:
+        return None
+    try:
+        return sample.collected_at - timedelta(seconds=sample.uptime_seconds)
+    except OverflowError:  # an uptime of centuries
+        return None
 
 
 def current_metrics(sample: Sample) -> str:

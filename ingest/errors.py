@@ -5,27 +5,6 @@ from typing import ClassVar
 from db.errors import RtsError
 
 
-class UnauthorizedError(RtsError):
-    """Send a token: `Authorization: Bearer <token>`."""
-
-    code: ClassVar[str] = "unauthorized"
-    status: ClassVar[int] = 401
-
-
-class RevokedTokenError(RtsError):
-    """This agent's token is revoked or its device is deactivated: register the device again."""
-
-    code: ClassVar[str] = "token_revoked"
-    status: ClassVar[int] = 401
-
-
-class WrongAgentError(RtsError):
-    """This token belongs to another agent: use the agent_id that came with it from /register."""
-
-    code: ClassVar[str] = "wrong_agent"
-    status: ClassVar[int] = 403
-
-
 class MalformedBodyError(RtsError):
     """The body isn't valid JSON: `details.position` is where reading stopped."""
 

@@ -2,35 +2,86 @@
 
 -- touch_devices --
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
--- newest sample as current, and return those whose token is the one stored: the others are revoked.
+-- newest sample as current, and return the (device, token) pairs that are good: the others are revoked. One row a
+-- device and no index is written, unless its status changes. Wakes the live channel once for the flush.
 -- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
--- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure.
+-- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure,
+-- $9 boot times by the newest sample (or null), $10 how long a token that was replaced stays good after the new one's
+-- first use, $11 tolerance of boot times.
 WITH uploads AS (
-    SELECT *, COALESCE(oldest < $7::timestamptz, false) AS is_late
-    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[])
-        AS u (id, token_hash, received_at, collected_at, metrics, oldest)
-), locked AS (
-    SELECT u.*, u.is_late AND COALESCE(d.late_since < u.received_at - $8::interval, true) AS new_period
-    FROM agent_devices d JOIN uploads u ON u.id = d.id AND u.token_hash = d.agent_token
+    SELECT *
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
+                $9::timestamptz[])
+        AS u (id, token_hash, received_at, collected_at, metrics, oldest, boot_at)
+), accepted AS (
+    SELECT d.id, d.business_id, u.token_hash, u.token_hash = d.agent_token AS by_new_token, u.received_at,
+           u.collected_at, u.metrics, u.oldest, u.boot_at,
+           d.status, d.reported_status, d.current_collected_at, d.late_since, d.boot_at AS known_boot, d.boot_before,
+           d.boot_returns, d.clone_suspected_at
+    FROM agent_devices d JOIN uploads u ON u.id = d.id
+     AND (u.token_hash = d.agent_token
+          OR (u.token_hash = d.previous_agent_token AND COALESCE(u.received_at < d.previous_token_until, true)))
     WHERE d.is_active AND NOT d.soft_delete
     ORDER BY d.id
     FOR NO KEY UPDATE OF d
+), heard AS ( -- a device in the midst of a change of its token may have uploaded with both
+    SELECT id, status, reported_status, known_boot, boot_before, boot_returns, clone_suspected_at, late_since,
+           bool_or(by_new_token) AS by_new_token, max(received_at) AS received_at, max(collected_at) AS collected_at,
+           min(oldest) AS oldest, COALESCE(min(oldest) < $7::timestamptz, false) AS is_late,
+           (array_agg(metrics ORDER BY collected_at DESC NULLS LAST))[1] AS metrics,
+           (array_agg(boot_at ORDER BY collected_at DESC NULLS LAST))[1] AS boot_at,
+           COALESCE(max(collected_at) > COALESCE(current_collected_at, '-infinity'), false) AS is_newest
+    FROM accepted
+    GROUP BY id, status, reported_status, current_collected_at, known_boot, boot_before, boot_returns,
+             clone_suspected_at, late_since
+), booted AS (
+    SELECT *, is_late AND COALESCE(late_since < received_at - $8::interval, true) AS new_period,
+           CASE WHEN status = 'disabled' THEN status ELSE reported_status END AS new_status,
+           is_newest AND boot_at IS NOT NULL
+               AND COALESCE(boot_at NOT BETWEEN known_boot - $11::interval AND known_boot + $11, true) AS other_boot
+    FROM heard
+), judged AS (
+    SELECT *, CASE WHEN NOT other_boot THEN boot_returns
+                   WHEN boot_at BETWEEN boot_before - $11::interval AND boot_before + $11 THEN boot_returns + 1
+                   ELSE 0 END AS returns
+    FROM booted
+), touched AS (
+    UPDATE agent_devices d
+    SET last_metrics_received = GREATEST(d.last_metrics_received, j.received_at),
+        status = j.new_status,
+        status_changed_at = CASE WHEN j.new_status <> j.status THEN j.received_at ELSE d.status_changed_at END,
+        status_due_at = CASE WHEN j.new_status <> j.status OR d.status_due_at IS NULL THEN j.received_at
+                             ELSE d.status_due_at END,
+        current_metrics = CASE WHEN j.is_newest THEN j.metrics ELSE d.current_metrics END,
+        current_collected_at = GREATEST(d.current_collected_at, j.collected_at),
+        late_from = CASE WHEN NOT j.is_late THEN d.late_from
+                         WHEN j.new_period THEN j.oldest
+                         ELSE LEAST(d.late_from, j.oldest) END,
+        late_at = CASE WHEN j.is_late THEN j.received_at ELSE d.late_at END,
+        late_since = CASE WHEN j.new_period THEN j.received_at ELSE d.late_since END,
+        late_before = CASE WHEN j.new_period THEN d.late_from ELSE d.late_before END,
+        boot_at = CASE WHEN j.other_boot THEN j.boot_at ELSE d.boot_at END,
+        boot_before = CASE WHEN j.other_boot THEN d.boot_at ELSE d.boot_before END,
+        boot_returns = j.returns,
+        clone_suspected_at = CASE WHEN j.returns >= 2 AND j.other_boot THEN COALESCE(d.clone_suspected_at, j.received_at)
+                                  ELSE d.clone_suspected_at END,
+        previous_token_until = CASE WHEN j.by_new_token AND d.previous_agent_token IS NOT NULL
+                                    THEN COALESCE(d.previous_token_until, j.received_at + $10::interval)
+                                    ELSE d.previous_token_until END
+    FROM judged j
+    WHERE d.id = j.id
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT id, 'status_changed', received_at, received_at,
+           jsonb_build_object('from', status, 'to', new_status, 'why', 'it uploaded')
+    FROM judged WHERE new_status <> status
+    UNION ALL
+    SELECT id, 'clone_suspected', received_at, received_at,
+           jsonb_build_object('boot_at', boot_at, 'other_boot_at', known_boot)
+    FROM judged WHERE other_boot AND returns >= 2 AND clone_suspected_at IS NULL
 )
-UPDATE agent_devices d
-SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
-    status = CASE WHEN d.status IN ('offline', 'warning') THEN 'online' ELSE d.status END,
-    current_metrics = CASE WHEN u.collected_at > COALESCE(d.current_collected_at, '-infinity') THEN u.metrics
-                           ELSE d.current_metrics END,
-    current_collected_at = GREATEST(d.current_collected_at, u.collected_at),
-    late_from = CASE WHEN NOT u.is_late THEN d.late_from
-                     WHEN u.new_period THEN u.oldest
-                     ELSE LEAST(d.late_from, u.oldest) END,
-    late_at = CASE WHEN u.is_late THEN u.received_at ELSE d.late_at END,
-    late_since = CASE WHEN u.new_period THEN u.received_at ELSE d.late_since END,
-    late_before = CASE WHEN u.new_period THEN d.late_from ELSE d.late_before END
-FROM locked u
-WHERE d.id = u.id
-RETURNING d.id, d.agent_token
+SELECT a.id, a.token_hash, a.business_id
+FROM accepted a, (SELECT pg_notify('rts_live', 'devices')) woken
 
 -- create_incoming --
 -- Where a batch with duplicates waits to be merged; emptied at the end of each transaction.
@@ -61,6 +112,7 @@ SET status = EXCLUDED.status,
     pid = EXCLUDED.pid,
     last_checked = EXCLUDED.last_checked,
     last_state_change = CASE WHEN s.status = EXCLUDED.status THEN s.last_state_change ELSE EXCLUDED.last_checked END,
+    state_changes = s.state_changes + (s.status <> EXCLUDED.status)::int,
     restart_count = s.restart_count
         + (EXCLUDED.status = 'running'
            AND (s.status IN ('stopped', 'error') OR COALESCE(s.pid <> EXCLUDED.pid, false)))::int

@@ -14,10 +14,10 @@ from uuid import UUID
 import msgspec
 
 from db.clock import Clock, utc_now
-from db.errors import RtsError
+from db.errors import RtsError, UnauthorizedError, WrongAgentError
+from db.rate_limits import CallLimits
 from ingest.body import BodyBudget, BodyReader, Receive
 from ingest.decode import decode_upload
-from ingest.errors import UnauthorizedError, WrongAgentError
 from ingest.group_commit import GroupCommit
 from ingest.samples import Decoded, Receipt
 from ingest.upload_work import Upload
@@ -44,6 +44,7 @@ class UploadRoute:
     def __init__(
         self,
         verify: Callable[[str], Sender],
+        limits: CallLimits,
         commits: GroupCommit,
         budget: BodyBudget,
         max_samples: int,
@@ -52,10 +53,11 @@ class UploadRoute:
     ) -> None:
         """`verify` turns a bearer token into its Sender or raises an RtsError."""
         self._verify = verify
+        self._limits = limits
         self._commits = commits
         self._budget = budget
         self._max_samples = max_samples
-        self._retry_after = str(retry_after_seconds).encode()
+        self._retry_after = retry_after_seconds
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
@@ -76,6 +78,7 @@ class UploadRoute:
         sender = self._verify(bearer_token(headers.get(b"authorization", b"")))
         if str(sender.agent_id) != agent_id.lower():
             raise WrongAgentError
+        self._limits.take_agent(sender.agent_id)
         received_at = self._clock()
         with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
             body = await reader.read()
@@ -83,6 +86,8 @@ class UploadRoute:
             upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
             upload.make_rows()
             await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
+        if upload.business_id:
+            self._limits.learn(sender.agent_id, upload.business_id)
         duplicates = len(upload.rows) - upload.inserted
         return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected)
 
@@ -92,12 +97,7 @@ class UploadRoute:
         return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
 
     async def _refuse(self, send: Send, error: RtsError) -> None:
-        headers = []
-        if error.status == 503:
-            headers.append((b"retry-after", self._retry_after))
-        if error.status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        await answer(send, error.status, msgspec.json.encode(error.as_json()), headers)
+        await refuse(send, error, self._retry_after)
 
 
 def bearer_token(header: bytes) -> str:
@@ -109,6 +109,12 @@ def bearer_token(header: bytes) -> str:
         return token.strip().decode("ascii")
     except UnicodeDecodeError:
         raise UnauthorizedError from None
+
+
+async def refuse(send: Send, error: RtsError, retry_after_seconds: int) -> None:
+    """Send an error as one complete answer."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in error.headers(retry_after_seconds).items()]
+    await answer(send, error.status, msgspec.json.encode(error.as_json()), headers)
 
 
 async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:

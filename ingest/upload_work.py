@@ -18,6 +18,7 @@ class Upload:
     decoded: Decoded
     rows: list["Row"] = field(default_factory=list)
     inserted: int = 0
+    business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     error: Exception | None = None
 
     def make_rows(self) -> None:

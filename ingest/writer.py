@@ -9,18 +9,19 @@ Its way of giving ground, step by step:
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 
 from db.clock import Clock, utc_now
+from db.errors import RevokedTokenError
 from db.hypertables.policies import LATE_AFTER
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
 from ingest.copy_rows import COLUMNS
 from ingest.devices import service_arguments, touch_arguments, who_was_heard
-from ingest.errors import RevokedTokenError, UnstorableUploadError
+from ingest.errors import UnstorableUploadError
 from ingest.lanes import split_lanes
 from ingest.upload_work import Row, Upload
 
@@ -28,6 +29,7 @@ QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
 Key = tuple[UUID, datetime]
+Known = dict[tuple[UUID, str], UUID]  # (device, token hash) → its business, for the tokens that are good
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 # Stores rows and returns the keys of those that are new, None when all are.
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
@@ -40,8 +42,10 @@ ATTEMPTS = 3
 class Writer:
     """Owns one connection, made when it is needed and made again when it broke."""
 
-    def __init__(self, connect: Connect, clock: Clock = utc_now) -> None:
+    def __init__(self, connect: Connect, clock: Clock = utc_now, token_overlap: timedelta = timedelta(hours=1)) -> None:
+        """`token_overlap`: how long a token that was replaced stays good after the new one's first use."""
         self._connect = connect
+        self._token_overlap = token_overlap
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
 
@@ -100,14 +104,14 @@ class Writer:
 
     async def _transaction(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
-    ) -> tuple[set[tuple[UUID, str]], set[Key] | None]:
+    ) -> tuple[Known, set[Key] | None]:
         connection = await self._open()
         heard = who_was_heard(uploads, rows)
         async with connection.transaction():
             found = await connection.fetch(
-                QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER)
+                QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
             )
-            known = {(row["id"], row["agent_token"]) for row in found}
+            known = {(row["id"], row["token_hash"]): row["business_id"] for row in found}
             new = await store(connection, [row for row in rows if token_of(row.upload) in known])
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
             if services[0]:
@@ -151,10 +155,11 @@ async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[R
     await connection.copy_records_to_table(table, columns=COLUMNS, records=[row.record for row in in_order])
 
 
-def record(uploads: Sequence[Upload], rows: Sequence[Row], known: set[tuple[UUID, str]], new: set[Key] | None) -> None:
+def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: set[Key] | None) -> None:
     """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
     for upload in uploads:
-        if token_of(upload) not in known:
+        upload.business_id = known.get(token_of(upload))
+        if upload.business_id is None:
             upload.error = RevokedTokenError()
     for row in rows:
         if token_of(row.upload) in known and (new is None or key_of(row) in new):

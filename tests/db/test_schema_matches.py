@@ -21,7 +21,7 @@ from tests.db.test_sql import REPOSITORY
 FILES = (
     "schema/platform.sql", "schema/agents.sql", "schema/alerts.sql", "hypertables/counter_increase.sql",
     "hypertables/agent_metrics.sql", "hypertables/agent_metrics_5m.sql", "hypertables/agent_metrics_1h.sql",
-    "hypertables/agent_metrics_1d.sql",
+    "hypertables/agent_metrics_1d.sql", "schema/lifecycle.sql", "schema/commands.sql", "schema/inventory.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.
@@ -56,6 +56,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with fresh_database(tmp_path_factory.mktemp("by_hand")) as url:
         with psycopg.connect(url, autocommit=True) as made:
             made.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            made.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
             for file in FILES:
                 for statement in load_queries(REPOSITORY / "db" / file).values():
                     made.execute(statement.encode())

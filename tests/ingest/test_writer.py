@@ -8,9 +8,10 @@ import pytest
 
 from agents.tokens import token_hash
 from db.clock import utc_now
+from db.errors import RevokedTokenError
 from db.settings import Settings
 from ingest.copy_rows import make_record
-from ingest.errors import RevokedTokenError, UnstorableUploadError
+from ingest.errors import UnstorableUploadError
 from ingest.samples import Decoded, Sample
 from ingest.upload_work import Row, Upload
 from ingest.writer import Writer

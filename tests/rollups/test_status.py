@@ -1,6 +1,5 @@
 """Health by freshness: what counts as stale, and what a quiet fleet looks like; and the worker on a real database."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -10,7 +9,6 @@ from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
 from rollups.refresh import PolicyRunner, list_jobs
 from rollups.status import LevelStatus, count_rows, read_status
-from rollups.worker import run_worker
 from tests.devices import Device, sample
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -70,12 +68,3 @@ async def test_a_job_runs_again_only_when_it_is_due(database: str) -> None:
         ("agent_metrics_5m", "policy_refresh_continuous_aggregate")
     ]
     await connection.close()
-
-
-async def test_the_worker_ends_when_it_is_told_to(database: str) -> None:
-    stop = asyncio.Event()
-    working = asyncio.create_task(run_worker(database, stop))
-    await asyncio.sleep(1)
-    assert not working.done()
-    stop.set()
-    await asyncio.wait_for(working, 30)

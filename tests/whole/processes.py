@@ -27,7 +27,9 @@ class ServerProcess:
 
     def __init__(self, database: str, key_file: Path, port: int, log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._environment = os.environ | {"DATABASE_URL": database, "RTS_KEYS_FILE": str(key_file)}
+        self._environment = os.environ | {
+            "DATABASE_URL": database, "RTS_KEYS_FILE": str(key_file), "RTS_AGENT_CALLS_PER_MINUTE": "1000000",
+        }  # fmt: skip
         self._port = port
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None

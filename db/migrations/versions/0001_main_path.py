@@ -9,6 +9,7 @@ from alembic import op
 from sqlalchemy import text
 
 from db.hypertables.policies import LEVELS, apply_policies
+from db.migrations.statements import exists, run
 from db.sql import load_queries
 
 revision = "0001"
@@ -58,16 +59,6 @@ def downgrade() -> None:
     for table in reversed(load_queries(PLATFORM)):
         if made_here(table):
             run(f"DROP TABLE {table}")
-
-
-def run(statement: str) -> None:
-    """Run SQL as it stands, parameters and all: `text()` would read `:name` in it."""
-    op.get_bind().exec_driver_sql(statement)
-
-
-def exists(table: str) -> bool:
-    """Tell whether the search path leads to a table of this name."""
-    return bool(op.get_bind().scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table}))
 
 
 def made_here(table: str) -> bool:

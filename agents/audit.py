@@ -1,0 +1,32 @@
+"""Who acts: each change of a command or of a device's life is written into `agent_audit` with its actor."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "audit.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, and the address it came from (null for the worker)."""
+
+    kind: Literal["employee", "user", "agent", "system"]
+    id: UUID | None = None
+    source: str | None = None
+
+    def values(self) -> tuple[str, UUID | None, str | None]:
+        """Return kind, id and source: the last three parameters of every statement that leaves a trail."""
+        return self.kind, self.id, self.source
+
+
+WORKER = Actor("system")
+
+
+async def read_audit(pool: asyncpg.Pool, device_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Return what was done to a device and its commands, newest first; `before` is the id of the last one seen."""
+    return [dict(row) for row in await pool.fetch(QUERIES["read_audit"], device_id, before, limit)]

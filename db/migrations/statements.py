@@ -1,0 +1,14 @@
+"""What revisions share: running SQL as it stands, and asking what is there."""
+
+from alembic import op
+from sqlalchemy import text
+
+
+def run(statement: str) -> None:
+    """Run SQL as it stands, parameters and all: `text()` would read `:name` in it."""
+    op.get_bind().exec_driver_sql(statement)
+
+
+def exists(table: str) -> bool:
+    """Tell whether the search path leads to a table of this name."""
+    return bool(op.get_bind().scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table}))

@@ -1,0 +1,72 @@
+"""The worker's loop: each duty at its time, one that fails doesn't stop the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from db.errors import RtsError
+from db.pools import Connection
+from db.settings import Settings
+from worker.duties import Duty
+from worker.run import Worker, run_worker
+
+NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    made = await asyncpg.connect(database)
+    yield made
+    await made.close()
+
+
+class Done:
+    """A duty that notes when it was done."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.at: list[datetime] = []
+        self._fails = fails
+
+    async def __call__(self, connection: Connection, now: datetime) -> None:
+        self.at.append(now)
+        if self._fails:
+            raise RtsError("not today")
+
+
+async def test_a_duty_is_done_when_its_interval_has_passed(connection: asyncpg.Connection) -> None:
+    often, seldom = Done(), Done()
+    worker = Worker([Duty("often", timedelta(0), often), Duty("seldom", 5 * MINUTE, seldom)])
+    for minute in range(11):
+        await worker.do_due(connection, NOW + minute * MINUTE, scheduler=False)
+    assert len(often.at) == 11
+    assert seldom.at == [NOW, NOW + 5 * MINUTE, NOW + 10 * MINUTE]
+
+
+async def test_a_duty_that_fails_doesnt_stop_the_others(connection: asyncpg.Connection) -> None:
+    bad, good = Done(fails=True), Done()
+    worker = Worker([Duty("bad", timedelta(0), bad), Duty("good", timedelta(0), good)])
+    await worker.do_due(connection, NOW, scheduler=False)
+    await worker.do_due(connection, NOW, scheduler=False)
+    assert (len(bad.at), len(good.at)) == (2, 2)
+
+
+async def test_what_the_servers_scheduler_does_is_left_to_it(connection: asyncpg.Connection) -> None:
+    policies = Done()
+    worker = Worker([Duty("policies", timedelta(0), policies, without_scheduler=True)])
+    await worker.do_due(connection, NOW, scheduler=True)
+    assert policies.at == []
+    await worker.do_due(connection, NOW, scheduler=False)
+    assert policies.at == [NOW]
+
+
+async def test_the_worker_ends_when_it_is_told_to(settings: Settings) -> None:
+    stop = asyncio.Event()
+    working = asyncio.create_task(run_worker(settings, stop))
+    await asyncio.sleep(1)
+    assert not working.done()
+    stop.set()
+    await asyncio.wait_for(working, 30)
