@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api.errors import RESPONSES, install_error_answers
 from api.limits import limited
 from api.openapi import describe
-from api.routes import agents, health, history, registration
+from api.routes import agents, command_delivery, commands, health, history, registration
 from api.services import Services, open_services
 from db.clock import Clock, utc_now
 from db.pools import DatabaseAwayError
@@ -77,7 +77,7 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
 
     web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     install_error_answers(web, settings.retry_after_seconds)
-    for module in (registration, agents, history, health):
+    for module in (commands, command_delivery, registration, agents, history, health):
         web.include_router(module.router, responses=RESPONSES)
     describe(web)
     return web

@@ -43,9 +43,21 @@ class Settings(BaseSettings):
     heartbeat_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
     warning_after_intervals: float = Field(default=2, ge=1, description="silence, in intervals, that is a warning")
     offline_after_intervals: float = Field(default=3, ge=1, description="silence, in intervals, that means offline")
+    approval_command_types: str = Field(
+        default="run_script,shutdown,uninstall",
+        description="commands of these types need a second employee; comma-separated, empty for none",
+    )
+    approval_above_devices: int = Field(
+        default=10, ge=0, description="a command to more devices at once needs a second employee"
+    )
     enrol_within_seconds: int = Field(
         default=3600, ge=60, description="a device never heard this long after /register is removed"
     )
+
+    @property
+    def types_needing_approval(self) -> frozenset[str]:
+        """The types of `approval_command_types`."""
+        return frozenset(part.strip() for part in self.approval_command_types.split(",") if part.strip())
 
 
 @cache

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agents.command_delivery import settle_due_commands
 from db.pools import Connection
 from db.settings import Settings
 from db.sql import load_beside
@@ -29,10 +30,10 @@ class Duty:
 
 def make_duties(settings: Settings) -> list[Duty]:
     """Return the duties in the order in which they are done."""
-    del settings
     return [
         Duty("storage policies", EACH_PASS, run_policies(PolicyRunner()), without_scheduler=True),
         Duty("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True),
+        Duty("due commands", EACH_PASS, settle_due_commands),
         Duty("freshness", timedelta(minutes=5), watch_freshness),
     ]
 

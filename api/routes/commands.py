@@ -1,0 +1,298 @@
+"""Commands as people see them: employees create, approve and cancel; customers follow those of their devices."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal, get_args
+from uuid import UUID, uuid4
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from agents.commands import (
+    ApprovalRule,
+    Changed,
+    CommandFilter,
+    NewCommand,
+    approve_batch,
+    approve_command,
+    cancel_batch,
+    cancel_command,
+    create_command,
+    create_commands,
+    device_exists,
+    read_command,
+    read_commands,
+)
+from agents.tokens import Person
+from api.auth import CurrentEmployee, CurrentPerson
+from api.cursors import make_cursor, read_cursor
+from api.json_values import JsonObject
+from api.services import Services, services_of
+from api.text import StorableText
+from api.times import parse_time
+from db.errors import AgentNotFoundError, RtsError
+
+router = APIRouter(prefix="/api/agents", tags=["commands"])
+
+Status = Literal["pending", "sent", "executing", "completed", "failed", "timeout", "cancelled", "expired"]
+AgentId = Annotated[UUID, Path(description="agent_id of the device, from /register")]
+CommandId = Annotated[UUID, Path(description="command_id")]
+BatchId = Annotated[UUID, Path(description="batch_id, from POST /api/agents/commands")]
+MOST_DEVICES = 1000
+
+
+class InvalidStatusError(RtsError):
+    """`status` is a comma-separated list of statuses of commands; see details."""
+
+    code: ClassVar[str] = "invalid_filter"
+    status: ClassVar[int] = 422
+
+
+class CommandOrder(BaseModel):
+    """What is to be done."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"command_type": "restart_service", "params": {"service": "nginx"}}]}
+    )
+
+    command_type: Annotated[
+        StorableText, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")
+    ] = Field(examples=["collect_now"])
+    params: JsonObject = Field(default_factory=dict, description="for the agent; at most 64 KiB as JSON")
+    timeout_seconds: int = Field(300, ge=1, le=86_400, description="how long it may run on the device")
+    expires_in_hours: float = Field(24, gt=0, le=720, description="how long it waits for a device that is away")
+    approval_required: bool = Field(
+        False, description="a second employee must approve; the server may require it although this says false"
+    )
+
+
+class BatchOrder(CommandOrder):
+    """What is to be done on several devices."""
+
+    agent_ids: list[UUID] = Field(min_length=1, max_length=MOST_DEVICES, description="each counts once")
+
+
+class Command(BaseModel):
+    """A command and what became of it. Customers see its course, not its parameters, outputs or employees."""
+
+    command_id: UUID
+    agent_id: UUID
+    device_name: str
+    batch_id: UUID | None
+    command_type: str
+    status: Status
+    awaits_approval: bool
+    approval_required: bool
+    created_at: datetime
+    approved_at: datetime | None
+    sent_at: datetime | None = Field(description="last handed to the agent")
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime = Field(description="not handed out any more from then on")
+    cancel_requested_at: datetime | None
+    timeout_seconds: int
+    attempts: int = Field(description="how often it was handed to the agent")
+    progress_percent: float | None
+    progress_message: str | None
+    exit_code: int | None
+    params: dict[str, Any] | None
+    stdout: str | None
+    stderr: str | None
+    stdout_cut: bool = Field(description="the output was longer: its middle is left out, with a note at that place")
+    stderr_cut: bool
+    error_message: str | None
+    requested_by: UUID | None
+    approved_by: UUID | None
+
+
+class CommandList(BaseModel):
+    """A page of commands, newest first."""
+
+    commands: list[Command]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class NotCreated(BaseModel):
+    """A device that got no command, and why."""
+
+    agent_id: UUID
+    code: Literal["agent_not_found", "agent_inactive"]
+
+
+class Batch(BaseModel):
+    """The commands of one order to several devices."""
+
+    batch_id: UUID
+    commands: list[Command]
+    not_created: list[NotCreated]
+
+
+class BatchChange(BaseModel):
+    """What became of the commands of a batch."""
+
+    changed: list[UUID]
+    unchanged: list[UUID] = Field(description="those that had ended, or needed no approval")
+
+
+class Cancellation(BaseModel):
+    """Why a command is cancelled."""
+
+    reason: Annotated[StorableText, StringConstraints(max_length=500)] | None = None
+
+
+@router.post("/commands", status_code=201)
+async def order_many(request: Request, employee: CurrentEmployee, body: BatchOrder) -> Batch:
+    """Order the same of several devices. Above a number of devices (10) a second employee must approve."""
+    services = services_of(request)
+    devices = list(dict.fromkeys(body.agent_ids))
+    batch_id, now = uuid4(), services.clock()
+    order = order_of(body, services, len(devices))
+    made = await create_commands(services.pool, devices, order, employee.actor, now, batch_id)
+    left_out = [await why_not(services, device) for device in devices if device not in made]
+    rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MOST_DEVICES, now)
+    return Batch(batch_id=batch_id, commands=[shown(dict(row), True) for row in rows], not_created=left_out)
+
+
+@router.get("/commands")
+async def list_commands(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: Annotated[UUID | None, Query(description="only this device's")] = None,
+    batch_id: Annotated[UUID | None, Query(description="only those of this batch")] = None,
+    status: Annotated[
+        str | None, Query(description="comma-separated statuses", examples=["pending,sent"], max_length=100)
+    ] = None,
+    awaits_approval: Annotated[bool, Query(description="only those that wait for a second employee")] = False,
+    limit: Annotated[int, Query(ge=1, le=1000, description="commands on a page")] = 100,
+    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
+) -> CommandList:
+    """List the commands of the devices that the caller may see, newest first."""
+    after = read_cursor(cursor, parse_time, UUID)
+    wanted = CommandFilter(agent_id, None, batch_id, statuses_of(status), awaits_approval, after)
+    return await page_of(services_of(request), person, wanted, limit)
+
+
+@router.post("/commands/batches/{batch_id}/approve")
+async def approve_many(request: Request, employee: CurrentEmployee, batch_id: BatchId) -> BatchChange:
+    """Approve a batch as its second employee: whoever asked for it can't."""
+    services = services_of(request)
+    return change_of(await approve_batch(services.pool, batch_id, employee.actor, services.clock()))
+
+
+@router.post("/commands/batches/{batch_id}/cancel")
+async def cancel_many(
+    request: Request, employee: CurrentEmployee, batch_id: BatchId, body: Cancellation | None = None
+) -> BatchChange:
+    """Cancel what is still open in a batch."""
+    services = services_of(request)
+    reason = body.reason if body else None
+    return change_of(await cancel_batch(services.pool, batch_id, employee.actor, reason, services.clock()))
+
+
+@router.post("/{agent_id}/commands", status_code=201)
+async def order_one(request: Request, employee: CurrentEmployee, agent_id: AgentId, body: CommandOrder) -> Command:
+    """Order something of a device; it waits there until the agent fetches it, or expires."""
+    services = services_of(request)
+    now = services.clock()
+    command_id = await create_command(services.pool, agent_id, order_of(body, services, 1), employee.actor, now)
+    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
+
+
+@router.get("/{agent_id}/commands/history")
+async def read_history_of_commands(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    limit: Annotated[int, Query(ge=1, le=1000, description="commands on a page")] = 100,
+    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
+) -> CommandList:
+    """List a device's commands, newest first; a customer gets 404 for another business's device."""
+    services = services_of(request)
+    if not await device_exists(services.pool, person.tenant, agent_id):
+        raise AgentNotFoundError
+    after = read_cursor(cursor, parse_time, UUID)
+    return await page_of(services, person, CommandFilter(agent_id, after=after), limit)
+
+
+@router.get("/{agent_id}/commands/{command_id}")
+async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, command_id: CommandId) -> Command:
+    """Read one command: the truth, whatever the live channel said or missed."""
+    services = services_of(request)
+    row = await read_command(services.pool, person.tenant, agent_id, command_id, services.clock())
+    return shown(dict(row), person.employee_id is not None)
+
+
+@router.post("/{agent_id}/commands/{command_id}/approve")
+async def approve_one(request: Request, employee: CurrentEmployee, agent_id: AgentId, command_id: CommandId) -> Command:
+    """Approve a command as its second employee: whoever asked for it can't."""
+    services = services_of(request)
+    now = services.clock()
+    await approve_command(services.pool, agent_id, command_id, employee.actor, now)
+    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
+
+
+@router.post("/{agent_id}/commands/{command_id}/cancel")
+async def cancel_one(
+    request: Request,
+    employee: CurrentEmployee,
+    agent_id: AgentId,
+    command_id: CommandId,
+    body: Cancellation | None = None,
+) -> Command:
+    """Cancel a command: at once while it waits; what the agent has begun, it is asked to stop."""
+    services = services_of(request)
+    now = services.clock()
+    reason = body.reason if body else None
+    await cancel_command(services.pool, agent_id, command_id, employee.actor, reason, now)
+    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
+
+
+def order_of(body: CommandOrder, services: Services, devices: int) -> NewCommand:
+    """Return an order as the registry takes it, with the server's own rule for approval."""
+    settings = services.settings
+    rule = ApprovalRule(settings.types_needing_approval, settings.approval_above_devices)
+    needed = body.approval_required or rule.requires(body.command_type, devices)
+    return NewCommand(
+        body.command_type, body.params, body.timeout_seconds, timedelta(hours=body.expires_in_hours), needed
+    )
+
+
+async def why_not(services: Services, device_id: UUID) -> NotCreated:
+    """Say why a device got no command."""
+    there = await device_exists(services.pool, None, device_id)
+    return NotCreated(agent_id=device_id, code="agent_inactive" if there else "agent_not_found")
+
+
+async def page_of(services: Services, person: Person, wanted: CommandFilter, limit: int) -> CommandList:
+    """Return one page as the caller may see it."""
+    rows = await read_commands(services.pool, person.tenant, wanted, limit + 1, services.clock())
+    page = [shown(dict(row), person.employee_id is not None) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return CommandList(
+        commands=page, next_cursor=make_cursor(last["created_at"].isoformat(), last["id"]) if last else None
+    )
+
+
+def shown(row: dict[str, Any], to_employee: bool) -> Command:
+    """Return a command's row as the API shows it."""
+    params = msgspec.json.decode(row.pop("command_params"))
+    command = Command(command_id=row.pop("id"), agent_id=row.pop("agent_device_id"), params=params, **row)
+    if to_employee:
+        return command
+    hidden = ("params", "stdout", "stderr", "error_message", "requested_by", "approved_by")
+    return command.model_copy(update=dict.fromkeys(hidden))
+
+
+def change_of(changed: Changed) -> BatchChange:
+    """Return what became of a batch."""
+    return BatchChange(changed=changed.changed, unchanged=changed.unchanged)
+
+
+def statuses_of(text: str | None) -> list[str] | None:
+    """Return the statuses of a comma-separated list; raises InvalidStatusError."""
+    if text is None:
+        return None
+    statuses = [part.strip() for part in text.split(",")]
+    if not set(statuses) <= set(get_args(Status)):
+        raise InvalidStatusError(details=list(get_args(Status)))
+    return statuses
