@@ -7,10 +7,11 @@ command whose agent doesn't say that it has begun goes out again. So an agent re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from agents.audit import Actor
 from agents.errors import CommandEndedError, CommandNotDeliveredError, CommandNotFoundError
@@ -46,6 +47,19 @@ async def lease_commands(
     """Take what waits for these devices: each command is handed to one caller only until its lease ends."""
     most = COMMANDS_PER_POLL * max(1, len(devices))
     return await pool.fetch(QUERIES["lease_commands"], list(devices), now, GRACE, most, way)
+
+
+def handed_out(row: asyncpg.Record) -> dict[str, Any]:
+    """Return a leased command as agents get it, over HTTP and over the live channel alike."""
+    return {
+        "command_id": str(row["id"]), "command_type": row["command_type"],
+        "params": msgspec.json.decode(row["command_params"]), "timeout_seconds": row["timeout_seconds"],
+    }  # fmt: skip
+
+
+async def release_commands(pool: asyncpg.Pool, device_id: UUID, commands: Sequence[UUID], now: datetime) -> None:
+    """Take back what was handed to a socket that broke before its agent had begun: it goes out again at once."""
+    await pool.execute(QUERIES["release_commands"], device_id, list(commands), now)
 
 
 async def list_cancellations(pool: asyncpg.Pool, devices: Sequence[UUID]) -> list[asyncpg.Record]:

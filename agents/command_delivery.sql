@@ -30,6 +30,17 @@ SELECT id, agent_device_id, command_type, command_params, timeout_seconds,
 FROM sent
 ORDER BY created_at, id
 
+-- release_commands --
+-- Take back what is sent and not begun. $1 device, $2 commands, $3 now.
+WITH released AS (
+    UPDATE agent_commands
+    SET status = 'pending', due_at = expires_at, changed_at = $3
+    WHERE agent_device_id = $1 AND id = ANY ($2::uuid[]) AND status = 'sent' AND cancel_requested_at IS NULL
+    RETURNING id
+)
+INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, command_id, details)
+SELECT $3, 'system', 'command_requeued', $1, id, '{"why": "the connection broke"}' FROM released
+
 -- list_cancellations --
 -- Commands that these devices have and should stop. $1 devices.
 SELECT id, agent_device_id

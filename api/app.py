@@ -9,8 +9,9 @@ from fastapi import FastAPI
 
 from api.errors import RESPONSES, install_error_answers
 from api.limits import limited
+from api.live.service import Live, open_live
 from api.openapi import describe
-from api.routes import agents, command_delivery, commands, health, history, registration
+from api.routes import agent_events, agents, command_delivery, commands, health, history, registration
 from api.services import Services, open_services
 from db.clock import Clock, utc_now
 from db.pools import DatabaseAwayError
@@ -47,6 +48,10 @@ class Application:
                 services: Services = self.web.state.services
                 await services.upload(scope, receive, send, upload[1])
                 return
+        if scope["type"] != "lifespan":
+            live: Live = self.web.state.live
+            if await live(scope, receive, send):
+                return
         if scope["type"] == "http":
             try:
                 receive = limited(scope, receive)
@@ -71,13 +76,13 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(web: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, clock) as services:
-            web.state.services = services
+        async with open_services(settings, clock) as services, open_live(services) as live:
+            web.state.services, web.state.live = services, live
             yield
 
     web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     install_error_answers(web, settings.retry_after_seconds)
-    for module in (commands, command_delivery, registration, agents, history, health):
+    for module in (agent_events, commands, command_delivery, registration, agents, history, health):
         web.include_router(module.router, responses=RESPONSES)
     describe(web)
     return web

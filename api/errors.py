@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from db.errors import RtsError
@@ -85,7 +85,7 @@ class InvalidRequestError(RtsError):
     status = 422
 
 
-def faults_of(error: RequestValidationError) -> list[dict[str, str]]:
+def faults_of(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """Return every fault as {path, message}; the input itself isn't repeated, it may hold a secret."""
     return [
         {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()

@@ -6,6 +6,8 @@ import typer
 import uvicorn
 
 from api.app import Application
+from api.live.socketio import PING_SECONDS
+from api.live.sockets import MOST_BYTES
 from cli.parent import exit_with_parent
 from cli.settings import log_to_stderr, settings_with_database
 
@@ -31,10 +33,12 @@ def serve(
     log_to_stderr()
     if with_parent:
         exit_with_parent()
-    application = Application(settings_with_database())
+    settings = settings_with_database()
+    application = Application(settings)
     application.check()
     uvicorn.run(
         application, host=host, port=port, loop="uvloop", http="httptools", access_log=False, server_header=False,
-        proxy_headers=False,
+        ws="websockets-sansio", ws_max_size=MOST_BYTES, ws_ping_interval=PING_SECONDS, ws_ping_timeout=PING_SECONDS,
+        proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
         log_config=None, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on",
     )  # fmt: skip

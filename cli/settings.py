@@ -1,11 +1,14 @@
 """What every command needs first: settings with a database named, and a log that people can read."""
 
 import logging
+import re
 import time
 from typing import ClassVar
 
 from db.errors import RtsError
 from db.settings import Settings, get_settings
+
+TOKEN = re.compile(r"(token=)[^&\s\"]+")
 
 
 class NoDatabaseError(RtsError):
@@ -22,8 +25,17 @@ def settings_with_database() -> Settings:
     return settings
 
 
+def hide_tokens(record: logging.LogRecord) -> bool:
+    """Blot out tokens in a log line: the server logs the path of each WebSocket, and /ws has its token there."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(TOKEN.sub(r"\1…", part) if isinstance(part, str) else part for part in record.args)
+    return True
+
+
 def log_to_stderr() -> None:
     """Log to stderr with time and level; times are UTC."""
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=logging.INFO, format="%(asctime)sZ %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(hide_tokens)
     logging.getLogger("httpx").setLevel(logging.WARNING)

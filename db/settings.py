@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     keys_file: Path = Field(default=Path(".rts/keys.json"), description="signing keys; made with mode 600")
     public_url: str = Field(default="http://127.0.0.1:3002", description="address agents use, no slash at the end")
 
+    trusted_proxies: str = Field(
+        default="", description="addresses of the proxies whose X-Forwarded-For is believed, comma-separated"
+    )
+
     pool_size: int = Field(default=8, ge=1, description="connections for the API, per process")
     query_timeout_seconds: float = Field(default=20, gt=0, description="longest wait for one API query")
 

@@ -3,11 +3,17 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from agents.command_delivery import Result, finish_command, lease_commands, list_cancellations, start_command
+from agents.command_delivery import (
+    Result,
+    finish_command,
+    handed_out,
+    lease_commands,
+    list_cancellations,
+    start_command,
+)
 from api.auth import CurrentAgent
 from api.services import services_of
 from api.text import StorableText
@@ -66,7 +72,7 @@ class CommandResult(BaseModel):
 
     def result(self) -> Result:
         """Return the same for the registry."""
-        return Result(**self.model_dump())
+        return Result(**self.model_dump(include=set(CommandResult.model_fields)))
 
 
 class Recorded(BaseModel):
@@ -82,7 +88,7 @@ async def fetch_commands(request: Request, agent: CurrentAgent) -> LeasedCommand
     rows = await lease_commands(services.pool, [agent.agent_id], services.clock(), "poll")
     stop = await list_cancellations(services.pool, [agent.agent_id])
     return LeasedCommands(
-        commands=[LeasedCommand(**leased(dict(row))) for row in rows], cancel_commands=[row["id"] for row in stop]
+        commands=[LeasedCommand(**handed_out(row)) for row in rows], cancel_commands=[row["id"] for row in stop]
     )
 
 
@@ -107,11 +113,3 @@ async def take_result(request: Request, agent: CurrentAgent, command_id: Command
     services = services_of(request)
     recorded = await finish_command(services.pool, agent.actor, command_id, body.result(), services.clock())
     return Recorded(recorded=recorded)
-
-
-def leased(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a leased command as agents get it, over HTTP and over the live channel alike."""
-    return {
-        "command_id": row["id"], "command_type": row["command_type"],
-        "params": msgspec.json.decode(row["command_params"]), "timeout_seconds": row["timeout_seconds"],
-    }  # fmt: skip

@@ -1,0 +1,123 @@
+"""One open socket: what is sent to it waits in a bounded queue; whoever doesn't keep up is dropped."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any, Protocol
+from uuid import UUID
+
+from agents.tokens import Person
+from api.live.identity import LiveAgent, Who
+from db.rate_limits import Buckets
+
+log = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+
+QUEUED_MESSAGES = 512  # about 250 KB; a portal that shows a page of devices gets a few a second
+SEND_SECONDS = 10.0
+MESSAGES_PER_MINUTE = 600
+PATIENCE = 50  # messages over the rate that are refused before the socket is closed
+
+# Close codes: RFC 6455, section 7.4.1; from 4000 on they are ours.
+GOING_AWAY, POLICY, TRY_AGAIN, UNAUTHORIZED, SLOW = 1001, 1008, 1013, 4401, 4408
+
+
+class Transport(Protocol):
+    """How messages reach a client: as plain JSON or as Socket.IO events."""
+
+    async def send(self, name: str, data: Message) -> None:
+        """Send one message; returns when it is on its way."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the connection."""
+        ...
+
+
+class Client:
+    """A socket and who is behind it."""
+
+    def __init__(self, who: Who, transport: Transport) -> None:
+        self.who = who
+        self.subscribed: set[UUID] = set()
+        # Commands handed to this socket that its agent hasn't begun yet → when, by the event loop's clock.
+        self.unconfirmed: dict[UUID, float] = {}
+        self._transport = transport
+        self._queue: asyncio.Queue[tuple[str, Message]] = asyncio.Queue(QUEUED_MESSAGES)
+        self._rate = Buckets(MESSAGES_PER_MINUTE)
+        self._refused = 0
+        self._pump: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def agent(self) -> LiveAgent | None:
+        """The agent behind it, None for a person."""
+        return self.who if isinstance(self.who, LiveAgent) else None
+
+    @property
+    def person(self) -> Person | None:
+        """The person behind it, None for an agent."""
+        return self.who if isinstance(self.who, Person) else None
+
+    def may_see(self, business_id: UUID) -> bool:
+        """Tell whether what belongs to this business may be shown here."""
+        return self.person is not None and self.person.tenant in (None, business_id)
+
+    def start(self) -> None:
+        """Begin to send what is offered."""
+        self._pump = asyncio.create_task(self._send_on(), name="live client")
+
+    def offer(self, name: str, data: Message) -> bool:
+        """Queue a message; a client whose queue is full is dropped. Return whether it was queued."""
+        if self._closing:
+            return False
+        try:
+            self._queue.put_nowait((name, data))
+        except asyncio.QueueFull:
+            self.drop(SLOW, "too slow")
+            return False
+        return True
+
+    def wait_seconds(self) -> float:
+        """Count a message of this client; return 0.0, or how long it has to wait when there are too many."""
+        wait = self._rate.take("messages")
+        self._refused = self._refused + 1 if wait else 0
+        if self._refused > PATIENCE:
+            self.drop(POLICY, "too many messages")
+        return wait
+
+    def drop(self, code: int, reason: str) -> None:
+        """Close the socket without waiting for it."""
+        if not self._closing:
+            log.info("closing a live socket: %s", reason)
+            self._closing = asyncio.create_task(self._close(code, reason), name="live close")
+
+    async def closed(self, seconds: float) -> None:
+        """Wait until the socket is closed after `drop`, at most so long."""
+        if self._closing:
+            await asyncio.wait((self._closing,), timeout=seconds)
+
+    async def stop(self) -> None:
+        """End its tasks; the socket is closed already, or is being closed."""
+        for task in (self._pump, self._closing):
+            if task and task is not asyncio.current_task():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _send_on(self) -> None:
+        try:
+            while True:
+                name, data = await self._queue.get()
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._transport.send(name, data)
+        except TimeoutError:
+            self.drop(SLOW, "too slow")
+        except Exception as error:  # noqa: BLE001  whatever the transport raises, the socket is gone
+            log.debug("a live socket ended: %r", error)
+
+    async def _close(self, code: int, reason: str) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._transport.close(code, reason)

@@ -1,0 +1,179 @@
+"""What a client may say on the live channel: one set of handlers, whether it speaks plain JSON or Socket.IO.
+
+Agents: `event`, `command_started`, `command_progress`, `command_result`. People: `subscribe`, `unsubscribe`. Both:
+`ping`. Bodies are those of the HTTP routes; an answer is `ack` with what the route would have answered, or `error`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, Field, ValidationError
+
+from agents.command_delivery import finish_command, release_commands, start_command
+from agents.events import add_event
+from api.errors import InvalidRequestError, faults_of
+from api.live.clients import Client, Message
+from api.live.hub import MOST_SUBSCRIPTIONS, Hub
+from api.live.identity import LiveAgent
+from api.live.look import QUERIES, Look
+from api.routes.agent_events import AgentEvent
+from api.routes.command_delivery import CommandResult, Progress
+from api.services import Services
+from db.errors import RateLimitedError, RtsError
+from db.pools import AWAY, DatabaseAwayError
+
+log = logging.getLogger(__name__)
+
+UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two pings
+
+
+class UnknownMessageError(RtsError):
+    """There is no such message here, or it isn't for this kind of client; see details."""
+
+    code: ClassVar[str] = "unknown_message"
+    status: ClassVar[int] = 422
+
+
+class TooManySubscriptionsError(RtsError):
+    """A client follows at most 1,000 devices: unsubscribe from some first."""
+
+    code: ClassVar[str] = "too_many_subscriptions"
+    status: ClassVar[int] = 422
+
+
+class StartedMessage(BaseModel):
+    """A command begins."""
+
+    command_id: UUID
+
+
+class ProgressMessage(Progress):
+    """How far a command is."""
+
+    command_id: UUID
+
+
+class ResultMessage(CommandResult):
+    """How a command ended."""
+
+    command_id: UUID
+
+
+class Devices(BaseModel):
+    """Which devices to follow, or no longer."""
+
+    agent_ids: list[UUID] = Field(min_length=1, max_length=MOST_SUBSCRIPTIONS)
+
+
+class Handlers:
+    """Takes one message of a client and returns the answer."""
+
+    def __init__(self, services: Services, hub: Hub, look: Look, loop_time: Callable[[], float]) -> None:
+        self._services = services
+        self._hub = hub
+        self._look = look
+        self._loop_time = loop_time
+        self._of_agents: dict[str, Callable[[Client, LiveAgent, Any], Awaitable[Message]]] = {
+            "event": self._event, "command_started": self._started, "command_progress": self._progress,
+            "command_result": self._result,
+        }  # fmt: skip
+        self._of_people: dict[str, Callable[[Client, Any], Awaitable[Message]]] = {
+            "subscribe": self._subscribe, "unsubscribe": self._unsubscribe,
+        }  # fmt: skip
+
+    async def take(self, client: Client, name: str, data: Any) -> tuple[str, Message]:
+        """Return (`ack`, `pong` or `error`, its content); never raises."""
+        try:
+            wait = client.wait_seconds()
+            if wait:
+                raise RateLimitedError("socket", wait)
+            if name == "ping":
+                return "pong", {}
+            return "ack", {"of": name, **await self._dispatch(client, name, {} if data is None else data)}
+        except ValidationError as error:
+            return "error", error_of(name, InvalidRequestError(details=faults_of(error)))
+        except RtsError as error:
+            return "error", error_of(name, error)
+        except AWAY:
+            return "error", error_of(name, DatabaseAwayError())
+        except Exception:
+            log.exception("a message %r of the live channel failed", name[:100])
+            return "error", error_of(name, RtsError("Something failed on the server; it is in its log."))
+
+    async def goodbye(self, client: Client) -> None:
+        """Forget a client, and take back the commands that it was handed just now and hasn't begun."""
+        await self._hub.leave(client)
+        recent = self._loop_time() - UNCONFIRMED_SECONDS
+        commands = [command for command, at in client.unconfirmed.items() if at > recent]
+        if client.agent and commands:
+            try:
+                await release_commands(self._services.pool, client.agent.agent_id, commands, self._services.clock())
+            except AWAY as error:  # their lease ends by itself
+                log.warning("commands of a broken connection couldn't be taken back: %r", error)
+
+    async def _dispatch(self, client: Client, name: str, data: Any) -> Message:
+        if client.agent:
+            if name in self._of_agents:
+                self._services.limits.take_agent(client.agent.agent_id)
+                return await self._of_agents[name](client, client.agent, data)
+            raise UnknownMessageError(details=["ping", *self._of_agents])
+        if name in self._of_people:
+            return await self._of_people[name](client, data)
+        raise UnknownMessageError(details=["ping", *self._of_people])
+
+    async def _event(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+        del client
+        event = AgentEvent.model_validate(data)
+        services = self._services
+        await add_event(services.pool, agent.agent_id, event.event_type, event.timestamp, event.data, services.clock())
+        return {"kept": True}
+
+    async def _started(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+        begun = StartedMessage.model_validate(data)
+        client.unconfirmed.pop(begun.command_id, None)
+        services = self._services
+        go_on = await start_command(services.pool, agent.actor, begun.command_id, services.clock())
+        return {"command_id": str(begun.command_id), "go_on": go_on}
+
+    async def _progress(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+        told = ProgressMessage.model_validate(data)
+        client.unconfirmed.pop(told.command_id, None)
+        services = self._services
+        go_on = await start_command(
+            services.pool, agent.actor, told.command_id, services.clock(), told.percent, told.message
+        )
+        return {"command_id": str(told.command_id), "go_on": go_on}
+
+    async def _result(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+        ended = ResultMessage.model_validate(data)
+        client.unconfirmed.pop(ended.command_id, None)
+        services = self._services
+        recorded = await finish_command(services.pool, agent.actor, ended.command_id, ended.result(), services.clock())
+        return {"command_id": str(ended.command_id), "recorded": recorded}
+
+    async def _subscribe(self, client: Client, data: Any) -> Message:
+        asked = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
+        assert client.person
+        if len(client.subscribed | set(asked)) > MOST_SUBSCRIPTIONS:
+            raise TooManySubscriptionsError
+        rows = await self._services.pool.fetch(QUERIES["visible_devices"], asked, client.person.tenant)
+        seen = {row["id"] for row in rows}
+        devices = [device for device in asked if device in seen]
+        await self._look.show(client, devices, self._services.clock())
+        self._hub.follow(client, devices)
+        return {
+            "agent_ids": [str(device) for device in devices],
+            "not_found": [str(device) for device in asked if device not in seen],
+        }
+
+    async def _unsubscribe(self, client: Client, data: Any) -> Message:
+        devices = Devices.model_validate(data).agent_ids
+        self._hub.unfollow(client, devices)
+        return {"agent_ids": [str(device) for device in devices]}
+
+
+def error_of(name: str, error: RtsError) -> Message:
+    """Return an error as a message: the same codes as over HTTP."""
+    return {"of": name[:100], **error.as_json()["error"]}

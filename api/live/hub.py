@@ -1,0 +1,93 @@
+"""Who is connected to this process, who follows which device, and what each was told last.
+
+All of it may be lost at any time: a client that connects again is told everything from the tables. So several processes
+need nothing of one another but the database's NOTIFY.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from uuid import UUID
+
+from api.live.clients import GOING_AWAY, UNAUTHORIZED, Client, Message
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 1.0
+MOST_SUBSCRIPTIONS = 1000  # devices that one client may follow
+
+
+class Hub:
+    """The sockets of this process."""
+
+    def __init__(self) -> None:
+        self._clients: set[Client] = set()
+        self._agents: dict[UUID, list[Client]] = {}
+        self._followers: dict[UUID, set[Client]] = {}
+        self._expiries: dict[Client, asyncio.TimerHandle] = {}
+
+    def join(self, client: Client, lifetime: float | None) -> None:
+        """Take a client in; its socket is closed after `lifetime` seconds (None: its token doesn't expire)."""
+        self._clients.add(client)
+        client.start()
+        if client.agent:
+            self._agents.setdefault(client.agent.agent_id, []).append(client)
+        if lifetime is not None:
+            loop = asyncio.get_running_loop()
+            self._expiries[client] = loop.call_later(lifetime, client.drop, UNAUTHORIZED, "the token has expired")
+
+    async def leave(self, client: Client) -> None:
+        """Forget a client whose socket has ended."""
+        if client not in self._clients:
+            return
+        self._clients.discard(client)
+        if expiry := self._expiries.pop(client, None):
+            expiry.cancel()
+        if client.agent:
+            others = self._agents[client.agent.agent_id]
+            others.remove(client)
+            if not others:
+                del self._agents[client.agent.agent_id]
+        self.unfollow(client, list(client.subscribed))
+        await client.stop()
+
+    def follow(self, client: Client, devices: Iterable[UUID]) -> None:
+        """Let a client follow devices; who may see them was asked before."""
+        for device in devices:
+            client.subscribed.add(device)
+            self._followers.setdefault(device, set()).add(client)
+
+    def unfollow(self, client: Client, devices: Iterable[UUID]) -> None:
+        """End following."""
+        for device in devices:
+            client.subscribed.discard(device)
+            followers = self._followers.get(device, set())
+            followers.discard(client)
+            if not followers:
+                self._followers.pop(device, None)
+
+    def agents(self) -> list[UUID]:
+        """Return the agents that have a socket here."""
+        return list(self._agents)
+
+    def sockets_of(self, agent_id: UUID) -> list[Client]:
+        """Return an agent's sockets, the newest last: after a broken line the old one may still seem open."""
+        return list(self._agents.get(agent_id, ()))
+
+    def followed(self) -> list[UUID]:
+        """Return the devices that somebody follows here."""
+        return list(self._followers)
+
+    def tell(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
+        """Send a message to all who follow a device and may see what belongs to this business."""
+        for client in list(self._followers.get(device, ())):
+            if client.may_see(business_id):
+                client.offer(name, data)
+
+    async def close(self) -> None:
+        """Say goodbye to all: the server is stopping."""
+        for client in list(self._clients):
+            client.drop(GOING_AWAY, "the server is stopping")
+        for client in list(self._clients):
+            await client.closed(CLOSE_SECONDS)
+            await self.leave(client)

@@ -1,0 +1,49 @@
+"""Who opens a socket: the same tokens as over HTTP, checked once at the handshake and again while it is open."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from agents.audit import Actor
+from agents.devices import check_agent
+from agents.errors import InvalidTokenError
+from agents.tokens import AgentToken, Person
+from api.services import Services
+from db.errors import UnauthorizedError
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAgent:
+    """An agent on the live channel."""
+
+    token: AgentToken
+    business_id: UUID
+    source: str | None
+
+    @property
+    def agent_id(self) -> UUID:
+        """The device."""
+        return self.token.agent_id
+
+    @property
+    def actor(self) -> Actor:
+        """The agent as the audit trail names it."""
+        return Actor("agent", self.agent_id, self.source)
+
+
+Who = LiveAgent | Person
+
+
+async def identify(services: Services, token: str | None, source: str | None) -> Who:
+    """Return who presents this token; raises 401 errors, RateLimitedError or DatabaseAwayError."""
+    if not token:
+        raise UnauthorizedError
+    try:
+        agent = services.tokens.verify_agent(token)
+    except InvalidTokenError:
+        person = services.tokens.verify_person(token)
+        services.limits.take_person(person.subject, person.tenant)
+        return person
+    services.limits.take_agent(agent.agent_id)
+    business_id = await check_agent(services.pool, agent, services.clock())
+    services.limits.learn(agent.agent_id, business_id)
+    return LiveAgent(agent, business_id, source)

@@ -1,0 +1,112 @@
+"""Plain JSON over a WebSocket at `/ws?token=…`: one object a message, its name in `type`."""
+
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from agents.tokens import Person
+from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
+from api.live.handlers import Handlers, error_of
+from api.live.hub import Hub
+from api.live.identity import Who, identify
+from api.live.sockets import PatientSocket, SlowClientError
+from api.live.wakes import Wakes
+from api.services import Services
+from db.clock import Clock
+from db.errors import RtsError
+from db.pools import database_errors
+from ingest.body import Receive
+from ingest.upload import Scope, Send
+
+DECODER = msgspec.json.Decoder()
+
+
+class PlainTransport:
+    """Sends messages as text frames."""
+
+    def __init__(self, socket: PatientSocket) -> None:
+        self._socket = socket
+
+    async def send(self, name: str, data: Message) -> None:
+        """Send one message."""
+        text = msgspec.json.encode({"type": name, **data}).decode()
+        await self._socket.send({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close with a code and a reason."""
+        with suppress(SlowClientError):
+            await self._socket.send({"type": "websocket.close", "code": code, "reason": reason})
+        self._socket.close()
+
+
+class PlainEndpoint:
+    """The ASGI application at /ws."""
+
+    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: Wakes) -> None:
+        self._services = services
+        self._hub = hub
+        self._handlers = handlers
+        self._wakes = wakes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection: accept it, so that a refusal can say why, then ask who it is."""
+        socket = PatientSocket(receive, send)
+        await socket.receive()
+        await socket.send({"type": "websocket.accept"})
+        transport = PlainTransport(socket)
+        try:
+            with database_errors():
+                who = await identify(self._services, token_of(scope), source_of(scope))
+        except RtsError as error:
+            await transport.send("error", error_of("connect", error))
+            await transport.close(UNAUTHORIZED if error.status == 401 else TRY_AGAIN, error.code)
+            return
+        socket.accepted()
+        client = Client(who, transport)
+        self._hub.join(client, lifetime_of(who, self._services.clock))
+        self._wakes.wake()
+        try:
+            await self._serve(client, socket)
+        finally:
+            await self._handlers.goodbye(client)
+            socket.close()
+
+    async def _serve(self, client: Client, socket: PatientSocket) -> None:
+        while (message := await socket.receive())["type"] == "websocket.receive":
+            content = read(message)
+            name, number = content.pop("type", None), content.pop("id", None)
+            answer, data = await self._handlers.take(client, name if isinstance(name, str) else "", content)
+            client.offer(answer, {"id": number, **data})
+
+
+def read(message: Any) -> dict[str, Any]:
+    """Return the object of a frame; anything else is an empty one, which no handler knows."""
+    try:
+        content = DECODER.decode(message.get("text") or message.get("bytes") or b"")
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def token_of(scope: Scope) -> str | None:
+    """Return the token of a handshake: `Authorization: Bearer`, or `?token=`."""
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return str(value[7:].decode("latin-1")).strip()
+    found = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token")
+    return found[0] if found else None
+
+
+def source_of(scope: Scope) -> str | None:
+    """Return the client's address."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
+def lifetime_of(who: Who, clock: Clock) -> float | None:
+    """Return for how many seconds a person's token is still good; an agent's has no end."""
+    if isinstance(who, Person) and who.expires_at:
+        return max(0.0, (who.expires_at - clock()).total_seconds())
+    return None

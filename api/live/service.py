@@ -1,0 +1,70 @@
+"""The live channel put together: opened after the other services, closed before them."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from api.live.handlers import Handlers
+from api.live.hub import Hub
+from api.live.look import Look
+from api.live.plain import PlainEndpoint
+from api.live.socketio import PATH, SocketIoEndpoint
+from api.live.wakes import Wakes
+from api.services import CONNECT_TIMEOUT_SECONDS, Services
+from db.pools import SERVER_SETTINGS, database_errors
+from ingest.body import Receive
+from ingest.upload import Scope, Send
+
+SOCKET_IO_PATH = re.compile(rf"/{PATH}(/.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The endpoints of the live channel and what is behind them."""
+
+    hub: Hub
+    wakes: Wakes
+    plain: PlainEndpoint
+    socket_io: SocketIoEndpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve a connection if its path is one of the live channel's; tell whether it was."""
+        if scope["type"] == "websocket" and scope["path"] == "/ws":
+            await self.plain(scope, receive, send)
+        elif SOCKET_IO_PATH.fullmatch(scope["path"]):
+            await self.socket_io(scope, receive, send)
+        else:
+            return False
+        return True
+
+
+@asynccontextmanager
+async def open_live(services: Services) -> AsyncIterator[Live]:
+    """Open the live channel; afterwards every socket is closed."""
+    loop = asyncio.get_running_loop()
+    hub = Hub()
+    look = Look(services.pool, hub, loop.time)
+    wakes = Wakes(lambda: connect(services.settings.database_url), look, services.clock)
+    handlers = Handlers(services, hub, look, loop.time)
+    plain = PlainEndpoint(services, hub, handlers, wakes)
+    socket_io = SocketIoEndpoint(services, hub, handlers, wakes)
+    wakes.start()
+    try:
+        yield Live(hub, wakes, plain, socket_io)
+    finally:
+        await wakes.close()
+        await hub.close()
+        await socket_io.close()
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """Open the connection that listens."""
+    with database_errors():
+        return await asyncpg.connect(
+            dsn, timeout=CONNECT_TIMEOUT_SECONDS,
+            server_settings=SERVER_SETTINGS | {"application_name": "rts-agents live"},
+        )  # fmt: skip

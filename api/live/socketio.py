@@ -1,0 +1,110 @@
+"""Socket.IO at `/agent-ws`: the same messages as events. Only over WebSocket, so that no balancer has to be sticky."""
+
+from contextlib import suppress
+from typing import Any
+
+import socketio
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from api.live.clients import Client, Message
+from api.live.handlers import Handlers, error_of
+from api.live.hub import Hub
+from api.live.identity import identify
+from api.live.plain import lifetime_of, source_of, token_of
+from api.live.sockets import MOST_BYTES, PatientSocket
+from api.live.wakes import Wakes
+from api.services import Services
+from db.errors import RtsError
+from db.pools import database_errors
+from ingest.body import Receive
+from ingest.upload import Scope, Send
+
+PATH = "agent-ws"
+SOCKET = "rts.socket"  # where the ASGI scope keeps our end of the connection
+PING_SECONDS = 20
+
+
+class SocketIoTransport:
+    """Sends messages as events to one session."""
+
+    def __init__(self, server: socketio.AsyncServer, session: str, socket: PatientSocket) -> None:
+        self._server = server
+        self._session = session
+        self._socket = socket
+
+    async def send(self, name: str, data: Message) -> None:
+        """Send one event."""
+        await self._server.emit(name, data, to=self._session)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say why, then disconnect: Socket.IO has no close codes."""
+        with suppress(Exception):
+            await self._server.emit("closing", {"code": code, "reason": reason}, to=self._session)
+            await self._server.disconnect(self._session)
+        self._socket.close()
+
+
+class SocketIoEndpoint:
+    """The ASGI application at /agent-ws."""
+
+    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: Wakes) -> None:
+        self._services = services
+        self._hub = hub
+        self._handlers = handlers
+        self._wakes = wakes
+        self._clients: dict[str, Client] = {}
+        self._server = socketio.AsyncServer(
+            async_mode="asgi", transports=["websocket"], cors_allowed_origins="*", async_handlers=False,
+            max_http_buffer_size=MOST_BYTES, ping_interval=PING_SECONDS, ping_timeout=PING_SECONDS,
+        )  # fmt: skip
+        self._server.on("connect", self._connect)
+        self._server.on("disconnect", self._disconnect)
+        self._server.on("*", self._take)
+        self._application = socketio.ASGIApp(self._server, socketio_path=PATH)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; long polling is answered with a 400."""
+        if scope["type"] != "websocket":
+            await self._application(scope, receive, send)
+            return
+        socket = PatientSocket(receive, send)
+        try:
+            await self._application({**scope, SOCKET: socket}, socket.receive, socket.send)
+        finally:
+            socket.close()
+
+    async def close(self) -> None:
+        """End the background work of the library."""
+        await self._server.shutdown()
+
+    async def _connect(self, session: str, environ: dict[str, Any], auth: Any) -> None:
+        scope = environ["asgi.scope"]
+        try:
+            with database_errors():
+                token = auth.get("token") if isinstance(auth, dict) else None
+                who = await identify(
+                    self._services, token if isinstance(token, str) else token_of(scope), source_of(scope)
+                )
+        except RtsError as error:
+            content = error_of("connect", error)
+            raise Refused(content["message"], content) from None
+        scope[SOCKET].accepted()
+        client = Client(who, SocketIoTransport(self._server, session, scope[SOCKET]))
+        self._clients[session] = client
+        self._hub.join(client, lifetime_of(who, self._services.clock))
+        self._wakes.wake()
+
+    async def _disconnect(self, session: str, reason: str) -> None:
+        del reason
+        client = self._clients.pop(session, None)
+        if client:
+            await self._handlers.goodbye(client)
+
+    async def _take(self, event: str, session: str, *data: Any) -> Any:
+        """Handle any event; a client that wants an acknowledgement gets the answer there, else as an event."""
+        client = self._clients.get(session)
+        if client is None:
+            return None
+        answer, content = await self._handlers.take(client, event, data[0] if data else None)
+        client.offer(answer, content)
+        return {"type": answer, **content}

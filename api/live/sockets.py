@@ -1,0 +1,61 @@
+"""An ASGI WebSocket with patience that ends: for the handshake to be completed, and for a client that doesn't read."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from ingest.body import Receive
+from ingest.upload import Send
+
+HANDSHAKE_SECONDS = 10.0
+SEND_SECONDS = 10.0
+MOST_BYTES = 1024 * 1024  # of one message, either way
+
+
+class SlowClientError(Exception):
+    """The client hasn't taken what was sent to it."""
+
+
+class PatientSocket:
+    """`receive` and `send` of one connection; after a time-out, both say that the client is gone."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._gone = asyncio.Event()
+        self._waiting: asyncio.Task[MutableMapping[str, Any]] | None = None
+        self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._gone.set)
+
+    def accepted(self) -> None:
+        """Say that the client has shown who it is."""
+        self._deadline.cancel()
+
+    def close(self) -> None:
+        """End: the next `receive` says that the client has gone."""
+        self._deadline.cancel()
+        self._gone.set()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Return the next message of the client, or that it has gone."""
+        self._waiting = self._waiting or asyncio.ensure_future(self._receive())
+        gone = asyncio.ensure_future(self._gone.wait())
+        try:
+            await asyncio.wait((self._waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+            if self._gone.is_set():
+                self._waiting.cancel()
+                return {"type": "websocket.disconnect", "code": 1006}
+            message, self._waiting = await self._waiting, None
+            return message
+        finally:
+            gone.cancel()
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send within the time that a client has; raises SlowClientError."""
+        if self._gone.is_set() and message["type"] != "websocket.close":
+            raise SlowClientError
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._send(message)
+        except TimeoutError:
+            self.close()
+            raise SlowClientError from None
