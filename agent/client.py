@@ -31,6 +31,7 @@ class Identity:
     agent_token: str
     metrics_interval_seconds: float
     heartbeat_interval_seconds: float
+    websocket_url: str = ""
 
 
 def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
@@ -46,7 +47,7 @@ def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
     config = answer["config"]
     return Identity(
         answer["agent_id"], answer["agent_token"],
-        config["metrics_interval_seconds"], config["heartbeat_interval_seconds"],
+        config["metrics_interval_seconds"], config["heartbeat_interval_seconds"], config["websocket_url"],
     )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ class Uplink:
         """
         batch = list(islice(self.waiting, MAX_PER_UPLOAD))
         try:
-            response = self._post("/metrics", {"metrics": batch})
+            response = self.post("/metrics", {"metrics": batch})
         except httpx.TransportError as error:
             return f"server away: {error}", self._next_retry()
         return self._outcome(response, batch)
@@ -90,24 +91,43 @@ class Uplink:
         self._retry_seconds = FIRST_RETRY_SECONDS
         return summary(answer) if taken else reason(response), 0.0
 
-    def heartbeat(self) -> None:
-        """Say that this agent is alive; a server that is away is no reason to stop."""
+    def heartbeat(self) -> dict[str, Any]:
+        """Say that this agent is alive and return what the server wants; {} while it is away."""
         body = {"timestamp": datetime.now(UTC).isoformat(), "agent_version": version("rts-agent-monitoring")}
         try:
-            response = self._post("/heartbeat", body)
+            response = self.post("/heartbeat", body)
         except httpx.TransportError:
-            return
-        if response.status_code in (401, 403) and "error" in json_of(response):
+            return {}
+        answer = json_of(response)
+        if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))
+        return answer if response.status_code == 200 else {}
+
+    def rotate(self) -> str | None:
+        """Ask for a new token and return it; None when there was no answer: the old one stays good then."""
+        try:
+            token = json_of(self.post("/token/rotate", {})).get("agent_token")
+        except httpx.TransportError:
+            return None
+        return token if isinstance(token, str) else None
+
+    def use(self, token: str) -> None:
+        """Call with this token from now on."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str) -> httpx.Response:
+        """GET below this agent's own address."""
+        return self._http.get(path)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """POST below this agent's own address; a large upload is packed."""
         content = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        if len(content) > GZIP_ABOVE_BYTES:
+        if path == "/metrics" and len(content) > GZIP_ABOVE_BYTES:
             content, headers["Content-Encoding"] = gzip.compress(content), "gzip"
         return self._http.post(path, content=content, headers=headers)
 

@@ -1,17 +1,28 @@
-"""The agent's loop: sample, upload, heartbeat, each at its time, until it is told to stop."""
+"""The agent's loop: sample, upload, heartbeat and commands, each at its time, until it is told to stop."""
 
 import json
 import logging
 import os
+import queue
 import threading
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from agent.client import Identity, RefusedError, Uplink, register
+import httpx
+
+from agent.client import Identity, RefusedError, Uplink, json_of, register
 from agent.collect import Collector, describe_machine
+from agent.commands import Commands, Outcome
+from agent.inventory import list_software
+from agent.live import LiveLine
 
 log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 1.0  # how soon it notices that it is to stop
 
 
 def load_identity(server: str, token: str | None, state: Path) -> Identity:
@@ -29,45 +40,133 @@ def load_identity(server: str, token: str | None, state: Path) -> Identity:
 
 
 def save_identity(identity: Identity, state: Path) -> None:
-    """Write the state file, readable by its owner only: it holds the token."""
+    """Write the state file in one step, readable by its owner only: it holds the token."""
     state.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(state, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    new = state.with_suffix(".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(asdict(identity), file)
+    new.replace(state)
 
 
-def run(server: str, identity: Identity, stop: threading.Event, interval: float | None, count: int | None) -> None:
+def run(
+    server: str,
+    identity: Identity,
+    stop: threading.Event,
+    interval: float | None,
+    count: int | None,
+    save: Callable[[Identity], None] = lambda _: None,
+) -> None:
     """Sample every `interval` seconds (None: what the server said), `count` times (None: until `stop`).
 
-    Slots lie on absolute time, so that slow uploads don't make the samples drift. Raises RefusedError.
+    `save` keeps an identity whose token has changed. Raises RefusedError.
     """
-    every = interval or identity.metrics_interval_seconds
-    collector, uplink = Collector(), Uplink(server, identity)
+    agent = Agent(server, identity, interval, stop, save)
     try:
-        keep_going(collector, uplink, identity, every, stop, count)
+        agent.keep_going(count)
     finally:
-        uplink.close()
+        stop.set()
+        agent.uplink.close()
 
 
-def keep_going(
-    collector: Collector, uplink: Uplink, identity: Identity, every: float, stop: threading.Event, count: int | None
-) -> None:
-    """Run the loop itself."""
-    slot = time.monotonic() + min(1.0, every)  # the first one soon, but with a moment of CPU use to count
-    next_heartbeat = next_upload = 0.0
-    taken = 0
-    while not stop.wait(max(0.0, slot - time.monotonic())):
-        uplink.add(collector.sample())
-        taken += 1
-        now = time.monotonic()
-        if now >= next_heartbeat:
-            uplink.heartbeat()
-            next_heartbeat = now + identity.heartbeat_interval_seconds
-        if now >= next_upload:
-            next_upload = now + send(uplink)
-        if count is not None and taken >= count:
+class Agent:
+    """This machine's agent: what is due next, and what it can do."""
+
+    def __init__(
+        self,
+        server: str,
+        identity: Identity,
+        interval: float | None,
+        stop: threading.Event,
+        save: Callable[[Identity], None],
+    ) -> None:
+        self.uplink = Uplink(server, identity)
+        self._identity = identity
+        self._interval = interval  # asked for on the command line, whatever the server says
+        self._every = interval or identity.metrics_interval_seconds
+        self._stop = stop
+        self._save = save
+        self._collector = Collector()
+        self._arrived: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._line = LiveLine(identity.websocket_url, identity.agent_token, self._arrived, stop)
+        self._commands = Commands(
+            self.uplink, {"collect_now": self._collect_now, "collect_inventory": self._collect_inventory}
+        )
+        self._next_upload = self._next_heartbeat = 0.0
+
+    def keep_going(self, count: int | None) -> None:
+        """Run the loop itself. Slots lie on absolute time, so that slow uploads don't make the samples drift."""
+        if self._identity.websocket_url:
+            self._line.start()
+        slot = time.monotonic() + min(1.0, self._every)  # the first one soon, but with a moment of CPU use to count
+        taken = 0
+        while not self._stop.is_set():
+            self._wait_for_commands(slot)
+            if time.monotonic() < slot:
+                continue
+            self._sample()
+            taken += 1
+            if count is not None and taken >= count:
+                return
+            slot += self._every * max(1, -(-(time.monotonic() - slot) // self._every))
+
+    def _wait_for_commands(self, until: float) -> None:
+        """Run what comes by the live line, at most until the next slot or a moment."""
+        try:
+            command = self._arrived.get(timeout=max(0.0, min(WAIT_SECONDS, until - time.monotonic())))
+        except queue.Empty:
             return
-        slot += every * max(1, -(-(time.monotonic() - slot) // every))
+        self._commands.run(command)
+
+    def _sample(self) -> None:
+        self.uplink.add(self._collector.sample())
+        now = time.monotonic()
+        if now >= self._next_heartbeat:
+            self._obey(self.uplink.heartbeat())
+            self._next_heartbeat = now + self._identity.heartbeat_interval_seconds
+        if now >= self._next_upload:
+            self._next_upload = now + send(self.uplink)
+        self._commands.send_results()
+
+    def _obey(self, wanted: dict[str, Any]) -> None:
+        """Do what the answer to a heartbeat asks for."""
+        config = wanted.get("config")
+        if isinstance(config, dict) and wanted.get("config_updated") and self._interval is None:
+            self._every = float(config.get("metrics_interval_seconds", self._every))
+        if wanted.get("rotate_token"):
+            self._change_token()
+        if wanted.get("pending_commands"):
+            self._commands.fetch()
+
+    def _change_token(self) -> None:
+        """Get a new token; it is kept before it is used, so a crash in between loses neither."""
+        token = self.uplink.rotate()
+        if token:
+            self._identity = replace(self._identity, agent_token=token)
+            self._save(self._identity)
+            self.uplink.use(token)
+            self._line.token = token
+            log.info("the token is changed")
+
+    def _collect_now(self, params: dict[str, Any]) -> Outcome:
+        """Take a sample now and upload it."""
+        del params
+        sample = self._collector.sample()
+        self.uplink.add(sample)
+        send(self.uplink)
+        return Outcome(output=json.dumps(sample))
+
+    def _collect_inventory(self, params: dict[str, Any]) -> Outcome:
+        """List the machine's software and send the whole list."""
+        del params
+        software = list_software()
+        body = {"collected_at": datetime.now(UTC).isoformat(), "mode": "full", "software": software}
+        try:
+            response = self.uplink.post("/inventory/software", body)
+        except httpx.TransportError as error:
+            return Outcome("failed", error_message=str(error))
+        done = response.status_code == 200
+        return Outcome("completed" if done else "failed", output=json.dumps(json_of(response)))
 
 
 def send(uplink: Uplink) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agent.run import load_identity, run
+from agent.run import load_identity, run, save_identity
 from cli.parent import exit_with_parent
 from cli.settings import log_to_stderr
 
@@ -39,4 +39,11 @@ def agent(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(server, load_identity(server, token, state), stop, interval, count)
+    run(
+        server,
+        load_identity(server, token, state),
+        stop,
+        interval,
+        count,
+        lambda identity: save_identity(identity, state),
+    )

@@ -1,15 +1,20 @@
 """The whole path on real input: the psutil agent of this machine uploads, and the history shows its CPU."""
 
+import asyncio
 import json
 import stat
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import httpx
+import pytest
 
+from tests.live.sockets import Socket
 from tests.people import Employee, Tenant
-from tests.whole.processes import running_server
+from tests.whole.processes import ServerProcess, running_server
 
 
 def agent_command(server: str, state: Path, *more: str) -> list[str]:
@@ -49,6 +54,57 @@ def test_this_machines_cpu_goes_from_psutil_to_its_history(
             check=True, timeout=60, capture_output=True, text=True,
         )  # fmt: skip
         assert "accepted 1" in again.stderr
+
+
+@pytest.fixture
+async def live_agent(
+    database: str, key_file: Path, tmp_path: Path, employee: Employee, alice: Tenant
+) -> AsyncIterator[tuple[ServerProcess, str]]:
+    """A server, and the agent of this machine running beside it; yields the server and the agent's id."""
+    state = tmp_path / "agent.json"
+    with running_server(database, key_file, tmp_path) as server:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            body = {"business_id": str(alice.business_id), "device_name": "live-machine"}
+            made = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+        command = agent_command(server.url, state, "--token", made.json()["token"], "--interval", "0.5")
+        with (tmp_path / "agent.log").open("wb") as log:
+            agent = subprocess.Popen(command, stderr=log)  # noqa: ASYNC220
+        try:
+            async with asyncio.timeout(30):
+                while "the live line is open" not in (tmp_path / "agent.log").read_text():  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            yield server, json.loads(state.read_text())["agent_id"]
+        finally:
+            agent.terminate()
+            await asyncio.to_thread(agent.wait, 20)
+
+
+async def test_the_real_agent_runs_a_command_that_is_seen_over_http_and_live(
+    live_agent: tuple[ServerProcess, str], employee: Employee, alice: Tenant
+) -> None:
+    server, agent_id = live_agent
+    portal = await Socket.open(server.url.replace("http", "ws") + "/ws", alice.user_token)
+    await portal.ask("subscribe", agent_ids=[agent_id])
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        url = f"/api/agents/{agent_id}/commands"
+        made = (await client.post(url, json={"command_type": "collect_now"}, headers=employee.headers)).json()
+        done = await portal.until(lambda message: message.get("status") == "completed")
+        assert done["command_id"] == made["command_id"]
+        seen = (await client.get(f"{url}/{made['command_id']}", headers=employee.headers)).json()
+        assert (seen["status"], seen["exit_code"]) == ("completed", 0)
+        sample = json.loads(seen["stdout"])
+        assert 0 <= sample["cpu_percent"] <= 100
+        history = await client.get(
+            f"/api/agents/{agent_id}/metrics/history", params={"interval": "raw"}, headers=alice.headers
+        )
+        times = {datetime.fromisoformat(row["timestamp"]) for row in history.json()["metrics"]}
+        assert datetime.fromisoformat(sample["collected_at"]) in times
+
+        unknown = (await client.post(url, json={"command_type": "make_coffee"}, headers=employee.headers)).json()
+        await portal.until(lambda message: message.get("status") == "failed")
+        seen = (await client.get(f"{url}/{unknown['command_id']}", headers=employee.headers)).json()
+        assert "only knows collect_inventory, collect_now" in seen["error_message"]
+    await portal.close()
 
 
 def test_an_agent_without_a_token_is_told_how_to_get_one(tmp_path: Path) -> None:
