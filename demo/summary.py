@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cli.tables import levels_table
 from db.clock import utc_now
+from demo.command import show_commands
 from demo.credentials import Credentials
 from demo.fleet import Loaded
 from rollups.status import count_rows, read_status
@@ -23,7 +24,7 @@ ENOUGH_TO_DRAW, MOST_WAITS = 5, 20
 
 
 async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, directory: Path, console: Console) -> None:
-    """Print what is stored, this machine's CPU, a device's week, and what to try next."""
+    """Print what is stored, this machine's CPU, a device's week, two commands, and what to try next."""
     connection = await asyncpg.connect(dsn)
     rows, levels = await count_rows(connection), await read_status(connection)
     await connection.close()
@@ -33,6 +34,8 @@ async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, direc
     )
     console.print(levels_table(levels, utc_now(), rows))
     await show_charts(credentials, directory, console)
+    console.print("Two commands to this machine's agent, as the live channel tells of them:")
+    await show_commands(credentials, machine_id(directory), console)
     show_next_steps(credentials, directory, console)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -78,6 +79,7 @@ def test_the_demo_runs_can_be_used_and_goes_on(demo_database: str, tmp_path: Pat
     reader.join(timeout=120)
     assert f"{3 * SAMPLES_OF_A_WEEK:,} new" in output[0]
     assert "CPU of this machine" in output[0]
+    assert re.search(r"collect_now: .*completed \d+ ms", output[0])
 
     again = finish(run_demo(directory, port, demo_database, seconds=1))
     assert "0 there already" in again
