@@ -47,6 +47,27 @@ class AgentInactiveError(RtsError):
     status: ClassVar[int] = 409
 
 
+class DecommissionedError(RtsError):
+    """This device is decommissioned: restore it first, then register it again."""
+
+    code: ClassVar[str] = "agent_decommissioned"
+    status: ClassVar[int] = 409
+
+
+class NoAgentTokenError(RtsError):
+    """This device's token is revoked: make a registration token for its agent_id and register it again."""
+
+    code: ClassVar[str] = "agent_token_revoked"
+    status: ClassVar[int] = 409
+
+
+class SupersededTokenError(RtsError):
+    """A newer token of this device is in use already: ask with that one."""
+
+    code: ClassVar[str] = "token_superseded"
+    status: ClassVar[int] = 409
+
+
 class CommandNotFoundError(RtsError):
     """There is no such command for this device."""
 
@@ -80,6 +101,27 @@ class CommandNotDeliveredError(RtsError):
 
     code: ClassVar[str] = "command_not_delivered"
     status: ClassVar[int] = 409
+
+
+class EolRuleNotFoundError(RtsError):
+    """There is no end-of-life rule with this id."""
+
+    code: ClassVar[str] = "eol_rule_not_found"
+    status: ClassVar[int] = 404
+
+
+class EolRuleExistsError(RtsError):
+    """There is a rule for this name and version prefix already: change that one."""
+
+    code: ClassVar[str] = "eol_rule_exists"
+    status: ClassVar[int] = 409
+
+
+class ServiceNotFoundError(RtsError):
+    """There is no such service on this device."""
+
+    code: ClassVar[str] = "service_not_found"
+    status: ClassVar[int] = 404
 
 
 class KeyFileError(RtsError):

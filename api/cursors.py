@@ -3,11 +3,17 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar
+
+import asyncpg
+from fastapi import Query
 
 from api.text import storable
 from db.errors import RtsError
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="rows on a page")]
+Cursor = Annotated[str | None, Query(max_length=4000, description="next_cursor of the page before")]
 
 
 class InvalidCursorError(RtsError):
@@ -43,3 +49,9 @@ def text_of(part: object) -> str:
     if not isinstance(part, str):
         raise ValueError("not text")
     return storable(part)
+
+
+def page_of(rows: Sequence[asyncpg.Record], limit: int, *key: str) -> tuple[Sequence[asyncpg.Record], str | None]:
+    """Return at most `limit` rows, and the next page's cursor, of the columns `key`, when there are more."""
+    page = rows[:limit]
+    return page, make_cursor(*(page[-1][name] for name in key)) if len(rows) > limit else None

@@ -5,8 +5,8 @@ from sqlalchemy import text
 
 
 def run(statement: str) -> None:
-    """Run SQL as it stands, parameters and all: `text()` would read `:name` in it."""
-    op.get_bind().exec_driver_sql(statement)
+    """Run SQL as it stands: `text()` would read `:name` in it, the driver `%` where there are parameters."""
+    op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def exists(table: str) -> bool:

@@ -29,9 +29,17 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop in the other order; states that revision 0001 doesn't know become the nearest that it does."""
     run("ALTER TABLE agent_monitored_services DROP COLUMN state_changes")
+    run("ALTER TABLE agent_devices DROP COLUMN inventory_since, DROP COLUMN inventory_at")
+    run("DROP INDEX agent_software_inventory_active, agent_software_inventory_by_name, agent_software_inventory_eol")
+    run(
+        """
+        ALTER TABLE agent_software_inventory
+            DROP COLUMN first_seen, DROP COLUMN removed_at, DROP COLUMN reported_latest_version,
+            DROP COLUMN eol_rule_id, RESET (fillfactor)
+        """
+    )
+    run("DROP FUNCTION agent_software_rule, agent_software_version_fits")
     run("DROP TABLE agent_software_eol")
-    run("ALTER TABLE agent_devices DROP COLUMN inventory_at")
-    run("ALTER TABLE agent_software_inventory DROP COLUMN first_seen, DROP COLUMN removed_at")
     run("DROP TRIGGER agent_command_due ON agent_commands")
     run("DROP FUNCTION agent_command_due")
     run("UPDATE agent_commands SET status = 'failed' WHERE status IN ('cancelled', 'expired')")
@@ -51,10 +59,12 @@ def downgrade() -> None:
     run("DROP INDEX agent_commands_by_device, agent_commands_newest")
     run("DROP TABLE agent_audit")
     run("DROP TABLE agent_events")
+    run("DROP INDEX agent_registration_tokens_by_device")
     run("ALTER TABLE agent_registration_tokens DROP COLUMN for_device_id")
+    run("DROP TABLE agent_presence")
     run(
         "DROP INDEX agent_devices_by_status, agent_devices_by_business_status, agent_devices_by_location, "
-        "agent_devices_by_text, agent_devices_unconfirmed"
+        "agent_devices_by_location_status, agent_devices_by_text, agent_devices_unconfirmed"
     )
     run(
         """

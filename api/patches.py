@@ -1,0 +1,25 @@
+"""Bodies of PATCH: what is left out stays as it is."""
+
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, model_validator
+
+
+class Patch(BaseModel):
+    """A change of some fields; null is only for those that may be empty, `clearable`."""
+
+    clearable: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def changes_something(self) -> Self:
+        """Refuse an empty change, and null where there must be a value."""
+        if not self.model_fields_set:
+            raise ValueError("name at least one field")
+        empty = {name for name in self.model_fields_set - self.clearable if getattr(self, name) is None}
+        if empty:
+            raise ValueError(f"{', '.join(sorted(empty))} can't be null")
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that the body names."""
+        return self.model_dump(exclude_unset=True)

@@ -1,0 +1,149 @@
+"""Software inventory: agents send lists, people read what is or was on a device and where in the fleet something is."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from agents.inventory import (
+    Removal,
+    Software,
+    SoftwareFilter,
+    SoftwareList,
+    Span,
+    find_software,
+    read_changes,
+    read_device,
+    read_software,
+    take_list,
+)
+from api.auth import CurrentAgent, CurrentPerson
+from api.cursors import Cursor, Limit, page_of, read_cursor
+from api.inventory_models import (
+    ChangePage,
+    FoundPage,
+    FoundSoftware,
+    InstalledSoftware,
+    Inventory,
+    Kind,
+    MergedInventory,
+    NameStart,
+    Search,
+    SoftwareChange,
+    SoftwarePage,
+    VersionPrefix,
+)
+from api.routes.agents import AgentId, Business
+from api.services import services_of
+from api.times import Time, in_utc
+from db.errors import RtsError
+
+router = APIRouter(prefix="/api/agents", tags=["inventory"])
+
+CLOCK_AHEAD = timedelta(minutes=10)
+
+
+class InventoryFromFutureError(RtsError):
+    """`collected_at` is more than 10 minutes ahead of the server: set the device's clock."""
+
+    code: ClassVar[str] = "collected_in_future"
+    status: ClassVar[int] = 422
+
+
+@router.get("/inventory/software")
+async def find_in_fleet(
+    request: Request,
+    person: CurrentPerson,
+    search: Annotated[NameStart, Query(description="the name's beginning, in any case")],
+    version: Annotated[
+        VersionPrefix, Query(description="a version or its beginning: 3.7 finds 3.7 and 3.7.9, not 3.70")
+    ] = "",
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> FoundPage:
+    """Find where in the fleet a software is now, among the devices that the caller may see."""
+    services = services_of(request)
+    after = read_cursor(cursor, str, UUID)
+    rows = await find_software(services.pool, person.tenant, search, version, after, limit + 1, services.clock())
+    page, more = page_of(rows, limit, "sort_key", "id")
+    return FoundPage(software=[found(dict(row)) for row in page], next_cursor=more)
+
+
+@router.post("/{agent_id}/inventory/software")
+async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory) -> MergedInventory:
+    """Take a list of software. Sent again, it changes nothing; one that is older than the newest changes nothing."""
+    services = services_of(request)
+    now = services.clock()
+    collected_at = body.collected_at or now
+    if collected_at > now + CLOCK_AHEAD:
+        raise InventoryFromFutureError
+    listed = SoftwareList(
+        collected_at,
+        body.mode == "full",
+        [Software(**entry.model_dump()) for entry in body.software],
+        [Removal(**entry.model_dump()) for entry in body.removed],
+    )
+    merged = await take_list(services.pool, agent.agent_id, listed, now)
+    return MergedInventory.model_validate(merged, from_attributes=True)
+
+
+@router.get("/{agent_id}/inventory/software")
+async def list_software(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    search: Annotated[Search | None, Query(description="text within the name or vendor, in any case")] = None,
+    software_type: Annotated[Kind | None, Query(description="only this type")] = None,
+    eol: Annotated[bool | None, Query(description="only what is past its end of life (true), or isn't (false)")] = None,
+    security: Annotated[bool | None, Query(description="only security software (true), or none (false)")] = None,
+    at: Annotated[Time | None, Query(description="what was installed then; default: what is now")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> SoftwarePage:
+    """List what is on a device, or was at a time; a customer gets 404 for another business's device.
+
+    To page through one state while new lists come in, pass the first page's `as_of` as `at`.
+    """
+    services = services_of(request)
+    now = services.clock()
+    device = await read_device(services.pool, person.tenant, agent_id)
+    wanted = SoftwareFilter(at, search, software_type, eol, security, read_cursor(cursor, str, UUID))
+    rows = await read_software(services.pool, person.tenant, agent_id, wanted, limit + 1, now)
+    page, more = page_of(rows, limit, "sort_key", "id")
+    software = [InstalledSoftware(**row) for row in page]
+    return SoftwarePage(software=software, next_cursor=more, as_of=at or now, inventory_at=device["inventory_at"])
+
+
+@router.get("/{agent_id}/inventory/software/changes")
+async def list_changes(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    since: Annotated[Time | None, Query(description="only from then on")] = None,
+    until: Annotated[Time | None, Query(description="only before then")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> ChangePage:
+    """List what was installed, removed and upgraded on a device, newest first.
+
+    What its first list held isn't a change: nobody knows when it came. `inventory_since` says when that list was taken.
+    """
+    services = services_of(request)
+    device = await read_device(services.pool, person.tenant, agent_id)
+    span = Span(since, until, read_cursor(cursor, time_of, str, UUID))
+    rows = await read_changes(services.pool, person.tenant, agent_id, span, limit + 1)
+    page, more = page_of(rows, limit, "at", "sort_key", "id")
+    changes = [SoftwareChange(**row) for row in page]
+    return ChangePage(changes=changes, next_cursor=more, inventory_since=device["inventory_since"])
+
+
+def found(row: dict[str, Any]) -> FoundSoftware:
+    """Return a row of the fleet's software with its business as an object of its own."""
+    business = Business(id=row.pop("business_id"), business_name=row.pop("business_name"))
+    return FoundSoftware(agent_id=row.pop("agent_device_id"), business=business, **row)
+
+
+def time_of(text: str) -> datetime:
+    """Return the time that a cursor holds; raises ValueError."""
+    return in_utc(datetime.fromisoformat(text))

@@ -1,0 +1,58 @@
+"""The services of a device: their state for people, and what employees expect of them."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, Field
+
+from agents.service_settings import change_service, read_services
+from api.auth import CurrentEmployee, CurrentPerson
+from api.inventory_models import Text255
+from api.patches import Patch
+from api.routes.agents import AgentId, MonitoredService
+from api.services import services_of
+
+router = APIRouter(prefix="/api/agents", tags=["services"])
+
+ServiceId = Annotated[UUID, Path(description="id of the service")]
+
+
+class Service(MonitoredService):
+    """A service of a device with everything that is known of it. Times in UTC."""
+
+    service_display_name: str | None
+    service_type: str | None = Field(description="systemd, windows_service, launchd …")
+
+
+class ServiceList(BaseModel):
+    """The services of a device in the order of their names."""
+
+    services: list[Service]
+
+
+class ServiceSettings(Patch):
+    """What to change; what is left out stays."""
+
+    clearable: ClassVar[frozenset[str]] = frozenset({"service_display_name"})
+
+    should_be_running: bool | None = Field(None, description="that it doesn't run is a fault")
+    auto_restart: bool | None = Field(None, description="it may be started again without asking")
+    service_display_name: Text255 | None = Field(None, description="a name for people; null: none")
+
+
+@router.get("/{agent_id}/services")
+async def list_services(request: Request, person: CurrentPerson, agent_id: AgentId) -> ServiceList:
+    """List the services of a device; a customer gets 404 for another business's device."""
+    rows = await read_services(services_of(request).pool, person.tenant, agent_id)
+    return ServiceList(services=[Service(**row) for row in rows])
+
+
+@router.patch("/{agent_id}/services/{service_id}")
+async def change_service_settings(
+    request: Request, employee: CurrentEmployee, agent_id: AgentId, service_id: ServiceId, body: ServiceSettings
+) -> Service:
+    """Change what is expected of a service."""
+    services = services_of(request)
+    row = await change_service(services.pool, agent_id, service_id, body.changes(), employee.actor, services.clock())
+    return Service(**row)
