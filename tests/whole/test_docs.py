@@ -1,5 +1,6 @@
 """The documentation can't rot: its examples run, its settings, error codes and commands exist."""
 
+import asyncio
 import json
 import os
 import re
@@ -15,12 +16,20 @@ from agents.tokens import Tokens
 from cli.main import app
 from db.clock import utc_now
 from db.settings import Settings
+from tests.live.sockets import Socket
 from tests.people import Employee, Tenant, make_tenant
-from tests.whole.processes import running_server
+from tests.whole.processes import ServerProcess, running_server
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = re.compile(r"```sh\n(curl .*?)```\n(?:```json\n(.*?)```)?", re.DOTALL)
+EXAMPLE = re.compile(
+    r"```sh\n(?P<command>curl .*?)```\n(?:```json\n(?P<shown>.*?)```)?|```live (?P<who>\w+)\n(?P<talk>.*?)```",
+    re.DOTALL,
+)
 README, API = (ROOT / "README.md").read_text(), (ROOT / "docs" / "api.md").read_text()
+PROTOCOL = (ROOT / "docs" / "agent-protocol.md").read_text()
+LEARNED = {
+    "token": "REGISTRATION_TOKEN", "agent_id": "AGENT", "agent_token": "AGENT_TOKEN", "command_id": "COMMAND",
+}  # fmt: skip
 
 
 def run_example(command: str, variables: dict[str, str]) -> str:
@@ -45,31 +54,65 @@ def assert_shows(shown: Any, answer: Any, where: str) -> None:
         assert answer == shown, where
 
 
+def learn(answer: Any) -> dict[str, str]:
+    """Return the variables that an answer teaches, wherever in it they stand."""
+    if isinstance(answer, list):
+        return {name: value for one in answer for name, value in learn(one).items()}
+    if not isinstance(answer, dict):
+        return {}
+    found = {name: value for inner in answer.values() for name, value in learn(inner).items()}
+    return found | {variable: str(answer[name]) for name, variable in LEARNED.items() if name in answer}
+
+
+async def talk(lines: str, url: str, token: str, variables: dict[str, str]) -> None:
+    """Hold a conversation of the live channel as the documentation shows it: `>` is said, `<` is heard."""
+    socket = await Socket.open(url.replace("http", "ws") + "/ws", token)
+    for line in lines.strip().splitlines():
+        message = json.loads(re.sub(r"\$(\w+)", lambda found: variables[found[1]], line[2:]))
+        if line.startswith(">"):
+            await socket.connection.send(json.dumps(message))
+            continue
+        heard = await socket.next(message["type"])
+        assert_shows(message, heard, line)
+        variables |= learn(heard)
+    await socket.close()
+
+
+async def follow(document: str, server: ServerProcess, variables: dict[str, str]) -> int:
+    """Run every example of a document in order and return how many there were."""
+    variables |= {"URL": server.url}
+    count = 0
+    for example in EXAMPLE.finditer(document):
+        count += 1
+        if example["talk"]:
+            tokens = {"agent": variables["AGENT_TOKEN"], "user": variables["USER"]}
+            await talk(example["talk"], server.url, tokens[example["who"]], variables)
+            continue
+        answer = await asyncio.to_thread(run_example, example["command"], variables)
+        if not example["shown"]:
+            assert answer == "204"
+            continue
+        assert_shows(json.loads(example["shown"]), json.loads(answer), example["command"])
+        variables |= learn(json.loads(answer))
+    return count
+
+
 @pytest.fixture
 async def reader(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
     """A tenant of its own: the examples show a list with one device."""
     return await make_tenant(pool, tokens, "Reader")
 
 
-def test_the_examples_of_the_api_run_and_answer_as_shown(
-    database: str, key_file: Path, tmp_path: Path, employee: Employee, reader: Tenant
+@pytest.mark.parametrize(("document", "examples"), [(API, 9), (PROTOCOL, 17)], ids=["api", "agent-protocol"])
+async def test_the_examples_run_and_answer_as_shown(
+    database: str, key_file: Path, tmp_path: Path, employee: Employee, reader: Tenant, document: str, examples: int
 ) -> None:
     variables = {
         "EMPLOYEE": employee.token, "USER": reader.user_token, "BUSINESS": str(reader.business_id),
         "NOW": utc_now().isoformat(timespec="seconds"),
     }  # fmt: skip
-    learned = {"token": "REGISTRATION_TOKEN", "agent_id": "AGENT", "agent_token": "AGENT_TOKEN"}
-    examples = EXAMPLE.findall(API)
-    assert len(examples) == 9
     with running_server(database, key_file, tmp_path) as server:
-        for command, shown in examples:
-            answer = run_example(command, variables | {"URL": server.url})
-            if not shown:
-                assert answer == "204"
-                continue
-            parsed = json.loads(answer)
-            assert_shows(json.loads(shown), parsed, command)
-            variables |= {variable: parsed[name] for name, variable in learned.items() if name in parsed}
+        assert await follow(document, server, variables) == examples
 
 
 def test_every_setting_is_in_the_readme() -> None:
