@@ -10,7 +10,20 @@ from fastapi import FastAPI
 from api.errors import RESPONSES, install_error_answers
 from api.limits import limited
 from api.openapi import describe
-from api.routes import agents, command_delivery, commands, health, history, registration
+from api.routes import (
+    agents,
+    command_delivery,
+    commands,
+    eol,
+    events,
+    health,
+    heartbeat,
+    history,
+    inventory,
+    lifecycle,
+    monitored_services,
+    registration,
+)
 from api.services import Services, open_services
 from db.clock import Clock, utc_now
 from db.pools import DatabaseAwayError
@@ -77,7 +90,12 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
 
     web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     install_error_answers(web, settings.retry_after_seconds)
-    for module in (commands, command_delivery, registration, agents, history, health):
+    # A router with fixed paths such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
+    modules = (
+        commands, command_delivery, registration, eol, inventory, monitored_services, agents, heartbeat, lifecycle,
+        events, history, health,
+    )  # fmt: skip
+    for module in modules:
         web.include_router(module.router, responses=RESPONSES)
     describe(web)
     return web

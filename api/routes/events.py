@@ -1,0 +1,51 @@
+"""GET /api/agents/{id}/events: what happened on a device and to it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from agents.event_log import read_events
+from api.auth import CurrentPerson
+from api.routes.agents import AgentId
+from api.services import services_of
+from api.text import StorableText
+
+router = APIRouter(prefix="/api/agents", tags=["events"])
+
+
+class DeviceEvent(BaseModel):
+    """Something that happened: told by the agent (`service_crashed`), or noticed here (`status_changed`)."""
+
+    id: int
+    event_type: str = Field(examples=["status_changed"])
+    occurred_at: datetime = Field(description="by the device's clock, where the agent told it")
+    received_at: datetime
+    data: dict[str, Any] = Field(description="of status_changed: from, to, why")
+
+
+class EventList(BaseModel):
+    """A page of events, newest first."""
+
+    events: list[DeviceEvent]
+    next_before: int | None = Field(description="pass as `before` for the next page; null on the last")
+
+
+@router.get("/{agent_id}/events")
+async def list_events(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    event_type: Annotated[
+        StorableText | None,
+        Query(min_length=1, max_length=100, description="only of this type", examples=["status_changed"]),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="events on a page")] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
+) -> EventList:
+    """Read a device's events of the last 90 days, newest first."""
+    rows = await read_events(services_of(request).pool, person.tenant, agent_id, event_type, before, limit + 1)
+    page = [DeviceEvent(**dict(row) | {"data": msgspec.json.decode(row["data"])}) for row in rows[:limit]]
+    return EventList(events=page, next_before=page[-1].id if len(rows) > limit else None)
