@@ -1,7 +1,8 @@
-"""Devices as people see them, and what changes one: list, read, heartbeat, revoke. Every read carries the tenant."""
+"""Devices as people see them, list and detail, and the heartbeat that keeps one. Every read carries the tenant."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -15,12 +16,26 @@ QUERIES = load_beside(__file__)
 
 @dataclass(frozen=True, slots=True)
 class DeviceFilter:
-    """Which devices a list holds; None filters nothing. `after` is (name, id) of the last device before this page."""
+    """Which devices a list holds; None filters nothing.
+
+    `search` is looked for in name and hostname, whatever its case; `after` is (name, id) of the last device before
+    this page.
+    """
 
     business_id: UUID | None = None
     statuses: list[str] | None = None
     service_location_id: UUID | None = None
+    search: str | None = None
+    clone_suspected: bool | None = None
     after: tuple[str, UUID] | None = None
+
+    def values(self, tenant: UUID | None, limit: int) -> tuple[Any, ...]:
+        """Return the parameters of the query `list_devices`."""
+        name, device_id = self.after or (None, None)
+        return (
+            tenant, self.business_id, self.statuses and sorted(set(self.statuses)), self.service_location_id,
+            name, device_id, limit, self.search and containing(self.search), self.clone_suspected,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +50,14 @@ async def list_devices(
     pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter, limit: int
 ) -> list[asyncpg.Record]:
     """Return a page of at most `limit` devices in the order of their names."""
-    name, device_id = wanted.after or (None, None)
-    return await pool.fetch(
-        QUERIES["list_devices"], tenant, wanted.business_id, wanted.statuses, wanted.service_location_id,
-        name, device_id, limit,
-    )  # fmt: skip
+    return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit))
+
+
+def containing(text: str) -> str:
+    """Return the pattern for ILIKE that finds `text` anywhere, with no character of it standing for others."""
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, "\\" + special)
+    return f"%{text}%"
 
 
 async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> asyncpg.Record:
@@ -71,9 +89,3 @@ async def heartbeat(
     if row is None:
         raise RevokedTokenError
     return row
-
-
-async def revoke_token(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, now: datetime) -> None:
-    """Refuse the device's token from now on; raises AgentNotFoundError."""
-    if await pool.fetchval(QUERIES["revoke_token"], device_id, tenant, now) is None:
-        raise AgentNotFoundError

@@ -1,35 +1,93 @@
 -- The registry's statements. Each that reads a device takes the caller's tenant (null: an employee, who sees all).
 
 -- create_registration_token --
--- Keep the hash of a new one-use token; foreign keys refuse an unknown business or employee.
--- $1 hash, $2 business, $3 location, $4 device name, $5 metrics interval, $6 expiry, $7 employee, $8 now.
-INSERT INTO agent_registration_tokens
-    (token_hash, business_id, service_location_id, device_name, metrics_interval_seconds, expires_at, created_by,
-     created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+-- Keep the hash of a new one-use token; foreign keys refuse an unknown business or employee. For a device that is
+-- there already, no row unless it is the business's. $1 hash, $2 business, $3 location, $4 device name, $5 metrics
+-- interval, $6 expiry, $7 device that is there already (or null), $8 now, $9 kind of actor, $10 employee, $11 address.
+WITH made AS (
+    INSERT INTO agent_registration_tokens
+        (token_hash, business_id, service_location_id, device_name, metrics_interval_seconds, expires_at,
+         for_device_id, created_by, created_at)
+    SELECT $1, $2, $3, COALESCE(d.device_name, $4), COALESCE(d.metrics_interval_seconds, $5), $6, d.id, $10, $8
+    FROM (SELECT) one LEFT JOIN agent_devices d ON d.id = $7 AND d.business_id = $2 AND NOT d.soft_delete
+    WHERE $7::uuid IS NULL OR d.id IS NOT NULL
+    RETURNING id, device_name
+), audited AS (
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
+    SELECT $8, $9, $10, $11::inet, 'registration_token_created', $7,
+           jsonb_build_object('business_id', $2::uuid, 'device_name', device_name)
+    FROM made
+)
+SELECT id FROM made
 
 -- location_in_business --
 -- Whether a location belongs to a business. $1 location, $2 business.
 SELECT EXISTS (SELECT FROM service_locations WHERE id = $1 AND business_id = $2)
 
+-- device_of_token --
+-- The device that a registration token is for, when it is there already; null for a new one. $1 token hash.
+SELECT for_device_id FROM agent_registration_tokens WHERE token_hash = $1
+
 -- register_device --
--- Use up a registration token and make its device, in one statement: two racing requests can't both win.
--- $1 hash of the registration token, $2 now, $3 new device id, $4 hash of its token, $5… what the agent says of it.
+-- Use up a registration token and make its device, or give a new token to the device that it is for, in one statement:
+-- two racing requests can't both win. A device that is there keeps its name, its place and what the agent doesn't say;
+-- all its tokens so far are refused from now on.
+-- $1 hash of the registration token, $2 now, $3 device id, $4 hash of its token, $5 to $15 what the agent says of it,
+-- $16 address of the call.
 WITH claimed AS (
-    UPDATE agent_registration_tokens
+    UPDATE agent_registration_tokens t
     SET used_at = $2, agent_device_id = $3
-    WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-    RETURNING business_id, service_location_id, device_name, metrics_interval_seconds, created_by
+    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $2
+      AND (t.for_device_id IS NULL
+           OR EXISTS (SELECT FROM agent_devices d
+                      WHERE d.id = t.for_device_id AND d.business_id = t.business_id AND NOT d.soft_delete))
+    RETURNING t.business_id, t.service_location_id, t.device_name, t.metrics_interval_seconds, t.created_by,
+              t.for_device_id
+), made AS (
+    INSERT INTO agent_devices
+        (id, agent_token, business_id, service_location_id, device_name, metrics_interval_seconds, created_by,
+         created_at, updated_at, config_changed_at, hostname, os_type, os_version, os_architecture, device_type,
+         ip_address, mac_address, cpu_model, total_memory_gb, total_disk_gb, agent_version)
+    SELECT $3, $4, business_id, service_location_id, device_name, metrics_interval_seconds, created_by,
+           $2, $2, $2, $5, $6, $7, $8, $9,
+           $10::inet, $11, $12, $13, $14, $15
+    FROM claimed WHERE for_device_id IS NULL
+    RETURNING id, business_id, service_location_id, metrics_interval_seconds
+), before AS (
+    SELECT d.id, d.status FROM agent_devices d JOIN claimed c ON c.for_device_id = d.id FOR NO KEY UPDATE OF d
+), renewed AS (
+    UPDATE agent_devices d
+    SET agent_token = $4, previous_agent_token = NULL, previous_token_until = NULL, rotation_requested_at = NULL,
+        hostname = COALESCE($5, d.hostname), os_type = COALESCE($6, d.os_type),
+        os_version = COALESCE($7, d.os_version), os_architecture = COALESCE($8, d.os_architecture),
+        device_type = COALESCE($9, d.device_type), ip_address = COALESCE($10::inet, d.ip_address),
+        mac_address = COALESCE($11, d.mac_address), cpu_model = COALESCE($12, d.cpu_model),
+        total_memory_gb = COALESCE($13, d.total_memory_gb), total_disk_gb = COALESCE($14, d.total_disk_gb),
+        agent_version = COALESCE($15, d.agent_version),
+        is_active = true, decommissioned_at = NULL, decommission_reason = NULL,
+        boot_at = NULL, boot_before = NULL, boot_returns = 0, clone_suspected_at = NULL,
+        status = 'offline', reported_status = 'online', status_due_at = NULL,
+        status_changed_at = CASE WHEN b.status <> 'offline' THEN $2 ELSE d.status_changed_at END,
+        updated_at = $2, config_changed_at = $2
+    FROM before b
+    WHERE d.id = b.id
+    RETURNING d.id, d.business_id, d.service_location_id, d.metrics_interval_seconds
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT id, 'registered_again', $2::timestamptz, $2, '{}'::jsonb FROM before
+    UNION ALL
+    SELECT id, 'status_changed', $2, $2,
+           jsonb_build_object('from', status, 'to', 'offline', 'why', 'it was registered again')
+    FROM before WHERE status <> 'offline'
+), audited AS (
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
+    SELECT $2, 'agent', $3, $16::inet,
+           CASE WHEN for_device_id IS NULL THEN 'device_registered' ELSE 'device_registered_again' END, $3
+    FROM claimed
 )
-INSERT INTO agent_devices
-    (id, agent_token, business_id, service_location_id, device_name, metrics_interval_seconds, created_by, created_at,
-     updated_at, config_changed_at, hostname, os_type, os_version, os_architecture, device_type, ip_address,
-     mac_address, cpu_model, total_memory_gb, total_disk_gb, agent_version)
-SELECT $3, $4, business_id, service_location_id, device_name, metrics_interval_seconds, created_by, $2,
-       $2, $2, $5, $6, $7, $8, $9, $10::inet,
-       $11, $12, $13, $14, $15
-FROM claimed
-RETURNING id, business_id, service_location_id, metrics_interval_seconds
+SELECT id, business_id, service_location_id, metrics_interval_seconds,
+       (SELECT count(pg_notify('rts_live', 'devices')::text) FROM before) AS woken
+FROM (SELECT * FROM made UNION ALL SELECT * FROM renewed) registered
 
 -- check_agent --
 -- The business of an agent whose token is good; no row when it is revoked or its device deactivated. $1 device,
@@ -87,32 +145,57 @@ SELECT t.config_updated, t.metrics_interval_seconds, t.business_id, t.rotate_tok
        (SELECT count(pg_notify('rts_live', 'devices')::text) FROM before WHERE new_status <> status) AS woken
 FROM beaten t
 
--- revoke_token --
--- Forget a device's token, so that nothing signed for it is taken any more. $1 device, $2 tenant, $3 now.
-UPDATE agent_devices
-SET agent_token = NULL, updated_at = $3
-WHERE id = $1 AND ($2::uuid IS NULL OR business_id = $2)
-RETURNING id
-
 -- list_devices --
--- A page of devices in the order of their names. $1 tenant, $2 business, $3 statuses, $4 location, $5 and $6 name and
--- id of the last device of the page before (null: the first page), $7 devices on a page.
+-- A page of devices in the order of their names. Parameters that are null fall out of the plan, so that each question
+-- walks the index that holds its answer in order; with several statuses, a page of each is merged. A location of
+-- another business is seen to be one before any device is read.
+-- $1 tenant, $2 business, $3 statuses, $4 location, $5 and $6 name and id of the last device of the page before (null:
+-- the first page), $7 devices on a page, $8 a pattern for ILIKE on name or hostname, $9 suspected to be cloned or not.
+WITH page AS (
+    SELECT found.id
+    FROM (
+        (SELECT d.id, d.device_name
+         FROM agent_devices d
+         WHERE NOT d.soft_delete AND $3::text[] IS NULL
+           AND ($1::uuid IS NULL OR d.business_id = $1)
+           AND ($2::uuid IS NULL OR d.business_id = $2)
+           AND ($4::uuid IS NULL OR d.service_location_id = $4)
+           AND ($5::text IS NULL OR (d.device_name, d.id) > ($5, $6::uuid))
+           AND ($8::text IS NULL OR (d.device_name || E'\n' || COALESCE(d.hostname, '')) ILIKE $8)
+           AND ($9::boolean IS NULL OR (d.clone_suspected_at IS NOT NULL) = $9)
+         ORDER BY d.device_name, d.id
+         LIMIT $7)
+        UNION ALL
+        SELECT of_status.id, of_status.device_name
+        FROM unnest($3) AS s (status), LATERAL (
+            SELECT d.id, d.device_name
+            FROM agent_devices d
+            WHERE NOT d.soft_delete AND d.status = s.status
+              AND ($1 IS NULL OR d.business_id = $1)
+              AND ($2 IS NULL OR d.business_id = $2)
+              AND ($4 IS NULL OR d.service_location_id = $4)
+              AND ($5 IS NULL OR (d.device_name, d.id) > ($5, $6))
+              AND ($8 IS NULL OR (d.device_name || E'\n' || COALESCE(d.hostname, '')) ILIKE $8)
+              AND ($9 IS NULL OR (d.clone_suspected_at IS NOT NULL) = $9)
+            ORDER BY d.device_name, d.id
+            LIMIT $7
+        ) of_status
+    ) found
+    WHERE $4 IS NULL OR COALESCE($1, $2) IS NULL
+       OR EXISTS (SELECT FROM service_locations WHERE id = $4 AND business_id = COALESCE($1, $2))
+    ORDER BY found.device_name, found.id
+    LIMIT $7
+)
 SELECT d.id, d.device_name, d.device_type, d.status, d.last_heartbeat, d.last_metrics_received, d.os_type,
        d.business_id, b.business_name, d.service_location_id, l.location_name,
        (d.current_metrics ->> 'cpu_percent')::double precision AS cpu_percent,
        (d.current_metrics ->> 'memory_percent')::double precision AS memory_percent,
        (d.current_metrics ->> 'disk_percent')::double precision AS disk_percent
-FROM agent_devices d
+FROM page
+JOIN agent_devices d USING (id)
 JOIN businesses b ON b.id = d.business_id
 LEFT JOIN service_locations l ON l.id = d.service_location_id
-WHERE NOT d.soft_delete
-  AND ($1::uuid IS NULL OR d.business_id = $1)
-  AND ($2::uuid IS NULL OR d.business_id = $2)
-  AND ($3::text[] IS NULL OR d.status = ANY ($3))
-  AND ($4::uuid IS NULL OR d.service_location_id = $4)
-  AND ($5::text IS NULL OR (d.device_name, d.id) > ($5, $6::uuid))
 ORDER BY d.device_name, d.id
-LIMIT $7
 
 -- get_device --
 -- One device with everything that its page shows, or no row. $1 device, $2 tenant.
@@ -120,13 +203,17 @@ SELECT d.id, d.device_name, d.device_type, d.status, d.os_type, d.os_version, d.
        d.agent_version, d.agent_last_updated, d.last_heartbeat, d.last_metrics_received, d.cpu_model,
        d.total_memory_gb, d.total_disk_gb, host(d.ip_address) AS ip_address, d.mac_address, d.monitoring_enabled,
        d.alerts_enabled, d.auto_remediation_enabled, d.metrics_interval_seconds, d.created_at, d.is_active,
+       d.enrolled_at, d.status_changed_at, d.clone_suspected_at, d.decommissioned_at, d.decommission_reason,
+       d.rotation_requested_at, CASE WHEN d.agent_token IS NULL THEN 'revoked' ELSE 'active' END AS token_state,
        d.business_id, b.business_name, d.service_location_id, l.location_name,
        d.current_collected_at, d.current_metrics,
        (SELECT count(*) FROM agent_alert_history h
         WHERE h.agent_device_id = d.id AND h.status IN ('active', 'acknowledged')) AS active_alerts,
        (SELECT COALESCE(jsonb_agg(jsonb_build_object(
-                   'name', s.service_name, 'status', s.status, 'pid', s.pid, 'last_checked', s.last_checked,
-                   'last_state_change', s.last_state_change, 'restart_count', s.restart_count
+                   'id', s.id, 'name', s.service_name, 'status', s.status, 'pid', s.pid,
+                   'should_be_running', s.should_be_running, 'auto_restart', s.auto_restart,
+                   'last_checked', s.last_checked, 'last_state_change', s.last_state_change,
+                   'restart_count', s.restart_count, 'state_changes', s.state_changes
                ) ORDER BY s.service_name), '[]')
         FROM agent_monitored_services s WHERE s.agent_device_id = d.id) AS monitored_services
 FROM agent_devices d

@@ -1,4 +1,7 @@
-"""How a device joins: an employee makes a one-use token, the agent spends it and gets a token of its own."""
+"""How a device joins: an employee makes a one-use token, the agent spends it and gets a token of its own.
+
+A token may be for a device that is there already: that one keeps its id, name and history, and gets a new token.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from agents.audit import Actor
 from agents.errors import (
     RegistrationRefusedError,
     UnknownBusinessError,
@@ -14,6 +18,7 @@ from agents.errors import (
     UnknownLocationError,
 )
 from agents.tokens import Tokens, new_registration_token, token_hash
+from db.errors import AgentNotFoundError
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -22,13 +27,17 @@ QUERIES = load_beside(__file__)
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a registration token is for; `metrics_interval_seconds` is how often its device will upload."""
+    """What a registration token is for; `metrics_interval_seconds` is how often its device will upload.
+
+    With `device_id` it is for a device that is there already, which keeps its own name, location and interval.
+    """
 
     business_id: UUID
     service_location_id: UUID | None
-    device_name: str
+    device_name: str | None
     lifetime: timedelta
     metrics_interval_seconds: int
+    device_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class SystemInfo:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A new device and its token; the token is shown once and never stored."""
+    """A device and its new token; the token is shown once and never stored."""
 
     agent_id: UUID
     agent_token: str
@@ -67,24 +76,27 @@ class Registered:
 
 
 async def create_registration_token(
-    pool: asyncpg.Pool, request: TokenRequest, employee_id: UUID, now: datetime
+    pool: asyncpg.Pool, request: TokenRequest, employee: Actor, now: datetime
 ) -> tuple[str, datetime]:
     """Return a new one-use token and its expiry (UTC).
 
-    Raises UnknownBusinessError, UnknownLocationError or UnknownEmployeeError.
+    Raises UnknownBusinessError, UnknownLocationError, UnknownEmployeeError, or AgentNotFoundError for a device that
+    isn't this business's.
     """
     token, expires_at = new_registration_token(), now + request.lifetime
     async with pool.acquire() as connection:
         await _check_location(connection, request)
         try:
-            await connection.execute(
+            made = await connection.fetchval(
                 QUERIES["create_registration_token"], token_hash(token), request.business_id,
                 request.service_location_id, request.device_name, request.metrics_interval_seconds,
-                expires_at, employee_id, now,
+                expires_at, request.device_id, now, *employee.values(),
             )  # fmt: skip
         except asyncpg.ForeignKeyViolationError as error:
             refused = UnknownEmployeeError if "created_by" in str(error.constraint_name) else UnknownBusinessError
             raise refused from error
+    if made is None:
+        raise AgentNotFoundError
     return token, expires_at
 
 
@@ -96,15 +108,24 @@ async def _check_location(connection: Connection, request: TokenRequest) -> None
 
 
 async def register(
-    pool: asyncpg.Pool, tokens: Tokens, registration_token: str, system: SystemInfo, now: datetime
+    pool: asyncpg.Pool,
+    tokens: Tokens,
+    registration_token: str,
+    system: SystemInfo,
+    now: datetime,
+    source: str | None = None,
 ) -> Registered:
-    """Spend a registration token and return the new device; raises RegistrationRefusedError."""
-    agent_id = uuid4()
+    """Spend a registration token and return the device; raises RegistrationRefusedError.
+
+    `source` is the address of the call, for the audit trail.
+    """
+    spent = token_hash(registration_token)
+    # What a token is for never changes, so it may be read before the statement that lets only one caller spend it.
+    agent_id = await pool.fetchval(QUERIES["device_of_token"], spent) or uuid4()
     agent_token = tokens.issue_agent(agent_id, now)
     row = await pool.fetchrow(
-        QUERIES["register_device"], token_hash(registration_token), now, agent_id, token_hash(agent_token),
-        *system.values(),
-    )  # fmt: skip
+        QUERIES["register_device"], spent, now, agent_id, token_hash(agent_token), *system.values(), source
+    )
     if row is None:
         raise RegistrationRefusedError
     return Registered(

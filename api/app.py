@@ -11,7 +11,20 @@ from api.errors import RESPONSES, install_error_answers
 from api.limits import limited
 from api.live.service import Live, open_live
 from api.openapi import describe
-from api.routes import agent_events, agents, command_delivery, commands, health, history, registration
+from api.routes import (
+    agents,
+    command_delivery,
+    commands,
+    eol,
+    events,
+    health,
+    heartbeat,
+    history,
+    inventory,
+    lifecycle,
+    monitored_services,
+    registration,
+)
 from api.services import Services, open_services
 from db.clock import Clock, utc_now
 from db.pools import DatabaseAwayError
@@ -82,7 +95,12 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
 
     web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     install_error_answers(web, settings.retry_after_seconds)
-    for module in (agent_events, commands, command_delivery, registration, agents, history, health):
+    # A router with fixed paths such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
+    modules = (
+        commands, command_delivery, registration, eol, inventory, monitored_services, agents, heartbeat, lifecycle,
+        events, history, health,
+    )  # fmt: skip
+    for module in modules:
         web.include_router(module.router, responses=RESPONSES)
     describe(web)
     return web

@@ -31,6 +31,7 @@ REFUSALS = {
     "413": "the body, unpacked, or the number of samples is over the limit",
     "415": "a Content-Encoding other than gzip",
     "422": "the body isn't {metrics: […]}, or the database refused its values",
+    "429": "too many calls of this agent or its business: again after Retry-After seconds",
     "503": "nothing was stored: send it again after Retry-After seconds",
 }
 

@@ -5,8 +5,9 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -57,6 +58,13 @@ class Settings(BaseSettings):
     enrol_within_seconds: int = Field(
         default=3600, ge=60, description="a device never heard this long after /register is removed"
     )
+
+    @model_validator(mode="after")
+    def a_warning_comes_first(self) -> Self:
+        """Refuse to call a device offline sooner than suspicious."""
+        if self.offline_after_intervals < self.warning_after_intervals:
+            raise ValueError("RTS_OFFLINE_AFTER_INTERVALS must not be less than RTS_WARNING_AFTER_INTERVALS")
+        return self
 
     @property
     def types_needing_approval(self) -> frozenset[str]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agents.command_delivery import settle_due_commands
+from agents.eol import apply_rules, reach_ends
+from agents.event_log import prune_events
+from agents.presence import Patience, lapse_enrolments, sweep
 from db.pools import Connection
 from db.settings import Settings
 from db.sql import load_beside
@@ -16,6 +19,7 @@ QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
 EACH_PASS = timedelta(0)
+Do = Callable[[Connection, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Duty:
 
     name: str
     every: timedelta
-    do: Callable[[Connection, datetime], Awaitable[None]]
+    do: Do
     without_scheduler: bool = False
 
 
@@ -34,11 +38,43 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("storage policies", EACH_PASS, run_policies(PolicyRunner()), without_scheduler=True),
         Duty("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True),
         Duty("due commands", EACH_PASS, settle_due_commands),
+        Duty("presence", EACH_PASS, watch_presence(settings)),
+        Duty("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
+        Duty("old events", timedelta(hours=1), prune_events),
+        Duty("end-of-life rules", EACH_PASS, apply_rules),
+        Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
         Duty("freshness", timedelta(minutes=5), watch_freshness),
     ]
 
 
-def run_policies(runner: PolicyRunner) -> Callable[[Connection, datetime], Awaitable[None]]:
+def watch_presence(settings: Settings) -> Do:
+    """Move devices that fall silent to warning and offline."""
+    patience = Patience(
+        timedelta(seconds=settings.heartbeat_interval_seconds),
+        settings.warning_after_intervals,
+        settings.offline_after_intervals,
+    )
+
+    async def do(connection: Connection, now: datetime) -> None:
+        changed = await sweep(connection, now, patience)
+        if changed:
+            log.info("%d devices changed their status by their silence", changed)
+
+    return do
+
+
+def end_enrolments(settings: Settings) -> Do:
+    """Remove devices that registered and were never heard."""
+
+    async def do(connection: Connection, now: datetime) -> None:
+        lapsed = await lapse_enrolments(connection, now, timedelta(seconds=settings.enrol_within_seconds))
+        if lapsed:
+            log.info("%d devices were never heard after they had registered, and are removed", lapsed)
+
+    return do
+
+
+def run_policies(runner: PolicyRunner) -> Do:
     """Refresh, columnstore and retention: TimescaleDB's jobs, where no scheduler of its own runs them."""
 
     async def do(connection: Connection, now: datetime) -> None:

@@ -12,14 +12,14 @@ from uuid import UUID
 from pydantic import BaseModel, Field, ValidationError
 
 from agents.command_delivery import finish_command, release_commands, start_command
-from agents.events import add_event
+from agents.event_log import add_event
 from api.errors import InvalidRequestError, faults_of
 from api.live.clients import Client, Message
 from api.live.hub import MOST_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
 from api.live.look import QUERIES, Look
-from api.routes.agent_events import AgentEvent
 from api.routes.command_delivery import CommandResult, Progress
+from api.routes.events import AgentEvent
 from api.services import Services
 from db.errors import RateLimitedError, RtsError
 from db.pools import AWAY, DatabaseAwayError

@@ -1,21 +1,18 @@
-"""Devices as people and agents see them: list, one device, heartbeat, revoke."""
+"""Devices as people see them: list and detail."""
 
-import base64
-import binascii
-import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
 
-from agents.devices import Beat, DeviceFilter, get_device, heartbeat, list_devices, revoke_token
-from api.auth import CurrentPerson, SignedAgent, current_employee
-from api.routes.registration import AgentConfig, config_of
-from api.services import services_of
-from api.text import StorableText, storable
+from agents.devices import DeviceFilter, get_device, list_devices
+from api.auth import CurrentPerson
+from api.cursors import make_cursor, read_cursor
+from api.services import Services, services_of
+from api.text import StorableText
 from db.errors import RtsError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -29,13 +26,6 @@ class InvalidFilterError(RtsError):
     """`status` is a comma-separated list of online, warning, offline, error, disabled."""
 
     code: ClassVar[str] = "invalid_filter"
-    status: ClassVar[int] = 422
-
-
-class InvalidCursorError(RtsError):
-    """`cursor` must be the next_cursor of the page before, unchanged."""
-
-    code: ClassVar[str] = "invalid_cursor"
     status: ClassVar[int] = 422
 
 
@@ -78,14 +68,18 @@ class AgentList(BaseModel):
 
 
 class MonitoredService(BaseModel):
-    """The newest known state of a service."""
+    """The newest known state of a service, and what is expected of it. Times in UTC."""
 
+    id: UUID
     name: str
     status: Literal["running", "stopped", "starting", "error"]
     pid: int | None
-    last_checked: datetime
+    should_be_running: bool
+    auto_restart: bool
+    last_checked: datetime = Field(description="time of the sample that said so")
     last_state_change: datetime
-    restart_count: int
+    restart_count: int = Field(description="how often it came back after a stop, or under another pid")
+    state_changes: int = Field(description="how often its status was another than in the sample before")
 
 
 class AgentDetail(BaseModel):
@@ -114,8 +108,15 @@ class AgentDetail(BaseModel):
     alerts_enabled: bool
     auto_remediation_enabled: bool
     metrics_interval_seconds: int
-    is_active: bool
+    is_active: bool = Field(description="false: deactivated or decommissioned, its calls are refused")
     created_at: datetime
+    enrolled_at: datetime | None = Field(description="its first heartbeat; null before")
+    status_changed_at: datetime | None
+    clone_suspected_at: datetime | None = Field(description="since when two devices seem to share its token")
+    decommissioned_at: datetime | None
+    decommission_reason: str | None
+    rotation_requested_at: datetime | None = Field(description="since when its agent is asked for a new token")
+    token_state: Literal["active", "revoked"] = Field(description="revoked: it needs a registration token for itself")
     current_metrics: dict[str, Any] = Field(description="the newest sample and its collected_at; {} before the first")
     active_alerts: int
     monitored_services: list[MonitoredService]
@@ -131,72 +132,39 @@ async def list_agents(
         str | None, Query(description="comma-separated statuses", examples=["online,offline"], max_length=100)
     ] = None,
     service_location_id: Annotated[UUID | None, Query(description="only those at this site")] = None,
+    search: Annotated[
+        StorableText | None,
+        Query(min_length=1, max_length=100, description="only those with this text in name or hostname, in any case"),
+    ] = None,
+    clone_suspected: Annotated[
+        bool | None, Query(description="only those whose token two devices seem to use (true), or don't (false)")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="devices on a page")] = 500,
     cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
 ) -> AgentList:
     """List the devices that the caller may see: a customer's own, for an employee all."""
-    wanted = DeviceFilter(business_id, statuses_of(status), service_location_id, read_cursor(cursor))
+    after = read_cursor(cursor, str, UUID)
+    wanted = DeviceFilter(business_id, statuses_of(status), service_location_id, search, clone_suspected, after)
     rows = await list_devices(services_of(request).pool, person.tenant, wanted, limit + 1)
     page = [ListedAgent(**nested(dict(row))) for row in rows[:limit]]
     more = len(rows) > limit
-    return AgentList(agents=page, next_cursor=make_cursor(page[-1]) if more else None)
+    return AgentList(agents=page, next_cursor=make_cursor(page[-1].device_name, page[-1].id) if more else None)
 
 
 @router.get("/{agent_id}")
 async def read_agent(request: Request, person: CurrentPerson, agent_id: AgentId) -> AgentDetail:
     """Read one device; a customer gets 404 for another business's."""
-    row = await get_device(services_of(request).pool, person.tenant, agent_id)
-    device = nested(dict(row))
+    return await detail_of(services_of(request), person.tenant, agent_id)
+
+
+async def detail_of(services: Services, tenant: UUID | None, device_id: UUID) -> AgentDetail:
+    """Return a device as its page shows it; raises AgentNotFoundError."""
+    device = nested(dict(await get_device(services.pool, tenant, device_id)))
     sample = msgspec.json.decode(device["current_metrics"] or "{}")
     if sample:
         sample = {"collected_at": device["current_collected_at"], **sample}
-    services = msgspec.json.decode(device["monitored_services"])
-    return AgentDetail(**device | {"current_metrics": sample, "monitored_services": services})
-
-
-class Heartbeat(BaseModel):
-    """A sign of life; `timestamp` is the device's clock."""
-
-    timestamp: AwareDatetime = Field(examples=["2026-05-03T14:05:00Z"])
-    status: Literal["online", "warning", "error"] = "online"
-    agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
-
-
-class HeartbeatAnswer(BaseModel):
-    """What the agent has to know now."""
-
-    config_updated: bool = Field(description="`config` has changed since the last heartbeat")
-    config: AgentConfig
-    pending_commands: int = Field(description="how many commands GET /{agent_id}/commands would hand out now")
-    cancel_commands: list[UUID] = Field(description="commands that the agent has begun and should stop")
-    rotate_token: bool = Field(description="ask for a new token with POST /{agent_id}/token/rotate")
-    clock_offset_seconds: float = Field(description="the device's clock minus the server's")
-
-
-@router.post("/{agent_id}/heartbeat")
-async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) -> HeartbeatAnswer:
-    """Note that a device is alive and tell it what waits for it."""
-    services = services_of(request)
-    now = services.clock()
-    overlap = timedelta(seconds=services.settings.token_overlap_seconds)
-    row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version), now, overlap)
-    services.limits.learn(agent.agent_id, row["business_id"])
-    return HeartbeatAnswer(
-        config_updated=row["config_updated"],
-        config=config_of(services.settings, row["metrics_interval_seconds"]),
-        pending_commands=row["pending_commands"],
-        cancel_commands=row["cancel_commands"],
-        rotate_token=row["rotate_token"],
-        clock_offset_seconds=round((body.timestamp - now).total_seconds(), 3),
-    )
-
-
-@router.delete("/{agent_id}/token", status_code=204, dependencies=[Depends(current_employee)])
-async def revoke_agent_token(request: Request, agent_id: AgentId) -> Response:
-    """Revoke a device's token: its uploads and heartbeats are refused with 401 from now on."""
-    services = services_of(request)
-    await revoke_token(services.pool, None, agent_id, services.clock())
-    return Response(status_code=204)
+    monitored = msgspec.json.decode(device["monitored_services"])
+    return AgentDetail(**device | {"current_metrics": sample, "monitored_services": monitored})
 
 
 def nested(row: dict[str, Any]) -> dict[str, Any]:
@@ -215,21 +183,3 @@ def statuses_of(text: str | None) -> list[str] | None:
     if not set(statuses) <= set(STATUSES):
         raise InvalidFilterError
     return statuses
-
-
-def make_cursor(last: ListedAgent) -> str:
-    """Return a cursor that begins after `last`."""
-    return base64.urlsafe_b64encode(json.dumps([last.device_name, str(last.id)]).encode()).decode()
-
-
-def read_cursor(cursor: str | None) -> tuple[str, UUID] | None:
-    """Return the name and id that a cursor holds; raises InvalidCursorError."""
-    if cursor is None:
-        return None
-    try:
-        name, device_id = json.loads(base64.urlsafe_b64decode(cursor))
-        if not isinstance(name, str):
-            raise InvalidCursorError
-        return storable(name), UUID(device_id)
-    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise InvalidCursorError from error

@@ -6,10 +6,18 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from agents.registration import SystemInfo, TokenRequest, create_registration_token, register
-from api.auth import CurrentEmployee
+from api.auth import CurrentEmployee, source_of
 from api.services import services_of
 from api.text import Name, StorableText
 from db.pools import database_errors
@@ -28,12 +36,23 @@ class NewRegistrationToken(BaseModel):
     )
 
     business_id: UUID
-    service_location_id: UUID | None = Field(None, description="a site of that business")
-    device_name: Name
+    agent_id: UUID | None = Field(
+        None, description="a device of that business which gets a new token and keeps its id, name, site and history"
+    )
+    service_location_id: UUID | None = Field(None, description="a site of that business, for a new device")
+    device_name: Name | None = Field(None, description="of a new device", validate_default=True)
     expires_in_hours: float = Field(24, gt=0, le=24 * 365)
     metrics_interval_seconds: int | None = Field(
-        None, ge=1, le=86_400, description="how often the device will sample; default 300"
+        None, ge=1, le=86_400, description="how often a new device will sample; default 300"
     )
+
+    @field_validator("device_name")
+    @classmethod
+    def a_new_device_has_a_name(cls, name: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a new device without a name."""
+        if name is None and info.data.get("agent_id") is None:
+            raise ValueError("a new device needs a name")
+        return name
 
 
 class RegistrationToken(BaseModel):
@@ -49,14 +68,14 @@ class RegistrationToken(BaseModel):
 async def new_registration_token(
     request: Request, employee: CurrentEmployee, body: NewRegistrationToken
 ) -> RegistrationToken:
-    """Make a one-use token with which one device can register."""
+    """Make a one-use token with which one device can register, a new one or again one that is there."""
     services = services_of(request)
     wanted = TokenRequest(
         body.business_id, body.service_location_id, body.device_name, timedelta(hours=body.expires_in_hours),
-        body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds,
+        body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds, body.agent_id,
     )  # fmt: skip
     with database_errors():
-        token, expires_at = await create_registration_token(services.pool, wanted, employee.id, services.clock())
+        token, expires_at = await create_registration_token(services.pool, wanted, employee.actor, services.clock())
     command = f"agent --server {services.settings.public_url} --token {token}"
     return RegistrationToken(
         token=token, expires_at=expires_at,
@@ -113,7 +132,7 @@ class AgentConfig(BaseModel):
 
 
 class RegisteredAgent(BaseModel):
-    """The new agent; its token is shown once."""
+    """The agent; its token is shown once."""
 
     agent_id: UUID
     agent_token: str
@@ -124,10 +143,12 @@ class RegisteredAgent(BaseModel):
 
 @router.post("/register")
 async def register_agent(request: Request, body: Registration) -> RegisteredAgent:
-    """Spend a registration token: the device gets an id and a permanent token of its own."""
+    """Spend a registration token: the device gets a permanent token of its own, and an id unless it has one."""
     services = services_of(request)
     with database_errors():
-        made = await register(services.pool, services.tokens, body.token, body.system(), services.clock())
+        made = await register(
+            services.pool, services.tokens, body.token, body.system(), services.clock(), source_of(request)
+        )
     return RegisteredAgent(
         agent_id=made.agent_id, agent_token=made.agent_token, business_id=made.business_id,
         service_location_id=made.service_location_id,

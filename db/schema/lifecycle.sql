@@ -28,21 +28,39 @@ UPDATE agent_devices SET enrolled_at = last_heartbeat,
 CREATE INDEX agent_devices_status_due ON agent_devices (status_due_at) WHERE status_due_at IS NOT NULL;
 -- Devices that registered and were never heard; the worker reads it.
 CREATE INDEX agent_devices_unconfirmed ON agent_devices (created_at)
-    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND NOT soft_delete;
+    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND agent_token IS NOT NULL AND NOT soft_delete;
+
+-- agent_presence --
+-- One row: until when nobody at all was heard, though several businesses' devices were due. Silence counts from then
+-- on: it was ours.
+CREATE TABLE agent_presence (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    deaf_until timestamptz
+);
+INSERT INTO agent_presence DEFAULT VALUES;
 
 -- agent_devices_listing --
 -- A page of the list costs the same whatever filters it: each index holds the order of the list behind its filter.
+-- Words are looked for in name and hostname, which a line's end keeps apart.
 CREATE INDEX agent_devices_by_status ON agent_devices (status, device_name, id) WHERE NOT soft_delete;
 CREATE INDEX agent_devices_by_business_status ON agent_devices (business_id, status, device_name, id)
     WHERE NOT soft_delete;
 CREATE INDEX agent_devices_by_location ON agent_devices (service_location_id, device_name, id) WHERE NOT soft_delete;
+CREATE INDEX agent_devices_by_location_status ON agent_devices (service_location_id, status, device_name, id)
+    WHERE NOT soft_delete;
+CREATE INDEX agent_devices_clones ON agent_devices (device_name, id)
+    WHERE clone_suspected_at IS NOT NULL AND NOT soft_delete;
+-- Not a partial index: the planner would not use its statistics, and take any text for a rare one.
 CREATE INDEX agent_devices_by_text ON agent_devices
-    USING gin ((device_name || ' ' || COALESCE(hostname, '')) gin_trgm_ops) WHERE NOT soft_delete;
+    USING gin ((device_name || E'\n' || COALESCE(hostname, '')) gin_trgm_ops);
 
 -- agent_registration_tokens_for_device --
 -- A token may be for a device that is there already: it gets a new token of its own and keeps its history.
 ALTER TABLE agent_registration_tokens
     ADD COLUMN for_device_id uuid REFERENCES agent_devices (id) ON DELETE CASCADE;
+-- Which token a device came with: it can be used again when the device was never heard.
+CREATE INDEX agent_registration_tokens_by_device ON agent_registration_tokens (agent_device_id)
+    WHERE agent_device_id IS NOT NULL;
 
 -- agent_events --
 -- What happened on a device or to it: told by its agent (`service_crashed`), or noticed here (`status_changed`).

@@ -1,0 +1,117 @@
+-- Who is there: the worker moves devices that fall silent from online to warning to offline, and removes those that
+-- registered and were never heard. Uploads and heartbeats bring a device back themselves.
+
+-- note_outage --
+-- Note in agent_presence that nobody at all was heard for a while although many devices of several businesses should
+-- have been: then it is ours, not theirs. Reads nothing unless a device is due, and little unless it is so. Returns a
+-- row when it is, with `known_until`: until when it was known before.
+-- $1 now, $2 how long nobody was heard, $3 heartbeat interval, $4 how many devices must be expected that often.
+WITH found AS (
+    SELECT one, deaf_until
+    FROM agent_presence
+    WHERE CASE
+        WHEN NOT EXISTS (SELECT FROM agent_devices WHERE status_due_at <= $1) THEN false
+        WHEN EXISTS (SELECT FROM agent_devices
+                     WHERE status_due_at IS NOT NULL
+                       AND (last_heartbeat > $1 - $2::interval OR last_metrics_received > $1 - $2::interval)) THEN false
+        ELSE (SELECT count(*) >= $4 AND count(DISTINCT business_id) > 1
+              FROM agent_devices
+              WHERE status_due_at IS NOT NULL
+                AND (last_heartbeat IS NOT NULL
+                     OR metrics_interval_seconds * interval '1 second' <= $3::interval))
+        END
+    FOR UPDATE
+)
+UPDATE agent_presence p
+SET deaf_until = $1
+FROM found f
+WHERE p.one = f.one
+RETURNING f.deaf_until AS known_until
+
+-- sweep --
+-- Look at the devices whose time has come, by when they were last heard, and say when each must be looked at next; null
+-- when silence can't change it any more. SKIP LOCKED: two workers never judge the same device. Returns how many were
+-- judged and how many changed. A device that sends heartbeats is expected as often as these, else as often as its
+-- uploads. $1 now, $2 heartbeat interval, $3 and $4 intervals of silence that are a warning and mean offline,
+-- $5 most devices.
+WITH due AS (
+    SELECT id, status, reported_status,
+           GREATEST(last_heartbeat, last_metrics_received) AS heard_at,
+           CASE WHEN last_heartbeat IS NULL THEN metrics_interval_seconds * interval '1 second'
+                ELSE $2::interval END AS every
+    FROM agent_devices
+    WHERE status_due_at <= $1
+    ORDER BY status_due_at
+    LIMIT $5
+    FOR NO KEY UPDATE SKIP LOCKED
+), silent AS (
+    SELECT d.*, GREATEST(d.heard_at, p.deaf_until) + d.every * $3::float8 AS warning_at,
+           GREATEST(d.heard_at, p.deaf_until) + d.every * $4::float8 AS offline_at
+    FROM due d CROSS JOIN agent_presence p
+), judged AS (
+    SELECT *, CASE WHEN status = 'disabled' THEN status
+                   WHEN heard_at IS NULL OR offline_at <= $1 THEN 'offline'
+                   WHEN warning_at <= $1 THEN 'warning'
+                   ELSE reported_status END AS new_status
+    FROM silent
+), swept AS (
+    UPDATE agent_devices d
+    SET status = j.new_status,
+        status_changed_at = CASE WHEN j.new_status <> j.status THEN $1 ELSE d.status_changed_at END,
+        status_due_at = CASE WHEN j.new_status IN ('disabled', 'offline') THEN NULL
+                             WHEN j.warning_at <= $1 THEN j.offline_at
+                             ELSE j.warning_at END
+    FROM judged j
+    WHERE d.id = j.id
+    RETURNING d.id, j.status AS was, j.new_status
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT id, 'status_changed', $1, $1,
+           jsonb_build_object('from', was, 'to', new_status, 'why',
+                              CASE WHEN new_status IN ('warning', 'offline') THEN 'it fell silent'
+                                   ELSE 'it is expected less often now' END)
+    FROM swept WHERE new_status <> was
+)
+SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed,
+       (SELECT count(pg_notify('rts_live', 'devices')::text)
+        FROM (SELECT FROM swept WHERE new_status <> was LIMIT 1) any_changed) AS woken
+FROM swept
+
+-- lapse_enrolments --
+-- Remove devices that registered, have a token and were never heard, and make the registration token that each came
+-- with usable again, if it has not expired: the same install command works once more. Returns how many there were.
+-- $1 now, $2 time in which a device must be heard, $3 most devices, $4 kind of actor, $5 actor, $6 address.
+WITH lapsed AS (
+    SELECT id
+    FROM agent_devices
+    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
+      AND created_at <= $1 - $2::interval
+      AND updated_at <= $1 - $2 AND is_active -- one that was restored and registered again has its time too
+    ORDER BY created_at
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+), removed AS (
+    UPDATE agent_devices d
+    SET soft_delete = true, deleted_at = $1, updated_at = $1, status_due_at = NULL, rotation_requested_at = NULL,
+        agent_token = NULL, previous_agent_token = NULL, previous_token_until = NULL
+    FROM lapsed l
+    WHERE d.id = l.id
+    RETURNING d.id
+), freed AS (
+    UPDATE agent_registration_tokens t
+    SET used_at = NULL, agent_device_id = NULL
+    FROM removed r
+    WHERE t.agent_device_id = r.id AND t.expires_at > $1
+    RETURNING r.id
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT id, 'enrolment_lapsed', $1, $1, '{}' FROM removed
+), audited AS (
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
+    SELECT $1, $4, $5::uuid, $6::inet, 'enrolment_lapsed', r.id,
+           jsonb_build_object('registration_token_usable', EXISTS (SELECT FROM freed f WHERE f.id = r.id))
+    FROM removed r
+)
+SELECT count(*) AS lapsed, (SELECT count(pg_notify('rts_live', 'devices')::text)
+                            FROM (SELECT FROM removed LIMIT 1) any_removed) AS woken
+FROM removed

@@ -1,0 +1,70 @@
+"""What an agent calls to keep its place: heartbeat, and a new token for itself."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+
+from agents.credentials import rotate_token
+from agents.devices import Beat, heartbeat
+from api.auth import CurrentAgent, SignedAgent
+from api.routes.registration import AgentConfig, config_of
+from api.services import services_of
+from api.text import StorableText
+
+router = APIRouter(prefix="/api/agents", tags=["agents"])
+
+
+class Heartbeat(BaseModel):
+    """A sign of life; `timestamp` is the device's clock."""
+
+    timestamp: AwareDatetime = Field(examples=["2026-05-03T14:05:00Z"])
+    status: Literal["online", "warning", "error"] = "online"
+    agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
+
+
+class HeartbeatAnswer(BaseModel):
+    """What the agent has to know now."""
+
+    config_updated: bool = Field(description="`config` has changed since the last heartbeat")
+    config: AgentConfig
+    pending_commands: int = Field(description="how many commands GET /{agent_id}/commands would hand out now")
+    cancel_commands: list[UUID] = Field(description="commands that the agent has begun and should stop")
+    rotate_token: bool = Field(description="ask for a new token with POST /{agent_id}/token/rotate")
+    clock_offset_seconds: float = Field(description="the device's clock minus the server's")
+
+
+@router.post("/{agent_id}/heartbeat")
+async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) -> HeartbeatAnswer:
+    """Note that a device is alive and tell it what waits for it."""
+    services = services_of(request)
+    now = services.clock()
+    overlap = timedelta(seconds=services.settings.token_overlap_seconds)
+    row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version), now, overlap)
+    services.limits.learn(agent.agent_id, row["business_id"])
+    return HeartbeatAnswer(
+        config_updated=row["config_updated"],
+        config=config_of(services.settings, row["metrics_interval_seconds"]),
+        pending_commands=row["pending_commands"],
+        cancel_commands=row["cancel_commands"],
+        rotate_token=row["rotate_token"],
+        clock_offset_seconds=round((body.timestamp - now).total_seconds(), 3),
+    )
+
+
+class NewAgentToken(BaseModel):
+    """The agent's new token, shown once. The one before is refused some time after this one's first use."""
+
+    agent_token: str
+
+
+@router.post("/{agent_id}/token/rotate")
+async def rotate_own_token(request: Request, agent: CurrentAgent) -> NewAgentToken:
+    """Get a new token: keep it, then use it. When this answer is lost, ask again with the old one."""
+    services = services_of(request)
+    token = await rotate_token(
+        services.pool, services.tokens, agent.agent_id, agent.token_hash, agent.actor, services.clock()
+    )
+    return NewAgentToken(agent_token=token)

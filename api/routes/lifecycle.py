@@ -1,0 +1,181 @@
+"""A device's life, led by employees: change, deactivate, decommission, delete, restore; its token; its trail."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from agents.audit import read_audit
+from agents.credentials import request_rotation, revoke_token
+from agents.event_log import check_known
+from agents.lifecycle import (
+    DeviceChange,
+    activate,
+    change_device,
+    deactivate,
+    decommission,
+    delete_device,
+    dismiss_clone,
+    restore,
+)
+from api.auth import CurrentEmployee
+from api.routes.agents import AgentDetail, AgentId, detail_of
+from api.services import services_of
+from api.text import Name, StorableText
+
+router = APIRouter(prefix="/api/agents", tags=["lifecycle"])
+
+
+class DeviceChanges(BaseModel):
+    """What is to change of a device; what is left out stays. Only the site may be null: the device stands at none."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"metrics_interval_seconds": 60}]})
+
+    device_name: Name | None = None
+    service_location_id: UUID | None = Field(None, description="a site of the device's business, or null")
+    device_type: Literal["desktop", "server", "laptop", "vm"] | None = None
+    metrics_interval_seconds: int | None = Field(None, ge=1, le=86_400, description="told at the next heartbeat")
+    monitoring_enabled: bool | None = None
+    alerts_enabled: bool | None = None
+    auto_remediation_enabled: bool | None = None
+
+    @model_validator(mode="after")
+    def no_nulls(self) -> Self:
+        """Refuse null for what can't be empty."""
+        nulls = {name for name in self.model_fields_set if getattr(self, name) is None} - {"service_location_id"}
+        if nulls:
+            raise ValueError(f"{', '.join(sorted(nulls))} can't be null: leave it out to keep it")
+        return self
+
+    def change(self) -> DeviceChange:
+        """Return the same for the registry."""
+        values = self.model_dump(exclude_unset=True)
+        return DeviceChange(set_location="service_location_id" in values, **values)
+
+
+class Decommissioning(BaseModel):
+    """Why a device is taken out of service."""
+
+    reason: Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] = Field(
+        examples=["replaced by front-desk-2"]
+    )
+
+
+class AuditEntry(BaseModel):
+    """Who did what, when and from where."""
+
+    id: int
+    at: datetime
+    actor_kind: Literal["employee", "user", "agent", "system"]
+    actor_id: UUID | None = Field(description="employee, user or agent; null for the system")
+    source: str | None = Field(description="the address that the call came from")
+    action: str = Field(examples=["device_deactivated"])
+    command_id: UUID | None
+    details: dict[str, Any]
+
+
+class AuditTrail(BaseModel):
+    """A page of the trail, newest first."""
+
+    entries: list[AuditEntry]
+    next_before: int | None = Field(description="pass as `before` for the next page; null on the last")
+
+
+@router.patch("/{agent_id}")
+async def change_agent(
+    request: Request, employee: CurrentEmployee, agent_id: AgentId, body: DeviceChanges
+) -> AgentDetail:
+    """Change name, site, type, interval or switches of a device."""
+    services = services_of(request)
+    await change_device(services.pool, agent_id, body.change(), employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+@router.post("/{agent_id}/deactivate")
+async def deactivate_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+    """Refuse a device's calls with 401 until it is activated again; its token stays."""
+    services = services_of(request)
+    await deactivate(services.pool, agent_id, employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+@router.post("/{agent_id}/activate")
+async def activate_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+    """Take a deactivated device's calls again; it is offline until it is heard."""
+    services = services_of(request)
+    await activate(services.pool, agent_id, employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+@router.post("/{agent_id}/decommission")
+async def decommission_agent(
+    request: Request, employee: CurrentEmployee, agent_id: AgentId, body: Decommissioning
+) -> AgentDetail:
+    """Take a device out of service: its token is revoked, its open commands are cancelled, its history stays."""
+    services = services_of(request)
+    await decommission(services.pool, agent_id, body.reason, employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+@router.delete("/{agent_id}", status_code=204)
+async def delete_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+    """Hide a device everywhere and refuse its calls; `restore` brings it back."""
+    services = services_of(request)
+    await delete_device(services.pool, agent_id, employee.actor, services.clock())
+    return Response(status_code=204)
+
+
+@router.post("/{agent_id}/restore")
+async def restore_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+    """Bring back a deleted, lapsed or decommissioned device: active, offline until it is heard.
+
+    Where `token_state` is revoked, it needs a registration token for its agent_id.
+    """
+    services = services_of(request)
+    await restore(services.pool, agent_id, employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+@router.post("/{agent_id}/token/rotation")
+async def ask_for_rotation(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+    """Have the agent fetch a new token at its next heartbeat."""
+    services = services_of(request)
+    await request_rotation(services.pool, agent_id, employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+@router.delete("/{agent_id}/token", status_code=204)
+async def revoke_agent_token(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+    """Revoke a device's tokens: its uploads and heartbeats are refused with 401 from now on."""
+    services = services_of(request)
+    await revoke_token(services.pool, agent_id, employee.actor, services.clock())
+    return Response(status_code=204)
+
+
+@router.delete("/{agent_id}/clone-suspicion", status_code=204)
+async def dismiss_suspicion(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+    """Say that the device isn't cloned, or isn't any more; a new suspicion is reported again."""
+    services = services_of(request)
+    await dismiss_clone(services.pool, agent_id, employee.actor, services.clock())
+    return Response(status_code=204)
+
+
+@router.get("/{agent_id}/audit")
+async def read_trail(
+    request: Request,
+    employee: CurrentEmployee,
+    agent_id: AgentId,
+    limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
+) -> AuditTrail:
+    """Read who did what to a device and its commands, newest first; that of a deleted device too."""
+    del employee
+    pool = services_of(request).pool
+    rows = await read_audit(pool, agent_id, before, limit + 1)
+    if not rows:
+        await check_known(pool, None, agent_id, deleted_too=True)
+    entries = [AuditEntry(**row | {"details": msgspec.json.decode(row["details"])}) for row in rows[:limit]]
+    return AuditTrail(entries=entries, next_before=entries[-1].id if len(rows) > limit else None)

@@ -1,0 +1,214 @@
+"""The list of devices: everyone's own, filters, search, paging."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from agents.tokens import Tokens
+from tests.calls import MINUTE, error_of, listed, told
+from tests.conftest import MakeDevice
+from tests.devices import Device, sample
+from tests.people import Employee, Tenant, make_tenant
+
+
+@pytest.fixture
+async def dora(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
+    """A tenant for one test."""
+    return await make_tenant(pool, tokens, "Dora")
+
+
+async def test_each_sees_his_own_devices_and_an_employee_all(
+    make_device: MakeDevice, client: httpx.AsyncClient, employee: Employee, alice: Tenant, bob: Tenant, charlie: Tenant
+) -> None:
+    of_alice, of_bob = await make_device(alice), await make_device(bob)
+
+    async def ids(headers: dict[str, str]) -> set[str]:
+        return {found["id"] for found in await listed(client, headers, limit=1000)}
+
+    assert str(of_alice.agent_id) in await ids(alice.headers)
+    assert str(of_bob.agent_id) in await ids(bob.headers)
+    assert not await ids(alice.headers) & await ids(bob.headers)
+    assert await ids(charlie.headers) == set()
+    assert {str(of_alice.agent_id), str(of_bob.agent_id)} <= await ids(employee.headers)
+    assert (await client.get("/api/agents")).status_code == 401
+
+
+async def test_a_device_sees_no_list(device: Device) -> None:
+    response = await device.client.get("/api/agents", headers=device.headers)
+    assert error_of(response) == (401, "invalid_token")
+
+
+async def test_a_listed_device_shows_its_newest_percentages(make_device: MakeDevice, dora: Tenant) -> None:
+    device = await make_device(dora, name="printer")
+    await device.accepted(sample(MINUTE, cpu_percent=99, memory_percent=9), sample(cpu_percent=12.5, disk_percent=0))
+    await told(device)
+    (found,) = await listed(device.client, dora.headers)
+    assert datetime.fromisoformat(found.pop("last_heartbeat"))
+    assert datetime.fromisoformat(found.pop("last_metrics_received"))
+    assert found == {
+        "id": str(device.agent_id), "device_name": "printer", "status": "online", "os_type": "linux",
+        "device_type": None, "cpu_percent": 12.5, "memory_percent": None, "disk_percent": 0.0,
+        "business": {"id": str(dora.business_id), "business_name": "Dora"},
+        "service_location": {"id": str(dora.location_id), "location_name": "Dora's site"},
+    }  # fmt: skip
+
+
+async def test_filters_narrow_the_list(
+    make_device: MakeDevice, client: httpx.AsyncClient, employee: Employee, dora: Tenant, bob: Tenant
+) -> None:
+    await make_device(bob)
+    for name in ("off", "on"):
+        device = await make_device(dora, name=name)
+    await told(device)
+
+    async def names(**query: Any) -> list[str]:
+        found = await listed(client, employee.headers, **{"business_id": str(dora.business_id)} | query)
+        return [agent["device_name"] for agent in found]
+
+    assert await names() == ["off", "on"]
+    assert await names(status="online") == ["on"]
+    assert await names(status="online,offline") == ["off", "on"]
+    assert await names(status="error, disabled") == []
+    assert await names(service_location_id=str(dora.location_id)) == ["off", "on"]
+    assert await names(service_location_id=str(bob.location_id)) == []
+
+
+async def test_filtering_by_another_business_shows_nothing(
+    make_device: MakeDevice, client: httpx.AsyncClient, alice: Tenant, bob: Tenant
+) -> None:
+    await make_device(alice)
+    await make_device(bob)
+    assert await listed(client, alice.headers, business_id=str(bob.business_id)) == []
+    assert await listed(client, alice.headers, service_location_id=str(bob.location_id)) == []
+    assert await listed(client, alice.headers, business_id=str(alice.business_id)) != []
+
+
+async def test_the_path_with_a_slash_is_the_same(client: httpx.AsyncClient, alice: Tenant) -> None:
+    both = [await client.get(f"/api/agents{slash}", headers=alice.headers) for slash in ("", "/")]
+    assert [response.status_code for response in both] == [200, 200]
+    assert both[0].json() == both[1].json()
+
+
+async def test_paging_gives_every_device_once_in_order(
+    make_device: MakeDevice, client: httpx.AsyncClient, dora: Tenant
+) -> None:
+    for name in ("same", "same", "same", "É", "a b/c?&=+", "zoë", "same", "10", "9"):
+        await make_device(dora, name=name)
+    everything = await listed(client, dora.headers)
+    assert len(everything) == 9
+    same = [found["id"] for found in everything if found["device_name"] == "same"]
+    assert same == sorted(same)
+    for limit in (1, 2, 3, 8, 9, 10):
+        pages: list[dict[str, Any]] = []
+        query: dict[str, Any] = {"limit": limit}
+        while query:
+            page = (await client.get("/api/agents", params=query, headers=dora.headers)).json()
+            assert 0 < len(page["agents"]) <= limit
+            pages += page["agents"]
+            query = {"limit": limit, "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+        assert pages == everything
+
+
+async def test_a_cursor_of_anothers_page_shows_only_ones_own(
+    make_device: MakeDevice, client: httpx.AsyncClient, alice: Tenant, dora: Tenant
+) -> None:
+    for name in ("a", "b"):
+        await make_device(dora, name=name)
+    await make_device(alice, name="z")
+    cursor = (await client.get("/api/agents", params={"limit": 1}, headers=dora.headers)).json()["next_cursor"]
+    found = await listed(client, alice.headers, cursor=cursor, limit=1000)
+    assert {agent["business"]["id"] for agent in found} == {str(alice.business_id)}
+
+
+def packed(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"cursor": "nonsense"}, {"cursor": "é"}, {"cursor": packed(["a"])}, {"cursor": packed(["a", "b"])},
+        {"cursor": packed([1, str(uuid4())])}, {"cursor": packed(["a\0", str(uuid4())])}, {"cursor": "x" * 2001},
+        {"status": ""}, {"status": "online,"}, {"status": "ONLINE"}, {"status": "online;offline"},
+        {"business_id": "alice"}, {"service_location_id": "1"}, {"limit": 0}, {"limit": 1001}, {"limit": "all"},
+        {"search": ""}, {"search": "x" * 101}, {"search": "a\0"}, {"clone_suspected": "perhaps"},
+    ],
+)  # fmt: skip
+async def test_a_question_that_doesnt_fit_is_refused(
+    client: httpx.AsyncClient, alice: Tenant, query: dict[str, str]
+) -> None:
+    response = await client.get("/api/agents", params=query, headers=alice.headers)
+    assert response.status_code == 422
+    assert response.json()["error"]["code"] in ("invalid_request", "invalid_cursor", "invalid_filter")
+
+
+# Search
+
+
+async def test_a_search_finds_text_in_name_or_hostname_in_any_case(
+    make_device: MakeDevice, client: httpx.AsyncClient, dora: Tenant, pool: asyncpg.Pool
+) -> None:
+    for name, hostname in (
+        ("Front-Desk", "pc-17"), ("back office", "Desk.example"), ("100% CPU", "a_b"), ("100 x", "axb"),
+        ("back\\slash", None), ("Ünal", None),
+    ):  # fmt: skip
+        device = await make_device(dora, name=name)
+        await pool.execute("UPDATE agent_devices SET hostname = $2 WHERE id = $1", device.agent_id, hostname)
+
+    async def found(search: str) -> list[str]:
+        return sorted(agent["device_name"] for agent in await listed(client, dora.headers, search=search))
+
+    assert await found("desk") == ["Front-Desk", "back office"]
+    assert await found("PC-17") == ["Front-Desk"]
+    assert await found("17") == ["Front-Desk"]
+    assert await found("0%") == ["100% CPU"]
+    assert await found("a_b") == ["100% CPU"]
+    assert await found("k\\s") == ["back\\slash"]
+    assert await found("ünal") == ["Ünal"]
+    assert await found("desk pc") == []
+    assert await found("k_office") == []
+    assert len(await found("a")) == 5
+
+
+async def test_a_search_finds_only_ones_own(
+    make_device: MakeDevice, client: httpx.AsyncClient, employee: Employee, alice: Tenant, dora: Tenant
+) -> None:
+    for tenant in (alice, dora):
+        await make_device(tenant, name="needle-4711")
+    for headers, count in ((alice.headers, 1), (dora.headers, 1), (employee.headers, 2)):
+        assert len(await listed(client, headers, search="needle-4711")) == count
+
+
+async def test_filters_work_together_page_by_page(
+    make_device: MakeDevice, client: httpx.AsyncClient, employee: Employee, dora: Tenant, pool: asyncpg.Pool
+) -> None:
+    statuses = ("online", "offline", "warning")
+    for number in range(12):
+        device = await make_device(dora, name=f"node-{number % 6}")
+        await pool.execute(
+            "UPDATE agent_devices SET status = $2, clone_suspected_at = $3 WHERE id = $1",
+            device.agent_id, statuses[number % 3], datetime.now(UTC) if number % 2 else None,
+        )  # fmt: skip
+    everything = await listed(client, dora.headers)
+    for status in (None, "online", "warning,online", "online,online"):
+        for clone in (None, True, False):
+            query = {"status": status, "clone_suspected": clone, "search": "NODE", "business_id": dora.business_id}
+            wanted = {name: str(value).lower() for name, value in query.items() if value is not None}
+            pages, more = [], {"limit": "2"} | wanted
+            while more:
+                page = (await client.get("/api/agents", params=more, headers=employee.headers)).json()
+                pages += page["agents"]
+                more = {**wanted, "limit": "2", "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+            expected = [
+                agent
+                for agent in everything
+                if (status is None or agent["status"] in status.split(","))
+                and (clone is None or (int(agent["device_name"][-1]) % 2 == 1) == clone)
+            ]
+            assert pages == expected

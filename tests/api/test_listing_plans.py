@@ -1,0 +1,140 @@
+"""A page of the list costs the same among 100,000 devices, whatever it is filtered by: the plans say how many rows."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from agents.devices import QUERIES, DeviceFilter
+
+DEVICES = 100_000
+PAGE = 51
+STATUSES = ("online", "warning", "offline", "error")
+
+
+class Fleet:
+    """100,000 devices that no other connection sees: half of them one business's, the others' of 50."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self.large, self.small = uuid4(), uuid4()
+        self.large_site, self.small_site = uuid4(), uuid4()
+
+    async def make(self) -> None:
+        """Insert without the indexes of the list, which are made afterwards: that takes half as long."""
+        indexes = await self.connection.fetch(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'agent_devices' "
+            "AND (indexdef LIKE '%device_name%' OR indexdef LIKE '%gin%')"
+        )
+        assert len(indexes) >= 7
+        for name, _ in indexes:
+            await self.connection.execute(f"DROP INDEX {name}")
+        await self.insert()
+        for _, definition in indexes:
+            await self.connection.execute(definition)
+        await self.connection.execute("ANALYZE agent_devices")
+
+    async def insert(self) -> None:
+        others = [uuid4() for _ in range(49)]
+        await self.connection.execute(
+            "INSERT INTO businesses (id, business_name) SELECT b, 'Fleet' FROM unnest($1::uuid[]) b",
+            [self.large, self.small, *others],
+        )
+        await self.connection.execute(
+            "INSERT INTO service_locations (id, business_id, location_name) VALUES ($1, $2, 'l'), ($3, $4, 's')",
+            self.large_site, self.large, self.small_site, self.small,
+        )  # fmt: skip
+        # Of 1,000 devices one is suspected, 20 are silent: what is looked for is seldom, and lies anywhere.
+        await self.connection.execute(
+            """
+            INSERT INTO agent_devices (business_id, service_location_id, device_name, hostname, status,
+                                       clone_suspected_at)
+            SELECT CASE WHEN n % 2 = 0 THEN $1::uuid ELSE ($2::uuid[])[n / 2 % 50 + 1] END,
+                   CASE WHEN n % 2 = 0 THEN $3::uuid WHEN n / 2 % 50 = 0 THEN $4 END,
+                   'device-' || md5(n::text), 'host-' || n || CASE WHEN n % 5000 = 0 THEN '-needle' ELSE '' END,
+                   CASE WHEN n % 1000 < 980 THEN 'online' WHEN n % 1000 < 990 THEN 'offline' ELSE 'warning' END,
+                   CASE WHEN n % 1000 = 7 OR n % 2000 = 4 THEN now() END
+            FROM generate_series(1, $5::int) n
+            """,
+            self.large, [self.small, *others], self.large_site, self.small_site, DEVICES,
+        )  # fmt: skip
+
+    async def plan(self, wanted: DeviceFilter, tenant: UUID | None) -> dict[str, Any]:
+        explained = await self.connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES['list_devices']}", *wanted.values(tenant, PAGE)
+        )
+        plan: dict[str, Any] = json.loads(explained)[0]["Plan"]
+        return plan
+
+
+@pytest.fixture(scope="module")
+async def fleet(database: str) -> AsyncIterator[Fleet]:
+    connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
+    transaction = connection.transaction()
+    await transaction.start()
+    made = Fleet(connection)
+    await made.make()
+    yield made
+    await transaction.rollback()
+    await connection.close()
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """How many rows of agent_devices, or of its indexes, were looked at."""
+    counted = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return sum(
+        int(node["Actual Loops"] * sum(node.get(name, 0) for name in counted))
+        for node in nodes(plan)
+        if node.get("Relation Name") == "agent_devices" or node["Node Type"] == "Bitmap Index Scan"
+    )
+
+
+FILTERS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "usual status": {"statuses": ["online"]},
+    "rare status": {"statuses": ["offline"]},
+    "absent status": {"statuses": ["error"]},
+    "all statuses": {"statuses": list(STATUSES)},
+    "large site": {"site": "large"},
+    "small site": {"site": "small"},
+    "rare status at the large site": {"site": "large", "statuses": ["offline", "error"]},
+    "rare text": {"search": "needle"},
+    "usual text": {"search": "device-"},
+    "absent text": {"search": "nowhere"},
+    "usual text and rare status": {"search": "device-", "statuses": ["offline"]},
+    "rare text at the large site": {"search": "NEEDLE", "site": "large"},
+    "suspected": {"clone_suspected": True},
+    "not suspected": {"clone_suspected": False},
+    "suspected and usual status": {"clone_suspected": True, "statuses": ["online"]},
+}
+
+
+@pytest.mark.parametrize("page", ["first", "later"])
+@pytest.mark.parametrize("who", ["employee", "large", "small", "employee of large", "employee of small"])
+@pytest.mark.parametrize("name", FILTERS)
+async def test_a_page_reads_a_few_times_its_rows(fleet: Fleet, name: str, who: str, page: str) -> None:
+    values = FILTERS[name].copy()
+    sites = {"large": fleet.large_site, "small": fleet.small_site, None: None}
+    values["service_location_id"] = sites[values.pop("site", None)]
+    businesses = {"large": fleet.large, "small": fleet.small}
+    tenant = businesses.get(who)
+    if who.startswith("employee of"):
+        values["business_id"] = businesses[who.removeprefix("employee of ")]
+    wanted = DeviceFilter(**values)
+    if page == "later":
+        wanted = replace(wanted, after=("device-9", uuid4()))  # in the midst of the names
+    plan = await fleet.plan(wanted, tenant)
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "agent_devices"]
+    assert not any(node["Node Type"] == "Seq Scan" for node in scans), json.dumps(plan, indent=1)
+    statuses = len(wanted.statuses or (1,))
+    assert rows_read(plan) <= 5 * PAGE * (statuses + 1), f"{rows_read(plan)} rows: {json.dumps(plan, indent=1)}"
