@@ -198,7 +198,7 @@ async def test_an_e_mail_says_what_and_where(
     (envelope,) = mailbox[0].messages
     assert envelope.rcpt_tos == ["tess@msp.example"]
     message = message_from_bytes(envelope.content, policy=default)
-    assert message["Subject"].startswith("[warning] High CPU on server-1: 95 (cpu_percent: all > 90 percent")
+    assert message["Subject"].strip().startswith("[warning] High CPU on server-1: 95 (cpu_percent: all > 90 percent")
     assert "Dora: High CPU on server-1" in message.get_content()
 
 
