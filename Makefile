@@ -23,6 +23,9 @@ setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (
 test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
 	$(BIN)/pytest $(TESTS)
 
+bench: setup ## Measure, on an embedded TimescaleDB or on DATABASE_URL; results in loadtest/results
+	$(BIN)/python -m loadtest.bench
+
 check: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,4 +63,4 @@ $(NODE_READY): db/embedded/package-lock.json
 	npm ci --prefix db/embedded --no-fund --no-audit --loglevel=error
 	@touch $@
 
-.PHONY: demo serve worker setup test check format lock clean-demo clean help
+.PHONY: demo serve worker setup test bench check format lock clean-demo clean help

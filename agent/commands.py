@@ -36,6 +36,7 @@ class Commands:
     uplink: Uplink
     actions: dict[str, Action]
     _seen: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _later: list[dict[str, Any]] = field(default_factory=list)
     _results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def fetch(self) -> None:
@@ -50,7 +51,12 @@ class Commands:
     def run(self, command: dict[str, Any]) -> None:
         """Run a command unless it was run before or the server no longer wants it; keep its result."""
         command_id = str(command.get("command_id"))
-        if command_id in self._seen or not self._may_start(command_id):
+        if command_id in self._seen:
+            return
+        may_start = self._may_start(command_id)
+        if may_start is None:
+            self._later.append(command)
+        if not may_start:
             return
         self._seen.append(command_id)
         log.info("running %s", command.get("command_type"))
@@ -78,12 +84,20 @@ class Commands:
                 return
             self._results.pop(0)
 
-    def _may_start(self, command_id: str) -> bool:
-        """Say that it begins; 409 means that it was cancelled or has ended. What can't be asked isn't run."""
+    def try_again(self) -> None:
+        """Begin what couldn't be begun before, because nobody answered."""
+        later, self._later = self._later, []
+        for command in later:
+            self.run(command)
+
+    def _may_start(self, command_id: str) -> bool | None:
+        """Say that it begins; 409 means that it was cancelled or has ended. None: nobody answered, ask again."""
         try:
             response = self.uplink.post(f"/commands/{command_id}/started", {})
         except httpx.TransportError:
-            return False
+            return None
+        if response.status_code == 429 or response.status_code >= 500 or not json_of(response):
+            return None
         return response.status_code == 200 and json_of(response).get("go_on") is True
 
     def _do(self, command: dict[str, Any]) -> Outcome:

@@ -28,6 +28,7 @@ class LiveLine:
         self._url = url
         self._commands = commands
         self._stop = stop
+        self._retry = FIRST_RETRY_SECONDS
         self._thread = threading.Thread(target=self._hold, name="live line", daemon=True)
 
     def start(self) -> None:
@@ -35,20 +36,21 @@ class LiveLine:
         self._thread.start()
 
     def _hold(self) -> None:
-        retry = FIRST_RETRY_SECONDS
+        self._retry = FIRST_RETRY_SECONDS
         while not self._stop.is_set():
             try:
                 self._listen()
-                retry = FIRST_RETRY_SECONDS
             except (OSError, WebSocketException, ValueError) as error:
                 log.debug("the live line broke: %r", error)
-            self._stop.wait(retry * random.uniform(0.5, 1.0))  # noqa: S311  spread, so that not all come back at once
-            retry = min(LAST_RETRY_SECONDS, retry * 2)
+            spread = random.uniform(0.5, 1.0)  # noqa: S311  so that not all come back at once
+            self._stop.wait(self._retry * spread)
+            self._retry = min(LAST_RETRY_SECONDS, self._retry * 2)
 
     def _listen(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         with connect(self._url, additional_headers=headers, open_timeout=10, close_timeout=2) as line:
             log.info("the live line is open")
+            self._retry = FIRST_RETRY_SECONDS
             while not self._stop.is_set():
                 try:
                     message = json.loads(line.recv(timeout=CHECK_SECONDS))

@@ -22,6 +22,7 @@ from agent.live import LiveLine
 
 log = logging.getLogger(__name__)
 
+CONFIGURED = ("metrics_interval_seconds", "heartbeat_interval_seconds", "websocket_url")
 WAIT_SECONDS = 1.0  # how soon it notices that it is to stop
 
 
@@ -102,6 +103,7 @@ class Agent:
         taken = 0
         while not self._stop.is_set():
             self._wait_for_commands(slot)
+            self._beat()
             if time.monotonic() < slot:
                 continue
             self._sample()
@@ -118,25 +120,40 @@ class Agent:
             return
         self._commands.run(command)
 
+    def _beat(self) -> None:
+        """Send a heartbeat when its time has come, however seldom samples are taken."""
+        now = time.monotonic()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self._identity.heartbeat_interval_seconds
+            self._obey(self.uplink.heartbeat())
+            self._commands.send_results()
+
     def _sample(self) -> None:
         self.uplink.add(self._collector.sample())
         now = time.monotonic()
-        if now >= self._next_heartbeat:
-            self._obey(self.uplink.heartbeat())
-            self._next_heartbeat = now + self._identity.heartbeat_interval_seconds
         if now >= self._next_upload:
             self._next_upload = now + send(self.uplink)
+        self._commands.try_again()
         self._commands.send_results()
 
     def _obey(self, wanted: dict[str, Any]) -> None:
         """Do what the answer to a heartbeat asks for."""
         config = wanted.get("config")
-        if isinstance(config, dict) and wanted.get("config_updated") and self._interval is None:
-            self._every = float(config.get("metrics_interval_seconds", self._every))
+        if isinstance(config, dict):
+            self._take_config({name: value for name, value in config.items() if name in CONFIGURED})
         if wanted.get("rotate_token"):
             self._change_token()
         if wanted.get("pending_commands"):
             self._commands.fetch()
+
+    def _take_config(self, config: dict[str, Any]) -> None:
+        """Take over and keep what differs: compared at each heartbeat, so that an answer may be lost."""
+        new = replace(self._identity, **config)
+        if new != self._identity:
+            self._identity = new
+            self._save(new)
+            self._every = self._interval or new.metrics_interval_seconds
+            log.info("the configuration is changed")
 
     def _change_token(self) -> None:
         """Get a new token; it is kept before it is used, so a crash in between loses neither."""

@@ -23,6 +23,7 @@ QUERIES = load_beside(__file__, "command_delivery.sql")
 GRACE = timedelta(seconds=60)  # on top of a command's own time-out, for the way there and back
 MOST_DELIVERIES = 3
 COMMANDS_PER_POLL = 20
+LEASED_AT_ONCE = 500  # to the sockets of one process; a full batch wakes it for the next
 SETTLED_AT_ONCE = 1000
 # What is kept of an output: its beginning and, longer, its end, where errors stand.
 KEPT_HEAD, KEPT_TAIL = 16_384, 49_152
@@ -45,7 +46,7 @@ async def lease_commands(
     pool: asyncpg.Pool, devices: Sequence[UUID], now: datetime, way: Literal["poll", "live"]
 ) -> list[asyncpg.Record]:
     """Take what waits for these devices: each command is handed to one caller only until its lease ends."""
-    most = COMMANDS_PER_POLL * max(1, len(devices))
+    most = COMMANDS_PER_POLL if len(devices) == 1 else LEASED_AT_ONCE
     return await pool.fetch(QUERIES["lease_commands"], list(devices), now, GRACE, most, way)
 
 

@@ -5,13 +5,15 @@
 -- approval, or has expired, is not there. Until the lease's end (its time-out and $3 more) it is this delivery's.
 -- $1 devices, $2 now, $3 grace, $4 most commands, $5 how they go out: poll or live.
 WITH taken AS (
-    SELECT id
-    FROM agent_commands
-    WHERE agent_device_id = ANY ($1::uuid[]) AND status = 'pending' AND expires_at > $2::timestamptz
-      AND (NOT approval_required OR approved_at IS NOT NULL)
-    ORDER BY created_at, id
+    SELECT c.id
+    FROM agent_commands c
+    JOIN agent_devices d ON d.id = c.agent_device_id
+    WHERE c.agent_device_id = ANY ($1::uuid[]) AND c.status = 'pending' AND c.expires_at > $2::timestamptz
+      AND (NOT c.approval_required OR c.approved_at IS NOT NULL)
+      AND d.is_active AND NOT d.soft_delete AND d.agent_token IS NOT NULL
+    ORDER BY c.created_at, c.id
     LIMIT $4
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF c SKIP LOCKED
 ), sent AS (
     UPDATE agent_commands c
     SET status = 'sent', sent_at = $2, attempts = attempts + 1, changed_at = $2,
@@ -39,7 +41,8 @@ WITH released AS (
     RETURNING id
 )
 INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, command_id, details)
-SELECT $3, 'system', 'command_requeued', $1, id, '{"why": "the connection broke"}' FROM released
+SELECT $3, 'system', 'command_requeued', $1, id, '{"why": "the connection broke"}'
+FROM released, (SELECT pg_notify('rts_live', 'commands')) woken
 
 -- list_cancellations --
 -- Commands that these devices have and should stop. $1 devices.
@@ -85,7 +88,7 @@ FROM found f
 -- $9 whether it was cut, $10 error message, $11 start and $12 end by the agent's clock, $13 kind of actor, $14 agent,
 -- $15 address.
 WITH found AS (
-    SELECT id, status, attempts, attempts > 0 AND status NOT IN ('completed', 'failed') AS unanswered
+    SELECT id, status, attempts, attempts > 0 AND answered_at IS NULL AS unanswered
     FROM agent_commands
     WHERE id = $1 AND agent_device_id = $2
     FOR UPDATE
@@ -94,7 +97,7 @@ WITH found AS (
     SET status = $4, exit_code = $5, stdout = $6, stdout_cut = $7, stderr = $8, stderr_cut = $9, error_message = $10,
         started_at = COALESCE($11::timestamptz, c.started_at, c.sent_at), completed_at = COALESCE($12, $3::timestamptz),
         progress_percent = CASE WHEN $4::text = 'completed' THEN 100 ELSE c.progress_percent END,
-        due_at = NULL, changed_at = $3
+        due_at = NULL, changed_at = $3, answered_at = $3
     FROM found f
     WHERE c.id = f.id AND f.unanswered
     RETURNING c.id

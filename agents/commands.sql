@@ -25,13 +25,14 @@ SELECT id, agent_device_id, (SELECT count(pg_notify('rts_live', 'commands')::tex
 FROM made
 
 -- read_commands --
--- Commands by their ids or by filter, newest first. $1 tenant, $2 device, $3 command, $4 batch, $5 statuses,
+-- Commands by filter, newest first; outputs only of a single one ($3), a page of them could take 100 MB. $1 tenant, $2 device, $3 command, $4 batch, $5 statuses,
 -- $6 true: only those that await approval, $7 and $8 creation and id of the last one of the page before,
 -- $9 commands on a page, $10 now. Null filters nothing.
 SELECT c.id, c.agent_device_id, d.device_name, c.batch_id, c.command_type, c.command_params, c.status,
        c.approval_required, c.approved_by, c.approved_at, c.requested_by, c.created_at, c.sent_at, c.started_at,
        c.completed_at, c.expires_at, c.timeout_seconds, c.attempts, c.progress_percent, c.progress_message,
-       c.cancel_requested_at, c.exit_code, c.stdout, c.stderr, c.stdout_cut, c.stderr_cut, c.error_message,
+       c.cancel_requested_at, c.exit_code, CASE WHEN $3::uuid IS NOT NULL THEN c.stdout END AS stdout,
+       CASE WHEN $3::uuid IS NOT NULL THEN c.stderr END AS stderr, c.stdout_cut, c.stderr_cut, c.error_message,
        c.status = 'pending' AND c.approval_required AND c.approved_at IS NULL AND c.expires_at > $10 AS awaits_approval
 FROM agent_commands c
 JOIN agent_devices d ON d.id = c.agent_device_id

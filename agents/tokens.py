@@ -82,6 +82,8 @@ class Tokens:
     def verify_agent(self, token: str) -> AgentToken:
         """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
         self._keys.ring("agent")
+        if not token.isascii():
+            raise InvalidTokenError
         return self._verified(token, self._keys.generation)
 
     def issue_person(self, claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> str:
@@ -95,8 +97,8 @@ class Tokens:
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
         return Person(
-            claims["sub"], employee, business, uuid_claim(claims, "user_id"), text_claim(claims, "role"),
-            datetime.fromtimestamp(claims["exp"], UTC),
+            str(claims["sub"]), employee, business, uuid_claim(claims, "user_id"), text_claim(claims, "role"),
+            time_claim(claims, "exp"),
         )  # fmt: skip
 
     def _verify_agent(self, token: str, _generation: int) -> AgentToken:
@@ -113,13 +115,13 @@ def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
 
 def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | None) -> dict[str, Any]:
     """Return the claims of a token signed by one of the ring's keys; raises InvalidTokenError."""
-    if len(token) > MAX_TOKEN_LENGTH:
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         raise InvalidTokenError
     try:
         key = ring.keys[jwt.get_unverified_header(token)["kid"]]
         options: Any = {"require": list(required), "verify_aud": audience is not None}
         claims: dict[str, Any] = jwt.decode(token, key, [ALGORITHM], options, audience=audience, leeway=LEEWAY_SECONDS)
-    except (jwt.PyJWTError, KeyError, TypeError) as error:
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidTokenError from error
     return claims
 
@@ -133,6 +135,14 @@ def uuid_claim(claims: Mapping[str, Any], name: str) -> UUID | None:
         return UUID(str(value))
     except ValueError as error:
         raise InvalidTokenError(f"The claim {name} must be a UUID.") from error
+
+
+def time_claim(claims: Mapping[str, Any], name: str) -> datetime:
+    """Return a claim of Unix seconds as a time in UTC; raises InvalidTokenError for milliseconds and the like."""
+    try:
+        return datetime.fromtimestamp(float(claims[name]), UTC)
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        raise InvalidTokenError(f"The claim {name} must be a time in Unix seconds.") from error
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str | None:

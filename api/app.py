@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from api.errors import RESPONSES, install_error_answers
-from api.limits import limited
+from api.limits import gathered, limited
 from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
@@ -77,11 +78,22 @@ class Application:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
+        seconds = self._settings.query_timeout_seconds
+        begun = False
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            async with asyncio.timeout(self._settings.query_timeout_seconds):
-                await self.web(scope, receive, send)
-        except TimeoutError:
-            await refuse(send, DatabaseAwayError(), self._settings.retry_after_seconds)
+            receive = await gathered(receive, seconds)
+            async with asyncio.timeout(seconds):
+                await self.web(scope, receive, sending)
+        except (TimeoutError, BodyTooLargeError) as error:
+            refusal = error if isinstance(error, BodyTooLargeError) else DatabaseAwayError()
+            if not begun:
+                await refuse(send, refusal, self._settings.retry_after_seconds)
 
 
 def make_web(settings: Settings, clock: Clock) -> FastAPI:

@@ -103,9 +103,14 @@ def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
 
 def source_of(request: Request) -> str | None:
     """Return the address of the call; behind a proxy that RTS_TRUSTED_PROXIES names, the client's own."""
+    return address_of(request.client.host) if request.client else None
+
+
+def address_of(text: str) -> str | None:
+    """Return an address as the database takes it; None for what is none, as a Unix socket's or a proxy's `unknown`."""
     try:
-        return str(ip_address(request.client.host)) if request.client else None
-    except ValueError:  # a Unix socket has no address
+        return str(ip_address(text))
+    except ValueError:
         return None
 
 

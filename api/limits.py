@@ -1,10 +1,9 @@
 """Bounds on the bodies of all requests but uploads, which have their own."""
 
+import asyncio
 import re
 from collections.abc import MutableMapping
 from typing import Any
-
-from starlette.exceptions import HTTPException
 
 from ingest.body import Receive
 from ingest.errors import BodyTooLargeError
@@ -35,8 +34,26 @@ def limited(scope: Scope, receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > most:  # FastAPI, which reads the body, lets only this kind of error through
-            raise HTTPException(413, f"The body is over {most} bytes.")
+        if taken > most:
+            raise BodyTooLargeError(f"The body is over {most} bytes.")
         return message
 
     return receive_within_bound
+
+
+async def gathered(receive: Receive, patience_seconds: float) -> Receive:
+    """Read the whole body before the time for the request itself begins: a slow line is no slow database.
+
+    Raises TimeoutError when no byte comes for `patience_seconds`, and what `receive` raises.
+    """
+    messages: list[MutableMapping[str, Any]] = []
+    more = True
+    while more:
+        async with asyncio.timeout(patience_seconds):
+            messages.append(await receive())
+        more = messages[-1].get("more_body", False)
+
+    async def replay() -> MutableMapping[str, Any]:
+        return messages.pop(0) if messages else await receive()
+
+    return replay

@@ -33,6 +33,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc
             log.warning("the database can't be reached (%s): trying again", away)
         except (RtsError, asyncpg.PostgresError) as fault:
             log.error("%s: trying again", fault)
+        except Exception:
+            log.exception("a pass of the worker failed: trying again")
         await wait(stop, PASS_SECONDS)
 
 
@@ -66,10 +68,10 @@ class Worker:
             self._last[duty.name] = now
             try:
                 await duty.do(connection, now)
-            except AWAY:
-                raise
-            except (RtsError, asyncpg.PostgresError) as fault:
-                log.error("%s failed: %s", duty.name, fault)
+            except Exception as fault:
+                if connection.is_closed():
+                    raise
+                log.exception("%s failed: %s", duty.name, fault)
 
 
 async def wait(stop: asyncio.Event, seconds: float) -> None:

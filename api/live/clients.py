@@ -1,4 +1,8 @@
-"""One open socket: what is sent to it waits in a bounded queue; whoever doesn't keep up is dropped."""
+"""One open socket: what is sent to it waits in a bounded queue; whoever doesn't keep up is dropped.
+
+A device's state isn't queued twice: only the newest of each device waits, in the place of the one before. So a client
+that follows many devices gets behind in time, not in memory.
+"""
 
 import asyncio
 import logging
@@ -14,7 +18,7 @@ log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
-QUEUED_MESSAGES = 512  # about 250 KB; a portal that shows a page of devices gets a few a second
+QUEUED_MESSAGES = 512  # answers, commands, events; states of devices come on top, two for each device followed
 SEND_SECONDS = 10.0
 MESSAGES_PER_MINUTE = 600
 PATIENCE = 50  # messages over the rate that are refused before the socket is closed
@@ -44,7 +48,10 @@ class Client:
         # Commands handed to this socket that its agent hasn't begun yet → when, by the event loop's clock.
         self.unconfirmed: dict[UUID, float] = {}
         self._transport = transport
-        self._queue: asyncio.Queue[tuple[str, Message]] = asyncio.Queue(QUEUED_MESSAGES)
+        self.told_cancelled: set[UUID] = set()
+        self._waiting: dict[object, tuple[str, Message]] = {}  # in the order in which they go out
+        self._queued = 0  # of these, how many aren't states
+        self._ready = asyncio.Event()
         self._rate = Buckets(MESSAGES_PER_MINUTE)
         self._refused = 0
         self._pump: asyncio.Task[None] | None = None
@@ -56,6 +63,11 @@ class Client:
         return self.who if isinstance(self.who, LiveAgent) else None
 
     @property
+    def key(self) -> UUID | str:
+        """Whose sockets are counted together: an agent's id, or a person's subject."""
+        return self.who.agent_id if isinstance(self.who, LiveAgent) else self.who.subject
+
+    @property
     def person(self) -> Person | None:
         """The person behind it, None for an agent."""
         return self.who if isinstance(self.who, Person) else None
@@ -63,6 +75,11 @@ class Client:
     def may_see(self, business_id: UUID) -> bool:
         """Tell whether what belongs to this business may be shown here."""
         return self.person is not None and self.person.tenant in (None, business_id)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be offered."""
+        return self._closing is None
 
     def start(self) -> None:
         """Begin to send what is offered."""
@@ -72,12 +89,19 @@ class Client:
         """Queue a message; a client whose queue is full is dropped. Return whether it was queued."""
         if self._closing:
             return False
-        try:
-            self._queue.put_nowait((name, data))
-        except asyncio.QueueFull:
+        if self._queued >= QUEUED_MESSAGES:
             self.drop(SLOW, "too slow")
             return False
+        self._queued += 1
+        self._waiting[object()] = name, data
+        self._ready.set()
         return True
+
+    def offer_state(self, name: str, device: UUID, data: Message) -> None:
+        """Let a device's newest state wait; an older one that hasn't gone out yet is forgotten."""
+        if not self._closing:
+            self._waiting[name, device] = name, data
+            self._ready.set()
 
     def wait_seconds(self) -> float:
         """Count a message of this client; return 0.0, or how long it has to wait when there are too many."""
@@ -109,13 +133,18 @@ class Client:
     async def _send_on(self) -> None:
         try:
             while True:
-                name, data = await self._queue.get()
+                await self._ready.wait()
+                key = next(iter(self._waiting))
+                name, data = self._waiting.pop(key)
+                self._queued -= not isinstance(key, tuple)
+                if not self._waiting:
+                    self._ready.clear()
                 async with asyncio.timeout(SEND_SECONDS):
                     await self._transport.send(name, data)
         except TimeoutError:
             self.drop(SLOW, "too slow")
         except Exception as error:  # noqa: BLE001  whatever the transport raises, the socket is gone
-            log.debug("a live socket ended: %r", error)
+            self.drop(GOING_AWAY, f"the socket failed: {error!r}")
 
     async def _close(self, code: int, reason: str) -> None:
         with suppress(Exception):

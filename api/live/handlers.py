@@ -17,7 +17,7 @@ from api.errors import InvalidRequestError, faults_of
 from api.live.clients import Client, Message
 from api.live.hub import MOST_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
-from api.live.look import QUERIES, Look
+from api.live.look import QUERIES, UNCONFIRMED_SECONDS, Look
 from api.routes.command_delivery import CommandResult, Progress
 from api.routes.events import AgentEvent
 from api.services import Services
@@ -25,8 +25,6 @@ from db.errors import RateLimitedError, RtsError
 from db.pools import AWAY, DatabaseAwayError
 
 log = logging.getLogger(__name__)
-
-UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two pings
 
 
 class UnknownMessageError(RtsError):
@@ -119,7 +117,8 @@ class Handlers:
                 self._services.limits.take_agent(client.agent.agent_id)
                 return await self._of_agents[name](client, client.agent, data)
             raise UnknownMessageError(details=["ping", *self._of_agents])
-        if name in self._of_people:
+        if client.person and name in self._of_people:
+            self._services.limits.take_person(client.person.subject, client.person.tenant)
             return await self._of_people[name](client, data)
         raise UnknownMessageError(details=["ping", *self._of_people])
 
@@ -161,8 +160,9 @@ class Handlers:
         rows = await self._services.pool.fetch(QUERIES["visible_devices"], asked, client.person.tenant)
         seen = {row["id"] for row in rows}
         devices = [device for device in asked if device in seen]
-        await self._look.show(client, devices, self._services.clock())
-        self._hub.follow(client, devices)
+        news = [device for device in devices if not self._hub.is_followed(device)]
+        self._hub.follow(client, devices)  # first: what changes from now on is told
+        await self._look.show(client, devices, news, self._services.clock())
         return {
             "agent_ids": [str(device) for device in devices],
             "not_found": [str(device) for device in asked if device not in seen],

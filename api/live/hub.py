@@ -9,11 +9,12 @@ import logging
 from collections.abc import Iterable
 from uuid import UUID
 
-from api.live.clients import GOING_AWAY, UNAUTHORIZED, Client, Message
+from api.live.clients import GOING_AWAY, POLICY, UNAUTHORIZED, Client, Message
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
+MOST_SOCKETS_OF = {True: 4, False: 50}  # of one agent, of one person
 MOST_SUBSCRIPTIONS = 1000  # devices that one client may follow
 
 
@@ -22,16 +23,21 @@ class Hub:
 
     def __init__(self) -> None:
         self._clients: set[Client] = set()
-        self._agents: dict[UUID, list[Client]] = {}
+        self._sockets: dict[UUID | str, list[Client]] = {}
         self._followers: dict[UUID, set[Client]] = {}
         self._expiries: dict[Client, asyncio.TimerHandle] = {}
 
     def join(self, client: Client, lifetime: float | None) -> None:
-        """Take a client in; its socket is closed after `lifetime` seconds (None: its token doesn't expire)."""
+        """Take a client in; its socket is closed after `lifetime` seconds (None: its token doesn't expire).
+
+        Of an agent or a person only the newest sockets stay open.
+        """
         self._clients.add(client)
         client.start()
-        if client.agent:
-            self._agents.setdefault(client.agent.agent_id, []).append(client)
+        own = self._sockets.setdefault(client.key, [])
+        own.append(client)
+        for old in own[: -MOST_SOCKETS_OF[client.agent is not None]]:
+            old.drop(POLICY, "too many sockets")
         if lifetime is not None:
             loop = asyncio.get_running_loop()
             self._expiries[client] = loop.call_later(lifetime, client.drop, UNAUTHORIZED, "the token has expired")
@@ -43,11 +49,10 @@ class Hub:
         self._clients.discard(client)
         if expiry := self._expiries.pop(client, None):
             expiry.cancel()
-        if client.agent:
-            others = self._agents[client.agent.agent_id]
-            others.remove(client)
-            if not others:
-                del self._agents[client.agent.agent_id]
+        others = self._sockets[client.key]
+        others.remove(client)
+        if not others:
+            del self._sockets[client.key]
         self.unfollow(client, list(client.subscribed))
         await client.stop()
 
@@ -67,12 +72,16 @@ class Hub:
                 self._followers.pop(device, None)
 
     def agents(self) -> list[UUID]:
-        """Return the agents that have a socket here."""
-        return list(self._agents)
+        """Return the agents that have an open socket here."""
+        return [key for key in self._sockets if isinstance(key, UUID) and self.sockets_of(key)]
 
     def sockets_of(self, agent_id: UUID) -> list[Client]:
-        """Return an agent's sockets, the newest last: after a broken line the old one may still seem open."""
-        return list(self._agents.get(agent_id, ()))
+        """Return an agent's open sockets, the newest last: after a broken line the old one may still seem open."""
+        return [client for client in self._sockets.get(agent_id, ()) if client.is_open]
+
+    def is_followed(self, device: UUID) -> bool:
+        """Tell whether somebody follows a device here."""
+        return device in self._followers
 
     def followed(self) -> list[UUID]:
         """Return the devices that somebody follows here."""
@@ -83,6 +92,12 @@ class Hub:
         for client in list(self._followers.get(device, ())):
             if client.may_see(business_id):
                 client.offer(name, data)
+
+    def tell_state(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
+        """Tell a device's newest state to all who follow it and may see what belongs to this business."""
+        for client in self._followers.get(device, ()):
+            if client.may_see(business_id):
+                client.offer_state(name, device, data)
 
     async def close(self) -> None:
         """Say goodbye to all: the server is stopping."""

@@ -4,6 +4,7 @@ A wake says only that something was committed. So nothing depends on its content
 for the state as it is, and reaches back a little for what other processes committed with slower clocks.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from agents.command_delivery import handed_out, lease_commands, list_cancellations
+from agents.command_delivery import handed_out, lease_commands, list_cancellations, release_commands
 from api.live.clients import UNAUTHORIZED, Client, Message
 from api.live.hub import Hub
 from db.sql import load_beside
@@ -20,6 +21,8 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__)
 
 OVERLAP = timedelta(seconds=60)
+AGENTS_AT_ONCE = 500
+UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two pings
 
 
 class Look:
@@ -32,13 +35,12 @@ class Look:
         self._devices: dict[UUID, tuple[Any, ...]] = {}
         self._commands: dict[UUID, datetime] = {}
         self._events: dict[int, datetime] = {}
-        self._cancelled: dict[UUID, datetime] = {}
 
     async def at_commands(self, now: datetime) -> None:
         """Hand out what waits for connected agents, tell them what to stop, and tell followers what has changed."""
         agents = self._hub.agents()
-        if agents:
-            await self._deliver(agents, now)
+        for start in range(0, len(agents), AGENTS_AT_ONCE):
+            await self._deliver(agents[start : start + AGENTS_AT_ONCE], now)
         followed = self._hub.followed()
         if followed:
             for row in await self._pool.fetch(QUERIES["look_at_commands"], followed, now - OVERLAP):
@@ -64,24 +66,22 @@ class Look:
 
     async def at_tokens(self, now: datetime) -> None:
         """Close the sockets of agents whose token is no longer good."""
-        agents = self._hub.agents()
+        sockets = [socket for agent_id in self._hub.agents() for socket in self._hub.sockets_of(agent_id)]
+        agents = list({socket.agent.agent_id for socket in sockets if socket.agent})
         rows = await self._pool.fetch(QUERIES["good_tokens"], agents, now) if agents else []
         good = {(row["id"], token) for row in rows for token in (row["agent_token"], row["previous"])}
-        for agent_id in agents:
-            for socket in self._hub.sockets_of(agent_id):
-                if socket.agent and (agent_id, socket.agent.token.token_hash) not in good:
-                    socket.drop(UNAUTHORIZED, "the token is revoked")
+        for socket in sockets:  # those that were open before the question: a newer token may be in use by now
+            if socket.agent and (socket.agent.agent_id, socket.agent.token.token_hash) not in good:
+                socket.drop(UNAUTHORIZED, "the token is revoked")
 
-    async def show(self, client: Client, devices: list[UUID], now: datetime) -> None:
-        """Tell one client how the devices that it begins to follow are now; call it before `Hub.follow`."""
-        news = [device for device in devices if device not in self._hub.followed()]
+    async def show(self, client: Client, devices: list[UUID], news: list[UUID], now: datetime) -> None:
+        """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
         for row in await self._pool.fetch(QUERIES["look_at_devices"], devices):
             if client.may_see(row["business_id"]):
-                client.offer("status", status_of(row))
+                client.offer_state("status", row["id"], status_of(row))
                 if row["current_collected_at"]:
-                    client.offer("metrics", metrics_of(row))
-                if row["id"] in news:
-                    self._devices[row["id"]] = state_of(row), row["current_collected_at"]
+                    client.offer_state("metrics", row["id"], metrics_of(row))
+                self._devices.setdefault(row["id"], (state_of(row), row["current_collected_at"]))
         # What happened shortly before somebody began to follow is no news.
         for row in await self._pool.fetch(QUERIES["look_at_events"], news, now - OVERLAP):
             self._events[row["id"]] = row["received_at"]
@@ -89,25 +89,38 @@ class Look:
             self._commands[row["id"]] = row["changed_at"]
 
     async def _deliver(self, agents: list[UUID], now: datetime) -> None:
+        """Lease and hand out; what can't be handed to anybody is taken back at once."""
+        undelivered: dict[UUID, list[UUID]] = defaultdict(list)
         for row in await lease_commands(self._pool, agents, now, "live"):
-            for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
-                if socket.offer("command", handed_out(row)):
-                    socket.unconfirmed[row["id"]] = self._loop_time()
+            if not self._hand_out(row):
+                undelivered[row["agent_device_id"]].append(row["id"])
+        for device, commands in undelivered.items():
+            await release_commands(self._pool, device, commands, now)
         for row in await list_cancellations(self._pool, agents):
-            if row["id"] not in self._cancelled:
-                self._cancelled[row["id"]] = now
-                for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
+            for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
+                if row["id"] not in socket.told_cancelled:
+                    socket.told_cancelled.add(row["id"])
                     socket.offer("command_cancel", {"command_id": str(row["id"])})
-        forget(self._cancelled, now)
+
+    def _hand_out(self, row: asyncpg.Record) -> bool:
+        """Hand a command to its agent's newest socket; tell whether there was one."""
+        for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
+            at = self._loop_time()
+            recent = {
+                command: since for command, since in socket.unconfirmed.items() if at - since < UNCONFIRMED_SECONDS
+            }
+            socket.unconfirmed = recent | {row["id"]: at}
+            return socket.offer("command", handed_out(row))
+        return False
 
     def _tell_device(self, row: asyncpg.Record) -> None:
         state = state_of(row)
         told_state, told_sample = self._devices.get(row["id"], (None, None))
         self._devices[row["id"]] = state, row["current_collected_at"]
         if told_state != state:
-            self._hub.tell(row["id"], row["business_id"], "status", status_of(row))
+            self._hub.tell_state(row["id"], row["business_id"], "status", status_of(row))
         if row["current_collected_at"] and told_sample != row["current_collected_at"]:
-            self._hub.tell(row["id"], row["business_id"], "metrics", metrics_of(row))
+            self._hub.tell_state(row["id"], row["business_id"], "metrics", metrics_of(row))
 
 
 def state_of(row: asyncpg.Record) -> tuple[Any, ...]:

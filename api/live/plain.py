@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from agents.tokens import Person
+from api.auth import address_of
 from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
@@ -102,7 +103,7 @@ def token_of(scope: Scope) -> str | None:
 def source_of(scope: Scope) -> str | None:
     """Return the client's address."""
     client = scope.get("client")
-    return client[0] if client else None
+    return address_of(client[0]) if client else None
 
 
 def lifetime_of(who: Who, clock: Clock) -> float | None:

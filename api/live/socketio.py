@@ -67,7 +67,8 @@ class SocketIoEndpoint:
         if scope["type"] != "websocket":
             await self._application(scope, receive, send)
             return
-        socket = PatientSocket(receive, send)
+        # The library gathers the parts of binary events without a bound; nothing here is binary.
+        socket = PatientSocket(receive, send, text_only=True)
         try:
             await self._application({**scope, SOCKET: socket}, socket.receive, socket.send)
         finally:

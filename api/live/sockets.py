@@ -19,8 +19,10 @@ class SlowClientError(Exception):
 class PatientSocket:
     """`receive` and `send` of one connection; after a time-out, both say that the client is gone."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, *, text_only: bool = False) -> None:
+        """`text_only` ends a connection that sends anything else."""
         self._receive = receive
+        self._text_only = text_only
         self._send = send
         self._gone = asyncio.Event()
         self._waiting: asyncio.Task[MutableMapping[str, Any]] | None = None
@@ -45,6 +47,9 @@ class PatientSocket:
                 self._waiting.cancel()
                 return {"type": "websocket.disconnect", "code": 1006}
             message, self._waiting = await self._waiting, None
+            if self._text_only and message.get("bytes") is not None:
+                self.close()
+                return {"type": "websocket.disconnect", "code": 1003}
             return message
         finally:
             gone.cancel()

@@ -23,6 +23,7 @@ KINDS = ("devices", "commands")
 DISTANCE_SECONDS = 0.1
 UNASKED_SECONDS = 15.0
 AGAIN_SECONDS = 2.0
+TOKENS_SECONDS = 3.0  # how often the tokens of connected agents are asked for, at most
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
@@ -36,6 +37,7 @@ class Wakes:
         self._clock = clock
         self._kinds: set[str] = set()
         self._woken = asyncio.Event()
+        self._tokens_at, self._tokens_due = 0.0, False
         self._tasks: list[asyncio.Task[None]] = []
         self.connection: asyncpg.Connection | None = None  # the one that listens, while there is one
 
@@ -80,26 +82,38 @@ class Wakes:
             connection.terminate()
 
     async def _look_on(self) -> None:
+        full_look_at = 0.0
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(UNASKED_SECONDS):
+                async with asyncio.timeout(TOKENS_SECONDS if self._tokens_due else UNASKED_SECONDS):
                     await self._woken.wait()
-            kinds = self._kinds if self._woken.is_set() else set(KINDS)
-            self._kinds, unasked = set(), not self._woken.is_set()
+            now = asyncio.get_running_loop().time()
+            full = now - full_look_at >= UNASKED_SECONDS
+            kinds, self._kinds = (set(KINDS) if full else self._kinds), set()
             self._woken.clear()
-            try:
-                await self._look_at(kinds, unasked)
-            except (*AWAY, asyncpg.PostgresError) as error:
-                log.warning("the live channel can't read (%r): trying again", error)
-            except Exception:
-                log.exception("a look of the live channel failed")
-            await asyncio.sleep(DISTANCE_SECONDS)
+            full_look_at = now if full else full_look_at
+            failed = await self._look_at(kinds, now)
+            if failed:
+                self.wake(*failed)
+            await asyncio.sleep(AGAIN_SECONDS if failed else DISTANCE_SECONDS)
 
-    async def _look_at(self, kinds: set[str], unasked: bool) -> None:
-        now = self._clock()
-        if "commands" in kinds:
-            await self._look.at_commands(now)
-        if "devices" in kinds:
-            await self._look.at_devices(now)
-        if unasked or "devices" in kinds:
-            await self._look.at_tokens(now)
+    async def _look_at(self, kinds: set[str], at: float) -> list[str]:
+        """Look, each kind for itself; return the kinds that failed. Tokens come first: a revoked agent gets nothing."""
+        now, failed = self._clock(), []
+        self._tokens_due |= "devices" in kinds
+        looks = {"commands": self._look.at_commands, "devices": self._look.at_devices}
+        if self._tokens_due and at - self._tokens_at >= TOKENS_SECONDS:
+            self._tokens_at, self._tokens_due = at, False
+            looks = {"tokens": self._look.at_tokens, **looks}
+        for kind, look in looks.items():
+            if kind != "tokens" and kind not in kinds:
+                continue
+            try:
+                await look(now)
+            except (*AWAY, asyncpg.PostgresError) as error:
+                log.warning("the live channel can't read %s (%r): trying again", kind, error)
+                failed.append(kind)
+            except Exception:
+                log.exception("a look of the live channel at %s failed", kind)
+                failed.append(kind)
+        return failed

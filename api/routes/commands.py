@@ -96,8 +96,8 @@ class Command(BaseModel):
     progress_message: str | None
     exit_code: int | None
     params: dict[str, Any] | None
-    stdout: str | None
-    stderr: str | None
+    stdout: str | None = Field(description="in lists null: read the command itself")
+    stderr: str | None = Field(description="in lists null: read the command itself")
     stdout_cut: bool = Field(description="the output was longer: its middle is left out, with a note at that place")
     stderr_cut: bool
     error_message: str | None

@@ -13,6 +13,7 @@ ALTER TABLE agent_commands
     ADD COLUMN expires_at timestamptz NOT NULL DEFAULT now() + interval '24 hours',
     ADD COLUMN due_at timestamptz,
     ADD COLUMN changed_at timestamptz NOT NULL DEFAULT now(),
+    ADD COLUMN answered_at timestamptz, -- when the agent sent its result: the first one counts
     ADD COLUMN attempts integer NOT NULL DEFAULT 0,
     ADD COLUMN progress_percent real CHECK (progress_percent BETWEEN 0 AND 100),
     ADD COLUMN progress_message text CHECK (length(progress_message) <= 500),

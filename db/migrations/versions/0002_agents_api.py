@@ -52,7 +52,7 @@ def downgrade() -> None:
             ADD CONSTRAINT agent_commands_status_check CHECK (status IN
                 ('pending', 'sent', 'executing', 'completed', 'failed', 'timeout')),
             DROP COLUMN batch_id, DROP COLUMN expires_at, DROP COLUMN due_at, DROP COLUMN changed_at,
-            DROP COLUMN attempts, DROP COLUMN progress_percent, DROP COLUMN progress_message,
+            DROP COLUMN attempts, DROP COLUMN answered_at, DROP COLUMN progress_percent, DROP COLUMN progress_message,
             DROP COLUMN cancel_requested_at, DROP COLUMN stdout_cut, DROP COLUMN stderr_cut
         """
     )
@@ -72,7 +72,8 @@ def downgrade() -> None:
             DROP COLUMN reported_status, DROP COLUMN status_changed_at, DROP COLUMN status_due_at,
             DROP COLUMN enrolled_at, DROP COLUMN previous_agent_token, DROP COLUMN previous_token_until,
             DROP COLUMN rotation_requested_at, DROP COLUMN boot_at, DROP COLUMN boot_before,
-            DROP COLUMN boot_returns, DROP COLUMN boot_changed_at, DROP COLUMN clone_suspected_at, DROP COLUMN decommissioned_at,
+            DROP COLUMN boot_returns, DROP COLUMN boot_changed_at,
+            DROP COLUMN clone_suspected_at, DROP COLUMN decommissioned_at,
             DROP COLUMN decommission_reason, DROP COLUMN deleted_at
         """
     )

@@ -1,0 +1,84 @@
+"""How long one evaluation of all alert rules takes, with one rule for each business and with ten, in one run."""
+
+import statistics
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from alerts.evaluate import evaluate
+from db.clock import utc_now
+from db.pools import SERVER_SETTINGS
+from db.sql import load_beside
+from rollups.refresh import refresh_range
+
+QUERIES = load_beside(__file__, "fleet.sql")
+HISTORY = timedelta(hours=30)
+PASSES = 5
+SHAPES = [
+    {"metric": "cpu_percent", "operator": ">", "threshold": 79.9, "duration_minutes": 15},
+    {"metric": "memory_percent", "operator": ">", "threshold": 59.9, "duration_minutes": 15},
+    {"metric": "disk_percent", "operator": ">", "threshold": 90, "duration_minutes": 10},
+    {"metric": "cpu_percent", "operator": ">", "threshold": 90, "duration_minutes": 60, "aggregate": "avg"},
+    {"metric": "load_average_1m", "operator": ">", "threshold": 8, "duration_minutes": 30, "aggregate": "max"},
+    {"metric": "disk_percent", "change_by": 20, "within_minutes": 60},
+    {"metric": "cpu_percent", "operator": ">", "threshold": 70, "duration_minutes": 360, "aggregate": "avg"},
+    {"metric": "memory_percent", "operator": ">", "threshold": 90, "duration_minutes": 60, "aggregate": "share",
+     "share_percent": 50},
+    {"no_data_minutes": 60},
+    {"offline_minutes": 60},
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """One row of the result: seconds are the median of several passes."""
+
+    rules_per_business: int
+    rules: int
+    devices: int
+    statements: int
+    seconds: float
+    worst_seconds: float
+
+
+async def measure(dsn: str, businesses: int, devices_each: int) -> dict[str, Any]:
+    """Fill a fresh database, and return the settings and a result for one and for ten rules a business."""
+    connection = await asyncpg.connect(dsn, server_settings=SERVER_SETTINGS)
+    now = utc_now().replace(second=0, microsecond=0)
+    employee = await connection.fetchval(QUERIES["add_employee"])
+    await connection.execute(QUERIES["add_businesses"], businesses)
+    await connection.execute(QUERIES["add_devices"], devices_each, now)
+    for hours in range(int(HISTORY / timedelta(hours=1)), 0, -6):
+        begin = now - timedelta(hours=hours)
+        until = begin + timedelta(hours=6) - timedelta(minutes=5)
+        await connection.execute(QUERIES["add_samples"], begin, until)
+    await connection.execute(QUERIES["set_newest"], now - timedelta(hours=1))
+    await refresh_range(connection, now - HISTORY, now, now)
+    await connection.execute("VACUUM ANALYZE")
+    results = [await passes(connection, now, employee, count, businesses * devices_each) for count in (1, 10)]
+    await connection.close()
+    return {
+        "settings": {"businesses": businesses, "devices_each": devices_each, "shapes": SHAPES, "passes": PASSES},
+        "results": [asdict(result) for result in results],
+        "ratio": round(results[1].seconds / results[0].seconds, 2),
+    }
+
+
+async def passes(
+    connection: asyncpg.Connection, now: datetime, employee: Any, per_business: int, devices: int
+) -> PassResult:
+    """Evaluate several times, 30 seconds of the rules' clock apart."""
+    await connection.execute(QUERIES["forget_rules"])
+    await connection.execute(QUERIES["begin_anew"])
+    shapes = msgspec.json.encode(SHAPES).decode()
+    await connection.execute(QUERIES["add_rules"], shapes, per_business, employee)
+    done = [await evaluate(connection, now + number * timedelta(seconds=30)) for number in range(1, PASSES + 1)]
+    seconds = [one.seconds for one in done if one]
+    last = done[-1]
+    assert last
+    return PassResult(
+        per_business, last.rules, devices, last.statements, round(statistics.median(seconds), 3), round(max(seconds), 3)
+    )
