@@ -69,6 +69,12 @@ class CommandOrder(BaseModel):
 class BatchOrder(CommandOrder):
     """What is to be done on several devices."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"command_type": "collect_now", "agent_ids": ["0b7f3a52-6a55-4c1e-9d0a-2f6c1e8b7a10"]}]
+        }
+    )
+
     agent_ids: list[UUID] = Field(min_length=1, max_length=MOST_DEVICES, description="each counts once")
 
 
