@@ -10,6 +10,7 @@ RUN pip install --no-cache-dir -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY agent agent
 COPY agents agents
+COPY alerts alerts
 COPY api api
 COPY cli cli
 COPY db db

@@ -104,13 +104,13 @@ async def reader(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
     return await make_tenant(pool, tokens, "Reader")
 
 
-@pytest.mark.parametrize(("document", "examples"), [(API, 9), (PROTOCOL, 16)], ids=["api", "agent-protocol"])
+@pytest.mark.parametrize(("document", "examples"), [(API, 14), (PROTOCOL, 16)], ids=["api", "agent-protocol"])
 async def test_the_examples_run_and_answer_as_shown(
     database: str, key_file: Path, tmp_path: Path, employee: Employee, reader: Tenant, document: str, examples: int
 ) -> None:
     variables = {
         "EMPLOYEE": employee.token, "USER": reader.user_token, "BUSINESS": str(reader.business_id),
-        "NOW": utc_now().isoformat(timespec="seconds"),
+        "NOW": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
     }  # fmt: skip
     with running_server(database, key_file, tmp_path) as server:
         assert await follow(document, server, variables) == examples

@@ -1,0 +1,288 @@
+"""Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
+
+    leaves x devices in their reach (alert_pairs) ──▶ which devices are read
+    for each device and instant: samples or rollups of the longest window ──▶ a column for each feature in use
+    features as rows ⋈ leaves ──▶ compared ──▶ rows where something has begun or is open
+
+Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the
+catalogue of metrics); thresholds, windows, ids and times are bound. The instants are an argument: one for live
+evaluation, thousands for a backtest. A device is read once, however many rules look at it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Interval,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from alerts.leaves import Feature
+from db.hypertables.policies import LEVELS, Level
+from db.metrics import Metric
+
+TIME = TIMESTAMP(timezone=True)
+# Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
+# belong to it as well.
+RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
+
+LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUID)
+INSTANTS = bindparam("instants", type_=ARRAY(TIME))
+# Samples lie in (lowest, highest]; those of a rollup before `cut`, raw ones from there on.
+LOWEST, CUT, HIGHEST = (bindparam(name, type_=TIME) for name in ("lowest", "cut", "highest"))
+LOOKBACK = bindparam("lookback", type_=Interval)
+EVERYTHING = bindparam("everything", type_=Boolean)
+
+ONE = literal_column("1", BigInteger)
+HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
+ZERO = literal_column("0::double precision", DOUBLE_PRECISION)
+NORMAL = literal_column("1.4826::double precision", DOUBLE_PRECISION)  # median distance → standard deviation
+ENOUGH = literal_column("0.8::double precision", DOUBLE_PRECISION)  # of the samples that a window should have
+FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
+TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
+
+PAIR = {
+    "rule_id": UUID, "leaf": Integer, "device_id": UUID, "every": Interval, "feature": Integer, "is_up": Boolean,
+    "is_strict": Boolean, "value_threshold": DOUBLE_PRECISION, "last_threshold": DOUBLE_PRECISION,
+    "recovery": DOUBLE_PRECISION, "by_value": Boolean, "span": Interval, "name": Text,
+    "deviations": DOUBLE_PRECISION, "floor": DOUBLE_PRECISION,
+}  # fmt: skip
+states = table("agent_alert_states", column("agent_alert_id", UUID), column("agent_device_id", UUID))
+baselines = table(
+    "agent_baselines", column("agent_device_id", UUID), column("metric", Text), column("hour_of_week", Integer),
+    column("median", DOUBLE_PRECISION), column("distance", DOUBLE_PRECISION), column("weeks", Integer),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL for asyncpg and the names of its `$1`, `$2` … in order."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    bound: dict[str, Any]  # what the features bind: windows, thresholds of shares
+
+    def arguments(self, **values: Any) -> list[Any]:
+        """Return `values` and what is bound in the order of the parameters."""
+        given = self.bound | values
+        return [given[name] for name in self.parameters]
+
+
+def level_for(window: timedelta) -> Level:
+    """Return the level that a window is read from."""
+    raw, five, hour, _ = LEVELS
+    if window <= RAW_UP_TO:
+        return raw
+    return five if window <= FIVE_MINUTES_UP_TO else hour
+
+
+@lru_cache(64)
+def metric_statement(level: Level, features: tuple[Feature, ...]) -> Statement:
+    """Return the statement for all leaves over these features, which are read from one level.
+
+    Rows: rule_id, leaf, device_id, at, value, last, threshold, breached, begun, holding (each null when unknown); those
+    where something has begun or the rule is open on the device, or all when `everything` is set.
+    """
+    pair = func.alert_pairs(LEAVES, TENANT).table_valued(*(column(name, kind) for name, kind in PAIR.items()))
+    pairs = select(pair.alias("pair")).cte("pairs")
+    read = select(pairs.c.device_id, pairs.c.every).distinct().cte("read")
+    instants = select(func.unnest(INSTANTS, type_=TIME).label("at")).cte("instants")
+    inside = aggregated(level, features, read, instants).lateral("aggregate")
+    known = select(read.c.device_id, instants.c.at, inside).select_from(read, instants, inside).cte("known")
+    compiled = compared(pairs, as_rows(known, features)).compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
+
+
+def metrics_of(features: Sequence[Feature]) -> tuple[Metric, ...]:
+    """Return the metrics of features, each once."""
+    return tuple(dict.fromkeys(feature.metric for feature in features))
+
+
+def aggregated(level: Level, features: Sequence[Feature], read: FromClause, instants: FromClause) -> Select[Any]:
+    """Aggregate what one device has before one instant: a value and a count for each feature, each metric's newest."""
+    metrics = metrics_of(features)
+    at = instants.c.at
+    pieces = [raw_pieces(metrics, read, instants, after_cut=level.bucket is not None)]
+    if level.bucket is not None:
+        pieces.append(level_pieces(level, metrics, read, instants))
+    piece = (union_all(*pieces) if len(pieces) > 1 else pieces[0]).subquery("piece")
+    fresh = piece.c.time > at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
+    columns: list[ColumnElement[Any]] = []
+    for number, feature in enumerate(features):
+        columns += feature_columns(number, feature, piece, read, at)
+    for metric in metrics:
+        known = piece.c[f"{metric.name}_count"] > 0
+        newest = func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(and_(known, fresh))
+        columns.append(newest.label(f"{metric.name}_last"))
+    return select(*columns)
+
+
+def feature_columns(
+    number: int, feature: Feature, piece: Any, read: FromClause, at: ColumnElement[Any]
+) -> list[ColumnElement[Any]]:
+    """Return the aggregates of one feature: its value, and how many samples that is from."""
+    name = feature.metric.name
+    span = bindparam(f"window_{number}", feature.window, type_=Interval)
+    inside = and_(piece.c[f"{name}_count"] > 0, piece.c.time > at - func.greatest(span, TOUCH * read.c.every))
+    low, high, total, count, first, last = (
+        piece.c[f"{name}_{part}"] for part in ("min", "max", "sum", "count", "first", "last")
+    )
+    counted = func.sum(count).filter(inside)
+    value: ColumnElement[Any]
+    match feature.part:
+        case "min":
+            value = func.min(low).filter(inside)
+        case "max":
+            value = func.max(high).filter(inside)
+        case "avg":
+            value = func.sum(total).filter(inside) / counted
+        case "change":
+            value = func.last(last, piece.c.time).filter(inside) - func.first(first, piece.c.time).filter(inside)
+        case "last":
+            value = func.last(last, piece.c.time).filter(inside)
+        case "share":
+            value = share(number, feature, total / known_count(count), inside)
+    return [cast(value, DOUBLE_PRECISION).label(f"value_{number}"), cast(counted, BigInteger).label(f"count_{number}")]
+
+
+def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the percentage of samples (of rollups: of buckets by their mean) that are beyond the threshold."""
+    assert feature.beyond
+    up, strict, threshold = feature.beyond
+    bound = bindparam(f"share_{number}", threshold, type_=DOUBLE_PRECISION)
+    beyond = func.alert_beyond(mean, true() if up else false(), true() if strict else false(), bound)
+    return HUNDRED * func.count().filter(and_(inside, beyond)) / known_count(func.count().filter(inside))
+
+
+def known_count(count: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a count to divide by: null instead of zero."""
+    return func.nullif(cast(count, DOUBLE_PRECISION), ZERO, type_=DOUBLE_PRECISION)
+
+
+def raw_pieces(metrics: Sequence[Metric], read: FromClause, instants: FromClause, *, after_cut: bool) -> Select[Any]:
+    """Select a device's raw samples before an instant, each in the form of a bucket that holds just it."""
+    raw = table(
+        "agent_metrics", column("agent_device_id", UUID), column("collected_at", TIME),
+        *(column(metric.name, DOUBLE_PRECISION) for metric in metrics),
+    )  # fmt: skip
+    parts: list[ColumnElement[Any]] = []
+    for metric in metrics:
+        value = cast(raw.c[metric.name], DOUBLE_PRECISION)
+        parts += [value.label(f"{metric.name}_{part}") for part in ("min", "max", "sum", "first", "last")]
+        parts.append(func.num_nonnulls(value).label(f"{metric.name}_count"))
+    query = select(raw.c.collected_at.label("time"), *parts)
+    wanted = bounded(query, raw, raw.c.collected_at, read, instants)
+    return wanted.where(raw.c.collected_at >= CUT) if after_cut else wanted
+
+
+def level_pieces(level: Level, metrics: Sequence[Metric], read: FromClause, instants: FromClause) -> Select[Any]:
+    """Select a device's closed buckets before an instant; of a bucket first and last are its mean."""
+    kinds = ("min", "max", "sum", "count")
+    names = [column(f"{metric.name}_{kind}", DOUBLE_PRECISION) for metric in metrics for kind in kinds]
+    rollup = table(level.relation, column("agent_device_id", UUID), column("bucket", TIME), *names)
+    parts: list[ColumnElement[Any]] = []
+    for metric in metrics:
+        low, high, total, count = (rollup.c[f"{metric.name}_{kind}"] for kind in kinds)
+        mean = total / known_count(count)
+        columns = {"min": low, "max": high, "sum": total, "first": mean, "last": mean, "count": count}
+        parts += [columns[part].label(f"{metric.name}_{part}") for part in ("min", "max", "sum", "first", "last")]
+        parts.append(count.label(f"{metric.name}_count"))
+    query = select(rollup.c.bucket.label("time"), *parts).where(rollup.c.bucket < CUT)
+    return bounded(query, rollup, rollup.c.bucket, read, instants)
+
+
+def bounded(
+    query: Select[Any], source: Any, time: ColumnElement[Any], read: FromClause, instants: FromClause
+) -> Select[Any]:
+    """Bind a source to one device and the range before one instant; the constant bounds let chunks be left out."""
+    return query.where(
+        source.c.agent_device_id == read.c.device_id,
+        time > instants.c.at - LOOKBACK,
+        time <= instants.c.at,
+        time > LOWEST,
+        time <= HIGHEST,
+    ).correlate(read, instants)
+
+
+def as_rows(known: Any, features: Sequence[Feature]) -> FromClause:
+    """Turn the columns of features into rows."""
+    return union_all(
+        *(
+            select(
+                known.c.device_id, known.c.at, literal_column(str(number), Integer).label("feature"),
+                literal(feature.metric.name, Text).label("metric"),
+                known.c[f"value_{number}"].label("value"), known.c[f"count_{number}"].label("count"),
+                known.c[f"{feature.metric.name}_last"].label("last"),
+            )
+            for number, feature in enumerate(features)
+        )
+    ).cte("features")  # fmt: skip
+
+
+def compared(pairs: Any, rows: Any) -> Select[Any]:
+    """Compare each leaf with its feature of each device in its reach; three-valued, null is unknown."""
+    joined = with_thresholds(pairs, rows).subquery("joined")
+    of = joined.c
+
+    def beyond(value: ColumnElement[Any], limit: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.alert_beyond(value, of.is_up, of.is_strict, limit, type_=Boolean)
+
+    over = beyond(of.value, of.threshold)
+    judged = select(
+        of.rule_id, of.leaf, of.device_id, of.at, of.value, of.last, of.threshold,
+        case((over.is_(False), false()), (of.count * of.every >= ENOUGH * of.span, over)).label("breached"),
+        case((of.by_value, over), else_=beyond(of.last, of.last_threshold)).label("begun"),
+        case((of.by_value, over), else_=beyond(of.last, of.recovery)).label("holding"),
+    ).subquery("judged")  # fmt: skip
+    opened = select(ONE).where(
+        states.c.agent_alert_id == judged.c.rule_id, states.c.agent_device_id == judged.c.device_id
+    )
+    wanted = or_(EVERYTHING, judged.c.breached, judged.c.begun, opened.exists())
+    return select(*judged.c).where(wanted).order_by(judged.c.at)
+
+
+def with_thresholds(pairs: Any, rows: Any) -> Select[Any]:
+    """Join leaves and features; a baseline's threshold is what is usual for that device at that hour."""
+    usual = func.greatest(
+        baselines.c.median + pairs.c.deviations * NORMAL * baselines.c.distance, baselines.c.median + pairs.c.floor
+    )
+    by_usual = pairs.c.deviations > ZERO
+    feature = and_(rows.c.device_id == pairs.c.device_id, rows.c.feature == pairs.c.feature)
+    hour = cast(func.alert_hour_of_week(rows.c.at), Integer)
+    known = and_(
+        by_usual, baselines.c.agent_device_id == pairs.c.device_id, baselines.c.metric == rows.c.metric,
+        baselines.c.hour_of_week == hour,
+    )  # fmt: skip
+    return select(
+        pairs.c.rule_id, pairs.c.leaf, pairs.c.device_id, rows.c.at, rows.c.value, rows.c.last, rows.c.count,
+        pairs.c.every, pairs.c.span, pairs.c.is_up, pairs.c.is_strict, pairs.c.by_value,
+        case((by_usual, usual), else_=pairs.c.value_threshold).label("threshold"),
+        case((by_usual, usual), else_=pairs.c.last_threshold).label("last_threshold"),
+        case((by_usual, usual), else_=pairs.c.recovery).label("recovery"),
+    ).select_from(pairs.join(rows, feature).outerjoin(baselines, known))  # fmt: skip

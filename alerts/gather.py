@@ -1,0 +1,152 @@
+"""Asks the database what holds: rules → leaves → one statement for each level and kind in use → facts.
+
+The number of statements depends on the levels and kinds, not on how many rules or devices there are.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from alerts.compiler import level_for, metric_statement
+from alerts.facts import Fact
+from alerts.leaves import Feature, Leaf, Rule, leaves_of_rule
+from db.hypertables.policies import LEVELS, Level
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__)
+
+MOST_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
+SHORTEST_LOOKBACK = timedelta(minutes=15)
+
+Key = tuple[UUID, UUID, datetime]  # rule, device, instant
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known: for each rule, device and instant the facts of its leaves by their number."""
+
+    of: dict[Key, dict[int, Fact]] = field(default_factory=lambda: defaultdict(dict))
+    statements: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """At which instants (UTC, in order) facts are asked for.
+
+    `tenant` bounds the devices. `everything`: also where nothing has begun, as a backtest needs. `unsure_until`: until
+    when silence says nothing of the devices, because it was ours.
+    """
+
+    instants: Sequence[datetime]
+    tenant: UUID | None = None
+    everything: bool = False
+    unsure_until: datetime | None = None
+
+
+async def gather(connection: Connection, rules: Iterable[Rule], question: Question) -> Facts:
+    """Return what is known of the rules' conditions."""
+    facts = Facts()
+    leaves = [leaf for rule in rules for leaf in leaves_of_rule(rule)]
+    longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
+    for level in LEVELS[:3]:
+        wanted = [leaf for leaf in leaves if leaf.feature and level_for(leaf.window) is level]
+        for group in by_features(wanted):
+            await gather_metrics(connection, level, group, question, longest, facts)
+    await gather_silence(connection, leaves, question, facts)
+    await gather_services(connection, leaves, question, facts)
+    await gather_forecasts(connection, leaves, question, facts)
+    return facts
+
+
+def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
+    """Split leaves into groups whose features fit one statement."""
+    features = list(dict.fromkeys(leaf.feature for leaf in leaves))
+    groups = [set(features[start : start + MOST_FEATURES]) for start in range(0, len(features), MOST_FEATURES)]
+    return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
+
+
+async def gather_metrics(
+    connection: Connection, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, facts: Facts
+) -> None:
+    """Ask for the conditions on metrics of one level."""
+    features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
+    statement = metric_statement(level, tuple(features))
+    lookback = max([SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(leaf.window for leaf in leaves)])
+    cut = await watermark(connection, level) if level.bucket else question.instants[0]
+    rows = await connection.fetch(
+        statement.sql,
+        *statement.arguments(
+            leaves=as_json(leaves, {feature: number for number, feature in enumerate(features)}),
+            tenant=question.tenant, instants=list(question.instants), lookback=lookback, cut=cut,
+            lowest=question.instants[0] - lookback, highest=question.instants[-1], everything=question.everything,
+        ),
+    )  # fmt: skip
+    facts.statements += 1
+    for row in rows:
+        shown = row["last"] if row["value"] is None else row["value"]
+        fact = Fact(row["breached"], row["begun"], row["holding"], shown, row["threshold"])
+        facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
+
+
+async def watermark(connection: Connection, level: Level) -> datetime:
+    """Return until when a rollup is complete."""
+    at: datetime = await connection.fetchval(QUERIES["read_watermark"], level.relation)
+    return at
+
+
+async def gather_silence(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+    """Ask which devices are silent, by their samples or by any sign of life."""
+    wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
+    for at in question.instants if wanted else ():
+        arguments = (as_json(wanted, {}), question.tenant, question.unsure_until, at)
+        take(facts, await connection.fetch(QUERIES["silence_facts"], *arguments))
+
+
+async def gather_services(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+    """Ask which services that should be running are not."""
+    wanted = [leaf for leaf in leaves if leaf.kind == "service"]
+    for at in question.instants if wanted else ():
+        take(facts, await connection.fetch(QUERIES["service_facts"], as_json(wanted, {}), question.tenant, at))
+
+
+async def gather_forecasts(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+    """Ask which metrics reach a value soon."""
+    wanted = [leaf for leaf in leaves if leaf.kind == "forecast"]
+    for at in question.instants if wanted else ():
+        take(facts, await connection.fetch(QUERIES["forecast_facts"], as_json(wanted, {}), question.tenant, at))
+
+
+def take(facts: Facts, rows: list[asyncpg.Record]) -> None:
+    """Keep the rows of a statement as facts."""
+    facts.statements += 1
+    for row in rows:
+        fact = Fact(row["breached"], row["begun"], row["holding"], number(row["value"]), row["threshold"], row["note"])
+        facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
+
+
+def number(value: Any) -> float | None:
+    """Return a number of the database as a float."""
+    return None if value is None else float(value)
+
+
+def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
+    """Return leaves in the form of the function alert_pairs."""
+    return msgspec.json.encode([
+        {
+            "rule_id": leaf.rule.id, "leaf": leaf.number, "business_id": leaf.rule.reach.business_id,
+            "service_location_id": leaf.rule.reach.service_location_id, "device_id": leaf.rule.reach.device_id,
+            "device_type": leaf.rule.reach.device_type, "feature": features[leaf.feature] if leaf.feature else None,
+            "is_up": leaf.up, "is_strict": leaf.strict, "value_threshold": leaf.value_threshold,
+            "last_threshold": leaf.last_threshold, "recovery": leaf.recovery, "by_value": leaf.by_value,
+            "window_seconds": leaf.window.total_seconds(), "deviations": leaf.deviations, "floor": leaf.floor,
+            "name": leaf.kind if leaf.kind in ("no_data", "offline") else leaf.name,
+        }
+        for leaf in leaves
+    ]).decode()  # fmt: skip

@@ -1,0 +1,60 @@
+"""When nothing may begin to fire: maintenance windows of devices, sites and businesses, and hours of a rule."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from alerts.gather import QUERIES
+from db.pools import Connection
+
+
+@dataclass(slots=True)
+class Mutes:
+    """What is muted at one instant."""
+
+    now: datetime
+    devices: set[UUID] = field(default_factory=set)
+
+    def covers(self, device_id: UUID, active_hours: dict[str, Any] | None) -> bool:
+        """Tell whether a rule with these hours may not begin to fire on this device."""
+        return device_id in self.devices or (active_hours is not None and not is_active(active_hours, self.now))
+
+
+async def read_mutes(connection: Connection, now: datetime) -> Mutes:
+    """Return the devices that are in a maintenance window."""
+    windows = await connection.fetch(QUERIES["read_windows"], now)
+    running = [row["id"] for row in windows if is_running(row, now)]
+    rows = await connection.fetch(QUERIES["muted_devices"], running) if running else []
+    return Mutes(now, {row["id"] for row in rows})
+
+
+def is_running(window: asyncpg.Record, now: datetime) -> bool:
+    """Tell whether a maintenance window is running; a weekly one may have begun the day or the week before."""
+    if window["weekdays"] is None:
+        return bool(window["starts_at"] <= now < window["ends_at"])
+    zone = ZoneInfo(window["time_zone"])
+    length = timedelta(minutes=window["duration_minutes"])
+    today = now.astimezone(zone).date()
+    for days_ago in range(8):
+        day = today - timedelta(days=days_ago)
+        begin = datetime.combine(day, window["local_start"], zone)
+        if day.isoweekday() in window["weekdays"] and begin <= now < begin + length:
+            return True
+    return False
+
+
+def is_active(hours: dict[str, Any], now: datetime) -> bool:
+    """Tell whether a rule's hours hold: some days of the week (1 is Monday), from one local time to another.
+
+    `from` after `to` goes over midnight; the day is that on which it begins.
+    """
+    local = now.astimezone(ZoneInfo(hours["time_zone"]))
+    begin, end = time.fromisoformat(hours["from"]), time.fromisoformat(hours["to"])
+    clock, today, yesterday = local.time(), local.isoweekday(), (local - timedelta(days=1)).isoweekday()
+    if begin <= end:
+        return today in hours["days"] and begin <= clock < end
+    return (today in hours["days"] and clock >= begin) or (yesterday in hours["days"] and clock < end)

@@ -1,0 +1,73 @@
+"""Rules as they lie in the table → rules as they are evaluated; one that can't be read is named, not passed over."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from pydantic import ValidationError
+
+from alerts.conditions import parse_condition
+from alerts.gather import QUERIES
+from alerts.leaves import Reach, Rule
+from db.pools import Connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule and what is to happen when it fires."""
+
+    rule: Rule
+    alert_name: str
+    alert_type: str
+    severity: str
+    is_shadow: bool
+    ticket_enabled: bool
+    notification_enabled: bool
+    channels: list[Any]
+    recipients: list[Any]
+    active_hours: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules in force, by id, and those that can't be read with the reason."""
+
+    rows: dict[UUID, RuleRow] = field(default_factory=dict)
+    faults: dict[UUID, str] = field(default_factory=dict)
+
+
+async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rules:
+    """Return the rules that are in force."""
+    rules = Rules()
+    for row in await connection.fetch(QUERIES["read_rules"], rule_id):
+        try:
+            rules.rows[row["id"]] = as_row(row)
+        except (ValidationError, ValueError) as fault:
+            rules.faults[row["id"]] = str(fault)[:1000]
+    return rules
+
+
+async def note_faults(connection: Connection, rules: Rules, now: datetime) -> None:
+    """Write the reasons of rules that can't be read beside them, for their authors."""
+    for rule_id, fault in rules.faults.items():
+        log.warning("alert rule %s can't be evaluated: %s", rule_id, fault)
+        await connection.execute(QUERIES["note_rule_error"], rule_id, fault, now)
+
+
+def as_row(row: asyncpg.Record) -> RuleRow:
+    """Return one rule; raises ValidationError or ValueError when its conditions can't be read."""
+    reach = Reach(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
+    condition = parse_condition(msgspec.json.decode(row["conditions"]))
+    rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))
+    hours = row["active_hours"]
+    return RuleRow(
+        rule, row["alert_name"], row["alert_type"], row["severity"], row["is_shadow"], row["ticket_enabled"],
+        row["notification_enabled"], msgspec.json.decode(row["notification_channels"]),
+        msgspec.json.decode(row["notification_recipients"]), msgspec.json.decode(hours) if hours else None,
+    )  # fmt: skip

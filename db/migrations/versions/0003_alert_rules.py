@@ -1,0 +1,42 @@
+"""Alert rules: their reach, states, transitions, tickets, notifications, baselines, forecasts, maintenance."""
+
+from pathlib import Path
+
+from db.migrations.statements import run
+from db.sql import load_queries
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+FILE = Path(__file__).parents[2] / "schema" / "alert_rules.sql"
+OWN_TABLES = (
+    "agent_alert_notifications", "agent_alert_states", "agent_alert_transitions", "agent_alert_passes",
+    "agent_maintenance_windows", "agent_baselines", "agent_forecasts",
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    """Run the file."""
+    for statement in load_queries(FILE).values():
+        run(statement)
+
+
+def downgrade() -> None:
+    """Drop in the other order."""
+    run("DROP FUNCTION alert_pairs, alert_hour_of_week, alert_beyond")
+    for table in OWN_TABLES:
+        run(f"DROP TABLE {table}")
+    run("ALTER TABLE agent_alert_history DROP COLUMN agent_alert_ticket_id")
+    run("DROP TABLE agent_alert_tickets")
+    run("ALTER TABLE agent_alert_history DROP COLUMN snoozed_until, DROP COLUMN resolved_by, DROP COLUMN ticket_note")
+    run("DROP INDEX agent_alerts_active, agent_alerts_by_business")
+    run(
+        """
+        ALTER TABLE agent_alerts
+            DROP COLUMN service_location_id, DROP COLUMN device_type, DROP COLUMN description, DROP COLUMN is_shadow,
+            DROP COLUMN ticket_enabled, DROP COLUMN keep_firing_minutes, DROP COLUMN active_hours,
+            DROP COLUMN error_message, DROP COLUMN error_at
+        """
+    )
