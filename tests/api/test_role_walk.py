@@ -1,7 +1,5 @@
 """Every call of the API by everyone: who may, gets in; who may not, is told so and nothing else."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,10 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
-from api.app import Application
 from tests.callers import Caller, Target, Town, agent_of, state_of
-from tests.people import Employee, Tenant
+from tests.people import Tenant
 from tests.routes import WHO, Document, Who, calls_of, request_of
 
 # What who may not is told: the kind of call, the kind of caller → status and codes. Not here: they may.
@@ -38,20 +34,6 @@ REFUSALS: dict[tuple[Who, str], tuple[int, set[str]]] = {
     ("employee", "itself"): (401, {"invalid_token"}),
 }
 ANOTHER_BUSINESS = 404, {"agent_not_found", "command_not_found"}
-
-
-@pytest.fixture(scope="module")
-def document(application: Application) -> Document:
-    return application.web.openapi()
-
-
-@pytest.fixture(scope="module")
-async def town(
-    client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path, employee: Employee
-) -> AsyncIterator[Town]:
-    town = Town(client, pool, tokens, key_file, employee)
-    yield town
-    await town.clear()
 
 
 @pytest.fixture(scope="module")
