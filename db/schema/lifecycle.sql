@@ -26,9 +26,10 @@ UPDATE agent_devices SET enrolled_at = last_heartbeat,
     status_due_at = CASE WHEN status IN ('online', 'warning', 'error')
                          THEN COALESCE(GREATEST(last_heartbeat, last_metrics_received), created_at) END;
 CREATE INDEX agent_devices_status_due ON agent_devices (status_due_at) WHERE status_due_at IS NOT NULL;
--- Devices that registered and were never heard; the worker reads it.
+-- Devices whose enrolment no heartbeat has confirmed; the worker reads it. No index may name a column that each upload
+-- sets, not in its condition either: an update that touches one is written into every index.
 CREATE INDEX agent_devices_unconfirmed ON agent_devices (created_at)
-    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND agent_token IS NOT NULL AND NOT soft_delete;
+    WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete;
 
 -- agent_presence --
 -- One row: until when nobody at all was heard, though several businesses' devices were due. Silence counts from then
