@@ -34,7 +34,7 @@ from ingest.body import Receive
 from ingest.errors import BodyTooLargeError
 from ingest.upload import Scope, Send, refuse
 
-UPLOAD_PATH = re.compile(r"/api/agents/([0-9a-fA-F-]{36})/metrics")
+UPLOAD_PATH = re.compile(r"/api/agents/([^/]+)/metrics")
 
 
 class Application:
@@ -110,9 +110,10 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
     # A router with fixed paths such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
         commands, command_delivery, registration, eol, inventory, monitored_services, agents, heartbeat, lifecycle,
-        events, history, health,
+        events, history,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)
+    web.include_router(health.router, responses={503: RESPONSES[503]})
     describe(web)
     return web

@@ -38,6 +38,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     429: {"model": ErrorAnswer, "description": "too many requests of this caller or business: see Retry-After"},
     503: {"model": ErrorAnswer, "description": "the database is away: again after Retry-After seconds"},
 }
+
+
+def conflicts(*errors: type[RtsError]) -> dict[int | str, dict[str, Any]]:
+    """Return what the document says of a route that may refuse with 409: the codes and what they mean."""
+    described = "; ".join(f"`{error.code}`: {error().message}" for error in errors)
+    return {409: {"model": ErrorAnswer, "description": described}}
+
+
 # Codes for what the framework itself answers.
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
@@ -72,8 +80,11 @@ def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
 
 
 async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
-    """Return what the framework refuses (no such path, wrong method) in our form."""
+    """Return what the framework refuses (no such path, wrong method, a body that isn't text) in our form."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's word for bytes that aren't text; text that isn't JSON is a 422 of its own
+        unreadable = InvalidRequestError(details=[{"path": "body", "message": "can't be read as JSON"}])
+        return JSONResponse(unreadable.as_json(), unreadable.status)
     body = {"code": HTTP_CODES.get(error.status_code, "http_error"), "message": str(error.detail), "details": None}
     return JSONResponse({"error": body}, error.status_code, error.headers)
 

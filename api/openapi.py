@@ -10,6 +10,8 @@ from db.metrics import METRICS
 from ingest.samples import Envelope, Receipt
 
 UPLOAD = "/api/agents/{agent_id}/metrics"
+TOO_LARGE = "the body is over 256 KiB; on the paths of software lists and of results, over 4 MiB"
+ERROR_FORM = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
 DESCRIPTION = """\
 Uploads of agents in, history of devices out. Times are RFC 3339 in UTC, sizes in gigabytes or bytes as named,
 percentages in 0..100. Errors: `{"error": {"code", "message", "details"}}` with a stable code.
@@ -48,11 +50,20 @@ def describe(web: FastAPI) -> None:
                 routes=web.routes,
                 tags=web.openapi_tags,
             )
+            add_bounds(document)
             add_upload(document)
             web.openapi_schema = document
         return web.openapi_schema
 
     web.openapi = openapi  # type: ignore[method-assign]
+
+
+def add_bounds(document: dict[str, Any]) -> None:
+    """Add to each call with a body that it may be too large, which is found out before FastAPI (limits.py)."""
+    for methods in document["paths"].values():
+        for call in methods.values():
+            if "requestBody" in call:
+                call["responses"]["413"] = {"description": TOO_LARGE, "content": ERROR_FORM}
 
 
 def add_upload(document: dict[str, Any]) -> None:
@@ -64,8 +75,7 @@ def add_upload(document: dict[str, Any]) -> None:
         if metric.name in types["Sample"]["properties"]:
             types["Sample"]["properties"][metric.name]["description"] = f"{metric.unit}, 0..{metric.maximum:g}"
     document["components"]["schemas"] |= types
-    form = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
-    errors = {status: {"description": text, "content": form} for status, text in REFUSALS.items()}
+    errors = {status: {"description": text, "content": ERROR_FORM} for status, text in REFUSALS.items()}
     document["paths"][UPLOAD] = {
         "post": {
             "tags": ["metrics"],

@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Patch(BaseModel):
     """A change of some fields; null is only for those that may be empty, `clearable`."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     clearable: ClassVar[frozenset[str]] = frozenset()
 

@@ -15,5 +15,8 @@ def storable(text: str) -> str:
 
 
 StorableText = Annotated[str, AfterValidator(storable)]
+# What is named by people or programs: a type of command or event. Not StorableText: behind a function, a pattern would
+# be missing in the OpenAPI document.
+Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 # The constraints come first: what is left of a blank name after stripping must still be refused.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(storable)]

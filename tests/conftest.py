@@ -14,9 +14,11 @@ from api.app import Application
 from api.services import Services
 from db.migrations.run import upgrade
 from db.settings import Settings
+from tests.callers import Town
 from tests.databases import fresh_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
+from tests.routes import Document
 
 # A busy machine must not fail a test by its speed.
 hypothesis.settings.register_profile(
@@ -96,6 +98,22 @@ async def bob(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
 async def charlie(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
     """The tenant who has no device and must see nothing of the others'."""
     return await make_tenant(pool, tokens, "Charlie")
+
+
+@pytest.fixture(scope="session")
+def document(application: Application) -> Document:
+    """The OpenAPI document."""
+    return application.web.openapi()
+
+
+@pytest.fixture(scope="session")
+async def town(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path, employee: Employee
+) -> AsyncIterator[Town]:
+    """Makes devices that have everything, and everyone who may ask for them."""
+    town = Town(client, pool, tokens, key_file, employee)
+    yield town
+    await town.clear()
 
 
 MakeDevice = Callable[..., Awaitable[Device]]

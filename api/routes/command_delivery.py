@@ -14,7 +14,9 @@ from agents.command_delivery import (
     list_cancellations,
     start_command,
 )
+from agents.errors import CommandEndedError, CommandNotDeliveredError
 from api.auth import CurrentAgent
+from api.errors import conflicts
 from api.services import services_of
 from api.text import StorableText
 from api.times import Time
@@ -92,14 +94,18 @@ async def fetch_commands(request: Request, agent: CurrentAgent) -> LeasedCommand
     )
 
 
-@router.post("/{agent_id}/commands/{command_id}/started")
+@router.post(
+    "/{agent_id}/commands/{command_id}/started", responses=conflicts(CommandNotDeliveredError, CommandEndedError)
+)
 async def begin_command(request: Request, agent: CurrentAgent, command_id: CommandId) -> MayRun:
     """Say that a command begins. 409 means: don't run it, it has ended or is cancelled."""
     services = services_of(request)
     return MayRun(go_on=await start_command(services.pool, agent.actor, command_id, services.clock()))
 
 
-@router.post("/{agent_id}/commands/{command_id}/progress")
+@router.post(
+    "/{agent_id}/commands/{command_id}/progress", responses=conflicts(CommandNotDeliveredError, CommandEndedError)
+)
 async def tell_progress(request: Request, agent: CurrentAgent, command_id: CommandId, body: Progress) -> MayRun:
     """Say how far a command is; implies that it has begun."""
     services = services_of(request)
@@ -107,7 +113,7 @@ async def tell_progress(request: Request, agent: CurrentAgent, command_id: Comma
     return MayRun(go_on=await start_command(services.pool, agent.actor, command_id, now, body.percent, body.message))
 
 
-@router.post("/{agent_id}/commands/{command_id}/result")
+@router.post("/{agent_id}/commands/{command_id}/result", responses=conflicts(CommandNotDeliveredError))
 async def take_result(request: Request, agent: CurrentAgent, command_id: CommandId, body: CommandResult) -> Recorded:
     """Say how a command ended. Sent again after a lost answer, it changes nothing."""
     services = services_of(request)

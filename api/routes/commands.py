@@ -23,12 +23,14 @@ from agents.commands import (
     read_command,
     read_commands,
 )
+from agents.errors import AgentInactiveError, CommandEndedError, NotAwaitingApprovalError
 from agents.tokens import Person
 from api.auth import CurrentEmployee, CurrentPerson
 from api.cursors import make_cursor, read_cursor
+from api.errors import conflicts
 from api.json_values import JsonObject
 from api.services import Services, services_of
-from api.text import StorableText
+from api.text import StorableText, Word
 from api.times import parse_time
 from db.errors import AgentNotFoundError, RtsError
 
@@ -55,9 +57,7 @@ class CommandOrder(BaseModel):
         json_schema_extra={"examples": [{"command_type": "restart_service", "params": {"service": "nginx"}}]}
     )
 
-    command_type: Annotated[
-        StorableText, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")
-    ] = Field(examples=["collect_now"])
+    command_type: Word = Field(examples=["collect_now"])
     params: JsonObject = Field(default_factory=dict, description="for the agent; at most 64 KiB as JSON")
     timeout_seconds: int = Field(300, ge=1, le=86_400, description="how long it may run on the device")
     expires_in_hours: float = Field(24, gt=0, le=720, description="how long it waits for a device that is away")
@@ -68,6 +68,12 @@ class CommandOrder(BaseModel):
 
 class BatchOrder(CommandOrder):
     """What is to be done on several devices."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"command_type": "collect_now", "agent_ids": ["0b7f3a52-6a55-4c1e-9d0a-2f6c1e8b7a10"]}]
+        }
+    )
 
     agent_ids: list[UUID] = Field(min_length=1, max_length=MOST_DEVICES, description="each counts once")
 
@@ -189,7 +195,7 @@ async def cancel_many(
     return change_of(await cancel_batch(services.pool, batch_id, employee.actor, reason, services.clock()))
 
 
-@router.post("/{agent_id}/commands", status_code=201)
+@router.post("/{agent_id}/commands", status_code=201, responses=conflicts(AgentInactiveError))
 async def order_one(request: Request, employee: CurrentEmployee, agent_id: AgentId, body: CommandOrder) -> Command:
     """Order something of a device; it waits there until the agent fetches it, or expires."""
     services = services_of(request)
@@ -222,7 +228,7 @@ async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, c
     return shown(dict(row), person.employee_id is not None)
 
 
-@router.post("/{agent_id}/commands/{command_id}/approve")
+@router.post("/{agent_id}/commands/{command_id}/approve", responses=conflicts(NotAwaitingApprovalError))
 async def approve_one(request: Request, employee: CurrentEmployee, agent_id: AgentId, command_id: CommandId) -> Command:
     """Approve a command as its second employee: whoever asked for it can't."""
     services = services_of(request)
@@ -231,7 +237,7 @@ async def approve_one(request: Request, employee: CurrentEmployee, agent_id: Age
     return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
 
 
-@router.post("/{agent_id}/commands/{command_id}/cancel")
+@router.post("/{agent_id}/commands/{command_id}/cancel", responses=conflicts(CommandEndedError))
 async def cancel_one(
     request: Request,
     employee: CurrentEmployee,

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agents.eol import NewRule, change_rule, create_rule, delete_rule, list_rules
+from agents.errors import EolRuleExistsError
 from api.auth import CurrentEmployee
 from api.cursors import Cursor, Limit, page_of, read_cursor
+from api.errors import conflicts
 from api.inventory_models import Search, SoftwareName, Text255, VersionPrefix
 from api.patches import Patch
 from api.services import services_of
@@ -106,7 +108,7 @@ async def list_eol_rules(
     return EolRuleList(rules=[EolRule(**row) for row in page], next_cursor=more)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=conflicts(EolRuleExistsError))
 async def create_eol_rule(request: Request, employee: CurrentEmployee, body: NewEolRule) -> EolRule:
     """Make a rule. New inventory is marked with it at once, the whole fleet's within seconds."""
     services = services_of(request)
@@ -114,7 +116,7 @@ async def create_eol_rule(request: Request, employee: CurrentEmployee, body: New
     return EolRule(**await create_rule(services.pool, rule, employee.actor, services.clock()))
 
 
-@router.patch("/{eol_id}")
+@router.patch("/{eol_id}", responses=conflicts(EolRuleExistsError))
 async def change_eol_rule(request: Request, employee: CurrentEmployee, eol_id: RuleId, body: EolRuleChange) -> EolRule:
     """Change a rule; the marks of the inventory follow within seconds."""
     services = services_of(request)

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from agents.event_log import add_event, read_events
 from api.auth import CurrentAgent, CurrentPerson
 from api.json_values import JsonObject
 from api.routes.agents import AgentId
 from api.services import services_of
-from api.text import StorableText
+from api.text import StorableText, Word
 from api.times import Time
 
 router = APIRouter(prefix="/api/agents", tags=["events"])
@@ -38,9 +38,7 @@ class EventList(BaseModel):
 class AgentEvent(BaseModel):
     """Something that happened on a device."""
 
-    event_type: Annotated[StorableText, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,99}$")] = Field(
-        examples=["service_crashed"]
-    )
+    event_type: Word = Field(examples=["service_crashed"])
     timestamp: Time = Field(description="by the device's clock")
     data: JsonObject = Field(default_factory=dict, description="at most 64 KiB as JSON")
 

@@ -9,7 +9,9 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from agents.credentials import rotate_token
 from agents.devices import Beat, heartbeat
+from agents.errors import SupersededTokenError
 from api.auth import CurrentAgent, SignedAgent
+from api.errors import conflicts
 from api.routes.registration import AgentConfig, config_of
 from api.services import services_of
 from api.text import StorableText
@@ -60,7 +62,7 @@ class NewAgentToken(BaseModel):
     agent_token: str
 
 
-@router.post("/{agent_id}/token/rotate")
+@router.post("/{agent_id}/token/rotate", responses=conflicts(SupersededTokenError))
 async def rotate_own_token(request: Request, agent: CurrentAgent) -> NewAgentToken:
     """Get a new token: keep it, then use it. When this answer is lost, ask again with the old one."""
     services = services_of(request)

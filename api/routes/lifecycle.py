@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from agents.audit import read_audit
 from agents.credentials import request_rotation, revoke_token
+from agents.errors import DecommissionedError, NoAgentTokenError
 from agents.event_log import check_known
 from agents.lifecycle import (
     DeviceChange,
@@ -22,6 +23,7 @@ from agents.lifecycle import (
     restore,
 )
 from api.auth import CurrentEmployee
+from api.errors import conflicts
 from api.routes.agents import AgentDetail, AgentId, detail_of
 from api.services import services_of
 from api.text import Name, storable
@@ -102,7 +104,7 @@ async def deactivate_agent(request: Request, employee: CurrentEmployee, agent_id
     return await detail_of(services, None, agent_id)
 
 
-@router.post("/{agent_id}/activate")
+@router.post("/{agent_id}/activate", responses=conflicts(DecommissionedError))
 async def activate_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
     """Take a deactivated device's calls again; it is offline until it is heard."""
     services = services_of(request)
@@ -139,7 +141,7 @@ async def restore_agent(request: Request, employee: CurrentEmployee, agent_id: A
     return await detail_of(services, None, agent_id)
 
 
-@router.post("/{agent_id}/token/rotation")
+@router.post("/{agent_id}/token/rotation", responses=conflicts(NoAgentTokenError))
 async def ask_for_rotation(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
     """Have the agent fetch a new token at its next heartbeat."""
     services = services_of(request)

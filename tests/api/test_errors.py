@@ -54,6 +54,14 @@ async def test_a_refused_body_isnt_repeated(client: httpx.AsyncClient, body: str
     assert SECRET not in response.text
 
 
+@pytest.mark.parametrize("body", [b"\xff", b'{"token": "\xe9"}', b"[" * 50_000], ids=["no text", "Latin-1", "too deep"])
+async def test_a_body_that_cant_be_read_doesnt_fit_either(client: httpx.AsyncClient, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await client.post("/api/agents/register", content=body, headers=headers)
+    assert (response.status_code, error_of(response)["code"]) == (422, "invalid_request")
+    assert error_of(response)["details"] == [{"path": "body", "message": "can't be read as JSON"}]
+
+
 async def test_a_path_whose_id_is_none(client: httpx.AsyncClient, employee: Employee) -> None:
     response = await client.get("/api/agents/server-1", headers=employee.headers)
     assert response.status_code == 422

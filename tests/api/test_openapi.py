@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from agents import errors
 from api import routes
 from api.openapi import EXAMPLE, UPLOAD
 from db.clock import utc_now
+from db.errors import RtsError
 from ingest.decode import decode_upload
 from tests.devices import Device
 
@@ -71,6 +73,38 @@ def test_no_two_calls_share_a_name(document: dict[str, Any]) -> None:
 def test_only_registration_and_health_are_open(document: dict[str, Any]) -> None:
     calls = {path: call for path, methods in document["paths"].items() for call in methods.values()}
     assert {path for path, call in calls.items() if not call.get("security")} == {"/api/agents/register", "/api/health"}
+
+
+def test_a_type_of_event_or_command_shows_how_it_is_written(document: dict[str, Any]) -> None:
+    models = document["components"]["schemas"]
+    for model, name in (("AgentEvent", "event_type"), ("CommandOrder", "command_type"), ("BatchOrder", "command_type")):
+        assert models[model]["properties"][name]["pattern"].startswith("^[a-z]")
+
+
+def test_a_change_that_changes_nothing_doesnt_fit_the_document(document: dict[str, Any]) -> None:
+    models = document["components"]["schemas"]
+    assert [models[model]["minProperties"] for model in ("EolRuleChange", "ServiceSettings")] == [1, 1]
+
+
+def test_every_conflict_stands_with_its_code_where_it_can_happen(document: dict[str, Any]) -> None:
+    conflicts = {
+        error.code for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, RtsError) and error.status == 409
+    }  # fmt: skip
+    calls = [call for methods in document["paths"].values() for call in methods.values()]
+    described = " ".join(call["responses"].get("409", {}).get("description", "") for call in calls)
+    assert len(conflicts) > 5
+    assert {code for code in conflicts if f"`{code}`" in described} == conflicts
+
+
+def test_every_call_with_a_body_says_that_it_may_be_too_large(document: dict[str, Any]) -> None:
+    for methods in document["paths"].values():
+        for call in methods.values():
+            assert ("413" in call["responses"]) == ("requestBody" in call), call["operationId"]
+
+
+def test_the_health_of_the_server_asks_for_nothing_and_refuses_nobody(document: dict[str, Any]) -> None:
+    assert set(document["paths"]["/api/health"]["get"]["responses"]) == {"200", "503"}
 
 
 def example(document: dict[str, Any]) -> dict[str, Any]:

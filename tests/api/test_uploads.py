@@ -167,6 +167,14 @@ async def test_another_agents_token_is_refused(make_device: MakeDevice) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (403, "wrong_agent")
 
 
+@pytest.mark.parametrize("name", ["me", "%F1", "a" * 5000])
+async def test_a_path_whose_id_is_none_is_no_agents(device: Device, name: str) -> None:
+    url = f"/api/agents/{name}/metrics"
+    response = await device.client.post(url, json={"metrics": []}, headers=device.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "wrong_agent")
+    assert (await device.client.post(url, json={"metrics": []})).status_code == 401
+
+
 async def test_no_token_and_a_false_one_are_refused(client: httpx.AsyncClient, device: Device) -> None:
     response = await client.post(f"/api/agents/{device.agent_id}/metrics", content=b"{}")
     assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthorized")

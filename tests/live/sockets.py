@@ -5,6 +5,7 @@ import json
 from typing import Any, Self
 
 import socketio
+from socketio.exceptions import TimeoutError as NothingCameError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -96,6 +97,16 @@ class SocketIo:
             if event == name:
                 content: Message = data[0]
                 return content
+
+    async def quiet(self, seconds: float = 0.5) -> list[Message]:
+        """Return what has come so far and what comes within some time of the last."""
+        came: list[Message] = []
+        try:
+            while True:
+                event, *data = await asyncio.to_thread(self._client.receive, timeout=seconds)
+                came.append({"type": event, **data[0]})
+        except NothingCameError:
+            return came
 
     async def close(self) -> None:
         await asyncio.to_thread(self._client.disconnect)

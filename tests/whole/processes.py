@@ -29,6 +29,7 @@ class ServerProcess:
         self.url = f"http://127.0.0.1:{port}"
         self._environment = os.environ | {
             "DATABASE_URL": database, "RTS_KEYS_FILE": str(key_file), "RTS_AGENT_CALLS_PER_MINUTE": "1000000",
+            "RTS_PERSON_CALLS_PER_MINUTE": "1000000",
             "RTS_PUBLIC_URL": self.url,
         }  # fmt: skip
         self._port = port

@@ -1,0 +1,95 @@
+"""Every query that reads devices for people is bound to the caller's business, in the SQL itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from db.sql import load_queries
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("agents", "alerts", "api", "ingest", "rollups", "worker")
+TABLES = re.compile(r"\bagent_(?!software_rule\b|software_version_fits\b)\w+")
+TENANT = re.compile(r"\$(\d+) tenant\b")
+
+AGENT = "the agent's own: its id and the hash of its token come from its signature"
+EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
+WORKER = "the worker's, which answers nobody"
+ADMITTED = "by ids that this agent or follower was admitted for; the hub asks once more who may be told"
+TOKEN = "by whoever holds the registration token, for the device that it is for"
+# Statements on devices that take no tenant, and why; * is a whole file.
+WITHOUT_TENANT: dict[str, dict[str, str]] = {
+    "agents/audit.sql": {"read_audit": EMPLOYEE},
+    "agents/command_delivery.sql": {
+        "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,
+        "finish_command": AGENT, "settle_due_commands": WORKER,
+    },
+    "agents/credentials.sql": {"request_rotation": EMPLOYEE, "rotate_token": AGENT, "revoke_token": EMPLOYEE},
+    "agents/eol.sql": {
+        "list_rules": EMPLOYEE, "create_rule": EMPLOYEE, "change_rule": EMPLOYEE, "delete_rule": EMPLOYEE,
+        "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER,
+    },
+    "agents/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
+    "agents/inventory.sql": {"newest_list": AGENT, "merge_list": AGENT},
+    "agents/lifecycle.sql": {
+        "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,
+        "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE,
+    },
+    "agents/presence.sql": {"note_outage": WORKER, "sweep": WORKER, "lapse_enrolments": WORKER},
+    "agents/queries.sql": {
+        "create_registration_token": EMPLOYEE, "device_of_token": TOKEN, "register_device": TOKEN,
+        "check_agent": AGENT, "heartbeat": AGENT,
+    },
+    "agents/service_settings.sql": {"change_service": EMPLOYEE},
+    "alerts/notifications.sql": {"*": WORKER},
+    "alerts/queries.sql": {"*": WORKER},
+    "api/live/queries.sql": {
+        "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
+    },
+    "ingest/queries.sql": {"*": AGENT},
+    "rollups/queries.sql": {"describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER},
+}  # fmt: skip
+
+
+def on_devices() -> dict[tuple[str, str], str]:
+    """Return the statements on devices' tables, by file and name."""
+    found = {}
+    for folder in FOLDERS:
+        for file in sorted((ROOT / folder).rglob("*.sql")):
+            for name, text in load_queries(file).items():
+                if TABLES.search(text):
+                    found[str(file.relative_to(ROOT)), name] = text
+    return found
+
+
+STATEMENTS = on_devices()
+
+
+def is_bound(text: str) -> bool:
+    """Tell whether a statement takes a tenant, says so, and compares the business with it."""
+    named = TENANT.search(text)
+    if named is None:
+        return False
+    parameter = re.escape(f"${named[1]}")
+    return bool(re.search(rf"\({parameter}(::uuid)? IS NULL OR (\w+\.)?business_id = {parameter}\)", text))
+
+
+@pytest.mark.parametrize(("file", "name"), STATEMENTS)
+def test_a_statement_on_devices_is_bound_to_a_tenant_or_has_a_reason(file: str, name: str) -> None:
+    excused = WITHOUT_TENANT.get(file, {})
+    if "*" not in excused:
+        assert is_bound(STATEMENTS[file, name]) != (name in excused)
+
+
+def test_every_reason_is_for_a_statement_that_is_there() -> None:
+    listed = {(file, name) for file, names in WITHOUT_TENANT.items() for name in names if name != "*"}
+    assert listed <= set(STATEMENTS)
+    assert {file for file, names in WITHOUT_TENANT.items() if "*" in names} <= {file for file, _ in STATEMENTS}
+
+
+def test_the_rule_finds_what_is_not_bound() -> None:
+    assert len([text for text in STATEMENTS.values() if is_bound(text)]) > 12
+    bound = "-- $1 device, $2 tenant.\nSELECT id FROM agent_devices d WHERE ($2::uuid IS NULL OR d.business_id = $2)"
+    assert is_bound(bound)
+    assert not is_bound(bound.replace("tenant", "business"))
+    assert not is_bound(bound.replace("d.business_id = $2", "d.business_id = $1"))

@@ -1,0 +1,170 @@
+"""Everyone who may knock: people and agents, good and bad, and a device with everything that one can have."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import jwt
+
+from agents.keys import KeyFile, KeyRing, Ring
+from agents.tokens import AGENT_AUDIENCE, Tokens, sign
+from db.clock import utc_now
+from tests.calls import removed, told
+from tests.commands import fetched, order
+from tests.devices import Device, register_device, sample
+from tests.people import Employee, Tenant, make_employee, make_tenant
+from tests.routes import RULES
+from tests.software import listed, software
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: its token, what it is, and the device that it asks for where that isn't the target."""
+
+    name: str
+    token: str | None
+    kind: str  # nobody, bad, user, employee, agent, revoked
+    at: UUID | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device of a business whose name is a marker, with the ids of all that hangs on it."""
+
+    device: Device
+    marker: str
+    waiting: UUID  # a command that awaits a second employee's approval
+    begun: UUID  # one that the agent has fetched
+    batch_id: UUID
+    service_id: UUID
+    eol_id: UUID
+    registration_token: str
+
+    def ids(self, at_the_agent: bool) -> dict[str, Any]:
+        """Return what goes into paths and bodies by name; an agent meets other commands than an employee."""
+        return {
+            "agent_id": self.device.agent_id, "business_id": self.device.tenant.business_id,
+            "agent_ids": [str(self.device.agent_id)], "command_id": self.begun if at_the_agent else self.waiting,
+            "batch_id": self.batch_id, "service_id": self.service_id, "eol_id": self.eol_id,
+            "token": self.registration_token,
+        }  # fmt: skip
+
+    def secrets(self) -> list[str]:
+        """Return what must be in no answer to a stranger."""
+        tenant = self.device.tenant
+        ids = (self.device.agent_id, tenant.business_id, tenant.location_id, self.waiting, self.begun, self.batch_id)
+        return [self.marker, *map(str, (*ids, self.service_id))]
+
+
+class Town:
+    """Where they live: makes targets and callers, and remembers what must be cleared away."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path, employee: Employee
+    ) -> None:
+        self.client, self.pool, self.tokens, self.employee = client, pool, tokens, employee
+        self._keys = KeyFile(key_file)
+        self._rules: list[UUID] = []
+
+    async def target(self, tenant: Tenant | None = None) -> Target:
+        """Make a device that has everything, of a business of its own unless a tenant is named."""
+        marker = tenant.name if tenant else f"marker-{uuid4().hex}"
+        tenant = tenant or await make_tenant(self.pool, self.tokens, marker)
+        device = await register_device(self.client, self.employee, tenant, marker, 300)
+        service = {"name": marker, "status": "running", "pid": 1}
+        await told(device)
+        await device.accepted(sample(cpu_percent=1, services=[service], note=marker))
+        await listed(device, software(marker, vendor=marker))
+        other = await make_employee(self.pool, self.tokens)
+        begun = await order(device, self.employee, params={"note": marker})
+        await fetched(device)
+        waiting = await order(device, other, params={"note": marker}, approval_required=True)
+        batch = await self._post("/api/agents/commands", other, agent_ids=[str(device.agent_id)],
+                                 command_type="collect_now", approval_required=True)  # fmt: skip
+        found = await self.pool.fetchval("SELECT id FROM agent_monitored_services WHERE service_name = $1 "
+                                         "AND agent_device_id = $2", marker, device.agent_id)  # fmt: skip
+        rule = await self._post(RULES, self.employee, software_name=str(uuid4()), eol_date="2030-01-01")
+        self._rules.append(UUID(rule["id"]))
+        token = await self._post("/api/agents/registration-tokens", self.employee,
+                                 business_id=str(tenant.business_id), device_name=marker)  # fmt: skip
+        return Target(
+            device, marker, UUID(waiting["command_id"]), UUID(begun["command_id"]), UUID(batch["batch_id"]),
+            UUID(str(found)), UUID(rule["id"]), token["token"],
+        )  # fmt: skip
+
+    async def strangers(self, target: Target, neighbour: Tenant) -> list[Caller]:
+        """Return everyone but the target's own agent, for whom see `agent_of`."""
+        tenant = target.device.tenant
+        bad = await self._bad_tokens(target)
+        cousin, other, revoked = [
+            await register_device(self.client, self.employee, whose, "another", 300)
+            for whose in (tenant, neighbour, tenant)
+        ]
+        await removed(revoked, self.employee, "token")
+        return [
+            Caller("nobody", None, "nobody"),
+            *(Caller(name, token, "bad") for name, token in bad.items()),
+            Caller("a user of another business", neighbour.user_token, "neighbour"),
+            Caller("a user of the device's business", tenant.user_token, "user"),
+            Caller("an employee", self.employee.token, "employee"),
+            Caller("another agent of the business", cousin.token, "agent"),
+            Caller("an agent of another business", other.token, "agent"),
+            Caller("a revoked agent", revoked.token, "revoked", revoked.agent_id),
+        ]
+
+    async def _bad_tokens(self, target: Target) -> dict[str, str]:
+        """Return tokens of all three kinds that are expired, or signed by another key under the id of a good one."""
+        now = utc_now()
+        business = {"sub": "somebody", "business_id": str(target.device.tenant.business_id)}
+        staff = {"sub": "somebody", "employee_id": str(self.employee.employee_id)}
+        agent = {"sub": str(target.device.agent_id), "aud": AGENT_AUDIENCE}
+        kinds: dict[str, tuple[Ring, dict[str, str]]] = {
+            "user": ("platform", business), "employee": ("platform", staff), "agent": ("agent", agent),
+        }  # fmt: skip
+        made = {}
+        for kind, (ring, claims) in kinds.items():
+            good = self._keys.ring(ring)
+            another = KeyRing(good.current, {good.current: "another-secret-of-the-same-name-" + uuid4().hex})
+            made[f"an expired {kind}"] = sign(good, {**claims, "exp": now - timedelta(minutes=5)})
+            made[f"a forged {kind}"] = sign(another, {**claims, "exp": now + timedelta(minutes=5)})
+            assert jwt.get_unverified_header(made[f"a forged {kind}"])["kid"] in good.keys
+        return made
+
+    async def _post(self, url: str, employee: Employee, **body: Any) -> dict[str, Any]:
+        response = await self.client.post(url, json=body, headers=employee.headers)
+        assert response.status_code in (200, 201), response.text
+        made: dict[str, Any] = response.json()
+        return made
+
+    async def clear(self) -> None:
+        """Take away what would touch other tests: rules count for the whole fleet."""
+        await self.pool.execute("DELETE FROM agent_software_eol WHERE id = ANY ($1::uuid[])", self._rules)
+
+
+def agent_of(target: Target) -> Caller:
+    return Caller("the agent itself", target.device.token, "itself")
+
+
+async def state_of(pool: asyncpg.Pool, target: Target) -> list[Any]:
+    """Return something that changes with each change of the device, of its neighbours or of what hangs on it."""
+    device, business = target.device.agent_id, target.device.tenant.business_id
+    questions = [
+        ("SELECT id, xmin::text FROM agent_devices WHERE business_id = $1 ORDER BY id", business),
+        ("SELECT id, xmin::text FROM agent_registration_tokens WHERE business_id = $1 ORDER BY id", business),
+        ("SELECT xmin::text FROM agent_software_eol WHERE id = $1", target.eol_id),
+        ("SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1", device),
+        ("SELECT count(*) FROM agent_audit WHERE agent_device_id = $1", device),
+        *(
+            (f"SELECT id, xmin::text FROM {table} WHERE agent_device_id = $1 ORDER BY id", device)
+            for table in ("agent_commands", "agent_monitored_services", "agent_software_inventory", "agent_events")
+        ),
+    ]
+    return [[tuple(row) for row in await pool.fetch(query, of)] for query, of in questions]

@@ -1,0 +1,134 @@
+"""A business whose marker stands in every text that can be stored for it: none of it may be seen by another."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+
+from db.clock import utc_now
+from tests.callers import Town
+from tests.calls import MINUTE, changed, told
+from tests.commands import act, fetched, order, tell
+from tests.devices import Device, register_device, sample
+from tests.people import Employee, Tenant, make_employee, make_tenant
+from tests.software import listed, software
+
+COLUMNS = ("os_version", "os_architecture", "hostname", "cpu_model", "mac_address")
+# Where the ids of a business are, beyond its own: what leads there from the business, $1.
+IDS = """
+SELECT id FROM service_locations WHERE business_id = $1 UNION ALL
+SELECT id FROM users WHERE business_id = $1 UNION ALL
+SELECT id FROM agent_alerts WHERE business_id = $1 UNION ALL
+SELECT unnest(ARRAY[d.id, c.id, c.batch_id, s.id, i.id, h.id])
+FROM agent_devices d
+LEFT JOIN agent_commands c ON c.agent_device_id = d.id
+LEFT JOIN agent_monitored_services s ON s.agent_device_id = d.id
+LEFT JOIN agent_software_inventory i ON i.agent_device_id = d.id
+LEFT JOIN agent_alert_history h ON h.agent_device_id = d.id
+WHERE d.business_id = $1
+"""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The business, its device and what must stay its own."""
+
+    marker: str
+    tenant: Tenant
+    device: Device
+    ids: dict[str, UUID]
+    secrets: frozenset[str]
+
+    def found_in(self, text: str) -> list[str]:
+        """Return what of the business stands in a text."""
+        return [secret for secret in self.secrets if secret in text.lower()]
+
+
+async def make_canary(town: Town) -> Canary:
+    """Make it: two devices, so that every list has a second page, and one that is decommissioned."""
+    marker = f"canary-{uuid4().hex}"
+    tenant = await make_tenant(town.pool, town.tokens, marker)
+    devices = [await register_device(town.client, town.employee, tenant, marker, 300) for _ in range(3)]
+    second = await make_employee(town.pool, town.tokens)
+    for device in devices:
+        await fill(town.pool, device, marker)
+        await do_things(device, town.employee, second, marker)
+    await changed(devices[2], town.employee, "decommission", reason=marker)
+    batch = await order_batch(town, devices[0], marker)
+    found = {row[0] for row in await town.pool.fetch(IDS, tenant.business_id)} - {None}
+    query = "SELECT id FROM {} WHERE agent_device_id = $1 LIMIT 1"
+    service = await town.pool.fetchval(query.format("agent_monitored_services"), devices[0].agent_id)
+    command = await town.pool.fetchval(query.format("agent_commands"), devices[0].agent_id)
+    ids = {
+        "agent_id": devices[0].agent_id, "business_id": tenant.business_id, "service_id": service,
+        "service_location_id": tenant.location_id, "command_id": command, "batch_id": batch,
+    }  # fmt: skip
+    secrets = {marker, str(tenant.business_id), *map(str, found)}
+    return Canary(marker, tenant, devices[0], ids, frozenset(secrets))
+
+
+async def fill(pool: asyncpg.Pool, device: Device, marker: str) -> None:
+    """Put the marker into what a device says of itself, and into alerts."""
+    columns = ", ".join(f"{name} = $2" for name in COLUMNS)
+    await pool.execute(f"UPDATE agent_devices SET {columns} WHERE id = $1", device.agent_id, marker)
+    rule = await pool.fetchval(
+        "INSERT INTO agent_alerts (alert_name, alert_type, severity, business_id, agent_device_id, conditions, "
+        "notification_recipients) VALUES ($1, $1, 'critical', $2, $3, $4, $5) RETURNING id",
+        marker, device.tenant.business_id, device.agent_id,
+        json.dumps({"metric": "cpu_percent", "operator": ">", "threshold": 90, "duration_minutes": 10}),
+        json.dumps([f"{marker}@example.com"]),
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, alert_message, "
+        "status, resolution_notes) VALUES ($1, $2, now(), 'critical', $3, 'active', $3)",
+        rule, device.agent_id, marker,
+    )  # fmt: skip
+
+
+async def do_things(device: Device, employee: Employee, second: Employee, marker: str) -> None:
+    """Do all that a device and its employees can, with the marker wherever there is text."""
+    await told(device, agent_version=marker)
+    service = {"name": marker, "status": "running", "pid": 1}
+    await device.accepted(sample(MINUTE, cpu_percent=1, note=marker), sample(services=[service], note=marker))
+    at = utc_now() - timedelta(hours=2)
+    for turn in range(3):
+        facts = {"vendor": marker, "latest_available_version": marker}
+        await listed(
+            device, software(marker, marker, **facts), software(marker, f"{turn}", **facts), at=at + turn * MINUTE
+        )
+    for _ in range(2):
+        await say(device, marker)
+        await run_command(device, employee, second, marker)
+    await order(device, employee, marker, params={marker: marker})
+    await changed(device, employee, method="PATCH", device_name=marker)
+    await act(device, employee, await order(device, employee, marker), "cancel", reason=marker)
+
+
+async def say(device: Device, marker: str) -> None:
+    """Send an event."""
+    event = {"event_type": marker, "timestamp": utc_now().isoformat(), "data": {marker: marker}}
+    url = f"/api/agents/{device.agent_id}/events"
+    assert (await device.client.post(url, json=event, headers=device.headers)).status_code == 201
+
+
+async def run_command(device: Device, employee: Employee, second: Employee, marker: str) -> None:
+    """Order, approve, fetch, begin and end a command."""
+    made = await order(device, employee, marker, params={"note": marker}, approval_required=True)
+    await act(device, second, made, "approve")
+    await fetched(device)
+    answers: list[httpx.Response] = [
+        await tell(device, made, "progress", percent=50, message=marker),
+        await tell(device, made, "result", status="failed", stdout=marker, stderr=marker, error_message=marker),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def order_batch(town: Town, device: Device, marker: str) -> UUID:
+    """Order something as a batch."""
+    body: dict[str, Any] = {"command_type": marker, "agent_ids": [str(device.agent_id)], "params": {"note": marker}}
+    response = await town.client.post("/api/agents/commands", json=body, headers=town.employee.headers)
+    return UUID(response.json()["batch_id"])

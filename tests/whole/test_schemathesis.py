@@ -1,0 +1,160 @@
+"""Schemathesis on the OpenAPI document: whatever is sent, the answer is one that the document promises, never a 5xx."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.callers import Target, Town
+from tests.people import Employee, Tenant, make_employee, make_tenant
+from tests.routes import WHO, Document, calls_of, filled_in, request_of
+from tests.whole.processes import ServerProcess, running_server
+
+# Not negative_data_rejection: an upload is stored but for its faulty samples, and "5" passes for 5.
+CHECKS: list[Any] = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    response_schema_conformance,
+]  # fmt: skip
+MODES = GenerationMode.POSITIVE, GenerationMode.NEGATIVE  # what fits the document, and what doesn't
+# Of each mode: for those whose call it is, and for the others, whose refusals the role walk is about.
+EXAMPLES, EXAMPLES_OF_OTHERS = 8, 1
+THEIRS = {
+    "agent": ("agent", "registration token"), "user": ("person",), "employee": ("person", "employee", "open"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(database: str, key_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with running_server(database, key_file, tmp_path_factory.mktemp("schemathesis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def schema(document: Document) -> BaseSchema:
+    return schemathesis.openapi.from_dict(document, config=schemathesis.Config())
+
+
+@pytest.fixture(scope="module")
+async def tenant(town: Town) -> Tenant:
+    return await make_tenant(town.pool, town.tokens, "Fuzz")
+
+
+@pytest.fixture(scope="module")
+async def technician(town: Town) -> AsyncIterator[Employee]:
+    """An employee whose rules are taken away afterwards: made at random, they would mark other tests' software."""
+    technician = await make_employee(town.pool, town.tokens)
+    yield technician
+    await forget_rules(town.pool, technician)
+
+
+async def forget_rules(pool: asyncpg.Pool, technician: Employee) -> None:
+    rules = "SELECT id FROM agent_software_eol WHERE created_by = $1"
+    for statement in (
+        "UPDATE agent_software_inventory SET eol_rule_id = NULL, eol_date = NULL, is_eol = NULL "
+        f"WHERE eol_rule_id IN ({rules})",
+        f"DELETE FROM agent_software_eol WHERE id IN ({rules})",
+    ):
+        await pool.execute(statement, technician.employee_id)
+
+
+@pytest.fixture(scope="module")
+async def shared(town: Town, tenant: Tenant) -> Target:
+    return await town.target(tenant)
+
+
+@pytest.fixture
+async def target(town: Town, tenant: Tenant, shared: Target, key: str, role: str) -> Target:
+    """A device of its own for each test that may change it: some calls end its life."""
+    return await town.target(tenant) if WHO[key] in THEIRS[role] and not key.startswith("GET") else shared
+
+
+def cases_of(
+    schema: BaseSchema, key: str, ids: dict[str, Any], mode: GenerationMode, headers: dict[str, str]
+) -> st.SearchStrategy[Case[Any]]:
+    """Return cases of a call; half of them are about things that are there, if they are about any."""
+    method, path = key.split(" ")
+    operation = schema[path][method]
+    there = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
+    known = operation.as_strategy(mode, path_parameters=there or None, headers=headers)
+    if mode is GenerationMode.POSITIVE:
+        known = known.map(lambda case: with_ids(case, ids))
+    return st.one_of(known, operation.as_strategy(mode, headers=headers))
+
+
+def with_ids(case: Case[Any], ids: dict[str, Any]) -> Case[Any]:
+    if isinstance(case.body, dict):
+        case.body = filled_in("", case.body, ids)
+    return case
+
+
+def least_case(schema: BaseSchema, document: Document, key: str, ids: dict[str, Any]) -> Case[Any]:
+    """Return the smallest case that fits and is about things that are there."""
+    method, path = key.split(" ")
+    request = request_of(document, key, ids)
+    there = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
+    body = {"body": request["json"], "media_type": "application/json"} if request["json"] is not None else {}
+    made: Case[Any] = schema[path][method].Case(path_parameters=there, query=request["params"], **body)
+    return made
+
+
+def takes_something(document: Document, key: str) -> bool:
+    """Tell whether a call has anything that could be wrong."""
+    return bool({"parameters", "requestBody"} & set(calls_of(document)[key]))
+
+
+def check_many(examples: int, cases: st.SearchStrategy[Case[Any]], check: Callable[[Case[Any]], int]) -> None:
+    """Check some cases, the same in each run."""
+    settings = hypothesis.settings(
+        max_examples=examples, derandomize=True, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+
+    def one(case: Case[Any]) -> None:
+        check(case)
+
+    settings(hypothesis.given(cases)(one))()
+
+
+@pytest.mark.parametrize("role", THEIRS)
+@pytest.mark.parametrize("key", WHO)
+def test_every_answer_is_one_that_the_document_promises(
+    document: Document, schema: BaseSchema, server: ServerProcess, session: requests.Session, technician: Employee,
+    target: Target, key: str, role: str,
+) -> None:  # fmt: skip
+    theirs = WHO[key] in THEIRS[role]
+    user = target.device.tenant.user_token
+    token = {"agent": target.device.token, "user": user, "employee": technician.token}[role]
+    headers = {"Authorization": f"Bearer {token}"}
+    ids = target.ids(at_the_agent=role == "agent")
+
+    def check(case: Case[Any]) -> int:
+        status = case.call_and_validate(server.url, session, headers, checks=CHECKS).status_code
+        assert status != 429, "the limits are to be out of the way"
+        return status
+
+    if theirs:
+        assert check(least_case(schema, document, key, ids)) < 300
+    for mode in MODES if takes_something(document, key) else MODES[:1]:
+        cases = cases_of(schema, key, ids, mode, headers)
+        check_many(EXAMPLES if theirs else EXAMPLES_OF_OTHERS, cases, check)
