@@ -43,6 +43,7 @@ INSERT_SAMPLES = """
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent)
 SELECT d, $2::timestamptz - minutes * interval '1 minute', $2, $3
 FROM unnest($1::uuid[]) AS d CROSS JOIN unnest(ARRAY[1, 6, 11]) AS minutes
+ON CONFLICT DO NOTHING
 """
 
 
@@ -116,8 +117,10 @@ class Desk:
 async def open_desk(database: str, employee_id: UUID, business_id: UUID) -> AsyncIterator[Desk]:
     """Yield the desk of a business; the rules and incidents of other tests rest."""
     connection = await asyncpg.connect(database, server_settings=SERVER_SETTINGS)
-    await connection.execute("UPDATE agent_alerts SET is_active = false")
-    await connection.execute("UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL")
-    await connection.execute("UPDATE agent_alert_tickets SET wanted = 'closed', due_at = NULL")
-    yield Desk(connection, employee_id, business_id)
-    await connection.close()
+    try:
+        await connection.execute("UPDATE agent_alerts SET is_active = false")
+        await connection.execute("UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL")
+        await connection.execute("UPDATE agent_alert_tickets SET wanted = 'closed', due_at = NULL")
+        yield Desk(connection, employee_id, business_id)
+    finally:
+        await connection.close()

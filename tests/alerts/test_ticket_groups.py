@@ -1,5 +1,6 @@
 """Storms and outages: one ticket for a group."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ import asyncpg
 import pytest
 
 from agents.tokens import Tokens
-from alerts.tickets import work_tickets
+from alerts.tickets import Outcome, work_tickets
 from tests.alerts.desk import Desk, open_desk
 from tests.alerts.scenarios import MINUTE
 from tests.people import Employee, Tenant, make_tenant
@@ -28,9 +29,9 @@ async def desk(database: str, employee: Employee, tenant: Tenant) -> AsyncIterat
         yield desk
 
 
-async def storm(desk: Desk, devices: list[UUID], at: timedelta = timedelta()) -> dict[str, int]:
+async def storm(desk: Desk, devices: list[UUID], at: timedelta = timedelta()) -> Counter[Outcome]:
     await desk.measure(devices, desk.begin + at, 95)
-    return dict(await desk.turn(desk.begin + at))
+    return await desk.turn(desk.begin + at)
 
 
 async def all_linked_to(desk: Desk, ticket: asyncpg.Record) -> bool:
@@ -123,14 +124,13 @@ async def test_two_businesses_have_two_tickets(
     assert [len(await one.tickets()) for one in (desk, other)] == [1, 1]
 
 
-async def outage(desk: Desk, devices: list[UUID], minutes: int = 30) -> dict[str, int]:
+async def outage(desk: Desk, devices: list[UUID], minutes: int = 30) -> Counter[Outcome]:
     """The devices are heard last at the beginning. A turn each five minutes: after a longer gap, silence is ours."""
     await desk.connection.execute(HEARD, devices, desk.begin)
-    opened: dict[str, int] = {}
+    done: Counter[Outcome] = Counter()
     for minute in range(0, minutes + 1, 5):
-        for what, times in (await desk.turn(desk.begin + minute * MINUTE)).items():
-            opened[what] = opened.get(what, 0) + times
-    return opened
+        done += await desk.turn(desk.begin + minute * MINUTE)
+    return done
 
 
 async def test_a_site_whose_devices_fall_silent_together_is_one_ticket(desk: Desk, tenant: Tenant) -> None:

@@ -250,11 +250,11 @@ async def test_the_primary_contact_and_the_headquarters_come_first(desk: Desk, d
     assert (ticket["client_id"], ticket["service_location_id"]) == (contact, headquarters)
 
 
-@pytest.mark.parametrize("how", [{"shadow": True}, {"tickets": False}])
+@pytest.mark.parametrize(("shadow", "tickets"), [(True, True), (False, False)])
 async def test_a_shadow_rule_and_one_without_tickets_open_none(
-    desk: Desk, device: Device, how: dict[str, bool]
+    desk: Desk, device: Device, shadow: bool, tickets: bool
 ) -> None:
-    await desk.rule(**how)
+    await desk.rule(shadow=shadow, tickets=tickets)
     assert await desk.breach(device, desk.begin) == {}
     assert (await desk.incidents(), await desk.tickets()) == ([], [])
 

@@ -44,6 +44,7 @@ async def desk(platform: str) -> AsyncIterator[Desk]:
     connection = await asyncpg.connect(platform)
     business = await connection.fetchval("SELECT id FROM businesses")
     employee = await connection.fetchval("SELECT id FROM employees")
+    await connection.execute("DELETE FROM agent_devices")
     await connection.execute("DELETE FROM agent_alert_tickets")
     await connection.execute("DELETE FROM service_requests WHERE title <> 'Printer'")
     await connection.close()
