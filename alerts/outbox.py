@@ -13,6 +13,7 @@ from alerts.facts import Fact
 from alerts.gather import QUERIES
 from alerts.machine import Step
 from alerts.messages import message_of
+from alerts.notifications import want_firing, want_resolved
 from alerts.rules import RuleRow
 from alerts.ticket_outbox import Fired, write_tickets
 from db.pools import Connection
@@ -78,17 +79,21 @@ async def open_alerts(connection: Connection, fired: Sequence[Change], now: date
         [change.fact.value for change in known], [change.fact.threshold for change in known], now,
     )  # fmt: skip
     ids = {(row["agent_alert_id"], row["agent_device_id"]): row["id"] for row in opened}
-    return [
+    alerts = [
         Fired(ids[pair], change.row, devices[change.device_id], message)
         for pair, change, message in zip(zip(*pairs_of(known), strict=True), known, messages, strict=True)
         if pair in ids
     ]
+    await want_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
+    return alerts
 
 
 async def resolve_alerts(connection: Connection, well: Sequence[Change], now: datetime) -> None:
     """Close the alerts of rules on devices that are well again."""
     if well:
-        await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, [change.step.why for change in well])
+        reasons = [change.step.why for change in well]
+        rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons)
+        await want_resolved(connection, [row["id"] for row in rows], now)
 
 
 def pairs_of(changes: Sequence[Change]) -> tuple[list[UUID], list[UUID]]:

@@ -78,6 +78,7 @@ async def write_tickets(connection: Connection, fired: Iterable[Fired], now: dat
     alerts = [alert for alert in fired if alert.row.ticket_enabled]
     if not alerts:
         return
+    await connection.execute(QUERIES["plan_for_few"])
     sites = await read_silent_sites(connection, alerts, now)
     crowds = await count_crowds(connection, alerts, sites)
     incidents: dict[str, Incident] = {}

@@ -1,6 +1,10 @@
 -- Which ticket an alert gets: its own, that of its rule's group in the business, or that of its site. Everything here runs
 -- in the evaluation's transaction, and locks incidents before it touches alerts that were there before, as worker/ does.
 
+-- plan_for_few --
+-- What follows from changes concerns some devices, not the fleet: undo what the evaluation set for its large joins.
+SELECT set_config('enable_nestloop', 'on', true)
+
 -- silent_sites --
 -- Of devices that were just found silent, those whose site has fallen silent: at least $4 of its devices, and the share $5
 -- of those that were heard until then, were heard last within two intervals of one another, and not since. Those that were

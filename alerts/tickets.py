@@ -185,7 +185,7 @@ async def close_ticket(connection: Connection, incident: asyncpg.Record, now: da
         note = "The alert has ended; its ticket stays open, as somebody has changed it."
     elif incident["has_ticket"] and not incident["is_final"]:
         await set_status(connection, incident, COMPLETED, now)
-    elif incident["state"] == "waiting":
+    elif incident["state"] == "waiting" and not incident["has_ticket"]:
         note = "The alert ended before a ticket was opened."
     if note is not None:
         await connection.execute(QUERIES["note_alerts"], incident["id"], note)
