@@ -1,5 +1,7 @@
 """Whatever happens in whatever order, and wherever the worker is cut off: one open alert, one ticket, none lost."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from agents.tokens import Tokens
 from alerts.evaluate import evaluate
-from alerts.tickets import work_tickets
+from alerts.tickets import Outcome, work_tickets
 from db.pools import AWAY, SERVER_SETTINGS, Connection
 from tests.alerts.desk import Desk, open_desk
 from tests.alerts.scenarios import MINUTE
@@ -170,4 +172,36 @@ async def test_cut_off_after_any_statement_it_goes_on_where_it_was(
             await world.happen("work, cut", statements)
             await world.check()
         assert await desk.statuses() == ["Pending"]
+        assert await desk.connection.fetchval(WITHOUT_TICKET, world.devices) == 0
+
+
+async def test_workers_beside_an_evaluation_neither_double_nor_deadlock(
+    pool: asyncpg.Pool, tokens: Tokens, employee: Employee, database: str
+) -> None:
+    tenant = await make_tenant(pool, tokens, "Crowd")
+    async with open_desk(database, employee.employee_id, tenant.business_id) as desk:
+        world = World(desk, database, await desk.devices(40))
+        for severity in ("warning", "critical"):
+            await desk.rule(severity=severity)
+        working, done = True, Counter[Outcome]()
+
+        async def work() -> None:
+            async with cut_after(database, 1_000_000) as connection:
+                while working:
+                    done.update(await work_tickets(connection, world.now))
+                    await asyncio.sleep(0.01)
+
+        workers = [asyncio.create_task(work()) for _ in range(3)]
+        for turn in range(12):
+            world.now += 6 * MINUTE
+            busy = world.devices[turn : turn + 8 + turn % 3 * 10]
+            await desk.measure(busy, world.now, 95)
+            await desk.measure([device for device in world.devices if device not in busy], world.now, 10)
+            await evaluate(desk.connection, world.now)
+            await world.check()
+        working = False
+        await asyncio.gather(*workers)
+        assert done["put off"] == 0
+        assert min(done["opened"], done["closed"]) > 0
+        await work_tickets(desk.connection, world.now + timedelta(hours=1))
         assert await desk.connection.fetchval(WITHOUT_TICKET, world.devices) == 0
