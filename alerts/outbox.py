@@ -15,6 +15,7 @@ from alerts.machine import Step
 from alerts.messages import message_of
 from alerts.notifications import want_firing, want_resolved
 from alerts.rules import RuleRow
+from alerts.ticket_outbox import Fired, write_tickets
 from db.pools import Connection
 
 
@@ -35,7 +36,9 @@ async def write_changes(connection: Connection, changes: Sequence[Change], now: 
     await write_transitions(connection, changes, now)
     await write_states(connection, changes, now)
     told = [change for change in changes if not change.row.is_shadow]
-    await open_alerts(connection, [change for change in told if change.step.fires], now)
+    # First what fires: its tickets are locked before the alerts that end, in the order in which the worker locks them.
+    fired = await open_alerts(connection, [change for change in told if change.step.fires], now)
+    await write_tickets(connection, fired, now)
     await resolve_alerts(connection, [change for change in told if change.step.resolves], now)
 
 
@@ -62,20 +65,27 @@ async def write_states(connection: Connection, changes: Sequence[Change], now: d
     await connection.execute(QUERIES["drop_states"], *pairs_of(dropped))
 
 
-async def open_alerts(connection: Connection, fired: Sequence[Change], now: datetime) -> None:
-    """Open an alert for each rule that begins to fire on a device."""
-    if not fired:
-        return
-    rows = await connection.fetch(QUERIES["describe_devices"], [change.device_id for change in fired])
-    names = {row["id"]: row["device_name"] for row in rows}
+async def open_alerts(connection: Connection, fired: Sequence[Change], now: datetime) -> list[Fired]:
+    """Open an alert for each rule that begins to fire on a device; return those that weren't open already."""
+    rows = await connection.fetch(QUERIES["describe_devices"], [change.device_id for change in fired]) if fired else []
+    devices = {row["id"]: row for row in rows}
+    known = [change for change in fired if change.device_id in devices]  # the others have just been deleted
+    if not known:
+        return []
+    messages = [message_of(change.row, change.fact, devices[change.device_id]["device_name"]) for change in known]
     opened = await connection.fetch(
         QUERIES["open_alerts"],
-        *pairs_of(fired), [change.row.severity for change in fired],
-        [message_of(change.row, change.fact, names.get(change.device_id, "?")) for change in fired],
-        [change.fact.value for change in fired], [change.fact.threshold for change in fired], now,
+        *pairs_of(known), [change.row.severity for change in known], messages,
+        [change.fact.value for change in known], [change.fact.threshold for change in known], now,
     )  # fmt: skip
-    rules = {change.row.rule.id: change.row for change in fired}
-    await want_firing(connection, {row["id"]: rules[row["agent_alert_id"]] for row in opened}, now)
+    ids = {(row["agent_alert_id"], row["agent_device_id"]): row["id"] for row in opened}
+    alerts = [
+        Fired(ids[pair], change.row, devices[change.device_id], message)
+        for pair, change, message in zip(zip(*pairs_of(known), strict=True), known, messages, strict=True)
+        if pair in ids
+    ]
+    await want_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
+    return alerts
 
 
 async def resolve_alerts(connection: Connection, well: Sequence[Change], now: datetime) -> None:

@@ -9,8 +9,10 @@ from agents.command_delivery import settle_due_commands
 from agents.eol import apply_rules, reach_ends
 from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
+from alerts.evaluate import evaluate
 from alerts.notifications import QuietHours, send_due
 from alerts.senders import Mail, Sender, Webhook
+from alerts.tickets import work_tickets
 from db.clock import utc_now
 from db.pools import Connection
 from db.settings import Settings
@@ -46,6 +48,8 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("old events", timedelta(hours=1), prune_events),
         Duty("end-of-life rules", EACH_PASS, apply_rules),
         Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
+        Duty("alerts", timedelta(seconds=30), evaluate_rules),
+        Duty("tickets", EACH_PASS, open_and_close_tickets),
         Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("freshness", timedelta(minutes=5), watch_freshness),
     ]
@@ -92,6 +96,20 @@ def end_enrolments(settings: Settings) -> Do:
             log.info("%d devices were never heard after they had registered, and are removed", lapsed)
 
     return do
+
+
+async def evaluate_rules(connection: Connection, now: datetime) -> None:
+    """Evaluate the alert rules, unless another worker does."""
+    done = await evaluate(connection, now)
+    if done is not None and done.changed:
+        log.info("%d alert rules evaluated in %.2f s: %d changes", done.rules, done.seconds, done.changed)
+
+
+async def open_and_close_tickets(connection: Connection, now: datetime) -> None:
+    """Work off the outbox of tickets."""
+    done = await work_tickets(connection, now)
+    if done:
+        log.info("tickets: %s", ", ".join(f"{times} {what}" for what, times in sorted(done.items())))
 
 
 def run_policies(runner: PolicyRunner) -> Do:

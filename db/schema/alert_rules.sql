@@ -116,16 +116,17 @@ CREATE TABLE agent_forecasts (
 );
 
 -- agent_alert_tickets --
--- The outbox of tickets: one row for each incident, of one device or of a group. It is written with the alert and worked
--- off later, so that a ticket that fails never loses the alert. `seen_*` is how we left the ticket: if it is so still,
--- nobody has touched it.
+-- The outbox of tickets: one row for each incident, of one device or of a group (agent_device_id null). It is written
+-- with the alert and worked off later, so that a ticket that fails never loses the alert. `incident_key` says what it is
+-- about: `device:<rule>:<device>`, `rule:<rule>:<business>`, `site:<location>`. `seen_*` is how we left the ticket: if it
+-- is so still, nobody has touched it; once somebody has (`was_touched`), it is never closed by itself.
 CREATE TABLE agent_alert_tickets (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    incident_key text NOT NULL CHECK (length(incident_key) BETWEEN 1 AND 200),
     agent_alert_id uuid NOT NULL REFERENCES agent_alerts (id) ON DELETE CASCADE,
     agent_device_id uuid REFERENCES agent_devices (id) ON DELETE CASCADE,
     business_id uuid NOT NULL REFERENCES businesses (id) ON DELETE CASCADE,
     service_location_id uuid REFERENCES service_locations (id) ON DELETE SET NULL,
-    group_key text NOT NULL DEFAULT '' CHECK (length(group_key) <= 200),
     severity text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
     title text NOT NULL CHECK (length(title) BETWEEN 1 AND 255),
     description text NOT NULL,
@@ -134,6 +135,7 @@ CREATE TABLE agent_alert_tickets (
     service_request_id uuid REFERENCES service_requests (id) ON DELETE SET NULL,
     seen_status_id uuid,
     seen_updated_at timestamptz,
+    was_touched boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     opened_at timestamptz,
     closed_at timestamptz,
@@ -141,13 +143,17 @@ CREATE TABLE agent_alert_tickets (
     due_at timestamptz,
     last_error text
 );
--- At most one open incident for each rule and device, and for each rule and group.
-CREATE UNIQUE INDEX agent_alert_tickets_one_open ON agent_alert_tickets (agent_alert_id, agent_device_id)
-    WHERE wanted = 'open' AND agent_device_id IS NOT NULL;
-CREATE UNIQUE INDEX agent_alert_tickets_one_group ON agent_alert_tickets (agent_alert_id, group_key)
-    WHERE wanted = 'open' AND agent_device_id IS NULL;
+-- At most one open incident for each rule and device, each rule's group in a business, and each site.
+CREATE UNIQUE INDEX agent_alert_tickets_one_open ON agent_alert_tickets (incident_key) WHERE wanted = 'open';
+CREATE INDEX agent_alert_tickets_by_key ON agent_alert_tickets (incident_key, created_at DESC);
 CREATE INDEX agent_alert_tickets_due ON agent_alert_tickets (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX agent_alert_tickets_by_rule ON agent_alert_tickets (agent_alert_id, agent_device_id, closed_at DESC);
+-- A deleted ticket or device finds what refers to it.
+CREATE INDEX agent_alert_tickets_by_device ON agent_alert_tickets (agent_device_id) WHERE agent_device_id IS NOT NULL;
+CREATE INDEX agent_alert_tickets_by_request ON agent_alert_tickets (service_request_id)
+    WHERE service_request_id IS NOT NULL;
+CREATE INDEX agent_alert_history_by_request ON agent_alert_history (service_request_created)
+    WHERE service_request_created IS NOT NULL;
 
 -- agent_alert_history_ticket --
 ALTER TABLE agent_alert_history ADD COLUMN agent_alert_ticket_id uuid REFERENCES agent_alert_tickets (id) ON DELETE SET NULL;
