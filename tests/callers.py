@@ -65,14 +65,13 @@ class Target:
 
 
 class Town:
-    """Where they live: makes targets and callers, and remembers what must be cleared away."""
+    """Where they live: makes targets and callers. What its employee rules must be forgotten (`forget_rules`)."""
 
     def __init__(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path, employee: Employee
     ) -> None:
         self.client, self.pool, self.tokens, self.employee = client, pool, tokens, employee
         self._keys = KeyFile(key_file)
-        self._rules: list[UUID] = []
 
     async def target(self, tenant: Tenant | None = None) -> Target:
         """Make a device that has everything, of a business of its own unless a tenant is named."""
@@ -92,7 +91,6 @@ class Town:
         found = await self.pool.fetchval("SELECT id FROM agent_monitored_services WHERE service_name = $1 "
                                          "AND agent_device_id = $2", marker, device.agent_id)  # fmt: skip
         rule = await self._post(RULES, self.employee, software_name=str(uuid4()), eol_date="2030-01-01")
-        self._rules.append(UUID(rule["id"]))
         token = await self._post("/api/agents/registration-tokens", self.employee,
                                  business_id=str(tenant.business_id), device_name=marker)  # fmt: skip
         return Target(
@@ -144,13 +142,20 @@ class Town:
         made: dict[str, Any] = response.json()
         return made
 
-    async def clear(self) -> None:
-        """Take away what would touch other tests: rules count for the whole fleet."""
-        await self.pool.execute("DELETE FROM agent_software_eol WHERE id = ANY ($1::uuid[])", self._rules)
-
 
 def agent_of(target: Target) -> Caller:
     return Caller("the agent itself", target.device.token, "itself")
+
+
+async def forget_rules(pool: asyncpg.Pool, employee: Employee) -> None:
+    """Take away the end-of-life rules of an employee: they count for the whole fleet, so for other tests too."""
+    rules = "SELECT id FROM agent_software_eol WHERE created_by = $1"
+    for statement in (
+        "UPDATE agent_software_inventory SET eol_rule_id = NULL, eol_date = NULL, is_eol = NULL "
+        f"WHERE eol_rule_id IN ({rules})",
+        f"DELETE FROM agent_software_eol WHERE id IN ({rules})",
+    ):
+        await pool.execute(statement, employee.employee_id)
 
 
 async def state_of(pool: asyncpg.Pool, target: Target) -> list[Any]:

@@ -14,7 +14,7 @@ from api.app import Application
 from api.services import Services
 from db.migrations.run import upgrade
 from db.settings import Settings
-from tests.callers import Town
+from tests.callers import Town, forget_rules
 from tests.databases import fresh_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
@@ -107,13 +107,11 @@ def document(application: Application) -> Document:
 
 
 @pytest.fixture(scope="session")
-async def town(
-    client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path, employee: Employee
-) -> AsyncIterator[Town]:
+async def town(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path) -> AsyncIterator[Town]:
     """Makes devices that have everything, and everyone who may ask for them."""
-    town = Town(client, pool, tokens, key_file, employee)
-    yield town
-    await town.clear()
+    employee = await make_employee(pool, tokens)
+    yield Town(client, pool, tokens, key_file, employee)
+    await forget_rules(pool, employee)
 
 
 MakeDevice = Callable[..., Awaitable[Device]]

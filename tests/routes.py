@@ -61,13 +61,15 @@ WHO: dict[str, Who] = {
     f"POST {COMMAND}/result": "agent",
 }  # fmt: skip
 
-# Bodies whose schema can't say what is the least of them, or whose example would reach beyond a test.
-BODIES: dict[str, dict[str, Any]] = {
-    f"PATCH {AGENT}/services/{{service_id}}": {"should_be_running": False},
-    f"POST {AGENT}/inventory/software": {"software": []},
-    f"POST {RULES}": {"software_name": f"{uuid4()}", "eol_date": "2030-01-01"},
-    f"PATCH {RULES}/{{eol_id}}": {"note": "changed"},
-}
+
+def least_bodies() -> dict[str, dict[str, Any]]:
+    """Return bodies whose schema can't say what is the least of them, or whose example would reach beyond a test."""
+    return {
+        f"PATCH {AGENT}/services/{{service_id}}": {"should_be_running": False},
+        f"POST {AGENT}/inventory/software": {"software": []},
+        f"POST {RULES}": {"software_name": f"{uuid4()}", "eol_date": "2030-01-01"},
+        f"PATCH {RULES}/{{eol_id}}": {"note": "changed"},
+    }
 
 
 def calls_of(document: Document) -> dict[str, dict[str, Any]]:
@@ -96,7 +98,7 @@ def request_of(document: Document, key: str, ids: Mapping[str, Any]) -> dict[str
     content = call.get("requestBody", {}).get("content", {}).get("application/json")
     body = None
     if content:
-        body = BODIES.get(key) or content.get("example") or example_of(content["schema"], document)
+        body = least_bodies().get(key) or content.get("example") or example_of(content["schema"], document)
     url = path.format_map({name: ids.get(name) or uuid4() for name in parameters_of(call, "path")})
     return {"method": method, "url": url, "params": query, "json": filled_in("", body, ids)}
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import hypothesis
 import pytest
 import requests
@@ -20,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.callers import Target, Town
+from tests.callers import Target, Town, forget_rules
 from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.routes import WHO, Document, calls_of, filled_in, request_of
 from tests.whole.processes import ServerProcess, running_server
@@ -66,16 +65,6 @@ async def technician(town: Town) -> AsyncIterator[Employee]:
     technician = await make_employee(town.pool, town.tokens)
     yield technician
     await forget_rules(town.pool, technician)
-
-
-async def forget_rules(pool: asyncpg.Pool, technician: Employee) -> None:
-    rules = "SELECT id FROM agent_software_eol WHERE created_by = $1"
-    for statement in (
-        "UPDATE agent_software_inventory SET eol_rule_id = NULL, eol_date = NULL, is_eol = NULL "
-        f"WHERE eol_rule_id IN ({rules})",
-        f"DELETE FROM agent_software_eol WHERE id IN ({rules})",
-    ):
-        await pool.execute(statement, technician.employee_id)
 
 
 @pytest.fixture(scope="module")
