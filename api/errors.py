@@ -74,6 +74,9 @@ def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
 async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
     """Return what the framework refuses (no such path, wrong method) in our form."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # JSON that Python can't read: nested too deep, or a number of thousands of digits
+        unreadable = InvalidRequestError(details=[{"path": "body", "message": "can't be read as JSON"}])
+        return JSONResponse(unreadable.as_json(), unreadable.status)
     body = {"code": HTTP_CODES.get(error.status_code, "http_error"), "message": str(error.detail), "details": None}
     return JSONResponse({"error": body}, error.status_code, error.headers)
 
@@ -88,5 +91,11 @@ class InvalidRequestError(RtsError):
 def faults_of(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """Return every fault as {path, message}; the input itself isn't repeated, it may hold a secret."""
     return [
-        {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()
+        {"path": sendable(".".join(str(part) for part in fault["loc"])), "message": sendable(str(fault["msg"]))}
+        for fault in error.errors()
     ]
+
+
+def sendable(text: str) -> str:
+    """Return text that an answer can hold: a name in the request may have half of a surrogate pair."""
+    return text.encode(errors="replace").decode()

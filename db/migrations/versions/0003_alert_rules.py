@@ -31,7 +31,7 @@ def downgrade() -> None:
     run("ALTER TABLE agent_alert_history DROP COLUMN agent_alert_ticket_id")
     run("DROP TABLE agent_alert_tickets")
     run("ALTER TABLE agent_alert_history DROP COLUMN snoozed_until, DROP COLUMN resolved_by, DROP COLUMN ticket_note")
-    run("DROP INDEX agent_alerts_active, agent_alerts_by_business")
+    run("DROP INDEX agent_alerts_active, agent_alerts_by_business, agent_alert_history_open")
     run(
         """
         ALTER TABLE agent_alerts
