@@ -124,11 +124,12 @@ SELECT (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM e
 SELECT FROM businesses WHERE id = $1 FOR NO KEY UPDATE
 
 -- rules_of_types --
--- A rule of each of these types that is for a whole business, or for all. $1 business, $2 types.
+-- A rule of each of these types that is for a whole business (one that was switched off too: somebody chose so), or in
+-- force for all. $1 business, $2 types.
 SELECT DISTINCT ON (alert_type) id, alert_type
 FROM agent_alerts
-WHERE NOT soft_delete AND (business_id = $1 OR business_id IS NULL) AND alert_type = ANY ($2::text[])
-  AND agent_device_id IS NULL AND service_location_id IS NULL
+WHERE NOT soft_delete AND (business_id = $1 OR (business_id IS NULL AND is_active AND NOT is_shadow))
+  AND alert_type = ANY ($2::text[]) AND agent_device_id IS NULL AND service_location_id IS NULL
 ORDER BY alert_type, business_id NULLS LAST, created_at, id
 
 -- read_transitions --

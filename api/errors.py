@@ -91,11 +91,5 @@ class InvalidRequestError(RtsError):
 def faults_of(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """Return every fault as {path, message}; the input itself isn't repeated, it may hold a secret."""
     return [
-        {"path": sendable(".".join(str(part) for part in fault["loc"])), "message": sendable(str(fault["msg"]))}
-        for fault in error.errors()
+        {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()
     ]
-
-
-def sendable(text: str) -> str:
-    """Return text that an answer can hold: a name in the request may have half of a surrogate pair."""
-    return text.encode(errors="replace").decode()
