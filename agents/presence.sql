@@ -85,7 +85,8 @@ FROM swept
 WITH lapsed AS (
     SELECT id
     FROM agent_devices
-    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
+    WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
+      AND last_heartbeat IS NULL AND last_metrics_received IS NULL
       AND created_at <= $1::timestamptz - $2::interval
       AND updated_at <= $1 - $2 AND is_active -- one that was restored and registered again has its time too
     ORDER BY created_at

@@ -9,6 +9,9 @@ from agents.command_delivery import settle_due_commands
 from agents.eol import apply_rules, reach_ends
 from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
+from alerts.notifications import QuietHours, send_due
+from alerts.senders import Mail, Sender, Webhook
+from db.clock import utc_now
 from db.pools import Connection
 from db.settings import Settings
 from db.sql import load_beside
@@ -43,6 +46,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("old events", timedelta(hours=1), prune_events),
         Duty("end-of-life rules", EACH_PASS, apply_rules),
         Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
+        Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("freshness", timedelta(minutes=5), watch_freshness),
     ]
 
@@ -59,6 +63,22 @@ def watch_presence(settings: Settings) -> Do:
         changed = await sweep(connection, now, patience)
         if changed:
             log.info("%d devices changed their status by their silence", changed)
+
+    return do
+
+
+def send_notifications(settings: Settings) -> Do:
+    """Send the notifications of alerts that are due."""
+    senders: dict[str, Sender] = {
+        "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now),
+        "email": Mail(settings.smtp_url.get_secret_value(), settings.mail_from),
+    }
+    quiet = QuietHours.parse(settings.quiet_hours)
+
+    async def do(connection: Connection, now: datetime) -> None:
+        sent = await send_due(connection, senders, now, quiet)
+        if sent:
+            log.info("sent %d notifications", sent)
 
     return do
 

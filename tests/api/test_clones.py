@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from db.clock import utc_now
 from tests.calls import MINUTE, deeds, events, listed, removed, seen
 from tests.conftest import MakeDevice
@@ -136,3 +138,14 @@ async def test_one_machine_with_several_samples_in_an_upload_is_no_clone(device:
         )
         story.now += 5 * MINUTE
     assert not await story.suspected()
+
+
+async def test_a_clock_that_is_set_wrong_and_right_again_days_apart_is_no_clone(
+    device: Device, pool: asyncpg.Pool
+) -> None:
+    for number, uptime in enumerate((100_000, 50_000, 100_300, 50_300)):
+        await device.accepted(sample((4 - number) * MINUTE, uptime_seconds=uptime))
+        query = "UPDATE agent_devices SET boot_changed_at = boot_changed_at - interval '2 days' WHERE id = $1"
+        await pool.execute(query, device.agent_id)
+    query = "SELECT clone_suspected_at FROM agent_devices WHERE id = $1"
+    assert await pool.fetchval(query, device.agent_id) is None

@@ -143,8 +143,9 @@ async def test_only_unconfirmed_devices_are_read(database: str, alice: Tenant) -
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute(
-        "INSERT INTO agent_devices (business_id, device_name, last_heartbeat, created_at, updated_at, agent_token) "
-        "SELECT $1, 'x', CASE WHEN n % 1000 > 0 THEN now() END, $2, $2, encode(sha256(n::text::bytea), 'hex') "
+        "INSERT INTO agent_devices (business_id, device_name, last_heartbeat, enrolled_at, created_at, updated_at, "
+        "agent_token) SELECT $1, 'x', CASE WHEN n % 1000 > 0 THEN now() END, CASE WHEN n % 1000 > 0 THEN now() END, "
+        "$2, $2, encode(sha256(n::text::bytea), 'hex') "
         "FROM generate_series(1, 5000) n",
         alice.business_id, utc_now() - 2 * WITHIN,
     )  # fmt: skip

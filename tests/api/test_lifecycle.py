@@ -25,7 +25,7 @@ from tests.calls import (
     told,
     trail,
 )
-from tests.commands import fetched, order, tell
+from tests.commands import fetched, order, state, tell
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.people import Employee, Tenant
@@ -376,3 +376,14 @@ async def test_anothers_event_is_no_place_to_go_on_from(make_device: MakeDevice,
 async def test_a_question_for_events_that_doesnt_fit_is_refused(device: Device, query: dict[str, Any]) -> None:
     response = await device.client.get(path_of(device, "events"), params=query, headers=device.tenant.headers)
     assert error_of(response) == (422, "invalid_request")
+
+
+async def test_a_deleted_devices_open_commands_are_cancelled(
+    device: Device, employee: Employee, client: httpx.AsyncClient
+) -> None:
+    made = await order(device, employee)
+    url = f"/api/agents/{device.agent_id}"
+    assert (await client.delete(url, headers=employee.headers)).status_code == 204
+    assert (await client.post(f"{url}/restore", headers=employee.headers)).status_code == 200
+    assert (await state(device, made, employee.headers))["status"] == "cancelled"
+    assert await fetched(device) == []
