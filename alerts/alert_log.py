@@ -16,6 +16,8 @@ from agents.audit import Actor
 from agents.errors import UnknownEmployeeError
 from agents.event_log import check_known
 from alerts.errors import AlertEndedError, AlertNotFoundError
+from alerts.notifications import want_resolved
+from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "alert_log.sql")
@@ -60,39 +62,43 @@ async def read_open_alerts(
 
 async def acknowledge(pool: asyncpg.Pool, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
     """Note that an employee looks after an alert; who did so first stays. Raises as `handle`."""
-    return await handle(pool, "acknowledge", history_id, employee, now)
+    async with pool.acquire() as connection, connection.transaction():
+        return await handle(connection, "acknowledge", history_id, employee, now)
 
 
 async def resolve(
     pool: asyncpg.Pool, history_id: UUID, notes: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
-    """End an alert by hand; raises as `handle`."""
-    return await handle(pool, "resolve", history_id, employee, now, notes)
+    """End an alert by hand, and have those told who were told of it; raises as `handle`."""
+    async with pool.acquire() as connection, connection.transaction():
+        row = await handle(connection, "resolve", history_id, employee, now, notes)
+        await want_resolved(connection, [history_id], now)
+        return row
 
 
 async def snooze(
     pool: asyncpg.Pool, history_id: UUID, span: timedelta, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """Keep an alert quiet for a while, or (a span of nothing) no longer; raises as `handle`."""
-    return await handle(pool, "snooze", history_id, employee, now, now + span if span else None)
+    async with pool.acquire() as connection, connection.transaction():
+        return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
 
 
 async def handle(
-    pool: asyncpg.Pool, query: str, history_id: UUID, employee: Actor, now: datetime, *values: Any
+    connection: Connection, query: str, history_id: UUID, employee: Actor, now: datetime, *values: Any
 ) -> asyncpg.Record:
     """Run a statement on an open alert and return the alert.
 
     Raises AlertNotFoundError, AlertEndedError or UnknownEmployeeError.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        try:
-            was = await connection.fetchrow(QUERIES[query], history_id, now, *employee.values(), *values)
-        except asyncpg.ForeignKeyViolationError as error:
-            raise UnknownEmployeeError from error
-        if was is None:
-            raise AlertNotFoundError
-        if was["status"] not in OPEN:
-            raise AlertEndedError
-        row = await connection.fetchrow(QUERIES["read_alert"], history_id)
-        assert row is not None
-        return row
+    try:
+        was = await connection.fetchrow(QUERIES[query], history_id, now, *employee.values(), *values)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+    if was is None:
+        raise AlertNotFoundError
+    if was["status"] not in OPEN:
+        raise AlertEndedError
+    row = await connection.fetchrow(QUERIES["read_alert"], history_id)
+    assert row is not None
+    return row

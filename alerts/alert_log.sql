@@ -72,9 +72,8 @@ WITH before AS (
 SELECT status FROM before
 
 -- resolve --
--- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered. Its
--- ticket is closed unless other alerts hold it open. Returns its status before. $1 alert, $2 now, $3 kind of actor,
--- $4 employee, $5 address, $6 notes (or null).
+-- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered.
+-- Returns its status before. $1 alert, $2 now, $3 kind of actor, $4 employee, $5 address, $6 notes (or null).
 WITH before AS (
     SELECT h.id, h.status
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
@@ -85,14 +84,7 @@ WITH before AS (
     SET status = 'resolved', resolved_at = $2, resolved_by = $4, resolution_notes = $6
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.agent_alert_ticket_id
-), closed AS (
-    UPDATE agent_alert_tickets t
-    SET wanted = 'closed', due_at = $2
-    FROM ended e
-    WHERE t.id = e.agent_alert_ticket_id AND t.wanted = 'open'
-      AND NOT EXISTS (SELECT FROM agent_alert_history o
-                      WHERE o.agent_alert_ticket_id = t.id AND o.status IN ('active', 'acknowledged') AND o.id <> e.id)
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_resolved', $2, $2,

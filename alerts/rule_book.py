@@ -19,6 +19,7 @@ from alerts.alert_types import alert_type_of
 from alerts.conditions import parse_condition
 from alerts.defaults import DEFAULTS
 from alerts.errors import AlertRuleNotFoundError
+from alerts.notifications import want_resolved
 from alerts.places import Place, business_of
 from db.pools import Connection
 from db.sql import load_beside
@@ -181,13 +182,14 @@ async def write_change(
     employee: Actor,
     now: datetime,
 ) -> None:
-    """Change a rule and leave a trail; with a note it starts anew, and its open alerts end with that note."""
+    """Change a rule and leave a trail; with a note it starts anew, its open alerts end, and who was told is told so."""
     try:
-        await connection.execute(
+        ended = await connection.fetch(
             QUERIES["change_rule"], rule_id, as_json(changes), note, action, now, *employee.values()
         )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
+    await want_resolved(connection, [row["id"] for row in ended], now)
 
 
 def retyped(before: Values, changes: Values) -> Values:

@@ -67,8 +67,7 @@ FOR NO KEY UPDATE
 
 -- change_rule --
 -- Change those columns of a rule that an object names, and leave a trail of how they were. With a note the rule starts
--- anew: its states are dropped, and its open alerts end with the note, and their tickets unless others hold them open.
--- $1 rule, $2 column -> value, $3 note (or null), $4 action, $5 now, $6 kind of actor, $7 employee, $8 address.
+-- anew: its states are dropped, and its open alerts end with the note. Returns those alerts. $1 rule, $2 column -> value, $3 note (or null), $4 action, $5 now, $6 kind of actor, $7 employee, $8 address.
 WITH before AS (
     SELECT a AS rule FROM agent_alerts a WHERE a.id = $1
 ), changed AS (
@@ -96,14 +95,7 @@ WITH before AS (
     UPDATE agent_alert_history h
     SET status = 'resolved', resolved_at = $5, resolved_by = $7, resolution_notes = $3
     WHERE h.agent_alert_id = $1 AND h.status IN ('active', 'acknowledged') AND $3 IS NOT NULL
-    RETURNING h.id, h.agent_device_id, h.severity, h.alert_message, h.agent_alert_ticket_id
-), closed AS (
-    UPDATE agent_alert_tickets t
-    SET wanted = 'closed', due_at = $5
-    WHERE t.wanted = 'open' AND t.id IN (SELECT e.agent_alert_ticket_id FROM ended e)
-      AND NOT EXISTS (SELECT FROM agent_alert_history o
-                      WHERE o.agent_alert_ticket_id = t.id AND o.status IN ('active', 'acknowledged')
-                        AND o.id NOT IN (SELECT e.id FROM ended e))
+    RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_resolved', $5, $5,
@@ -117,7 +109,8 @@ WITH before AS (
                               'alerts_ended', (SELECT count(*) FROM ended))
     FROM before b
 )
-SELECT (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM ended LIMIT 1) one) AS woken
+SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM ended LIMIT 1) one) AS woken
+FROM ended
 
 -- lock_business --
 -- Two calls for the default rules of a business come one after the other. $1 business.

@@ -273,26 +273,28 @@ async def test_customers_and_agents_handle_nothing(rules: Rules, device: Device,
     assert (await only_alert(device))["status"] == "active"
 
 
-async def test_a_ticket_is_closed_with_the_last_alert_that_holds_it_open(
-    rules: Rules, make_device: MakeDevice, alice: Tenant, pool: asyncpg.Pool
+@pytest.mark.parametrize("how", ["resolve", "change", "delete"])
+async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
+    rules: Rules, device: Device, alice: Tenant, pool: asyncpg.Pool, how: str
 ) -> None:
-    devices = [await make_device(), await make_device()]
-    rule = await rules.make(alice)
-    await rules.fire(*devices)
-    ticket = await pool.fetchval(
-        "INSERT INTO agent_alert_tickets (agent_alert_id, business_id, group_key, severity, title, description, "
-        "wanted, created_at) VALUES ($1::text::uuid, $2, 'site', 'warning', 't', 'd', 'open', now()) RETURNING id",
-        rule["id"], alice.business_id,
-    )  # fmt: skip
-    await pool.execute(
-        "UPDATE agent_alert_history SET agent_alert_ticket_id = $1 WHERE agent_device_id = ANY ($2)",
-        ticket, [device.agent_id for device in devices],
-    )  # fmt: skip
-    wanted = []
-    for device in devices:
-        await rules.handle(await only_alert(device), "resolve")
-        wanted.append(await pool.fetchval("SELECT wanted FROM agent_alert_tickets WHERE id = $1", ticket))
-    assert wanted == ["open", "closed"]
+    only_here = {"agent_device_id": str(device.agent_id), "notification_recipients": ["noc@msp.example"]}
+    rule = await rules.make(alice, **only_here)
+    await rules.fire(device)
+    alert = await only_alert(device)
+    of_alert = "agent_alert_history_id = $1::text::uuid"
+    await pool.execute(f"UPDATE agent_alert_notifications SET sent_at = now() WHERE {of_alert}", alert["id"])
+    if how == "resolve":
+        await rules.handle(alert, "resolve")
+    elif how == "change":
+        await rules.change(rule, conditions=MEMORY)
+    else:
+        await rules.call("DELETE", rule["id"])
+    query = f"SELECT kind, recipient, due_at FROM agent_alert_notifications WHERE {of_alert} ORDER BY id"
+    rows = await pool.fetch(query, alert["id"])
+    assert [(row["kind"], row["recipient"]) for row in rows] == [
+        ("firing", "noc@msp.example"), ("resolved", "noc@msp.example"),
+    ]  # fmt: skip
+    assert rows[1]["due_at"]
 
 
 # Uploads

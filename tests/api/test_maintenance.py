@@ -80,7 +80,7 @@ async def test_customers_read_their_own_businesss_windows_only(
                 assert answer_of(response) == window | {"created_by": None}
             else:
                 assert error_of(response) == (404, "maintenance_window_not_found")
-        other = {"business_id": str(bob.business_id), "limit": 1000}
+        other = {"business_id": str(bob.business_id), "limit": "1000"}
         found = answer_of(await client.get(URL, params=other, headers=tenant.headers))["windows"]
         assert bool(found) == (tenant is bob)
 
@@ -120,9 +120,10 @@ async def test_the_list_is_paged_in_the_order_of_names(
     client: httpx.AsyncClient, charlie: Tenant, employee: Employee
 ) -> None:
     made = [await make(client, employee, charlie, window_name=name, **WEEKLY) for name in ("b", "a", "a", "c")]
-    found, cursor = [], {}
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
     for _ in range(3):
-        query = {"business_id": str(charlie.business_id), "limit": 2} | cursor
+        query = {"business_id": str(charlie.business_id), "limit": "2"} | cursor
         page = answer_of(await client.get(URL, params=query, headers=employee.headers))
         found += page["windows"]
         cursor = {"cursor": page["next_cursor"]}
