@@ -6,9 +6,21 @@ condition looks at the samples of the last `duration_minutes`; time is the devic
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from db.metrics import BY_NAME, GAUGES
+from db.text import is_storable
 
 MetricName = Literal[
     "cpu_percent", "memory_used_gb", "memory_percent", "disk_used_gb", "disk_percent", "load_average_1m",
@@ -29,6 +41,21 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def fault_of(field: str, message: str) -> ValidationError:
+    """Return the fault of one field of a model, which only the whole model shows."""
+    fault = InitErrorDetails(
+        type=PydanticCustomError("unfit", "{message}", {"message": message}), loc=(field,), input=None
+    )
+    return ValidationError.from_exception_data("condition", [fault])
+
+
+def storable(text: str) -> str:
+    """Return `text`; raises ValueError for characters that the database refuses."""
+    if not is_storable(text):
+        raise ValueError("holds a character that can't be stored")
+    return text
+
+
 class MetricCondition(Strict):
     """A metric beyond a threshold over a while.
 
@@ -42,7 +69,7 @@ class MetricCondition(Strict):
     threshold: Number
     duration_minutes: Minutes = 5
     aggregate: Literal["all", "avg", "min", "max", "last", "share"] = "all"
-    share_percent: Annotated[float, Field(gt=0, le=100)] | None = None
+    share_percent: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
     recovery_threshold: Number | None = None
 
     @model_validator(mode="after")
@@ -50,14 +77,14 @@ class MetricCondition(Strict):
         """Refuse thresholds outside the metric, a recovery on the wrong side, and a share without its percentage."""
         maximum = BY_NAME[self.metric].maximum
         if not 0 <= self.threshold <= maximum:
-            raise ValueError(f"threshold: {self.metric} lies in 0..{maximum:g}")
+            raise fault_of("threshold", f"{self.metric} lies in 0..{maximum:g}")
         if self.recovery_threshold is not None:
             below = self.operator in (">", ">=")
             if (self.recovery_threshold > self.threshold) if below else (self.recovery_threshold < self.threshold):
                 side = "at or below" if below else "at or above"
-                raise ValueError(f"recovery_threshold must lie {side} the threshold")
+                raise fault_of("recovery_threshold", f"must lie {side} the threshold")
         if (self.aggregate == "share") != (self.share_percent is not None):
-            raise ValueError("share_percent goes with aggregate share, and only with it")
+            raise fault_of("share_percent", "goes with aggregate share, and only with it")
         return self
 
     def in_words(self) -> str:
@@ -90,8 +117,8 @@ class OfflineCondition(Strict):
 class ServiceCondition(Strict):
     """A service that should be running isn't, for some minutes; `*` is any that should."""
 
-    service: Annotated[str, Field(min_length=1, max_length=255)]
-    duration_minutes: Annotated[float, Field(ge=0, le=MOST_MINUTES)] = 0
+    service: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
+    duration_minutes: Annotated[float, Field(ge=0, le=MOST_MINUTES, allow_inf_nan=False)] = 0
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -109,7 +136,7 @@ class ChangeCondition(Strict):
     def moves(self) -> Self:
         """Refuse a change by nothing."""
         if self.change_by == 0:
-            raise ValueError("change_by must not be 0")
+            raise fault_of("change_by", "must not be 0")
         return self
 
     def in_words(self) -> str:
@@ -126,7 +153,7 @@ class ForecastCondition(Strict):
 
     metric: MetricName = "disk_percent"
     reaches: Number = 100
-    within_days: Annotated[float, Field(gt=0, le=365)]
+    within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)]
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -141,8 +168,8 @@ class BaselineCondition(Strict):
     """
 
     metric: MetricName
-    deviations: Annotated[float, Field(gt=0, le=100)]
-    floor: Annotated[float, Field(ge=0, le=1e15)]
+    deviations: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+    floor: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
     duration_minutes: Minutes = 15
 
     def in_words(self) -> str:

@@ -1,7 +1,8 @@
 """When nothing may begin to fire: maintenance windows of devices, sites and businesses, and hours of a rule."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -32,16 +33,20 @@ async def read_mutes(connection: Connection, now: datetime) -> Mutes:
     return Mutes(now, {row["id"] for row in rows})
 
 
-def is_running(window: asyncpg.Record, now: datetime) -> bool:
-    """Tell whether a maintenance window is running; a weekly one may have begun the day or the week before."""
+def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> bool:
+    """Tell whether a maintenance window is running; a weekly one may have begun a day or a week before.
+
+    It lasts as long as it says, whatever the clocks do meanwhile. One that begins at a time that the clocks leave out
+    begins as if they hadn't been put forward yet; at one that comes twice, the first time.
+    """
     if window["weekdays"] is None:
         return bool(window["starts_at"] <= now < window["ends_at"])
     zone = ZoneInfo(window["time_zone"])
     length = timedelta(minutes=window["duration_minutes"])
     today = now.astimezone(zone).date()
-    for days_ago in range(8):
+    for days_ago in range(9):  # a week that begins shortly before clocks are put forward ends on the eighth day
         day = today - timedelta(days=days_ago)
-        begin = datetime.combine(day, window["local_start"], zone)
+        begin = datetime.combine(day, window["local_start"], zone).astimezone(UTC)  # local times add up wrongly
         if day.isoweekday() in window["weekdays"] and begin <= now < begin + length:
             return True
     return False

@@ -14,6 +14,8 @@ from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
     agents,
+    alert_rules,
+    alerts,
     command_delivery,
     commands,
     eol,
@@ -23,6 +25,7 @@ from api.routes import (
     history,
     inventory,
     lifecycle,
+    maintenance,
     monitored_services,
     registration,
 )
@@ -109,8 +112,8 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
     install_error_answers(web, settings.retry_after_seconds)
     # A router with fixed paths such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        commands, command_delivery, registration, eol, inventory, monitored_services, agents, heartbeat, lifecycle,
-        events, history,
+        commands, command_delivery, registration, eol, inventory, monitored_services, alerts, alert_rules, maintenance,
+        agents, heartbeat, lifecycle, events, history,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

@@ -51,6 +51,14 @@ def text_of(part: object) -> str:
     return storable(part)
 
 
+def parse_id(text: str) -> int:
+    """Return an id of the database that counts; raises ValueError beyond 64 bits."""
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError("is no id")
+    return number
+
+
 def page_of(rows: Sequence[asyncpg.Record], limit: int, *key: str) -> tuple[Sequence[asyncpg.Record], str | None]:
     """Return at most `limit` rows, and the next page's cursor, of the columns `key`, when there are more."""
     page = rows[:limit]

@@ -82,7 +82,7 @@ def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
 async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
     """Return what the framework refuses (no such path, wrong method, a body that isn't text) in our form."""
     assert isinstance(error, HTTPException)
-    if error.status_code == 400:  # FastAPI's word for bytes that aren't text; text that isn't JSON is a 422 of its own
+    if error.status_code == 400:  # bytes that aren't text, JSON nested too deep, numbers of thousands of digits
         unreadable = InvalidRequestError(details=[{"path": "body", "message": "can't be read as JSON"}])
         return JSONResponse(unreadable.as_json(), unreadable.status)
     body = {"code": HTTP_CODES.get(error.status_code, "http_error"), "message": str(error.detail), "details": None}

@@ -20,3 +20,10 @@ StorableText = Annotated[str, AfterValidator(storable)]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 # The constraints come first: what is left of a blank name after stripping must still be refused.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(storable)]
+# What is blank says nothing: null.
+Text2000 = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(storable),
+    AfterValidator(lambda text: text or None),
+]

@@ -2,8 +2,9 @@
 
 -- touch_devices --
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
--- newest sample as current, and return the (device, token) pairs that are good: the others are revoked. One row a
--- device and no index is written, unless its status changes. Wakes the live channel once for the flush.
+-- newest sample as current, and return the (device, token) pairs that are good: the others are revoked. With each the
+-- types of its open alerts, by an index that holds only those (some microseconds a device). One row a device and no index
+-- is written, unless its status changes. Wakes the live channel once for the flush.
 -- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
 -- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure,
 -- $9 boot times by the newest sample (or null), $10 how long a token that was replaced stays good after the new one's
@@ -83,7 +84,11 @@ WITH uploads AS (
            jsonb_build_object('boot_at', boot_at, 'other_boot_at', known_boot)
     FROM judged WHERE other_boot AND returns >= 2 AND clone_suspected_at IS NULL
 )
-SELECT a.id, a.token_hash, a.business_id
+SELECT a.id, a.token_hash, a.business_id,
+       ARRAY(SELECT DISTINCT r.alert_type
+             FROM agent_alert_history h JOIN agent_alerts r ON r.id = h.agent_alert_id
+             WHERE h.agent_device_id = a.id AND h.status IN ('active', 'acknowledged')
+             ORDER BY r.alert_type) AS alerts
 FROM accepted a, (SELECT pg_notify('rts_live', 'devices')) woken
 
 -- create_incoming --

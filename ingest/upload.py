@@ -89,7 +89,7 @@ class UploadRoute:
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
         duplicates = len(upload.rows) - upload.inserted
-        return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected)
+        return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts)
 
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
         if len(body) <= DECODED_AT_ONCE:

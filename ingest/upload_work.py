@@ -19,6 +19,7 @@ class Upload:
     rows: list["Row"] = field(default_factory=list)
     inserted: int = 0
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
+    alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
 
     def make_rows(self) -> None:

@@ -29,7 +29,8 @@ QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
 Key = tuple[UUID, datetime]
-Known = dict[tuple[UUID, str], UUID]  # (device, token hash) → its business, for the tokens that are good
+# (device, token hash) → its business and the types of its open alerts, for the tokens that are good
+Known = dict[tuple[UUID, str], tuple[UUID, list[str]]]
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 # Stores rows and returns the keys of those that are new, None when all are.
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
@@ -111,7 +112,7 @@ class Writer:
             found = await connection.fetch(
                 QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
             )
-            known = {(row["id"], row["token_hash"]): row["business_id"] for row in found}
+            known = {(row["id"], row["token_hash"]): (row["business_id"], row["alerts"]) for row in found}
             new = await store(connection, [row for row in rows if token_of(row.upload) in known])
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
             if services[0]:
@@ -158,7 +159,7 @@ async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[R
 def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: set[Key] | None) -> None:
     """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
     for upload in uploads:
-        upload.business_id = known.get(token_of(upload))
+        upload.business_id, upload.alerts = known.get(token_of(upload), (None, []))
         if upload.business_id is None:
             upload.error = RevokedTokenError()
     for row in rows:

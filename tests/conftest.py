@@ -19,6 +19,7 @@ from tests.databases import fresh_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.routes import Document
+from tests.rules import Rules
 
 # A busy machine must not fail a test by its speed.
 hypothesis.settings.register_profile(
@@ -131,3 +132,10 @@ def make_device(client: httpx.AsyncClient, employee: Employee, alice: Tenant) ->
 async def device(make_device: MakeDevice) -> Device:
     """A new device of Alice's."""
     return await make_device()
+
+
+@pytest.fixture
+async def rules(client: httpx.AsyncClient, pool: asyncpg.Pool, employee: Employee) -> Rules:
+    """Rules of this test; those of others are out of force."""
+    await pool.execute("UPDATE agent_alerts SET is_active = false")
+    return Rules(client, pool, employee)

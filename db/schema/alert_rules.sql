@@ -21,6 +21,8 @@ ALTER TABLE agent_alert_history
     ADD COLUMN snoozed_until timestamptz,
     ADD COLUMN resolved_by uuid REFERENCES employees (id),
     ADD COLUMN ticket_note text CHECK (length(ticket_note) <= 1000);
+-- What each upload's answer, a device's page and the list of open alerts ask for; small, whatever the history holds.
+CREATE INDEX agent_alert_history_open ON agent_alert_history (agent_device_id) WHERE status IN ('active', 'acknowledged');
 
 -- agent_alert_states --
 -- Where a rule stands on a device; no row means inactive. At most one, by its key; `evaluated_at` only grows, so that an

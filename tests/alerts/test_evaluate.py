@@ -69,7 +69,7 @@ async def busy(device: Device, now: datetime, cpu: float, ages: range) -> None:
 
 
 async def test_a_breach_becomes_one_alert_and_ends(evaluator: Evaluator, device: Device, pool: asyncpg.Pool) -> None:
-    rule = await evaluator.rule(simple(), device.tenant.business_id)
+    rule = await evaluator.rule(simple(), device.tenant.business_id, device.agent_id)
     now = utc_now().replace(microsecond=0)
     await busy(device, now, 95, range(1, 30, 5))
     await evaluate(evaluator.connection, now)

@@ -32,7 +32,7 @@ def downgrade() -> None:
     run("DROP TABLE agent_alert_tickets")
     run("DROP INDEX agent_alert_history_by_request")
     run("ALTER TABLE agent_alert_history DROP COLUMN snoozed_until, DROP COLUMN resolved_by, DROP COLUMN ticket_note")
-    run("DROP INDEX agent_alerts_active, agent_alerts_by_business")
+    run("DROP INDEX agent_alerts_active, agent_alerts_by_business, agent_alert_history_open")
     run(
         """
         ALTER TABLE agent_alerts

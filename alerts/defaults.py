@@ -1,0 +1,61 @@
+"""The rules that an MSP would switch on first for a business, as a table of values."""
+
+from typing import Any
+
+
+def default(alert_type: str, alert_name: str, severity: str, description: str, **more: Any) -> dict[str, Any]:
+    """Return one rule as column values; what isn't named is as for any new rule."""
+    return {"alert_type": alert_type, "alert_name": alert_name, "severity": severity, "description": description} | more
+
+
+def above(metric: str, threshold: float, recovery: float, minutes: float) -> dict[str, Any]:
+    """Return the condition that all samples of some minutes lie above a threshold."""
+    return {
+        "metric": metric, "operator": ">", "threshold": threshold, "duration_minutes": minutes,
+        "recovery_threshold": recovery,
+    }  # fmt: skip
+
+
+DEFAULTS = (
+    # A backup or an update takes the processor for minutes, too; a quarter of an hour without a pause is another thing.
+    default(
+        "cpu_percent_high", "CPU busy", "warning", "The processor has been above 90 % for 15 minutes.",
+        conditions=above("cpu_percent", 90, 80, 15),
+    ),
+    # Above 95 % a device swaps and everything on it waits; 90 % is how many servers live.
+    default(
+        "memory_percent_high", "Memory short", "warning", "The memory has been above 95 % for 15 minutes.",
+        conditions=above("memory_percent", 95, 90, 15),
+    ),
+    # Time to clean up. A disk that goes to and fro at 90 % must not open an alert each time: it is well below 88 %.
+    default(
+        "disk_percent_high", "Disk filling", "warning", "The disk is more than 90 % full.",
+        conditions=above("disk_percent", 90, 88, 10), keep_firing_minutes=30,
+    ),
+    # Now: databases and mail servers stop soon. A second rule, so that the alert above stays what it was.
+    default(
+        "disk_percent_critical", "Disk nearly full", "critical", "The disk is more than 95 % full.",
+        conditions=above("disk_percent", 95, 93, 10), keep_firing_minutes=30,
+    ),
+    # Two weeks leave time for an order or a clean-up in the next maintenance.
+    default(
+        "disk_percent_forecast", "Disk full within two weeks", "warning",
+        "As it has grown, the disk will be full within 14 days.",
+        conditions={"metric": "disk_percent", "reaches": 100, "within_days": 14}, keep_firing_minutes=60,
+    ),
+    # Only servers: a workstation that is switched off in the evening is no alert. A restart takes less.
+    default(
+        "server_offline", "Server offline", "critical", "Nothing has been heard of a server for 15 minutes.",
+        device_type="server", conditions={"offline_minutes": 15},
+    ),
+    # Five minutes, so that a restart by an update isn't told.
+    default(
+        "service_down", "Service down", "critical", "A service that should be running hasn't run for 5 minutes.",
+        conditions={"service": "*", "duration_minutes": 5},
+    ),
+    # Its agent may still say that it lives, but measures nothing. Of servers only, for the same reason as above.
+    default(
+        "no_data", "No data", "warning", "A server has sent no measurements for an hour.",
+        device_type="server", conditions={"no_data_minutes": 60},
+    ),
+)  # fmt: skip

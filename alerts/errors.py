@@ -1,0 +1,33 @@
+"""What callers can be told of rules, alerts and maintenance windows; each class a fact with a stable code."""
+
+from typing import ClassVar
+
+from db.errors import RtsError
+
+
+class AlertRuleNotFoundError(RtsError):
+    """There is no alert rule with this id."""
+
+    code: ClassVar[str] = "alert_rule_not_found"
+    status: ClassVar[int] = 404
+
+
+class AlertNotFoundError(RtsError):
+    """There is no alert with this id."""
+
+    code: ClassVar[str] = "alert_not_found"
+    status: ClassVar[int] = 404
+
+
+class AlertEndedError(RtsError):
+    """This alert has ended."""
+
+    code: ClassVar[str] = "alert_ended"
+    status: ClassVar[int] = 409
+
+
+class WindowNotFoundError(RtsError):
+    """There is no maintenance window with this id."""
+
+    code: ClassVar[str] = "maintenance_window_not_found"
+    status: ClassVar[int] = 404

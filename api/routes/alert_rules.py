@@ -1,0 +1,147 @@
+"""/api/agents/alerts: rules, and why they did or didn't fire. Employees only."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import StringConstraints
+
+from alerts.conditions import parse_condition
+from alerts.rule_book import (
+    RuleFilter,
+    change_rule,
+    create_defaults,
+    create_rule,
+    delete_rule,
+    list_rules,
+    read_rule,
+    read_transitions,
+    switch_rule,
+)
+from api.alert_rule_models import (
+    AlertRule,
+    AlertRuleChange,
+    AlertRuleList,
+    AlertTransition,
+    Defaults,
+    ForBusiness,
+    NewAlertRule,
+    TransitionList,
+)
+from api.auth import CurrentEmployee
+from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.services import services_of
+from api.text import StorableText
+from api.times import parse_time
+
+router = APIRouter(prefix="/api/agents/alerts", tags=["alert rules"])
+
+RuleId = Annotated[UUID, Path(description="id of the rule")]
+Search = Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+
+
+@router.get("")
+async def list_alert_rules(
+    request: Request,
+    employee: CurrentEmployee,
+    business_id: Annotated[UUID | None, Query(description="only this business's own")] = None,
+    agent_id: Annotated[UUID | None, Query(description="only those that reach this device")] = None,
+    is_active: Annotated[bool | None, Query(description="only those in force (true), or switched off (false)")] = None,
+    search: Annotated[Search | None, Query(description="text within name or description, in any case")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> AlertRuleList:
+    """List the alert rules."""
+    del employee
+    wanted = RuleFilter(business_id, agent_id, is_active, search, read_cursor(cursor, str, UUID))
+    rows = await list_rules(services_of(request).pool, wanted, limit + 1)
+    page, more = page_of(rows, limit, "alert_name", "id")
+    return AlertRuleList(rules=[shown(row) for row in page], next_cursor=more)
+
+
+@router.post("", status_code=201)
+async def create_alert_rule(request: Request, employee: CurrentEmployee, body: NewAlertRule) -> AlertRule:
+    """Make a rule; it is evaluated from now on."""
+    services = services_of(request)
+    return shown(await create_rule(services.pool, body.values(), employee.actor, services.clock()))
+
+
+@router.post("/defaults", status_code=201)
+async def create_default_rules(request: Request, employee: CurrentEmployee, body: ForBusiness) -> Defaults:
+    """Make the usual rules of a business; of what it (or everyone) has a rule of already, none is made."""
+    services = services_of(request)
+    made, there = await create_defaults(services.pool, body.business_id, employee.actor, services.clock())
+    return Defaults(created=[shown(row) for row in made], existing=[shown(row) for row in there])
+
+
+@router.get("/{rule_id}")
+async def read_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
+    """Read one rule."""
+    del employee
+    return shown(await read_rule(services_of(request).pool, rule_id))
+
+
+@router.patch("/{rule_id}")
+async def change_alert_rule(
+    request: Request, employee: CurrentEmployee, rule_id: RuleId, body: AlertRuleChange
+) -> AlertRule:
+    """Change a rule. With other conditions or another reach it starts anew: its open alerts end with a note."""
+    services = services_of(request)
+    return shown(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
+
+
+@router.delete("/{rule_id}", status_code=204)
+async def delete_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> Response:
+    """Delete a rule; its open alerts end with a note, those that ended stay to be read."""
+    services = services_of(request)
+    await delete_rule(services.pool, rule_id, employee.actor, services.clock())
+    return Response(status_code=204)
+
+
+@router.post("/{rule_id}/enable")
+async def enable_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
+    """Put a rule in force; it starts anew."""
+    services = services_of(request)
+    return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=True))
+
+
+@router.post("/{rule_id}/disable")
+async def disable_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
+    """Put a rule out of force; its open alerts end with a note."""
+    services = services_of(request)
+    return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=False))
+
+
+@router.get("/{rule_id}/transitions")
+async def list_transitions(
+    request: Request,
+    employee: CurrentEmployee,
+    rule_id: RuleId,
+    agent_id: Annotated[UUID | None, Query(description="only on this device")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> TransitionList:
+    """Read why a rule did or didn't fire: each change of its state on a device, newest first."""
+    del employee
+    after = read_cursor(cursor, parse_time, parse_id)
+    rows = await read_transitions(services_of(request).pool, rule_id, agent_id, after, limit + 1)
+    page, more = page_of(rows, limit, "at", "id")
+    transitions = [AlertTransition(agent_id=row["agent_device_id"], **row) for row in page]
+    return TransitionList(transitions=transitions, next_cursor=more)
+
+
+def shown(row: asyncpg.Record) -> AlertRule:
+    """Return a rule's row as the API shows it."""
+    documents = ("conditions", "notification_channels", "notification_recipients", "active_hours")
+    decoded = {name: msgspec.json.decode(row[name] or "null") for name in documents}
+    return AlertRule(**dict(row) | decoded, in_words=in_words(decoded["conditions"]))
+
+
+def in_words(conditions: Any) -> str | None:
+    """Return conditions as people say them; None for what another program wrote and nobody can read."""
+    try:
+        return parse_condition(conditions).in_words()
+    except ValueError:
+        return None

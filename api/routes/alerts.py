@@ -1,0 +1,101 @@
+"""Alerts as people see them: customers those of their devices, employees all; employees handle them."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Path, Query, Request
+
+from agents.tokens import Person
+from alerts.alert_log import OpenFilter, acknowledge, read_device_alerts, read_open_alerts, resolve, snooze
+from api.alert_models import Alert, AlertList, AlertStatus, Resolution, Snooze
+from api.alert_rule_models import Severity
+from api.auth import CurrentEmployee, CurrentPerson
+from api.choices import choices_of
+from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.routes.agents import AgentId, Business
+from api.services import services_of
+from api.times import parse_time
+
+router = APIRouter(prefix="/api/agents", tags=["alerts"])
+
+HistoryId = Annotated[UUID, Path(description="id of the alert")]
+HIDDEN = ("acknowledged_by", "resolved_by", "resolution_notes", "ticket_note")
+
+
+@router.get("/alerts/open")
+async def list_open_alerts(
+    request: Request,
+    person: CurrentPerson,
+    severity: Annotated[
+        str | None, Query(description="comma-separated severities", examples=["critical,warning"], max_length=100)
+    ] = None,
+    business_id: Annotated[UUID | None, Query(description="only this business's")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> AlertList:
+    """List the open alerts of the devices that the caller may see: the worst first, then the newest."""
+    after = read_cursor(cursor, parse_rank, parse_time, UUID)
+    wanted = OpenFilter(business_id, choices_of(severity, Severity), after)
+    rows = await read_open_alerts(services_of(request).pool, person.tenant, wanted, limit + 1)
+    page, more = page_of(rows, limit, "rank", "triggered_at", "id")
+    return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
+
+
+@router.post("/alerts/history/{history_id}/acknowledge")
+async def acknowledge_alert(request: Request, employee: CurrentEmployee, history_id: HistoryId) -> Alert:
+    """Say that somebody looks after an alert; again changes nothing."""
+    services = services_of(request)
+    return shown(await acknowledge(services.pool, history_id, employee.actor, services.clock()))
+
+
+@router.post("/alerts/history/{history_id}/resolve")
+async def resolve_alert(
+    request: Request, employee: CurrentEmployee, history_id: HistoryId, body: Resolution | None = None
+) -> Alert:
+    """End an alert by hand; its rule doesn't fire on that device again before the device has recovered."""
+    services = services_of(request)
+    notes = body.notes if body else None
+    return shown(await resolve(services.pool, history_id, notes, employee.actor, services.clock()))
+
+
+@router.post("/alerts/history/{history_id}/snooze")
+async def snooze_alert(request: Request, employee: CurrentEmployee, history_id: HistoryId, body: Snooze) -> Alert:
+    """Keep an alert quiet for some minutes; it stays open."""
+    services = services_of(request)
+    span = timedelta(minutes=body.minutes)
+    return shown(await snooze(services.pool, history_id, span, employee.actor, services.clock()))
+
+
+@router.get("/{agent_id}/alerts")
+async def list_device_alerts(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    status: Annotated[
+        str | None, Query(description="comma-separated statuses", examples=["active,acknowledged"], max_length=100)
+    ] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> AlertList:
+    """Read a device's alerts, newest first; a customer gets 404 for another business's device."""
+    after = read_cursor(cursor, parse_time, UUID)
+    statuses = choices_of(status, AlertStatus)
+    rows = await read_device_alerts(services_of(request).pool, person.tenant, agent_id, statuses, after, limit + 1)
+    page, more = page_of(rows, limit, "triggered_at", "id")
+    return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
+
+
+def parse_rank(text: str) -> int:
+    """Return the rank of a severity in a cursor; raises ValueError."""
+    return min(parse_id(text), 9)
+
+
+def shown(row: asyncpg.Record, person: Person | None = None) -> Alert:
+    """Return an alert's row as `person` may see it; None is an employee."""
+    business = Business(id=row["business_id"], business_name=row["business_name"])
+    alert = Alert(**row, business=business)
+    if person is None or person.employee_id is not None:
+        return alert
+    return alert.model_copy(update=dict.fromkeys(HIDDEN))

@@ -1,0 +1,160 @@
+"""/api/agents/maintenance-windows: when nothing begins to fire. Employees keep them, customers see their own."""
+
+from datetime import datetime, time
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agents.tokens import Person
+from alerts.maintenance import Window, create_window, delete_window, list_windows, read_window, replace_window
+from alerts.muting import is_running
+from alerts.places import Place
+from api.auth import CurrentEmployee, CurrentPerson
+from api.cursors import Cursor, Limit, page_of, read_cursor
+from api.local_times import Clock, TimeZone, Weekdays
+from api.services import services_of
+from api.text import Name
+from api.times import Time
+
+router = APIRouter(prefix="/api/agents/maintenance-windows", tags=["maintenance"])
+
+WindowId = Annotated[UUID, Path(description="id of the window")]
+ONCE = ("starts_at", "ends_at")
+WEEKLY = ("weekdays", "local_start", "duration_minutes", "time_zone")
+
+
+class NewWindow(BaseModel):
+    """A window: where, and either from one time to another or weekly from a local time for a while."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "window_name": "Patch night", "business_id": "7c9a4f0e-2f8e-4f57-9d0b-0c9d3a4b5e6f",
+                    "weekdays": [6], "local_start": "22:00", "duration_minutes": 240, "time_zone": "Europe/Berlin",
+                }
+            ]
+        },
+    )  # fmt: skip
+
+    window_name: Name
+    business_id: UUID | None = Field(None, description="null: that of the device or site")
+    service_location_id: UUID | None = Field(None, description="only devices at this site")
+    agent_device_id: UUID | None = Field(None, description="only this device")
+    starts_at: Time | None = None
+    ends_at: Time | None = None
+    weekdays: Weekdays | None = Field(None, description="on which it begins; 1 is Monday")
+    local_start: Clock | None = Field(None, examples=["22:00"])
+    duration_minutes: int | None = Field(None, ge=1, le=10_080)
+    time_zone: TimeZone | None = Field(None, examples=["Europe/Berlin"])
+
+    @model_validator(mode="after")
+    def is_whole(self) -> Self:
+        """Refuse a window that is nowhere, or neither once nor weekly."""
+        if not (self.business_id or self.service_location_id or self.agent_device_id):
+            raise ValueError("name a business_id, service_location_id or agent_device_id")
+        given = {name for name in (*ONCE, *WEEKLY) if getattr(self, name) is not None}
+        if given not in (set(ONCE), set(WEEKLY)):
+            raise ValueError(f"give either {' and '.join(ONCE)}, or {', '.join(WEEKLY)}")
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValueError("ends_at must lie after starts_at")
+        return self
+
+    def window(self) -> Window:
+        """Return the window as the registry takes it."""
+        place = Place(self.business_id, self.service_location_id, self.agent_device_id)
+        start = time.fromisoformat(self.local_start) if self.local_start else None
+        return Window(
+            self.window_name, place, self.starts_at, self.ends_at, self.weekdays, start, self.duration_minutes,
+            self.time_zone,
+        )  # fmt: skip
+
+
+class MaintenanceWindow(BaseModel):
+    """A window. Times in UTC, but for `local_start`."""
+
+    id: UUID
+    window_name: str
+    business_id: UUID
+    business_name: str
+    service_location_id: UUID | None
+    agent_device_id: UUID | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    weekdays: list[int] | None
+    local_start: str | None
+    duration_minutes: int | None
+    time_zone: str | None
+    is_running: bool = Field(description="whether nothing begins to fire there now")
+    created_by: UUID | None = Field(description="not shown to customers")
+    created_at: datetime
+
+
+class WindowList(BaseModel):
+    """A page of windows in the order of their names."""
+
+    windows: list[MaintenanceWindow]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+@router.get("")
+async def list_maintenance_windows(
+    request: Request,
+    person: CurrentPerson,
+    business_id: Annotated[UUID | None, Query(description="only this business's")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> WindowList:
+    """List the maintenance windows that the caller may see, past ones too."""
+    services = services_of(request)
+    rows = await list_windows(services.pool, person.tenant, business_id, read_cursor(cursor, str, UUID), limit + 1)
+    page, more = page_of(rows, limit, "window_name", "id")
+    return WindowList(windows=[shown(row, services.clock(), person) for row in page], next_cursor=more)
+
+
+@router.post("", status_code=201)
+async def create_maintenance_window(request: Request, employee: CurrentEmployee, body: NewWindow) -> MaintenanceWindow:
+    """Make a window: what fires already goes on in it, but nothing begins to fire."""
+    services = services_of(request)
+    now = services.clock()
+    return shown(await create_window(services.pool, body.window(), employee.actor, now), now)
+
+
+@router.get("/{window_id}")
+async def read_maintenance_window(request: Request, person: CurrentPerson, window_id: WindowId) -> MaintenanceWindow:
+    """Read one window; a customer gets 404 for another business's."""
+    services = services_of(request)
+    return shown(await read_window(services.pool, person.tenant, window_id), services.clock(), person)
+
+
+@router.put("/{window_id}")
+async def replace_maintenance_window(
+    request: Request, employee: CurrentEmployee, window_id: WindowId, body: NewWindow
+) -> MaintenanceWindow:
+    """Replace all of a window."""
+    services = services_of(request)
+    now = services.clock()
+    return shown(await replace_window(services.pool, window_id, body.window(), employee.actor, now), now)
+
+
+@router.delete("/{window_id}", status_code=204)
+async def delete_maintenance_window(request: Request, employee: CurrentEmployee, window_id: WindowId) -> Response:
+    """Delete a window; what was kept from firing may fire at the next evaluation."""
+    services = services_of(request)
+    await delete_window(services.pool, window_id, employee.actor, services.clock())
+    return Response(status_code=204)
+
+
+def shown(row: asyncpg.Record, now: datetime, person: Person | None = None) -> MaintenanceWindow:
+    """Return a window's row as `person` may see it; None is an employee."""
+    start = row["local_start"]
+    values: dict[str, Any] = dict(row) | {
+        "local_start": start and f"{start:%H:%M}", "is_running": is_running(row, now),
+    }  # fmt: skip
+    if person is not None and person.employee_id is None:
+        values["created_by"] = None
+    return MaintenanceWindow(**values)
