@@ -5,8 +5,8 @@ The number of statements depends on the levels and kinds, not on how many rules 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ QUERIES = load_beside(__file__)
 
 MOST_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
 SHORTEST_LOOKBACK = timedelta(minutes=15)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
 
@@ -40,29 +41,41 @@ class Facts:
 class Question:
     """At which instants (UTC, in order) facts are asked for.
 
-    `tenant` bounds the devices. `everything`: also where nothing has begun, as a backtest needs. `unsure_until`: until
-    when silence says nothing of the devices, because it was ours.
+    `tenant` bounds the devices. `unsure_until`: until when silence says nothing of the devices, because it was ours.
+
+    The past needs two things more. `everything`: also what is unknown or holds on where nothing has begun; silence is
+    then judged by samples. `level`: read this one whatever the window: a rule test has only raw samples, and of a
+    month ago there are only rollups.
     """
 
     instants: Sequence[datetime]
     tenant: UUID | None = None
     everything: bool = False
     unsure_until: datetime | None = None
+    level: Level | None = None
 
 
 async def gather(connection: Connection, rules: Iterable[Rule], question: Question) -> Facts:
     """Return what is known of the rules' conditions."""
     facts = Facts()
-    leaves = [leaf for rule in rules for leaf in leaves_of_rule(rule)]
+    leaves = [rounded(leaf, question.level) for rule in rules for leaf in leaves_of_rule(rule)]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     for level in LEVELS[:3]:
-        wanted = [leaf for leaf in leaves if leaf.feature and level_for(leaf.window) is level]
+        wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
         for group in by_features(wanted):
             await gather_metrics(connection, level, group, question, longest, facts)
     await gather_silence(connection, leaves, question, facts)
     await gather_services(connection, leaves, question, facts)
     await gather_forecasts(connection, leaves, question, facts)
     return facts
+
+
+def rounded(leaf: Leaf, level: Level | None) -> Leaf:
+    """Return a leaf whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
+    if leaf.feature is None or level is None or level.bucket is None:
+        return leaf
+    window = -(-leaf.feature.window // level.bucket) * level.bucket
+    return replace(leaf, feature=replace(leaf.feature, window=window))
 
 
 def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
@@ -78,7 +91,9 @@ async def gather_metrics(
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
     statement = metric_statement(level, tuple(features))
-    lookback = max([SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(leaf.window for leaf in leaves)])
+    lookback = max([
+        SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
+    ])  # fmt: skip
     cut = await watermark(connection, level) if level.bucket else question.instants[0]
     rows = await connection.fetch(
         statement.sql,
@@ -104,9 +119,21 @@ async def watermark(connection: Connection, level: Level) -> datetime:
 async def gather_silence(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
     """Ask which devices are silent, by their samples or by any sign of life."""
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
+    if wanted and question.everything:
+        await gather_past_silence(connection, wanted, question, facts)
+        return
     for at in question.instants if wanted else ():
         arguments = (as_json(wanted, {}), question.tenant, question.unsure_until, at)
         take(facts, await connection.fetch(QUERIES["silence_facts"], *arguments))
+
+
+async def gather_past_silence(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+    """Ask which devices were silent in the past, by their samples: of their other signs of life only the last is kept."""
+    five = LEVELS[1]
+    assert five.bucket
+    cut = EPOCH if question.level is LEVELS[0] else await watermark(connection, five)
+    arguments = (as_json(leaves, {}), question.tenant, list(question.instants), cut, five.bucket)
+    take(facts, await connection.fetch(QUERIES["past_silence_facts"], *arguments))
 
 
 async def gather_services(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
