@@ -1,7 +1,7 @@
 """Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
 
     leaves x devices in their reach (alert_pairs) ──▶ which devices are read
-    for each device: samples or rollups, once ⋈ instants whose longest window they lie in ──▶ a column for each feature in use
+    for each device: samples or rollups ⋈ instants, over the longest window ──▶ a column for each feature in use
     features as rows ⋈ leaves ──▶ compared ──▶ rows where something has begun or is open
 
 Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the

@@ -27,6 +27,7 @@ SHORTEST_LOOKBACK = timedelta(minutes=15)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
+Source = Connection | asyncpg.Pool  # a pool lends a connection for each statement: others come in between
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Question:
     level: Level | None = None
 
 
-async def gather(connection: Connection, rules: Iterable[Rule], question: Question) -> Facts:
+async def gather(connection: Source, rules: Iterable[Rule], question: Question) -> Facts:
     """Return what is known of the rules' conditions."""
     facts = Facts()
     leaves = [rounded(leaf, question.level) for rule in rules for leaf in leaves_of_rule(rule)]
@@ -86,7 +87,7 @@ def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
 
 
 async def gather_metrics(
-    connection: Connection, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, facts: Facts
+    connection: Source, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, facts: Facts
 ) -> None:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
@@ -110,13 +111,13 @@ async def gather_metrics(
         facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
 
 
-async def watermark(connection: Connection, level: Level) -> datetime:
+async def watermark(connection: Source, level: Level) -> datetime:
     """Return until when a rollup is complete."""
     at: datetime = await connection.fetchval(QUERIES["read_watermark"], level.relation)
     return at
 
 
-async def gather_silence(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+async def gather_silence(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
     """Ask which devices are silent, by their samples or by any sign of life."""
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
     if wanted and question.everything:
@@ -127,8 +128,8 @@ async def gather_silence(connection: Connection, leaves: list[Leaf], question: Q
         take(facts, await connection.fetch(QUERIES["silence_facts"], *arguments))
 
 
-async def gather_past_silence(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which devices were silent in the past, by their samples: of their other signs of life only the last is kept."""
+async def gather_past_silence(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+    """Ask which devices were silent in the past, by their samples: of other signs of life only the last is kept."""
     five = LEVELS[1]
     assert five.bucket
     cut = EPOCH if question.level is LEVELS[0] else await watermark(connection, five)
@@ -136,14 +137,14 @@ async def gather_past_silence(connection: Connection, leaves: list[Leaf], questi
     take(facts, await connection.fetch(QUERIES["past_silence_facts"], *arguments))
 
 
-async def gather_services(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+async def gather_services(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
     """Ask which services that should be running are not."""
     wanted = [leaf for leaf in leaves if leaf.kind == "service"]
     for at in question.instants if wanted else ():
         take(facts, await connection.fetch(QUERIES["service_facts"], as_json(wanted, {}), question.tenant, at))
 
 
-async def gather_forecasts(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
+async def gather_forecasts(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
     """Ask which metrics reach a value soon."""
     wanted = [leaf for leaf in leaves if leaf.kind == "forecast"]
     for at in question.instants if wanted else ():
@@ -169,7 +170,7 @@ def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
         {
             "rule_id": leaf.rule.id, "leaf": leaf.number, "business_id": leaf.rule.reach.business_id,
             "service_location_id": leaf.rule.reach.service_location_id, "device_id": leaf.rule.reach.device_id,
-            "device_type": leaf.rule.reach.device_type, "feature": features[leaf.feature] if leaf.feature else None,
+            "device_type": leaf.rule.reach.device_type, "feature": features.get(leaf.feature) if leaf.feature else None,
             "is_up": leaf.up, "is_strict": leaf.strict, "value_threshold": leaf.value_threshold,
             "last_threshold": leaf.last_threshold, "recovery": leaf.recovery, "by_value": leaf.by_value,
             "window_seconds": leaf.window.total_seconds(), "deviations": leaf.deviations, "floor": leaf.floor,

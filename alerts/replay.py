@@ -8,11 +8,10 @@ from uuid import UUID
 
 from alerts.conditions import leaves_of
 from alerts.facts import FALSE, Fact, judge
-from alerts.gather import Facts, Question, gather
+from alerts.gather import Facts, Question, Source, gather
 from alerts.leaves import Rule
 from alerts.machine import INACTIVE, Situation, Step, step
 from db.hypertables.policies import Level
-from db.pools import Connection
 
 Pair = tuple[UUID, UUID]  # rule, device
 Muted = Callable[[UUID, datetime], bool]  # device, instant
@@ -48,7 +47,7 @@ class Replay:
         self._tenant, self._level, self._muted = tenant, level, muted
         self.situations: dict[Pair, Situation] = {}
 
-    async def go_on(self, connection: Connection, instants: Sequence[datetime]) -> list[Transition]:
+    async def go_on(self, connection: Source, instants: Sequence[datetime]) -> list[Transition]:
         """Return what would have changed, had the rules been evaluated at each of these instants (UTC, in order)."""
         question = Question(instants, self._tenant, everything=True, level=self._level)
         pairs = by_pair(await gather(connection, self._rules.values(), question))
@@ -57,7 +56,9 @@ class Replay:
             transitions += self._run(pair, pairs.get(pair, {}), instants)
         return sorted(transitions, key=lambda transition: transition.at)
 
-    def _run(self, pair: Pair, known: dict[datetime, dict[int, Fact]], instants: Sequence[datetime]) -> list[Transition]:
+    def _run(
+        self, pair: Pair, known: dict[datetime, dict[int, Fact]], instants: Sequence[datetime]
+    ) -> list[Transition]:
         """Let the machine go through the instants for one rule on one device."""
         rule, device_id = self._rules[pair[0]], pair[1]
         numbers = range(len(leaves_of(rule.condition)))
@@ -78,7 +79,7 @@ class Replay:
 
 
 async def replay(
-    connection: Connection, rules: Sequence[Rule], instants: Sequence[datetime], tenant: UUID | None = None,
+    connection: Source, rules: Sequence[Rule], instants: Sequence[datetime], tenant: UUID | None = None,
     level: Level | None = None,
 ) -> list[Transition]:  # fmt: skip
     """Return what would have changed, had these rules been evaluated at each of these instants (UTC, in order)."""

@@ -13,6 +13,7 @@ from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
     agents,
+    backtest,
     command_delivery,
     commands,
     eol,
@@ -97,8 +98,8 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
     install_error_answers(web, settings.retry_after_seconds)
     # A router with fixed paths such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        commands, command_delivery, registration, eol, inventory, monitored_services, agents, heartbeat, lifecycle,
-        events, history, health,
+        commands, command_delivery, registration, eol, inventory, monitored_services, backtest, agents, heartbeat,
+        lifecycle, events, history, health,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)
