@@ -9,6 +9,8 @@ from agents.command_delivery import settle_due_commands
 from agents.eol import apply_rules, reach_ends
 from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
+from alerts.baselines import update_baselines
+from alerts.growth import update_forecasts
 from db.pools import Connection
 from db.settings import Settings
 from db.sql import load_beside
@@ -43,6 +45,8 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("old events", timedelta(hours=1), prune_events),
         Duty("end-of-life rules", EACH_PASS, apply_rules),
         Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
+        Duty("forecasts", timedelta(hours=1), update_forecasts),
+        Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("freshness", timedelta(minutes=5), watch_freshness),
     ]
 

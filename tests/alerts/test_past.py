@@ -21,7 +21,6 @@ from db.hypertables.policies import LEVELS, RAW
 from rollups.choose import bucket_start
 from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
-from tests.people import Employee
 
 FIVE = 5 * MINUTE
 CONDITIONS: list[dict[str, Any]] = [
