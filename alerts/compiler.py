@@ -90,11 +90,6 @@ class Statement:
     parameters: tuple[str, ...]
     bound: dict[str, Any]  # what the features bind: windows, thresholds of shares
 
-    def arguments(self, **values: Any) -> list[Any]:
-        """Return `values` and what is bound in the order of the parameters."""
-        given = self.bound | values
-        return [given[name] for name in self.parameters]
-
 
 def level_for(window: timedelta) -> Level:
     """Return the level that a window is read from."""
@@ -108,7 +103,7 @@ def level_for(window: timedelta) -> Level:
 def metric_statement(level: Level, features: tuple[Feature, ...]) -> Statement:
     """Return the statement for all leaves over these features, which are read from one level.
 
-    Rows: rule_id, leaf, device_id, at, value, last, threshold, breached, begun, holding (each null when unknown); those
+    Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
     """
     pair = func.alert_pairs(LEAVES, TENANT).table_valued(*(column(name, kind) for name, kind in PAIR.items()))
@@ -262,10 +257,11 @@ def compared(pairs: Any, rows: Any) -> Select[Any]:
 
     over = beyond(of.value, of.threshold)
     judged = select(
-        of.rule_id, of.leaf, of.device_id, of.at, of.value, of.last, of.threshold,
+        of.rule_id, of.leaf, of.device_id, of.at, func.coalesce(of.value, of.last).label("value"), of.threshold,
         case((over.is_(False), false()), (of.count * of.every >= ENOUGH * of.span, over)).label("breached"),
         case((of.by_value, over), else_=beyond(of.last, of.last_threshold)).label("begun"),
         case((of.by_value, over), else_=beyond(of.last, of.recovery)).label("holding"),
+        literal_column("NULL::text", Text).label("note"),
     ).subquery("judged")  # fmt: skip
     opened = select(ONE).where(
         states.c.agent_alert_id == judged.c.rule_id, states.c.agent_device_id == judged.c.device_id

@@ -56,19 +56,39 @@ class Question:
     level: Level | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One statement to ask: SQL, its parameters by name in order, and the level and leaves that it is for."""
+
+    sql: str
+    parameters: dict[str, Any]
+    leaves: Sequence[Leaf]
+    level: Level | None = None
+
+
 async def gather(connection: Source, rules: Iterable[Rule], question: Question) -> Facts:
     """Return what is known of the rules' conditions."""
     facts = Facts()
+    for ask in await asks(connection, rules, question):
+        take(facts, await connection.fetch(ask.sql, *ask.parameters.values()))
+    return facts
+
+
+async def asks(connection: Source, rules: Iterable[Rule], question: Question) -> list[Ask]:
+    """Return the statements that tell what holds of the rules' conditions."""
     leaves = [rounded(leaf, question.level) for rule in rules for leaf in leaves_of_rule(rule)]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
+    found = []
     for level in LEVELS[:3]:
         wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
-        for group in by_features(wanted):
-            await gather_metrics(connection, level, group, question, longest, facts)
-    await gather_silence(connection, leaves, question, facts)
-    await gather_services(connection, leaves, question, facts)
-    await gather_forecasts(connection, leaves, question, facts)
-    return facts
+        found += [await ask_metrics(connection, level, group, question, longest) for group in by_features(wanted)]
+    found += await ask_silence(connection, leaves, question)
+    for kind in ("service", "forecast"):
+        wanted = [leaf for leaf in leaves if leaf.kind == kind]
+        for at in question.instants if wanted else ():
+            parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at}
+            found.append(Ask(QUERIES[f"{kind}_facts"], parameters, wanted))
+    return found
 
 
 def rounded(leaf: Leaf, level: Level | None) -> Leaf:
@@ -86,29 +106,23 @@ def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
     return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
 
 
-async def gather_metrics(
-    connection: Source, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, facts: Facts
-) -> None:
+async def ask_metrics(
+    connection: Source, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta
+) -> Ask:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
     statement = metric_statement(level, tuple(features))
     lookback = max([
         SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
     ])  # fmt: skip
-    cut = await watermark(connection, level) if level.bucket else question.instants[0]
-    rows = await connection.fetch(
-        statement.sql,
-        *statement.arguments(
-            leaves=as_json(leaves, {feature: number for number, feature in enumerate(features)}),
-            tenant=question.tenant, instants=list(question.instants), lookback=lookback, cut=cut,
-            lowest=question.instants[0] - lookback, highest=question.instants[-1], everything=question.everything,
-        ),
-    )  # fmt: skip
-    facts.statements += 1
-    for row in rows:
-        shown = row["last"] if row["value"] is None else row["value"]
-        fact = Fact(row["breached"], row["begun"], row["holding"], shown, row["threshold"])
-        facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
+    values = statement.bound | {
+        "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
+        "tenant": question.tenant, "instants": list(question.instants), "lookback": lookback,
+        "cut": await watermark(connection, level) if level.bucket else question.instants[0],
+        "lowest": question.instants[0] - lookback, "highest": question.instants[-1],
+        "everything": question.everything,
+    }  # fmt: skip
+    return Ask(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
 
 
 async def watermark(connection: Source, level: Level) -> datetime:
@@ -117,45 +131,29 @@ async def watermark(connection: Source, level: Level) -> datetime:
     return at
 
 
-async def gather_silence(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which devices are silent, by their samples or by any sign of life."""
+async def ask_silence(connection: Source, leaves: list[Leaf], question: Question) -> list[Ask]:
+    """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
-    if wanted and question.everything:
-        await gather_past_silence(connection, wanted, question, facts)
-        return
-    for at in question.instants if wanted else ():
-        arguments = (as_json(wanted, {}), question.tenant, question.unsure_until, at)
-        take(facts, await connection.fetch(QUERIES["silence_facts"], *arguments))
-
-
-async def gather_past_silence(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which devices were silent in the past, by their samples: of other signs of life only the last is kept."""
-    five = LEVELS[1]
-    assert five.bucket
-    cut = EPOCH if question.level is LEVELS[0] else await watermark(connection, five)
-    arguments = (as_json(leaves, {}), question.tenant, list(question.instants), cut, five.bucket)
-    take(facts, await connection.fetch(QUERIES["past_silence_facts"], *arguments))
-
-
-async def gather_services(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which services that should be running are not."""
-    wanted = [leaf for leaf in leaves if leaf.kind == "service"]
-    for at in question.instants if wanted else ():
-        take(facts, await connection.fetch(QUERIES["service_facts"], as_json(wanted, {}), question.tenant, at))
-
-
-async def gather_forecasts(connection: Source, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which metrics reach a value soon."""
-    wanted = [leaf for leaf in leaves if leaf.kind == "forecast"]
-    for at in question.instants if wanted else ():
-        take(facts, await connection.fetch(QUERIES["forecast_facts"], as_json(wanted, {}), question.tenant, at))
+    if not wanted:
+        return []
+    first = {"leaves": as_json(wanted, {}), "tenant": question.tenant}
+    if question.everything:
+        five = LEVELS[1]
+        cut = EPOCH if question.level is LEVELS[0] else await watermark(connection, five)
+        parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
+        return [Ask(QUERIES["past_silence_facts"], parameters, wanted)]
+    return [
+        Ask(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at}, wanted)
+        for at in question.instants
+    ]
 
 
 def take(facts: Facts, rows: list[asyncpg.Record]) -> None:
     """Keep the rows of a statement as facts."""
     facts.statements += 1
     for row in rows:
-        fact = Fact(row["breached"], row["begun"], row["holding"], number(row["value"]), row["threshold"], row["note"])
+        value = number(row["value"])
+        fact = Fact(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
         facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
 
 

@@ -27,12 +27,12 @@ CONDITIONS: list[dict[str, Any]] = [
     simple(), simple(minutes=20, recovery_threshold=70), simple(minutes=30, aggregate="avg"),
     simple(minutes=30, aggregate="max"), simple(minutes=15, aggregate="last"),
     simple(minutes=30, aggregate="share", share_percent=50),
-    simple(minutes=180, aggregate="share", share_percent=30),
     {"metric": "cpu_percent", "operator": "<=", "threshold": 50, "duration_minutes": 10},
     {"metric": "cpu_percent", "change_by": 30, "within_minutes": 60}, {"no_data_minutes": 15},
     {"any": [simple(), {"no_data_minutes": 20}]}, {"all": [simple(50), {"no_data_minutes": 10}]},
     {"all": [simple(), {"any": [simple(minutes=30, aggregate="avg"), simple(minutes=20)]}]},
 ]  # fmt: skip
+LONG = simple(minutes=180, aggregate="share", share_percent=30)  # live evaluation reads it from rollups
 # Few values around the thresholds, long enough alike that something fires, some missing.
 runs = st.tuples(st.sampled_from([10.0, 50.0, 75.0, 90.0, 95.0, None]), st.integers(1, 5))
 series = st.lists(runs, min_size=4, max_size=14).map(
@@ -63,9 +63,9 @@ async def measure(
     await connection.execute(INSERT, device_id, [at for at, _ in there], [value for _, value in there])
 
 
-def rules_for(device_id: UUID) -> list[Rule]:
+def rules_for(device_id: UUID, *more: dict[str, Any]) -> list[Rule]:
     reach = Reach(device_id=device_id)
-    return [Rule(uuid4(), reach, parse_condition(condition), 10 * MINUTE) for condition in CONDITIONS]
+    return [Rule(uuid4(), reach, parse_condition(condition), 10 * MINUTE) for condition in (*CONDITIONS, *more)]
 
 
 def told(transitions: Sequence[Transition], rules: Sequence[Rule]) -> list[list[tuple[Any, ...]]]:
@@ -91,7 +91,7 @@ async def test_rollups_and_raw_samples_tell_the_same(
     await measure(connection, device_id, begin + timedelta(seconds=offset), samples)
     await connection.execute(REFRESH, begin, end)
     instants = [begin + number * FIVE - A_MOMENT for number in range(1, (end - begin) // FIVE)]
-    rules = rules_for(device_id)
+    rules = rules_for(device_id, LONG)
     raw = await replay(connection, rules, instants, level=RAW)
     assert told(await replay(connection, rules, instants, level=LEVELS[1]), rules) == told(raw, rules)
 
@@ -113,7 +113,7 @@ async def test_what_live_evaluation_did_is_what_the_past_shows(
     )
     rows = await connection.fetch(query, device_id)
     lived = [[tuple(row)[1:] for row in rows if row["agent_alert_id"] == rule.id] for rule in rules]
-    assert told(await replay(connection, rules, instants), rules) == lived
+    assert told(await replay(connection, rules, instants, level=RAW), rules) == lived
 
 
 async def live(
@@ -141,8 +141,8 @@ async def test_in_pieces_or_at_once_is_the_same(make_device: MakeDevice, connect
     await measure(connection, device_id, begin, samples)
     rules = rules_for(device_id)
     instants = [begin + number * FIVE for number in range(40)]
-    whole = await replay(connection, rules, instants)
-    pieces = Replay(rules)
+    whole = await replay(connection, rules, instants, level=RAW)
+    pieces = Replay(rules, level=RAW)
     parts = [one for start in range(0, 40, 7) for one in await pieces.go_on(connection, instants[start : start + 7])]
     assert told(parts, rules) == told(whole, rules)
     assert any(told(whole, rules))
