@@ -10,6 +10,7 @@ import asyncpg
 from agents.tokens import AgentToken
 from db.errors import AgentNotFoundError, RevokedTokenError
 from db.sql import load_beside
+from db.text import like_literal
 
 QUERIES = load_beside(__file__)
 
@@ -34,7 +35,7 @@ class DeviceFilter:
         name, device_id = self.after or (None, None)
         return (
             tenant, self.business_id, self.statuses and sorted(set(self.statuses)), self.service_location_id,
-            name, device_id, limit, self.search and containing(self.search), self.clone_suspected,
+            name, device_id, limit, self.search and f"%{like_literal(self.search)}%", self.clone_suspected,
         )  # fmt: skip
 
 
@@ -51,13 +52,6 @@ async def list_devices(
 ) -> list[asyncpg.Record]:
     """Return a page of at most `limit` devices in the order of their names."""
     return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit))
-
-
-def containing(text: str) -> str:
-    """Return the pattern for ILIKE that finds `text` anywhere, with no character of it standing for others."""
-    for special in ("\\", "%", "_"):
-        text = text.replace(special, "\\" + special)
-    return f"%{text}%"
 
 
 async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> asyncpg.Record:

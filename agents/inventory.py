@@ -4,13 +4,14 @@ A list is merged by one statement: what is there already is seen again, what is 
 one. Lists of one device queue; one that is older than the newest changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from db.errors import AgentNotFoundError, RevokedTokenError
 from db.sql import load_beside
@@ -35,7 +36,7 @@ class Software:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a delta says is gone; a version or type of None stands for any. In the order of `merge_list` too."""
+    """What a delta says is gone; a version or type of None stands for any."""
 
     software_name: str
     software_version: str | None
@@ -105,7 +106,7 @@ async def take_list(pool: asyncpg.Pool, device_id: UUID, listed: SoftwareList, n
             return Merged(received, stale=True)
         counts = await connection.fetchrow(
             QUERIES["merge_list"], device_id, listed.collected_at, listed.full,
-            *columns(Software, distinct.values()), *columns(Removal, listed.removed), now.date(),
+            *columns(distinct.values()), by_name(listed.removed), now.date(),
         )  # fmt: skip
     assert counts is not None
     return Merged(received, duplicates=received - len(distinct), **counts)
@@ -150,6 +151,14 @@ async def find_software(
     )
 
 
-def columns(kind: type, entries: Any) -> list[list[Any]]:
-    """Return the fields of many entries of one dataclass as one list for each field."""
-    return [[getattr(entry, field.name) for entry in entries] for field in fields(kind)]
+def columns(software: Collection[Software]) -> list[list[Any]]:
+    """Return the fields of all software as one list for each field."""
+    return [[getattr(one, field.name) for one in software] for field in fields(Software)]
+
+
+def by_name(removed: Iterable[Removal]) -> str:
+    """Return removals as JSON, name -> [{version, type}]: the database looks a name up without reading them all."""
+    found: dict[str, list[dict[str, str | None]]] = {}
+    for one in removed:
+        found.setdefault(one.software_name, []).append({"version": one.software_version, "type": one.software_type})
+    return msgspec.json.encode(found).decode()

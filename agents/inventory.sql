@@ -15,14 +15,12 @@ SELECT inventory_at FROM agent_devices WHERE id = $1 AND is_active AND NOT soft_
 -- Bring a device's stays in line with a list. The full join is one pass by hash, however long the list is. Rows are
 -- locked in the order of their ids, as the worker locks them.
 -- $1 device, $2 time of the list, $3 whether it is full, $4… the columns of the list (no key twice): names, types,
--- versions, vendors, dates of installation, security software, newest already, newest versions; $12… names, versions
--- (null: any) and types (null: any) of what was removed, $15 today.
+-- versions, vendors, dates of installation, security software, newest already, newest versions; $12 what was removed:
+-- an object of name -> [{version, type}] (null: any), which costs no join; $13 today.
 WITH listed AS (
     SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::date[], $9::boolean[], $10::boolean[],
                          $11::text[])
         AS l (name, type, version, vendor, installed, security, is_latest, latest)
-), gone AS (
-    SELECT * FROM unnest($12::text[], $13::text[], $14::text[]) AS g (name, version, type)
 ), known AS MATERIALIZED (
     SELECT i.id, i.software_name, i.software_type, i.software_version, r.latest_available_version AS rule_latest,
            ROW (i.vendor, i.install_date, i.is_security_software, i.is_latest_version, i.reported_latest_version) AS facts
@@ -49,10 +47,9 @@ WITH listed AS (
     SET is_active = false, removed_at = $2
     FROM merged m
     WHERE i.id = m.id AND m.name IS NULL
-      AND ($3::boolean OR EXISTS (SELECT FROM gone g
-                                  WHERE g.name = m.software_name
-                                    AND COALESCE(g.version = COALESCE(m.software_version, ''), true)
-                                    AND COALESCE(g.type = m.software_type, true)))
+      AND ($3::boolean OR EXISTS (SELECT FROM jsonb_array_elements($12::jsonb -> m.software_name) g
+                                  WHERE COALESCE(g ->> 'version' = COALESCE(m.software_version, ''), true)
+                                    AND COALESCE(g ->> 'type' = m.software_type, true)))
     RETURNING i.id
 ), added AS (
     INSERT INTO agent_software_inventory
@@ -61,7 +58,7 @@ WITH listed AS (
          eol_rule_id, eol_date, is_eol)
     SELECT $1, m.name, m.type, m.version, m.vendor, m.installed, m.security,
            m.is_latest, m.latest, COALESCE(m.latest, r.rule_latest), $2, $2,
-           r.rule_id, r.rule_date, r.rule_date <= $15::date
+           r.rule_id, r.rule_date, r.rule_date <= $13::date
     FROM merged m LEFT JOIN LATERAL agent_software_rule(m.name, m.version) r ON true
     WHERE m.id IS NULL
     RETURNING id

@@ -87,15 +87,29 @@ SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) A
 FROM before
 
 -- delete_device --
--- Hide the device everywhere; what it measured stays, and `restore` brings it back.
+-- Hide the device everywhere; what it measured stays, and `restore` brings it back, but not its open commands: they are
+-- cancelled.
 WITH changed AS (
     UPDATE agent_devices
     SET soft_delete = true, deleted_at = $2, status_due_at = NULL, updated_at = $2
     WHERE id = $1 AND NOT soft_delete
     RETURNING id
+), cancelled AS (
+    UPDATE agent_commands c
+    SET status = 'cancelled', changed_at = $2, due_at = NULL, completed_at = $2,
+        cancel_requested_at = COALESCE(c.cancel_requested_at, $2), error_message = 'The device was deleted.'
+    FROM changed d
+    WHERE c.agent_device_id = d.id AND c.status IN ('pending', 'sent', 'executing')
+    RETURNING c.id, c.agent_device_id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT $2, $3, $4, $5::inet, 'device_deleted', id FROM changed
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
+    SELECT $2::timestamptz, $3, $4::uuid, $5::inet, 'device_deleted', id, NULL::uuid,
+           jsonb_build_object('commands_cancelled', (SELECT count(*) FROM cancelled))
+    FROM changed
+    UNION ALL
+    SELECT $2, $3, $4, $5::inet, 'command_cancelled', agent_device_id, id,
+           jsonb_build_object('reason', 'the device was deleted')
+    FROM cancelled
 )
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM changed
 

@@ -3,14 +3,15 @@
 
 -- note_outage --
 -- Note in agent_presence that nobody at all was heard for a while although many devices of several businesses should
--- have been: then it is ours, not theirs. Reads nothing unless a device is due, and little unless it is so. Returns a
--- row when it is, with `known_until`: until when it was known before.
+-- have been: then it is ours, not theirs. Reads nothing unless a device is due or it was so at the last look, and little
+-- unless it is so. Returns a row when it is, with `known_until`: until when it was known before.
 -- $1 now, $2 how long nobody was heard, $3 heartbeat interval, $4 how many devices must be expected that often.
 WITH found AS (
     SELECT one, deaf_until
     FROM agent_presence
     WHERE CASE
-        WHEN NOT EXISTS (SELECT FROM agent_devices WHERE status_due_at <= $1) THEN false
+        WHEN COALESCE(deaf_until <= $1::timestamptz - $2::interval, true) -- it isn't so just now
+             AND NOT EXISTS (SELECT FROM agent_devices WHERE status_due_at <= $1) THEN false
         WHEN EXISTS (SELECT FROM agent_devices
                      WHERE status_due_at IS NOT NULL
                        AND (last_heartbeat > $1 - $2::interval OR last_metrics_received > $1 - $2::interval)) THEN false
@@ -84,8 +85,9 @@ FROM swept
 WITH lapsed AS (
     SELECT id
     FROM agent_devices
-    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
-      AND created_at <= $1 - $2::interval
+    WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
+      AND last_heartbeat IS NULL AND last_metrics_received IS NULL
+      AND created_at <= $1::timestamptz - $2::interval
       AND updated_at <= $1 - $2 AND is_active -- one that was restored and registered again has its time too
     ORDER BY created_at
     LIMIT $3

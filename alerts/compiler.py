@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -73,7 +74,7 @@ PAIR = {
     "rule_id": UUID, "leaf": Integer, "device_id": UUID, "every": Interval, "feature": Integer, "is_up": Boolean,
     "is_strict": Boolean, "value_threshold": DOUBLE_PRECISION, "last_threshold": DOUBLE_PRECISION,
     "recovery": DOUBLE_PRECISION, "by_value": Boolean, "span": Interval, "name": Text,
-    "deviations": DOUBLE_PRECISION, "floor": DOUBLE_PRECISION,
+    "deviations": DOUBLE_PRECISION, "floor": DOUBLE_PRECISION, "now_value": DOUBLE_PRECISION,
 }  # fmt: skip
 states = table("agent_alert_states", column("agent_alert_id", UUID), column("agent_device_id", UUID))
 baselines = table(
@@ -107,14 +108,34 @@ def metric_statement(level: Level, features: tuple[Feature, ...]) -> Statement:
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
     """
     pair = func.alert_pairs(LEAVES, TENANT).table_valued(*(column(name, kind) for name, kind in PAIR.items()))
-    pairs = select(pair.alias("pair")).cte("pairs")
-    read = select(pairs.c.device_id, pairs.c.every).distinct().cte("read")
+    pairs = materialised(select(pair.alias("pair")).cte("pairs"))
+    read = to_read(pairs).cte("read")
     instants = select(func.unnest(INSTANTS, type_=TIME).label("at")).cte("instants")
     inside = aggregated(level, features, read, instants).lateral("aggregate")
-    known = select(read.c.device_id, inside).select_from(read, inside).cte("known")
-    known = known.prefix_with("MATERIALIZED")  # or the planner reads a device again for each rule
+    known = materialised(select(read.c.device_id, inside).select_from(read, inside).cte("known"))
     compiled = compared(pairs, as_rows(known, features)).compile(dialect=dialect())  # type: ignore[no-untyped-call]
     return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
+
+
+def materialised(cte: CTE) -> CTE:
+    """Have a part computed once, whatever the planner thinks of its size."""
+    return cte.prefix_with("MATERIALIZED")
+
+
+def to_read(pairs: Any) -> Select[Any]:
+    """Select the devices whose samples must be read.
+
+    A leaf that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
+    device, is well; most devices are well most of the time.
+    """
+    now_beyond = func.alert_beyond(
+        pairs.c.now_value, pairs.c.is_up, pairs.c.is_strict, pairs.c.last_threshold, type_=Boolean
+    )
+    opened = select(ONE).where(
+        states.c.agent_alert_id == pairs.c.rule_id, states.c.agent_device_id == pairs.c.device_id
+    )
+    wanted = or_(EVERYTHING, now_beyond.is_not(False), opened.exists())
+    return select(pairs.c.device_id, pairs.c.every).where(wanted).distinct()
 
 
 def metrics_of(features: Sequence[Feature]) -> tuple[Metric, ...]:

@@ -44,6 +44,7 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
         turn = await connection.fetchrow(QUERIES["begin_pass"], now, AWAY_AFTER)
         if turn is None:
             return None
+        await connection.execute(QUERIES["plan_for_fleets"])
         rules = await read_rules(connection)
         await note_faults(connection, rules, now)
         facts = await gather(

@@ -172,6 +172,7 @@ def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
             "is_up": leaf.up, "is_strict": leaf.strict, "value_threshold": leaf.value_threshold,
             "last_threshold": leaf.last_threshold, "recovery": leaf.recovery, "by_value": leaf.by_value,
             "window_seconds": leaf.window.total_seconds(), "deviations": leaf.deviations, "floor": leaf.floor,
+            "newest_of": leaf.newest_of,
             "name": leaf.kind if leaf.kind in ("no_data", "offline") else leaf.name,
         }
         for leaf in leaves

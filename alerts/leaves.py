@@ -78,6 +78,13 @@ class Leaf:
     deviations: float = 0.0
     floor: float = 0.0
 
+    @property
+    def newest_of(self) -> str | None:
+        """The metric whose newest value alone can tell that this hasn't begun; None where it can't."""
+        if self.feature is None or self.by_value or self.kind != "metric":
+            return None
+        return self.feature.metric.name
+
 
 def leaves_of_rule(rule: Rule) -> list[Leaf]:
     """Return the single conditions of a rule, numbered in their order."""

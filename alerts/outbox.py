@@ -13,6 +13,7 @@ from alerts.facts import Fact
 from alerts.gather import QUERIES
 from alerts.machine import Step
 from alerts.messages import message_of
+from alerts.notifications import want_firing, want_resolved
 from alerts.rules import RuleRow
 from db.pools import Connection
 
@@ -67,18 +68,22 @@ async def open_alerts(connection: Connection, fired: Sequence[Change], now: date
         return
     rows = await connection.fetch(QUERIES["describe_devices"], [change.device_id for change in fired])
     names = {row["id"]: row["device_name"] for row in rows}
-    await connection.fetch(
+    opened = await connection.fetch(
         QUERIES["open_alerts"],
         *pairs_of(fired), [change.row.severity for change in fired],
         [message_of(change.row, change.fact, names.get(change.device_id, "?")) for change in fired],
         [change.fact.value for change in fired], [change.fact.threshold for change in fired], now,
     )  # fmt: skip
+    rules = {change.row.rule.id: change.row for change in fired}
+    await want_firing(connection, {row["id"]: rules[row["agent_alert_id"]] for row in opened}, now)
 
 
 async def resolve_alerts(connection: Connection, well: Sequence[Change], now: datetime) -> None:
     """Close the alerts of rules on devices that are well again."""
     if well:
-        await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, [change.step.why for change in well])
+        reasons = [change.step.why for change in well]
+        rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons)
+        await want_resolved(connection, [row["id"] for row in rows], now)
 
 
 def pairs_of(changes: Sequence[Change]) -> tuple[list[UUID], list[UUID]]:

@@ -157,6 +157,11 @@ WITH turn AS (
 SELECT GREATEST(b.resumed_at, (SELECT deaf_until FROM agent_presence)) AS unsure_until
 FROM begun b
 
+-- plan_for_fleets --
+-- For this transaction: pairs of rules and devices are joined in memory, and by hashing. The planner can't know how many
+-- pairs there will be, and a nested loop over ten thousand times ten thousand is what it would choose for ten.
+SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true)
+
 -- end_pass --
 -- Note what a pass took. $1 seconds, $2 statements, $3 rules, $4 changes.
 UPDATE agent_alert_passes SET seconds = $1, statements = $2, rules = $3, changed = $4

@@ -101,7 +101,8 @@ def explained(one: Explained) -> Iterator[RenderableType]:
     """Yield a statement, what is bound to it, and its plan."""
     ask = one.ask
     read = ask.level.relation if ask.level else "the newest state"
-    table = Table("condition", "window", title=f"Read from {read}", title_justify="left")
+    yield Text(f"Read from {read}", style="bold")
+    table = Table("condition", "window")
     for leaf in ask.leaves:
         table.add_row(f"{leaf.number + 1}: {leaf.kind}", words(leaf.window))
     yield table

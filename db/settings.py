@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     )
     approval_above_devices: int = Field(
         default=10, ge=0, description="a command to more devices at once needs a second employee"
+    )
+    webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
+    smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:587, or smtps://…")
+    mail_from: str = Field(default="rts-agents@localhost", description="sender of the e-mails of alerts")
+    quiet_hours: str = Field(
+        default="", description="when only critical alerts are sent: 22:00-07:00 Europe/Berlin; empty for never"
     )
     enrol_within_seconds: int = Field(
         default=3600, ge=60, description="a device never heard this long after /register is removed"

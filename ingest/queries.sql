@@ -17,7 +17,7 @@ WITH uploads AS (
     SELECT d.id, d.business_id, u.token_hash, u.token_hash = d.agent_token AS by_new_token, u.received_at,
            u.collected_at, u.metrics, u.oldest, u.boot_at,
            d.status, d.reported_status, d.current_collected_at, d.late_since, d.boot_at AS known_boot, d.boot_before,
-           d.boot_returns, d.clone_suspected_at
+           d.boot_changed_at, d.boot_returns, d.clone_suspected_at
     FROM agent_devices d JOIN uploads u ON u.id = d.id
      AND (u.token_hash = d.agent_token
           OR (u.token_hash = d.previous_agent_token AND COALESCE(u.received_at < d.previous_token_until, true)))
@@ -25,15 +25,16 @@ WITH uploads AS (
     ORDER BY d.id
     FOR NO KEY UPDATE OF d
 ), heard AS ( -- a device in the midst of a change of its token may have uploaded with both
-    SELECT id, status, reported_status, known_boot, boot_before, boot_returns, clone_suspected_at, late_since,
+    SELECT id, status, reported_status, known_boot, boot_before, boot_changed_at, boot_returns, clone_suspected_at,
+           late_since,
            bool_or(by_new_token) AS by_new_token, max(received_at) AS received_at, max(collected_at) AS collected_at,
            min(oldest) AS oldest, COALESCE(min(oldest) < $7::timestamptz, false) AS is_late,
            (array_agg(metrics ORDER BY collected_at DESC NULLS LAST))[1] AS metrics,
            (array_agg(boot_at ORDER BY collected_at DESC NULLS LAST))[1] AS boot_at,
            COALESCE(max(collected_at) > COALESCE(current_collected_at, '-infinity'), false) AS is_newest
     FROM accepted
-    GROUP BY id, status, reported_status, current_collected_at, known_boot, boot_before, boot_returns,
-             clone_suspected_at, late_since
+    GROUP BY id, status, reported_status, current_collected_at, known_boot, boot_before, boot_changed_at,
+             boot_returns, clone_suspected_at, late_since
 ), booted AS (
     SELECT *, is_late AND COALESCE(late_since < received_at - $8::interval, true) AS new_period,
            CASE WHEN status = 'disabled' THEN status ELSE reported_status END AS new_status,
@@ -42,7 +43,8 @@ WITH uploads AS (
     FROM heard
 ), judged AS (
     SELECT *, CASE WHEN NOT other_boot THEN boot_returns
-                   WHEN boot_at BETWEEN boot_before - $11::interval AND boot_before + $11 THEN boot_returns + 1
+                   WHEN boot_at BETWEEN boot_before - $11::interval AND boot_before + $11
+                        AND boot_changed_at > received_at - interval '1 day' THEN boot_returns + 1
                    ELSE 0 END AS returns
     FROM booted
 ), touched AS (
@@ -62,6 +64,7 @@ WITH uploads AS (
         late_before = CASE WHEN j.new_period THEN d.late_from ELSE d.late_before END,
         boot_at = CASE WHEN j.other_boot THEN j.boot_at ELSE d.boot_at END,
         boot_before = CASE WHEN j.other_boot THEN d.boot_at ELSE d.boot_before END,
+        boot_changed_at = CASE WHEN j.other_boot THEN j.received_at ELSE d.boot_changed_at END,
         boot_returns = j.returns,
         clone_suspected_at = CASE WHEN j.returns >= 2 AND j.other_boot THEN COALESCE(d.clone_suspected_at, j.received_at)
                                   ELSE d.clone_suspected_at END,

@@ -11,6 +11,9 @@ from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
 from alerts.baselines import update_baselines
 from alerts.growth import update_forecasts
+from alerts.notifications import QuietHours, send_due
+from alerts.senders import Mail, Sender, Webhook
+from db.clock import utc_now
 from db.pools import Connection
 from db.settings import Settings
 from db.sql import load_beside
@@ -47,6 +50,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
         Duty("forecasts", timedelta(hours=1), update_forecasts),
         Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
+        Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("freshness", timedelta(minutes=5), watch_freshness),
     ]
 
@@ -63,6 +67,22 @@ def watch_presence(settings: Settings) -> Do:
         changed = await sweep(connection, now, patience)
         if changed:
             log.info("%d devices changed their status by their silence", changed)
+
+    return do
+
+
+def send_notifications(settings: Settings) -> Do:
+    """Send the notifications of alerts that are due."""
+    senders: dict[str, Sender] = {
+        "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now),
+        "email": Mail(settings.smtp_url.get_secret_value(), settings.mail_from),
+    }
+    quiet = QuietHours.parse(settings.quiet_hours)
+
+    async def do(connection: Connection, now: datetime) -> None:
+        sent = await send_due(connection, senders, now, quiet)
+        if sent:
+            log.info("sent %d notifications", sent)
 
     return do
 

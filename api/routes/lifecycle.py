@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from agents.audit import read_audit
 from agents.credentials import request_rotation, revoke_token
@@ -24,7 +24,7 @@ from agents.lifecycle import (
 from api.auth import CurrentEmployee
 from api.routes.agents import AgentDetail, AgentId, detail_of
 from api.services import services_of
-from api.text import Name, StorableText
+from api.text import Name, storable
 
 router = APIRouter(prefix="/api/agents", tags=["lifecycle"])
 
@@ -59,9 +59,9 @@ class DeviceChanges(BaseModel):
 class Decommissioning(BaseModel):
     """Why a device is taken out of service."""
 
-    reason: Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] = Field(
-        examples=["replaced by front-desk-2"]
-    )
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(storable)
+    ] = Field(examples=["replaced by front-desk-2"])
 
 
 class AuditEntry(BaseModel):

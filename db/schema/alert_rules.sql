@@ -186,13 +186,13 @@ $body$;
 
 -- alert_pairs --
 -- Conditions (JSON, as alerts/facts_of.py writes them) × the devices in their rule's reach: of one device, of a site, of a
--- type, of a business, or all. Deactivated devices and those without monitoring or alerts are in no reach. A tenant, when
+-- type, of a business, or all. `now_value` is the newest value of the metric `newest_of`, for leaves that need it. Deactivated devices and those without monitoring or alerts are in no reach. A tenant, when
 -- given, bounds all.
 CREATE FUNCTION alert_pairs(leaves jsonb, tenant uuid)
 RETURNS TABLE (
     rule_id uuid, leaf integer, device_id uuid, every interval, feature integer, is_up boolean, is_strict boolean,
     value_threshold double precision, last_threshold double precision, recovery double precision, by_value boolean,
-    span interval, name text, deviations double precision, floor double precision
+    span interval, name text, deviations double precision, floor double precision, now_value double precision
 ) LANGUAGE sql STABLE ROWS 10000 AS $body$
     WITH leaf AS MATERIALIZED (
         SELECT *
@@ -200,28 +200,29 @@ RETURNS TABLE (
             rule_id uuid, leaf integer, business_id uuid, service_location_id uuid, device_id uuid, device_type text,
             feature integer, is_up boolean, is_strict boolean, value_threshold double precision,
             last_threshold double precision, recovery double precision, by_value boolean, window_seconds double precision,
-            name text, deviations double precision, floor double precision)
+            name text, deviations double precision, floor double precision, newest_of text)
     ), device AS MATERIALIZED (
-        SELECT d.id, d.business_id, d.service_location_id, d.device_type,
+        SELECT d.id, d.business_id, d.service_location_id, d.device_type, d.current_metrics,
                d.metrics_interval_seconds * interval '1 second' AS every
         FROM agent_devices d
         WHERE d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled
           AND (tenant IS NULL OR d.business_id = tenant)
     ), pair AS (
-        SELECT l.*, d.id, d.every, d.service_location_id AS at_location, d.device_type AS of_type
+        SELECT l.*, d.id, d.every, d.service_location_id AS at_location, d.device_type AS of_type, d.current_metrics
         FROM leaf l JOIN device d ON d.id = l.device_id
         WHERE l.business_id IS NULL OR l.business_id = d.business_id
         UNION ALL
-        SELECT l.*, d.id, d.every, d.service_location_id, d.device_type
+        SELECT l.*, d.id, d.every, d.service_location_id, d.device_type, d.current_metrics
         FROM leaf l JOIN device d ON d.business_id = l.business_id
         WHERE l.device_id IS NULL
         UNION ALL
-        SELECT l.*, d.id, d.every, d.service_location_id, d.device_type
+        SELECT l.*, d.id, d.every, d.service_location_id, d.device_type, d.current_metrics
         FROM leaf l CROSS JOIN device d
         WHERE l.device_id IS NULL AND l.business_id IS NULL
     )
     SELECT p.rule_id, p.leaf, p.id, p.every, p.feature, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
-           p.recovery, p.by_value, p.window_seconds * interval '1 second', p.name, p.deviations, p.floor
+           p.recovery, p.by_value, p.window_seconds * interval '1 second', p.name, p.deviations, p.floor,
+           (p.current_metrics ->> p.newest_of)::double precision
     FROM pair p
     WHERE (p.service_location_id IS NULL OR p.service_location_id = p.at_location)
       AND (p.device_type IS NULL OR p.device_type = p.of_type)

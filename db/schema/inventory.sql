@@ -2,8 +2,9 @@
 
 -- agent_software_eol --
 -- Which software reaches its end of life when. `software_name` is matched without regard to case, `*` stands for any
--- text; `name_pattern` is the same for LIKE. The worker marks the inventory with the rules whose `applied_at` is null;
--- `marked_to` is the last row that it has come to. A deleted rule stays until its marks are gone.
+-- text; `name_pattern` is the same for LIKE, `name_start` what stands before the first `*`, 16 characters at most, by
+-- which an index finds the few rules that may fit a name. The worker marks the inventory with the rules whose
+-- `applied_at` is null; `marked_to` is the last row that it has come to. A deleted rule stays until its marks are gone.
 CREATE TABLE agent_software_eol (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     software_name text NOT NULL CHECK (length(software_name) BETWEEN 1 AND 512),
@@ -19,10 +20,12 @@ CREATE TABLE agent_software_eol (
     applied_at timestamptz,
     marked_to uuid,
     name_pattern text NOT NULL GENERATED ALWAYS AS
-        (replace(replace(replace(replace(lower(software_name), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')) STORED
-);
+        (replace(replace(replace(replace(lower(software_name), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')) STORED,
+    name_start text NOT NULL GENERATED ALWAYS AS (left(split_part(lower(software_name), '*', 1), 16)) STORED
+) WITH (fillfactor = 10); -- few rules on a page: so the planner takes the index although there are but a hundred
 CREATE UNIQUE INDEX agent_software_eol_one
     ON agent_software_eol ((lower(software_name) COLLATE "C"), (version_prefix COLLATE "C")) WHERE deleted_at IS NULL;
+CREATE INDEX agent_software_eol_by_start ON agent_software_eol (name_start) WHERE deleted_at IS NULL;
 CREATE INDEX agent_software_eol_due ON agent_software_eol (updated_at) WHERE applied_at IS NULL;
 
 -- agent_software_version_fits --
@@ -34,12 +37,15 @@ $body$;
 
 -- agent_software_rule --
 -- The one rule that counts for a software, if any: that of the longest version prefix, then that of the longest name.
+-- Each beginning of the name is looked up in the index; OFFSET 0 keeps the planner from comparing every name with the
+-- patterns of all rules, which would take half a minute for 10,000 names and 3,000 rules.
 CREATE FUNCTION agent_software_rule(name text, version text)
     RETURNS TABLE (rule_id uuid, rule_date date, rule_latest text) LANGUAGE sql STABLE AS $body$
     SELECT r.id, r.eol_date, r.latest_available_version
-    FROM agent_software_eol r
-    WHERE r.deleted_at IS NULL AND lower($1) COLLATE "C" LIKE r.name_pattern
-      AND agent_software_version_fits($2, r.version_prefix)
+    FROM (SELECT left(lower($1), n) AS start FROM generate_series(0, 16) n OFFSET 0) b,
+         LATERAL (SELECT * FROM agent_software_eol e
+                  WHERE e.name_start = b.start AND e.deleted_at IS NULL OFFSET 0) r
+    WHERE lower($1) COLLATE "C" LIKE r.name_pattern AND agent_software_version_fits($2, r.version_prefix)
     ORDER BY length(r.version_prefix) DESC, length(replace(r.software_name, '*', '')) DESC, length(r.software_name), r.id
     LIMIT 1
 $body$;

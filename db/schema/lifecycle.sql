@@ -6,7 +6,8 @@
 -- write an index for each), the worker does, by when the device was last heard.
 -- A new token leaves the old one in `previous_agent_token`: good until the new one has been used, and then until
 -- `previous_token_until`. `boot_at` (time of a sample minus its uptime) and the boot before tell two devices with one
--- token: `boot_returns` counts how often a boot time came back after another one, which a single device's never does.
+-- token: `boot_returns` counts how often a boot time came back within a day after another one (`boot_changed_at`), which
+-- a single device's doesn't, but for a clock that is set wrong and right again.
 ALTER TABLE agent_devices
     ADD COLUMN reported_status text NOT NULL DEFAULT 'online' CHECK (reported_status IN ('online', 'warning', 'error')),
     ADD COLUMN status_changed_at timestamptz,
@@ -17,6 +18,7 @@ ALTER TABLE agent_devices
     ADD COLUMN rotation_requested_at timestamptz,
     ADD COLUMN boot_at timestamptz,
     ADD COLUMN boot_before timestamptz,
+    ADD COLUMN boot_changed_at timestamptz,
     ADD COLUMN boot_returns integer NOT NULL DEFAULT 0,
     ADD COLUMN clone_suspected_at timestamptz,
     ADD COLUMN decommissioned_at timestamptz,
@@ -26,9 +28,10 @@ UPDATE agent_devices SET enrolled_at = last_heartbeat,
     status_due_at = CASE WHEN status IN ('online', 'warning', 'error')
                          THEN COALESCE(GREATEST(last_heartbeat, last_metrics_received), created_at) END;
 CREATE INDEX agent_devices_status_due ON agent_devices (status_due_at) WHERE status_due_at IS NOT NULL;
--- Devices that registered and were never heard; the worker reads it.
+-- Devices whose enrolment no heartbeat has confirmed; the worker reads it. No index may name a column that each upload
+-- sets, not in its condition either: an update that touches one is written into every index.
 CREATE INDEX agent_devices_unconfirmed ON agent_devices (created_at)
-    WHERE last_heartbeat IS NULL AND last_metrics_received IS NULL AND agent_token IS NOT NULL AND NOT soft_delete;
+    WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete;
 
 -- agent_presence --
 -- One row: until when nobody at all was heard, though several businesses' devices were due. Silence counts from then

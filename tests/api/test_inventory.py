@@ -317,7 +317,7 @@ async def test_paging_gives_everything_once_in_the_order_of_names(device: Device
 
 async def all_pages(device: Device, more: str, key: str, **query: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     while True:
         page = await answer(device, more, **query, **cursor)
         rows += page[key]

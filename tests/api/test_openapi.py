@@ -46,6 +46,12 @@ async def test_every_call_of_the_main_path_is_in_it(document: dict[str, Any]) ->
         ("post", "/api/agents/{agent_id}/heartbeat"), ("post", "/api/agents/{agent_id}/metrics"),
         ("get", "/api/agents"), ("get", "/api/agents/{agent_id}"), ("get", "/api/agents/{agent_id}/metrics/history"),
         ("delete", "/api/agents/{agent_id}/token"), ("get", "/api/health"),
+        ("post", "/api/agents/{agent_id}/token/rotate"), ("post", "/api/agents/{agent_id}/token/rotation"),
+        ("patch", "/api/agents/{agent_id}"), ("delete", "/api/agents/{agent_id}"),
+        ("post", "/api/agents/{agent_id}/deactivate"), ("post", "/api/agents/{agent_id}/activate"),
+        ("post", "/api/agents/{agent_id}/decommission"), ("post", "/api/agents/{agent_id}/restore"),
+        ("delete", "/api/agents/{agent_id}/clone-suspicion"), ("get", "/api/agents/{agent_id}/events"),
+        ("get", "/api/agents/{agent_id}/audit"),
     }  # fmt: skip
 
 

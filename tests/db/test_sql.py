@@ -9,14 +9,13 @@ from db.sql import load_beside, load_queries
 
 REPOSITORY = Path(__file__).parents[2]
 # What asyncpg runs; policies.sql and the schema go through SQLAlchemy, and a migration runs each of them.
+FOLDERS = ("agents", "alerts", "api/live", "db", "demo", "ingest", "rollups", "worker")
+FILES = sorted(file for folder in FOLDERS for file in (REPOSITORY / folder).glob("*.sql"))
 STATEMENTS = {
-    f"{file}:{name}": statement
-    for file in (
-        "ingest/queries.sql", "agents/queries.sql", "rollups/queries.sql", "demo/queries.sql", "db/server_check.sql",
-        "db/schema_check.sql",
-    )
-    for name, statement in load_queries(REPOSITORY / file).items()
-}  # fmt: skip
+    f"{file.relative_to(REPOSITORY)}:{name}": statement
+    for file in FILES
+    for name, statement in load_queries(file).items()
+}
 
 
 def write(folder: Path, text: str) -> Path:

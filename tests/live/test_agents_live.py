@@ -139,7 +139,9 @@ async def test_a_command_that_has_begun_isnt_sent_again_when_the_line_breaks(
 async def test_of_two_lines_of_one_agent_the_newer_gets_the_command(
     open_socket: Open, device: Device, employee: Employee
 ) -> None:
-    old, new = await open_socket(device.token), await open_socket(device.token)
+    old = await open_socket(device.token)
+    await old.ask("ping")
+    new = await open_socket(device.token)
     await new.ask("ping")
     await order(device, employee)
     assert (await new.next("command"))["command_type"] == "collect_now"

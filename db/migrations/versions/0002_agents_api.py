@@ -72,7 +72,7 @@ def downgrade() -> None:
             DROP COLUMN reported_status, DROP COLUMN status_changed_at, DROP COLUMN status_due_at,
             DROP COLUMN enrolled_at, DROP COLUMN previous_agent_token, DROP COLUMN previous_token_until,
             DROP COLUMN rotation_requested_at, DROP COLUMN boot_at, DROP COLUMN boot_before,
-            DROP COLUMN boot_returns, DROP COLUMN clone_suspected_at, DROP COLUMN decommissioned_at,
+            DROP COLUMN boot_returns, DROP COLUMN boot_changed_at, DROP COLUMN clone_suspected_at, DROP COLUMN decommissioned_at,
             DROP COLUMN decommission_reason, DROP COLUMN deleted_at
         """
     )

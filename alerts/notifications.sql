@@ -1,0 +1,69 @@
+-- The outbox of notifications: written with the alert, worked off by the worker, grouped by recipient.
+
+-- want_firing --
+-- A notification for each alert and recipient, due after a moment in which more may come. $1 alerts, $2 channels,
+-- $3 recipients (in parallel), $4 now, $5 due.
+INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
+SELECT t.*, $4::timestamptz, $5::timestamptz
+FROM (SELECT alert_id, 'firing', channel, recipient
+      FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (alert_id, channel, recipient)) AS t
+ON CONFLICT DO NOTHING
+
+-- want_resolved --
+-- Whoever was told that an alert fires is told that it has ended; whoever wasn't yet is told neither. $1 alerts, $2 now.
+WITH untold AS (
+    UPDATE agent_alert_notifications
+    SET due_at = NULL, last_error = 'It was over before it was sent.'
+    WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND sent_at IS NULL AND due_at IS NOT NULL
+      AND attempts = 0
+)
+INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
+SELECT agent_alert_history_id, 'resolved', channel, recipient, $2::timestamptz, $2
+FROM agent_alert_notifications
+WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND (sent_at IS NOT NULL OR attempts > 0)
+ON CONFLICT DO NOTHING
+
+-- claim_notifications --
+-- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Snoozed alerts wait; alerts
+-- that aren't critical wait while it is quiet. $1 now, $2 held until, $3 most, $4 whether it is quiet.
+WITH due AS (
+    SELECT n.id
+    FROM agent_alert_notifications n
+    JOIN agent_alert_history h ON h.id = n.agent_alert_history_id
+    WHERE n.due_at <= $1::timestamptz AND COALESCE(h.snoozed_until <= $1, true)
+      AND (NOT $4::boolean OR h.severity = 'critical')
+    ORDER BY n.due_at
+    LIMIT $3
+    FOR UPDATE OF n SKIP LOCKED
+), claimed AS (
+    UPDATE agent_alert_notifications n
+    SET due_at = $2::timestamptz, attempts = n.attempts + 1
+    FROM due d
+    WHERE n.id = d.id
+    RETURNING n.id, n.kind, n.channel, n.recipient, n.attempts, n.agent_alert_history_id
+)
+SELECT c.id, c.kind, c.channel, c.recipient, c.attempts, h.id AS alert_id, h.severity, h.alert_message, h.triggered_at,
+       h.resolved_at, h.metric_value, h.threshold_value, a.alert_name, a.alert_type, d.id AS agent_id, d.device_name,
+       b.id AS business_id, b.business_name
+FROM claimed c
+JOIN agent_alert_history h ON h.id = c.agent_alert_history_id
+JOIN agent_alerts a ON a.id = h.agent_alert_id
+JOIN agent_devices d ON d.id = h.agent_device_id
+JOIN businesses b ON b.id = d.business_id
+ORDER BY h.triggered_at, c.id
+
+-- note_sent --
+-- $1 notifications, $2 now.
+WITH sent AS (
+    UPDATE agent_alert_notifications
+    SET sent_at = $2::timestamptz, due_at = NULL, last_error = NULL
+    WHERE id = ANY ($1::bigint[])
+    RETURNING agent_alert_history_id
+)
+UPDATE agent_alert_history
+SET notification_sent = true, notification_sent_at = $2
+WHERE id IN (SELECT agent_alert_history_id FROM sent)
+
+-- note_failed --
+-- Again later, or never. $1 notifications, $2 when (null: given up), $3 why.
+UPDATE agent_alert_notifications SET due_at = $2, last_error = left($3, 1000) WHERE id = ANY ($1::bigint[])

@@ -1,0 +1,168 @@
+"""Limits by caller on a running application: the noisy wait, their neighbours don't, whatever the address."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from agents.tokens import Tokens
+from api.app import Application
+from db.clock import utc_now
+from db.settings import Settings
+from tests.calls import beat, path_of
+from tests.conftest import MakeDevice
+from tests.devices import Device, sample
+from tests.people import LIFETIME, Employee, Tenant, make_tenant
+
+MANY = 1_000_000
+
+
+@asynccontextmanager
+async def limited(
+    settings: Settings, agent: int = MANY, person: int = MANY, business: int = MANY
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls into an application with these limits; all come from one address."""
+    changes = {
+        "agent_calls_per_minute": agent, "person_calls_per_minute": person, "business_calls_per_minute": business,
+    }  # fmt: skip
+    application = Application(settings.model_copy(update=changes))
+    async with application.web.router.lifespan_context(application.web):
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client
+
+
+def assert_limited(response: httpx.Response, whose: str) -> int:
+    """Check a refusal in all its parts, and return how many seconds to wait."""
+    error = response.json()["error"]
+    wait = int(response.headers["Retry-After"])
+    assert (response.status_code, error["code"]) == (429, "rate_limited")
+    assert error["details"] == {"limit": whose, "retry_after_seconds": wait}
+    assert 1 <= wait <= 60
+    return wait
+
+
+async def upload(device: Device) -> httpx.Response:
+    return await device.send(sample(timedelta(seconds=5), cpu_percent=1))
+
+
+async def poll(device: Device) -> httpx.Response:
+    return await device.client.get(path_of(device, "commands"), headers=device.headers)
+
+
+each_call = pytest.mark.parametrize("call", [upload, beat, poll], ids=["upload", "heartbeat", "poll"])
+
+
+@each_call
+async def test_a_noisy_agent_waits_and_its_neighbour_at_the_same_address_doesnt(
+    settings: Settings, make_device: MakeDevice, call: Callable[[Device], Any]
+) -> None:
+    noisy, neighbour = await make_device(), await make_device()
+    async with limited(settings, agent=5) as client:
+        noisy.client = neighbour.client = client
+        statuses = [(await call(noisy)).status_code for _ in range(5)]
+        assert statuses == [200] * 5
+        assert assert_limited(await call(noisy), "agent") <= 12
+        assert (await call(neighbour)).status_code == 200
+
+
+async def test_all_calls_of_an_agent_count_together(settings: Settings, device: Device) -> None:
+    async with limited(settings, agent=3) as client:
+        device.client = client
+        for call in (upload, beat, poll):
+            assert (await call(device)).status_code == 200
+        for call in (upload, beat, poll):
+            assert_limited(await call(device), "agent")
+
+
+async def test_who_waits_as_long_as_told_is_served(settings: Settings, device: Device) -> None:
+    async with limited(settings, agent=60) as client:
+        device.client = client
+        answers = [await beat(device) for _ in range(62)]
+        wait = assert_limited(next(answer for answer in answers if answer.status_code == 429), "agent")
+        await asyncio.sleep(wait)
+        assert (await beat(device)).status_code == 200
+
+
+async def test_a_refused_upload_stores_nothing_and_can_be_sent_again(
+    settings: Settings, device: Device, pool: asyncpg.Pool
+) -> None:
+    count = "SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1"
+    late = sample(timedelta(minutes=7), cpu_percent=1)
+    async with limited(settings, agent=60) as client:
+        limited_device = replace(device, client=client)
+        while (await beat(limited_device)).status_code == 200:
+            pass
+        assert_limited(await limited_device.send(late), "agent")
+    assert await pool.fetchval(count, device.agent_id) == 0
+    assert (await device.accepted(late))["accepted"] == 1
+
+
+async def test_a_noisy_business_doesnt_slow_another(
+    settings: Settings, make_device: MakeDevice, pool: asyncpg.Pool, tokens: Tokens
+) -> None:
+    loud, calm = await make_tenant(pool, tokens, "Loud"), await make_tenant(pool, tokens, "Calm")
+    devices, other = [await make_device(loud) for _ in range(3)], await make_device(calm)
+    async with limited(settings, business=6) as client:
+        for device in (*devices, other):
+            device.client = client
+            assert (await upload(device)).status_code == 200  # the first call tells whose an agent is
+        statuses = [(await upload(devices[number % 3])).status_code for number in range(9)]
+        assert statuses == [200] * 6 + [429] * 3
+        assert_limited(await upload(devices[0]), "business")
+        assert_limited(await client.get("/api/agents", headers=loud.headers), "business")
+        assert (await upload(other)).status_code == 200
+        assert (await client.get("/api/agents", headers=calm.headers)).status_code == 200
+
+
+async def test_a_person_waits_and_a_colleague_of_the_same_business_doesnt(
+    settings: Settings, alice: Tenant, tokens: Tokens, employee: Employee
+) -> None:
+    claims = {"sub": str(uuid4()), "business_id": str(alice.business_id)}
+    colleague = {"Authorization": f"Bearer {tokens.issue_person(claims, utc_now(), LIFETIME)}"}
+    async with limited(settings, person=4) as client:
+        for _ in range(4):
+            assert (await client.get("/api/agents", headers=alice.headers)).status_code == 200
+        assert_limited(await client.get("/api/agents", headers=alice.headers), "person")
+        assert_limited(await client.get(f"/api/agents/{uuid4()}", headers=alice.headers), "person")
+        for headers in (colleague, employee.headers):
+            assert (await client.get("/api/agents", headers=headers)).status_code == 200
+
+
+async def test_a_new_token_of_the_same_person_is_the_same_person(
+    settings: Settings, alice: Tenant, tokens: Tokens
+) -> None:
+    claims = {"sub": str(uuid4()), "business_id": str(alice.business_id)}
+    async with limited(settings, person=3) as client:
+        for number in range(4):
+            token = tokens.issue_person(claims | {"jti": str(number)}, utc_now(), LIFETIME)
+            response = await client.get("/api/agents", headers={"Authorization": f"Bearer {token}"})
+        assert_limited(response, "person")
+
+
+async def test_a_forged_token_costs_nobody_a_call(settings: Settings, device: Device) -> None:
+    async with limited(settings, agent=2) as client:
+        device.client = client
+        forged = replace(device, token=device.token[:-6] + "AAAAAA")
+        for _ in range(20):
+            assert (await upload(forged)).status_code == 401
+        assert (await upload(device)).status_code == 200
+
+
+async def test_an_agent_that_calls_for_another_costs_that_one_nothing(
+    settings: Settings, make_device: MakeDevice
+) -> None:
+    victim, liar = await make_device(), await make_device()
+    async with limited(settings, agent=2) as client:
+        victim.client = client
+        false = Device(client, UUID(str(victim.agent_id)), liar.token, victim.tenant)
+        for _ in range(10):
+            assert (await upload(false)).status_code == 403
+        assert (await upload(victim)).status_code == 200
