@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -40,7 +40,7 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     await made.close()
 
 
-async def days_of(connection: asyncpg.Connection, device: Device, *days: list[float | None]) -> None:
+async def days_of(connection: asyncpg.Connection, device: Device, *days: Sequence[float | None]) -> None:
     """Store what a device measured in the last days, the last of them yesterday."""
     first = bucket_start(utc_now(), DAY) - len(days) * DAY
     for number, samples in enumerate(days):
