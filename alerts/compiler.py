@@ -1,7 +1,7 @@
 """Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
 
     leaves x devices in their reach (alert_pairs) ──▶ which devices are read
-    for each device and instant: samples or rollups of the longest window ──▶ a column for each feature in use
+    for each device: samples or rollups ⋈ instants, over the longest window ──▶ a column for each feature in use
     features as rows ⋈ leaves ──▶ compared ──▶ rows where something has begun or is open
 
 Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the
@@ -67,6 +67,8 @@ NORMAL = literal_column("1.4826::double precision", DOUBLE_PRECISION)  # median 
 ENOUGH = literal_column("0.8::double precision", DOUBLE_PRECISION)  # of the samples that a window should have
 FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
 TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
+NONE = literal_column("interval '0'", Interval)
+A_MOMENT = literal_column("interval '1 microsecond'", Interval)  # the finest step of the database's clock
 
 PAIR = {
     "rule_id": UUID, "leaf": Integer, "device_id": UUID, "every": Interval, "feature": Integer, "is_up": Boolean,
@@ -89,11 +91,6 @@ class Statement:
     parameters: tuple[str, ...]
     bound: dict[str, Any]  # what the features bind: windows, thresholds of shares
 
-    def arguments(self, **values: Any) -> list[Any]:
-        """Return `values` and what is bound in the order of the parameters."""
-        given = self.bound | values
-        return [given[name] for name in self.parameters]
-
 
 def level_for(window: timedelta) -> Level:
     """Return the level that a window is read from."""
@@ -107,16 +104,15 @@ def level_for(window: timedelta) -> Level:
 def metric_statement(level: Level, features: tuple[Feature, ...]) -> Statement:
     """Return the statement for all leaves over these features, which are read from one level.
 
-    Rows: rule_id, leaf, device_id, at, value, last, threshold, breached, begun, holding (each null when unknown); those
-    where something has begun or the rule is open on the device, or all when `everything` is set.
+    Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
+    where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
     """
     pair = func.alert_pairs(LEAVES, TENANT).table_valued(*(column(name, kind) for name, kind in PAIR.items()))
     pairs = materialised(select(pair.alias("pair")).cte("pairs"))
     read = to_read(pairs).cte("read")
     instants = select(func.unnest(INSTANTS, type_=TIME).label("at")).cte("instants")
     inside = aggregated(level, features, read, instants).lateral("aggregate")
-    judged = select(read.c.device_id, instants.c.at, inside).select_from(read, instants, inside)
-    known = materialised(judged.cte("known"))
+    known = materialised(select(read.c.device_id, inside).select_from(read, inside).cte("known"))
     compiled = compared(pairs, as_rows(known, features)).compile(dialect=dialect())  # type: ignore[no-untyped-call]
     return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
 
@@ -148,22 +144,26 @@ def metrics_of(features: Sequence[Feature]) -> tuple[Metric, ...]:
 
 
 def aggregated(level: Level, features: Sequence[Feature], read: FromClause, instants: FromClause) -> Select[Any]:
-    """Aggregate what one device has before one instant: a value and a count for each feature, each metric's newest."""
+    """Aggregate what one device has before each instant: a value and a count for each feature, each metric's newest.
+
+    An instant before which it has nothing is there as well: that is unknown.
+    """
     metrics = metrics_of(features)
     at = instants.c.at
-    pieces = [raw_pieces(metrics, read, instants, after_cut=level.bucket is not None)]
+    pieces = [raw_pieces(metrics, read, after_cut=level.bucket is not None)]
     if level.bucket is not None:
-        pieces.append(level_pieces(level, metrics, read, instants))
+        pieces.append(level_pieces(level, metrics, read))
     piece = (union_all(*pieces) if len(pieces) > 1 else pieces[0]).subquery("piece")
-    fresh = piece.c.time > at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
-    columns: list[ColumnElement[Any]] = []
+    fresh = piece.c.seen > at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
+    columns: list[ColumnElement[Any]] = [at]
     for number, feature in enumerate(features):
         columns += feature_columns(number, feature, piece, read, at)
     for metric in metrics:
         known = piece.c[f"{metric.name}_count"] > 0
         newest = func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(and_(known, fresh))
         columns.append(newest.label(f"{metric.name}_last"))
-    return select(*columns)
+    before = and_(piece.c.known <= at, piece.c.time > at - LOOKBACK)
+    return select(*columns).select_from(instants.outerjoin(piece, before)).group_by(at)
 
 
 def feature_columns(
@@ -208,8 +208,8 @@ def known_count(count: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.nullif(cast(count, DOUBLE_PRECISION), ZERO, type_=DOUBLE_PRECISION)
 
 
-def raw_pieces(metrics: Sequence[Metric], read: FromClause, instants: FromClause, *, after_cut: bool) -> Select[Any]:
-    """Select a device's raw samples before an instant, each in the form of a bucket that holds just it."""
+def raw_pieces(metrics: Sequence[Metric], read: FromClause, *, after_cut: bool) -> Select[Any]:
+    """Select a device's raw samples, each in the form of a bucket that holds just it."""
     raw = table(
         "agent_metrics", column("agent_device_id", UUID), column("collected_at", TIME),
         *(column(metric.name, DOUBLE_PRECISION) for metric in metrics),
@@ -219,13 +219,19 @@ def raw_pieces(metrics: Sequence[Metric], read: FromClause, instants: FromClause
         value = cast(raw.c[metric.name], DOUBLE_PRECISION)
         parts += [value.label(f"{metric.name}_{part}") for part in ("min", "max", "sum", "first", "last")]
         parts.append(func.num_nonnulls(value).label(f"{metric.name}_count"))
-    query = select(raw.c.collected_at.label("time"), *parts)
-    wanted = bounded(query, raw, raw.c.collected_at, read, instants)
-    return wanted.where(raw.c.collected_at >= CUT) if after_cut else wanted
+    time = raw.c.collected_at
+    query = select(time.label("time"), time.label("seen"), time.label("known"), *parts)
+    wanted = bounded(query, raw, time, read)
+    return wanted.where(time >= CUT) if after_cut else wanted
 
 
-def level_pieces(level: Level, metrics: Sequence[Metric], read: FromClause, instants: FromClause) -> Select[Any]:
-    """Select a device's closed buckets before an instant; of a bucket first and last are its mean."""
+def level_pieces(level: Level, metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
+    """Select a device's buckets; of a bucket first and last are its mean.
+
+    A bucket is known when it is closed: at an instant before, it would hold what came later. Its last sample was seen
+    one interval before its end, or at its beginning when intervals are longer.
+    """
+    assert level.bucket
     kinds = ("min", "max", "sum", "count")
     names = [column(f"{metric.name}_{kind}", DOUBLE_PRECISION) for metric in metrics for kind in kinds]
     rollup = table(level.relation, column("agent_device_id", UUID), column("bucket", TIME), *names)
@@ -236,21 +242,15 @@ def level_pieces(level: Level, metrics: Sequence[Metric], read: FromClause, inst
         columns = {"min": low, "max": high, "sum": total, "first": mean, "last": mean, "count": count}
         parts += [columns[part].label(f"{metric.name}_{part}") for part in ("min", "max", "sum", "first", "last")]
         parts.append(count.label(f"{metric.name}_count"))
-    query = select(rollup.c.bucket.label("time"), *parts).where(rollup.c.bucket < CUT)
-    return bounded(query, rollup, rollup.c.bucket, read, instants)
+    bucket, width = rollup.c.bucket, literal(level.bucket, Interval)
+    seen = bucket + func.greatest(width - read.c.every, NONE)
+    query = select(bucket.label("time"), seen.label("seen"), (bucket + width - A_MOMENT).label("known"), *parts)
+    return bounded(query.where(bucket < CUT), rollup, bucket, read)
 
 
-def bounded(
-    query: Select[Any], source: Any, time: ColumnElement[Any], read: FromClause, instants: FromClause
-) -> Select[Any]:
-    """Bind a source to one device and the range before one instant; the constant bounds let chunks be left out."""
-    return query.where(
-        source.c.agent_device_id == read.c.device_id,
-        time > instants.c.at - LOOKBACK,
-        time <= instants.c.at,
-        time > LOWEST,
-        time <= HIGHEST,
-    ).correlate(read, instants)
+def bounded(query: Select[Any], source: Any, time: ColumnElement[Any], read: FromClause) -> Select[Any]:
+    """Bind a source to one device and the range before all instants; the constant bounds let chunks be left out."""
+    return query.where(source.c.agent_device_id == read.c.device_id, time > LOWEST, time <= HIGHEST).correlate(read)
 
 
 def as_rows(known: Any, features: Sequence[Feature]) -> FromClause:
@@ -278,15 +278,18 @@ def compared(pairs: Any, rows: Any) -> Select[Any]:
 
     over = beyond(of.value, of.threshold)
     judged = select(
-        of.rule_id, of.leaf, of.device_id, of.at, of.value, of.last, of.threshold,
+        of.rule_id, of.leaf, of.device_id, of.at, func.coalesce(of.value, of.last).label("value"), of.threshold,
         case((over.is_(False), false()), (of.count * of.every >= ENOUGH * of.span, over)).label("breached"),
         case((of.by_value, over), else_=beyond(of.last, of.last_threshold)).label("begun"),
         case((of.by_value, over), else_=beyond(of.last, of.recovery)).label("holding"),
+        literal_column("NULL::text", Text).label("note"),
     ).subquery("judged")  # fmt: skip
     opened = select(ONE).where(
         states.c.agent_alert_id == judged.c.rule_id, states.c.agent_device_id == judged.c.device_id
     )
-    wanted = or_(EVERYTHING, judged.c.breached, judged.c.begun, opened.exists())
+    # A row that is left out says that nothing has begun and nothing holds: most rows of a backtest.
+    stirring = or_(judged.c.begun.is_distinct_from(false()), judged.c.holding.is_distinct_from(false()))
+    wanted = or_(and_(EVERYTHING, stirring), judged.c.breached, judged.c.begun, opened.exists())
     return select(*judged.c).where(wanted).order_by(judged.c.at)
 
 

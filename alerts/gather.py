@@ -5,8 +5,8 @@ The number of statements depends on the levels and kinds, not on how many rules 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +24,10 @@ QUERIES = load_beside(__file__)
 
 MOST_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
 SHORTEST_LOOKBACK = timedelta(minutes=15)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
+Source = Connection | asyncpg.Pool  # a pool lends a connection for each statement: others come in between
 
 
 @dataclass(slots=True)
@@ -40,29 +42,61 @@ class Facts:
 class Question:
     """At which instants (UTC, in order) facts are asked for.
 
-    `tenant` bounds the devices. `everything`: also where nothing has begun, as a backtest needs. `unsure_until`: until
-    when silence says nothing of the devices, because it was ours.
+    `tenant` bounds the devices. `unsure_until`: until when silence says nothing of the devices, because it was ours.
+
+    The past needs two things more. `everything`: also what is unknown or holds on where nothing has begun; silence is
+    then judged by samples. `level`: read this one whatever the window: a rule test has only raw samples, and of a
+    month ago there are only rollups.
     """
 
     instants: Sequence[datetime]
     tenant: UUID | None = None
     everything: bool = False
     unsure_until: datetime | None = None
+    level: Level | None = None
 
 
-async def gather(connection: Connection, rules: Iterable[Rule], question: Question) -> Facts:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One statement to ask: SQL, its parameters by name in order, and the level and leaves that it is for."""
+
+    sql: str
+    parameters: dict[str, Any]
+    leaves: Sequence[Leaf]
+    level: Level | None = None
+
+
+async def gather(connection: Source, rules: Iterable[Rule], question: Question) -> Facts:
     """Return what is known of the rules' conditions."""
     facts = Facts()
-    leaves = [leaf for rule in rules for leaf in leaves_of_rule(rule)]
-    longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
-    for level in LEVELS[:3]:
-        wanted = [leaf for leaf in leaves if leaf.feature and level_for(leaf.window) is level]
-        for group in by_features(wanted):
-            await gather_metrics(connection, level, group, question, longest, facts)
-    await gather_silence(connection, leaves, question, facts)
-    await gather_services(connection, leaves, question, facts)
-    await gather_forecasts(connection, leaves, question, facts)
+    for ask in await asks(connection, rules, question):
+        take(facts, await connection.fetch(ask.sql, *ask.parameters.values()))
     return facts
+
+
+async def asks(connection: Source, rules: Iterable[Rule], question: Question) -> list[Ask]:
+    """Return the statements that tell what holds of the rules' conditions."""
+    leaves = [rounded(leaf, question.level) for rule in rules for leaf in leaves_of_rule(rule)]
+    longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
+    found = []
+    for level in LEVELS[:3]:
+        wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
+        found += [await ask_metrics(connection, level, group, question, longest) for group in by_features(wanted)]
+    found += await ask_silence(connection, leaves, question)
+    for kind in ("service", "forecast"):
+        wanted = [leaf for leaf in leaves if leaf.kind == kind]
+        for at in question.instants if wanted else ():
+            parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at}
+            found.append(Ask(QUERIES[f"{kind}_facts"], parameters, wanted))
+    return found
+
+
+def rounded(leaf: Leaf, level: Level | None) -> Leaf:
+    """Return a leaf whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
+    if leaf.feature is None or level is None or level.bucket is None:
+        return leaf
+    window = -(-leaf.feature.window // level.bucket) * level.bucket
+    return replace(leaf, feature=replace(leaf.feature, window=window))
 
 
 def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
@@ -72,62 +106,54 @@ def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
     return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
 
 
-async def gather_metrics(
-    connection: Connection, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, facts: Facts
-) -> None:
+async def ask_metrics(
+    connection: Source, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta
+) -> Ask:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
     statement = metric_statement(level, tuple(features))
-    lookback = max([SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(leaf.window for leaf in leaves)])
-    cut = await watermark(connection, level) if level.bucket else question.instants[0]
-    rows = await connection.fetch(
-        statement.sql,
-        *statement.arguments(
-            leaves=as_json(leaves, {feature: number for number, feature in enumerate(features)}),
-            tenant=question.tenant, instants=list(question.instants), lookback=lookback, cut=cut,
-            lowest=question.instants[0] - lookback, highest=question.instants[-1], everything=question.everything,
-        ),
-    )  # fmt: skip
-    facts.statements += 1
-    for row in rows:
-        shown = row["last"] if row["value"] is None else row["value"]
-        fact = Fact(row["breached"], row["begun"], row["holding"], shown, row["threshold"])
-        facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
+    lookback = max([
+        SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
+    ])  # fmt: skip
+    values = statement.bound | {
+        "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
+        "tenant": question.tenant, "instants": list(question.instants), "lookback": lookback,
+        "cut": await watermark(connection, level) if level.bucket else question.instants[0],
+        "lowest": question.instants[0] - lookback, "highest": question.instants[-1],
+        "everything": question.everything,
+    }  # fmt: skip
+    return Ask(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
 
 
-async def watermark(connection: Connection, level: Level) -> datetime:
+async def watermark(connection: Source, level: Level) -> datetime:
     """Return until when a rollup is complete."""
     at: datetime = await connection.fetchval(QUERIES["read_watermark"], level.relation)
     return at
 
 
-async def gather_silence(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which devices are silent, by their samples or by any sign of life."""
+async def ask_silence(connection: Source, leaves: list[Leaf], question: Question) -> list[Ask]:
+    """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
-    for at in question.instants if wanted else ():
-        arguments = (as_json(wanted, {}), question.tenant, question.unsure_until, at)
-        take(facts, await connection.fetch(QUERIES["silence_facts"], *arguments))
-
-
-async def gather_services(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which services that should be running are not."""
-    wanted = [leaf for leaf in leaves if leaf.kind == "service"]
-    for at in question.instants if wanted else ():
-        take(facts, await connection.fetch(QUERIES["service_facts"], as_json(wanted, {}), question.tenant, at))
-
-
-async def gather_forecasts(connection: Connection, leaves: list[Leaf], question: Question, facts: Facts) -> None:
-    """Ask which metrics reach a value soon."""
-    wanted = [leaf for leaf in leaves if leaf.kind == "forecast"]
-    for at in question.instants if wanted else ():
-        take(facts, await connection.fetch(QUERIES["forecast_facts"], as_json(wanted, {}), question.tenant, at))
+    if not wanted:
+        return []
+    first = {"leaves": as_json(wanted, {}), "tenant": question.tenant}
+    if question.everything:
+        five = LEVELS[1]
+        cut = EPOCH if question.level is LEVELS[0] else await watermark(connection, five)
+        parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
+        return [Ask(QUERIES["past_silence_facts"], parameters, wanted)]
+    return [
+        Ask(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at}, wanted)
+        for at in question.instants
+    ]
 
 
 def take(facts: Facts, rows: list[asyncpg.Record]) -> None:
     """Keep the rows of a statement as facts."""
     facts.statements += 1
     for row in rows:
-        fact = Fact(row["breached"], row["begun"], row["holding"], number(row["value"]), row["threshold"], row["note"])
+        value = number(row["value"])
+        fact = Fact(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
         facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
 
 
@@ -142,7 +168,7 @@ def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
         {
             "rule_id": leaf.rule.id, "leaf": leaf.number, "business_id": leaf.rule.reach.business_id,
             "service_location_id": leaf.rule.reach.service_location_id, "device_id": leaf.rule.reach.device_id,
-            "device_type": leaf.rule.reach.device_type, "feature": features[leaf.feature] if leaf.feature else None,
+            "device_type": leaf.rule.reach.device_type, "feature": features.get(leaf.feature) if leaf.feature else None,
             "is_up": leaf.up, "is_strict": leaf.strict, "value_threshold": leaf.value_threshold,
             "last_threshold": leaf.last_threshold, "recovery": leaf.recovery, "by_value": leaf.by_value,
             "window_seconds": leaf.window.total_seconds(), "deviations": leaf.deviations, "floor": leaf.floor,

@@ -35,6 +35,56 @@ FROM judged j
 WHERE j.is_silent OR EXISTS (SELECT FROM agent_alert_states s
                              WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id)
 
+-- past_silence_facts --
+-- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a leaf's
+-- span. Before $4 samples are buckets ($5 wide), seen from one interval before their end (or their beginning) and known
+-- when they are closed. A device that was never heard isn't silent. $1 leaves, $2 tenant, $3 instants in order, $4 cut,
+-- $5 width of a bucket.
+WITH pair AS MATERIALIZED (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every FROM alert_pairs($1::jsonb, $2::uuid) p
+), device AS MATERIALIZED (
+    SELECT DISTINCT device_id, every FROM pair
+), span AS MATERIALIZED (
+    SELECT i.at[1] AS lowest, i.at[cardinality(i.at)] AS highest FROM (SELECT $3::timestamptz[] AS at) i
+), heard AS (
+    SELECT d.device_id, m.bucket + GREATEST($5::interval - d.every, interval '0') AS at,
+           m.bucket + $5 - interval '1 microsecond' AS known_at
+    FROM device d
+    JOIN agent_metrics_5m m ON m.agent_device_id = d.device_id
+    WHERE m.bucket < $4::timestamptz AND m.bucket > (SELECT lowest FROM span) - $5
+      AND m.bucket <= (SELECT highest FROM span)
+    UNION ALL
+    SELECT d.device_id, before.bucket + GREATEST($5 - d.every, interval '0'), before.bucket
+    FROM device d
+    CROSS JOIN LATERAL (SELECT m.bucket FROM agent_metrics_5m m
+                        WHERE m.agent_device_id = d.device_id AND m.bucket < $4
+                          AND m.bucket <= (SELECT lowest FROM span) - $5
+                        ORDER BY m.bucket DESC LIMIT 1) before
+    UNION ALL
+    SELECT d.device_id, m.collected_at, m.collected_at
+    FROM device d
+    JOIN agent_metrics m ON m.agent_device_id = d.device_id
+    WHERE m.collected_at >= $4 AND m.collected_at > (SELECT lowest FROM span)
+      AND m.collected_at <= (SELECT highest FROM span)
+    UNION ALL
+    SELECT d.device_id, before.collected_at, before.collected_at
+    FROM device d
+    CROSS JOIN LATERAL (SELECT m.collected_at FROM agent_metrics m
+                        WHERE m.agent_device_id = d.device_id AND m.collected_at >= $4
+                          AND m.collected_at <= (SELECT lowest FROM span)
+                        ORDER BY m.collected_at DESC LIMIT 1) before
+), gap AS (
+    SELECT h.device_id, h.at AS from_at,
+           COALESCE(lead(h.known_at) OVER (PARTITION BY h.device_id ORDER BY h.known_at), 'infinity') AS until_at
+    FROM heard h
+)
+SELECT p.rule_id, p.leaf, p.device_id, i.at, extract(epoch FROM i.at - g.from_at) / 60.0 AS value,
+       extract(epoch FROM p.span) / 60.0 AS threshold, true AS breached, true AS begun, true AS holding,
+       NULL::text AS note
+FROM gap g
+JOIN pair p ON p.device_id = g.device_id AND g.from_at + p.span < g.until_at
+JOIN unnest($3::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at < g.until_at
+
 -- service_facts --
 -- Services that should be running and aren't, for a leaf's span; `*` is any. A device whose samples are old says nothing
 -- of its services. $1 leaves, $2 tenant, $3 now.

@@ -16,6 +16,7 @@ from api.routes import (
     agents,
     alert_rules,
     alerts,
+    backtest,
     command_delivery,
     commands,
     eol,
@@ -112,8 +113,8 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
     install_error_answers(web, settings.retry_after_seconds)
     # A router with fixed paths such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        commands, command_delivery, registration, eol, inventory, monitored_services, alerts, alert_rules, maintenance,
-        agents, heartbeat, lifecycle, events, history,
+        commands, command_delivery, registration, eol, inventory, monitored_services, backtest, alerts, alert_rules,
+        maintenance, agents, heartbeat, lifecycle, events, history,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

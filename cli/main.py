@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from agent.client import RefusedError
-from cli import agent, database, demo, keys, serve, token, worker
+from cli import agent, alerts, database, demo, keys, serve, token, worker
 from db.errors import RtsError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 for module in (demo, serve, worker, agent, token):
     module.register(app)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 

@@ -9,7 +9,9 @@ from agents.command_delivery import settle_due_commands
 from agents.eol import apply_rules, reach_ends
 from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
+from alerts.baselines import update_baselines
 from alerts.evaluate import evaluate
+from alerts.growth import update_forecasts
 from alerts.notifications import QuietHours, send_due
 from alerts.senders import Mail, Sender, Webhook
 from alerts.tickets import work_tickets
@@ -48,6 +50,8 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("old events", timedelta(hours=1), prune_events),
         Duty("end-of-life rules", EACH_PASS, apply_rules),
         Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
+        Duty("forecasts", timedelta(hours=1), update_forecasts),
+        Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
         Duty("tickets", EACH_PASS, open_and_close_tickets),
         Duty("notifications", EACH_PASS, send_notifications(settings)),

@@ -133,8 +133,11 @@ def test_every_code_of_an_upload_is_in_the_documentation() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "serve", "worker", "agent", "token", "keys create", "keys rotate", "db upgrade", "db check", "db status"],
-)
+    [
+        "demo", "serve", "worker", "agent", "token", "keys create", "keys rotate", "db upgrade", "db check",
+        "db status", "alerts list", "alerts explain", "alerts backtest", "alerts test",
+    ],
+)  # fmt: skip
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0

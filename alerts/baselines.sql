@@ -1,0 +1,61 @@
+-- What is usual for metrics of devices at each hour of the week, for rules that compare with it.
+
+-- read_pairs --
+-- The devices in reach and their rules' metrics, each pair once, whose baseline is missing or older than $3. $1 leaves,
+-- $2 now, $3 age.
+SELECT DISTINCT p.device_id, p.name AS metric
+FROM alert_pairs($1::jsonb, NULL) p
+WHERE NOT EXISTS (SELECT FROM agent_baselines b
+                  WHERE b.agent_device_id = p.device_id AND b.metric = p.name
+                    AND b.computed_at > $2::timestamptz - $3::interval)
+ORDER BY p.device_id, metric
+
+-- write_baselines --
+-- Median and median distance from it of the hourly means of the last five weeks, by hour of the week; fewer than three
+-- weeks say nothing. $1 devices, $2 metrics (in parallel), $3 now.
+WITH pair AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::text[]) AS p (device_id, metric)
+), hourly AS MATERIALIZED (
+    SELECT p.device_id, p.metric, alert_hour_of_week(m.bucket) AS hour_of_week,
+           CASE p.metric
+               WHEN 'cpu_percent' THEN m.cpu_percent_sum / NULLIF(m.cpu_percent_count, 0)
+               WHEN 'memory_used_gb' THEN m.memory_used_gb_sum / NULLIF(m.memory_used_gb_count, 0)
+               WHEN 'memory_percent' THEN m.memory_percent_sum / NULLIF(m.memory_percent_count, 0)
+               WHEN 'disk_used_gb' THEN m.disk_used_gb_sum / NULLIF(m.disk_used_gb_count, 0)
+               WHEN 'disk_percent' THEN m.disk_percent_sum / NULLIF(m.disk_percent_count, 0)
+               WHEN 'load_average_1m' THEN m.load_average_1m_sum / NULLIF(m.load_average_1m_count, 0)
+               WHEN 'load_average_5m' THEN m.load_average_5m_sum / NULLIF(m.load_average_5m_count, 0)
+               WHEN 'load_average_15m' THEN m.load_average_15m_sum / NULLIF(m.load_average_15m_count, 0)
+               WHEN 'uptime_seconds' THEN m.uptime_seconds_sum / NULLIF(m.uptime_seconds_count, 0) END AS mean
+    FROM pair p
+    JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id
+    WHERE m.bucket > $3::timestamptz - interval '35 days' AND m.bucket <= $3
+), usual AS MATERIALIZED (
+    SELECT device_id, metric, hour_of_week, percentile_cont(0.5) WITHIN GROUP (ORDER BY mean) AS median,
+           count(*)::integer AS weeks
+    FROM hourly
+    WHERE mean IS NOT NULL
+    GROUP BY device_id, metric, hour_of_week
+    HAVING count(*) >= 3
+)
+INSERT INTO agent_baselines AS b (agent_device_id, metric, hour_of_week, median, distance, weeks, computed_at)
+SELECT u.device_id, u.metric, u.hour_of_week, u.median,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(h.mean - u.median)), u.weeks, $3
+FROM usual u
+JOIN hourly h ON h.device_id = u.device_id AND h.metric = u.metric AND h.hour_of_week = u.hour_of_week
+JOIN agent_devices d ON d.id = u.device_id
+WHERE h.mean IS NOT NULL
+GROUP BY u.device_id, u.metric, u.hour_of_week, u.median, u.weeks
+ON CONFLICT (agent_device_id, metric, hour_of_week) DO UPDATE
+SET median = EXCLUDED.median, distance = EXCLUDED.distance, weeks = EXCLUDED.weeks, computed_at = EXCLUDED.computed_at
+WHERE b.computed_at <= EXCLUDED.computed_at
+
+-- forget_hours --
+-- Hours of these pairs that have no longer three weeks. $1 devices, $2 metrics (in parallel), $3 now.
+DELETE FROM agent_baselines b
+USING unnest($1::uuid[], $2::text[]) AS p (device_id, metric)
+WHERE b.agent_device_id = p.device_id AND b.metric = p.metric AND b.computed_at < $3::timestamptz
+
+-- forget_baselines --
+-- What nobody has asked for any more for a while. $1 now, $2 age.
+DELETE FROM agent_baselines WHERE computed_at < $1::timestamptz - $2::interval

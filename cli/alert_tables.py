@@ -1,0 +1,119 @@
+"""Tables of alert rules for people: rules, backtests, rule tests, and how a rule is evaluated."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from alerts.backtest import Answer, Outcome
+from alerts.explain import Explained
+from alerts.rule_tests import Result
+from alerts.rules import RuleRow
+from cli.tables import words
+
+MOST_DEVICES, MOST_TRANSITIONS = 20, 20
+
+
+def rules_table(rows: Sequence[RuleRow]) -> Table:
+    """Return rules as a table."""
+    table = Table("id", "name", "severity", "reach", "fires when")
+    for row in rows:
+        shadow = " (shadow)" if row.is_shadow else ""
+        table.add_row(
+            str(row.rule.id), row.alert_name + shadow, row.severity, reach_of(row), row.rule.condition.in_words()
+        )
+    return table
+
+
+def reach_of(row: RuleRow) -> str:
+    """Return which devices a rule is for, in words."""
+    reach = row.rule.reach
+    named = (
+        ("business", reach.business_id), ("site", reach.service_location_id), ("device", reach.device_id),
+        ("type", reach.device_type),
+    )  # fmt: skip
+    return ", ".join(f"{name} {value}" for name, value in named if value) or "all"
+
+
+def backtest_tables(answer: Answer) -> Iterator[RenderableType]:
+    """Yield what came of a backtest: each threshold, then the devices and the course of the worst one."""
+    plan = answer.plan
+    days = (plan.end - plan.begin).days
+    title = f"{days} days until {plan.end:%Y-%m-%d %H:%M} UTC, {plan.devices} devices, each {words(plan.step)}"
+    table = Table("threshold", title=title, title_justify="left")
+    for name in ("alerts", "tickets", "devices", "flapping", "hours firing"):
+        table.add_column(name, justify="right")
+    for outcome in answer.outcomes:
+        hours = sum(tally.firing_minutes for tally in outcome.tallies) / 60
+        counts = (outcome.alerts, outcome.tickets, len(outcome.tallies), outcome.flapping)
+        table.add_row(label(outcome), *map(str, counts), f"{hours:.1f}")
+    yield table
+    for outcome in answer.outcomes:
+        if outcome.tallies:
+            yield devices_table(outcome, answer)
+            yield transitions_table(outcome, answer)
+    for note in answer.notes:
+        yield Text(f"· {note}", style="dim")
+
+
+def label(outcome: Outcome) -> str:
+    """Return how a threshold is named."""
+    return "as it is" if outcome.threshold is None else f"{outcome.threshold:g}"
+
+
+def devices_table(outcome: Outcome, answer: Answer) -> Table:
+    """Return the worst devices of one threshold."""
+    table = Table("device", title=f"{label(outcome)}: the worst devices", title_justify="left")
+    for name in ("alerts", "tickets", "first", "last", "minutes firing", ""):
+        table.add_column(name, justify="right")
+    for tally in outcome.tallies[:MOST_DEVICES]:
+        table.add_row(
+            answer.names.get(tally.device_id, "?"), str(tally.alerts), str(tally.tickets), f"{tally.first:%m-%d %H:%M}",
+            f"{tally.last:%m-%d %H:%M}", f"{tally.firing_minutes:.0f}", "flapping" if tally.is_flapping else "",
+        )  # fmt: skip
+    return table
+
+
+def transitions_table(outcome: Outcome, answer: Answer) -> Table:
+    """Return the first changes of the worst device."""
+    worst = outcome.tallies[0]
+    name = answer.names.get(worst.device_id, "?")
+    table = Table("at", "from", "to", "why", "value", title=f"{label(outcome)}: {name}", title_justify="left")
+    for one in worst.transitions[:MOST_TRANSITIONS]:
+        value = "" if one.fact.value is None else f"{one.fact.value:.4g}"
+        table.add_row(f"{one.at:%m-%d %H:%M}", one.step.before.state, one.step.after.state, one.step.why, value)
+    return table
+
+
+def results_table(results: Sequence[Result]) -> Table:
+    """Return the results of rule tests."""
+    table = Table("test", "result", "went through")
+    for result in results:
+        told = "[green]passed[/green]" if result.is_passed else "[red]failed[/red]"
+        table.add_row(result.test.name, told, ", ".join(map(str, result.found)) or "nothing")
+    return table
+
+
+def explained(one: Explained) -> Iterator[RenderableType]:
+    """Yield a statement, what is bound to it, and its plan."""
+    ask = one.ask
+    read = ask.level.relation if ask.level else "the newest state"
+    yield Text(f"Read from {read}", style="bold")
+    table = Table("condition", "window")
+    for leaf in ask.leaves:
+        table.add_row(f"{leaf.number + 1}: {leaf.kind}", words(leaf.window))
+    yield table
+    yield Syntax(ask.sql, "sql", word_wrap=True)
+    bound = Table("parameter", "name", "value")
+    for number, (name, value) in enumerate(ask.parameters.items(), 1):
+        bound.add_row(f"${number}", name, shown(value))
+    yield bound
+    yield Text("\n".join(one.plan))
+
+
+def shown(value: Any) -> str:
+    """Return a parameter as people read it."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

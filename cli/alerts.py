@@ -1,0 +1,195 @@
+"""`rts-agents alerts`: rules listed, explained, tested on the past and on series of samples."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress
+
+from alerts.backtest import MOST_DAYS, Answer, UnknownRuleError, Wanted, backtest, read_wanted
+from alerts.conditions import Condition, parse_condition
+from alerts.explain import Explained, explain
+from alerts.leaves import Reach
+from alerts.rule_tests import Result, RuleTest, load_tests, run_test
+from alerts.rules import RuleRow, Rules, read_rules
+from cli.alert_tables import backtest_tables, explained, results_table, rules_table
+from cli.settings import settings_with_database
+from db.clock import utc_now
+from db.embedded.server import EmbeddedServer
+from db.migrations.run import upgrade
+from db.pools import SERVER_SETTINGS, database_errors
+from db.schema_check import check_schema
+from db.settings import get_settings
+
+app = typer.Typer(help="Alert rules: list, explain, test on the past or on series.", no_args_is_help=True)
+MOST_READINGS = 20_000_000  # nobody else waits for this one
+
+Found = TypeVar("Found")
+
+
+@app.command("list")
+def list_rules() -> None:
+    """Show the rules that are in force, and those that can't be read.
+
+    Example: rts-agents alerts list
+    """
+    rules = asyncio.run(connected(settings_with_database().database_url, read_rules))
+    console = Console()
+    console.print(rules_table(list(rules.rows.values())))
+    for rule_id, fault in rules.faults.items():
+        console.print(f"[red]![/red] {rule_id} can't be read: {fault}", highlight=False)
+
+
+@app.command("explain")
+def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of a rule in force")]) -> None:
+    """Show the SQL by which a rule is evaluated, what is bound to it, what it reads, and the database's plan.
+
+    Example: rts-agents alerts explain 6f1c2d3e-0000-4000-8000-000000000009
+    """
+
+    async def ask(connection: asyncpg.Connection) -> tuple[RuleRow, list[Explained]]:
+        row = one_of(await read_rules(connection, rule), rule)
+        return row, await explain(connection, row, utc_now())
+
+    row, statements = asyncio.run(connected(settings_with_database().database_url, ask))
+    console = Console()
+    console.print(f"[bold]{row.alert_name}[/bold]: {row.rule.condition.in_words()}", highlight=False)
+    for statement in statements:
+        console.print(*explained(statement), sep="\n")
+
+
+@app.command("backtest")
+def backtest_rule(
+    rule: Annotated[UUID | None, typer.Option(help="a rule that there is, instead of what follows")] = None,
+    business: Annotated[UUID | None, typer.Option(help="only this business's devices")] = None,
+    site: Annotated[UUID | None, typer.Option(help="only this site's devices")] = None,
+    device: Annotated[UUID | None, typer.Option(help="only this device")] = None,
+    device_type: Annotated[str | None, typer.Option("--type", help="desktop, server, laptop or vm")] = None,
+    metric: Annotated[str, typer.Option(help="metric that is compared")] = "cpu_percent",
+    above: Annotated[str, typer.Option(help="thresholds, comma-separated")] = "",
+    below: Annotated[str, typer.Option(help="the same, for falling below")] = "",
+    minutes: Annotated[float, typer.Option(help="for how long")] = 5,
+    keep_firing: Annotated[float, typer.Option(help="minutes for which it must be well")] = 5,
+    conditions: Annotated[str, typer.Option(help="conditions as JSON, instead of --metric")] = "",
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="how far back")] = 7,
+) -> None:
+    """Tell how many alerts and tickets a rule would have made in the last days, for each threshold.
+
+    Example: rts-agents alerts backtest --business ID --metric cpu_percent --above 85,90,95 --minutes 10 --days 7
+    """
+    thresholds = [number_of(part) for part in (above or below).split(",") if part.strip()]
+    url = settings_with_database().database_url
+    if rule is None:
+        operator = ">" if above else "<"
+        condition = condition_of(conditions, metric, operator, thresholds, minutes)
+        reach, keep = Reach(business, site, device, device_type), timedelta(minutes=keep_firing)
+        wanted = Wanted(condition, reach, thresholds, days, keep, most_readings=MOST_READINGS)
+    else:
+        found = asyncio.run(connected(url, lambda connection: read_wanted(connection, rule, thresholds, days)))
+        wanted = replace(found, most_readings=MOST_READINGS)
+    with Progress(transient=True) as progress:
+        answer = asyncio.run(connected(url, lambda connection: run_backtest(connection, wanted, progress)))
+    console = Console()
+    for part in backtest_tables(answer):
+        console.print(part)
+
+
+@app.command("test")
+def test_rules(file: Annotated[Path, typer.Argument(help="TOML file of tests")]) -> None:
+    """Test rules on series of samples; exit status 1 when one does something else than it should.
+
+    Runs on DATABASE_URL, where nothing is kept, or else on an embedded database of its own.
+
+    Example: rts-agents alerts test docs/rule-tests.toml
+    """
+    tests = load_tests(file)
+    with database() as url:
+        results = asyncio.run(connected(url, lambda connection: run_tests(connection, tests)))
+    console = Console()
+    console.print(results_table(results))
+    for result in results:
+        if not result.is_passed:
+            console.print(f"[red]{result.test.name}[/red]: expected (-) and found (+)", highlight=False)
+            console.print("\n".join(f"  {line}" for line in result.difference()), highlight=False)
+    if not all(result.is_passed for result in results):
+        raise typer.Exit(1)
+
+
+async def connected(url: str, do: Callable[[asyncpg.Connection], Awaitable[Found]]) -> Found:
+    """Do something on a connection; raises DatabaseAwayError or SchemaNotMigratedError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10, server_settings=SERVER_SETTINGS)
+    try:
+        await check_schema(connection)
+        return await do(connection)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """Yield DATABASE_URL, or that of an embedded server that lives as long as the tests do."""
+    url = get_settings().database_url
+    if url:
+        yield url
+        return
+    with tempfile.TemporaryDirectory() as directory, EmbeddedServer(Path(directory) / "timescaledb") as server:
+        upgrade(server.dsn)
+        yield server.dsn
+
+
+async def run_tests(connection: asyncpg.Connection, tests: list[RuleTest]) -> list[Result]:
+    """Run tests one after the other."""
+    return [await run_test(connection, test, utc_now()) for test in tests]
+
+
+async def run_backtest(connection: asyncpg.Connection, wanted: Wanted, progress: Progress) -> Answer:
+    """Run a backtest that shows how far it is."""
+    bar = progress.add_task("Going through the past")
+
+    def show(done: int, total: int) -> None:
+        progress.update(bar, completed=done, total=total)
+
+    return await backtest(connection, wanted, utc_now(), show)
+
+
+def one_of(rules: Rules, rule_id: UUID) -> RuleRow:
+    """Return the rule; raises UnknownRuleError, or exits with why it can't be read."""
+    if rule_id in rules.faults:
+        raise typer.BadParameter(f"this rule can't be read: {rules.faults[rule_id]}")
+    if rule_id not in rules.rows:
+        raise UnknownRuleError
+    return rules.rows[rule_id]
+
+
+def condition_of(text: str, metric: str, operator: str, thresholds: list[float], minutes: float) -> Condition:
+    """Return the conditions of the command line; exits with a message for others."""
+    if not text and not thresholds:
+        raise typer.BadParameter("name --above or --below with --metric, or --conditions, or --rule")
+    named = {"metric": metric, "operator": operator, "duration_minutes": minutes}
+    try:
+        value: Any = msgspec.json.decode(text) if text else named | {"threshold": thresholds[0]}
+        return parse_condition(value)
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(fault["msg"] for fault in error.errors())) from error
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def number_of(text: str) -> float:
+    """Return a threshold; exits with a message for what is no number."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no number") from error

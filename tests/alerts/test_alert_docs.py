@@ -1,0 +1,40 @@
+"""The guide to rules: each condition in it can be read, each kind is in it, and its rule tests pass."""
+
+import json
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from alerts.conditions import Condition, leaves_of, parse_condition
+from alerts.leaves import Reach, Rule, leaves_of_rule
+from alerts.rule_tests import load_tests, run_test
+from alerts.thresholds import FIELDS
+from db.clock import utc_now
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+CONDITIONS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
+
+
+@pytest.mark.parametrize("value", CONDITIONS, ids=str)
+def test_each_condition_can_be_read_and_said(value: object) -> None:
+    condition: Condition = parse_condition(value)
+    assert condition.in_words()
+    assert leaves_of_rule(Rule(uuid4(), Reach(), condition))
+
+
+def test_each_kind_of_condition_is_in_it() -> None:
+    kinds = {type(leaf) for value in CONDITIONS for leaf in leaves_of(parse_condition(value))}
+    assert kinds >= set(FIELDS)
+    assert len(kinds) == 7
+
+
+async def test_its_rule_tests_pass(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "guide.toml"
+    file.write_text("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))
+    connection = await asyncpg.connect(database)
+    for test in load_tests(file):
+        assert (await run_test(connection, test, utc_now())).is_passed
+    await connection.close()
