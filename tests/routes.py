@@ -14,6 +14,12 @@ COMMAND = f"{AGENT}/commands/{{command_id}}"
 RULES = "/api/agents/software-eol"
 
 # agent: the one that the path names. person: an employee, or a user of the device's business.
+ALERTS, WINDOWS = "/api/agents/alerts", "/api/agents/maintenance-windows"
+CONDITION = {"metric": "cpu_percent", "operator": ">", "threshold": 99, "duration_minutes": 10}
+WINDOW = {
+    "window_name": "patching", "business_id": None, "starts_at": "2026-05-03T00:00:00Z",
+    "ends_at": "2026-05-03T01:00:00Z",
+}  # fmt: skip
 WHO: dict[str, Who] = {
     "GET /api/health": "open",
     "POST /api/agents/register": "registration token",
@@ -59,6 +65,26 @@ WHO: dict[str, Who] = {
     f"POST {COMMAND}/started": "agent",
     f"POST {COMMAND}/progress": "agent",
     f"POST {COMMAND}/result": "agent",
+    f"GET {AGENT}/alerts": "person",
+    f"GET {ALERTS}/open": "person",
+    f"GET {ALERTS}": "employee",
+    f"POST {ALERTS}": "employee",
+    f"POST {ALERTS}/defaults": "employee",
+    f"POST {ALERTS}/backtest": "employee",
+    f"GET {ALERTS}/{{rule_id}}": "employee",
+    f"PATCH {ALERTS}/{{rule_id}}": "employee",
+    f"DELETE {ALERTS}/{{rule_id}}": "employee",
+    f"POST {ALERTS}/{{rule_id}}/enable": "employee",
+    f"POST {ALERTS}/{{rule_id}}/disable": "employee",
+    f"GET {ALERTS}/{{rule_id}}/transitions": "employee",
+    f"POST {ALERTS}/history/{{history_id}}/acknowledge": "employee",
+    f"POST {ALERTS}/history/{{history_id}}/resolve": "employee",
+    f"POST {ALERTS}/history/{{history_id}}/snooze": "employee",
+    f"GET {WINDOWS}": "person",
+    f"POST {WINDOWS}": "employee",
+    f"GET {WINDOWS}/{{window_id}}": "person",
+    f"PUT {WINDOWS}/{{window_id}}": "employee",
+    f"DELETE {WINDOWS}/{{window_id}}": "employee",
 }  # fmt: skip
 
 
@@ -69,6 +95,11 @@ def least_bodies() -> dict[str, dict[str, Any]]:
         f"POST {AGENT}/inventory/software": {"software": []},
         f"POST {RULES}": {"software_name": f"{uuid4()}", "eol_date": "2030-01-01"},
         f"PATCH {RULES}/{{eol_id}}": {"note": "changed"},
+        f"POST {ALERTS}": {"alert_name": "x", "severity": "info", "business_id": None, "conditions": CONDITION},
+        f"PATCH {ALERTS}/{{rule_id}}": {"description": "changed"},
+        f"POST {ALERTS}/backtest": {"business_id": None, "conditions": CONDITION, "days": 1},
+        f"POST {WINDOWS}": WINDOW,
+        f"PUT {WINDOWS}/{{window_id}}": WINDOW,
     }
 
 

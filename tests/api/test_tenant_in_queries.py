@@ -16,6 +16,7 @@ AGENT = "the agent's own: its id and the hash of its token come from its signatu
 EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
 WORKER = "the worker's, which answers nobody"
 ADMITTED = "by ids that this agent or follower was admitted for; the hub asks once more who may be told"
+COMMAND_LINE = "the command line's, on a device that it makes and takes back"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
 WITHOUT_TENANT: dict[str, dict[str, str]] = {
@@ -41,7 +42,17 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "check_agent": AGENT, "heartbeat": AGENT,
     },
     "agents/service_settings.sql": {"change_service": EMPLOYEE},
+    "alerts/backtest.sql": {"*": EMPLOYEE},
+    "alerts/baselines.sql": {"*": WORKER},
+    "alerts/growth.sql": {"*": WORKER},
+    "alerts/maintenance.sql": {"create_window": EMPLOYEE, "replace_window": EMPLOYEE, "delete_window": EMPLOYEE},
     "alerts/notifications.sql": {"*": WORKER},
+    "alerts/past_mutes.sql": {"*": EMPLOYEE},
+    "alerts/places.sql": {"*": EMPLOYEE},
+    "alerts/rule_book.sql": {"*": EMPLOYEE},
+    "alerts/rule_tests.sql": {"*": COMMAND_LINE},
+    "alerts/ticket_outbox.sql": {"*": WORKER},
+    "alerts/tickets.sql": {"*": WORKER},
     "alerts/queries.sql": {"*": WORKER},
     "api/live/queries.sql": {
         "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
