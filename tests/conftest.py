@@ -107,7 +107,7 @@ def document(application: Application) -> Document:
     return application.web.openapi()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def town(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path) -> AsyncIterator[Town]:
     """Makes devices that have everything, and everyone who may ask for them."""
     employee = await make_employee(pool, tokens)

@@ -437,6 +437,7 @@ async def test_among_many_rules_those_for_a_name_are_found_by_index(
         "SELECT 'product ' || n || '*', '2020-01-01', $1, $1, now(), now() FROM generate_series(1, 100) n",
         employee.employee_id,
     )
+    await connection.execute("ANALYZE agent_software_eol")
     names = "SELECT * FROM unnest($1::text[]) n LEFT JOIN LATERAL agent_software_rule(n, '1') r ON true"
     lines = await connection.fetch(f"EXPLAIN {names}", ["a", "b"])
     plan = "\n".join(line[0] for line in lines)
