@@ -17,7 +17,7 @@ from tests.calls import removed, told
 from tests.commands import fetched, order
 from tests.devices import Device, register_device, sample
 from tests.people import Employee, Tenant, make_employee, make_tenant
-from tests.routes import RULES
+from tests.routes import ALERTS, CONDITION, RULES, WINDOW, WINDOWS
 from tests.software import listed, software
 
 
@@ -47,6 +47,9 @@ class Target:
     service_id: UUID
     eol_id: UUID
     registration_token: str
+    rule_id: UUID
+    history_id: UUID
+    window_id: UUID
 
     def ids(self, at_the_agent: bool) -> dict[str, Any]:
         """Return what goes into paths and bodies by name; an agent meets other commands than an employee."""
@@ -54,7 +57,8 @@ class Target:
             "agent_id": self.device.agent_id, "business_id": self.device.tenant.business_id,
             "agent_ids": [str(self.device.agent_id)], "command_id": self.begun if at_the_agent else self.waiting,
             "batch_id": self.batch_id, "service_id": self.service_id, "eol_id": self.eol_id,
-            "token": self.registration_token,
+            "token": self.registration_token, "rule_id": self.rule_id, "history_id": self.history_id,
+            "window_id": self.window_id,
         }  # fmt: skip
 
     def secrets(self) -> list[str]:
@@ -95,8 +99,21 @@ class Town:
                                  business_id=str(tenant.business_id), device_name=marker)  # fmt: skip
         return Target(
             device, marker, UUID(waiting["command_id"]), UUID(begun["command_id"]), UUID(batch["batch_id"]),
-            UUID(str(found)), UUID(rule["id"]), token["token"],
+            UUID(str(found)), UUID(rule["id"]), token["token"], *await self._alerts(device, marker),
         )  # fmt: skip
+
+    async def _alerts(self, device: Device, marker: str) -> tuple[UUID, UUID, UUID]:
+        """Make a rule, an open alert of it, and a maintenance window; return their ids."""
+        business = str(device.tenant.business_id)
+        rule = await self._post(ALERTS, self.employee, alert_name=marker, severity="info", business_id=business,
+                                conditions=CONDITION)  # fmt: skip
+        history = await self.pool.fetchval(
+            "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, alert_message) "
+            "VALUES ($1::text::uuid, $2, now(), 'info', $3) RETURNING id",
+            rule["id"], device.agent_id, marker,
+        )  # fmt: skip
+        window = await self._post(WINDOWS, self.employee, **WINDOW | {"window_name": marker, "business_id": business})
+        return UUID(rule["id"]), UUID(str(history)), UUID(window["id"])
 
     async def strangers(self, target: Target, neighbour: Tenant) -> list[Caller]:
         """Return everyone but the target's own agent, for whom see `agent_of`."""

@@ -23,6 +23,7 @@ IDS = """
 SELECT id FROM service_locations WHERE business_id = $1 UNION ALL
 SELECT id FROM users WHERE business_id = $1 UNION ALL
 SELECT id FROM agent_alerts WHERE business_id = $1 UNION ALL
+SELECT id FROM agent_maintenance_windows WHERE business_id = $1 UNION ALL
 SELECT unnest(ARRAY[d.id, c.id, c.batch_id, s.id, i.id, h.id])
 FROM agent_devices d
 LEFT JOIN agent_commands c ON c.agent_device_id = d.id
@@ -66,6 +67,9 @@ async def make_canary(town: Town) -> Canary:
     ids = {
         "agent_id": devices[0].agent_id, "business_id": tenant.business_id, "service_id": service,
         "service_location_id": tenant.location_id, "command_id": command, "batch_id": batch,
+        "rule_id": await town.pool.fetchval(query.format("agent_alerts"), devices[0].agent_id),
+        "history_id": await town.pool.fetchval(query.format("agent_alert_history"), devices[0].agent_id),
+        "window_id": await town.pool.fetchval(query.format("agent_maintenance_windows"), devices[0].agent_id),
     }  # fmt: skip
     secrets = {marker, str(tenant.business_id), *map(str, found)}
     return Canary(marker, tenant, devices[0], ids, frozenset(secrets))
@@ -86,6 +90,21 @@ async def fill(pool: asyncpg.Pool, device: Device, marker: str) -> None:
         "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, alert_message, "
         "status, resolution_notes) VALUES ($1, $2, now(), 'critical', $3, 'active', $3)",
         rule, device.agent_id, marker,
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, alert_message, "
+        "status) VALUES ($1, $2, now() - interval '1 hour', 'critical', $3, 'resolved')",
+        rule, device.agent_id, marker,
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO agent_alert_transitions (agent_alert_id, agent_device_id, at, from_state, to_state, reason) "
+        "VALUES ($1, $2, now(), 'inactive', 'firing', $3)",
+        rule, device.agent_id, marker,
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO agent_maintenance_windows (window_name, business_id, agent_device_id, starts_at, ends_at, "
+        "created_by, created_at) SELECT $1, $2, $3, now(), now() + interval '1 hour', id, now() FROM employees LIMIT 1",
+        marker, device.tenant.business_id, device.agent_id,
     )  # fmt: skip
 
 

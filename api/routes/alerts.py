@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Query, Request
 
 from agents.tokens import Person
 from alerts.alert_log import OpenFilter, acknowledge, read_device_alerts, read_open_alerts, resolve, snooze
+from alerts.errors import AlertEndedError
 from api.alert_models import Alert, AlertList, AlertStatus, Resolution, Snooze
 from api.alert_rule_models import Severity
 from api.auth import CurrentEmployee, CurrentPerson
 from api.choices import choices_of
 from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.errors import conflicts
 from api.routes.agents import AgentId, Business
 from api.services import services_of
 from api.times import parse_time
@@ -43,14 +45,14 @@ async def list_open_alerts(
     return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
 
 
-@router.post("/alerts/history/{history_id}/acknowledge")
+@router.post("/alerts/history/{history_id}/acknowledge", responses=conflicts(AlertEndedError))
 async def acknowledge_alert(request: Request, employee: CurrentEmployee, history_id: HistoryId) -> Alert:
     """Say that somebody looks after an alert; again changes nothing."""
     services = services_of(request)
     return shown(await acknowledge(services.pool, history_id, employee.actor, services.clock()))
 
 
-@router.post("/alerts/history/{history_id}/resolve")
+@router.post("/alerts/history/{history_id}/resolve", responses=conflicts(AlertEndedError))
 async def resolve_alert(
     request: Request, employee: CurrentEmployee, history_id: HistoryId, body: Resolution | None = None
 ) -> Alert:
@@ -60,7 +62,7 @@ async def resolve_alert(
     return shown(await resolve(services.pool, history_id, notes, employee.actor, services.clock()))
 
 
-@router.post("/alerts/history/{history_id}/snooze")
+@router.post("/alerts/history/{history_id}/snooze", responses=conflicts(AlertEndedError))
 async def snooze_alert(request: Request, employee: CurrentEmployee, history_id: HistoryId, body: Snooze) -> Alert:
     """Keep an alert quiet for some minutes; it stays open."""
     services = services_of(request)

@@ -19,7 +19,9 @@ NOW = utc_now()
 # What each parameter of a query is tried with, beside what is made from the canary's ids and its pages.
 VALUES: dict[str, list[Any]] = {
     "limit": [1, 1000], "before": [2**62], "version": ["1"], "clone_suspected": [True, False],
-    "status": ["online,warning,offline,error,disabled", "pending,sent,executing,completed,failed"],
+    "status": ["online,warning,offline,error,disabled", "pending,sent,executing,completed,failed",
+               "active,acknowledged,resolved,auto_resolved"],
+    "severity": ["info,warning,critical"], "is_active": [True, False],
     "awaits_approval": [True], "software_type": ["application"], "eol": [True, False], "security": [True, False],
     "at": [NOW.isoformat()], "since": ["2020-01-01T00:00:00Z"], "until": [(NOW + timedelta(days=1)).isoformat()],
     "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()], "metric": ["cpu_percent"],

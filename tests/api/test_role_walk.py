@@ -117,8 +117,8 @@ async def test_a_user_of_another_business_learns_nothing(
     (neighbour,) = [caller for caller in strangers if caller.kind == "neighbour"]
     response = await client.request(**sent(document, key, target, neighbour))
     assert [secret for secret in target.secrets() if secret in response.text] == []
-    if "{agent_id}" in key:
-        nowhere = {"agent_id": uuid4(), "command_id": uuid4()}
+    if "{" in key:
+        nowhere = {"agent_id": uuid4(), "command_id": uuid4(), "window_id": uuid4()}
         unknown = await client.request(**sent(document, key, target, neighbour, **nowhere))
         assert (response.status_code, response.json()) == (unknown.status_code, unknown.json())
     else:

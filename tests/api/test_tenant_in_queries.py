@@ -42,6 +42,9 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "check_agent": AGENT, "heartbeat": AGENT,
     },
     "agents/service_settings.sql": {"change_service": EMPLOYEE},
+    "alerts/alert_log.sql": {
+        "read_alert": EMPLOYEE, "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,
+    },
     "alerts/backtest.sql": {"*": EMPLOYEE},
     "alerts/baselines.sql": {"*": WORKER},
     "alerts/growth.sql": {"*": WORKER},
