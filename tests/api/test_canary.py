@@ -124,10 +124,12 @@ async def test_to_its_owner_every_answer_shows_the_marker(
     tokens = {"person": canary.tenant.user_token, "agent": canary.device.token, "employee": town.employee.token}
     headers = {"Authorization": f"Bearer {tokens[WHO[key]]}"}
     (url,) = urls_of(document, key, canary.ids)
-    (query, *_) = queries_of(document, key, canary, {})
-    response = await client.get(url, params=query, headers=headers)
-    assert response.status_code == 200, response.text
-    assert canary.marker in response.text
+    answers = []
+    for query in list(queries_of(document, key, canary, {}))[:2]:  # bare, where it may be on a later page, and narrowed
+        response = await client.get(url, params=query, headers=headers)
+        assert response.status_code == 200, response.text
+        answers.append(response.text)
+    assert any(canary.marker in answer for answer in answers)
 
 
 async def test_the_canary_has_ids_of_every_kind(canary: Canary) -> None:
