@@ -62,11 +62,10 @@ async def hourly(
 
 
 async def daily(connection: asyncpg.Connection, device: Device, values: Sequence[float]) -> datetime:
-    """Store days of samples, the last one today's, and return now."""
+    """Store days of samples, the last one yesterday's, and return now."""
     now = utc_now()
-    first = bucket_start(now, DAY) - (len(values) - 1) * DAY
-    hours = int((now - first) / HOUR)
-    await hourly(connection, device, first, lambda at: values[(at - first).days], hours)
+    first = bucket_start(now, DAY) - len(values) * DAY
+    await hourly(connection, device, first, lambda at: values[(at - first).days], len(values) * 24)
     return now
 
 
@@ -158,7 +157,7 @@ async def test_a_usual_peak_on_monday_is_none_and_on_sunday_night_is_one(
 ) -> None:
     await put_rule(connection, device, UNUSUAL)
     monday = bucket_start(utc_now(), WEEK)
-    await hourly(connection, device, monday - 4 * WEEK + DAY, week_of_work, 27 * 24)
+    await hourly(connection, device, monday - 3 * WEEK, week_of_work, 21 * 24)
     now = utc_now()
     await update_baselines(connection, now)
     weeks = await connection.fetchval(
@@ -180,7 +179,7 @@ async def test_two_weeks_say_nothing_of_the_usual(connection: asyncpg.Connection
 
 async def test_a_baseline_is_renewed_once_a_day(connection: asyncpg.Connection, device: Device) -> None:
     await put_rule(connection, device, UNUSUAL)
-    await hourly(connection, device, bucket_start(utc_now(), WEEK) - 3 * WEEK - 5 * DAY, week_of_work, 26 * 24)
+    await hourly(connection, device, bucket_start(utc_now(), WEEK) - 3 * WEEK, week_of_work, 21 * 24)
     now = utc_now()
     query = "SELECT max(computed_at) FROM agent_baselines WHERE agent_device_id = $1"
     for later, computed in ((0 * HOUR, now), (23 * HOUR, now), (25 * HOUR, now + 25 * HOUR)):
