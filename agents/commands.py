@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from agents.audit import Actor
+from agents.devices import visible_devices
 from agents.errors import (
     AgentInactiveError,
     CommandEndedError,
@@ -101,12 +102,7 @@ async def create_command(
     made = await create_commands(pool, [device_id], command, employee, now)
     if device_id in made:
         return made[device_id]
-    raise AgentInactiveError if await device_exists(pool, None, device_id) else AgentNotFoundError
-
-
-async def device_exists(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> bool:
-    """Tell whether there is a device of this id that `tenant` may see."""
-    return bool(await pool.fetchval(QUERIES["device_exists"], device_id, tenant))
+    raise AgentInactiveError if await visible_devices(pool, None, [device_id]) else AgentNotFoundError
 
 
 async def read_commands(

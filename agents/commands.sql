@@ -110,8 +110,3 @@ WITH found AS (
 SELECT f.id, f.status, f.status IN ('pending', 'sent', 'executing') AS open, c.id IS NOT NULL AS cancelled,
        (SELECT count(pg_notify('rts_live', 'commands')::text) FROM (SELECT FROM cancelled LIMIT 1) one) AS woken
 FROM found f LEFT JOIN cancelled c USING (id)
-
--- device_exists --
--- Whether a device is there for the caller. $1 device, $2 tenant.
-SELECT EXISTS (SELECT FROM agent_devices
-               WHERE id = $1 AND NOT soft_delete AND ($2::uuid IS NULL OR business_id = $2))

@@ -1,5 +1,6 @@
 """Devices as people see them, list and detail, and the heartbeat that keeps one. Every read carries the tenant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,11 @@ async def list_devices(
 ) -> list[asyncpg.Record]:
     """Return a page of at most `limit` devices in the order of their names."""
     return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit))
+
+
+async def visible_devices(pool: asyncpg.Pool, tenant: UUID | None, devices: Sequence[UUID]) -> set[UUID]:
+    """Return which of these devices are there for `tenant`."""
+    return {row["id"] for row in await pool.fetch(QUERIES["visible_devices"], list(devices), tenant)}
 
 
 async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> asyncpg.Record:

@@ -197,6 +197,10 @@ JOIN businesses b ON b.id = d.business_id
 LEFT JOIN service_locations l ON l.id = d.service_location_id
 ORDER BY d.device_name, d.id
 
+-- visible_devices --
+-- Which of these devices the caller may see. $1 devices, $2 tenant (null: an employee).
+SELECT id FROM agent_devices WHERE id = ANY ($1::uuid[]) AND NOT soft_delete AND ($2::uuid IS NULL OR business_id = $2)
+
 -- get_device --
 -- One device with everything that its page shows, or no row. $1 device, $2 tenant.
 SELECT d.id, d.device_name, d.device_type, d.status, d.os_type, d.os_version, d.os_architecture, d.hostname,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from alerts.conditions import Condition
+from alerts.errors import AlertRuleNotFoundError
 from alerts.gather import Source, as_json
 from alerts.leaves import Reach, Rule, leaves_of_rule
 from alerts.past_mutes import read_past_mutes
@@ -36,13 +37,6 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 STEPS = ((2 * HOUR, 5 * MINUTE), (12 * HOUR, 15 * MINUTE), (timedelta.max, HOUR))
 
 Progress = Callable[[int, int], None]  # instants done, instants in all
-
-
-class UnknownRuleError(RtsError):
-    """There is no alert rule with this id."""
-
-    code: ClassVar[str] = "alert_rule_not_found"
-    status: ClassVar[int] = 404
 
 
 class BacktestTooLargeError(RtsError):
@@ -124,10 +118,10 @@ def say_nothing(done: int, total: int) -> None:
 
 
 async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> Wanted:
-    """Return the test of a rule as it stands in the table, in force or not; raises UnknownRuleError."""
+    """Return the test of a rule as it stands in the table, in force or not; raises AlertRuleNotFoundError."""
     row = await source.fetchrow(QUERIES["read_rule"], rule_id)
     if row is None:
-        raise UnknownRuleError
+        raise AlertRuleNotFoundError
     found = as_row(row)
     rule = found.rule
     return Wanted(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)

@@ -19,6 +19,7 @@ from alerts.leaves import Feature, Leaf, Rule, leaves_of_rule
 from db.hypertables.policies import LEVELS, Level
 from db.pools import Connection
 from db.sql import load_beside
+from rollups.history import read_watermarks
 
 QUERIES = load_beside(__file__)
 
@@ -127,8 +128,7 @@ async def ask_metrics(
 
 async def watermark(connection: Source, level: Level) -> datetime:
     """Return until when a rollup is complete."""
-    at: datetime = await connection.fetchval(QUERIES["read_watermark"], level.relation)
-    return at
+    return (await read_watermarks(connection))[level.relation]
 
 
 async def ask_silence(connection: Source, leaves: list[Leaf], question: Question) -> list[Ask]:

@@ -131,14 +131,6 @@ FROM judged j
 WHERE j.is_near OR EXISTS (SELECT FROM agent_alert_states s
                            WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id)
 
--- read_watermark --
--- Until when a rollup is complete (UTC). $1 relation.
-SELECT GREATEST(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(h.id)), 'epoch')
-FROM timescaledb_information.continuous_aggregates c
-JOIN _timescaledb_catalog.hypertable h
-  ON h.schema_name = c.materialization_hypertable_schema AND h.table_name = c.materialization_hypertable_name
-WHERE c.view_name = $1
-
 -- begin_pass --
 -- Take the turn for an evaluation of $1, unless another worker has it or that instant has been evaluated; then no row.
 -- After $2 without an evaluation we were away: `resumed_at` is when we came back. Returns until when silence is our own.

@@ -1,6 +1,5 @@
 """Filters that take several of some words, separated by commas."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, get_args
 
 from db.errors import RtsError
@@ -13,7 +12,7 @@ class InvalidChoiceError(RtsError):
     status: ClassVar[int] = 422
 
 
-def choices_of(text: str | None, literal: Any) -> Sequence[str] | None:
+def choices_of(text: str | None, literal: Any) -> list[str] | None:
     """Return the words of a list, which must be among those of a Literal; raises InvalidChoiceError."""
     if text is None:
         return None

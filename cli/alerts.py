@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from alerts.backtest import MOST_DAYS, Answer, UnknownRuleError, Wanted, backtest, read_wanted
+from alerts.backtest import MOST_DAYS, Answer, Wanted, backtest, read_wanted
 from alerts.conditions import Condition, parse_condition
+from alerts.errors import AlertRuleNotFoundError
 from alerts.explain import Explained, explain
 from alerts.leaves import Reach
 from alerts.rule_tests import Result, RuleTest, load_tests, run_test
@@ -165,11 +166,11 @@ async def run_backtest(connection: asyncpg.Connection, wanted: Wanted, progress:
 
 
 def one_of(rules: Rules, rule_id: UUID) -> RuleRow:
-    """Return the rule; raises UnknownRuleError, or exits with why it can't be read."""
+    """Return the rule; raises or exits with why it can't be read."""
     if rule_id in rules.faults:
         raise typer.BadParameter(f"this rule can't be read: {rules.faults[rule_id]}")
     if rule_id not in rules.rows:
-        raise UnknownRuleError
+        raise AlertRuleNotFoundError
     return rules.rows[rule_id]
 
 

@@ -99,7 +99,7 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
 
-async def read_watermarks(connection: Connection) -> dict[str, datetime]:
+async def read_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
     """Return how far each rollup is materialised, by relation, in UTC."""
     return {row["relation"]: row["watermark"] for row in await connection.fetch(QUERIES["get_watermarks"], ROLLUPS)}
 

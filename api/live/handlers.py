@@ -12,12 +12,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field, ValidationError
 
 from agents.command_delivery import finish_command, release_commands, start_command
+from agents.devices import visible_devices
 from agents.event_log import add_event
 from api.errors import InvalidRequestError, faults_of
 from api.live.clients import Client, Message
 from api.live.hub import MOST_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
-from api.live.look import QUERIES, UNCONFIRMED_SECONDS, Look
+from api.live.look import UNCONFIRMED_SECONDS, Look
 from api.routes.command_delivery import CommandResult, Progress
 from api.routes.events import AgentEvent
 from api.services import Services
@@ -157,8 +158,7 @@ class Handlers:
         assert client.person
         if len(client.subscribed | set(asked)) > MOST_SUBSCRIPTIONS:
             raise TooManySubscriptionsError
-        rows = await self._services.pool.fetch(QUERIES["visible_devices"], asked, client.person.tenant)
-        seen = {row["id"] for row in rows}
+        seen = await visible_devices(self._services.pool, client.person.tenant, asked)
         devices = [device for device in asked if device in seen]
         news = [device for device in devices if not self._hub.is_followed(device)]
         self._hub.follow(client, devices)  # first: what changes from now on is told

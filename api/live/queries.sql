@@ -1,9 +1,5 @@
 -- What the live channel reads when it was woken. It keeps nothing of its own.
 
--- visible_devices --
--- Which of these devices the caller may see. $1 devices, $2 tenant (null: an employee).
-SELECT id FROM agent_devices WHERE id = ANY ($1::uuid[]) AND NOT soft_delete AND ($2::uuid IS NULL OR business_id = $2)
-
 -- look_at_devices --
 -- How followed devices are now; whose they are goes with each, for who may be told. $1 devices.
 SELECT id, business_id, status, status_changed_at, last_heartbeat, clone_suspected_at, current_collected_at,

@@ -1,7 +1,7 @@
 """Devices as people see them: list and detail."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -10,23 +10,16 @@ from pydantic import BaseModel, Field
 
 from agents.devices import DeviceFilter, get_device, list_devices
 from api.auth import CurrentPerson
+from api.choices import choices_of
 from api.cursors import make_cursor, read_cursor
 from api.services import Services, services_of
 from api.text import StorableText
-from db.errors import RtsError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
 Status = Literal["online", "warning", "offline", "error", "disabled"]
 STATUSES = get_args(Status)
 AgentId = Annotated[UUID, Path(description="agent_id of the device, from /register")]
-
-
-class InvalidFilterError(RtsError):
-    """`status` is a comma-separated list of online, warning, offline, error, disabled."""
-
-    code: ClassVar[str] = "invalid_filter"
-    status: ClassVar[int] = 422
 
 
 class Business(BaseModel):
@@ -144,7 +137,7 @@ async def list_agents(
 ) -> AgentList:
     """List the devices that the caller may see: a customer's own, for an employee all."""
     after = read_cursor(cursor, str, UUID)
-    wanted = DeviceFilter(business_id, statuses_of(status), service_location_id, search, clone_suspected, after)
+    wanted = DeviceFilter(business_id, choices_of(status, Status), service_location_id, search, clone_suspected, after)
     rows = await list_devices(services_of(request).pool, person.tenant, wanted, limit + 1)
     page = [ListedAgent(**nested(dict(row))) for row in rows[:limit]]
     more = len(rows) > limit
@@ -173,13 +166,3 @@ def nested(row: dict[str, Any]) -> dict[str, Any]:
     location = {"id": location_id, "location_name": row.pop("location_name")} if location_id else None
     business = {"id": row.pop("business_id"), "business_name": row.pop("business_name")}
     return row | {"business": business, "service_location": location}
-
-
-def statuses_of(text: str | None) -> list[str] | None:
-    """Return the statuses of a comma-separated list; raises InvalidFilterError."""
-    if text is None:
-        return None
-    statuses = [part.strip() for part in text.split(",")]
-    if not set(statuses) <= set(STATUSES):
-        raise InvalidFilterError
-    return statuses

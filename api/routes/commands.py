@@ -1,7 +1,7 @@
 """Commands as people see them: employees create, approve and cancel; customers follow those of their devices."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import msgspec
@@ -19,35 +19,29 @@ from agents.commands import (
     cancel_command,
     create_command,
     create_commands,
-    device_exists,
     read_command,
     read_commands,
 )
+from agents.devices import visible_devices
 from agents.errors import AgentInactiveError, CommandEndedError, NotAwaitingApprovalError
+from agents.event_log import check_known
 from agents.tokens import Person
 from api.auth import CurrentEmployee, CurrentPerson
-from api.cursors import make_cursor, read_cursor
+from api.choices import choices_of
+from api.cursors import page_of, read_cursor
 from api.errors import conflicts
 from api.json_values import JsonObject
+from api.routes.agents import AgentId
 from api.services import Services, services_of
 from api.text import StorableText, Word
 from api.times import parse_time
-from db.errors import AgentNotFoundError, RtsError
 
 router = APIRouter(prefix="/api/agents", tags=["commands"])
 
 Status = Literal["pending", "sent", "executing", "completed", "failed", "timeout", "cancelled", "expired"]
-AgentId = Annotated[UUID, Path(description="agent_id of the device, from /register")]
 CommandId = Annotated[UUID, Path(description="command_id")]
 BatchId = Annotated[UUID, Path(description="batch_id, from POST /api/agents/commands")]
 MOST_DEVICES = 1000
-
-
-class InvalidStatusError(RtsError):
-    """`status` is a comma-separated list of statuses of commands; see details."""
-
-    code: ClassVar[str] = "invalid_filter"
-    status: ClassVar[int] = 422
 
 
 class CommandOrder(BaseModel):
@@ -154,7 +148,12 @@ async def order_many(request: Request, employee: CurrentEmployee, body: BatchOrd
     batch_id, now = uuid4(), services.clock()
     order = order_of(body, services, len(devices))
     made = await create_commands(services.pool, devices, order, employee.actor, now, batch_id)
-    left_out = [await why_not(services, device) for device in devices if device not in made]
+    missing = [device for device in devices if device not in made]
+    there = await visible_devices(services.pool, None, missing)
+    left_out = [
+        NotCreated(agent_id=device, code="agent_inactive" if device in there else "agent_not_found")
+        for device in missing
+    ]
     rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MOST_DEVICES, now)
     return Batch(batch_id=batch_id, commands=[shown(dict(row), True) for row in rows], not_created=left_out)
 
@@ -174,8 +173,8 @@ async def list_commands(
 ) -> CommandList:
     """List the commands of the devices that the caller may see, newest first."""
     after = read_cursor(cursor, parse_time, UUID)
-    wanted = CommandFilter(agent_id, None, batch_id, statuses_of(status), awaits_approval, after)
-    return await page_of(services_of(request), person, wanted, limit)
+    wanted = CommandFilter(agent_id, None, batch_id, choices_of(status, Status), awaits_approval, after)
+    return await read_page(services_of(request), person, wanted, limit)
 
 
 @router.post("/commands/batches/{batch_id}/approve")
@@ -214,10 +213,9 @@ async def read_history_of_commands(
 ) -> CommandList:
     """List a device's commands, newest first; a customer gets 404 for another business's device."""
     services = services_of(request)
-    if not await device_exists(services.pool, person.tenant, agent_id):
-        raise AgentNotFoundError
+    await check_known(services.pool, person.tenant, agent_id, deleted_too=False)
     after = read_cursor(cursor, parse_time, UUID)
-    return await page_of(services, person, CommandFilter(agent_id, after=after), limit)
+    return await read_page(services, person, CommandFilter(agent_id, after=after), limit)
 
 
 @router.get("/{agent_id}/commands/{command_id}")
@@ -263,20 +261,11 @@ def order_of(body: CommandOrder, services: Services, devices: int) -> NewCommand
     )
 
 
-async def why_not(services: Services, device_id: UUID) -> NotCreated:
-    """Say why a device got no command."""
-    there = await device_exists(services.pool, None, device_id)
-    return NotCreated(agent_id=device_id, code="agent_inactive" if there else "agent_not_found")
-
-
-async def page_of(services: Services, person: Person, wanted: CommandFilter, limit: int) -> CommandList:
+async def read_page(services: Services, person: Person, wanted: CommandFilter, limit: int) -> CommandList:
     """Return one page as the caller may see it."""
     rows = await read_commands(services.pool, person.tenant, wanted, limit + 1, services.clock())
-    page = [shown(dict(row), person.employee_id is not None) for row in rows[:limit]]
-    last = rows[limit - 1] if len(rows) > limit else None
-    return CommandList(
-        commands=page, next_cursor=make_cursor(last["created_at"].isoformat(), last["id"]) if last else None
-    )
+    page, more = page_of(rows, limit, "created_at", "id")
+    return CommandList(commands=[shown(dict(row), person.employee_id is not None) for row in page], next_cursor=more)
 
 
 def shown(row: dict[str, Any], to_employee: bool) -> Command:
@@ -292,13 +281,3 @@ def shown(row: dict[str, Any], to_employee: bool) -> Command:
 def change_of(changed: Changed) -> BatchChange:
     """Return what became of a batch."""
     return BatchChange(changed=changed.changed, unchanged=changed.unchanged)
-
-
-def statuses_of(text: str | None) -> list[str] | None:
-    """Return the statuses of a comma-separated list; raises InvalidStatusError."""
-    if text is None:
-        return None
-    statuses = [part.strip() for part in text.split(",")]
-    if not set(statuses) <= set(get_args(Status)):
-        raise InvalidStatusError(details=list(get_args(Status)))
-    return statuses
