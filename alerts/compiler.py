@@ -41,34 +41,28 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from alerts.leaves import Feature
+from alerts.pieces import TIME, ZERO, known_count, metrics_of, pieces_of, stitched_pieces, windows_of
 from db.hypertables.policies import LEVELS, Level
-from db.metrics import Metric
 
-TIME = TIMESTAMP(timezone=True)
 # Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
 # belong to it as well.
 RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
 
 LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUID)
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
-# Samples lie in (lowest, highest]; those of a rollup before `cut`, raw ones from there on.
-LOWEST, CUT, HIGHEST = (bindparam(name, type_=TIME) for name in ("lowest", "cut", "highest"))
 LOOKBACK = bindparam("lookback", type_=Interval)
 EVERYTHING = bindparam("everything", type_=Boolean)
 
 ONE = literal_column("1", BigInteger)
 HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
-ZERO = literal_column("0::double precision", DOUBLE_PRECISION)
 NORMAL = literal_column("1.4826::double precision", DOUBLE_PRECISION)  # median distance → standard deviation
 ENOUGH = literal_column("0.8::double precision", DOUBLE_PRECISION)  # of the samples that a window should have
 FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
 TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
-NONE = literal_column("interval '0'", Interval)
-A_MOMENT = literal_column("interval '1 microsecond'", Interval)  # the finest step of the database's clock
 
 PAIR = {
     "rule_id": UUID, "leaf": Integer, "device_id": UUID, "every": Interval, "feature": Integer, "is_up": Boolean,
@@ -100,19 +94,25 @@ def level_for(window: timedelta) -> Level:
     return five if window <= FIVE_MINUTES_UP_TO else hour
 
 
+def can_stitch(level: Level, feature: Feature) -> bool:
+    """Tell whether whole hours say the same of a window as their five minutes: of a share or a change they don't."""
+    return level is LEVELS[1] and feature.part in ("min", "max", "avg")
+
+
 @lru_cache(64)
-def metric_statement(level: Level, features: tuple[Feature, ...]) -> Statement:
+def metric_statement(level: Level, features: tuple[Feature, ...], *, stitched: bool = False) -> Statement:
     """Return the statement for all leaves over these features, which are read from one level.
+
+    `stitched`: at one instant, with whole hours where a long window holds them (see `can_stitch`).
 
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
     """
-    pair = func.alert_pairs(LEAVES, TENANT).table_valued(*(column(name, kind) for name, kind in PAIR.items()))
-    pairs = materialised(select(pair.alias("pair")).cte("pairs"))
-    read = to_read(pairs).cte("read")
-    instants = select(func.unnest(INSTANTS, type_=TIME).label("at")).cte("instants")
-    inside = aggregated(level, features, read, instants).lateral("aggregate")
-    known = materialised(select(read.c.device_id, inside).select_from(read, inside).cte("known"))
+    pairs = materialised(wanted_pairs().cte("pairs"))
+    read = materialised(select(pairs.c.device_id, pairs.c.every).distinct().cte("read"))
+    sought = materialised(sought_times(features, read).cte("sought"))
+    pieces = stitched_pieces(features, sought) if stitched else pieces_of(level, features, read)
+    known = materialised(aggregated(features, sought, pieces, stitched=stitched).cte("known"))
     compiled = compared(pairs, as_rows(known, features)).compile(dialect=dialect())  # type: ignore[no-untyped-call]
     return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
 
@@ -122,60 +122,69 @@ def materialised(cte: CTE) -> CTE:
     return cte.prefix_with("MATERIALIZED")
 
 
-def to_read(pairs: Any) -> Select[Any]:
-    """Select the devices whose samples must be read.
+def wanted_pairs() -> Select[Any]:
+    """Select the leaves and devices that must be looked at.
 
     A leaf that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
     device, is well; most devices are well most of the time.
     """
+    columns: list[ColumnElement[Any]] = [column(name, kind) for name, kind in PAIR.items()]
+    pair = func.alert_pairs(LEAVES, TENANT).table_valued(*columns).alias("pair")
     now_beyond = func.alert_beyond(
-        pairs.c.now_value, pairs.c.is_up, pairs.c.is_strict, pairs.c.last_threshold, type_=Boolean
+        pair.c.now_value, pair.c.is_up, pair.c.is_strict, pair.c.last_threshold, type_=Boolean
     )
-    opened = select(ONE).where(
-        states.c.agent_alert_id == pairs.c.rule_id, states.c.agent_device_id == pairs.c.device_id
-    )
-    wanted = or_(EVERYTHING, now_beyond.is_not(False), opened.exists())
-    return select(pairs.c.device_id, pairs.c.every).where(wanted).distinct()
+    opened = select(ONE).where(states.c.agent_alert_id == pair.c.rule_id, states.c.agent_device_id == pair.c.device_id)
+    return select(pair).where(or_(EVERYTHING, now_beyond.is_not(False), opened.exists()))
 
 
-def metrics_of(features: Sequence[Feature]) -> tuple[Metric, ...]:
-    """Return the metrics of features, each once."""
-    return tuple(dict.fromkeys(feature.metric for feature in features))
+def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
+    """Select each device at each instant, with the times from which on samples count: not once for each sample."""
+    at = select(func.unnest(INSTANTS, type_=TIME).label("at")).subquery("instants").c.at
+    since = [
+        (at - func.greatest(bindparam(f"window_{number}", window, type_=Interval), TOUCH * read.c.every)).label(
+            f"since_{number}"
+        )
+        for number, window in enumerate(windows_of(features))
+    ]
+    fresh = at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
+    return select(read.c.device_id, read.c.every, at, (at - LOOKBACK).label("lookback"), fresh.label("fresh"), *since)
 
 
-def aggregated(level: Level, features: Sequence[Feature], read: FromClause, instants: FromClause) -> Select[Any]:
-    """Aggregate what one device has before each instant: a value and a count for each feature, each metric's newest.
+def aggregated(features: Sequence[Feature], sought: Any, piece: Any, *, stitched: bool) -> Select[Any]:
+    """Aggregate what each device has before each instant: a value and a count for each feature, each metric's newest.
 
     An instant before which it has nothing is there as well: that is unknown.
     """
-    metrics = metrics_of(features)
-    at = instants.c.at
-    pieces = [raw_pieces(metrics, read, after_cut=level.bucket is not None)]
-    if level.bucket is not None:
-        pieces.append(level_pieces(level, metrics, read))
-    piece = (union_all(*pieces) if len(pieces) > 1 else pieces[0]).subquery("piece")
-    fresh = piece.c.seen > at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
-    columns: list[ColumnElement[Any]] = [at]
+    columns: list[ColumnElement[Any]] = [sought.c.device_id, sought.c.at]
+    within = {}
+    for number, window in enumerate(windows_of(features)):
+        since = piece.c.time > sought.c[f"since_{number}"]
+        within[window] = and_(since, counts_for(piece, number + 1)) if stitched else since
     for number, feature in enumerate(features):
-        columns += feature_columns(number, feature, piece, read, at)
-    for metric in metrics:
-        known = piece.c[f"{metric.name}_count"] > 0
-        newest = func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(and_(known, fresh))
+        columns += feature_columns(number, feature, piece, within[feature.window])
+    for metric in metrics_of(features):
+        known = piece.c[f"{metric.name}_count"] > ZERO
+        newest = func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(known, piece.c.seen > sought.c.fresh)
         columns.append(newest.label(f"{metric.name}_last"))
-    before = and_(piece.c.known <= at, piece.c.time > at - LOOKBACK)
-    return select(*columns).select_from(instants.outerjoin(piece, before)).group_by(at)
+    before = and_(
+        piece.c.device_id == sought.c.device_id, piece.c.known <= sought.c.at, piece.c.time > sought.c.lookback
+    )
+    joined = sought.outerjoin(piece, before)
+    return select(*columns).select_from(joined).group_by(sought.c.device_id, sought.c.at)
 
 
-def feature_columns(
-    number: int, feature: Feature, piece: Any, read: FromClause, at: ColumnElement[Any]
-) -> list[ColumnElement[Any]]:
+def counts_for(piece: Any, front: int) -> ColumnElement[bool]:
+    """Tell whether a piece counts for a window: those at the fronts of other windows don't."""
+    return or_(*(piece.c.front == literal_column(str(number), Integer) for number in (0, front)))
+
+
+def feature_columns(number: int, feature: Feature, piece: Any, within: ColumnElement[bool]) -> list[ColumnElement[Any]]:
     """Return the aggregates of one feature: its value, and how many samples that is from."""
     name = feature.metric.name
-    span = bindparam(f"window_{number}", feature.window, type_=Interval)
-    inside = and_(piece.c[f"{name}_count"] > 0, piece.c.time > at - func.greatest(span, TOUCH * read.c.every))
     low, high, total, count, first, last = (
         piece.c[f"{name}_{part}"] for part in ("min", "max", "sum", "count", "first", "last")
     )
+    inside = and_(count > ZERO, within)
     counted = func.sum(count).filter(inside)
     value: ColumnElement[Any]
     match feature.part:
@@ -191,7 +200,7 @@ def feature_columns(
             value = func.last(last, piece.c.time).filter(inside)
         case "share":
             value = share(number, feature, total / known_count(count), inside)
-    return [cast(value, DOUBLE_PRECISION).label(f"value_{number}"), cast(counted, BigInteger).label(f"count_{number}")]
+    return [value.label(f"value_{number}"), counted.label(f"count_{number}")]
 
 
 def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -201,56 +210,6 @@ def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: Colum
     bound = bindparam(f"share_{number}", threshold, type_=DOUBLE_PRECISION)
     beyond = func.alert_beyond(mean, true() if up else false(), true() if strict else false(), bound)
     return HUNDRED * func.count().filter(and_(inside, beyond)) / known_count(func.count().filter(inside))
-
-
-def known_count(count: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a count to divide by: null instead of zero."""
-    return func.nullif(cast(count, DOUBLE_PRECISION), ZERO, type_=DOUBLE_PRECISION)
-
-
-def raw_pieces(metrics: Sequence[Metric], read: FromClause, *, after_cut: bool) -> Select[Any]:
-    """Select a device's raw samples, each in the form of a bucket that holds just it."""
-    raw = table(
-        "agent_metrics", column("agent_device_id", UUID), column("collected_at", TIME),
-        *(column(metric.name, DOUBLE_PRECISION) for metric in metrics),
-    )  # fmt: skip
-    parts: list[ColumnElement[Any]] = []
-    for metric in metrics:
-        value = cast(raw.c[metric.name], DOUBLE_PRECISION)
-        parts += [value.label(f"{metric.name}_{part}") for part in ("min", "max", "sum", "first", "last")]
-        parts.append(func.num_nonnulls(value).label(f"{metric.name}_count"))
-    time = raw.c.collected_at
-    query = select(time.label("time"), time.label("seen"), time.label("known"), *parts)
-    wanted = bounded(query, raw, time, read)
-    return wanted.where(time >= CUT) if after_cut else wanted
-
-
-def level_pieces(level: Level, metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
-    """Select a device's buckets; of a bucket first and last are its mean.
-
-    A bucket is known when it is closed: at an instant before, it would hold what came later. Its last sample was seen
-    one interval before its end, or at its beginning when intervals are longer.
-    """
-    assert level.bucket
-    kinds = ("min", "max", "sum", "count")
-    names = [column(f"{metric.name}_{kind}", DOUBLE_PRECISION) for metric in metrics for kind in kinds]
-    rollup = table(level.relation, column("agent_device_id", UUID), column("bucket", TIME), *names)
-    parts: list[ColumnElement[Any]] = []
-    for metric in metrics:
-        low, high, total, count = (rollup.c[f"{metric.name}_{kind}"] for kind in kinds)
-        mean = total / known_count(count)
-        columns = {"min": low, "max": high, "sum": total, "first": mean, "last": mean, "count": count}
-        parts += [columns[part].label(f"{metric.name}_{part}") for part in ("min", "max", "sum", "first", "last")]
-        parts.append(count.label(f"{metric.name}_count"))
-    bucket, width = rollup.c.bucket, literal(level.bucket, Interval)
-    seen = bucket + func.greatest(width - read.c.every, NONE)
-    query = select(bucket.label("time"), seen.label("seen"), (bucket + width - A_MOMENT).label("known"), *parts)
-    return bounded(query.where(bucket < CUT), rollup, bucket, read)
-
-
-def bounded(query: Select[Any], source: Any, time: ColumnElement[Any], read: FromClause) -> Select[Any]:
-    """Bind a source to one device and the range before all instants; the constant bounds let chunks be left out."""
-    return query.where(source.c.agent_device_id == read.c.device_id, time > LOWEST, time <= HIGHEST).correlate(read)
 
 
 def as_rows(known: Any, features: Sequence[Feature]) -> FromClause:

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from alerts.compiler import level_for, metric_statement
+from alerts.compiler import can_stitch, level_for, metric_statement
 from alerts.facts import Fact
 from alerts.leaves import Feature, Leaf, Rule, leaves_of_rule
 from db.hypertables.policies import LEVELS, Level
@@ -82,7 +82,8 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
     found = []
     for level in LEVELS[:3]:
         wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
-        found += [await ask_metrics(connection, level, group, question, longest) for group in by_features(wanted)]
+        groups = by_features(wanted, level, question)
+        found += [await ask_metrics(connection, level, group, question, longest) for group in groups]
     found += await ask_silence(connection, leaves, question)
     for kind in ("service", "forecast"):
         wanted = [leaf for leaf in leaves if leaf.kind == kind]
@@ -100,11 +101,22 @@ def rounded(leaf: Leaf, level: Level | None) -> Leaf:
     return replace(leaf, feature=replace(leaf.feature, window=window))
 
 
-def by_features(leaves: Sequence[Leaf]) -> list[list[Leaf]]:
-    """Split leaves into groups whose features fit one statement."""
-    features = list(dict.fromkeys(leaf.feature for leaf in leaves))
-    groups = [set(features[start : start + MOST_FEATURES]) for start in range(0, len(features), MOST_FEATURES)]
+def by_features(leaves: Sequence[Leaf], level: Level, question: Question) -> list[list[Leaf]]:
+    """Split leaves into groups whose features fit one statement: those that are stitched, then the others."""
+    features = list(dict.fromkeys(leaf.feature for leaf in leaves if leaf.feature))
+    stitched = [feature for feature in features if is_stitched(feature, level, question)]
+    others = [feature for feature in features if feature not in stitched]
+    groups = [
+        set(kind[start : start + MOST_FEATURES])
+        for kind in (stitched, others)
+        for start in range(0, len(kind), MOST_FEATURES)
+    ]
     return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
+
+
+def is_stitched(feature: Feature, level: Level, question: Question) -> bool:
+    """Tell whether hours are read too: at one instant, and from the level that a live evaluation reads."""
+    return len(question.instants) == 1 and question.level is None and can_stitch(level, feature)
 
 
 async def ask_metrics(
@@ -112,23 +124,31 @@ async def ask_metrics(
 ) -> Ask:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
-    statement = metric_statement(level, tuple(features))
+    stitched = is_stitched(features[0], level, question)
+    statement = metric_statement(level, tuple(features), stitched=stitched)
+    hour_cut, cut = await cuts(connection, level, question)
     lookback = max([
         SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
     ])  # fmt: skip
     values = statement.bound | {
         "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
         "tenant": question.tenant, "instants": list(question.instants), "lookback": lookback,
-        "cut": await watermark(connection, level) if level.bucket else question.instants[0],
+        "cut": cut, "hour_cut": hour_cut,
         "lowest": question.instants[0] - lookback, "highest": question.instants[-1],
         "everything": question.everything,
     }  # fmt: skip
     return Ask(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
 
 
-async def watermark(connection: Source, level: Level) -> datetime:
-    """Return until when a rollup is complete."""
-    return (await read_watermarks(connection))[level.relation]
+async def cuts(connection: Source, level: Level, question: Question) -> tuple[datetime, datetime]:
+    """Return until when hours are read, and until when the level's buckets are."""
+    if level.bucket is None:
+        return EPOCH, question.instants[0]
+    watermarks = await read_watermarks(connection)
+    cut = watermarks[level.relation]
+    # Hours know nothing of five minutes that aren't there yet, and the hour of the instant itself isn't over.
+    whole = min(cut, question.instants[0]).replace(minute=0, second=0, microsecond=0)
+    return min(watermarks[LEVELS[2].relation], whole), cut
 
 
 async def ask_silence(connection: Source, leaves: list[Leaf], question: Question) -> list[Ask]:
@@ -139,7 +159,7 @@ async def ask_silence(connection: Source, leaves: list[Leaf], question: Question
     first = {"leaves": as_json(wanted, {}), "tenant": question.tenant}
     if question.everything:
         five = LEVELS[1]
-        cut = EPOCH if question.level is LEVELS[0] else await watermark(connection, five)
+        cut = EPOCH if question.level is LEVELS[0] else (await cuts(connection, five, question))[1]
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
         return [Ask(QUERIES["past_silence_facts"], parameters, wanted)]
     return [

@@ -10,12 +10,13 @@ from datetime import datetime
 
 import asyncpg
 
-from alerts.gather import as_json, watermark
+from alerts.gather import as_json
 from alerts.leaves import Leaf, leaves_of_rule
 from alerts.rules import read_rules
 from db.hypertables.policies import LEVELS
 from db.pools import Connection
 from db.sql import load_beside
+from rollups.history import read_watermarks
 
 QUERIES = load_beside(__file__, "growth.sql")
 PAIRS_AT_ONCE = 200  # one statement each, so that others come in between
@@ -27,7 +28,7 @@ async def update_forecasts(connection: Connection, now: datetime) -> None:
     """Work out the growth of every metric that a rule in force looks ahead on."""
     leaves = await leaves_in_force(connection, "forecast")
     pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {})) if leaves else []
-    days_until = await watermark(connection, LEVELS[3])
+    days_until = (await read_watermarks(connection))[LEVELS[3].relation]
     for batch in batches(pairs):
         devices, metrics = [row["device_id"] for row in batch], [row["metric"] for row in batch]
         await connection.execute(QUERIES["write_forecasts"], devices, metrics, now, days_until)

@@ -44,3 +44,8 @@ INSERT INTO agent_alerts (alert_name, alert_type, severity, business_id, conditi
 SELECT 'rule ' || k, 'bench', 'warning', b.id, ($1::jsonb) -> ((b.number + k) % jsonb_array_length($1::jsonb))::integer,
        false, $3
 FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM businesses) b, generate_series(0, $2::integer - 1) k
+
+-- add_rules_for_all --
+-- The same shapes, one rule each, without a business. $1 conditions, $2 rules, $3 employee.
+INSERT INTO agent_alerts (alert_name, alert_type, severity, conditions, ticket_enabled, created_by)
+SELECT 'rule ' || k, 'bench', 'warning', ($1::jsonb) -> k, false, $3 FROM generate_series(0, $2::integer - 1) k
