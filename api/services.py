@@ -20,6 +20,7 @@ from db.server_check import check_server, describe_server
 from db.settings import Settings
 from ingest.body import BodyBudget
 from ingest.group_commit import GroupCommit
+from ingest.tally import Tally
 from ingest.upload import Sender, UploadRoute
 from ingest.writer import Writer
 
@@ -41,6 +42,7 @@ class Services:
     limits: CallLimits
     commits: GroupCommit
     upload: UploadRoute
+    tally: Tally
 
 
 def services_of(request: Request) -> Services:
@@ -63,14 +65,15 @@ async def open_services(settings: Settings, clock: Clock = utc_now) -> AsyncIter
             check_server(await describe_server(connection))
             await check_schema(connection)
         overlap = timedelta(seconds=settings.token_overlap_seconds)
-        writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap)
-        commits = GroupCommit(writer.write, settings.max_buffered_samples)
+        tally = Tally()
+        writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap, tally)
+        commits = GroupCommit(writer.write, settings.max_buffered_samples, tally)
         commits.start()
         limits = CallLimits(
             settings.agent_calls_per_minute, settings.person_calls_per_minute, settings.business_calls_per_minute
         )
-        upload = make_upload_route(settings, tokens, limits, commits, clock)
-        yield Services(settings, clock, pool, tokens, limits, commits, upload)
+        upload = make_upload_route(settings, tokens, limits, commits, clock, tally)
+        yield Services(settings, clock, pool, tokens, limits, commits, upload, tally)
         await commits.close()
         await writer.close()
     finally:
@@ -107,7 +110,7 @@ async def connect_writer(dsn: str) -> asyncpg.Connection:
 
 
 def make_upload_route(
-    settings: Settings, tokens: Tokens, limits: CallLimits, commits: GroupCommit, clock: Clock
+    settings: Settings, tokens: Tokens, limits: CallLimits, commits: GroupCommit, clock: Clock, tally: Tally
 ) -> UploadRoute:
     """Put the upload route together: the one place where ingest meets the agents' tokens."""
 
@@ -117,5 +120,5 @@ def make_upload_route(
 
     budget = BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
     return UploadRoute(
-        verify, limits, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock
+        verify, limits, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock, tally
     )

@@ -5,10 +5,12 @@ for COMMIT otherwise, and never holds more than `max_samples`. `close` takes no 
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from ingest.errors import IngestBusyError
+from ingest.tally import Tally
 from ingest.upload_work import Upload
 
 Write = Callable[[Sequence[Upload]], Awaitable[None]]
@@ -20,15 +22,17 @@ MAX_GROUP_SAMPLES = 10_000
 class GroupCommit:
     """The bounded buffer between requests and the one writer of this process."""
 
-    def __init__(self, write: Write, max_samples: int) -> None:
+    def __init__(self, write: Write, max_samples: int, tally: Tally | None = None) -> None:
         """`write` commits uploads and records the outcome in each; it may raise, which fails the whole group."""
         self._write = write
-        self._max_samples = max_samples
+        self._tally = tally or Tally()
+        self.max_samples = max_samples
         self._waiting: deque[tuple[Upload, asyncio.Future[None]]] = deque()
         self._arrival = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.buffered = 0  # samples that wait or are being written
+        self.writing_since: float | None = None  # by time.monotonic, while a group is being written
 
     def start(self) -> None:
         """Begin to write; call once, inside the event loop."""
@@ -37,7 +41,7 @@ class GroupCommit:
     async def submit(self, upload: Upload) -> None:
         """Return when `upload` is committed; raises its error, or IngestBusyError when there is no room."""
         size = weight(upload)
-        if self._closing or self.buffered + size > self._max_samples:
+        if self._closing or self.buffered + size > self.max_samples:
             raise IngestBusyError
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.buffered += size
@@ -73,12 +77,16 @@ class GroupCommit:
 
     async def _commit(self, group: list[tuple[Upload, asyncio.Future[None]]]) -> None:
         uploads = [upload for upload, _ in group]
+        samples = sum(map(weight, uploads))
+        began = self.writing_since = time.monotonic()
         try:
             await self._write(uploads)
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait, not to this loop
             for upload in uploads:
                 upload.error = upload.error or error
-        self.buffered -= sum(map(weight, uploads))
+        self.writing_since = None
+        self._tally.flushed(samples, time.monotonic() - began)
+        self.buffered -= samples
         for _, done in group:
             if not done.done():  # a request that was cancelled no longer waits
                 done.set_result(None)

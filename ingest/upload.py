@@ -5,6 +5,7 @@ Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from ingest.body import BodyBudget, BodyReader, Receive
 from ingest.decode import decode_upload
 from ingest.group_commit import GroupCommit
 from ingest.samples import Decoded, Receipt
+from ingest.tally import Tally
 from ingest.upload_work import Upload
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class UploadRoute:
         max_samples: int,
         retry_after_seconds: int,
         clock: Clock = utc_now,
+        tally: Tally | None = None,
     ) -> None:
         """`verify` turns a bearer token into its Sender or raises an RtsError."""
         self._verify = verify
@@ -59,9 +62,11 @@ class UploadRoute:
         self._max_samples = max_samples
         self._retry_after = retry_after_seconds
         self._clock = clock
+        self._tally = tally or Tally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
         """Answer one upload for the device `agent_id` of the path."""
+        began = time.monotonic()
         try:
             receipt = await self.take(scope, receive, agent_id)
         except RtsError as error:
@@ -70,6 +75,7 @@ class UploadRoute:
             log.exception("an upload of agent %s failed", agent_id)
             await self._refuse(send, RtsError("Something failed on the server: send the upload again later."))
         else:
+            self._tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, time.monotonic() - began)
             await answer(send, 200, msgspec.json.encode(receipt))
 
     async def take(self, scope: Scope, receive: Receive, agent_id: str) -> Receipt:
@@ -97,6 +103,7 @@ class UploadRoute:
         return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
 
     async def _refuse(self, send: Send, error: RtsError) -> None:
+        self._tally.refuse(error.code)
         await refuse(send, error, self._retry_after)
 
 

@@ -8,6 +8,7 @@ Its way of giving ground, step by step:
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,6 +24,7 @@ from ingest.copy_rows import COLUMNS
 from ingest.devices import service_arguments, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
 from ingest.lanes import split_lanes
+from ingest.tally import Tally
 from ingest.upload_work import Row, Upload
 
 QUERIES = load_beside(__file__)
@@ -43,9 +45,16 @@ ATTEMPTS = 3
 class Writer:
     """Owns one connection, made when it is needed and made again when it broke."""
 
-    def __init__(self, connect: Connect, clock: Clock = utc_now, token_overlap: timedelta = timedelta(hours=1)) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        clock: Clock = utc_now,
+        token_overlap: timedelta = timedelta(hours=1),
+        tally: Tally | None = None,
+    ) -> None:
         """`token_overlap`: how long a token that was replaced stays good after the new one's first use."""
         self._connect = connect
+        self._tally = tally or Tally()
         self._token_overlap = token_overlap
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
@@ -75,6 +84,7 @@ class Writer:
             self._fail(uploads, error)
 
     async def _write_around_duplicates(self, uploads: Sequence[Upload], rows: Sequence[Row]) -> None:
+        self._tally.around_duplicates += 1
         try:
             await self._commit(uploads, rows, copy_around_duplicates)
         except REFUSED as refusal:
@@ -87,6 +97,7 @@ class Writer:
             log.warning("upload of agent %s refused by the database: %s", uploads[0].agent_id, refusal)
             uploads[0].error = UnstorableUploadError(details=getattr(refusal, "sqlstate", None))
             return
+        self._tally.one_by_one += 1
         for upload in uploads:
             own = [row for row in rows if row.upload is upload]
             await self._write_around_duplicates([upload], own)
@@ -99,6 +110,7 @@ class Writer:
             except TRY_AGAIN:
                 if attempt == ATTEMPTS:
                     raise
+                self._tally.again += 1
             else:
                 record(uploads, rows, known, new)
                 return
@@ -131,6 +143,8 @@ class Writer:
         if self._connection:
             self._connection.terminate()  # its state is unknown; the next flush makes a new one
             self._connection = None
+        self._tally.failed += 1
+        self._tally.failed_at = time.monotonic()
         for upload in uploads:
             upload.error = DatabaseAwayError()
 
