@@ -26,7 +26,7 @@ def _of_passes(facts: Facts, since: datetime | None, now: datetime) -> Iterator[
     last = facts.alert_pass
     heard = last.at or since  # where there never was one, since there was something to evaluate
     if heard and now - heard > PASS_LATE:
-        when = f"last {now - heard} ago" if last.at else "never"
+        when = f"last {timedelta(seconds=round((now - heard).total_seconds()))} ago" if last.at else "never"
         yield f"alert rules were evaluated {when}: start `rts-agents worker`, or look into its log"
     if last.seconds and last.seconds > PASS_EVERY.total_seconds():
         yield (
