@@ -1,4 +1,4 @@
-"""What keeps the server from starting is one plain line and exit status 1, with one process or several; never a loop."""
+"""What keeps the server from starting is one plain line and an exit status, with one process or several: no loop."""
 
 import os
 import socket
