@@ -69,11 +69,12 @@ class KeyFile:
         with a key that is younger than our last look.
         """
         age = time.monotonic() - self._looked
-        if not self._rings or age > LOOK_AGAIN_SECONDS:
-            self._look_if_possible()
-        elif isinstance(key_id, str) and key_id not in self._rings[name].keys and age > LOOK_SOONER_SECONDS:
+        if not self._rings or age > LOOK_AGAIN_SECONDS or (age > LOOK_SOONER_SECONDS and self._lacks(name, key_id)):
             self._look_if_possible()
         return self._rings[name]
+
+    def _lacks(self, name: Ring, key_id: object) -> bool:
+        return isinstance(key_id, str) and key_id not in self._rings[name].keys
 
     def save(self, rings: dict[Ring, KeyRing]) -> None:
         """Write the file, mode 600, in one step: a reader sees the old keys or the new ones."""
