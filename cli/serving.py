@@ -6,6 +6,7 @@ connection with it. With SO_REUSEPORT each would have a queue of its own, which 
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -70,17 +71,18 @@ def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
 def make_application(siblings: Siblings, workers: int) -> Application:
     """Return the application of one of several processes; called in that process, which reads the settings anew."""
     log_to_stderr()
-    threading.Thread(target=end_with_supervisor, daemon=True, name="supervisor watch").start()
+    threading.Thread(target=end_with_supervisor, args=(siblings,), daemon=True, name="supervisor watch").start()
     settings = settings_with_database().model_copy(update={"workers": workers})
     return Application(settings, process=ThisProcess(siblings))
 
 
-def end_with_supervisor() -> None:
-    """Wait for the supervisor's end, however that comes, and end this process in order."""
+def end_with_supervisor(siblings: Siblings) -> None:
+    """Wait for the supervisor's end, however that comes; end this process in order, and clear up for the supervisor."""
     supervisor = multiprocessing.parent_process()
     if supervisor:
         supervisor.join()
         os.kill(os.getpid(), signal.SIGTERM)
+        shutil.rmtree(siblings.directory, ignore_errors=True)
 
 
 class DrainingServer(uvicorn.Server):

@@ -71,6 +71,10 @@ class ServerProcess:
         assert self._process
         return self._process.pid
 
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
     def workers(self) -> dict[int, psutil.Process]:
         """Return the server's processes by their ids, where it has several."""
         children = psutil.Process(self.pid).children()

@@ -17,11 +17,13 @@ import pytest
 from db.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
-from tests.whole.processes import METRICS_TOKEN, ServerProcess, running_server
+from tests.whole.processes import METRICS_TOKEN, ServerProcess, free_port, running_server
+from tests.whole.proxy import DatabaseProxy
 
 WORKERS, AGENTS, SAMPLES = 3, 36, 5
 PAUSE_SECONDS = 0.2  # between the uploads of an agent: the new processes need the CPU too
 SECOND = timedelta(seconds=1)
+STARTED = "Application startup complete"
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ async def watch_counts(server: ServerProcess, seen: list[float]) -> None:
 async def test_a_restart_and_a_kill_lose_nothing_that_was_answered(
     server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool
 ) -> None:
-    await until(lambda: len(server.workers()) == WORKERS)
+    await until(lambda: server.log.count(STARTED) == WORKERS)
     first = set(server.workers())
     counts: list[float] = []
     watch = asyncio.create_task(watch_counts(server, counts))
@@ -158,6 +160,28 @@ async def test_the_processes_end_with_a_supervisor_that_is_killed(server: Server
     await asyncio.to_thread(server.wait)
     _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 10)
     assert alive == []
+
+
+async def test_a_process_that_dies_while_the_database_is_away_is_replaced_when_it_is_back(
+    database: str, key_file: Path, tmp_path: Path
+) -> None:
+    """Its siblings go on meanwhile: they could answer, if only that nothing can be stored just now."""
+    async with DatabaseProxy(database) as proxy:
+        server = ServerProcess(proxy.url, key_file, free_port(), tmp_path / "serve.log", "--workers", "2")
+        try:
+            await asyncio.to_thread(server.start)
+            await until(lambda: server.log.count(STARTED) == 2)
+            await proxy.cut()
+            victim = next(iter(server.workers().values()))
+            victim.kill()
+            await until(lambda: "can't start yet" in server.log)
+            async with httpx.AsyncClient(base_url=server.url) as client:
+                assert (await client.get("/api/health/live")).status_code == 200
+            assert len(server.workers()) == 2
+            await proxy.mend()
+            await until(lambda: server.log.count(STARTED) == 3)
+        finally:
+            server.stop()
 
 
 async def test_with_a_time_to_drain_readiness_turns_before_the_server_ends(
