@@ -16,7 +16,7 @@ from health.slots import Siblings, Slot
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0
-SILENT_SECONDS = 10.0  # a process that hasn't written for so long is dead, or its loop stands still
+SILENT_SECONDS = 5.0  # a process that hasn't written for so long is dead, or its loop stands still
 
 
 class ThisProcess:
@@ -33,6 +33,7 @@ class ThisProcess:
         self._draining = False
         self._gauges: Callable[[], Gauges] = Gauges
         self._this = psutil.Process()
+        self._writing = asyncio.Lock()
 
     @property
     def has_siblings(self) -> bool:
@@ -52,43 +53,54 @@ class ThisProcess:
     async def reporting(self, gauges: Callable[[], Gauges]) -> AsyncIterator[None]:
         """Write the counts once a second while this lasts, and a last time at its end."""
         self._gauges = gauges
-        task = asyncio.create_task(self._write_on(), name="counts")
+        stop = asyncio.Event()  # not by cancelling: a writing that is under way is to end before the last one
+        task = asyncio.create_task(self._write_until(stop), name="counts")
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            stop.set()
+            await task
             self._gauges, self.counts.has_ended = Gauges, True
             await self._write()
             if self._slot:
                 self._slot.release()
 
     async def all(self) -> dict[int, ProcessCounts]:
-        """Return the counts of all processes by slot, this one's as of now; what is shown is written first."""
-        await self._write()
-        if self._slot is None:
-            return {0: self.counts}
-        return {self._slot.number: self.counts, **await asyncio.to_thread(self._slot.others)}
+        """Return the counts of all processes by slot, this one's as of now.
 
-    async def _write_on(self) -> None:
-        while True:
+        Of this one too what is shown is what was written: the next scrape, of another process, must not show less.
+        """
+        own = await self._write()
+        if self._slot is None:
+            return {0: own}
+        return {self._slot.number: own, **await asyncio.to_thread(self._slot.others)}
+
+    async def _write_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
             asleep = time.monotonic()
-            await asyncio.sleep(WRITE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await stop.wait()
             self.counts.loop_delay_seconds = max(0.0, time.monotonic() - asleep - WRITE_SECONDS)
             await self._write()
 
-    async def _write(self) -> None:
+    async def _write(self) -> ProcessCounts:
+        """Write the counts, one writing after the other, and return what was written."""
+        async with self._writing:
+            encoded = self._encoded()
+            if self._slot:
+                try:
+                    await asyncio.to_thread(self._slot.write, encoded)
+                except OSError as error:  # the counts go on in memory
+                    log.warning("the counts can't be written: %s", error)
+        return msgspec.json.decode(encoded, type=ProcessCounts)
+
+    def _encoded(self) -> bytes:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         self.counts.cpu_seconds = self._cpu_before + usage.ru_utime + usage.ru_stime
         self.counts.memory_bytes = self._this.memory_info().rss
         self.counts.gauges, self.counts.written_at = self._gauges(), time.time()
-        if self._slot:
-            encoded = msgspec.json.encode(self.counts)
-            try:
-                await asyncio.to_thread(self._slot.write, encoded)
-            except OSError as error:  # the counts go on in memory
-                log.warning("the counts can't be written: %s", error)
+        return msgspec.json.encode(self.counts)
 
 
 def is_alive(counts: ProcessCounts, now: float) -> bool:
