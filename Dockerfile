@@ -15,6 +15,7 @@ COPY api api
 COPY cli cli
 COPY db db
 COPY demo demo
+COPY health health
 COPY ingest ingest
 COPY rollups rollups
 COPY worker worker

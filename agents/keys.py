@@ -19,6 +19,7 @@ from agents.errors import KeyFileError
 Ring = Literal["agent", "platform"]
 RINGS: tuple[Ring, ...] = ("agent", "platform")
 LOOK_AGAIN_SECONDS = 1.0
+LOOK_SOONER_SECONDS = 0.01  # bounds what tokens of made-up keys cost
 log = logging.getLogger(__name__)
 KEY_BYTES = 32  # HS256 wants at least the size of its hash (RFC 7518, section 3.2)
 
@@ -61,11 +62,19 @@ class KeyFile:
         self._rings: dict[str, KeyRing] = {}
         self.generation = 0  # grows with each change, so that caches know
 
-    def ring(self, name: Ring) -> KeyRing:
-        """Return a ring as the file has it now; raises KeyFileError."""
-        if not self._rings or time.monotonic() - self._looked > LOOK_AGAIN_SECONDS:
+    def ring(self, name: Ring, key_id: object = None) -> KeyRing:
+        """Return a ring as the file has it now; raises KeyFileError.
+
+        `key_id`: one that is wanted. Where it isn't known the file is looked at sooner: another process may have signed
+        with a key that is younger than our last look.
+        """
+        age = time.monotonic() - self._looked
+        if not self._rings or age > LOOK_AGAIN_SECONDS or (age > LOOK_SOONER_SECONDS and self._lacks(name, key_id)):
             self._look_if_possible()
         return self._rings[name]
+
+    def _lacks(self, name: Ring, key_id: object) -> bool:
+        return isinstance(key_id, str) and key_id not in self._rings[name].keys
 
     def save(self, rings: dict[Ring, KeyRing]) -> None:
         """Write the file, mode 600, in one step: a reader sees the old keys or the new ones."""

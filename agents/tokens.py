@@ -92,7 +92,7 @@ class Tokens:
 
     def verify_person(self, token: str) -> Person:
         """Return who this platform token stands for; raises InvalidTokenError."""
-        claims = read(self._keys.ring("platform"), token, required=("sub", "exp"), audience=None)
+        claims = read(self._keys.ring("platform", key_id_of(token)), token, required=("sub", "exp"), audience=None)
         employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
@@ -102,7 +102,7 @@ class Tokens:
         )  # fmt: skip
 
     def _verify_agent(self, token: str, _generation: int) -> AgentToken:
-        claims = read(self._keys.ring("agent"), token, required=("sub",), audience=AGENT_AUDIENCE)
+        claims = read(self._keys.ring("agent", key_id_of(token)), token, required=("sub",), audience=AGENT_AUDIENCE)
         agent_id = uuid_claim(claims, "sub")
         assert agent_id is not None
         return AgentToken(agent_id, token_hash(token))
@@ -111,6 +111,16 @@ class Tokens:
 def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
     """Sign with the ring's current key and name it in the header."""
     return jwt.encode(dict(claims), ring.keys[ring.current], ALGORITHM, headers={"kid": ring.current})
+
+
+def key_id_of(token: str) -> object:
+    """Return the id of the key that a token says it is signed by; None when it says nothing that can be read."""
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        return None
+    try:
+        return jwt.get_unverified_header(token).get("kid")
+    except (jwt.PyJWTError, AttributeError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,6 +28,7 @@ from api.routes import (
     inventory,
     lifecycle,
     maintenance,
+    metrics,
     monitored_services,
     registration,
 )
@@ -34,6 +36,8 @@ from api.services import Services, open_services
 from db.clock import Clock, utc_now
 from db.pools import DatabaseAwayError
 from db.settings import Settings
+from health.counts import Gauges
+from health.process import ThisProcess
 from ingest.body import Receive
 from ingest.errors import BodyTooLargeError
 from ingest.upload import Scope, Send, refuse
@@ -44,10 +48,11 @@ UPLOAD_PATH = re.compile(r"/api/agents/([^/]+)/metrics")
 class Application:
     """One ASGI callable; an upload never passes through the framework (ARCHITECTURE.md has the figures)."""
 
-    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+    def __init__(self, settings: Settings, clock: Clock = utc_now, process: ThisProcess | None = None) -> None:
         self._settings = settings
         self._clock = clock
-        self.web = make_web(settings, clock)
+        self.process = process or ThisProcess()
+        self.web = make_web(settings, clock, self.process)
 
     def check(self) -> None:
         """Open and close the services once, so that a fault shows as its own error before the server starts."""
@@ -83,11 +88,13 @@ class Application:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
         seconds = self._settings.query_timeout_seconds
-        begun = False
+        began, begun = time.monotonic(), False
 
         async def sending(message: MutableMapping[str, Any]) -> None:
             nonlocal begun
             begun = True
+            if message["type"] == "http.response.start":
+                self.process.counts.web.answered(message["status"], time.monotonic() - began)
             await send(message)
 
         try:
@@ -97,15 +104,19 @@ class Application:
         except (TimeoutError, BodyTooLargeError) as error:
             refusal = error if isinstance(error, BodyTooLargeError) else DatabaseAwayError()
             if not begun:
-                await refuse(send, refusal, self._settings.retry_after_seconds)
+                await refuse(sending, refusal, self._settings.retry_after_seconds)
 
 
-def make_web(settings: Settings, clock: Clock) -> FastAPI:
+def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     """Return the FastAPI part, whose lifespan opens and closes the services of both parts."""
 
     @asynccontextmanager
     async def lifespan(web: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, clock) as services, open_live(services) as live:
+        async with (
+            open_services(settings, clock, process) as services,
+            open_live(services) as live,
+            process.reporting(lambda: gauges_of(services, live)),
+        ):
             web.state.services, web.state.live = services, live
             yield
 
@@ -119,5 +130,21 @@ def make_web(settings: Settings, clock: Clock) -> FastAPI:
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)
     web.include_router(health.router, responses={503: RESPONSES[503]})
+    web.include_router(metrics.router)
     describe(web)
     return web
+
+
+def gauges_of(services: Services, live: Live) -> Gauges:
+    """Return how things stand in this process."""
+    agents, people = live.hub.count()
+    return Gauges(
+        buffered_samples=services.commits.buffered,
+        buffered_samples_max=services.commits.max_samples,
+        body_bytes=services.budget.in_memory,
+        agent_sockets=agents,
+        person_sockets=people,
+        pool_connections=services.pool.get_size(),
+        pool_connections_used=services.pool.get_size() - services.pool.get_idle_size(),
+        pool_connections_max=services.settings.pool_size,
+    )

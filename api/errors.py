@@ -1,6 +1,8 @@
 """Every failure in one form: `{"error": {"code", "message", "details"}}`, whatever raised it."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -94,6 +96,32 @@ class InvalidRequestError(RtsError):
 
     code = "invalid_request"
     status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why this process should get no requests; `code` is stable."""
+
+    code: str
+    message: str
+
+
+class NotReadyError(RtsError):
+    """This process should get no requests just now: `details` has the reasons."""
+
+    code = "not_ready"
+    status = 503
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        """Take every reason there is."""
+        super().__init__(details=[{"code": reason.code, "message": reason.message} for reason in reasons])
+
+
+class MetricsForbiddenError(RtsError):
+    """Metrics are for who knows RTS_METRICS_TOKEN: send it as `Authorization: Bearer <token>`; unset, nobody may."""
+
+    code = "metrics_forbidden"
+    status = 403
 
 
 def faults_of(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:

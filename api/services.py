@@ -2,22 +2,29 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 
 import asyncpg
 from fastapi import Request
 
 from agents.keys import KeyFile
 from agents.tokens import Tokens
+from api.connections import HEALTH, check_connections
+from api.readiness import Readiness
 from db.clock import Clock, utc_now
+from db.errors import RtsError
 from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
 from db.rate_limits import CallLimits
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from db.settings import Settings
+from health.fleet import READ_SECONDS, FleetReader
+from health.process import ThisProcess
 from ingest.body import BodyBudget
 from ingest.group_commit import GroupCommit
 from ingest.tally import Tally
@@ -42,7 +49,10 @@ class Services:
     limits: CallLimits
     commits: GroupCommit
     upload: UploadRoute
-    tally: Tally
+    budget: BodyBudget
+    process: ThisProcess
+    readiness: Readiness
+    fleet: FleetReader
 
 
 def services_of(request: Request) -> Services:
@@ -52,50 +62,81 @@ def services_of(request: Request) -> Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, clock: Clock = utc_now, process: ThisProcess | None = None
+) -> AsyncIterator[Services]:
     """Open pool and writer, check the server, and close in the other order: uploads that wait are written first.
 
-    Raises DatabaseAwayError, UnsuitableServerError, SchemaNotMigratedError or KeyFileError.
+    Raises DatabaseAwayError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsWantedError or
+    KeyFileError.
     """
     tokens = Tokens(KeyFile(settings.keys_file))
     tokens.check()
-    pool = await wait_for_pool(settings)
-    try:
-        async with pool.acquire() as connection:
-            check_server(await describe_server(connection))
-            await check_schema(connection)
-        overlap = timedelta(seconds=settings.token_overlap_seconds)
-        tally = Tally()
-        writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap, tally)
+    process = process or ThisProcess()
+    tally = process.counts.uploads
+    async with AsyncExitStack() as stack:
+        pool = await wait_for_pool(settings, patient=process.has_siblings)
+        stack.push_async_callback(pool.close)
+        health = await open_pool(settings.database_url, size=HEALTH, name="health", timeout=READ_SECONDS)
+        stack.push_async_callback(health.close)
+        writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally)
+        stack.push_async_callback(writer.close)
         commits = GroupCommit(writer.write, settings.max_buffered_samples, tally)
         commits.start()
-        limits = CallLimits(
-            settings.agent_calls_per_minute, settings.person_calls_per_minute, settings.business_calls_per_minute
-        )
-        upload = make_upload_route(settings, tokens, limits, commits, clock, tally)
-        yield Services(settings, clock, pool, tokens, limits, commits, upload, tally)
-        await commits.close()
-        await writer.close()
-    finally:
-        await pool.close()
+        stack.push_async_callback(commits.close)
+        limits, budget = make_limits(settings), BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
+        upload = make_upload_route(settings, tokens, limits, commits, budget, clock, tally)
+        readiness, fleet = Readiness(health, commits, tally, process), FleetReader(health, clock)
+        yield Services(settings, clock, pool, tokens, limits, commits, upload, budget, process, readiness, fleet)
 
 
-async def wait_for_pool(settings: Settings) -> asyncpg.Pool:
-    """Open the API's pool; tries for half a minute while the database is away."""
-    for attempt in range(START_ATTEMPTS):
+def overlap_of(settings: Settings) -> timedelta:
+    """Return how long a replaced agent token stays good."""
+    return timedelta(seconds=settings.token_overlap_seconds)
+
+
+def make_limits(settings: Settings) -> CallLimits:
+    """Return the limits of this process.
+
+    One agent or person keeps one connection, and so one process: each process allows them the whole. A business's
+    agents are spread over all processes: each allows its share.
+    """
+    share = math.ceil(settings.business_calls_per_minute / settings.workers)
+    return CallLimits(settings.agent_calls_per_minute, settings.person_calls_per_minute, share)
+
+
+async def wait_for_pool(settings: Settings, *, patient: bool) -> asyncpg.Pool:
+    """Open the API's pool on a server and schema that fit; tries for half a minute while the database is away.
+
+    `patient`: tries again whatever is wrong, and for ever. So does a process that takes a dead one's place: its
+    siblings serve, and to give up would end them too.
+    """
+    for attempt in count(1):
         try:
-            return await open_pool(
-                settings.database_url,
-                size=settings.pool_size,
-                name="api",
-                timeout=settings.query_timeout_seconds,
-            )
-        except DatabaseAwayError as away:
-            log.warning("the database can't be reached yet (%s): trying again", away.__cause__)
-            if attempt == START_ATTEMPTS - 1:
+            return await open_checked_pool(settings)
+        except RtsError as fault:
+            if not patient and (attempt == START_ATTEMPTS or not isinstance(fault, DatabaseAwayError)):
                 raise
+            log.warning("can't start yet: %s (%s): trying again", fault.message, fault.__cause__)
         await asyncio.sleep(1)
     raise AssertionError
+
+
+async def open_checked_pool(settings: Settings) -> asyncpg.Pool:
+    """Open the API's pool; raises DatabaseAwayError, or what is wrong with the server, its schema or its size."""
+    pool = await open_pool(
+        settings.database_url, size=settings.pool_size, name="api", timeout=settings.query_timeout_seconds
+    )
+    try:
+        with database_errors():
+            async with pool.acquire() as connection:
+                check_server(await describe_server(connection))
+                await check_schema(connection)
+                await check_connections(connection, settings)
+    except BaseException:
+        await pool.close()
+        raise
+    return pool
 
 
 async def connect_writer(dsn: str) -> asyncpg.Connection:
@@ -110,7 +151,13 @@ async def connect_writer(dsn: str) -> asyncpg.Connection:
 
 
 def make_upload_route(
-    settings: Settings, tokens: Tokens, limits: CallLimits, commits: GroupCommit, clock: Clock, tally: Tally
+    settings: Settings,
+    tokens: Tokens,
+    limits: CallLimits,
+    commits: GroupCommit,
+    budget: BodyBudget,
+    clock: Clock,
+    tally: Tally,
 ) -> UploadRoute:
     """Put the upload route together: the one place where ingest meets the agents' tokens."""
 
@@ -118,7 +165,6 @@ def make_upload_route(
         agent = tokens.verify_agent(token)
         return Sender(agent.agent_id, agent.token_hash)
 
-    budget = BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
     return UploadRoute(
         verify, limits, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock, tally
     )

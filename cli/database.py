@@ -9,6 +9,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
+from cli.health_tables import fleet_table, server_table
 from cli.settings import settings_with_database
 from cli.tables import levels_table, policies_table
 from db.clock import utc_now
@@ -18,7 +19,8 @@ from db.migrations import run as migrations
 from db.pools import database_errors
 from db.schema_check import check_schema
 from db.server_check import Server, check_server, describe_server
-from rollups.status import LevelStatus, read_status
+from health.faults import find_faults
+from health.fleet import Fleet, read_fleet
 
 app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
 
@@ -67,15 +69,17 @@ def check() -> None:
 
 @app.command()
 def status() -> None:
-    """Show levels, sizes, chunks and freshness; exit status 1 when something is stale.
+    """Show levels, fleet and server as they stand, and what is wrong; exit status 1 when anything is.
+
+    The same is in /metrics; docs/operations.md says what each means and what to do.
 
     Example: DATABASE_URL=postgresql://… rts-agents db status
     """
-    now = utc_now()
-    levels = asyncio.run(read_levels(settings_with_database().database_url))
+    fleet = asyncio.run(read_health(settings_with_database().database_url))
     console = Console()
-    console.print(levels_table(levels, now), policies_table(LEVELS))
-    faults = [fault for level in levels for fault in level.faults(now)]
+    console.print(levels_table(fleet.levels, fleet.at), policies_table(LEVELS))
+    console.print(fleet_table(fleet.facts, fleet.at), server_table(fleet.facts, fleet.at))
+    faults = find_faults(fleet)
     for fault in faults:
         console.print(f"[red]![/red] {fault}", highlight=False)
     if faults:
@@ -111,12 +115,12 @@ async def connect_and_check(url: str, *, schema: bool = False) -> Server:
     return server
 
 
-async def read_levels(url: str) -> list[LevelStatus]:
-    """Return the state of every level; raises DatabaseAwayError or SchemaNotMigratedError."""
+async def read_health(url: str) -> Fleet:
+    """Return the fleet's health; raises DatabaseAwayError or SchemaNotMigratedError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
         await check_schema(connection)
-        return await read_status(connection)
+        return await read_fleet(connection, utc_now())
     finally:
         await connection.close()

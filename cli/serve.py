@@ -3,15 +3,11 @@
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from api.app import Application
-from api.live.socketio import PING_SECONDS
-from api.live.sockets import MOST_BYTES
 from cli.parent import exit_with_parent
+from cli.serving import serve_alone, serve_with_siblings
 from cli.settings import log_to_stderr, settings_with_database
-
-GRACE_SECONDS = 30
 
 
 def register(app: typer.Typer) -> None:
@@ -22,23 +18,24 @@ def register(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT", help="port to listen on")] = 3002,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="processes; RTS_WORKERS, 1")] = None,
     with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
 ) -> None:
     """Serve uploads and the API on DATABASE_URL.
 
-    SIGTERM drains: uploads that have arrived are committed and answered first.
+    SIGTERM drains: uploads that have arrived are committed and answered first. With two workers or more, SIGHUP
+    replaces them one after the other while the others serve.
 
-    Example: DATABASE_URL=postgresql://… rts-agents serve --port 3002
+    Example: DATABASE_URL=postgresql://… rts-agents serve --port 3002 --workers 2
     """
     log_to_stderr()
     if with_parent:
         exit_with_parent()
     settings = settings_with_database()
+    settings = settings.model_copy(update={"workers": workers or settings.workers})
     application = Application(settings)
     application.check()
-    uvicorn.run(
-        application, host=host, port=port, loop="uvloop", http="httptools", access_log=False, server_header=False,
-        ws="websockets-sansio", ws_max_size=MOST_BYTES, ws_ping_interval=PING_SECONDS, ws_ping_timeout=PING_SECONDS,
-        proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies,
-        log_config=None, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on",
-    )  # fmt: skip
+    if settings.workers == 1:
+        serve_alone(application, settings, host, port)
+    else:
+        serve_with_siblings(settings, host, port)

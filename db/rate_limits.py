@@ -1,7 +1,9 @@
 """How often one caller may call: token buckets by agent, by person and by business; never by address.
 
-A site is one NAT: an address says nothing of who calls. Each process counts for itself, so behind N processes a limit
-is up to N times as high. A bucket holds a minute's worth, so that a caller who was away may catch up in one go.
+A site is one NAT: an address says nothing of who calls. Each process counts for itself: one agent or person keeps one
+connection, and so one process, which allows them the whole; a business has many connections, so each process of a
+server allows it a share (`api/services.py`). A bucket holds a minute's worth, so that a caller who was away may catch
+up in one go.
 """
 
 import time

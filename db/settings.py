@@ -26,6 +26,11 @@ class Settings(BaseSettings):
         default="", description="addresses of the proxies whose X-Forwarded-For is believed, comma-separated"
     )
 
+    workers: int = Field(default=1, ge=1, le=64, description="server processes on one port: serve --workers")
+    drain_seconds: float = Field(
+        default=0, ge=0, description="how long a server that is told to end goes on serving, its readiness 503"
+    )
+    metrics_token: SecretStr = Field(default=SecretStr(""), description="who knows it may read /metrics; empty: nobody")
     pool_size: int = Field(default=8, ge=1, description="connections for the API, per process")
     query_timeout_seconds: float = Field(default=20, gt=0, description="longest wait for one API query")
 
@@ -38,7 +43,7 @@ class Settings(BaseSettings):
     agent_calls_per_minute: int = Field(default=120, ge=1, description="calls of one agent, per process")
     person_calls_per_minute: int = Field(default=1200, ge=1, description="calls of one user or employee, per process")
     business_calls_per_minute: int = Field(
-        default=60_000, ge=1, description="calls of all agents and users of one business, per process"
+        default=60_000, ge=1, description="calls of all agents and users of one business, per server"
     )
     token_overlap_seconds: int = Field(
         default=3600, ge=0, description="how long a replaced agent token stays good after the new one's first use"
@@ -70,6 +75,13 @@ class Settings(BaseSettings):
         """Refuse to call a device offline sooner than suspicious."""
         if self.offline_after_intervals < self.warning_after_intervals:
             raise ValueError("RTS_OFFLINE_AFTER_INTERVALS must not be less than RTS_WARNING_AFTER_INTERVALS")
+        return self
+
+    @model_validator(mode="after")
+    def a_token_is_no_word(self) -> Self:
+        """Refuse a metrics token that can be guessed."""
+        if 0 < len(self.metrics_token.get_secret_value()) < 16:
+            raise ValueError("RTS_METRICS_TOKEN must have 16 characters or more: openssl rand -hex 24")
         return self
 
     @property

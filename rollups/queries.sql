@@ -49,11 +49,12 @@ SELECT l.relation::text, hypertable_approximate_size(format('%I.%I', l.schema_na
        CASE WHEN l.is_rollup THEN
            GREATEST(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(l.id)), 'epoch')
        END AS watermark,
-       (SELECT max(current_collected_at) FROM agent_devices) AS newest
+       d.newest, d.since
 FROM levels l
+CROSS JOIN (SELECT max(current_collected_at) AS newest, min(created_at) AS since FROM agent_devices) d
 LEFT JOIN timescaledb_information.chunks k
   ON k.hypertable_schema = l.schema_name AND k.hypertable_name = l.table_name
-GROUP BY l.relation, l.id, l.schema_name, l.table_name, l.is_rollup
+GROUP BY l.relation, l.id, l.schema_name, l.table_name, l.is_rollup, d.newest, d.since
 ORDER BY array_position($1::text[], l.relation::text)
 
 -- count_rows --

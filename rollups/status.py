@@ -27,26 +27,44 @@ class LevelStatus:
     oldest_rowstore: datetime | None
     watermark: datetime | None
     newest: datetime | None  # time of the newest sample of all devices
+    since: datetime | None = None  # when the first device came: before it there was nothing to roll up
+
+    @property
+    def allowed_lag(self) -> timedelta | None:
+        """How far this rollup may be behind; None for raw samples, which never are."""
+        if self.level.bucket is None or self.level.refresh_to is None or self.level.refresh_every is None:
+            return None
+        return self.level.refresh_to + self.level.bucket + PATIENCE * self.level.refresh_every
+
+    def lag(self, now: datetime) -> timedelta | None:
+        """Return how far this rollup is behind what has come; where nothing came, nothing is missing."""
+        if self.watermark is None:
+            return None
+        complete = max(self.watermark, self.since or self.watermark)
+        return max(timedelta(), min(now, self.newest or complete) - complete)
+
+    @property
+    def allowed_rowstore_age(self) -> timedelta:
+        """How old the oldest rowstore chunk may be."""
+        return self.level.columnstore_after + 2 * self.level.chunk + timedelta(days=1)
+
+    def rowstore_age(self, now: datetime) -> timedelta | None:
+        """Return how long ago the oldest chunk that isn't in the columnstore began."""
+        return None if self.oldest_rowstore is None else now - self.oldest_rowstore
 
     def faults(self, now: datetime) -> list[str]:
         """Return what is wrong with this level, in sentences; empty when it is healthy."""
         return [fault for fault in (self._stale(now), self._rowstore(now)) if fault]
 
     def _stale(self, now: datetime) -> str | None:
-        if self.watermark is None or self.level.refresh_to is None or self.level.refresh_every is None:
-            return None
-        assert self.level.bucket
-        allowed = self.level.refresh_to + self.level.bucket + PATIENCE * self.level.refresh_every
-        lag = min(now, self.newest or self.watermark) - self.watermark  # where nothing came, nothing is missing
-        if lag <= allowed:
+        lag, allowed = self.lag(now), self.allowed_lag
+        if lag is None or allowed is None or lag <= allowed:
             return None
         return f"{self.level.relation} is {lag} behind, {allowed} is normal: is the worker (or the scheduler) running?"
 
     def _rowstore(self, now: datetime) -> str | None:
-        if self.oldest_rowstore is None:
-            return None
-        allowed = self.level.columnstore_after + 2 * self.level.chunk + timedelta(days=1)
-        if now - self.oldest_rowstore <= allowed:
+        age = self.rowstore_age(now)
+        if age is None or age <= self.allowed_rowstore_age:
             return None
         return (
             f"{self.level.relation} has a rowstore chunk of {self.oldest_rowstore:%Y-%m-%d}: columnstore jobs don't run"

@@ -20,6 +20,7 @@ from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.routes import Document
 from tests.rules import Rules
+from tests.whole.processes import METRICS_TOKEN
 
 # A busy machine must not fail a test by its speed.
 hypothesis.settings.register_profile(
@@ -45,7 +46,8 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(database: str, key_file: Path) -> Settings:
-    return Settings(DATABASE_URL=database, keys_file=key_file, pool_size=4, agent_calls_per_minute=1_000_000)
+    return Settings(DATABASE_URL=database, keys_file=key_file, pool_size=4, agent_calls_per_minute=1_000_000,
+                    metrics_token=METRICS_TOKEN)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ WINDOW = {
 }  # fmt: skip
 WHO: dict[str, Who] = {
     "GET /api/health": "open",
+    "GET /api/health/live": "open",
+    "GET /api/health/ready": "open",
     "POST /api/agents/register": "registration token",
     "POST /api/agents/registration-tokens": "employee",
     "GET /api/agents": "person",

@@ -19,8 +19,9 @@ from db.clock import utc_now
 from db.pools import Connection
 from db.settings import Settings
 from db.sql import load_beside
+from health.faults import find_faults
+from health.fleet import read_fleet
 from rollups.refresh import PolicyRunner
-from rollups.status import read_status
 
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
         Duty("tickets", EACH_PASS, open_and_close_tickets),
         Duty("notifications", EACH_PASS, send_notifications(settings)),
-        Duty("freshness", timedelta(minutes=5), watch_freshness),
+        Duty("health", timedelta(minutes=5), watch_health),
     ]
 
 
@@ -132,7 +133,7 @@ async def clean_up(connection: Connection, now: datetime) -> None:
     await connection.execute(QUERIES["clean_up"])
 
 
-async def watch_freshness(connection: Connection, now: datetime) -> None:
-    """Say in the log which level is stale."""
-    for fault in [fault for level in await read_status(connection) for fault in level.faults(now)]:
+async def watch_health(connection: Connection, now: datetime) -> None:
+    """Say in the log what is wrong: levels that are stale, work that waits."""
+    for fault in find_faults(await read_fleet(connection, now)):
         log.warning(fault)

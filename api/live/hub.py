@@ -71,6 +71,11 @@ class Hub:
             if not followers:
                 self._followers.pop(device, None)
 
+    def count(self) -> tuple[int, int]:
+        """Return how many sockets agents have here, and how many people have."""
+        agents = sum(client.agent is not None for client in self._clients)
+        return agents, len(self._clients) - agents
+
     def agents(self) -> list[UUID]:
         """Return the agents that have an open socket here."""
         return [key for key in self._sockets if isinstance(key, UUID) and self.sockets_of(key)]

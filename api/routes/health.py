@@ -1,4 +1,4 @@
-"""GET /api/health: is this process alive, and does its database answer."""
+"""Health for balancers and supervisors: is the process alive, should it get requests, does its database answer."""
 
 import asyncio
 from typing import Literal
@@ -19,6 +19,18 @@ class Health(BaseModel):
     buffered_samples: int = Field(description="samples of uploads that wait for COMMIT in this process")
 
 
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Ready(BaseModel):
+    """The process takes requests."""
+
+    status: Literal["ready"]
+
+
 @router.get("/health")
 async def health(request: Request) -> Health:
     """Answer 200 when the database answers, 503 otherwise; needs no token."""
@@ -26,3 +38,20 @@ async def health(request: Request) -> Health:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await services.pool.fetchval("SELECT 1")
     return Health(status="ok", buffered_samples=services.commits.buffered)
+
+
+@router.get("/health/live")
+async def live() -> Alive:
+    """Answer 200 as long as the process answers at all; asks nobody. Restart a process that doesn't answer."""
+    return Alive(status="alive")
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> Ready:
+    """Answer 200 when requests may be sent here, else 503 `not_ready` with every reason in `details`.
+
+    Reasons: `draining`, `buffer_full`, `writer_stuck`, `writer_failed`, `database_unavailable`, `database_read_only`,
+    `schema_not_migrated`. Costs the database one short query in two seconds, however often it is asked.
+    """
+    await services_of(request).readiness.check()
+    return Ready(status="ready")

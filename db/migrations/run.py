@@ -39,3 +39,8 @@ def head() -> str:
     found = ScriptDirectory.from_config(config("postgresql://")).get_current_head()
     assert found is not None
     return found
+
+
+def known() -> frozenset[str]:
+    """Return every revision that this code knows; another one is of a newer version."""
+    return frozenset(one.revision for one in ScriptDirectory.from_config(config("postgresql://")).walk_revisions())

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,18 @@ def test_a_rotated_key_keeps_old_tokens_valid_until_it_is_retired(tokens: Tokens
     assert tokens.verify_agent(new).token_hash == token_hash(new)
     with pytest.raises(InvalidTokenError):
         tokens.verify_agent(old)
+
+
+def test_another_process_takes_a_token_of_a_new_key_at_once(
+    tokens: Tokens, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes share the file; one that looked a moment ago doesn't know the key yet."""
+    monkeypatch.setattr(keys_module, "LOOK_AGAIN_SECONDS", 60.0)
+    agent_id = uuid4()
+    tokens.verify_agent(tokens.issue_agent(agent_id, utc_now()))
+    change(path, "agent")
+    time.sleep(2 * keys_module.LOOK_SOONER_SECONDS)
+    assert tokens.verify_agent(Tokens(KeyFile(path)).issue_agent(agent_id, utc_now())).agent_id == agent_id
 
 
 def test_the_platforms_keys_rotate_by_themselves(tokens: Tokens, path: Path) -> None:

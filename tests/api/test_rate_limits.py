@@ -14,7 +14,9 @@ import pytest
 
 from agents.tokens import Tokens
 from api.app import Application
+from api.services import make_limits
 from db.clock import utc_now
+from db.errors import RateLimitedError
 from db.settings import Settings
 from tests.calls import beat, path_of
 from tests.conftest import MakeDevice
@@ -166,3 +168,22 @@ async def test_an_agent_that_calls_for_another_costs_that_one_nothing(
         for _ in range(10):
             assert (await upload(false)).status_code == 403
         assert (await upload(victim)).status_code == 200
+
+
+def test_the_processes_of_a_server_share_a_businesss_calls_and_each_allows_a_caller_the_whole(
+    settings: Settings,
+) -> None:
+    """One agent keeps one connection, and so one process; a business has many connections."""
+    limits = make_limits(settings.model_copy(update={
+        "workers": 4, "agent_calls_per_minute": 5, "business_calls_per_minute": 10, "person_calls_per_minute": 5,
+    }))  # fmt: skip
+    business = uuid4()
+    for _ in range(3):
+        limits.take_person(str(uuid4()), business)
+    with pytest.raises(RateLimitedError):
+        limits.take_person(str(uuid4()), business)
+    agent = uuid4()
+    for _ in range(5):
+        limits.take_agent(agent)
+    with pytest.raises(RateLimitedError):
+        limits.take_agent(agent)

@@ -8,7 +8,7 @@ import pytest
 from db.sql import load_queries
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("agents", "alerts", "api", "ingest", "rollups", "worker")
+FOLDERS = ("agents", "alerts", "api", "health", "ingest", "rollups", "worker")
 TABLES = re.compile(r"\bagent_(?!software_rule\b|software_version_fits\b)\w+")
 TENANT = re.compile(r"\$(\d+) tenant\b")
 
@@ -16,6 +16,7 @@ AGENT = "the agent's own: its id and the hash of its token come from its signatu
 EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
 WORKER = "the worker's, which answers nobody"
 ADMITTED = "by ids that this agent or follower was admitted for; the hub asks once more who may be told"
+COUNTS = "counts of the whole fleet, for operators: no row of a device leaves it"
 COMMAND_LINE = "the command line's, on a device that it makes and takes back"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
@@ -60,6 +61,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "api/live/queries.sql": {
         "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
     },
+    "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},
     "rollups/queries.sql": {"describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER},
 }  # fmt: skip

@@ -9,7 +9,7 @@ from db.sql import load_beside, load_queries
 
 REPOSITORY = Path(__file__).parents[2]
 # What asyncpg runs; policies.sql and the schema go through SQLAlchemy, and a migration runs each of them.
-FOLDERS = ("agents", "alerts", "api/live", "db", "demo", "ingest", "rollups", "worker")
+FOLDERS = ("agents", "alerts", "api/live", "db", "demo", "health", "ingest", "rollups", "worker")
 FILES = sorted(file for folder in FOLDERS for file in (REPOSITORY / folder).glob("*.sql"))
 STATEMENTS = {
     f"{file.relative_to(REPOSITORY)}:{name}": statement

@@ -25,7 +25,7 @@ def test_a_value_falls_into_the_first_bound_that_is_not_below_it() -> None:
 
 
 async def test_an_upload_counts_as_its_agent_is_told(services: Services, device: Device) -> None:
-    tally = services.tally
+    tally = services.process.counts.uploads
     before = [tally.uploads, tally.accepted, tally.duplicates, sum(tally.flush_samples.counts)]
     out_of_range, around = tally.rejected.get("out_of_range", 0), tally.around_duplicates
     one, two = sample(SECOND, cpu_percent=1), sample(2 * SECOND, cpu_percent=2)
@@ -39,9 +39,9 @@ async def test_an_upload_counts_as_its_agent_is_told(services: Services, device:
 
 
 async def test_a_refused_upload_counts_by_its_code(services: Services, device: Device) -> None:
-    before = services.tally.refused.get("malformed_json", 0)
+    before = services.process.counts.uploads.refused.get("malformed_json", 0)
     assert (await device.post(b"{")).status_code == 400
-    assert services.tally.refused["malformed_json"] == before + 1
+    assert services.process.counts.uploads.refused["malformed_json"] == before + 1
 
 
 async def test_a_flush_without_its_database_counts_as_failed() -> None:

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
 START_SECONDS = 40.0
+METRICS_TOKEN = "a-token-for-tests-of-metrics"
 
 
 def free_port() -> int:
@@ -25,19 +27,29 @@ def free_port() -> int:
 class ServerProcess:
     """`rts-agents serve` on a port of its own."""
 
-    def __init__(self, database: str, key_file: Path, port: int, log: Path) -> None:
+    def __init__(self, database: str, key_file: Path, port: int, log: Path, *arguments: str, **settings: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._environment = os.environ | {
             "DATABASE_URL": database, "RTS_KEYS_FILE": str(key_file), "RTS_AGENT_CALLS_PER_MINUTE": "1000000",
             "RTS_PERSON_CALLS_PER_MINUTE": "1000000",
-            "RTS_PUBLIC_URL": self.url,
-        }  # fmt: skip
+            "RTS_PUBLIC_URL": self.url, "RTS_METRICS_TOKEN": METRICS_TOKEN,
+        } | settings  # fmt: skip
+        self._arguments = arguments
         self._port = port
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "cli", "serve", "--port", str(self._port), "--exit-with-parent"]
+        command = [
+            sys.executable,
+            "-m",
+            "cli",
+            "serve",
+            "--port",
+            str(self._port),
+            "--exit-with-parent",
+            *self._arguments,
+        ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
@@ -53,6 +65,20 @@ class ServerProcess:
             return httpx.get(f"{self.url}/api/health", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def workers(self) -> dict[int, psutil.Process]:
+        """Return the server's processes by their ids, where it has several."""
+        children = psutil.Process(self.pid).children()
+        return {child.pid: child for child in children if "spawn_main" in " ".join(cmdline_of(child))}
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process
@@ -71,10 +97,19 @@ class ServerProcess:
             self.wait()
 
 
+def cmdline_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 @contextmanager
-def running_server(database: str, key_file: Path, directory: Path) -> Iterator[ServerProcess]:
-    """Yield a server that has been started; it is gone afterwards."""
-    server = ServerProcess(database, key_file, free_port(), directory / "serve.log")
+def running_server(
+    database: str, key_file: Path, directory: Path, *arguments: str, **settings: str
+) -> Iterator[ServerProcess]:
+    """Yield a server that has been started, with more arguments and settings perhaps; it is gone afterwards."""
+    server = ServerProcess(database, key_file, free_port(), directory / "serve.log", *arguments, **settings)
     server.start()
     try:
         yield server

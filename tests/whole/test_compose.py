@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.supervisor import GRACE_SECONDS
 from db.server_check import MINIMUM_TIMESCALEDB, parse_version
 
 ROOT = Path(__file__).parents[2]
@@ -41,3 +42,10 @@ def test_the_image_holds_every_package(compose: dict[str, Any]) -> None:
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "loadtest"}
     assert copied == packages
+
+
+def test_the_api_is_well_when_it_is_ready_and_has_time_to_drain(compose: dict[str, Any]) -> None:
+    api = compose["services"]["api"]
+    assert any("/api/health/ready" in part for part in api["healthcheck"]["test"])
+    seconds = int(api["stop_grace_period"].removesuffix("s"))
+    assert seconds > GRACE_SECONDS + 5

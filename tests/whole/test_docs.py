@@ -28,6 +28,7 @@ EXAMPLE = re.compile(
 )
 README, API = (ROOT / "README.md").read_text(), (ROOT / "docs" / "api.md").read_text()
 PROTOCOL = (ROOT / "docs" / "agent-protocol.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 LEARNED = {
     "token": "REGISTRATION_TOKEN", "agent_id": "AGENT", "agent_token": "AGENT_TOKEN", "command_id": "COMMAND",
 }  # fmt: skip
@@ -104,7 +105,9 @@ async def reader(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
     return await make_tenant(pool, tokens, "Reader")
 
 
-@pytest.mark.parametrize(("document", "examples"), [(API, 14), (PROTOCOL, 16)], ids=["api", "agent-protocol"])
+@pytest.mark.parametrize(
+    ("document", "examples"), [(API, 14), (PROTOCOL, 16), (OPERATIONS, 2)], ids=["api", "agent-protocol", "operations"]
+)
 async def test_the_examples_run_and_answer_as_shown(
     database: str, key_file: Path, tmp_path: Path, employee: Employee, reader: Tenant, document: str, examples: int
 ) -> None:

@@ -1,0 +1,74 @@
+"""What one server process says of itself, as it goes from process to process: counters, and gauges of this moment."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from ingest.tally import UPLOAD_BOUNDS, Histogram, Tally
+
+Counted = TypeVar("Counted", bound=msgspec.Struct)
+
+
+class WebTally(msgspec.Struct):
+    """Requests of all but uploads and sockets; times in seconds."""
+
+    answers: dict[str, int] = msgspec.field(default_factory=dict)  # by the class of the status: 2xx
+    seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(UPLOAD_BOUNDS))
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count one request."""
+        kind = f"{status // 100}xx"
+        self.answers[kind] = self.answers.get(kind, 0) + 1
+        self.seconds.add(seconds)
+
+
+class Gauges(msgspec.Struct):
+    """How things stand in a process just now."""
+
+    buffered_samples: int = 0
+    buffered_samples_max: int = 0
+    body_bytes: int = 0
+    agent_sockets: int = 0
+    person_sockets: int = 0
+    pool_connections: int = 0
+    pool_connections_used: int = 0
+    pool_connections_max: int = 0
+
+
+class ProcessCounts(msgspec.Struct):
+    """Everything of one process; times in seconds since 1970.
+
+    The counters go on from those of the dead process whose slot this one took over (`slots.py`).
+    """
+
+    uploads: Tally = msgspec.field(default_factory=Tally)
+    web: WebTally = msgspec.field(default_factory=WebTally)
+    gauges: Gauges = msgspec.field(default_factory=Gauges)
+    cpu_seconds: float = 0.0
+    memory_bytes: int = 0
+    loop_delay_seconds: float = 0.0
+    started_at: float = 0.0
+    written_at: float = 0.0
+    has_ended: bool = False
+
+
+def add_up(parts: Iterable[Counted]) -> Counted:
+    """Return the sum of at least one of a kind, field by field."""
+    first, *others = parts
+    total = msgspec.json.decode(msgspec.json.encode(first), type=type(first))
+    for other in others:
+        for field in msgspec.structs.fields(type(first)):
+            mine, theirs = getattr(total, field.name), getattr(other, field.name)
+            setattr(total, field.name, added(mine, theirs))
+    return total
+
+
+def added(mine: Any, theirs: Any) -> Any:
+    """Return the sum of two values of a field."""
+    if isinstance(mine, dict):
+        return {key: mine.get(key, 0) + theirs.get(key, 0) for key in mine.keys() | theirs.keys()}
+    if isinstance(mine, Histogram):
+        counts = [one + other for one, other in zip(mine.counts, theirs.counts, strict=True)]
+        return Histogram(mine.bounds, counts, mine.total + theirs.total)
+    return mine + theirs

@@ -1,0 +1,54 @@
+"""What is wrong, in sentences that say what to do; for `rts-agents db status` and the worker's log.
+
+The same bounds stand in the alert rules of docs/operations.md, which Prometheus applies to the metrics.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from health.fleet import Facts, Fleet
+
+PASS_EVERY = timedelta(seconds=30)  # as in worker/duties.py
+PASS_LATE = timedelta(minutes=5)
+DUE_LATE = timedelta(minutes=10)  # what is due is done within seconds by a worker that runs
+CONNECTIONS_SHARE = 0.9
+FREEZE_AGE = 1_000_000_000  # autovacuum begins at 200 million
+
+
+def find_faults(fleet: Fleet) -> list[str]:
+    """Return what is wrong with the fleet; empty when it is healthy."""
+    levels = [fault for level in fleet.levels for fault in level.faults(fleet.at)]
+    since = fleet.levels[0].since
+    return [*levels, *_of_passes(fleet.facts, since, fleet.at), *_overdue(fleet.facts, fleet.at), *_server(fleet.facts)]
+
+
+def _of_passes(facts: Facts, since: datetime | None, now: datetime) -> Iterator[str]:
+    last = facts.alert_pass
+    heard = last.at or since  # where there never was one, since there was something to evaluate
+    if heard and now - heard > PASS_LATE:
+        when = f"last {timedelta(seconds=round((now - heard).total_seconds()))} ago" if last.at else "never"
+        yield f"alert rules were evaluated {when}: start `rts-agents worker`, or look into its log"
+    if last.seconds and last.seconds > PASS_EVERY.total_seconds():
+        yield (
+            f"one evaluation of all alert rules takes {last.seconds:.0f} s, over its interval: see docs/operations.md"
+        )
+
+
+def _overdue(facts: Facts, now: datetime) -> Iterator[str]:
+    due = {
+        "commands": facts.commands_due_since, "tickets": facts.tickets.due_since,
+    }  # fmt: skip  # not notifications: quiet hours hold them
+    for what, since in due.items():
+        if since and now - since > DUE_LATE:
+            yield f"{what} are due since {since:%Y-%m-%d %H:%M} UTC: start `rts-agents worker`, or look into its log"
+
+
+def _server(facts: Facts) -> Iterator[str]:
+    database = facts.database
+    if database.connections > CONNECTIONS_SHARE * database.connections_max:
+        yield (
+            f"{database.connections} of {database.connections_max} connections are in use: lower RTS_POOL_SIZE or "
+            "RTS_WORKERS, or raise max_connections"
+        )
+    if database.freeze_age > FREEZE_AGE:
+        yield f"the oldest row is {database.freeze_age:,} transactions old: autovacuum can't freeze it"

@@ -1,0 +1,109 @@
+"""What the database says of the whole fleet's health: read once, shown as metrics (`exposition.py`) and to people.
+
+It is read by a connection that the API's pool doesn't lend, so a starved pool hides nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from db.pools import AWAY, Connection
+from db.sql import load_beside
+from rollups.status import LevelStatus, read_status
+
+QUERIES = load_beside(__file__, "fleet.sql")
+log = logging.getLogger(__name__)
+
+KEEP_SECONDS = 15.0  # a scrape, or four balancers that scrape, cost one reading in this time
+READ_SECONDS = 5.0  # Prometheus gives up after 10
+
+
+class Outbox(msgspec.Struct):
+    """Work that was written down with an alert and is done later."""
+
+    waiting: int
+    failing: int  # of these, tried at least once in vain
+    due_since: datetime | None
+
+
+class AlertPass(msgspec.Struct):
+    """The last evaluation of all alert rules; None where there was none."""
+
+    at: datetime | None
+    seconds: float | None
+    statements: int | None
+    rules: int | None
+
+
+class Database(msgspec.Struct):
+    """The server and this database on it; sizes in bytes."""
+
+    postgres: int
+    timescaledb: str | None
+    bytes: int
+    connections: int
+    connections_max: int  # of ordinary roles
+    oldest_transaction_at: datetime | None
+    freeze_age: int  # transactions since the oldest row was frozen; PostgreSQL stops at 2 thousand million
+
+
+class Facts(msgspec.Struct):
+    """The document of the query `describe_fleet`."""
+
+    devices: dict[str, int]  # by status
+    open_alerts: dict[str, int]  # by severity
+    commands: dict[str, int]  # that have not ended, by status
+    commands_due_since: datetime | None
+    tickets: Outbox
+    notifications: Outbox
+    alert_pass: AlertPass
+    database: Database
+
+
+class Fleet(msgspec.Struct):
+    """Everything that was read, and when (UTC); `seconds` is how long that took."""
+
+    facts: Facts
+    levels: list[LevelStatus]
+    at: datetime
+    seconds: float
+
+
+async def read_fleet(connection: Connection, now: datetime) -> Fleet:
+    """Read the fleet's health; raises what the driver raises, and asyncpg.UndefinedTableError without our schema."""
+    began = time.perf_counter()
+    levels = await read_status(connection)
+    facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=Facts)
+    return Fleet(facts, levels, now, time.perf_counter() - began)
+
+
+class FleetReader:
+    """Reads the fleet's health at most once in KEEP_SECONDS, however many ask."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._read_at: float | None = None
+        self._fleet: Fleet | None = None
+
+    async def read(self) -> Fleet | None:
+        """Return the newest reading; None when the database can't be read just now."""
+        async with self._lock:
+            if self._read_at is None or time.monotonic() - self._read_at >= KEEP_SECONDS:
+                self._fleet = await self._read_anew()
+                self._read_at = time.monotonic()
+            return self._fleet
+
+    async def _read_anew(self) -> Fleet | None:
+        try:
+            async with asyncio.timeout(READ_SECONDS), self._pool.acquire() as connection:
+                return await read_fleet(connection, self._clock())
+        except (*AWAY, asyncpg.PostgresError) as error:
+            log.warning("the fleet's health can't be read: %r", error)
+            return None

@@ -1,0 +1,96 @@
+"""The fleet's health as Prometheus metrics: what the database says, the same whichever process is asked."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from health.fleet import AlertPass, Database, Facts, Fleet
+from rollups.status import LevelStatus
+
+
+def fleet_metrics(fleet: Fleet | None) -> Iterator[Metric]:
+    """Yield the metrics of the fleet; while the database can't be read, only that."""
+    yield gauge("rts_database_up", "1 when the database could be read, 0 otherwise.", fleet is not None)
+    if fleet is None:
+        return
+    yield gauge("rts_fleet_read_seconds", "Time that reading these took; read at most every 15 s.", fleet.seconds)
+    yield from level_metrics(fleet.levels, fleet.at)
+    yield from work_metrics(fleet.facts, fleet.at)
+    yield from pass_metrics(fleet.facts.alert_pass, fleet.at)
+    yield from database_metrics(fleet.facts.database, fleet.at)
+
+
+def level_metrics(levels: list[LevelStatus], now: datetime) -> Iterator[Metric]:
+    """Yield how the levels stand."""
+    by_name = {status.level.name: status for status in levels}
+    rollups = {name: status for name, status in by_name.items() if status.allowed_lag is not None}
+    yield spans("rts_rollup_lag_seconds", "How far a rollup is behind what has come.", "level",
+                {name: status.lag(now) for name, status in rollups.items()})  # fmt: skip
+    yield spans("rts_rollup_lag_allowed_seconds", "How far behind it may be.", "level",
+                {name: status.allowed_lag for name, status in rollups.items()})  # fmt: skip
+    yield spans("rts_uncompressed_chunk_age_seconds", "Age of the oldest chunk outside the columnstore.", "level",
+                {name: status.rowstore_age(now) for name, status in by_name.items()})  # fmt: skip
+    yield spans("rts_uncompressed_chunk_age_allowed_seconds", "How old it may be.", "level",
+                {name: status.allowed_rowstore_age for name, status in by_name.items()})  # fmt: skip
+    yield gauges("rts_level_bytes", "Size on disk.", "level", {name: status.bytes for name, status in by_name.items()})
+    yield gauges("rts_level_chunks", "Chunks.", "level", {name: status.chunks for name, status in by_name.items()})
+    yield gauges("rts_level_columnstore_chunks", "Of these, in the columnstore.", "level",
+                 {name: status.columnstore_chunks for name, status in by_name.items()})  # fmt: skip
+
+
+def work_metrics(facts: Facts, now: datetime) -> Iterator[Metric]:
+    """Yield devices, alerts, and the work that waits for the worker or for agents."""
+    yield gauges("rts_devices", "Devices, by status.", "status", facts.devices)
+    yield gauges("rts_open_alerts", "Open alerts, by severity.", "severity", facts.open_alerts)
+    yield gauges("rts_open_commands", "Commands that have not ended, by status.", "status", facts.commands)
+    outboxes = {"tickets": facts.tickets, "notifications": facts.notifications}
+    yield gauges("rts_outbox_waiting", "Tickets and notifications still to be done.", "outbox",
+                 {name: outbox.waiting for name, outbox in outboxes.items()})  # fmt: skip
+    yield gauges("rts_outbox_failing", "Of these, tried in vain at least once.", "outbox",
+                 {name: outbox.failing for name, outbox in outboxes.items()})  # fmt: skip
+    due = {name: outbox.due_since for name, outbox in outboxes.items()} | {"commands": facts.commands_due_since}
+    yield spans("rts_overdue_seconds", "How long the oldest due work waits for the worker.", "what",
+                {what: now - since if since else timedelta() for what, since in due.items()})  # fmt: skip
+
+
+def pass_metrics(last: AlertPass, now: datetime) -> Iterator[Metric]:
+    """Yield the last evaluation of all alert rules; nothing where there was none."""
+    if last.at is None:
+        return
+    yield gauge("rts_alert_pass_age_seconds", "Since the last evaluation of all alert rules.",
+                (now - last.at).total_seconds())  # fmt: skip
+    if last.seconds is not None:
+        yield gauge("rts_alert_pass_seconds", "Time that it took.", last.seconds)
+        yield gauge("rts_alert_pass_statements", "Statements that it asked.", last.statements or 0)
+        yield gauge("rts_alert_pass_rules", "Rules that it evaluated.", last.rules or 0)
+
+
+def database_metrics(database: Database, now: datetime) -> Iterator[Metric]:
+    """Yield how the database server stands."""
+    yield gauge("rts_database_bytes", "Size of the database.", database.bytes)
+    yield gauge("rts_database_connections", "Connections to the server, of all programs.", database.connections)
+    yield gauge("rts_database_connections_max", "Connections that it takes.", database.connections_max)
+    oldest = now - database.oldest_transaction_at if database.oldest_transaction_at else timedelta()
+    yield gauge("rts_database_oldest_transaction_seconds", "Age of the oldest transaction.",
+                max(0.0, oldest.total_seconds()))  # fmt: skip
+    yield gauge("rts_database_freeze_age", "Transactions since the oldest row was frozen.", database.freeze_age)
+
+
+def gauge(name: str, text: str, value: float) -> Metric:
+    """Return a gauge with one value."""
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    """Return a gauge with one value for each value of a label."""
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family
+
+
+def spans(name: str, text: str, label: str, values: Mapping[str, timedelta | None]) -> Metric:
+    """Return a gauge in seconds; what has no value is left out."""
+    known = {key: span.total_seconds() for key, span in values.items() if span is not None}
+    return gauges(name, text, label, known)
