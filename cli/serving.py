@@ -24,6 +24,7 @@ from uvicorn.config import STARTUP_FAILURE
 from api.app import Application
 from api.live.socketio import PING_SECONDS
 from api.live.sockets import MOST_BYTES
+from cli.garbage import spare_the_collector
 from cli.settings import log_to_stderr, settings_with_database
 from cli.supervisor import GRACE_SECONDS, Supervisor
 from db.settings import Settings
@@ -35,6 +36,7 @@ ANSWER_SECONDS = 30  # a process that doesn't answer the supervisor for so long 
 
 def serve_alone(application: Application, settings: Settings, host: str, port: int) -> None:
     """Serve in this process until a signal; ends the process with uvicorn's status when the port can't be had."""
+    spare_the_collector()
     server = DrainingServer(uvicorn.Config(application, **options(settings, host, port)), application, settings)
     with suppress(KeyboardInterrupt):
         server.run()
@@ -73,6 +75,7 @@ def make_application(siblings: Siblings, workers: int) -> Application:
     log_to_stderr()
     threading.Thread(target=end_with_supervisor, args=(siblings,), daemon=True, name="supervisor watch").start()
     settings = settings_with_database().model_copy(update={"workers": workers})
+    spare_the_collector()
     return Application(settings, process=ThisProcess(siblings))
 
 

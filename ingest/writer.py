@@ -124,7 +124,7 @@ class Writer:
             found = await connection.fetch(
                 QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
             )
-            known = {(row["id"], row["token_hash"]): (row["business_id"], row["alerts"]) for row in found}
+            known = {(row["id"], row["token_hash"]): (row["business_id"], types_of(row["alerts"])) for row in found}
             new = await store(connection, [row for row in rows if token_of(row.upload) in known])
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
             if services[0]:
@@ -181,6 +181,11 @@ def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: se
             row.upload.inserted += 1
             if new is not None:
                 new.remove(key_of(row))
+
+
+def types_of(alerts: list[str]) -> list[str]:
+    """Return the types of open alerts in order, each once; most devices have none."""
+    return sorted(set(alerts)) if alerts else alerts
 
 
 def uploads_of(rows: Sequence[Row]) -> list[Upload]:
