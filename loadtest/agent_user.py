@@ -16,8 +16,9 @@ from loadtest.stage import Stage
 
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, GROWTH, JITTER = 5.0, 30.0, 1.5, 0.25  # docs/agent-protocol.md
 TRY_AGAIN = (0, 429, 502, 503, 504)
-# When a dropped answer's connection ends: at once, a little later, or when the answer begins to arrive (None).
-HANG_UPS = (0.0, None, 0.02, None)
+# How an answer is dropped: the connection ends when it begins to arrive, and then the upload is sent again; or seconds
+# after the upload, while it is being sent again.
+HANG_UPS = (None, 0.0, None, 0.05)
 
 
 class AgentUser(FastHttpUser):
@@ -30,7 +31,6 @@ class AgentUser(FastHttpUser):
 
     member: Member
     random: Random
-    hang_ups: int = 0
 
     def on_start(self) -> None:
         """Become an agent; a user more than there are agents stops."""
@@ -79,7 +79,7 @@ class AgentUser(FastHttpUser):
             gevent.sleep(answer.retry_after or retry * (1 + JITTER * self.random.uniform(-1, 1)))
             retry = min(LAST_RETRY_SECONDS, retry * GROWTH)
         self.account.waiting -= parcel.size
-        self.stage.measures.uploads[self.group].add(due, sent, self.stage.now())
+        self.stage.measures.add_upload(self.group, due, sent, self.stage.now())
 
     def send(self, parcel: Parcel, late: float) -> Answer:
         """Send an upload once and count what came of it."""
@@ -98,11 +98,14 @@ class AgentUser(FastHttpUser):
 
     def drop_answer(self, parcel: Parcel) -> None:
         """Send an upload without reading the answer."""
-        wait = HANG_UPS[(self.member.number + self.hang_ups) % len(HANG_UPS)]
-        self.hang_ups += 1
-        send_and_hang_up(str(self.host), self.path_of(parcel), self.headers_of(parcel), parcel.body, wait)
+        wait = HANG_UPS[(self.member.number + self.stage.measures.dropped) % len(HANG_UPS)]
         self.stage.measures.dropped += 1
         self.account.lose(parcel)
+        line = gevent.spawn(
+            send_and_hang_up, str(self.host), self.path_of(parcel), self.headers_of(parcel), parcel.body, wait
+        )
+        if wait is None:
+            line.join()
 
     def beat(self) -> None:
         """Send heartbeats in their slots; one that fails isn't sent again, the next comes soon."""

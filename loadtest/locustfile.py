@@ -1,6 +1,7 @@
 """What Locust loads. It needs a plan, which `python -m loadtest.run` makes: start it with `--web` for Locust's page."""
 
 import json
+import os
 from typing import Any
 
 import gevent
@@ -59,6 +60,15 @@ def watch(environment: Environment) -> None:
 def prepare(environment: Environment, **_: Any) -> None:
     """Leave the verdict to the conservation check: a 503 in the statistics is no failure of the run."""
     environment.process_exit_code = 0
+    gevent.spawn(end_with_parent)
+
+
+def end_with_parent() -> None:
+    """End when the process that started this one is gone, which would have ended it."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        gevent.sleep(PROGRESS_SECONDS)
+    os._exit(1)
 
 
 def finish(**_: Any) -> None:

@@ -47,6 +47,12 @@ class Measures:
     dropped: int = 0  # answers that the scenario didn't read
     failures: Counter[str] = field(default_factory=Counter)  # of heartbeats and reads
     lateness: list[float] = field(default_factory=list)  # ms that the generator woke after a slot
+    last: float = 0.0  # when the last upload was answered, in seconds from the start
+
+    def add_upload(self, group: str, due: float, sent: float, now: float) -> None:
+        """Count an upload that has been answered for good; times in seconds from the start."""
+        self.uploads[group].add(due, sent, now)
+        self.last = max(self.last, now)
 
     def settled(self) -> int:
         """Return how many uploads have been answered for good."""

@@ -99,20 +99,21 @@ def play(
     generator = Generator(plan, directory, report, page)
     try:
         with ProgressLine(settings, console) as line:
-            listen(generator, line, pause)
+            interrupted = listen(generator, line, pause)
         after, took = cpu_seconds(site.pids), time.monotonic() - began
         outcome = generator.outcome()
     finally:
         generator.close()
         if pause and site.proxy:
             site.proxy.mend()
+    outcome["interrupted"] = interrupted
     outcome["cpu_shares"] = {name: round((after[name] - before[name]) / took, 3) for name in after}
     outcome["started_at"] = datetime.fromtimestamp(outcome["start"], UTC).isoformat(timespec="seconds")
     return outcome
 
 
-def listen(generator: Generator, line: ProgressLine, pause: Pause | None) -> None:
-    """Follow the generator until it ends."""
+def listen(generator: Generator, line: ProgressLine, pause: Pause | None) -> bool:
+    """Follow the generator until it ends; return True when Ctrl-C ended it."""
     ending = False
     while True:
         try:
@@ -126,4 +127,4 @@ def listen(generator: Generator, line: ProgressLine, pause: Pause | None) -> Non
             ending = True
             generator.interrupt()
         else:
-            return
+            return ending

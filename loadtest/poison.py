@@ -2,7 +2,6 @@
 
 import gzip
 from array import array
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -49,16 +48,17 @@ BAD_BODIES: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
-def hostile_parcels(number: int, turn: int, offset: float, victim: str, start: float) -> Parcel:
+def hostile_parcel(number: int, turn: int, offset: float, victim: str, start: float) -> Parcel:
     """Return upload `turn` of hostile agent `number`; the kinds take turns, agents begin at different ones."""
-    kinds: tuple[Callable[[int, int, str], Parcel], ...] = (bad_values, bad_body, bad_values, foreign)
-    kind = kinds[(number + turn) % len(kinds)]
-    return kind(number, to_ms(start + offset), victim)
+    ms = to_ms(start + offset)
+    kind = (number + turn) % 4
+    if kind == 0:
+        return bad_body(number + turn // 4)
+    return foreign(number, ms, victim) if kind == 1 else bad_values(number, ms)
 
 
-def bad_values(number: int, ms: int, victim: str) -> Parcel:
+def bad_values(number: int, ms: int) -> Parcel:
     """Return good, strange and bad samples in one upload."""
-    del victim
     parts = [({}, ""), *BAD_FIELDS, *((fields, "") for fields in STRANGE_FIELDS)]
     samples, times, values, expected = [], [], [], {}
     for index, (fields, code) in enumerate(parts):
@@ -74,11 +74,10 @@ def bad_values(number: int, ms: int, victim: str) -> Parcel:
     )  # fmt: skip
 
 
-def bad_body(number: int, ms: int, victim: str) -> Parcel:
+def bad_body(which: int) -> Parcel:
     """Return a body that can't be read, or is too large."""
-    del victim
     bodies = (*BAD_BODIES, *large_bodies())
-    body, encoding, refusal = bodies[(number + ms // 1000) % len(bodies)]
+    body, encoding, refusal = bodies[which % len(bodies)]
     return Parcel(body, array("q", [-1]), array("h", [0]), encoding, refusal=refusal)
 
 

@@ -34,6 +34,8 @@ class Result:
     def faults(self) -> list[str]:
         """What doesn't hold, in sentences; empty when all does."""
         faults = [str(fault) for fault in self.conservation.faults]
+        if not self.conservation.totals["sent"]:
+            faults.append("no sample was sent: there is nothing to check")
         faults += [
             f"{level.differing} of {level.buckets} buckets of level {level.level} differ from the raw samples"
             for level in self.rollups
@@ -61,8 +63,8 @@ class Result:
             "settings": msgspec.to_builtins(self.settings) | {"tenants": self.settings.tenants},
             "machine": self.machine | {"database": self.kind},
             "took_seconds": took,
-            "uploads_per_second": round(measures["uploads_from_slot_ms"]["count"] / took, 2),
-            "samples_per_second": round(self.conservation.totals["accepted"] / took, 1),
+            "uploads_per_second": round(measures["uploads_from_slot_ms"]["count"] / took, 2) if took else 0,
+            "samples_per_second": round(self.conservation.totals["rows"] / took, 1) if took else 0,
             **measures,
             "generator": {"cpu_share": outcome["generator_cpu_share"], "doubts": self.doubts},
             "cpu_shares": outcome["cpu_shares"],

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -71,13 +72,17 @@ def main(
         dashboards=dashboards, pause=pause, pause_how=pause_how, seed=seed,
     )  # fmt: skip
     console = Console()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have had them ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         result = run(settings, console, host, Page(web_port) if web else None)
     except RtsError as error:
         Console(stderr=True).print(f"[red]{error.code}[/red]: {escape(error.message)}", highlight=False)
         sys.exit(2)
     show(result, console)
-    console.print(f"written to {result.save(results)}; Locust's report is {report_of(settings, result.kind)}")
+    if not web and not result.outcome["interrupted"]:
+        console.print(f"written to {result.save(results)}", soft_wrap=True)
+    console.print(f"Locust's report is {report_of(settings, result.kind)}", soft_wrap=True)
     sys.exit(exit_status(result))
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from loadtest.clocks import pack_by_clock
 from loadtest.parcels import Due, Parcel, pack_backlog, pack_times
 from loadtest.plan import LoadSettings, Member, Plan, ScenarioName
-from loadtest.poison import hostile_parcels
+from loadtest.poison import hostile_parcel, large_bodies
 from loadtest.series import to_ms
 from loadtest.slots import interval_of, phase_of, slots
 
@@ -90,11 +90,12 @@ def poison_tenant(plan: Plan, member: Member) -> Iterator[Due]:
     if member.tenant != POISONED:
         yield from steady(plan, member)
         return
+    large_bodies()  # packed before the start
     victim = next(other for other in plan.members if other.tenant != POISONED)
     every = plan.settings.poison_interval
     phase = phase_of(member.number, plan.settings.agents, (every,))
     for turn, offset in enumerate(slots(phase, every, plan.settings.seconds)):
-        yield Due(offset, partial(hostile_parcels, member.number, turn, offset, victim.agent_id))
+        yield Due(offset, partial(hostile_parcel, member.number, turn, offset, victim.agent_id))
 
 
 def is_laptop(settings: LoadSettings, member: Member) -> bool:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from loadtest.conservation import NAMED
 from loadtest.result import Result
@@ -23,16 +24,17 @@ def show(result: Result, console: Console) -> None:
     if not result.faults:
         console.print("[green]✓ nothing is lost, nothing is there twice; the rollups equal the raw samples[/green]")
         return
-    console.print(f"[red]✗ {len(result.conservation.faults)} agents' numbers don't add up[/red]")
+    console.print(f"[red]✗ it doesn't hold: {len(result.conservation.faults)} agents' numbers don't add up[/red]")
     for fault in [*result.faults[:NAMED], *result.faults[NAMED:][-3:]]:
         console.print(f"  {escape(fault)}", highlight=False, soft_wrap=True)
 
 
 def latencies(result: Result) -> Table:
     """Return the latencies as a table, in milliseconds."""
-    table = Table("call", title=f"{result.settings.scenario} on {result.kind}: latency in ms", title_justify="left")
-    for name in ("count", *QUANTILES, "from send p50", "p99"):
-        table.add_column(name, justify="right")
+    title = f"{result.settings.scenario} on {result.kind}: latency in ms"
+    table = Table(Column("call", no_wrap=True), title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("count", *QUANTILES, "sent p50", "p99"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, latency in rows(result.outcome["measures"]):
         slot, send = latency["from_slot_ms"], latency["from_send_ms"]
         table.add_row(

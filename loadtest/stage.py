@@ -72,7 +72,7 @@ class Stage:
     def cpu_share(self) -> float:
         """Return the share of one core that this process has used since `begin`."""
         took = time.perf_counter() - self._cpu["at"]
-        return round((self.cpu_seconds() - self._cpu["cpu"]) / took, 3) if took > 0 else 0.0
+        return round((self.cpu_seconds() - self._cpu["cpu"]) / took, 3) if took > 1 else 0.0
 
     def progress(self) -> dict[str, Any]:
         """Return how far it is, for the progress line."""
@@ -89,7 +89,8 @@ class Stage:
             for member in self.plan.members
         }
         outcome = {
-            "start": self.start, "took_seconds": round(self.now(), 2), "generator_cpu_share": self.cpu_share(),
+            "start": self.start, "took_seconds": round(self.measures.last, 2),
+            "generator_cpu_share": self.cpu_share(),
             "measures": self.measures.close(),
             "accounts": [members[number] | account.close() for number, account in self.accounts.items()],
         }  # fmt: skip
