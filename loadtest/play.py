@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 from rich.console import Console
 from rich.status import Status
 
@@ -96,17 +97,19 @@ def play(
     scenario = SCENARIOS[settings.scenario]
     pause = Pause(settings, site.proxy) if scenario.pauses_database and site.proxy else None
     began, before = time.monotonic(), cpu_seconds(site.pids)
+    psutil.cpu_percent()  # begins to count
     generator = Generator(plan, directory, report, page)
     try:
         with ProgressLine(settings, console) as line:
             interrupted = listen(generator, line, pause)
         after, took = cpu_seconds(site.pids), time.monotonic() - began
+        busy = round(psutil.cpu_percent() / 100, 3)
         outcome = generator.outcome()
     finally:
         generator.close()
         if pause and site.proxy:
             site.proxy.mend()
-    outcome["interrupted"] = interrupted
+    outcome |= {"interrupted": interrupted, "machine_busy": busy}
     outcome["cpu_shares"] = {name: round((after[name] - before[name]) / took, 3) for name in after}
     outcome["started_at"] = datetime.fromtimestamp(outcome["start"], UTC).isoformat(timespec="seconds")
     return outcome

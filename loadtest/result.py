@@ -67,7 +67,7 @@ class Result:
             "samples_per_second": round(self.conservation.totals["rows"] / took, 1) if took else 0,
             **measures,
             "generator": {"cpu_share": outcome["generator_cpu_share"], "doubts": self.doubts},
-            "cpu_shares": outcome["cpu_shares"],
+            "cpu_shares": outcome["cpu_shares"], "machine_busy": outcome["machine_busy"],
             "conservation": self.conservation.as_json(), "rollups": rollup_check.as_json(self.rollups),
         }  # fmt: skip
 

@@ -75,7 +75,8 @@ def facts(kept: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         f"generator: woke p50 {lateness.get('p50')} / p99 {lateness.get('p99')} ms after the slot, "
-        f"{kept['generator']['cpu_share']:.0%} of a core; " + counts(kept["cpu_shares"], "{:.0%}")
+        f"{kept['generator']['cpu_share']:.0%} of a core; {counts(kept['cpu_shares'], '{:.0%}')}; all cores together "
+        f"{kept['machine_busy']:.0%} busy"
     )
 
 
@@ -86,4 +87,4 @@ def counts(values: dict[str, Any], form: str = "{:,}") -> str:
 
 def text(value: float | None) -> str:
     """Return a latency for the table."""
-    return "" if value is None else f"{value:,.1f}"
+    return "" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
