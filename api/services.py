@@ -26,7 +26,9 @@ from ingest.writer import Writer
 log = logging.getLogger(__name__)
 
 START_ATTEMPTS = 30  # a database that starts together with the server needs a moment
-COPY_TIMEOUT_SECONDS = 60.0
+# Together below the 30 s after which agents hang up: a database that is silent must be told to them (503, Retry-After)
+# while they listen, or each gives up in its own time and sends again what may yet be committed.
+COPY_TIMEOUT_SECONDS = 20.0
 CONNECT_TIMEOUT_SECONDS = 5.0
 
 
