@@ -58,7 +58,7 @@ def call(
 def read(response: Any) -> Answer:
     """Return what a response of Locust's client says; never raises."""
     if not response.status_code:
-        return Answer(0, type(response.error).__name__)
+        return Answer(0, type(getattr(response.error, "original", None) or response.error).__name__)
     try:
         content = orjson.loads(response.content or b"null")
     except (ValueError, OSError):
