@@ -39,6 +39,7 @@ class Conservation:
 
     totals: dict[str, Any]
     faults: list[AgentFault]
+    worst: dict[str, Any]  # the agent whose rows differ most from what they should be, of those the one that sent most
 
     @property
     def holds(self) -> bool:
@@ -48,7 +49,10 @@ class Conservation:
     def as_json(self) -> dict[str, Any]:
         """Return it for the result file."""
         named = [{"name": fault.name, "agent_id": fault.agent_id, "why": list(fault.why)} for fault in self.faults]
-        return {"holds": self.holds, "totals": self.totals, "faulty_agents": len(named), "first_faults": named[:NAMED]}
+        return {
+            "holds": self.holds, "totals": self.totals, "worst_agent": self.worst,
+            "faulty_agents": len(named), "first_faults": named[:NAMED],
+        }  # fmt: skip
 
 
 async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[Numbers]) -> Conservation:
@@ -60,7 +64,8 @@ async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[
         why = faults_of(account, found[account["agent_id"]])
         if why:
             faults.append(AgentFault(account["name"], account["agent_id"], tuple(why)))
-    return Conservation(totals_of(accounts, sum(row["rows"] for row in found.values())), faults)
+    totals = totals_of(accounts, sum(row["rows"] for row in found.values()))
+    return Conservation(totals, faults, worst_of(accounts, found))
 
 
 def faults_of(account: Numbers, row: Numbers) -> list[str]:
@@ -89,6 +94,14 @@ def totals_of(accounts: Sequence[Numbers], rows: int) -> dict[str, Any]:
     names = ("sent", "accepted", "duplicates", "unsure", "waiting")
     totals: dict[str, Any] = {name: sum(account[name] for account in accounts) for name in names}
     return totals | {"rejected": sum(rejected.values()), "rejected_by_code": dict(rejected), "rows": rows}
+
+
+def worst_of(accounts: Sequence[Numbers], found: Mapping[str, Numbers]) -> dict[str, Any]:
+    """Return the numbers of the agent whose rows differ most from what they should be."""
+    rows = {account["agent_id"]: found[account["agent_id"]]["rows"] for account in accounts}
+    worst = max(accounts, key=lambda one: (abs(rows[one["agent_id"]] - one["stored"]), one["sent"]))
+    names = ("name", "sent", "accepted", "duplicates", "rejected", "unsure", "stored")
+    return {name: worst[name] for name in names} | {"rows": rows[worst["agent_id"]]}
 
 
 async def sample_range(connection: asyncpg.Connection, ids: Sequence[UUID]) -> tuple[datetime, datetime] | None:

@@ -48,15 +48,16 @@ class Generator:
             "--spawn-rate", str(users), "--html", str(report), "--only-summary", "--loglevel", "WARNING",
         ]  # fmt: skip
         command += ["--web-host", page.host, "--web-port", str(page.port)] if page else ["--headless"]
-        self._process = subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._log.open("wb"),
-            env=os.environ | {PLAN_VARIABLE: str(plan_file)},
-            start_new_session=True,
-            text=True,
-        )
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=os.environ | {PLAN_VARIABLE: str(plan_file)},
+                start_new_session=True,
+                text=True,
+            )
 
     def progress(self) -> Iterator[dict[str, Any]]:
         """Yield what it tells, about once a second."""
@@ -85,3 +86,5 @@ class Generator:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
