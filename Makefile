@@ -5,6 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_READY := db/embedded/node_modules/.ready
 
+# What `make load` passes on. Only from make's own command line: a shell may have a HOST or SECONDS of its own.
+given = $(if $(filter command line,$(origin $(1))),--$(2) "$($(1))")
+LOAD = $(call given,SCENARIO,scenario) $(call given,AGENTS,agents) $(call given,SECONDS,seconds) \
+  $(call given,INTERVAL,interval) $(call given,PAUSE,pause) $(call given,HOST,host)
+
 .DEFAULT_GOAL := help
 
 ##@ Use
@@ -25,6 +30,12 @@ test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
 
 bench: setup ## Measure, on an embedded TimescaleDB or on DATABASE_URL; results in loadtest/results
 	$(BIN)/python -m loadtest.bench
+
+load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, HOST)
+	@$(BIN)/python -m loadtest.run $(LOAD)
+
+load-web: setup ## The same with Locust's own page, on http://127.0.0.1:8089
+	@$(BIN)/python -m loadtest.run --web $(LOAD)
 
 check: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -63,4 +74,4 @@ $(NODE_READY): db/embedded/package-lock.json
 	npm ci --prefix db/embedded --no-fund --no-audit --loglevel=error
 	@touch $@
 
-.PHONY: demo serve worker setup test bench check format lock clean-demo clean help
+.PHONY: demo serve worker setup test bench load load-web check format lock clean-demo clean help

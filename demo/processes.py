@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, ClassVar
 
+import httpx
+
 from db.errors import RtsError
 
 STOP_SECONDS = 30.0
@@ -53,6 +55,10 @@ class Processes:
                 lines = "\n".join(log.read_text().splitlines()[-5:])
                 raise DemoFailedError(f"{name} ended with status {process.returncode}; the end of {log}:\n{lines}")
 
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of those that run, by name."""
+        return {name: process.pid for name, process, _ in self._running}
+
     def stop(self) -> None:
         """End all, the last started first; one that doesn't end in half a minute is killed."""
         while self._running:
@@ -63,7 +69,17 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdin:
+                process.stdin.close()
             log.close()
+
+
+def is_up(base_url: str) -> bool:
+    """Tell whether the server answers that it is well."""
+    try:
+        return httpx.get(f"{base_url}/api/health", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def wait_until(answers: Callable[[], bool], processes: Processes, seconds: float) -> None:

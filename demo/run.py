@@ -32,7 +32,7 @@ from db.migrations.run import upgrade
 from demo.businesses import BUSINESSES, create_businesses, employee_id
 from demo.credentials import Credentials, DemoTenant, load_agents
 from demo.fleet import SAMPLE_EVERY, Fleet, Loaded
-from demo.processes import Processes, wait_until
+from demo.processes import Processes, is_up, wait_until
 from demo.summary import machine_id, show_live, show_summary
 from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
@@ -244,11 +244,3 @@ async def live(
         if deadline is not None:
             pause = max(0.0, min(pause, deadline - asyncio.get_running_loop().time()))
         await asyncio.sleep(pause)
-
-
-def is_up(base_url: str) -> bool:
-    """Tell whether the server answers that it is well."""
-    try:
-        return httpx.get(f"{base_url}/api/health", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False

@@ -4,24 +4,17 @@ import asyncio
 import json
 import os
 import platform
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
-import psycopg
 import typer
-from psycopg import sql
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.engine import make_url
 
-from db.embedded.server import EmbeddedServer
 from db.migrations.run import upgrade
 from loadtest.alert_pass import measure
+from loadtest.databases import fresh_database
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -35,13 +28,13 @@ def main(
     Example: DATABASE_URL=postgresql://… python -m loadtest.bench --businesses 1000
     """
     console = Console()
-    with fresh_database() as (dsn, server), console.status(f"Filling a fleet of {businesses * devices:,} devices …"):
-        upgrade(dsn)
-        result = asyncio.run(measure(dsn, businesses, devices))
-    result["machine"] = {"server": server, "cores": os.cpu_count(), "machine": platform.machine()}
+    with fresh_database() as database, console.status(f"Filling a fleet of {businesses * devices:,} devices …"):
+        upgrade(database.dsn)
+        result = asyncio.run(measure(database.dsn, businesses, devices))
+    result["machine"] = {"server": database.kind, "cores": os.cpu_count(), "machine": platform.machine()}
     result["at"] = datetime.now(UTC).isoformat(timespec="seconds")
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"alert-pass-{server}.json"
+    path = RESULTS / f"alert-pass-{database.kind}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
     console.print(table_of(result))
     console.print(
@@ -56,23 +49,6 @@ def table_of(result: dict[str, Any]) -> Table:
     for row in result["results"]:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
     return table
-
-
-@contextmanager
-def fresh_database() -> Iterator[tuple[str, str]]:
-    """Yield the URL of an empty database and what it is on: a new one on DATABASE_URL's server, or an embedded one."""
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        with tempfile.TemporaryDirectory() as directory, EmbeddedServer(Path(directory) / "timescaledb") as server:
-            yield server.dsn, "embedded"
-        return
-    name = f"rts_bench_{uuid4().hex[:8]}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield make_url(url).set(database=name).render_as_string(hide_password=False), "server"
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,12 @@ import asyncpg
 import httpx
 import pytest
 
+from agent.client import TIMEOUT_SECONDS
 from api.app import Application
+from api.services import CONNECT_TIMEOUT_SECONDS, COPY_TIMEOUT_SECONDS
 from db.clock import utc_now
 from db.settings import Settings
+from loadtest.proxy import DatabaseProxy as SilentProxy
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.whole.processes import ServerProcess, running_server
@@ -150,6 +153,28 @@ async def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_i
     assert (await client.get("/api/health")).status_code == 200
     query = "SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1"
     assert await pool.fetchval(query, cut_off.agent_id) == 2
+
+
+async def test_a_silent_database_is_told_to_the_agents_while_they_listen(
+    database: str, settings: Settings, make_device: MakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert COPY_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS < TIMEOUT_SECONDS
+    monkeypatch.setattr("api.services.COPY_TIMEOUT_SECONDS", 1.0)
+    with SilentProxy(database) as silent:
+        application = Application(settings.model_copy(update={"database_url": silent.dsn}))
+        async with application.web.router.lifespan_context(application.web):
+            transport = httpx.ASGITransport(app=application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                device = await make_device()
+                device.client = client
+                await device.accepted(sample(SECOND, cpu_percent=1))  # opens the writer's connection
+                silent.freeze()
+                answer = await asyncio.wait_for(device.send(sample(2 * SECOND, cpu_percent=2)), 10)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
+                assert int(answer.headers["Retry-After"]) > 0
+                silent.mend()
+                receipt = await device.accepted(sample(2 * SECOND, cpu_percent=2))
+                assert receipt["accepted"] + receipt["duplicates"] == 1
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_as_duplicates(proxy: DatabaseProxy, cut_off: Device) -> None:

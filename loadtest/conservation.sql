@@ -1,0 +1,56 @@
+-- What the database holds after a run, to be compared with what the agents were told.
+
+-- count_rows --
+-- Rows of each device, the sum of their times (ms since 2020) and of their CPU (tenths of a percent). $1 devices.
+SELECT u.id::text AS agent_id, count(m.collected_at) AS rows,
+       COALESCE(sum(extract(epoch FROM m.collected_at - timestamptz '2020-01-01T00:00:00Z') * 1000), 0)::bigint
+           AS times_sum,
+       COALESCE(sum(round(m.cpu_percent * 10)), 0)::bigint AS tenths_sum
+FROM unnest($1::uuid[]) AS u (id) LEFT JOIN agent_metrics m ON m.agent_device_id = u.id
+GROUP BY u.id
+
+-- sample_range --
+-- The oldest and the newest sample of these devices, null without any. $1 devices.
+SELECT min(collected_at) AS oldest, max(collected_at) AS newest FROM agent_metrics WHERE agent_device_id = ANY ($1)
+
+-- compare_rollups --
+-- For each level, how many buckets of these devices raw samples make, and how many differ from what is rolled up:
+-- missing, too many, or with another count, sum, least, greatest or growth. $1 devices, $2 levels, $3 widths,
+-- $4 the end of what is rolled up, for each level.
+WITH levels AS (
+    SELECT * FROM unnest($2::text[], $3::interval[], $4::timestamptz[]) AS l (level, width, until)
+), raw AS (
+    SELECT l.level, m.agent_device_id, time_bucket(l.width, m.collected_at) AS bucket, count(*) AS samples,
+           sum(m.cpu_percent) AS total, min(m.cpu_percent) AS least, max(m.cpu_percent) AS greatest,
+           counter_increase(m.network_rx_bytes::double precision, m.network_rx_bytes::double precision, 0
+                            ORDER BY m.collected_at) AS growth
+    FROM agent_metrics m JOIN levels l ON m.collected_at < l.until
+    WHERE m.agent_device_id = ANY ($1::uuid[])
+    GROUP BY 1, 2, 3
+), rolled AS (
+    SELECT '5m' AS level, agent_device_id, bucket, sample_count, cpu_percent_sum, cpu_percent_min, cpu_percent_max,
+           network_rx_bytes_increase
+    FROM agent_metrics_5m
+    UNION ALL
+    SELECT '1h', agent_device_id, bucket, sample_count, cpu_percent_sum, cpu_percent_min, cpu_percent_max,
+           network_rx_bytes_increase
+    FROM agent_metrics_1h
+    UNION ALL
+    SELECT '1d', agent_device_id, bucket, sample_count, cpu_percent_sum, cpu_percent_min, cpu_percent_max,
+           network_rx_bytes_increase
+    FROM agent_metrics_1d
+), ours AS (
+    SELECT r.* FROM rolled r JOIN levels l USING (level)
+    WHERE r.agent_device_id = ANY ($1::uuid[]) AND r.bucket < l.until
+)
+SELECT level, count(raw.bucket) AS buckets,
+       count(*) FILTER (WHERE raw.samples IS DISTINCT FROM o.sample_count
+                           OR raw.least IS DISTINCT FROM o.cpu_percent_min
+                           OR raw.greatest IS DISTINCT FROM o.cpu_percent_max
+                           OR (raw.total IS NULL) <> (o.cpu_percent_sum IS NULL)
+                           OR abs(raw.total - o.cpu_percent_sum) > 1e-6 * greatest(1, abs(raw.total))
+                           OR (raw.growth IS NULL) <> (o.network_rx_bytes_increase IS NULL)
+                           OR abs(raw.growth - o.network_rx_bytes_increase) > 1e-6 * greatest(1, abs(raw.growth))
+                       ) AS differing
+FROM raw FULL JOIN ours o USING (level, agent_device_id, bucket)
+GROUP BY level

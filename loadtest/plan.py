@@ -1,0 +1,78 @@
+"""The plan of a run: its settings, who takes part, and where; one JSON file that the generator reads."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+PLAN_VARIABLE = "RTS_LOAD_PLAN"  # where the generator finds the file
+AGENTS_PER_TENANT, FEWEST_TENANTS = 50, 3
+
+ScenarioName = Literal[
+    "steady", "reconnect-storm", "laptop-return", "retry-storm", "clock-chaos", "poison-tenant", "database-pause"
+]
+PauseName = Literal["cut", "freeze"]  # connections are broken and refused; or they stay open, but nothing passes
+
+
+class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
+    """What a run is asked for; all of it stands in its result. Times in seconds."""
+
+    scenario: ScenarioName = "steady"
+    agents: int = 500
+    seconds: float = 60  # how long uploads, heartbeats and reads are due
+    intervals: tuple[float, ...] = (60, 300)  # of uploads and heartbeats; the agents take turns with them
+    dashboards: int = 10  # people who look at charts
+    dashboard_interval: float = 2  # each of them reads something this often
+    backlog_hours: float = 24  # of reconnect-storm
+    backlog_days: float = 21  # of laptop-return
+    laptop_every: int = 10  # laptop-return: each so-manieth agent was away
+    poison_interval: float = 1  # poison-tenant: each of its agents sends something hostile this often
+    pause_after: float = 5  # database-pause: when it begins
+    pause: float = 60  # … and how long it lasts
+    pause_how: PauseName = "cut"
+    drain: float = 180  # how long after the last slot retries may go on
+    seed: int = 1
+
+    @property
+    def tenants(self) -> int:
+        """How many businesses the agents belong to, in turn; number 0 is the poisonous one."""
+        return max(FEWEST_TENANTS, self.agents // AGENTS_PER_TENANT)
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A simulated agent: registered, with a token of its own."""
+
+    number: int
+    name: str
+    agent_id: str
+    token: str
+    tenant: int
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """Somebody with a dashboard: a user of a business, or an employee."""
+
+    token: str
+    live: list[str]  # agent ids of devices that upload
+    charted: list[str]  # … and of devices with a week of history
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that the generator needs."""
+
+    settings: LoadSettings
+    host: str
+    base: float  # Unix seconds, a whole minute before the start: backlogs end before it
+    members: list[Member]
+    viewers: list[Viewer]
+    outcome: str  # the file for the accounts and measurements
+
+    def save(self, path: Path) -> None:
+        """Write the file; it holds tokens, so only its owner may read it."""
+        path.touch(mode=0o600)
+        path.write_bytes(msgspec.json.encode(self))
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan."""
+    return msgspec.json.decode(path.read_bytes(), type=Plan)

@@ -1,0 +1,60 @@
+"""Whole runs, small ones: Locust against a server of their own, and a check that a broken database does not pass."""
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+
+from loadtest.plan import LoadSettings
+from loadtest.play import play
+from loadtest.result import Result, exit_status
+from loadtest.run import check
+from loadtest.screen import show
+from loadtest.site import own_site
+
+SMALL = LoadSettings(scenario="retry-storm", agents=12, seconds=3, intervals=(1.5, 3), dashboards=2)
+
+
+def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -> None:
+    with own_site(tmp_path, proxied=False) as site:
+        outcome = play(site, SMALL, tmp_path, tmp_path / "report.html", Console(file=io.StringIO()))
+        site.stop()
+        accounts = outcome["accounts"]
+        good = Result(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
+        victim = accounts[5]["agent_id"]
+        with psycopg.connect(site.dsn, autocommit=True) as connection:
+            deleted = connection.execute("DELETE FROM agent_metrics WHERE agent_device_id = %s", [victim]).rowcount
+        broken = Result(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
+    totals = good.conservation.totals
+    assert (good.faults, exit_status(good), totals["sent"], totals["rows"]) == ([], 0, 18, 18)
+    assert outcome["measures"]["dropped"] == 18
+    assert exit_status(broken) == 1
+    assert (broken.conservation.worst["name"], broken.conservation.worst["rows"]) == ("load-00005", 0)
+    assert [(fault.name, fault.agent_id) for fault in broken.conservation.faults] == [("load-00005", victim)]
+    screen = io.StringIO()
+    show(broken, Console(file=screen, width=200))
+    assert f"load-00005 ({victim}): {deleted} samples should be in the database, 0 are" in screen.getvalue()
+
+
+def test_the_command_writes_its_result_with_the_settings_inside(tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "loadtest.run", "--scenario", "poison-tenant", "--agents", "12", "--seconds", "4",
+        "--interval", "2", "--dashboards", "2", "--results", str(tmp_path),
+    ]  # fmt: skip
+    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(next(tmp_path.glob("poison-tenant-*.json")).read_text())
+    assert result["settings"]["agents"] == 12
+    assert result["machine"]["cores"] >= 1
+    assert result["conservation"]["holds"]
+    assert result["rollups"]["equal"]
+    assert result["uploads"]["others"]["from_slot_ms"]["count"] == 16
+    assert result["uploads"]["poison"]["from_slot_ms"]["count"] == 16
+    assert result["heartbeats"]["from_slot_ms"]["count"] == 24
+    assert result["reads"]

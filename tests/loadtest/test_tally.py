@@ -1,0 +1,101 @@
+"""An agent's account: whatever the order of answers, its numbers add up, and the check finds what doesn't."""
+
+from array import array
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest.conservation import faults_of
+from loadtest.parcels import Parcel
+from loadtest.tally import Account
+
+uploads = st.lists(st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=8), max_size=8)
+
+
+class Server:
+    """What the product promises: a sample once, the first one stays, a faulty one never."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, int] = {}
+
+    def take(self, parcel: Parcel) -> dict[str, Any]:
+        new = 0
+        for index in range(parcel.size):
+            if index not in parcel.expected and parcel.times[index] not in self.rows:
+                self.rows[parcel.times[index]] = parcel.tenths[index]
+                new += 1
+        rejected = [{"index": index, "code": code} for index, code in parcel.expected.items()]
+        duplicates = parcel.size - new - len(rejected)
+        return {"received": parcel.size, "accepted": new, "duplicates": duplicates, "rejected": rejected}
+
+    def row(self) -> dict[str, int]:
+        return {
+            "rows": len(self.rows), "times_sum": sum(self.rows), "tenths_sum": sum(self.rows.values())
+        }  # fmt: skip
+
+
+def parcel_of(samples: list[tuple[int, bool]], salt: int) -> Parcel:
+    expected = {index: "wrong_type" for index, (_, good) in enumerate(samples) if not good}
+    times = array("q", [ms for ms, _ in samples])
+    return Parcel(b"", times, array("h", [(ms * 7 + salt) % 1001 for ms, _ in samples]), expected=expected)
+
+
+def play(uploads: list[list[tuple[int, bool]]], lost: set[int]) -> tuple[Account, Server]:
+    """Send uploads; the answers of those in `lost` don't arrive, and they are sent again."""
+    account, server = Account(), Server()
+    for number, samples in enumerate(uploads):
+        parcel = parcel_of(samples, number)
+        if number in lost:
+            server.take(parcel)
+            account.lose(parcel)
+        account.receive(parcel, server.take(parcel))
+    return account, server
+
+
+@given(uploads=uploads, lost=st.sets(st.integers(0, 7)))
+def test_an_honest_server_passes_whatever_is_sent_twice_lost_or_faulty(
+    uploads: list[list[tuple[int, bool]]], lost: set[int]
+) -> None:
+    account, server = play(uploads, lost)
+    assert faults_of(account.close(), server.row()) == []
+
+
+@given(uploads=uploads.filter(bool), lost=st.sets(st.integers(0, 7)), data=st.data())
+def test_a_lost_a_doubled_and_a_changed_row_are_found(
+    uploads: list[list[tuple[int, bool]]], lost: set[int], data: st.DataObject
+) -> None:
+    account, server = play(uploads, lost)
+    if not server.rows:
+        return
+    ms = data.draw(st.sampled_from(sorted(server.rows)))
+    value = server.rows.pop(ms)
+    assert faults_of(account.close(), server.row())
+    server.rows[ms + 1000] = value
+    assert any("others" in fault for fault in faults_of(account.close(), server.row()))
+    del server.rows[ms + 1000]
+    server.rows[ms] = value + 1
+    assert any("others" in fault for fault in faults_of(account.close(), server.row()))
+    server.rows[ms], server.rows[ms + 1000] = value, 0
+    assert faults_of(account.close(), server.row())
+
+
+def test_rows_that_nobody_called_accepted_are_found_although_they_are_there() -> None:
+    account, server = play([[(1, True)], [(2, True)]], set())
+    account.accepted -= 1
+    account.duplicates += 1
+    assert any("whose answer was lost" in fault for fault in faults_of(account.close(), server.row()))
+
+
+def test_an_answer_that_is_not_what_it_should_be_is_a_fault() -> None:
+    account = Account()
+    parcel = parcel_of([(1, True)], 0)
+    account.receive(parcel, {"received": 2, "accepted": 1, "duplicates": 0, "rejected": []})
+    account.refuse(parcel, "500 internal")
+    assert len(account.faults) == 2
+
+
+def test_samples_without_an_answer_fail_the_check() -> None:
+    account, server = play([[(1, True)]], set())
+    account.waiting = 3
+    assert faults_of(account.close(), server.row()) == ["3 samples weren't answered before the run ended"]
