@@ -34,16 +34,12 @@ from ingest.writer import Writer
 log = logging.getLogger(__name__)
 
 START_ATTEMPTS = 30  # a database that starts together with the server needs a moment
-<<<<<<< HEAD
-COPY_TIMEOUT_SECONDS = 60.0
 # The writer's statements have one good plan each, by primary key, and to plan touch_devices takes 1.7 ms: as long as to
 # run it for 40 devices.
 WRITER_SETTINGS = {"application_name": "rts-agents ingest", "plan_cache_mode": "force_generic_plan"}
-=======
 # Together below the 30 s after which agents hang up: a database that is silent must be told to them (503, Retry-After)
 # while they listen, or each gives up in its own time and sends again what may yet be committed.
 COPY_TIMEOUT_SECONDS = 20.0
->>>>>>> load
 CONNECT_TIMEOUT_SECONDS = 5.0
 
 
