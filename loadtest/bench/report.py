@@ -1,0 +1,36 @@
+"""What a benchmark found, as JSON with its settings and the machine, and as a table on screen."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.machine import describe_machine
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+async def write_result(connection: asyncpg.Connection, name: str, kind: str, result: dict[str, Any]) -> Path:
+    """Write `loadtest/results/<name>-<kind>.json` and return its path; `kind` is `embedded` or `server`."""
+    described = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": await describe_machine(connection)}
+    path = RESULTS / f"{name}-{kind}.json"
+    RESULTS.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result | described, indent=2) + "\n")
+    return path
+
+
+def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table, their keys as its head."""
+    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(shown(value) for value in row.values()))
+    console.print(table)
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it."""
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
