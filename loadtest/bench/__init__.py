@@ -1,1 +1,1 @@
-"""Benchmarks, each as a ratio measured in one run: `make bench`. Start with `__main__.py`; `report.py` writes results."""
+"""Benchmarks, each a ratio measured in one run (`make bench`): `__main__.py` lists them, `report.py` keeps results."""
