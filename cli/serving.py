@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from api.app import Application
+from api.corked import CorkedProtocol
 from api.live.socketio import PING_SECONDS
 from api.live.sockets import MOST_BYTES
 from cli.garbage import spare_the_collector
@@ -62,7 +63,8 @@ def serve_with_siblings(settings: Settings, host: str, port: int) -> None:
 def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     """Return what uvicorn is told either way."""
     return {
-        "host": host, "port": port, "loop": "uvloop", "http": "httptools", "access_log": False, "server_header": False,
+        "host": host, "port": port, "loop": "uvloop", "http": CorkedProtocol, "access_log": False,
+        "server_header": False,
         "ws": "websockets-sansio", "ws_max_size": MOST_BYTES, "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS, "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies, "log_config": None,

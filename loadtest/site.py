@@ -56,12 +56,19 @@ def own_site(directory: Path, *, proxied: bool) -> Iterator[Site]:
 
 
 @contextmanager
-def running(directory: Path, keys: Path, database: Database, proxy: DatabaseProxy | None) -> Iterator[Site]:
-    """Yield a site whose server and worker run."""
+def running(
+    directory: Path,
+    keys: Path,
+    database: Database,
+    proxy: DatabaseProxy | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Site]:
+    """Yield a site whose server and worker run, with settings (`RTS_…`) of their own."""
     port = free_port()
     host = f"http://127.0.0.1:{port}"
     environment = {
-        "DATABASE_URL": proxy.dsn if proxy else database.dsn, "RTS_KEYS_FILE": str(keys), "RTS_PUBLIC_URL": host
+        "DATABASE_URL": proxy.dsn if proxy else database.dsn, "RTS_KEYS_FILE": str(keys), "RTS_PUBLIC_URL": host,
+        **(settings or {}),
     }  # fmt: skip
     processes = Processes(directory, environment)
     try:

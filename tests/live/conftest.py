@@ -7,6 +7,7 @@ import pytest
 import uvicorn
 
 from api.app import Application
+from api.corked import CorkedProtocol
 from api.live.sockets import MOST_BYTES
 from tests.live.sockets import Socket, SocketIo
 from tests.whole.processes import free_port
@@ -20,8 +21,8 @@ async def live_port(application: Application) -> AsyncIterator[int]:
     """The port of the started application."""
     port = free_port()
     config = uvicorn.Config(
-        application, port=port, lifespan="off", ws="websockets-sansio", ws_max_size=MOST_BYTES, log_config=None,
-        timeout_graceful_shutdown=5,
+        application, port=port, lifespan="off", http=CorkedProtocol, ws="websockets-sansio",
+        ws_max_size=MOST_BYTES, log_config=None, timeout_graceful_shutdown=5,
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

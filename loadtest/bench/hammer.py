@@ -1,0 +1,184 @@
+"""The client of the upload benchmarks: a process of its own that does little more than write and read sockets.
+
+Closed: each connection sends its next upload when it has the answer; that finds the most a server can take. Open:
+uploads are due at fixed times, whatever the server does, and latency counts from there; that finds what agents feel.
+Bodies are filled in from a template, and of an answer only the status and the length are looked at.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import uvloop
+
+SAMPLES = 5
+SAMPLE = (
+    b'{"collected_at":"%s","cpu_percent":23.5,"memory_used_gb":7.25,"memory_percent":45.3,"disk_used_gb":120.5,'
+    b'"disk_percent":61.2,"load_average":[0.52,0.61,0.55],"uptime_seconds":123456,"network_rx_bytes":9876543210,'
+    b'"network_tx_bytes":1234567890,"services":[]}'
+)
+BODY = b'{"metrics":[' + b",".join([SAMPLE] * SAMPLES) + b"]}"
+MARK = b"2026-01-01T00:00:00.000Z"  # as long as every time in a body
+STEP_SECONDS = 0.25  # between an agent's samples: all are recent and none comes twice
+TICK_SECONDS = 0.002  # of the open loop
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What to do: `agents` are ids and tokens; `rate` is uploads a second, None means closed."""
+
+    port: int
+    agents: list[tuple[str, str]]
+    first: float  # Unix seconds of the first sample
+    seconds: float
+    connections: int
+    outcome: str
+    rate: float | None = None
+    rounds_before: int = 0  # uploads that each agent has sent in runs before
+
+
+class Times:
+    """The times of samples as JSON has them, each made once."""
+
+    def __init__(self, first: float) -> None:
+        self._first = datetime.fromtimestamp(first, UTC)
+        self._made: list[bytes] = []
+
+    def of(self, number: int) -> bytes:
+        """Return the time of every agent's sample of this number."""
+        while len(self._made) <= number:
+            at = self._first + timedelta(seconds=STEP_SECONDS * len(self._made))
+            self._made.append(at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode())
+        return self._made[number]
+
+
+class Hammer:
+    """Requests in turn of all agents, and what became of them."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        self.latencies: list[float] = []
+        self.failed: dict[str, int] = {}
+        self.over = False
+        self._times = Times(orders.first)
+        self._heads = [head_of(agent_id, token, orders.port) for agent_id, token in orders.agents]
+        self._next = orders.rounds_before * len(self._heads)
+
+    def request(self) -> bytes:
+        """Return the next agent's next upload."""
+        round_, agent = divmod(self._next, len(self._heads))
+        self._next += 1
+        times = tuple(self._times.of(round_ * SAMPLES + number) for number in range(SAMPLES))
+        return self._heads[agent] + BODY % times
+
+    def take(self, status: bytes, began: float) -> None:
+        """Note an answer."""
+        self.latencies.append(time.perf_counter() - began)
+        if status != b"200":
+            self.failed[status.decode()] = self.failed.get(status.decode(), 0) + 1
+
+
+def head_of(agent_id: str, token: str, port: int) -> bytes:
+    """Return the head of an agent's requests."""
+    length = len(BODY % ((MARK,) * SAMPLES))
+    return (
+        f"POST /api/agents/{agent_id}/metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection; `done` is called with it when an answer is complete."""
+
+    def __init__(self, hammer: Hammer, done: Any) -> None:
+        self._hammer = hammer
+        self._done = done
+        self._began = 0.0
+        self._read = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first request."""
+        self._transport: Any = transport
+
+    def send(self, began: float) -> None:
+        """Send the next upload, whose latency counts from `began`."""
+        self._began = began
+        self._transport.write(self._hammer.request())
+
+    def data_received(self, data: bytes) -> None:
+        """Take an answer once it is complete."""
+        data = self._read + data
+        head = data.find(b"\r\n\r\n")
+        at = data.find(b"ontent-length: ")
+        if head < 0 or len(data) < head + 4 + int(data[at + 15 : data.index(b"\r", at)]):
+            self._read = data
+            return
+        self._read = b""
+        self._hammer.take(data[9:12], self._began)
+        self._done(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Note a connection that the server has closed."""
+        if not self._hammer.over:
+            self._hammer.failed["closed"] = self._hammer.failed.get("closed", 0) + 1
+
+
+async def closed(hammer: Hammer) -> None:
+    """Keep every connection busy."""
+
+    def again(connection: Connection) -> None:
+        if not hammer.over:
+            connection.send(time.perf_counter())
+
+    for connection in await connect(hammer, again):
+        connection.send(time.perf_counter())
+    await asyncio.sleep(hammer.orders.seconds)
+
+
+async def opened(hammer: Hammer, rate: float) -> None:
+    """Send at fixed times; one that finds all connections busy waits, and the wait counts."""
+    idle: deque[Connection] = deque()
+    idle.extend(await connect(hammer, idle.append))
+    begin, sent = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - begin) < hammer.orders.seconds:
+        while sent < elapsed * rate and idle:
+            idle.popleft().send(begin + sent / rate)
+            sent += 1
+        await asyncio.sleep(TICK_SECONDS)
+    await asyncio.sleep(1)
+
+
+async def connect(hammer: Hammer, done: Any) -> list[Connection]:
+    """Open all connections."""
+    loop = asyncio.get_running_loop()
+    opened = []
+    for _ in range(hammer.orders.connections):
+        _, protocol = await loop.create_connection(lambda: Connection(hammer, done), "127.0.0.1", hammer.orders.port)
+        opened.append(protocol)
+    return opened
+
+
+async def main(orders: Orders) -> dict[str, Any]:
+    """Carry out the orders; latencies in milliseconds."""
+    hammer = Hammer(orders)
+    before = psutil.Process().cpu_times()
+    await (closed(hammer) if orders.rate is None else opened(hammer, orders.rate))
+    hammer.over = True
+    after = psutil.Process().cpu_times()
+    latencies = sorted(hammer.latencies)
+    return {
+        "answers": len(latencies), "failed": hammer.failed, "per_second": round(len(latencies) / orders.seconds, 1),
+        "cpu": round((after.user + after.system - before.user - before.system) / orders.seconds, 2),
+        **{f"p{q}_ms": round(1000 * latencies[int(len(latencies) * q / 100)], 1) for q in (50, 99) if latencies},
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    given = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Orders)
+    Path(given.outcome).write_text(json.dumps(uvloop.run(main(given))))

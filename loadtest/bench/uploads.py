@@ -1,0 +1,133 @@
+"""Durable uploads a second, of five samples each, beside the same HTTP server that answers without any work.
+
+Both take turns, several times in one run; the figure is the ratio of the medians. Whether the client is what bounds it
+is told by its CPU: below 1.0 it waits for the server.
+"""
+
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+
+from db.clock import utc_now
+from db.pools import SERVER_SETTINGS
+from loadtest.bench.report import show
+from loadtest.bench.uploaders import Client, add_agents, bench_site, cpu_of, postmaster_pid
+from loadtest.databases import Database
+from loadtest.site import free_port
+
+SECONDS, ROUNDS, AGENTS = 6.0, 3, 2000
+CONNECTIONS = (64, 256)
+WORKERS = (1, 2)
+
+
+async def run(database: Database, console: Console) -> dict[str, Any]:
+    """Measure every number of processes and connections; returns settings, a row for each, and the best ratio."""
+    rows: list[dict[str, Any]] = []
+    with TemporaryDirectory() as directory:
+        for workers in WORKERS:
+            rows += await of_workers(database, workers, Path(directory), console)
+    show(console, "Durable uploads of five samples", rows)
+    settings = {
+        "seconds": SECONDS, "rounds": ROUNDS, "agents": AGENTS, "samples": 5, "connections": CONNECTIONS,
+        "server_processes": WORKERS,
+    }  # fmt: skip
+    return {"settings": settings, "results": rows, "best_ratio": max(row["ratio"] for row in rows)}
+
+
+async def of_workers(database: Database, workers: int, directory: Path, console: Console) -> list[dict[str, Any]]:
+    """Measure with one number of server processes."""
+    with bench_site(database, workers) as site, bare_server(workers) as bare:
+        connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
+        client = Client(await add_agents(connection, site, AGENTS, utc_now()), directory)
+        port, pids = int(site.host.rpartition(":")[2]), {"server": site.pids["serve"]}
+        postmaster = postmaster_pid(database)
+        if postmaster:
+            pids["database"] = postmaster
+        rows = []
+        for connections in CONNECTIONS:
+            with console.status(f"{workers} processes, {connections} connections …"):
+                both = partial(in_turn, client, bare, port, pids, connections)
+                rows.append(row_of(workers, connections, [both() for _ in range(ROUNDS)]))
+        await connection.close()
+    return rows
+
+
+def in_turn(
+    client: Client, bare: "Bare", port: int, pids: dict[str, int], connections: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure the bare server, then ours."""
+    nothing = measured(partial(client.run, bare.port, SECONDS / 2, connections), {"server": bare.pid})
+    return nothing, measured(partial(client.run, port, SECONDS, connections), pids)
+
+
+def measured(run: Callable[[], dict[str, Any]], pids: dict[str, int]) -> dict[str, Any]:
+    """Return what a run found, with the share of one core that each process used meanwhile."""
+    before, began = {name: cpu_of(pid) for name, pid in pids.items()}, time.perf_counter()
+    found = run()
+    took = time.perf_counter() - began
+    return found | {f"{name}_cpu": round((cpu_of(pid) - before[name]) / took, 2) for name, pid in pids.items()}
+
+
+def row_of(workers: int, connections: int, found: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+    """Return one row of the result, of medians."""
+    bare, durable = ([pair[which] for pair in found] for which in (0, 1))
+
+    def median(of: list[dict[str, Any]], name: str) -> float:
+        return round(float(statistics.median(one.get(name, 0) for one in of)), 2)
+
+    rates = [one["per_second"] for one in durable]
+    return {
+        "processes": workers, "connections": connections, "bare_per_second": median(bare, "per_second"),
+        "durable_per_second": median(durable, "per_second"), "spread": round((max(rates) - min(rates)) / max(rates), 2),
+        "ratio": round(median(durable, "per_second") / median(bare, "per_second"), 2),
+        "p50_ms": median(durable, "p50_ms"), "p99_ms": median(durable, "p99_ms"),
+        "failed": sum(sum(one["failed"].values()) for one in durable),
+        "server_cpu": median(durable, "server_cpu"), "database_cpu": median(durable, "database_cpu"),
+        "client_cpu": median(durable, "cpu"), "bare_server_cpu": median(bare, "server_cpu"),
+        "bare_client_cpu": median(bare, "cpu"),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Where the bare server listens, and its process id."""
+
+    port: int
+    pid: int
+
+
+@contextmanager
+def bare_server(workers: int) -> Iterator[Bare]:
+    """Yield a bare server that accepts connections."""
+    port = free_port()
+    command = [sys.executable, "-m", "loadtest.bench.bare", str(port), str(workers)]
+    process = subprocess.Popen(command)  # noqa: S603
+    try:
+        wait_for(port)
+        yield Bare(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens; raises TimeoutError after 20 seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody listens on port {port}")
