@@ -30,7 +30,10 @@ VALUES: dict[str, list[Any]] = {
 MARKED = {"search", "event_type", "version"}
 NARROWING = ("business_id", "service_location_id", "agent_id", "batch_id", "search")
 # Answers without a text of a business; every other one must show the marker to whom it belongs.
-WITHOUT_TEXT = {"GET /api/health", "GET /api/agents/software-eol", "GET /api/agents/{agent_id}/metrics/history"}
+WITHOUT_TEXT = {
+    "GET /api/health", "GET /api/health/live", "GET /api/health/ready", "GET /api/agents/software-eol",
+    "GET /api/agents/{agent_id}/metrics/history",
+}  # fmt: skip
 GETS = [key for key in WHO if key.startswith("GET ")]
 
 

@@ -80,7 +80,7 @@ async def test_an_upload_shows_in_the_counts(
     assert after["rts_database_up"] == 1
     assert after["rts_rollup_lag_allowed_seconds{5m}"] == 1800
     assert after["rts_devices{offline}"] > 0
-    assert after["rts_database_connections_max"] > after["rts_database_connections"] > 0
+    assert after["rts_database_connections_max"] > after["rts_database_connections"] >= 0  # 0: the embedded server
 
 
 @pytest.mark.parametrize(

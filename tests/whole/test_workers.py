@@ -21,7 +21,7 @@ from tests.whole.processes import METRICS_TOKEN, ServerProcess, free_port, runni
 from tests.whole.proxy import DatabaseProxy
 
 WORKERS, AGENTS, SAMPLES = 3, 36, 5
-PAUSE_SECONDS = 0.2  # between the uploads of an agent: the new processes need the CPU too
+PAUSE_SECONDS = 0.5  # between the uploads of an agent: the new processes need the CPU too
 SECOND = timedelta(seconds=1)
 STARTED = "Application startup complete"
 
