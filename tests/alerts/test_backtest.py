@@ -56,12 +56,13 @@ async def ask(client: httpx.AsyncClient, employee: Employee, **order: Any) -> di
 
 
 async def test_each_threshold_tells_alerts_tickets_and_devices(
-    client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, make_device: MakeDevice, bob: Tenant
+    client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, make_device: MakeDevice, dora: Tenant
 ) -> None:
-    busy, calm = await make_device(bob, "busy"), await make_device(bob, "calm")
+    busy, calm = await make_device(dora, "busy"), await make_device(dora, "calm")
     await days_of(connection, busy, CALM + BUSY + CALM + BUSY + CALM, [], CALM + BUSY + CALM)
     await days_of(connection, calm, [], CALM + [85.0] * 4 + CALM)
-    answer = await ask(client, employee, business_id=str(bob.business_id), conditions=simple(), thresholds=[80, 90, 99])
+    whose = {"business_id": str(dora.business_id)}
+    answer = await ask(client, employee, **whose, conditions=simple(), thresholds=[80, 90, 99])
     counts = [(one["threshold"], one["alerts"], one["tickets"], one["devices"]) for one in answer["outcomes"]]
     assert counts == [(80, 4, 3, 2), (90, 3, 2, 1), (99, 0, 0, 0)]
     at_90 = answer["outcomes"][1]

@@ -15,7 +15,6 @@ import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 
-from agents.tokens import Tokens
 from alerts.evaluate import evaluate
 from alerts.notifications import GATHER, QuietHours, send_due
 from alerts.senders import Mail, Sender, Webhook
@@ -24,7 +23,7 @@ from tests.alerts.scenarios import MINUTE, simple
 from tests.alerts.test_evaluate import Evaluator, busy, connection, evaluator
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
-from tests.people import Tenant, make_tenant
+from tests.people import Tenant
 from tests.whole.processes import free_port
 
 __all__ = ["connection", "evaluator"]  # fixtures
@@ -86,12 +85,6 @@ def mailbox() -> Iterator[tuple[Mailbox, str]]:
 @pytest.fixture
 def senders(mailbox: tuple[Mailbox, str]) -> dict[str, Sender]:
     return {"webhook": Webhook(SECRET, utc_now), "email": Mail(mailbox[1], "rts@msp.example")}
-
-
-@pytest.fixture
-async def dora(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
-    """A tenant for one test."""
-    return await make_tenant(pool, tokens, "Dora")
 
 
 @pytest.fixture
