@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 
 from agents.tokens import Tokens
 from alerts.defaults import DEFAULTS
+from alerts.evaluate import evaluate
 from api.cursors import make_cursor
 from db.clock import utc_now
 from tests.calls import answer_of, error_of
@@ -525,3 +527,26 @@ async def test_every_default_rule_is_one_that_an_employee_could_make(rules: Rule
         made = await rules.make(alice, **default)
         assert made["in_words"]
         assert made["alert_type"] == default["alert_type"]
+
+
+async def test_the_default_rules_hear_of_servers_and_virtual_machines_that_fall_silent_and_of_no_workstation(
+    rules: Rules, pool: asyncpg.Pool, dora: Tenant, make_device: MakeDevice
+) -> None:
+    await rules.call("POST", "defaults", json={"business_id": str(dora.business_id)})
+    types = ("server", "vm", "desktop", "laptop")
+    devices = [await make_device(dora, kind) for kind in types]
+    now = utc_now()
+    query = "UPDATE agent_devices SET device_type = $2, last_heartbeat = $3, last_metrics_received = $3 WHERE id = $1"
+    for device, kind in zip(devices, types, strict=True):
+        await pool.execute(query, device.agent_id, kind, now - 70 * MINUTE)
+    await rules.evaluate(now - 60 * MINUTE)  # where we were away until now, silence is our own
+    for minutes in range(-55, 1, 5):
+        await evaluated(pool, now + minutes * MINUTE)
+    told = [sorted(alert["alert_type"] for alert in await alerts_of(device)) for device in devices]
+    assert told == [["no_data", "server_offline"], ["vm_no_data", "vm_offline"], [], []]
+
+
+async def evaluated(pool: asyncpg.Pool, now: datetime) -> None:
+    """Evaluate after the last pass, as the worker goes on."""
+    async with pool.acquire() as connection:
+        await evaluate(connection, now)
