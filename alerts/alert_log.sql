@@ -62,14 +62,19 @@ WITH before AS (
     SET status = 'acknowledged', acknowledged_by = $4, acknowledged_at = $2
     FROM before b
     WHERE h.id = b.id AND b.status = 'active'
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT agent_device_id, 'alert_acknowledged', $2, $2,
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+    FROM changed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
     SELECT $2, $3::text, $4, $5::inet, 'alert_acknowledged', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id)
     FROM changed
 )
-SELECT status FROM before
+SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- resolve --
 -- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered.
@@ -111,11 +116,16 @@ WITH before AS (
     SET snoozed_until = $6::timestamptz
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.snoozed_until
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT agent_device_id, 'alert_snoozed', $2, $2,
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until)
+    FROM changed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
     SELECT $2, $3::text, $4, $5::inet, 'alert_snoozed', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'until', $6)
     FROM changed
 )
-SELECT status FROM before
+SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before

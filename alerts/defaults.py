@@ -48,7 +48,7 @@ DEFAULTS = (
         "server_offline", "Server offline", "critical", "Nothing has been heard of a server for 15 minutes.",
         device_type="server", conditions={"offline_minutes": 15},
     ),
-    # Virtual machines are servers, mostly. A rule names one type: where they are desktops, theirs is switched off alone.
+    # Virtual machines are servers, mostly. A rule names one type: where they are desktops, only theirs is switched off.
     default(
         "vm_offline", "Virtual machine offline", "critical",
         "Nothing has been heard of a virtual machine for 15 minutes.",

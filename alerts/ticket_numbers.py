@@ -1,7 +1,7 @@
 """Tickets and their numbers: the platform's own where it numbers them, else the year's next.
 
-A default of the column, or a trigger, knows how the platform counts; counting beside it would take numbers that it gives
-out later. A trigger may be there for something else: then the number is missing, and it is counted here.
+A default of the column, or a trigger, knows how the platform counts; counting beside it would take numbers that it
+gives out later. A trigger may be there for something else: then the number is missing, and it is counted here.
 """
 
 from uuid import UUID
