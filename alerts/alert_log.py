@@ -19,6 +19,7 @@ from alerts.errors import AlertEndedError, AlertNotFoundError
 from alerts.notifications import want_resolved
 from db.pools import Connection
 from db.sql import load_beside
+from db.transactions import in_transaction
 
 QUERIES = load_beside(__file__, "alert_log.sql")
 
@@ -60,28 +61,28 @@ async def read_open_alerts(
     return await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
 
 
-async def acknowledge(pool: asyncpg.Pool, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
+@in_transaction
+async def acknowledge(connection: Connection, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
     """Note that an employee looks after an alert; who did so first stays. Raises as `handle`."""
-    async with pool.acquire() as connection, connection.transaction():
-        return await handle(connection, "acknowledge", history_id, employee, now)
+    return await handle(connection, "acknowledge", history_id, employee, now)
 
 
+@in_transaction
 async def resolve(
-    pool: asyncpg.Pool, history_id: UUID, notes: str | None, employee: Actor, now: datetime
+    connection: Connection, history_id: UUID, notes: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """End an alert by hand, and have those told who were told of it; raises as `handle`."""
-    async with pool.acquire() as connection, connection.transaction():
-        row = await handle(connection, "resolve", history_id, employee, now, notes)
-        await want_resolved(connection, [history_id], now)
-        return row
+    row = await handle(connection, "resolve", history_id, employee, now, notes)
+    await want_resolved(connection, [history_id], now)
+    return row
 
 
+@in_transaction
 async def snooze(
-    pool: asyncpg.Pool, history_id: UUID, span: timedelta, employee: Actor, now: datetime
+    connection: Connection, history_id: UUID, span: timedelta, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """Keep an alert quiet for a while, or (a span of nothing) no longer; raises as `handle`."""
-    async with pool.acquire() as connection, connection.transaction():
-        return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
+    return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
 
 
 async def handle(

@@ -10,7 +10,6 @@ from tests.live.sockets import Message, Socket
 from tests.people import Tenant
 from tests.rules import MINUTE, Rules, only_alert
 
-
 PEOPLE_DO = ("alert_snoozed", "alert_acknowledged", "alert_resolved")
 
 
