@@ -33,7 +33,7 @@ def in_transaction(
     """
 
     @wraps(work)
-    async def run(pool: asyncpg.Pool, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(pool: asyncpg.Pool, /, *args: P.args, **kwargs: P.kwargs) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with pool.acquire() as connection, connection.transaction():
