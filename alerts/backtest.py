@@ -17,7 +17,7 @@ from alerts.gather import Source, as_json
 from alerts.leaves import Reach, Rule, leaves_of_rule
 from alerts.past_mutes import read_past_mutes
 from alerts.replay import Replay
-from alerts.rules import as_row
+from alerts.rules import UNREADABLE, as_row
 from alerts.tally import Tally
 from alerts.thresholds import check_past, notes_of, variants
 from db.errors import RtsError
@@ -127,7 +127,7 @@ async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float]
         raise AlertRuleNotFoundError
     try:
         found = as_row(row)
-    except ValueError as fault:
+    except UNREADABLE as fault:
         raise FaultyAlertRuleError from fault
     rule = found.rule
     return Wanted(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)

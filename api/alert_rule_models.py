@@ -14,7 +14,7 @@ from api.text import Name, StorableText, Text2000
 
 Severity = Literal["info", "warning", "critical"]
 DeviceType = Literal["desktop", "server", "laptop", "vm"]
-State = Literal["inactive", "pending", "firing", "recovering", "no_data"]
+State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
 
 AlertType = Annotated[StorableText, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 Minutes = Annotated[float, Field(ge=0, le=1440, allow_inf_nan=False)]
