@@ -78,7 +78,7 @@ def watch_presence(settings: Settings) -> Do:
 def send_notifications(settings: Settings) -> Do:
     """Send the notifications of alerts that are due."""
     senders: dict[str, Sender] = {
-        "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now),
+        "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now, settings.reachable_networks),
         "email": Mail(settings.smtp_url.get_secret_value(), settings.mail_from),
     }
     quiet = QuietHours.parse(settings.quiet_hours)

@@ -32,6 +32,7 @@ from api.alert_rule_models import (
 )
 from api.auth import CurrentEmployee
 from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.recipients import refuse_internal
 from api.services import services_of
 from api.text import StorableText
 from api.times import parse_time
@@ -65,6 +66,7 @@ async def list_alert_rules(
 async def create_alert_rule(request: Request, employee: CurrentEmployee, body: NewAlertRule) -> AlertRule:
     """Make a rule; it is evaluated from now on."""
     services = services_of(request)
+    refuse_internal(body.notification_recipients, services.settings.reachable_networks)
     return shown(await create_rule(services.pool, body.values(), employee.actor, services.clock()))
 
 
@@ -89,6 +91,7 @@ async def change_alert_rule(
 ) -> AlertRule:
     """Change a rule. With other conditions or another reach it starts anew: its open alerts end with a note."""
     services = services_of(request)
+    refuse_internal(body.notification_recipients, services.settings.reachable_networks)
     return shown(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
 
 

@@ -19,6 +19,7 @@ from alerts.evaluate import evaluate
 from alerts.notifications import GATHER, QuietHours, send_due
 from alerts.senders import Mail, Sender, Webhook
 from db.clock import utc_now
+from db.settings import networks_of
 from tests.alerts.scenarios import MINUTE, simple
 from tests.alerts.test_evaluate import Evaluator, busy, connection, evaluator
 from tests.conftest import MakeDevice
@@ -84,7 +85,10 @@ def mailbox() -> Iterator[tuple[Mailbox, str]]:
 
 @pytest.fixture
 def senders(mailbox: tuple[Mailbox, str]) -> dict[str, Sender]:
-    return {"webhook": Webhook(SECRET, utc_now), "email": Mail(mailbox[1], "rts@msp.example")}
+    return {
+        "webhook": Webhook(SECRET, utc_now, networks_of("127.0.0.0/8")),
+        "email": Mail(mailbox[1], "rts@msp.example"),
+    }
 
 
 @pytest.fixture

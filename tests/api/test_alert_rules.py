@@ -273,6 +273,10 @@ HOURS = {"days": [1], "from": "08:00", "to": "18:00", "time_zone": "Europe/Berli
         ({"notification_recipients": ["https://[::1/"]}, "body.notification_recipients.0"),
         ({"notification_recipients": ["https://x.example/a b"]}, "body.notification_recipients.0"),
         ({"notification_recipients": ["javascript:alert(1)"]}, "body.notification_recipients.0"),
+        *(
+            ({"notification_recipients": ["noc@msp.example", f"https://{host}/x"]}, "body.notification_recipients.1")
+            for host in ("127.0.0.1", "10.1.2.3:8080", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "2130706433")
+        ),
         ({"active_hours": HOURS | {"days": []}}, "body.active_hours.days"),
         ({"active_hours": HOURS | {"days": [0]}}, "body.active_hours.days.0"),
         ({"active_hours": HOURS | {"from": "24:00"}}, "body.active_hours.from"),
