@@ -11,6 +11,7 @@ from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
 from alerts.baselines import update_baselines
 from alerts.evaluate import evaluate
+from alerts.found_late import find_late
 from alerts.growth import update_forecasts
 from alerts.notifications import QuietHours, send_due
 from alerts.senders import Mail, Sender, Webhook
@@ -53,6 +54,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("forecasts", timedelta(hours=1), update_forecasts),
         Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
+        Duty("late samples", timedelta(minutes=1), look_at_late_samples),
         Duty("tickets", EACH_PASS, open_and_close_tickets),
         Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("freshness", timedelta(minutes=5), watch_freshness),
@@ -107,6 +109,13 @@ async def evaluate_rules(connection: Connection, now: datetime) -> None:
     done = await evaluate(connection, now)
     if done is not None and done.changed:
         log.info("%d alert rules evaluated in %.2f s: %d changes", done.rules, done.seconds, done.changed)
+
+
+async def look_at_late_samples(connection: Connection, now: datetime) -> None:
+    """Record the breaches that late samples prove."""
+    found = await find_late(connection, now)
+    if found:
+        log.info("%d breaches were found late", found)
 
 
 async def open_and_close_tickets(connection: Connection, now: datetime) -> None:

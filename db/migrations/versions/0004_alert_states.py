@@ -1,4 +1,4 @@
-"""The state `error` of alerts whose rule can't be understood any more."""
+"""The state `error` of alerts whose rule can't be understood any more; which late samples rules have seen."""
 
 from pathlib import Path
 
@@ -10,17 +10,20 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "alert_errors.sql"
+FILES = ("alert_errors.sql", "late_looks.sql")
+SCHEMA = Path(__file__).parents[2] / "schema"
 
 
 def upgrade() -> None:
-    """Run the file."""
-    for statement in load_queries(FILE).values():
-        run(statement)
+    """Run the files."""
+    for file in FILES:
+        for statement in load_queries(SCHEMA / file).values():
+            run(statement)
 
 
 def downgrade() -> None:
     """Keep such alerts open as those of which nothing is known."""
+    run("DROP TABLE agent_alert_late_looks")
     run("UPDATE agent_alert_states SET state = 'no_data' WHERE state = 'error'")
     run(
         """
