@@ -47,10 +47,10 @@ async def read_device_alerts(
 
     Raises AgentNotFoundError.
     """
-    rows = await pool.fetch(QUERIES["device_alerts"], device_id, tenant, statuses, *(after or (None, None)), limit)
-    if not rows:
+    found = await pool.fetch(QUERIES["device_alerts"], device_id, tenant, statuses, *(after or (None, None)), limit)
+    if not found:
         await check_known(pool, tenant, device_id, deleted_too=False)
-    return rows
+    return await show(pool, found, tenant)
 
 
 async def read_open_alerts(
@@ -58,7 +58,13 @@ async def read_open_alerts(
 ) -> list[asyncpg.Record]:
     """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
     after = wanted.after or (None, None, None)
-    return await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
+    found = await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
+    return await show(pool, found, tenant)
+
+
+async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
+    """Return alerts that a list has found as people read them, in its order."""
+    return await pool.fetch(QUERIES["show_alerts"], [row["id"] for row in found], tenant)
 
 
 @in_transaction
@@ -100,6 +106,6 @@ async def handle(
         raise AlertNotFoundError
     if was["status"] not in OPEN:
         raise AlertEndedError
-    row = await connection.fetchrow(QUERIES["read_alert"], history_id)
+    row = await connection.fetchrow(QUERIES["show_alerts"], [history_id], None)
     assert row is not None
     return row

@@ -31,7 +31,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "found_late.sql")
 
-AT_ONCE = 50  # devices in one pass
+AT_ONCE = 20  # devices in one pass; one that was away for three weeks takes half a second
 MOST_INSTANTS, INSTANTS_AT_ONCE = 5000, 500
 MINUTE = timedelta(minutes=1)
 

@@ -106,6 +106,15 @@ async def told(evaluator: Evaluator, tenant: Tenant, *recipients: str) -> None:
     await evaluator.connection.execute("UPDATE agent_alert_notifications SET due_at = NULL")
 
 
+async def alerted(evaluator: Evaluator, device: Device, *recipients: str) -> datetime:
+    """Let a rule that tells these recipients fire on a device; returns when."""
+    await told(evaluator, device.tenant, *recipients)
+    now = utc_now()
+    await busy(device, now, 95, range(1, 30, 5))
+    await evaluate(evaluator.connection, now)
+    return now
+
+
 async def test_what_fires_together_is_one_signed_message(
     evaluator: Evaluator, make_device: MakeDevice, dora: Tenant, hook: Hook, senders: dict[str, Sender]
 ) -> None:
@@ -130,10 +139,7 @@ async def test_what_fires_together_is_one_signed_message(
 async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
 ) -> None:
-    await told(evaluator, device.tenant, hook.url)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, hook.url)
     await send_due(evaluator.connection, senders, now + MINUTE)
     await device.accepted(sample(now + MINUTE, cpu_percent=1))
     for minutes in (2, 7):
@@ -145,10 +151,7 @@ async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
 async def test_what_is_over_before_it_was_sent_is_not_sent(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
 ) -> None:
-    await told(evaluator, device.tenant, hook.url)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, hook.url)
     await evaluator.connection.execute("UPDATE agent_devices SET alerts_enabled = false WHERE id = $1", device.agent_id)
     await evaluate(evaluator.connection, now + MINUTE)
     assert await send_due(evaluator.connection, senders, now + 5 * MINUTE) == 0
@@ -158,10 +161,7 @@ async def test_what_is_over_before_it_was_sent_is_not_sent(
 async def test_a_webhook_that_fails_is_sent_again_later_and_later(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
 ) -> None:
-    await told(evaluator, device.tenant, hook.url)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, hook.url)
     hook.status = 500
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 0
     assert await send_due(evaluator.connection, senders, now + 1.5 * MINUTE) == 0
@@ -175,10 +175,7 @@ async def test_a_webhook_that_fails_is_sent_again_later_and_later(
 async def test_nobody_at_the_address_is_a_failure_that_is_written_down(
     evaluator: Evaluator, device: Device, senders: dict[str, Sender]
 ) -> None:
-    await told(evaluator, device.tenant, "http://127.0.0.1:9/nobody")
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, "http://127.0.0.1:9/nobody")
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 0
     query = "SELECT last_error FROM agent_alert_notifications WHERE due_at IS NOT NULL"
     assert "no answer from the webhook" in await evaluator.connection.fetchval(query)
@@ -187,10 +184,7 @@ async def test_nobody_at_the_address_is_a_failure_that_is_written_down(
 async def test_an_e_mail_says_what_and_where(
     evaluator: Evaluator, device: Device, mailbox: tuple[Mailbox, str], senders: dict[str, Sender]
 ) -> None:
-    await told(evaluator, device.tenant, "tess@msp.example")
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, "tess@msp.example")
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 1
     (envelope,) = mailbox[0].messages
     assert envelope.rcpt_tos == ["tess@msp.example"]
@@ -202,10 +196,7 @@ async def test_an_e_mail_says_what_and_where(
 async def test_two_workers_send_each_message_once(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender], database: str
 ) -> None:
-    await told(evaluator, device.tenant, hook.url)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, hook.url)
     other = await asyncpg.connect(database)
     await asyncio.gather(*(send_due(one, senders, now + MINUTE) for one in (evaluator.connection, other)))
     await other.close()
@@ -215,10 +206,7 @@ async def test_two_workers_send_each_message_once(
 async def test_while_it_is_quiet_only_critical_alerts_are_sent(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
 ) -> None:
-    await told(evaluator, device.tenant, hook.url)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, hook.url)
     always = QuietHours(time(0), time(23, 59, 59), ZoneInfo("UTC"))
     assert await send_due(evaluator.connection, senders, now + MINUTE, always) == 0
     await evaluator.connection.execute("UPDATE agent_alert_history SET severity = 'critical' WHERE status = 'active'")

@@ -13,14 +13,13 @@ import pytest
 from pydantic import ValidationError
 
 from alerts.addresses import Address, is_internal, literal_of, may_be_reached
-from alerts.evaluate import evaluate
 from alerts.notifications import send_due
 from alerts.senders import SendError, Webhook
 from db.clock import utc_now
 from db.settings import Settings, networks_of
 from tests.alerts.scenarios import MINUTE
-from tests.alerts.test_evaluate import Evaluator, busy, connection, evaluator
-from tests.alerts.test_notifications import Hook, device, hook, told
+from tests.alerts.test_evaluate import Evaluator, connection, evaluator
+from tests.alerts.test_notifications import Hook, alerted, device, hook
 from tests.devices import Device
 
 __all__ = ["connection", "device", "evaluator", "hook"]  # fixtures
@@ -107,10 +106,7 @@ async def test_an_internal_address_is_not_reached_by_any_name(hook: Hook, host: 
 
 
 async def test_why_it_was_not_sent_is_kept(evaluator: Evaluator, device: Device, hook: Hook) -> None:
-    await told(evaluator, device.tenant, hook.url)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
+    now = await alerted(evaluator, device, hook.url)
     assert await send_due(evaluator.connection, {"webhook": Webhook("", utc_now)}, now + MINUTE) == 0
     query = "SELECT last_error FROM agent_alert_notifications WHERE due_at IS NOT NULL"
     fault = "the webhook leads to 127.0.0.1: internal, and not in RTS_WEBHOOK_NETWORKS"

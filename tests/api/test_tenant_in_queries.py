@@ -43,7 +43,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "agents/service_settings.sql": {"change_service": EMPLOYEE},
     "alerts/alert_log.sql": {
-        "read_alert": EMPLOYEE, "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,
+        "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,
     },
     "alerts/backtest.sql": {"*": EMPLOYEE},
     "alerts/baselines.sql": {"*": WORKER},
