@@ -168,7 +168,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
     row = await connection.fetchrow(QUERIES["lock_rule"], rule_id)
     if row is None:
         raise AlertRuleNotFoundError
-    return dict(row) | {"conditions": msgspec.json.decode(row["conditions"])}
+    return dict(row) | {"conditions": decoded(row["conditions"])}
 
 
 async def placed(connection: Connection, values: Values) -> Values:
@@ -207,6 +207,14 @@ def type_of(conditions: Any) -> str | None:
     try:
         return alert_type_of(parse_condition(conditions))
     except ValueError:
+        return None
+
+
+def decoded(text: str | None) -> Any:
+    """Return stored JSON; None for none, and for what another program wrote and can't be read, as 1e400."""
+    try:
+        return msgspec.json.decode(text or "null")
+    except (ValueError, RecursionError):
         return None
 
 

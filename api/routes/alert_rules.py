@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
@@ -14,6 +13,7 @@ from alerts.rule_book import (
     change_rule,
     create_defaults,
     create_rule,
+    decoded,
     delete_rule,
     list_rules,
     read_rule,
@@ -138,8 +138,8 @@ async def list_transitions(
 def shown(row: asyncpg.Record) -> AlertRule:
     """Return a rule's row as the API shows it."""
     documents = ("conditions", "notification_channels", "notification_recipients", "active_hours")
-    decoded = {name: msgspec.json.decode(row[name] or "null") for name in documents}
-    return AlertRule(**dict(row) | decoded, in_words=in_words(decoded["conditions"]))
+    read = {name: decoded(row[name]) for name in documents}
+    return AlertRule(**dict(row) | read, in_words=in_words(read["conditions"]))
 
 
 def in_words(conditions: Any) -> str | None:

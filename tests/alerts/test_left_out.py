@@ -99,14 +99,15 @@ async def test_what_had_only_begun_is_dropped_with_the_reason(evaluator: Evaluat
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"conditions": [1]}, {"conditions": "x"}, {"active_hours": {"days": 1}}, {"active_hours": [1]},
+        {"conditions": [1]}, {"conditions": "x"}, {"conditions": simple(1e300)}, '{"conditions": {"metric": 1e400}}',
+        {"active_hours": {"days": 1}}, {"active_hours": [1]},
         {"active_hours": {"days": [1], "from": "8", "to": "18:00", "time_zone": "UTC"}},
         {"active_hours": {"days": [1], "from": "08:00", "to": "18:00", "time_zone": "Mars/Olympus"}},
         {"notification_recipients": {}}, {"notification_channels": "email"},
     ],
 )  # fmt: skip
 async def test_whatever_another_program_wrote_the_other_rules_are_evaluated(
-    evaluator: Evaluator, device: Device, wrong: dict[str, Any]
+    evaluator: Evaluator, rules: Rules, device: Device, wrong: dict[str, Any] | str
 ) -> None:
     rule = await evaluator.rule(simple(), device.tenant.business_id)
     await evaluator.rule(simple(80), device.tenant.business_id)
@@ -117,10 +118,16 @@ async def test_whatever_another_program_wrote_the_other_rules_are_evaluated(
         "notification_recipients = p.notification_recipients, notification_channels = p.notification_channels "
         "FROM agent_alerts b CROSS JOIN jsonb_populate_record(b, $2) p WHERE a.id = $1 AND b.id = a.id"
     )
-    await evaluator.connection.execute(query, rule, msgspec.json.encode(wrong).decode())
+    text = wrong if isinstance(wrong, str) else msgspec.json.encode(wrong).decode()
+    await evaluator.connection.execute(query, rule, text)
     assert await evaluate(evaluator.connection, now)
     assert await evaluator.alerts(device) == ["active"]
     assert await fault_of(evaluator, rule)
+    assert (await rules.read({"id": str(rule)}))["error_message"] == await fault_of(evaluator, rule)
+    mended = {"conditions": simple(), "active_hours": None, "notification_recipients": []}
+    await rules.change({"id": str(rule)}, **mended)
+    await evaluate(evaluator.connection, now + MINUTE)
+    assert (await rules.read({"id": str(rule)}))["error_message"] is None
 
 
 async def test_over_http_an_error_is_a_state_with_a_reason(
