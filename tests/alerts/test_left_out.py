@@ -124,7 +124,7 @@ async def test_whatever_another_program_wrote_the_other_rules_are_evaluated(
     assert await evaluator.alerts(device) == ["active"]
     assert await fault_of(evaluator, rule)
     assert (await rules.read({"id": str(rule)}))["error_message"] == await fault_of(evaluator, rule)
-    mended = {"conditions": simple(), "active_hours": None, "notification_recipients": []}
+    mended: dict[str, Any] = {"conditions": simple(), "active_hours": None, "notification_recipients": []}
     await rules.change({"id": str(rule)}, **mended)
     await evaluate(evaluator.connection, now + MINUTE)
     assert (await rules.read({"id": str(rule)}))["error_message"] is None
