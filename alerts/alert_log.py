@@ -19,6 +19,7 @@ from alerts.errors import AlertEndedError, AlertNotFoundError
 from alerts.notifications import want_resolved
 from db.pools import Connection
 from db.sql import load_beside
+from db.transactions import in_transaction
 
 QUERIES = load_beside(__file__, "alert_log.sql")
 
@@ -46,10 +47,10 @@ async def read_device_alerts(
 
     Raises AgentNotFoundError.
     """
-    rows = await pool.fetch(QUERIES["device_alerts"], device_id, tenant, statuses, *(after or (None, None)), limit)
-    if not rows:
+    found = await pool.fetch(QUERIES["device_alerts"], device_id, tenant, statuses, *(after or (None, None)), limit)
+    if not found:
         await check_known(pool, tenant, device_id, deleted_too=False)
-    return rows
+    return await show(pool, found, tenant)
 
 
 async def read_open_alerts(
@@ -57,31 +58,37 @@ async def read_open_alerts(
 ) -> list[asyncpg.Record]:
     """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
     after = wanted.after or (None, None, None)
-    return await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
+    found = await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
+    return await show(pool, found, tenant)
 
 
-async def acknowledge(pool: asyncpg.Pool, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
+async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
+    """Return alerts that a list has found as people read them, in its order."""
+    return await pool.fetch(QUERIES["show_alerts"], [row["id"] for row in found], tenant)
+
+
+@in_transaction
+async def acknowledge(connection: Connection, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
     """Note that an employee looks after an alert; who did so first stays. Raises as `handle`."""
-    async with pool.acquire() as connection, connection.transaction():
-        return await handle(connection, "acknowledge", history_id, employee, now)
+    return await handle(connection, "acknowledge", history_id, employee, now)
 
 
+@in_transaction
 async def resolve(
-    pool: asyncpg.Pool, history_id: UUID, notes: str | None, employee: Actor, now: datetime
+    connection: Connection, history_id: UUID, notes: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """End an alert by hand, and have those told who were told of it; raises as `handle`."""
-    async with pool.acquire() as connection, connection.transaction():
-        row = await handle(connection, "resolve", history_id, employee, now, notes)
-        await want_resolved(connection, [history_id], now)
-        return row
+    row = await handle(connection, "resolve", history_id, employee, now, notes)
+    await want_resolved(connection, [history_id], now)
+    return row
 
 
+@in_transaction
 async def snooze(
-    pool: asyncpg.Pool, history_id: UUID, span: timedelta, employee: Actor, now: datetime
+    connection: Connection, history_id: UUID, span: timedelta, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """Keep an alert quiet for a while, or (a span of nothing) no longer; raises as `handle`."""
-    async with pool.acquire() as connection, connection.transaction():
-        return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
+    return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
 
 
 async def handle(
@@ -99,6 +106,6 @@ async def handle(
         raise AlertNotFoundError
     if was["status"] not in OPEN:
         raise AlertEndedError
-    row = await connection.fetchrow(QUERIES["read_alert"], history_id)
+    row = await connection.fetchrow(QUERIES["show_alerts"], [history_id], None)
     assert row is not None
     return row

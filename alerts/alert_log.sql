@@ -3,14 +3,9 @@
 -- device_alerts --
 -- A device's alerts, newest first. $1 device, $2 tenant, $3 statuses (or null), $4 and $5 time and id of the last one of
 -- the page before, $6 rows.
-SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,
-       h.alert_message, h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at,
-       h.snoozed_until, h.acknowledged_by, h.resolved_by, h.resolution_notes, h.ticket_note, d.id AS agent_id,
-       d.device_name, d.business_id, b.business_name
+SELECT h.id
 FROM agent_devices d
-JOIN businesses b ON b.id = d.business_id
 JOIN agent_alert_history h ON h.agent_device_id = d.id
-JOIN agent_alerts a ON a.id = h.agent_alert_id
 WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
   AND ($3::text[] IS NULL OR h.status = ANY ($3))
   AND ($4::timestamptz IS NULL OR (h.triggered_at, h.id) < ($4, $5::uuid))
@@ -20,15 +15,10 @@ LIMIT $6
 -- open_alerts --
 -- Open alerts, the worst first, then the newest. $1 tenant, $2 business, $3 severities (or null), $4 to $6 rank, time and
 -- id of the last one of the page before, $7 rows.
-SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,
-       h.alert_message, h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at,
-       h.snoozed_until, h.acknowledged_by, h.resolved_by, h.resolution_notes, h.ticket_note, d.id AS agent_id,
-       d.device_name, d.business_id, b.business_name, r.rank
+SELECT h.id
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
-JOIN businesses b ON b.id = d.business_id
-JOIN agent_alerts a ON a.id = h.agent_alert_id
-JOIN (VALUES ('critical', 3), ('warning', 2), ('info', 1)) r (severity, rank) ON r.severity = h.severity
+CROSS JOIN LATERAL (SELECT array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank) r
 WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
   AND ($1::uuid IS NULL OR d.business_id = $1)
   AND ($2::uuid IS NULL OR d.business_id = $2)
@@ -37,17 +27,20 @@ WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
 ORDER BY r.rank DESC, h.triggered_at DESC, h.id DESC
 LIMIT $7
 
--- read_alert --
--- One alert, for the employee who handles it. $1 alert.
+-- show_alerts --
+-- Alerts as people read them, in the order of their ids. $1 alerts, $2 tenant.
 SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,
        h.alert_message, h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at,
        h.snoozed_until, h.acknowledged_by, h.resolved_by, h.resolution_notes, h.ticket_note, d.id AS agent_id,
-       d.device_name, d.business_id, b.business_name
-FROM agent_alert_history h
+       d.device_name, d.business_id, b.business_name,
+       array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank
+FROM unnest($1::uuid[]) WITH ORDINALITY AS f (id, number)
+JOIN agent_alert_history h ON h.id = f.id
 JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN businesses b ON b.id = d.business_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
-WHERE h.id = $1
+WHERE ($2::uuid IS NULL OR d.business_id = $2)
+ORDER BY f.number
 
 -- acknowledge --
 -- Note who looks after an alert; one that is acknowledged already stays so and leaves no trail. Returns its status
@@ -62,14 +55,19 @@ WITH before AS (
     SET status = 'acknowledged', acknowledged_by = $4, acknowledged_at = $2
     FROM before b
     WHERE h.id = b.id AND b.status = 'active'
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT agent_device_id, 'alert_acknowledged', $2, $2,
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+    FROM changed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
     SELECT $2, $3::text, $4, $5::inet, 'alert_acknowledged', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id)
     FROM changed
 )
-SELECT status FROM before
+SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- resolve --
 -- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered.
@@ -111,11 +109,16 @@ WITH before AS (
     SET snoozed_until = $6::timestamptz
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.snoozed_until
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT agent_device_id, 'alert_snoozed', $2, $2,
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until)
+    FROM changed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
     SELECT $2, $3::text, $4, $5::inet, 'alert_snoozed', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'until', $6)
     FROM changed
 )
-SELECT status FROM before
+SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from alerts.conditions import Condition
-from alerts.errors import AlertRuleNotFoundError
+from alerts.errors import AlertRuleNotFoundError, FaultyAlertRuleError
 from alerts.gather import Source, as_json
 from alerts.leaves import Reach, Rule, leaves_of_rule
 from alerts.past_mutes import read_past_mutes
 from alerts.replay import Replay
-from alerts.rules import as_row
+from alerts.rules import UNREADABLE, as_row
 from alerts.tally import Tally
 from alerts.thresholds import check_past, notes_of, variants
 from db.errors import RtsError
@@ -118,11 +118,17 @@ def say_nothing(done: int, total: int) -> None:
 
 
 async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> Wanted:
-    """Return the test of a rule as it stands in the table, in force or not; raises AlertRuleNotFoundError."""
+    """Return the test of a rule as it stands in the table, in force or not.
+
+    Raises AlertRuleNotFoundError or FaultyAlertRuleError.
+    """
     row = await source.fetchrow(QUERIES["read_rule"], rule_id)
     if row is None:
         raise AlertRuleNotFoundError
-    found = as_row(row)
+    try:
+        found = as_row(row)
+    except UNREADABLE as fault:
+        raise FaultyAlertRuleError from fault
     rule = found.rule
     return Wanted(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)
 

@@ -48,6 +48,12 @@ DEFAULTS = (
         "server_offline", "Server offline", "critical", "Nothing has been heard of a server for 15 minutes.",
         device_type="server", conditions={"offline_minutes": 15},
     ),
+    # Virtual machines are servers, mostly. A rule names one type: where they are desktops, only theirs is switched off.
+    default(
+        "vm_offline", "Virtual machine offline", "critical",
+        "Nothing has been heard of a virtual machine for 15 minutes.",
+        device_type="vm", conditions={"offline_minutes": 15},
+    ),
     # Five minutes, so that a restart by an update isn't told.
     default(
         "service_down", "Service down", "critical", "A service that should be running hasn't run for 5 minutes.",
@@ -57,5 +63,10 @@ DEFAULTS = (
     default(
         "no_data", "No data", "warning", "A server has sent no measurements for an hour.",
         device_type="server", conditions={"no_data_minutes": 60},
+    ),
+    default(
+        "vm_no_data", "No data of a virtual machine", "warning",
+        "A virtual machine has sent no measurements for an hour.",
+        device_type="vm", conditions={"no_data_minutes": 60},
     ),
 )  # fmt: skip

@@ -12,6 +12,13 @@ class AlertRuleNotFoundError(RtsError):
     status: ClassVar[int] = 404
 
 
+class FaultyAlertRuleError(RtsError):
+    """The conditions of this rule can't be understood, see its error_message: change them first."""
+
+    code: ClassVar[str] = "alert_rule_faulty"
+    status: ClassVar[int] = 409
+
+
 class AlertNotFoundError(RtsError):
     """There is no alert with this id."""
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from alerts.conditions import ForecastCondition, ServiceCondition, leaves_of
 from alerts.facts import FALSE, UNKNOWN, Fact, judge
 from alerts.gather import QUERIES, Facts, Question, gather
+from alerts.left_out import settle_left_out
 from alerts.machine import INACTIVE, Situation, Step, step
 from alerts.muting import Mutes, read_mutes
 from alerts.outbox import Change, write_changes
@@ -47,6 +48,7 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
         await connection.execute(QUERIES["plan_for_fleets"])
         rules = await read_rules(connection)
         await note_faults(connection, rules, now)
+        await settle_left_out(connection, rules.faults, now)
         facts = await gather(
             connection, (row.rule for row in rules.rows.values()), Question([now], unsure_until=turn["unsure_until"])
         )

@@ -5,6 +5,9 @@
                            └──over──▶ inactive  │ └──────holding again───────┘
                                                 └──nothing known──▶ no_data ──known again──▶ firing / recovering
 
+From every open state a rule that can't be understood any more leads to `error` (`left_out.py`). When it can be again,
+it goes on from there as from `no_data`.
+
 Nothing here reads a clock or a table: live evaluation, backtest and rule tests all run this one function. "No data"
 never means resolved: an alert whose device fell silent stays open as `no_data`.
 """
@@ -15,8 +18,8 @@ from typing import Literal
 
 from alerts.facts import Fact
 
-State = Literal["inactive", "pending", "firing", "recovering", "no_data"]
-OPEN: tuple[State, ...] = ("firing", "recovering", "no_data")  # there is an alert
+State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
+OPEN: tuple[State, ...] = ("firing", "recovering", "no_data", "error")  # there is an alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def step(situation: Situation, fact: Fact, at: datetime, keep_firing: timedelta,
     """
     decide = {
         "inactive": from_quiet, "pending": from_quiet, "firing": from_firing, "no_data": from_no_data,
-        "recovering": from_recovering,
+        "recovering": from_recovering, "error": from_error,
     }[situation.state]  # fmt: skip
     state, why = decide(situation, fact, at, keep_firing, muted)
     if state == situation.state:
@@ -97,6 +100,12 @@ def from_no_data(situation: Situation, fact: Fact, at: datetime, keep: timedelta
     """Decide for an alert whose device is silent: by what comes back."""
     state, why = from_firing(situation, fact, at, keep, muted)
     return (state, why) if state == "no_data" else (state, "data again")
+
+
+def from_error(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+    """Decide for an alert whose rule couldn't be understood: by what it says now."""
+    state, _ = from_firing(situation, fact, at, keep, muted)
+    return state, "the rule can be evaluated again"
 
 
 def from_recovering(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:

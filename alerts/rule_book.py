@@ -24,6 +24,7 @@ from alerts.places import Place, business_of
 from db.pools import Connection
 from db.sql import load_beside
 from db.text import like_literal
+from db.transactions import in_transaction
 
 QUERIES = load_beside(__file__, "rule_book.sql")
 
@@ -66,15 +67,15 @@ async def read_rule(connection: Connection | asyncpg.Pool, rule_id: UUID) -> asy
     return row
 
 
-async def create_rule(pool: asyncpg.Pool, values: Values, employee: Actor, now: datetime) -> asyncpg.Record:
+@in_transaction
+async def create_rule(connection: Connection, values: Values, employee: Actor, now: datetime) -> asyncpg.Record:
     """Make a rule of column values and return it.
 
     Raises UnknownBusinessError, UnknownLocationError, AgentNotFoundError or UnknownEmployeeError.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        made = values | await placed(connection, values)
-        (row,) = await insert_rules(connection, [made], employee, now)
-        return row
+    made = values | await placed(connection, values)
+    (row,) = await insert_rules(connection, [made], employee, now)
+    return row
 
 
 async def insert_rules(
@@ -89,58 +90,60 @@ async def insert_rules(
     return [await read_rule(connection, row["id"]) for row in made]
 
 
+@in_transaction
 async def change_rule(
-    pool: asyncpg.Pool, rule_id: UUID, changes: Values, employee: Actor, now: datetime
+    connection: Connection, rule_id: UUID, changes: Values, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """Change the columns that `changes` names and return the rule.
 
     Raises as create_rule, and AlertRuleNotFoundError.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        before = await lock_rule(connection, rule_id)
-        wanted = changes | retyped(before, changes)
-        if wanted.keys() & set(PLACE):
-            wanted |= await placed(connection, before | wanted)
-        anew = any(before[name] != value for name, value in wanted.items() if name in STARTS_ANEW)
-        note = "The rule was changed." if anew else None
-        await write_change(connection, rule_id, "alert_rule_changed", wanted, note, employee, now)
-        return await read_rule(connection, rule_id)
+    before = await lock_rule(connection, rule_id)
+    wanted = changes | retyped(before, changes)
+    if wanted.keys() & set(PLACE):
+        wanted |= await placed(connection, before | wanted)
+    anew = any(before[name] != value for name, value in wanted.items() if name in STARTS_ANEW)
+    note = "The rule was changed." if anew else None
+    await write_change(connection, rule_id, "alert_rule_changed", wanted, note, employee, now)
+    return await read_rule(connection, rule_id)
 
 
-async def switch_rule(pool: asyncpg.Pool, rule_id: UUID, employee: Actor, now: datetime, *, on: bool) -> asyncpg.Record:
+@in_transaction
+async def switch_rule(
+    connection: Connection, rule_id: UUID, employee: Actor, now: datetime, *, on: bool
+) -> asyncpg.Record:
     """Put a rule in force, or out of it, which ends its open alerts; raises AlertRuleNotFoundError."""
-    async with pool.acquire() as connection, connection.transaction():
-        before = await lock_rule(connection, rule_id)
-        if before["is_active"] != on:
-            action, note = ("alert_rule_enabled", None) if on else ("alert_rule_disabled", "The rule was disabled.")
-            await write_change(connection, rule_id, action, {"is_active": on}, note, employee, now)
-        return await read_rule(connection, rule_id)
+    before = await lock_rule(connection, rule_id)
+    if before["is_active"] != on:
+        action, note = ("alert_rule_enabled", None) if on else ("alert_rule_disabled", "The rule was disabled.")
+        await write_change(connection, rule_id, action, {"is_active": on}, note, employee, now)
+    return await read_rule(connection, rule_id)
 
 
-async def delete_rule(pool: asyncpg.Pool, rule_id: UUID, employee: Actor, now: datetime) -> None:
+@in_transaction
+async def delete_rule(connection: Connection, rule_id: UUID, employee: Actor, now: datetime) -> None:
     """Take a rule away; its open alerts end, what it did stays to be read. Raises AlertRuleNotFoundError."""
-    async with pool.acquire() as connection, connection.transaction():
-        await lock_rule(connection, rule_id)
-        note = "The rule was deleted."
-        await write_change(connection, rule_id, "alert_rule_deleted", {"soft_delete": True}, note, employee, now)
+    await lock_rule(connection, rule_id)
+    note = "The rule was deleted."
+    await write_change(connection, rule_id, "alert_rule_deleted", {"soft_delete": True}, note, employee, now)
 
 
+@in_transaction
 async def create_defaults(
-    pool: asyncpg.Pool, business_id: UUID, employee: Actor, now: datetime
+    connection: Connection, business_id: UUID, employee: Actor, now: datetime
 ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
     """Make those default rules that a business has none of the type of; returns those made and those there were.
 
     Raises UnknownBusinessError or UnknownEmployeeError.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        await business_of(connection, Place(business_id, None, None))
-        await connection.execute(QUERIES["lock_business"], business_id)
-        types = [default["alert_type"] for default in DEFAULTS]
-        there = await connection.fetch(QUERIES["rules_of_types"], business_id, types)
-        known = {row["alert_type"] for row in there}
-        missing = [default | {"business_id": business_id} for default in DEFAULTS if default["alert_type"] not in known]
-        made = await insert_rules(connection, missing, employee, now) if missing else []
-        return made, [await read_rule(connection, row["id"]) for row in there]
+    await business_of(connection, Place(business_id, None, None))
+    await connection.execute(QUERIES["lock_business"], business_id)
+    types = [default["alert_type"] for default in DEFAULTS]
+    there = await connection.fetch(QUERIES["rules_of_types"], business_id, types)
+    known = {row["alert_type"] for row in there}
+    missing = [default | {"business_id": business_id} for default in DEFAULTS if default["alert_type"] not in known]
+    made = await insert_rules(connection, missing, employee, now) if missing else []
+    return made, [await read_rule(connection, row["id"]) for row in there]
 
 
 async def read_transitions(
@@ -165,7 +168,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
     row = await connection.fetchrow(QUERIES["lock_rule"], rule_id)
     if row is None:
         raise AlertRuleNotFoundError
-    return dict(row) | {"conditions": msgspec.json.decode(row["conditions"])}
+    return dict(row) | {"conditions": decoded(row["conditions"])}
 
 
 async def placed(connection: Connection, values: Values) -> Values:
@@ -204,6 +207,14 @@ def type_of(conditions: Any) -> str | None:
     try:
         return alert_type_of(parse_condition(conditions))
     except ValueError:
+        return None
+
+
+def decoded(text: str | None) -> Any:
+    """Return stored JSON; None for none, and for what another program wrote and can't be read, as 1e400."""
+    try:
+        return msgspec.json.decode(text or "null")
+    except (ValueError, RecursionError):
         return None
 
 

@@ -9,14 +9,16 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from pydantic import ValidationError
 
 from alerts.conditions import Condition, parse_condition
-from alerts.gather import QUERIES
+from alerts.gather import EPOCH, QUERIES
 from alerts.leaves import Reach, Rule
+from alerts.muting import is_active
 from db.pools import Connection
 
 log = logging.getLogger(__name__)
+
+UNREADABLE = (ValueError, TypeError, LookupError, RecursionError)  # what a row that another program wrote may raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rul
     for row in await connection.fetch(QUERIES["read_rules"], rule_id):
         try:
             rules.rows[row["id"]] = as_row(row)
-        except (ValidationError, ValueError) as fault:
-            rules.faults[row["id"]] = str(fault)[:1000]
+        except UNREADABLE as fault:
+            rules.faults[row["id"]] = (str(fault) or repr(fault))[:1000]
     return rules
 
 
@@ -68,13 +70,15 @@ def condition_of(text: str) -> Condition:
 
 
 def as_row(row: asyncpg.Record) -> RuleRow:
-    """Return one rule; raises ValidationError or ValueError when its conditions can't be read."""
+    """Return one rule; raises one of UNREADABLE when its conditions, hours or recipients can't be read."""
     reach = Reach(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
     condition = condition_of(row["conditions"])
     rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))
-    hours = row["active_hours"]
+    hours = msgspec.json.decode(row["active_hours"] or "null")
+    if hours is not None:
+        is_active(hours, EPOCH)
     return RuleRow(
         rule, row["alert_name"], row["alert_type"], row["severity"], row["is_shadow"], row["ticket_enabled"],
-        row["notification_enabled"], msgspec.json.decode(row["notification_channels"]),
-        msgspec.json.decode(row["notification_recipients"]), msgspec.json.decode(hours) if hours else None,
+        row["notification_enabled"], msgspec.json.decode(row["notification_channels"], type=list),
+        msgspec.json.decode(row["notification_recipients"], type=list), hours,
     )  # fmt: skip

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.message import EmailMessage
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -12,7 +13,10 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import msgspec
 
+from alerts.addresses import InternalAddressError, LookUp, Network, addresses_to_use, look_up
+
 TIMEOUT_SECONDS = 10.0
+MOST_ADDRESSES = 3  # of a host, tried one after the other
 
 
 class SendError(Exception):
@@ -28,11 +32,16 @@ class Sender(Protocol):
 
 
 class Webhook:
-    """POSTs JSON, signed: `RTS-Signature: t=<unix time>,v1=<HMAC-SHA256 of "<t>.<body>" in hex>`."""
+    """POSTs JSON, signed: `RTS-Signature: t=<unix time>,v1=<HMAC-SHA256 of "<t>.<body>" in hex>`.
 
-    def __init__(self, secret: str, clock: Any) -> None:
+    It goes to the internet, and to those internal networks that are `allowed`.
+    """
+
+    def __init__(self, secret: str, clock: Any, allowed: Sequence[Network] = (), look_up: LookUp = look_up) -> None:
         self._secret = secret.encode()
         self._clock = clock
+        self._allowed = allowed
+        self._look_up = look_up
 
     async def send(self, recipient: str, subject: str, content: dict[str, Any], text: str) -> None:
         """POST the content; anything but a 2xx is a failure. Redirects are not followed."""
@@ -42,12 +51,30 @@ class Webhook:
         if self._secret:
             headers["RTS-Signature"] = sign(self._secret, int(self._clock().timestamp()), body)
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-                answer = await client.post(recipient, content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            answer = await self._post(httpx.URL(recipient), body, headers)
+        except InternalAddressError as error:
+            raise SendError(f"the webhook leads to {error}: internal, and not in RTS_WEBHOOK_NETWORKS") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise SendError(f"no answer from the webhook: {error!r}") from error
         if not answer.is_success:
             raise SendError(f"the webhook answered {answer.status_code}")
+
+    async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """POST to the first address of the host that takes a connection, which is asked for the URL's host."""
+        host, port = url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            addresses = await addresses_to_use(self._look_up, host, port, self._allowed)
+        named = headers | {"Host": url.netloc.decode("ascii")}
+        # A transport of its own: a proxy of the environment would look the name up again.
+        transport = httpx.AsyncHTTPTransport()
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=transport) as client:
+            for address in addresses[:MOST_ADDRESSES]:
+                there = url.copy_with(host=str(address))
+                try:
+                    return await client.post(there, content=body, headers=named, extensions={"sni_hostname": host})
+                except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                    refused = error
+        raise refused
 
 
 class Mail:

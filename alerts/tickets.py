@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from alerts.ticket_numbers import insert_request
 from db.errors import RtsError
 from db.pools import AWAY, Connection
 from db.sql import load_beside
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 200
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=1)
-NUMBER_TRIES = 5  # others count on at the same time
 PENDING, COMPLETED = "Pending", "Completed"
 URGENCY_PRIORITY = {"critical": ("Emergency", "Critical"), "warning": ("Prime", "High"), "info": ("Normal", "Medium")}
 
@@ -104,7 +104,7 @@ async def open_ticket(connection: Connection, incident: asyncpg.Record, now: dat
     status = await find_status(connection, PENDING)
     today = now.astimezone(UTC).date()
     request = await insert_request(
-        connection, str(today.year), incident["title"], incident["description"], client, incident["business_id"],
+        connection, today.year, incident["title"], incident["description"], client, incident["business_id"],
         location, today, urgency, priority, status,
     )  # fmt: skip
     await leave_open(connection, incident["id"], request, now, note=None, touched=False)
@@ -139,19 +139,6 @@ async def find_status(connection: Connection, name: str) -> UUID:
     if status is None:
         raise NoTicketError(f"The ticket system has no status {name!r}.")
     return status
-
-
-async def insert_request(connection: Connection, *values: object) -> UUID:
-    """Insert a ticket under the year's next number; where another has just taken that, under the next."""
-    for attempt in range(1, NUMBER_TRIES + 1):
-        try:
-            async with connection.transaction():  # a savepoint
-                request: UUID = await connection.fetchval(QUERIES["insert_request"], *values)
-                return request
-        except asyncpg.UniqueViolationError:
-            if attempt == NUMBER_TRIES:
-                raise
-    raise AssertionError("the loop returns or raises")
 
 
 async def reopen_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:

@@ -87,23 +87,6 @@ SELECT (SELECT id FROM urgency_levels WHERE lower(level_name) = lower($1) LIMIT 
 -- $1 its name.
 SELECT id FROM service_request_statuses WHERE lower(status_name) = lower($1) LIMIT 1
 
--- insert_request --
--- A ticket with the year's next number. The platform counts on as well: a number that is taken by now fails as not
--- unique, and the caller tries again. $1 year, $2 title, $3 description, $4 client, $5 business, $6 site, $7 date,
--- $8 urgency, $9 priority, $10 status.
-WITH numbered AS (
-    SELECT (COALESCE(max(substring(request_number FROM '^SR-\d+-(\d{1,15})$')::bigint), 0) + 1)::text AS next
-    FROM service_requests
-    WHERE request_number LIKE 'SR-' || $1::text || '-%'
-)
-INSERT INTO service_requests
-    (request_number, title, description, client_id, created_by_user_id, business_id, service_location_id,
-     requested_date, urgency_level_id, priority_level_id, status_id)
-SELECT 'SR-' || $1 || '-' || lpad(next, GREATEST(6, length(next)), '0'), $2, $3, $4::uuid, $4::uuid, $5::uuid, $6::uuid,
-       $7::date, $8::uuid, $9::uuid, $10::uuid
-FROM numbered
-RETURNING id
-
 -- set_status --
 -- $1 ticket, $2 status.
 UPDATE service_requests SET status_id = $2 WHERE id = $1

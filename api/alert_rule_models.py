@@ -14,7 +14,7 @@ from api.text import Name, StorableText, Text2000
 
 Severity = Literal["info", "warning", "critical"]
 DeviceType = Literal["desktop", "server", "laptop", "vm"]
-State = Literal["inactive", "pending", "firing", "recovering", "no_data"]
+State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
 
 AlertType = Annotated[StorableText, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 Minutes = Annotated[float, Field(ge=0, le=1440, allow_inf_nan=False)]
@@ -124,7 +124,7 @@ class AlertRuleChange(Patch):
 
 
 class AlertRule(BaseModel):
-    """A rule, and what it has done. Times in UTC."""
+    """A rule as it stands in the table, and what it has done. Times in UTC."""
 
     id: UUID
     alert_name: str
@@ -137,10 +137,10 @@ class AlertRule(BaseModel):
     conditions: Any
     in_words: str | None = Field(description="the conditions as people say them; null when they can't be read")
     notification_enabled: bool
-    notification_channels: list[Any]
-    notification_recipients: list[Any]
+    notification_channels: Any = Field(description="a list, unless another program wrote it")
+    notification_recipients: Any = Field(description="a list, unless another program wrote it")
     keep_firing_minutes: float
-    active_hours: dict[str, Any] | None
+    active_hours: Any = Field(description=HOURS)
     is_shadow: bool
     ticket_enabled: bool
     description: str | None

@@ -1,11 +1,14 @@
 """Who is notified: addresses of webhooks and of people, told apart by their shape."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from alerts.addresses import Network, literal_of, may_be_reached
+from api.errors import InvalidRequestError
 from api.text import storable
 
 Channel = Literal["webhook", "email"]
@@ -38,6 +41,23 @@ def has_host(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def refuse_internal(recipients: Sequence[str] | None, allowed: Sequence[Network]) -> None:
+    """Raise InvalidRequestError for web addresses that name an internal address; names are checked when it is sent."""
+    faults = [
+        {"path": f"body.notification_recipients.{number}", "message": "leads to an internal address"}
+        for number, recipient in enumerate(recipients or ())
+        if channel_of(recipient) == "webhook" and is_refused(recipient, allowed)
+    ]
+    if faults:
+        raise InvalidRequestError(details=faults)
+
+
+def is_refused(url: str, allowed: Sequence[Network]) -> bool:
+    """Tell whether a web address names an address that webhooks may not reach."""
+    literal = literal_of(urlsplit(url).hostname or "")
+    return literal is not None and not may_be_reached(literal, allowed)
 
 
 def channels_of(recipients: list[str]) -> list[Channel]:

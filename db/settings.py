@@ -4,10 +4,11 @@
 """
 
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
         default=10, ge=0, description="a command to more devices at once needs a second employee"
     )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
+    webhook_networks: str = Field(
+        default="", description="internal networks that webhooks may reach: 10.20.0.0/16, comma-separated"
+    )
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:587, or smtps://…")
     mail_from: str = Field(default="rts-agents@localhost", description="sender of the e-mails of alerts")
     quiet_hours: str = Field(
@@ -84,10 +88,27 @@ class Settings(BaseSettings):
             raise ValueError("RTS_METRICS_TOKEN must have 16 characters or more: openssl rand -hex 24")
         return self
 
+    @field_validator("webhook_networks")
+    @classmethod
+    def are_networks(cls, text: str) -> str:
+        """Refuse what isn't a list of networks."""
+        networks_of(text)
+        return text
+
+    @property
+    def reachable_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of `webhook_networks`."""
+        return networks_of(self.webhook_networks)
+
     @property
     def types_needing_approval(self) -> frozenset[str]:
         """The types of `approval_command_types`."""
         return frozenset(part.strip() for part in self.approval_command_types.split(",") if part.strip())
+
+
+def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read `10.20.0.0/16, fd00::/8`; raises ValueError."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 @cache

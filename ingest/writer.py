@@ -20,6 +20,7 @@ from db.errors import RevokedTokenError
 from db.hypertables.policies import LATE_AFTER
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
+from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.copy_rows import COLUMNS
 from ingest.devices import service_arguments, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
@@ -38,8 +39,6 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
-ATTEMPTS = 3
 
 
 class Writer:

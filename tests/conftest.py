@@ -103,6 +103,12 @@ async def charlie(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
     return await make_tenant(pool, tokens, "Charlie")
 
 
+@pytest.fixture
+async def dora(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
+    """A tenant for one test, which may count its devices and alerts."""
+    return await make_tenant(pool, tokens, "Dora")
+
+
 @pytest.fixture(scope="session")
 def document(application: Application) -> Document:
     """The OpenAPI document."""

@@ -11,6 +11,7 @@ from agents.event_log import prune_events
 from agents.presence import Patience, lapse_enrolments, sweep
 from alerts.baselines import update_baselines
 from alerts.evaluate import evaluate
+from alerts.found_late import find_late
 from alerts.growth import update_forecasts
 from alerts.notifications import QuietHours, send_due
 from alerts.senders import Mail, Sender, Webhook
@@ -54,6 +55,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("forecasts", timedelta(hours=1), update_forecasts),
         Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
+        Duty("late samples", EACH_PASS, look_at_late_samples),
         Duty("tickets", EACH_PASS, open_and_close_tickets),
         Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("health", timedelta(minutes=5), watch_health),
@@ -79,7 +81,7 @@ def watch_presence(settings: Settings) -> Do:
 def send_notifications(settings: Settings) -> Do:
     """Send the notifications of alerts that are due."""
     senders: dict[str, Sender] = {
-        "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now),
+        "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now, settings.reachable_networks),
         "email": Mail(settings.smtp_url.get_secret_value(), settings.mail_from),
     }
     quiet = QuietHours.parse(settings.quiet_hours)
@@ -108,6 +110,13 @@ async def evaluate_rules(connection: Connection, now: datetime) -> None:
     done = await evaluate(connection, now)
     if done is not None and done.changed:
         log.info("%d alert rules evaluated in %.2f s: %d changes", done.rules, done.seconds, done.changed)
+
+
+async def look_at_late_samples(connection: Connection, now: datetime) -> None:
+    """Record the breaches that late samples prove."""
+    found = await find_late(connection, now)
+    if found:
+        log.info("%d breaches were found late", found)
 
 
 async def open_and_close_tickets(connection: Connection, now: datetime) -> None:

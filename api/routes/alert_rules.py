@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
@@ -14,6 +13,7 @@ from alerts.rule_book import (
     change_rule,
     create_defaults,
     create_rule,
+    decoded,
     delete_rule,
     list_rules,
     read_rule,
@@ -32,6 +32,7 @@ from api.alert_rule_models import (
 )
 from api.auth import CurrentEmployee
 from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.recipients import refuse_internal
 from api.services import services_of
 from api.text import StorableText
 from api.times import parse_time
@@ -65,6 +66,7 @@ async def list_alert_rules(
 async def create_alert_rule(request: Request, employee: CurrentEmployee, body: NewAlertRule) -> AlertRule:
     """Make a rule; it is evaluated from now on."""
     services = services_of(request)
+    refuse_internal(body.notification_recipients, services.settings.reachable_networks)
     return shown(await create_rule(services.pool, body.values(), employee.actor, services.clock()))
 
 
@@ -89,6 +91,7 @@ async def change_alert_rule(
 ) -> AlertRule:
     """Change a rule. With other conditions or another reach it starts anew: its open alerts end with a note."""
     services = services_of(request)
+    refuse_internal(body.notification_recipients, services.settings.reachable_networks)
     return shown(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
 
 
@@ -135,8 +138,8 @@ async def list_transitions(
 def shown(row: asyncpg.Record) -> AlertRule:
     """Return a rule's row as the API shows it."""
     documents = ("conditions", "notification_channels", "notification_recipients", "active_hours")
-    decoded = {name: msgspec.json.decode(row[name] or "null") for name in documents}
-    return AlertRule(**dict(row) | decoded, in_words=in_words(decoded["conditions"]))
+    read = {name: decoded(row[name]) for name in documents}
+    return AlertRule(**dict(row) | read, in_words=in_words(read["conditions"]))
 
 
 def in_words(conditions: Any) -> str | None:

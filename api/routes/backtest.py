@@ -1,32 +1,28 @@
 """Backtests: what a rule would have done in the last days. Employees only."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alerts.backtest import MOST_DAYS, MOST_THRESHOLDS, Answer, Outcome, Wanted, backtest, read_wanted
-from alerts.conditions import Condition, parse_condition
+from alerts.errors import FaultyAlertRuleError
 from alerts.leaves import Reach
+from alerts.places import Place, business_of
 from alerts.replay import Transition
 from alerts.tally import Tally
+from api.alert_rule_models import BUSINESS, DeviceType, Minutes, State
 from api.auth import CurrentEmployee
-from api.json_values import JsonObject
-from api.services import services_of
+from api.conditions import Conditions
+from api.errors import conflicts
+from api.services import Services, services_of
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alerts"])
 
 MOST_DEVICES = 20  # in an answer, for each threshold
-State = Literal["inactive", "pending", "firing", "recovering", "no_data"]
 Threshold = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-
-
-def readable(value: dict[str, Any]) -> dict[str, Any]:
-    """Return conditions that can be read; raises ValueError."""
-    parse_condition(value)
-    return value
 
 
 class BacktestOrder(BaseModel):
@@ -46,12 +42,12 @@ class BacktestOrder(BaseModel):
     )  # fmt: skip
 
     rule_id: UUID | None = Field(None, description="instead of conditions, reach, keep_firing_minutes")
-    conditions: Annotated[JsonObject, AfterValidator(readable)] | None = Field(None, description="as of a rule")
-    business_id: UUID | None = Field(None, description="null: all businesses")
+    conditions: Conditions | None = Field(None, description="as of a rule")
+    business_id: UUID | None = Field(None, description=BUSINESS)
     service_location_id: UUID | None = None
     agent_device_id: UUID | None = None
-    device_type: Literal["desktop", "server", "laptop", "vm"] | None = None
-    keep_firing_minutes: float = Field(5, ge=0, le=1440, allow_inf_nan=False)
+    device_type: DeviceType | None = None
+    keep_firing_minutes: Minutes = 5
     thresholds: list[Threshold] = Field([], max_length=MOST_THRESHOLDS, description="empty: that of the conditions")
     days: int = Field(7, ge=1, le=MOST_DAYS, description="up to now")
 
@@ -61,10 +57,6 @@ class BacktestOrder(BaseModel):
         if (self.rule_id is None) == (self.conditions is None):
             raise ValueError("name either rule_id or conditions")
         return self
-
-    def condition(self) -> Condition:
-        """Return the conditions as they are evaluated."""
-        return parse_condition(self.conditions)
 
 
 class BacktestTransition(BaseModel):
@@ -116,7 +108,7 @@ class BacktestAnswer(BaseModel):
     notes: list[str] = Field(description="what is judged otherwise than live evaluation would")
 
 
-@router.post("/backtest")
+@router.post("/backtest", responses=conflicts(FaultyAlertRuleError))
 async def run_backtest(request: Request, employee: CurrentEmployee, body: BacktestOrder) -> BacktestAnswer:
     """Tell how many alerts and tickets a rule would have made in the last days, and on which devices.
 
@@ -124,13 +116,20 @@ async def run_backtest(request: Request, employee: CurrentEmployee, body: Backte
     """
     del employee
     services = services_of(request)
-    if body.rule_id:
-        wanted = await read_wanted(services.pool, body.rule_id, body.thresholds, body.days)
-    else:
-        reach = Reach(body.business_id, body.service_location_id, body.agent_device_id, body.device_type)
-        keep = timedelta(minutes=body.keep_firing_minutes)
-        wanted = Wanted(body.condition(), reach, body.thresholds, body.days, keep)
-    return shown(await backtest(services.pool, wanted, services.clock()))
+    return shown(await backtest(services.pool, await wanted_of(services, body), services.clock()))
+
+
+async def wanted_of(services: Services, order: BacktestOrder) -> Wanted:
+    """Return what is to be tested; a reach that doesn't belong together is not found, as when a rule is made."""
+    if order.rule_id:
+        return await read_wanted(services.pool, order.rule_id, order.thresholds, order.days)
+    assert order.conditions is not None
+    place = Place(order.business_id, order.service_location_id, order.agent_device_id)
+    async with services.pool.acquire() as connection:
+        business = await business_of(connection, place)
+    reach = Reach(business, order.service_location_id, order.agent_device_id, order.device_type)
+    keep = timedelta(minutes=order.keep_firing_minutes)
+    return Wanted(order.conditions, reach, order.thresholds, order.days, keep)
 
 
 def shown(answer: Answer) -> BacktestAnswer:

@@ -56,12 +56,13 @@ async def ask(client: httpx.AsyncClient, employee: Employee, **order: Any) -> di
 
 
 async def test_each_threshold_tells_alerts_tickets_and_devices(
-    client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, make_device: MakeDevice, bob: Tenant
+    client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, make_device: MakeDevice, dora: Tenant
 ) -> None:
-    busy, calm = await make_device(bob, "busy"), await make_device(bob, "calm")
+    busy, calm = await make_device(dora, "busy"), await make_device(dora, "calm")
     await days_of(connection, busy, CALM + BUSY + CALM + BUSY + CALM, [], CALM + BUSY + CALM)
     await days_of(connection, calm, [], CALM + [85.0] * 4 + CALM)
-    answer = await ask(client, employee, business_id=str(bob.business_id), conditions=simple(), thresholds=[80, 90, 99])
+    whose = {"business_id": str(dora.business_id)}
+    answer = await ask(client, employee, **whose, conditions=simple(), thresholds=[80, 90, 99])
     counts = [(one["threshold"], one["alerts"], one["tickets"], one["devices"]) for one in answer["outcomes"]]
     assert counts == [(80, 4, 3, 2), (90, 3, 2, 1), (99, 0, 0, 0)]
     at_90 = answer["outcomes"][1]
@@ -168,13 +169,39 @@ async def test_customers_dont_test_rules(client: httpx.AsyncClient, alice: Tenan
     assert (response.status_code, response.json()["error"]["code"]) == (403, "employees_only")
 
 
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ({"business_id": None}, "unknown_business"),
+        ({"service_location_id": None}, "unknown_service_location"),
+        ({"agent_device_id": None}, "agent_not_found"),
+        ({"business_id": "charlie's"}, "agent_not_found"),
+    ],
+)
+async def test_a_reach_that_doesnt_belong_together_is_not_found(
+    client: httpx.AsyncClient, employee: Employee, device: Device, charlie: Tenant, place: dict[str, Any], code: str
+) -> None:
+    whose = {"agent_device_id": str(device.agent_id)}
+    named = {name: str(charlie.business_id if value else uuid4()) for name, value in place.items()}
+    order = {"conditions": simple()} | whose | named
+    response = await client.post(PATH, json=order, headers=employee.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, code)
+
+
 async def test_a_rule_of_one_business_sees_no_device_of_another(
     client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, device: Device, charlie: Tenant
 ) -> None:
     await days_of(connection, device, BUSY)
-    order = {"business_id": str(charlie.business_id), "agent_device_id": str(device.agent_id)}
-    answer = await ask(client, employee, conditions=simple(), **order)
+    answer = await ask(client, employee, conditions=simple(), business_id=str(charlie.business_id))
     assert (answer["devices"], answer["outcomes"][0]["alerts"]) == (0, 0)
+
+
+async def test_a_stored_rule_that_cant_be_understood_isnt_tested(
+    client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, device: Device
+) -> None:
+    rule = await connection.fetchval(INSERT_RULE, device.agent_id, '{"metric": "nonsense"}', None)
+    response = await client.post(PATH, json={"rule_id": str(rule)}, headers=employee.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "alert_rule_faulty")
 
 
 async def test_too_much_is_refused_with_what_to_narrow(connection: asyncpg.Connection, device: Device) -> None:

@@ -207,8 +207,9 @@ async def test_a_rule_that_cant_be_read_says_so_and_the_others_are_evaluated(
 
 
 async def test_in_a_maintenance_window_nothing_begins_to_fire(
-    evaluator: Evaluator, device: Device, pool: asyncpg.Pool, employee: Employee
+    evaluator: Evaluator, make_device: MakeDevice, dora: Tenant, pool: asyncpg.Pool, employee: Employee
 ) -> None:
+    device = await make_device(dora)
     await evaluator.rule(simple(), device.tenant.business_id)
     now = utc_now()
     await pool.execute(

@@ -87,6 +87,42 @@ async def test_a_status_that_somebody_set_is_seen_without_a_time_of_change(desk:
     assert await desk.turn(desk.begin + 36 * MINUTE) == {"kept": 1}
 
 
+NUMBERED = """
+CREATE SEQUENCE request_numbers START 700;
+ALTER TABLE service_requests ALTER request_number SET DEFAULT 'T-' || nextval('request_numbers');
+"""
+NOT_NUMBERED = "ALTER TABLE service_requests ALTER request_number DROP DEFAULT; DROP SEQUENCE request_numbers"
+TRIGGER = """
+CREATE FUNCTION before_request() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what}; RETURN NEW; END $$;
+CREATE TRIGGER before_request BEFORE INSERT ON service_requests FOR EACH ROW EXECUTE FUNCTION before_request();
+"""
+NO_TRIGGER = "DROP TRIGGER before_request ON service_requests; DROP FUNCTION before_request"
+
+
+@pytest.mark.parametrize(
+    ("platform_does", "undo", "numbers"),
+    [
+        (NUMBERED, NOT_NUMBERED, ["T-700", "T-701"]),
+        (TRIGGER.format(what="NEW.request_number := COALESCE(NEW.request_number, 'N-' || gen_random_uuid())"),
+         NO_TRIGGER, ["N-", "N-"]),
+        (TRIGGER.format(what="NEW.title := trim(NEW.title)"), NO_TRIGGER, ["SR-", "SR-"]),
+    ],
+    ids=["by a default", "by a trigger", "not by the trigger that it has"],
+)  # fmt: skip
+async def test_the_platform_numbers_its_tickets_itself_where_it_does(
+    desk: Desk, platform_does: str, undo: str, numbers: list[str]
+) -> None:
+    await desk.connection.execute(platform_does)
+    try:
+        await desk.rule()
+        await desk.measure(await desk.devices(2), desk.begin, 95)
+        assert await desk.turn(desk.begin) == {"opened": 2}
+    finally:
+        await desk.connection.execute(undo)
+    tickets = [ticket["request_number"] for ticket in await desk.tickets() if ticket["title"] != "Printer"]
+    assert [number[: len(start)] for number, start in zip(tickets, numbers, strict=True)] == numbers
+
+
 async def test_a_column_that_we_cant_know_is_named_in_the_fault(desk: Desk) -> None:
     await desk.rule()
     await desk.connection.execute("UPDATE service_requests SET source = 'portal'")

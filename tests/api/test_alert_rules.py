@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 
 from agents.tokens import Tokens
 from alerts.defaults import DEFAULTS
+from alerts.evaluate import evaluate
 from api.cursors import make_cursor
 from db.clock import utc_now
 from tests.calls import answer_of, error_of
@@ -159,55 +161,62 @@ def nested(levels: int) -> dict[str, Any]:
     return condition
 
 
-@pytest.mark.parametrize(
-    ("conditions", "path"),
-    [
-        ({}, "body.conditions.metric"),
-        ([], "body.conditions"),
-        (None, "body.conditions"),
-        ("cpu_percent > 90", "body.conditions"),
-        (CPU | {"metric": "'; DROP TABLE agent_alerts; --"}, "body.conditions.metric"),
-        (CPU | {"metric": ["cpu_percent"]}, "body.conditions.metric"),
-        (CPU | {"metric": "network_rx_bytes"}, "body.conditions.metric"),
-        (CPU | {"operator": "="}, "body.conditions.operator"),
-        (CPU | {"threshold": "ninety"}, "body.conditions.threshold"),
-        (CPU | {"threshold": 101}, "body.conditions.threshold"),
-        (CPU | {"threshold": 10**400}, "body.conditions.threshold"),
-        (CPU | {"threshold": float("nan")}, "body.conditions.threshold"),
-        (CPU | {"threshold": float("inf")}, "body.conditions.threshold"),
-        (CPU | {"duration_minutes": float("nan")}, "body.conditions.duration_minutes"),
-        (CPU | {"duration_minutes": 0}, "body.conditions.duration_minutes"),
-        (CPU | {"recovery_threshold": 95}, "body.conditions.recovery_threshold"),
-        (CPU | {"aggregate": "share"}, "body.conditions.share_percent"),
-        (CPU | {"treshold": 1}, "body.conditions.treshold"),
-        (CPU | {"\ud800": 1}, "body.conditions"),
-        ({"all": []}, "body.conditions.all"),
-        ({"all": CPU}, "body.conditions.all"),
-        ({"all": [CPU, CPU | {"threshold": "x"}]}, "body.conditions.all.1.threshold"),
-        ({"all": [CPU, CPU | {"threshold": 900}]}, "body.conditions.all.1.threshold"),
-        ({"any": [CPU, {"all": [CPU, CPU, {"offline_minutes": -1}]}]}, "body.conditions.any.1.all.2.offline_minutes"),
-        ({"any": [{"all": [CPU], "any": []}]}, "body.conditions.any.0.any"),
-        ({"all": [CPU] * 11}, "body.conditions.all"),
-        ({"all": [{"any": [CPU] * 6}] * 2}, "body.conditions"),
-        ({"service": ""}, "body.conditions.service"),
-        ({"service": "a\0b"}, "body.conditions.service"),
-        ({"service": "\ud800"}, "body.conditions.service"),
-        ({"service": "x", "duration_minutes": float("nan")}, "body.conditions.duration_minutes"),
-        ({"metric": "cpu_percent", "change_by": 0}, "body.conditions.change_by"),
-        ({"within_days": float("nan")}, "body.conditions.within_days"),
-        ({"metric": "cpu_percent", "deviations": float("nan"), "floor": 1}, "body.conditions.deviations"),
-        (nested(4), "body.conditions"),
-        (nested(60), "body.conditions"),
-    ],
-)
+FAULTS: list[tuple[Any, str]] = [
+    ({}, "body.conditions.metric"),
+    ([], "body.conditions"),
+    (None, "body.conditions"),
+    ("cpu_percent > 90", "body.conditions"),
+    (CPU | {"metric": "'; DROP TABLE agent_alerts; --"}, "body.conditions.metric"),
+    (CPU | {"metric": ["cpu_percent"]}, "body.conditions.metric"),
+    (CPU | {"metric": "network_rx_bytes"}, "body.conditions.metric"),
+    (CPU | {"metric": 'cpu_percent" OR 1=1'}, "body.conditions.metric"),
+    (CPU | {"operator": "="}, "body.conditions.operator"),
+    (CPU | {"operator": "> 0 OR '1'='1' --"}, "body.conditions.operator"),
+    (CPU | {"threshold": "ninety"}, "body.conditions.threshold"),
+    (CPU | {"threshold": 101}, "body.conditions.threshold"),
+    (CPU | {"threshold": 10**400}, "body.conditions.threshold"),
+    (CPU | {"threshold": -(10**400)}, "body.conditions.threshold"),
+    (CPU | {"threshold": 1e308}, "body.conditions.threshold"),
+    (CPU | {"duration_minutes": 10**30}, "body.conditions.duration_minutes"),
+    (CPU | {"threshold": float("nan")}, "body.conditions.threshold"),
+    (CPU | {"threshold": float("inf")}, "body.conditions.threshold"),
+    (CPU | {"duration_minutes": float("nan")}, "body.conditions.duration_minutes"),
+    (CPU | {"duration_minutes": 0}, "body.conditions.duration_minutes"),
+    (CPU | {"recovery_threshold": 95}, "body.conditions.recovery_threshold"),
+    (CPU | {"aggregate": "share"}, "body.conditions.share_percent"),
+    (CPU | {"treshold": 1}, "body.conditions.treshold"),
+    (CPU | {"\ud800": 1}, "body.conditions"),
+    ({"all": []}, "body.conditions.all"),
+    ({"all": CPU}, "body.conditions.all"),
+    ({"all": [CPU, CPU | {"threshold": "x"}]}, "body.conditions.all.1.threshold"),
+    ({"all": [CPU, CPU | {"threshold": 900}]}, "body.conditions.all.1.threshold"),
+    ({"any": [CPU, {"all": [CPU, CPU, {"offline_minutes": -1}]}]}, "body.conditions.any.1.all.2.offline_minutes"),
+    ({"any": [{"all": [CPU], "any": []}]}, "body.conditions.any.0.any"),
+    ({"all": [CPU] * 11}, "body.conditions.all"),
+    ({"all": [CPU] * 2000}, "body.conditions.all"),
+    ({"all": [{"any": [CPU] * 6}] * 2}, "body.conditions"),
+    ({"service": ""}, "body.conditions.service"),
+    ({"service": "a\0b"}, "body.conditions.service"),
+    ({"service": "\ud800"}, "body.conditions.service"),
+    ({"service": "x", "duration_minutes": float("nan")}, "body.conditions.duration_minutes"),
+    ({"metric": "cpu_percent", "change_by": 0}, "body.conditions.change_by"),
+    ({"within_days": float("nan")}, "body.conditions.within_days"),
+    ({"metric": "cpu_percent", "deviations": float("nan"), "floor": 1}, "body.conditions.deviations"),
+    (nested(4), "body.conditions"),
+    (nested(60), "body.conditions"),
+]
+
+
+@pytest.mark.parametrize(("conditions", "path"), FAULTS)
 async def test_a_faulty_condition_is_named_by_its_path(rules: Rules, alice: Tenant, conditions: Any, path: str) -> None:
     made = await rules.make(alice)
-    for method, target in (("POST", ()), ("PATCH", (made["id"],))):
-        body = {"alert_name": "x", "business_id": str(alice.business_id), "conditions": conditions}
-        text = json.dumps(body if method == "POST" else {"conditions": conditions})
-        if method == "PATCH" and conditions is None:
-            continue
-        response = await rules.call(method, *target, content=text.encode(), headers=as_json(rules))
+    whole = {"alert_name": "x", "business_id": str(alice.business_id)}
+    calls: list[tuple[str, str, dict[str, Any]]] = [("POST", "", whole)]
+    if conditions is not None:  # None: nothing to change, and no rule to test
+        calls += [("PATCH", made["id"], {}), ("POST", "backtest", {"agent_device_id": str(uuid4())})]
+    for method, target, body in calls:
+        text = json.dumps(body | {"conditions": conditions})
+        response = await rules.call(method, *filter(None, [target]), content=text.encode(), headers=as_json(rules))
         assert error_of(response) == (422, "invalid_request"), response.text
         assert path in {fault["path"] for fault in response.json()["error"]["details"]}
     assert await rules.read(made) == made
@@ -222,14 +231,17 @@ def as_json(rules: Rules) -> dict[str, str]:
 async def test_a_body_of_endless_depth_is_refused(rules: Rules, levels: int, form: str) -> None:
     head, tail = form.split("%s")
     levels = min(levels, 250_000 // (len(form) - 2))
-    text = f'{{"alert_name": "x", "conditions": {head * levels}1{tail * levels}}}'
-    response = await rules.call("POST", content=text.encode(), headers=as_json(rules))
-    assert error_of(response) == (422, "invalid_request"), response.text
+    conditions = f'"conditions": {head * levels}1{tail * levels}'
+    for target, text in (([], f'{{"alert_name": "x", {conditions}}}'), (["backtest"], f"{{{conditions}}}")):
+        response = await rules.call("POST", *target, content=text.encode(), headers=as_json(rules))
+        assert error_of(response) == (422, "invalid_request"), response.text
 
 
 async def test_a_number_of_thousands_of_digits_is_refused(rules: Rules) -> None:
-    text = f'{{"alert_name": "x", "conditions": {{"offline_minutes": {"9" * 10_000}}}}}'
-    assert error_of(await rules.call("POST", content=text.encode(), headers=as_json(rules))) == (422, "invalid_request")
+    conditions = f'"conditions": {{"offline_minutes": {"9" * 10_000}}}'
+    for target, text in (([], f'{{"alert_name": "x", {conditions}}}'), (["backtest"], f"{{{conditions}}}")):
+        response = await rules.call("POST", *target, content=text.encode(), headers=as_json(rules))
+        assert error_of(response) == (422, "invalid_request")
 
 
 HOURS = {"days": [1], "from": "08:00", "to": "18:00", "time_zone": "Europe/Berlin"}
@@ -261,6 +273,10 @@ HOURS = {"days": [1], "from": "08:00", "to": "18:00", "time_zone": "Europe/Berli
         ({"notification_recipients": ["https://[::1/"]}, "body.notification_recipients.0"),
         ({"notification_recipients": ["https://x.example/a b"]}, "body.notification_recipients.0"),
         ({"notification_recipients": ["javascript:alert(1)"]}, "body.notification_recipients.0"),
+        *(
+            ({"notification_recipients": ["noc@msp.example", f"https://{host}/x"]}, "body.notification_recipients.1")
+            for host in ("127.0.0.1", "10.1.2.3:8080", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "2130706433")
+        ),
         ({"active_hours": HOURS | {"days": []}}, "body.active_hours.days"),
         ({"active_hours": HOURS | {"days": [0]}}, "body.active_hours.days.0"),
         ({"active_hours": HOURS | {"from": "24:00"}}, "body.active_hours.from"),
@@ -515,3 +531,26 @@ async def test_every_default_rule_is_one_that_an_employee_could_make(rules: Rule
         made = await rules.make(alice, **default)
         assert made["in_words"]
         assert made["alert_type"] == default["alert_type"]
+
+
+async def test_the_default_rules_hear_of_servers_and_virtual_machines_that_fall_silent_and_of_no_workstation(
+    rules: Rules, pool: asyncpg.Pool, dora: Tenant, make_device: MakeDevice
+) -> None:
+    await rules.call("POST", "defaults", json={"business_id": str(dora.business_id)})
+    types = ("server", "vm", "desktop", "laptop")
+    devices = [await make_device(dora, kind) for kind in types]
+    now = utc_now()
+    query = "UPDATE agent_devices SET device_type = $2, last_heartbeat = $3, last_metrics_received = $3 WHERE id = $1"
+    for device, kind in zip(devices, types, strict=True):
+        await pool.execute(query, device.agent_id, kind, now - 70 * MINUTE)
+    await rules.evaluate(now - 60 * MINUTE)  # where we were away until now, silence is our own
+    for minutes in range(-55, 1, 5):
+        await evaluated(pool, now + minutes * MINUTE)
+    told = [sorted(alert["alert_type"] for alert in await alerts_of(device)) for device in devices]
+    assert told == [["no_data", "server_offline"], ["vm_no_data", "vm_offline"], [], []]
+
+
+async def evaluated(pool: asyncpg.Pool, now: datetime) -> None:
+    """Evaluate after the last pass, as the worker goes on."""
+    async with pool.acquire() as connection:
+        await evaluate(connection, now)

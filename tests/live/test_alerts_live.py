@@ -1,14 +1,16 @@
 """Portals on the live channel hear of alerts of the devices that they follow, and of nobody else's."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.conftest import MakeDevice
 from tests.devices import Device
-from tests.live.conftest import Open
+from tests.live.conftest import Open, OpenSocketIo
 from tests.live.sockets import Message, Socket
 from tests.people import Tenant
 from tests.rules import MINUTE, Rules, only_alert
+
+PEOPLE_DO = ("alert_snoozed", "alert_acknowledged", "alert_resolved")
 
 
 async def follow(portal: Socket, *devices: Device) -> None:
@@ -60,3 +62,29 @@ async def test_a_portal_hears_of_the_end_however_it_comes(
     assert (await portal.until(alert_of("alert_resolved")))["data"]["alert_id"] == by_name["recovers"]
     assert alerts_in(await portal.quiet()) == []
     assert {recovers["alert_name"], by_hand["alert_name"]} < set(by_name)
+
+
+async def test_portals_hear_of_what_a_person_does_with_an_alert_of_their_business_only(
+    rules: Rules, open_socket: Open, open_socket_io: OpenSocketIo, device: Device, alice: Tenant, bob: Tenant
+) -> None:
+    await rules.make(alice, agent_device_id=str(device.agent_id))
+    await rules.fire(device, ago=timedelta())
+    alert = await only_alert(device)
+    portal, socket_io = await open_socket(alice.user_token), await open_socket_io(rules.employee.token)
+    stranger = await open_socket(bob.user_token)
+    for one in (portal, socket_io, stranger):
+        await one.ask("subscribe", agent_ids=[str(device.agent_id)])
+    what = {"alert_id": alert["id"], "severity": alert["severity"], "message": alert["alert_message"]}
+    snoozed = (await rules.handle(alert, "snooze", minutes=30)).json()["snoozed_until"]
+    await rules.handle(alert, "acknowledge")
+    await rules.handle(alert, "acknowledge")  # again changes nothing
+    await rules.handle(alert, "resolve", notes="not for customers")
+    plain = [await portal.until(lambda message: message["type"] == "event") for _ in PEOPLE_DO]
+    by_socket_io = [await socket_io.next("event") for _ in PEOPLE_DO]
+    for messages in (plain, by_socket_io):
+        assert [message["event_type"] for message in messages] == list(PEOPLE_DO)
+        told = [message["data"] for message in messages]
+        assert datetime.fromisoformat(told[0].pop("until")) == datetime.fromisoformat(snoozed)
+        assert told == [what] * 3
+    assert alerts_in(await portal.quiet()) == []
+    assert alerts_in(await stranger.quiet()) == []

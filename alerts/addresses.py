@@ -1,0 +1,73 @@
+"""Which addresses a webhook may go to: those of the internet, and internal networks that the operator has named.
+
+Whoever may write a rule chooses where this server sends a request: without this, to whatever only the server can reach,
+as a cloud's metadata. A name is looked up once, and the address that was checked is the one that we connect to: a name
+that leads elsewhere a moment later gains nothing.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+LookUp = Callable[[str, int], Awaitable[list[Address]]]
+
+NAT64 = IPv6Network("64:ff9b::/96")
+# Public by its number, but of the cloud that the server runs in: Azure's metadata.
+ALSO_INTERNAL = (ip_network("168.63.129.16/32"),)
+
+
+class InternalAddressError(Exception):
+    """A host leads only to addresses that webhooks may not reach; the text says to which."""
+
+
+def is_internal(address: Address) -> bool:
+    """Tell whether an address isn't of the internet: private, loopback, link-local, multicast, reserved, metadata."""
+    meant = address_meant(address)
+    if isinstance(meant, IPv6Address) and meant.is_site_local:
+        return True
+    special = not meant.is_global or meant.is_multicast or meant.is_reserved
+    return special or any(meant in network for network in ALSO_INTERNAL)
+
+
+def address_meant(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one leads to (mapped, 6to4, NAT64), else the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
+    """Tell whether a webhook may go to an address; `allowed` are internal networks that may be reached."""
+    return not is_internal(address) or any(address_meant(address) in network for network in allowed)
+
+
+def literal_of(host: str) -> Address | None:
+    """Return the address that a host of a URL is, in any form that systems take (`127.1`, `0x7f.1`); None: a name."""
+    with suppress(ValueError):
+        return ip_address(host)
+    with suppress(OSError):
+        return IPv4Address(socket.inet_aton(host))
+    return None
+
+
+async def look_up(host: str, port: int) -> list[Address]:
+    """Return the addresses of a host, the preferred one first; raises OSError or ValueError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+
+async def addresses_to_use(look_up: LookUp, host: str, port: int, allowed: Sequence[Network]) -> list[Address]:
+    """Return those addresses of a host that may be reached; raises InternalAddressError, OSError or ValueError."""
+    literal = literal_of(host)
+    found = [literal] if literal else await look_up(host, port)
+    usable = [address for address in found if may_be_reached(address, allowed)]
+    if not usable:
+        raise InternalAddressError(", ".join(map(str, found)))
+    return usable

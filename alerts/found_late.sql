@@ -1,0 +1,70 @@
+-- Breaches that late data proves.
+
+-- late_devices --
+-- Devices whose late samples haven't been looked at, the oldest upload first. $1 most.
+SELECT d.id
+FROM agent_devices d
+LEFT JOIN agent_alert_late_looks l ON l.agent_device_id = d.id
+WHERE d.late_at > COALESCE(l.looked_at, '-infinity')
+  AND d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled
+ORDER BY d.late_at
+LIMIT $1
+
+-- claim_late --
+-- Take a device, unless another worker has: what it is, and the range of the samples that were late (by $2) and have come
+-- since the last look; a minute more, for uploads that were committed out of order. The first look reaches back a day.
+-- $1 device.
+WITH before AS (
+    SELECT looked_at FROM agent_alert_late_looks WHERE agent_device_id = $1
+), claimed AS (
+    INSERT INTO agent_alert_late_looks AS l (agent_device_id, looked_at)
+    SELECT d.id, d.late_at FROM agent_devices d WHERE d.id = $1
+    ON CONFLICT (agent_device_id) DO UPDATE SET looked_at = EXCLUDED.looked_at WHERE l.looked_at < EXCLUDED.looked_at
+    RETURNING agent_device_id
+)
+SELECT d.id, d.business_id, d.service_location_id, d.device_type,
+       d.metrics_interval_seconds * interval '1 second' AS every, late.first, late.last
+FROM claimed c
+JOIN agent_devices d ON d.id = c.agent_device_id
+CROSS JOIN LATERAL (
+    SELECT min(m.collected_at) AS first, max(m.collected_at) AS last
+    FROM agent_metrics m
+    WHERE m.agent_device_id = d.id AND m.collected_at >= LEAST(d.late_from, d.late_before)
+      AND m.received_at > COALESCE((SELECT looked_at FROM before), d.late_at - interval '1 day') - interval '1 minute'
+      AND m.collected_at < m.received_at - $2::interval
+) late
+
+-- record_found --
+-- Alerts that have ended, each with its course and an event; none where there was an alert meanwhile, or before the rule
+-- was made. They want no ticket and tell nobody. $1 device; in parallel $2 rules, $3 begins, $4 ends, $5 severities,
+-- $6 messages, $7 values, $8 thresholds; $9 now.
+WITH found AS (
+    SELECT f.*
+    FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::float8[], $8::float8[])
+        AS f (rule_id, began, ended, severity, message, value, threshold)
+    JOIN agent_alerts a ON a.id = f.rule_id AND a.created_at <= f.began
+    WHERE NOT EXISTS (SELECT FROM agent_alert_history h
+                      WHERE h.agent_alert_id = f.rule_id AND h.agent_device_id = $1 AND h.triggered_at < f.ended
+                        AND COALESCE(h.resolved_at, 'infinity') > f.began)
+), recorded AS (
+    INSERT INTO agent_alert_history
+        (agent_alert_id, agent_device_id, triggered_at, resolved_at, severity, alert_message, metric_value,
+         threshold_value, status, resolution_notes, ticket_note)
+    SELECT rule_id, $1, began, ended, severity, message, value, threshold, 'auto_resolved',
+           'Found late: its samples came when it was over.', 'No ticket: it was over when it was found.'
+    FROM found
+    RETURNING id, agent_alert_id, triggered_at, resolved_at, severity, alert_message
+), noted AS (
+    INSERT INTO agent_alert_transitions
+        (agent_alert_id, agent_device_id, at, from_state, to_state, reason, value, threshold)
+    SELECT f.rule_id, $1, t.at, t.before, t.after, 'found late', f.value, f.threshold
+    FROM found f
+    CROSS JOIN LATERAL (VALUES (f.began, 'inactive', 'firing'), (f.ended, 'firing', 'inactive')) t (at, before, after)
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT $1, 'alert_found_late', triggered_at, $9::timestamptz,
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', resolved_at)
+    FROM recorded
+)
+SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM recorded LIMIT 1) one) AS woken
+FROM recorded

@@ -1,0 +1,46 @@
+"""Transactions that are run again when they got into another's way: a deadlock is nobody's fault, and gone at once."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+import asyncpg
+
+from db.errors import RtsError
+from db.pools import Connection
+
+# What the database ends a transaction with so that others can go on; the same again may succeed.
+TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
+ATTEMPTS = 3
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DatabaseBusyError(RtsError):
+    """Others change the same just now: send the request again later."""
+
+    code: ClassVar[str] = "database_busy"
+    status: ClassVar[int] = 503
+
+
+def in_transaction(
+    work: Callable[Concatenate[Connection, P], Awaitable[T]],
+) -> Callable[Concatenate[asyncpg.Pool, P], Coroutine[Any, Any, T]]:
+    """Have `work` take a pool: it runs in a transaction of its own, again after a deadlock.
+
+    So it must do nothing outside the database. The third deadlock raises DatabaseBusyError.
+    """
+
+    @wraps(work)
+    async def run(pool: asyncpg.Pool, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with pool.acquire() as connection, connection.transaction():
+                    return await work(connection, *args, **kwargs)
+            except TRY_AGAIN as fault:
+                if attempt == ATTEMPTS:
+                    raise DatabaseBusyError from fault
+        raise AssertionError("the loop returns or raises")
+
+    return run
