@@ -1,0 +1,33 @@
+"""Room for the updates of devices in their pages, and cheaper checks at each of them."""
+
+from pathlib import Path
+
+from db.migrations.statements import run
+from db.sql import load_queries
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+FILE = Path(__file__).parents[2] / "schema" / "device_updates.sql"
+
+
+def upgrade() -> None:
+    """Run the file."""
+    for statement in load_queries(FILE).values():
+        run(statement)
+
+
+def downgrade() -> None:
+    """Take the old checks and fill factor back."""
+    run(
+        r"""
+        ALTER TABLE agent_devices
+            RESET (fillfactor),
+            DROP CONSTRAINT agent_devices_agent_token_check,
+            DROP CONSTRAINT agent_devices_previous_agent_token_check,
+            ADD CONSTRAINT agent_devices_agent_token_check CHECK (agent_token ~ '^[0-9a-f]{64}$'),
+            ADD CONSTRAINT agent_devices_previous_agent_token_check CHECK (previous_agent_token ~ '^[0-9a-f]{64}$')
+        """
+    )
