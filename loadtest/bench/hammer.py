@@ -5,11 +5,13 @@ uploads are due at fixed times, whatever the server does, and latency counts fro
 Bodies are filled in from a template, and of an answer only the status and the length are looked at.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sys
 import time
-from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ BODY = b'{"metrics":[' + b",".join([SAMPLE] * SAMPLES) + b"]}"
 MARK = b"2026-01-01T00:00:00.000Z"  # as long as every time in a body
 STEP_SECONDS = 0.25  # between an agent's samples: all are recent and none comes twice
 TICK_SECONDS = 0.002  # of the open loop
+DRAIN_SECONDS = 3.0  # for the last answers
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -94,12 +97,13 @@ def head_of(agent_id: str, token: str, port: int) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection; `done` is called with it when an answer is complete."""
+    """One kept-alive connection; tells `done` when an answer is complete, and `lost` when the server has closed it."""
 
-    def __init__(self, hammer: Hammer, done: Any) -> None:
+    def __init__(self, hammer: Hammer, done: Tell, lost: Tell) -> None:
         self._hammer = hammer
         self._done = done
-        self._began = 0.0
+        self._lost = lost
+        self._began: float | None = None  # of the request that waits for its answer
         self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,13 +124,21 @@ class Connection(asyncio.Protocol):
             self._read = data
             return
         self._read = b""
+        assert self._began is not None
         self._hammer.take(data[9:12], self._began)
+        self._began = None
         self._done(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Note a connection that the server has closed."""
-        if not self._hammer.over:
+        """Count an answer that never came; a server closes what is idle for some seconds, and that is no fault."""
+        if self._hammer.over:
+            return
+        if self._began is not None:
             self._hammer.failed["closed"] = self._hammer.failed.get("closed", 0) + 1
+        self._lost(self)
+
+
+Tell = Callable[[Connection], None]
 
 
 async def closed(hammer: Hammer) -> None:
@@ -136,32 +148,43 @@ async def closed(hammer: Hammer) -> None:
         if not hammer.over:
             connection.send(time.perf_counter())
 
-    for connection in await connect(hammer, again):
-        connection.send(time.perf_counter())
+    for _ in range(hammer.orders.connections):
+        again(await connect(hammer, again, lambda _: None))
     await asyncio.sleep(hammer.orders.seconds)
 
 
 async def opened(hammer: Hammer, rate: float) -> None:
     """Send at fixed times; one that finds all connections busy waits, and the wait counts."""
-    idle: deque[Connection] = deque()
-    idle.extend(await connect(hammer, idle.append))
+    idle: list[Connection] = []  # the last one used comes first: the others may be closed by the server meanwhile
+    connecting: set[asyncio.Task[None]] = set()
+
+    async def more() -> None:
+        idle.append(await connect(hammer, idle.append, lost))
+
+    def lost(connection: Connection) -> None:
+        if connection in idle:
+            idle.remove(connection)
+        again = asyncio.create_task(more())
+        connecting.add(again)
+        again.add_done_callback(connecting.discard)
+
+    for _ in range(hammer.orders.connections):
+        await more()
     begin, sent = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - begin) < hammer.orders.seconds:
         while sent < elapsed * rate and idle:
-            idle.popleft().send(begin + sent / rate)
+            idle.pop().send(begin + sent / rate)
             sent += 1
         await asyncio.sleep(TICK_SECONDS)
-    await asyncio.sleep(1)
+    await asyncio.sleep(DRAIN_SECONDS)
 
 
-async def connect(hammer: Hammer, done: Any) -> list[Connection]:
-    """Open all connections."""
-    loop = asyncio.get_running_loop()
-    opened = []
-    for _ in range(hammer.orders.connections):
-        _, protocol = await loop.create_connection(lambda: Connection(hammer, done), "127.0.0.1", hammer.orders.port)
-        opened.append(protocol)
-    return opened
+async def connect(hammer: Hammer, done: Tell, lost: Tell) -> Connection:
+    """Open a connection."""
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: Connection(hammer, done, lost), "127.0.0.1", hammer.orders.port
+    )
+    return connection
 
 
 async def main(orders: Orders) -> dict[str, Any]:

@@ -24,10 +24,10 @@ async def write_result(connection: asyncpg.Connection, name: str, kind: str, res
 
 
 def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table, their keys as its head."""
-    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(shown(value) for value in row.values()))
+    """Print rows as a table: a column for each, a line for each figure, since there are more figures than rows."""
+    table = Table("", *("" for _ in rows), title=title, title_justify="left", show_header=False)
+    for name in rows[0]:
+        table.add_row(name.replace("_", " "), *(shown(row[name]) for row in rows))
     console.print(table)
 
 

@@ -1,0 +1,29 @@
+-- What runs beside the uploads of a sustained load.
+
+-- add_rules --
+-- Rules for all devices, as an MSP would switch them on first.
+INSERT INTO agent_alerts (alert_name, alert_type, severity, conditions, ticket_enabled)
+SELECT 'bench ' || r.name, 'bench', 'warning', r.conditions::jsonb, false
+FROM (VALUES
+    ('cpu', '{"metric": "cpu_percent", "operator": ">", "threshold": 95, "duration_minutes": 10}'),
+    ('memory', '{"metric": "memory_percent", "operator": ">", "threshold": 95, "duration_minutes": 10}'),
+    ('disk', '{"metric": "disk_percent", "operator": ">", "threshold": 95, "duration_minutes": 10}'),
+    ('silence', '{"no_data_minutes": 30}')
+) AS r (name, conditions)
+
+-- add_old_samples --
+-- A thousand samples of some devices, a minute apart. $1 from, $2 devices.
+INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, memory_percent, disk_percent)
+SELECT d.id, $1::timestamptz + n * interval '1 minute', $1, 20 + 60 * random(), 40 + 20 * random(), 50
+FROM (SELECT id FROM agent_devices ORDER BY id LIMIT $2::integer) d, generate_series(1, 1000) n
+
+-- count_samples --
+SELECT count(*) FROM agent_metrics
+
+-- last_pass --
+SELECT seconds FROM agent_alert_passes
+
+-- list_policies --
+SELECT job_id FROM timescaledb_information.jobs
+WHERE proc_name IN ('policy_refresh_continuous_aggregate', 'policy_compression')
+ORDER BY job_id
