@@ -62,4 +62,3 @@ def key_id_of(header: str) -> str:
 def unpadded(part: str) -> bytes:
     """Decode base64url without padding; raises ValueError."""
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-

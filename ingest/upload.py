@@ -19,6 +19,7 @@ from db.errors import RtsError, UnauthorizedError, WrongAgentError
 from db.rate_limits import CallLimits
 from ingest.body import BodyBudget, BodyReader, Receive
 from ingest.decode import decode_upload
+from ingest.errors import IngestBusyError
 from ingest.group_commit import GroupCommit
 from ingest.samples import Decoded, Receipt
 from ingest.tally import Tally
@@ -29,6 +30,12 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so that others don't wait for it
+# Bytes from which uploads take turns: one in each round of the event loop. A thousand samples take some 10 ms; when a
+# whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of them in each round.
+IN_TURN = 16 * 1024
+# … and the longest that one waits for its turn before it is told to come back: agents hang up after 30 s, and the COPY
+# is still to come.
+LONGEST_WAIT_SECONDS = 10.0
 JSON = (b"content-type", b"application/json")
 
 
@@ -63,6 +70,7 @@ class UploadRoute:
         self._retry_after = retry_after_seconds
         self._clock = clock
         self._tally = tally or Tally()
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
         """Answer one upload for the device `agent_id` of the path."""
@@ -88,14 +96,34 @@ class UploadRoute:
         received_at = self._clock()
         with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
             body = await reader.read()
-            decoded = await self._decode(body, received_at)
-            upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
-            upload.make_rows()
+            if len(body) < IN_TURN:
+                upload = await self._make_upload(sender, body, received_at)
+            else:
+                upload = await self._make_in_turn(sender, body, received_at)
             await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
-        duplicates = len(upload.rows) - upload.inserted
+        decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
         return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts)
+
+    async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise IngestBusyError from None
+        try:
+            upload = await self._make_upload(sender, body, received_at)
+            await asyncio.sleep(0)  # everybody else's round
+        finally:
+            self._turn.release()
+        return upload
+
+    async def _make_upload(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        decoded = await self._decode(body, received_at)
+        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
+        upload.make_rows()
+        return upload
 
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
         if len(body) <= DECODED_AT_ONCE:

@@ -1,1 +1,1 @@
-"""Benchmarks, and later load scenarios: each figure measured in one run, with its settings. Open `bench.py`."""
+"""Benchmarks and load scenarios: each figure measured in one run, with its settings. Open `bench.py` or `run.py`."""

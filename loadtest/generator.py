@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from db.errors import RtsError
 from loadtest.plan import PLAN_VARIABLE, Plan
@@ -22,7 +22,7 @@ LINES_OF_LOG = 15
 class GeneratorFailedError(RtsError):
     """Locust ended without an outcome."""
 
-    code = "generator_failed"
+    code: ClassVar[str] = "generator_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def hostile_parcel(number: int, turn: int, offset: float, victim: str, start: fl
     kind = (number + turn) % 4
     if kind == 0:
         return bad_body(number + turn // 4)
-    return foreign(number, ms, victim) if kind == 1 else bad_values(number, ms)
+    return foreign(number, ms, victim, turn // 4) if kind == 1 else bad_values(number, ms)
 
 
 def bad_values(number: int, ms: int) -> Parcel:
@@ -87,12 +87,12 @@ def bad_body(which: int) -> Parcel:
     return Parcel(body, array("q", [-1]), array("h", [0]), encoding, refusal=refusal)
 
 
-def foreign(number: int, ms: int, victim: str) -> Parcel:
+def foreign(number: int, ms: int, victim: str, which: int) -> Parcel:
     """Return good samples, sent to a device of another tenant, or with a token that was tampered with."""
     tenths = tenths_of(number, ms)
     body = orjson.dumps({"metrics": [sample_at(number, ms, tenths)]})
     parcel = Parcel(body, array("q", [ms]), array("h", [tenths]), path=victim, refusal="403 wrong_agent")
-    if number % 2:
+    if which % 2:
         parcel.token, parcel.refusal = "eyJhbGciOiJub25lIn0.e30.", "401 invalid_token"
     return parcel
 

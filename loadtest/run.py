@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -31,6 +31,12 @@ from loadtest.screen import show
 from loadtest.site import Site, own_site
 
 DEFAULTS = LoadSettings()
+
+
+class SiteError(RtsError):
+    """This run can't be made against that server."""
+
+    code: ClassVar[str] = "load_site"
 
 
 def main(
@@ -114,9 +120,13 @@ async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservatio
 
 @contextmanager
 def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Site]:
-    """Yield what the run aims at."""
+    """Yield what the run aims at; raises SiteError where a running server won't do."""
     if host:
         running = get_settings()
+        if SCENARIOS[settings.scenario].pauses_database:
+            raise SiteError("A server that runs already keeps its database: leave HOST out for this scenario.")
+        if not running.database_url:
+            raise SiteError("Set DATABASE_URL and RTS_KEYS_FILE to those of the server that HOST names.")
         yield Site(host.rstrip("/"), running.database_url, running.keys_file, "host")
         return
     with own_site(directory, proxied=SCENARIOS[settings.scenario].pauses_database) as site:

@@ -1,5 +1,6 @@
 """What an agent is told about its uploads, and what is stored."""
 
+import asyncio
 import gzip
 import json
 from datetime import timedelta
@@ -9,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from api.services import Services
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.people import Employee
@@ -250,3 +252,31 @@ async def test_hundreds_of_sparse_late_samples_are_stored(device: Device, pool: 
     assert (await device.accepted(*sparse))["accepted"] == 599
     assert (await device.accepted(*sparse))["duplicates"] == 599
     assert len(await stored(pool, device)) == 599
+
+
+async def test_a_fleet_that_comes_back_at_once_does_not_keep_other_calls_waiting(
+    device: Device, client: httpx.AsyncClient, services: Services
+) -> None:
+    many, size = 40, 500
+    body = json.dumps({"metrics": [sample(MINUTE * (20 + step), cpu_percent=1) for step in range(size)]}).encode()
+    uploads = [asyncio.create_task(device.post(body)) for _ in range(many)]
+    other = await client.get("/api/agents")
+    assert other.status_code == 401
+    assert services.commits.buffered < many * size / 2  # it came in between, not after all that had arrived before it
+    receipts = [answer.json() for answer in await asyncio.gather(*uploads)]
+    assert sum(receipt["accepted"] for receipt in receipts) == size
+    assert sum(receipt["duplicates"] for receipt in receipts) == (many - 1) * size
+
+
+async def test_a_large_upload_that_would_wait_too_long_is_told_to_come_back(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.upload.LONGEST_WAIT_SECONDS", 0.0)
+    body = json.dumps({"metrics": [sample(MINUTE * step, cpu_percent=1) for step in range(500)]}).encode()
+    answers = await asyncio.gather(*(device.post(body) for _ in range(10)))
+    codes = [answer.status_code for answer in answers]
+    assert set(codes) == {200, 503}
+    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert (refused.json()["error"]["code"], refused.headers["Retry-After"]) == ("ingest_busy", "5")
+    monkeypatch.undo()
+    assert (await device.post(body)).status_code == 200  # every turn was given back

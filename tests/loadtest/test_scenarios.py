@@ -105,7 +105,7 @@ async def test_everything_hostile_gets_the_answer_that_is_expected_of_it(number:
 
 
 def test_a_hostile_agent_gets_through_every_kind_in_a_minute() -> None:
-    parcels = [hostile_parcel(number, turn, 0, VICTIM, START) for number in (0, 3) for turn in range(60)]
+    parcels = [hostile_parcel(number, turn, 0, VICTIM, START) for number in (0, 10) for turn in range(60)]
     assert {parcel.refusal for parcel in parcels} == {
         "", "400 malformed_json", "400 bad_gzip", "401 invalid_token", "403 wrong_agent", "413 body_too_large",
         "413 too_many_samples", "415 unsupported_encoding", "422 wrong_envelope",
