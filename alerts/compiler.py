@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ARRAY,
@@ -76,6 +76,9 @@ baselines = table(
     column("median", DOUBLE_PRECISION), column("distance", DOUBLE_PRECISION), column("weeks", Integer),
 )  # fmt: skip
 
+# At how many instants is asked. "one, stitched": whole hours are read where a long window holds them (`can_stitch`).
+Instants = Literal["one", "one, stitched", "many"]
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -100,10 +103,8 @@ def can_stitch(level: Level, feature: Feature) -> bool:
 
 
 @lru_cache(64)
-def metric_statement(level: Level, features: tuple[Feature, ...], *, stitched: bool = False) -> Statement:
+def metric_statement(level: Level, features: tuple[Feature, ...], instants: Instants) -> Statement:
     """Return the statement for all leaves over these features, which are read from one level.
-
-    `stitched`: at one instant, with whole hours where a long window holds them (see `can_stitch`).
 
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
@@ -111,8 +112,9 @@ def metric_statement(level: Level, features: tuple[Feature, ...], *, stitched: b
     pairs = materialised(wanted_pairs().cte("pairs"))
     read = materialised(select(pairs.c.device_id, pairs.c.every).distinct().cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
-    pieces = stitched_pieces(features, sought) if stitched else pieces_of(level, features, read)
-    known = materialised(aggregated(features, sought, pieces, stitched=stitched).cte("known"))
+    known = materialised(
+        aggregated(features, sought, read_before(level, features, read, sought, instants)).cte("known")
+    )
     compiled = compared(pairs, as_rows(known, features)).compile(dialect=dialect())  # type: ignore[no-untyped-call]
     return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
 
@@ -150,26 +152,41 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     return select(read.c.device_id, read.c.every, at, (at - LOOKBACK).label("lookback"), fresh.label("fresh"), *since)
 
 
-def aggregated(features: Sequence[Feature], sought: Any, piece: Any, *, stitched: bool) -> Select[Any]:
+def read_before(
+    level: Level, features: Sequence[Feature], read: FromClause, sought: Any, instants: Instants
+) -> tuple[Any, FromClause]:
+    """Return the pieces, and devices at instants joined with those that lie before.
+
+    For one instant they are read as they are joined. For many, a device's are read once and joined with each; so the
+    pieces stand alone, with the device.
+    """
+    if instants == "many":
+        each = pieces_of(level, features, read)
+        piece: Any = select(read.c.device_id, each).select_from(read, each).cte("pieces")
+        same = piece.c.device_id == sought.c.device_id
+    else:
+        piece = stitched_pieces(features, sought) if instants == "one, stitched" else pieces_of(level, features, sought)
+        same = true()
+    return piece, sought.outerjoin(piece, and_(same, piece.c.known <= sought.c.at, piece.c.time > sought.c.lookback))
+
+
+def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, FromClause]) -> Select[Any]:
     """Aggregate what each device has before each instant: a value and a count for each feature, each metric's newest.
 
     An instant before which it has nothing is there as well: that is unknown.
     """
+    piece, joined = source
     columns: list[ColumnElement[Any]] = [sought.c.device_id, sought.c.at]
     within = {}
     for number, window in enumerate(windows_of(features)):
         since = piece.c.time > sought.c[f"since_{number}"]
-        within[window] = and_(since, counts_for(piece, number + 1)) if stitched else since
+        within[window] = and_(since, counts_for(piece, number + 1)) if "front" in piece.c else since
     for number, feature in enumerate(features):
         columns += feature_columns(number, feature, piece, within[feature.window])
     for metric in metrics_of(features):
         known = piece.c[f"{metric.name}_count"] > ZERO
         newest = func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(known, piece.c.seen > sought.c.fresh)
         columns.append(newest.label(f"{metric.name}_last"))
-    before = and_(
-        piece.c.device_id == sought.c.device_id, piece.c.known <= sought.c.at, piece.c.time > sought.c.lookback
-    )
-    joined = sought.outerjoin(piece, before)
     return select(*columns).select_from(joined).group_by(sought.c.device_id, sought.c.at)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from alerts.compiler import can_stitch, level_for, metric_statement
+from alerts.compiler import Instants, can_stitch, level_for, metric_statement
 from alerts.facts import Fact
 from alerts.leaves import Feature, Leaf, Rule, leaves_of_rule
 from db.hypertables.policies import LEVELS, Level
@@ -104,7 +104,7 @@ def rounded(leaf: Leaf, level: Level | None) -> Leaf:
 def by_features(leaves: Sequence[Leaf], level: Level, question: Question) -> list[list[Leaf]]:
     """Split leaves into groups whose features fit one statement: those that are stitched, then the others."""
     features = list(dict.fromkeys(leaf.feature for leaf in leaves if leaf.feature))
-    stitched = [feature for feature in features if is_stitched(feature, level, question)]
+    stitched = [feature for feature in features if instants_of(feature, level, question) == "one, stitched"]
     others = [feature for feature in features if feature not in stitched]
     groups = [
         set(kind[start : start + MOST_FEATURES])
@@ -114,9 +114,11 @@ def by_features(leaves: Sequence[Leaf], level: Level, question: Question) -> lis
     return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
 
 
-def is_stitched(feature: Feature, level: Level, question: Question) -> bool:
-    """Tell whether hours are read too: at one instant, and from the level that a live evaluation reads."""
-    return len(question.instants) == 1 and question.level is None and can_stitch(level, feature)
+def instants_of(feature: Feature, level: Level, question: Question) -> Instants:
+    """Return how a feature is asked for: hours are read too at one instant, from the level of a live evaluation."""
+    if len(question.instants) > 1:
+        return "many"
+    return "one, stitched" if question.level is None and can_stitch(level, feature) else "one"
 
 
 async def ask_metrics(
@@ -124,8 +126,7 @@ async def ask_metrics(
 ) -> Ask:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
-    stitched = is_stitched(features[0], level, question)
-    statement = metric_statement(level, tuple(features), stitched=stitched)
+    statement = metric_statement(level, tuple(features), instants_of(features[0], level, question))
     hour_cut, cut = await cuts(connection, level, question)
     lookback = max([
         SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
     FromClause,
@@ -45,18 +44,17 @@ AN_HOUR = literal_column("interval '1 hour'", Interval)
 A_MOMENT = literal_column("interval '1 microsecond'", Interval)  # the finest step of the database's clock
 
 
-def pieces_of(level: Level, features: Sequence[Feature], read: FromClause) -> CTE:
-    """Return the samples and the buckets of one level of the devices to be read."""
+def pieces_of(level: Level, features: Sequence[Feature], device: FromClause) -> FromClause:
+    """Return a device's samples and its buckets of one level."""
     metrics = metrics_of(features)
     if level.bucket is None:
-        return of_each(read, [raw_pieces(metrics, read)])
-    return of_each(
-        read, [raw_pieces(metrics, read).where(RAW_TIME >= CUT), level_pieces(level, metrics, read).where(BUCKET < CUT)]
-    )
+        return together([raw_pieces(metrics, device)])
+    buckets = level_pieces(level, metrics, device).where(BUCKET < CUT)
+    return together([raw_pieces(metrics, device).where(RAW_TIME >= CUT), buckets])
 
 
-def stitched_pieces(features: Sequence[Feature], sought: FromClause) -> CTE:
-    """Return what long windows before one instant hold, in as few rows as can be, and the same to the last bucket.
+def stitched_pieces(features: Sequence[Feature], sought: FromClause) -> FromClause:
+    """Return what long windows of a device before one instant hold: few rows, and the same to the last bucket.
 
     Whole hours within; five minutes where a window begins amidst an hour (`front` is the number of that window, 1 on;
     0 elsewhere) and after the last hour that is complete; samples after that. A day of five minutes is 288 rows, so
@@ -78,13 +76,12 @@ def stitched_pieces(features: Sequence[Feature], sought: FromClause) -> CTE:
         whole = func.time_bucket(AN_HOUR, since, type_=TIME) + AN_HOUR
         front = level_pieces(five, metrics, sought).where(since < BUCKET, func.least(whole, HOUR_CUT) > BUCKET)
         pieces.append(of(front, number + 1))
-    return of_each(sought, pieces)
+    return together(pieces)
 
 
-def of_each(device: FromClause, pieces: Sequence[Select[Any]]) -> CTE:
-    """Join devices and their pieces: each device's by the index that begins with it, whatever the planner thinks."""
-    one = union_all(*(piece.offset(ZERO_ROWS) for piece in pieces)).lateral("one")
-    return select(device.c.device_id, one).select_from(device, one).cte("pieces")
+def together(pieces: Sequence[Select[Any]]) -> FromClause:
+    """Return all pieces of a device, found by the index that begins with it, whatever the planner thinks."""
+    return union_all(*(piece.offset(ZERO_ROWS) for piece in pieces)).lateral("piece")
 
 
 def windows_of(features: Sequence[Feature]) -> list[timedelta]:

@@ -79,7 +79,7 @@ async def test_hours_and_five_minutes_tell_the_same(
 
 async def test_a_day_is_read_in_hours(connection: asyncpg.Connection) -> None:
     (ask,) = await asks(connection, rules_for(Reach()), Question([utc_now()]))
-    assert ask.sql == metric_statement(LEVELS[1], features_of(ask.leaves), stitched=True).sql
+    assert ask.sql == metric_statement(LEVELS[1], features_of(ask.leaves), "one, stitched").sql
     assert "agent_metrics_1h" in ask.sql
 
 
