@@ -5,6 +5,7 @@ folders raise; the others are in the `errors.py` of their folder.
 """
 
 import math
+import random
 from typing import Any, ClassVar
 
 
@@ -25,9 +26,12 @@ class RtsError(Exception):
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
     def headers(self, retry_after_seconds: int) -> dict[str, str]:
-        """Return the headers that go with the status; `retry_after_seconds` is for what is away just now."""
+        """Return the headers that go with the status; `retry_after_seconds` is for what is away just now.
+
+        A wait between once and twice as long, drawn anew: a fleet that was told the same would come back in step.
+        """
         if self.status == 503:
-            return {"Retry-After": str(retry_after_seconds)}
+            return {"Retry-After": str(random.randint(retry_after_seconds, 2 * retry_after_seconds))}  # noqa: S311
         return {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
 
 

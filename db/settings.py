@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     max_samples_per_upload: int = Field(default=20_000, gt=0, description="samples in one upload")
     max_buffered_samples: int = Field(default=100_000, gt=0, description="samples waiting for COMMIT, per process")
     max_decoding_bytes: int = Field(default=256 * MIB, gt=0, description="all request bodies in memory at once")
-    retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of a 503")
+    retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of a 503, up to twice as long")
 
     agent_calls_per_minute: int = Field(default=120, ge=1, description="calls of one agent, per process")
     person_calls_per_minute: int = Field(default=1200, ge=1, description="calls of one user or employee, per process")

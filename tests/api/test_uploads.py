@@ -277,6 +277,7 @@ async def test_a_large_upload_that_would_wait_too_long_is_told_to_come_back(
     codes = [answer.status_code for answer in answers]
     assert set(codes) == {200, 503}
     refused = next(answer for answer in answers if answer.status_code == 503)
-    assert (refused.json()["error"]["code"], refused.headers["Retry-After"]) == ("ingest_busy", "5")
+    assert refused.json()["error"]["code"] == "ingest_busy"
+    assert 5 <= int(refused.headers["Retry-After"]) <= 10
     monkeypatch.undo()
     assert (await device.post(body)).status_code == 200  # every turn was given back
