@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from ingest.copy_rows import Record, make_record
+from ingest.copy_rows import encode_rows
 from ingest.samples import Decoded, Sample
 
 
@@ -24,16 +24,18 @@ class Upload:
 
     def make_rows(self) -> None:
         """Make the rows: done in the request, while the writer waits for the database."""
-        for sample, unknown in zip(self.decoded.samples, self.decoded.unknown, strict=True):
-            record = make_record(self.agent_id, self.received_at, sample, unknown)
-            self.rows.append(Row(self, sample, sample.collected_at, record))
+        samples = self.decoded.samples
+        encoded = encode_rows(self.agent_id, self.received_at, samples, self.decoded.unknown)
+        self.rows = [
+            Row(self, sample, sample.collected_at, each) for sample, each in zip(samples, encoded, strict=True)
+        ]
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One sample as a record for COPY, and the upload that brought it."""
+    """One sample as a row for COPY, and the upload that brought it."""
 
     upload: Upload
     sample: Sample
     collected_at: datetime
-    record: Record
+    encoded: bytes

@@ -21,7 +21,7 @@ from db.hypertables.policies import LATE_AFTER
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
-from ingest.copy_rows import COLUMNS
+from ingest.copy_rows import COLUMNS, copy_data
 from ingest.devices import service_arguments, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
 from ingest.lanes import split_lanes
@@ -166,7 +166,8 @@ async def copy_around_duplicates(connection: asyncpg.Connection, rows: Sequence[
 async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:
     """Binary COPY; sorted by time, so that each chunk is opened once."""
     in_order = sorted(rows, key=lambda row: row.collected_at)
-    await connection.copy_records_to_table(table, columns=COLUMNS, records=[row.record for row in in_order])
+    data = copy_data([row.encoded for row in in_order])
+    await connection.copy_to_table(table, columns=COLUMNS, source=data, format="binary")
 
 
 def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: set[Key] | None) -> None:

@@ -17,7 +17,7 @@ UPLOAD = Upload(uuid4(), "", NOW, Decoded(0, [], [], []))
 
 
 def row(age: timedelta) -> Row:
-    return Row(UPLOAD, Sample(NOW - age), NOW - age, ())
+    return Row(UPLOAD, Sample(NOW - age), NOW - age, b"")
 
 
 ages = st.lists(st.integers(-600, 27 * 86_400).map(lambda seconds: timedelta(seconds=seconds)))

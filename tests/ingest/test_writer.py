@@ -10,7 +10,7 @@ from agents.tokens import token_hash
 from db.clock import utc_now
 from db.errors import RevokedTokenError
 from db.settings import Settings
-from ingest.copy_rows import make_record
+from ingest.copy_rows import encode_rows
 from ingest.errors import UnstorableUploadError
 from ingest.samples import Decoded, Sample
 from ingest.upload_work import Row, Upload
@@ -42,7 +42,8 @@ def poisoned(device: Device) -> Upload:
     """An upload that the door should have refused: the table's CHECK is the last fence."""
     made = upload(device, MINUTE)
     bad = Sample(made.rows[0].collected_at, cpu_percent=150)
-    made.rows = [Row(made, bad, bad.collected_at, make_record(device.agent_id, made.received_at, bad, None))]
+    (encoded,) = encode_rows(device.agent_id, made.received_at, [bad], [None])
+    made.rows = [Row(made, bad, bad.collected_at, encoded)]
     return made
 
 
