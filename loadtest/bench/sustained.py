@@ -72,6 +72,8 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
 async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetime, rows: int) -> int:
     """Write what runs beside the uploads: rules over the fleet, and samples old enough for the columnstore."""
     await connection.execute(QUERIES["add_rules"])
+    await connection.execute(QUERIES["be_online"], now)
+    await connection.execute("VACUUM ANALYZE agent_devices")
     old = await connection.execute(QUERIES["add_old_samples"], now - timedelta(days=4), rows // 1000)
     return int(old.rpartition(" ")[2])
 

@@ -11,6 +11,10 @@ FROM (VALUES
     ('silence', '{"no_data_minutes": 30}')
 ) AS r (name, conditions)
 
+-- be_online --
+-- As devices are that have been heard for long: the first upload changes nothing but what each one changes.
+UPDATE agent_devices SET status = 'online', reported_status = 'online', last_metrics_received = $1
+
 -- add_old_samples --
 -- A thousand samples of some devices, a minute apart. $1 from, $2 devices.
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, memory_percent, disk_percent)
