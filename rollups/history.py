@@ -50,6 +50,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How a question is answered: level and bucket, what is read, and the query for it."""
+
+    choice: Choice
+    window: Window
+    sample_every: timedelta
+    query: ChartQuery
+    arguments: list[object]
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of the answer and the level that it was read from."""
 
@@ -83,20 +94,26 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
     Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
     """
     async with pool.acquire() as connection:
-        device = await connection.fetchrow(QUERIES["get_charted_device"], asked.device_id, tenant)
-        if device is None:
-            raise AgentNotFoundError
-        every = timedelta(seconds=device["metrics_interval_seconds"])
-        choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
-        complete = complete_until(choice, await read_watermarks(connection), device, now)
-        window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
-        query, arguments = plan_chart(asked, tenant, choice, window)
-        rows = await connection.fetch(query.sql, *arguments)
+        plan = await plan_history(connection, tenant, asked, now)
+        rows = await connection.fetch(plan.query.sql, *plan.arguments)
+    choice, window = plan.choice, plan.window
     if not choice.width and len(rows) > MAX_POINTS:
         raise TooManyPointsError
     newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
-    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, every, now)
+    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, plan.sample_every, now)
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
+
+
+async def plan_history(connection: Connection, tenant: UUID | None, asked: Asked, now: datetime) -> Plan:
+    """Return how a question is answered; raises as `read_history` does."""
+    device = await connection.fetchrow(QUERIES["get_charted_device"], asked.device_id, tenant)
+    if device is None:
+        raise AgentNotFoundError
+    every = timedelta(seconds=device["metrics_interval_seconds"])
+    choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
+    complete = complete_until(choice, await read_watermarks(connection), device, now)
+    window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
+    return Plan(choice, window, every, *plan_chart(asked, tenant, choice, window))
 
 
 async def read_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
