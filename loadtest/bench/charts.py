@@ -118,7 +118,7 @@ async def ask_twice(
     api_first: bool,
 ) -> tuple[float, float, bytes]:
     """Return the seconds through the API, those of the same query alone, and the API's answer."""
-    asked = Asked(who.device, now - length, now, METRICS)
+    asked = Asked(who.device, now - length, now, METRICS, aggregates=("avg",))
     plan = await plan_history(connection, who.business, asked, now)
     query = urlencode({"start": asked.start.isoformat(), "end": asked.end.isoformat(), "format": FORM})
     path = f"/api/agents/{who.device}/metrics/history?{query}"
@@ -143,9 +143,11 @@ def described(body: bytes) -> dict[str, Any]:
 
 
 def growth(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what ten times the devices cost, chart by chart, and what a year costs beside a day, both through the API."""
-    small, large = ({one["chart"]: one["api_ms"] for one in results if one["devices"] == devices and one["device"] == "one"}
-                    for devices in (results[0]["devices"], results[-1]["devices"]))
+    """Return what ten times the devices cost, chart by chart, and a year beside a day; both through the API."""
+    small, large = (
+        {one["chart"]: one["api_ms"] for one in results if one["devices"] == devices and one["device"] == "one"}
+        for devices in (results[0]["devices"], results[-1]["devices"])
+    )
     return {
         "ten_times_the_devices": {name: round(large[name]["p50"] / small[name]["p50"], 2) for name in RANGES},
         "year_to_day": round(large["1 y"]["p50"] / large["24 h"]["p50"], 2),

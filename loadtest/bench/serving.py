@@ -1,4 +1,4 @@
-"""A server on the benchmark's own database, without a worker, and calls to it by a client that costs next to nothing."""
+"""A server on the benchmark's own database, without a worker, and calls to it by a client that costs little."""
 
 import http.client
 import json
