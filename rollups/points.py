@@ -1,7 +1,7 @@
 """From the rows of the chart query to points: rates of counters, and what share of the expected samples is there."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,10 +44,13 @@ class Grid:
         if not self.width:
             return [1.0] * len(buckets)
         until = min(self.until, self.now)
-        whole, last_whole = self.width / self.sample_every, until - self.width
+        whole = self.width / self.sample_every
+        shares = {held: share(held, whole) for held in set(samples)}
+        cut_off = bisect_right(buckets, until - self.width)  # buckets from here on aren't over yet
+        newest = zip(buckets[cut_off:], samples[cut_off:], strict=True)
         return [
-            share(held, whole if bucket <= last_whole else (until - bucket) / self.sample_every)
-            for bucket, held in zip(buckets, samples, strict=True)
+            *(shares[held] for held in samples[:cut_off]),
+            *(share(held, (until - bucket) / self.sample_every) for bucket, held in newest),
         ]
 
 

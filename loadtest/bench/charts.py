@@ -36,7 +36,7 @@ class Scale:
     """How much is written and asked: `fleets` are device counts, each measured in its turn, the last one in full."""
 
     fleets: tuple[int, ...] = (100, 1000)
-    rounds: int = 300
+    rounds: int = 60
 
 
 EMBEDDED = Scale((20, 200), 50)
