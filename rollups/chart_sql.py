@@ -40,7 +40,6 @@ START, CUT, END = (bindparam(name, type_=TIME) for name in ("start", "cut", "end
 WIDTH = bindparam("width", type_=Interval)
 
 ONE, ZERO = literal_column("1", BigInteger), literal_column("0::double precision", DOUBLE_PRECISION)
-ONE_BACK = literal_column("1", BigInteger)
 MOST_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
 AGGREGATES = ("avg", "min", "max")
 GAUGE_PARTS = {"avg": ("sum", "count"), "min": ("min",), "max": ("max",)}
@@ -51,14 +50,16 @@ raw = table("agent_metrics", column("agent_device_id", UUID), column("collected_
 
 
 class ChartQuery(NamedTuple):
-    """SQL for asyncpg and the names of its `$1`, `$2` … in order."""
+    """SQL for asyncpg, the names of its `$1`, `$2` … in order, and the values of those that are always the same."""
 
     sql: str
     parameters: tuple[str, ...]
+    constants: dict[str, Any]
 
     def arguments(self, **values: Any) -> list[Any]:
         """Return `values` in the order of the parameters."""
-        return [values[name] for name in self.parameters]
+        known = self.constants | values
+        return [known[name] for name in self.parameters]
 
 
 class Shape(StrEnum):
@@ -89,7 +90,8 @@ def chart_query(
     else:
         query = merged(raw_part if level_part is None else union_all(level_part, raw_part), metrics, aggregates)
     compiled = query.order_by("bucket").compile(dialect=dialect())  # type: ignore[no-untyped-call]
-    return ChartQuery(str(compiled), tuple(compiled.positiontup or ()))
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return ChartQuery(str(compiled), tuple(compiled.positiontup or ()), constants)
 
 
 def parts_of(metric: Metric, aggregates: Sequence[str] = AGGREGATES) -> tuple[str, ...]:
@@ -196,13 +198,13 @@ def gauge_value(piece: Any, metric: Metric, aggregate: str, over: Any = None) ->
 def growth(piece: Any, metric: Metric, bucket: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return how much a counter grew in a piece and since the one before it in its bucket: as counter_increase() does.
 
-    Pieces with a value are a partition of their own, so those without are passed over. Windows are five times as fast
-    as the aggregate, which is in PL/pgSQL; sums of whole numbers below 2^53 come out the same.
+    Pieces without a value are passed over. A window is several times as fast as that aggregate, which is in PL/pgSQL;
+    sums of whole numbers below 2^53 come out the same.
     """
     first, last, increase, _, _ = (piece[name] for name in parts_of(metric))
-    before = func.lag(last, ONE_BACK, first, type_=DOUBLE_PRECISION).over(
-        partition_by=[bucket, first.is_(None)], order_by=piece.time
-    )
+    so_far = func.last(last, piece.time, type_=DOUBLE_PRECISION).filter(last.is_not(None))
+    shown = so_far.over(partition_by=bucket, order_by=piece.time, rows=(None, -1))
+    before = func.coalesce(shown, first, type_=DOUBLE_PRECISION)
     grown: ColumnElement[Any] = increase + case((first >= before, first - before), else_=first)
     return grown.label(f"{metric.name}_grown")
 

@@ -35,8 +35,8 @@ WARM_ROUNDS = 5
 class Scale:
     """How much is written and asked: `fleets` are device counts, each measured in its turn, the last one in full."""
 
-    fleets: tuple[int, ...] = (100, 1000)
-    rounds: int = 60
+    fleets: tuple[int, ...] = (1000, 10_000)
+    rounds: int = 200
 
 
 EMBEDDED = Scale((20, 200), 50)
