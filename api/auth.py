@@ -1,7 +1,8 @@
 """Who calls: the one place that turns a bearer token into a person or an agent, and says 401, 403 or 429.
 
 Routes ask for one of the types at the end: CurrentPerson (user or employee), CurrentEmployee, CurrentAgent. What a
-person may see is `person.tenant`, which every query on device data takes.
+person may see is `person.tenant`, which every query on device data takes. All are coroutines: FastAPI would run a plain
+function in a thread, and to go there and back takes longer than to check a token.
 """
 
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Agent:
         return Actor("agent", self.agent_id, self.source)
 
 
-def current_person(request: Request, credentials: Credentials) -> Person:
+async def current_person(request: Request, credentials: Credentials) -> Person:
     """Return the user or employee who calls; raises 401 errors, or 429 when they call too often."""
     services = services_of(request)
     person = services.tokens.verify_person(token_of(credentials))
@@ -65,14 +66,14 @@ def current_person(request: Request, credentials: Credentials) -> Person:
     return person
 
 
-def current_employee(request: Request, person: Annotated[Person, Depends(current_person)]) -> Employee:
+async def current_employee(request: Request, person: Annotated[Person, Depends(current_person)]) -> Employee:
     """Return the employee who calls; customers get 403."""
     if person.employee_id is None:
         raise EmployeesOnlyError
     return Employee(person.employee_id, source_of(request))
 
 
-def signed_agent(
+async def signed_agent(
     request: Request,
     credentials: Credentials,
     agent_id: Annotated[UUID, Path(description="agent_id of the device, from /register")],

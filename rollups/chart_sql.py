@@ -1,11 +1,13 @@
 """The chart query, composed by SQLAlchemy from typed tables: its columns depend on the metrics asked for.
 
 A *piece* is a bucket of the chosen level below its watermark, or a raw sample at or after it; both have the same
-columns, so that one aggregate over both gives the buckets of the chart. Names come from the catalogue of metrics,
-values are bound: nothing of a request becomes SQL text.
+columns, so that one aggregate over both gives the points of the chart. Pieces that are points already, a level's own
+buckets or raw samples, are passed through without. Names come from the catalogue of metrics, values are bound: nothing
+of a request becomes SQL text.
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ from sqlalchemy import (
     table,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, TIMESTAMP, UUID, aggregate_order_by
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, TIMESTAMP, UUID
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.types import BigInteger, Interval
 
@@ -37,9 +39,10 @@ TENANT = bindparam("tenant", type_=UUID)
 START, CUT, END = (bindparam(name, type_=TIME) for name in ("start", "cut", "end"))
 WIDTH = bindparam("width", type_=Interval)
 
-ONE, ZERO = literal_column("1", BigInteger), literal_column("0", DOUBLE_PRECISION)
+ONE, ZERO = literal_column("1", BigInteger), literal_column("0::double precision", DOUBLE_PRECISION)
 MOST_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
-GAUGE_PARTS = ("sum", "count", "min", "max")
+AGGREGATES = ("avg", "min", "max")
+GAUGE_PARTS = {"avg": ("sum", "count"), "min": ("min",), "max": ("max",)}
 COUNTER_PARTS = ("first", "last", "increase", "first_at", "last_at")
 
 devices = table("agent_devices", column("id", UUID), column("business_id", UUID))
@@ -47,37 +50,56 @@ raw = table("agent_metrics", column("agent_device_id", UUID), column("collected_
 
 
 class ChartQuery(NamedTuple):
-    """SQL for asyncpg and the names of its `$1`, `$2` … in order."""
+    """SQL for asyncpg, the names of its `$1`, `$2` … in order, and the values of those that are always the same."""
 
     sql: str
     parameters: tuple[str, ...]
+    constants: dict[str, Any]
 
     def arguments(self, **values: Any) -> list[Any]:
         """Return `values` in the order of the parameters."""
-        return [values[name] for name in self.parameters]
+        known = self.constants | values
+        return [known[name] for name in self.parameters]
+
+
+class Shape(StrEnum):
+    """What the points of a chart are made of."""
+
+    SAMPLES = "each raw sample is a point"
+    BUCKETS = "each bucket of the level is a point, its raw tail is merged"
+    MERGED = "a point is merged from several pieces"
 
 
 @lru_cache(256)
-def chart_query(relation: str | None, metrics: tuple[Metric, ...], *, bucketed: bool) -> ChartQuery:
-    """Return the query for a level (`relation`, None: raw samples only), its columns named by `parts_of`.
+def chart_query(
+    relation: str | None, metrics: tuple[Metric, ...], shape: Shape, aggregates: tuple[str, ...] = AGGREGATES
+) -> ChartQuery:
+    """Return the query for a level (`relation`, None: raw samples only); rows come in time order.
 
-    `bucketed` groups by `width`; otherwise each raw sample is a row. Rows come in time order.
+    A row is `bucket`, `sample_count`, of each gauge the `aggregates` as `<name>`, `<name>_min`, `<name>_max`, of each
+    counter its parts. Points are `width` wide.
     """
-    pieces = [raw_pieces(metrics)]
-    if relation is not None:
-        pieces.insert(0, level_pieces(relation, metrics))
-    piece = (union_all(*pieces) if len(pieces) > 1 else pieces[0]).subquery("piece")
-    time = func.time_bucket(WIDTH, piece.c.time, type_=TIME) if bucketed else piece.c.time
-    query: Select[Any] = select(time.label("bucket"), *merged(piece.c, metrics)).group_by("bucket").order_by("bucket")
-    if not bucketed:
-        query = query.limit(literal_column(str(MOST_SAMPLES), BigInteger))
-    compiled = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
-    return ChartQuery(str(compiled), tuple(compiled.positiontup or ()))
+    parts = [part for metric in metrics for part in parts_of(metric, aggregates)]
+    raw_part = raw_pieces(metrics, parts)
+    level_part = level_pieces(relation, parts) if relation is not None else None
+    query: Any
+    if shape is Shape.SAMPLES:
+        query = finished(raw_part, metrics, aggregates).limit(literal_column(str(MOST_SAMPLES), BigInteger))
+    elif shape is Shape.BUCKETS and level_part is not None:
+        query = union_all(finished(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
+    else:
+        query = merged(raw_part if level_part is None else union_all(level_part, raw_part), metrics, aggregates)
+    compiled = query.order_by("bucket").compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return ChartQuery(str(compiled), tuple(compiled.positiontup or ()), constants)
 
 
-def parts_of(metric: Metric) -> tuple[str, ...]:
+def parts_of(metric: Metric, aggregates: Sequence[str] = AGGREGATES) -> tuple[str, ...]:
     """Return the names of a metric's columns in a rollup and in a piece: `cpu_percent_sum` …."""
-    parts = GAUGE_PARTS if metric.kind is Kind.GAUGE else COUNTER_PARTS
+    if metric.kind is Kind.GAUGE:
+        parts = tuple(part for aggregate in aggregates for part in GAUGE_PARTS[aggregate])
+    else:
+        parts = COUNTER_PARTS
     return tuple(f"{metric.name}_{part}" for part in parts)
 
 
@@ -86,35 +108,39 @@ def type_of(part: str) -> Any:
     return TIME if part.endswith("_at") else DOUBLE_PRECISION
 
 
-def level_pieces(relation: str, metrics: Sequence[Metric]) -> Select[Any]:
-    """Select a device's closed buckets of one level."""
-    parts = [column(name, type_of(name)) for metric in metrics for name in parts_of(metric)]
+def level_pieces(relation: str, parts: Sequence[str]) -> Select[Any]:
+    """Select a device's closed buckets of one level; counts as double precision, whose sums are quick and as exact."""
+    columns = [column(name, type_of(name)) for name in parts]
     level = table(
-        relation, column("agent_device_id", UUID), column("bucket", TIME), column("sample_count", BigInteger), *parts
+        relation, column("agent_device_id", UUID), column("bucket", TIME), column("sample_count", BigInteger), *columns
     )
-    columns = (level.c.bucket.label("time"), level.c.sample_count, *(level.c[part.name] for part in parts))
-    wanted = select(*columns).where(level.c.bucket >= START, level.c.bucket < CUT)
-    return of_the_device(wanted, level)
+    values = [
+        cast(level.c[name], DOUBLE_PRECISION).label(name) if name.endswith("_count") else level.c[name]
+        for name in parts
+    ]
+    wanted = select(level.c.bucket.label("time"), level.c.sample_count, *values)
+    return of_the_device(wanted.where(level.c.bucket >= START, level.c.bucket < CUT), level)
 
 
-def raw_pieces(metrics: Sequence[Metric]) -> Select[Any]:
+def raw_pieces(metrics: Sequence[Metric], parts: Sequence[str]) -> Select[Any]:
     """Select a device's raw samples, each in the form of a bucket that holds just it."""
     at = raw.c.collected_at
     columns = [at.label("time"), ONE.label("sample_count")]
-    values = [value for metric in metrics for value in sample_parts(metric)]
-    return of_the_device(select(*columns, *values).where(at >= CUT, at < END), raw)
+    values = {name: value for metric in metrics for name, value in sample_parts(metric).items()}
+    wanted = select(*columns, *(values[name].label(name) for name in parts))
+    return of_the_device(wanted.where(at >= CUT, at < END), raw)
 
 
-def sample_parts(metric: Metric) -> list[ColumnElement[Any]]:
-    """Return one sample's value in the form of a rollup's columns."""
+def sample_parts(metric: Metric) -> dict[str, ColumnElement[Any]]:
+    """Return one sample's value in the form of a rollup's columns, by name."""
     value = as_double(metric)
-    parts: list[ColumnElement[Any]]
     if metric.kind is Kind.GAUGE:
-        parts = [value, func.num_nonnulls(value), value, value]
+        count = cast(func.num_nonnulls(value), DOUBLE_PRECISION)
+        parts: list[ColumnElement[Any]] = [value, count, value, value]
     else:
         time = case((value.is_not(None), raw.c.collected_at))
         parts = [value, value, ZERO, time, time]
-    return [part.label(name) for part, name in zip(parts, parts_of(metric), strict=True)]
+    return dict(zip(parts_of(metric), parts, strict=True))
 
 
 def of_the_device(query: Select[Any], source: TableClause) -> Select[Any]:
@@ -126,31 +152,70 @@ def of_the_device(query: Select[Any], source: TableClause) -> Select[Any]:
     )
 
 
-def merged(piece: Any, metrics: Sequence[Metric]) -> list[ColumnElement[Any]]:
-    """Return the columns of a chart's bucket: how many samples, then each metric's parts."""
-    columns: list[ColumnElement[Any]] = [cast(func.sum(piece.sample_count), BigInteger).label("sample_count")]
+def finished(pieces: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
+    """Pass each piece on as a point of its own."""
+    piece = pieces.subquery("piece").c
+    columns: list[ColumnElement[Any]] = [piece.time.label("bucket"), piece.sample_count]
     for metric in metrics:
-        columns += merged_gauge(piece, metric) if metric.kind is Kind.GAUGE else merged_counter(piece, metric)
-    return columns
+        if metric.kind is Kind.GAUGE:
+            columns += [gauge_value(piece, metric, aggregate) for aggregate in aggregates]
+        else:
+            first, last, increase, first_at, last_at = (piece[name] for name in parts_of(metric))
+            known = case((first.is_not(None), increase)).label(increase.name)
+            columns += [first, last, known, first_at, last_at]
+    return select(*columns)
 
 
-def merged_gauge(piece: Any, metric: Metric) -> list[ColumnElement[Any]]:
-    """Return average, minimum and maximum of a gauge over the pieces of a bucket."""
-    total, count, low, high = (piece[name] for name in parts_of(metric))
-    return [
-        (func.sum(total) / func.nullif(cast(func.sum(count), DOUBLE_PRECISION), ZERO)).label(metric.name),
-        func.min(low).label(f"{metric.name}_min"),
-        func.max(high).label(f"{metric.name}_max"),
-    ]
+def merged(pieces: Any, metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
+    """Merge the pieces of each bucket of `width`."""
+    piece = pieces.subquery("piece")
+    bucket = func.time_bucket(WIDTH, piece.c.time, type_=TIME)
+    counters = [metric for metric in metrics if metric.kind is Kind.COUNTER]
+    grown = [growth(piece.c, metric, bucket) for metric in counters]
+    inner = select(bucket.label("bucket"), *piece.c, *grown).subquery("piece") if counters else piece
+    time = inner.c.bucket if counters else bucket
+    samples = func.sum(cast(inner.c.sample_count, DOUBLE_PRECISION))
+    columns: list[ColumnElement[Any]] = [time.label("bucket"), cast(samples, BigInteger).label("sample_count")]
+    for metric in metrics:
+        if metric.kind is Kind.GAUGE:
+            columns += [gauge_value(inner.c, metric, aggregate, func) for aggregate in aggregates]
+        else:
+            columns += merged_counter(inner.c, metric)
+    return select(*columns).group_by(time)
+
+
+def gauge_value(piece: Any, metric: Metric, aggregate: str, over: Any = None) -> ColumnElement[Any]:
+    """Return an average, minimum or maximum: of one piece, or `over` (SQL's aggregates) the pieces of a bucket."""
+    parts: list[ColumnElement[Any]] = [piece[f"{metric.name}_{part}"] for part in GAUGE_PARTS[aggregate]]
+    if aggregate != "avg":
+        value: ColumnElement[Any] = getattr(over, aggregate)(parts[0]) if over else parts[0]
+        return value.label(f"{metric.name}_{aggregate}")
+    total, count = (over.sum(part, type_=DOUBLE_PRECISION) if over else part for part in parts)
+    average: ColumnElement[Any] = total.op("/", return_type=DOUBLE_PRECISION())(func.nullif(count, ZERO))
+    return average.label(metric.name)
+
+
+def growth(piece: Any, metric: Metric, bucket: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return how much a counter grew in a piece and since the one before it in its bucket: as counter_increase() does.
+
+    Pieces without a value are passed over. A window is several times as fast as that aggregate, which is in PL/pgSQL;
+    sums of whole numbers below 2^53 come out the same.
+    """
+    first, last, increase, _, _ = (piece[name] for name in parts_of(metric))
+    so_far = func.last(last, piece.time, type_=DOUBLE_PRECISION).filter(last.is_not(None))
+    shown = so_far.over(partition_by=bucket, order_by=piece.time, rows=(None, -1))
+    before = func.coalesce(shown, first, type_=DOUBLE_PRECISION)
+    grown: ColumnElement[Any] = increase + case((first >= before, first - before), else_=first)
+    return grown.label(f"{metric.name}_grown")
 
 
 def merged_counter(piece: Any, metric: Metric) -> list[ColumnElement[Any]]:
     """Return first, last, their times and the increase of a counter over the pieces of a bucket."""
-    first, last, increase, first_at, last_at = (piece[name] for name in parts_of(metric))
+    first, last, _, first_at, last_at = (piece[name] for name in parts_of(metric))
     return [
         func.first(first, piece.time).filter(first.is_not(None)).label(f"{metric.name}_first"),
         func.last(last, piece.time).filter(last.is_not(None)).label(f"{metric.name}_last"),
-        func.counter_increase(first, last, aggregate_order_by(increase, piece.time)).label(f"{metric.name}_increase"),
+        func.sum(piece[f"{metric.name}_grown"]).label(f"{metric.name}_increase"),
         func.min(first_at).label(f"{metric.name}_first_at"),
         func.max(last_at).label(f"{metric.name}_last_at"),
     ]

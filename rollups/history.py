@@ -15,10 +15,10 @@ from db.hypertables.policies import LEVELS, refresh_lag
 from db.metrics import BY_NAME, METRICS, Kind, Metric
 from db.pools import Connection
 from db.sql import load_beside
-from rollups.chart_sql import ChartQuery, chart_query
+from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query
 from rollups.choose import MAX_POINTS, Choice, Question, bucket_start, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
-from rollups.points import MAX_GAP_SAMPLES, Grid, Point, make_points
+from rollups.points import MAX_GAP_SAMPLES, Grid, Points, make_points
 
 QUERIES = load_beside(__file__)
 ROLLUPS = [level.relation for level in LEVELS if level.bucket]
@@ -29,7 +29,10 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a reader asks of one device; `interval` is a width, zero for raw samples, None to fit `max_points`."""
+    """What a reader asks of one device; `interval` is a width, zero for raw samples, None to fit `max_points`.
+
+    `aggregates` are of gauges; a counter has only its rate.
+    """
 
     device_id: UUID
     start: datetime
@@ -37,6 +40,7 @@ class Asked:
     metrics: tuple[Metric, ...]
     interval: timedelta | None = None
     max_points: int = 800
+    aggregates: tuple[str, ...] = AGGREGATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How a question is answered: level and bucket, what is read, and the query for it."""
+
+    choice: Choice
+    window: Window
+    sample_every: timedelta
+    query: ChartQuery
+    arguments: list[object]
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of the answer and the level that it was read from."""
 
@@ -60,12 +75,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The answer: points in time order, the grid they lie on, and where they come from."""
+    """The answer: points, the grid they lie on, and where they come from."""
 
     choice: Choice
     grid: Grid
     segments: list[Segment]
-    points: list[Point]
+    points: Points
 
 
 def find_metrics(names: list[str]) -> tuple[Metric, ...]:
@@ -83,20 +98,27 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
     Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
     """
     async with pool.acquire() as connection:
-        device = await connection.fetchrow(QUERIES["get_charted_device"], asked.device_id, tenant)
-        if device is None:
-            raise AgentNotFoundError
-        every = timedelta(seconds=device["metrics_interval_seconds"])
-        choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
-        complete = complete_until(choice, await read_watermarks(connection), device, now)
-        window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
-        query, arguments = plan_chart(asked, tenant, choice, window)
-        rows = await connection.fetch(query.sql, *arguments)
+        plan = await plan_history(connection, tenant, asked, now)
+        rows = await connection.fetch(plan.query.sql, *plan.arguments)
+    choice, window = plan.choice, plan.window
     if not choice.width and len(rows) > MAX_POINTS:
         raise TooManyPointsError
     newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
-    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, every, now)
+    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, plan.sample_every, now)
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
+
+
+async def plan_history(connection: Connection, tenant: UUID | None, asked: Asked, now: datetime) -> Plan:
+    """Return how a question is answered; raises as `read_history` does."""
+    found = await connection.fetch(QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
+    if not found:
+        raise AgentNotFoundError
+    device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
+    every = timedelta(seconds=device["metrics_interval_seconds"])
+    choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
+    complete = complete_until(choice, watermarks, device, now)
+    window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
+    return Plan(choice, window, every, *plan_chart(asked, tenant, choice, window))
 
 
 async def read_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
@@ -138,13 +160,22 @@ def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
 def plan_chart(asked: Asked, tenant: UUID | None, choice: Choice, window: Window) -> tuple[ChartQuery, list[object]]:
     """Return the query of a chart and its arguments, in order."""
     relation = choice.level.relation if choice.level.bucket else None
-    metrics = tuple(metric for metric in METRICS if metric in asked.metrics)  # one order: one query to keep
-    query = chart_query(relation, metrics, bucketed=bool(choice.width))
+    # One order: one query to keep.
+    metrics = tuple(metric for metric in METRICS if metric in asked.metrics)
+    aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in asked.aggregates)
+    query = chart_query(relation, metrics, shape_of(choice), aggregates)
     arguments = query.arguments(
         device=asked.device_id, tenant=tenant, width=choice.width,
         start=window.start, cut=window.cut, end=window.end,
     )  # fmt: skip
     return query, arguments
+
+
+def shape_of(choice: Choice) -> Shape:
+    """Return what the points are made of; the cut lies between two of the level's buckets."""
+    if not choice.width:
+        return Shape.SAMPLES
+    return Shape.BUCKETS if choice.width == choice.level.bucket else Shape.MERGED
 
 
 def segments_of(choice: Choice, window: Window) -> list[Segment]:

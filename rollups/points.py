@@ -1,7 +1,8 @@
 """From the rows of the chart query to points: rates of counters, and what share of the expected samples is there."""
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -10,13 +11,17 @@ from db.metrics import Kind, Metric
 
 # A counter's growth over a longer silence than this many samples isn't a rate of the bucket that ends it.
 MAX_GAP_SAMPLES = 3
+RATE_PARTS = ("first", "last", "increase", "first_at", "last_at")
 
 
 class Row(Protocol):
     """A row of the chart query: an asyncpg.Record, or a dict in a test."""
 
-    def __getitem__(self, name: str, /) -> Any:
-        """Return a column."""
+    def keys(self) -> Iterable[str]:
+        """Return the names of the columns."""
+
+    def values(self) -> Iterable[Any]:
+        """Return the columns, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,66 +39,81 @@ class Grid:
         steps = math.ceil((self.until - self.start) / self.width)
         return (self.start + step * self.width for step in range(steps))
 
-    def coverage(self, bucket: datetime, samples: int) -> float:
-        """Return the share of the samples expected by now that a bucket holds, 0..1."""
+    def coverages(self, buckets: Sequence[datetime], samples: Sequence[int]) -> list[float]:
+        """Return for each bucket the share of the samples expected by now that it holds, 0..1."""
         if not self.width:
-            return 1.0
-        expected = (min(bucket + self.width, self.until, self.now) - bucket) / self.sample_every
-        return round(min(1.0, samples / max(1.0, expected)), 4)
+            return [1.0] * len(buckets)
+        until = min(self.until, self.now)
+        whole = self.width / self.sample_every
+        shares = {held: share(held, whole) for held in set(samples)}
+        cut_off = bisect_right(buckets, until - self.width)  # buckets from here on aren't over yet
+        newest = zip(buckets[cut_off:], samples[cut_off:], strict=True)
+        return [
+            *(shares[held] for held in samples[:cut_off]),
+            *(share(held, (until - bucket) / self.sample_every) for bucket, held in newest),
+        ]
+
+
+def share(held: int, expected: float) -> float:
+    """Return which share of the `expected` samples are there; of less than one, one is expected."""
+    return round(min(1.0, held / max(1.0, expected)), 4)
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One bucket of a chart.
+class Points:
+    """The points of a chart in time order, column by column.
 
-    `values` holds a metric's average (a counter's rate per second) by name, and its minimum and maximum as
-    `<name>_min`, `<name>_max`; None where nothing was measured.
+    `values` holds a metric's averages (a counter's rates per second) by name, and its minima and maxima as
+    `<name>_min`, `<name>_max`, as far as they were asked for; None where nothing was measured.
     """
 
-    time: datetime
-    samples: int
-    coverage: float
-    values: dict[str, float | None]
+    times: Sequence[datetime]
+    samples: Sequence[int]
+    coverage: Sequence[float]
+    values: dict[str, Sequence[float | None]]
 
 
-def make_points(rows: Sequence[Row], metrics: Sequence[Metric], grid: Grid) -> list[Point]:
+def make_points(rows: Sequence[Row], metrics: Sequence[Metric], grid: Grid) -> Points:
     """Return the points from `grid.start` on; rows before it only serve the first rates."""
-    points = []
-    before: dict[str, Row] = {}  # by counter: the last row that had a value of it
-    for row in rows:
-        if row["bucket"] >= grid.start:
-            samples = row["sample_count"]
-            values = values_of(row, before, metrics, grid)
-            points.append(Point(row["bucket"], samples, grid.coverage(row["bucket"], samples), values))
-        counted = [metric.name for metric in metrics if metric.kind is Kind.COUNTER]
-        before |= {name: row for name in counted if row[f"{name}_last"] is not None}
-    return points
-
-
-def values_of(row: Row, before: dict[str, Row], metrics: Sequence[Metric], grid: Grid) -> dict[str, float | None]:
-    """Return a point's values by name."""
-    values: dict[str, float | None] = {}
+    if not rows:
+        return Points((), (), (), {})
+    columns: dict[str, Sequence[Any]] = dict(
+        zip(rows[0].keys(), zip(*(row.values() for row in rows), strict=True), strict=True)
+    )
     for metric in metrics:
         if metric.kind is Kind.COUNTER:
-            values[metric.name] = rate(row, before.get(metric.name), metric.name, grid)
-        else:
-            values |= {name: row[name] for name in (metric.name, f"{metric.name}_min", f"{metric.name}_max")}
-    return values
+            columns[metric.name] = rates(grid, *(columns.pop(f"{metric.name}_{part}") for part in RATE_PARTS))
+    lead = bisect_left(columns["bucket"], grid.start)
+    shown = {name: column[lead:] for name, column in columns.items()}
+    times, samples = shown.pop("bucket"), shown.pop("sample_count")
+    return Points(times, samples, grid.coverages(times, samples), shown)
 
 
-def rate(row: Row, before: Row | None, name: str, grid: Grid) -> float | None:
-    """Return a counter's growth per second over a bucket, None when it can't be known.
+def rates(
+    grid: Grid,
+    firsts: Sequence[float | None],
+    lasts: Sequence[float],
+    increases: Sequence[float],
+    first_ats: Sequence[datetime],
+    last_ats: Sequence[datetime],
+) -> list[float | None]:
+    """Return a counter's growth per second over each bucket, None where it can't be known.
 
     It is counted from the last sample with a value before the bucket, if that is near; else within the bucket. A
     counter that is lower than before was reset to 0 in between, so it grew by what it shows.
     """
-    first, increase, since = row[f"{name}_first"], row[f"{name}_increase"], row[f"{name}_first_at"]
-    if first is None:
-        return None
+    found: list[float | None] = []
     # Over a longer silence the growth isn't a rate of the bucket that ends it.
-    if before is not None and since - before[f"{name}_last_at"] <= max(MAX_GAP_SAMPLES * grid.sample_every, grid.width):
-        last = before[f"{name}_last"]
-        increase += first - last if first >= last else first
-        since = before[f"{name}_last_at"]
-    seconds = (row[f"{name}_last_at"] - since).total_seconds()
-    return increase / seconds if seconds > 0 else None
+    silence = max(MAX_GAP_SAMPLES * grid.sample_every, grid.width)
+    last, before = 0.0, None
+    for first, end, increase, since, until in zip(firsts, lasts, increases, first_ats, last_ats, strict=True):
+        if first is None:
+            found.append(None)
+            continue
+        if before is not None and since - before <= silence:
+            increase += first - last if first >= last else first
+            since = before
+        seconds = (until - since).total_seconds()
+        found.append(increase / seconds if seconds > 0 else None)
+        last, before = end, until
+    return found

@@ -1,8 +1,9 @@
 """GET /{id}/metrics/history: a device's past as chart data, in rows or in columns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -13,16 +14,17 @@ from api.routes.agents import AgentId
 from api.services import services_of
 from db.errors import RtsError
 from db.metrics import BY_NAME, METRICS, Kind, Metric
+from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, parse_interval
 from rollups.history import Asked, History, find_metrics, read_history
-from rollups.points import Point
+from rollups.points import Points
 
 router = APIRouter(prefix="/api/agents", tags=["history"])
 
 DEFAULT_RANGE = timedelta(hours=24)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-AGGREGATES = ("avg", "min", "max")
-Values = dict[str, float | None]
+T = TypeVar("T")
+G = TypeVar("G")
 
 
 class UnknownAggregateError(RtsError):
@@ -108,15 +110,11 @@ async def metrics_history(
     services = services_of(request)
     now = services.clock()
     until = end or now
-    asked = Asked(
-        agent_id,
-        start or max(until, EARLIEST) - DEFAULT_RANGE,
-        until,
-        metrics_of(metric),
-        parse_interval(interval),
-        max_points,
-    )
     wanted = aggregates_of(aggregates)
+    since = start or max(until, EARLIEST) - DEFAULT_RANGE
+    asked = Asked(
+        agent_id, since, until, metrics_of(metric), parse_interval(interval), max_points, tuple(wanted)
+    )  # fmt: skip
     history = await read_history(services.pool, person.tenant, asked, now)
     form = columns if format == "columns" else rows
     body = head(asked, history) | form(history, asked.metrics, wanted)
@@ -154,36 +152,45 @@ def head(asked: Asked, history: History) -> dict[str, Any]:
 
 def rows(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> dict[str, Any]:
     """Return the points as rows; buckets without samples have none."""
-    names = [name for metric in metrics for name in row_names(metric, aggregates)]
-    return {
-        "metrics": [
-            {"timestamp": point.time}
-            | {name: point.values.get(name) for name in names}
-            | {"samples": point.samples, "coverage": point.coverage}
-            for point in history.points
-        ]
-    }
+    points = history.points
+    values = {name: points.values.get(name, ()) for metric in metrics for name in row_names(metric, aggregates)}
+    row = row_type(("timestamp", *values, "samples", "coverage"))
+    return {"metrics": list(map(row, points.times, *values.values(), points.samples, points.coverage))}
+
+
+@lru_cache(256)
+def row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
+    """Return the type of a row with these keys: made and encoded in a third of the time that a dict takes."""
+    return msgspec.defstruct("Row", names, gc=False)
 
 
 def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> dict[str, Any]:
     """Return the points as one array per series, on the whole grid: a chart shows its gaps."""
-    points = {point.time: point for point in history.points}
-    times = list(history.grid.buckets()) if history.grid.width else list(points)
-    found = [points.get(time) for time in times]
+    points = history.points
+    times = list(history.grid.buckets()) if history.grid.width else points.times
+    places = {time: place for place, time in enumerate(points.times)}
+    found = [places.get(time) for time in times]
     return {
         "timestamps": [time.timestamp() for time in times],
-        "series": {metric.name: series(found, metric, aggregates) for metric in metrics},
-        "samples": [point.samples if point else 0 for point in found],
-        "coverage": [point.coverage if point else 0.0 for point in found],
+        "series": {metric.name: series(points, found, metric, aggregates) for metric in metrics},
+        "samples": placed(points.samples, found, 0),
+        "coverage": placed(points.coverage, found, 0.0),
     }
 
 
-def series(found: list[Point | None], metric: Metric, aggregates: list[str]) -> dict[str, list[float | None]]:
+def series(
+    points: Points, found: Sequence[int | None], metric: Metric, aggregates: list[str]
+) -> dict[str, list[float | None]]:
     """Return a metric's arrays by aggregate."""
     return {
-        aggregate: [point.values.get(name) if point else None for point in found]
+        aggregate: placed(points.values.get(name, ()), found, None)
         for aggregate, name in zip(aggregates_for(metric, aggregates), row_names(metric, aggregates), strict=True)
     }
+
+
+def placed(values: Sequence[T], found: Sequence[int | None], gap: G) -> list[T | G]:
+    """Return values at their places in the grid, `gap` where there is none."""
+    return [gap if place is None else values[place] for place in found]
 
 
 def aggregates_for(metric: Metric, aggregates: list[str]) -> list[str]:

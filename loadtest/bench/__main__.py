@@ -10,13 +10,16 @@ from rich.console import Console
 
 from db.migrations.run import upgrade
 from db.pools import SERVER_SETTINGS
-from loadtest.bench import alert_pass, sustained, uploads
+from loadtest.bench import alert_pass, bulk, charts, sustained, uploads
 from loadtest.bench.report import write_result
 from loadtest.databases import Database, fresh_database
 
 # Takes a migrated, empty database and the console, and returns the result as JSON.
 Benchmark = Callable[[Database, Console], Awaitable[dict[str, object]]]
-BENCHMARKS: dict[str, Benchmark] = {"uploads": uploads.run, "sustained": sustained.run, "alert-pass": alert_pass.run}
+BENCHMARKS: dict[str, Benchmark] = {
+    "uploads": uploads.run, "bulk": bulk.run, "charts": charts.run, "sustained": sustained.run,
+    "alert-pass": alert_pass.run,
+}  # fmt: skip
 
 
 def main(

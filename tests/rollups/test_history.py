@@ -116,6 +116,26 @@ async def test_average_of_averages_is_not_what_is_shown(device: Device, database
     assert answer["level"] == "1h"
 
 
+@pytest.mark.parametrize("interval", ["5m", "15m", "1h", "6h"])
+async def test_samples_without_a_counter_are_passed_over(device: Device, database: str, interval: str) -> None:
+    start = bucket_start(utc_now(), 6 * HOUR) - 12 * HOUR
+    for first, begin in ((0, start), (1, start + 6 * HOUR)):  # the former half rolled up, the latter raw
+        await upload_steps(
+            device, begin, 360, MINUTE,
+            network_rx_bytes=lambda step, first=first: None if step % 3 == 1 else 6000 * (360 * first + step) % 720_000,
+        )  # fmt: skip
+        if not first:
+            await refresh(database, start)
+    until = (start + 12 * HOUR).isoformat()
+    answer = await device.history(start=start.isoformat(), end=until, interval=interval, metric="network_rx_bytes")
+    rates = [row["network_rx_bytes"] for row in answer["metrics"]]
+    assert len(rates) == 12 * HOUR / {"5m": FIVE, "15m": 3 * FIVE, "1h": HOUR, "6h": 6 * HOUR}[interval]
+    # 100 bytes/s; each of five resets, at a sample that shows 0, hides a minute of its bucket.
+    assert sum(rate < 99.9 for rate in rates) == (2 if interval == "6h" else 5)
+    assert all(74.9 <= rate <= 100.001 for rate in rates)
+    assert rates[0] == pytest.approx(100, rel=0.01)
+
+
 @pytest.mark.parametrize("interval", ["raw", "5m", "1h", "6h"])
 async def test_a_counter_is_a_rate_at_every_level_and_a_reset_makes_no_spike(
     device: Device, database: str, interval: str

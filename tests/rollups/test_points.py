@@ -29,7 +29,7 @@ def row(
 
 
 def rates(*rows: dict[str, Any]) -> list[float | None]:
-    return [point.values["network_rx_bytes"] for point in make_points(rows, (RX,), GRID)]
+    return list(make_points(rows, (RX,), GRID).values["network_rx_bytes"])
 
 
 def test_a_steady_counter_has_a_steady_rate() -> None:
@@ -60,12 +60,12 @@ def test_one_sample_alone_has_no_rate() -> None:
 
 @pytest.mark.parametrize(("samples", "share"), [(0, 0.0), (1, 0.2), (5, 1.0), (9, 1.0)])
 def test_coverage_is_the_share_of_expected_samples(samples: int, share: float) -> None:
-    assert GRID.coverage(START, samples) == share
+    assert GRID.coverages([START], [samples]) == [share]
 
 
 def test_the_bucket_that_is_still_filling_expects_only_what_is_due() -> None:
     grid = Grid(START, START + FIVE, FIVE, MINUTE, START + 2 * MINUTE)
-    assert grid.coverage(START, 2) == 1.0
+    assert grid.coverages([START], [2]) == [1.0]
 
 
 def test_the_grid_has_every_bucket_and_none_after_now() -> None:

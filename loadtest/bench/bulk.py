@@ -1,0 +1,158 @@
+r"""Rows per second of big uploads through the API, beside `\copy … FROM file BINARY` of the same rows.
+
+Agents that were away for days send what they kept. Each round sends all of it in every form (samples an upload, gzip or
+plain) and copies it once, each time into the emptied hypertable.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+
+from db.clock import utc_now
+from db.pools import SERVER_SETTINGS
+from db.sql import load_beside
+from loadtest.bench.clean import empty, pause_policies
+from loadtest.bench.copying import copy_file, find_psql, write_file
+from loadtest.bench.parcels import Agent, add_agents, make_bodies, packed, upload
+from loadtest.bench.report import show
+from loadtest.bench.senders import send
+from loadtest.bench.serving import Server, serving
+from loadtest.databases import Database
+
+QUERIES = load_beside(__file__, "bulk.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Who sends how much: each agent has `samples_each`, one every `every_seconds`."""
+
+    agents: int = 20
+    samples_each: int = 5000
+    every_seconds: int = 60
+    uploads_of: tuple[int, ...] = (1000, 5000)
+    connections: int = 4
+    rounds: int = 7
+
+    @property
+    def rows(self) -> int:
+        """All rows of one round of one form."""
+        return self.agents * self.samples_each
+
+
+EMBEDDED = Scale(agents=4, uploads_of=(1000, 5000), rounds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to send the rows."""
+
+    samples: int
+    zipped: bool
+    requests: Sequence[bytes]
+
+    @property
+    def name(self) -> str:
+        """`1,000 gzip`."""
+        return f"{self.samples:,} an upload, {'gzip' if self.zipped else 'plain'}"
+
+
+async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+    """Measure every form beside COPY, and return settings and results."""
+    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
+    connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
+    await pause_policies(connection)
+    await empty(connection)
+    psql = find_psql()
+    with serving(database) as server, TemporaryDirectory() as directory:
+        agents = await add_agents(connection, server.tokens, scale.agents)
+        forms = make_forms(agents, scale)
+        rates = await rounds(connection, database, server, scale, forms, Path(directory) / "rows", psql, console)
+    await connection.close()
+    results = [result_of(name, rates, scale) for name in rates]
+    show(console, "Big uploads", results)
+    settings = asdict(scale) | {"rows": scale.rows, "copy_by": "psql" if psql else "psycopg"}
+    return {"settings": settings, "results": results}
+
+
+def make_forms(agents: Sequence[Agent], scale: Scale) -> list[Form]:
+    """Return the same rows in every form."""
+    now, every = utc_now(), timedelta(seconds=scale.every_seconds)
+    forms = []
+    for samples in scale.uploads_of:
+        bodies = [make_bodies(scale.samples_each // samples, samples, now, every, seed) for seed in range(len(agents))]
+        plain = Form(samples, False, requests(agents, bodies, zipped=False))
+        forms += [replace(plain, zipped=True, requests=requests(agents, bodies, zipped=True)), plain]
+    return forms
+
+
+def requests(agents: Sequence[Agent], bodies: Sequence[list[bytes]], *, zipped: bool) -> list[bytes]:
+    """Return all uploads, those of one agent after the other."""
+    return [
+        upload(agent, body, zipped=zipped)
+        for agent, own in zip(agents, bodies, strict=True)
+        for body in (packed(own) if zipped else own)
+    ]
+
+
+async def rounds(
+    connection: asyncpg.Connection,
+    database: Database,
+    server: Server,
+    scale: Scale,
+    forms: Sequence[Form],
+    file: Path,
+    psql: str | None,
+    console: Console,
+) -> dict[str, list[float]]:
+    """Return the rows per second of each form and of COPY, by round; the first round only warms up."""
+    rates: dict[str, list[float]] = {name: [] for name in (*(form.name for form in forms), "COPY")}
+    for number in range(scale.rounds + 1):
+        with console.status(f"Round {number} of {scale.rounds} …"):
+            seconds = {}
+            for form in forms:
+                seconds[form.name] = await send_all(connection, server, form, scale)
+            if number == 0:
+                await write_file(connection, file)
+            await make_room(connection)
+            seconds["COPY"] = copy_file(database.dsn, file, psql)
+        if number:
+            for name, taken in seconds.items():
+                rates[name].append(scale.rows / taken)
+    return rates
+
+
+async def send_all(connection: asyncpg.Connection, server: Server, form: Form, scale: Scale) -> float:
+    """Send one form into the emptied table and return the seconds; raises RuntimeError when rows are missing."""
+    await make_room(connection)
+    began = time.perf_counter()
+    await send(server.port, form.requests, scale.connections)
+    seconds = time.perf_counter() - began
+    stored = await connection.fetchval(QUERIES["count_samples"])
+    if stored != scale.rows:
+        raise RuntimeError(f"{form.name}: {stored} rows of {scale.rows} are stored")
+    return seconds
+
+
+async def make_room(connection: asyncpg.Connection) -> None:
+    """Empty the table, and let the database write what it still has to."""
+    await connection.execute(QUERIES["empty_samples"])
+    await connection.execute(QUERIES["settle"])
+
+
+def result_of(name: str, rates: dict[str, list[float]], scale: Scale) -> dict[str, Any]:
+    """Return a row of the result: rows/s, median and spread, and the ratio to COPY round by round."""
+    own, copied = rates[name], rates["COPY"]
+    each = [one / other for one, other in zip(own, copied, strict=True)]
+    return {
+        "form": name, "rows": scale.rows, "rows_per_s": round(statistics.median(own)), "least": round(min(own)),
+        "most": round(max(own)), "to_copy": round(statistics.median(each), 3), "to_copy_least": round(min(each), 3),
+        "to_copy_most": round(max(each), 3),
+    }  # fmt: skip

@@ -1,0 +1,164 @@
+"""How long charts take through the API, beside the bare SQL that they run; and what ten times the devices cost.
+
+Each round asks for each chart once through the API and once by the same query on one connection of asyncpg, in turns
+which comes first. "one" asks for one device again and again, "any" for another device in each round.
+"""
+
+import http.client
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import asyncpg
+from rich.console import Console
+
+from db.clock import utc_now
+from db.hypertables.policies import DAY
+from db.metrics import METRICS
+from db.pools import SERVER_SETTINGS
+from loadtest.bench.past import QUERIES, write_past
+from loadtest.bench.report import show
+from loadtest.bench.serving import Server, get, loads, serving
+from loadtest.bench.spread import ratios, spread_ms
+from loadtest.databases import Database
+from rollups.history import Asked, plan_history
+
+RANGES = {"24 h": DAY, "7 d": 7 * DAY, "30 d": 30 * DAY, "1 y": 365 * DAY}
+FORM = "rows"  # the contract's default: a row for each bucket, with all eleven metrics
+WARM_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is written and asked: `fleets` are device counts, each measured in its turn, the last one in full."""
+
+    fleets: tuple[int, ...] = (1000, 10_000)
+    rounds: int = 200
+
+
+EMBEDDED = Scale((20, 200), 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """A device, its business, and the token of a user who may see it."""
+
+    device: UUID
+    business: UUID
+    token: str
+
+
+async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+    """Fill and measure each fleet, and return settings, results and ratios."""
+    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
+    connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
+    results: list[dict[str, Any]] = []
+    written = {}
+    for devices in scale.fleets:
+        now = utc_now()
+        with console.status(f"Filling {devices:,} devices …") as status:
+            past = await write_past(connection, devices, now, status)
+        written[devices] = asdict(past)
+        with serving(database) as server, console.status(f"Asking for charts of {devices:,} devices …"):
+            viewed = await find_viewed(connection, server, devices)
+            results += await measure(connection, server, viewed[:1], "one", devices, now, scale.rounds)
+            if devices == scale.fleets[-1]:
+                results += await measure(connection, server, viewed, "any", devices, now, scale.rounds)
+    await connection.close()
+    show(console, "Charts (ms)", [shown(result) for result in results])
+    settings = asdict(scale) | {"form": FORM, "metrics": len(METRICS), "max_points": 800, "written": written}
+    return {"settings": settings, "results": results, "growth": growth(results)}
+
+
+async def find_viewed(connection: asyncpg.Connection, server: Server, devices: int) -> list[Viewed]:
+    """Return devices and users who see them; the first one has the whole past."""
+    rows = await connection.fetch(QUERIES["first_devices"], devices)
+    few = rows[:1] + rows[1 :: max(1, devices // 500)]
+    return [Viewed(row["id"], row["business_id"], server.person(row["business_id"])) for row in few]
+
+
+async def measure(
+    connection: asyncpg.Connection,
+    server: Server,
+    viewed: list[Viewed],
+    whose: str,
+    devices: int,
+    now: datetime,
+    rounds: int,
+) -> list[dict[str, Any]]:
+    """Ask for every chart in each round; return a result for each."""
+    web = server.connect()
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in RANGES}
+    answers = {}
+    for number in range(-WARM_ROUNDS, rounds):
+        who = viewed[number % len(viewed)]
+        for name, length in RANGES.items():
+            api, bare, answers[name] = await ask_twice(connection, web, who, now, length, api_first=number % 2 == 0)
+            if number >= 0:
+                times[name][0].append(api)
+                times[name][1].append(bare)
+    web.close()
+    return [
+        {"devices": devices, "device": whose, "chart": name, **described(answers[name]), "api_ms": spread_ms(api),
+         "sql_ms": spread_ms(bare), "api_to_sql": ratios(api, bare)}
+        for name, (api, bare) in times.items()
+    ]  # fmt: skip
+
+
+async def ask_twice(
+    connection: asyncpg.Connection,
+    web: http.client.HTTPConnection,
+    who: Viewed,
+    now: datetime,
+    length: timedelta,
+    *,
+    api_first: bool,
+) -> tuple[float, float, bytes]:
+    """Return the seconds through the API, those of the same query alone, and the API's answer."""
+    asked = Asked(who.device, now - length, now, METRICS, aggregates=("avg",))
+    plan = await plan_history(connection, who.business, asked, now)
+    query = urlencode({"start": asked.start.isoformat(), "end": asked.end.isoformat(), "format": FORM})
+    path = f"/api/agents/{who.device}/metrics/history?{query}"
+    seconds = {}
+    for through_api in (api_first, not api_first):
+        began = time.perf_counter()
+        if through_api:
+            body = get(web, path, who.token)
+        else:
+            await connection.fetch(plan.query.sql, *plan.arguments)
+        seconds[through_api] = time.perf_counter() - began
+    return seconds[True], seconds[False], body
+
+
+def described(body: bytes) -> dict[str, Any]:
+    """Return what an answer was made of."""
+    answer = loads(body)
+    return {
+        "level": answer["level"], "bucket_seconds": answer["bucket_seconds"], "points": len(answer["metrics"]),
+        "bytes": len(body),
+    }  # fmt: skip
+
+
+def growth(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what ten times the devices cost, chart by chart, and a year beside a day; both through the API."""
+    small, large = (
+        {one["chart"]: one["api_ms"] for one in results if one["devices"] == devices and one["device"] == "one"}
+        for devices in (results[0]["devices"], results[-1]["devices"])
+    )
+    return {
+        "ten_times_the_devices": {name: round(large[name]["p50"] / small[name]["p50"], 2) for name in RANGES},
+        "year_to_day": round(large["1 y"]["p50"] / large["24 h"]["p50"], 2),
+    }
+
+
+def shown(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result as a row of the table."""
+    api, bare = result["api_ms"], result["sql_ms"]
+    return {
+        "devices": result["devices"], "device": result["device"], "chart": result["chart"], "level": result["level"],
+        "points": result["points"], "API p50": api["p50"], "p99": api["p99"], "SQL p50": bare["p50"],
+        "SQL p99": bare["p99"], "ratio": result["api_to_sql"]["median"],
+    }  # fmt: skip

@@ -1,0 +1,24 @@
+-- A benchmark has the database to itself: nothing runs in it but what is measured.
+
+-- pause_policies --
+-- The server's scheduler leaves our relations alone.
+SELECT alter_job(j.job_id, scheduled => false)
+FROM timescaledb_information.jobs j WHERE j.proc_schema LIKE '\_timescaledb%' AND j.hypertable_name IS NOT NULL
+
+-- count_running --
+-- Jobs of this database that have begun and not ended.
+SELECT count(*) FROM timescaledb_information.job_stats s JOIN timescaledb_information.jobs j USING (job_id)
+WHERE s.job_status = 'Running' AND j.hypertable_name IS NOT NULL
+
+-- empty --
+-- Everything that a fleet has, and the rollups, which are emptied one by one.
+TRUNCATE agent_metrics, agent_devices, businesses, users CASCADE
+
+-- empty_5m --
+TRUNCATE agent_metrics_5m
+
+-- empty_1h --
+TRUNCATE agent_metrics_1h
+
+-- empty_1d --
+TRUNCATE agent_metrics_1d

@@ -1,0 +1,107 @@
+"""Thousands of devices with a past: every level holds what charts read of it, written directly.
+
+A year of five minutes for 10,000 devices is a billion rows, and no chart of 800 points reads them: 24 hours and 7 days
+come from 5m, 30 days from 1h, a year from 1d, the end of each from raw samples. So for all devices 5m goes back 8 days,
+1h 32 days, 1d 367 days, raw to where 1d ends: in time order, as refreshes write it. Ten devices, among them the one
+that is measured, have all that is kept, so that there are as many chunks as on a site of a year's age.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+from rich.status import Status
+
+from db.hypertables.policies import DAY, HOUR, LEVELS, MINUTE, RAW, Level
+from db.sql import load_beside
+from loadtest.bench.clean import empty, pause_policies
+from rollups.choose import bucket_start
+from rollups.refresh import list_jobs, run_job
+
+QUERIES = load_beside(__file__, "charts.sql")
+FLEET = load_beside(__file__, "fleet.sql")
+ROWS_AT_ONCE = 500_000
+WHOLE = 10  # devices with all that is kept
+FIVE = 5 * MINUTE
+YEAR = 367 * DAY
+# How far back each level goes for all devices: the longest chart that reads it, and some buckets before it for rates.
+DEPTHS = {"5m": 8 * DAY, "1h": 32 * DAY, "1d": YEAR}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was written: rows by level, and how many hours before now the raw samples of all devices go back."""
+
+    rows: dict[str, int]
+    raw_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """One fleet that is being filled."""
+
+    connection: asyncpg.Connection
+    devices: int
+    now: datetime
+    status: Status
+
+    def end(self, level: Level) -> datetime:
+        """Return until when a level is rolled up, or the end of the newest five minutes for raw."""
+        if level.bucket is None or level.refresh_to is None:
+            return bucket_start(self.now, FIVE)
+        return bucket_start(self.now - level.refresh_to, level.bucket)
+
+    async def fill(self, level: Level, since: datetime, whole_since: datetime) -> int:
+        """Write a level: for the first devices from `whole_since`, for all from `since`; return the rows."""
+        few = min(WHOLE, self.devices)
+        rows = await self._fill(level, bucket_start(whole_since, DAY), bucket_start(since, DAY), few)
+        return rows + await self._fill(level, bucket_start(since, DAY), self.end(level), self.devices)
+
+    async def _fill(self, level: Level, since: datetime, until: datetime, devices: int) -> int:
+        rows, width = 0, level.bucket or FIVE
+        for begin, end in pieces(since, until, max(1, ROWS_AT_ONCE // devices) * width):
+            done = await self.connection.execute(QUERIES[f"add_{level.name}"], begin, end, devices)
+            rows += int(done.split()[-1])
+            self.status.update(f"Filling {level.relation} of {devices:,} devices: {rows:,} rows …")
+        return rows
+
+
+async def write_past(connection: asyncpg.Connection, devices: int, now: datetime, status: Status) -> Past:
+    """Replace all devices by new ones, ten to a business, with a past until `now`."""
+    await pause_policies(connection)
+    await empty(connection)
+    each = min(10, devices)
+    await connection.execute(FLEET["add_businesses"], devices // each)
+    await connection.execute(FLEET["add_devices"], each, now)
+    await connection.execute(QUERIES["make_buckets"])
+    filling = Filling(connection, devices, now, status)
+    raw_since = filling.end(LEVELS[-1])  # the coarsest ends first
+    rows = {}
+    for level in LEVELS[1:]:
+        since = now - DEPTHS[level.name]
+        rows[level.name] = await filling.fill(level, since, min(since, now - min(level.keep, YEAR)))
+    rows["raw"] = await filling.fill(RAW, raw_since, now - RAW.keep + DAY)
+    status.update("Refreshing, columnstore, VACUUM …")
+    await refresh_ends(filling)
+    await connection.execute("VACUUM ANALYZE")
+    return Past(rows, round((now - raw_since) / HOUR, 1))
+
+
+async def refresh_ends(filling: Filling) -> None:
+    """Compute each level's last bucket from the one below, by which TimescaleDB knows how far it is; then convert."""
+    connection = filling.connection
+    for level in LEVELS[1:]:
+        assert level.bucket
+        until = filling.end(level)
+        await connection.execute(QUERIES["refresh_level"], level.relation, until - level.bucket, until)
+    for job in await list_jobs(connection):
+        if job.procedure == "policy_compression":
+            await run_job(connection, job)
+
+
+def pieces(since: datetime, until: datetime, step: timedelta) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the parts of a range."""
+    while since < until:
+        yield since, min(since + step, until)
+        since += step
