@@ -41,12 +41,13 @@ class Heard:
 def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]:
     """Return one entry for each (device, token) among `uploads`, with the newest of its `rows`."""
     heard: dict[tuple[UUID, str], Heard] = {}
+    entry_of: dict[Upload, Heard] = {}  # an upload is found by its identity: for thousands of rows that counts
     for upload in uploads:
         key = upload.agent_id, upload.token_hash
-        entry = heard.setdefault(key, Heard(*key, upload.received_at))
+        entry = entry_of[upload] = heard.setdefault(key, Heard(*key, upload.received_at))
         entry.received_at = max(entry.received_at, upload.received_at)
     for row in rows:
-        heard[row.upload.agent_id, row.upload.token_hash].add(row.sample)
+        entry_of[row.upload].add(row.sample)
     return list(heard.values())
 
 

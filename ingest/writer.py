@@ -124,7 +124,8 @@ class Writer:
                 QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
             )
             known = {(row["id"], row["token_hash"]): (row["business_id"], types_of(row["alerts"])) for row in found}
-            new = await store(connection, [row for row in rows if token_of(row.upload) in known])
+            good = {upload for upload in uploads if token_of(upload) in known}
+            new = await store(connection, [row for row in rows if row.upload in good])
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
             if services[0]:
                 await connection.execute(QUERIES["upsert_services"], *services)
@@ -177,7 +178,7 @@ def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: se
         if upload.business_id is None:
             upload.error = RevokedTokenError()
     for row in rows:
-        if token_of(row.upload) in known and (new is None or key_of(row) in new):
+        if row.upload.business_id and (new is None or key_of(row) in new):
             row.upload.inserted += 1
             if new is not None:
                 new.remove(key_of(row))
