@@ -10,13 +10,15 @@ from rich.console import Console
 
 from db.migrations.run import upgrade
 from db.pools import SERVER_SETTINGS
-from loadtest.bench import alert_pass, bulk, charts
+from loadtest.bench import alert_pass, bulk, charts, life, memory
 from loadtest.bench.report import write_result
 from loadtest.databases import Database, fresh_database
 
 # Takes a migrated, empty database and the console, and returns the result as JSON.
 Benchmark = Callable[[Database, Console], Awaitable[dict[str, object]]]
-BENCHMARKS: dict[str, Benchmark] = {"alert-pass": alert_pass.run, "charts": charts.run, "bulk": bulk.run}
+BENCHMARKS: dict[str, Benchmark] = {
+    "alert-pass": alert_pass.run, "charts": charts.run, "bulk": bulk.run, "life": life.run, "memory": memory.run
+}  # fmt: skip
 
 
 def main(
