@@ -6,6 +6,7 @@ uploads meets the bounds (RTS_MAX_BUFFERED_SAMPLES, RTS_MAX_DECODING_BYTES): who
 
 import asyncio
 import os
+import random
 import statistics
 import time
 from collections.abc import Awaitable, Sequence
@@ -27,8 +28,10 @@ from loadtest.bench.serving import Server, serving
 from loadtest.databases import Database
 
 LOOK_EVERY_SECONDS = 0.02
+RETRY_SECONDS = 5.0  # as agents wait after a 503, give or take a half
 MEGABYTE = 1e6
 SECOND = timedelta(seconds=1)
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     await pause_policies(connection)
     await empty(connection)
     results = []
-    with serving(database, {"RTS_RETRY_AFTER_SECONDS": "1"}) as server:
+    with serving(database) as server:
         agents = await add_agents(connection, server.tokens, max(uploads for uploads, _ in scale.floods))
         process = psutil.Process(server.pid)
         rest = [rss(process) for _ in range(10)]
@@ -106,26 +109,32 @@ async def most_during(process: psutil.Process, work: Awaitable[list[int]]) -> tu
 async def all_at_once(port: int, requests: Sequence[bytes]) -> list[int]:
     """Send every request over a connection of its own at the same time; return how often each was refused."""
     lines = [await asyncio.open_connection("127.0.0.1", port) for _ in requests]
-    try:
-        return list(await asyncio.gather(*(until_taken(*line, one) for line, one in zip(lines, requests, strict=True))))
-    finally:
-        for _, writer in lines:
-            writer.close()
+    return list(
+        await asyncio.gather(*(until_taken(port, line, one) for line, one in zip(lines, requests, strict=True)))
+    )
 
 
-async def until_taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
-    """Send until it is stored, as agents do; return how often it was refused."""
+async def until_taken(port: int, line: Line, request: bytes) -> int:
+    """Send until it is stored, as agents do, anew over another connection; return how often it was refused."""
     refused = 0
-    while True:
-        try:
-            await exchange(reader, writer, request)
-        except RefusedError as error:
-            if error.status != 503:
-                raise
-            refused += 1
-            await asyncio.sleep(1)
-        else:
-            return refused
+    while not await is_taken(line, request):
+        refused += 1
+        await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+        line = await asyncio.open_connection("127.0.0.1", port)
+    return refused
+
+
+async def is_taken(line: Line, request: bytes) -> bool:
+    """Send once and hang up; False when the server has no room at the moment."""
+    try:
+        await exchange(*line, request)
+    except RefusedError as error:
+        if error.status != 503:
+            raise
+        return False
+    finally:
+        line[1].close()
+    return True
 
 
 async def steady_load(process: psutil.Process, server: Server, agents: Sequence[Agent], scale: Scale) -> dict[str, Any]:
