@@ -63,6 +63,7 @@ class UploadRoute:
         self._retry_after = retry_after_seconds
         self._clock = clock
         self._tally = tally or Tally()
+        self._one_large = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
         """Answer one upload for the device `agent_id` of the path."""
@@ -98,9 +99,17 @@ class UploadRoute:
         return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts)
 
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
+        """Decode a body when there is room for its samples: in a flood, what is refused costs nothing but its bytes.
+
+        Large bodies go one at a time: several threads at once would only take turns, and all that they made would
+        be in memory together.
+        """
         if len(body) <= DECODED_AT_ONCE:
+            self._commits.check_room()
             return decode_upload(body, now, self._max_samples)
-        return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
+        async with self._one_large:
+            self._commits.check_room()
+            return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
 
     async def _refuse(self, send: Send, error: RtsError) -> None:
         self._tally.refuse(error.code)
