@@ -41,8 +41,7 @@ class GroupCommit:
     async def submit(self, upload: Upload) -> None:
         """Return when `upload` is committed; raises its error, or IngestBusyError when there is no room."""
         size = weight(upload)
-        if self._closing or self.buffered + size > self.max_samples:
-            raise IngestBusyError
+        self.check_room(size)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.buffered += size
         self._waiting.append((upload, done))
@@ -50,6 +49,11 @@ class GroupCommit:
         await done
         if upload.error:
             raise upload.error
+
+    def check_room(self, samples: int = 1) -> None:
+        """Raise IngestBusyError when `samples` more have no room; asked before a body is decoded, that is cheap."""
+        if self._closing or self.buffered + samples > self.max_samples:
+            raise IngestBusyError
 
     async def close(self) -> None:
         """Refuse new uploads, write those that wait, and return when they are answered."""

@@ -126,6 +126,8 @@ class UploadRoute:
         return upload
 
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
+        """Decode a body when there is room for its samples: in a flood, what is refused costs nothing but its bytes."""
+        self._commits.check_room()
         if len(body) <= DECODED_AT_ONCE:
             return decode_upload(body, now, self._max_samples)
         return await asyncio.to_thread(decode_upload, body, now, self._max_samples)

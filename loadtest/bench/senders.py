@@ -7,8 +7,16 @@ from collections.abc import Sequence
 MOST_BYTES = 1024 * 1024
 
 
+class RefusedError(RuntimeError):
+    """The server answered something else than 200."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+
+
 async def send(port: int, requests: Sequence[bytes], connections: int) -> list[bytes]:
-    """Send all requests over some connections and return the answers' bodies; raises RuntimeError for one not 200."""
+    """Send all requests over some connections, return the answers' bodies; raises RefusedError unless all are 200."""
     waiting = list(reversed(requests))
     bodies: list[bytes] = []
 
@@ -23,11 +31,12 @@ async def send(port: int, requests: Sequence[bytes], connections: int) -> list[b
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
-    """Send one request and return the answer's body; raises RuntimeError unless it is 200."""
+    """Send one request and return the answer's body; raises RefusedError unless it is 200."""
     writer.write(request)
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
     body = await reader.readexactly(length)
-    if head.split()[1] != b"200":
-        raise RuntimeError(f"{head.decode()}{body.decode()}")
+    status = int(head.split()[1])
+    if status != 200:
+        raise RefusedError(status, body.decode())
     return body

@@ -1,0 +1,58 @@
+"""Two days of a small fleet, as uploads that the writer takes: values that wander as those of real machines do."""
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from agents.tokens import token_hash
+from ingest.samples import Decoded, Sample
+from ingest.upload_work import Upload
+from loadtest.bench.parcels import Agent
+
+
+class Device:
+    """One device's values: each sample is a step away from the one before."""
+
+    def __init__(self, agent: Agent, chance: random.Random) -> None:
+        self.agent_id: UUID = agent.agent_id
+        self.token_hash = token_hash(agent.token)
+        self._chance = chance
+        self._cpu, self._memory, self._disk = chance.uniform(2, 60), chance.uniform(4, 28), chance.uniform(50, 400)
+        self._received = self._sent = chance.randrange(10**9)
+
+    def sample(self, at: datetime, seconds: int) -> Sample:
+        """Return the sample at a time, `seconds` after the one before."""
+        chance = self._chance
+        self._cpu = min(100.0, max(0.0, self._cpu + chance.gauss(0, 3)))
+        self._memory = min(32.0, max(1.0, self._memory + chance.gauss(0, 0.05)))
+        self._disk += 0.01 * (chance.random() < 0.1)
+        self._received += chance.randrange(20_000 * seconds)
+        self._sent += chance.randrange(5_000 * seconds)
+        load = self._cpu / 25
+        return Sample(
+            at, round(self._cpu, 1), round(self._memory, 2), round(self._memory / 0.32, 1), round(self._disk, 2),
+            round(self._disk / 5, 1), (round(load, 2), round(load * 0.9, 2), round(load * 0.8, 2)),
+            int(at.timestamp()) % 10_000_000, self._received, self._sent,
+        )  # fmt: skip
+
+
+def make_uploads(
+    agents: list[Agent], begin: datetime, end: datetime, every_seconds: int, samples: int
+) -> Iterator[tuple[datetime, list[Upload]]]:
+    """Yield, in order of time, when the devices upload and what: each `samples` at a time."""
+    every = timedelta(seconds=every_seconds)
+    devices = [Device(agent, random.Random(number)) for number, agent in enumerate(agents)]  # noqa: S311  no secret
+    while begin < end:
+        times = [begin + step * every for step in range(samples) if begin + step * every < end]
+        yield times[-1], [make_upload(device, times, every_seconds) for device in devices]
+        begin = times[-1] + every
+
+
+def make_upload(device: Device, times: list[datetime], every_seconds: int) -> Upload:
+    """Return an upload as the route hands it to the writer."""
+    samples = [device.sample(at, every_seconds) for at in times]
+    decoded = Decoded(len(samples), samples, [None] * len(samples), [])
+    upload = Upload(device.agent_id, device.token_hash, times[-1], decoded)
+    upload.make_rows()
+    return upload

@@ -1,0 +1,22 @@
+-- The benchmark of a row's life: what is asked of the database beside the work itself.
+
+-- sizes --
+-- Bytes on disk of each level with its indexes, TOAST and columnstore.
+SELECT a.relation,
+       hypertable_size(COALESCE(format('%I.%I', c.materialization_hypertable_schema,
+                                       c.materialization_hypertable_name), a.relation)::regclass) AS bytes
+FROM unnest($1::text[]) AS a (relation)
+LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
+
+-- to_columnstore --
+-- Convert every chunk of a relation. $1 relation (a rollup's own hypertable is found).
+SELECT compress_chunk(format('%I.%I', k.chunk_schema, k.chunk_name)::regclass)
+FROM timescaledb_information.chunks k
+LEFT JOIN timescaledb_information.continuous_aggregates c ON c.materialization_hypertable_name = k.hypertable_name
+WHERE COALESCE(c.view_name, k.hypertable_name) = $1::text AND NOT k.is_compressed
+
+-- settle --
+CHECKPOINT
+
+-- vacuum --
+VACUUM ANALYZE
