@@ -37,6 +37,7 @@ class Scale:
 
     fleets: tuple[int, ...] = (1000, 10_000)
     rounds: int = 200
+    whole: int = 10  # devices with all that is kept, the others have what charts read
 
 
 EMBEDDED = Scale((20, 200), 50)
@@ -60,7 +61,7 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     for devices in scale.fleets:
         now = utc_now()
         with console.status(f"Filling {devices:,} devices …") as status:
-            past = await write_past(connection, devices, now, status)
+            past = await write_past(connection, devices, scale.whole, now, status)
         written[devices] = asdict(past)
         with serving(database) as server, console.status(f"Asking for charts of {devices:,} devices …"):
             viewed = await find_viewed(connection, server, devices)

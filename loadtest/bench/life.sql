@@ -3,8 +3,9 @@
 -- sizes --
 -- Bytes on disk of each level with its indexes, TOAST and columnstore.
 SELECT a.relation,
-       hypertable_size(COALESCE(format('%I.%I', c.materialization_hypertable_schema,
-                                       c.materialization_hypertable_name), a.relation)::regclass) AS bytes
+       hypertable_size(CASE WHEN c.view_name IS NULL THEN a.relation
+                            ELSE format('%I.%I', c.materialization_hypertable_schema, c.materialization_hypertable_name)
+                       END::regclass) AS bytes
 FROM unnest($1::text[]) AS a (relation)
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
 

@@ -2,7 +2,7 @@
 
 A year of five minutes for 10,000 devices is a billion rows, and no chart of 800 points reads them: 24 hours and 7 days
 come from 5m, 30 days from 1h, a year from 1d, the end of each from raw samples. So for all devices 5m goes back 8 days,
-1h 32 days, 1d 367 days, raw to where 1d ends: in time order, as refreshes write it. Ten devices, among them the one
+1h 32 days, 1d 367 days, raw to where 1d ends: in time order, as refreshes write it. Some devices, among them the one
 that is measured, have all that is kept, so that there are as many chunks as on a site of a year's age.
 """
 
@@ -22,7 +22,6 @@ from rollups.refresh import list_jobs, run_job
 QUERIES = load_beside(__file__, "charts.sql")
 FLEET = load_beside(__file__, "fleet.sql")
 ROWS_AT_ONCE = 500_000
-WHOLE = 10  # devices with all that is kept
 FIVE = 5 * MINUTE
 YEAR = 367 * DAY
 # How far back each level goes for all devices: the longest chart that reads it, and some buckets before it for rates.
@@ -43,6 +42,7 @@ class Filling:
 
     connection: asyncpg.Connection
     devices: int
+    whole: int  # devices with all that is kept
     now: datetime
     status: Status
 
@@ -54,8 +54,10 @@ class Filling:
 
     async def fill(self, level: Level, since: datetime, whole_since: datetime) -> int:
         """Write a level: for the first devices from `whole_since`, for all from `since`; return the rows."""
-        few = min(WHOLE, self.devices)
-        rows = await self._fill(level, bucket_start(whole_since, DAY), bucket_start(since, DAY), few)
+        few = min(self.whole, self.devices)
+        rows = 0
+        if few:
+            rows = await self._fill(level, bucket_start(whole_since, DAY), bucket_start(since, DAY), few)
         return rows + await self._fill(level, bucket_start(since, DAY), self.end(level), self.devices)
 
     async def _fill(self, level: Level, since: datetime, until: datetime, devices: int) -> int:
@@ -67,7 +69,7 @@ class Filling:
         return rows
 
 
-async def write_past(connection: asyncpg.Connection, devices: int, now: datetime, status: Status) -> Past:
+async def write_past(connection: asyncpg.Connection, devices: int, whole: int, now: datetime, status: Status) -> Past:
     """Replace all devices by new ones, ten to a business, with a past until `now`."""
     await pause_policies(connection)
     await empty(connection)
@@ -75,7 +77,7 @@ async def write_past(connection: asyncpg.Connection, devices: int, now: datetime
     await connection.execute(FLEET["add_businesses"], devices // each)
     await connection.execute(FLEET["add_devices"], each, now)
     await connection.execute(QUERIES["make_buckets"])
-    filling = Filling(connection, devices, now, status)
+    filling = Filling(connection, devices, whole, now, status)
     raw_since = filling.end(LEVELS[-1])  # the coarsest ends first
     rows = {}
     for level in LEVELS[1:]:

@@ -1,0 +1,48 @@
+"""Each benchmark runs, at a size that takes seconds: whether its figures are right shows nowhere else."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from db.migrations.run import upgrade
+from loadtest.bench import bulk, charts, life, memory
+from loadtest.databases import Database, fresh_database
+
+CASES: dict[str, tuple[Any, Any]] = {
+    "charts": (charts.run, charts.Scale(fleets=(1, 2), rounds=2, whole=0)),
+    "bulk": (bulk.run, bulk.Scale(agents=2, samples_each=100, uploads_of=(50,), connections=2, rounds=1)),
+    "memory": (memory.run, memory.Scale(floods=((5, 2),), rounds=1, steady_connections=2, seconds=1)),
+    "life": (life.run, life.Scale(devices=2, rounds=1, span=timedelta(hours=24))),
+}
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    """A database that the benchmarks have to themselves: they empty it."""
+    with fresh_database() as made:
+        upgrade(made.dsn)
+        yield made
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_runs_and_tells_what_it_measured(database: Database, name: str) -> None:
+    run, scale = CASES[name]
+    result = asyncio.run(run(database, Console(file=io.StringIO()), scale))
+    assert result["settings"]
+    assert result["results"]
+    if name == "charts":
+        assert [one["level"] for one in result["results"][:4]] == ["5m", "5m", "1h", "1d"]
+        assert all(one["points"] > 200 and one["api_to_sql"]["median"] > 0 for one in result["results"])
+    if name == "bulk":
+        assert all(one["to_copy"] > 0 for one in result["results"])
+    if name == "memory":
+        assert all(one["most_mb"] > 20 for one in result["results"])
+        assert len(result["steady"]["series"]) > 2
+    if name == "life":
+        found = {one["what"]: one["median"] for one in result["results"]}
+        assert found["bytes per raw row: agent_metrics, written"] > 100
