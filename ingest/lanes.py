@@ -7,6 +7,7 @@ invalidated is what has really changed.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from db.hypertables.policies import LATE_AFTER, RAW
 from ingest.upload_work import Row
@@ -34,14 +35,12 @@ def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
 def late_runs(late: list[Row], max_gap: timedelta) -> list[list[Row]]:
     """Cut late rows, in time order, at longer gaps and at chunk boundaries."""
     runs: list[list[Row]] = []
-    for row in sorted(late, key=lambda row: row.collected_at):
-        if runs and _belongs(runs[-1][-1], row, max_gap):
-            runs[-1].append(row)
-        else:
-            runs.append([row])
+    before = chunk_end = EPOCH
+    for row in sorted(late, key=attrgetter("collected_at")):
+        at = row.collected_at
+        if at >= chunk_end or at - before > max_gap:
+            chunk_end = EPOCH + ((at - EPOCH) // RAW.chunk + 1) * RAW.chunk
+            runs.append([])
+        runs[-1].append(row)
+        before = at
     return runs
-
-
-def _belongs(before: Row, row: Row, max_gap: timedelta) -> bool:
-    same_chunk = (before.collected_at - EPOCH) // RAW.chunk == (row.collected_at - EPOCH) // RAW.chunk
-    return same_chunk and row.collected_at - before.collected_at <= max_gap

@@ -1,13 +1,16 @@
 r"""Rows per second of big uploads through the API, beside `\copy … FROM file BINARY` of the same rows.
 
 Agents that were away for days send what they kept. Each round sends all of it in every form (samples an upload, gzip or
-plain) and copies it once, each time into the emptied hypertable.
+plain, to a server of one process and to one of as many as there are cores) and copies it once, each time into the
+emptied hypertable.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,8 +41,9 @@ class Scale:
     samples_each: int = 5000
     every_seconds: int = 60
     uploads_of: tuple[int, ...] = (1000, 5000)
-    connections: int = 4
-    rounds: int = 7
+    connections: int = 8
+    processes: tuple[int, ...] = tuple(sorted({1, os.cpu_count() or 1}))
+    rounds: int = 5
 
     @property
     def rows(self) -> int:
@@ -47,7 +51,7 @@ class Scale:
         return self.agents * self.samples_each
 
 
-EMBEDDED = Scale(agents=4, uploads_of=(1000, 5000), rounds=3)
+EMBEDDED = Scale(agents=4, processes=(1,), rounds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,14 @@ class Form:
 
     samples: int
     zipped: bool
+    processes: int
+    port: int
     requests: Sequence[bytes]
 
     @property
     def name(self) -> str:
-        """`1,000 gzip`."""
-        return f"{self.samples:,} an upload, {'gzip' if self.zipped else 'plain'}"
+        """`1,000 gzip, processes: 2`."""
+        return f"{self.samples:,} {'gzip' if self.zipped else 'plain'}, processes: {self.processes}"
 
 
 async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
@@ -71,10 +77,13 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     await pause_policies(connection)
     await empty(connection)
     psql = find_psql()
-    with serving(database) as server, TemporaryDirectory() as directory:
-        agents = await add_agents(connection, server.tokens, scale.agents)
-        forms = make_forms(agents, scale)
-        rates = await rounds(connection, database, server, scale, forms, Path(directory) / "rows", psql, console)
+    with TemporaryDirectory() as directory, ExitStack() as servers:
+        forms: list[Form] = []
+        for processes in scale.processes:
+            server = servers.enter_context(serving(database, {"RTS_WORKERS": str(processes)}))
+            agents = await add_agents(connection, server.tokens, scale.agents)
+            forms += make_forms(server, processes, agents, scale)
+        rates = await rounds(connection, database, scale, forms, Path(directory) / "rows", psql, console)
     await connection.close()
     results = [result_of(name, rates, scale) for name in rates]
     show(console, "Big uploads", results)
@@ -82,14 +91,16 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     return {"settings": settings, "results": results}
 
 
-def make_forms(agents: Sequence[Agent], scale: Scale) -> list[Form]:
-    """Return the same rows in every form."""
+def make_forms(server: Server, processes: int, agents: Sequence[Agent], scale: Scale) -> list[Form]:
+    """Return the same rows in every form, for one server."""
     now, every = utc_now(), timedelta(seconds=scale.every_seconds)
     forms = []
     for samples in scale.uploads_of:
         bodies = [make_bodies(scale.samples_each // samples, samples, now, every, seed) for seed in range(len(agents))]
-        plain = Form(samples, False, requests(agents, bodies, zipped=False))
-        forms += [replace(plain, zipped=True, requests=requests(agents, bodies, zipped=True)), plain]
+        forms += [
+            Form(samples, zipped, processes, server.port, requests(agents, bodies, zipped=zipped))
+            for zipped in (True, False)
+        ]
     return forms
 
 
@@ -105,7 +116,6 @@ def requests(agents: Sequence[Agent], bodies: Sequence[list[bytes]], *, zipped: 
 async def rounds(
     connection: asyncpg.Connection,
     database: Database,
-    server: Server,
     scale: Scale,
     forms: Sequence[Form],
     file: Path,
@@ -118,7 +128,7 @@ async def rounds(
         with console.status(f"Round {number} of {scale.rounds} …"):
             seconds = {}
             for form in forms:
-                seconds[form.name] = await send_all(connection, server, form, scale)
+                seconds[form.name] = await send_all(connection, form, scale)
             if number == 0:
                 await write_file(connection, file)
             await make_room(connection)
@@ -129,11 +139,11 @@ async def rounds(
     return rates
 
 
-async def send_all(connection: asyncpg.Connection, server: Server, form: Form, scale: Scale) -> float:
+async def send_all(connection: asyncpg.Connection, form: Form, scale: Scale) -> float:
     """Send one form into the emptied table and return the seconds; raises RuntimeError when rows are missing."""
     await make_room(connection)
     began = time.perf_counter()
-    await send(server.port, form.requests, scale.connections)
+    await send(form.port, form.requests, scale.connections)
     seconds = time.perf_counter() - began
     stored = await connection.fetchval(QUERIES["count_samples"])
     if stored != scale.rows:

@@ -54,17 +54,18 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     await pause_policies(connection)
     await empty(connection)
+    with serving(database) as server:  # one of its own: what a flood leaves would hide what a steady load adds
+        agents = await add_agents(connection, server.tokens, scale.steady_connections)
+        with console.status(f"Steady load for {scale.seconds:.0f} seconds …"):
+            steady = await steady_load(psutil.Process(server.pid), server, agents, scale)
     results = []
     with serving(database) as server:
         agents = await add_agents(connection, server.tokens, max(uploads for uploads, _ in scale.floods))
         process = psutil.Process(server.pid)
-        rest = [rss(process) for _ in range(10)]
-        results.append({"in_flight": 0, "samples_each": 0, "most_mb": max(rest), "after_mb": rest[-1], "seconds": 0.0})
+        results.append(at_rest(process))
         for uploads, samples in scale.floods:
             with console.status(f"{uploads:,} uploads of {samples:,} samples at once …"):
                 results.append(await floods(process, server, agents[:uploads], samples, scale.rounds))
-        with console.status(f"Steady load for {scale.seconds:.0f} seconds …"):
-            steady = await steady_load(process, server, agents[: scale.steady_connections], scale)
     await connection.close()
     show(console, "Memory of the server process (MB)", results)
     show(console, "Over time", [{name: value for name, value in steady.items() if name != "series"}])
@@ -74,6 +75,15 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 def with_duration(scale: Scale) -> Scale:
     """Return `scale` with the environment's DURATION, seconds, where there is one."""
     return Scale(**asdict(scale) | {"seconds": float(os.environ.get("DURATION") or scale.seconds)})
+
+
+def at_rest(process: psutil.Process) -> dict[str, Any]:
+    """Return the memory of a server that has nothing to do, as a row of the result."""
+    memory = rss(process)
+    return {
+        "in_flight": 0, "samples_each": 0, "most_mb": memory, "after_mb": memory, "seconds": 0.0,
+        "refused_and_sent_again": 0,
+    }  # fmt: skip
 
 
 async def floods(

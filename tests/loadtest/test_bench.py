@@ -15,7 +15,10 @@ from loadtest.databases import Database, fresh_database
 
 CASES: dict[str, tuple[Any, Any]] = {
     "charts": (charts.run, charts.Scale(fleets=(1, 2), rounds=2, whole=0)),
-    "bulk": (bulk.run, bulk.Scale(agents=2, samples_each=100, uploads_of=(50,), connections=2, rounds=1)),
+    "bulk": (
+        bulk.run,
+        bulk.Scale(agents=2, samples_each=100, uploads_of=(50,), connections=2, processes=(1,), rounds=1),
+    ),
     "memory": (memory.run, memory.Scale(floods=((5, 2),), rounds=1, steady_connections=2, seconds=1)),
     "life": (life.run, life.Scale(devices=2, rounds=1, span=timedelta(hours=24))),
 }
