@@ -58,7 +58,7 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
         with console.status(f"{rate:,.0f} uploads a second for {SECONDS:.0f} s …"), policies(database.dsn) as runs:
             found = await asyncio.to_thread(client.run, port, SECONDS, CONNECTIONS, rate)
         cpu = {f"{name}_cpu": round((cpu_of(pid) - before[name]) / SECONDS, 2) for name, pid in pids.items()}
-        memory = round(psutil.Process(pids["server"]).memory_info().rss / 1e6)
+        memory = memory_of(pids["server"])
     row = await figures(connection, found, old) | cpu | {"server_memory_mb": memory, "policy_runs": runs[0]}
     await connection.close()
     show(console, "Held for minutes", [row])
@@ -67,6 +67,12 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
         "connections": CONNECTIONS, "server_processes": WORKERS, "policies_every_seconds": POLICIES_EVERY,
     }  # fmt: skip
     return {"settings": settings, "results": row}
+
+
+def memory_of(pid: int) -> int:
+    """Return the resident memory of a process and its children, in megabytes."""
+    process = psutil.Process(pid)
+    return round(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 1e6)
 
 
 async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetime, rows: int) -> int:
