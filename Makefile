@@ -28,8 +28,8 @@ setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (
 test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
 	$(BIN)/pytest $(TESTS)
 
-bench: setup ## Measure, on an embedded TimescaleDB or on DATABASE_URL; results in loadtest/results
-	$(BIN)/python -m loadtest.bench
+bench: setup ## Measure, on an embedded TimescaleDB or on DATABASE_URL; results in loadtest/results (BENCH: which; DURATION, PSQL)
+	$(BIN)/python -m loadtest.bench $(BENCH)
 
 load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, HOST)
 	@$(BIN)/python -m loadtest.run $(LOAD)
