@@ -28,7 +28,7 @@ setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (
 test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
 	$(BIN)/pytest $(TESTS)
 
-bench: setup ## Measure on an embedded TimescaleDB or DATABASE_URL; results in loadtest/results (BENCH="uploads charts")
+bench: setup ## Measure on an embedded TimescaleDB or DATABASE_URL; results in loadtest/results (BENCH="uploads charts", DURATION, PSQL)
 	@$(BIN)/python -m loadtest.bench $(BENCH)
 
 load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, HOST)

@@ -158,8 +158,8 @@ async def steady_load(process: psutil.Process, server: Server, agents: Sequence[
         series.append((round(time.monotonic() - began, 2), rss(process)))
         await asyncio.sleep(min(1.0, scale.seconds / 10))
     sent = sum(await asyncio.gather(*sending))
-    # What the first tenth adds is filling of caches; a leak goes on.
-    settled = series[len(series) // 10 :]
+    # What the first third adds is filling of caches; a leak goes on.
+    settled = series[len(series) // 3 :]
     slope = statistics.linear_regression(*zip(*settled, strict=True)).slope
     return {
         "connections": len(agents), "samples_each": scale.steady_samples, "uploads_per_s": round(sent / scale.seconds),
