@@ -19,7 +19,7 @@ from loadtest.generator import Generator, Page
 from loadtest.plan import LoadSettings, Plan
 from loadtest.proxy import DatabaseProxy
 from loadtest.scenarios import SCENARIOS
-from loadtest.site import Site, cpu_seconds
+from loadtest.site import Site, cpu_of_each
 from loadtest.tenants import add_fleet
 
 PLAIN_LINE_SECONDS = 10.0  # where there is no terminal, a line this often
@@ -96,13 +96,13 @@ def play(
     plan = asyncio.run(make_plan(site, settings, directory))
     scenario = SCENARIOS[settings.scenario]
     pause = Pause(settings, site.proxy) if scenario.pauses_database and site.proxy else None
-    began, before = time.monotonic(), cpu_seconds(site.pids)
+    began, before = time.monotonic(), cpu_of_each(site.pids)
     psutil.cpu_percent()  # begins to count
     generator = Generator(plan, directory, report, page)
     try:
         with ProgressLine(settings, console) as line:
             interrupted = listen(generator, line, pause)
-        after, took = cpu_seconds(site.pids), time.monotonic() - began
+        after, took = cpu_of_each(site.pids), time.monotonic() - began
         busy = round(psutil.cpu_percent() / 100, 3)
         outcome = generator.outcome()
     finally:

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import psutil
 from agents.keys import KeyFile
 from db.migrations.run import upgrade
 from demo.processes import Processes, is_up, wait_until
+from loadtest.cpu import cpu_seconds
 from loadtest.databases import Database, fresh_database
 from loadtest.proxy import DatabaseProxy
 
@@ -62,8 +63,10 @@ def running(
     database: Database,
     proxy: DatabaseProxy | None = None,
     settings: Mapping[str, str] | None = None,
+    *,
+    worker: bool = True,
 ) -> Iterator[Site]:
-    """Yield a site whose server and worker run, with settings (`RTS_…`) of their own."""
+    """Yield a site whose server and worker (unless there is to be none) run, with settings (`RTS_…`) of their own."""
     port = free_port()
     host = f"http://127.0.0.1:{port}"
     environment = {
@@ -74,7 +77,8 @@ def running(
     try:
         processes.start("serve", "--port", str(port))
         wait_until(lambda: is_up(host), processes, START_SECONDS)
-        processes.start("worker")
+        if worker:
+            processes.start("worker")
         pids = processes.pids() | ({"database": database.pid} if database.pid else {})
         yield Site(host, database.dsn, keys, database.kind, processes, proxy, pids)
     finally:
@@ -89,13 +93,10 @@ def free_port() -> int:
         return port
 
 
-def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+def cpu_of_each(pids: Mapping[str, int]) -> dict[str, float]:
     """Return the CPU time that processes have used so far; those that are gone are left out."""
     found = {}
     for name, pid in pids.items():
-        try:
-            times = psutil.Process(pid).cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        found[name] = float(times.user + times.system)
+        with suppress(psutil.NoSuchProcess):
+            found[name] = cpu_seconds(psutil.Process(pid))
     return found

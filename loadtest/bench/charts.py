@@ -5,6 +5,7 @@ which comes first. "one" asks for one device again and again, "any" for another 
 """
 
 import http.client
+import json
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from db.metrics import METRICS
 from db.pools import SERVER_SETTINGS
 from loadtest.bench.past import QUERIES, write_past
 from loadtest.bench.report import show
-from loadtest.bench.serving import Server, get, loads, serving
+from loadtest.bench.serving import Server, get, serving
 from loadtest.bench.spread import ratios, spread_ms
 from loadtest.databases import Database
 from rollups.history import Asked, plan_history
@@ -136,7 +137,7 @@ async def ask_twice(
 
 def described(body: bytes) -> dict[str, Any]:
     """Return what an answer was made of."""
-    answer = loads(body)
+    answer = json.loads(body)
     return {
         "level": answer["level"], "bucket_seconds": answer["bucket_seconds"], "points": len(answer["metrics"]),
         "bytes": len(body),

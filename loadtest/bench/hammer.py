@@ -20,6 +20,8 @@ import msgspec
 import psutil
 import uvloop
 
+from loadtest.bench.spread import percentile
+
 SAMPLES = 5
 SAMPLE = (
     b'{"collected_at":"%s","cpu_percent":23.5,"memory_used_gb":7.25,"memory_percent":45.3,"disk_used_gb":120.5,'
@@ -194,11 +196,11 @@ async def main(orders: Orders) -> dict[str, Any]:
     await (closed(hammer) if orders.rate is None else opened(hammer, orders.rate))
     hammer.over = True
     after = psutil.Process().cpu_times()
-    latencies = sorted(hammer.latencies)
+    latencies = hammer.latencies
     return {
         "answers": len(latencies), "failed": hammer.failed, "per_second": round(len(latencies) / orders.seconds, 1),
         "cpu": round((after.user + after.system - before.user - before.system) / orders.seconds, 2),
-        **{f"p{q}_ms": round(1000 * latencies[int(len(latencies) * q / 100)], 1) for q in (50, 99) if latencies},
+        **{f"p{q}_ms": round(1000 * percentile(latencies, q / 100), 1) for q in (50, 99) if latencies},
     }  # fmt: skip
 
 

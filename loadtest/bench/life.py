@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import psutil
 from rich.console import Console
 
 from agents.keys import KeyFile
@@ -24,10 +25,10 @@ from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from ingest.writer import Writer
 from loadtest.bench.clean import empty, pause_policies
-from loadtest.bench.cpu import ServerCpu
 from loadtest.bench.fleet_life import make_uploads
 from loadtest.bench.parcels import Agent, add_agents
 from loadtest.bench.report import show
+from loadtest.cpu import cpu_seconds, database_process
 from loadtest.databases import Database
 from rollups.choose import bucket_start
 from rollups.refresh import QUERIES as REFRESH
@@ -62,19 +63,18 @@ class Life:
     """One round while it runs: what each step cost."""
 
     connection: asyncpg.Connection
-    cpu: ServerCpu
+    server: psutil.Process | None  # None: on another machine
     rows: int
     cpu_s: dict[str, float | None]
     bytes_of: dict[str, dict[str, int]]
 
     async def step(self, name: str, work: Awaitable[Any]) -> None:
         """Do one step and note the CPU seconds per million raw rows, with what the server writes for it later."""
-        before = self.cpu.seconds()
+        before = cpu_seconds(self.server) if self.server else 0.0
         await work
         await self.connection.execute(QUERIES["settle"])
-        after = self.cpu.seconds()
-        known = before is not None and after is not None
-        self.cpu_s[name] = round((after - before) / self.rows * MILLION, 2) if known else None  # type: ignore[operator]
+        used = cpu_seconds(self.server) - before if self.server else None
+        self.cpu_s[name] = None if used is None else round(used / self.rows * MILLION, 2)
 
     async def weigh(self, name: str) -> None:
         """Note how many bytes each level takes."""
@@ -88,18 +88,18 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     await pause_policies(connection)
-    cpu = ServerCpu(database, connection.get_server_pid())
+    server = database_process(database, connection.get_server_pid())
     rounds = []
     for number in range(scale.rounds):
         with console.status(f"Life {number + 1} of {scale.rounds}: {scale.rows:,} rows …"):
-            rounds.append(await live(connection, database, cpu, scale))
+            rounds.append(await live(connection, database, server, scale))
     await connection.close()
     results = summary(rounds, scale.rows)
     show(console, "A row's life", results)
     return {"settings": asdict(scale) | {"span": str(scale.span), "rows": scale.rows}, "results": results}
 
 
-async def live(connection: asyncpg.Connection, database: Database, cpu: ServerCpu, scale: Scale) -> Life:
+async def live(connection: asyncpg.Connection, database: Database, server: psutil.Process | None, scale: Scale) -> Life:
     """Write, roll up and convert one round's rows."""
     await empty(connection)
     with TemporaryDirectory() as directory:
@@ -108,7 +108,7 @@ async def live(connection: asyncpg.Connection, database: Database, cpu: ServerCp
         agents = await add_agents(connection, Tokens(keys), scale.devices)
     end = bucket_start(utc_now(), DAY)
     begin = end - scale.span
-    life = Life(connection, cpu, scale.rows, {}, {})
+    life = Life(connection, server, scale.rows, {}, {})
     await life.step("written", write(database, agents, begin, end, scale))
     await life.weigh("written")
     for level in LEVELS[1:]:

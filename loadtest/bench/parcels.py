@@ -10,9 +10,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from agents.tokens import Tokens, token_hash
+from agents.tokens import Tokens
 from db.clock import utc_now
-from loadtest.tenants import QUERIES
+from loadtest.plan import LoadSettings
+from loadtest.tenants import QUERIES, add_devices, make_member
+
+AT_ONCE = 10_000  # devices in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,19 @@ class Agent:
     token: str
 
 
-async def add_agents(connection: asyncpg.Connection, tokens: Tokens, count: int) -> list[Agent]:
-    """Write devices of one business and return them with their tokens."""
-    now, business = utc_now(), uuid4()
-    await connection.execute(QUERIES["add_businesses"], [business], [f"bench {business}"])
-    ids = [uuid4() for _ in range(count)]
-    agents = [Agent(agent_id, tokens.issue_agent(agent_id, now)) for agent_id in ids]
-    await connection.execute(
-        QUERIES["add_devices"], ids, [business] * count, [token_hash(agent.token) for agent in agents],
-        [f"bench-{number:05d}" for number in range(count)], [60] * count, now,
-    )  # fmt: skip
-    return agents
+async def add_agents(
+    connection: asyncpg.Connection, tokens: Tokens, count: int, every_seconds: int = 60
+) -> list[Agent]:
+    """Write devices of a business for each fifty, at least three, and return them with their tokens."""
+    now, settings = utc_now(), LoadSettings(agents=count)
+    businesses = [uuid4() for _ in range(settings.tenants)]
+    await connection.execute(QUERIES["add_businesses"], businesses, [f"bench {business}" for business in businesses])
+    members = [make_member(number, settings, tokens, now) for number in range(count)]
+    for start in range(0, count, AT_ONCE):
+        some = members[start : start + AT_ONCE]
+        await add_devices(connection, some, businesses, [every_seconds] * len(some), now)
+    await connection.execute("ANALYZE agent_devices")
+    return [Agent(UUID(member.agent_id), member.token) for member in members]
 
 
 def sample(at: datetime, chance: random.Random) -> dict[str, object]:

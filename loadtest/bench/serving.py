@@ -1,22 +1,19 @@
-"""A server on the benchmark's own database, without a worker, and calls to it by a client that costs little."""
+"""A server on the benchmark's own database, and calls to it by a client that costs little."""
 
 import http.client
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import UUID, uuid4
 
 from agents.keys import KeyFile
 from agents.tokens import Tokens
 from db.clock import utc_now
-from demo.processes import Processes, is_up, wait_until
 from loadtest.databases import Database
-from loadtest.site import START_SECONDS, free_port
+from loadtest.site import running
 
 # A benchmark plays a fleet from one place, as fast as it can.
 NO_LIMITS = {
@@ -26,11 +23,16 @@ NO_LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server process."""
+    """A running server: its port, its process and, when there is one, its worker's, by name."""
 
     port: int
-    pid: int
+    pids: Mapping[str, int]
     tokens: Tokens
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self.pids["serve"]
 
     def person(self, business: UUID) -> str:
         """Return the token of a user of a business."""
@@ -43,20 +45,15 @@ class Server:
 
 
 @contextmanager
-def serving(database: Database, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+def serving(database: Database, settings: Mapping[str, str] | None = None, *, worker: bool = False) -> Iterator[Server]:
     """Yield a server on `database`; `settings` are environment variables, call limits are off."""
-    with TemporaryDirectory() as name:
-        directory, port = Path(name), free_port()
-        host, keys = f"http://127.0.0.1:{port}", directory / "keys.json"
+    with TemporaryDirectory(prefix="rts-bench-") as name:
+        keys = Path(name) / "keys.json"
         KeyFile(keys).create()
-        environment = {"DATABASE_URL": database.dsn, "RTS_KEYS_FILE": str(keys), "RTS_PUBLIC_URL": host}
-        processes = Processes(directory, environment | NO_LIMITS | dict(settings or {}))
-        try:
-            processes.start("serve", "--port", str(port))
-            wait_until(lambda: is_up(host), processes, START_SECONDS)
-            yield Server(port, processes.pids()["serve"], Tokens(KeyFile(keys)))
-        finally:
-            processes.stop()
+        environment = NO_LIMITS | dict(settings or {})
+        with running(Path(name), keys, database, settings=environment, worker=worker) as site:
+            port = int(site.host.rpartition(":")[2])
+            yield Server(port, site.pids, Tokens(KeyFile(keys)))
 
 
 def get(connection: http.client.HTTPConnection, path: str, token: str) -> bytes:
@@ -67,8 +64,3 @@ def get(connection: http.client.HTTPConnection, path: str, token: str) -> bytes:
     if response.status != 200:
         raise RuntimeError(f"{path}: {response.status} {body[:500]!r}")
     return body
-
-
-def loads(body: bytes) -> Any:
-    """Return what JSON says."""
-    return json.loads(body)

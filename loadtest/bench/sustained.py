@@ -7,9 +7,8 @@ that are there must be those that were answered.
 
 import asyncio
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,15 +16,18 @@ from typing import Any
 
 import asyncpg
 import psutil
-import psycopg
 from rich.console import Console
 
 from db.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
+from loadtest.bench.parcels import add_agents
 from loadtest.bench.report import show
-from loadtest.bench.uploaders import Client, add_agents, bench_site, cpu_of, postmaster_pid
+from loadtest.bench.serving import serving
+from loadtest.bench.uploaders import Client, cpu_of, shares, watched
 from loadtest.databases import Database
+from rollups.refresh import list_jobs, run_job
+from worker.run import wait
 
 QUERIES = load_beside(__file__, "sustained.sql")
 RATE = 1_000_000 / 300
@@ -44,34 +46,30 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
     rate, agents = (EMBEDDED_RATE, EMBEDDED_AGENTS) if embedded else (RATE, AGENTS)
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now()
-    with TemporaryDirectory() as directory, bench_site(database, WORKERS) as site:
+    settings = {"RTS_WORKERS": str(WORKERS)}
+    with TemporaryDirectory() as directory, serving(database, settings, worker=True) as server:
         with console.status(f"Writing {agents:,} devices, rules over all of them, and samples to be converted …"):
-            fleet = await add_agents(connection, site, agents, now)
+            fleet = await add_agents(connection, server.tokens, agents, 300)
             old = await add_rules_and_old_samples(connection, now, OLD_ROWS // (50 if embedded else 1))
         client = Client(fleet, Path(directory))
-        pids = {"server": site.pids["serve"], "worker": site.pids["worker"]}
-        postmaster = postmaster_pid(database)
-        if postmaster:
-            pids["database"] = postmaster
-        port = int(site.host.rpartition(":")[2])
-        before = {name: cpu_of(pid) for name, pid in pids.items()}
-        with console.status(f"{rate:,.0f} uploads a second for {SECONDS:.0f} s …"), policies(database.dsn) as runs:
-            found = await asyncio.to_thread(client.run, port, SECONDS, CONNECTIONS, rate)
-        cpu = {f"{name}_cpu": round((cpu_of(pid) - before[name]) / SECONDS, 2) for name, pid in pids.items()}
-        memory = memory_of(pids["server"])
+        processes = watched(database, connection, server)
+        before = cpu_of(processes)
+        with console.status(f"{rate:,.0f} uploads a second for {SECONDS:.0f} s …"):
+            async with policies(database.dsn) as runs:
+                found = await asyncio.to_thread(client.run, server.port, SECONDS, CONNECTIONS, rate)
+        cpu, memory = shares(processes, before, SECONDS), memory_of(processes["server"])
     row = await figures(connection, found, old) | cpu | {"server_memory_mb": memory, "policy_runs": runs[0]}
     await connection.close()
     show(console, "Held for minutes", [row])
-    settings = {
+    asked = {
         "uploads_per_second": round(rate, 1), "seconds": SECONDS, "agents": agents, "samples": 5,
         "connections": CONNECTIONS, "server_processes": WORKERS, "policies_every_seconds": POLICIES_EVERY,
     }  # fmt: skip
-    return {"settings": settings, "results": row}
+    return {"settings": asked, "results": row}
 
 
-def memory_of(pid: int) -> int:
+def memory_of(process: psutil.Process) -> int:
     """Return the resident memory of a process and its children, in megabytes."""
-    process = psutil.Process(pid)
     return round(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 1e6)
 
 
@@ -97,23 +95,25 @@ async def figures(connection: asyncpg.Connection, found: dict[str, Any], old: in
     }  # fmt: skip
 
 
-@contextmanager
-def policies(dsn: str) -> Iterator[list[int]]:
-    """Run all refresh and columnstore policies again and again in a thread; yields how often, in a list of one."""
-    over, runs = threading.Event(), [0]
+@asynccontextmanager
+async def policies(dsn: str) -> AsyncIterator[list[int]]:
+    """Run all refresh and columnstore policies again and again meanwhile; yields how often, in a list of one."""
+    over, runs = asyncio.Event(), [0]
 
-    def work() -> None:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            jobs = [job for (job,) in connection.execute(QUERIES["list_policies"].encode())]
-            while not over.wait(POLICIES_EVERY):
-                for job in jobs:
-                    connection.execute("CALL run_job(%s)", (job,))
-                runs[0] += 1
+    async def work() -> None:
+        connection = await asyncpg.connect(dsn, server_settings=SERVER_SETTINGS)
+        jobs = [job for job in await list_jobs(connection) if job.procedure != "policy_retention"]
+        await wait(over, POLICIES_EVERY)
+        while not over.is_set():
+            for job in jobs:
+                await run_job(connection, job)
+            runs[0] += 1
+            await wait(over, POLICIES_EVERY)
+        await connection.close()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+    working = asyncio.create_task(work())
     try:
         yield runs
     finally:
         over.set()
-        thread.join(120)
+        await working

@@ -26,8 +26,3 @@ SELECT count(*) FROM agent_metrics
 
 -- last_pass --
 SELECT seconds FROM agent_alert_passes
-
--- list_policies --
-SELECT job_id FROM timescaledb_information.jobs
-WHERE proc_name IN ('policy_refresh_continuous_aggregate', 'policy_compression')
-ORDER BY job_id

@@ -18,12 +18,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import psutil
 from rich.console import Console
 
-from db.clock import utc_now
 from db.pools import SERVER_SETTINGS
+from loadtest.bench.parcels import add_agents
 from loadtest.bench.report import show
-from loadtest.bench.uploaders import Client, add_agents, bench_site, cpu_of, postmaster_pid
+from loadtest.bench.serving import serving
+from loadtest.bench.uploaders import Client, Watched, cpu_of, shares, watched
 from loadtest.databases import Database
 from loadtest.site import free_port
 
@@ -48,36 +50,32 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
 
 async def of_workers(database: Database, workers: int, directory: Path, console: Console) -> list[dict[str, Any]]:
     """Measure with one number of server processes."""
-    with bench_site(database, workers) as site, bare_server(workers) as bare:
+    with serving(database, {"RTS_WORKERS": str(workers)}, worker=True) as server, bare_server(workers) as bare:
         connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
-        client = Client(await add_agents(connection, site, AGENTS, utc_now()), directory)
-        port, pids = int(site.host.rpartition(":")[2]), {"server": site.pids["serve"]}
-        postmaster = postmaster_pid(database)
-        if postmaster:
-            pids["database"] = postmaster
+        client = Client(await add_agents(connection, server.tokens, AGENTS, 300), directory)
+        processes = watched(database, connection, server)
         rows = []
         for connections in CONNECTIONS:
             with console.status(f"{workers} processes, {connections} connections …"):
-                both = partial(in_turn, client, bare, port, pids, connections)
+                both = partial(in_turn, client, bare, server.port, processes, connections)
                 rows.append(row_of(workers, connections, [both() for _ in range(ROUNDS)]))
         await connection.close()
     return rows
 
 
 def in_turn(
-    client: Client, bare: "Bare", port: int, pids: dict[str, int], connections: int
+    client: Client, bare: "Bare", port: int, processes: Watched, connections: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure the bare server, then ours."""
-    nothing = measured(partial(client.run, bare.port, SECONDS / 2, connections), {"server": bare.pid})
-    return nothing, measured(partial(client.run, port, SECONDS, connections), pids)
+    nothing = measured(partial(client.run, bare.port, SECONDS / 2, connections), {"server": psutil.Process(bare.pid)})
+    return nothing, measured(partial(client.run, port, SECONDS, connections), processes)
 
 
-def measured(run: Callable[[], dict[str, Any]], pids: dict[str, int]) -> dict[str, Any]:
+def measured(run: Callable[[], dict[str, Any]], processes: Watched) -> dict[str, Any]:
     """Return what a run found, with the share of one core that each process used meanwhile."""
-    before, began = {name: cpu_of(pid) for name, pid in pids.items()}, time.perf_counter()
+    before, began = cpu_of(processes), time.perf_counter()
     found = run()
-    took = time.perf_counter() - began
-    return found | {f"{name}_cpu": round((cpu_of(pid) - before[name]) / took, 2) for name, pid in pids.items()}
+    return found | shares(processes, before, time.perf_counter() - began)
 
 
 def row_of(workers: int, connections: int, found: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
