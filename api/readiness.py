@@ -13,6 +13,7 @@ from api.errors import NotReadyError, Reason
 from db.migrations.run import head, known
 from db.pools import AWAY
 from health.fleet import QUERIES
+from health.kept import Kept
 from health.process import ThisProcess
 from ingest.group_commit import GroupCommit
 from ingest.tally import Tally
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 KEEP_SECONDS = 2.0
 PATIENCE_SECONDS = 2.0
 FULL_SHARE = 0.9  # of the buffer
-STUCK_SECONDS = 30.0  # a flush takes milliseconds; COPY's own time-out is a minute
+STUCK_SECONDS = 30.0  # a flush takes milliseconds; each of its statements ends by its own time-out after 20
 FAILED_SECONDS = 10.0  # after a failed flush; then an upload may try again
 
 DRAINING = Reason("draining", "This process is about to end.")
@@ -41,13 +42,11 @@ class Readiness:
         """`pool`: of connections that no request of the API borrows."""
         self._pool, self._commits, self._tally, self._process = pool, commits, tally, process
         self._older = known() - {head()}
-        self._lock = asyncio.Lock()
-        self._asked_at: float | None = None
-        self._database: Reason | None = None
+        self.database = Kept(KEEP_SECONDS, self._ask)
 
     async def check(self) -> None:
         """Raise NotReadyError with every reason against sending requests here."""
-        reasons = [reason for reason in (*self._own_reasons(), await self._database_reason()) if reason]
+        reasons = [reason for reason in (*self._own_reasons(), await self.database.get()) if reason]
         if reasons:
             raise NotReadyError(reasons)
 
@@ -61,13 +60,6 @@ class Readiness:
             FAILED: self._tally.failed_at > 0 and now - self._tally.failed_at < FAILED_SECONDS,
         }
         return [reason for reason, holds in facts.items() if holds]
-
-    async def _database_reason(self) -> Reason | None:
-        async with self._lock:
-            if self._asked_at is None or time.monotonic() - self._asked_at >= KEEP_SECONDS:
-                self._database = await self._ask()
-                self._asked_at = time.monotonic()
-            return self._database
 
     async def _ask(self) -> Reason | None:
         try:

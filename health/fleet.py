@@ -14,6 +14,7 @@ import msgspec
 
 from db.pools import AWAY, Connection
 from db.sql import load_beside
+from health.kept import Kept
 from rollups.status import LevelStatus, read_status
 
 QUERIES = load_beside(__file__, "fleet.sql")
@@ -88,17 +89,11 @@ class FleetReader:
     def __init__(self, pool: asyncpg.Pool, clock: Callable[[], datetime]) -> None:
         self._pool = pool
         self._clock = clock
-        self._lock = asyncio.Lock()
-        self._read_at: float | None = None
-        self._fleet: Fleet | None = None
+        self.kept = Kept(KEEP_SECONDS, self._read_anew)
 
     async def read(self) -> Fleet | None:
         """Return the newest reading; None when the database can't be read just now."""
-        async with self._lock:
-            if self._read_at is None or time.monotonic() - self._read_at >= KEEP_SECONDS:
-                self._fleet = await self._read_anew()
-                self._read_at = time.monotonic()
-            return self._fleet
+        return await self.kept.get()
 
     async def _read_anew(self) -> Fleet | None:
         try:

@@ -99,17 +99,17 @@ async def test_a_hundred_probes_cost_the_database_one_query(other: Application) 
     services: Services = other.web.state.services
     async with client_of(other) as client:
         await client.get("/api/health/ready")
-        asked = services.readiness._asked_at
+        asked = services.readiness.database.asked_at
         for _ in range(100):
             assert (await client.get("/api/health/ready")).status_code == 200
-        assert services.readiness._asked_at == asked
+        assert services.readiness.database.asked_at == asked
 
 
 async def test_a_schema_that_is_older_isnt_served_and_a_newer_one_is(
     other: Application, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """During an upgrade the schema is migrated first: the old processes go on until they are restarted."""
-    monkeypatch.setattr(readiness, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(other.web.state.services.readiness.database, "seconds", 0.0)
     change = "UPDATE rts_agents_alembic_version SET version_num = $1"
     async with client_of(other) as client:
         try:

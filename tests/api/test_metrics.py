@@ -10,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import Application
 from db.settings import Settings
-from health import fleet
 from tests.callers import Town
 from tests.devices import Device, sample
 from tests.whole.processes import METRICS_TOKEN
@@ -60,9 +59,9 @@ def test_a_token_that_can_be_guessed_is_no_setting() -> None:
 
 
 async def test_an_upload_shows_in_the_counts(
-    client: httpx.AsyncClient, device: Device, monkeypatch: pytest.MonkeyPatch
+    application: Application, client: httpx.AsyncClient, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(application.web.state.services.fleet.kept, "seconds", 0.0)
     before = await scrape(client)
     await device.accepted(sample(SECOND, cpu_percent=1), sample(2 * SECOND, cpu_percent=101))
     assert (await device.post(b"{")).status_code == 400

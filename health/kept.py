@@ -1,0 +1,28 @@
+"""An answer that is kept for a while, so that it costs one asking however many want it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """Asks anew when its answer is `seconds` old; those who come meanwhile wait for the one asking."""
+
+    def __init__(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> None:
+        """Keep what `ask` answers; what it raises is raised, and nothing is kept."""
+        self.seconds = seconds
+        self.asked_at: float | None = None  # by time.monotonic; None: nothing is kept yet
+        self._ask = ask
+        self._lock = asyncio.Lock()
+        self._answer: T
+
+    async def get(self) -> T:
+        """Return the answer."""
+        async with self._lock:
+            if self.asked_at is None or time.monotonic() - self.asked_at >= self.seconds:
+                self._answer = await self._ask()
+                self.asked_at = time.monotonic()
+            return self._answer
