@@ -4,7 +4,7 @@ The number of statements depends on the levels and kinds, not on how many rules 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ SHORTEST_LOOKBACK = timedelta(minutes=15)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
+Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relation
 Source = Connection | asyncpg.Pool  # a pool lends a connection for each statement: others come in between
 
 
@@ -79,12 +80,13 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
     """Return the statements that tell what holds of the rules' conditions."""
     leaves = [rounded(leaf, question.level) for rule in rules for leaf in leaves_of_rule(rule)]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
+    watermarks = await read_watermarks(connection)
     found = []
     for level in LEVELS[:3]:
         wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
         groups = by_features(wanted, level, question)
-        found += [await ask_metrics(connection, level, group, question, longest) for group in groups]
-    found += await ask_silence(connection, leaves, question)
+        found += [ask_metrics(level, group, question, longest, watermarks) for group in groups]
+    found += ask_silence(leaves, question, watermarks)
     for kind in ("service", "forecast"):
         wanted = [leaf for leaf in leaves if leaf.kind == kind]
         for at in question.instants if wanted else ():
@@ -121,13 +123,13 @@ def instants_of(feature: Feature, level: Level, question: Question) -> Instants:
     return "one, stitched" if question.level is None and can_stitch(level, feature) else "one"
 
 
-async def ask_metrics(
-    connection: Source, level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta
+def ask_metrics(
+    level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, watermarks: Watermarks
 ) -> Ask:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
     statement = metric_statement(level, tuple(features), instants_of(features[0], level, question))
-    hour_cut, cut = await cuts(connection, level, question)
+    hour_cut, cut = cuts(level, question, watermarks)
     lookback = max([
         SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
     ])  # fmt: skip
@@ -141,18 +143,17 @@ async def ask_metrics(
     return Ask(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
 
 
-async def cuts(connection: Source, level: Level, question: Question) -> tuple[datetime, datetime]:
+def cuts(level: Level, question: Question, watermarks: Watermarks) -> tuple[datetime, datetime]:
     """Return until when hours are read, and until when the level's buckets are."""
     if level.bucket is None:
         return EPOCH, question.instants[0]
-    watermarks = await read_watermarks(connection)
     cut = watermarks[level.relation]
     # Hours know nothing of five minutes that aren't there yet, and the hour of the instant itself isn't over.
     whole = min(cut, question.instants[0]).replace(minute=0, second=0, microsecond=0)
     return min(watermarks[LEVELS[2].relation], whole), cut
 
 
-async def ask_silence(connection: Source, leaves: list[Leaf], question: Question) -> list[Ask]:
+def ask_silence(leaves: list[Leaf], question: Question, watermarks: Watermarks) -> list[Ask]:
     """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
     if not wanted:
@@ -160,7 +161,7 @@ async def ask_silence(connection: Source, leaves: list[Leaf], question: Question
     first = {"leaves": as_json(wanted, {}), "tenant": question.tenant}
     if question.everything:
         five = LEVELS[1]
-        cut = EPOCH if question.level is LEVELS[0] else (await cuts(connection, five, question))[1]
+        cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
         return [Ask(QUERIES["past_silence_facts"], parameters, wanted)]
     return [
