@@ -1,5 +1,6 @@
 """Rules that an evaluation leaves out: not to be understood, they keep alerts open; out of force, they end them."""
 
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -33,7 +34,18 @@ async def courses(evaluator: Evaluator, device: Device) -> list[tuple[str, str]]
 
 async def fault_of(evaluator: Evaluator, rule: Any) -> str | None:
     query = "SELECT error_message FROM agent_alerts WHERE id = $1"
-    return await evaluator.connection.fetchval(query, rule)  # type: ignore[no-any-return]
+    fault: str | None = await evaluator.connection.fetchval(query, rule)
+    return fault
+
+
+async def fire_and_break(evaluator: Evaluator, device: Device) -> tuple[Any, datetime]:
+    """A rule that fires on the device, and then can't be understood any more; and when it was last evaluated."""
+    rule = await evaluator.rule(simple(), device.tenant.business_id)
+    now = utc_now()
+    await busy(device, now, 95, range(1, 30, 5))
+    await evaluate(evaluator.connection, now)
+    await rewrite(evaluator, rule, {"metric": "nonsense"})
+    return rule, now
 
 
 # Rules that can't be understood
@@ -42,11 +54,7 @@ async def fault_of(evaluator: Evaluator, rule: Any) -> str | None:
 async def test_an_open_alert_stays_open_in_error_and_goes_on_when_its_rule_is_mended(
     evaluator: Evaluator, device: Device
 ) -> None:
-    rule = await evaluator.rule(simple(), device.tenant.business_id)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
-    await rewrite(evaluator, rule, {"metric": "nonsense"})
+    rule, now = await fire_and_break(evaluator, device)
     for minutes in (1, 2):
         await evaluate(evaluator.connection, now + minutes * MINUTE)
     fault = await fault_of(evaluator, rule)
@@ -67,11 +75,7 @@ async def test_an_open_alert_stays_open_in_error_and_goes_on_when_its_rule_is_me
 async def test_what_is_known_when_the_rule_is_mended_decides(
     evaluator: Evaluator, device: Device, minutes: int, samples: list[float], path: str, status: str
 ) -> None:
-    rule = await evaluator.rule(simple(), device.tenant.business_id)
-    now = utc_now()
-    await busy(device, now, 95, range(1, 30, 5))
-    await evaluate(evaluator.connection, now)
-    await rewrite(evaluator, rule, {"metric": "nonsense"})
+    rule, now = await fire_and_break(evaluator, device)
     await evaluate(evaluator.connection, now + MINUTE)
     await rewrite(evaluator, rule, simple())
     mended = now + minutes * MINUTE

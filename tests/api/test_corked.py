@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
 
-from api.corked import MOST_HELD, CorkedProtocol
-from tests.whole.processes import free_port
+from api.corked import MOST_HELD
+from tests.serving import serving
 
 BODY = b"x" * 10
 PIECES = 3
@@ -29,15 +28,8 @@ class Answering:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    chosen = free_port()
-    config = uvicorn.Config(Answering(), port=chosen, lifespan="off", http=CorkedProtocol, log_config=None)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  uvicorn has nothing else to wait for
-        await asyncio.sleep(0.01)
-    yield chosen
-    server.should_exit = True
-    await serving
+    async with serving(Answering()) as chosen:
+        yield chosen
 
 
 async def ask(port: int, *requests: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

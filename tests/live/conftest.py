@@ -1,16 +1,13 @@
 """The application on a real port, because a WebSocket needs a real server."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-import uvicorn
 
 from api.app import Application
-from api.corked import CorkedProtocol
 from api.live.sockets import MOST_BYTES
 from tests.live.sockets import Socket, SocketIo
-from tests.whole.processes import free_port
+from tests.serving import serving
 
 Open = Callable[[str], Awaitable[Socket]]
 OpenSocketIo = Callable[[str], Awaitable[SocketIo]]
@@ -19,18 +16,9 @@ OpenSocketIo = Callable[[str], Awaitable[SocketIo]]
 @pytest.fixture(scope="session")
 async def live_port(application: Application) -> AsyncIterator[int]:
     """The port of the started application."""
-    port = free_port()
-    config = uvicorn.Config(
-        application, port=port, lifespan="off", http=CorkedProtocol, ws="websockets-sansio",
-        ws_max_size=MOST_BYTES, log_config=None, timeout_graceful_shutdown=5,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  uvicorn has nothing else to wait for
-        await asyncio.sleep(0.01)
-    yield port
-    server.should_exit = True
-    await serving
+    options = {"ws": "websockets-sansio", "ws_max_size": MOST_BYTES, "timeout_graceful_shutdown": 5}
+    async with serving(application, **options) as port:
+        yield port
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -125,7 +125,14 @@ async def proxy(database: str) -> AsyncIterator[DatabaseProxy]:
 @pytest.fixture
 async def cut_off(proxy: DatabaseProxy, settings: Settings, make_device: MakeDevice) -> AsyncIterator[Device]:
     """A device whose server reaches the database only through the proxy."""
-    application = Application(settings.model_copy(update={"database_url": proxy.url}))
+    async with served_by_way_of(proxy.url, settings, make_device) as device:
+        yield device
+
+
+@asynccontextmanager
+async def served_by_way_of(url: str, settings: Settings, make_device: MakeDevice) -> AsyncIterator[Device]:
+    """Yield a device whose own server reaches the database at `url`."""
+    application = Application(settings.model_copy(update={"database_url": url}))
     async with application.web.router.lifespan_context(application.web):
         transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -161,20 +168,15 @@ async def test_a_silent_database_is_told_to_the_agents_while_they_listen(
     assert COPY_TIMEOUT_SECONDS + CONNECT_TIMEOUT_SECONDS < TIMEOUT_SECONDS
     monkeypatch.setattr("api.services.COPY_TIMEOUT_SECONDS", 1.0)
     with SilentProxy(database) as silent:
-        application = Application(settings.model_copy(update={"database_url": silent.dsn}))
-        async with application.web.router.lifespan_context(application.web):
-            transport = httpx.ASGITransport(app=application)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                device = await make_device()
-                device.client = client
-                await device.accepted(sample(SECOND, cpu_percent=1))  # opens the writer's connection
-                silent.freeze()
-                answer = await asyncio.wait_for(device.send(sample(2 * SECOND, cpu_percent=2)), 10)
-                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
-                assert int(answer.headers["Retry-After"]) > 0
-                silent.mend()
-                receipt = await device.accepted(sample(2 * SECOND, cpu_percent=2))
-                assert receipt["accepted"] + receipt["duplicates"] == 1
+        async with served_by_way_of(silent.dsn, settings, make_device) as device:
+            await device.accepted(sample(SECOND, cpu_percent=1))  # opens the writer's connection
+            silent.freeze()
+            answer = await asyncio.wait_for(device.send(sample(2 * SECOND, cpu_percent=2)), 10)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            silent.mend()
+            receipt = await device.accepted(sample(2 * SECOND, cpu_percent=2))
+            assert receipt["accepted"] + receipt["duplicates"] == 1
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_as_duplicates(proxy: DatabaseProxy, cut_off: Device) -> None:
