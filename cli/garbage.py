@@ -1,6 +1,6 @@
 """The cyclic garbage collector of a server process.
 
-An upload makes some hundred objects and hardly a cycle, so that the collector, at Python's own thresholds, took 11 % of
+An upload makes some hundred objects and no cycle, so that the collector, at Python's own thresholds, took 11 % of
 a server's time to find nothing; what is loaded at start is never garbage.
 """
 

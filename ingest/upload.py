@@ -104,6 +104,7 @@ class UploadRoute:
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
         decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
+        upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
         return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts)
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:

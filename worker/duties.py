@@ -55,7 +55,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("forecasts", timedelta(hours=1), update_forecasts),
         Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
-        Duty("late samples", EACH_PASS, look_at_late_samples),
+        Duty("late samples", timedelta(seconds=30), look_at_late_samples),
         Duty("tickets", EACH_PASS, open_and_close_tickets),
         Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("health", timedelta(minutes=5), watch_health),

@@ -30,7 +30,7 @@ from rollups.refresh import list_jobs, run_job
 from worker.run import wait
 
 QUERIES = load_beside(__file__, "sustained.sql")
-RATE = 1_000_000 / 300
+RATE = float(os.environ.get("SUSTAINED_RATE", 1_000_000 / 300))
 AGENTS = 100_000  # each uploads every half a minute, so that each device's row is met several times
 EMBEDDED_RATE, EMBEDDED_AGENTS = 100.0, 3_000
 SECONDS = float(os.environ.get("SUSTAINED_SECONDS", "300"))
@@ -79,6 +79,7 @@ async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetim
     await connection.execute(QUERIES["be_online"], now)
     await connection.execute("VACUUM ANALYZE agent_devices")
     old = await connection.execute(QUERIES["add_old_samples"], now - timedelta(days=4), rows // 1000)
+    await connection.execute("ANALYZE agent_metrics")
     return int(old.rpartition(" ")[2])
 
 

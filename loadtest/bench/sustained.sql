@@ -12,8 +12,11 @@ FROM (VALUES
 ) AS r (name, conditions)
 
 -- be_online --
--- As devices are that have been heard for long: the first upload changes nothing but what each one changes.
-UPDATE agent_devices SET status = 'online', reported_status = 'online', last_metrics_received = $1
+-- As devices are that have been heard for long: the first upload changes nothing but what each one changes, and
+-- the looks at who is silent are spread. $1 now.
+UPDATE agent_devices
+SET status = 'online', reported_status = 'online', last_metrics_received = $1,
+    status_due_at = $1::timestamptz + random() * interval '12 minutes'
 
 -- add_old_samples --
 -- A thousand samples of some devices, a minute apart. $1 from, $2 devices.

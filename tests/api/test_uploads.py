@@ -1,6 +1,7 @@
 """What an agent is told about its uploads, and what is stored."""
 
 import asyncio
+import gc
 import gzip
 import json
 from datetime import timedelta
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from api.services import Services
+from ingest.upload_work import Row, Upload
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.people import Employee
@@ -281,3 +283,14 @@ async def test_a_large_upload_that_would_wait_too_long_is_told_to_come_back(
     assert 5 <= int(refused.headers["Retry-After"]) <= 10
     monkeypatch.undo()
     assert (await device.post(body)).status_code == 200  # every turn was given back
+
+
+async def test_an_upload_leaves_nothing_for_the_garbage_collector(device: Device) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        await device.accepted(sample(cpu_percent=1, gpu={"temperature": 71}), sample(MINUTE, cpu_percent=2))
+        left = [one for one in gc.get_objects() if isinstance(one, Row | Upload)]
+    finally:
+        gc.enable()
+    assert left == []

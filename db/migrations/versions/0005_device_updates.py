@@ -24,7 +24,7 @@ def downgrade() -> None:
     run(
         r"""
         ALTER TABLE agent_devices
-            RESET (fillfactor),
+            SET (fillfactor = 70),
             DROP CONSTRAINT agent_devices_agent_token_check,
             DROP CONSTRAINT agent_devices_previous_agent_token_check,
             ADD CONSTRAINT agent_devices_agent_token_check CHECK (agent_token ~ '^[0-9a-f]{64}$'),

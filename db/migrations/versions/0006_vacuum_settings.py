@@ -1,0 +1,25 @@
+"""Autovacuum comes less often to the tables that every upload updates."""
+
+from pathlib import Path
+
+from db.migrations.statements import run
+from db.sql import load_queries
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+FILE = Path(__file__).parents[2] / "schema" / "vacuum_settings.sql"
+
+
+def upgrade() -> None:
+    """Run the file."""
+    for statement in load_queries(FILE).values():
+        run(statement)
+
+
+def downgrade() -> None:
+    """Take the usual settings back."""
+    run("ALTER TABLE agent_devices RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor)")
+    run("ALTER TABLE agent_monitored_services RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor)")
