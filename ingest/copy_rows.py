@@ -6,8 +6,9 @@ before it, -1 for null; a timestamptz is microseconds since 2000; a jsonb has it
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 from uuid import UUID
@@ -19,12 +20,17 @@ COLUMNS = ("agent_device_id", "collected_at", "received_at", *(metric.name for m
 FIELDS = len(COLUMNS)
 FORMATS = tuple("q" if metric.whole else "d" for metric in METRICS)
 NO_LOAD = (None, None, None)
+# A sample's metrics in the order of METRICS, the loads in one, and its time; read in one call.
+VALUES = attrgetter(
+    "cpu_percent", "memory_used_gb", "memory_percent", "disk_used_gb", "disk_percent", "load_average",
+    "uptime_seconds", "network_rx_bytes", "network_tx_bytes", "collected_at",
+)  # fmt: skip
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # neither flags nor an extension of the header
 END = b"\xff\xff"
 NULL = -1
 JSONB_VERSION = b"\x01"
-EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 ROWS_AT_ONCE = 4096  # in one message
 
 
@@ -41,20 +47,19 @@ def encode_rows(
 
 def encode_row(device: bytes, received: int, sample: Sample, unknown: bytes | None) -> bytes:
     """Return one row."""
-    values = (
-        sample.cpu_percent, sample.memory_used_gb, sample.memory_percent, sample.disk_used_gb, sample.disk_percent,
-        *(sample.load_average or NO_LOAD),
-        whole(sample.uptime_seconds), whole(sample.network_rx_bytes), whole(sample.network_tx_bytes),
-    )  # fmt: skip
-    collected = microseconds(sample.collected_at)
+    a, b, c, d, e, load, i, j, k, collected_at = VALUES(sample)
+    f, g, h = load or NO_LOAD
+    if type(i) is float or type(j) is float or type(k) is float:
+        i, j, k = whole(i), whole(j), whole(k)
+    collected = microseconds(collected_at)
     length = NULL if unknown is None else len(unknown) + len(JSONB_VERSION)
+    values = (a, b, c, d, e, f, g, h, i, j, k)
     if None in values:
         there = tuple(value is not None for value in values)
         fields: list[Any] = [part for value in values for part in ((NULL,) if value is None else (8, value))]
         row = layout(there).pack(FIELDS, 16, device, 8, collected, 8, received, *fields, length)
     else:
-        a, b, c, d, e, f, g, h, i, j, k = values
-        row = ALL_THERE.pack(
+        row = PACK_ALL(
             FIELDS, 16, device, 8, collected, 8, received,
             8, a, 8, b, 8, c, 8, d, 8, e, 8, f, 8, g, 8, h, 8, i, 8, j, 8, k, length,
         )  # fmt: skip
@@ -62,8 +67,9 @@ def encode_row(device: bytes, received: int, sample: Sample, unknown: bytes | No
 
 
 def microseconds(at: datetime) -> int:
-    """Return a time as PostgreSQL counts it."""
-    return (at - EPOCH) // MICROSECOND
+    """Return a time as PostgreSQL counts it: by its parts, which is faster than a division of times."""
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 @lru_cache(1024)
@@ -73,7 +79,7 @@ def layout(there: tuple[bool, ...]) -> Struct:
     return Struct(">h" + "i16s" + "iq" + "iq" + "".join(fields) + "i")
 
 
-ALL_THERE = layout((True,) * len(METRICS))
+PACK_ALL = layout((True,) * len(METRICS)).pack
 
 
 def whole(value: float | None) -> int | None:

@@ -10,11 +10,13 @@ import msgspec
 
 from db.hypertables.policies import LEVELS, refresh_lag
 from db.metrics import METRICS
+from ingest.copy_rows import NO_LOAD, VALUES
 from ingest.samples import Sample
 from ingest.upload_work import Row, Upload
 
 # A device's boot time by its clock and uptime wanders by less than this from one sample to the next.
 BOOT_TOLERANCE = timedelta(minutes=2)
+NAMES = tuple(metric.name for metric in METRICS)
 
 
 @dataclass(slots=True)
@@ -80,14 +82,9 @@ def boot_time(sample: Sample) -> datetime | None:
 
 def current_metrics(sample: Sample) -> str:
     """Return a sample's metrics by column name, as JSON."""
-    loads = dict(zip(("1m", "5m", "15m"), sample.load_average or (None, None, None), strict=True))
-    values = {
-        metric.name: loads[metric.name.removeprefix("load_average_")]
-        if metric.name.startswith("load_average_")
-        else getattr(sample, metric.name)
-        for metric in METRICS
-    }
-    return msgspec.json.encode(values).decode()
+    *gauges, load, uptime, received, sent, _ = VALUES(sample)
+    values = (*gauges, *(load or NO_LOAD), uptime, received, sent)
+    return msgspec.json.encode(dict(zip(NAMES, values, strict=True))).decode()
 
 
 def service_arguments(heard: Iterable[Heard]) -> tuple[list[Any], ...]:

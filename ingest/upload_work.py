@@ -22,11 +22,11 @@ class Upload:
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
 
-    def make_rows(self) -> None:
-        """Make the rows: done in the request, while the writer waits for the database."""
-        samples = self.decoded.samples
-        encoded = encode_rows(self.agent_id, self.received_at, samples, self.decoded.unknown)
-        self.rows = [
+    def make_rows(self, start: int = 0, stop: int | None = None) -> None:
+        """Make the rows of some samples: done in the request, while the writer waits for the database."""
+        samples, unknown = self.decoded.samples[start:stop], self.decoded.unknown[start:stop]
+        encoded = encode_rows(self.agent_id, self.received_at, samples, unknown)
+        self.rows += [
             Row(self, sample, sample.collected_at, each) for sample, each in zip(samples, encoded, strict=True)
         ]
 

@@ -37,13 +37,13 @@ QUERIES = load_beside(__file__, "bulk.sql")
 class Scale:
     """Who sends how much: each agent has `samples_each`, one every `every_seconds`."""
 
-    agents: int = 20
+    agents: int = 80
     samples_each: int = 5000
     every_seconds: int = 60
     uploads_of: tuple[int, ...] = (1000, 5000)
-    connections: int = 8
+    connections: int = 16
     processes: tuple[int, ...] = tuple(sorted({1, os.cpu_count() or 1}))
-    rounds: int = 5
+    rounds: int = 3
 
     @property
     def rows(self) -> int:
