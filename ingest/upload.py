@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so that others don't wait for it
-# Bytes from which uploads take turns, and how many rows one makes in a round of the event loop, about half a
-# millisecond's. When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads
-# in each round, and a flush, whose every message to the database takes a round, for thousands of rows.
+# Bytes from which uploads take turns, and how many rows one makes in a round of the event loop: half a millisecond.
+# When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
+# round, and a flush, whose every message to the database takes a round, for thousands of rows.
 IN_TURN, ROWS_AT_ONCE = 16 * 1024, 200
 # … and the longest that one waits for its turn before it is told to come back: agents hang up after 30 s, and the COPY
 # is still to come.
