@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from alerts.conditions import Condition
 from alerts.errors import AlertRuleNotFoundError, FaultyAlertRuleError
 from alerts.gather import Source, as_json
-from alerts.leaves import Reach, Rule, leaves_of_rule
+from alerts.leaves import Reach, Rule
 from alerts.past_mutes import read_past_mutes
 from alerts.replay import Replay
 from alerts.rules import UNREADABLE, as_row
@@ -157,7 +157,7 @@ async def backtest(source: Source, wanted: Wanted, now: datetime, progress: Prog
 
 async def make_plan(source: Source, rules: Sequence[Rule], wanted: Wanted, now: datetime) -> Plan:
     """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
-    leaves = [leaf for rule in rules for leaf in leaves_of_rule(rule)]
+    leaves = [leaf for rule in rules for leaf in rule.leaves]
     windows = [leaf.window for leaf in leaves]
     step = next(step for most, step in STEPS if min(windows) <= most)
     level = next(level for level in reversed(LEVELS[1:]) if level.bucket and level.bucket <= step)

@@ -20,7 +20,7 @@ import msgspec
 from alerts.compiler import RAW_UP_TO
 from alerts.facts import Fact
 from alerts.gather import QUERIES as GATHER_QUERIES
-from alerts.leaves import Reach, Rule, leaves_of_rule
+from alerts.leaves import Reach, Rule
 from alerts.messages import message_of
 from alerts.past_mutes import read_past_mutes
 from alerts.replay import Replay, Transition
@@ -69,7 +69,7 @@ async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRo
 
 def judges_by_samples(row: RuleRow) -> bool:
     """Tell whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
-    leaves = leaves_of_rule(row.rule)
+    leaves = row.rule.leaves
     return not row.is_shadow and all(leaf.feature is not None and leaf.window <= RAW_UP_TO for leaf in leaves)
 
 
@@ -105,7 +105,7 @@ async def replayed(
 
 def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> list[datetime]:
     """Return the instants to judge: from before the late samples until alerts about them have ended, at most now."""
-    window = max(leaf.window for rule in rules for leaf in leaves_of_rule(rule))
+    window = max(leaf.window for rule in rules for leaf in rule.leaves)
     begin = late["first"] - window
     end = min(now, late["last"] + window + max(rule.keep_firing for rule in rules) + 3 * late["every"])
     step = max(MINUTE, late["every"], (end - begin) / MOST_INSTANTS)

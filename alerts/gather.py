@@ -15,7 +15,7 @@ import msgspec
 
 from alerts.compiler import Instants, can_stitch, level_for, metric_statement
 from alerts.facts import Fact
-from alerts.leaves import Feature, Leaf, Rule, leaves_of_rule
+from alerts.leaves import Feature, Leaf, Rule
 from db.hypertables.policies import LEVELS, Level
 from db.pools import Connection
 from db.sql import load_beside
@@ -78,7 +78,7 @@ async def gather(connection: Source, rules: Iterable[Rule], question: Question) 
 
 async def asks(connection: Source, rules: Iterable[Rule], question: Question) -> list[Ask]:
     """Return the statements that tell what holds of the rules' conditions."""
-    leaves = [rounded(leaf, question.level) for rule in rules for leaf in leaves_of_rule(rule)]
+    leaves = [rounded(leaf, question.level) for rule in rules for leaf in rule.leaves]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
     found = []

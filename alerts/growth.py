@@ -11,7 +11,7 @@ from datetime import datetime
 import asyncpg
 
 from alerts.gather import as_json
-from alerts.leaves import Leaf, leaves_of_rule
+from alerts.leaves import Leaf
 from alerts.rules import read_rules
 from db.hypertables.policies import LEVELS
 from db.pools import Connection
@@ -40,7 +40,7 @@ async def update_forecasts(connection: Connection, now: datetime) -> None:
 async def leaves_in_force(connection: Connection, kind: str) -> list[Leaf]:
     """Return the conditions of one kind of all rules in force."""
     rules = await read_rules(connection)
-    leaves = [leaf for row in rules.rows.values() for leaf in leaves_of_rule(row.rule)]
+    leaves = [leaf for row in rules.rows.values() for leaf in row.rule.leaves]
     return [leaf for leaf in leaves if leaf.kind == kind]
 
 

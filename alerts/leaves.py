@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Literal
 from uuid import UUID
 
@@ -33,16 +34,6 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule as it is evaluated."""
-
-    id: UUID
-    reach: Reach
-    condition: Condition
-    keep_firing: timedelta = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
 class Feature:
     """What is computed once for every device, whichever rules compare it: part of a metric over a window.
 
@@ -54,6 +45,10 @@ class Feature:
     part: Part
     beyond: tuple[bool, bool, float] | None = None  # up, strict, threshold: of a share only
 
+    def __hash__(self) -> int:
+        """Hash what tells features apart; thousands of rules look theirs up at each evaluation."""
+        return hash((self.metric.name, self.window, self.part, self.beyond))
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -63,7 +58,7 @@ class Leaf:
     `by_value`: whether the alert holds on is told by the feature, not by the newest sample.
     """
 
-    rule: Rule
+    rule: "Rule"
     number: int
     kind: Kind
     window: timedelta
@@ -86,9 +81,19 @@ class Leaf:
         return self.feature.metric.name
 
 
-def leaves_of_rule(rule: Rule) -> list[Leaf]:
-    """Return the single conditions of a rule, numbered in their order."""
-    return [make_leaf(rule, number, condition) for number, condition in enumerate(leaves_of(rule.condition))]
+@dataclass(frozen=True)
+class Rule:
+    """A rule as it is evaluated."""
+
+    id: UUID
+    reach: Reach
+    condition: Condition
+    keep_firing: timedelta = timedelta(minutes=5)
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Its single conditions, numbered in their order."""
+        return tuple(make_leaf(self, number, condition) for number, condition in enumerate(leaves_of(self.condition)))
 
 
 def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:

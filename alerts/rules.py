@@ -18,6 +18,7 @@ from db.pools import Connection
 
 log = logging.getLogger(__name__)
 
+KEPT_RULES = 50_000  # about 100 MB when they are all there
 UNREADABLE = (ValueError, TypeError, LookupError, RecursionError)  # what a row that another program wrote may raise
 
 
@@ -69,8 +70,12 @@ def condition_of(text: str) -> Condition:
     return parse_condition(msgspec.json.decode(text))
 
 
+@lru_cache(KEPT_RULES)
 def as_row(row: asyncpg.Record) -> RuleRow:
-    """Return one rule; raises one of UNREADABLE when its conditions, hours or recipients can't be read."""
+    """Return one rule; raises one of UNREADABLE when its conditions, hours or recipients can't be read.
+
+    Most rules are as they were at the last evaluation; a row that has changed in anything is another key.
+    """
     reach = Reach(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
     condition = condition_of(row["conditions"])
     rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))

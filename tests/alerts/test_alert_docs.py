@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from alerts.conditions import Condition, leaves_of, parse_condition
-from alerts.leaves import Reach, Rule, leaves_of_rule
+from alerts.leaves import Reach, Rule
 from alerts.rule_tests import load_tests, run_test
 from alerts.thresholds import FIELDS
 from db.clock import utc_now
@@ -22,7 +22,7 @@ CONDITIONS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUID
 def test_each_condition_can_be_read_and_said(value: object) -> None:
     condition: Condition = parse_condition(value)
     assert condition.in_words()
-    assert leaves_of_rule(Rule(uuid4(), Reach(), condition))
+    assert Rule(uuid4(), Reach(), condition).leaves
 
 
 def test_each_kind_of_condition_is_in_it() -> None:
