@@ -49,6 +49,17 @@ def database_errors() -> Iterator[None]:
 SERVER_SETTINGS = {"timezone": "UTC", "plan_cache_mode": "force_custom_plan", "jit": "off"}
 
 
+class LentConnection(asyncpg.Connection):
+    """A connection of a pool; it goes back without `RESET ALL` and the like, a tenth of a quick answer's time.
+
+    Nothing here sets anything for longer than a transaction; one that is still open is rolled back all the same.
+    """
+
+    def get_reset_query(self) -> str:
+        """Return nothing to run."""
+        return ""
+
+
 async def open_pool(dsn: str, *, size: int, name: str, timeout: float | None = None) -> asyncpg.Pool:
     """Open a pool of at most `size` connections; the first one is made now, so a bad DSN shows at once.
 
@@ -61,6 +72,7 @@ async def open_pool(dsn: str, *, size: int, name: str, timeout: float | None = N
             max_size=size,
             command_timeout=timeout,
             server_settings=SERVER_SETTINGS | {"application_name": f"rts-agents {name}"},
+            connection_class=LentConnection,
         )
     assert pool is not None
     return pool

@@ -14,7 +14,8 @@ from rollups.errors import InvalidIntervalError, InvalidRangeError, TooManyPoint
 MAX_POINTS = 11_000  # the cap that Prometheus has too: more is an export, not a chart
 MAX_RANGE = 3660 * DAY
 # Without an interval, a level is fine enough when it gives at least this share of max_points.
-ENOUGH = 0.25
+# A fifth: a week in hours, 168 points, costs a third of a week in quarters of an hour, made from five minutes.
+ENOUGH = 0.2
 # Widths that people can read on an axis; each divides the next level's bucket or is a multiple of its own.
 STEPS = tuple(
     timedelta(seconds=seconds)
