@@ -69,6 +69,7 @@ def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
         "ws_ping_timeout": PING_SECONDS, "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies, "log_config": None,
         "timeout_graceful_shutdown": GRACE_SECONDS, "lifespan": "on",
+        "timeout_keep_alive": settings.keep_alive_seconds,
     }  # fmt: skip
 
 

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=0, ge=0, description="how long a server that is told to end goes on serving, its readiness 503"
     )
+    keep_alive_seconds: int = Field(
+        default=5, ge=1, description="how long an idle connection stays open; behind a balancer longer than there"
+    )
     metrics_token: SecretStr = Field(default=SecretStr(""), description="who knows it may read /metrics; empty: nobody")
     pool_size: int = Field(default=8, ge=1, description="connections for the API, per process")
     query_timeout_seconds: float = Field(default=20, gt=0, description="longest wait for one API query")

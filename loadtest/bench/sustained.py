@@ -46,7 +46,8 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
     rate, agents = (EMBEDDED_RATE, EMBEDDED_AGENTS) if embedded else (RATE, AGENTS)
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now()
-    settings = {"RTS_WORKERS": str(WORKERS)}
+    # The client's connections are idle now and then as a balancer's are; agents send a request again.
+    settings = {"RTS_WORKERS": str(WORKERS), "RTS_KEEP_ALIVE_SECONDS": "75"}
     with TemporaryDirectory() as directory, serving(database, settings, worker=True) as server:
         with console.status(f"Writing {agents:,} devices, rules over all of them, and samples to be converted …"):
             fleet = await add_agents(connection, server.tokens, agents, 300)
