@@ -12,6 +12,7 @@ from rich.table import Table
 from loadtest.machine import describe_machine
 
 RESULTS = Path(__file__).parents[1] / "results"
+MOST_COLUMNS = 4  # that a terminal of 80 characters shows whole
 
 
 async def write_result(connection: asyncpg.Connection, name: str, kind: str, result: dict[str, Any]) -> Path:
@@ -24,11 +25,16 @@ async def write_result(connection: asyncpg.Connection, name: str, kind: str, res
 
 
 def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table: a column for each, a line for each figure, since there are more figures than rows."""
-    table = Table("", *("" for _ in rows), title=title, title_justify="left", show_header=False)
-    for name in rows[0]:
-        table.add_row(name.replace("_", " "), *(shown(row[name]) for row in rows))
-    console.print(table)
+    """Print rows as a table: a column for each, a line for each figure, since there are more figures than rows.
+
+    More rows than fit side by side make up another table.
+    """
+    for start in range(0, len(rows), MOST_COLUMNS):
+        some = rows[start : start + MOST_COLUMNS]
+        table = Table("", *("" for _ in some), title=None if start else title, title_justify="left", show_header=False)
+        for name in rows[0]:
+            table.add_row(name.replace("_", " "), *(shown(row[name]) for row in some))
+        console.print(table)
 
 
 def shown(value: Any) -> str:
