@@ -23,8 +23,6 @@ from rollups.refresh import refresh_range
 
 QUERIES = load_beside(__file__, "fleet.sql")
 HISTORY = timedelta(hours=30)
-PASSES = 5
-BUSINESSES, DEVICES_EACH = 1000, 10
 CASES = {
     "one rule a business": ("add_rules", 1),
     "ten rules a business": ("add_rules", 10),
@@ -46,6 +44,20 @@ SHAPES = [
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How large the fleet is, and how often each case is evaluated."""
+
+    businesses: int = 1000
+    devices_each: int = 10
+    passes: int = 5
+
+    @property
+    def devices(self) -> int:
+        """All devices."""
+        return self.businesses * self.devices_each
+
+
+@dataclass(frozen=True, slots=True)
 class PassResult:
     """One row of the result: seconds are the median of several passes."""
 
@@ -57,14 +69,15 @@ class PassResult:
     worst_seconds: float
 
 
-async def run(database: Database, console: Console) -> dict[str, Any]:
+async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Fill a database, evaluate in each case, and return the settings and a result for each."""
+    scale = scale or Scale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now().replace(second=0, microsecond=0)
-    with console.status(f"Filling a fleet of {BUSINESSES * DEVICES_EACH:,} devices …"):
-        employee = await fill(connection, now)
+    with console.status(f"Filling a fleet of {scale.devices:,} devices …"):
+        employee = await fill(connection, scale, now)
     with console.status("Evaluating …"):
-        results = [await passes(connection, now, employee, case) for case in CASES.items()]
+        results = [await passes(connection, scale, now, employee, case) for case in CASES.items()]
     await connection.close()
     show(console, "One alert pass", [asdict(result) for result in results])
     one, ten, for_all = (result.seconds for result in results)
@@ -73,15 +86,15 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
         f"ten rules a business take {ratios['ten_to_one']} times as long as one, and "
         f"{ratios['ten_thousand_rules_to_ten']} times as long as ten rules for all, which read the same"
     )
-    settings = {"businesses": BUSINESSES, "devices_each": DEVICES_EACH, "shapes": SHAPES, "passes": PASSES}
+    settings = asdict(scale) | {"shapes": SHAPES}
     return {"settings": settings, "results": [asdict(result) for result in results], "ratios": ratios}
 
 
-async def fill(connection: asyncpg.Connection, now: datetime) -> Any:
+async def fill(connection: asyncpg.Connection, scale: Scale, now: datetime) -> Any:
     """Write businesses, devices and their samples, rolled up; return the employee who makes the rules."""
     employee = await connection.fetchval(QUERIES["add_employee"])
-    await connection.execute(QUERIES["add_businesses"], BUSINESSES)
-    await connection.execute(QUERIES["add_devices"], DEVICES_EACH, now)
+    await connection.execute(QUERIES["add_businesses"], scale.businesses)
+    await connection.execute(QUERIES["add_devices"], scale.devices_each, now)
     for hours in range(int(HISTORY / timedelta(hours=1)), 0, -6):
         begin = now - timedelta(hours=hours)
         until = begin + timedelta(hours=6) - timedelta(minutes=5)
@@ -93,21 +106,21 @@ async def fill(connection: asyncpg.Connection, now: datetime) -> Any:
 
 
 async def passes(
-    connection: asyncpg.Connection, now: datetime, employee: Any, case: tuple[str, tuple[str, int]]
+    connection: asyncpg.Connection, scale: Scale, now: datetime, employee: Any, case: tuple[str, tuple[str, int]]
 ) -> PassResult:
     """Evaluate several times, 30 seconds of the rules' clock apart."""
     given, (query, count) = case
     await connection.execute(QUERIES["forget_rules"])
     await connection.execute(QUERIES["begin_anew"])
     await connection.execute(QUERIES[query], msgspec.json.encode(SHAPES).decode(), count, employee)
-    done = [await evaluate(connection, now + number * timedelta(seconds=30)) for number in range(1, PASSES + 1)]
+    done = [await evaluate(connection, now + number * timedelta(seconds=30)) for number in range(1, scale.passes + 1)]
     seconds = [one.seconds for one in done if one]
     last = done[-1]
     assert last
     return PassResult(
         given,
         last.rules,
-        BUSINESSES * DEVICES_EACH,
+        scale.devices,
         last.statements,
         round(statistics.median(seconds), 3),
         round(max(seconds), 3),

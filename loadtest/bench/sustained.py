@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,42 +32,50 @@ from worker.run import wait
 
 QUERIES = load_beside(__file__, "sustained.sql")
 RATE = float(os.environ.get("SUSTAINED_RATE", 1_000_000 / 300))
-AGENTS = 100_000  # each uploads every half a minute, so that each device's row is met several times
-EMBEDDED_RATE, EMBEDDED_AGENTS = 100.0, 3_000
 SECONDS = float(os.environ.get("SUSTAINED_SECONDS", "300"))
-CONNECTIONS = 512
 WORKERS = int(os.environ.get("SUSTAINED_WORKERS", "1"))
-POLICIES_EVERY = 30.0  # seconds
-OLD_ROWS = 1_000_000
 
 
-async def run(database: Database, console: Console) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The load: 100,000 agents upload every half a minute, so that each device's row is met several times."""
+
+    uploads_per_second: float = RATE
+    seconds: float = SECONDS
+    agents: int = 100_000
+    connections: int = 512
+    server_processes: int = WORKERS
+    policies_every_seconds: float = 30.0
+    old_samples: int = 1_000_000  # for the columnstore
+
+
+EMBEDDED = Scale(uploads_per_second=100.0, agents=3_000, old_samples=20_000)
+
+
+async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Hold the rate; returns settings, the figures, and whether what was answered is there."""
-    embedded = database.kind == "embedded"
-    rate, agents = (EMBEDDED_RATE, EMBEDDED_AGENTS) if embedded else (RATE, AGENTS)
+    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now()
     # The client's connections are idle now and then as a balancer's are; agents send a request again.
-    settings = {"RTS_WORKERS": str(WORKERS), "RTS_KEEP_ALIVE_SECONDS": "75"}
+    settings = {"RTS_WORKERS": str(scale.server_processes), "RTS_KEEP_ALIVE_SECONDS": "75"}
     with TemporaryDirectory() as directory, serving(database, settings, worker=True) as server:
-        with console.status(f"Writing {agents:,} devices, rules over all of them, and samples to be converted …"):
-            fleet = await add_agents(connection, server.tokens, agents, 300)
-            old = await add_rules_and_old_samples(connection, now, OLD_ROWS // (50 if embedded else 1))
+        with console.status(f"Writing {scale.agents:,} devices, rules over all of them, and samples to be converted …"):
+            fleet = await add_agents(connection, server.tokens, scale.agents, 300)
+            old = await add_rules_and_old_samples(connection, now, scale.old_samples)
         client = Client(fleet, Path(directory))
         processes = watched(database, connection, server)
         before = cpu_of(processes)
-        with console.status(f"{rate:,.0f} uploads a second for {SECONDS:.0f} s …"):
-            async with policies(database.dsn) as runs:
-                found = await asyncio.to_thread(client.run, server.port, SECONDS, CONNECTIONS, rate)
-        cpu, memory = shares(processes, before, SECONDS), memory_of(processes["server"])
+        with console.status(f"{scale.uploads_per_second:,.0f} uploads a second for {scale.seconds:.0f} s …"):
+            async with policies(database.dsn, scale.policies_every_seconds) as runs:
+                found = await asyncio.to_thread(
+                    client.run, server.port, scale.seconds, scale.connections, scale.uploads_per_second
+                )
+        cpu, memory = shares(processes, before, scale.seconds), memory_of(processes["server"])
     row = await figures(connection, found, old) | cpu | {"server_memory_mb": memory, "policy_runs": runs[0]}
     await connection.close()
     show(console, "Held for minutes", [row])
-    asked = {
-        "uploads_per_second": round(rate, 1), "seconds": SECONDS, "agents": agents, "samples": 5,
-        "connections": CONNECTIONS, "server_processes": WORKERS, "policies_every_seconds": POLICIES_EVERY,
-    }  # fmt: skip
-    return {"settings": asked, "results": row}
+    return {"settings": asdict(scale) | {"samples": 5}, "results": row}
 
 
 def memory_of(process: psutil.Process) -> int:
@@ -98,19 +107,19 @@ async def figures(connection: asyncpg.Connection, found: dict[str, Any], old: in
 
 
 @asynccontextmanager
-async def policies(dsn: str) -> AsyncIterator[list[int]]:
+async def policies(dsn: str, every_seconds: float) -> AsyncIterator[list[int]]:
     """Run all refresh and columnstore policies again and again meanwhile; yields how often, in a list of one."""
     over, runs = asyncio.Event(), [0]
 
     async def work() -> None:
         connection = await asyncpg.connect(dsn, server_settings=SERVER_SETTINGS)
         jobs = [job for job in await list_jobs(connection) if job.procedure != "policy_retention"]
-        await wait(over, POLICIES_EVERY)
+        await wait(over, every_seconds)
         while not over.is_set():
             for job in jobs:
                 await run_job(connection, job)
             runs[0] += 1
-            await wait(over, POLICIES_EVERY)
+            await wait(over, every_seconds)
         await connection.close()
 
     working = asyncio.create_task(work())

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,46 +29,53 @@ from loadtest.bench.uploaders import Client, Watched, cpu_of, shares, watched
 from loadtest.databases import Database
 from loadtest.site import free_port
 
-SECONDS, ROUNDS, AGENTS = 6.0, 3, 2000
-CONNECTIONS = (64, 256)
-WORKERS = (1, 2)
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How long and how often is measured, with how many agents, connections and server processes."""
+
+    seconds: float = 6.0
+    rounds: int = 3
+    agents: int = 2000
+    connections: tuple[int, ...] = (64, 256)
+    processes: tuple[int, ...] = (1, 2)
 
 
-async def run(database: Database, console: Console) -> dict[str, Any]:
+async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Measure every number of processes and connections; returns settings, a row for each, and the best ratio."""
+    scale = scale or Scale()
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as directory:
-        for workers in WORKERS:
-            rows += await of_workers(database, workers, Path(directory), console)
+        for workers in scale.processes:
+            rows += await of_workers(database, scale, workers, Path(directory), console)
     show(console, "Durable uploads of five samples", rows)
-    settings = {
-        "seconds": SECONDS, "rounds": ROUNDS, "agents": AGENTS, "samples": 5, "connections": CONNECTIONS,
-        "server_processes": WORKERS,
-    }  # fmt: skip
+    settings = asdict(scale) | {"samples": 5}
     return {"settings": settings, "results": rows, "best_ratio": max(row["ratio"] for row in rows)}
 
 
-async def of_workers(database: Database, workers: int, directory: Path, console: Console) -> list[dict[str, Any]]:
+async def of_workers(
+    database: Database, scale: Scale, workers: int, directory: Path, console: Console
+) -> list[dict[str, Any]]:
     """Measure with one number of server processes."""
     with serving(database, {"RTS_WORKERS": str(workers)}, worker=True) as server, bare_server(workers) as bare:
         connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
-        client = Client(await add_agents(connection, server.tokens, AGENTS, 300), directory)
+        client = Client(await add_agents(connection, server.tokens, scale.agents, 300), directory)
         processes = watched(database, connection, server)
         rows = []
-        for connections in CONNECTIONS:
+        for connections in scale.connections:
             with console.status(f"{workers} processes, {connections} connections …"):
-                both = partial(in_turn, client, bare, server.port, processes, connections)
-                rows.append(row_of(workers, connections, [both() for _ in range(ROUNDS)]))
+                both = partial(in_turn, client, bare, server.port, processes, connections, scale.seconds)
+                rows.append(row_of(workers, connections, [both() for _ in range(scale.rounds)]))
         await connection.close()
     return rows
 
 
 def in_turn(
-    client: Client, bare: "Bare", port: int, processes: Watched, connections: int
+    client: Client, bare: "Bare", port: int, processes: Watched, connections: int, seconds: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure the bare server, then ours."""
-    nothing = measured(partial(client.run, bare.port, SECONDS / 2, connections), {"server": psutil.Process(bare.pid)})
-    return nothing, measured(partial(client.run, port, SECONDS, connections), processes)
+    nothing = measured(partial(client.run, bare.port, seconds / 2, connections), {"server": psutil.Process(bare.pid)})
+    return nothing, measured(partial(client.run, port, seconds, connections), processes)
 
 
 def measured(run: Callable[[], dict[str, Any]], processes: Watched) -> dict[str, Any]:
