@@ -33,6 +33,8 @@ MEGABYTE = 1e6
 SECOND = timedelta(seconds=1)
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
+MOST_SHOWN = 60  # of the series in the result
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -163,7 +165,8 @@ async def steady_load(process: psutil.Process, server: Server, agents: Sequence[
     slope = statistics.linear_regression(*zip(*settled, strict=True)).slope
     return {
         "connections": len(agents), "samples_each": scale.steady_samples, "uploads_per_s": round(sent / scale.seconds),
-        "begin_mb": settled[0][1], "end_mb": settled[-1][1], "mb_per_minute": round(60 * slope, 3), "series": series,
+        "begin_mb": settled[0][1], "end_mb": settled[-1][1], "mb_per_minute": round(60 * slope, 3),
+        "series": series[:: -(-len(series) // MOST_SHOWN)],
     }  # fmt: skip
 
 
