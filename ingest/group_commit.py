@@ -17,6 +17,9 @@ Write = Callable[[Sequence[Upload]], Awaitable[None]]
 
 # One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
 MAX_GROUP_SAMPLES = 10_000
+# From the beginning of one group to the next: uploads that come meanwhile share a commit. The first after a silence
+# doesn't wait, and neither does anybody when commits take longer than this.
+BETWEEN_SECONDS = 0.02
 
 
 class GroupCommit:
@@ -66,7 +69,9 @@ class GroupCommit:
         while self._waiting or not self._closing:
             group = self._take()
             if group:
+                earliest = time.monotonic() + BETWEEN_SECONDS
                 await self._commit(group)
+                await asyncio.sleep(max(0.0, earliest - time.monotonic()))
             else:
                 self._arrival.clear()
                 await self._arrival.wait()
