@@ -67,10 +67,9 @@ class GroupCommit:
 
     async def _run(self) -> None:
         while self._waiting or not self._closing:
-            group = self._take()
-            if group:
+            if self._waiting:
                 earliest = time.monotonic() + BETWEEN_SECONDS
-                await self._commit(group)
+                await self._commit(self._take())
                 await asyncio.sleep(max(0.0, earliest - time.monotonic()))
             else:
                 self._arrival.clear()
