@@ -50,6 +50,23 @@ async def test_uploads_that_arrive_during_a_write_make_up_the_next() -> None:
     await commits.close()
 
 
+async def test_the_first_upload_is_written_at_once_and_those_shortly_after_it_together() -> None:
+    database = Database()
+    database.open.set()
+    commits = GroupCommit(database.write, 1000)
+    commits.start()
+    await commits.submit(upload())
+    assert database.groups == [1]
+    later = []
+    for _ in range(3):
+        later.append(asyncio.create_task(commits.submit(upload())))
+        for _ in range(5):  # rounds in which it could be written alone
+            await asyncio.sleep(0)
+    await asyncio.gather(*later)
+    assert database.groups == [1, 3]
+    await commits.close()
+
+
 async def test_a_full_buffer_refuses_and_takes_again_when_it_has_room() -> None:
     database = Database()
     commits = GroupCommit(database.write, 10)
