@@ -33,7 +33,7 @@ DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so 
 # Bytes from which uploads take turns, and how many rows one makes in a round of the event loop: half a millisecond.
 # When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
 # round, and a flush, whose every message to the database takes a round, for thousands of rows.
-IN_TURN, ROWS_AT_ONCE = 16 * 1024, 200
+IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
 # … and the longest that one waits for its turn before it is told to come back: agents hang up after 30 s, and the COPY
 # is still to come.
 LONGEST_WAIT_SECONDS = 10.0
@@ -97,7 +97,7 @@ class UploadRoute:
         received_at = self._clock()
         with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
             body = await reader.read()
-            make = self._make_upload if len(body) < IN_TURN else self._make_in_turn
+            make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
             upload = await make(sender, body, received_at)
             await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
         if upload.business_id:
@@ -113,20 +113,23 @@ class UploadRoute:
         except TimeoutError:
             raise IngestBusyError from None
         try:
-            decoded = await self._decode(body, received_at)
-            upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
-            for start in range(0, len(decoded.samples), ROWS_AT_ONCE):
-                upload.make_rows(start, start + ROWS_AT_ONCE)
+            upload = await self._decoded(sender, body, received_at)
+            for start in range(0, len(upload.decoded.samples), ROWS_A_ROUND):
+                upload.make_rows(start, start + ROWS_A_ROUND)
                 await asyncio.sleep(0)  # everybody else's round, the writer's too
         finally:
             self._turn.release()
         return upload
 
-    async def _make_upload(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
-        decoded = await self._decode(body, received_at)
-        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
+    async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        upload = await self._decoded(sender, body, received_at)
         upload.make_rows()
         return upload
+
+    async def _decoded(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        """Return an upload that has no rows yet."""
+        decoded = await self._decode(body, received_at)
+        return Upload(sender.agent_id, sender.token_hash, received_at, decoded)
 
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
         """Decode a body when there is room for its samples: in a flood, what is refused costs nothing but its bytes."""
