@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy import text
 
 from db.hypertables.policies import LEVELS, apply_policies
-from db.migrations.statements import exists, run
+from db.migrations.statements import exists, run, run_file
 from db.sql import load_queries
 
 revision = "0001"
@@ -41,8 +41,7 @@ def upgrade() -> None:
             run(statement)
             run(f"COMMENT ON TABLE {table} IS '{MADE_HERE}'")
     for file in OWN + HYPERTABLES:
-        for statement in load_queries(file).values():
-            run(statement)
+        run_file(file)
     apply_policies(op.get_bind(), LEVELS)
 
 

@@ -6,8 +6,7 @@ may use it.
 
 from pathlib import Path
 
-from db.migrations.statements import run
-from db.sql import load_queries
+from db.migrations.statements import run, run_file
 
 revision = "0002"
 down_revision = "0001"
@@ -22,8 +21,7 @@ def upgrade() -> None:
     """Run the three files in order."""
     run("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     for file in FILES:
-        for statement in load_queries(file).values():
-            run(statement)
+        run_file(file)
 
 
 def downgrade() -> None:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from db.migrations.statements import run
-from db.sql import load_queries
+from db.migrations.statements import run, run_file
 
 revision = "0003"
 down_revision = "0002"
@@ -19,8 +18,7 @@ OWN_TABLES = (
 
 def upgrade() -> None:
     """Run the file."""
-    for statement in load_queries(FILE).values():
-        run(statement)
+    run_file(FILE)
 
 
 def downgrade() -> None:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from db.migrations.statements import run
-from db.sql import load_queries
+from db.migrations.statements import run, run_file
 
 revision = "0006"
 down_revision = "0005"
@@ -15,8 +14,7 @@ FILE = Path(__file__).parents[2] / "schema" / "vacuum_settings.sql"
 
 def upgrade() -> None:
     """Run the file."""
-    for statement in load_queries(FILE).values():
-        run(statement)
+    run_file(FILE)
 
 
 def downgrade() -> None:
