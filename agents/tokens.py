@@ -5,6 +5,7 @@ Both are signed with HS256 and carry the id of their key; each kind has its own 
 
 import hashlib
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ REGISTRATION_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 MAX_TOKEN_LENGTH = 4096
 LEEWAY_SECONDS = 30  # clocks of several hosts differ
 CACHED_TOKENS = 65_536
+CACHED_PEOPLE = 4_096  # a dashboard asks again and again with one token
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,11 @@ class Person:
     """A user of a customer (`business_id`) or an employee of the MSP (`employee_id`): one of the two."""
 
     subject: str
+    expires_at: datetime  # UTC
     employee_id: UUID | None = None
     business_id: UUID | None = None
     user_id: UUID | None = None
     role: str | None = None
-    expires_at: datetime | None = None  # UTC
 
     @property
     def tenant(self) -> UUID | None:
@@ -69,6 +71,7 @@ class Tokens:
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys
         self._verified = lru_cache(CACHED_TOKENS)(self._verify_agent)
+        self._verified_person = lru_cache(CACHED_PEOPLE)(self._verify_person)
 
     def check(self) -> None:
         """Raise KeyFileError unless both rings can be read: called at start, so that a fault shows at once."""
@@ -92,14 +95,21 @@ class Tokens:
         return sign(self._keys.ring("platform"), {**claims, "iat": now, "exp": now + lifetime})
 
     def verify_person(self, token: str) -> Person:
-        """Return who this platform token stands for; raises InvalidTokenError."""
+        """Return who this platform token stands for; raises InvalidTokenError. Kept until it expires or keys change."""
+        self._keys.ring("platform")
+        person = self._verified_person(token, self._keys.generation)
+        if person.expires_at.timestamp() <= time.time() - LEEWAY_SECONDS:
+            raise InvalidTokenError
+        return person
+
+    def _verify_person(self, token: str, _generation: int) -> Person:
         claims = read(self._keys.ring("platform", key_id_of(token)), token, required=("sub", "exp"), audience=None)
         employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
         return Person(
-            str(claims["sub"]), employee, business, uuid_claim(claims, "user_id"), text_claim(claims, "role"),
-            time_claim(claims, "exp"),
+            str(claims["sub"]), time_claim(claims, "exp"), employee, business, uuid_claim(claims, "user_id"),
+            text_claim(claims, "role"),
         )  # fmt: skip
 
     def _verify_agent(self, token: str, _generation: int) -> AgentToken:

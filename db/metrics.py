@@ -15,7 +15,7 @@ class Kind(StrEnum):
     COUNTER = "counter"  # only grows until a reset: rolled up as first, last, increase; shown as a rate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object for each: compared and hashed as quickly as can be
 class Metric:
     """One numeric column of `agent_metrics`; values lie in 0..`maximum`, null means not measured."""
 

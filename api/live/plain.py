@@ -108,6 +108,6 @@ def source_of(scope: Scope) -> str | None:
 
 def lifetime_of(who: Who, clock: Clock) -> float | None:
     """Return for how many seconds a person's token is still good; an agent's has no end."""
-    if isinstance(who, Person) and who.expires_at:
+    if isinstance(who, Person):
         return max(0.0, (who.expires_at - clock()).total_seconds())
     return None

@@ -13,6 +13,7 @@ import jwt
 import pytest
 
 from agents import keys as keys_module
+from agents import tokens as tokens_module
 from agents.errors import InvalidTokenError
 from agents.keys import RINGS, KeyFile, Ring
 from agents.tokens import AGENT_AUDIENCE, MAX_TOKEN_LENGTH, Tokens, new_registration_token, sign, token_hash
@@ -117,6 +118,16 @@ def test_the_platforms_keys_rotate_by_themselves(tokens: Tokens, path: Path) -> 
 
 def key_id(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
+
+
+def test_a_token_that_was_good_is_refused_when_its_time_is_over(
+    tokens: Tokens, keys: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = signed(keys, "platform", **person(exp=utc_now() + HOUR))
+    tokens.verify_person(token)
+    monkeypatch.setattr(tokens_module, "LEEWAY_SECONDS", -2 * 3600)  # as two hours later
+    with pytest.raises(InvalidTokenError):
+        tokens.verify_person(token)
 
 
 def test_an_agent_is_no_person_and_a_person_no_agent(tokens: Tokens) -> None:
