@@ -24,6 +24,7 @@ FILES = (
     "hypertables/agent_metrics_1d.sql", "schema/lifecycle.sql", "schema/commands.sql", "schema/inventory.sql",
     "schema/alert_rules.sql", "schema/alert_errors.sql", "schema/late_looks.sql",
     "schema/device_updates.sql", "schema/vacuum_settings.sql", "hypertables/counter_increase_by_point.sql",
+    "hypertables/agent_metrics_by_time.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.
