@@ -34,6 +34,7 @@ QUERIES = load_beside(__file__, "sustained.sql")
 RATE = float(os.environ.get("SUSTAINED_RATE", 1_000_000 / 300))
 SECONDS = float(os.environ.get("SUSTAINED_SECONDS", "300"))
 WORKERS = int(os.environ.get("SUSTAINED_WORKERS", "1"))
+NICE = int(os.environ.get("SUSTAINED_NICE", "0"))  # below zero only as root
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Scale:
     agents: int = 100_000
     connections: int = 512
     server_processes: int = WORKERS
+    server_nice: int = NICE  # the server's priority beside the database's: docs/operations.md
     policies_every_seconds: float = 30.0
     old_samples: int = 1_000_000  # for the columnstore
 
@@ -65,6 +67,8 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
             old = await add_rules_and_old_samples(connection, now, scale.old_samples)
         client = Client(fleet, Path(directory))
         processes = watched(database, connection, server)
+        for process in family(processes["server"]):
+            process.nice(scale.server_nice)
         before = cpu_of(processes)
         with console.status(f"{scale.uploads_per_second:,.0f} uploads a second for {scale.seconds:.0f} s …"):
             async with policies(database.dsn, scale.policies_every_seconds) as runs:
@@ -78,9 +82,14 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     return {"settings": asdict(scale) | {"samples": 5}, "results": row}
 
 
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and all below it."""
+    return [process, *process.children(recursive=True)]
+
+
 def memory_of(process: psutil.Process) -> int:
     """Return the resident memory of a process and its children, in megabytes."""
-    return round(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 1e6)
+    return round(sum(one.memory_info().rss for one in family(process)) / 1e6)
 
 
 async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetime, rows: int) -> int:
