@@ -4,7 +4,6 @@ Each device's is worked out anew once a day; that of a new rule or device within
 """
 
 import logging
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.gather import as_json
@@ -20,8 +19,7 @@ log = logging.getLogger(__name__)
 
 async def update_baselines(connection: Connection, now: datetime) -> None:
     """Work out what is usual, wherever a rule in force compares with it and it is older than a day."""
-    found = await leaves_in_force(connection, "baseline")
-    leaves = [replace(leaf, name=leaf.feature.metric.name) for leaf in found if leaf.feature]
+    leaves = await leaves_in_force(connection, "baseline")
     pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {}), now, RENEW_AFTER) if leaves else []
     for batch in batches(pairs):
         arguments = [row["device_id"] for row in batch], [row["metric"] for row in batch], now

@@ -1,8 +1,8 @@
 """Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
 
     leaves x devices in their reach (alert_pairs) ──▶ which devices are read
-    for each device: samples or rollups ⋈ instants, over the longest window ──▶ a column for each feature in use
-    features as rows ⋈ leaves ──▶ compared ──▶ rows where something has begun or is open
+    for each device: samples or rollups ⋈ instants, over the longest window ──▶ arrays, a place for each feature in use
+    leaves ⋈ the arrays of their device ──▶ compared (comparison.py) ──▶ rows where something has begun or is open
 
 Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the
 catalogue of metrics); thresholds, windows, ids and times are bound. The instants are an argument: one for live
@@ -18,7 +18,6 @@ from typing import Any, Literal
 from sqlalchemy import (
     ARRAY,
     CTE,
-    BigInteger,
     Boolean,
     ColumnElement,
     FromClause,
@@ -28,25 +27,22 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    case,
-    cast,
     column,
     false,
     func,
-    literal,
     literal_column,
     or_,
     select,
-    table,
     true,
-    union_all,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
+from alerts.comparison import EVERYTHING, compared, is_open
 from alerts.leaves import Feature
-from alerts.pieces import TIME, ZERO, known_count, metrics_of, pieces_of, stitched_pieces, windows_of
+from alerts.pieces import TIME, ZERO, known_count, pieces_of, stitched_pieces, windows_of
 from db.hypertables.policies import LEVELS, Level
+from db.metrics import Metric
 
 # Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
 # belong to it as well.
@@ -55,12 +51,8 @@ RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
 LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUID)
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
 LOOKBACK = bindparam("lookback", type_=Interval)
-EVERYTHING = bindparam("everything", type_=Boolean)
 
-ONE = literal_column("1", BigInteger)
 HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
-NORMAL = literal_column("1.4826::double precision", DOUBLE_PRECISION)  # median distance → standard deviation
-ENOUGH = literal_column("0.8::double precision", DOUBLE_PRECISION)  # of the samples that a window should have
 FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
 TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
 
@@ -70,11 +62,6 @@ PAIR = {
     "recovery": DOUBLE_PRECISION, "by_value": Boolean, "span": Interval, "name": Text,
     "deviations": DOUBLE_PRECISION, "floor": DOUBLE_PRECISION, "now_value": DOUBLE_PRECISION,
 }  # fmt: skip
-states = table("agent_alert_states", column("agent_alert_id", UUID), column("agent_device_id", UUID))
-baselines = table(
-    "agent_baselines", column("agent_device_id", UUID), column("metric", Text), column("hour_of_week", Integer),
-    column("median", DOUBLE_PRECISION), column("distance", DOUBLE_PRECISION), column("weeks", Integer),
-)  # fmt: skip
 
 # At how many instants is asked. "one, stitched": whole hours are read where a long window holds them (`can_stitch`).
 Instants = Literal["one", "one, stitched", "many"]
@@ -115,7 +102,7 @@ def metric_statement(level: Level, features: tuple[Feature, ...], instants: Inst
     known = materialised(
         aggregated(features, sought, read_before(level, features, read, sought, instants)).cte("known")
     )
-    compiled = compared(pairs, as_rows(known, features)).compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    compiled = compared(pairs, known).compile(dialect=dialect())  # type: ignore[no-untyped-call]
     return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
 
 
@@ -135,8 +122,7 @@ def wanted_pairs() -> Select[Any]:
     now_beyond = func.alert_beyond(
         pair.c.now_value, pair.c.is_up, pair.c.is_strict, pair.c.last_threshold, type_=Boolean
     )
-    opened = select(ONE).where(states.c.agent_alert_id == pair.c.rule_id, states.c.agent_device_id == pair.c.device_id)
-    return select(pair).where(or_(EVERYTHING, now_beyond.is_not(False), opened.exists()))
+    return select(pair).where(or_(EVERYTHING, now_beyond.is_not(False), is_open(pair.c)))
 
 
 def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
@@ -171,23 +157,30 @@ def read_before(
 
 
 def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, FromClause]) -> Select[Any]:
-    """Aggregate what each device has before each instant: a value and a count for each feature, each metric's newest.
+    """Aggregate what each device has before each instant: arrays of each feature's value, count and newest sample.
 
     An instant before which it has nothing is there as well: that is unknown.
     """
     piece, joined = source
-    columns: list[ColumnElement[Any]] = [sought.c.device_id, sought.c.at]
     within = {}
     for number, window in enumerate(windows_of(features)):
         since = piece.c.time > sought.c[f"since_{number}"]
         within[window] = and_(since, counts_for(piece, number + 1)) if "front" in piece.c else since
-    for number, feature in enumerate(features):
-        columns += feature_columns(number, feature, piece, within[feature.window])
-    for metric in metrics_of(features):
-        known = piece.c[f"{metric.name}_count"] > ZERO
-        newest = func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(known, piece.c.seen > sought.c.fresh)
-        columns.append(newest.label(f"{metric.name}_last"))
-    return select(*columns).select_from(joined).group_by(sought.c.device_id, sought.c.at)
+    found = [feature_of(number, feature, piece, within[feature.window]) for number, feature in enumerate(features)]
+    columns: dict[str, Sequence[ColumnElement[Any]]] = {
+        "values": [value for value, _ in found],
+        "counts": [count for _, count in found],
+        "lasts": [newest_of(feature.metric, piece, sought) for feature in features],
+    }
+    arrays = [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
+    each = sought.c.device_id, sought.c.at
+    return select(*each, *arrays).select_from(joined).group_by(*each)
+
+
+def newest_of(metric: Metric, piece: Any, sought: Any) -> ColumnElement[Any]:
+    """Return the newest value of a metric; null where it isn't fresh."""
+    known = piece.c[f"{metric.name}_count"] > ZERO
+    return func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(known, piece.c.seen > sought.c.fresh)
 
 
 def counts_for(piece: Any, front: int) -> ColumnElement[bool]:
@@ -195,7 +188,9 @@ def counts_for(piece: Any, front: int) -> ColumnElement[bool]:
     return or_(*(piece.c.front == literal_column(str(number), Integer) for number in (0, front)))
 
 
-def feature_columns(number: int, feature: Feature, piece: Any, within: ColumnElement[bool]) -> list[ColumnElement[Any]]:
+def feature_of(
+    number: int, feature: Feature, piece: Any, within: ColumnElement[bool]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Return the aggregates of one feature: its value, and how many samples that is from."""
     name = feature.metric.name
     low, high, total, count, first, last = (
@@ -217,7 +212,7 @@ def feature_columns(number: int, feature: Feature, piece: Any, within: ColumnEle
             value = func.last(last, piece.c.time).filter(inside)
         case "share":
             value = share(number, feature, total / known_count(count), inside)
-    return [value.label(f"value_{number}"), counted.label(f"count_{number}")]
+    return value, counted
 
 
 def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -227,64 +222,3 @@ def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: Colum
     bound = bindparam(f"share_{number}", threshold, type_=DOUBLE_PRECISION)
     beyond = func.alert_beyond(mean, true() if up else false(), true() if strict else false(), bound)
     return HUNDRED * func.count().filter(and_(inside, beyond)) / known_count(func.count().filter(inside))
-
-
-def as_rows(known: Any, features: Sequence[Feature]) -> FromClause:
-    """Turn the columns of features into rows."""
-    return union_all(
-        *(
-            select(
-                known.c.device_id, known.c.at, literal_column(str(number), Integer).label("feature"),
-                literal(feature.metric.name, Text).label("metric"),
-                known.c[f"value_{number}"].label("value"), known.c[f"count_{number}"].label("count"),
-                known.c[f"{feature.metric.name}_last"].label("last"),
-            )
-            for number, feature in enumerate(features)
-        )
-    ).cte("features")  # fmt: skip
-
-
-def compared(pairs: Any, rows: Any) -> Select[Any]:
-    """Compare each leaf with its feature of each device in its reach; three-valued, null is unknown."""
-    joined = with_thresholds(pairs, rows).subquery("joined")
-    of = joined.c
-
-    def beyond(value: ColumnElement[Any], limit: ColumnElement[Any]) -> ColumnElement[Any]:
-        return func.alert_beyond(value, of.is_up, of.is_strict, limit, type_=Boolean)
-
-    over = beyond(of.value, of.threshold)
-    judged = select(
-        of.rule_id, of.leaf, of.device_id, of.at, func.coalesce(of.value, of.last).label("value"), of.threshold,
-        case((over.is_(False), false()), (of.count * of.every >= ENOUGH * of.span, over)).label("breached"),
-        case((of.by_value, over), else_=beyond(of.last, of.last_threshold)).label("begun"),
-        case((of.by_value, over), else_=beyond(of.last, of.recovery)).label("holding"),
-        literal_column("NULL::text", Text).label("note"),
-    ).subquery("judged")  # fmt: skip
-    opened = select(ONE).where(
-        states.c.agent_alert_id == judged.c.rule_id, states.c.agent_device_id == judged.c.device_id
-    )
-    # A row that is left out says that nothing has begun and nothing holds: most rows of a backtest.
-    stirring = or_(judged.c.begun.is_distinct_from(false()), judged.c.holding.is_distinct_from(false()))
-    wanted = or_(and_(EVERYTHING, stirring), judged.c.breached, judged.c.begun, opened.exists())
-    return select(*judged.c).where(wanted).order_by(judged.c.at)
-
-
-def with_thresholds(pairs: Any, rows: Any) -> Select[Any]:
-    """Join leaves and features; a baseline's threshold is what is usual for that device at that hour."""
-    usual = func.greatest(
-        baselines.c.median + pairs.c.deviations * NORMAL * baselines.c.distance, baselines.c.median + pairs.c.floor
-    )
-    by_usual = pairs.c.deviations > ZERO
-    feature = and_(rows.c.device_id == pairs.c.device_id, rows.c.feature == pairs.c.feature)
-    hour = cast(func.alert_hour_of_week(rows.c.at), Integer)
-    known = and_(
-        by_usual, baselines.c.agent_device_id == pairs.c.device_id, baselines.c.metric == rows.c.metric,
-        baselines.c.hour_of_week == hour,
-    )  # fmt: skip
-    return select(
-        pairs.c.rule_id, pairs.c.leaf, pairs.c.device_id, rows.c.at, rows.c.value, rows.c.last, rows.c.count,
-        pairs.c.every, pairs.c.span, pairs.c.is_up, pairs.c.is_strict, pairs.c.by_value,
-        case((by_usual, usual), else_=pairs.c.value_threshold).label("threshold"),
-        case((by_usual, usual), else_=pairs.c.last_threshold).label("last_threshold"),
-        case((by_usual, usual), else_=pairs.c.recovery).label("recovery"),
-    ).select_from(pairs.join(rows, feature).outerjoin(baselines, known))  # fmt: skip

@@ -69,7 +69,7 @@ class Leaf:
     recovery: float = 0.0
     by_value: bool = False
     feature: Feature | None = None
-    name: str = ""  # of a service
+    name: str = ""  # of a service, or of the metric of a baseline or forecast
     deviations: float = 0.0
     floor: float = 0.0
 
@@ -107,8 +107,8 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:
             window = timedelta(minutes=condition.duration_minutes)
             feature = Feature(BY_NAME[condition.metric], window, "min")
             return Leaf(
-                rule, number, "baseline", window, feature=feature, deviations=condition.deviations,
-                floor=condition.floor,
+                rule, number, "baseline", window, feature=feature, name=condition.metric,
+                deviations=condition.deviations, floor=condition.floor,
             )  # fmt: skip
         case NoDataCondition():
             return Leaf(rule, number, "no_data", timedelta(minutes=condition.no_data_minutes))

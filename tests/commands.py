@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
+from agents.command_delivery import settle_due_commands
 from tests.devices import Device
 from tests.people import Employee
 
@@ -63,3 +64,9 @@ def later(**span: float) -> datetime:
 def nobody() -> dict[str, Any]:
     """Return a command that isn't there."""
     return {"command_id": str(uuid4())}
+
+
+async def settle(pool: asyncpg.Pool, **span: float) -> None:
+    """Let the worker settle what is due at a later time."""
+    async with pool.acquire() as connection:
+        await settle_due_commands(connection, later(**span))

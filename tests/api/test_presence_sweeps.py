@@ -1,0 +1,219 @@
+"""Presence of many devices: several workers, sweeps that read only what is due, and silences that are our own."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from agents.presence import MANY_DEVICES, QUERIES, note_outage, sweep
+from db.clock import utc_now
+from tests.api.presence import INTERVAL, PATIENCE, look, pass_time, row_of, witness
+from tests.calls import course, told
+from tests.conftest import MakeDevice
+from tests.people import Tenant
+
+__all__ = ["witness"]  # a fixture
+
+
+@pytest.fixture
+async def alone(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A transaction in which no device is there to be looked at; nothing of it stays."""
+    connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("UPDATE agent_devices SET status_due_at = NULL WHERE status_due_at IS NOT NULL")
+    yield connection
+    await transaction.rollback()
+    await connection.close()
+
+
+async def add(
+    connection: asyncpg.Connection, tenant: Tenant, count: int, heard_at: datetime, interval: int = 300
+) -> None:
+    """Add online devices that only upload, last heard at a time, and due for a look two intervals later."""
+    await connection.execute(
+        "INSERT INTO agent_devices (business_id, device_name, status, last_metrics_received, status_due_at, "
+        "metrics_interval_seconds) SELECT $1, 'one of many', 'online', $2::timestamptz, "
+        "$2 + $4::int * interval '2 seconds', $4 FROM generate_series(1, $3::int)",
+        tenant.business_id, heard_at, count, interval,
+    )  # fmt: skip
+
+
+async def counts(connection: asyncpg.Connection, tenant: Tenant) -> dict[str, int]:
+    rows = await connection.fetch(
+        "SELECT status, count(*) FROM agent_devices WHERE business_id = $1 AND device_name = 'one of many' "
+        "GROUP BY status",
+        tenant.business_id,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+# Many devices, several workers
+
+
+async def test_a_sweep_goes_on_until_nothing_is_due(make_device: MakeDevice, pool: asyncpg.Pool) -> None:
+    devices = [await make_device() for _ in range(5)]
+    for device in devices:
+        await told(device)
+        await pass_time(pool, device, seconds=650)
+    assert await look(pool, at_once=2) >= 5
+    assert {(await row_of(pool, device))["status"] for device in devices} == {"warning"}
+    assert await pool.fetchval("SELECT count(*) FROM agent_devices WHERE status_due_at <= $1", utc_now()) == 0
+
+
+async def test_two_workers_tell_each_change_once(make_device: MakeDevice, pool: asyncpg.Pool) -> None:
+    devices = [await make_device() for _ in range(12)]
+    for device in devices:
+        await told(device)
+        await pass_time(pool, device, seconds=1000)
+    await asyncio.gather(*(look(pool, at_once=3) for _ in range(3)))
+    for device in devices:
+        assert [to for _, to in await course(device)] == ["online", "offline"]
+
+
+async def test_a_sweep_wakes_the_live_channel_once_and_only_for_a_change(
+    make_device: MakeDevice, pool: asyncpg.Pool, database: str
+) -> None:
+    devices = [await make_device() for _ in range(3)]
+    for device in devices:
+        await told(device)
+        await pass_time(pool, device, seconds=650)
+    heard: list[object] = []
+    listener = await asyncpg.connect(database)
+    await listener.add_listener("rts_live", lambda *said: heard.append(said[3]))
+    await look(pool)
+    await asyncio.sleep(0.3)
+    assert heard == ["devices"]
+    await pool.execute("UPDATE agent_devices SET status_due_at = $2 WHERE id = $1", devices[0].agent_id, utc_now())
+    await look(pool)
+    await asyncio.sleep(0.3)
+    assert heard == ["devices"]
+    await listener.close()
+
+
+async def test_twenty_thousand_silent_devices_are_one_quick_sweep(
+    alone: asyncpg.Connection, alice: Tenant, bob: Tenant
+) -> None:
+    now = utc_now()
+    await add(alone, alice, 20_000, now - timedelta(minutes=12))
+    await add(alone, bob, 10, now)
+    await alone.execute("ANALYZE agent_devices")
+    began = time.monotonic()
+    assert await sweep(alone, now, PATIENCE) == 20_000
+    assert time.monotonic() - began < 60
+    assert await counts(alone, alice) == {"warning": 20_000}
+    assert await counts(alone, bob) == {"online": 10}
+    assert await sweep(alone, now, PATIENCE) == 0
+
+
+async def explain(connection: asyncpg.Connection, query: str, *values: Any) -> list[dict[str, Any]]:
+    """Run a statement and return the nodes of its plan that read agent_devices."""
+    plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES[query]}", *values))
+    found: list[dict[str, Any]] = []
+    waiting = [plan[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.get("Plans", [])
+        reads = node.get("Relation Name") == "agent_devices" and "Scan" in node["Node Type"]
+        if reads or node["Node Type"] == "Bitmap Index Scan":
+            found.append(node)
+    return found
+
+
+async def test_a_sweep_reads_only_what_is_due(alone: asyncpg.Connection, alice: Tenant) -> None:
+    now = utc_now()
+    await add(alone, alice, 3000, now)
+    await add(alone, alice, 7, now - timedelta(minutes=12))
+    await alone.execute("ANALYZE agent_devices")
+    scans = await explain(alone, "sweep", now, INTERVAL, 2.0, 3.0, 5000)
+    assert "agent_devices_status_due" in {scan.get("Index Name") for scan in scans}
+    assert "Seq Scan" not in {scan["Node Type"] for scan in scans}
+    assert max(scan["Actual Rows"] for scan in scans) == 7
+
+
+async def test_nothing_due_is_nothing_read(alone: asyncpg.Connection, alice: Tenant) -> None:
+    now = utc_now()
+    await add(alone, alice, 3000, now)
+    await alone.execute("ANALYZE agent_devices")
+    for query, values in (("note_outage", (INTERVAL * 1.5, INTERVAL, 10)), ("sweep", (INTERVAL, 2.0, 3.0, 5000))):
+        for scan in await explain(alone, query, now, *values):
+            assert scan["Actual Rows"] * scan["Actual Loops"] == 0, scan
+            assert scan.get("Rows Removed by Filter", 0) == 0
+            assert scan["Actual Loops"] == 0 or scan["Node Type"] != "Seq Scan"
+
+
+# When it is our own silence
+
+
+async def test_when_nobody_is_heard_nobody_is_called_silent(
+    alone: asyncpg.Connection, alice: Tenant, bob: Tenant
+) -> None:
+    start = utc_now()
+    for tenant in (alice, bob):
+        await add(alone, tenant, MANY_DEVICES, start)
+    for minutes in range(8, 240, 2):  # no upload gets here for four hours
+        assert await sweep(alone, start + timedelta(minutes=minutes), PATIENCE) == 0
+    back = start + timedelta(minutes=240)
+    await alone.execute(  # then all but Alice's are heard again
+        "UPDATE agent_devices SET last_metrics_received = $2 WHERE business_id = $1 AND status_due_at IS NOT NULL",
+        bob.business_id, back,
+    )  # fmt: skip
+    assert await sweep(alone, back + timedelta(minutes=7), PATIENCE) == 0
+    await alone.execute(
+        "UPDATE agent_devices SET last_metrics_received = $2 WHERE business_id = $1 AND status_due_at IS NOT NULL",
+        bob.business_id, back + timedelta(minutes=10),
+    )  # fmt: skip
+    assert await sweep(alone, back + timedelta(minutes=10), PATIENCE) == MANY_DEVICES
+    assert await counts(alone, alice) == {"warning": MANY_DEVICES}
+    assert await counts(alone, bob) == {"online": MANY_DEVICES}
+
+
+async def test_a_worker_that_was_away_finds_devices_as_they_are(
+    alone: asyncpg.Connection, alice: Tenant, bob: Tenant
+) -> None:
+    now = utc_now()
+    await add(alone, alice, 20, now - timedelta(hours=3))
+    await add(alone, bob, 20, now - timedelta(minutes=1))
+    assert await sweep(alone, now, PATIENCE) == 20
+    assert await counts(alone, alice) == {"offline": 20}
+
+
+@pytest.mark.parametrize(
+    ("of_alice", "of_bob", "interval"),
+    [(MANY_DEVICES * 2, 0, 300), (MANY_DEVICES // 2, MANY_DEVICES // 2 - 1, 300), (MANY_DEVICES, MANY_DEVICES, 301)],
+    ids=["one business only: its line is down", "a handful of devices", "devices that are seldom heard anyway"],
+)
+async def test_a_silence_that_may_be_theirs_is_told(
+    alone: asyncpg.Connection, alice: Tenant, bob: Tenant, of_alice: int, of_bob: int, interval: int
+) -> None:
+    now = utc_now()
+    await add(alone, alice, of_alice, now - timedelta(minutes=20), interval)
+    await add(alone, bob, of_bob, now - timedelta(minutes=20), interval)
+    assert await sweep(alone, now, PATIENCE) == of_alice + of_bob
+    assert await counts(alone, alice) == {"offline": of_alice}
+
+
+async def test_devices_in_step_with_one_another_are_no_outage(
+    alone: asyncpg.Connection, alice: Tenant, bob: Tenant
+) -> None:
+    now = utc_now()
+    await add(alone, bob, 1, now - timedelta(seconds=601))
+    for tenant in (alice, bob):
+        await add(alone, tenant, MANY_DEVICES, now - timedelta(seconds=301))
+    assert await sweep(alone, now, PATIENCE) == 1
+
+
+async def test_an_outage_is_in_the_log_once(
+    alone: asyncpg.Connection, alice: Tenant, bob: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = utc_now()
+    for tenant in (alice, bob):
+        await add(alone, tenant, MANY_DEVICES, now - timedelta(minutes=20))
+    for seconds in range(0, 60, 5):
+        assert await note_outage(alone, now + timedelta(seconds=seconds), PATIENCE)
+    assert ["no device at all was heard" in record.message for record in caplog.records] == [True]
