@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, UUID
 
-from alerts.pieces import ZERO
+from alerts.pieces import ZERO, ZERO_ROWS
 
 EVERYTHING = bindparam("everything", type_=Boolean)
 ONE = literal_column("1", BigInteger)
@@ -91,4 +91,4 @@ def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
         case((by_usual, usual), else_=pairs.c.value_threshold).label("threshold"),
         case((by_usual, usual), else_=pairs.c.last_threshold).label("last_threshold"),
         case((by_usual, usual), else_=pairs.c.recovery).label("recovery"),
-    ).select_from(beside)  # fmt: skip
+    ).select_from(beside).offset(ZERO_ROWS)  # fmt: skip
