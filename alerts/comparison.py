@@ -71,7 +71,8 @@ def compared(pairs: Any, known: Any) -> Select[Any]:
 def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
     """Join leaves and what is known of their devices, by hashing; each takes its feature from the arrays.
 
-    A baseline's threshold is what is usual for that device at that hour.
+    A baseline's threshold is what is usual for that device at that hour. With an OFFSET: each is worked out once and
+    not at every comparison.
     """
     usual = func.greatest(
         baselines.c.median + pairs.c.deviations * NORMAL * baselines.c.distance, baselines.c.median + pairs.c.floor

@@ -79,8 +79,8 @@ class MaintenanceWindow(BaseModel):
 
     id: UUID
     window_name: str
-    business_id: UUID
-    business_name: str
+    business_id: UUID | None = Field(description="null: one that was written into the table, for all or for one device")
+    business_name: str | None
     service_location_id: UUID | None
     agent_device_id: UUID | None
     starts_at: datetime | None

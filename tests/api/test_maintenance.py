@@ -66,6 +66,21 @@ async def test_a_window_says_whether_it_is_running(
     assert [window["is_running"] for window in windows] == [True, False, False, True]
 
 
+async def test_a_window_of_all_businesses_from_the_table_is_shown_to_employees_only(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, alice: Tenant, employee: Employee
+) -> None:
+    window_id = await pool.fetchval(
+        "INSERT INTO agent_maintenance_windows (window_name, starts_at, ends_at, created_by, created_at) "
+        "VALUES ('The data centre moves', $1, $2, $3, $1) RETURNING id",
+        utc_now() - MINUTE, utc_now() + 10 * MINUTE, employee.employee_id,
+    )  # fmt: skip
+    found = answer_of(await client.get(URL, params={"limit": 1000}, headers=employee.headers))["windows"]
+    window = next(window for window in found if window["id"] == str(window_id))
+    assert (window["business_id"], window["business_name"], window["is_running"]) == (None, None, True)
+    assert answer_of(await client.get(URL, params={"limit": 1000}, headers=alice.headers))["windows"] == []
+    assert error_of(await client.get(f"{URL}/{window_id}", headers=alice.headers))[0] == 404
+
+
 async def test_customers_read_their_own_businesss_windows_only(
     client: httpx.AsyncClient, alice: Tenant, bob: Tenant, charlie: Tenant, employee: Employee
 ) -> None:
