@@ -9,14 +9,19 @@ RUN pip install --no-cache-dir -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY agent agent
-COPY agents agents
 COPY alerts alerts
 COPY api api
+COPY auth auth
 COPY cli cli
+COPY commands commands
+COPY core core
 COPY db db
 COPY demo demo
+COPY devices devices
+COPY embedded embedded
 COPY health health
 COPY ingest ingest
+COPY inventory inventory
 COPY rollups rollups
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \

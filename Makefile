@@ -1,9 +1,9 @@
-# One verb for each need; `make help` lists them. Everything installs into .venv and db/embedded/node_modules.
+# One verb for each need; `make help` lists them. Everything installs into .venv and embedded/node_modules.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NODE_READY := db/embedded/node_modules/.ready
+NODE_READY := embedded/node_modules/.ready
 
 # What `make load` passes on. Only from make's own command line: a shell may have a HOST or SECONDS of its own.
 given = $(if $(filter command line,$(origin $(1))),--$(2) "$($(1))")
@@ -55,7 +55,7 @@ clean-demo: ## Forget the demo's data
 	rm -rf .demo
 
 clean: clean-demo ## Remove everything that make installed or made
-	rm -rf $(VENV) db/embedded/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) embedded/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -69,9 +69,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(NODE_READY): db/embedded/package-lock.json
+$(NODE_READY): embedded/package-lock.json
 	@command -v npm >/dev/null || { echo "npm (Node 20 or newer) is needed: install Node.js." >&2; exit 1; }
-	npm ci --prefix db/embedded --no-fund --no-audit --loglevel=error
+	npm ci --prefix embedded --no-fund --no-audit --loglevel=error
 	@touch $@
 
 .PHONY: demo serve worker setup test bench load load-web check format lock clean-demo clean help

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from db.errors import RtsError
+from core.errors import RtsError
 
 
 class AlertRuleNotFoundError(RtsError):

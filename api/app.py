@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.errors import RESPONSES, install_error_answers
-from api.limits import gathered, limited
 from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
@@ -32,15 +31,16 @@ from api.routes import (
     monitored_services,
     registration,
 )
+from api.server.asgi import Receive, Scope, Send
+from api.server.body_errors import BodyTooLargeError
+from api.server.body_limits import gathered, limited
 from api.services import Services, open_services
-from db.clock import Clock, utc_now
+from api.uploads import refuse
+from core.clock import Clock, utc_now
+from core.settings import Settings
 from db.pools import DatabaseAwayError
-from db.settings import Settings
 from health.counts import Gauges
 from health.process import ThisProcess
-from ingest.body import Receive
-from ingest.errors import BodyTooLargeError
-from ingest.upload import Scope, Send, refuse
 
 UPLOAD_PATH = re.compile(r"/api/agents/([^/]+)/metrics")
 

@@ -13,11 +13,11 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from agents.audit import Actor
-from agents.devices import check_agent
-from agents.tokens import AgentToken, Person
 from api.services import services_of
-from db.errors import RtsError, UnauthorizedError, WrongAgentError
+from auth.tokens import AgentToken, Person
+from core.errors import RtsError, UnauthorizedError, WrongAgentError
+from devices.audit import Actor
+from devices.devices import check_agent
 
 bearer = HTTPBearer(auto_error=False, description="A platform token (user or employee), or an agent's token")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
-from db.errors import RtsError
+from core.errors import RtsError
 from db.pools import AWAY, DatabaseAwayError
 
 log = logging.getLogger(__name__)

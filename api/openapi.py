@@ -6,7 +6,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from db.metrics import METRICS
+from core.metrics import METRICS
 from ingest.samples import Envelope, Receipt
 
 UPLOAD = "/api/agents/{agent_id}/metrics"

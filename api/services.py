@@ -12,23 +12,23 @@ from itertools import count
 import asyncpg
 from fastapi import Request
 
-from agents.keys import KeyFile
-from agents.tokens import Tokens
-from api.connections import HEALTH, check_connections
-from api.readiness import Readiness
-from db.clock import Clock, utc_now
-from db.errors import RtsError
+from api.bodies import BodyBudget
+from api.rate_limits import CallLimits
+from api.server.connections import HEALTH, check_connections
+from api.server.readiness import Readiness
+from api.uploads import Sender, UploadRoute
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.clock import Clock, utc_now
+from core.errors import RtsError
+from core.settings import Settings
 from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
-from db.rate_limits import CallLimits
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
-from db.settings import Settings
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
-from ingest.body import BodyBudget
+from ingest.counters import Tally
 from ingest.group_commit import GroupCommit
-from ingest.tally import Tally
-from ingest.upload import Sender, UploadRoute
 from ingest.writer import Writer
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from alerts.backtest import Answer, Outcome
-from alerts.explain import Explained
-from alerts.rule_tests import Result
-from alerts.rules import RuleRow
-from cli.tables import words
+from alerts.query.explain import Explained
+from alerts.replay.backtest import Answer, Outcome
+from alerts.replay.rule_tests import Result
+from alerts.rules.loader import RuleRow
+from health.tables import words
 
 MOST_DEVICES, MOST_TRANSITIONS = 20, 20
 

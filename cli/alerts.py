@@ -17,21 +17,21 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from alerts.backtest import MOST_DAYS, Answer, Wanted, backtest, read_wanted
-from alerts.conditions import Condition, parse_condition
 from alerts.errors import AlertRuleNotFoundError
-from alerts.explain import Explained, explain
-from alerts.leaves import Reach
-from alerts.rule_tests import Result, RuleTest, load_tests, run_test
-from alerts.rules import RuleRow, Rules, read_rules
+from alerts.query.explain import Explained, explain
+from alerts.replay.backtest import MOST_DAYS, Answer, Wanted, backtest, read_wanted
+from alerts.replay.rule_tests import Result, RuleTest, load_tests, run_test
+from alerts.rules.conditions import Condition, parse_condition
+from alerts.rules.loader import RuleRow, Rules, read_rules
+from alerts.rules.terms import Reach
 from cli.alert_tables import backtest_tables, explained, results_table, rules_table
 from cli.settings import settings_with_database
-from db.clock import utc_now
-from db.embedded.server import EmbeddedServer
+from core.clock import utc_now
+from core.settings import get_settings
 from db.migrations.run import upgrade
 from db.pools import SERVER_SETTINGS, database_errors
 from db.schema_check import check_schema
-from db.settings import get_settings
+from embedded.server import EmbeddedServer
 
 app = typer.Typer(help="Alert rules: list, explain, test on the past or on series.", no_args_is_help=True)
 MOST_READINGS = 20_000_000  # nobody else waits for this one

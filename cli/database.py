@@ -11,16 +11,16 @@ from rich.console import Console
 
 from cli.health_tables import fleet_table, server_table
 from cli.settings import settings_with_database
-from cli.tables import levels_table, policies_table
-from db.clock import utc_now
-from db.embedded.server import EmbeddedServer
+from core.clock import utc_now
 from db.hypertables.policies import LEVELS, check_levels
 from db.migrations import run as migrations
 from db.pools import database_errors
 from db.schema_check import check_schema
 from db.server_check import Server, check_server, describe_server
+from embedded.server import EmbeddedServer
 from health.faults import find_faults
 from health.fleet import Fleet, read_fleet
+from health.tables import levels_table, policies_table
 
 app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from rich.filesize import decimal
 from rich.table import Table
 
-from cli.tables import words
 from health.fleet import Facts, Outbox
+from health.tables import words
 
 
 def fleet_table(facts: Facts, now: datetime) -> Table:

@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.keys import RINGS, KeyFile, Ring
-from db.settings import get_settings
+from auth.keys import RINGS, KeyFile, Ring
+from core.settings import get_settings
 
 app = typer.Typer(help="Signing keys of agents' and the platform's tokens (RTS_KEYS_FILE).", no_args_is_help=True)
 RingName = Annotated[str, typer.Option("--ring", help="agent or platform")]

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from agent.client import RefusedError
 from cli import agent, alerts, database, demo, keys, serve, token, worker
-from db.errors import RtsError
+from core.errors import RtsError
 
 app = typer.Typer(
     help="RTS Agent Monitoring: uploads of agents in, TimescaleDB rollups, charts out.",

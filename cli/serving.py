@@ -22,13 +22,13 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from api.app import Application
-from api.corked import CorkedProtocol
 from api.live.socketio import PING_SECONDS
 from api.live.sockets import MOST_BYTES
+from api.server.corked import CorkedProtocol
 from cli.garbage import spare_the_collector
 from cli.settings import log_to_stderr, settings_with_database
 from cli.supervisor import GRACE_SECONDS, Supervisor
-from db.settings import Settings
+from core.settings import Settings
 from health.process import ThisProcess
 from health.slots import Siblings
 

@@ -5,8 +5,8 @@ import re
 import time
 from typing import ClassVar
 
-from db.errors import RtsError
-from db.settings import Settings, get_settings
+from core.errors import RtsError
+from core.settings import Settings, get_settings
 
 TOKEN = re.compile(r"(token=)[^&\s\"]+")
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import typer
 
-from agents.keys import KeyFile
-from agents.tokens import Tokens
-from db.clock import utc_now
-from db.settings import get_settings
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.clock import utc_now
+from core.settings import get_settings
 
 
 def register(app: typer.Typer) -> None:

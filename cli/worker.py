@@ -8,7 +8,7 @@ import typer
 
 from cli.parent import exit_with_parent
 from cli.settings import log_to_stderr, settings_with_database
-from db.settings import Settings
+from core.settings import Settings
 from worker.run import run_worker
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import asyncpg
 
-from db.errors import RtsError
+from core.errors import RtsError
 
 # What asyncpg and the sockets below it raise when the server is gone, starting, or full.
 AWAY = (
@@ -34,6 +34,8 @@ class DatabaseAwayError(RtsError):
 
 # A connection, or one that a pool lent.
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+# A pool lends a connection for each statement: statements of others run in between.
+Source = Connection | asyncpg.Pool
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import asyncpg
 
-from db.errors import RtsError
+from core.errors import RtsError
 from db.migrations.run import head
 from db.pools import Connection
 from db.sql import load_beside

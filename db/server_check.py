@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from db.errors import RtsError
+from core.errors import RtsError
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -36,7 +36,7 @@ class Server:
 
     @property
     def embedded(self) -> bool:
-        """True for the WebAssembly build in `db/embedded/`."""
+        """True for the WebAssembly build in `embedded/`."""
         return "emcc" in self.version_text
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 
-from db.errors import RtsError
+from core.errors import RtsError
 from db.pools import Connection
 
 # What the database ends a transaction with so that others can go on; the same again may succeed.

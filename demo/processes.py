@@ -10,7 +10,7 @@ from typing import IO, ClassVar
 
 import httpx
 
-from db.errors import RtsError
+from core.errors import RtsError
 
 STOP_SECONDS = 30.0
 

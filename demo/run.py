@@ -24,16 +24,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from agents.keys import KeyFile
-from agents.tokens import Tokens
-from db.clock import utc_now
-from db.embedded.server import EmbeddedServer
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.clock import utc_now
 from db.migrations.run import upgrade
 from demo.businesses import BUSINESSES, create_businesses, employee_id
 from demo.credentials import Credentials, DemoTenant, load_agents
 from demo.fleet import SAMPLE_EVERY, Fleet, Loaded
 from demo.processes import Processes, is_up, wait_until
 from demo.summary import machine_id, show_live, show_summary
+from embedded.server import EmbeddedServer
 from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
 

@@ -12,11 +12,11 @@ import plotext  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.text import Text
 
-from cli.tables import levels_table
-from db.clock import utc_now
+from core.clock import utc_now
 from demo.command import show_commands
 from demo.credentials import Credentials
 from demo.fleet import Loaded
+from health.tables import levels_table
 from rollups.status import count_rows, read_status
 
 CHART_LINES, CHART_COLUMNS = 12, 90

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ingest.tally import UPLOAD_BOUNDS, Histogram, Tally
+from core.histogram import Histogram
+from ingest.counters import UPLOAD_BOUNDS, Tally
 
 Counted = TypeVar("Counted", bound=msgspec.Struct)
 

@@ -12,11 +12,12 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from core.histogram import Histogram
 from health.counts import Gauges, ProcessCounts, WebTally, add_up
 from health.fleet import Fleet
 from health.fleet_metrics import fleet_metrics
 from health.process import is_alive
-from ingest.tally import Histogram, Tally
+from ingest.counters import Tally
 
 
 class Once(Collector):

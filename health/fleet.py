@@ -14,7 +14,7 @@ import msgspec
 
 from db.pools import AWAY, Connection
 from db.sql import load_beside
-from health.kept import Kept
+from health.ttl_cache import Kept
 from rollups.status import LevelStatus, read_status
 
 QUERIES = load_beside(__file__, "fleet.sql")

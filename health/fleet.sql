@@ -35,14 +35,3 @@ SELECT jsonb_build_object(
                                     AND pid <> pg_backend_pid()),
         'freeze_age', (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database())))
 )::text
-
--- check_writable --
--- Whether rows can be written here, and which revision of the schema this is; fails where there is no schema of ours.
-SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
-       (SELECT version_num FROM rts_agents_alembic_version) AS revision
-
--- describe_connections --
--- How many connections of ours the server takes.
-SELECT current_setting('max_connections')::int
-           - current_setting('superuser_reserved_connections')::int
-           - COALESCE(current_setting('reserved_connections', true)::int, 0)

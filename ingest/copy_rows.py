@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Any
 from uuid import UUID
 
-from db.metrics import METRICS
+from core.metrics import METRICS
 from ingest.samples import Sample
 
 COLUMNS = ("agent_device_id", "collected_at", "received_at", *(metric.name for metric in METRICS), "raw_metrics")

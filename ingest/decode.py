@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
-from ingest.careful import SampleFaultError, read_sample
+from ingest.diagnose import SampleFaultError, read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
 from ingest.samples import Decoded, Envelope, Rejection, Sample
 

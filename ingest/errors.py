@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from db.errors import RtsError
+from core.errors import RtsError
 
 
 class MalformedBodyError(RtsError):
@@ -19,27 +19,6 @@ class WrongEnvelopeError(RtsError):
     status: ClassVar[int] = 422
 
 
-class BadCompressionError(RtsError):
-    """The body isn't the gzip stream that Content-Encoding announces, or it is cut short."""
-
-    code: ClassVar[str] = "bad_gzip"
-    status: ClassVar[int] = 400
-
-
-class UnsupportedEncodingError(RtsError):
-    """Send the body plain or with Content-Encoding: gzip."""
-
-    code: ClassVar[str] = "unsupported_encoding"
-    status: ClassVar[int] = 415
-
-
-class BodyTooLargeError(RtsError):
-    """The upload is too large: split it into several."""
-
-    code: ClassVar[str] = "body_too_large"
-    status: ClassVar[int] = 413
-
-
 class TooManySamplesError(RtsError):
     """The upload holds too many samples: split it into several."""
 
@@ -52,13 +31,6 @@ class IngestBusyError(RtsError):
 
     code: ClassVar[str] = "ingest_busy"
     status: ClassVar[int] = 503
-
-
-class ClientGoneError(RtsError):
-    """The agent closed the connection before the whole body had arrived."""
-
-    code: ClassVar[str] = "client_gone"
-    status: ClassVar[int] = 400
 
 
 class UnstorableUploadError(RtsError):

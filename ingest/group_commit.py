@@ -9,9 +9,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from ingest.counters import Tally
 from ingest.errors import IngestBusyError
-from ingest.tally import Tally
-from ingest.upload_work import Upload
+from ingest.pending import Upload
 
 Write = Callable[[Sequence[Upload]], Awaitable[None]]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from db.metrics import EXACT
+from core.metrics import EXACT
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Load = Annotated[float, Meta(ge=0, le=1e6)]
@@ -28,7 +28,7 @@ class Service(Struct, forbid_unknown_fields=False):
 
 
 class Sample(Struct, forbid_unknown_fields=True):
-    """One sample as an agent sends it; every metric may be null or absent. Units as in `db.metrics`."""
+    """One sample as an agent sends it; every metric may be null or absent. Units as in `core.metrics`."""
 
     collected_at: Annotated[datetime, Meta(tz=True)]
     cpu_percent: Percent | None = None

@@ -15,18 +15,18 @@ from uuid import UUID
 
 import asyncpg
 
-from db.clock import Clock, utc_now
-from db.errors import RevokedTokenError
+from core.clock import Clock, utc_now
+from core.errors import RevokedTokenError
 from db.hypertables.policies import LATE_AFTER
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.copy_rows import COLUMNS, copy_data
-from ingest.devices import service_arguments, touch_arguments, who_was_heard
+from ingest.counters import Tally
+from ingest.device_updates import service_arguments, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
-from ingest.lanes import split_lanes
-from ingest.tally import Tally
-from ingest.upload_work import Row, Upload
+from ingest.pending import Row, Upload
+from ingest.transaction_groups import split_lanes
 
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)

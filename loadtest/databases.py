@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 
 
 @dataclass(frozen=True, slots=True)

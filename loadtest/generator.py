@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from db.errors import RtsError
+from core.errors import RtsError
 from loadtest.plan import PLAN_VARIABLE, Plan
 
 MARK = "@load "

@@ -8,8 +8,8 @@ import gevent
 from locust import events
 from locust.env import Environment
 
-from loadtest import agent_user, dashboard_user
-from loadtest.stage import make_stage
+from loadtest.fleet import agent_user, dashboard_user
+from loadtest.state import make_stage
 
 PROGRESS_SECONDS = 1.0
 MARK = "@load "  # begins the lines that are for the process that started this one

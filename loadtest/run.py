@@ -16,19 +16,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from db.errors import RtsError
+from core.errors import RtsError
+from core.settings import get_settings
 from db.pools import SERVER_SETTINGS
-from db.settings import get_settings
-from loadtest.conservation import Conservation, check_conservation
+from loadtest.checks.conservation import Conservation, check_conservation
+from loadtest.checks.result import REPORTS, RESULTS, Result, exit_status
+from loadtest.checks.rollups import LevelCheck, check_rollups
+from loadtest.environment import Site, own_site
+from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.generator import Page
 from loadtest.machine import describe_machine
 from loadtest.plan import LoadSettings, PauseName, ScenarioName
-from loadtest.play import play
-from loadtest.result import REPORTS, RESULTS, Result, exit_status
-from loadtest.rollup_check import LevelCheck, check_rollups
-from loadtest.scenarios import SCENARIOS
-from loadtest.screen import show
-from loadtest.site import Site, own_site
+from loadtest.report import show
+from loadtest.runner import play
 
 DEFAULTS = LoadSettings()
 

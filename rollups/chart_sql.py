@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, TIMESTAMP, UUID
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.types import BigInteger, Interval
 
-from db.metrics import Kind, Metric
+from core.metrics import Kind, Metric
 from rollups.choose import MAX_POINTS
 
 TIME = TIMESTAMP(timezone=True)

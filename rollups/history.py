@@ -10,9 +10,9 @@ from uuid import UUID
 
 import asyncpg
 
-from db.errors import AgentNotFoundError
+from core.errors import AgentNotFoundError
+from core.metrics import BY_NAME, METRICS, Kind, Metric
 from db.hypertables.policies import LEVELS, refresh_lag
-from db.metrics import BY_NAME, METRICS, Kind, Metric
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query

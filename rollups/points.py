@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from db.metrics import Kind, Metric
+from core.metrics import Kind, Metric
 
 # A counter's growth over a longer silence than this many samples isn't a rate of the bucket that ends it.
 MAX_GAP_SAMPLES = 3

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import asyncpg
 
-from db.errors import RtsError
+from core.errors import RtsError
 from db.hypertables.policies import DAY, LEVELS, SLACK, Level
 from db.pools import Connection
 from db.sql import load_beside

@@ -10,9 +10,9 @@ import asyncpg
 import httpx
 import jwt
 
-from agents.keys import KeyFile, KeyRing, Ring
-from agents.tokens import AGENT_AUDIENCE, Tokens, sign
-from db.clock import utc_now
+from auth.keys import KeyFile, KeyRing, Ring
+from auth.tokens import AGENT_AUDIENCE, Tokens, sign
+from core.clock import utc_now
 from tests.calls import removed, told
 from tests.commands import fetched, order
 from tests.devices import Device, register_device, sample

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.devices import Device
 from tests.people import Employee
 

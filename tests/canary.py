@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.callers import Town
 from tests.calls import MINUTE, changed, told
 from tests.commands import act, fetched, order, tell

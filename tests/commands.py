@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from agents.command_delivery import settle_due_commands
+from commands.delivery import settle_due_commands
 from tests.devices import Device
 from tests.people import Employee
 

@@ -8,12 +8,12 @@ import httpx
 import hypothesis
 import pytest
 
-from agents.keys import KeyFile
-from agents.tokens import Tokens
 from api.app import Application
 from api.services import Services
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.settings import Settings
 from db.migrations.run import upgrade
-from db.settings import Settings
 from tests.callers import Town, forget_rules
 from tests.databases import fresh_database
 from tests.devices import Device, register_device

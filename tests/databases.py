@@ -20,7 +20,7 @@ def fresh_database(directory: Path) -> Iterator[str]:
         with _created_database() as url:
             yield url
     else:
-        from db.embedded.server import EmbeddedServer
+        from embedded.server import EmbeddedServer
 
         with EmbeddedServer(directory / "timescaledb") as server:
             yield server.dsn

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.people import Employee, Tenant
 
 

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from agents.tokens import Tokens
-from db.clock import utc_now
+from auth.tokens import Tokens
+from core.clock import utc_now
 
 LIFETIME = timedelta(hours=1)
 

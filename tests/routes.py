@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from db.clock import utc_now
+from core.clock import utc_now
 
 Who = Literal["agent", "person", "employee", "registration token", "open"]
 Document = dict[str, Any]

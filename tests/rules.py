@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import httpx
 
-from alerts.evaluate import evaluate
-from db.clock import utc_now
+from alerts.state.evaluate import evaluate
+from core.clock import utc_now
 from tests.calls import answer_of
 from tests.devices import Device, sample
 from tests.people import Employee, Tenant

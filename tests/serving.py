@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from api.corked import CorkedProtocol
+from api.server.corked import CorkedProtocol
 from tests.whole.processes import free_port
 
 

@@ -5,23 +5,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agents.command_delivery import settle_due_commands
-from agents.eol import apply_rules, reach_ends
-from agents.event_log import prune_events
-from agents.presence import Patience, lapse_enrolments, sweep
-from alerts.baselines import update_baselines
-from alerts.evaluate import evaluate
-from alerts.found_late import find_late
-from alerts.growth import update_forecasts
-from alerts.notifications import QuietHours, send_due
-from alerts.senders import Mail, Sender, Webhook
-from alerts.tickets import work_tickets
-from db.clock import utc_now
+from alerts.notify.channels import Mail, Sender, Webhook
+from alerts.notify.queue import QuietHours, send_due
+from alerts.query.baselines import update_baselines
+from alerts.query.forecasts import update_forecasts
+from alerts.replay.late_data import find_late
+from alerts.state.evaluate import evaluate
+from alerts.tickets.worker import work_tickets
+from commands.delivery import settle_due_commands
+from core.clock import utc_now
+from core.settings import Settings
 from db.pools import Connection
-from db.settings import Settings
 from db.sql import load_beside
+from devices.event_log import prune_events
+from devices.presence import Patience, lapse_enrolments, sweep
 from health.faults import find_faults
 from health.fleet import read_fleet
+from inventory.eol import apply_rules, reach_ends
 from rollups.refresh import PolicyRunner
 
 QUERIES = load_beside(__file__)

@@ -10,12 +10,12 @@ from datetime import datetime
 
 import asyncpg
 
-from db.clock import Clock, utc_now
-from db.errors import RtsError
+from core.clock import Clock, utc_now
+from core.errors import RtsError
+from core.settings import Settings
 from db.pools import AWAY, SERVER_SETTINGS, Connection
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
-from db.settings import Settings
 from worker.duties import Duty, make_duties
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
 
-from agents.tokens import Person
 from api.live.identity import LiveAgent, Who
-from db.rate_limits import Buckets
+from api.rate_limits import Buckets
+from auth.tokens import Person
 
 log = logging.getLogger(__name__)
 

@@ -11,19 +11,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, ValidationError
 
-from agents.command_delivery import finish_command, release_commands, start_command
-from agents.devices import visible_devices
-from agents.event_log import add_event
 from api.errors import InvalidRequestError, faults_of
+from api.live.changes import UNCONFIRMED_SECONDS, Look
 from api.live.clients import Client, Message
 from api.live.hub import MOST_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
-from api.live.look import UNCONFIRMED_SECONDS, Look
-from api.routes.command_delivery import CommandResult, Progress
-from api.routes.events import AgentEvent
+from api.schemas.command_delivery import CommandResult, Progress
+from api.schemas.events import AgentEvent
 from api.services import Services
-from db.errors import RateLimitedError, RtsError
+from commands.delivery import finish_command, release_commands, start_command
+from core.errors import RateLimitedError, RtsError
 from db.pools import AWAY, DatabaseAwayError
+from devices.devices import visible_devices
+from devices.event_log import add_event
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.audit import Actor
-from agents.devices import check_agent
-from agents.errors import InvalidTokenError
-from agents.tokens import AgentToken, Person
 from api.services import Services
-from db.errors import UnauthorizedError
+from auth.errors import InvalidTokenError
+from auth.tokens import AgentToken, Person
+from core.errors import UnauthorizedError
+from devices.audit import Actor
+from devices.devices import check_agent
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,19 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from agents.tokens import Person
 from api.auth import address_of
 from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
 from api.live.identity import Who, identify
+from api.live.notifications import Wakes
 from api.live.sockets import PatientSocket, SlowClientError
-from api.live.wakes import Wakes
+from api.server.asgi import Receive, Scope, Send
 from api.services import Services
-from db.clock import Clock
-from db.errors import RtsError
+from auth.tokens import Person
+from core.clock import Clock
+from core.errors import RtsError
 from db.pools import database_errors
-from ingest.body import Receive
-from ingest.upload import Scope, Send
 
 DECODER = msgspec.json.Decoder()
 

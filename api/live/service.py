@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from api.live.changes import Look
 from api.live.handlers import Handlers
 from api.live.hub import Hub
-from api.live.look import Look
+from api.live.notifications import Wakes
 from api.live.plain import PlainEndpoint
 from api.live.socketio import PATH, SocketIoEndpoint
-from api.live.wakes import Wakes
+from api.server.asgi import Receive, Scope, Send
 from api.services import CONNECT_TIMEOUT_SECONDS, Services
 from db.pools import SERVER_SETTINGS, database_errors
-from ingest.body import Receive
-from ingest.upload import Scope, Send
 
 SOCKET_IO_PATH = re.compile(rf"/{PATH}(/.*)?")
 

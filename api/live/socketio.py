@@ -10,14 +10,13 @@ from api.live.clients import Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
 from api.live.identity import identify
+from api.live.notifications import Wakes
 from api.live.plain import lifetime_of, source_of, token_of
 from api.live.sockets import MOST_BYTES, PatientSocket
-from api.live.wakes import Wakes
+from api.server.asgi import Receive, Scope, Send
 from api.services import Services
-from db.errors import RtsError
+from core.errors import RtsError
 from db.pools import database_errors
-from ingest.body import Receive
-from ingest.upload import Scope, Send
 
 PATH = "agent-ws"
 SOCKET = "rts.socket"  # where the ASGI scope keeps our end of the connection

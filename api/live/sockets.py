@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-from ingest.body import Receive
-from ingest.upload import Send
+from api.server.asgi import Receive, Send
 
 HANDSHAKE_SECONDS = 10.0
 SEND_SECONDS = 10.0

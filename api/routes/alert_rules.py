@@ -7,8 +7,7 @@ import asyncpg
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from alerts.conditions import parse_condition
-from alerts.rule_book import (
+from alerts.manage.rules import (
     RuleFilter,
     change_rule,
     create_defaults,
@@ -20,7 +19,13 @@ from alerts.rule_book import (
     read_transitions,
     switch_rule,
 )
-from api.alert_rule_models import (
+from alerts.rules.conditions import parse_condition
+from api.auth import CurrentEmployee
+from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.fields.recipients import refuse_internal
+from api.fields.text import StorableText
+from api.fields.times import parse_time
+from api.schemas.alert_rules import (
     AlertRule,
     AlertRuleChange,
     AlertRuleList,
@@ -30,12 +35,7 @@ from api.alert_rule_models import (
     NewAlertRule,
     TransitionList,
 )
-from api.auth import CurrentEmployee
-from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
-from api.recipients import refuse_internal
 from api.services import services_of
-from api.text import StorableText
-from api.times import parse_time
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alert rules"])
 

@@ -7,18 +7,18 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Path, Query, Request
 
-from agents.tokens import Person
-from alerts.alert_log import OpenFilter, acknowledge, read_device_alerts, read_open_alerts, resolve, snooze
 from alerts.errors import AlertEndedError
-from api.alert_models import Alert, AlertList, AlertStatus, Resolution, Snooze
-from api.alert_rule_models import Severity
+from alerts.manage.alerts import OpenFilter, acknowledge, read_device_alerts, read_open_alerts, resolve, snooze
 from api.auth import CurrentEmployee, CurrentPerson
-from api.choices import choices_of
-from api.cursors import Cursor, Limit, page_of, parse_id, read_cursor
 from api.errors import conflicts
-from api.routes.agents import AgentId, Business
+from api.fields.choices import choices_of
+from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.fields.times import parse_time
+from api.schemas.agents import AgentId, Business
+from api.schemas.alert_rules import Severity
+from api.schemas.alerts import Alert, AlertList, AlertStatus, Resolution, Snooze
 from api.services import services_of
-from api.times import parse_time
+from auth.tokens import Person
 
 router = APIRouter(prefix="/api/agents", tags=["alerts"])
 

@@ -7,16 +7,16 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from alerts.backtest import MOST_DAYS, MOST_THRESHOLDS, Answer, Outcome, Wanted, backtest, read_wanted
 from alerts.errors import FaultyAlertRuleError
-from alerts.leaves import Reach
-from alerts.places import Place, business_of
-from alerts.replay import Transition
-from alerts.tally import Tally
-from api.alert_rule_models import BUSINESS, DeviceType, Minutes, State
+from alerts.manage.scope import Place, business_of
+from alerts.replay.backtest import MOST_DAYS, MOST_THRESHOLDS, Answer, Outcome, Wanted, backtest, read_wanted
+from alerts.replay.replayer import Transition
+from alerts.replay.report import Tally
+from alerts.rules.terms import Reach
 from api.auth import CurrentEmployee
-from api.conditions import Conditions
 from api.errors import conflicts
+from api.fields.conditions import Conditions
+from api.schemas.alert_rules import BUSINESS, DeviceType, Minutes, State
 from api.services import Services, services_of
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alerts"])

@@ -1,80 +1,33 @@
 """Commands as their agent meets them: fetch, begin, say how far it is, end."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from agents.command_delivery import (
-    Result,
+from api.auth import CurrentAgent
+from api.errors import conflicts
+from api.schemas.command_delivery import CommandResult, LeasedCommand, LeasedCommands, Progress
+from api.services import services_of
+from commands.delivery import (
     finish_command,
     handed_out,
     lease_commands,
     list_cancellations,
     start_command,
 )
-from agents.errors import CommandEndedError, CommandNotDeliveredError
-from api.auth import CurrentAgent
-from api.errors import conflicts
-from api.services import services_of
-from api.text import StorableText
-from api.times import Time
+from commands.errors import CommandEndedError, CommandNotDeliveredError
 
 router = APIRouter(prefix="/api/agents", tags=["commands of the agent"])
 
 CommandId = Annotated[UUID, Path(description="command_id, as it was handed out")]
-UNSIGNED, SIGNED = 2**32, 2**31
-
-
-def as_signed(code: int) -> int:
-    """Return an exit code as PostgreSQL's integer holds it: Windows has unsigned ones (0xC0000005)."""
-    return code - UNSIGNED if code >= SIGNED else code
-
-
-class LeasedCommand(BaseModel):
-    """A command that is now this agent's to run."""
-
-    command_id: UUID
-    command_type: str
-    params: dict[str, Any]
-    timeout_seconds: int
-
-
-class LeasedCommands(BaseModel):
-    """What to run, oldest first, and what to stop."""
-
-    commands: list[LeasedCommand]
-    cancel_commands: list[UUID] = Field(description="commands fetched before that should be stopped")
-
-
-class Progress(BaseModel):
-    """How far a command is."""
-
-    percent: float | None = Field(None, ge=0, le=100)
-    message: Annotated[StorableText, StringConstraints(max_length=500)] | None = None
 
 
 class MayRun(BaseModel):
     """Whether to go on."""
 
     go_on: bool = Field(description="false: stop it and send its result, it is to be cancelled")
-
-
-class CommandResult(BaseModel):
-    """How a command ended. Of long outputs the first 16 KiB and the last 48 KiB are kept, and the cut is noted."""
-
-    status: Literal["completed", "failed", "timeout", "cancelled"]
-    exit_code: Annotated[int, Field(ge=-SIGNED, lt=UNSIGNED), AfterValidator(as_signed)] | None = None
-    stdout: str | None = None
-    stderr: str | None = None
-    error_message: Annotated[StorableText, StringConstraints(max_length=2000)] | None = None
-    started_at: Time | None = Field(None, description="by the device's clock")
-    completed_at: Time | None = Field(None, description="by the device's clock")
-
-    def result(self) -> Result:
-        """Return the same for the registry."""
-        return Result(**self.model_dump(include=set(CommandResult.model_fields)))
 
 
 class Recorded(BaseModel):

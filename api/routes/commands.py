@@ -8,7 +8,18 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agents.commands import (
+from api.auth import CurrentEmployee, CurrentPerson
+from api.errors import conflicts
+from api.fields.choices import choices_of
+from api.fields.cursors import page_of, read_cursor
+from api.fields.json_values import JsonObject
+from api.fields.text import StorableText, Word
+from api.fields.times import parse_time
+from api.schemas.agents import AgentId
+from api.services import Services, services_of
+from auth.tokens import Person
+from commands.errors import CommandEndedError, NotAwaitingApprovalError
+from commands.orders import (
     ApprovalRule,
     Changed,
     CommandFilter,
@@ -22,19 +33,9 @@ from agents.commands import (
     read_command,
     read_commands,
 )
-from agents.devices import visible_devices
-from agents.errors import AgentInactiveError, CommandEndedError, NotAwaitingApprovalError
-from agents.event_log import check_known
-from agents.tokens import Person
-from api.auth import CurrentEmployee, CurrentPerson
-from api.choices import choices_of
-from api.cursors import page_of, read_cursor
-from api.errors import conflicts
-from api.json_values import JsonObject
-from api.routes.agents import AgentId
-from api.services import Services, services_of
-from api.text import StorableText, Word
-from api.times import parse_time
+from devices.devices import visible_devices
+from devices.errors import AgentInactiveError
+from devices.event_log import check_known
 
 router = APIRouter(prefix="/api/agents", tags=["commands"])
 

@@ -7,15 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from agents.eol import NewRule, change_rule, create_rule, delete_rule, list_rules
-from agents.errors import EolRuleExistsError
 from api.auth import CurrentEmployee
-from api.cursors import Cursor, Limit, page_of, read_cursor
 from api.errors import conflicts
-from api.inventory_models import Search, SoftwareName, Text255, VersionPrefix
-from api.patches import Patch
+from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.patches import Patch
+from api.fields.text import storable
+from api.schemas.inventory import Search, SoftwareName, Text255, VersionPrefix
 from api.services import services_of
-from api.text import storable
+from inventory.eol import NewRule, change_rule, create_rule, delete_rule, list_rules
+from inventory.errors import EolRuleExistsError
 
 router = APIRouter(prefix="/api/agents/software-eol", tags=["end of life"])
 

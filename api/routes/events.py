@@ -1,46 +1,19 @@
 """/api/agents/{id}/events: what happened on a device and to it; agents tell, people read."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from agents.event_log import add_event, read_events
 from api.auth import CurrentAgent, CurrentPerson
-from api.json_values import JsonObject
-from api.routes.agents import AgentId
+from api.fields.text import StorableText
+from api.schemas.agents import AgentId
+from api.schemas.events import AgentEvent, DeviceEvent, EventList
 from api.services import services_of
-from api.text import StorableText, Word
-from api.times import Time
+from devices.event_log import add_event, read_events
 
 router = APIRouter(prefix="/api/agents", tags=["events"])
-
-
-class DeviceEvent(BaseModel):
-    """Something that happened: told by the agent (`service_crashed`), or noticed here (`status_changed`)."""
-
-    id: int
-    event_type: str = Field(examples=["status_changed"])
-    occurred_at: datetime = Field(description="by the device's clock, where the agent told it")
-    received_at: datetime
-    data: dict[str, Any] = Field(description="of status_changed: from, to, why")
-
-
-class EventList(BaseModel):
-    """A page of events, newest first."""
-
-    events: list[DeviceEvent]
-    next_before: int | None = Field(description="pass as `before` for the next page; null on the last")
-
-
-class AgentEvent(BaseModel):
-    """Something that happened on a device."""
-
-    event_type: Word = Field(examples=["service_crashed"])
-    timestamp: Time = Field(description="by the device's clock")
-    data: JsonObject = Field(default_factory=dict, description="at most 64 KiB as JSON")
 
 
 class Kept(BaseModel):

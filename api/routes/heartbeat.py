@@ -7,14 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from agents.credentials import rotate_token
-from agents.devices import Beat, heartbeat
-from agents.errors import SupersededTokenError
 from api.auth import CurrentAgent, SignedAgent
 from api.errors import conflicts
+from api.fields.text import StorableText
 from api.routes.registration import AgentConfig, config_of
 from api.services import services_of
-from api.text import StorableText
+from devices.credentials import rotate_token
+from devices.devices import Beat, heartbeat
+from devices.errors import SupersededTokenError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.auth import CurrentPerson
-from api.routes.agents import AgentId
+from api.schemas.agents import AgentId
 from api.services import services_of
-from db.errors import RtsError
-from db.metrics import BY_NAME, METRICS, Kind, Metric
+from core.errors import RtsError
+from core.metrics import BY_NAME, METRICS, Kind, Metric
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, parse_interval
 from rollups.history import Asked, History, find_metrics, read_history

@@ -6,21 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from agents.inventory import (
-    Removal,
-    Software,
-    SoftwareFilter,
-    SoftwareList,
-    Span,
-    find_software,
-    read_changes,
-    read_device,
-    read_software,
-    take_list,
-)
 from api.auth import CurrentAgent, CurrentPerson
-from api.cursors import Cursor, Limit, page_of, read_cursor
-from api.inventory_models import (
+from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.times import Time, in_utc
+from api.schemas.agents import AgentId, Business
+from api.schemas.inventory import (
     ChangePage,
     FoundPage,
     FoundSoftware,
@@ -34,10 +24,20 @@ from api.inventory_models import (
     SoftwarePage,
     VersionPrefix,
 )
-from api.routes.agents import AgentId, Business
 from api.services import services_of
-from api.times import Time, in_utc
-from db.errors import RtsError
+from core.errors import RtsError
+from inventory.software import (
+    Removal,
+    Software,
+    SoftwareFilter,
+    SoftwareList,
+    Span,
+    find_software,
+    read_changes,
+    read_device,
+    read_software,
+    take_list,
+)
 
 router = APIRouter(prefix="/api/agents", tags=["inventory"])
 

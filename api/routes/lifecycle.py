@@ -8,11 +8,17 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from agents.audit import read_audit
-from agents.credentials import request_rotation, revoke_token
-from agents.errors import DecommissionedError, NoAgentTokenError
-from agents.event_log import check_known
-from agents.lifecycle import (
+from api.auth import CurrentEmployee
+from api.errors import conflicts
+from api.fields.text import Name, storable
+from api.routes.agents import detail_of
+from api.schemas.agents import AgentDetail, AgentId
+from api.services import services_of
+from devices.audit import read_audit
+from devices.credentials import request_rotation, revoke_token
+from devices.errors import DecommissionedError, NoAgentTokenError
+from devices.event_log import check_known
+from devices.lifecycle import (
     DeviceChange,
     activate,
     change_device,
@@ -22,11 +28,6 @@ from agents.lifecycle import (
     dismiss_clone,
     restore,
 )
-from api.auth import CurrentEmployee
-from api.errors import conflicts
-from api.routes.agents import AgentDetail, AgentId, detail_of
-from api.services import services_of
-from api.text import Name, storable
 
 router = APIRouter(prefix="/api/agents", tags=["lifecycle"])
 

@@ -8,16 +8,16 @@ import asyncpg
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents.tokens import Person
-from alerts.maintenance import Window, create_window, delete_window, list_windows, read_window, replace_window
-from alerts.muting import is_running
-from alerts.places import Place
+from alerts.manage.scope import Place
+from alerts.manage.windows import Window, create_window, delete_window, list_windows, read_window, replace_window
+from alerts.silences.schedule import is_running
 from api.auth import CurrentEmployee, CurrentPerson
-from api.cursors import Cursor, Limit, page_of, read_cursor
-from api.local_times import Clock, TimeZone, Weekdays
+from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.local_times import Clock, TimeZone, Weekdays
+from api.fields.text import Name
+from api.fields.times import Time
 from api.services import services_of
-from api.text import Name
-from api.times import Time
+from auth.tokens import Person
 
 router = APIRouter(prefix="/api/agents/maintenance-windows", tags=["maintenance"])
 

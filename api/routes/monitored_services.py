@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from agents.service_settings import change_service, read_services
 from api.auth import CurrentEmployee, CurrentPerson
-from api.inventory_models import Text255
-from api.patches import Patch
-from api.routes.agents import AgentId, MonitoredService
+from api.fields.patches import Patch
+from api.schemas.agents import AgentId, MonitoredService
+from api.schemas.inventory import Text255
 from api.services import services_of
+from inventory.services import change_service, read_services
 
 router = APIRouter(prefix="/api/agents", tags=["services"])
 

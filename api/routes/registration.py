@@ -16,12 +16,12 @@ from pydantic import (
     model_validator,
 )
 
-from agents.registration import SystemInfo, TokenRequest, create_registration_token, register
 from api.auth import CurrentEmployee, source_of
+from api.fields.text import Name, StorableText
 from api.services import services_of
-from api.text import Name, StorableText
+from core.settings import Settings
 from db.pools import database_errors
-from db.settings import Settings
+from devices.registration import SystemInfo, TokenRequest, create_registration_token, register
 
 router = APIRouter(prefix="/api/agents", tags=["registration"])
 

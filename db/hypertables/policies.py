@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, text
 
-from db.errors import RtsError
+from core.errors import RtsError
 from db.sql import load_queries
 
 QUERIES = load_queries(Path(__file__).with_name("policies.sql"))

@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 from rich.console import Console
 
-from alerts.evaluate import evaluate
-from db.clock import utc_now
+from alerts.state.evaluate import evaluate
+from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from loadtest.bench.report import show

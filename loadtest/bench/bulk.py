@@ -19,12 +19,12 @@ from typing import Any
 import asyncpg
 from rich.console import Console
 
-from db.clock import utc_now
+from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from loadtest.bench.clean import empty, pause_policies
 from loadtest.bench.copying import copy_file, find_psql, write_file
-from loadtest.bench.parcels import Agent, add_agents, make_bodies, packed, upload
+from loadtest.bench.payloads import Agent, add_agents, make_bodies, packed, upload
 from loadtest.bench.report import show
 from loadtest.bench.senders import send
 from loadtest.bench.serving import Server, serving

@@ -16,11 +16,11 @@ from uuid import UUID
 import asyncpg
 from rich.console import Console
 
-from db.clock import utc_now
+from core.clock import utc_now
+from core.metrics import METRICS
 from db.hypertables.policies import DAY
-from db.metrics import METRICS
 from db.pools import SERVER_SETTINGS
-from loadtest.bench.past import QUERIES, write_past
+from loadtest.bench.backfill import QUERIES, write_past
 from loadtest.bench.report import show
 from loadtest.bench.serving import Server, get, serving
 from loadtest.bench.spread import ratios, spread_ms

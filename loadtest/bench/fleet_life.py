@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from agents.tokens import token_hash
+from auth.tokens import token_hash
+from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from ingest.upload_work import Upload
-from loadtest.bench.parcels import Agent
+from loadtest.bench.payloads import Agent
 
 
 class Device:

@@ -16,17 +16,17 @@ import asyncpg
 import psutil
 from rich.console import Console
 
-from agents.keys import KeyFile
-from agents.tokens import Tokens
 from api.services import connect_writer
-from db.clock import utc_now
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.clock import utc_now
 from db.hypertables.policies import DAY, LEVELS
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from ingest.writer import Writer
 from loadtest.bench.clean import empty, pause_policies
 from loadtest.bench.fleet_life import make_uploads
-from loadtest.bench.parcels import Agent, add_agents
+from loadtest.bench.payloads import Agent, add_agents
 from loadtest.bench.report import show
 from loadtest.cpu import cpu_seconds, database_process
 from loadtest.databases import Database

@@ -18,10 +18,10 @@ import asyncpg
 import psutil
 from rich.console import Console
 
-from db.clock import utc_now
+from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from loadtest.bench.clean import empty, pause_policies
-from loadtest.bench.parcels import Agent, add_agents, make_bodies, upload
+from loadtest.bench.payloads import Agent, add_agents, make_bodies, upload
 from loadtest.bench.report import show
 from loadtest.bench.senders import RefusedError, exchange
 from loadtest.bench.serving import Server, serving

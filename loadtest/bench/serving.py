@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
-from agents.keys import KeyFile
-from agents.tokens import Tokens
-from db.clock import utc_now
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.clock import utc_now
 from loadtest.databases import Database
-from loadtest.site import running
+from loadtest.environment import running
 
 # A benchmark plays a fleet from one place, as fast as it can.
 NO_LIMITS = {

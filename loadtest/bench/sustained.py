@@ -19,10 +19,10 @@ import asyncpg
 import psutil
 from rich.console import Console
 
-from db.clock import utc_now
+from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
-from loadtest.bench.parcels import add_agents
+from loadtest.bench.payloads import add_agents
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
 from loadtest.bench.uploaders import Client, cpu_of, shares, watched

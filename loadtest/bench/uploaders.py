@@ -11,9 +11,9 @@ import asyncpg
 import msgspec
 import psutil
 
-from db.clock import utc_now
-from loadtest.bench.hammer import Orders
-from loadtest.bench.parcels import Agent
+from core.clock import utc_now
+from loadtest.bench.load_client import Orders
+from loadtest.bench.payloads import Agent
 from loadtest.bench.serving import Server
 from loadtest.cpu import cpu_seconds, database_process
 from loadtest.databases import Database
@@ -39,7 +39,7 @@ class Client:
         path = self._directory / "orders.json"
         path.touch(mode=0o600)  # it holds tokens
         path.write_bytes(msgspec.json.encode(orders))
-        subprocess.run([sys.executable, "-m", "loadtest.bench.hammer", str(path)], check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-m", "loadtest.bench.load_client", str(path)], check=True)  # noqa: S603
         found: dict[str, Any] = json.loads(outcome.read_text())
         self._rounds += found["answers"] // len(self._agents) + 2
         return found

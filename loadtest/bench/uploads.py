@@ -22,12 +22,12 @@ import psutil
 from rich.console import Console
 
 from db.pools import SERVER_SETTINGS
-from loadtest.bench.parcels import add_agents
+from loadtest.bench.payloads import add_agents
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
 from loadtest.bench.uploaders import Client, Watched, cpu_of, shares, watched
 from loadtest.databases import Database
-from loadtest.site import free_port
+from loadtest.environment import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Bare:
 def bare_server(workers: int) -> Iterator[Bare]:
     """Yield a bare server that accepts connections."""
     port = free_port()
-    command = [sys.executable, "-m", "loadtest.bench.bare", str(port), str(workers)]
+    command = [sys.executable, "-m", "loadtest.bench.http_baseline", str(port), str(workers)]
     process = subprocess.Popen(command)  # noqa: S603
     try:
         wait_for(port)

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from alerts.evaluate import evaluate
-from alerts.tickets import Outcome, work_tickets
-from db.clock import utc_now
+from alerts.state.evaluate import evaluate
+from alerts.tickets.worker import Outcome, work_tickets
+from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from tests.alerts.scenarios import MINUTE, simple
 from tests.devices import Device, sample

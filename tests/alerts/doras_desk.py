@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from agents.tokens import Tokens
+from auth.tokens import Tokens
 from tests.alerts.desk import Desk, open_desk
 from tests.conftest import MakeDevice
 from tests.devices import Device

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from alerts.conditions import parse_condition
-from alerts.leaves import Reach, Rule
-from alerts.replay import Transition, replay
-from alerts.series import parse_series
-from db.clock import utc_now
+from alerts.replay.replayer import Transition, replay
+from alerts.replay.series import parse_series
+from alerts.rules.conditions import parse_condition
+from alerts.rules.terms import Reach, Rule
+from core.clock import utc_now
 
 MINUTE = timedelta(minutes=1)
 INSERT_SAMPLES = """

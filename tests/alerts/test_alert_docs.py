@@ -8,11 +8,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from alerts.conditions import Condition, leaves_of, parse_condition
-from alerts.leaves import Reach, Rule
-from alerts.rule_tests import load_tests, run_test
-from alerts.thresholds import FIELDS
-from db.clock import utc_now
+from alerts.replay.rule_tests import load_tests, run_test
+from alerts.replay.thresholds import FIELDS
+from alerts.rules.conditions import Condition, leaves_of, parse_condition
+from alerts.rules.terms import Reach, Rule
+from core.clock import utc_now
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
 CONDITIONS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]

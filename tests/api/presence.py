@@ -5,8 +5,8 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from agents.presence import Patience, sweep
-from db.clock import utc_now
+from core.clock import utc_now
+from devices.presence import Patience, sweep
 from tests.calls import told
 from tests.conftest import MakeDevice
 from tests.devices import Device

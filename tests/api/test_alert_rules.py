@@ -7,9 +7,9 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
-from api.cursors import make_cursor
-from db.clock import utc_now
+from api.fields.cursors import make_cursor
+from auth.tokens import Tokens
+from core.clock import utc_now
 from tests.calls import answer_of, error_of
 from tests.conftest import MakeDevice
 from tests.devices import Device

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import asyncpg
 
-from agents.tokens import Tokens
-from alerts.defaults import DEFAULTS
-from alerts.evaluate import evaluate
-from db.clock import utc_now
+from alerts.rules.defaults import DEFAULTS
+from alerts.state.evaluate import evaluate
+from auth.tokens import Tokens
+from core.clock import utc_now
 from tests.calls import error_of
 from tests.conftest import MakeDevice
 from tests.devices import Device

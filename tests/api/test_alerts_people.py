@@ -6,7 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
+from auth.tokens import Tokens
 from tests.api.open_alerts import open_alerts
 from tests.calls import answer_of, error_of, events
 from tests.conftest import MakeDevice

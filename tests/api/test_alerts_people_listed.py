@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.cursors import make_cursor
+from api.fields.cursors import make_cursor
 from tests.api.open_alerts import open_alerts
 from tests.calls import answer_of, error_of, removed, seen
 from tests.conftest import MakeDevice

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.callers import Caller, Town
 from tests.canary import Canary, make_canary
 from tests.people import Tenant

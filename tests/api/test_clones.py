@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.calls import MINUTE, deeds, events, listed, removed, seen
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from agents.command_delivery import KEPT_HEAD, KEPT_TAIL
+from commands.delivery import KEPT_HEAD, KEPT_TAIL
 from tests.commands import act, fetched, later, order, state, tell, trail
 from tests.devices import Device
 from tests.people import Employee

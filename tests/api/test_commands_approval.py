@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
+from auth.tokens import Tokens
 from tests.calls import error_of
 from tests.commands import act, fetched, nobody, order, settle, tell, trail
 from tests.conftest import MakeDevice

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 
-from agents.command_delivery import GRACE, MOST_DELIVERIES, lease_commands
+from commands.delivery import GRACE, MOST_DELIVERIES, lease_commands
 from tests.calls import error_of
 from tests.commands import act, fetched, later, order, settle, state, tell, trail
 from tests.devices import Device

@@ -7,8 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
-from api.cursors import make_cursor
+from api.fields.cursors import make_cursor
+from auth.tokens import Tokens
 from tests.calls import error_of
 from tests.commands import fetched, order, state, tell
 from tests.conftest import MakeDevice

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.corked import MOST_HELD
+from api.server.corked import MOST_HELD
 from tests.serving import serving
 
 BODY = b"x" * 10

@@ -8,11 +8,11 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.audit import WORKER
-from agents.event_log import prune_events
-from agents.presence import QUERIES, lapse_enrolments
-from agents.tokens import token_hash
-from db.clock import utc_now
+from auth.tokens import token_hash
+from core.clock import utc_now
+from devices.audit import WORKER
+from devices.event_log import prune_events
+from devices.presence import QUERIES, lapse_enrolments
 from tests.calls import answer_of, changed, deeds, error_of, listed, path_of, removed, seen, told, trail
 from tests.devices import Device, sample
 from tests.people import Employee, Tenant

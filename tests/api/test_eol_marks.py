@@ -9,10 +9,10 @@ import asyncpg
 import httpx
 import pytest
 
-from agents import eol
-from agents.eol import apply_rules, reach_ends
-from db.clock import utc_now
+from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
+from inventory import eol
+from inventory.eol import apply_rules, reach_ends
 from tests.api.eol_rules import FUTURE, PAST, Mark, Rules, marks, new_name, stored
 from tests.conftest import MakeDevice
 from tests.devices import Device

@@ -8,9 +8,9 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
-from api.cursors import make_cursor
-from db.clock import utc_now
+from api.fields.cursors import make_cursor
+from auth.tokens import Tokens
+from core.clock import utc_now
 from tests.api.eol_rules import FUTURE, PAST, RULES, Rules, new_name
 from tests.calls import error_of
 from tests.devices import Device

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from api.errors import answer, as_known, install_error_answers
-from db.errors import RtsError
+from core.errors import RtsError
 from db.pools import DatabaseAwayError
 from tests.people import Employee, Tenant
 

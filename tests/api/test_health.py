@@ -7,11 +7,11 @@ import asyncpg
 import httpx
 import pytest
 
-from api import readiness
 from api.app import Application
+from api.server import readiness
 from api.services import Services
+from core.settings import Settings
 from db.migrations.run import head
-from db.settings import Settings
 from tests.databases import REAL_SERVER
 from tests.whole.proxy import DatabaseProxy
 

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.calls import MINUTE, beat, error_of, seen, told
 from tests.conftest import MakeDevice
 from tests.devices import Device

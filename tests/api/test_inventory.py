@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.calls import error_of
 from tests.conftest import MakeDevice
 from tests.devices import Device

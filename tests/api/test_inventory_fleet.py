@@ -7,8 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.inventory import QUERIES
-from db.clock import utc_now
+from core.clock import utc_now
+from inventory.software import QUERIES
 from tests.calls import error_of
 from tests.conftest import MakeDevice
 from tests.devices import Device

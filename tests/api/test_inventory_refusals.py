@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from api.cursors import make_cursor
+from api.fields.cursors import make_cursor
 from tests.calls import error_of
 from tests.conftest import MakeDevice
 from tests.devices import Device

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.api.lifecycle_calls import each_call
 from tests.calls import changed, error_of, events, path_of, removed, time_of, told, trail
 from tests.conftest import MakeDevice

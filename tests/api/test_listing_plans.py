@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from agents.devices import QUERIES, DeviceFilter
+from devices.devices import QUERIES, DeviceFilter
 
 DEVICES = 100_000
 PAGE = 51

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.calls import answer_of, error_of
 from tests.conftest import MakeDevice
 from tests.devices import Device

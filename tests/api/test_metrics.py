@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import Application
-from db.settings import Settings
+from core.settings import Settings
 from tests.callers import Town
 from tests.devices import Device, sample
 from tests.whole.processes import METRICS_TOKEN

@@ -9,8 +9,8 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
-from db.clock import utc_now
+from auth.tokens import Tokens
+from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.people import LIFETIME, Employee, Tenant

@@ -9,11 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from agents import errors
+import commands.errors
+import devices.errors
+import inventory.errors
 from api import routes
 from api.openapi import EXAMPLE, UPLOAD
-from db.clock import utc_now
-from db.errors import RtsError
+from core.clock import utc_now
+from core.errors import RtsError
 from ingest.decode import decode_upload
 from tests.devices import Device
 
@@ -89,7 +91,9 @@ def test_a_change_that_changes_nothing_doesnt_fit_the_document(document: dict[st
 
 def test_every_conflict_stands_with_its_code_where_it_can_happen(document: dict[str, Any]) -> None:
     conflicts = {
-        error.code for error in vars(errors).values()
+        error.code
+        for module in (commands.errors, devices.errors, inventory.errors)
+        for error in vars(module).values()
         if isinstance(error, type) and issubclass(error, RtsError) and error.status == 409
     }  # fmt: skip
     calls = [call for methods in document["paths"].values() for call in methods.values()]

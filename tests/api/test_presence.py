@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.api.presence import look, pass_time, row_of, witness
 from tests.calls import changed, course, events, removed, seen, told
 from tests.conftest import MakeDevice

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from agents.presence import MANY_DEVICES, QUERIES, note_outage, sweep
-from db.clock import utc_now
+from core.clock import utc_now
+from devices.presence import MANY_DEVICES, QUERIES, note_outage, sweep
 from tests.api.presence import INTERVAL, PATIENCE, look, pass_time, row_of, witness
 from tests.calls import course, told
 from tests.conftest import MakeDevice

@@ -12,12 +12,12 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens
 from api.app import Application
 from api.services import make_limits
-from db.clock import utc_now
-from db.errors import RateLimitedError
-from db.settings import Settings
+from auth.tokens import Tokens
+from core.clock import utc_now
+from core.errors import RateLimitedError
+from core.settings import Settings
 from tests.calls import beat, path_of
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample

@@ -9,9 +9,9 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import Tokens, token_hash
-from db.clock import utc_now
-from db.settings import Settings
+from auth.tokens import Tokens, token_hash
+from core.clock import utc_now
+from core.settings import Settings
 from tests.people import LIFETIME, Employee, Tenant, make_tenant
 
 TOKENS = "/api/agents/registration-tokens"

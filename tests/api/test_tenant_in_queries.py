@@ -8,7 +8,7 @@ import pytest
 from db.sql import load_queries
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("agents", "alerts", "api", "health", "ingest", "rollups", "worker")
+FOLDERS = ("alerts", "api", "commands", "devices", "health", "ingest", "inventory", "rollups", "worker")
 TABLES = re.compile(r"\bagent_(?!software_rule\b|software_version_fits\b)\w+")
 TENANT = re.compile(r"\$(\d+) tenant\b")
 
@@ -21,45 +21,49 @@ COMMAND_LINE = "the command line's, on a device that it makes and takes back"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
 WITHOUT_TENANT: dict[str, dict[str, str]] = {
-    "agents/audit.sql": {"read_audit": EMPLOYEE},
-    "agents/command_delivery.sql": {
+    "devices/audit.sql": {"read_audit": EMPLOYEE},
+    "commands/delivery.sql": {
         "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,
         "finish_command": AGENT, "settle_due_commands": WORKER,
     },
-    "agents/credentials.sql": {"request_rotation": EMPLOYEE, "rotate_token": AGENT, "revoke_token": EMPLOYEE},
-    "agents/eol.sql": {
+    "devices/credentials.sql": {"request_rotation": EMPLOYEE, "rotate_token": AGENT, "revoke_token": EMPLOYEE},
+    "inventory/eol.sql": {
         "list_rules": EMPLOYEE, "create_rule": EMPLOYEE, "change_rule": EMPLOYEE, "delete_rule": EMPLOYEE,
         "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER,
     },
-    "agents/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
-    "agents/inventory.sql": {"newest_list": AGENT, "merge_list": AGENT},
-    "agents/lifecycle.sql": {
+    "devices/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
+    "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},
+    "devices/lifecycle.sql": {
         "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,
         "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE,
     },
-    "agents/presence.sql": {"note_outage": WORKER, "sweep": WORKER, "lapse_enrolments": WORKER},
-    "agents/queries.sql": {
+    "devices/presence.sql": {"note_outage": WORKER, "sweep": WORKER, "lapse_enrolments": WORKER},
+    "devices/queries.sql": {
         "create_registration_token": EMPLOYEE, "device_of_token": TOKEN, "register_device": TOKEN,
         "check_agent": AGENT, "heartbeat": AGENT,
     },
-    "agents/service_settings.sql": {"change_service": EMPLOYEE},
-    "alerts/alert_log.sql": {
+    "inventory/services.sql": {"change_service": EMPLOYEE},
+    "alerts/manage/alerts.sql": {
         "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,
     },
-    "alerts/backtest.sql": {"*": EMPLOYEE},
-    "alerts/baselines.sql": {"*": WORKER},
-    "alerts/found_late.sql": {"*": WORKER},
-    "alerts/growth.sql": {"*": WORKER},
-    "alerts/left_out.sql": {"*": WORKER},
-    "alerts/maintenance.sql": {"create_window": EMPLOYEE, "replace_window": EMPLOYEE, "delete_window": EMPLOYEE},
-    "alerts/notifications.sql": {"*": WORKER},
-    "alerts/past_mutes.sql": {"*": EMPLOYEE},
-    "alerts/places.sql": {"*": EMPLOYEE},
-    "alerts/rule_book.sql": {"*": EMPLOYEE},
-    "alerts/rule_tests.sql": {"*": COMMAND_LINE},
-    "alerts/ticket_outbox.sql": {"*": WORKER},
-    "alerts/tickets.sql": {"*": WORKER},
-    "alerts/queries.sql": {"*": WORKER},
+    "alerts/replay/backtest.sql": {"*": EMPLOYEE},
+    "alerts/query/baselines.sql": {"*": WORKER},
+    "alerts/replay/late_data.sql": {"*": WORKER},
+    "alerts/query/forecasts.sql": {"*": WORKER},
+    "alerts/state/broken_rules.sql": {"*": WORKER},
+    "alerts/manage/windows.sql": {"create_window": EMPLOYEE, "replace_window": EMPLOYEE, "delete_window": EMPLOYEE},
+    "alerts/notify/queue.sql": {"*": WORKER},
+    "alerts/silences/past.sql": {"*": EMPLOYEE},
+    "alerts/manage/scope.sql": {"*": EMPLOYEE},
+    "alerts/manage/rules.sql": {"*": EMPLOYEE},
+    "alerts/replay/rule_tests.sql": {"*": COMMAND_LINE},
+    "alerts/tickets/incidents.sql": {"*": WORKER},
+    "alerts/tickets/worker.sql": {"*": WORKER},
+    "alerts/query/runner.sql": {"*": WORKER},
+    "alerts/rules/loader.sql": {"*": WORKER},
+    "alerts/silences/schedule.sql": {"*": WORKER},
+    "alerts/state/apply.sql": {"*": WORKER},
+    "alerts/state/evaluate.sql": {"*": WORKER},
     "api/live/queries.sql": {
         "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
     },

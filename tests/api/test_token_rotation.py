@@ -8,13 +8,13 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.tokens import token_hash
 from api.app import Application
-from db.clock import utc_now
-from db.errors import RevokedTokenError
-from db.settings import Settings
+from auth.tokens import token_hash
+from core.clock import utc_now
+from core.errors import RevokedTokenError
+from core.settings import Settings
+from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from ingest.upload_work import Upload
 from ingest.writer import Writer
 from tests.calls import answer_of, beat, change, changed, deeds, error_of, path_of, removed, seen, told, trail
 from tests.conftest import MakeDevice

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from db.clock import utc_now
+from core.clock import utc_now
 from db.hypertables.policies import (
     DAY,
     HOUR,

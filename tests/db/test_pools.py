@@ -6,7 +6,7 @@ import time
 import asyncpg
 import pytest
 
-from db.errors import AgentNotFoundError, RtsError
+from core.errors import AgentNotFoundError, RtsError
 from db.pools import AWAY, DatabaseAwayError, database_errors, open_pool
 
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
+from core.metrics import METRICS, Kind
 from db.hypertables.policies import LEVELS, Level, UnsafePolicyError, apply_policies, with_keep
-from db.metrics import METRICS, Kind
 from db.migrations.run import sqlalchemy_url
 from db.sql import load_queries
 from ingest.copy_rows import COLUMNS

@@ -9,8 +9,12 @@ from db.sql import load_beside, load_queries
 
 REPOSITORY = Path(__file__).parents[2]
 # What asyncpg runs; policies.sql and the schema go through SQLAlchemy, and a migration runs each of them.
-FOLDERS = ("agents", "alerts", "api/live", "db", "demo", "health", "ingest", "rollups", "worker")
-FILES = sorted(file for folder in FOLDERS for file in (REPOSITORY / folder).glob("*.sql"))
+FOLDERS = ("alerts", "api", "commands", "demo", "devices", "health", "ingest", "inventory", "rollups", "worker")
+FILES = sorted(
+    file
+    for files in ((REPOSITORY / "db").glob("*.sql"), *((REPOSITORY / folder).rglob("*.sql") for folder in FOLDERS))
+    for file in files
+)
 STATEMENTS = {
     f"{file.relative_to(REPOSITORY)}:{name}": statement
     for file in FILES

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, kinds, message, query, row_values
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -10,7 +10,7 @@ import asyncpg
 import psutil
 import pytest
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, query, row_values
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

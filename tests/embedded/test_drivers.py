@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

@@ -7,7 +7,7 @@ import time
 import asyncpg
 import pytest
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, kinds, message, query, row_values, startup
 
 MIB = 1024 * 1024

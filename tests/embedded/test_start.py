@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from db.embedded import server as module
-from db.embedded.errors import (
+from embedded import server as module
+from embedded.errors import (
     DataDirectoryInUseError,
     EmbeddedPackagesMissingError,
     EmbeddedStartFailedError,
     NodeMissingError,
     NodeTooOldError,
 )
-from db.embedded.server import PROGRAM_DIR, EmbeddedServer
+from embedded.server import PROGRAM_DIR, EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, message, row_values, startup
 
 
@@ -106,7 +106,7 @@ def test_the_server_listens_on_the_loopback_address_only(server: EmbeddedServer)
 
 def test_the_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
-        "import pathlib, sys, time; from db.embedded.server import EmbeddedServer\n"
+        "import pathlib, sys, time; from embedded.server import EmbeddedServer\n"
         "s = EmbeddedServer(pathlib.Path(sys.argv[1])); s.start(); print(s.pid, flush=True); time.sleep(60)"
     )
     root = PROGRAM_DIR.parent.parent

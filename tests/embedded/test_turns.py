@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from db.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, kinds, message, query, row_values
 
 

@@ -6,7 +6,7 @@ import sys
 
 import asyncpg
 
-from db.clock import utc_now
+from core.clock import utc_now
 from health.fleet import read_fleet
 from tests.callers import Town
 from tests.devices import Device, sample

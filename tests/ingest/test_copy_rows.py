@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.metrics import METRICS
+from core.metrics import METRICS
 from ingest.copy_rows import COLUMNS, ROWS_AT_ONCE, copy_data, encode_rows
 from ingest.samples import Sample
 

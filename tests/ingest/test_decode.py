@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.careful import KNOWN
 from ingest.decode import _decode_carefully, decode_upload
+from ingest.diagnose import KNOWN
 from ingest.samples import Decoded
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from ingest.errors import IngestBusyError
 from ingest.group_commit import MAX_GROUP_SAMPLES, GroupCommit
+from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from ingest.upload_work import Upload
 
 
 def upload(samples: int = 1) -> Upload:

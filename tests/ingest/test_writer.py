@@ -6,14 +6,14 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from agents.tokens import token_hash
-from db.clock import utc_now
-from db.errors import RevokedTokenError
-from db.settings import Settings
+from auth.tokens import token_hash
+from core.clock import utc_now
+from core.errors import RevokedTokenError
+from core.settings import Settings
 from ingest.copy_rows import encode_rows
 from ingest.errors import UnstorableUploadError
+from ingest.pending import Row, Upload
 from ingest.samples import Decoded, Sample
-from ingest.upload_work import Row, Upload
 from ingest.writer import Writer
 from tests.conftest import MakeDevice
 from tests.devices import Device

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 import socketio.exceptions
 
-from agents.tokens import Tokens
 from api.live.sockets import MOST_BYTES
+from auth.tokens import Tokens
 from tests.commands import act, fetched, later, order, state, trail
 from tests.conftest import MakeDevice
 from tests.devices import Device

@@ -10,13 +10,13 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from agents.tokens import Tokens
 from api.app import Application
 from api.live import sockets
 from api.live.clients import QUEUED_MESSAGES, SLOW, Client
 from api.live.hub import MOST_SUBSCRIPTIONS
 from api.live.service import Live
-from db.clock import utc_now
+from auth.tokens import Tokens
+from core.clock import utc_now
 from tests.commands import act, fetched, later, order, tell
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample

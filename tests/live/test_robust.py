@@ -8,15 +8,15 @@ import jwt
 import pytest
 from websockets.asyncio.client import connect
 
-from agents.errors import InvalidTokenError
-from agents.keys import KeyFile
-from agents.tokens import Tokens
 from api.app import Application
 from api.live.clients import POLICY, SLOW
 from api.live.hub import MOST_SOCKETS_OF
 from api.live.service import Live
-from db.clock import utc_now
-from db.errors import RtsError
+from auth.errors import InvalidTokenError
+from auth.keys import KeyFile
+from auth.tokens import Tokens
+from core.clock import utc_now
+from core.errors import RtsError
 from tests.commands import fetched, order, state, tell
 from tests.devices import Device
 from tests.live.conftest import Open

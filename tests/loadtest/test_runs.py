@@ -11,12 +11,12 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
+from loadtest.checks.result import Result, exit_status
+from loadtest.environment import own_site
 from loadtest.plan import LoadSettings
-from loadtest.play import play
-from loadtest.result import Result, exit_status
+from loadtest.report import show
 from loadtest.run import check
-from loadtest.screen import show
-from loadtest.site import own_site
+from loadtest.runner import play
 
 SMALL = LoadSettings(scenario="retry-storm", agents=12, seconds=3, intervals=(1.5, 3), dashboards=2)
 

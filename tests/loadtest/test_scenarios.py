@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.errors import RtsError
-from ingest.body import BodyBudget, BodyReader
+from api.bodies import BodyBudget, BodyReader
+from core.errors import RtsError
 from ingest.decode import decode_upload
-from loadtest.clocks import DEVICES, SAMPLES, pack_by_clock
-from loadtest.parcels import MOST_SAMPLES, Due, Parcel
+from loadtest.fleet.clocks import DEVICES, SAMPLES, pack_by_clock
+from loadtest.fleet.malformed import hostile_parcel
+from loadtest.fleet.payloads import MOST_SAMPLES, Due, Parcel
+from loadtest.fleet.scenarios import SCENARIOS
+from loadtest.fleet.series import EPOCH, to_ms
 from loadtest.plan import LoadSettings, Member, Plan
-from loadtest.poison import hostile_parcel
-from loadtest.scenarios import SCENARIOS
-from loadtest.series import EPOCH, to_ms
 
 MIB = 1024 * 1024
 NOW = datetime(2026, 5, 3, 14, 5, tzinfo=UTC)

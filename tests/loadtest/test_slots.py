@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.slots import heartbeat_slots, interval_of, phase_of, slots
+from loadtest.fleet.slots import heartbeat_slots, interval_of, phase_of, slots
 
 intervals = st.lists(st.floats(1, 600), min_size=1, max_size=3).map(tuple)
 

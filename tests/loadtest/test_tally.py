@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.conservation import faults_of
-from loadtest.parcels import Parcel
-from loadtest.tally import Account
+from loadtest.checks.accounting import Account
+from loadtest.checks.conservation import faults_of
+from loadtest.fleet.payloads import Parcel
 
 uploads = st.lists(st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=8), max_size=8)
 

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.clock import utc_now
-from db.metrics import BY_NAME
+from core.clock import utc_now
+from core.metrics import BY_NAME
 from rollups.choose import Question, bucket_start, choose
 from rollups.history import Asked, complete_until, find_window, lead_of, plan_chart, read_watermarks
 from rollups.refresh import refresh_range

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.metrics import BY_NAME
+from core.metrics import BY_NAME
 from rollups.points import Grid, make_points
 
 START = datetime(2026, 5, 3, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.clock import utc_now
+from core.clock import utc_now
 from db.hypertables.policies import LEVELS, RAW, Level
 from rollups.choose import bucket_start
 from rollups.refresh import refresh_range

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from db.clock import utc_now
+from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
 from rollups.refresh import PolicyRunner, list_jobs

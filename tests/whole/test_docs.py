@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner
 
-from agents.tokens import Tokens
+from auth.tokens import Tokens
 from cli.main import app
-from db.clock import utc_now
-from db.settings import Settings
+from core.clock import utc_now
+from core.settings import Settings
 from tests.live.sockets import Socket
 from tests.people import Employee, Tenant, make_tenant
 from tests.whole.processes import ServerProcess, running_server
@@ -126,7 +126,7 @@ def test_every_setting_is_in_the_readme() -> None:
 
 
 def test_every_code_of_an_upload_is_in_the_documentation() -> None:
-    sources = [ROOT / name for name in ("ingest/errors.py", "ingest/careful.py", "ingest/decode.py", "db/errors.py")]
+    sources = [ROOT / name for name in ("ingest/errors.py", "ingest/diagnose.py", "ingest/decode.py", "core/errors.py")]
     pattern = re.compile(r'code: ClassVar\[str\] = "(\w+)"|SampleFaultError\("(\w+)"|Rejection\(index, "(\w+)"')
     codes = {code for source in sources for found in pattern.findall(source.read_text()) for code in found if code}
     assert len(codes) > 20

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from prometheus_client.metrics_core import Metric
 
-from api import readiness
-from api.connections import connections_per_process
 from api.errors import Reason
-from db.clock import utc_now
+from api.server import readiness
+from api.server.connections import connections_per_process
+from core.clock import utc_now
+from core.settings import Settings
 from db.hypertables.policies import LEVELS
-from db.settings import Settings
 from health.counts import ProcessCounts
 from health.exposition import all_metrics
 from health.fleet import AlertPass, Database, Facts, Fleet, Outbox

@@ -16,8 +16,8 @@ import pytest
 from agent.client import TIMEOUT_SECONDS
 from api.app import Application
 from api.services import CONNECT_TIMEOUT_SECONDS, COPY_TIMEOUT_SECONDS
-from db.clock import utc_now
-from db.settings import Settings
+from core.clock import utc_now
+from core.settings import Settings
 from loadtest.proxy import DatabaseProxy as SilentProxy
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample

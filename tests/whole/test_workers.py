@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from db.clock import utc_now
+from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.whole.processes import METRICS_TOKEN, ServerProcess, free_port, running_server

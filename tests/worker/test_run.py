@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from db.errors import RtsError
+from core.errors import RtsError
+from core.settings import Settings
 from db.pools import Connection
-from db.settings import Settings
 from worker.duties import Duty
 from worker.run import Worker, run_worker
 

@@ -1,0 +1,111 @@
+"""Alerts as people read and handle them: of a device, open ones of all, acknowledged, resolved, snoozed.
+
+An alert that an employee resolves doesn't come back while its rule still holds: the rule's state on that device stays
+firing, and only after the device has recovered can the rule fire there again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from alerts.errors import AlertEndedError, AlertNotFoundError
+from alerts.notify.queue import want_resolved
+from core.errors import UnknownEmployeeError
+from db.pools import Connection
+from db.sql import load_beside
+from db.transactions import in_transaction
+from devices.audit import Actor
+from devices.event_log import check_known
+
+QUERIES = load_beside(__file__, "alerts.sql")
+
+OPEN = ("active", "acknowledged")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFilter:
+    """Which open alerts a list holds; `after` is (rank, triggered_at, id) of the last one before this page."""
+
+    business_id: UUID | None = None
+    severities: Sequence[str] | None = None
+    after: tuple[int, datetime, UUID] | None = None
+
+
+async def read_device_alerts(
+    pool: asyncpg.Pool,
+    tenant: UUID | None,
+    device_id: UUID,
+    statuses: Sequence[str] | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Return a device's alerts, newest first; `after` is (triggered_at, id) of the last one before this page.
+
+    Raises AgentNotFoundError.
+    """
+    found = await pool.fetch(QUERIES["device_alerts"], device_id, tenant, statuses, *(after or (None, None)), limit)
+    if not found:
+        await check_known(pool, tenant, device_id, deleted_too=False)
+    return await show(pool, found, tenant)
+
+
+async def read_open_alerts(
+    pool: asyncpg.Pool, tenant: UUID | None, wanted: OpenFilter, limit: int
+) -> list[asyncpg.Record]:
+    """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
+    after = wanted.after or (None, None, None)
+    found = await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
+    return await show(pool, found, tenant)
+
+
+async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
+    """Return alerts that a list has found as people read them, in its order."""
+    return await pool.fetch(QUERIES["show_alerts"], [row["id"] for row in found], tenant)
+
+
+@in_transaction
+async def acknowledge(connection: Connection, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
+    """Note that an employee looks after an alert; who did so first stays. Raises as `handle`."""
+    return await handle(connection, "acknowledge", history_id, employee, now)
+
+
+@in_transaction
+async def resolve(
+    connection: Connection, history_id: UUID, notes: str | None, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """End an alert by hand, and have those told who were told of it; raises as `handle`."""
+    row = await handle(connection, "resolve", history_id, employee, now, notes)
+    await want_resolved(connection, [history_id], now)
+    return row
+
+
+@in_transaction
+async def snooze(
+    connection: Connection, history_id: UUID, span: timedelta, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Keep an alert quiet for a while, or (a span of nothing) no longer; raises as `handle`."""
+    return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
+
+
+async def handle(
+    connection: Connection, query: str, history_id: UUID, employee: Actor, now: datetime, *values: Any
+) -> asyncpg.Record:
+    """Run a statement on an open alert and return the alert.
+
+    Raises AlertNotFoundError, AlertEndedError or UnknownEmployeeError.
+    """
+    try:
+        was = await connection.fetchrow(QUERIES[query], history_id, now, *employee.values(), *values)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+    if was is None:
+        raise AlertNotFoundError
+    if was["status"] not in OPEN:
+        raise AlertEndedError
+    row = await connection.fetchrow(QUERIES["show_alerts"], [history_id], None)
+    assert row is not None
+    return row

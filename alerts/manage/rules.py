@@ -1,0 +1,223 @@
+"""Rules as employees keep them: made, changed, switched, deleted, listed; and why each did or didn't fire.
+
+A rule whose conditions or reach change starts anew: where it stood is forgotten and its open alerts end, in the
+transaction of the change. That waits for an evaluation that is under way, which has read the rule as it was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from alerts.errors import AlertRuleNotFoundError
+from alerts.manage.scope import Place, business_of
+from alerts.notify.queue import want_resolved
+from alerts.rules.alert_types import alert_type_of
+from alerts.rules.conditions import parse_condition
+from alerts.rules.defaults import DEFAULTS
+from core.errors import UnknownEmployeeError
+from core.text import like_literal
+from db.pools import Connection
+from db.sql import load_beside
+from db.transactions import in_transaction
+from devices.audit import Actor
+
+QUERIES = load_beside(__file__, "rules.sql")
+
+Values = dict[str, Any]  # column → value
+PLACE = ("business_id", "service_location_id", "agent_device_id")
+# What a rule is evaluated by: an alert that was opened before a change of these says nothing after it.
+STARTS_ANEW = frozenset({*PLACE, "device_type", "conditions", "is_shadow"})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFilter:
+    """Which rules a list holds; None filters nothing.
+
+    `agent_id`: those that reach this device. `search` is looked for in name and description; `after` is (name, id) of
+    the last rule before this page.
+    """
+
+    business_id: UUID | None = None
+    agent_id: UUID | None = None
+    is_active: bool | None = None
+    search: str | None = None
+    after: tuple[str, UUID] | None = None
+
+    def values(self, limit: int) -> tuple[Any, ...]:
+        """Return the parameters of the query `list_rules`."""
+        pattern = None if self.search is None else f"%{like_literal(self.search)}%"
+        return None, self.business_id, self.agent_id, self.is_active, pattern, *(self.after or (None, None)), limit
+
+
+async def list_rules(pool: asyncpg.Pool, wanted: RuleFilter, limit: int) -> list[asyncpg.Record]:
+    """Return at most `limit` rules in the order of their names."""
+    return await pool.fetch(QUERIES["list_rules"], *wanted.values(limit))
+
+
+async def read_rule(connection: Connection | asyncpg.Pool, rule_id: UUID) -> asyncpg.Record:
+    """Return a rule; raises AlertRuleNotFoundError."""
+    row = await connection.fetchrow(QUERIES["list_rules"], rule_id, None, None, None, None, None, None, 1)
+    if row is None:
+        raise AlertRuleNotFoundError
+    return row
+
+
+@in_transaction
+async def create_rule(connection: Connection, values: Values, employee: Actor, now: datetime) -> asyncpg.Record:
+    """Make a rule of column values and return it.
+
+    Raises UnknownBusinessError, UnknownLocationError, AgentNotFoundError or UnknownEmployeeError.
+    """
+    made = values | await placed(connection, values)
+    (row,) = await insert_rules(connection, [made], employee, now)
+    return row
+
+
+async def insert_rules(
+    connection: Connection, rules: Sequence[Values], employee: Actor, now: datetime
+) -> list[asyncpg.Record]:
+    """Insert rules with a trail and return them in order."""
+    rows = [rule | {"alert_type": rule.get("alert_type") or type_of(rule["conditions"])} for rule in rules]
+    try:
+        made = await connection.fetch(QUERIES["create_rules"], as_json(rows), now, *employee.values())
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+    return [await read_rule(connection, row["id"]) for row in made]
+
+
+@in_transaction
+async def change_rule(
+    connection: Connection, rule_id: UUID, changes: Values, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Change the columns that `changes` names and return the rule.
+
+    Raises as create_rule, and AlertRuleNotFoundError.
+    """
+    before = await lock_rule(connection, rule_id)
+    wanted = changes | retyped(before, changes)
+    if wanted.keys() & set(PLACE):
+        wanted |= await placed(connection, before | wanted)
+    anew = any(before[name] != value for name, value in wanted.items() if name in STARTS_ANEW)
+    note = "The rule was changed." if anew else None
+    await write_change(connection, rule_id, "alert_rule_changed", wanted, note, employee, now)
+    return await read_rule(connection, rule_id)
+
+
+@in_transaction
+async def switch_rule(
+    connection: Connection, rule_id: UUID, employee: Actor, now: datetime, *, on: bool
+) -> asyncpg.Record:
+    """Put a rule in force, or out of it, which ends its open alerts; raises AlertRuleNotFoundError."""
+    before = await lock_rule(connection, rule_id)
+    if before["is_active"] != on:
+        action, note = ("alert_rule_enabled", None) if on else ("alert_rule_disabled", "The rule was disabled.")
+        await write_change(connection, rule_id, action, {"is_active": on}, note, employee, now)
+    return await read_rule(connection, rule_id)
+
+
+@in_transaction
+async def delete_rule(connection: Connection, rule_id: UUID, employee: Actor, now: datetime) -> None:
+    """Take a rule away; its open alerts end, what it did stays to be read. Raises AlertRuleNotFoundError."""
+    await lock_rule(connection, rule_id)
+    note = "The rule was deleted."
+    await write_change(connection, rule_id, "alert_rule_deleted", {"soft_delete": True}, note, employee, now)
+
+
+@in_transaction
+async def create_defaults(
+    connection: Connection, business_id: UUID, employee: Actor, now: datetime
+) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+    """Make those default rules that a business has none of the type of; returns those made and those there were.
+
+    Raises UnknownBusinessError or UnknownEmployeeError.
+    """
+    await business_of(connection, Place(business_id, None, None))
+    await connection.execute(QUERIES["lock_business"], business_id)
+    types = [default["alert_type"] for default in DEFAULTS]
+    there = await connection.fetch(QUERIES["rules_of_types"], business_id, types)
+    known = {row["alert_type"] for row in there}
+    missing = [default | {"business_id": business_id} for default in DEFAULTS if default["alert_type"] not in known]
+    made = await insert_rules(connection, missing, employee, now) if missing else []
+    return made, [await read_rule(connection, row["id"]) for row in there]
+
+
+async def read_transitions(
+    pool: asyncpg.Pool, rule_id: UUID, device_id: UUID | None, after: tuple[datetime, int] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return a rule's changes of state, newest first; `after` is (at, id) of the last one of the page before.
+
+    Raises AlertRuleNotFoundError.
+    """
+    rows = await pool.fetch(QUERIES["read_transitions"], rule_id, device_id, *(after or (None, None)), limit)
+    if not rows:
+        await read_rule(pool, rule_id)
+    return rows
+
+
+async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
+    """Wait for the evaluation that is under way, lock a rule and return what may be changed of it.
+
+    Raises AlertRuleNotFoundError.
+    """
+    await connection.execute(QUERIES["wait_for_pass"])
+    row = await connection.fetchrow(QUERIES["lock_rule"], rule_id)
+    if row is None:
+        raise AlertRuleNotFoundError
+    return dict(row) | {"conditions": decoded(row["conditions"])}
+
+
+async def placed(connection: Connection, values: Values) -> Values:
+    """Return the business that a rule's place belongs to; raises when its parts don't belong together."""
+    return {"business_id": await business_of(connection, Place(*(values.get(name) for name in PLACE)))}
+
+
+async def write_change(
+    connection: Connection,
+    rule_id: UUID,
+    action: str,
+    changes: Values,
+    note: str | None,
+    employee: Actor,
+    now: datetime,
+) -> None:
+    """Change a rule and leave a trail; with a note it starts anew, its open alerts end, and who was told is told so."""
+    try:
+        ended = await connection.fetch(
+            QUERIES["change_rule"], rule_id, as_json(changes), note, action, now, *employee.values()
+        )
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+    await want_resolved(connection, [row["id"] for row in ended], now)
+
+
+def retyped(before: Values, changes: Values) -> Values:
+    """Return the new type when the conditions change and the type was the one that follows from them."""
+    if "conditions" not in changes or "alert_type" in changes or before["alert_type"] != type_of(before["conditions"]):
+        return {}
+    return {"alert_type": type_of(changes["conditions"])}
+
+
+def type_of(conditions: Any) -> str | None:
+    """Return the type that follows from conditions; None for what can't be read, as rows of other programs may be."""
+    try:
+        return alert_type_of(parse_condition(conditions))
+    except ValueError:
+        return None
+
+
+def decoded(text: str | None) -> Any:
+    """Return stored JSON; None for none, and for what another program wrote and can't be read, as 1e400."""
+    try:
+        return msgspec.json.decode(text or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def as_json(values: Any) -> str:
+    """Return values as the statements take them."""
+    return msgspec.json.encode(values).decode()

@@ -1,0 +1,38 @@
+"""Where something is in force: a business, and perhaps a site or a device of it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.errors import AgentNotFoundError, UnknownBusinessError, UnknownLocationError
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "scope.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reach as an employee names it; None bounds nothing."""
+
+    business_id: UUID | None
+    service_location_id: UUID | None
+    agent_device_id: UUID | None
+
+
+async def business_of(connection: Connection, place: Place) -> UUID | None:
+    """Return the business of a place: the one it names, else that of its device or site.
+
+    Raises UnknownBusinessError, UnknownLocationError or AgentNotFoundError for what isn't there or is another's.
+    """
+    row = await connection.fetchrow(
+        QUERIES["check_place"], place.business_id, place.service_location_id, place.agent_device_id
+    )
+    assert row is not None
+    if not row["business_known"]:
+        raise UnknownBusinessError
+    if not row["location_fits"]:
+        raise UnknownLocationError
+    if not row["device_fits"]:
+        raise AgentNotFoundError
+    found: UUID | None = row["business_id"]
+    return found

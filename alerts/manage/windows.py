@@ -1,0 +1,84 @@
+"""Maintenance windows as employees keep them and customers see their own business's. `muting.py` says what they do."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from alerts.errors import WindowNotFoundError
+from alerts.manage.scope import Place, business_of
+from core.errors import UnknownEmployeeError
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import Actor
+
+QUERIES = load_beside(__file__, "windows.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When nothing begins to fire at a place: from a time to a time, or weekly from a local time for a while."""
+
+    window_name: str
+    place: Place
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    weekdays: list[int] | None = None  # 1 is Monday
+    local_start: time | None = None
+    duration_minutes: int | None = None
+    time_zone: str | None = None
+
+    def values(self, business_id: UUID | None) -> tuple[Any, ...]:
+        """Return the parameters that the statements take, with the business that the place belongs to."""
+        return (
+            self.window_name, business_id, self.place.service_location_id, self.place.agent_device_id, self.starts_at,
+            self.ends_at, self.weekdays, self.local_start, self.duration_minutes, self.time_zone,
+        )  # fmt: skip
+
+
+async def list_windows(
+    pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID | None, after: tuple[str, UUID] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return at most `limit` windows in the order of their names; `after` is (name, id) of the last one before."""
+    return await pool.fetch(QUERIES["list_windows"], None, tenant, business_id, *(after or (None, None)), limit)
+
+
+async def read_window(connection: Connection | asyncpg.Pool, tenant: UUID | None, window_id: UUID) -> asyncpg.Record:
+    """Return a window; raises WindowNotFoundError."""
+    row = await connection.fetchrow(QUERIES["list_windows"], window_id, tenant, None, None, None, 1)
+    if row is None:
+        raise WindowNotFoundError
+    return row
+
+
+async def create_window(pool: asyncpg.Pool, window: Window, employee: Actor, now: datetime) -> asyncpg.Record:
+    """Make a window and return it; raises what `business_of` raises, or UnknownEmployeeError."""
+    async with pool.acquire() as connection, connection.transaction():
+        business_id = await business_of(connection, window.place)
+        try:
+            made = await connection.fetchval(
+                QUERIES["create_window"], *window.values(business_id), now, *employee.values()
+            )
+        except asyncpg.ForeignKeyViolationError as error:
+            raise UnknownEmployeeError from error
+        return await read_window(connection, None, made)
+
+
+async def replace_window(
+    pool: asyncpg.Pool, window_id: UUID, window: Window, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Replace all of a window and return it; raises what `business_of` raises, or WindowNotFoundError."""
+    async with pool.acquire() as connection, connection.transaction():
+        business_id = await business_of(connection, window.place)
+        await connection.execute(
+            QUERIES["replace_window"], *window.values(business_id), now, *employee.values(), window_id
+        )
+        return await read_window(connection, None, window_id)
+
+
+async def delete_window(pool: asyncpg.Pool, window_id: UUID, employee: Actor, now: datetime) -> None:
+    """Take a window away; raises WindowNotFoundError."""
+    if await pool.fetchval(QUERIES["delete_window"], window_id, now, *employee.values()) is None:
+        raise WindowNotFoundError

@@ -1,0 +1,30 @@
+"""What is usual for a metric of a device at an hour of the week: the worker's part of baseline conditions.
+
+Each device's is worked out anew once a day; that of a new rule or device within the hour. Live evaluation only reads.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from alerts.query.forecasts import batches, leaves_in_force
+from alerts.query.runner import as_json
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "baselines.sql")
+RENEW_AFTER, FORGET_AFTER = timedelta(days=1), timedelta(days=3)
+
+log = logging.getLogger(__name__)
+
+
+async def update_baselines(connection: Connection, now: datetime) -> None:
+    """Work out what is usual, wherever a rule in force compares with it and it is older than a day."""
+    leaves = await leaves_in_force(connection, "baseline")
+    pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {}), now, RENEW_AFTER) if leaves else []
+    for batch in batches(pairs):
+        arguments = [row["device_id"] for row in batch], [row["metric"] for row in batch], now
+        await connection.execute(QUERIES["write_baselines"], *arguments)
+        await connection.execute(QUERIES["forget_hours"], *arguments)
+    await connection.execute(QUERIES["forget_baselines"], now, FORGET_AFTER)
+    if pairs:
+        log.info("worked out what is usual for %d metrics of devices", len(pairs))

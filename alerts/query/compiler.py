@@ -1,0 +1,224 @@
+"""Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
+
+    leaves x devices in their reach (alert_pairs) ──▶ which devices are read
+    for each device: samples or rollups ⋈ instants, over the longest window ──▶ arrays, a place for each feature in use
+    leaves ⋈ the arrays of their device ──▶ compared (comparison.py) ──▶ rows where something has begun or is open
+
+Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the
+catalogue of metrics); thresholds, windows, ids and times are bound. The instants are an argument: one for live
+evaluation, thousands for a backtest. A device is read once, however many rules look at it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Interval,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    column,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from alerts.query.comparison import EVERYTHING, compared, is_open
+from alerts.query.sources import TIME, ZERO, known_count, pieces_of, stitched_pieces, windows_of
+from alerts.rules.terms import Feature
+from core.metrics import Metric
+from db.hypertables.policies import LEVELS, Level
+
+# Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
+# belong to it as well.
+RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
+
+LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUID)
+INSTANTS = bindparam("instants", type_=ARRAY(TIME))
+LOOKBACK = bindparam("lookback", type_=Interval)
+
+HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
+FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
+TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
+
+PAIR = {
+    "rule_id": UUID, "leaf": Integer, "device_id": UUID, "every": Interval, "feature": Integer, "is_up": Boolean,
+    "is_strict": Boolean, "value_threshold": DOUBLE_PRECISION, "last_threshold": DOUBLE_PRECISION,
+    "recovery": DOUBLE_PRECISION, "by_value": Boolean, "span": Interval, "name": Text,
+    "deviations": DOUBLE_PRECISION, "floor": DOUBLE_PRECISION, "now_value": DOUBLE_PRECISION,
+}  # fmt: skip
+
+# At how many instants is asked. "one, stitched": whole hours are read where a long window holds them (`can_stitch`).
+Instants = Literal["one", "one, stitched", "many"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL for asyncpg and the names of its `$1`, `$2` … in order."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    bound: dict[str, Any]  # what the features bind: windows, thresholds of shares
+
+
+def level_for(window: timedelta) -> Level:
+    """Return the level that a window is read from."""
+    raw, five, hour, _ = LEVELS
+    if window <= RAW_UP_TO:
+        return raw
+    return five if window <= FIVE_MINUTES_UP_TO else hour
+
+
+def can_stitch(level: Level, feature: Feature) -> bool:
+    """Tell whether whole hours say the same of a window as their five minutes: of a share or a change they don't."""
+    return level is LEVELS[1] and feature.part in ("min", "max", "avg")
+
+
+@lru_cache(64)
+def metric_statement(level: Level, features: tuple[Feature, ...], instants: Instants) -> Statement:
+    """Return the statement for all leaves over these features, which are read from one level.
+
+    Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
+    where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
+    """
+    pairs = materialised(wanted_pairs().cte("pairs"))
+    read = materialised(select(pairs.c.device_id, pairs.c.every).distinct().cte("read"))
+    sought = materialised(sought_times(features, read).cte("sought"))
+    known = materialised(
+        aggregated(features, sought, read_before(level, features, read, sought, instants)).cte("known")
+    )
+    compiled = compared(pairs, known).compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
+
+
+def materialised(cte: CTE) -> CTE:
+    """Have a part computed once, whatever the planner thinks of its size."""
+    return cte.prefix_with("MATERIALIZED")
+
+
+def wanted_pairs() -> Select[Any]:
+    """Select the leaves and devices that must be looked at.
+
+    A leaf that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
+    device, is well; most devices are well most of the time.
+    """
+    columns: list[ColumnElement[Any]] = [column(name, kind) for name, kind in PAIR.items()]
+    pair = func.alert_pairs(LEAVES, TENANT).table_valued(*columns).alias("pair")
+    now_beyond = func.alert_beyond(
+        pair.c.now_value, pair.c.is_up, pair.c.is_strict, pair.c.last_threshold, type_=Boolean
+    )
+    return select(pair).where(or_(EVERYTHING, now_beyond.is_not(False), is_open(pair.c)))
+
+
+def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
+    """Select each device at each instant, with the times from which on samples count: not once for each sample."""
+    at = select(func.unnest(INSTANTS, type_=TIME).label("at")).subquery("instants").c.at
+    since = [
+        (at - func.greatest(bindparam(f"window_{number}", window, type_=Interval), TOUCH * read.c.every)).label(
+            f"since_{number}"
+        )
+        for number, window in enumerate(windows_of(features))
+    ]
+    fresh = at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
+    return select(read.c.device_id, read.c.every, at, (at - LOOKBACK).label("lookback"), fresh.label("fresh"), *since)
+
+
+def read_before(
+    level: Level, features: Sequence[Feature], read: FromClause, sought: Any, instants: Instants
+) -> tuple[Any, FromClause]:
+    """Return the pieces, and devices at instants joined with those that lie before.
+
+    For one instant they are read as they are joined. For many, a device's are read once and joined with each; so the
+    pieces stand alone, with the device.
+    """
+    if instants == "many":
+        each = pieces_of(level, features, read)
+        piece: Any = select(read.c.device_id, each).select_from(read, each).cte("pieces")
+        same = piece.c.device_id == sought.c.device_id
+    else:
+        piece = stitched_pieces(features, sought) if instants == "one, stitched" else pieces_of(level, features, sought)
+        same = true()
+    return piece, sought.outerjoin(piece, and_(same, piece.c.known <= sought.c.at, piece.c.time > sought.c.lookback))
+
+
+def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, FromClause]) -> Select[Any]:
+    """Aggregate what each device has before each instant: arrays of each feature's value, count and newest sample.
+
+    An instant before which it has nothing is there as well: that is unknown.
+    """
+    piece, joined = source
+    within = {}
+    for number, window in enumerate(windows_of(features)):
+        since = piece.c.time > sought.c[f"since_{number}"]
+        within[window] = and_(since, counts_for(piece, number + 1)) if "front" in piece.c else since
+    found = [feature_of(number, feature, piece, within[feature.window]) for number, feature in enumerate(features)]
+    columns: dict[str, Sequence[ColumnElement[Any]]] = {
+        "values": [value for value, _ in found],
+        "counts": [count for _, count in found],
+        "lasts": [newest_of(feature.metric, piece, sought) for feature in features],
+    }
+    arrays = [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
+    each = sought.c.device_id, sought.c.at
+    return select(*each, *arrays).select_from(joined).group_by(*each)
+
+
+def newest_of(metric: Metric, piece: Any, sought: Any) -> ColumnElement[Any]:
+    """Return the newest value of a metric; null where it isn't fresh."""
+    known = piece.c[f"{metric.name}_count"] > ZERO
+    return func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(known, piece.c.seen > sought.c.fresh)
+
+
+def counts_for(piece: Any, front: int) -> ColumnElement[bool]:
+    """Tell whether a piece counts for a window: those at the fronts of other windows don't."""
+    return or_(*(piece.c.front == literal_column(str(number), Integer) for number in (0, front)))
+
+
+def feature_of(
+    number: int, feature: Feature, piece: Any, within: ColumnElement[bool]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return the aggregates of one feature: its value, and how many samples that is from."""
+    name = feature.metric.name
+    low, high, total, count, first, last = (
+        piece.c[f"{name}_{part}"] for part in ("min", "max", "sum", "count", "first", "last")
+    )
+    inside = and_(count > ZERO, within)
+    counted = func.sum(count).filter(inside)
+    value: ColumnElement[Any]
+    match feature.part:
+        case "min":
+            value = func.min(low).filter(inside)
+        case "max":
+            value = func.max(high).filter(inside)
+        case "avg":
+            value = func.sum(total).filter(inside) / counted
+        case "change":
+            value = func.last(last, piece.c.time).filter(inside) - func.first(first, piece.c.time).filter(inside)
+        case "last":
+            value = func.last(last, piece.c.time).filter(inside)
+        case "share":
+            value = share(number, feature, total / known_count(count), inside)
+    return value, counted
+
+
+def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the percentage of samples (of rollups: of buckets by their mean) that are beyond the threshold."""
+    assert feature.beyond
+    up, strict, threshold = feature.beyond
+    bound = bindparam(f"share_{number}", threshold, type_=DOUBLE_PRECISION)
+    beyond = func.alert_beyond(mean, true() if up else false(), true() if strict else false(), bound)
+    return HUNDRED * func.count().filter(and_(inside, beyond)) / known_count(func.count().filter(inside))

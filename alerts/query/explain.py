@@ -1,0 +1,43 @@
+"""How a rule is evaluated: its statements with what is bound to them, and the plans that the database makes of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from alerts.query.runner import Ask, Question, asks
+from alerts.rules.loader import RuleRow
+from db.pools import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One statement and its plan, a line a step."""
+
+    ask: Ask
+    plan: list[str]
+
+
+async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[Explained]:
+    """Return the statements that an evaluation of one rule at `now` would run, and how."""
+    found = await asks(connection, [row.rule], Question([now], row.rule.reach.business_id))
+    return [Explained(ask, list(lines_of(await plan_of(connection, ask)))) for ask in found]
+
+
+async def plan_of(connection: Connection, ask: Ask) -> dict[str, Any]:
+    """Return the plan of a statement, which isn't run."""
+    prepared = await connection.prepare(ask.sql)
+    (explained,) = await prepared.explain(*ask.parameters.values())
+    plan: dict[str, Any] = explained["Plan"]
+    return plan
+
+
+def lines_of(plan: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    """Yield a plan as lines, indented by depth: what is done, on what, and how many rows are expected."""
+    where = plan.get("Index Name") or plan.get("Relation Name") or plan.get("CTE Name") or plan.get("Function Name")
+    kind = " ".join(part for part in (plan.get("Custom Plan Provider", ""), plan["Node Type"]) if part)
+    name = f" on {where}" if where else ""
+    given = f" ({plan['Subplan Name']})" if "Subplan Name" in plan else ""
+    yield f"{'  ' * depth}{kind}{name}{given}: {plan['Plan Rows']} rows, cost {plan['Total Cost']:.0f}"
+    for inner in plan.get("Plans", ()):
+        yield from lines_of(inner, depth + 1)

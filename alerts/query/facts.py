@@ -1,0 +1,71 @@
+"""What is known of a rule's conditions on one device at one instant, and what follows for the whole rule.
+
+Three-valued: None is unknown (too few samples, no fresh ones). `all` and `any` follow Kleene: false and unknown is
+false, true or unknown is true; otherwise the unknown wins.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from alerts.rules.conditions import AllOf, AnyOf, Condition
+
+Verdict = bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One condition on one device at one instant.
+
+    `breached`: it holds in full. `begun`: its newest sample is beyond the threshold. `holding`: it isn't back behind
+    its recovery threshold. `value` is what was compared with `threshold`.
+    """
+
+    breached: Verdict
+    begun: Verdict
+    holding: Verdict
+    value: float | None = None
+    threshold: float | None = None
+    note: str | None = None
+
+
+UNKNOWN = Fact(None, None, None)
+FALSE = Fact(breached=False, begun=False, holding=False)
+
+
+def judge(condition: Condition, facts: Sequence[Fact]) -> Fact:
+    """Return what holds of a whole tree, given the facts of its single conditions in order."""
+    remaining = iter(facts)
+
+    def of(part: Condition) -> Fact:
+        if isinstance(part, AllOf):
+            return merge([of(inner) for inner in part.all], all_of)
+        if isinstance(part, AnyOf):
+            return merge([of(inner) for inner in part.any], any_of)
+        return next(remaining)
+
+    return of(condition)
+
+
+def merge(facts: list[Fact], combine: Callable[[Iterable[Verdict]], Verdict]) -> Fact:
+    """Combine the verdicts of several conditions; the value shown is that of the first that counts."""
+    shown = next((fact for fact in facts if fact.breached), next((fact for fact in facts if fact.begun), facts[0]))
+    return Fact(
+        combine(fact.breached for fact in facts), combine(fact.begun for fact in facts),
+        combine(fact.holding for fact in facts), shown.value, shown.threshold, shown.note,
+    )  # fmt: skip
+
+
+def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return whether all hold."""
+    known = list(verdicts)
+    if any(verdict is False for verdict in known):
+        return False
+    return None if None in known else True
+
+
+def any_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return whether any holds."""
+    known = list(verdicts)
+    if any(known):
+        return True
+    return None if None in known else False

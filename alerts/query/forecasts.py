@@ -1,0 +1,50 @@
+"""How metrics grow: the worker's part of forecast conditions, worked out from the rollups once an hour.
+
+A live evaluation only compares (`forecast_facts`); what it compares with is written here, for the devices in the reach
+of rules that look ahead and for no others.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from alerts.query.runner import as_json
+from alerts.rules.loader import read_rules
+from alerts.rules.terms import Leaf
+from db.hypertables.policies import LEVELS
+from db.pools import Connection
+from db.sql import load_beside
+from rollups.history import read_watermarks
+
+QUERIES = load_beside(__file__, "forecasts.sql")
+PAIRS_AT_ONCE = 200  # one statement each, so that others come in between
+
+log = logging.getLogger(__name__)
+
+
+async def update_forecasts(connection: Connection, now: datetime) -> None:
+    """Work out the growth of every metric that a rule in force looks ahead on."""
+    leaves = await leaves_in_force(connection, "forecast")
+    pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {})) if leaves else []
+    days_until = (await read_watermarks(connection))[LEVELS[3].relation]
+    for batch in batches(pairs):
+        devices, metrics = [row["device_id"] for row in batch], [row["metric"] for row in batch]
+        await connection.execute(QUERIES["write_forecasts"], devices, metrics, now, days_until)
+    await connection.execute(QUERIES["forget_forecasts"], now)
+    if pairs:
+        log.info("worked out the growth of %d metrics of devices", len(pairs))
+
+
+async def leaves_in_force(connection: Connection, kind: str) -> list[Leaf]:
+    """Return the conditions of one kind of all rules in force."""
+    rules = await read_rules(connection)
+    leaves = [leaf for row in rules.rows.values() for leaf in row.rule.leaves]
+    return [leaf for leaf in leaves if leaf.kind == kind]
+
+
+def batches(pairs: Sequence[asyncpg.Record]) -> Iterator[Sequence[asyncpg.Record]]:
+    """Yield pairs of device and metric, some at a time."""
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        yield pairs[start : start + PAIRS_AT_ONCE]

@@ -1,0 +1,121 @@
+-- longest_interval --
+-- The longest interval between samples of a device that may be judged, in seconds.
+SELECT COALESCE(max(metrics_interval_seconds), 300) FROM agent_devices WHERE is_active AND NOT soft_delete
+
+-- silence_facts --
+-- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence that is our own says nothing:
+-- $3 is until when nobody at all was heard, or we were away, and two intervals more. A device that was never heard isn't
+-- silent. $1 leaves, $2 tenant, $3 until when it says nothing (or null), $4 now.
+WITH silent AS (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span,
+           CASE p.name WHEN 'offline' THEN GREATEST(d.last_heartbeat, d.last_metrics_received)
+                       ELSE d.last_metrics_received END AS heard_at,
+           $4::timestamptz < $3::timestamptz + 2 * p.every AS unsure
+    FROM alert_pairs($1::jsonb, $2::uuid) p
+    JOIN agent_devices d ON d.id = p.device_id
+), judged AS (
+    SELECT s.*, CASE WHEN s.unsure THEN NULL ELSE COALESCE(s.heard_at < $4 - s.span, false) END AS is_silent
+    FROM silent s
+)
+SELECT j.rule_id, j.leaf, j.device_id, $4::timestamptz AS at, extract(epoch FROM $4 - j.heard_at) / 60.0 AS value,
+       extract(epoch FROM j.span) / 60.0 AS threshold, j.is_silent AS breached, j.is_silent AS begun,
+       j.is_silent AS holding, NULL::text AS note
+FROM judged j
+WHERE j.is_silent OR EXISTS (SELECT FROM agent_alert_states s
+                             WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id)
+
+-- past_silence_facts --
+-- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a leaf's
+-- span. Before $4 samples are buckets ($5 wide), seen from one interval before their end (or their beginning) and known
+-- when they are closed. A device that was never heard isn't silent. $1 leaves, $2 tenant, $3 instants in order, $4 cut,
+-- $5 width of a bucket.
+WITH pair AS MATERIALIZED (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every FROM alert_pairs($1::jsonb, $2::uuid) p
+), device AS MATERIALIZED (
+    SELECT DISTINCT device_id, every FROM pair
+), span AS MATERIALIZED (
+    SELECT i.at[1] AS lowest, i.at[cardinality(i.at)] AS highest FROM (SELECT $3::timestamptz[] AS at) i
+), heard AS (
+    SELECT d.device_id, m.bucket + GREATEST($5::interval - d.every, interval '0') AS at,
+           m.bucket + $5 - interval '1 microsecond' AS known_at
+    FROM device d
+    JOIN agent_metrics_5m m ON m.agent_device_id = d.device_id
+    WHERE m.bucket < $4::timestamptz AND m.bucket > (SELECT lowest FROM span) - $5
+      AND m.bucket <= (SELECT highest FROM span)
+    UNION ALL
+    SELECT d.device_id, before.bucket + GREATEST($5 - d.every, interval '0'), before.bucket
+    FROM device d
+    CROSS JOIN LATERAL (SELECT m.bucket FROM agent_metrics_5m m
+                        WHERE m.agent_device_id = d.device_id AND m.bucket < $4
+                          AND m.bucket <= (SELECT lowest FROM span) - $5
+                        ORDER BY m.bucket DESC LIMIT 1) before
+    UNION ALL
+    SELECT d.device_id, m.collected_at, m.collected_at
+    FROM device d
+    JOIN agent_metrics m ON m.agent_device_id = d.device_id
+    WHERE m.collected_at >= $4 AND m.collected_at > (SELECT lowest FROM span)
+      AND m.collected_at <= (SELECT highest FROM span)
+    UNION ALL
+    SELECT d.device_id, before.collected_at, before.collected_at
+    FROM device d
+    CROSS JOIN LATERAL (SELECT m.collected_at FROM agent_metrics m
+                        WHERE m.agent_device_id = d.device_id AND m.collected_at >= $4
+                          AND m.collected_at <= (SELECT lowest FROM span)
+                        ORDER BY m.collected_at DESC LIMIT 1) before
+), gap AS (
+    SELECT h.device_id, h.at AS from_at,
+           COALESCE(lead(h.known_at) OVER (PARTITION BY h.device_id ORDER BY h.known_at), 'infinity') AS until_at
+    FROM heard h
+)
+SELECT p.rule_id, p.leaf, p.device_id, i.at, extract(epoch FROM i.at - g.from_at) / 60.0 AS value,
+       extract(epoch FROM p.span) / 60.0 AS threshold, true AS breached, true AS begun, true AS holding,
+       NULL::text AS note
+FROM gap g
+JOIN pair p ON p.device_id = g.device_id AND g.from_at + p.span < g.until_at
+JOIN unnest($3::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at < g.until_at
+
+-- service_facts --
+-- Services that should be running and aren't, for a leaf's span; `*` is any. A device whose samples are old says nothing
+-- of its services. $1 leaves, $2 tenant, $3 now.
+WITH down AS (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span,
+           max(s.last_checked) >= $3::timestamptz - (2.5 * p.every + interval '1 minute') AS is_fresh,
+           count(*) FILTER (WHERE s.should_be_running AND s.status <> 'running') AS stopped,
+           count(*) FILTER (WHERE s.should_be_running AND s.status <> 'running'
+                              AND s.last_state_change <= $3 - p.span) AS stopped_long,
+           string_agg(s.service_name, ', ' ORDER BY s.service_name)
+               FILTER (WHERE s.should_be_running AND s.status <> 'running') AS names
+    FROM alert_pairs($1::jsonb, $2::uuid) p
+    JOIN agent_monitored_services s ON s.agent_device_id = p.device_id AND (p.name = '*' OR s.service_name = p.name)
+    GROUP BY p.rule_id, p.leaf, p.device_id, p.span, p.every
+)
+SELECT w.rule_id, w.leaf, w.device_id, $3::timestamptz AS at, w.stopped::double precision AS value,
+       0::double precision AS threshold,
+       CASE WHEN w.is_fresh THEN w.stopped_long > 0 END AS breached, CASE WHEN w.is_fresh THEN w.stopped > 0 END AS begun,
+       CASE WHEN w.is_fresh THEN w.stopped > 0 END AS holding, left(w.names, 500) AS note
+FROM down w
+WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
+                               WHERE s.agent_alert_id = w.rule_id AND s.agent_device_id = w.device_id)
+
+-- forecast_facts --
+-- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth older
+-- than two days says nothing. $1 leaves, $2 tenant, $3 now.
+WITH grown AS (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
+           f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,
+           CASE WHEN f.newest >= p.value_threshold THEN 0
+                WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
+    FROM alert_pairs($1::jsonb, $2::uuid) p
+    JOIN agent_forecasts f ON f.agent_device_id = p.device_id AND f.metric = p.name
+), judged AS (
+    SELECT g.*, CASE WHEN g.is_fresh
+                     THEN COALESCE(g.days_left <= extract(epoch FROM g.span) / 86400.0, false) END AS is_near
+    FROM grown g
+)
+SELECT j.rule_id, j.leaf, j.device_id, $3::timestamptz AS at, j.days_left AS value,
+       (extract(epoch FROM j.span) / 86400.0)::double precision AS threshold, j.is_near AS breached, j.is_near AS begun,
+       j.is_near AS holding,
+       format('now %s, growing by %s a day', round(j.newest::numeric, 1), round(j.slope_per_day::numeric, 2)) AS note
+FROM judged j
+WHERE j.is_near OR EXISTS (SELECT FROM agent_alert_states s
+                           WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id)

@@ -1,0 +1,202 @@
+"""What a rule would have done in the last days: how many alerts and tickets, on which devices, for each threshold.
+
+The compiler and the machine are those of live evaluation (`replay.py`); the samples are rollups, because raw ones are
+many and kept for a month only. All thresholds are compared with one reading of the samples. Instants come in batches:
+between them a state and a tally for each device is all that is kept.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from alerts.errors import AlertRuleNotFoundError, FaultyAlertRuleError
+from alerts.query.runner import as_json
+from alerts.replay.replayer import Replay
+from alerts.replay.report import Tally
+from alerts.replay.thresholds import check_past, notes_of, variants
+from alerts.rules.conditions import Condition
+from alerts.rules.loader import UNREADABLE, as_row
+from alerts.rules.terms import Reach, Rule
+from alerts.silences.past import read_past_mutes
+from core.errors import RtsError
+from db.hypertables.policies import LEVELS, Level
+from db.pools import Source
+from db.sql import load_beside
+from rollups.choose import bucket_start
+
+QUERIES = load_beside(__file__, "backtest.sql")
+
+MOST_DAYS, MOST_THRESHOLDS = 30, 20
+MOST_READINGS = 200_000  # devices x instants, 30 to 60 µs each; windows of many buckets count several times
+BUCKETS_IN_A_READING = 25
+ROWS_AT_ONCE, INSTANTS_AT_ONCE = 20_000, 48
+A_MOMENT = timedelta(microseconds=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+# The windows of a rule up to which its steps are so long; a step is read from the coarsest level that fits it.
+STEPS = ((2 * HOUR, 5 * MINUTE), (12 * HOUR, 15 * MINUTE), (timedelta.max, HOUR))
+
+Progress = Callable[[int, int], None]  # instants done, instants in all
+
+
+class BacktestTooLargeError(RtsError):
+    """This test would read too much: test fewer days, fewer devices (a site, a type, one device) or shorter windows."""
+
+    code: ClassVar[str] = "backtest_too_large"
+    status: ClassVar[int] = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be tested; no thresholds: the condition as it is."""
+
+    condition: Condition
+    reach: Reach
+    thresholds: Sequence[float] = ()
+    days: int = 7
+    keep_firing: timedelta = timedelta(minutes=5)
+    active_hours: dict[str, Any] | None = None
+    most_readings: int = MOST_READINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The range, the steps through it, and how much that is to read."""
+
+    begin: datetime
+    end: datetime
+    step: timedelta
+    level: Level
+    devices: int
+    instants: int
+    readings: int
+
+    def batches(self, size: int) -> Iterator[list[datetime]]:
+        """Yield the instants, a moment before the ends of buckets: then every sample before is in a closed one."""
+        for start in range(0, self.instants, size):
+            numbers = range(start, min(start + size, self.instants))
+            yield [self.begin + (number + 1) * self.step - A_MOMENT for number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one threshold would have done, on each device that had an alert, the worst first."""
+
+    threshold: float | None
+    condition: Condition
+    tallies: list[Tally]
+
+    @property
+    def alerts(self) -> int:
+        """How many alerts on all devices."""
+        return sum(tally.alerts for tally in self.tallies)
+
+    @property
+    def tickets(self) -> int:
+        """How many tickets on all devices."""
+        return sum(tally.tickets for tally in self.tallies)
+
+    @property
+    def flapping(self) -> int:
+        """How many devices flapped."""
+        return sum(tally.is_flapping for tally in self.tallies)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a backtest."""
+
+    plan: Plan
+    outcomes: list[Outcome]
+    names: dict[UUID, str]
+    notes: list[str]
+
+
+def say_nothing(done: int, total: int) -> None:
+    """Show no progress."""
+    del done, total
+
+
+async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> Wanted:
+    """Return the test of a rule as it stands in the table, in force or not.
+
+    Raises AlertRuleNotFoundError or FaultyAlertRuleError.
+    """
+    row = await source.fetchrow(QUERIES["read_rule"], rule_id)
+    if row is None:
+        raise AlertRuleNotFoundError
+    try:
+        found = as_row(row)
+    except UNREADABLE as fault:
+        raise FaultyAlertRuleError from fault
+    rule = found.rule
+    return Wanted(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)
+
+
+async def backtest(source: Source, wanted: Wanted, now: datetime, progress: Progress = say_nothing) -> Answer:
+    """Test a rule on the days before `now` (UTC).
+
+    Raises NotInThePastError, ThresholdsDontFitError or BacktestTooLargeError.
+    """
+    check_past(wanted.condition)
+    asked = variants(wanted.condition, wanted.thresholds)
+    rules = [Rule(uuid4(), wanted.reach, condition, wanted.keep_firing) for _, condition in asked]
+    plan = await make_plan(source, rules, wanted, now)
+    tallies = await run(source, wanted, plan, rules, progress)
+    outcomes = [
+        Outcome(threshold, condition, tallies[rule.id])
+        for (threshold, condition), rule in zip(asked, rules, strict=True)
+    ]
+    devices = {tally.device_id for outcome in outcomes for tally in outcome.tallies}
+    names = await source.fetch(QUERIES["device_names"], list(devices))
+    assert plan.level.bucket
+    return Answer(
+        plan, outcomes, {row["id"]: row["device_name"] for row in names}, notes_of(wanted.condition, plan.level.bucket)
+    )
+
+
+async def make_plan(source: Source, rules: Sequence[Rule], wanted: Wanted, now: datetime) -> Plan:
+    """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
+    leaves = [leaf for rule in rules for leaf in rule.leaves]
+    windows = [leaf.window for leaf in leaves]
+    step = next(step for most, step in STEPS if min(windows) <= most)
+    level = next(level for level in reversed(LEVELS[1:]) if level.bucket and level.bucket <= step)
+    assert level.bucket
+    end = bucket_start(now, step)
+    begin = end - timedelta(days=wanted.days)
+    devices = await source.fetchval(QUERIES["count_devices"], as_json(leaves, {}), wanted.reach.business_id)
+    instants = (end - begin) // step
+    readings = devices * instants * max(1, max(windows) // level.bucket // BUCKETS_IN_A_READING)
+    if readings > wanted.most_readings:
+        details = {"devices": devices, "instants": instants, "readings": readings, "most": wanted.most_readings}
+        raise BacktestTooLargeError(details=details)
+    return Plan(begin, end, step, level, devices, instants, readings)
+
+
+async def run(
+    source: Source, wanted: Wanted, plan: Plan, rules: Sequence[Rule], progress: Progress
+) -> dict[UUID, list[Tally]]:
+    """Let the rules go through the instants, and return the tallies of each, the worst first."""
+    business = wanted.reach.business_id
+    muted = await read_past_mutes(source, plan.begin, plan.end, business, wanted.active_hours)
+    replay = Replay(rules, business, plan.level, muted)
+    tallies: dict[UUID, dict[UUID, Tally]] = {rule.id: {} for rule in rules}
+    size = max(1, min(INSTANTS_AT_ONCE, ROWS_AT_ONCE // max(1, plan.devices * len(rules))))
+    done = 0
+    for instants in plan.batches(size):
+        for transition in await replay.go_on(source, instants):
+            of_rule = tallies[transition.rule_id]
+            shown = replace(transition, at=transition.at + A_MOMENT)
+            of_rule.setdefault(transition.device_id, Tally(transition.device_id)).take(shown)
+        done += len(instants)
+        progress(done, plan.instants)
+    return {rule_id: worst_first(list(of_rule.values()), plan.end) for rule_id, of_rule in tallies.items()}
+
+
+def worst_first(tallies: list[Tally], end: datetime) -> list[Tally]:
+    """Close the books at the end, and return the devices that had an alert in the order of how bad they were."""
+    for tally in tallies:
+        tally.until(end)
+    alerted = [tally for tally in tallies if tally.alerts]
+    return sorted(alerted, key=lambda tally: (-tally.alerts, -tally.firing, str(tally.device_id)))

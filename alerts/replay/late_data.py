@@ -1,0 +1,137 @@
+"""Breaches that late data proves: a laptop comes back, and its samples show what nobody could see while it was away.
+
+They are recorded where they were, as alerts that have ended: "found late". Nobody is woken and no ticket is opened for
+what is over; what still goes on is live evaluation's. A device is looked at after each of its late uploads:
+
+1. The range of the late samples, and the rules that judge by the samples of at most two hours.
+2. The machine goes through the range again (`replay.py`), over raw samples, with today's rules and maintenance windows.
+3. What meets no alert that there was is written. So a second look at the same samples finds nothing new.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from alerts.query.compiler import RAW_UP_TO
+from alerts.query.facts import Fact
+from alerts.replay.replayer import Replay, Transition
+from alerts.rules.loader import RuleRow, read_rules
+from alerts.rules.terms import Reach, Rule
+from alerts.silences.past import read_past_mutes
+from alerts.state.apply import describe_devices
+from alerts.state.messages import message_of
+from db.hypertables.policies import LATE_AFTER, RAW
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "late_data.sql")
+
+AT_ONCE = 20  # devices in one pass; one that was away for three weeks takes half a second
+MOST_INSTANTS, INSTANTS_AT_ONCE = 5000, 500
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A breach of the past on one device; `fact` is what was known when it began."""
+
+    row: RuleRow
+    began: datetime
+    ended: datetime
+    fact: Fact
+
+
+async def find_late(connection: Connection, now: datetime) -> int:
+    """Look at devices with late samples at `now` (UTC), outside a transaction; return how much was found."""
+    devices = await connection.fetch(QUERIES["late_devices"], AT_ONCE)
+    rules = await read_rules(connection) if devices else None
+    found = 0
+    for device in devices:
+        async with connection.transaction():
+            found += await look_at(connection, device["id"], list(rules.rows.values() if rules else ()), now)
+    return found
+
+
+async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
+    """Record what the late samples of a device prove, unless another worker does; return how many breaches."""
+    late = await connection.fetchrow(QUERIES["claim_late"], device_id, LATE_AFTER)
+    reaching = [row for row in rows if late and judges_by_samples(row) and reaches(row.rule.reach, late)]
+    if late is None or late["first"] is None or not reaching:
+        return 0
+    found = [one for group in by_hours(reaching) for one in await replayed(connection, group, late, now)]
+    return await record(connection, late, found, now)
+
+
+def judges_by_samples(row: RuleRow) -> bool:
+    """Tell whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
+    leaves = row.rule.leaves
+    return not row.is_shadow and all(leaf.feature is not None and leaf.window <= RAW_UP_TO for leaf in leaves)
+
+
+def reaches(reach: Reach, device: asyncpg.Record) -> bool:
+    """Tell whether a rule is for a device."""
+    wanted = (reach.business_id, reach.service_location_id, reach.device_id, reach.device_type)
+    has = (device["business_id"], device["service_location_id"], device["id"], device["device_type"])
+    return all(one is None or one == other for one, other in zip(wanted, has, strict=True))
+
+
+def by_hours(rows: Sequence[RuleRow]) -> list[list[RuleRow]]:
+    """Return the rules by the hours in which they may begin to fire."""
+    groups: dict[bytes, list[RuleRow]] = defaultdict(list)
+    for row in rows:
+        groups[msgspec.json.encode(row.active_hours)].append(row)
+    return list(groups.values())
+
+
+async def replayed(
+    connection: Connection, rows: Sequence[RuleRow], late: asyncpg.Record, now: datetime
+) -> Iterator[Found]:
+    """Let rules of the same hours go through the range of a device's late samples, and yield the breaches."""
+    rules = [Rule(row.rule.id, Reach(device_id=late["id"]), row.rule.condition, row.rule.keep_firing) for row in rows]
+    instants = instants_of(rules, late, now)
+    muted = await read_past_mutes(connection, instants[0], now, late["business_id"], rows[0].active_hours)
+    replay = Replay(rules, late["business_id"], RAW, muted)
+    transitions: dict[UUID, list[Transition]] = defaultdict(list)
+    for start in range(0, len(instants), INSTANTS_AT_ONCE):
+        for one in await replay.go_on(connection, instants[start : start + INSTANTS_AT_ONCE]):
+            transitions[one.rule_id].append(one)
+    return (one for row in rows for one in breaches(row, transitions[row.rule.id]))
+
+
+def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> list[datetime]:
+    """Return the instants to judge: from before the late samples until alerts about them have ended, at most now."""
+    window = max(leaf.window for rule in rules for leaf in rule.leaves)
+    begin = late["first"] - window
+    end = min(now, late["last"] + window + max(rule.keep_firing for rule in rules) + 3 * late["every"])
+    step = max(MINUTE, late["every"], (end - begin) / MOST_INSTANTS)
+    return [begin + number * step for number in range(int((end - begin) / step) + 1)]
+
+
+def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[Found]:
+    """Yield the alerts that a rule would have had and that are over; one in which the samples end ends with them."""
+    begun: Transition | None = None
+    for one in transitions:
+        if one.step.fires:
+            begun = one
+        if one.step.resolves and begun:
+            yield Found(row, begun.at, one.at, begun.fact)
+            begun = None
+    if begun and transitions[-1].step.after.state == "no_data":
+        yield Found(row, begun.at, transitions[-1].at, begun.fact)
+
+
+async def record(connection: Connection, late: asyncpg.Record, found: Sequence[Found], now: datetime) -> int:
+    """Write the breaches that meet no alert that there was; return how many."""
+    device = (await describe_devices(connection, [late["id"]]))[late["id"]]
+    messages = [message_of(one.row, one.fact, device["device_name"]) for one in found]
+    rows = await connection.fetch(
+        QUERIES["record_found"], late["id"], [one.row.rule.id for one in found], [one.began for one in found],
+        [one.ended for one in found], [one.row.severity for one in found], messages,
+        [one.fact.value for one in found], [one.fact.threshold for one in found], now,
+    )  # fmt: skip
+    return len(rows)

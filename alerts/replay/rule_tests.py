@@ -1,0 +1,192 @@
+"""Tests of rules, kept beside them: a series of samples in, the states that the rule should go through out.
+
+    [[test]]
+    name = "CPU busy"
+    every = "5m"
+    rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minutes = 10 }
+    series = { cpu_percent = "50x3 95x4 50x4" }
+    expect = ["15m pending", "20m firing", "35m recovering", "40m inactive"]
+
+The samples are written to the real tables, for a device of its own, and the real statements and the real machine run at
+each minute from the first sample to one interval after the last; then everything is rolled back.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import ndiff
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from alerts.replay.replayer import Transition, replay
+from alerts.replay.series import parse_series
+from alerts.rules.conditions import (
+    ChangeCondition,
+    Condition,
+    MetricCondition,
+    MetricName,
+    NoDataCondition,
+    leaves_of,
+    parse_condition,
+)
+from alerts.rules.terms import Reach, Rule
+from alerts.state.machine import State
+from core.errors import RtsError
+from db.hypertables.policies import RAW
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "rule_tests.sql")
+
+MINUTE = timedelta(minutes=1)
+UNITS = {"s": timedelta(seconds=1), "m": MINUTE, "h": timedelta(hours=1), "d": timedelta(days=1)}
+SPAN = re.compile(r"(?:\d+[smhd])+")
+LONGEST = timedelta(days=14)
+
+
+class RuleTestFileError(RtsError):
+    """This file isn't one of rule tests: see docs/alerts.md."""
+
+    code: ClassVar[str] = "invalid_rule_tests"
+
+
+def span_of(text: Any) -> timedelta:
+    """Return a span of time such as `5m` or `1h30m`; raises ValueError."""
+    if not isinstance(text, str) or not SPAN.fullmatch(text):
+        raise ValueError(f"{text!r} is no span of time: write 90s, 5m or 1h30m")
+    return sum((int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([smhd])", text)), timedelta())
+
+
+def testable(value: Any) -> Condition:
+    """Return conditions that a series of samples can decide; raises ValueError."""
+    condition = parse_condition(value)
+    for leaf in leaves_of(condition):
+        if not isinstance(leaf, MetricCondition | ChangeCondition | NoDataCondition):
+            raise ValueError(f"{leaf.in_words()}: a rule test has samples only, which don't decide this")
+    return condition
+
+
+class Expected(BaseModel):
+    """A state that a rule comes to, and when, counted from the first sample."""
+
+    after: timedelta
+    state: State
+
+    def __str__(self) -> str:
+        """Return it as a test says it: `25m firing`."""
+        return f"{self.after / MINUTE:g}m {self.state}"
+
+
+def expected_of(text: Any) -> Any:
+    """Return `25m firing` as a span and a state; raises ValueError."""
+    if isinstance(text, Expected):
+        return text
+    after, _, state = str(text).partition(" ")
+    return {"after": span_of(after), "state": state.strip()}
+
+
+class RuleTest(BaseModel):
+    """One test."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    every: Annotated[timedelta, BeforeValidator(span_of), Field(ge=MINUTE, le=timedelta(days=1))] = 5 * MINUTE
+    rule: Annotated[Any, BeforeValidator(testable)]
+    series: Annotated[
+        dict[MetricName, Annotated[list[float | None], BeforeValidator(parse_series)]], Field(min_length=1)
+    ]
+    keep_firing_minutes: Annotated[float, Field(ge=0, le=1440)] = 5
+    expect: list[Annotated[Expected, BeforeValidator(expected_of)]]
+
+    @model_validator(mode="after")
+    def ends(self) -> Self:
+        """Refuse series so long that old samples would be in the columnstore."""
+        if self.length > LONGEST:
+            raise ValueError(f"the series last {self.length.days} days, at most {LONGEST.days}")
+        return self
+
+    @property
+    def length(self) -> timedelta:
+        """How long the series are: until one interval after the last sample."""
+        return max(len(samples) for samples in self.series.values()) * self.every
+
+
+class RuleTests(BaseModel):
+    """A file of tests."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    test: Annotated[list[RuleTest], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a test."""
+
+    test: RuleTest
+    found: list[Expected]
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether the rule did what it should."""
+        return self.found == self.test.expect
+
+    def difference(self) -> list[str]:
+        """Return the lines that are missing (`-`) and those that are too many (`+`)."""
+        lines = ndiff([str(one) for one in self.test.expect], [str(one) for one in self.found])
+        return [line for line in lines if not line.startswith("?")]
+
+
+def load_tests(path: Path) -> list[RuleTest]:
+    """Read a file of tests; raises RuleTestFileError that says what is wrong where."""
+    try:
+        return RuleTests.model_validate(tomllib.loads(path.read_text())).test
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise RuleTestFileError(f"{path}: " + "; ".join(faults)) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RuleTestFileError(f"{path}: {error}") from None
+
+
+async def run_test(connection: asyncpg.Connection, test: RuleTest, now: datetime) -> Result:
+    """Run one test; nothing of it stays in the database."""
+    begin = now.replace(second=0, microsecond=0) - test.length - MINUTE
+    rolled_back = connection.transaction()
+    await rolled_back.start()
+    try:
+        device_id = await connection.fetchval(QUERIES["make_device"], int(test.every.total_seconds()))
+        await connection.execute(QUERIES["put_samples"], device_id, as_json(samples_of(test, begin)))
+        transitions = await transitions_of(connection, test, device_id, begin)
+    finally:
+        await rolled_back.rollback()
+    return Result(test, [Expected(after=one.at - begin, state=one.step.after.state) for one in transitions])
+
+
+async def transitions_of(
+    connection: asyncpg.Connection, test: RuleTest, device_id: UUID, begin: datetime
+) -> list[Transition]:
+    """Evaluate the rule at each minute."""
+    rule = Rule(uuid4(), Reach(device_id=device_id), test.rule, test.keep_firing_minutes * MINUTE)
+    instants = [begin + number * MINUTE for number in range(test.length // MINUTE + 1)]
+    return await replay(connection, [rule], instants, level=RAW)
+
+
+def samples_of(test: RuleTest, begin: datetime) -> list[dict[str, Any]]:
+    """Return the samples that aren't missing, each with its time."""
+    samples: dict[int, dict[str, Any]] = {}
+    for metric, values in test.series.items():
+        for number, value in enumerate(values):
+            if value is not None:
+                samples.setdefault(number, {"at": begin + number * test.every})[metric] = value
+    return list(samples.values())
+
+
+def as_json(samples: list[dict[str, Any]]) -> str:
+    """Return samples as the statement takes them."""
+    return msgspec.json.encode(samples).decode()

@@ -1,0 +1,113 @@
+"""One rule with several thresholds: what is a threshold of which condition, and which conditions the past can tell."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from alerts.rules.conditions import (
+    BaselineCondition,
+    ChangeCondition,
+    Condition,
+    ForecastCondition,
+    MetricCondition,
+    NoDataCondition,
+    OfflineCondition,
+    ServiceCondition,
+    leaves_of,
+    parse_condition,
+)
+from core.errors import RtsError
+
+# What is varied of a condition.
+FIELDS: dict[type[Any], str] = {
+    MetricCondition: "threshold", ChangeCondition: "change_by", BaselineCondition: "deviations",
+    NoDataCondition: "no_data_minutes", OfflineCondition: "offline_minutes",
+}  # fmt: skip
+
+
+class NotInThePastError(RtsError):
+    """A condition of this rule can't be tested on the past: only its newest state is kept."""
+
+    code: ClassVar[str] = "cant_be_backtested"
+    status: ClassVar[int] = 422
+
+
+class ThresholdsDontFitError(RtsError):
+    """Thresholds need a rule with exactly one condition that has one, and must lie within its bounds."""
+
+    code: ClassVar[str] = "thresholds_dont_fit"
+    status: ClassVar[int] = 422
+
+
+def check_past(condition: Condition) -> None:
+    """Raise NotInThePastError naming the conditions of which the past isn't kept."""
+    unknown = [leaf for leaf in leaves_of(condition) if isinstance(leaf, ServiceCondition | ForecastCondition)]
+    if unknown:
+        named = [leaf.in_words() for leaf in unknown]
+        message = f"Of this only the newest state is kept, so the past can't be tested: {'; '.join(named)}."
+        raise NotInThePastError(message, details={"conditions": named})
+
+
+def notes_of(condition: Condition, bucket: timedelta) -> list[str]:
+    """Return what a backtest judges otherwise than live evaluation did."""
+    width = f"{bucket.total_seconds() / 60:g} minutes"
+    notes = [
+        f"Samples are read as rollups of {width}: windows are rounded up to them, and of several samples in one the "
+        "mean is the last.",
+        "Devices, maintenance windows and hours are those of today; tickets are counted for each device, not grouped.",
+    ]
+    leaves = leaves_of(condition)
+    for leaf in leaves:
+        if isinstance(leaf, OfflineCondition):
+            notes.append(f"{leaf.in_words()}: judged by samples, because earlier heartbeats aren't kept.")
+        if isinstance(leaf, BaselineCondition):
+            notes.append(f"{leaf.in_words()}: compared with what is usual today, which the tested days are part of.")
+        if isinstance(leaf, MetricCondition) and leaf.aggregate == "share":
+            notes.append(f"{leaf.in_words()}: the share of rollups of {width} by their means.")
+    return notes
+
+
+def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[float | None, Condition]]:
+    """Return the condition with each threshold, or as it is when there are none; raises ThresholdsDontFitError."""
+    if not thresholds:
+        return [(threshold_of(condition), condition)]
+    field = field_of(condition)
+    if field is None:
+        raise ThresholdsDontFitError
+    try:
+        return [(threshold, with_threshold(condition, field, threshold)) for threshold in dict.fromkeys(thresholds)]
+    except ValidationError as error:
+        faults = [fault["msg"] for fault in error.errors(include_url=False)]
+        raise ThresholdsDontFitError(details=faults) from error
+
+
+def field_of(condition: Condition) -> str | None:
+    """Return which field of a rule is its threshold; None when there is none, or more than one."""
+    fields = [FIELDS[type(leaf)] for leaf in leaves_of(condition) if type(leaf) in FIELDS]
+    return fields[0] if len(fields) == 1 else None
+
+
+def threshold_of(condition: Condition) -> float | None:
+    """Return the threshold that a rule has now, if it is one."""
+    field = field_of(condition)
+    found = (getattr(leaf, field, None) for leaf in leaves_of(condition)) if field else iter(())
+    return next((value for value in found if value is not None), None)
+
+
+def with_threshold(condition: Condition, field: str, threshold: float) -> Condition:
+    """Return a condition with another threshold; a recovery threshold keeps its distance."""
+    document = condition.model_dump(exclude_none=True)
+    put(document, field, threshold)
+    return parse_condition(document)
+
+
+def put(document: dict[str, Any], field: str, value: float) -> None:
+    """Write a field where it stands in the JSON of a condition."""
+    for inner in [*document.get("all", ()), *document.get("any", ())]:
+        put(inner, field, value)
+    if field in document:
+        if "recovery_threshold" in document:
+            document["recovery_threshold"] += value - document[field]
+        document[field] = value

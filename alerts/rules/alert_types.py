@@ -1,0 +1,33 @@
+"""The type of an alert when its rule names none: what the condition is about, as agents and portals compare it."""
+
+from alerts.rules.conditions import (
+    AllOf,
+    AnyOf,
+    BaselineCondition,
+    ChangeCondition,
+    Condition,
+    ForecastCondition,
+    MetricCondition,
+    NoDataCondition,
+    OfflineCondition,
+)
+
+
+def alert_type_of(condition: Condition) -> str:
+    """Return the type that follows from a condition: `cpu_percent_high`, `service_down`, `combined`."""
+    match condition:
+        case MetricCondition(metric=metric, operator=operator):
+            return f"{metric}_high" if operator in (">", ">=") else f"{metric}_low"
+        case ChangeCondition(metric=metric, change_by=change):
+            return f"{metric}_rising" if change > 0 else f"{metric}_falling"
+        case ForecastCondition(metric=metric):
+            return f"{metric}_forecast"
+        case BaselineCondition(metric=metric):
+            return f"{metric}_unusual"
+        case NoDataCondition():
+            return "no_data"
+        case OfflineCondition():
+            return "offline"
+        case AllOf() | AnyOf():
+            return "combined"
+    return "service_down"

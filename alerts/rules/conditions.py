@@ -1,0 +1,260 @@
+"""What a rule may say, as models with helpful faults: one condition, or `all` / `any` of several.
+
+The plan's form is `{"metric", "operator", "threshold", "duration_minutes"}`; everything else here extends it. A
+condition looks at the samples of the last `duration_minutes`; time is the device's own (collected_at).
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from core.metrics import BY_NAME, GAUGES
+from core.text import is_storable
+
+MetricName = Literal[
+    "cpu_percent", "memory_used_gb", "memory_percent", "disk_used_gb", "disk_percent", "load_average_1m",
+    "load_average_5m", "load_average_15m", "uptime_seconds",
+]  # fmt: skip
+Operator = Literal[">", ">=", "<", "<="]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+MOST_MINUTES = 60 * 24 * 14  # two weeks: beyond it a rule says nothing that a report wouldn't say better
+MOST_LEAVES, MOST_DEPTH = 10, 4
+Minutes = Annotated[float, Field(ge=1, le=MOST_MINUTES, allow_inf_nan=False)]
+
+assert set(MetricName.__args__) == {metric.name for metric in GAUGES}  # type: ignore[attr-defined]
+
+
+class Strict(BaseModel):
+    """Refuses what it doesn't know, so that a misspelt field is no silent default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def fault_of(field: str, message: str) -> ValidationError:
+    """Return the fault of one field of a model, which only the whole model shows."""
+    fault = InitErrorDetails(
+        type=PydanticCustomError("unfit", "{message}", {"message": message}), loc=(field,), input=None
+    )
+    return ValidationError.from_exception_data("condition", [fault])
+
+
+def storable(text: str) -> str:
+    """Return `text`; raises ValueError for characters that the database refuses."""
+    if not is_storable(text):
+        raise ValueError("holds a character that can't be stored")
+    return text
+
+
+class MetricCondition(Strict):
+    """A metric beyond a threshold over a while.
+
+    `aggregate` says what is compared: `all` samples (the default), their avg, min or max, the last one, or `share`: the
+    percentage of samples beyond the threshold, which must reach `share_percent`. An alert that has fired goes on until
+    the metric is back behind `recovery_threshold` (default: the threshold).
+    """
+
+    metric: MetricName
+    operator: Operator
+    threshold: Number
+    duration_minutes: Minutes = 5
+    aggregate: Literal["all", "avg", "min", "max", "last", "share"] = "all"
+    share_percent: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
+    recovery_threshold: Number | None = None
+
+    @model_validator(mode="after")
+    def fits(self) -> Self:
+        """Refuse thresholds outside the metric, a recovery on the wrong side, and a share without its percentage."""
+        maximum = BY_NAME[self.metric].maximum
+        if not 0 <= self.threshold <= maximum:
+            raise fault_of("threshold", f"{self.metric} lies in 0..{maximum:g}")
+        if self.recovery_threshold is not None:
+            below = self.operator in (">", ">=")
+            if (self.recovery_threshold > self.threshold) if below else (self.recovery_threshold < self.threshold):
+                side = "at or below" if below else "at or above"
+                raise fault_of("recovery_threshold", f"must lie {side} the threshold")
+        if (self.aggregate == "share") != (self.share_percent is not None):
+            raise fault_of("share_percent", "goes with aggregate share, and only with it")
+        return self
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        which = self.aggregate if self.share_percent is None else f"{self.share_percent:g} % of samples"
+        unit = BY_NAME[self.metric].unit
+        return f"{self.metric}: {which} {self.operator} {self.threshold:g} {unit} for {self.duration_minutes:g} min"
+
+
+class NoDataCondition(Strict):
+    """No sample at all for some minutes."""
+
+    no_data_minutes: Minutes
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"no data for {self.no_data_minutes:g} min"
+
+
+class OfflineCondition(Strict):
+    """Neither heartbeat nor upload for some minutes."""
+
+    offline_minutes: Minutes
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"offline for {self.offline_minutes:g} min"
+
+
+class ServiceCondition(Strict):
+    """A service that should be running isn't, for some minutes; `*` is any that should."""
+
+    service: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
+    duration_minutes: Annotated[float, Field(ge=0, le=MOST_MINUTES, allow_inf_nan=False)] = 0
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"service {self.service} not running for {self.duration_minutes:g} min"
+
+
+class ChangeCondition(Strict):
+    """A metric that has risen by `change_by` within some minutes (negative: fallen), first sample to last."""
+
+    metric: MetricName
+    change_by: Number
+    within_minutes: Minutes = 60
+
+    @model_validator(mode="after")
+    def moves(self) -> Self:
+        """Refuse a change by nothing."""
+        if self.change_by == 0:
+            raise fault_of("change_by", "must not be 0")
+        return self
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"{self.metric}: {self.change_by:+g} within {self.within_minutes:g} min"
+
+
+class ForecastCondition(Strict):
+    """A metric that, as it has grown, reaches a value within some days.
+
+    The growth is the median of the slopes between its daily maxima (Theil-Sen) since the last big drop, so one clean-up
+    doesn't hide it; fewer than five days since then say nothing.
+    """
+
+    metric: MetricName = "disk_percent"
+    reaches: Number = 100
+    within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)]
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"{self.metric}: reaches {self.reaches:g} within {self.within_days:g} days"
+
+
+class BaselineCondition(Strict):
+    """A metric beyond `deviations` of its usual at this hour of the week, and beyond it by at least `floor`.
+
+    Usual is the median of that hour in the last weeks, a deviation 1.4826 times the median distance from it; three
+    weeks are needed.
+    """
+
+    metric: MetricName
+    deviations: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+    floor: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+    duration_minutes: Minutes = 15
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"{self.metric}: beyond {self.deviations:g} deviations of the usual at this hour"
+
+
+class AllOf(Strict):
+    """Every one of these."""
+
+    all: Annotated[list["Condition"], Field(min_length=1, max_length=MOST_LEAVES)]
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return " and ".join(inner.in_words() for inner in self.all)
+
+
+class AnyOf(Strict):
+    """At least one of these."""
+
+    any: Annotated[list["Condition"], Field(min_length=1, max_length=MOST_LEAVES)]
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return " or ".join(inner.in_words() for inner in self.any)
+
+
+# Which model a condition is, by a field that only it has.
+TELLING = (
+    ("all", "all"), ("any", "any"), ("no_data_minutes", "no_data"), ("offline_minutes", "offline"),
+    ("service", "service"), ("change_by", "change"), ("within_days", "forecast"), ("deviations", "baseline"),
+)  # fmt: skip
+
+
+def kind_of(value: Any) -> str:
+    """Return which condition this is; what has no telling field is a metric's."""
+    fields = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    return next((kind for field, kind in TELLING if field in fields), "metric")
+
+
+Condition = Annotated[
+    Annotated[MetricCondition, Tag("metric")]
+    | Annotated[NoDataCondition, Tag("no_data")]
+    | Annotated[OfflineCondition, Tag("offline")]
+    | Annotated[ServiceCondition, Tag("service")]
+    | Annotated[ChangeCondition, Tag("change")]
+    | Annotated[ForecastCondition, Tag("forecast")]
+    | Annotated[BaselineCondition, Tag("baseline")]
+    | Annotated[AllOf, Tag("all")]
+    | Annotated[AnyOf, Tag("any")],
+    Discriminator(kind_of),
+]
+AllOf.model_rebuild()
+AnyOf.model_rebuild()
+CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
+
+
+def depth_of(value: Any, limit: int = 50) -> int:
+    """Return how deep conditions are nested, without trusting them: at most `limit`."""
+    inner = [*as_list(value, "all"), *as_list(value, "any")]
+    if limit == 0 or not inner:
+        return 1
+    return 1 + max(depth_of(one, limit - 1) for one in inner)
+
+
+def as_list(value: Any, name: str) -> list[Any]:
+    """Return a list field of a JSON object, [] where there is none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def parse_condition(value: Any) -> "Condition":
+    """Return the condition that JSON says; raises pydantic's ValidationError, or ValueError for one too large."""
+    if depth_of(value) > MOST_DEPTH:
+        raise ValueError(f"conditions are nested more than {MOST_DEPTH} levels deep")
+    condition = CONDITION.validate_python(value)
+    if len(leaves_of(condition)) > MOST_LEAVES:
+        raise ValueError(f"a rule has at most {MOST_LEAVES} conditions")
+    return condition
+
+
+def leaves_of(condition: "Condition") -> list["Condition"]:
+    """Return the single conditions of a tree, in order."""
+    if isinstance(condition, AllOf):
+        return [leaf for inner in condition.all for leaf in leaves_of(inner)]
+    if isinstance(condition, AnyOf):
+        return [leaf for inner in condition.any for leaf in leaves_of(inner)]
+    return [condition]

@@ -1,0 +1,92 @@
+"""Rules as they lie in the table → rules as they are evaluated; one that can't be read is named, not passed over."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from alerts.rules.conditions import Condition, parse_condition
+from alerts.rules.terms import Reach, Rule
+from alerts.silences.schedule import is_active
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "loader.sql")
+
+log = logging.getLogger(__name__)
+
+ANY_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)  # hours that can be read at one instant can be read at all
+KEPT_RULES = 50_000  # about 100 MB when they are all there
+UNREADABLE = (ValueError, TypeError, LookupError, RecursionError)  # what a row that another program wrote may raise
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule and what is to happen when it fires."""
+
+    rule: Rule
+    alert_name: str
+    alert_type: str
+    severity: str
+    is_shadow: bool
+    ticket_enabled: bool
+    notification_enabled: bool
+    channels: list[Any]
+    recipients: list[Any]
+    active_hours: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules in force, by id, and those that can't be read with the reason."""
+
+    rows: dict[UUID, RuleRow] = field(default_factory=dict)
+    faults: dict[UUID, str] = field(default_factory=dict)
+
+
+async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rules:
+    """Return the rules that are in force."""
+    rules = Rules()
+    for row in await connection.fetch(QUERIES["read_rules"], rule_id):
+        try:
+            rules.rows[row["id"]] = as_row(row)
+        except UNREADABLE as fault:
+            rules.faults[row["id"]] = (str(fault) or repr(fault))[:1000]
+    return rules
+
+
+async def note_faults(connection: Connection, rules: Rules, now: datetime) -> None:
+    """Write the reasons of rules that can't be read beside them, for their authors."""
+    for rule_id, fault in rules.faults.items():
+        log.warning("alert rule %s can't be evaluated: %s", rule_id, fault)
+        await connection.execute(QUERIES["note_rule_error"], rule_id, fault, now)
+
+
+@lru_cache(4096)
+def condition_of(text: str) -> Condition:
+    """Return the condition of a jsonb text; rules of thousands of businesses share a few."""
+    return parse_condition(msgspec.json.decode(text))
+
+
+@lru_cache(KEPT_RULES)
+def as_row(row: asyncpg.Record) -> RuleRow:
+    """Return one rule; raises one of UNREADABLE when its conditions, hours or recipients can't be read.
+
+    Most rules are as they were at the last evaluation; a row that has changed in anything is another key.
+    """
+    reach = Reach(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
+    condition = condition_of(row["conditions"])
+    rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))
+    hours = msgspec.json.decode(row["active_hours"] or "null")
+    if hours is not None:
+        is_active(hours, ANY_INSTANT)
+    return RuleRow(
+        rule, row["alert_name"], row["alert_type"], row["severity"], row["is_shadow"], row["ticket_enabled"],
+        row["notification_enabled"], msgspec.json.decode(row["notification_channels"], type=list),
+        msgspec.json.decode(row["notification_recipients"], type=list), hours,
+    )  # fmt: skip

@@ -1,0 +1,152 @@
+"""A rule's single conditions in the form that the SQL compares: what is read, over how long, and with what."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Literal
+from uuid import UUID
+
+from alerts.rules.conditions import (
+    BaselineCondition,
+    ChangeCondition,
+    Condition,
+    ForecastCondition,
+    MetricCondition,
+    NoDataCondition,
+    OfflineCondition,
+    ServiceCondition,
+    leaves_of,
+)
+from core.metrics import BY_NAME, Metric
+
+Part = Literal["min", "max", "avg", "last", "change", "share"]
+Kind = Literal["metric", "baseline", "no_data", "offline", "service", "forecast"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which devices a rule is for; None bounds nothing."""
+
+    business_id: UUID | None = None
+    service_location_id: UUID | None = None
+    device_id: UUID | None = None
+    device_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What is computed once for every device, whichever rules compare it: part of a metric over a window.
+
+    A share depends on what it is a share of; so the threshold is part of the feature, and only there.
+    """
+
+    metric: Metric
+    window: timedelta
+    part: Part
+    beyond: tuple[bool, bool, float] | None = None  # up, strict, threshold: of a share only
+
+    def __hash__(self) -> int:
+        """Hash what tells features apart; thousands of rules look theirs up at each evaluation."""
+        return hash((self.metric.name, self.window, self.part, self.beyond))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One condition of a rule. `up`: beyond means above; `strict`: being equal isn't beyond.
+
+    `value_threshold` is compared with the feature, `last_threshold` and `recovery` with the newest sample.
+    `by_value`: whether the alert holds on is told by the feature, not by the newest sample.
+    """
+
+    rule: "Rule"
+    number: int
+    kind: Kind
+    window: timedelta
+    up: bool = True
+    strict: bool = False
+    value_threshold: float = 0.0
+    last_threshold: float = 0.0
+    recovery: float = 0.0
+    by_value: bool = False
+    feature: Feature | None = None
+    name: str = ""  # of a service, or of the metric of a baseline or forecast
+    deviations: float = 0.0
+    floor: float = 0.0
+
+    @property
+    def newest_of(self) -> str | None:
+        """The metric whose newest value alone can tell that this hasn't begun; None where it can't."""
+        if self.feature is None or self.by_value or self.kind != "metric":
+            return None
+        return self.feature.metric.name
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as it is evaluated."""
+
+    id: UUID
+    reach: Reach
+    condition: Condition
+    keep_firing: timedelta = timedelta(minutes=5)
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Its single conditions, numbered in their order."""
+        return tuple(make_leaf(self, number, condition) for number, condition in enumerate(leaves_of(self.condition)))
+
+
+def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:
+    """Return one condition in the form of the SQL."""
+    match condition:
+        case MetricCondition():
+            return metric_leaf(rule, number, condition)
+        case ChangeCondition():
+            return change_leaf(rule, number, condition)
+        case BaselineCondition():
+            window = timedelta(minutes=condition.duration_minutes)
+            feature = Feature(BY_NAME[condition.metric], window, "min")
+            return Leaf(
+                rule, number, "baseline", window, feature=feature, name=condition.metric,
+                deviations=condition.deviations, floor=condition.floor,
+            )  # fmt: skip
+        case NoDataCondition():
+            return Leaf(rule, number, "no_data", timedelta(minutes=condition.no_data_minutes))
+        case OfflineCondition():
+            return Leaf(rule, number, "offline", timedelta(minutes=condition.offline_minutes))
+        case ServiceCondition():
+            return Leaf(rule, number, "service", timedelta(minutes=condition.duration_minutes), name=condition.service)
+        case ForecastCondition():
+            return Leaf(
+                rule, number, "forecast", timedelta(days=condition.within_days), name=condition.metric,
+                value_threshold=condition.reaches,
+            )  # fmt: skip
+        case _:
+            raise TypeError(type(condition))
+
+
+def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Leaf:
+    """Return a metric's threshold as a leaf: "all beyond" is the least of them beyond, or the greatest."""
+    up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")
+    window = timedelta(minutes=condition.duration_minutes)
+    parts: dict[str, Part] = {"all": "min" if up else "max", "share": "share"}
+    part: Part = parts.get(condition.aggregate, condition.aggregate)  # type: ignore[arg-type]
+    recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
+    share = condition.aggregate == "share"
+    feature = Feature(BY_NAME[condition.metric], window, part, (up, strict, condition.threshold) if share else None)
+    return Leaf(
+        rule, number, "metric", window, up=up, strict=strict,
+        value_threshold=condition.share_percent or 0.0 if share else condition.threshold,
+        last_threshold=condition.threshold, recovery=recovery,
+        by_value=condition.aggregate not in ("all", "last"), feature=feature,
+    )  # fmt: skip
+
+
+def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Leaf:
+    """Return a change as a leaf: the newest value of the window minus its first."""
+    window = timedelta(minutes=condition.within_minutes)
+    feature = Feature(BY_NAME[condition.metric], window, "change")
+    return Leaf(
+        rule, number, "metric", window, up=condition.change_by > 0, value_threshold=condition.change_by,
+        recovery=condition.change_by, by_value=True, feature=feature,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Maintenance windows and active hours: when a rule does not apply."""

@@ -1,0 +1,37 @@
+"""When a rule couldn't have begun to fire in the past: the maintenance windows and hours that there are today."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from alerts.silences.schedule import is_active, is_running
+from db.pools import Source
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "past.sql")
+
+
+class PastMutes:
+    """The windows of a range of time by the devices in them, and a rule's hours."""
+
+    def __init__(self, windows: Mapping[UUID, Sequence[asyncpg.Record]], hours: dict[str, Any] | None) -> None:
+        self._windows, self._hours = windows, hours
+
+    def __call__(self, device_id: UUID, at: datetime) -> bool:
+        """Tell whether nothing may begin to fire on a device."""
+        if self._hours is not None and not is_active(self._hours, at):
+            return True
+        return any(is_running(window, at) for window in self._windows.get(device_id, ()))
+
+
+async def read_past_mutes(
+    source: Source, begin: datetime, end: datetime, business_id: UUID | None, hours: dict[str, Any] | None
+) -> PastMutes:
+    """Return what muted the devices of a business (None: all) between two instants."""
+    windows: dict[UUID, list[asyncpg.Record]] = {}
+    for row in await source.fetch(QUERIES["windows_of_devices"], begin, end, business_id):
+        windows.setdefault(row["device_id"], []).append(row)
+    return PastMutes(windows, hours)

@@ -1,0 +1,110 @@
+"""What follows from changes, in the transaction of the evaluation: states, alerts, tickets, notifications that are due.
+
+Nothing is sent from here. A ticket or a notification is a row that its own worker works off, so that a failure there
+never loses an alert.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from alerts.notify.queue import want_firing, want_resolved
+from alerts.query.facts import Fact
+from alerts.rules.loader import RuleRow
+from alerts.state.machine import Step
+from alerts.state.messages import message_of
+from alerts.tickets.incidents import Fired, write_tickets
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "apply.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A rule that has changed its state on a device."""
+
+    row: RuleRow
+    device_id: UUID
+    step: Step
+    fact: Fact
+
+
+async def write_changes(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
+    """Write everything that follows from the changes of one evaluation."""
+    if not changes:
+        return
+    await write_transitions(connection, changes, now)
+    await write_states(connection, changes, now)
+    told = [change for change in changes if not change.row.is_shadow]
+    # First what fires: its tickets are locked before the alerts that end, in the order in which the worker locks them.
+    fired = await open_alerts(connection, [change for change in told if change.step.fires], now)
+    await write_tickets(connection, fired, now)
+    await resolve_alerts(connection, [change for change in told if change.step.resolves], now)
+
+
+async def write_transitions(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
+    """Keep each change as a row."""
+    await connection.execute(
+        QUERIES["write_transitions"],
+        *pairs_of(changes), [change.step.before.state for change in changes],
+        [change.step.after.state for change in changes], [change.step.why for change in changes],
+        [change.fact.value for change in changes], [change.fact.threshold for change in changes],
+        [change.row.is_shadow for change in changes], now,
+    )  # fmt: skip
+
+
+async def write_states(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
+    """Keep where the rules stand now; inactive is no row."""
+    kept = [change for change in changes if change.step.after.state != "inactive"]
+    dropped = [change for change in changes if change.step.after.state == "inactive"]
+    await connection.execute(
+        QUERIES["write_states"],
+        *pairs_of(kept), [change.step.after.state for change in kept], [change.step.after.since for change in kept],
+        [change.step.why for change in kept], [change.fact.value for change in kept], now,
+    )  # fmt: skip
+    await connection.execute(QUERIES["drop_states"], *pairs_of(dropped))
+
+
+async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+    """Return name, business and site of devices by id; devices that are deleted are left out."""
+    rows = await connection.fetch(QUERIES["describe_devices"], list(device_ids)) if device_ids else []
+    return {row["id"]: row for row in rows}
+
+
+async def open_alerts(connection: Connection, fired: Sequence[Change], now: datetime) -> list[Fired]:
+    """Open an alert for each rule that begins to fire on a device; return those that weren't open already."""
+    devices = await describe_devices(connection, [change.device_id for change in fired])
+    known = [change for change in fired if change.device_id in devices]  # the others have just been deleted
+    if not known:
+        return []
+    messages = [message_of(change.row, change.fact, devices[change.device_id]["device_name"]) for change in known]
+    opened = await connection.fetch(
+        QUERIES["open_alerts"],
+        *pairs_of(known), [change.row.severity for change in known], messages,
+        [change.fact.value for change in known], [change.fact.threshold for change in known], now,
+    )  # fmt: skip
+    ids = {(row["agent_alert_id"], row["agent_device_id"]): row["id"] for row in opened}
+    alerts = [
+        Fired(ids[pair], change.row, devices[change.device_id], message)
+        for pair, change, message in zip(zip(*pairs_of(known), strict=True), known, messages, strict=True)
+        if pair in ids
+    ]
+    await want_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
+    return alerts
+
+
+async def resolve_alerts(connection: Connection, well: Sequence[Change], now: datetime) -> None:
+    """Close the alerts of rules on devices that are well again."""
+    if well:
+        reasons = [change.step.why for change in well]
+        rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons)
+        await want_resolved(connection, [row["id"] for row in rows], now)
+
+
+def pairs_of(changes: Sequence[Change]) -> tuple[list[UUID], list[UUID]]:
+    """Return rules and devices in parallel, as the statements take them."""
+    return [change.row.rule.id for change in changes], [change.device_id for change in changes]

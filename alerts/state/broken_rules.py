@@ -1,0 +1,26 @@
+"""What stands of rules that an evaluation leaves out: those that can't be understood, and those out of force.
+
+A rule that can't be understood says nothing: its open alerts stay open in the state `error`, as those of a silent
+device stay open without data, and what had only begun is dropped. Over HTTP a rule that is switched off or deleted ends
+its alerts at once (`rule_book.py`); one that the platform switched off in the table ends them here, at the next pass.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from alerts.notify.queue import want_resolved
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "broken_rules.sql")
+
+
+async def settle_left_out(connection: Connection, faults: Mapping[UUID, str], now: datetime) -> None:
+    """Settle the states and alerts of rules that aren't evaluated at `now` (UTC); `faults`: rule → why it can't be."""
+    await connection.execute(QUERIES["forget_errors"], list(faults))
+    if faults:
+        await connection.execute(QUERIES["hold_faulty"], list(faults), list(faults.values()), now)
+    ended = await connection.fetch(QUERIES["end_out_of_force"], now)
+    if ended:
+        await want_resolved(connection, [row["id"] for row in ended], now)

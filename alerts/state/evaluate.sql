@@ -1,0 +1,34 @@
+-- begin_pass --
+-- Take the turn for an evaluation of $1, unless another worker has it or that instant has been evaluated; then no row.
+-- After $2 without an evaluation we were away: `resumed_at` is when we came back. Returns until when silence is our own.
+WITH turn AS (
+    SELECT p.one, p.at
+    FROM agent_alert_passes p
+    WHERE pg_try_advisory_xact_lock(hashtext('rts-agents alert pass')) AND (p.at IS NULL OR p.at < $1::timestamptz)
+    FOR UPDATE
+), begun AS (
+    UPDATE agent_alert_passes p
+    SET at = $1, resumed_at = CASE WHEN t.at < $1 - $2::interval THEN $1 ELSE p.resumed_at END
+    FROM turn t
+    WHERE p.one = t.one
+    RETURNING p.resumed_at
+)
+SELECT GREATEST(b.resumed_at, (SELECT deaf_until FROM agent_presence)) AS unsure_until
+FROM begun b
+
+-- plan_for_fleets --
+-- For this transaction: pairs of rules and devices are joined in memory, and by hashing. The planner can't know how many
+-- pairs there will be, and a nested loop over ten thousand times ten thousand is what it would choose for ten. Chunks are
+-- left out by the constant bounds when a statement is planned; to look again for each device takes longer than its scan.
+SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true),
+       set_config('timescaledb.enable_runtime_exclusion', 'off', true)
+
+-- end_pass --
+-- Note what a pass took. $1 seconds, $2 statements, $3 rules, $4 changes.
+UPDATE agent_alert_passes SET seconds = $1, statements = $2, rules = $3, changed = $4
+
+-- read_states --
+-- Where rules stand; $1 rules.
+SELECT agent_alert_id, agent_device_id, state, since, history_id
+FROM agent_alert_states
+WHERE agent_alert_id = ANY ($1::uuid[])

@@ -1,0 +1,119 @@
+"""The state machine of one rule on one device: a state and what is known now → the next state, and why.
+
+    inactive ──begun──▶ pending ──breached──▶ firing ──behind recovery──▶ recovering ──kept long enough──▶ inactive
+                           │                    │ ▲                          │
+                           └──over──▶ inactive  │ └──────holding again───────┘
+                                                └──nothing known──▶ no_data ──known again──▶ firing / recovering
+
+From every open state a rule that can't be understood any more leads to `error` (`left_out.py`). When it can be again,
+it goes on from there as from `no_data`.
+
+Nothing here reads a clock or a table: live evaluation, backtest and rule tests all run this one function. "No data"
+never means resolved: an alert whose device fell silent stays open as `no_data`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from alerts.query.facts import Fact
+
+State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
+OPEN: tuple[State, ...] = ("firing", "recovering", "no_data", "error")  # there is an alert
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where a rule stands on a device; `since` is when it came there. Inactive needs no row in the database."""
+
+    state: State = "inactive"
+    since: datetime | None = None
+
+
+INACTIVE = Situation()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one evaluation leads to; `changed` says whether the state is another one, `why` the reason."""
+
+    before: Situation
+    after: Situation
+    why: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the state is another one."""
+        return self.before.state != self.after.state
+
+    @property
+    def fires(self) -> bool:
+        """Whether an alert begins."""
+        return self.before.state not in OPEN and self.after.state in OPEN
+
+    @property
+    def resolves(self) -> bool:
+        """Whether an alert ends."""
+        return self.before.state in OPEN and self.after.state not in OPEN
+
+
+def step(situation: Situation, fact: Fact, at: datetime, keep_firing: timedelta, *, muted: bool = False) -> Step:
+    """Return what follows at `at`.
+
+    `keep_firing`: how long it must be well before the alert ends. `muted`: in a maintenance window or outside the
+    rule's hours, where nothing begins to fire; what fires already goes on.
+    """
+    decide = {
+        "inactive": from_quiet, "pending": from_quiet, "firing": from_firing, "no_data": from_no_data,
+        "recovering": from_recovering, "error": from_error,
+    }[situation.state]  # fmt: skip
+    state, why = decide(situation, fact, at, keep_firing, muted)
+    if state == situation.state:
+        return Step(situation, situation, why)
+    return Step(situation, Situation(state, at), why)
+
+
+Decision = tuple[State, str]
+
+
+def from_quiet(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+    """Decide for inactive and pending: fire when the whole condition holds, wait while it has begun."""
+    del at, keep
+    if fact.breached:
+        return ("pending", "muted") if muted else ("firing", "breached")
+    if fact.begun:
+        return "pending", "begun"
+    if fact.begun is None and situation.state == "pending":
+        return "inactive", "no data"
+    return "inactive", "over"
+
+
+def from_firing(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+    """Decide for firing: go on while it holds, begin to recover when it doesn't."""
+    del situation, at, keep, muted
+    if fact.holding is None:
+        return "no_data", "no data"
+    return ("firing", "holding") if fact.holding else ("recovering", "behind the recovery threshold")
+
+
+def from_no_data(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+    """Decide for an alert whose device is silent: by what comes back."""
+    state, why = from_firing(situation, fact, at, keep, muted)
+    return (state, why) if state == "no_data" else (state, "data again")
+
+
+def from_error(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+    """Decide for an alert whose rule couldn't be understood: by what it says now."""
+    state, _ = from_firing(situation, fact, at, keep, muted)
+    return state, "the rule can be evaluated again"
+
+
+def from_recovering(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+    """Decide for recovering: fire on if it comes back within `keep`, end after it."""
+    del muted
+    if fact.holding is None:
+        return "no_data", "no data"
+    if fact.holding:
+        return "firing", "holding again"
+    assert situation.since is not None
+    return ("inactive", "recovered") if at - situation.since >= keep else ("recovering", "recovering")

@@ -1,0 +1,13 @@
+"""An alert in words: what, where, how much, and how much is too much."""
+
+from alerts.query.facts import Fact
+from alerts.rules.loader import RuleRow
+
+LONGEST = 1000
+
+
+def message_of(row: RuleRow, fact: Fact, device_name: str) -> str:
+    """Return what an alert says: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
+    shown = "" if fact.value is None else f" {fact.value:.4g}"
+    note = f"; {fact.note}" if fact.note else ""
+    return f"{row.alert_name} on {device_name}:{shown} ({row.rule.condition.in_words()}{note})"[:LONGEST]

@@ -1,0 +1,1 @@
+"""Tickets in the platform: incidents group alerts (`incidents.py`), the worker opens and closes service requests."""

@@ -1,0 +1,179 @@
+"""Which tickets alerts want, written in the transaction of the evaluation; `tickets.py` works them off.
+
+An alert's ticket is its own, unless its site has fallen silent or its rule fires on a large share of a business: then
+one ticket is for the group. Beyond `FREELY` open alerts of a rule, tickets wait for `GATHER`, so that a storm which
+comes in over an interval of uploads can still become one. When alerts end, nothing is done here: the worker closes what
+no open alert belongs to, whoever ended it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from alerts.rules.conditions import NoDataCondition, OfflineCondition, leaves_of
+from alerts.rules.loader import RuleRow
+from alerts.tickets.texts import group_text, single_text
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "incidents.sql")
+
+FREELY, STORM_SHARE = 5, 0.3
+GATHER = timedelta(minutes=5)
+SITE_DEVICES, SITE_SHARE = 3, 0.6
+REOPEN_WITHIN = timedelta(hours=24)
+LISTED = 50  # devices in the text of a group's ticket
+SEVERITIES = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """An alert that has begun; `device` is a row of describe_devices."""
+
+    history_id: UUID
+    row: RuleRow
+    device: asyncpg.Record
+    message: str
+
+    @property
+    def crowd(self) -> tuple[UUID, UUID]:
+        """What it is counted with: its rule in its business."""
+        return self.row.rule.id, self.device["business_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What a ticket is wanted for; device None is a group."""
+
+    key: str
+    rule_id: UUID
+    device_id: UUID | None
+    business_id: UUID
+    location_id: UUID | None
+    severity: str
+    title: str
+    description: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """On how many devices of a business a rule is open, of how many that it reaches."""
+
+    open: int
+    reach: int
+    is_group: bool
+
+    @property
+    def is_storm(self) -> bool:
+        """Whether one ticket is for all."""
+        return self.is_group or self.open > max(FREELY, STORM_SHARE * self.reach)
+
+
+async def write_tickets(connection: Connection, fired: Iterable[Fired], now: datetime) -> None:
+    """Want a ticket for each alert that has begun, of its own or of its group."""
+    alerts = [alert for alert in fired if alert.row.ticket_enabled]
+    if not alerts:
+        return
+    await connection.execute(QUERIES["plan_for_few"])
+    sites = await read_silent_sites(connection, alerts, now)
+    crowds = await count_crowds(connection, alerts, sites)
+    incidents: dict[str, Incident] = {}
+    keys = []
+    for alert in alerts:
+        incident = incident_of(alert, sites.get(alert.history_id), crowds.get(alert.crowd), now)
+        incidents[incident.key] = worse(incident, incidents.get(incident.key))
+        keys.append(incident.key)
+    await open_incidents(connection, list(incidents.values()), now)
+    await connection.execute(QUERIES["link_alerts"], [alert.history_id for alert in alerts], keys)
+    groups = {(key, *alert.crowd) for key, alert in zip(keys, alerts, strict=True) if incidents[key].device_id is None}
+    if groups:
+        await gather_groups(connection, sorted(groups, key=str), incidents, now)
+
+
+async def read_silent_sites(connection: Connection, alerts: Sequence[Fired], now: datetime) -> dict[UUID, UUID]:
+    """Return the alerts whose site has fallen silent, with that site."""
+    silence = {alert.history_id: by_data for alert in alerts if (by_data := looks_at_samples(alert.row)) is not None}
+    if not silence:
+        return {}
+    looking = [alert for alert in alerts if alert.history_id in silence]
+    rows = await connection.fetch(
+        QUERIES["silent_sites"], [alert.device["id"] for alert in looking],
+        [silence[alert.history_id] for alert in looking], now, SITE_DEVICES, SITE_SHARE,
+    )  # fmt: skip
+    sites = {row["id"]: row["site"] for row in rows}
+    return {alert.history_id: sites[alert.device["id"]] for alert in looking if alert.device["id"] in sites}
+
+
+def looks_at_samples(row: RuleRow) -> bool | None:
+    """Tell whether a rule on silence looks at samples only; None when it isn't on silence."""
+    kinds = {type(leaf) for leaf in leaves_of(row.rule.condition)}
+    if OfflineCondition in kinds:
+        return False
+    return True if NoDataCondition in kinds else None
+
+
+async def count_crowds(
+    connection: Connection, alerts: Sequence[Fired], sites: dict[UUID, UUID]
+) -> dict[tuple[UUID, UUID], Crowd]:
+    """Count the rules of the alerts that no site takes, by rule and business."""
+    wanted = sorted({alert.crowd for alert in alerts if alert.history_id not in sites})
+    rows = await connection.fetch(
+        QUERIES["count_crowds"], [rule for rule, _ in wanted], [business for _, business in wanted], list(sites)
+    )
+    return {(row["rule_id"], row["business_id"]): Crowd(row["open"], row["reach"], row["is_group"]) for row in rows}
+
+
+def incident_of(alert: Fired, site: UUID | None, crowd: Crowd | None, now: datetime) -> Incident:
+    """Return what an alert's ticket is for; a group's text follows when its alerts are known."""
+    rule_id, business_id = alert.crowd
+    device_id, location_id = alert.device["id"], alert.device["service_location_id"]
+    text = single_text(alert.row, alert.device["device_name"], alert.message, now)
+    own = Incident(
+        f"device:{rule_id}:{device_id}", rule_id, device_id, business_id, location_id, alert.row.severity,
+        text.title, text.description, now,
+    )  # fmt: skip
+    if site is not None:
+        return replace(own, key=f"site:{site}", device_id=None)
+    assert crowd is not None
+    if crowd.is_storm:
+        return replace(own, key=f"rule:{rule_id}:{business_id}", device_id=None, location_id=None)
+    return own if crowd.open <= FREELY else replace(own, due_at=now + GATHER)
+
+
+def worse(incident: Incident, other: Incident | None) -> Incident:
+    """Return the one of a group's incidents that is more severe."""
+    if other is None or SEVERITIES.index(incident.severity) > SEVERITIES.index(other.severity):
+        return incident
+    return other
+
+
+async def open_incidents(connection: Connection, incidents: Sequence[Incident], now: datetime) -> None:
+    """Write the incidents; those that ended a short time ago are taken up again."""
+    await connection.execute(
+        QUERIES["open_incidents"],
+        [one.key for one in incidents], [one.rule_id for one in incidents], [one.device_id for one in incidents],
+        [one.business_id for one in incidents], [one.location_id for one in incidents],
+        [one.severity for one in incidents], [one.title for one in incidents],
+        [one.description for one in incidents], [one.due_at for one in incidents], now, REOPEN_WITHIN,
+    )  # fmt: skip
+
+
+async def gather_groups(
+    connection: Connection, groups: Sequence[tuple[str, UUID, UUID]], incidents: dict[str, Incident], now: datetime
+) -> None:
+    """Take single incidents without a ticket into their groups (key, rule, business), and write the groups' texts."""
+    await connection.execute(
+        QUERIES["absorb_waiting"], [key for key, _, _ in groups], [rule for _, rule, _ in groups],
+        [business for _, _, business in groups], [incidents[key].location_id for key, _, _ in groups], now,
+    )  # fmt: skip
+    keys = list({key for key, _, _ in groups})
+    rows = await connection.fetch(QUERIES["describe_groups"], keys, LISTED)
+    texts = [group_text(row, now) for row in rows]
+    await connection.execute(
+        QUERIES["write_texts"], [row["id"] for row in rows], [text.title for text in texts],
+        [text.description for text in texts],
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""A ticket in words: a title that fits its column, a description that says what, where and since when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from alerts.rules.loader import RuleRow
+
+LONGEST_TITLE = 255
+ENDING = (
+    "Opened by the agent monitoring. It is closed by itself when the alert has ended, unless somebody has changed this "
+    "ticket."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a ticket says."""
+
+    title: str
+    description: str
+
+
+def single_text(row: RuleRow, device_name: str, message: str, now: datetime) -> Text:
+    """Return the text of one device's ticket."""
+    facts = f"{message}\n\nDevice: {device_name}\nSeverity: {row.severity}\nSince: {in_words(now)}"
+    return Text(shortened(f"{row.alert_name} on {device_name}"), f"{facts}\n\n{ENDING}")
+
+
+def group_text(row: asyncpg.Record, now: datetime) -> Text:
+    """Return the text of a group's ticket; `row` is of describe_groups."""
+    devices = f"{row['devices']} device{'' if row['devices'] == 1 else 's'}"
+    title = f"{row['alert_name']} on {devices}"
+    if row["location_name"]:
+        title = f"{row['location_name']}: {devices} fell silent together"
+    lines = [f"- {message}" for message in row["messages"] or ()]
+    more = row["alerts"] - len(lines)
+    if more > 0:
+        lines.append(f"- and {more} more")
+    listed = "\n".join(lines)
+    return Text(shortened(title), f"{title}. As of {in_words(now)}:\n\n{listed}\n\n{ENDING}")
+
+
+def shortened(title: str) -> str:
+    """Return a title that fits, with an ellipsis where it was longer."""
+    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
+
+
+def in_words(at: datetime) -> str:
+    """Return a time as people read it: `2026-05-03 12:00 UTC`."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"

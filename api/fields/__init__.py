@@ -1,0 +1,1 @@
+"""Types of single fields in requests: text, times, JSON values, filters, cursors."""

@@ -1,0 +1,37 @@
+"""Conditions in requests: each fault with the path of what is wrong, whatever they hold."""
+
+from typing import Annotated, Any
+
+from pydantic import ValidationError, WrapValidator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from alerts.rules.conditions import Condition, parse_condition
+
+Location = tuple[int | str, ...]
+
+
+def read_conditions(value: Any, _: Any) -> Condition:
+    """Return the conditions that JSON says; raises ValidationError with paths as the sender wrote them."""
+    try:
+        return parse_condition(value)
+    except ValidationError as error:
+        faults = [
+            InitErrorDetails(
+                type=PydanticCustomError("unfit", "{message}", {"message": fault["msg"]}),
+                loc=path_of(fault["loc"]),
+                input=None,
+            )
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        raise ValidationError.from_exception_data("conditions", faults) from None
+
+
+def path_of(location: Location) -> Location:
+    """Return a location without the kinds of conditions, which pydantic puts before each one's fields."""
+    fields = location[1:]
+    if len(fields) > 1 and isinstance(fields[1], int):  # of `all` or `any`
+        return (*fields[:2], *path_of(fields[2:]))
+    return fields
+
+
+Conditions = Annotated[Condition, WrapValidator(read_conditions)]

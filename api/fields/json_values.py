@@ -1,0 +1,38 @@
+"""JSON in requests: objects that PostgreSQL's jsonb can hold, bounded in size and depth."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from ingest.diagnose import SampleFaultError, check_value
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 16
+EXACT = 2**63 - 1  # beyond it, decoders differ
+
+
+def storable_object(value: dict[str, Any]) -> dict[str, Any]:
+    """Return `value`; raises ValueError for what jsonb can't hold, and beyond 64 KiB or 16 levels."""
+    try:
+        check_value("it", value, MAX_DEPTH)
+        size = len(json.dumps(value, default=str))
+    except (SampleFaultError, ValueError) as fault:
+        raise ValueError(str(fault)) from None
+    if size > MAX_BYTES:
+        raise ValueError(f"takes {size} bytes as JSON, at most {MAX_BYTES} are taken")
+    if has_huge_number(value):
+        raise ValueError("holds a whole number beyond 64 bits")
+    return value
+
+
+def has_huge_number(value: Any) -> bool:
+    """Tell whether an integer in `value` doesn't fit 64 bits."""
+    if isinstance(value, dict):
+        return any(map(has_huge_number, value.values()))
+    if isinstance(value, list):
+        return any(map(has_huge_number, value))
+    return isinstance(value, int) and not -EXACT <= value <= EXACT
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(storable_object)]

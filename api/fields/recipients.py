@@ -1,0 +1,72 @@
+"""Who is notified: addresses of webhooks and of people, told apart by their shape."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from alerts.notify.ssrf import Network, literal_of, may_be_reached
+from api.errors import InvalidRequestError
+from api.fields.text import storable
+
+Channel = Literal["webhook", "email"]
+MOST_RECIPIENTS = 20
+
+EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
+)
+URL = re.compile(r"https?://[!-~]+")  # printable ASCII: other characters are written as %C3%A4
+
+
+def channel_of(recipient: str) -> Channel:
+    """Return the channel that reaches a recipient."""
+    return "email" if "://" not in recipient else "webhook"
+
+
+def reachable(recipient: str) -> str:
+    """Return an address; raises ValueError for what is neither a web address nor an e-mail address."""
+    if len(recipient) <= 254 and EMAIL.fullmatch(recipient):
+        return recipient
+    if not URL.fullmatch(recipient) or not has_host(recipient):
+        raise ValueError("must be an e-mail address or a web address (http or https)")
+    return recipient
+
+
+def has_host(url: str) -> bool:
+    """Tell whether a web address names a host, and a port that can be one."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def refuse_internal(recipients: Sequence[str] | None, allowed: Sequence[Network]) -> None:
+    """Raise InvalidRequestError for web addresses that name an internal address; names are checked when it is sent."""
+    faults = [
+        {"path": f"body.notification_recipients.{number}", "message": "leads to an internal address"}
+        for number, recipient in enumerate(recipients or ())
+        if channel_of(recipient) == "webhook" and is_refused(recipient, allowed)
+    ]
+    if faults:
+        raise InvalidRequestError(details=faults)
+
+
+def is_refused(url: str, allowed: Sequence[Network]) -> bool:
+    """Tell whether a web address names an address that webhooks may not reach."""
+    literal = literal_of(urlsplit(url).hostname or "")
+    return literal is not None and not may_be_reached(literal, allowed)
+
+
+def channels_of(recipients: list[str]) -> list[Channel]:
+    """Return the channels that reach some recipients, each once."""
+    return list(dict.fromkeys(map(channel_of, recipients)))
+
+
+Recipient = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(storable), AfterValidator(reachable)
+]
+Recipients = Annotated[list[Recipient], Field(max_length=MOST_RECIPIENTS)]
+Channels = Annotated[list[Channel], Field(max_length=10), AfterValidator(lambda names: list(dict.fromkeys(names)))]

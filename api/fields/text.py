@@ -1,0 +1,29 @@
+"""Text in requests: types that take only what PostgreSQL can store."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from core.text import is_storable
+
+
+def storable(text: str) -> str:
+    """Return `text`; raises ValueError for characters that PostgreSQL refuses."""
+    if not is_storable(text):
+        raise ValueError("holds a character that can't be stored")
+    return text
+
+
+StorableText = Annotated[str, AfterValidator(storable)]
+# What is named by people or programs: a type of command or event. Not StorableText: behind a function, a pattern would
+# be missing in the OpenAPI document.
+Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
+# The constraints come first: what is left of a blank name after stripping must still be refused.
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(storable)]
+# What is blank says nothing: null.
+Text2000 = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(storable),
+    AfterValidator(lambda text: text or None),
+]

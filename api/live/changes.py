@@ -1,0 +1,174 @@
+"""What has changed for those who are connected: read from the tables, compared with what was told last.
+
+A wake says only that something was committed. So nothing depends on its content or on none being lost: each look asks
+for the state as it is, and reaches back a little for what other processes committed with slower clocks.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from api.live.clients import UNAUTHORIZED, Client, Message
+from api.live.hub import Hub
+from commands.delivery import handed_out, lease_commands, list_cancellations, release_commands
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__)
+
+OVERLAP = timedelta(seconds=60)
+AGENTS_AT_ONCE = 500
+UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two pings
+
+
+class Look:
+    """Remembers what was told, and tells what is new."""
+
+    def __init__(self, pool: asyncpg.Pool, hub: Hub, loop_time: Callable[[], float]) -> None:
+        self._pool = pool
+        self._hub = hub
+        self._loop_time = loop_time
+        self._devices: dict[UUID, tuple[Any, ...]] = {}
+        self._commands: dict[UUID, datetime] = {}
+        self._events: dict[int, datetime] = {}
+
+    async def at_commands(self, now: datetime) -> None:
+        """Hand out what waits for connected agents, tell them what to stop, and tell followers what has changed."""
+        agents = self._hub.agents()
+        for start in range(0, len(agents), AGENTS_AT_ONCE):
+            await self._deliver(agents[start : start + AGENTS_AT_ONCE], now)
+        followed = self._hub.followed()
+        if followed:
+            for row in await self._pool.fetch(QUERIES["look_at_commands"], followed, now - OVERLAP):
+                if self._commands.get(row["id"]) != row["changed_at"]:
+                    self._commands[row["id"]] = row["changed_at"]
+                    self._hub.tell(row["agent_device_id"], row["business_id"], "command_update", command_of(row))
+        forget(self._commands, now)
+
+    async def at_devices(self, now: datetime) -> None:
+        """Tell followers of new samples, changed states and events."""
+        followed = self._hub.followed()
+        if not followed:
+            return
+        for row in await self._pool.fetch(QUERIES["look_at_devices"], followed):
+            self._tell_device(row)
+        for row in await self._pool.fetch(QUERIES["look_at_events"], followed, now - OVERLAP):
+            if row["id"] not in self._events:
+                self._events[row["id"]] = row["received_at"]
+                self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_of(row))
+        forget(self._events, now)
+        for device in self._devices.keys() - set(followed):
+            del self._devices[device]
+
+    async def at_tokens(self, now: datetime) -> None:
+        """Close the sockets of agents whose token is no longer good."""
+        sockets = [socket for agent_id in self._hub.agents() for socket in self._hub.sockets_of(agent_id)]
+        agents = list({socket.agent.agent_id for socket in sockets if socket.agent})
+        rows = await self._pool.fetch(QUERIES["good_tokens"], agents, now) if agents else []
+        good = {(row["id"], token) for row in rows for token in (row["agent_token"], row["previous"])}
+        for socket in sockets:  # those that were open before the question: a newer token may be in use by now
+            if socket.agent and (socket.agent.agent_id, socket.agent.token.token_hash) not in good:
+                socket.drop(UNAUTHORIZED, "the token is revoked")
+
+    async def show(self, client: Client, devices: list[UUID], news: list[UUID], now: datetime) -> None:
+        """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
+        for row in await self._pool.fetch(QUERIES["look_at_devices"], devices):
+            if client.may_see(row["business_id"]):
+                client.offer_state("status", row["id"], status_of(row))
+                if row["current_collected_at"]:
+                    client.offer_state("metrics", row["id"], metrics_of(row))
+                self._devices.setdefault(row["id"], (state_of(row), row["current_collected_at"]))
+        # What happened shortly before somebody began to follow is no news.
+        for row in await self._pool.fetch(QUERIES["look_at_events"], news, now - OVERLAP):
+            self._events[row["id"]] = row["received_at"]
+        for row in await self._pool.fetch(QUERIES["look_at_commands"], news, now - OVERLAP):
+            self._commands[row["id"]] = row["changed_at"]
+
+    async def _deliver(self, agents: list[UUID], now: datetime) -> None:
+        """Lease and hand out; what can't be handed to anybody is taken back at once."""
+        undelivered: dict[UUID, list[UUID]] = defaultdict(list)
+        for row in await lease_commands(self._pool, agents, now, "live"):
+            if not self._hand_out(row):
+                undelivered[row["agent_device_id"]].append(row["id"])
+        for device, commands in undelivered.items():
+            await release_commands(self._pool, device, commands, now)
+        for row in await list_cancellations(self._pool, agents):
+            for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
+                if row["id"] not in socket.told_cancelled:
+                    socket.told_cancelled.add(row["id"])
+                    socket.offer("command_cancel", {"command_id": str(row["id"])})
+
+    def _hand_out(self, row: asyncpg.Record) -> bool:
+        """Hand a command to its agent's newest socket; tell whether there was one."""
+        for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
+            at = self._loop_time()
+            recent = {
+                command: since for command, since in socket.unconfirmed.items() if at - since < UNCONFIRMED_SECONDS
+            }
+            socket.unconfirmed = recent | {row["id"]: at}
+            return socket.offer("command", handed_out(row))
+        return False
+
+    def _tell_device(self, row: asyncpg.Record) -> None:
+        state = state_of(row)
+        told_state, told_sample = self._devices.get(row["id"], (None, None))
+        self._devices[row["id"]] = state, row["current_collected_at"]
+        if told_state != state:
+            self._hub.tell_state(row["id"], row["business_id"], "status", status_of(row))
+        if row["current_collected_at"] and told_sample != row["current_collected_at"]:
+            self._hub.tell_state(row["id"], row["business_id"], "metrics", metrics_of(row))
+
+
+def state_of(row: asyncpg.Record) -> tuple[Any, ...]:
+    """Return that of a device's state whose change is told."""
+    return row["status"], row["clone_suspected_at"]
+
+
+def status_of(row: asyncpg.Record) -> Message:
+    """Return a device's state as followers get it."""
+    return {
+        "agent_id": str(row["id"]), "status": row["status"], "changed_at": text_of(row["status_changed_at"]),
+        "last_heartbeat": text_of(row["last_heartbeat"]), "clone_suspected_at": text_of(row["clone_suspected_at"]),
+    }  # fmt: skip
+
+
+def metrics_of(row: asyncpg.Record) -> Message:
+    """Return a device's newest sample as followers get it: one message for a flush, not one for a row."""
+    return {
+        "agent_id": str(row["id"]), "collected_at": text_of(row["current_collected_at"]),
+        "metrics": msgspec.json.decode(row["current_metrics"] or "{}"),
+    }  # fmt: skip
+
+
+def command_of(row: asyncpg.Record) -> Message:
+    """Return a command's course as followers get it; parameters and outputs are read over HTTP, by who may."""
+    return {
+        "agent_id": str(row["agent_device_id"]), "command_id": str(row["id"]), "command_type": row["command_type"],
+        "status": row["status"], "awaits_approval": row["awaits_approval"],
+        "progress_percent": row["progress_percent"], "progress_message": row["progress_message"],
+        "cancel_requested_at": text_of(row["cancel_requested_at"]), "exit_code": row["exit_code"],
+        "started_at": text_of(row["started_at"]), "completed_at": text_of(row["completed_at"]),
+    }  # fmt: skip
+
+
+def event_of(row: asyncpg.Record) -> Message:
+    """Return an event as followers get it."""
+    return {
+        "agent_id": str(row["agent_device_id"]), "event_type": row["event_type"],
+        "timestamp": text_of(row["occurred_at"]), "data": msgspec.json.decode(row["data"]),
+    }  # fmt: skip
+
+
+def text_of(time: datetime | None) -> str | None:
+    """Return a time as RFC 3339 in UTC."""
+    return time.isoformat().replace("+00:00", "Z") if time else None
+
+
+def forget(told: dict[Any, datetime], now: datetime) -> None:
+    """Forget what no look reaches back to."""
+    for key in [key for key, time in told.items() if time < now - 2 * OVERLAP]:
+        del told[key]

@@ -1,0 +1,119 @@
+"""Hears that something was committed, in this process or another, and looks at what.
+
+LISTEN on one connection of its own. Wakes that come while a look runs make up the next one, and looks keep a distance:
+however many flushes there are, the tables are read a few times a second at most. Every 15 seconds it looks unasked, so
+a wake that was lost, with the connection perhaps, costs only time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+
+from api.live.changes import Look
+from core.clock import Clock
+from db.pools import AWAY, DatabaseAwayError
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "rts_live"
+KINDS = ("devices", "commands")
+DISTANCE_SECONDS = 0.1
+UNASKED_SECONDS = 15.0
+AGAIN_SECONDS = 2.0
+TOKENS_SECONDS = 3.0  # how often the tokens of connected agents are asked for, at most
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+class Wakes:
+    """The listening connection and the loop that looks."""
+
+    def __init__(self, connect: Connect, look: Look, clock: Clock) -> None:
+        self._connect = connect
+        self._look = look
+        self._clock = clock
+        self._kinds: set[str] = set()
+        self._woken = asyncio.Event()
+        self._tokens_at, self._tokens_due = 0.0, False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.connection: asyncpg.Connection | None = None  # the one that listens, while there is one
+
+    def start(self) -> None:
+        """Begin to listen and to look."""
+        self._tasks = [
+            asyncio.create_task(self._listen_on(), name="live listen"),
+            asyncio.create_task(self._look_on(), name="live look"),
+        ]
+
+    async def close(self) -> None:
+        """End both."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def wake(self, *kinds: str) -> None:
+        """Look soon; without a kind, at everything."""
+        self._kinds.update(kinds or KINDS)
+        self._woken.set()
+
+    async def _listen_on(self) -> None:
+        """Hold a listening connection; make a new one when it broke, and look at what was missed."""
+        while True:
+            try:
+                await self._listen_once()
+            except (*AWAY, DatabaseAwayError, asyncpg.PostgresError) as error:
+                log.warning("the live channel can't listen (%r): trying again", error)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _listen_once(self) -> None:
+        connection = self.connection = await self._connect()
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _: ended.set())
+        try:
+            await connection.add_listener(CHANNEL, lambda *heard: self.wake(heard[3]))
+            self.wake()
+            await ended.wait()
+        finally:
+            self.connection = None
+            connection.terminate()
+
+    async def _look_on(self) -> None:
+        full_look_at = 0.0
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TOKENS_SECONDS if self._tokens_due else UNASKED_SECONDS):
+                    await self._woken.wait()
+            now = asyncio.get_running_loop().time()
+            full = now - full_look_at >= UNASKED_SECONDS
+            kinds, self._kinds = (set(KINDS) if full else self._kinds), set()
+            self._woken.clear()
+            full_look_at = now if full else full_look_at
+            failed = await self._look_at(kinds, now)
+            if failed:
+                self.wake(*failed)
+            await asyncio.sleep(AGAIN_SECONDS if failed else DISTANCE_SECONDS)
+
+    async def _look_at(self, kinds: set[str], at: float) -> list[str]:
+        """Look, each kind for itself; return the kinds that failed. Tokens come first: a revoked agent gets nothing."""
+        now, failed = self._clock(), []
+        self._tokens_due |= "devices" in kinds
+        looks = {"commands": self._look.at_commands, "devices": self._look.at_devices}
+        if self._tokens_due and at - self._tokens_at >= TOKENS_SECONDS:
+            self._tokens_at, self._tokens_due = at, False
+            looks = {"tokens": self._look.at_tokens, **looks}
+        for kind, look in looks.items():
+            if kind != "tokens" and kind not in kinds:
+                continue
+            try:
+                await look(now)
+            except (*AWAY, asyncpg.PostgresError) as error:
+                log.warning("the live channel can't read %s (%r): trying again", kind, error)
+                failed.append(kind)
+            except Exception:
+                log.exception("a look of the live channel at %s failed", kind)
+                failed.append(kind)
+        return failed

@@ -1,0 +1,77 @@
+"""How often one caller may call: token buckets by agent, by person and by business; never by address.
+
+A site is one NAT: an address says nothing of who calls. Each process counts for itself: one agent or person keeps one
+connection, and so one process, which allows them the whole; a business has many connections, so each process of a
+server allows it a share (`api/services.py`). A bucket holds a minute's worth, so that a caller who was away may catch
+up in one go.
+"""
+
+import time
+from collections.abc import Callable, Hashable
+from uuid import UUID
+
+from core.errors import RateLimitedError
+
+MAX_KEYS = 200_000  # callers remembered, about 40 MB; beyond it those whose bucket is full are forgotten
+
+
+class Buckets:
+    """One token bucket for each key."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._capacity = float(per_minute)
+        self._per_second = per_minute / 60
+        self._clock = clock
+        self._levels: dict[Hashable, tuple[float, float]] = {}
+
+    def take(self, key: Hashable) -> float:
+        """Take one call; return 0.0, or the seconds to wait for the next when there is none left."""
+        now = self._clock()
+        level, at = self._levels.get(key, (self._capacity, now))
+        level = min(self._capacity, level + (now - at) * self._per_second)
+        if level < 1.0:
+            return (1.0 - level) / self._per_second
+        if key not in self._levels and len(self._levels) >= MAX_KEYS:
+            self._forget_full(now)
+        self._levels[key] = level - 1.0, now
+        return 0.0
+
+    def _forget_full(self, now: float) -> None:
+        """Forget callers who have been quiet for a minute: their buckets are full again. At worst forget all."""
+        self._levels = {key: entry for key, entry in self._levels.items() if now - entry[1] < 60}
+        if len(self._levels) >= MAX_KEYS:
+            self._levels = {}
+
+
+class CallLimits:
+    """The limits of this process; each method raises RateLimitedError when a caller has to wait."""
+
+    def __init__(self, agent: int, person: int, business: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Each number is calls per minute."""
+        self._agents, self._people, self._businesses = (Buckets(each, clock) for each in (agent, person, business))
+        self._business_of: dict[UUID, UUID] = {}
+
+    def take_agent(self, agent_id: UUID) -> None:
+        """Count a call of an agent, and of its business once that is known."""
+        self._take(self._agents, agent_id, "agent")
+        business_id = self._business_of.get(agent_id)
+        if business_id:
+            self._take(self._businesses, business_id, "business")
+
+    def take_person(self, subject: str, business_id: UUID | None) -> None:
+        """Count a call of a user or employee, and of the user's business."""
+        self._take(self._people, subject, "person")
+        if business_id:
+            self._take(self._businesses, business_id, "business")
+
+    def learn(self, agent_id: UUID, business_id: UUID) -> None:
+        """Remember whose an agent is: its token doesn't say, the database did."""
+        if len(self._business_of) >= MAX_KEYS:
+            self._business_of.clear()
+        self._business_of[agent_id] = business_id
+
+    @staticmethod
+    def _take(buckets: Buckets, key: Hashable, whose: str) -> None:
+        wait = buckets.take(key)
+        if wait:
+            raise RateLimitedError(whose, wait)

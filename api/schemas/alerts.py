@@ -1,0 +1,58 @@
+"""What the routes of alerts take and give."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.fields.text import Text2000
+from api.schemas.agents import Business
+from api.schemas.alert_rules import Severity
+
+AlertStatus = Literal["active", "acknowledged", "resolved", "auto_resolved"]
+
+
+class Alert(BaseModel):
+    """An alert of a device. Customers don't see which employees handled it, nor their notes."""
+
+    id: UUID
+    rule_id: UUID
+    agent_id: UUID
+    device_name: str
+    business: Business
+    alert_name: str
+    alert_type: str
+    severity: Severity
+    status: AlertStatus = Field(description="active and acknowledged are open; auto_resolved: the device recovered")
+    triggered_at: datetime
+    resolved_at: datetime | None
+    alert_message: str | None
+    metric_value: float | None
+    threshold_value: float | None
+    service_request_created: UUID | None = Field(description="the ticket")
+    acknowledged_at: datetime | None
+    snoozed_until: datetime | None
+    acknowledged_by: UUID | None
+    resolved_by: UUID | None
+    resolution_notes: str | None
+    ticket_note: str | None = Field(description="why it has no ticket")
+
+
+class AlertList(BaseModel):
+    """A page of alerts."""
+
+    alerts: list[Alert]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class Resolution(BaseModel):
+    """How an alert was settled."""
+
+    notes: Text2000 | None = None
+
+
+class Snooze(BaseModel):
+    """For how long an alert is quiet."""
+
+    minutes: float = Field(ge=0, le=10_080, allow_inf_nan=False, description="0: no longer")

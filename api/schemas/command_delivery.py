@@ -1,0 +1,56 @@
+"""Models of the messages by which an agent fetches, starts and ends commands."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from api.fields.text import StorableText
+from api.fields.times import Time
+from commands.delivery import Result
+
+UNSIGNED, SIGNED = 2**32, 2**31
+
+
+def as_signed(code: int) -> int:
+    """Return an exit code as PostgreSQL's integer holds it: Windows has unsigned ones (0xC0000005)."""
+    return code - UNSIGNED if code >= SIGNED else code
+
+
+class LeasedCommand(BaseModel):
+    """A command that is now this agent's to run."""
+
+    command_id: UUID
+    command_type: str
+    params: dict[str, Any]
+    timeout_seconds: int
+
+
+class LeasedCommands(BaseModel):
+    """What to run, oldest first, and what to stop."""
+
+    commands: list[LeasedCommand]
+    cancel_commands: list[UUID] = Field(description="commands fetched before that should be stopped")
+
+
+class Progress(BaseModel):
+    """How far a command is."""
+
+    percent: float | None = Field(None, ge=0, le=100)
+    message: Annotated[StorableText, StringConstraints(max_length=500)] | None = None
+
+
+class CommandResult(BaseModel):
+    """How a command ended. Of long outputs the first 16 KiB and the last 48 KiB are kept, and the cut is noted."""
+
+    status: Literal["completed", "failed", "timeout", "cancelled"]
+    exit_code: Annotated[int, Field(ge=-SIGNED, lt=UNSIGNED), AfterValidator(as_signed)] | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    error_message: Annotated[StorableText, StringConstraints(max_length=2000)] | None = None
+    started_at: Time | None = Field(None, description="by the device's clock")
+    completed_at: Time | None = Field(None, description="by the device's clock")
+
+    def result(self) -> Result:
+        """Return the same for the registry."""
+        return Result(**self.model_dump(include=set(CommandResult.model_fields)))

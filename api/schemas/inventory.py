@@ -1,0 +1,168 @@
+"""What the routes of software inventory take and give: lists of agents, stays, changes, finds."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+
+from api.fields.text import storable
+from api.fields.times import Time
+from api.schemas.agents import Business
+
+MOST_SOFTWARE = 10_000
+
+Kind = Literal["application", "system", "driver", "update"]
+SoftwareName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(storable)
+]
+# The constraints come first (api/fields/text.py). What is blank says nothing: null.
+Text255 = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=255),
+    AfterValidator(storable),
+    AfterValidator(lambda text: text or None),
+]
+Search = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(storable)
+]
+NameStart = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=512), AfterValidator(storable)
+]
+VersionPrefix = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=255),
+    AfterValidator(storable),
+    AfterValidator(lambda text: text.rstrip(".*")),
+]
+
+
+class ListedSoftware(BaseModel):
+    """A software as the agent finds it. Name, type and version make it one; blank text counts as null."""
+
+    software_name: SoftwareName = Field(examples=["Python"])
+    software_version: Text255 | None = Field(None, examples=["3.12.4"])
+    vendor: Text255 | None = Field(None, examples=["Python Software Foundation"])
+    install_date: date | None = None
+    software_type: Kind = "application"
+    is_security_software: bool = Field(False, description="antivirus, firewall and the like")
+    is_latest_version: bool | None = Field(None, description="null: the agent doesn't know")
+    latest_available_version: Text255 | None = None
+
+
+class RemovedSoftware(BaseModel):
+    """A software that is gone; without a version or type, in all of them."""
+
+    software_name: SoftwareName
+    software_version: Text255 | None = Field(None, description="null: every version")
+    software_type: Kind | None = Field(None, description="null: every type")
+
+
+class Inventory(BaseModel):
+    """What is on a device at one time: everything (`full`), or what has changed since the list before (`delta`)."""
+
+    collected_at: Time | None = Field(None, description="when, by the device; at most 10 minutes ahead; default: now")
+    mode: Literal["full", "delta"] = Field("full", description="full: what isn't listed is gone")
+    software: list[ListedSoftware] = Field(
+        default_factory=list,
+        max_length=MOST_SOFTWARE,
+        description="of several entries for one software the last counts",
+    )
+    removed: list[RemovedSoftware] = Field(
+        default_factory=list, max_length=MOST_SOFTWARE, description="only in a delta; what `software` lists too stays"
+    )
+
+    @model_validator(mode="after")
+    def fits_its_mode(self) -> Self:
+        """Refuse `removed` in a full list, and a full list that doesn't list."""
+        if self.mode == "full" and self.removed:
+            raise ValueError("`removed` is for mode delta: a full list says it by leaving out")
+        if self.mode == "full" and "software" not in self.model_fields_set:
+            raise ValueError("a full list needs `software`; an empty one says that nothing is installed")
+        return self
+
+
+class MergedInventory(BaseModel):
+    """What became of a list: received = added + updated + unchanged + duplicates, unless it is stale."""
+
+    received: int
+    added: int
+    updated: int = Field(description="were there already, but with another vendor or the like")
+    removed: int
+    unchanged: int
+    duplicates: int = Field(description="entries that a later one of the same name, type and version replaced")
+    stale: bool = Field(
+        description="a newer list was taken before: nothing was changed; after a delta, send a full list"
+    )
+
+
+class InstalledSoftware(BaseModel):
+    """One stay of a software in one version on a device: from first_seen until removed_at. Times in UTC."""
+
+    id: UUID
+    software_name: str
+    software_version: str | None
+    vendor: str | None
+    install_date: date | None
+    software_type: Kind
+    is_security_software: bool
+    is_active: bool = Field(description="it is there still")
+    first_seen: datetime
+    last_seen: datetime
+    removed_at: datetime | None
+    is_latest_version: bool | None
+    latest_available_version: str | None = Field(description="as the agent knows it, else by the end-of-life rule")
+    is_eol: bool = Field(description="its end of life had come at `as_of`")
+    eol_date: date | None = Field(description="null: no rule knows it")
+
+
+class SoftwarePage(BaseModel):
+    """A page of a device's software in the order of their names."""
+
+    software: list[InstalledSoftware]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+    as_of: datetime = Field(description="the time that the answer is for")
+    inventory_at: datetime | None = Field(description="when the newest list was taken; null: never")
+
+
+class SoftwareChange(BaseModel):
+    """Something that came or went."""
+
+    at: datetime
+    change: Literal["installed", "removed", "upgraded"] = Field(description="upgraded: another version, older perhaps")
+    software_name: str
+    software_version: str | None = Field(description="the new one; of what was removed, the one it had")
+    from_version: str | None = Field(description="of an upgrade, the one before")
+    software_type: Kind
+    vendor: str | None
+
+
+class ChangePage(BaseModel):
+    """A page of changes, newest first; those of one time in the order of their names."""
+
+    changes: list[SoftwareChange]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+    inventory_since: datetime | None = Field(description="when the first list was taken; the changes begin after it")
+
+
+class FoundSoftware(BaseModel):
+    """A software and the device that it is on."""
+
+    agent_id: UUID
+    device_name: str
+    business: Business
+    software_name: str
+    software_version: str | None
+    software_type: Kind
+    vendor: str | None
+    first_seen: datetime
+    last_seen: datetime
+    is_eol: bool = Field(description="its end of life has come")
+    eol_date: date | None
+
+
+class FoundPage(BaseModel):
+    """A page of what was found, in the order of the names."""
+
+    software: list[FoundSoftware]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")

@@ -1,0 +1,1 @@
+"""The HTTP server's own concerns: body limits, connection counts, readiness, write batching."""

@@ -1,0 +1,33 @@
+"""Errors of request bodies: too large, cut short, or in an encoding that the server does not read."""
+
+from typing import ClassVar
+
+from core.errors import RtsError
+
+
+class BadCompressionError(RtsError):
+    """The body isn't the gzip stream that Content-Encoding announces, or it is cut short."""
+
+    code: ClassVar[str] = "bad_gzip"
+    status: ClassVar[int] = 400
+
+
+class UnsupportedEncodingError(RtsError):
+    """Send the body plain or with Content-Encoding: gzip."""
+
+    code: ClassVar[str] = "unsupported_encoding"
+    status: ClassVar[int] = 415
+
+
+class BodyTooLargeError(RtsError):
+    """The upload is too large: split it into several."""
+
+    code: ClassVar[str] = "body_too_large"
+    status: ClassVar[int] = 413
+
+
+class ClientGoneError(RtsError):
+    """The agent closed the connection before the whole body had arrived."""
+
+    code: ClassVar[str] = "client_gone"
+    status: ClassVar[int] = 400

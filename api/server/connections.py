@@ -1,0 +1,44 @@
+"""How many database connections a server takes, and whether the database has so many."""
+
+import logging
+from typing import ClassVar
+
+from core.errors import RtsError
+from core.settings import Settings
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "connections.sql")
+log = logging.getLogger(__name__)
+
+WRITER, LIVE, HEALTH = 1, 1, 2
+OTHERS = 4  # the worker, a migration, an operator's psql
+
+
+class TooManyConnectionsWantedError(RtsError):
+    """The database takes fewer connections than RTS_WORKERS times RTS_POOL_SIZE need."""
+
+    code: ClassVar[str] = "too_many_connections_wanted"
+
+
+def connections_per_process(settings: Settings) -> int:
+    """Return how many connections one process opens at most."""
+    return settings.pool_size + WRITER + LIVE + HEALTH
+
+
+async def check_connections(connection: Connection, settings: Settings) -> None:
+    """Raise TooManyConnectionsWantedError when the processes of this server alone exceed what the database takes.
+
+    Warns when there is no room for a restart, during which one more process runs, and for others.
+    """
+    most = await connection.fetchval(QUERIES["describe_connections"])
+    each = connections_per_process(settings)
+    wanted = settings.workers * each
+    sentence = (
+        f"RTS_WORKERS={settings.workers} processes with RTS_POOL_SIZE={settings.pool_size} open {wanted} connections "
+        f"({each} each), the database takes {most}"
+    )
+    if wanted > most:
+        raise TooManyConnectionsWantedError(f"{sentence}: lower one of them, or raise max_connections.")
+    if wanted + each + OTHERS > most:
+        log.warning("%s: a restart needs %d more, and the worker some", sentence, each)

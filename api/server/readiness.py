@@ -1,0 +1,78 @@
+"""Should a balancer send requests here? Asked each second perhaps, so the database is asked at most every two.
+
+It uses connections of its own: that the API's pool is busy is no reason to lose the uploads too.
+"""
+
+import asyncio
+import logging
+import time
+
+import asyncpg
+
+from api.errors import NotReadyError, Reason
+from db.migrations.run import head, known
+from db.pools import AWAY
+from db.sql import load_beside
+from health.process import ThisProcess
+from health.ttl_cache import Kept
+from ingest.counters import Tally
+from ingest.group_commit import GroupCommit
+
+QUERIES = load_beside(__file__, "readiness.sql")
+log = logging.getLogger(__name__)
+
+KEEP_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
+FULL_SHARE = 0.9  # of the buffer
+STUCK_SECONDS = 30.0  # a flush takes milliseconds; each of its statements ends by its own time-out after 20
+FAILED_SECONDS = 10.0  # after a failed flush; then an upload may try again
+
+DRAINING = Reason("draining", "This process is about to end.")
+FULL = Reason("buffer_full", "Samples arrive faster than the database takes them.")
+STUCK = Reason("writer_stuck", f"A flush has taken over {STUCK_SECONDS:.0f} seconds.")
+FAILED = Reason("writer_failed", "The last flush has failed.")
+AWAY_NOW = Reason("database_unavailable", "The database doesn't answer.")
+READ_ONLY = Reason("database_read_only", "The database takes no writes: a standby, perhaps.")
+OTHER_SCHEMA = Reason("schema_not_migrated", "The schema isn't the one of this version: run `rts-agents db upgrade`.")
+
+
+class Readiness:
+    """Judges this process."""
+
+    def __init__(self, pool: asyncpg.Pool, commits: GroupCommit, tally: Tally, process: ThisProcess) -> None:
+        """`pool`: of connections that no request of the API borrows."""
+        self._pool, self._commits, self._tally, self._process = pool, commits, tally, process
+        self._older = known() - {head()}
+        self.database = Kept(KEEP_SECONDS, self._ask)
+
+    async def check(self) -> None:
+        """Raise NotReadyError with every reason against sending requests here."""
+        reasons = [reason for reason in (*self._own_reasons(), await self.database.get()) if reason]
+        if reasons:
+            raise NotReadyError(reasons)
+
+    def _own_reasons(self) -> list[Reason]:
+        now = time.monotonic()
+        since = self._commits.writing_since
+        facts = {
+            DRAINING: self._process.draining,
+            FULL: self._commits.buffered >= FULL_SHARE * self._commits.max_samples,
+            STUCK: since is not None and now - since > STUCK_SECONDS,
+            FAILED: self._tally.failed_at > 0 and now - self._tally.failed_at < FAILED_SECONDS,
+        }
+        return [reason for reason, holds in facts.items() if holds]
+
+    async def _ask(self) -> Reason | None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                row = await self._pool.fetchrow(QUERIES["check_writable"])
+        except asyncpg.UndefinedTableError:
+            return OTHER_SCHEMA
+        except (*AWAY, asyncpg.PostgresError) as error:
+            log.warning("readiness: the database doesn't answer: %r", error)
+            return AWAY_NOW
+        assert row is not None
+        if row["read_only"]:
+            return READ_ONLY
+        # A newer revision than is known here: an upgrade is under way, and this process serves until it is restarted.
+        return OTHER_SCHEMA if row["revision"] in self._older else None

@@ -1,0 +1,165 @@
+"""POST /api/agents/{id}/metrics as a plain ASGI application: the hot path, without a framework in between.
+
+Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2xx is sent only after COMMIT.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from api.bodies import BodyBudget, BodyReader
+from api.rate_limits import CallLimits
+from api.server.asgi import Receive, Scope, Send
+from core.clock import Clock, utc_now
+from core.errors import RtsError, UnauthorizedError, WrongAgentError
+from ingest.counters import Tally
+from ingest.decode import decode_upload
+from ingest.errors import IngestBusyError
+from ingest.group_commit import GroupCommit
+from ingest.pending import Upload
+from ingest.samples import Decoded, Receipt
+
+log = logging.getLogger(__name__)
+
+DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so that others don't wait for it
+# Bytes from which uploads take turns, and how many rows one makes in a round of the event loop: half a millisecond.
+# When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
+# round, and a flush, whose every message to the database takes a round, for thousands of rows.
+IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
+# … and the longest that one waits for its turn before it is told to come back: agents hang up after 30 s, and the COPY
+# is still to come.
+LONGEST_WAIT_SECONDS = 10.0
+JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a token says it is; whether it is revoked shows in the transaction of the rows."""
+
+    agent_id: UUID
+    token_hash: str
+
+
+class UploadRoute:
+    """The ASGI application of the metrics upload."""
+
+    def __init__(
+        self,
+        verify: Callable[[str], Sender],
+        limits: CallLimits,
+        commits: GroupCommit,
+        budget: BodyBudget,
+        max_samples: int,
+        retry_after_seconds: int,
+        clock: Clock = utc_now,
+        tally: Tally | None = None,
+    ) -> None:
+        """`verify` turns a bearer token into its Sender or raises an RtsError."""
+        self._verify = verify
+        self._limits = limits
+        self._commits = commits
+        self._budget = budget
+        self._max_samples = max_samples
+        self._retry_after = retry_after_seconds
+        self._clock = clock
+        self._tally = tally or Tally()
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
+        """Answer one upload for the device `agent_id` of the path."""
+        began = time.monotonic()
+        try:
+            receipt = await self.take(scope, receive, agent_id)
+        except RtsError as error:
+            await self._refuse(send, error)
+        except Exception:
+            log.exception("an upload of agent %s failed", agent_id)
+            await self._refuse(send, RtsError("Something failed on the server: send the upload again later."))
+        else:
+            self._tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, time.monotonic() - began)
+            await answer(send, 200, msgspec.json.encode(receipt))
+
+    async def take(self, scope: Scope, receive: Receive, agent_id: str) -> Receipt:
+        """Read, decode and commit one upload; raises RtsError for what the agent must be told."""
+        headers = dict(scope["headers"])
+        sender = self._verify(bearer_token(headers.get(b"authorization", b"")))
+        if str(sender.agent_id) != agent_id.lower():
+            raise WrongAgentError
+        self._limits.take_agent(sender.agent_id)
+        received_at = self._clock()
+        with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
+            body = await reader.read()
+            make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
+            upload = await make(sender, body, received_at)
+            await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
+        if upload.business_id:
+            self._limits.learn(sender.agent_id, upload.business_id)
+        decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
+        upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+        return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts)
+
+    async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise IngestBusyError from None
+        try:
+            upload = await self._decoded(sender, body, received_at)
+            for start in range(0, len(upload.decoded.samples), ROWS_A_ROUND):
+                upload.make_rows(start, start + ROWS_A_ROUND)
+                await asyncio.sleep(0)  # everybody else's round, the writer's too
+        finally:
+            self._turn.release()
+        return upload
+
+    async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        upload = await self._decoded(sender, body, received_at)
+        upload.make_rows()
+        return upload
+
+    async def _decoded(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        """Return an upload that has no rows yet."""
+        decoded = await self._decode(body, received_at)
+        return Upload(sender.agent_id, sender.token_hash, received_at, decoded)
+
+    async def _decode(self, body: bytes, now: datetime) -> Decoded:
+        """Decode a body when there is room for its samples: in a flood, what is refused costs nothing but its bytes."""
+        self._commits.check_room()
+        if len(body) <= DECODED_AT_ONCE:
+            return decode_upload(body, now, self._max_samples)
+        return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
+
+    async def _refuse(self, send: Send, error: RtsError) -> None:
+        self._tally.refuse(error.code)
+        await refuse(send, error, self._retry_after)
+
+
+def bearer_token(header: bytes) -> str:
+    """Return the token of an Authorization header; raises UnauthorizedError."""
+    scheme, _, token = header.partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise UnauthorizedError
+    try:
+        return token.strip().decode("ascii")
+    except UnicodeDecodeError:
+        raise UnauthorizedError from None
+
+
+async def refuse(send: Send, error: RtsError, retry_after_seconds: int) -> None:
+    """Send an error as one complete answer."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in error.headers(retry_after_seconds).items()]
+    await answer(send, error.status, msgspec.json.encode(error.as_json()), headers)
+
+
+async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Send one complete JSON answer."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send({"type": "http.response.body", "body": body})

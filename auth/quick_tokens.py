@@ -1,0 +1,64 @@
+"""The quick way to verify an agent's token: what the library takes a quarter of a millisecond for, in a tenth of it.
+
+A million agents fit no cache, so that each upload pays for this. It says yes only to tokens of exactly the form that
+`Tokens.issue_agent` makes, signed by a key of the ring; everything else is for the library (PyJWT) to judge, which also
+knows how to say what is wrong.
+"""
+
+import hmac
+import time
+from base64 import urlsafe_b64decode
+from functools import lru_cache
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from auth.keys import KeyRing
+
+
+class Header(msgspec.Struct, forbid_unknown_fields=True):
+    """The first part of a token."""
+
+    alg: Literal["HS256"]
+    typ: Literal["JWT"]
+    kid: str
+
+
+class Claims(msgspec.Struct, forbid_unknown_fields=True):
+    """The second part; one with more in it (an expiry, perhaps) isn't ours."""
+
+    sub: UUID
+    aud: Literal["rts-agent"]
+    iat: int
+    jti: str
+
+
+_header = msgspec.json.Decoder(Header)
+_claims = msgspec.json.Decoder(Claims)
+
+
+def agent_of(ring: KeyRing, token: str) -> UUID | None:
+    """Return whose token this is when it is plainly good, None when the library must look at it."""
+    signed, _, signature = token.rpartition(".")
+    header, _, claims = signed.partition(".")
+    try:
+        key = ring.keys[key_id_of(header)]
+        expected = hmac.digest(key.encode(), signed.encode(), "sha256")
+        if not hmac.compare_digest(unpadded(signature), expected):
+            return None
+        found = _claims.decode(unpadded(claims))
+    except (KeyError, ValueError):  # msgspec's and base64's faults are ValueErrors
+        return None
+    return found.sub if found.iat <= time.time() else None
+
+
+@lru_cache(64)
+def key_id_of(header: str) -> str:
+    """Return the key that a token's first part names; raises ValueError. All tokens of one key begin alike."""
+    return _header.decode(unpadded(header)).kid
+
+
+def unpadded(part: str) -> bytes:
+    """Decode base64url without padding; raises ValueError."""
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,0 +1,175 @@
+"""Tokens: JWTs of agents (permanent, bound to one device) and of the platform (users, employees).
+
+Both are signed with HS256 and carry the id of their key; each kind has its own ring, so neither passes for the other.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from auth.errors import InvalidTokenError
+from auth.keys import RINGS, KeyFile, KeyRing
+from auth.quick_tokens import agent_of
+
+ALGORITHM = "HS256"
+AGENT_AUDIENCE = "rts-agent"
+# Letters and digits that can't be mistaken for one another when read aloud.
+REGISTRATION_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+MAX_TOKEN_LENGTH = 4096
+LEEWAY_SECONDS = 30  # clocks of several hosts differ
+CACHED_TOKENS = 65_536
+CACHED_PEOPLE = 4_096  # a dashboard asks again and again with one token
+
+
+@dataclass(frozen=True, slots=True)
+class AgentToken:
+    """A token whose signature is right; whether it is revoked is for the database to say."""
+
+    agent_id: UUID
+    token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of a customer (`business_id`) or an employee of the MSP (`employee_id`): one of the two."""
+
+    subject: str
+    expires_at: datetime  # UTC
+    employee_id: UUID | None = None
+    business_id: UUID | None = None
+    user_id: UUID | None = None
+    role: str | None = None
+
+    @property
+    def tenant(self) -> UUID | None:
+        """The business that every query of this caller is bound to; None for employees, who see everything."""
+        return self.business_id
+
+
+def token_hash(token: str) -> str:
+    """Return the SHA-256 of a token in hex: the only form in which one is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_registration_token() -> str:
+    """Return a random `AGT-xxxx-xxxx-xxxx` (59 bits; it lives for hours and works once)."""
+    groups = ("".join(secrets.choice(REGISTRATION_ALPHABET) for _ in range(4)) for _ in range(3))
+    return "AGT-" + "-".join(groups)
+
+
+class Tokens:
+    """Issues and verifies tokens with the keys of one file."""
+
+    def __init__(self, keys: KeyFile) -> None:
+        self._keys = keys
+        self._verified = lru_cache(CACHED_TOKENS)(self._verify_agent)
+        self._verified_person = lru_cache(CACHED_PEOPLE)(self._verify_person)
+
+    def check(self) -> None:
+        """Raise KeyFileError unless both rings can be read: called at start, so that a fault shows at once."""
+        for name in RINGS:
+            self._keys.ring(name)
+
+    def issue_agent(self, agent_id: UUID, now: datetime) -> str:
+        """Return a permanent token for one device; `jti` makes each one different."""
+        claims = {"sub": str(agent_id), "aud": AGENT_AUDIENCE, "iat": now, "jti": secrets.token_hex(8)}
+        return sign(self._keys.ring("agent"), claims)
+
+    def verify_agent(self, token: str) -> AgentToken:
+        """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
+        self._keys.ring("agent")
+        if not token.isascii():
+            raise InvalidTokenError
+        return self._verified(token, self._keys.generation)
+
+    def issue_person(self, claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> str:
+        """Return a platform token, as the platform itself would issue it; for development and the demo."""
+        return sign(self._keys.ring("platform"), {**claims, "iat": now, "exp": now + lifetime})
+
+    def verify_person(self, token: str) -> Person:
+        """Return who this platform token stands for; raises InvalidTokenError. Kept until it expires or keys change."""
+        self._keys.ring("platform")
+        person = self._verified_person(token, self._keys.generation)
+        if person.expires_at.timestamp() <= time.time() - LEEWAY_SECONDS:
+            raise InvalidTokenError
+        return person
+
+    def _verify_person(self, token: str, _generation: int) -> Person:
+        claims = read(self._keys.ring("platform", key_id_of(token)), token, required=("sub", "exp"), audience=None)
+        employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
+        if (employee is None) == (business is None):
+            raise InvalidTokenError("A platform token carries either employee_id or business_id.")
+        return Person(
+            str(claims["sub"]), time_claim(claims, "exp"), employee, business, uuid_claim(claims, "user_id"),
+            text_claim(claims, "role"),
+        )  # fmt: skip
+
+    def _verify_agent(self, token: str, _generation: int) -> AgentToken:
+        quick = agent_of(self._keys.ring("agent"), token) if len(token) <= MAX_TOKEN_LENGTH else None
+        if quick:
+            return AgentToken(quick, token_hash(token))
+        claims = read(self._keys.ring("agent", key_id_of(token)), token, required=("sub",), audience=AGENT_AUDIENCE)
+        agent_id = uuid_claim(claims, "sub")
+        assert agent_id is not None
+        return AgentToken(agent_id, token_hash(token))
+
+
+def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
+    """Sign with the ring's current key and name it in the header."""
+    return jwt.encode(dict(claims), ring.keys[ring.current], ALGORITHM, headers={"kid": ring.current})
+
+
+def key_id_of(token: str) -> object:
+    """Return the id of the key that a token says it is signed by; None when it says nothing that can be read."""
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        return None
+    try:
+        return jwt.get_unverified_header(token).get("kid")
+    except (jwt.PyJWTError, AttributeError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | None) -> dict[str, Any]:
+    """Return the claims of a token signed by one of the ring's keys; raises InvalidTokenError."""
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise InvalidTokenError
+    try:
+        key = ring.keys[jwt.get_unverified_header(token)["kid"]]
+        options: Any = {"require": list(required), "verify_aud": audience is not None}
+        claims: dict[str, Any] = jwt.decode(token, key, [ALGORITHM], options, audience=audience, leeway=LEEWAY_SECONDS)
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InvalidTokenError from error
+    return claims
+
+
+def uuid_claim(claims: Mapping[str, Any], name: str) -> UUID | None:
+    """Return a claim as UUID, None when absent; raises InvalidTokenError."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    try:
+        return UUID(str(value))
+    except ValueError as error:
+        raise InvalidTokenError(f"The claim {name} must be a UUID.") from error
+
+
+def time_claim(claims: Mapping[str, Any], name: str) -> datetime:
+    """Return a claim of Unix seconds as a time in UTC; raises InvalidTokenError for milliseconds and the like."""
+    try:
+        return datetime.fromtimestamp(float(claims[name]), UTC)
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        raise InvalidTokenError(f"The claim {name} must be a time in Unix seconds.") from error
+
+
+def text_claim(claims: Mapping[str, Any], name: str) -> str | None:
+    """Return a claim as text, None when absent."""
+    value = claims.get(name)
+    return None if value is None else str(value)

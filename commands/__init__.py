@@ -1,0 +1,1 @@
+"""Commands to devices: orders and approval (`orders.py`), lease, progress and results (`delivery.py`)."""

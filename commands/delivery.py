@@ -1,0 +1,136 @@
+"""Commands on their way: leased to the agent, begun, ended; and given up by the worker when nobody answers.
+
+A lease is a delivery that counts until its end: `FOR UPDATE SKIP LOCKED` gives each command to one poller only, and a
+command whose agent doesn't say that it has begun goes out again. So an agent remembers the ids that it has begun.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from commands.errors import CommandEndedError, CommandNotDeliveredError, CommandNotFoundError
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import Actor
+
+QUERIES = load_beside(__file__, "delivery.sql")
+
+GRACE = timedelta(seconds=60)  # on top of a command's own time-out, for the way there and back
+MOST_DELIVERIES = 3
+COMMANDS_PER_POLL = 20
+LEASED_AT_ONCE = 500  # to the sockets of one process; a full batch wakes it for the next
+SETTLED_AT_ONCE = 1000
+# What is kept of an output: its beginning and, longer, its end, where errors stand.
+KEPT_HEAD, KEPT_TAIL = 16_384, 49_152
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended on the device; times by the device's clock, None when it doesn't say."""
+
+    status: Literal["completed", "failed", "timeout", "cancelled"]
+    exit_code: int | None
+    stdout: str | None
+    stderr: str | None
+    error_message: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+async def lease_commands(
+    pool: asyncpg.Pool, devices: Sequence[UUID], now: datetime, way: Literal["poll", "live"]
+) -> list[asyncpg.Record]:
+    """Take what waits for these devices: each command is handed to one caller only until its lease ends."""
+    most = COMMANDS_PER_POLL if len(devices) == 1 else LEASED_AT_ONCE
+    return await pool.fetch(QUERIES["lease_commands"], list(devices), now, GRACE, most, way)
+
+
+def handed_out(row: asyncpg.Record) -> dict[str, Any]:
+    """Return a leased command as agents get it, over HTTP and over the live channel alike."""
+    return {
+        "command_id": str(row["id"]), "command_type": row["command_type"],
+        "params": msgspec.json.decode(row["command_params"]), "timeout_seconds": row["timeout_seconds"],
+    }  # fmt: skip
+
+
+async def release_commands(pool: asyncpg.Pool, device_id: UUID, commands: Sequence[UUID], now: datetime) -> None:
+    """Take back what was handed to a socket that broke before its agent had begun: it goes out again at once."""
+    await pool.execute(QUERIES["release_commands"], device_id, list(commands), now)
+
+
+async def list_cancellations(pool: asyncpg.Pool, devices: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Return (id, agent_device_id) of the commands that these devices have and should stop."""
+    return await pool.fetch(QUERIES["list_cancellations"], list(devices))
+
+
+async def start_command(
+    pool: asyncpg.Pool,
+    agent: Actor,
+    command_id: UUID,
+    now: datetime,
+    percent: float | None = None,
+    message: str | None = None,
+) -> bool:
+    """Note that the agent has begun, or how far it is; return False when it should stop.
+
+    Raises CommandNotFoundError, CommandNotDeliveredError, or CommandEndedError: then it must not be run.
+    """
+    row = await pool.fetchrow(
+        QUERIES["start_command"], command_id, agent.id, now, GRACE, percent, message, *agent.values()
+    )
+    check_delivered(row)
+    assert row is not None
+    if not row["may_run"] and row["status"] != "executing":
+        raise CommandEndedError(f"Don't run this command: it is {row['status']}, or is to be cancelled.")
+    return bool(row["may_run"])
+
+
+async def finish_command(pool: asyncpg.Pool, agent: Actor, command_id: UUID, result: Result, now: datetime) -> bool:
+    """Record a result; return False when there was one already, which stays.
+
+    Raises CommandNotFoundError or CommandNotDeliveredError.
+    """
+    stdout, stdout_cut = keep(result.stdout)
+    stderr, stderr_cut = keep(result.stderr)
+    row = await pool.fetchrow(
+        QUERIES["finish_command"], command_id, agent.id, now, result.status, result.exit_code, stdout, stdout_cut,
+        stderr, stderr_cut, result.error_message, result.started_at, result.completed_at, *agent.values(),
+    )  # fmt: skip
+    check_delivered(row)
+    assert row is not None
+    return bool(row["recorded"])
+
+
+def check_delivered(row: asyncpg.Record | None) -> None:
+    """Raise unless the command is there and was handed to its agent before."""
+    if row is None:
+        raise CommandNotFoundError
+    if row["attempts"] == 0:
+        raise CommandNotDeliveredError
+
+
+async def settle_due_commands(connection: Connection, now: datetime) -> None:
+    """Expire, send again or time out what is due, until nothing is; several workers share the work."""
+    settled = SETTLED_AT_ONCE
+    while settled == SETTLED_AT_ONCE:
+        settled = await connection.fetchval(QUERIES["settle_due_commands"], now, MOST_DELIVERIES, SETTLED_AT_ONCE)
+
+
+def keep(output: str | None) -> tuple[str | None, bool]:
+    """Return what is stored of an output, and whether it was cut: its first 16 KiB and last 48 KiB of characters.
+
+    Characters that PostgreSQL can't hold (U+0000, halves of surrogate pairs) are replaced by U+FFFD.
+    """
+    if output is None:
+        return None, False
+    text = output.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if len(text) <= KEPT_HEAD + KEPT_TAIL:
+        return text, False
+    left_out = len(text) - KEPT_HEAD - KEPT_TAIL
+    note = f"\n[… {left_out} characters cut out of {len(text)} …]\n"
+    return text[:KEPT_HEAD] + note + text[-KEPT_TAIL:], True

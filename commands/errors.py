@@ -1,0 +1,40 @@
+"""Errors of commands: each class is one reason with a stable code."""
+
+from typing import ClassVar
+
+from core.errors import RtsError
+
+
+class CommandNotFoundError(RtsError):
+    """There is no such command for this device."""
+
+    code: ClassVar[str] = "command_not_found"
+    status: ClassVar[int] = 404
+
+
+class SecondEmployeeNeededError(RtsError):
+    """Whoever asked for a command can't approve it: another employee must."""
+
+    code: ClassVar[str] = "second_employee_needed"
+    status: ClassVar[int] = 403
+
+
+class NotAwaitingApprovalError(RtsError):
+    """This command awaits no approval: it needs none, has it, has ended or expired."""
+
+    code: ClassVar[str] = "not_awaiting_approval"
+    status: ClassVar[int] = 409
+
+
+class CommandEndedError(RtsError):
+    """This command has ended."""
+
+    code: ClassVar[str] = "command_ended"
+    status: ClassVar[int] = 409
+
+
+class CommandNotDeliveredError(RtsError):
+    """This command was never handed to the agent: fetch it first."""
+
+    code: ClassVar[str] = "command_not_delivered"
+    status: ClassVar[int] = 409

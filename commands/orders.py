@@ -1,0 +1,190 @@
+"""Commands as employees make them: create, approve by a second employee, cancel, read.
+
+A command waits as `pending` until its agent fetches it (command_delivery.py). One that needs approval stays pending
+until a second employee has approved it; the database itself lets it go nowhere else before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+
+from commands.errors import CommandEndedError, CommandNotFoundError, NotAwaitingApprovalError, SecondEmployeeNeededError
+from core.errors import AgentNotFoundError, UnknownEmployeeError
+from db.sql import load_beside
+from devices.audit import Actor
+from devices.devices import visible_devices
+from devices.errors import AgentInactiveError
+
+QUERIES = load_beside(__file__, "orders.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommand:
+    """What is to be done on a device; `lifetime` is how long it waits for a device that stays away."""
+
+    command_type: str
+    params: dict[str, Any]
+    timeout_seconds: int
+    lifetime: timedelta
+    approval_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFilter:
+    """Which commands are read; None filters nothing. `after` is (created_at, id) of the last one of the page before."""
+
+    device_id: UUID | None = None
+    command_id: UUID | None = None
+    batch_id: UUID | None = None
+    statuses: list[str] | None = None
+    awaits_approval: bool = False
+    after: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """When a second employee must approve: for these types, and beyond this many devices at once."""
+
+    command_types: frozenset[str]
+    above_devices: int
+
+    def requires(self, command_type: str, devices: int) -> bool:
+        """Tell whether a command of this type to so many devices needs a second employee."""
+        return command_type in self.command_types or devices > self.above_devices
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of several commands: those that were changed, and those that could not be."""
+
+    changed: list[UUID] = field(default_factory=list)
+    unchanged: list[UUID] = field(default_factory=list)
+
+
+async def create_commands(
+    pool: asyncpg.Pool,
+    devices: Sequence[UUID],
+    command: NewCommand,
+    employee: Actor,
+    now: datetime,
+    batch_id: UUID | None = None,
+) -> dict[UUID, UUID]:
+    """Make one command for each device and return device → command; one that is away or inactive is left out.
+
+    Raises UnknownEmployeeError.
+    """
+    try:
+        rows = await pool.fetch(
+            QUERIES["create_commands"], [uuid4() for _ in devices], list(devices), None, command.command_type,
+            msgspec.json.encode(command.params).decode(), command.timeout_seconds, command.approval_required,
+            now + command.lifetime, batch_id, now, *employee.values(),
+        )  # fmt: skip
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+    return {row["agent_device_id"]: row["id"] for row in rows}
+
+
+async def create_command(
+    pool: asyncpg.Pool, device_id: UUID, command: NewCommand, employee: Actor, now: datetime
+) -> UUID:
+    """Make a command for one device and return its id; raises AgentNotFoundError or AgentInactiveError."""
+    made = await create_commands(pool, [device_id], command, employee, now)
+    if device_id in made:
+        return made[device_id]
+    raise AgentInactiveError if await visible_devices(pool, None, [device_id]) else AgentNotFoundError
+
+
+async def read_commands(
+    pool: asyncpg.Pool, tenant: UUID | None, wanted: CommandFilter, limit: int, now: datetime
+) -> list[asyncpg.Record]:
+    """Return at most `limit` commands that `tenant` may see, newest first."""
+    created_at, command_id = wanted.after or (None, None)
+    return await pool.fetch(
+        QUERIES["read_commands"], tenant, wanted.device_id, wanted.command_id, wanted.batch_id, wanted.statuses,
+        wanted.awaits_approval, created_at, command_id, limit, now,
+    )  # fmt: skip
+
+
+async def read_command(
+    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, command_id: UUID, now: datetime
+) -> asyncpg.Record:
+    """Return one command of a device; raises CommandNotFoundError."""
+    rows = await read_commands(pool, tenant, CommandFilter(device_id, command_id), 1, now)
+    if not rows:
+        raise CommandNotFoundError
+    return rows[0]
+
+
+async def approve_command(
+    pool: asyncpg.Pool, device_id: UUID, command_id: UUID, employee: Actor, now: datetime
+) -> None:
+    """Approve a command as its second employee.
+
+    Raises CommandNotFoundError, SecondEmployeeNeededError, NotAwaitingApprovalError or UnknownEmployeeError.
+    """
+    rows = await _approve(pool, device_id, command_id, None, employee, now)
+    if not rows:
+        raise CommandNotFoundError
+    if not rows[0]["awaits_approval"]:
+        raise NotAwaitingApprovalError
+    if not rows[0]["approved"]:
+        raise SecondEmployeeNeededError
+
+
+async def approve_batch(pool: asyncpg.Pool, batch_id: UUID, employee: Actor, now: datetime) -> Changed:
+    """Approve what awaits approval in a batch; raises CommandNotFoundError or SecondEmployeeNeededError."""
+    rows = await _approve(pool, None, None, batch_id, employee, now)
+    if not rows:
+        raise CommandNotFoundError
+    if any(row["awaits_approval"] and row["requested_by"] == employee.id for row in rows):
+        raise SecondEmployeeNeededError
+    return split(rows, "approved")
+
+
+async def cancel_command(
+    pool: asyncpg.Pool, device_id: UUID, command_id: UUID, employee: Actor, reason: str | None, now: datetime
+) -> None:
+    """Cancel a command, or ask its agent to stop it; raises CommandNotFoundError or CommandEndedError."""
+    rows = await pool.fetch(
+        QUERIES["cancel_commands"], None, device_id, command_id, None, now, *employee.values(), reason
+    )
+    if not rows:
+        raise CommandNotFoundError
+    if not rows[0]["open"]:
+        raise CommandEndedError(f"This command has ended as {rows[0]['status']}.")
+
+
+async def cancel_batch(
+    pool: asyncpg.Pool, batch_id: UUID, employee: Actor, reason: str | None, now: datetime
+) -> Changed:
+    """Cancel what is still open in a batch; raises CommandNotFoundError."""
+    rows = await pool.fetch(QUERIES["cancel_commands"], None, None, None, batch_id, now, *employee.values(), reason)
+    if not rows:
+        raise CommandNotFoundError
+    return split(rows, "cancelled")
+
+
+async def _approve(
+    pool: asyncpg.Pool,
+    device_id: UUID | None,
+    command_id: UUID | None,
+    batch_id: UUID | None,
+    employee: Actor,
+    now: datetime,
+) -> list[asyncpg.Record]:
+    try:
+        return await pool.fetch(
+            QUERIES["approve_commands"], None, device_id, command_id, batch_id, now, *employee.values()
+        )
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+
+
+def split(rows: Sequence[asyncpg.Record], changed: str) -> Changed:
+    """Sort rows by their column `changed`."""
+    return Changed([row["id"] for row in rows if row[changed]], [row["id"] for row in rows if not row[changed]])

@@ -1,0 +1,51 @@
+"""A device's tokens: an employee asks for a new one or revokes them, the agent fetches the new one.
+
+A new token doesn't end the old one at once: the answer may be lost. The old one stays good until the new one has been
+used, and RTS_TOKEN_OVERLAP_SECONDS longer, for uploads that were under way; the queries that take a call see to that.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from auth.tokens import Tokens, token_hash
+from core.errors import AgentNotFoundError, RevokedTokenError
+from db.sql import load_beside
+from devices.audit import Actor
+from devices.errors import NoAgentTokenError, SupersededTokenError
+
+QUERIES = load_beside(__file__, "credentials.sql")
+
+
+async def request_rotation(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Have the next heartbeat ask the agent for a rotation; raises AgentNotFoundError or NoAgentTokenError."""
+    row = await pool.fetchrow(QUERIES["request_rotation"], device_id, now, *employee.values())
+    if row is None:
+        raise AgentNotFoundError
+    if not row["has_token"]:
+        raise NoAgentTokenError
+
+
+async def rotate_token(
+    pool: asyncpg.Pool, tokens: Tokens, device_id: UUID, called_with: str, agent: Actor, now: datetime
+) -> str:
+    """Return a new token for the agent that called with the token of hash `called_with`.
+
+    Raises RevokedTokenError, or SupersededTokenError when a newer token was used already.
+    """
+    made = tokens.issue_agent(device_id, now)
+    row = await pool.fetchrow(
+        QUERIES["rotate_token"], device_id, now, *agent.values(), called_with, token_hash(made)
+    )  # fmt: skip
+    if row is None:
+        raise RevokedTokenError
+    if row["superseded"]:
+        raise SupersededTokenError
+    return made
+
+
+async def revoke_token(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Refuse all of a device's tokens from now on; raises AgentNotFoundError."""
+    if await pool.fetchrow(QUERIES["revoke_token"], device_id, now, *employee.values()) is None:
+        raise AgentNotFoundError

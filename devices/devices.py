@@ -1,0 +1,91 @@
+"""Devices as people see them, list and detail, and the heartbeat that keeps one. Every read carries the tenant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from auth.tokens import AgentToken
+from core.errors import AgentNotFoundError, RevokedTokenError
+from core.text import like_literal
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFilter:
+    """Which devices a list holds; None filters nothing.
+
+    `search` is looked for in name and hostname, whatever its case; `after` is (name, id) of the last device before
+    this page.
+    """
+
+    business_id: UUID | None = None
+    statuses: list[str] | None = None
+    service_location_id: UUID | None = None
+    search: str | None = None
+    clone_suspected: bool | None = None
+    after: tuple[str, UUID] | None = None
+
+    def values(self, tenant: UUID | None, limit: int) -> tuple[Any, ...]:
+        """Return the parameters of the query `list_devices`."""
+        name, device_id = self.after or (None, None)
+        return (
+            tenant, self.business_id, self.statuses and sorted(set(self.statuses)), self.service_location_id,
+            name, device_id, limit, self.search and f"%{like_literal(self.search)}%", self.clone_suspected,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat says: online, warning or error, and the agent's version if it says so."""
+
+    status: str
+    agent_version: str | None
+
+
+async def list_devices(
+    pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter, limit: int
+) -> list[asyncpg.Record]:
+    """Return a page of at most `limit` devices in the order of their names."""
+    return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit))
+
+
+async def visible_devices(pool: asyncpg.Pool, tenant: UUID | None, devices: Sequence[UUID]) -> set[UUID]:
+    """Return which of these devices are there for `tenant`."""
+    return {row["id"] for row in await pool.fetch(QUERIES["visible_devices"], list(devices), tenant)}
+
+
+async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> asyncpg.Record:
+    """Return a device with its newest sample, services and count of open alerts; raises AgentNotFoundError."""
+    row = await pool.fetchrow(QUERIES["get_device"], device_id, tenant)
+    if row is None:
+        raise AgentNotFoundError
+    return row
+
+
+async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> UUID:
+    """Return the business of an agent; raises RevokedTokenError when its token is no longer good."""
+    business_id: UUID | None = await pool.fetchval(QUERIES["check_agent"], agent.agent_id, agent.token_hash, now)
+    if business_id is None:
+        raise RevokedTokenError
+    return business_id
+
+
+async def heartbeat(
+    pool: asyncpg.Pool, agent: AgentToken, beat: Beat, now: datetime, token_overlap: timedelta
+) -> asyncpg.Record:
+    """Note that a device is alive; returns what it has to know, as the query names it.
+
+    Raises RevokedTokenError when the token is no longer good.
+    """
+    row = await pool.fetchrow(
+        QUERIES["heartbeat"], agent.agent_id, agent.token_hash, now, beat.status, beat.agent_version, token_overlap
+    )
+    if row is None:
+        raise RevokedTokenError
+    return row

@@ -1,0 +1,40 @@
+"""What callers of the registry can be told; each class a fact with a stable code."""
+
+from typing import ClassVar
+
+from core.errors import RtsError
+
+
+class RegistrationRefusedError(RtsError):
+    """This registration token is unknown, used or expired: ask for a new one."""
+
+    code: ClassVar[str] = "registration_token_invalid"
+    status: ClassVar[int] = 401
+
+
+class AgentInactiveError(RtsError):
+    """This device is deactivated or decommissioned: activate it first."""
+
+    code: ClassVar[str] = "agent_inactive"
+    status: ClassVar[int] = 409
+
+
+class DecommissionedError(RtsError):
+    """This device is decommissioned: restore it first, then register it again."""
+
+    code: ClassVar[str] = "agent_decommissioned"
+    status: ClassVar[int] = 409
+
+
+class NoAgentTokenError(RtsError):
+    """This device's token is revoked: make a registration token for its agent_id and register it again."""
+
+    code: ClassVar[str] = "agent_token_revoked"
+    status: ClassVar[int] = 409
+
+
+class SupersededTokenError(RtsError):
+    """A newer token of this device is in use already: ask with that one."""
+
+    code: ClassVar[str] = "token_superseded"
+    status: ClassVar[int] = 409

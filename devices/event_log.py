@@ -1,0 +1,48 @@
+"""What happened on a device and to it: told by agents, noticed here, read by people, kept for 90 days."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from core.errors import AgentNotFoundError
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "event_log.sql")
+
+KEPT = timedelta(days=90)
+PRUNED_AT_ONCE = 10_000
+
+
+async def add_event(
+    pool: asyncpg.Pool, device_id: UUID, event_type: str, occurred_at: datetime, data: dict[str, Any], now: datetime
+) -> None:
+    """Keep what an agent tells of its device (a service crashed); those who follow it are told. Times are UTC."""
+    encoded = msgspec.json.encode(data).decode()
+    await pool.execute(QUERIES["add_event"], device_id, event_type, occurred_at, now, encoded)
+
+
+async def read_events(
+    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, event_type: str | None, before: int | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return a device's events, newest first; `before` is the id of the last one seen. Raises AgentNotFoundError."""
+    rows = await pool.fetch(QUERIES["read_events"], device_id, tenant, event_type, before, limit)
+    if not rows:
+        await check_known(pool, tenant, device_id, deleted_too=False)
+    return rows
+
+
+async def check_known(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, *, deleted_too: bool) -> None:
+    """Raise AgentNotFoundError unless there is such a device that `tenant` may know of."""
+    if not await pool.fetchval(QUERIES["device_known"], device_id, tenant, deleted_too):
+        raise AgentNotFoundError
+
+
+async def prune_events(connection: Connection, now: datetime) -> None:
+    """Forget events older than 90 days, in batches that hold no lock for long."""
+    pruned = PRUNED_AT_ONCE
+    while pruned == PRUNED_AT_ONCE:
+        pruned = await connection.fetchval(QUERIES["prune_events"], now - KEPT, PRUNED_AT_ONCE)

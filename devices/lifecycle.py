@@ -1,0 +1,89 @@
+"""A device's life as employees lead it: deactivated, activated, decommissioned, deleted, restored, changed.
+
+Each call leaves a row in the audit trail when it changes something, and none when all is as wanted already.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core.errors import AgentNotFoundError, UnknownLocationError
+from db.sql import load_beside
+from devices.audit import Actor
+from devices.errors import DecommissionedError
+
+QUERIES = load_beside(__file__, "lifecycle.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChange:
+    """What is to change of a device; None leaves it, but for the location, which `set_location` says."""
+
+    device_name: str | None = None
+    set_location: bool = False
+    service_location_id: UUID | None = None
+    device_type: str | None = None
+    metrics_interval_seconds: int | None = None
+    monitoring_enabled: bool | None = None
+    alerts_enabled: bool | None = None
+    auto_remediation_enabled: bool | None = None
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the values in the order of the query `change_device`."""
+        return (
+            self.device_name, self.set_location, self.service_location_id, self.device_type,
+            self.metrics_interval_seconds, self.monitoring_enabled, self.alerts_enabled, self.auto_remediation_enabled,
+        )  # fmt: skip
+
+
+async def deactivate(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Refuse a device's calls until it is activated; its token stays. Raises AgentNotFoundError."""
+    await _run(pool, "deactivate", device_id, now, employee)
+
+
+async def activate(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Take a device's calls again; raises AgentNotFoundError or DecommissionedError."""
+    row = await _run(pool, "activate", device_id, now, employee)
+    if row["decommissioned"]:
+        raise DecommissionedError
+
+
+async def decommission(pool: asyncpg.Pool, device_id: UUID, reason: str, employee: Actor, now: datetime) -> None:
+    """End a device's service: its tokens are revoked, its open commands cancelled. Raises AgentNotFoundError."""
+    await _run(pool, "decommission", device_id, now, employee, reason)
+
+
+async def delete_device(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Hide a device everywhere; its data stays. Raises AgentNotFoundError, for one that is deleted already too."""
+    await _run(pool, "delete_device", device_id, now, employee)
+
+
+async def restore(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Bring back a device that was deleted, lapsed or decommissioned; raises AgentNotFoundError."""
+    await _run(pool, "restore", device_id, now, employee)
+
+
+async def change_device(
+    pool: asyncpg.Pool, device_id: UUID, change: DeviceChange, employee: Actor, now: datetime
+) -> None:
+    """Change a device; raises AgentNotFoundError, or UnknownLocationError for a site of another business."""
+    row = await _run(pool, "change_device", device_id, now, employee, *change.values())
+    if not row["location_fits"]:
+        raise UnknownLocationError
+
+
+async def dismiss_clone(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
+    """Take back the suspicion that two devices share this one's token; raises AgentNotFoundError."""
+    await _run(pool, "dismiss_clone", device_id, now, employee)
+
+
+async def _run(
+    pool: asyncpg.Pool, query: str, device_id: UUID, now: datetime, employee: Actor, *values: Any
+) -> asyncpg.Record:
+    row = await pool.fetchrow(QUERIES[query], device_id, now, *employee.values(), *values)
+    if row is None:
+        raise AgentNotFoundError
+    return row

@@ -1,0 +1,69 @@
+"""Which devices are there: what the worker does about silence. Uploads and heartbeats bring a device back themselves.
+
+A verdict of silence needs ears that work: when nobody at all was heard although many devices of several businesses
+should have been, the silence is our own, and everybody's counts from its end (`note_outage`).
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import WORKER
+
+QUERIES = load_beside(__file__, "presence.sql")
+log = logging.getLogger(__name__)
+
+SWEPT_AT_ONCE = 5000
+LAPSED_AT_ONCE = 1000
+# More than one interval, so that devices in step with one another don't look like an outage between their beats.
+DEAF_AFTER_INTERVALS = 1.5
+MANY_DEVICES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often devices with heartbeats are expected, and how many intervals of silence mean what."""
+
+    heartbeat_interval: timedelta
+    warning_after: float
+    offline_after: float
+
+
+async def sweep(connection: Connection, now: datetime, patience: Patience, at_once: int = SWEPT_AT_ONCE) -> int:
+    """Judge every device whose time has come, `at_once` in one statement; return how many changed their status."""
+    await note_outage(connection, now, patience)
+    changed, judged = 0, at_once
+    while judged == at_once:
+        row = await connection.fetchrow(
+            QUERIES["sweep"], now, patience.heartbeat_interval, patience.warning_after, patience.offline_after, at_once
+        )
+        assert row is not None
+        judged = row["judged"]
+        changed += row["changed"]
+    return changed
+
+
+async def note_outage(connection: Connection, now: datetime, patience: Patience) -> bool:
+    """Tell whether nobody is heard at all; then silence counts from now on. In the log once, at its beginning."""
+    unheard_for = patience.heartbeat_interval * DEAF_AFTER_INTERVALS
+    row = await connection.fetchrow(
+        QUERIES["note_outage"], now, unheard_for, patience.heartbeat_interval, MANY_DEVICES
+    )  # fmt: skip
+    if row is None:
+        return False
+    if row["known_until"] is None or row["known_until"] < now - unheard_for:
+        log.error("no device at all was heard for %s: uploads don't get here; all keep their status", unheard_for)
+    return True
+
+
+async def lapse_enrolments(connection: Connection, now: datetime, within: timedelta) -> int:
+    """Remove devices never heard `within` this time of their registration; return how many."""
+    removed, lapsed = 0, LAPSED_AT_ONCE
+    while lapsed == LAPSED_AT_ONCE:
+        lapsed = await connection.fetchval(
+            QUERIES["lapse_enrolments"], now, within, LAPSED_AT_ONCE, *WORKER.values()
+        )  # fmt: skip
+        removed += lapsed
+    return removed

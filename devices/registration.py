@@ -1,0 +1,128 @@
+"""How a device joins: an employee makes a one-use token, the agent spends it and gets a token of its own.
+
+A token may be for a device that is there already: that one keeps its id, name and history, and gets a new token.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from auth.tokens import Tokens, new_registration_token, token_hash
+from core.errors import AgentNotFoundError, UnknownBusinessError, UnknownEmployeeError, UnknownLocationError
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import Actor
+from devices.errors import RegistrationRefusedError
+
+QUERIES = load_beside(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What a registration token is for; `metrics_interval_seconds` is how often its device will upload.
+
+    With `device_id` it is for a device that is there already, which keeps its own name, location and interval.
+    """
+
+    business_id: UUID
+    service_location_id: UUID | None
+    device_name: str | None
+    lifetime: timedelta
+    metrics_interval_seconds: int
+    device_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """What an agent says of its device when it registers."""
+
+    hostname: str | None = None
+    os_type: str | None = None
+    os_version: str | None = None
+    os_architecture: str | None = None
+    device_type: str | None = None
+    ip_address: str | None = None
+    mac_address: str | None = None
+    cpu_model: str | None = None
+    total_memory_gb: float | None = None
+    total_disk_gb: float | None = None
+    agent_version: str | None = None
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the values in the order of the query `register_device`."""
+        return (
+            self.hostname, self.os_type, self.os_version, self.os_architecture, self.device_type, self.ip_address,
+            self.mac_address, self.cpu_model, self.total_memory_gb, self.total_disk_gb, self.agent_version,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A device and its new token; the token is shown once and never stored."""
+
+    agent_id: UUID
+    agent_token: str
+    business_id: UUID
+    service_location_id: UUID | None
+    metrics_interval_seconds: int
+
+
+async def create_registration_token(
+    pool: asyncpg.Pool, request: TokenRequest, employee: Actor, now: datetime
+) -> tuple[str, datetime]:
+    """Return a new one-use token and its expiry (UTC).
+
+    Raises UnknownBusinessError, UnknownLocationError, UnknownEmployeeError, or AgentNotFoundError for a device that
+    isn't this business's.
+    """
+    token, expires_at = new_registration_token(), now + request.lifetime
+    async with pool.acquire() as connection:
+        await _check_location(connection, request)
+        try:
+            made = await connection.fetchval(
+                QUERIES["create_registration_token"], token_hash(token), request.business_id,
+                request.service_location_id, request.device_name, request.metrics_interval_seconds,
+                expires_at, request.device_id, now, *employee.values(),
+            )  # fmt: skip
+        except asyncpg.ForeignKeyViolationError as error:
+            refused = UnknownEmployeeError if "created_by" in str(error.constraint_name) else UnknownBusinessError
+            raise refused from error
+    if made is None:
+        raise AgentNotFoundError
+    return token, expires_at
+
+
+async def _check_location(connection: Connection, request: TokenRequest) -> None:
+    if request.service_location_id and not await connection.fetchval(
+        QUERIES["location_in_business"], request.service_location_id, request.business_id
+    ):
+        raise UnknownLocationError
+
+
+async def register(
+    pool: asyncpg.Pool,
+    tokens: Tokens,
+    registration_token: str,
+    system: SystemInfo,
+    now: datetime,
+    source: str | None = None,
+) -> Registered:
+    """Spend a registration token and return the device; raises RegistrationRefusedError.
+
+    `source` is the address of the call, for the audit trail.
+    """
+    spent = token_hash(registration_token)
+    # What a token is for never changes, so it may be read before the statement that lets only one caller spend it.
+    agent_id = await pool.fetchval(QUERIES["device_of_token"], spent) or uuid4()
+    agent_token = tokens.issue_agent(agent_id, now)
+    row = await pool.fetchrow(
+        QUERIES["register_device"], spent, now, agent_id, token_hash(agent_token), *system.values(), source
+    )
+    if row is None:
+        raise RegistrationRefusedError
+    return Registered(
+        agent_id, agent_token, row["business_id"], row["service_location_id"], row["metrics_interval_seconds"]
+    )

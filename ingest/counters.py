@@ -1,0 +1,52 @@
+"""What the upload path counts about itself: plain numbers, added to in the event loop, without locks or labels.
+
+One object for each process. Whoever shows the numbers (`health/`) reads them; nothing here knows how they are shown.
+A `Struct`, because it goes from process to process as JSON.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from core.histogram import Histogram
+from ingest.samples import Rejection
+
+UPLOAD_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+FLUSH_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SAMPLE_BOUNDS = (1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 20_000.0)
+
+
+class Tally(msgspec.Struct):
+    """Counts since the start of this process; times in seconds."""
+
+    uploads: int = 0  # answered with 200
+    accepted: int = 0  # samples that are new
+    duplicates: int = 0  # samples that were there already
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)  # samples, by the code of the fault
+    refused: dict[str, int] = msgspec.field(default_factory=dict)  # whole uploads, by the code of the answer
+    upload_seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(UPLOAD_BOUNDS))
+    flush_seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(FLUSH_BOUNDS))
+    flush_samples: Histogram = msgspec.field(default_factory=lambda: Histogram.of(SAMPLE_BOUNDS))
+    around_duplicates: int = 0  # transactions that went through the temporary table
+    one_by_one: int = 0  # batches whose uploads went one at a time
+    again: int = 0  # transactions that were tried again after a deadlock
+    failed: int = 0  # transactions that failed all their uploads: the database away, most often
+    failed_at: float = 0.0  # when the last one did, by time.monotonic; 0: none did
+
+    def answered(self, accepted: int, duplicates: int, rejected: Iterable[Rejection], seconds: float) -> None:
+        """Count an upload that is answered with 200."""
+        self.uploads += 1
+        self.accepted += accepted
+        self.duplicates += duplicates
+        self.upload_seconds.add(seconds)
+        for rejection in rejected:
+            self.rejected[rejection.code] = self.rejected.get(rejection.code, 0) + 1
+
+    def refuse(self, code: str) -> None:
+        """Count an upload that is answered with an error."""
+        self.refused[code] = self.refused.get(code, 0) + 1
+
+    def flushed(self, samples: int, seconds: float) -> None:
+        """Count a group of uploads that the writer is done with, whatever came of it."""
+        self.flush_samples.add(samples)
+        self.flush_seconds.add(seconds)

@@ -1,0 +1,102 @@
+"""What a flush says of its devices: who was heard, their newest sample, the states of their services."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from core.metrics import METRICS
+from db.hypertables.policies import LEVELS, refresh_lag
+from ingest.copy_rows import NO_LOAD, VALUES
+from ingest.pending import Row, Upload
+from ingest.samples import Sample
+
+# A device's boot time by its clock and uptime wanders by less than this from one sample to the next.
+BOOT_TOLERANCE = timedelta(minutes=2)
+NAMES = tuple(metric.name for metric in METRICS)
+
+
+@dataclass(slots=True)
+class Heard:
+    """One device in one flush."""
+
+    agent_id: UUID
+    token_hash: str
+    received_at: datetime
+    newest: Sample | None = None
+    oldest: Sample | None = None
+    with_services: Sample | None = None
+
+    def add(self, sample: Sample) -> None:
+        """Take note of one of the device's samples."""
+        if self.newest is None or sample.collected_at > self.newest.collected_at:
+            self.newest = sample
+        if self.oldest is None or sample.collected_at < self.oldest.collected_at:
+            self.oldest = sample
+        if sample.services and (self.with_services is None or sample.collected_at > self.with_services.collected_at):
+            self.with_services = sample
+
+
+def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]:
+    """Return one entry for each (device, token) among `uploads`, with the newest of its `rows`."""
+    heard: dict[tuple[UUID, str], Heard] = {}
+    entry_of: dict[Upload, Heard] = {}  # an upload is found by its identity: for thousands of rows that counts
+    for upload in uploads:
+        key = upload.agent_id, upload.token_hash
+        entry = entry_of[upload] = heard.setdefault(key, Heard(*key, upload.received_at))
+        entry.received_at = max(entry.received_at, upload.received_at)
+    for row in rows:
+        entry_of[row.upload].add(row.sample)
+    return list(heard.values())
+
+
+def touch_arguments(heard: Sequence[Heard], late_before: datetime, token_overlap: timedelta) -> tuple[Any, ...]:
+    """Return the arguments of the query `touch_devices`; rows collected before `late_before` are late."""
+    return (
+        [entry.agent_id for entry in heard],
+        [entry.token_hash for entry in heard],
+        [entry.received_at for entry in heard],
+        [entry.newest and entry.newest.collected_at for entry in heard],
+        [entry.newest and current_metrics(entry.newest) for entry in heard],
+        [entry.oldest and entry.oldest.collected_at for entry in heard],
+        late_before,
+        refresh_lag(LEVELS[-1]),
+        [entry.newest and boot_time(entry.newest) for entry in heard],
+        token_overlap,
+        BOOT_TOLERANCE,
+    )
+
+
+def boot_time(sample: Sample) -> datetime | None:
+    """Return when the device says that it was started, by its own clock; None when it doesn't say."""
+    if sample.uptime_seconds is None:
+        return None
+    try:
+        return sample.collected_at - timedelta(seconds=sample.uptime_seconds)
+    except OverflowError:  # an uptime of centuries
+        return None
+
+
+def current_metrics(sample: Sample) -> str:
+    """Return a sample's metrics by column name, as JSON."""
+    *gauges, load, uptime, received, sent, _ = VALUES(sample)
+    values = (*gauges, *(load or NO_LOAD), uptime, received, sent)
+    return msgspec.json.encode(dict(zip(NAMES, values, strict=True))).decode()
+
+
+def service_arguments(heard: Iterable[Heard]) -> tuple[list[Any], ...]:
+    """Return the arrays of the query `upsert_services`; a name that a sample lists twice counts once, the last."""
+    states = {
+        (entry.agent_id, service.name): (service.status, service.pid, entry.with_services.collected_at)
+        for entry in heard
+        if entry.with_services
+        for service in entry.with_services.services or ()
+    }
+    return (
+        [agent_id for agent_id, _ in states],
+        [name for _, name in states],
+        *([state[position] for state in states.values()] for position in range(3)),
+    )

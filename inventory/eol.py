@@ -1,0 +1,111 @@
+"""End-of-life rules: employees write them, the worker marks the inventory of all devices with them.
+
+New inventory is marked when it comes in (inventory.py). A rule that is new, changed or deleted has `applied_at` null:
+the worker goes through the rows that it is or was in force for, in batches, and lets each be marked by the rule that
+counts for it now.
+"""
+
+from dataclasses import astuple, dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from core.errors import UnknownEmployeeError
+from core.text import like_literal
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import Actor
+from inventory.errors import EolRuleExistsError, EolRuleNotFoundError
+
+QUERIES = load_beside(__file__, "eol.sql")
+
+ROWS_AT_ONCE = 1000
+BATCHES_IN_A_PASS = 50  # the worker's other duties wait meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class NewRule:
+    """Software of this name (`*`: any text) whose version begins with the prefix has its end of life at `eol_date`."""
+
+    software_name: str
+    version_prefix: str
+    eol_date: date
+    latest_available_version: str | None
+    note: str | None
+
+
+async def list_rules(
+    pool: asyncpg.Pool, search: str | None, after: tuple[str, str] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return at most `limit` rules whose name holds `search`; `after` is (sort_key, version_prefix) of the last one."""
+    pattern = None if search is None else f"%{like_literal(search)}%"
+    return await pool.fetch(QUERIES["list_rules"], pattern, *(after or (None, None)), limit)
+
+
+async def create_rule(pool: asyncpg.Pool, rule: NewRule, employee: Actor, now: datetime) -> asyncpg.Record:
+    """Make a rule and return its row; raises EolRuleExistsError or UnknownEmployeeError."""
+    row = await _written(pool, "create_rule", *astuple(rule), now, *employee.values())
+    assert row is not None
+    return row
+
+
+async def change_rule(
+    pool: asyncpg.Pool, rule_id: UUID, changes: dict[str, Any], employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Change the fields of NewRule that `changes` names and return the row.
+
+    Raises EolRuleNotFoundError, EolRuleExistsError or UnknownEmployeeError.
+    """
+    patch = msgspec.json.encode(changes).decode()
+    row = await _written(pool, "change_rule", rule_id, patch, now, *employee.values())
+    if row is None:
+        raise EolRuleNotFoundError
+    return row
+
+
+async def delete_rule(pool: asyncpg.Pool, rule_id: UUID, employee: Actor, now: datetime) -> None:
+    """Take a rule out of force; raises EolRuleNotFoundError or UnknownEmployeeError."""
+    if await _written(pool, "delete_rule", rule_id, now, *employee.values()) is None:
+        raise EolRuleNotFoundError
+
+
+async def _written(pool: asyncpg.Pool, query: str, *values: Any) -> asyncpg.Record | None:
+    try:
+        return await pool.fetchrow(QUERIES[query], *values)
+    except asyncpg.UniqueViolationError as error:
+        raise EolRuleExistsError from error
+    except asyncpg.ForeignKeyViolationError as error:
+        raise UnknownEmployeeError from error
+
+
+async def apply_rules(connection: Connection, now: datetime) -> None:
+    """Mark the inventory with the rules that wait for it; what is too much for one pass goes on in the next."""
+    batches = BATCHES_IN_A_PASS
+    while batches and (rule := await connection.fetchrow(QUERIES["next_rule"])):
+        await connection.execute(QUERIES["wait_for_lists"])
+        batches = await _apply(connection, rule, now, batches)
+
+
+async def _apply(connection: Connection, rule: asyncpg.Record, now: datetime, batches: int) -> int:
+    """Apply one rule in at most so many batches; return how many are left."""
+    marked_to = rule["marked_to"]
+    for done in range(batches):
+        last = await connection.fetchval(
+            QUERIES["mark_batch"], rule["id"], rule["pattern"], marked_to, now.date(), ROWS_AT_ONCE
+        )
+        if last is None:
+            await connection.execute(QUERIES["settle_rule"], rule["id"], rule["updated_at"], now)
+            return batches - done - 1
+        marked_to = last
+    await connection.execute(QUERIES["pause_rule"], rule["id"], rule["updated_at"], marked_to)
+    return 0
+
+
+async def reach_ends(connection: Connection, now: datetime) -> None:
+    """Mark what has reached its end of life by now (the day in UTC)."""
+    reached = ROWS_AT_ONCE
+    while reached == ROWS_AT_ONCE:
+        reached = await connection.fetchval(QUERIES["reach_ends"], now.date(), ROWS_AT_ONCE)

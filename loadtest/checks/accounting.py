@@ -1,0 +1,73 @@
+"""What one agent sent and what the server said of it: the side of the conservation check that the agents know."""
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadtest.fleet.payloads import Parcel
+
+
+@dataclass(slots=True)
+class Account:
+    """Samples of one agent. An upload that is sent again counts each time; `stored` counts every sample once.
+
+    `sent` = `accepted` + `duplicates` + `rejected`: all samples in uploads that got a final answer. `unsure` are those
+    of sends after which nobody knows: the answer was lost, or a 503. Only these may be in the database without having
+    been called accepted.
+    """
+
+    sent: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    unsure: int = 0
+    waiting: int = 0  # samples due and not yet settled
+    faults: list[str] = field(default_factory=list)  # answers that weren't what they should have been
+    _times: "array[int]" = field(default_factory=lambda: array("q"))
+    _tenths: "array[int]" = field(default_factory=lambda: array("h"))
+
+    def receive(self, parcel: Parcel, receipt: dict[str, Any]) -> None:
+        """Count the answer 200 to an upload."""
+        codes = {one["index"]: one["code"] for one in receipt["rejected"]}
+        parts = receipt["accepted"] + receipt["duplicates"] + len(codes)
+        if parcel.refusal or codes != parcel.expected:
+            self.faults.append(f"expected {parcel.refusal or parcel.expected or 'no rejection'}, got 200 with {codes}")
+        if receipt["received"] != parcel.size or parts != parcel.size:
+            self.faults.append(f"{parcel.size} samples were sent, and the answer says {receipt}")
+        self.sent += parcel.size
+        self.accepted += receipt["accepted"]
+        self.duplicates += receipt["duplicates"]
+        self.rejected.update(codes.values())
+        for index in range(parcel.size):
+            if index not in codes:
+                self._times.append(parcel.times[index])
+                self._tenths.append(parcel.tenths[index])
+
+    def refuse(self, parcel: Parcel, answer: str) -> None:
+        """Count an upload that was refused as a whole: `answer` is its status and code."""
+        if answer != parcel.refusal:
+            self.faults.append(f"expected {parcel.refusal or '200'}, got {answer}")
+        self.sent += parcel.size
+        self.rejected[answer] += parcel.size
+
+    def lose(self, parcel: Parcel) -> None:
+        """Count a send whose outcome nobody knows."""
+        self.unsure += parcel.size
+
+    def stored(self) -> dict[int, int]:
+        """Return each sample that the server says it has: time → CPU in tenths; of two at one time, the first."""
+        found: dict[int, int] = {}
+        for ms, tenths in zip(self._times, self._tenths, strict=True):
+            found.setdefault(ms, tenths)
+        return found
+
+    def close(self) -> dict[str, Any]:
+        """Return the account as plain numbers, for the check."""
+        stored = self.stored()
+        return {
+            "sent": self.sent, "accepted": self.accepted, "duplicates": self.duplicates,
+            "rejected": dict(self.rejected), "unsure": self.unsure, "waiting": self.waiting,
+            "faults": self.faults[:5],
+            "stored": len(stored), "times_sum": sum(stored), "tenths_sum": sum(stored.values()),
+        }  # fmt: skip

@@ -1,0 +1,63 @@
+"""After a run: every level refreshed, and compared with the same aggregates of the raw samples."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core.clock import utc_now
+from db.hypertables.policies import DAY, LEVELS
+from loadtest.checks.conservation import QUERIES, sample_range
+from rollups.choose import bucket_start
+from rollups.refresh import refresh_range
+
+AHEAD = 2 * DAY  # in a database of the run's own: every bucket counts as closed, the newest too
+TRIES, PAUSE_SECONDS = 20, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCheck:
+    """One level: buckets that the raw samples make, and how many of them differ."""
+
+    level: str
+    buckets: int
+    differing: int
+
+
+async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, own: bool) -> list[LevelCheck]:
+    """Refresh what the devices' samples touch and compare.
+
+    In a database that isn't the run's `own`, only what is closed by the clock is refreshed and compared.
+    """
+    now = utc_now() + (AHEAD if own else timedelta(0))
+    span = await sample_range(connection, ids)
+    if span:
+        await refresh(connection, span, now)
+    levels = LEVELS[1:]
+    ends = [bucket_start(now - (level.refresh_to or DAY), level.bucket or DAY) for level in levels]
+    names, widths = [level.name for level in levels], [level.bucket for level in levels]
+    rows = await connection.fetch(QUERIES["compare_rollups"], list(ids), names, widths, ends)
+    found = {row["level"]: LevelCheck(**row) for row in rows}
+    return [found.get(name, LevelCheck(name, 0, 0)) for name in names]
+
+
+async def refresh(connection: asyncpg.Connection, span: tuple[datetime, datetime], now: datetime) -> None:
+    """Refresh every level; tries again while the server's own scheduler is at it."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            await refresh_range(connection, *span, now)
+        except (asyncpg.LockNotAvailableError, asyncpg.ObjectInUseError):
+            if attempt == TRIES:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
+def as_json(levels: Sequence[LevelCheck]) -> dict[str, Any]:
+    """Return it for the result file."""
+    return {"equal": not any(level.differing for level in levels), "levels": [asdict(level) for level in levels]}

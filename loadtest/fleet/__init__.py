@@ -1,0 +1,1 @@
+"""The simulated fleet: devices, their calls and their time slots."""

@@ -1,0 +1,109 @@
+"""What a hostile tenant sends, and how each of it must be answered: refused, or taken without what is at fault."""
+
+import gzip
+from array import array
+from functools import cache
+from typing import Any
+
+import orjson
+
+from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.series import sample_at, tenths_of, to_ms
+
+MIB = 1024 * 1024
+OVER_THE_LIMIT = 21 * MIB  # unpacked; the default of RTS_MAX_BODY_BYTES is 20 MiB
+TOO_MANY = 20_001  # the default of RTS_MAX_SAMPLES_PER_UPLOAD is 20,000
+
+
+def pack(body: bytes) -> bytes:
+    """Return a body compressed, the same each time."""
+    return gzip.compress(body, compresslevel=1, mtime=0)
+
+
+# Fields of one sample that must be rejected, with the code.
+BAD_FIELDS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"cpu_percent": "12"}, "wrong_type"),
+    ({"cpu_percent": -1}, "out_of_range"),
+    ({"memory_percent": 100.1}, "out_of_range"),
+    ({"network_rx_bytes": 2**63}, "out_of_range"),
+    ({"load_average": [1, 2]}, "wrong_type"),
+    ({"services": [{"name": "x", "status": "on fire"}]}, "invalid_service"),
+    ({"services": [{"name": "", "status": "running"}]}, "invalid_service"),
+    ({"note": "nul \x00 inside"}, "invalid_text"),
+    ({"note": "x" * 17_000}, "too_much_unknown"),
+    ({"cpu_percent": {"$gt": 0}}, "wrong_type"),
+)
+# … and such as must be taken: strange, but harmless.
+STRANGE_FIELDS: tuple[dict[str, Any], ...] = (
+    {"services": [{"name": "'; DROP TABLE agent_metrics; --", "status": "running"}]},
+    {"note": "\u202e\U0001f4a5</script>"},
+    {"cpu_percent": 1e-300},
+    {"memory_percent": None, "load_average": None},
+)
+# Whole bodies that must be refused.
+BAD_BODIES: tuple[tuple[bytes, str, str], ...] = (
+    (b"", "", "400 malformed_json"),
+    (b'{"metrics": [', "", "400 malformed_json"),
+    (b"\xff\xfe\x00", "", "400 malformed_json"),
+    (b"[" * 100_000, "", "400 malformed_json"),
+    (b"[]", "", "422 wrong_envelope"),
+    (b'{"metrics": {"0": 1}}', "", "422 wrong_envelope"),
+    (b"this is not gzip", "gzip", "400 bad_gzip"),
+    (pack(b'{"metrics": []}')[:-6], "gzip", "400 bad_gzip"),
+    (b"(\xb5/\xfd", "zstd", "415 unsupported_encoding"),
+)
+
+
+def hostile_parcel(number: int, turn: int, offset: float, victim: str, start: float) -> Parcel:
+    """Return upload `turn` of hostile agent `number`; the kinds take turns, agents begin at different ones."""
+    ms = to_ms(start + offset)
+    kind = (number + turn) % 4
+    if kind == 0:
+        return bad_body(number + turn // 4)
+    return foreign(number, ms, victim, turn // 4) if kind == 1 else bad_values(number, ms)
+
+
+def bad_values(number: int, ms: int) -> Parcel:
+    """Return good, strange and bad samples in one upload."""
+    parts = [({}, ""), *BAD_FIELDS, *((fields, "") for fields in STRANGE_FIELDS)]
+    samples, times, values, expected = [], [], [], {}
+    for index, (fields, code) in enumerate(parts):
+        tenths = tenths_of(number, ms - index)
+        samples.append(sample_at(number, ms - index, tenths) | fields)
+        times.append(ms - index)
+        values.append(round(10 * fields.get("cpu_percent", tenths / 10)) if not code else 0)
+        if code:
+            expected[index] = code
+    return Parcel(
+        pack(orjson.dumps({"metrics": samples})),
+        array("q", times), array("h", values), "gzip", expected,
+    )  # fmt: skip
+
+
+def bad_body(which: int) -> Parcel:
+    """Return a body that can't be read, or is too large."""
+    bodies = (*BAD_BODIES, *large_bodies())
+    body, encoding, refusal = bodies[which % len(bodies)]
+    return Parcel(body, array("q", [-1]), array("h", [0]), encoding, refusal=refusal)
+
+
+def foreign(number: int, ms: int, victim: str, which: int) -> Parcel:
+    """Return good samples, sent to a device of another tenant, or with a token that was tampered with."""
+    tenths = tenths_of(number, ms)
+    body = orjson.dumps({"metrics": [sample_at(number, ms, tenths)]})
+    parcel = Parcel(body, array("q", [ms]), array("h", [tenths]), path=victim, refusal="403 wrong_agent")
+    if which % 2:
+        parcel.token, parcel.refusal = "eyJhbGciOiJub25lIn0.e30.", "401 invalid_token"
+    return parcel
+
+
+@cache
+def large_bodies() -> tuple[tuple[bytes, str, str], ...]:
+    """Return bodies that are small on the wire and too large inside."""
+    spaces = pack(b" " * OVER_THE_LIMIT)
+    many = b'{"metrics": [' + b",".join([b"{}"] * TOO_MANY) + b"]}"
+    return (
+        (spaces, "gzip", "413 body_too_large"),
+        (pack(spaces), "gzip", "400 malformed_json"),
+        (pack(many), "gzip", "413 too_many_samples"),
+    )

@@ -1,0 +1,65 @@
+"""One upload on its way: its body, packed, and what it should come to."""
+
+import gzip
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from loadtest.fleet.series import sample_at, tenths_of
+
+GZIP_ABOVE_BYTES = 1_000  # as the real agent does
+MOST_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
+
+
+@dataclass(slots=True)
+class Parcel:
+    """An upload. `times` (ms) and `tenths` (CPU) say what each sample holds; a time of -1 can't be stored at all."""
+
+    body: bytes
+    times: "array[int]"
+    tenths: "array[int]"
+    encoding: str = ""
+    expected: dict[int, str] = field(default_factory=dict)  # index → code of its rejection; the others are good
+    refusal: str = ""  # "400 bad_gzip": the whole upload must be refused so
+    path: str = ""  # somebody else's agent_id
+    token: str = ""  # another token than the agent's own
+
+    @property
+    def size(self) -> int:
+        """Samples in it."""
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An upload that is due `offset` seconds from the start; `make` packs it, given the start in Unix seconds."""
+
+    offset: float
+    make: Callable[[float], Parcel]
+
+
+def pack(samples: list[dict[str, Any]], times: Iterable[int], tenths: Iterable[int]) -> Parcel:
+    """Return samples as an upload, compressed as an agent would."""
+    body = orjson.dumps({"metrics": samples})
+    encoding = ""
+    if len(body) > GZIP_ABOVE_BYTES:
+        body, encoding = gzip.compress(body, compresslevel=1, mtime=0), "gzip"
+    return Parcel(body, array("q", times), array("h", tenths), encoding)
+
+
+def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
+    """Return good samples of agent `number` at `times` (ms) as one upload."""
+    kept = list(times)
+    tenths = [tenths_of(number, ms, seed) for ms in kept]
+    samples = [sample_at(number, ms, tenth) for ms, tenth in zip(kept, tenths, strict=True)]
+    return pack(samples, kept, tenths)
+
+
+def pack_backlog(number: int, times: list[int], seed: int) -> list[Parcel]:
+    """Return a backlog as uploads of at most MOST_SAMPLES, oldest first."""
+    return [
+        pack_times(number, times[first : first + MOST_SAMPLES], seed) for first in range(0, len(times), MOST_SAMPLES)
+    ]

@@ -1,0 +1,114 @@
+"""The fleet of a run: written by SQL, because a run needs thousands of devices at once; with real, signed tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from auth.tokens import Tokens, token_hash
+from db.sql import load_beside
+from loadtest.fleet.slots import interval_of
+from loadtest.plan import LoadSettings, Member, Viewer
+from rollups.refresh import refresh_range
+
+QUERIES = load_beside(__file__, "tenants.sql")
+HISTORY = timedelta(days=7)
+CHARTED_TENANTS = 5  # a device with history for each of the first of them
+LIFETIME = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Who takes part in a run."""
+
+    members: list[Member]
+    viewers: list[Viewer]
+
+
+async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, tokens: Tokens, now: datetime) -> Fleet:
+    """Write businesses, people, devices and a week of history of some, and return who they are."""
+    run = uuid4().hex[:6]
+    businesses = [uuid4() for _ in range(settings.tenants)]
+    names = [f"load test {run} / {number}" for number in range(settings.tenants)]
+    await connection.execute(QUERIES["add_businesses"], businesses, names)
+    members = [make_member(number, settings, tokens, now) for number in range(settings.agents)]
+    intervals = [round(max(1, interval_of(member.number, settings.intervals))) for member in members]
+    await add_devices(connection, members, businesses, intervals, now)
+    charted = [make_charted(tenant, tokens, now) for tenant in range(min(CHARTED_TENANTS, settings.tenants))]
+    await add_devices(connection, charted, businesses, [300] * len(charted), now)
+    await add_history(connection, charted, now)
+    return Fleet(members, await add_viewers(connection, settings, tokens, businesses, members, charted, now))
+
+
+def make_member(number: int, settings: LoadSettings, tokens: Tokens, now: datetime) -> Member:
+    """Return a simulated agent with a new id and token; its tenant is `number` modulo their count."""
+    agent_id = uuid4()
+    return Member(
+        number, f"load-{number:05d}", str(agent_id), tokens.issue_agent(agent_id, now), number % settings.tenants
+    )
+
+
+def make_charted(tenant: int, tokens: Tokens, now: datetime) -> Member:
+    """Return a device that only has a past."""
+    agent_id = uuid4()
+    return Member(-1, f"charted-{tenant}", str(agent_id), tokens.issue_agent(agent_id, now), tenant)
+
+
+async def add_devices(
+    connection: asyncpg.Connection,
+    members: Sequence[Member],
+    businesses: Sequence[UUID],
+    intervals: Sequence[int],
+    now: datetime,
+) -> None:
+    """Write devices."""
+    await connection.execute(
+        QUERIES["add_devices"],
+        [UUID(member.agent_id) for member in members], [businesses[member.tenant] for member in members],
+        [token_hash(member.token) for member in members], [member.name for member in members], intervals, now,
+    )  # fmt: skip
+
+
+async def add_history(connection: asyncpg.Connection, charted: Sequence[Member], now: datetime) -> None:
+    """Give devices a week of samples, rolled up."""
+    start = now - HISTORY
+    ids = [UUID(member.agent_id) for member in charted]
+    await connection.execute(QUERIES["add_history"], ids, start, now - timedelta(minutes=20))
+    await refresh_range(connection, start, now, now)
+
+
+async def add_viewers(
+    connection: asyncpg.Connection,
+    settings: LoadSettings,
+    tokens: Tokens,
+    businesses: Sequence[UUID],
+    members: Sequence[Member],
+    charted: Sequence[Member],
+    now: datetime,
+) -> list[Viewer]:
+    """Write people; every second one is an employee, the others are users of the charted businesses in turn."""
+    users = [uuid4() for _ in businesses]
+    addresses = [f"{user}@load.example" for user in users]
+    await connection.execute(QUERIES["add_users"], users, businesses, addresses)
+    employee = uuid4()
+    await connection.execute(QUERIES["add_employee"], employee, f"{employee}@msp.example")
+    viewers = []
+    for number in range(settings.dashboards):
+        # Each has a subject of its own: limits count by person.
+        subject = f"viewer-{number}"
+        if number % 2:
+            claims = {"sub": subject, "employee_id": str(employee), "role": "technician"}
+            seen = [member.agent_id for member in members], [member.agent_id for member in charted]
+        else:
+            tenant = number // 2 % len(charted)
+            claims = {"sub": subject, "user_id": str(users[tenant]), "business_id": str(businesses[tenant])}
+            seen = ids_of(members, tenant), ids_of(charted, tenant)
+        viewers.append(Viewer(tokens.issue_person(claims, now, LIFETIME), *seen))
+    return viewers
+
+
+def ids_of(members: Sequence[Member], tenant: int) -> list[str]:
+    """Return the agent ids of a tenant's devices."""
+    return [member.agent_id for member in members if member.tenant == tenant]

@@ -1,0 +1,87 @@
+"""Long windows are read in whole hours with five minutes at their ends: that tells the same as all five minutes."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alerts.query.compiler import metric_statement
+from alerts.query.runner import Facts, Question, asks, gather
+from alerts.rules.conditions import parse_condition
+from alerts.rules.terms import Reach, Rule
+from core.clock import utc_now
+from db.hypertables.policies import LEVELS
+from rollups.choose import bucket_start
+from rollups.refresh import refresh_range
+from tests.alerts.scenarios import MINUTE
+from tests.conftest import MakeDevice
+
+HOUR = timedelta(hours=1)
+INSERT = """
+INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent)
+SELECT $1, t, t, CASE WHEN random() < 0.9 THEN (100 * random())::numeric(5, 2) END
+FROM generate_series($2::timestamptz, $3::timestamptz, $4::interval) t
+"""
+WINDOWS = [timedelta(hours=3), timedelta(hours=6), timedelta(hours=7, minutes=25), timedelta(hours=24)]
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    made = await asyncpg.connect(database)
+    yield made
+    await made.close()
+
+
+def rules_for(reach: Reach) -> list[Rule]:
+    """Rules that have always begun, so that each tells its value."""
+
+    def condition(window: timedelta, aggregate: str) -> dict[str, Any]:
+        return {
+            "metric": "cpu_percent", "operator": ">=", "threshold": 0, "duration_minutes": window / MINUTE,
+            "aggregate": aggregate,
+        }  # fmt: skip
+
+    return [
+        Rule(uuid4(), reach, parse_condition(condition(window, aggregate)), 10 * MINUTE)
+        for window in WINDOWS
+        for aggregate in ("avg", "min", "max")
+    ]
+
+
+def values(facts: Facts) -> dict[Any, Any]:
+    return {key: (fact[0].value, fact[0].breached) for key, fact in facts.of.items()}
+
+
+@given(minutes=st.integers(0, 30 * 60), every=st.sampled_from([1, 5, 20, 90]))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+async def test_hours_and_five_minutes_tell_the_same(
+    make_device: MakeDevice, connection: asyncpg.Connection, minutes: int, every: int
+) -> None:
+    device_id = (await make_device()).agent_id
+    now = bucket_start(utc_now(), HOUR) + timedelta(minutes=17)
+    await connection.execute(INSERT, device_id, now - 60 * HOUR, now, every * MINUTE)
+    await refresh_range(connection, now - 61 * HOUR, now, now)
+    at = now - minutes * MINUTE
+    rules = rules_for(Reach(device_id=device_id))
+    stitched = values(await gather(connection, rules, Question([at])))
+    plain = values(await gather(connection, rules, Question([at], level=LEVELS[1])))
+    assert len(stitched) == len(rules)
+    assert stitched.keys() == plain.keys()
+    for key, (value, breached) in stitched.items():
+        assert value == pytest.approx(plain[key][0], abs=1e-9)
+        assert breached == plain[key][1]
+
+
+async def test_a_day_is_read_in_hours(connection: asyncpg.Connection) -> None:
+    (ask,) = await asks(connection, rules_for(Reach()), Question([utc_now()]))
+    assert ask.sql == metric_statement(LEVELS[1], features_of(ask.leaves), "one, stitched").sql
+    assert "agent_metrics_1h" in ask.sql
+
+
+def features_of(leaves: Any) -> Any:
+    return tuple(sorted({leaf.feature for leaf in leaves}, key=repr))
