@@ -1,5 +1,6 @@
 """The import contracts: ARCHITECTURE.md lists the same floors, and each forbidden import is found."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -42,7 +43,7 @@ def test_an_import_from_a_floor_above_breaks_the_contract(contract: str, tmp_pat
     prefix = f"{container}." if container else ""
     forbidden = [
         (f"{prefix}{low}", f"{prefix}{high}")
-        for above, below in zip(floors, floors[1:], strict=False)
+        for above, below in itertools.pairwise(floors)
         for low in below
         for high in above
     ]
