@@ -2,17 +2,16 @@
 
 import gzip
 import json
-from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import islice
 from typing import Any
 
 import httpx
 
+from agent.store import AgentStore
+
 TIMEOUT_SECONDS = 30.0
-MAX_BUFFERED = 100_000  # samples kept while the server is away: three weeks at one in 20 seconds
 MAX_PER_UPLOAD = 1_000
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 30.0
 GZIP_ABOVE_BYTES = 1_000
@@ -52,33 +51,38 @@ def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
 
 
 class Uplink:
-    """Samples on their way to the server: kept until the server says that they are committed."""
+    """Samples on their way to the server: kept in the store until the server has committed them."""
 
-    def __init__(self, server: str, identity: Identity) -> None:
+    def __init__(self, server: str, identity: Identity, store: AgentStore) -> None:
         headers = {"Authorization": f"Bearer {identity.agent_token}"}
         self._http = httpx.Client(
             base_url=f"{server}/api/agents/{identity.agent_id}", headers=headers, timeout=TIMEOUT_SECONDS
         )
         self._retry_seconds = FIRST_RETRY_SECONDS
-        self.waiting: deque[dict[str, Any]] = deque(maxlen=MAX_BUFFERED)  # when full, the oldest gives way
+        self.store = store
+
+    @property
+    def waiting(self) -> int:
+        """How many samples wait for an upload."""
+        return self.store.count_samples()
 
     def add(self, sample: dict[str, Any]) -> None:
         """Keep a sample for the next upload."""
-        self.waiting.append(sample)
+        self.store.add_sample(sample)
 
     def upload(self) -> tuple[str, float]:
         """Send the oldest samples; return what happened, and after how many seconds to try again (0: at will).
 
         Raises RefusedError when the token is no longer good.
         """
-        batch = list(islice(self.waiting, MAX_PER_UPLOAD))
+        batch = self.store.oldest_samples(MAX_PER_UPLOAD)
         try:
-            response = self.post("/metrics", {"metrics": batch})
+            response = self.post("/metrics", {"metrics": [sample for _, sample in batch]})
         except httpx.TransportError as error:
             return f"server away: {error}", self._next_retry()
-        return self._outcome(response, batch)
+        return self._outcome(response, batch[-1][0])
 
-    def _outcome(self, response: httpx.Response, batch: list[dict[str, Any]]) -> tuple[str, float]:
+    def _outcome(self, response: httpx.Response, last_id: int) -> tuple[str, float]:
         """Drop a batch only when our server, not some proxy, said that it has it or never will."""
         answer = json_of(response)
         if response.status_code in (401, 403) and "error" in answer:
@@ -86,8 +90,7 @@ class Uplink:
         taken = response.status_code == 200 and "accepted" in answer
         if not taken and not (response.status_code in HOPELESS and "error" in answer):
             return reason(response), seconds_of(response.headers.get("Retry-After")) or self._next_retry()
-        for _ in batch:
-            self.waiting.popleft()
+        self.store.drop_samples(last_id)
         self._retry_seconds = FIRST_RETRY_SECONDS
         return summary(answer) if taken else reason(response), 0.0
 

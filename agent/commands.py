@@ -1,8 +1,7 @@
-"""Commands of the server: fetched or sent live, run once each, and their results kept until the server has them."""
+"""Commands of the server: fetched or pushed, each run once; results stay in the store until the server has them."""
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,8 +12,6 @@ import httpx
 from agent.client import Uplink, json_of
 
 log = logging.getLogger(__name__)
-
-REMEMBERED = 1_000  # commands whose id is known: one that is handed out twice is run once
 
 
 @dataclass(slots=True)
@@ -31,13 +28,17 @@ Action = Callable[[dict[str, Any]], Outcome]
 
 @dataclass(slots=True)
 class Commands:
-    """Runs what it knows, by type; everything else is refused as failed."""
+    """Runs the commands it has an action for, by type; every other type fails."""
 
     uplink: Uplink
     actions: dict[str, Action]
-    _seen: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _later: list[dict[str, Any]] = field(default_factory=list)
-    _results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def report_interrupted(self) -> None:
+        """Fail the commands that were running when the agent stopped: they are not run twice."""
+        for command_id, started_at in self.uplink.store.interrupted_commands():
+            outcome = Outcome("failed", error_message="the agent stopped while this command was running")
+            self.uplink.store.finish_command(command_id, result_of(outcome, started_at))
 
     def fetch(self) -> None:
         """Ask the server what waits and run it; a server that is away is asked again later."""
@@ -51,29 +52,27 @@ class Commands:
     def run(self, command: dict[str, Any]) -> None:
         """Run a command unless it was run before or the server no longer wants it; keep its result."""
         command_id = str(command.get("command_id"))
-        if command_id in self._seen:
+        store = self.uplink.store
+        if store.has_begun(command_id):
             return
         may_start = self._may_start(command_id)
         if may_start is None:
             self._later.append(command)
         if not may_start:
             return
-        self._seen.append(command_id)
+        began, started = datetime.now(UTC).isoformat(), time.monotonic()
+        if not store.begin_command(command_id, began):
+            return
         log.info("running %s", command.get("command_type"))
-        began, started = datetime.now(UTC), time.monotonic()
         outcome = self._do(command)
         log.info("%s is %s after %.1f s", command.get("command_type"), outcome.status, time.monotonic() - started)
-        self._results.append((command_id, {
-            "status": outcome.status, "exit_code": 0 if outcome.status == "completed" else 1,
-            "stdout": outcome.output, "stderr": "", "error_message": outcome.error_message,
-            "started_at": began.isoformat(), "completed_at": datetime.now(UTC).isoformat(),
-        }))  # fmt: skip
+        store.finish_command(command_id, result_of(outcome, began))
         self.send_results()
 
     def send_results(self) -> None:
         """Send the results that the server doesn't have yet."""
-        while self._results:
-            command_id, result = self._results[0]
+        while waiting := self.uplink.store.next_result():
+            command_id, result = waiting
             try:
                 response = self.uplink.post(f"/commands/{command_id}/result", result)
             except httpx.TransportError:
@@ -82,7 +81,7 @@ class Commands:
             hopeless = response.status_code in (404, 409, 413, 422) and "error" in json_of(response)
             if not (taken or hopeless):
                 return
-            self._results.pop(0)
+            self.uplink.store.drop_result(command_id)
 
     def try_again(self) -> None:
         """Begin what couldn't be begun before, because nobody answered."""
@@ -110,3 +109,12 @@ class Commands:
         except Exception as error:
             log.exception("a command failed")
             return Outcome("failed", error_message=repr(error)[:2000])
+
+
+def result_of(outcome: Outcome, started_at: str) -> dict[str, Any]:
+    """Return a result as the server takes it; times are RFC 3339 in UTC by the device's clock."""
+    return {
+        "status": outcome.status, "exit_code": 0 if outcome.status == "completed" else 1,
+        "stdout": outcome.output, "stderr": "", "error_message": outcome.error_message,
+        "started_at": started_at, "completed_at": datetime.now(UTC).isoformat(),
+    }  # fmt: skip

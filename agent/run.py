@@ -19,6 +19,7 @@ from agent.collect import Collector, describe_machine
 from agent.commands import Commands, Outcome
 from agent.inventory import list_software
 from agent.live import LiveLine
+from agent.store import AgentStore
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +58,21 @@ def run(
     interval: float | None,
     count: int | None,
     save: Callable[[Identity], None] = lambda _: None,
+    queue_file: Path | None = None,
 ) -> None:
-    """Sample every `interval` seconds (None: what the server said), `count` times (None: until `stop`).
+    """Sample every `interval` seconds (None: the server's setting), `count` times (None: until `stop`).
 
-    `save` keeps an identity whose token has changed. Raises RefusedError.
+    `save` keeps an identity whose token has changed. `queue_file` keeps unsent samples, begun commands and results
+    across runs; None keeps them in memory. Raises RefusedError.
     """
-    agent = Agent(server, identity, interval, stop, save)
+    store = AgentStore(queue_file)
+    agent = Agent(server, identity, interval, stop, save, store)
     try:
         agent.keep_going(count)
     finally:
         stop.set()
         agent.uplink.close()
+        store.close()
 
 
 class Agent:
@@ -80,8 +85,9 @@ class Agent:
         interval: float | None,
         stop: threading.Event,
         save: Callable[[Identity], None],
+        store: AgentStore,
     ) -> None:
-        self.uplink = Uplink(server, identity)
+        self.uplink = Uplink(server, identity, store)
         self._identity = identity
         self._interval = interval  # asked for on the command line, whatever the server says
         self._every = interval or identity.metrics_interval_seconds
@@ -93,6 +99,7 @@ class Agent:
         self._commands = Commands(
             self.uplink, {"collect_now": self._collect_now, "collect_inventory": self._collect_inventory}
         )
+        self._commands.report_interrupted()
         self._next_upload = self._next_heartbeat = 0.0
 
     def keep_going(self, count: int | None) -> None:
@@ -190,7 +197,7 @@ def send(uplink: Uplink) -> float:
     """Upload what waits, several times after an outage; return the seconds to hold back."""
     while uplink.waiting:
         outcome, hold_back = uplink.upload()
-        log.info("%s (%d waiting)", outcome, len(uplink.waiting))
+        log.info("%s (%d waiting)", outcome, uplink.waiting)
         if hold_back:
             return hold_back
     return 0.0

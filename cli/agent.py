@@ -20,9 +20,10 @@ def register(app: typer.Typer) -> None:
 def agent(
     server: Annotated[str, typer.Option(help="address of the server")] = "http://127.0.0.1:3002",
     token: Annotated[str | None, typer.Option(help="registration token, needed the first time")] = None,
-    state: Annotated[Path, typer.Option(help="where the agent keeps its id and token (mode 600)")] = Path(
-        ".rts/agent.json"
-    ),
+    state: Annotated[
+        Path,
+        typer.Option(help="file of the agent's id and token (mode 600); unsent samples are kept beside it, in .queue"),
+    ] = Path(".rts/agent.json"),
     interval: Annotated[
         float | None, typer.Option(help="seconds between samples; default: what the server says")
     ] = None,
@@ -46,4 +47,5 @@ def agent(
         interval,
         count,
         lambda identity: save_identity(identity, state),
+        state.with_suffix(".queue"),
     )

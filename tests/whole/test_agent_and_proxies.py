@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from agent.client import Identity, RefusedError, Uplink, register
+from agent.store import AgentStore
 
 RECEIPT = '{"received": 2, "accepted": 2, "duplicates": 0, "rejected": [], "alerts_triggered": []}'
 ERROR = '{"error": {"code": "%s", "message": "m", "details": null}}'
@@ -43,7 +44,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def uplink(address: str) -> Iterator[Uplink]:
-    made = Uplink(address, Identity("00000000-0000-0000-0000-000000000001", "token", 300, 300))
+    made = Uplink(address, Identity("00000000-0000-0000-0000-000000000001", "token", 300, 300), AgentStore())
     made.add({"collected_at": "2026-05-03T14:05:00Z"})
     made.add({"collected_at": "2026-05-03T14:10:00Z"})
     yield made
@@ -67,7 +68,7 @@ def uplink(address: str) -> Iterator[Uplink]:
 def test_samples_are_kept_until_our_server_has_them(uplink: Uplink, answer: tuple[int, dict[str, str], str]) -> None:
     Proxy.answers = answer
     _, hold_back = uplink.upload()
-    assert len(uplink.waiting) == 2
+    assert uplink.waiting == 2
     assert hold_back == (7 if answer[1].get("Retry-After") == "7" else 5)
 
 
@@ -77,14 +78,14 @@ def test_samples_are_given_up_when_they_are_stored_or_hopeless(
 ) -> None:
     Proxy.answers = answer
     _, hold_back = uplink.upload()
-    assert (len(uplink.waiting), hold_back) == (0, 0)
+    assert (uplink.waiting, hold_back) == (0, 0)
 
 
 def test_a_revoked_agent_stops_and_keeps_its_samples(uplink: Uplink) -> None:
     Proxy.answers = (401, {}, ERROR % "token_revoked")
     with pytest.raises(RefusedError, match="token_revoked"):
         uplink.upload()
-    assert len(uplink.waiting) == 2
+    assert uplink.waiting == 2
 
 
 def test_registering_at_something_else_is_refused_with_its_answer(address: str) -> None:
