@@ -50,6 +50,9 @@ format: setup ## Format the code and mend what can be mended
 lock: ## Write requirements.lock anew from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | grep -v '^pip==' > requirements.lock
 
+changelog: setup ## Show the changelog section of the next release
+	@$(BIN)/towncrier build --draft --version next
+
 ##@ Clean
 clean-demo: ## Forget the demo's data
 	rm -rf .demo
@@ -74,4 +77,5 @@ $(NODE_READY): embedded/package-lock.json
 	npm ci --prefix embedded --no-fund --no-audit --loglevel=error
 	@touch $@
 
-.PHONY: demo serve worker setup test bench load load-web check format lock clean-demo clean help
+
+.PHONY: demo serve worker setup test bench load load-web check format lock changelog clean-demo clean help
