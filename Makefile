@@ -28,6 +28,9 @@ setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (
 test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
 	$(BIN)/pytest $(TESTS)
 
+test-unit: setup ## Run the tests that need neither a database nor another process, in seconds
+	$(BIN)/pytest -m unit $(TESTS)
+
 bench: setup ## Measure on an embedded TimescaleDB or DATABASE_URL; results in loadtest/results (BENCH="uploads charts", DURATION, PSQL)
 	@$(BIN)/python -m loadtest.bench $(BENCH)
 
@@ -78,4 +81,4 @@ $(NODE_READY): embedded/package-lock.json
 	@touch $@
 
 
-.PHONY: demo serve worker setup test bench load load-web check format lock changelog clean-demo clean help
+.PHONY: demo serve worker setup test test-unit bench load load-web check format lock changelog clean-demo clean help

@@ -29,6 +29,18 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("here")
 
 
+# Tests here start processes: servers, demos, load runs, the embedded database itself.
+PROCESS_FOLDERS = {"embedded", "loadtest", "whole"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need neither a database nor another process: `make test-unit` runs them."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if "database" not in getattr(item, "fixturenames", ()) and folder not in PROCESS_FOLDERS:
+            item.add_marker(pytest.mark.unit)
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a migrated database, one for the whole run; tests keep apart by their own tenants and devices."""
