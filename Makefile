@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 NODE_READY := embedded/node_modules/.ready
 
 # What `make load` passes on. Only from make's own command line: a shell may have a HOST or SECONDS of its own.
@@ -25,8 +26,8 @@ worker: setup ## Run the background worker on DATABASE_URL
 ##@ Develop
 setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (runs by itself when needed)
 
-test: setup ## Run all tests, on the embedded TimescaleDB or on DATABASE_URL
-	$(BIN)/pytest $(TESTS)
+test: setup ## Run all tests on the embedded TimescaleDB or on DATABASE_URL (TESTS, JOBS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 test-unit: setup ## Run the tests that need neither a database nor another process, in seconds
 	$(BIN)/pytest -m unit $(TESTS)
@@ -52,6 +53,14 @@ format: setup ## Format the code and mend what can be mended
 
 lock: ## Write requirements.lock anew from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | grep -v '^pip==' > requirements.lock
+
+docs: setup ## Build the documentation site into site/, with the API reference in it
+	@$(BIN)/rts-agents openapi > docs/openapi.json
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site is in site/: open site/index.html, or run $(BIN)/mkdocs serve."
+
+coverage: setup ## Run all tests and print how much of each folder they reach (TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered $(TESTS)
 
 changelog: setup ## Show the changelog section of the next release
 	@$(BIN)/towncrier build --draft --version next
@@ -81,4 +90,4 @@ $(NODE_READY): embedded/package-lock.json
 	@touch $@
 
 
-.PHONY: demo serve worker setup test test-unit bench load load-web check format lock changelog clean-demo clean help
+.PHONY: demo serve worker setup test test-unit bench load load-web check format lock docs coverage changelog clean-demo clean help

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -120,7 +121,13 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
             web.state.services, web.state.live = services, live
             yield
 
-    web = FastAPI(title="RTS Agent Monitoring", version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    web = FastAPI(
+        title="RTS Agent Monitoring",
+        version=version("rts-agent-monitoring"),
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+    )
     install_error_answers(web, settings.retry_after_seconds)
     # Charts first, which dashboards ask for most: a router costs each request of those after it. One with fixed paths
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.

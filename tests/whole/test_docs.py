@@ -145,7 +145,7 @@ def test_every_code_of_an_upload_is_in_the_documentation() -> None:
     "command",
     [
         "demo", "serve", "worker", "agent", "token", "keys create", "keys rotate", "db upgrade", "db check",
-        "db status", "alerts list", "alerts explain", "alerts backtest", "alerts test",
+        "db status", "openapi", "alerts list", "alerts explain", "alerts backtest", "alerts test",
     ],
 )  # fmt: skip
 def test_every_command_has_help_with_an_example(command: str) -> None:
