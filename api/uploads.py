@@ -82,7 +82,8 @@ class UploadRoute:
             log.exception("an upload of agent %s failed", agent_id)
             await self._refuse(send, RtsError("Something failed on the server: send the upload again later."))
         else:
-            self._tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            self._tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, seconds, receipt.notes)
             await answer(send, 200, msgspec.json.encode(receipt))
 
     async def take(self, scope: Scope, receive: Receive, agent_id: str) -> Receipt:
@@ -102,7 +103,10 @@ class UploadRoute:
             self._limits.learn(sender.agent_id, upload.business_id)
         decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
         upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
-        return Receipt(decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts)
+        return Receipt(
+            decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts, decoded.notes,
+            decoded.notes_left_out,
+        )  # fmt: skip
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:

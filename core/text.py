@@ -1,8 +1,17 @@
-"""Text for PostgreSQL: what it can store (no U+0000, no half of a surrogate pair), what LIKE takes as it stands."""
+"""Text from outside: what PostgreSQL can store, what LIKE takes as it stands, names without invisible characters."""
+
+import re
+import unicodedata
+
+# Terminal escape sequences as a whole: without their first character, the rest would stay as text.
+ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+SPACES = re.compile(r"\s+")
+# Unicode's categories of control and format characters (direction, zero width).
+INVISIBLE = frozenset({"Cc", "Cf"})
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether `text` fits a text or jsonb column."""
+    """Tell whether `text` fits a text or jsonb column: no U+0000, no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair
@@ -13,3 +22,21 @@ def is_storable(text: str) -> bool:
 def like_literal(text: str) -> str:
     r"""Return `text` as a part of a LIKE pattern that stands for itself: `%`, `_` and `\` mean nothing more."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def clean_name(text: str) -> str:
+    """Return a name in one line, in Unicode's form NFC, without control, direction and zero-width characters.
+
+    It ends at U+0000, as in the C programs that send it; halves of surrogate pairs become U+FFFD. May return "".
+    """
+    if text.isascii() and text.isprintable():  # nearly all names
+        return text.strip()
+    text = text.partition("\0")[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = SPACES.sub(" ", ESCAPE_SEQUENCE.sub("", text))
+    text = "".join(one for one in text if unicodedata.category(one) not in INVISIBLE)
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def clean_text(text: str) -> str:
+    """Return a text of several lines without control and direction characters, in NFC; U+0000 ends it."""
+    return "\n".join(clean_name(line) for line in text.partition("\0")[0].splitlines()).strip()

@@ -58,6 +58,7 @@ def upload_metrics(tally: Tally) -> Iterator[Metric]:
     samples = {"accepted": tally.accepted, "duplicate": tally.duplicates, "rejected": sum(tally.rejected.values())}
     yield by_label("rts_samples", "Samples of uploads answered with 200, by what became of them.", "outcome", samples)
     yield by_label("rts_rejections", "Samples rejected, by the code of the fault.", "code", tally.rejected)
+    yield by_label("rts_notes", "Parts of accepted samples that were at fault, by code.", "code", tally.noted)
     yield histogram(
         "rts_upload_seconds", "From an upload's head to its receipt, COMMIT included.", tally.upload_seconds
     )

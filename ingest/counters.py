@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from core.histogram import Histogram
-from ingest.samples import Rejection
+from ingest.samples import Note, Rejection
 
 UPLOAD_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FLUSH_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -23,6 +23,7 @@ class Tally(msgspec.Struct):
     accepted: int = 0  # samples that are new
     duplicates: int = 0  # samples that were there already
     rejected: dict[str, int] = msgspec.field(default_factory=dict)  # samples, by the code of the fault
+    noted: dict[str, int] = msgspec.field(default_factory=dict)  # parts of samples, by the code of the fault
     refused: dict[str, int] = msgspec.field(default_factory=dict)  # whole uploads, by the code of the answer
     upload_seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(UPLOAD_BOUNDS))
     flush_seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(FLUSH_BOUNDS))
@@ -33,7 +34,9 @@ class Tally(msgspec.Struct):
     failed: int = 0  # transactions that failed all their uploads: the database away, most often
     failed_at: float = 0.0  # when the last one did, by time.monotonic; 0: none did
 
-    def answered(self, accepted: int, duplicates: int, rejected: Iterable[Rejection], seconds: float) -> None:
+    def answered(
+        self, accepted: int, duplicates: int, rejected: Iterable[Rejection], seconds: float, notes: Iterable[Note] = ()
+    ) -> None:
         """Count an upload that is answered with 200."""
         self.uploads += 1
         self.accepted += accepted
@@ -41,6 +44,8 @@ class Tally(msgspec.Struct):
         self.upload_seconds.add(seconds)
         for rejection in rejected:
             self.rejected[rejection.code] = self.rejected.get(rejection.code, 0) + 1
+        for note in notes:
+            self.noted[note.code] = self.noted.get(note.code, 0) + 1
 
     def refuse(self, code: str) -> None:
         """Count an upload that is answered with an error."""

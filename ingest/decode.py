@@ -1,6 +1,7 @@
 """Bytes → samples. Well-formed uploads take a typed decode in C; any fault sends the upload down the careful path.
 
-The careful path reads sample by sample and gives each faulty one a code; both paths accept the same samples.
+The careful path reads sample by sample, leaves out what is at fault and notes it; a sample that is in order is the same
+on both paths.
 """
 
 import json
@@ -11,11 +12,13 @@ from typing import Any
 import msgspec
 
 from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
-from ingest.diagnose import SampleFaultError, read_sample
+from ingest.diagnose import read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
+from ingest.faults import FaultError, Notes, shown
 from ingest.samples import Decoded, Envelope, Rejection, Sample
 
 LONGEST_INT = 4000
+REPLACED = "\ufffd"
 _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
 
@@ -28,7 +31,7 @@ def decode_upload(body: bytes, now: datetime, max_samples: int) -> Decoded:
     """
     try:
         samples = _typed.decode(body).metrics
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_carefully(body, now, max_samples)
     _bound(len(samples), max_samples)
     if b"\\u0000" in body:  # the one well-formed text that PostgreSQL refuses
@@ -40,44 +43,64 @@ def decode_upload(body: bytes, now: datetime, max_samples: int) -> Decoded:
 
 
 def _decode_carefully(body: bytes, now: datetime, max_samples: int) -> Decoded:
-    items = _items(_parse(body))
+    parsed, replaced = _parse(body)
+    items = _items(parsed)
     _bound(len(items), max_samples)
     decoded = Decoded(len(items), [], [], [])
-    for index, item in enumerate(items):
+    notes = Notes()
+    for notes.index, item in enumerate(items):
         try:
-            sample, unknown = read_sample(item)
-        except SampleFaultError as fault:
-            decoded.rejected.append(Rejection(index, fault.code, fault.message))
+            sample, unknown = read_sample(item, notes)
+        except FaultError as fault:
+            decoded.rejected.append(Rejection(notes.index, fault.code, fault.message))
         else:
-            _sort(decoded, index, sample, unknown, now)
+            if replaced:
+                _note_replaced(item, notes)
+            _sort(decoded, notes.index, sample, unknown, now)
+    decoded.notes, decoded.notes_left_out = notes.kept, notes.left_out
     return decoded
 
 
-def _parse(body: bytes) -> Any:
-    """Parse JSON; NaN, Infinity and 1e999 become floats here, so that only their samples are rejected."""
+def _parse(body: bytes) -> tuple[Any, bool]:
+    """Parse JSON; NaN, Infinity and 1e999 become floats here, so that only their values are lost.
+
+    Returns whether bytes that aren't UTF-8 were replaced as well.
+    """
     try:
-        return _any.decode(body)
+        return _any.decode(body), False
     except RecursionError:
         raise MalformedBodyError("The JSON is nested too deeply.", details={"position": None}) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _parse_leniently(body)
 
 
-def _parse_leniently(body: bytes) -> Any:
+def _parse_leniently(body: bytes) -> tuple[Any, bool]:
+    text, replaced = text_of(body)
     try:
-        return json.loads(body, parse_int=read_int)
+        return json.loads(text, parse_int=read_int), replaced
     except json.JSONDecodeError as error:
         message = f"The body isn't valid JSON: {error.msg} at position {error.pos}."
         raise MalformedBodyError(message, details={"position": error.pos}) from error
-    except UnicodeDecodeError as error:
-        message = f"The body isn't UTF-8: {error.reason} at position {error.start}."
-        raise MalformedBodyError(message, details={"position": error.start}) from error
     except (ValueError, RecursionError) as error:
         raise MalformedBodyError(f"The body can't be read: {error}.", details={"position": None}) from error
 
 
+def text_of(body: bytes) -> tuple[str, bool]:
+    """Return a body as text, and whether bytes that aren't UTF-8 became U+FFFD, so that only their text is lost."""
+    try:
+        return body.decode(json.detect_encoding(body), "surrogatepass"), False
+    except UnicodeDecodeError:
+        return body.decode("utf-8", "replace"), True
+
+
+def _note_replaced(item: dict[str, Any], notes: Notes) -> None:
+    for name, value in item.items():
+        if REPLACED in name or REPLACED in json.dumps(value, ensure_ascii=False):
+            notes.add(name, FaultError("invalid_utf8", f"bytes of {shown(name)} aren't UTF-8: stored as U+FFFD"))
+
+
 def read_int(digits: str) -> float:
-    """Return an integer; one of more digits than Python reads is infinite, so that only its sample is rejected."""
+    """Return an integer; one of more digits than Python reads is infinite, so that only its value is lost."""
     return int(digits) if len(digits) <= LONGEST_INT else math.inf
 
 

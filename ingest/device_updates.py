@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from core.metrics import METRICS
+from core.text import clean_name
 from db.hypertables.policies import LEVELS, refresh_lag
 from ingest.copy_rows import NO_LOAD, VALUES
 from ingest.pending import Row, Upload
@@ -26,6 +27,7 @@ class Heard:
     agent_id: UUID
     token_hash: str
     received_at: datetime
+    measured: bool = False  # something was measured in a sample of it: no data is what brings nothing of that kind
     newest: Sample | None = None
     oldest: Sample | None = None
     with_services: Sample | None = None
@@ -48,6 +50,7 @@ def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]
         key = upload.agent_id, upload.token_hash
         entry = entry_of[upload] = heard.setdefault(key, Heard(*key, upload.received_at))
         entry.received_at = max(entry.received_at, upload.received_at)
+        entry.measured = entry.measured or upload.brings_data()
     for row in rows:
         entry_of[row.upload].add(row.sample)
     return list(heard.values())
@@ -67,6 +70,7 @@ def touch_arguments(heard: Sequence[Heard], late_before: datetime, token_overlap
         [entry.newest and boot_time(entry.newest) for entry in heard],
         token_overlap,
         BOOT_TOLERANCE,
+        [entry.measured for entry in heard],
     )
 
 
@@ -90,10 +94,11 @@ def current_metrics(sample: Sample) -> str:
 def service_arguments(heard: Iterable[Heard]) -> tuple[list[Any], ...]:
     """Return the arrays of the query `upsert_services`; a name that a sample lists twice counts once, the last."""
     states = {
-        (entry.agent_id, service.name): (service.status, service.pid, entry.with_services.collected_at)
+        (entry.agent_id, name): (service.status, service.pid, entry.with_services.collected_at)
         for entry in heard
         if entry.with_services
         for service in entry.with_services.services or ()
+        if (name := clean_name(service.name))
     }
     return (
         [agent_id for agent_id, _ in states],

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ingest.copy_rows import encode_rows
-from ingest.samples import Decoded, Sample
+from ingest.samples import Decoded, Sample, has_values
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +21,11 @@ class Upload:
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
+
+    def brings_data(self) -> bool:
+        """Return whether something was measured: not so when all samples were refused, or all their values."""
+        samples = self.decoded.samples
+        return bool(samples) and (not self.decoded.notes or any(map(has_values, samples)))
 
     def make_rows(self, start: int = 0, stop: int | None = None) -> None:
         """Make the rows of some samples: done in the request, while the writer waits for the database."""

@@ -8,15 +8,16 @@
 -- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
 -- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure,
 -- $9 boot times by the newest sample (or null), $10 how long a token that was replaced stays good after the new one's
--- first use, $11 tolerance of boot times.
+-- first use, $11 tolerance of boot times, $12 whether something was measured: an upload whose samples were all refused
+-- is no data, and doesn't bring a silent device back.
 WITH uploads AS (
     SELECT *
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
-                $9::timestamptz[])
-        AS u (id, token_hash, received_at, collected_at, metrics, oldest, boot_at)
+                $9::timestamptz[], $12::boolean[])
+        AS u (id, token_hash, received_at, collected_at, metrics, oldest, boot_at, measured)
 ), accepted AS (
     SELECT d.id, d.business_id, u.token_hash, u.token_hash = d.agent_token AS by_new_token, u.received_at,
-           u.collected_at, u.metrics, u.oldest, u.boot_at,
+           u.collected_at, u.metrics, u.oldest, u.boot_at, u.measured,
            d.status, d.reported_status, d.current_collected_at, d.late_since, d.boot_at AS known_boot, d.boot_before,
            d.boot_changed_at, d.boot_returns, d.clone_suspected_at
     FROM agent_devices d JOIN uploads u ON u.id = d.id
@@ -27,7 +28,7 @@ WITH uploads AS (
     FOR NO KEY UPDATE OF d
 ), heard AS ( -- a device in the midst of a change of its token may have uploaded with both
     SELECT id, status, reported_status, known_boot, boot_before, boot_changed_at, boot_returns, clone_suspected_at,
-           late_since,
+           late_since, bool_or(measured) AS measured,
            bool_or(by_new_token) AS by_new_token, max(received_at) AS received_at, max(collected_at) AS collected_at,
            min(oldest) AS oldest, COALESCE(min(oldest) < $7::timestamptz, false) AS is_late,
            (array_agg(metrics ORDER BY collected_at DESC NULLS LAST))[1] AS metrics,
@@ -38,7 +39,7 @@ WITH uploads AS (
              boot_returns, clone_suspected_at, late_since
 ), booted AS (
     SELECT *, is_late AND COALESCE(late_since < received_at - $8::interval, true) AS new_period,
-           CASE WHEN status = 'disabled' THEN status ELSE reported_status END AS new_status,
+           CASE WHEN status = 'disabled' OR NOT measured THEN status ELSE reported_status END AS new_status,
            is_newest AND boot_at IS NOT NULL
                AND COALESCE(boot_at NOT BETWEEN known_boot - $11::interval AND known_boot + $11, true) AS other_boot
     FROM heard
@@ -50,11 +51,13 @@ WITH uploads AS (
     FROM booted
 ), touched AS (
     UPDATE agent_devices d
-    SET last_metrics_received = GREATEST(d.last_metrics_received, j.received_at),
+    SET last_metrics_received = CASE WHEN j.measured THEN GREATEST(d.last_metrics_received, j.received_at)
+                                     ELSE d.last_metrics_received END,
+        updated_at = CASE WHEN j.measured THEN d.updated_at ELSE GREATEST(d.updated_at, j.received_at) END,
         status = j.new_status,
         status_changed_at = CASE WHEN j.new_status <> j.status THEN j.received_at ELSE d.status_changed_at END,
-        status_due_at = CASE WHEN j.new_status <> j.status OR d.status_due_at IS NULL THEN j.received_at
-                             ELSE d.status_due_at END,
+        status_due_at = CASE WHEN j.new_status <> j.status OR (d.status_due_at IS NULL AND j.measured)
+                             THEN j.received_at ELSE d.status_due_at END,
         current_metrics = CASE WHEN j.is_newest THEN j.metrics ELSE d.current_metrics END,
         current_collected_at = GREATEST(d.current_collected_at, j.collected_at),
         late_from = CASE WHEN NOT j.is_late THEN d.late_from

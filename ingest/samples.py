@@ -43,6 +43,14 @@ class Sample(Struct, forbid_unknown_fields=True):
     services: Annotated[list[Service], Meta(max_length=500)] | None = None
 
 
+VALUES = tuple(name for name in Sample.__struct_fields__ if name != "collected_at")
+
+
+def has_values(sample: Sample) -> bool:
+    """Return whether a sample holds anything beside its time."""
+    return any(getattr(sample, name) is not None for name in VALUES)
+
+
 class Envelope(Struct):
     """The body of an upload when every sample in it is in order."""
 
@@ -57,6 +65,19 @@ class Rejection(Struct):
     message: str
 
 
+class Note(Struct):
+    """What was at fault in a sample that was accepted without it, or with a corrected value."""
+
+    index: int
+    field: str
+    code: str
+    message: str
+
+
+class PartOfServices(list[Service]):
+    """Services of a sample from whose list something was left out: what isn't in it may still be there."""
+
+
 class Decoded(Struct):
     """An upload after decoding: the good samples with what was unknown in them, and the rejected."""
 
@@ -64,6 +85,8 @@ class Decoded(Struct):
     samples: list[Sample]
     unknown: list[bytes | None]  # JSON of each sample's unknown fields, as stored in raw_metrics
     rejected: list[Rejection]
+    notes: list[Note] = []
+    notes_left_out: int = 0  # beyond MOST_NOTES
 
 
 class Receipt(Struct):
@@ -74,3 +97,5 @@ class Receipt(Struct):
     duplicates: int
     rejected: list[Rejection]
     alerts_triggered: list[str] = []
+    notes: list[Note] = []
+    notes_left_out: int = 0  # notes beyond the first 1,000

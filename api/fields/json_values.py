@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from ingest.diagnose import SampleFaultError, check_value
+from ingest.faults import FaultError
+from ingest.unknown_fields import check_value
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
@@ -17,7 +18,7 @@ def storable_object(value: dict[str, Any]) -> dict[str, Any]:
     try:
         check_value("it", value, MAX_DEPTH)
         size = len(json.dumps(value, default=str))
-    except (SampleFaultError, ValueError) as fault:
+    except (FaultError, ValueError) as fault:
         raise ValueError(str(fault)) from None
     if size > MAX_BYTES:
         raise ValueError(f"takes {size} bytes as JSON, at most {MAX_BYTES} are taken")

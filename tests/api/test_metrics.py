@@ -63,12 +63,12 @@ async def test_an_upload_shows_in_the_counts(
 ) -> None:
     monkeypatch.setattr(application.web.state.services.fleet.kept, "seconds", 0.0)
     before = await scrape(client)
-    await device.accepted(sample(SECOND, cpu_percent=1), sample(2 * SECOND, cpu_percent=101))
+    await device.accepted(sample(SECOND, cpu_percent=1), {"collected_at": "1999-12-31T23:59:59Z"})
     assert (await device.post(b"{")).status_code == 400
     after = await scrape(client)
     for name in (
         "rts_uploads_total", "rts_samples_total{accepted}", "rts_samples_total{rejected}",
-        "rts_rejections_total{out_of_range}", "rts_uploads_refused_total{malformed_json}", "rts_flush_seconds_count",
+        "rts_rejections_total{too_old}", "rts_uploads_refused_total{malformed_json}", "rts_flush_seconds_count",
         "rts_flush_rows_sum", "rts_flush_rows_bucket{1}", "rts_flush_rows_bucket{+Inf}", "rts_upload_seconds_count",
         "rts_http_requests_total{2xx}",
     ):  # fmt: skip

@@ -31,7 +31,10 @@ async def test_samples_are_stored_with_every_column(device: Device, pool: asyncp
         "disk_percent": 47.0, "uptime_seconds": 86400, "network_rx_bytes": 123, "network_tx_bytes": 456,
     }  # fmt: skip
     receipt = await device.accepted(sample(load_average=[0.4, 0.5, 0.6], **values))
-    assert receipt == {"received": 1, "accepted": 1, "duplicates": 0, "rejected": [], "alerts_triggered": []}
+    assert receipt == {
+        "received": 1, "accepted": 1, "duplicates": 0, "rejected": [], "alerts_triggered": [], "notes": [],
+        "notes_left_out": 0,
+    }  # fmt: skip
     (row,) = await stored(pool, device)
     assert {name: row[name] for name in values} == values
     assert (row["load_average_1m"], row["load_average_5m"], row["load_average_15m"]) == (0.4, 0.5, 0.6)
@@ -76,37 +79,25 @@ async def test_half_duplicates_are_told_apart(device: Device, pool: asyncpg.Pool
     assert len(await stored(pool, device)) == 3
 
 
-FAULTS: list[tuple[str, dict[str, Any]]] = [
-    ("wrong_type", {"cpu_percent": "12"}),
-    ("wrong_type", {"cpu_percent": True}),
-    ("wrong_type", {"load_average": [1, 2]}),
-    ("out_of_range", {"cpu_percent": 100.1}),
-    ("out_of_range", {"memory_percent": -1}),
-    ("out_of_range", {"network_rx_bytes": 2**63}),
-    ("not_finite", {"cpu_percent": float("nan")}),
-    ("not_finite", {"memory_used_gb": float("inf")}),
-    ("not_finite", {"extra": [1, float("-inf")]}),
+FAULTS: list[tuple[str, Any]] = [
+    ("wrong_type", 7),
+    ("wrong_type", ["cpu_percent", 2]),
     ("too_old", {"collected_at": "1970-01-01T00:00:00Z"}),
     ("clock_ahead", {"collected_at": "2106-02-07T06:28:15Z"}),
     ("invalid_time", {"collected_at": "yesterday"}),
     ("invalid_time", {"collected_at": 1767225600}),
     ("invalid_time", {"collected_at": "\ud800"}),
+    ("invalid_time", {"collected_at": "2026-05-03T14:05:60Z"}),
     ("time_without_zone", {"collected_at": "2026-05-03T14:05:00"}),
     ("missing_time", {"collected_at": None}),
-    ("invalid_service", {"services": [{"name": "nginx", "status": "sleeping"}]}),
-    ("invalid_service", {"services": [{"name": "", "status": "running"}]}),
-    ("invalid_text", {"services": [{"name": "a\0b", "status": "running"}]}),
-    ("invalid_text", {"extra": "a\0b"}),
-    ("invalid_text", {"extra": "\ud800"}),
-    ("too_much_unknown", {"extra": "x" * 20_000}),
-    ("too_deep", {"extra": [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}),
 ]
 
 
 @pytest.mark.parametrize(("code", "fault"), FAULTS, ids=lambda value: str(value)[:40])
-async def test_a_faulty_sample_is_rejected_alone(device: Device, code: str, fault: dict[str, Any]) -> None:
-    good = sample(cpu_percent=1)
-    receipt = await device.accepted(good, sample(MINUTE, cpu_percent=2) | fault, sample(2 * MINUTE))
+async def test_a_sample_without_a_usable_time_is_rejected_alone(device: Device, code: str, fault: Any) -> None:
+    good, faulty = sample(cpu_percent=1), sample(MINUTE, cpu_percent=2)
+    bad = faulty | fault if isinstance(fault, dict) else fault
+    receipt = await device.accepted(good, bad, sample(2 * MINUTE))
     assert (receipt["received"], receipt["accepted"]) == (3, 2)
     (rejection,) = receipt["rejected"]
     assert (rejection["index"], rejection["code"]) == (1, code)
@@ -234,14 +225,6 @@ async def test_services_without_a_pid_change_state_too(client: httpx.AsyncClient
     found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
     (service,) = found["monitored_services"]
     assert (service["status"], service["pid"], service["restart_count"]) == ("running", None, 1)
-
-
-async def test_a_number_of_five_thousand_digits_costs_only_its_sample(device: Device) -> None:
-    good = json.dumps(sample(cpu_percent=1))
-    response = await device.post(f'{{"metrics": [{good}, {{"cpu_percent": {"9" * 5000}}}]}}'.encode())
-    assert response.status_code == 200
-    assert response.json()["accepted"] == 1
-    assert response.json()["rejected"][0]["index"] == 1
 
 
 async def test_gzip_that_unpacks_to_nothing_for_ever_is_refused(device: Device) -> None:

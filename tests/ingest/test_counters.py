@@ -28,13 +28,15 @@ def test_a_value_falls_into_the_first_bound_that_is_not_below_it() -> None:
 async def test_an_upload_counts_as_its_agent_is_told(services: Services, device: Device) -> None:
     tally = services.process.counts.uploads
     before = [tally.uploads, tally.accepted, tally.duplicates, sum(tally.flush_samples.counts)]
-    out_of_range, around = tally.rejected.get("out_of_range", 0), tally.around_duplicates
+    too_old, noted = tally.rejected.get("too_old", 0), tally.noted.get("clamped", 0)
+    around = tally.around_duplicates
     one, two = sample(SECOND, cpu_percent=1), sample(2 * SECOND, cpu_percent=2)
     await device.accepted(one)
-    await device.accepted(one, two, sample(3 * SECOND, cpu_percent=101))
+    await device.accepted(one, two | {"cpu_percent": 101}, {"collected_at": "1999-12-31T23:59:59Z"})
     after = [tally.uploads, tally.accepted, tally.duplicates, sum(tally.flush_samples.counts)]
     assert [now - then for now, then in zip(after, before, strict=True)] == [2, 2, 1, 2]
-    assert tally.rejected["out_of_range"] == out_of_range + 1
+    assert tally.rejected["too_old"] == too_old + 1
+    assert tally.noted["clamped"] == noted + 1
     assert tally.around_duplicates == around + 1
     assert sum(tally.upload_seconds.counts) == tally.uploads
 

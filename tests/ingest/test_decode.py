@@ -40,7 +40,8 @@ samples = st.fixed_dictionaries(
 
 def view(decoded: Decoded) -> tuple[Any, ...]:
     """What counts of a decoded upload; the message of a rejection may differ."""
-    return decoded.received, decoded.samples, decoded.unknown, [(r.index, r.code) for r in decoded.rejected]
+    faults = [(r.index, r.code) for r in decoded.rejected], [(n.index, n.field, n.code) for n in decoded.notes]
+    return decoded.received, decoded.samples, decoded.unknown, faults
 
 
 @given(st.lists(samples, max_size=4))
@@ -60,8 +61,9 @@ def test_a_deep_or_huge_value_in_one_sample_doesnt_cost_the_others() -> None:
     good = '{"collected_at": "2026-05-03T11:59:00Z", "cpu_percent": 5}'
     huge = '{"collected_at": "2026-05-03T11:58:00Z", "cpu_percent": 1e999}'
     decoded = decode_upload(f'{{"metrics": [{good}, {huge}, 7]}}'.encode(), NOW, 100)
-    assert [sample.cpu_percent for sample in decoded.samples] == [5]
-    assert [(r.index, r.code) for r in decoded.rejected] == [(1, "not_finite"), (2, "wrong_type")]
+    assert [sample.cpu_percent for sample in decoded.samples] == [5, None]
+    assert [(n.index, n.field, n.code) for n in decoded.notes] == [(1, "cpu_percent", "not_finite")]
+    assert [(r.index, r.code) for r in decoded.rejected] == [(2, "wrong_type")]
 
 
 def test_the_age_bounds_are_27_days_and_10_minutes() -> None:

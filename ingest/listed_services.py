@@ -1,0 +1,61 @@
+"""The list of services of one sample, entry by entry: one odd entry never costs the others."""
+
+import math
+from typing import Any
+
+from core.text import clean_name
+from ingest.faults import FaultError, Notes, shown
+from ingest.samples import SERVICE_STATUSES, PartOfServices, Service
+from ingest.service_words import state_for
+
+MOST_SERVICES = 500
+LONGEST_NAME = 255
+HIGHEST_PID = 2**32
+
+
+def read_services(value: Any, notes: Notes) -> list[Service] | None:
+    """Return the services that can be read; a PartOfServices when something was left out. Raises FaultError."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise FaultError("wrong_type", f"services must be a list, not {shown(value)}; passed over")
+    services = [service for entry in value[:MOST_SERVICES] if (service := read_service(entry, notes))]
+    if len(value) > MOST_SERVICES:
+        message = f"the list has {len(value)} services, the first {MOST_SERVICES} are taken"
+        notes.add("services", FaultError("too_many_services", message))
+    return services if len(services) == len(value) else PartOfServices(services)
+
+
+def read_service(entry: Any, notes: Notes) -> Service | None:
+    """Return one service; None, and a note, when it has no name."""
+    name = clean_name(entry["name"]) if isinstance(entry, dict) and isinstance(entry.get("name"), str) else ""
+    if not name:
+        message = f"a service must be an object with a name, not {shown(entry)}; passed over"
+        notes.add("services", FaultError("invalid_service", message))
+        return None
+    if name != entry["name"] or len(name) > LONGEST_NAME:
+        name = name[:LONGEST_NAME].strip()
+        notes.add("services", FaultError("changed_text", f"{shown(entry['name'])} is stored as {shown(name)}"))
+    return Service(name, read_status(name, entry.get("status"), notes), read_pid(name, entry.get("pid"), notes))
+
+
+def read_status(name: str, status: Any, notes: Notes) -> Any:
+    """Return one of our four states; what isn't understood is an error, never "running"."""
+    if isinstance(status, str) and status in SERVICE_STATUSES:
+        return status
+    state = state_for(status)
+    code = "unknown_status" if state is None else "changed_status"
+    state = state or "error"
+    notes.add("services", FaultError(code, f"status {shown(status)} of {shown(name)} is stored as {state}"))
+    return state
+
+
+def read_pid(name: str, pid: Any, notes: Notes) -> int | None:
+    """Return a process id; None, and a note, for what can't be one."""
+    if pid is None:
+        return None
+    is_number = isinstance(pid, int | float) and not isinstance(pid, bool) and math.isfinite(pid)
+    if is_number and 0 <= pid <= HIGHEST_PID and pid == int(pid):
+        return int(pid)
+    notes.add("services", FaultError("out_of_range", f"pid {shown(pid)} of {shown(name)} is stored as null"))
+    return None

@@ -1,0 +1,45 @@
+"""One number of a sample: within the range of its metric, else null; rounding beyond an end is cut to that end."""
+
+import math
+from typing import Any
+
+from core.metrics import Metric
+from ingest.faults import FaultError, Notes, shown
+
+BELOW = 0.01  # differences of measured values end a hair below zero: -7e-10
+# How far beyond 100 a percentage is taken as 100. Windows' processor utility counts a turbo's cycles.
+PERCENT_BEYOND = {"cpu_percent": 100.0}
+ROUNDED_PERCENT_BEYOND = 1.0
+UPTIME_BELOW = 2.0  # seconds: the difference of two clocks shortly after a start
+
+
+def read_number(metric: Metric, value: Any, notes: Notes) -> float | None:
+    """Return a value in 0..maximum, None for null; raises FaultError for what isn't one."""
+    if value is None:
+        return None
+    check_number(metric.name, value)
+    if 0 <= value <= metric.maximum:
+        return value  # type: ignore[no-any-return]
+    end = nearest_end(metric, value)
+    if end is None:
+        wanted = f"it must lie in 0..{metric.maximum:g}; stored as null"
+        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {wanted}")
+    notes.add(metric.name, FaultError("clamped", f"{metric.name} is {shown(value)}, stored as {end:g}"))
+    return end
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise FaultError unless `value` is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FaultError("wrong_type", f"{name} must be a number or null, not {shown(value)}; stored as null")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FaultError("not_finite", f"{name} is {value}: send null for what could not be measured")
+
+
+def nearest_end(metric: Metric, value: float) -> float | None:
+    """Return the end of the range that a value beyond it is taken as; None when it is too far away."""
+    below = UPTIME_BELOW if metric.unit == "seconds" else BELOW
+    if -below <= value < 0:
+        return 0.0
+    beyond = PERCENT_BEYOND.get(metric.name, ROUNDED_PERCENT_BEYOND) if metric.unit == "percent" else 0.0
+    return metric.maximum if metric.maximum < value <= metric.maximum + beyond else None
