@@ -29,7 +29,7 @@ FROM made
 -- $6 true: only those that await approval, $7 and $8 creation and id of the last one of the page before,
 -- $9 commands on a page, $10 now. Null filters nothing.
 SELECT c.id, c.agent_device_id, d.device_name, c.batch_id, c.command_type, c.command_params, c.status,
-       c.approval_required, c.approved_by, c.approved_at, c.requested_by, c.created_at, c.sent_at, c.started_at,
+       c.approval_required, c.approved_by, c.approved_by_name, c.approved_at, c.requested_by, c.requested_by_name, c.created_at, c.sent_at, c.started_at,
        c.completed_at, c.expires_at, c.timeout_seconds, c.attempts, c.progress_percent, c.progress_message,
        c.cancel_requested_at, c.exit_code, CASE WHEN $3::uuid IS NOT NULL THEN c.stdout END AS stdout,
        CASE WHEN $3::uuid IS NOT NULL THEN c.stderr END AS stderr, c.stdout_cut, c.stderr_cut, c.error_message,
@@ -67,7 +67,7 @@ WITH found AS (
     UPDATE agent_commands c
     SET approved_by = $7::uuid, approved_at = $5, changed_at = $5
     FROM found f
-    WHERE c.id = f.id AND f.awaits_approval AND f.requested_by <> $7
+    WHERE c.id = f.id AND f.awaits_approval AND f.requested_by IS DISTINCT FROM $7
     RETURNING c.id, c.agent_device_id
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id)

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     approval_above_devices: int = Field(
         default=10, ge=0, description="a command to more devices at once needs a second employee"
     )
+    ticket_client: str = Field(
+        default="", description="e-mail of the user whose tickets alerts open; empty: a service user for each business"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
     webhook_networks: str = Field(
         default="", description="internal networks that webhooks may reach: 10.20.0.0/16, comma-separated"

@@ -4,7 +4,8 @@
 -- list_rules --
 -- A page of rules in the order of their names. $1 LIKE pattern of the name, $2 and $3 sort key and version prefix of
 -- the last one of the page before, $4 rows.
-SELECT id, software_name, version_prefix, eol_date, latest_available_version, note, created_by, updated_by, created_at,
+SELECT id, software_name, version_prefix, eol_date, latest_available_version, note, created_by, updated_by,
+       created_by_name, updated_by_name, created_at,
        updated_at, applied_at, lower(software_name) AS sort_key
 FROM agent_software_eol
 WHERE deleted_at IS NULL

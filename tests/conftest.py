@@ -18,6 +18,7 @@ from tests.callers import Town, forget_rules
 from tests.databases import fresh_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
+from tests.platform.kinds import build_platform
 from tests.routes import Document
 from tests.rules import Rules
 from tests.whole.processes import METRICS_TOKEN
@@ -45,9 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a migrated database, one for the whole run; tests keep apart by their own tenants and devices."""
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a migrated database, one for the whole run; tests keep apart by their own tenants and devices.
+
+    Tests that are parametrized with kinds of platforms have one of each kind.
+    """
     with fresh_database(tmp_path_factory.mktemp("database")) as url:
+        build_platform(url, getattr(request, "param", "ours"))
         upgrade(url)
         yield url
 

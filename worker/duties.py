@@ -56,7 +56,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
         Duty("late samples", timedelta(seconds=30), look_at_late_samples),
-        Duty("tickets", EACH_PASS, open_and_close_tickets),
+        Duty("tickets", EACH_PASS, tickets_for(settings.ticket_client)),
         Duty("notifications", EACH_PASS, send_notifications(settings)),
         Duty("health", timedelta(minutes=5), watch_health),
     ]
@@ -119,11 +119,15 @@ async def look_at_late_samples(connection: Connection, now: datetime) -> None:
         log.info("%d breaches were found late", found)
 
 
-async def open_and_close_tickets(connection: Connection, now: datetime) -> None:
-    """Work off the outbox of tickets."""
-    done = await work_tickets(connection, now)
-    if done:
-        log.info("tickets: %s", ", ".join(f"{times} {what}" for what, times in sorted(done.items())))
+def tickets_for(client: str) -> Do:
+    """Work off the outbox of tickets; `client` is the e-mail of the user whose tickets they are, empty for none."""
+
+    async def do(connection: Connection, now: datetime) -> None:
+        done = await work_tickets(connection, now, client=client)
+        if done:
+            log.info("tickets: %s", ", ".join(f"{times} {what}" for what, times in sorted(done.items())))
+
+    return do
 
 
 def run_policies(runner: PolicyRunner) -> Do:

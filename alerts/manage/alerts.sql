@@ -31,7 +31,7 @@ LIMIT $7
 -- Alerts as people read them, in the order of their ids. $1 alerts, $2 tenant.
 SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,
        h.alert_message, h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at,
-       h.snoozed_until, h.acknowledged_by, h.resolved_by, h.resolution_notes, h.ticket_note, d.id AS agent_id,
+       h.snoozed_until, h.acknowledged_by, h.acknowledged_by_name, h.resolved_by, h.resolved_by_name, h.resolution_notes, h.ticket_note, d.id AS agent_id,
        d.device_name, d.business_id, b.business_name,
        array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank
 FROM unnest($1::uuid[]) WITH ORDINALITY AS f (id, number)

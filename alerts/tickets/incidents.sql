@@ -113,7 +113,8 @@ WHERE h.id = l.history_id
 -- $4 sites (null: all), $5 now.
 WITH taken AS (
     UPDATE agent_alert_tickets t
-    SET wanted = 'closed', state = 'closed', closed_at = $5::timestamptz, due_at = NULL, attempts = 0, last_error = NULL
+    SET wanted = 'closed', state = 'closed', closed_at = $5::timestamptz, due_at = NULL, attempts = 0, last_error = NULL,
+        fault_reason = NULL
     FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) AS g (key, rule_id, business_id, location_id)
     WHERE t.agent_alert_id = g.rule_id AND t.business_id = g.business_id AND t.agent_device_id IS NOT NULL
       AND (g.location_id IS NULL OR t.service_location_id = g.location_id)

@@ -1,49 +1,115 @@
-"""Tickets and their numbers: the platform's own where it numbers them, else the year's next.
+"""Ticket numbers, given as the platform gives them.
 
-A default of the column, or a trigger, knows how the platform counts; counting beside it would take numbers that it
-gives out later. A trigger may be there for something else: then the number is missing, and it is counted here.
+By a default of the column or a trigger, where there is one; else by the platform's sequence of the year
+(`service_request_number_seq_2026`), which is made when the year's first ticket needs it, as the platform does. A
+platform that has tickets and no such sequence counts otherwise: there it is the highest number plus one.
 """
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import asyncpg
 
+from alerts.tickets.faults import NoTicketError
+from alerts.tickets.rows import insert_row
 from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "numbers.sql")
 
 TRIES = 5  # others count on at the same time
+LONGEST_CATCH_UP = 100_000  # numbers that are drawn in vain from a sequence that is behind
 
 
-async def insert_request(connection: Connection, year: int, *values: object) -> UUID:
-    """Insert a ticket and return its id; where another has just taken its number, under the next.
+async def insert_request(connection: Connection, year: int, values: Mapping[str, object]) -> UUID:
+    """Insert a ticket and return its id; where its number is taken already, under the next.
 
-    `values`: title, description, client, business, site, date, urgency, priority, status. Raises what the platform
-    refuses it with.
+    Raises NoTicketError where the platform's sequence can't be used, or what the platform refuses the ticket with.
     """
     for attempt in range(1, TRIES + 1):
         try:
-            return await insert_once(connection, year, *values)
-        except asyncpg.UniqueViolationError:
-            if attempt == TRIES:
+            return await insert_once(connection, year, values)
+        except asyncpg.UniqueViolationError as fault:
+            if attempt == TRIES or "request_number" not in str(fault):
                 raise
+            await catch_up(connection, year)
     raise AssertionError("the loop returns or raises")
 
 
-async def insert_once(connection: Connection, year: int, *values: object) -> UUID:
-    """Insert a ticket under the platform's number, or, where it gives none, under ours."""
+async def insert_once(connection: Connection, year: int, values: Mapping[str, object]) -> UUID:
+    """Insert a ticket under the platform's number, or, where it gives none, under one of its sequence."""
     if await connection.fetchval(QUERIES["may_number_itself"]):
         try:
-            return await insert(connection, "insert_request", *values)
+            return await insert(connection, values)
         except asyncpg.NotNullViolationError as fault:
             if getattr(fault, "column_name", None) != "request_number":
                 raise
-    return await insert(connection, "insert_numbered", *values, str(year))
+    return await insert(connection, {**values, "request_number": await next_number(connection, year)})
 
 
-async def insert(connection: Connection, query: str, *values: object) -> UUID:
-    """Run an insert in a savepoint: what it fails with leaves the transaction usable."""
+async def insert(connection: Connection, values: Mapping[str, object]) -> UUID:
+    """Insert a ticket; the table is there, or the schema would not be ours."""
+    made = await insert_row(connection, "service_requests", values)
+    assert made is not None
+    return made
+
+
+async def next_number(connection: Connection, year: int) -> str:
+    """Return the number of the next ticket of `year`: `SR-2026-00123`, with as many digits as the platform's have."""
+    state = await connection.fetchrow(QUERIES["read_numbering"], str(year))
+    assert state is not None
+    sequence = state["sequence"]
+    if sequence is None and (state["any_sequence"] or not state["any_ticket"]):
+        sequence = await make_sequence(connection, year, state)
+    if sequence is None:
+        number = await connection.fetchval(QUERIES["highest_number"], str(year)) + 1
+    else:
+        number = await draw(connection, sequence, 1)
+    return f"SR-{year}-{number:0{state['digits']}}"
+
+
+async def make_sequence(connection: Connection, year: int, state: asyncpg.Record) -> str:
+    """Make the year's sequence for the owner of the tickets' table, as the platform does; raises NoTicketError."""
+    name = f"service_request_number_seq_{year}"
+    if not state["may_make"]:
+        raise NoTicketError(
+            "number",
+            f"The sequence {name} is missing, and only the owner of service_requests may make it: "
+            f"CREATE SEQUENCE {name}; GRANT USAGE ON SEQUENCE {name} TO this role. It is tried again.",
+        )
+    first = await connection.fetchval(QUERIES["highest_number"], str(year)) + 1
+    row = await connection.fetchrow(QUERIES["compose_sequence"], name, first)
+    assert row is not None
     async with connection.transaction():
-        request: UUID = await connection.fetchval(QUERIES[query], *values)
-        return request
+        await connection.execute(row["create"])
+        await connection.execute(row["give"])
+    return str(row["sequence"])
+
+
+async def draw(connection: Connection, sequence: str, count: int) -> int:
+    """Draw `count` numbers and return the last one; raises NoTicketError where the role may not."""
+    try:
+        async with connection.transaction():
+            drawn: int = await connection.fetchval(QUERIES["draw"], sequence, count)
+            return drawn
+    except asyncpg.InsufficientPrivilegeError as fault:
+        raise NoTicketError(
+            "number", f"This role may not draw from the platform's {sequence}: GRANT USAGE ON SEQUENCE {sequence}."
+        ) from fault
+
+
+async def catch_up(connection: Connection, year: int) -> None:
+    """Draw what a sequence is behind the numbers that are taken; USAGE suffices for that, setval() would need more."""
+    state = await connection.fetchrow(QUERIES["read_numbering"], str(year))
+    if state is None or state["sequence"] is None:
+        return
+    last = await connection.fetchval(QUERIES["last_drawn"], state["sequence"])
+    behind = await connection.fetchval(QUERIES["highest_number"], str(year)) - last
+    if behind > LONGEST_CATCH_UP:
+        raise NoTicketError(
+            "number",
+            f"The sequence {state['sequence']} is {behind:,} behind the highest ticket number: set it by setval(). "
+            "It is tried again.",
+        )
+    if behind > 0:
+        await draw(connection, state["sequence"], behind)

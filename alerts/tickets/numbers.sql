@@ -1,4 +1,4 @@
--- Tickets go into the platform's table under its own numbers, or under the year's next.
+-- How the platform numbers its tickets.
 
 -- may_number_itself --
 -- Whether the platform may number its tickets itself: by a default or identity of the column, or by a trigger that runs for
@@ -9,27 +9,39 @@ SELECT a.atthasdef OR a.attidentity <> ''
 FROM pg_attribute a
 WHERE a.attrelid = 'service_requests'::regclass AND a.attname = 'request_number'
 
--- insert_request --
--- A ticket that the platform numbers. $1 title, $2 description, $3 client, $4 business, $5 site, $6 date, $7 urgency,
--- $8 priority, $9 status.
-INSERT INTO service_requests
-    (title, description, client_id, created_by_user_id, business_id, service_location_id, requested_date,
-     urgency_level_id, priority_level_id, status_id)
-VALUES ($1, $2, $3::uuid, $3::uuid, $4::uuid, $5::uuid, $6::date, $7::uuid, $8::uuid, $9::uuid)
-RETURNING id
+-- read_numbering --
+-- The year's sequence beside the tickets' table, whether there are sequences of other years, whether there are tickets
+-- at all, whether this role may make a sequence for the table's owner, and how many digits zero-padded numbers have.
+-- $1 year.
+SELECT to_regclass(format('%I.%I', n.nspname, 'service_request_number_seq_' || $1::text))::text AS sequence,
+       EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'S' AND s.relnamespace = c.relnamespace
+                                        AND s.relname ~ '^service_request_number_seq_\d{4}$') AS any_sequence,
+       EXISTS (SELECT FROM service_requests) AS any_ticket,
+       pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE') AS may_make,
+       COALESCE((SELECT length(substring(request_number FROM '^SR-\d+-(0\d+)$'))
+                 FROM service_requests WHERE request_number ~ '^SR-\d+-0\d+$'
+                 ORDER BY request_number DESC LIMIT 1), 5) AS digits
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = 'service_requests'::regclass
 
--- insert_numbered --
--- A ticket with the year's next number. The platform counts on as well: a number that is taken by now fails as not
--- unique, and the caller tries again. $1 to $9 as above, $10 year.
-WITH numbered AS (
-    SELECT (COALESCE(max(substring(request_number FROM '^SR-\d+-(\d{1,15})$')::bigint), 0) + 1)::text AS next
-    FROM service_requests
-    WHERE request_number LIKE 'SR-' || $10::text || '-%'
-)
-INSERT INTO service_requests
-    (request_number, title, description, client_id, created_by_user_id, business_id, service_location_id,
-     requested_date, urgency_level_id, priority_level_id, status_id)
-SELECT 'SR-' || $10 || '-' || lpad(next, GREATEST(6, length(next)), '0'), $1, $2, $3::uuid, $3::uuid, $4::uuid, $5::uuid,
-       $6::date, $7::uuid, $8::uuid, $9::uuid
-FROM numbered
-RETURNING id
+-- highest_number --
+-- 0 where the year has no ticket. $1 year.
+SELECT COALESCE(max(substring(request_number FROM '^SR-\d+-(\d{1,15})$')::bigint), 0)
+FROM service_requests
+WHERE request_number LIKE 'SR-' || $1::text || '-%'
+
+-- compose_sequence --
+-- The two statements that make a sequence beside the tickets' table and give it to that table's owner. $1 name, $2 start.
+SELECT format('%I.%I', n.nspname, $1::text) AS sequence,
+       format('CREATE SEQUENCE IF NOT EXISTS %I.%I START %s', n.nspname, $1, $2::bigint) AS create,
+       format('ALTER SEQUENCE %I.%I OWNER TO %I', n.nspname, $1, r.rolname) AS give
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+WHERE c.oid = 'service_requests'::regclass
+
+-- draw --
+-- $1 sequence, $2 how many.
+SELECT max(nextval($1::text::regclass)) FROM generate_series(1, $2::bigint)
+
+-- last_drawn --
+-- $1 sequence.
+SELECT COALESCE(pg_sequence_last_value($1::text::regclass), 0)

@@ -6,13 +6,19 @@ one. What fails is noted where people see it and tried again, after a minute, th
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Literal
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
+from alerts.tickets.clients import find_client, find_location
+from alerts.tickets.faults import Reason, explain
+from alerts.tickets.history import note_opened, note_status
+from alerts.tickets.lookups import COMPLETED, OPENED, read_look_ups
 from alerts.tickets.numbers import insert_request
+from alerts.tickets.rows import update_row
 from core.errors import RtsError
 from db.pools import AWAY, Connection
 from db.sql import load_beside
@@ -22,24 +28,21 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 200
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=1)
-PENDING, COMPLETED = "Pending", "Completed"
-URGENCY_PRIORITY = {"critical": ("Emergency", "Critical"), "warning": ("Prime", "High"), "info": ("Normal", "Medium")}
 
 Outcome = Literal["opened", "reopened", "kept open", "closed", "kept", "put off", "left to another"]
 
 
-class NoTicketError(RtsError):
-    """The platform lacks what a ticket needs."""
+async def work_tickets(
+    connection: Connection, now: datetime, at_once: int = AT_ONCE, client: str = ""
+) -> Counter[Outcome]:
+    """Do what is due at `now` (UTC), on a connection outside a transaction; return how often what was done.
 
-    code: ClassVar[str] = "no_ticket"
-
-
-async def work_tickets(connection: Connection, now: datetime, at_once: int = AT_ONCE) -> Counter[Outcome]:
-    """Do what is due at `now` (UTC), on a connection outside a transaction; return how often what was done."""
+    `client` is the e-mail of the user whose tickets all are; empty: each business has a service user.
+    """
     await end_incidents(connection, now)
     done: Counter[Outcome] = Counter()
     for row in await connection.fetch(QUERIES["due_incidents"], now, at_once):
-        done[await work_safely(connection, row["id"], now)] += 1
+        done[await work_safely(connection, row["id"], now, client)] += 1
     return done
 
 
@@ -52,27 +55,26 @@ async def end_incidents(connection: Connection, now: datetime) -> None:
             await connection.execute(QUERIES["end_incidents"], locked, now)
 
 
-async def work_safely(connection: Connection, incident_id: UUID, now: datetime) -> Outcome:
+async def work_safely(connection: Connection, incident_id: UUID, now: datetime, client: str) -> Outcome:
     """Do what one incident needs; a failure is put off and doesn't stop the others."""
     try:
         async with connection.transaction():
             await connection.execute(QUERIES["bound_waits"])
-            return await work_one(connection, incident_id, now)
+            return await work_one(connection, incident_id, now, client)
     except AWAY:
         raise
-    except NoTicketError as lack:
-        await put_off(connection, incident_id, lack.message, lack.message, now)
     except (RtsError, asyncpg.PostgresError) as fault:
-        # The driver's words may show a row: they are for the MSP, the note is for everybody who sees the alert.
-        note = "The ticket system refused the ticket; it is tried again."
-        await put_off(connection, incident_id, note, str(fault)[:2000] or repr(fault), now)
+        reason, note = explain(fault)
+        await put_off(connection, incident_id, reason, note, str(fault)[:2000] or repr(fault), now)
     return "put off"
 
 
-async def put_off(connection: Connection, incident_id: UUID, note: str, fault: str, now: datetime) -> None:
+async def put_off(
+    connection: Connection, incident_id: UUID, reason: Reason, note: str, fault: str, now: datetime
+) -> None:
     """Say why there is no ticket yet, and when it is tried again."""
     async with connection.transaction():
-        row = await connection.fetchrow(QUERIES["put_off"], incident_id, now, FIRST_DELAY, LONGEST_DELAY, fault)
+        row = await connection.fetchrow(QUERIES["put_off"], incident_id, now, FIRST_DELAY, LONGEST_DELAY, fault, reason)
         await connection.execute(QUERIES["note_alerts"], incident_id, note)
     if row is not None:
         log.warning(
@@ -80,7 +82,7 @@ async def put_off(connection: Connection, incident_id: UUID, note: str, fault: s
         )
 
 
-async def work_one(connection: Connection, incident_id: UUID, now: datetime) -> Outcome:
+async def work_one(connection: Connection, incident_id: UUID, now: datetime, client: str) -> Outcome:
     """Do what one incident needs by what is wanted and how its ticket stands."""
     locked = await connection.fetchrow(QUERIES["lock_due"], incident_id, now)
     if locked is None:
@@ -94,51 +96,28 @@ async def work_one(connection: Connection, incident_id: UUID, now: datetime) -> 
         return await keep_ticket(connection, incident, now)
     if incident["has_ticket"]:
         return await reopen_ticket(connection, incident, now)
-    return await open_ticket(connection, incident, now)
+    return await open_ticket(connection, incident, now, client)
 
 
-async def open_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
+async def open_ticket(connection: Connection, incident: asyncpg.Record, now: datetime, client: str) -> Outcome:
     """Open a ticket, and link the alerts to it."""
-    client, location = await find_client_and_location(connection, incident)
-    urgency, priority = await find_levels(connection, incident["severity"])
-    status = await find_status(connection, PENDING)
+    business = incident["business_id"]
+    location = await find_location(connection, business, incident["service_location_id"])
+    look_ups = await read_look_ups(connection)
+    urgency, priority = look_ups.levels(incident["severity"])
+    status = look_ups.find("status", OPENED)
+    user = await find_client(connection, business, client)
     today = now.astimezone(UTC).date()
-    request = await insert_request(
-        connection, today.year, incident["title"], incident["description"], client, incident["business_id"],
-        location, today, urgency, priority, status,
-    )  # fmt: skip
+    values = {
+        "title": incident["title"], "description": incident["description"], "client_id": user,
+        "created_by_user_id": user, "business_id": business, "service_location_id": location,
+        "urgency_level_id": urgency, "priority_level_id": priority, "status_id": status,
+        "requested_date": today, "requested_datetime": now,
+    }  # fmt: skip
+    request = await insert_request(connection, today.year, values)
+    await note_opened(connection, request, user, look_ups.name_of(status))
     await leave_open(connection, incident["id"], request, now, note=None, touched=False)
     return "opened"
-
-
-async def find_client_and_location(connection: Connection, incident: asyncpg.Record) -> tuple[UUID, UUID]:
-    """Return whose ticket it is and where; raises NoTicketError where the business has nobody or no place."""
-    business = incident["business_id"]
-    client = await connection.fetchval(QUERIES["find_client"], business)
-    location = await connection.fetchval(QUERIES["find_location"], business, incident["service_location_id"])
-    if client is None or location is None:
-        lacking = " and no ".join(["user"] * (client is None) + ["location"] * (location is None))
-        raise NoTicketError(f"No ticket yet: the business has no {lacking}; it is opened when there is one.")
-    return client, location
-
-
-async def find_levels(connection: Connection, severity: str) -> tuple[UUID, UUID]:
-    """Return urgency and priority for a severity; raises NoTicketError where the platform lacks one."""
-    names = URGENCY_PRIORITY[severity]
-    row = await connection.fetchrow(QUERIES["find_levels"], *names)
-    assert row is not None
-    for kind, name in zip(("urgency", "priority"), names, strict=True):
-        if row[kind] is None:
-            raise NoTicketError(f"The ticket system has no {kind} {name!r}.")
-    return row["urgency"], row["priority"]
-
-
-async def find_status(connection: Connection, name: str) -> UUID:
-    """Return a status by its name; raises NoTicketError where the platform lacks it."""
-    status: UUID | None = await connection.fetchval(QUERIES["find_status"], name)
-    if status is None:
-        raise NoTicketError(f"The ticket system has no status {name!r}.")
-    return status
 
 
 async def reopen_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
@@ -148,7 +127,7 @@ async def reopen_ticket(connection: Connection, incident: asyncpg.Record, now: d
         became = "was opened again" if incident["is_final"] else "stays as they left it"
         note = f"The alert fired again; its ticket, which somebody had changed, {became}."
     if incident["is_final"]:
-        await set_status(connection, incident, PENDING, now)
+        await set_status(connection, incident, OPENED, now)
     if not touched:
         await write_text(connection, incident, now)
     await leave_open(connection, incident["id"], request, now, note=note, touched=touched)
@@ -181,26 +160,25 @@ async def close_ticket(connection: Connection, incident: asyncpg.Record, now: da
     return outcome
 
 
-async def set_status(connection: Connection, incident: asyncpg.Record, name: str, now: datetime) -> None:
-    """Give a ticket a status by its name."""
-    status = await find_status(connection, name)
-    await connection.execute(QUERIES["set_status"], incident["service_request_id"], status)
-    await mark_time(connection, incident, now)
+async def set_status(connection: Connection, incident: asyncpg.Record, names: Sequence[str], now: datetime) -> None:
+    """Give a ticket the first status of these names that is there, with the times and the history that go with it."""
+    look_ups = await read_look_ups(connection)
+    status, request = look_ups.find("status", names), incident["service_request_id"]
+    ended = now if names == COMPLETED else None
+    values = {"status_id": status, "last_status_change": now, "completed_date": ended, "updated_at": now}
+    await update_row(connection, "service_requests", request, values)
+    was, becomes = look_ups.name_of(incident["status_id"]), look_ups.name_of(status)
+    await note_status(connection, request, incident["created_by_user_id"], was, becomes)
 
 
 async def write_text(connection: Connection, incident: asyncpg.Record, now: datetime) -> None:
     """Give a ticket the incident's text and levels."""
-    levels = await find_levels(connection, incident["severity"])
-    await connection.execute(
-        QUERIES["set_text"], incident["service_request_id"], incident["title"], incident["description"], *levels
-    )
-    await mark_time(connection, incident, now)
-
-
-async def mark_time(connection: Connection, incident: asyncpg.Record, now: datetime) -> None:
-    """Say when the ticket was changed, where its table has a column for that."""
-    if incident["has_time"]:
-        await connection.execute(QUERIES["set_time"], incident["service_request_id"], now)
+    urgency, priority = (await read_look_ups(connection)).levels(incident["severity"])
+    values = {
+        "title": incident["title"], "description": incident["description"], "urgency_level_id": urgency,
+        "priority_level_id": priority, "updated_at": now,
+    }  # fmt: skip
+    await update_row(connection, "service_requests", incident["service_request_id"], values)
 
 
 async def leave_open(

@@ -41,13 +41,13 @@ SELECT id FROM service_requests WHERE id = $1 FOR NO KEY UPDATE
 -- An incident and how its ticket stands; one that is marked as deleted is none. $1 incident.
 SELECT t.id, t.agent_device_id, t.business_id, t.service_location_id, t.severity, t.title, t.description, t.wanted,
        t.state, t.service_request_id, s.id IS NOT NULL AND NOT s.is_deleted AS has_ticket,
-       COALESCE(s.has_time, false) AS has_time, COALESCE(s.is_final_status, false) AS is_final,
+       s.status_id, s.created_by_user_id, COALESCE(s.is_final_status, false) AS is_final,
        t.was_touched OR (t.service_request_id IS NULL AND t.state = 'open') OR COALESCE(s.is_deleted, false)
            OR (s.id IS NOT NULL AND (s.status_id IS DISTINCT FROM t.seen_status_id
                                      OR s.updated_at IS DISTINCT FROM t.seen_updated_at)) AS is_touched
 FROM agent_alert_tickets t
 LEFT JOIN LATERAL (
-    SELECT r.id, r.status_id, c.is_final_status, to_jsonb(r) ? 'updated_at' AS has_time,
+    SELECT r.id, r.status_id, r.created_by_user_id, c.is_final_status,
            (to_jsonb(r) ->> 'updated_at')::timestamptz AS updated_at,
            COALESCE((to_jsonb(r) ->> 'soft_delete')::boolean, false)
                OR to_jsonb(r) ->> 'deleted_at' IS NOT NULL AS is_deleted
@@ -55,49 +55,6 @@ LEFT JOIN LATERAL (
     WHERE r.id = t.service_request_id
 ) s ON true
 WHERE t.id = $1
-
--- find_client --
--- Whose ticket it is: the business's primary contact, else its oldest user. $1 business.
-SELECT u.id
-FROM users u
-WHERE u.business_id = $1
-  AND NOT COALESCE((to_jsonb(u) ->> 'soft_delete')::boolean, false)
-  AND COALESCE((to_jsonb(u) ->> 'is_active')::boolean, true)
-ORDER BY COALESCE((to_jsonb(u) ->> 'is_primary_contact')::boolean, false) DESC,
-         (to_jsonb(u) ->> 'created_at')::timestamptz NULLS LAST, u.id
-LIMIT 1
-
--- find_location --
--- Where it is: the incident's own site, else the headquarters, else the oldest. $1 business, $2 site or null.
-SELECT l.id
-FROM service_locations l
-WHERE l.business_id = $1
-  AND NOT COALESCE((to_jsonb(l) ->> 'soft_delete')::boolean, false)
-  AND COALESCE((to_jsonb(l) ->> 'is_active')::boolean, true)
-ORDER BY l.id = $2 DESC NULLS LAST, COALESCE((to_jsonb(l) ->> 'is_headquarters')::boolean, false) DESC,
-         (to_jsonb(l) ->> 'created_at')::timestamptz NULLS LAST, l.id
-LIMIT 1
-
--- find_levels --
--- The look-up rows by their names. $1 urgency, $2 priority.
-SELECT (SELECT id FROM urgency_levels WHERE lower(level_name) = lower($1) LIMIT 1) AS urgency,
-       (SELECT id FROM priority_levels WHERE lower(level_name) = lower($2) LIMIT 1) AS priority
-
--- find_status --
--- $1 its name.
-SELECT id FROM service_request_statuses WHERE lower(status_name) = lower($1) LIMIT 1
-
--- set_status --
--- $1 ticket, $2 status.
-UPDATE service_requests SET status_id = $2 WHERE id = $1
-
--- set_text --
--- $1 ticket, $2 title, $3 description, $4 urgency, $5 priority.
-UPDATE service_requests SET title = $2, description = $3, urgency_level_id = $4, priority_level_id = $5 WHERE id = $1
-
--- set_time --
--- For a table that has this column. $1 ticket, $2 now.
-UPDATE service_requests SET updated_at = $2::timestamptz WHERE id = $1
 
 -- link_request --
 -- The alerts of this opening of an incident get its ticket, and a note (null: what failed before is forgotten).
@@ -121,7 +78,7 @@ WHERE t.id = $1 AND h.agent_alert_ticket_id = t.id
 -- note_open --
 -- The incident has its ticket; how we leave that is remembered. $1 incident, $2 ticket, $3 touched by people, $4 now.
 UPDATE agent_alert_tickets t
-SET state = 'open', service_request_id = $2::uuid, was_touched = $3, due_at = NULL, attempts = 0, last_error = NULL,
+SET state = 'open', service_request_id = $2::uuid, was_touched = $3, due_at = NULL, attempts = 0, last_error = NULL, fault_reason = NULL,
     opened_at = CASE WHEN t.state = 'open' THEN t.opened_at ELSE $4::timestamptz END,
     seen_status_id = (SELECT status_id FROM service_requests WHERE id = $2),
     seen_updated_at = (SELECT (to_jsonb(r) ->> 'updated_at')::timestamptz FROM service_requests r WHERE r.id = $2)
@@ -130,16 +87,16 @@ WHERE t.id = $1
 -- note_closed --
 -- The incident is over. $1 incident, $2 state: closed by us or kept, $3 touched by people, $4 now.
 UPDATE agent_alert_tickets t
-SET state = $2, was_touched = $3, closed_at = $4::timestamptz, due_at = NULL, attempts = 0, last_error = NULL,
+SET state = $2, was_touched = $3, closed_at = $4::timestamptz, due_at = NULL, attempts = 0, last_error = NULL, fault_reason = NULL,
     seen_status_id = (SELECT status_id FROM service_requests WHERE id = t.service_request_id),
     seen_updated_at = (SELECT (to_jsonb(r) ->> 'updated_at')::timestamptz
                        FROM service_requests r WHERE r.id = t.service_request_id)
 WHERE t.id = $1
 
 -- put_off --
--- It failed: try again after a delay that doubles up to $4, beginning with $3. $1 incident, $2 now, $5 fault.
+-- It failed: try again after a delay that doubles up to $4, beginning with $3. $1 incident, $2 now, $5 fault, $6 reason.
 UPDATE agent_alert_tickets
-SET attempts = attempts + 1, last_error = $5,
+SET attempts = attempts + 1, last_error = $5, fault_reason = $6,
     due_at = $2::timestamptz + LEAST($3::interval * power(2, LEAST(attempts, 20)), $4::interval)
 WHERE id = $1
 RETURNING attempts, due_at

@@ -23,7 +23,14 @@ from auth.tokens import Person
 router = APIRouter(prefix="/api/agents", tags=["alerts"])
 
 HistoryId = Annotated[UUID, Path(description="id of the alert")]
-HIDDEN = ("acknowledged_by", "resolved_by", "resolution_notes", "ticket_note")
+HIDDEN = (
+    "acknowledged_by",
+    "acknowledged_by_name",
+    "resolved_by",
+    "resolved_by_name",
+    "resolution_notes",
+    "ticket_note",
+)
 
 
 @router.get("/alerts/open")

@@ -102,8 +102,10 @@ class Command(BaseModel):
     stdout_cut: bool = Field(description="the output was longer: its middle is left out, with a note at that place")
     stderr_cut: bool
     error_message: str | None
-    requested_by: UUID | None
+    requested_by: UUID | None = Field(description="null: an employee who was deleted since")
+    requested_by_name: str | None = Field(description="kept when the employee is deleted")
     approved_by: UUID | None
+    approved_by_name: str | None
 
 
 class CommandList(BaseModel):
@@ -275,7 +277,16 @@ def shown(row: dict[str, Any], to_employee: bool) -> Command:
     command = Command(command_id=row.pop("id"), agent_id=row.pop("agent_device_id"), params=params, **row)
     if to_employee:
         return command
-    hidden = ("params", "stdout", "stderr", "error_message", "requested_by", "approved_by")
+    hidden = (
+        "params",
+        "stdout",
+        "stderr",
+        "error_message",
+        "requested_by",
+        "requested_by_name",
+        "approved_by",
+        "approved_by_name",
+    )
     return command.model_copy(update=dict.fromkeys(hidden))
 
 

@@ -79,8 +79,10 @@ class EolRule(BaseModel):
     eol_date: date
     latest_available_version: str | None
     note: str | None
-    created_by: UUID
-    updated_by: UUID
+    created_by: UUID | None = Field(description="null: the employee was deleted")
+    updated_by: UUID | None
+    created_by_name: str | None = Field(description="kept when the employee is deleted")
+    updated_by_name: str | None
     created_at: datetime
     updated_at: datetime
     applied_at: datetime | None = Field(description="when the whole inventory was marked with it; null: not yet")

@@ -33,8 +33,10 @@ class Alert(BaseModel):
     service_request_created: UUID | None = Field(description="the ticket")
     acknowledged_at: datetime | None
     snoozed_until: datetime | None
-    acknowledged_by: UUID | None
+    acknowledged_by: UUID | None = Field(description="null: nobody, or an employee who was deleted since")
+    acknowledged_by_name: str | None = Field(description="kept when the employee is deleted")
     resolved_by: UUID | None
+    resolved_by_name: str | None
     resolution_notes: str | None
     ticket_note: str | None = Field(description="why it has no ticket")
 

@@ -23,7 +23,9 @@ INSERT INTO agent_alerts (alert_name, alert_type, severity, business_id, agent_d
 VALUES ($1, 'metric', $2, $3, $4, $5, $6, $7, $8) RETURNING id
 """
 TICKETS = """
-SELECT r.*, u.level_name AS urgency, p.level_name AS priority, s.status_name AS status
+SELECT r.*, COALESCE(to_jsonb(u) ->> 'name', to_jsonb(u) ->> 'level_name') AS urgency,
+       COALESCE(to_jsonb(p) ->> 'name', to_jsonb(p) ->> 'level_name') AS priority,
+       COALESCE(to_jsonb(s) ->> 'name', to_jsonb(s) ->> 'status_name') AS status
 FROM service_requests r
 JOIN urgency_levels u ON u.id = r.urgency_level_id
 JOIN priority_levels p ON p.id = r.priority_level_id
@@ -32,7 +34,9 @@ WHERE r.business_id = $1
 ORDER BY r.request_number
 """
 SET_STATUS = """
-UPDATE service_requests SET status_id = (SELECT id FROM service_request_statuses WHERE status_name = $2) WHERE id = $1
+UPDATE service_requests SET status_id = (SELECT id FROM service_request_statuses s
+                                         WHERE $2 IN (to_jsonb(s) ->> 'name', to_jsonb(s) ->> 'status_name'))
+WHERE id = $1
 """
 INSERT_DEVICES = """
 INSERT INTO agent_devices (id, business_id, service_location_id, device_name, last_metrics_received)

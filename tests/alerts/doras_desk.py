@@ -1,6 +1,7 @@
 """The fixtures of tests about one ticket: a business of its own, its one device and its service desk."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ from tests.people import Employee, Tenant, make_tenant
 
 @pytest.fixture
 async def tenant(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
-    return await make_tenant(pool, tokens, "Dora")
+    return await make_tenant(pool, tokens, f"Dora {uuid4().hex[:8]}")  # platforms may want names that are unique
 
 
 @pytest.fixture

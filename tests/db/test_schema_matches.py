@@ -24,7 +24,8 @@ FILES = (
     "hypertables/agent_metrics_1d.sql", "schema/lifecycle.sql", "schema/commands.sql", "schema/inventory.sql",
     "schema/alert_rules.sql", "schema/alert_errors.sql", "schema/late_looks.sql",
     "schema/device_updates.sql", "schema/vacuum_settings.sql", "hypertables/counter_increase_by_point.sql",
-    "hypertables/agent_metrics_by_time.sql",
+    "hypertables/agent_metrics_by_time.sql", "schema/people.sql",
+    "schema/references.sql", "schema/references_checked.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -20,7 +20,7 @@ HEARD = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = ANY ($1:
 
 @pytest.fixture
 async def tenant(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
-    return await make_tenant(pool, tokens, "Emil")
+    return await make_tenant(pool, tokens, f"Emil {uuid4().hex[:8]}")
 
 
 @pytest.fixture
@@ -116,7 +116,9 @@ async def test_what_waits_for_a_storm_that_doesnt_come_gets_its_ticket(desk: Des
 async def test_two_businesses_have_two_tickets(
     desk: Desk, employee: Employee, pool: asyncpg.Pool, tokens: Tokens
 ) -> None:
-    other = Desk(desk.connection, employee.employee_id, (await make_tenant(pool, tokens, "Frida")).business_id)
+    other = Desk(
+        desk.connection, employee.employee_id, (await make_tenant(pool, tokens, f"Frida {uuid4().hex[:8]}")).business_id
+    )
     await desk.rule(everywhere=True)
     for one in (desk, other):
         await one.measure(await one.devices(7), desk.begin, 95)
@@ -139,7 +141,7 @@ async def test_a_site_whose_devices_fall_silent_together_is_one_ticket(desk: Des
     await desk.devices(10, None, desk.begin + timedelta(days=2))
     assert await outage(desk, here[:7]) == {"opened": 1}
     [ticket] = await desk.tickets()
-    assert ticket["title"] == "Emil's site: 7 devices fell silent together"
+    assert ticket["title"] == f"{tenant.name}'s site: 7 devices fell silent together"
     assert (ticket["service_location_id"], ticket["priority"]) == (tenant.location_id, "High")
     assert await all_linked_to(desk, ticket)
     await desk.connection.execute(HEARD, here, desk.begin + 35 * MINUTE)

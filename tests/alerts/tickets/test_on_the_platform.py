@@ -61,7 +61,10 @@ async def test_a_ticket_from_its_opening_to_its_end_and_on(desk: Desk) -> None:
     ticket = (await desk.tickets())[-1]
     assert (ticket["request_number"][8:], ticket["status"], ticket["source"]) == ("000042", "Pending", "portal")
     assert (len(ticket["title"]), ticket["title"][-1]) == (255, "…")
-    assert str(ticket["client_id"]) == "00000000-0000-4000-8000-000000000003"  # not the one who has left
+    asked = "SELECT email, password_hash FROM users WHERE id = $1"
+    user = await desk.connection.fetchrow(asked, ticket["client_id"])
+    assert user is not None
+    assert (user["email"].startswith("agent-monitoring+"), user["password_hash"]) == (True, "!")
     await desk.measure(devices, desk.begin + 30 * MINUTE, 10)
     await desk.turn(desk.begin + 30 * MINUTE)
     assert await desk.turn(desk.begin + 36 * MINUTE) == {"closed": 1}

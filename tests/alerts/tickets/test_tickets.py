@@ -179,7 +179,9 @@ async def test_a_table_that_refuses_keeps_the_alert_and_is_tried_again_ever_more
 
 
 async def test_an_unknown_level_is_named(desk: Desk, device: Device, database: str) -> None:
-    rename = "UPDATE priority_levels SET level_name = '{}' WHERE level_name = '{}'"
+    asked = "SELECT attname FROM pg_attribute WHERE attrelid = 'priority_levels'::regclass AND attname LIKE '%name'"
+    column = await desk.connection.fetchval(asked)
+    rename = f"UPDATE priority_levels SET {column} = '{{}}' WHERE {column} = '{{}}'"
     await desk.rule()
     with changed_platform(database, rename.format("Top", "Critical"), rename.format("Critical", "Top")):
         assert await desk.breach(device, desk.begin) == {"put off": 1}

@@ -1,0 +1,62 @@
+"""For whom and where a ticket is: the user that stands for a business's machines, and the site.
+
+The platform counts open requests by client and stops at five. So tickets of machines belong to a user of their own,
+made with a business's first ticket, or to the one that RTS_TICKET_CLIENT names: people's requests are not used up.
+"""
+
+from uuid import UUID
+
+import asyncpg
+
+from alerts.tickets.faults import NoTicketError
+from alerts.tickets.rows import insert_row, primary_message
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "clients.sql")
+
+
+def service_email(business_id: UUID) -> str:
+    """Return the e-mail of a business's service user: the domain exists nowhere, so nobody can log in by it."""
+    return f"agent-monitoring+{business_id}@rts-agents.invalid"
+
+
+async def find_client(connection: Connection, business_id: UUID, named: str) -> UUID:
+    """Return the user `named` by e-mail, or the business's service user, which is made where it is missing.
+
+    Raises NoTicketError.
+    """
+    email = named or service_email(business_id)
+    client: UUID | None = await connection.fetchval(QUERIES["find_client"], email)
+    if client is None and named:
+        raise NoTicketError("no_client", f"The ticket system has no user {named!r}, whom RTS_TICKET_CLIENT names.")
+    return client or await make_client(connection, business_id, email)
+
+
+async def make_client(connection: Connection, business_id: UUID, email: str) -> UUID:
+    """Make the service user of a business; another worker may have been quicker. Raises NoTicketError."""
+    values = {
+        "email": email, "business_id": business_id, "role": "client", "first_name": "Agent", "last_name": "monitoring",
+        "name": "Agent monitoring", "email_verified": False, "is_primary_contact": False, "is_business_owner": False,
+        "password_hash": "!",  # matches no password
+    }  # fmt: skip
+    try:
+        made = await insert_row(connection, "users", values)
+    except asyncpg.UniqueViolationError:
+        made = await connection.fetchval(QUERIES["find_client"], email)
+    except asyncpg.IntegrityConstraintViolationError as fault:
+        said = f"The ticket system refused a user for the tickets of machines: {primary_message(fault)}."
+        raise NoTicketError("no_client", f"{said} Name one in RTS_TICKET_CLIENT.") from fault
+    if made is None:
+        raise NoTicketError("no_client", f"The user {email} is being made by another session; it is tried again.")
+    return made
+
+
+async def find_location(connection: Connection, business_id: UUID, wanted: UUID | None) -> UUID:
+    """Return the wanted site, else the headquarters, else the oldest; raises NoTicketError where there is none."""
+    location: UUID | None = await connection.fetchval(QUERIES["find_location"], business_id, wanted)
+    if location is None:
+        raise NoTicketError(
+            "no_location", "No ticket yet: the business has no location; it is opened when there is one."
+        )
+    return location

@@ -1,0 +1,13 @@
+-- The references to employees are checked, beside everything else.
+
+-- check_references --
+ALTER TABLE agent_devices VALIDATE CONSTRAINT agent_devices_created_by_fkey;
+ALTER TABLE agent_registration_tokens VALIDATE CONSTRAINT agent_registration_tokens_created_by_fkey;
+ALTER TABLE agent_commands VALIDATE CONSTRAINT agent_commands_requested_by_fkey;
+ALTER TABLE agent_commands VALIDATE CONSTRAINT agent_commands_approved_by_fkey;
+ALTER TABLE agent_alerts VALIDATE CONSTRAINT agent_alerts_created_by_fkey;
+ALTER TABLE agent_alert_history VALIDATE CONSTRAINT agent_alert_history_acknowledged_by_fkey;
+ALTER TABLE agent_alert_history VALIDATE CONSTRAINT agent_alert_history_resolved_by_fkey;
+ALTER TABLE agent_maintenance_windows VALIDATE CONSTRAINT agent_maintenance_windows_created_by_fkey;
+ALTER TABLE agent_software_eol VALIDATE CONSTRAINT agent_software_eol_created_by_fkey;
+ALTER TABLE agent_software_eol VALIDATE CONSTRAINT agent_software_eol_updated_by_fkey;
