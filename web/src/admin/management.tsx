@@ -1,0 +1,87 @@
+// Agent management: versions, tokens, suspected clones, devices out of service.
+import { useState } from "preact/hooks";
+import { call } from "../api/call";
+import type { ListedAgent } from "../api/schema";
+import { osName } from "../fleet/columns";
+import { number } from "../lib/format";
+import { usePages } from "../lib/pages";
+import { param, setParams } from "../lib/url";
+import { texts } from "../texts";
+import { SearchBox, Tabs, When } from "../ui/controls";
+import { PagedTable, type Head } from "../ui/list";
+import { Empty } from "../ui/states";
+import { StatusWord } from "../ui/status";
+import { LifeActions } from "./life";
+import { RejoinDialog } from "./rejoin";
+
+type Row = ListedAgent & { agent_version?: string | null; os_version?: string | null; hostname?: string | null; is_active?: boolean; clone_suspected?: boolean; decommissioned_at?: string | null };
+type Page = { agents: Row[]; next_cursor: string | null };
+
+export function ManagementPage() {
+  const t = texts.value.management;
+  const [joined, join] = useState<Row | null>(null);
+  const tab = param("state") || "all";
+  const search = param("q");
+  const query = { search, clone_suspected: tab === "clones" ? true : null, status: tab === "inactive" ? "disabled" : tab === "silent" ? "offline,error" : null };
+  const list = usePages<Row, Page>(`manage ${JSON.stringify(query)}`, (cursor, signal) => call("GET", "/api/agents", { query: { ...query, cursor, limit: 100 }, ...(signal && { signal }) }), (page) => [page.agents, page.next_cursor]);
+  const heads: Array<Head<Row>> = [
+    {
+      title: t.device,
+      cell: (row) => (
+        <>
+          <a href={`/dashboard/agents/${row.id}?tab=settings`}>
+            <bdi>{row.device_name}</bdi>
+          </a>
+          <div class="faint">
+            <bdi>{row.hostname}</bdi>
+          </div>
+        </>
+      ),
+    },
+    { title: t.business, cell: (row) => <bdi>{[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")}</bdi> },
+    { title: t.status, cell: (row) => <StatusWord status={row.status} /> },
+    { title: t.os, cell: (row) => osName({ os: row.os_type ?? "", osVersion: row.os_version ?? "" }) },
+    { title: t.version, cell: (row) => row.agent_version ?? "–" },
+    { title: t.seen, cell: (row) => <When time={row.last_heartbeat ?? row.last_metrics_received} /> },
+    {
+      title: texts.value.actions,
+      cell: (row) => (
+        <span class="buttons">
+          {row.clone_suspected && <span class="tag bad">{texts.value.tags.clone}</span>}
+          <LifeActions device={{ ...row, is_active: row.is_active ?? row.status !== "disabled", decommissioned_at: row.decommissioned_at ?? null, clone_suspected_at: row.clone_suspected ? "" : null }} done={list.reload} />
+          <button type="button" class="small" onClick={() => join(row)}>
+            {t.rejoin}
+          </button>
+        </span>
+      ),
+    },
+  ];
+  return (
+    <main class="page" id="content" tabIndex={-1}>
+      <div class="page-head">
+        <h1>{texts.value.nav.management}</h1>
+        <p class="counts">{list.rows && t.shown(number(list.rows.length) + (list.hasMore ? "+" : ""))}</p>
+        <span class="grow" />
+        <a class="button primary" href="/admin/agents/registration">
+          {t.register}
+        </a>
+      </div>
+      <Tabs
+        name="state"
+        label={texts.value.nav.management}
+        chosen={tab}
+        tabs={[
+          ["all", t.tabs.all],
+          ["silent", t.tabs.silent],
+          ["clones", t.tabs.clones],
+          ["inactive", t.tabs.inactive],
+        ]}
+      />
+      <div class="filters">
+        <SearchBox label={t.search} value={search} change={(text) => setParams({ q: text })} wait={300} />
+      </div>
+      <PagedTable of={list} heads={heads} keyOf={(row) => row.id} label={texts.value.nav.management} empty={<Empty title={search || tab !== "all" ? t.noneMatch : texts.value.fleet.empty} />} />
+      {joined && <RejoinDialog device={joined} close={() => join(null)} />}
+    </main>
+  );
+}

@@ -1,0 +1,166 @@
+// The chosen alert: what, since when, its chart two hours around, and why it fired or didn't, in words.
+import { call } from "../api/call";
+import type { Alert, Annotations } from "../api/pending";
+import { isEmployee } from "../api/session";
+import type { AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
+import { Chart } from "../charts/chart";
+import { chartData } from "../charts/data";
+import { GROUPS, readHistory } from "../device/charts";
+import { serverNow } from "../lib/clock";
+import { millis, withUnit } from "../lib/format";
+import { iso } from "../lib/range";
+import { useResource } from "../lib/resource";
+import { withParams } from "../lib/url";
+import { texts } from "../texts";
+import { When } from "../ui/controls";
+import { Icon } from "../ui/icons";
+import { Loaded, Skeleton } from "../ui/states";
+import { SeverityWord } from "../ui/status";
+import { AlertActions } from "./actions";
+import { StateWord, Ticket, whatOf } from "./parts";
+
+const AROUND_MS = 2 * 3_600_000;
+
+export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }) {
+  const t = texts.value.alerts;
+  return (
+    <aside class="split-detail" aria-label={alert.alert_name}>
+      <header>
+        <h2>
+          <bdi>{alert.alert_name}</bdi>
+        </h2>
+        <a class="button plain icon-only" href={withParams({ alert: null })} aria-label={texts.value.close}>
+          <Icon name="close" />
+        </a>
+      </header>
+      <p>
+        <SeverityWord severity={alert.severity} /> <StateWord alert={alert} />
+      </p>
+      <p>
+        <a href={`/dashboard/agents/${alert.agent_id}?${aroundQuery(alert)}`}>
+          <bdi>{alert.device_name}</bdi>
+        </a>{" "}
+        <span class="faint">
+          <bdi>{alert.business.business_name}</bdi>
+        </span>
+      </p>
+      <p>
+        <bdi>{whatOf(alert)}</bdi>
+      </p>
+      <dl class="facts-list">
+        <div>
+          <dt>{t.since}</dt>
+          <dd>
+            <When time={alert.triggered_at} at /> (<When time={alert.triggered_at} />)
+          </dd>
+        </div>
+        {alert.resolved_at && (
+          <div>
+            <dt>{t.until}</dt>
+            <dd>
+              <When time={alert.resolved_at} at />
+            </dd>
+          </div>
+        )}
+        <div>
+          <dt>{t.ticket}</dt>
+          <dd>
+            <Ticket alert={alert} />
+          </dd>
+        </div>
+        {alert.acknowledged_at && (
+          <div>
+            <dt>{t.states.acknowledged}</dt>
+            <dd>
+              <When time={alert.acknowledged_at} at /> <bdi>{alert.acknowledged_by_name}</bdi> <bdi class="faint">{alert.acknowledgement_note}</bdi>
+            </dd>
+          </div>
+        )}
+        {alert.resolution_notes && (
+          <div>
+            <dt>{t.notes}</dt>
+            <dd>
+              <bdi>{alert.resolution_notes}</bdi>
+            </dd>
+          </div>
+        )}
+      </dl>
+      <AlertActions alerts={[alert]} done={done} />
+      <AlertChart alert={alert} />
+      {isEmployee.value && <Course alert={alert} />}
+    </aside>
+  );
+}
+
+function spanOf(alert: Alert): { from: number; to: number } {
+  const from = millis(alert.triggered_at) - AROUND_MS;
+  const end = alert.resolved_at ? millis(alert.resolved_at) + AROUND_MS : serverNow();
+  return { from, to: Math.max(from + AROUND_MS, Math.min(end, serverNow())) };
+}
+
+function aroundQuery(alert: Alert): URLSearchParams {
+  const { from, to } = spanOf(alert);
+  return new URLSearchParams({ from: iso(from), to: iso(to) });
+}
+
+function AlertChart({ alert }: { alert: Alert }) {
+  const metric = alert.metric ?? "cpu_percent";
+  const { from, to } = spanOf(alert);
+  const range = { from, to, isLive: false, key: "", preset: "", isFaulty: false };
+  const history = useResource<HistoryColumns>(`alert ${alert.id}`, (signal) => readHistory(alert.agent_id, range, 300, metric, 0, signal), { poll: false });
+  const annotations = useResource<Annotations>(`alert marks ${alert.id}`, (signal) => call("GET", `/api/agents/${alert.agent_id}/annotations`, { query: { start: iso(from), end: iso(to) }, signal }), { poll: false });
+  const group = GROUPS.find((one) => one.metrics.includes(metric));
+  return (
+    <Loaded of={history} skeleton={<Skeleton lines={5} />}>
+      {(found) => (
+        <Chart
+          title={texts.value.metrics[metric as "cpu_percent"] ?? metric}
+          name={`${alert.device_name}-${metric}`}
+          lines={[{ metric, label: texts.value.metrics[metric as "cpu_percent"] ?? metric }]}
+          unit={found.units[metric] ?? ""}
+          isBounded={group?.isBounded ?? false}
+          data={chartData(found, [{ metric, label: metric }])}
+          from={from}
+          to={to}
+          annotations={annotations.data}
+          patience={3 * found.expected_interval_seconds}
+        />
+      )}
+    </Loaded>
+  );
+}
+
+/** Each change of the rule's state on this device, with its reason. */
+function Course({ alert }: { alert: Alert }) {
+  const t = texts.value.alerts;
+  const course = useResource<TransitionList>(`course ${alert.id}`, (signal) => call("GET", `/api/agents/alerts/${alert.rule_id}/transitions`, { query: { agent_id: alert.agent_id, limit: 30 }, signal }), { poll: false });
+  return (
+    <section class="course">
+      <h3>{t.why}</h3>
+      <Loaded of={course} skeleton={<Skeleton lines={3} />}>
+        {({ transitions }) =>
+          transitions.length ? (
+            <ol>
+              {transitions.map((one) => (
+                <li key={one.id}>
+                  <When time={one.at} at /> {inWords(one)}
+                </li>
+              ))}
+            </ol>
+          ) : (
+            <p class="faint">{t.noCourse}</p>
+          )
+        }
+      </Loaded>
+      <p>
+        <a href={`/admin/agents/alerts/${alert.rule_id}`}>{t.toRule}</a>
+      </p>
+    </section>
+  );
+}
+
+export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }): string {
+  const t = texts.value.alerts;
+  const value = one.value === null ? "" : ` (${withUnit(one.value, "")}${one.threshold ? ` / ${withUnit(one.threshold, "")}` : ""})`;
+  return `${t.machine[one.from_state]} → ${t.machine[one.to_state]}: ${one.reason}${value}`;
+}

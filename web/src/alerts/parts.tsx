@@ -1,0 +1,52 @@
+// How an alert stands, in words, and its ticket.
+import type { Alert } from "../api/pending";
+import { me } from "../api/session";
+import { now } from "../lib/clock";
+import { millis, shortTime, withUnit } from "../lib/format";
+import { texts } from "../texts";
+
+export function isSnoozed(alert: Alert): boolean {
+  return alert.snoozed_until !== null && millis(alert.snoozed_until) > now.value;
+}
+
+export function isOpen(alert: Alert): boolean {
+  return alert.status === "active" || alert.status === "acknowledged";
+}
+
+/** Open, acknowledged by whom, snoozed until when, ended how. */
+export function StateWord({ alert }: { alert: Alert }) {
+  const t = texts.value.alerts;
+  const by = alert.acknowledged_by_name ? ` · ${alert.acknowledged_by_name}` : "";
+  const parts: string[] = [];
+  if (!isOpen(alert)) parts.push(alert.found_late ? t.foundLate : t.states[alert.status]);
+  else if (isSnoozed(alert)) parts.push(t.snoozedUntil(shortTime(alert.snoozed_until)));
+  else parts.push(t.states[alert.status] + (alert.status === "acknowledged" ? by : ""));
+  if (alert.state === "no_data") parts.push(t.noData);
+  if (alert.state === "error") parts.push(t.ruleFault);
+  if (alert.state === "recovering") parts.push(t.recovering);
+  return <span class={`word ${isOpen(alert) && !isSnoozed(alert) ? (alert.status === "acknowledged" ? "info" : alert.severity) : "stale"}`}>{parts.join(" · ")}</span>;
+}
+
+/** `CPU 97 %, over 90 %` where the alert is of one metric, else its message. */
+export function whatOf(alert: Alert): string {
+  if (alert.metric && alert.metric_value !== null) {
+    const unit = alert.metric.endsWith("percent") ? "percent" : alert.metric.endsWith("_gb") ? "gigabytes" : alert.metric.endsWith("seconds") ? "seconds" : "";
+    const name = texts.value.metrics[alert.metric as "cpu_percent"] ?? alert.metric;
+    const limit = alert.threshold_value === null ? "" : ` ${texts.value.alerts.limit(withUnit(alert.threshold_value, unit))}`;
+    return `${name} ${withUnit(alert.metric_value, unit)}${limit}`;
+  }
+  return alert.alert_message ?? "";
+}
+
+export function Ticket({ alert }: { alert: Alert }) {
+  const id = alert.service_request_created;
+  if (!id) return <span class="faint">{alert.ticket_note ?? "–"}</span>;
+  const number = alert.ticket_number ?? id.slice(0, 8);
+  const template = me.value?.ticket_url;
+  if (!template) return <span>{number}</span>;
+  return (
+    <a href={template.replaceAll("{id}", encodeURIComponent(id)).replaceAll("{number}", encodeURIComponent(number))} target="_blank" rel="noopener">
+      {number}
+    </a>
+  );
+}

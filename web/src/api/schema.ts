@@ -1,0 +1,845 @@
+// Written by web/make_types.py from the server's OpenAPI document: don't edit it by hand.
+
+export type ActiveHours = {
+  days: Array<number>;
+  from: string;
+  to: string;
+  time_zone: string;
+};
+
+export type AgentConfig = {
+  heartbeat_interval_seconds: number;
+  metrics_interval_seconds: number;
+  websocket_url: string;
+};
+
+export type AgentDetail = {
+  id: string;
+  device_name: string;
+  device_type: string | null;
+  business: Business;
+  service_location: Location | null;
+  status: "online" | "warning" | "offline" | "error" | "disabled";
+  hostname: string | null;
+  os_type: string | null;
+  os_version: string | null;
+  os_architecture: string | null;
+  agent_version: string | null;
+  agent_last_updated: string | null;
+  last_heartbeat: string | null;
+  last_metrics_received: string | null;
+  cpu_model: string | null;
+  total_memory_gb: number | null;
+  total_disk_gb: number | null;
+  ip_address: string | null;
+  mac_address: string | null;
+  monitoring_enabled: boolean;
+  alerts_enabled: boolean;
+  auto_remediation_enabled: boolean;
+  metrics_interval_seconds: number;
+  is_active: boolean;
+  created_at: string;
+  enrolled_at: string | null;
+  status_changed_at: string | null;
+  clone_suspected_at: string | null;
+  decommissioned_at: string | null;
+  decommission_reason: string | null;
+  rotation_requested_at: string | null;
+  token_state: "active" | "revoked";
+  current_metrics: Record<string, unknown>;
+  active_alerts: number;
+  monitored_services: Array<MonitoredService>;
+};
+
+export type AgentEvent = {
+  event_type: string;
+  timestamp: string;
+  data?: Record<string, unknown>;
+};
+
+export type AgentList = {
+  agents: Array<ListedAgent>;
+  next_cursor: string | null;
+};
+
+export type Alert = {
+  id: string;
+  rule_id: string;
+  agent_id: string;
+  device_name: string;
+  business: Business;
+  alert_name: string;
+  alert_type: string;
+  severity: "info" | "warning" | "critical";
+  status: "active" | "acknowledged" | "resolved" | "auto_resolved";
+  triggered_at: string;
+  resolved_at: string | null;
+  alert_message: string | null;
+  metric_value: number | null;
+  threshold_value: number | null;
+  service_request_created: string | null;
+  acknowledged_at: string | null;
+  snoozed_until: string | null;
+  acknowledged_by: string | null;
+  resolved_by: string | null;
+  resolution_notes: string | null;
+  ticket_note: string | null;
+};
+
+export type AlertList = {
+  alerts: Array<Alert>;
+  next_cursor: string | null;
+};
+
+export type AlertRule = {
+  id: string;
+  alert_name: string;
+  alert_type: string;
+  severity: "info" | "warning" | "critical";
+  business_id: string | null;
+  agent_device_id: string | null;
+  service_location_id: string | null;
+  device_type: "desktop" | "server" | "laptop" | "vm" | null;
+  conditions: unknown;
+  in_words: string | null;
+  notification_enabled: boolean;
+  notification_channels: unknown;
+  notification_recipients: unknown;
+  keep_firing_minutes: number;
+  active_hours: unknown;
+  is_shadow: boolean;
+  ticket_enabled: boolean;
+  description: string | null;
+  is_active: boolean;
+  open_alerts: number;
+  last_triggered: string | null;
+  trigger_count: number;
+  error_message: string | null;
+  error_at: string | null;
+  created_at: string;
+  updated_at: string;
+  created_by: string | null;
+};
+
+export type AlertRuleChange = {
+  alert_name?: string | null;
+  alert_type?: string | null;
+  severity?: "info" | "warning" | "critical" | null;
+  business_id?: string | null;
+  agent_device_id?: string | null;
+  service_location_id?: string | null;
+  device_type?: "desktop" | "server" | "laptop" | "vm" | null;
+  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf | null;
+  notification_enabled?: boolean | null;
+  notification_channels?: Array<"webhook" | "email"> | null;
+  notification_recipients?: Array<string> | null;
+  keep_firing_minutes?: number | null;
+  active_hours?: ActiveHours | null;
+  is_shadow?: boolean | null;
+  ticket_enabled?: boolean | null;
+  description?: string | null;
+};
+
+export type AlertRuleList = {
+  rules: Array<AlertRule>;
+  next_cursor: string | null;
+};
+
+export type AlertTransition = {
+  id: number;
+  agent_id: string;
+  device_name: string;
+  at: string;
+  from_state: "inactive" | "pending" | "firing" | "recovering" | "no_data" | "error";
+  to_state: "inactive" | "pending" | "firing" | "recovering" | "no_data" | "error";
+  reason: string;
+  value: number | null;
+  threshold: number | null;
+  is_shadow: boolean;
+};
+
+export type Alive = {
+  status: "alive";
+};
+
+export type AllOf = {
+  all: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf>;
+};
+
+export type AnyOf = {
+  any: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf>;
+};
+
+export type AuditEntry = {
+  id: number;
+  at: string;
+  actor_kind: "employee" | "user" | "agent" | "system";
+  actor_id: string | null;
+  source: string | null;
+  action: string;
+  command_id: string | null;
+  details: Record<string, unknown>;
+};
+
+export type AuditTrail = {
+  entries: Array<AuditEntry>;
+  next_before: number | null;
+};
+
+export type BacktestAnswer = {
+  begin: string;
+  end: string;
+  step_minutes: number;
+  level: string;
+  devices: number;
+  outcomes: Array<BacktestOutcome>;
+  notes: Array<string>;
+};
+
+export type BacktestDevice = {
+  agent_id: string;
+  device_name: string;
+  alerts: number;
+  tickets: number;
+  first: string;
+  last: string;
+  firing_minutes: number;
+  is_flapping: boolean;
+};
+
+export type BacktestOrder = {
+  rule_id?: string | null;
+  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf | null;
+  business_id?: string | null;
+  service_location_id?: string | null;
+  agent_device_id?: string | null;
+  device_type?: "desktop" | "server" | "laptop" | "vm" | null;
+  keep_firing_minutes?: number;
+  thresholds?: Array<number>;
+  days?: number;
+};
+
+export type BacktestOutcome = {
+  threshold: number | null;
+  in_words: string;
+  alerts: number;
+  tickets: number;
+  devices: number;
+  flapping: number;
+  firing_minutes: number;
+  worst: Array<BacktestDevice>;
+  transitions: Array<BacktestTransition>;
+};
+
+export type BacktestTransition = {
+  at: string;
+  from_state: "inactive" | "pending" | "firing" | "recovering" | "no_data" | "error";
+  to_state: "inactive" | "pending" | "firing" | "recovering" | "no_data" | "error";
+  reason: string;
+  value: number | null;
+};
+
+export type BaselineCondition = {
+  metric: "cpu_percent" | "memory_used_gb" | "memory_percent" | "disk_used_gb" | "disk_percent" | "load_average_1m" | "load_average_5m" | "load_average_15m" | "uptime_seconds";
+  deviations: number;
+  floor: number;
+  duration_minutes?: number;
+};
+
+export type Batch = {
+  batch_id: string;
+  commands: Array<Command>;
+  not_created: Array<NotCreated>;
+};
+
+export type BatchChange = {
+  changed: Array<string>;
+  unchanged: Array<string>;
+};
+
+export type BatchOrder = {
+  command_type: string;
+  params?: Record<string, unknown>;
+  timeout_seconds?: number;
+  expires_in_hours?: number;
+  approval_required?: boolean;
+  agent_ids: Array<string>;
+};
+
+export type Business = {
+  id: string;
+  business_name: string;
+};
+
+export type Cancellation = {
+  reason?: string | null;
+};
+
+export type ChangeCondition = {
+  metric: "cpu_percent" | "memory_used_gb" | "memory_percent" | "disk_used_gb" | "disk_percent" | "load_average_1m" | "load_average_5m" | "load_average_15m" | "uptime_seconds";
+  change_by: number;
+  within_minutes?: number;
+};
+
+export type ChangePage = {
+  changes: Array<SoftwareChange>;
+  next_cursor: string | null;
+  inventory_since: string | null;
+};
+
+export type Command = {
+  command_id: string;
+  agent_id: string;
+  device_name: string;
+  batch_id: string | null;
+  command_type: string;
+  status: "pending" | "sent" | "executing" | "completed" | "failed" | "timeout" | "cancelled" | "expired";
+  awaits_approval: boolean;
+  approval_required: boolean;
+  created_at: string;
+  approved_at: string | null;
+  sent_at: string | null;
+  started_at: string | null;
+  completed_at: string | null;
+  expires_at: string;
+  cancel_requested_at: string | null;
+  timeout_seconds: number;
+  attempts: number;
+  progress_percent: number | null;
+  progress_message: string | null;
+  exit_code: number | null;
+  params: Record<string, unknown> | null;
+  stdout: string | null;
+  stderr: string | null;
+  stdout_cut: boolean;
+  stderr_cut: boolean;
+  error_message: string | null;
+  requested_by: string | null;
+  approved_by: string | null;
+};
+
+export type CommandList = {
+  commands: Array<Command>;
+  next_cursor: string | null;
+};
+
+export type CommandOrder = {
+  command_type: string;
+  params?: Record<string, unknown>;
+  timeout_seconds?: number;
+  expires_in_hours?: number;
+  approval_required?: boolean;
+};
+
+export type CommandResult = {
+  status: "completed" | "failed" | "timeout" | "cancelled";
+  exit_code?: number | null;
+  stdout?: string | null;
+  stderr?: string | null;
+  error_message?: string | null;
+  started_at?: string | null;
+  completed_at?: string | null;
+};
+
+export type Decommissioning = {
+  reason: string;
+};
+
+export type Defaults = {
+  created: Array<AlertRule>;
+  existing: Array<AlertRule>;
+};
+
+export type DeviceChanges = {
+  device_name?: string | null;
+  service_location_id?: string | null;
+  device_type?: "desktop" | "server" | "laptop" | "vm" | null;
+  metrics_interval_seconds?: number | null;
+  monitoring_enabled?: boolean | null;
+  alerts_enabled?: boolean | null;
+  auto_remediation_enabled?: boolean | null;
+};
+
+export type DeviceEvent = {
+  id: number;
+  event_type: string;
+  occurred_at: string;
+  received_at: string;
+  data: Record<string, unknown>;
+};
+
+export type DeviceInfo = {
+  hostname?: string | null;
+  os_type?: "windows" | "linux" | "macos" | null;
+  os_version?: string | null;
+  os_architecture?: string | null;
+  device_type?: "desktop" | "server" | "laptop" | "vm" | null;
+  ip_address?: string | null;
+  mac_address?: string | null;
+  cpu_model?: string | null;
+  total_memory_gb?: number | null;
+  total_disk_gb?: number | null;
+  agent_version?: string | null;
+};
+
+export type Envelope = {
+  metrics: Array<Sample>;
+};
+
+export type EolRule = {
+  id: string;
+  software_name: string;
+  version_prefix: string;
+  eol_date: string;
+  latest_available_version: string | null;
+  note: string | null;
+  created_by: string;
+  updated_by: string;
+  created_at: string;
+  updated_at: string;
+  applied_at: string | null;
+};
+
+export type EolRuleChange = {
+  software_name?: string | null;
+  version_prefix?: string | null;
+  eol_date?: string | null;
+  latest_available_version?: string | null;
+  note?: string | null;
+};
+
+export type EolRuleList = {
+  rules: Array<EolRule>;
+  next_cursor: string | null;
+};
+
+export type ErrorAnswer = {
+  error: ErrorBody;
+};
+
+export type ErrorBody = {
+  code: string;
+  message: string;
+  details: unknown;
+};
+
+export type EventList = {
+  events: Array<DeviceEvent>;
+  next_before: number | null;
+};
+
+export type ForBusiness = {
+  business_id: string;
+};
+
+export type ForecastCondition = {
+  metric?: "cpu_percent" | "memory_used_gb" | "memory_percent" | "disk_used_gb" | "disk_percent" | "load_average_1m" | "load_average_5m" | "load_average_15m" | "uptime_seconds";
+  reaches?: number;
+  within_days: number;
+};
+
+export type FoundPage = {
+  software: Array<FoundSoftware>;
+  next_cursor: string | null;
+};
+
+export type FoundSoftware = {
+  agent_id: string;
+  device_name: string;
+  business: Business;
+  software_name: string;
+  software_version: string | null;
+  software_type: "application" | "system" | "driver" | "update";
+  vendor: string | null;
+  first_seen: string;
+  last_seen: string;
+  is_eol: boolean;
+  eol_date: string | null;
+};
+
+export type Health = {
+  status: "ok";
+  buffered_samples: number;
+};
+
+export type Heartbeat = {
+  timestamp: string;
+  status?: "online" | "warning" | "error";
+  agent_version?: string | null;
+};
+
+export type HeartbeatAnswer = {
+  config_updated: boolean;
+  config: AgentConfig;
+  pending_commands: number;
+  cancel_commands: Array<string>;
+  rotate_token: boolean;
+  clock_offset_seconds: number;
+};
+
+export type HistoryColumns = {
+  agent_id: string;
+  start: string;
+  end: string;
+  level: string;
+  bucket_seconds: number;
+  expected_interval_seconds: number;
+  segments: Array<Segment>;
+  units: Record<string, string>;
+  warnings: Array<HistoryWarning>;
+  timestamps: Array<number>;
+  series: Record<string, Record<string, Array<number | null>>>;
+  samples: Array<number>;
+  coverage: Array<number>;
+};
+
+export type HistoryRows = {
+  agent_id: string;
+  start: string;
+  end: string;
+  level: string;
+  bucket_seconds: number;
+  expected_interval_seconds: number;
+  segments: Array<Segment>;
+  units: Record<string, string>;
+  warnings: Array<HistoryWarning>;
+  metrics: Array<Record<string, unknown>>;
+};
+
+export type HistoryWarning = {
+  code: "outside_retention" | "coarser_than_asked";
+  message: string;
+};
+
+export type InstalledSoftware = {
+  id: string;
+  software_name: string;
+  software_version: string | null;
+  vendor: string | null;
+  install_date: string | null;
+  software_type: "application" | "system" | "driver" | "update";
+  is_security_software: boolean;
+  is_active: boolean;
+  first_seen: string;
+  last_seen: string;
+  removed_at: string | null;
+  is_latest_version: boolean | null;
+  latest_available_version: string | null;
+  is_eol: boolean;
+  eol_date: string | null;
+};
+
+export type Inventory = {
+  collected_at?: string | null;
+  mode?: "full" | "delta";
+  software?: Array<ListedSoftware>;
+  removed?: Array<RemovedSoftware>;
+};
+
+export type Kept = {
+  kept?: boolean;
+};
+
+export type LeasedCommand = {
+  command_id: string;
+  command_type: string;
+  params: Record<string, unknown>;
+  timeout_seconds: number;
+};
+
+export type LeasedCommands = {
+  commands: Array<LeasedCommand>;
+  cancel_commands: Array<string>;
+};
+
+export type ListedAgent = {
+  id: string;
+  device_name: string;
+  business: Business;
+  service_location: Location | null;
+  status: "online" | "warning" | "offline" | "error" | "disabled";
+  last_heartbeat: string | null;
+  last_metrics_received: string | null;
+  os_type: string | null;
+  device_type: string | null;
+  cpu_percent: number | null;
+  memory_percent: number | null;
+  disk_percent: number | null;
+};
+
+export type ListedSoftware = {
+  software_name: string;
+  software_version?: string | null;
+  vendor?: string | null;
+  install_date?: string | null;
+  software_type?: "application" | "system" | "driver" | "update";
+  is_security_software?: boolean;
+  is_latest_version?: boolean | null;
+  latest_available_version?: string | null;
+};
+
+export type Location = {
+  id: string;
+  location_name: string | null;
+};
+
+export type MaintenanceWindow = {
+  id: string;
+  window_name: string;
+  business_id: string | null;
+  business_name: string | null;
+  service_location_id: string | null;
+  agent_device_id: string | null;
+  starts_at: string | null;
+  ends_at: string | null;
+  weekdays: Array<number> | null;
+  local_start: string | null;
+  duration_minutes: number | null;
+  time_zone: string | null;
+  is_running: boolean;
+  created_by: string | null;
+  created_at: string;
+};
+
+export type MayRun = {
+  go_on: boolean;
+};
+
+export type MergedInventory = {
+  received: number;
+  added: number;
+  updated: number;
+  removed: number;
+  unchanged: number;
+  duplicates: number;
+  stale: boolean;
+};
+
+export type MetricCondition = {
+  metric: "cpu_percent" | "memory_used_gb" | "memory_percent" | "disk_used_gb" | "disk_percent" | "load_average_1m" | "load_average_5m" | "load_average_15m" | "uptime_seconds";
+  operator: ">" | ">=" | "<" | "<=";
+  threshold: number;
+  duration_minutes?: number;
+  aggregate?: "all" | "avg" | "min" | "max" | "last" | "share";
+  share_percent?: number | null;
+  recovery_threshold?: number | null;
+};
+
+export type MonitoredService = {
+  id: string;
+  name: string;
+  status: "running" | "stopped" | "starting" | "error";
+  pid: number | null;
+  should_be_running: boolean;
+  auto_restart: boolean;
+  last_checked: string;
+  last_state_change: string;
+  restart_count: number;
+  state_changes: number;
+};
+
+export type NewAgentToken = {
+  agent_token: string;
+};
+
+export type NewAlertRule = {
+  alert_name: string;
+  alert_type?: string | null;
+  severity?: "info" | "warning" | "critical";
+  business_id?: string | null;
+  agent_device_id?: string | null;
+  service_location_id?: string | null;
+  device_type?: "desktop" | "server" | "laptop" | "vm" | null;
+  conditions: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf;
+  notification_enabled?: boolean;
+  notification_channels?: Array<"webhook" | "email"> | null;
+  notification_recipients?: Array<string>;
+  keep_firing_minutes?: number;
+  active_hours?: ActiveHours | null;
+  is_shadow?: boolean;
+  ticket_enabled?: boolean;
+  description?: string | null;
+};
+
+export type NewEolRule = {
+  software_name: string;
+  version_prefix?: string;
+  eol_date: string;
+  latest_available_version?: string | null;
+  note?: string | null;
+};
+
+export type NewRegistrationToken = {
+  business_id: string;
+  agent_id?: string | null;
+  service_location_id?: string | null;
+  device_name?: string | null;
+  expires_in_hours?: number;
+  metrics_interval_seconds?: number | null;
+};
+
+export type NewWindow = {
+  window_name: string;
+  business_id?: string | null;
+  service_location_id?: string | null;
+  agent_device_id?: string | null;
+  starts_at?: string | null;
+  ends_at?: string | null;
+  weekdays?: Array<number> | null;
+  local_start?: string | null;
+  duration_minutes?: number | null;
+  time_zone?: string | null;
+};
+
+export type NoDataCondition = {
+  no_data_minutes: number;
+};
+
+export type NotCreated = {
+  agent_id: string;
+  code: "agent_not_found" | "agent_inactive";
+};
+
+export type OfflineCondition = {
+  offline_minutes: number;
+};
+
+export type Progress = {
+  percent?: number | null;
+  message?: string | null;
+};
+
+export type Ready = {
+  status: "ready";
+};
+
+export type Receipt = {
+  received: number;
+  accepted: number;
+  duplicates: number;
+  rejected: Array<Rejection>;
+  alerts_triggered?: Array<string>;
+};
+
+export type Recorded = {
+  recorded: boolean;
+};
+
+export type RegisteredAgent = {
+  agent_id: string;
+  agent_token: string;
+  business_id: string;
+  service_location_id: string | null;
+  config: AgentConfig;
+};
+
+export type Registration = {
+  hostname?: string | null;
+  os_type?: "windows" | "linux" | "macos" | null;
+  os_version?: string | null;
+  os_architecture?: string | null;
+  device_type?: "desktop" | "server" | "laptop" | "vm" | null;
+  ip_address?: string | null;
+  mac_address?: string | null;
+  cpu_model?: string | null;
+  total_memory_gb?: number | null;
+  total_disk_gb?: number | null;
+  agent_version?: string | null;
+  token: string;
+  system_info?: DeviceInfo | null;
+};
+
+export type RegistrationToken = {
+  token: string;
+  expires_at: string;
+  install_command_linux: string;
+  install_command_windows: string;
+};
+
+export type Rejection = {
+  index: number;
+  code: string;
+  message: string;
+};
+
+export type RemovedSoftware = {
+  software_name: string;
+  software_version?: string | null;
+  software_type?: "application" | "system" | "driver" | "update" | null;
+};
+
+export type Resolution = {
+  notes?: string | null;
+};
+
+export type Sample = {
+  collected_at: string;
+  cpu_percent?: number | null;
+  memory_used_gb?: number | null;
+  memory_percent?: number | null;
+  disk_used_gb?: number | null;
+  disk_percent?: number | null;
+  load_average?: Array<unknown> | null;
+  uptime_seconds?: number | null;
+  network_rx_bytes?: number | null;
+  network_tx_bytes?: number | null;
+  services?: Array<Service> | null;
+};
+
+export type Segment = {
+  level: string;
+  start: string;
+  end: string;
+};
+
+export type Service = {
+  name: string;
+  status: "error" | "running" | "starting" | "stopped";
+  pid?: number | null;
+};
+
+export type ServiceCondition = {
+  service: string;
+  duration_minutes?: number;
+};
+
+export type ServiceList = {
+  services: Array<Service>;
+};
+
+export type ServiceSettings = {
+  should_be_running?: boolean | null;
+  auto_restart?: boolean | null;
+  service_display_name?: string | null;
+};
+
+export type Snooze = {
+  minutes: number;
+};
+
+export type SoftwareChange = {
+  at: string;
+  change: "installed" | "removed" | "upgraded";
+  software_name: string;
+  software_version: string | null;
+  from_version: string | null;
+  software_type: "application" | "system" | "driver" | "update";
+  vendor: string | null;
+};
+
+export type SoftwarePage = {
+  software: Array<InstalledSoftware>;
+  next_cursor: string | null;
+  as_of: string;
+  inventory_at: string | null;
+};
+
+export type TransitionList = {
+  transitions: Array<AlertTransition>;
+  next_cursor: string | null;
+};
+
+export type WindowList = {
+  windows: Array<MaintenanceWindow>;
+  next_cursor: string | null;
+};

@@ -1,0 +1,44 @@
+// A device's alerts, newest first, each with the course of its rule in words.
+import { call } from "../api/call";
+import type { Alert, AlertPage } from "../api/pending";
+import { usePages } from "../lib/pages";
+import { alertsChanged } from "../shell/counts";
+import { texts } from "../texts";
+import { When } from "../ui/controls";
+import { PagedTable } from "../ui/list";
+import { Empty } from "../ui/states";
+import { SeverityWord } from "../ui/status";
+import { StateWord, Ticket } from "../alerts/parts";
+
+export function AlertsTab({ id }: { id: string }) {
+  const t = texts.value.alerts;
+  const list = usePages<Alert, AlertPage>(
+    `alerts ${id} ${alertsChanged.value}`,
+    (cursor, signal) => call("GET", `/api/agents/${id}/alerts`, { query: { cursor, limit: 100 }, ...(signal && { signal }) }),
+    (page) => [page.alerts, page.next_cursor],
+    { every: 60 },
+  );
+  return (
+    <PagedTable
+      of={list}
+      label={texts.value.device.tabs.alerts}
+      keyOf={(row) => row.id}
+      empty={<Empty title={t.noneOfDevice} />}
+      heads={[
+        { title: t.severity, cell: (row) => <SeverityWord severity={row.severity} quiet={Boolean(row.resolved_at)} /> },
+        {
+          title: t.what,
+          cell: (row) => (
+            <a href={`/dashboard/agents/alerts?state=${row.resolved_at ? "history" : "open"}&agent=${id}&alert=${row.id}`}>
+              <bdi>{row.alert_name}</bdi>
+            </a>
+          ),
+        },
+        { title: t.state, cell: (row) => <StateWord alert={row} /> },
+        { title: t.since, cell: (row) => <When time={row.triggered_at} at /> },
+        { title: t.until, cell: (row) => (row.resolved_at ? <When time={row.resolved_at} at /> : "–") },
+        { title: t.ticket, cell: (row) => <Ticket alert={row} /> },
+      ]}
+    />
+  );
+}

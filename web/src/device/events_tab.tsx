@@ -1,0 +1,59 @@
+// What happened on a device and to it.
+import { call } from "../api/call";
+import type { DeviceEvent, EventList } from "../api/schema";
+import { usePages } from "../lib/pages";
+import { param, setParams } from "../lib/url";
+import { texts } from "../texts";
+import { When } from "../ui/controls";
+import { PagedTable } from "../ui/list";
+import { Empty } from "../ui/states";
+
+const TYPES = ["status_changed", "service_crashed", "alert_firing", "alert_resolved", "alert_found_late", "clone_suspected", "device_changed"];
+
+/** Details of an event as `from: online · to: offline`. */
+export function detailsOf(data: Record<string, unknown>): string {
+  return Object.entries(data)
+    .filter(([, value]) => value !== null && value !== "")
+    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+    .join(" · ");
+}
+
+export function EventsTab({ id }: { id: string }) {
+  const t = texts.value.events;
+  const type = param("event");
+  const list = usePages<DeviceEvent, EventList>(
+    `events ${id} ${type}`,
+    (cursor, signal) => call("GET", `/api/agents/${id}/events`, { query: { event_type: type, before: cursor, limit: 100 }, ...(signal && { signal }) }),
+    (page) => [page.events, page.next_before === null ? null : String(page.next_before)],
+    { every: 60 },
+  );
+  const types = [...new Set([...TYPES, ...(list.rows ?? []).map((row) => row.event_type)])];
+  return (
+    <>
+      <div class="tab-tools">
+        <label class="inline">
+          {t.type}
+          <select value={type} onChange={(event) => setParams({ event: event.currentTarget.value })}>
+            <option value="">{t.all}</option>
+            {types.map((name) => (
+              <option key={name} value={name}>
+                {t.names[name] ?? name}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <PagedTable
+        of={list}
+        label={texts.value.device.tabs.events}
+        keyOf={(row) => row.id}
+        empty={<Empty title={type ? t.noneOfType : t.empty} />}
+        heads={[
+          { title: t.when, cell: (row) => <When time={row.occurred_at} at /> },
+          { title: t.type, cell: (row) => t.names[row.event_type] ?? row.event_type },
+          { title: t.details, cell: (row) => <bdi class="details">{detailsOf(row.data)}</bdi> },
+        ]}
+      />
+    </>
+  );
+}

@@ -1,0 +1,107 @@
+// A device: what is wrong with it and since when; its charts, and everything else in tabs.
+import { useEffect } from "preact/hooks";
+import { ApiError, call } from "../api/call";
+import type { Annotations, Alert, AlertPage } from "../api/pending";
+import { isEmployee } from "../api/session";
+import type { AgentDetail } from "../api/schema";
+import { followDevices, onMessage, type Message } from "../lib/live";
+import { currentRange, iso } from "../lib/range";
+import { useResource, type Resource } from "../lib/resource";
+import { param } from "../lib/url";
+import { alertsChanged } from "../shell/counts";
+import { texts } from "../texts";
+import { Tabs } from "../ui/controls";
+import { Empty, ErrorBox, NotFound, Skeleton } from "../ui/states";
+import { AlertsTab } from "./alerts_tab";
+import { AuditTab } from "./audit_tab";
+import { DeviceCharts } from "./charts";
+import { CommandsTab } from "./commands_tab";
+import { DisksTab, hasParts } from "./disks_tab";
+import { EventsTab } from "./events_tab";
+import { DeviceHead, OpenAlerts } from "./head";
+import { StatusLane } from "./lane";
+import { RangeBar } from "./range_bar";
+import { ServicesTab } from "./services_tab";
+import { SettingsTab } from "./settings_tab";
+import { SoftwareTab } from "./software_tab";
+
+/** Read the device again after what the live channel says of it. */
+function useDevice(id: string): Resource<AgentDetail> {
+  const device = useResource<AgentDetail>(`device ${id}`, (signal) => call("GET", `/api/agents/${id}`, { signal }), { every: 60 });
+  useEffect(() => {
+    const leave = followDevices([id]);
+    const again = (message: Message) => {
+      if (message.agent_id === id) device.reload();
+    };
+    const stops = [onMessage("status", again), onMessage("event", again)];
+    return () => {
+      leave();
+      for (const stop of stops) stop();
+    };
+  }, [id]);
+  return device;
+}
+
+export function DevicePage({ parts }: { parts: Record<string, string> }) {
+  const id = parts.id ?? "";
+  const device = useDevice(id);
+  const range = currentRange();
+  const annotations = useResource<Annotations>(
+    `annotations ${id} ${range.key}`,
+    (signal) => call("GET", `/api/agents/${id}/annotations`, { query: { start: iso(range.from), end: iso(range.to) }, signal }),
+    { keep: true, every: range.isLive ? 60 : 0 },
+  );
+  const open = useResource<AlertPage>(`open ${id} ${alertsChanged.value}`, (signal) => call("GET", `/api/agents/${id}/alerts`, { query: { status: "active,acknowledged" }, signal }), { keep: true, every: 60 });
+  const name = device.data?.device_name;
+  useEffect(() => {
+    if (name) document.title = `${name} · ${texts.value.brand}`;
+  }, [name]);
+  if (device.error instanceof ApiError && [404, 422].includes(device.error.status) && !device.data) return <NotFound />;
+  return (
+    <main class="page device-page" id="content" tabIndex={-1}>
+      {device.error && <ErrorBox error={device.error} retry={device.reload} />}
+      {device.data ? <DeviceHead device={device.data} reload={device.reload} /> : !device.error && <Skeleton lines={2} />}
+      {device.data && <OpenAlerts alerts={open.data?.alerts ?? []} reload={open.reload} />}
+      {device.data && (
+        <>
+          <RangeBar range={range} />
+          {annotations.error && <ErrorBox error={annotations.error} retry={annotations.reload} />}
+          <StatusLane annotations={annotations.data} range={range} id={id} />
+          <DeviceCharts device={device.data} range={range} annotations={annotations.data} />
+          <DeviceTabs device={device.data} reload={device.reload} openAlerts={open.data?.alerts ?? []} />
+        </>
+      )}
+    </main>
+  );
+}
+
+function DeviceTabs({ device, reload, openAlerts }: { device: AgentDetail; reload: () => void; openAlerts: Alert[] }) {
+  const t = texts.value.device.tabs;
+  const withParts = hasParts(device);
+  const tabs: Array<[string, string]> = [
+    ["services", t.services],
+    ["software", t.software],
+    ["commands", t.commands],
+    ["alerts", openAlerts.length ? `${t.alerts} (${openAlerts.length})` : t.alerts],
+    ["events", t.events],
+  ];
+  if (withParts) tabs.push(["disks", t.disks]);
+  if (isEmployee.value) tabs.push(["audit", t.audit], ["settings", t.settings]);
+  const asked = param("tab");
+  const chosen = tabs.some(([key]) => key === asked) ? asked : "services";
+  return (
+    <section class="device-tabs">
+      <Tabs name="tab" label={t.label} chosen={chosen} tabs={tabs} />
+      <div class="tab-body">
+        {chosen === "services" && <ServicesTab id={device.id} />}
+        {chosen === "software" && <SoftwareTab id={device.id} />}
+        {chosen === "commands" && <CommandsTab device={device} />}
+        {chosen === "alerts" && <AlertsTab id={device.id} />}
+        {chosen === "events" && <EventsTab id={device.id} />}
+        {chosen === "disks" && (withParts ? <DisksTab device={device} /> : <Empty title={texts.value.nothing} />)}
+        {chosen === "audit" && <AuditTab id={device.id} />}
+        {chosen === "settings" && <SettingsTab device={device} reload={reload} />}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,106 @@
+// The columns that a device list can show: title, width, cell, and text for CSV.
+import type { JSX } from "preact";
+import { isStale, now } from "../lib/clock";
+import { duration, percent, number } from "../lib/format";
+import { texts, type Texts } from "../texts";
+import { Mark } from "../ui/status";
+import { When } from "../ui/controls";
+import type { SortKey } from "./filter";
+import type { Device } from "./store";
+
+export interface Column {
+  key: SortKey;
+  width: string; // of a grid track
+  cell(device: Device): JSX.Element | string;
+  csv(device: Device): string | number | null;
+}
+
+function Meter({ value, stale }: { value: number | null; stale: boolean }) {
+  if (value === null) return <span class="faint">–</span>;
+  const level = value >= 90 ? "high" : value >= 75 ? "mid" : "low";
+  return (
+    <span class={`meter ${stale ? "stale" : level}`}>
+      <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+        <rect class="track" width="100" height="6" rx="3" />
+        <rect class="fill" width={value} height="6" rx="3" />
+      </svg>
+      <span>{percent(value)}</span>
+    </span>
+  );
+}
+
+function Alerts({ device }: { device: Device }) {
+  const { alerts, worst } = device.live.value;
+  if (!alerts) return <span class="faint">0</span>;
+  const severity = worst ?? "info";
+  return (
+    <span class={`word ${severity}`}>
+      <Mark kind={severity} label={texts.value.severities[severity]} /> {number(alerts)}
+    </span>
+  );
+}
+
+function Seen({ device }: { device: Device }) {
+  const at = device.live.value.seenAt;
+  return Number.isNaN(at) ? <span class="faint">{texts.value.never}</span> : <When time={at} />;
+}
+
+function measure(key: "cpu" | "memory" | "disk"): Column {
+  return {
+    key,
+    width: "minmax(92px, 0.8fr)",
+    cell: (device) => <Meter value={device.live.value[key]} stale={isStale.value || device.live.value.status === "offline"} />,
+    csv: (device) => device.live.peek()[key],
+  };
+}
+
+function plain(key: "business" | "site" | "version" | "hostname" | "address", width: string): Column {
+  return { key, width, cell: (device) => device[key] || "–", csv: (device) => device[key] };
+}
+
+export const COLUMNS: Column[] = [
+  plain("business", "minmax(110px, 1.2fr)"),
+  plain("site", "minmax(100px, 1.1fr)"),
+  { key: "os", width: "minmax(76px, 0.7fr)", cell: (device) => osName(device), csv: (device) => osName(device) },
+  { key: "type", width: "minmax(70px, 0.6fr)", cell: (device) => typeName(device.type), csv: (device) => device.type },
+  measure("cpu"),
+  measure("memory"),
+  measure("disk"),
+  { key: "alerts", width: "minmax(58px, 0.4fr)", cell: (device) => <Alerts device={device} />, csv: (device) => device.live.peek().alerts },
+  { key: "seen", width: "minmax(88px, 0.7fr)", cell: (device) => <Seen device={device} />, csv: (device) => isoOf(device.live.peek().seenAt) },
+  plain("version", "minmax(66px, 0.5fr)"),
+  plain("hostname", "minmax(110px, 1fr)"),
+  plain("address", "minmax(110px, 0.9fr)"),
+  { key: "created", width: "minmax(90px, 0.7fr)", cell: (device) => <When time={device.createdAt} at />, csv: (device) => device.createdAt },
+];
+
+export const DEFAULT_COLUMNS = ["business", "site", "os", "cpu", "memory", "disk", "alerts", "seen", "version"];
+
+/** Return the columns that a comma-separated list names, in their usual order. */
+export function columnsOf(names: string): Column[] {
+  const wanted = names ? names.split(",") : DEFAULT_COLUMNS;
+  return COLUMNS.filter((column) => wanted.includes(column.key));
+}
+
+export function columnTitle(key: SortKey): string {
+  return texts.value.columns[key as keyof Texts["columns"]];
+}
+
+function isoOf(at: number): string {
+  return Number.isNaN(at) ? "" : new Date(at).toISOString();
+}
+
+export function osName(device: { os: string; osVersion?: string }): string {
+  const names: Record<string, string> = { windows: "Windows", linux: "Linux", macos: "macOS" };
+  return [names[device.os] ?? (device.os || "–"), device.osVersion].filter(Boolean).join(" ");
+}
+
+export function typeName(type: string | null): string {
+  return type ? (texts.value.types[type as keyof Texts["types"]] ?? type) : "–";
+}
+
+/** How long a device has been silent, in words, for those that should have been heard. */
+export function silence(device: Device): string {
+  const at = device.live.value.seenAt;
+  return Number.isNaN(at) ? texts.value.never : duration((now.value - at) / 1000);
+}

@@ -1,0 +1,23 @@
+// The beginning: who is signed in, then the page that the URL names.
+import { render } from "preact";
+import { App } from "./app";
+import { readMe, takeTokenFromAddress } from "./api/session";
+import { loadTexts } from "./texts";
+import { followLinks } from "./lib/url";
+import "uplot/dist/uPlot.min.css";
+import "./styles/base.css";
+import "./styles/shell.css";
+import "./styles/parts.css";
+import "./styles/pages.css";
+import "./styles/print.css";
+
+document.addEventListener("click", followLinks);
+void (async () => {
+  try {
+    if (await takeTokenFromAddress()) return;
+  } catch {
+    // A bad token in the address: the sign-in page shows.
+  }
+  await readMe();
+})();
+void loadTexts().then(() => render(<App />, document.getElementById("app")!));

@@ -1,0 +1,108 @@
+// Maintenance windows: what runs, what comes, what is over; employees make, change and delete them.
+import { useState } from "preact/hooks";
+import { call } from "../api/call";
+import type { Window } from "../api/pending";
+import { isEmployee, may } from "../api/session";
+import { now } from "../lib/clock";
+import { duration, millis, shortTime } from "../lib/format";
+import { usePages } from "../lib/pages";
+import { param } from "../lib/url";
+import { locale, texts } from "../texts";
+import { ActButton, Tabs, When } from "../ui/controls";
+import { Dialog } from "../ui/dialog";
+import { PagedTable, type Head } from "../ui/list";
+import { Empty } from "../ui/states";
+import { say } from "../ui/toasts";
+import { WindowDialog } from "./dialog";
+
+type Page = { windows: Window[]; next_cursor: string | null };
+
+/** `Sat 22:00, 4 h (Europe/Berlin)`, or from when to when. */
+export function whenOf(window: Window): string {
+  if (window.starts_at) return `${shortTime(window.starts_at)} – ${shortTime(window.ends_at)}`;
+  const days = (window.weekdays ?? []).map((day) => weekday(day)).join(", ");
+  return `${days} ${window.local_start}, ${duration((window.duration_minutes ?? 0) * 60)} (${window.time_zone})`;
+}
+
+/** The short name of a day of the week; 1 is Monday. */
+export function weekday(day: number): string {
+  return new Intl.DateTimeFormat(locale.value, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, day));
+}
+
+function isOver(window: Window): boolean {
+  return window.ends_at !== null && millis(window.ends_at) < now.peek();
+}
+
+export function MaintenancePage() {
+  const t = texts.value.maintenance;
+  const tab = param("state") === "past" ? "past" : "current";
+  const [edited, edit] = useState<Window | "new" | null>(null);
+  const [deleted, remove] = useState<Window | null>(null);
+  const list = usePages<Window, Page>("windows", (cursor, signal) => call("GET", "/api/agents/maintenance-windows", { query: { cursor, limit: 500 }, ...(signal && { signal }) }), (page) => [page.windows, page.next_cursor], { every: 60 });
+  const rows = list.rows?.filter((window) => isOver(window) === (tab === "past")).sort((a, b) => Number(b.is_running) - Number(a.is_running) || (a.next_start ?? a.starts_at ?? "").localeCompare(b.next_start ?? b.starts_at ?? ""));
+  const heads: Array<Head<Window>> = [
+    { title: t.name, cell: (row) => <bdi>{row.window_name}</bdi> },
+    { title: t.where, cell: (row) => <bdi>{placeOf(row)}</bdi> },
+    { title: t.when, cell: (row) => whenOf(row) },
+    { title: t.state, cell: (row) => (row.is_running ? <span class="word info">{t.running}</span> : row.next_start ? <>{t.next} <When time={row.next_start} at /></> : isOver(row) ? t.over : "–") },
+  ];
+  if (isEmployee.value) heads.push({ title: t.by, cell: (row) => <bdi>{row.created_by_name ?? "–"}</bdi> });
+  if (may("maintenance")) {
+    heads.push({
+      title: t.actions,
+      cell: (row) => (
+        <span class="buttons">
+          <button type="button" class="small" onClick={() => edit(row)}>
+            {texts.value.change}
+          </button>
+          <button type="button" class="small" onClick={() => remove(row)}>
+            {texts.value.remove}
+          </button>
+        </span>
+      ),
+    });
+  }
+  const close = () => {
+    edit(null);
+    list.reload();
+  };
+  return (
+    <main class="page" id="content" tabIndex={-1}>
+      <div class="page-head">
+        <h1>{texts.value.nav.maintenance}</h1>
+        <span class="grow" />
+        {may("maintenance") && (
+          <button type="button" class="primary" onClick={() => edit("new")}>
+            {t.make}
+          </button>
+        )}
+      </div>
+      <p class="faint">{t.sentence}</p>
+      <Tabs name="state" label={texts.value.nav.maintenance} chosen={tab} tabs={[["current", t.current], ["past", t.past]]} />
+      <PagedTable of={{ ...list, rows }} heads={heads} keyOf={(row) => row.id} label={texts.value.nav.maintenance} empty={<Empty title={tab === "past" ? t.nonePast : t.empty} />} />
+      {edited && <WindowDialog first={edited === "new" ? {} : edited} close={close} />}
+      {deleted && (
+        <Dialog title={t.removeTitle} close={() => remove(null)}>
+          <p>{t.removeHelp(deleted.window_name)}</p>
+          <footer>
+            <ActButton
+              class="primary"
+              act={async () => {
+                await call("DELETE", `/api/agents/maintenance-windows/${deleted.id}`);
+                say(t.removed);
+                remove(null);
+                list.reload();
+              }}
+            >
+              {texts.value.remove}
+            </ActButton>
+          </footer>
+        </Dialog>
+      )}
+    </main>
+  );
+}
+
+function placeOf(window: Window): string {
+  return [window.business_name, window.location_name ?? (window.service_location_id && texts.value.maintenance.oneSite), window.device_name ?? (window.agent_device_id && texts.value.maintenance.oneDevice)].filter(Boolean).join(" / ") || "–";
+}

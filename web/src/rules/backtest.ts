@@ -1,0 +1,70 @@
+// What a rule would have done: asked while it is edited, after a pause, the last question only.
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, call } from "../api/call";
+import type { BacktestAnswer } from "../api/pending";
+import { serverNow } from "../lib/clock";
+import { canBeTested, conditionsOf, thresholdsAround, type Draft } from "./draft";
+
+const PAUSE_MS = 500;
+const DAYS = 7;
+const SAMPLE = 90; // devices: as many as a test of seven days in steps of five minutes may read
+
+export interface Preview {
+  answer: BacktestAnswer | undefined;
+  days: number;
+  at: number; // server time of the answer
+  busy: boolean;
+  error: ApiError | undefined;
+  faults: Array<{ path: string; message: string }>;
+}
+
+const NOTHING: Preview = { answer: undefined, days: DAYS, at: 0, busy: false, error: undefined, faults: [] };
+
+function questionOf(draft: Draft): Record<string, unknown> | null {
+  if (!canBeTested(draft)) return null;
+  try {
+    return { conditions: conditionsOf(draft), ...draft.place, device_type: draft.deviceType || null, keep_firing_minutes: draft.keep, thresholds: thresholdsAround(draft) };
+  } catch {
+    return null;
+  }
+}
+
+/** Ask; where the reach is too large, a sample of its devices is tested instead. */
+async function ask(question: Record<string, unknown>, signal: AbortSignal): Promise<BacktestAnswer> {
+  try {
+    return await call<BacktestAnswer>("POST", "/api/agents/alerts/backtest", { body: { ...question, days: DAYS }, signal });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "backtest_too_large") throw error;
+    return call<BacktestAnswer>("POST", "/api/agents/alerts/backtest", { body: { ...question, days: DAYS, sample_devices: SAMPLE }, signal });
+  }
+}
+
+export function useBacktest(draft: Draft): Preview {
+  const [preview, setPreview] = useState<Preview>(NOTHING);
+  const question = questionOf(draft);
+  const key = JSON.stringify(question);
+  useEffect(() => {
+    if (!question) {
+      setPreview(NOTHING);
+      return undefined;
+    }
+    const controller = new AbortController();
+    setPreview((old) => ({ ...old, busy: true, error: undefined, faults: [] }));
+    const timer = setTimeout(() => {
+      ask(question, controller.signal).then(
+        (answer) => setPreview({ answer, days: DAYS, at: serverNow(), busy: false, error: undefined, faults: [] }),
+        (error: unknown) => {
+          if (controller.signal.aborted) return;
+          const known = error instanceof ApiError ? error : new ApiError(0, "page_fault", String(error));
+          const faults = known.code === "invalid_request" && Array.isArray(known.details) ? (known.details as Preview["faults"]) : [];
+          setPreview((old) => ({ ...old, busy: false, error: faults.length ? undefined : known, faults }));
+        },
+      );
+    }, PAUSE_MS);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [key]);
+  return preview;
+}

@@ -1,0 +1,2 @@
+import type { Language } from "./en";
+export const es: Language = {} as Language;

@@ -1,0 +1,88 @@
+// One page, one script, one style sheet, a file of texts for each language, each with its hash in its name: the same
+// input gives the same bytes.
+import { readFile } from "node:fs/promises";
+import { defineConfig, transformWithOxc, type Plugin } from "vite";
+
+const LANGUAGES = ["en", "es"];
+
+/** Make a JSON file of each language, and a module that has their addresses. */
+function textsPlugin(): Plugin {
+  return {
+    name: "texts",
+    resolveId: (id) => (id === "virtual:texts" ? "\0texts" : undefined),
+    async load(id) {
+      if (id !== "\0texts") return undefined;
+      const lines: string[] = [];
+      for (const name of LANGUAGES) {
+        const path = new URL(`src/texts/${name}.ts`, import.meta.url).pathname;
+        const { code } = await transformWithOxc(await readFile(path, "utf8"), path);
+        const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as Record<string, unknown>;
+        const reference = this.emitFile({ type: "asset", name: `texts-${name}.json`, source: JSON.stringify(module[name]) });
+        lines.push(`${name}: import.meta.ROLLUP_FILE_URL_${reference}`);
+      }
+      return `export default { ${lines.join(", ")} };`;
+    },
+  };
+}
+
+const UNUSED = `
+  join rangeLog rangeAsinh logAxisSplits asinhAxisSplits log10AxisValsFilt log2AxisValsFilt snapLogY snapAsinhY
+  timeAxisStamps timeAxisVals timeAxisVal timeSeriesStamp timeSeriesVal fmtDate legendStroke legendFill numSeriesVal
+`;
+
+/**
+ * Leave out of uPlot what these charts don't use: its legend, logarithmic scales, own dates, other paths than lines.
+ * A third of its bytes. uPlot's version is pinned; the build fails when it has another form.
+ */
+function slimPlot(): Plugin {
+  const cut = (code: string, what: RegExp, by: string): string => {
+    if (!what.test(code)) throw new Error(`uPlot has another form (${what}): see slimPlot in vite.config.ts`);
+    return code.replace(what, by);
+  };
+  return {
+    name: "slim-uplot",
+    transform(code, id) {
+      if (!id.endsWith("uPlot.esm.js")) return undefined;
+      let slim = cut(code, /const showLegend = legend\.show;/, "const showLegend = false;");
+      slim = cut(slim, /\nuPlot\.assign = assign;[\s\S]*(?=\nexport \{)/, "\nuPlot.tzDate = tzDate;\n");
+      for (const name of UNUSED.split(/\s+/).filter(Boolean)) slim = cut(slim, new RegExp(`^function ${name}\\([\\s\\S]*?^}`, "m"), `function ${name}() {}`);
+      return { code: slim, map: null };
+    },
+  };
+}
+
+export default { ${lines.join(", ")} };`;
+    },
+  };
+}
+
+/** Leave out of uPlot what these charts don't use: paths of other kinds than lines, and joining of tables. */
+function slimPlot(): Plugin {
+  return {
+    name: "slim-uplot",
+    transform(code, id) {
+      if (!id.endsWith("uPlot.esm.js")) return undefined;
+      const start = code.indexOf("uPlot.assign = assign;");
+      const end = code.lastIndexOf("export {");
+      if (start < 0 || end < start) this.error("uPlot has another form: see slimPlot in vite.config.ts");
+      return `${code.slice(0, start)}uPlot.tzDate = tzDate;\n${code.slice(end)}`;
+    },
+  };
+}
+
+export default defineConfig({
+  base: "/",
+  plugins: [textsPlugin(), slimPlot()],
+  oxc: { jsx: { runtime: "classic", pragma: "h", pragmaFrag: "Fragment" }, jsxInject: 'import { h, Fragment } from "preact";' },
+  build: {
+    outDir: "../pages/static",
+    emptyOutDir: true,
+    target: "es2022",
+    cssTarget: ["chrome125", "firefox128", "safari18"],
+    cssCodeSplit: false,
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+    rolldownOptions: { output: { codeSplitting: false } },
+  },
+});
