@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.app import Application
-from db.settings import Settings
+from core.settings import Settings
 
 TARGET = Path(__file__).parent / "src" / "api" / "schema.ts"
 HEAD = "// Written by web/make_types.py from the server's OpenAPI document: don't edit it by hand.\n"

@@ -51,25 +51,6 @@ function slimPlot(): Plugin {
   };
 }
 
-export default { ${lines.join(", ")} };`;
-    },
-  };
-}
-
-/** Leave out of uPlot what these charts don't use: paths of other kinds than lines, and joining of tables. */
-function slimPlot(): Plugin {
-  return {
-    name: "slim-uplot",
-    transform(code, id) {
-      if (!id.endsWith("uPlot.esm.js")) return undefined;
-      const start = code.indexOf("uPlot.assign = assign;");
-      const end = code.lastIndexOf("export {");
-      if (start < 0 || end < start) this.error("uPlot has another form: see slimPlot in vite.config.ts");
-      return `${code.slice(0, start)}uPlot.tzDate = tzDate;\n${code.slice(end)}`;
-    },
-  };
-}
-
 export default defineConfig({
   base: "/",
   plugins: [textsPlugin(), slimPlot()],

@@ -1,0 +1,1 @@
+"""The web pages as the server serves them: the static bundle that `web/` builds. Open `app.py` first."""
