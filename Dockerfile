@@ -1,3 +1,11 @@
+# The web pages are built in a stage of their own: no Node in the image.
+FROM node:22-slim AS pages
+WORKDIR /web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --no-fund --no-audit
+COPY web ./
+RUN npm run build
+
 # The application: `serve`, `worker` and the command line, from one image. The database is TimescaleDB's own image.
 FROM python:3.13-slim
 
@@ -22,6 +30,8 @@ COPY embedded embedded
 COPY health health
 COPY ingest ingest
 COPY inventory inventory
+COPY pages pages
+COPY --from=pages /pages/static pages/static
 COPY rollups rollups
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \

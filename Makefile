@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 NODE_READY := embedded/node_modules/.ready
+WEB_READY := web/node_modules/.ready
+PAGES := pages/static/index.html
 
 # What `make load` passes on. Only from make's own command line: a shell may have a HOST or SECONDS of its own.
 given = $(if $(filter command line,$(origin $(1))),--$(2) "$($(1))")
@@ -24,7 +26,7 @@ worker: setup ## Run the background worker on DATABASE_URL
 	@$(BIN)/rts-agents worker
 
 ##@ Develop
-setup: $(VENV)/.ready $(NODE_READY) ## Install Python and npm packages, pinned (runs by itself when needed)
+setup: $(VENV)/.ready $(NODE_READY) $(PAGES) ## Install Python and npm packages, pinned, and build the pages (runs by itself when needed)
 
 test: setup ## Run all tests on the embedded TimescaleDB or on DATABASE_URL (TESTS, JOBS)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
@@ -46,6 +48,7 @@ check: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@npm run check --silent --prefix web
 
 format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
@@ -70,7 +73,7 @@ clean-demo: ## Forget the demo's data
 	rm -rf .demo
 
 clean: clean-demo ## Remove everything that make installed or made
-	rm -rf $(VENV) embedded/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) embedded/node_modules web/node_modules pages/static .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -89,5 +92,13 @@ $(NODE_READY): embedded/package-lock.json
 	npm ci --prefix embedded --no-fund --no-audit --loglevel=error
 	@touch $@
 
+$(WEB_READY): web/package-lock.json
+	@command -v npm >/dev/null || { echo "npm (Node 20 or newer) is needed: install Node.js." >&2; exit 1; }
+	npm ci --prefix web --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# One order to make everything: the build empties the folder first, so a file that is gone is gone there too.
+$(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
+	npm run build --silent --prefix web -- --logLevel warn
 
 .PHONY: demo serve worker setup test test-unit bench load load-web check format lock docs coverage changelog clean-demo clean help

@@ -42,6 +42,7 @@ from core.settings import Settings
 from db.pools import DatabaseAwayError
 from health.counts import Gauges
 from health.process import ThisProcess
+from pages.app import Pages
 
 UPLOAD_PATH = re.compile(r"/api/agents/([^/]+)/metrics")
 
@@ -54,6 +55,7 @@ class Application:
         self._clock = clock
         self.process = process or ThisProcess()
         self.web = make_web(settings, clock, self.process)
+        self._pages = Pages()
 
     def check(self) -> None:
         """Open and close the services once, so that a fault shows as its own error before the server starts."""
@@ -72,6 +74,8 @@ class Application:
                 services: Services = self.web.state.services
                 await services.upload(scope, receive, send, upload[1])
                 return
+        if scope["type"] == "http" and await self._pages(scope, send):
+            return
         if scope["type"] != "lifespan":
             live: Live = self.web.state.live
             if await live(scope, receive, send):

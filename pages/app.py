@@ -1,7 +1,7 @@
 """A plain ASGI function that serves the web pages; everything else is for the application behind it.
 
-Addresses of pages get `index.html`, whose script reads the address. A missing asset is a 404, never HTML: a tab that was
-open during an upgrade must not run a page as a script.
+Addresses of pages get `index.html`, whose script reads the address. A missing asset is a 404, never HTML: a tab that
+was open during an upgrade must not run a page as a script.
 """
 
 import re
