@@ -33,13 +33,13 @@ from api.routes import (
     registration,
 )
 from api.server.asgi import Receive, Scope, Send
-from api.server.body_errors import BodyTooLargeError
-from api.server.body_limits import gathered, limited
+from api.server.web_bodies import whole_body
 from api.services import Services, open_services
 from api.uploads import refuse
 from core.clock import Clock, utc_now
+from core.errors import RtsError
 from core.settings import Settings
-from db.pools import DatabaseAwayError
+from db.pools import AWAY, DatabaseAwayError
 from health.counts import Gauges
 from health.process import ThisProcess
 from pages.app import Pages
@@ -81,17 +81,13 @@ class Application:
             if await live(scope, receive, send):
                 return
         if scope["type"] == "http":
-            try:
-                receive = limited(scope, receive)
-            except BodyTooLargeError as error:
-                await refuse(send, error, self._settings.retry_after_seconds)
-                return
             await self._bounded(scope, receive, send)
         else:
             await self.web(scope, receive, send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
+        services: Services = self.web.state.services
         seconds = self._settings.query_timeout_seconds
         began, begun = time.monotonic(), False
 
@@ -103,11 +99,10 @@ class Application:
             await send(message)
 
         try:
-            receive = await gathered(receive, seconds)
-            async with asyncio.timeout(seconds):
-                await self.web(scope, receive, sending)
-        except (TimeoutError, BodyTooLargeError) as error:
-            refusal = error if isinstance(error, BodyTooLargeError) else DatabaseAwayError()
+            async with whole_body(services, scope, receive) as receive_whole, asyncio.timeout(seconds):
+                await self.web(scope, receive_whole, sending)
+        except (TimeoutError, *AWAY, RtsError) as error:
+            refusal = error if isinstance(error, RtsError) else DatabaseAwayError()
             if not begun:
                 await refuse(sending, refusal, self._settings.retry_after_seconds)
 

@@ -64,6 +64,10 @@ class CallLimits:
         if business_id:
             self._take(self._businesses, business_id, "business")
 
+    def business_of(self, agent_id: UUID) -> UUID | None:
+        """Return whose an agent is, as the database said last in this process; None when it has not yet."""
+        return self._business_of.get(agent_id)
+
     def learn(self, agent_id: UUID, business_id: UUID) -> None:
         """Remember whose an agent is: its token doesn't say, the database did."""
         if len(self._business_of) >= MAX_KEYS:

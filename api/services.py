@@ -12,19 +12,21 @@ from itertools import count
 import asyncpg
 from fastapi import Request
 
-from api.bodies import BodyBudget
 from api.rate_limits import CallLimits
+from api.server.body_budget import BodyBudget
+from api.server.body_pace import PaceRule
 from api.server.connections import HEALTH, check_connections
 from api.server.readiness import Readiness
 from api.uploads import Sender, UploadRoute
 from auth.keys import KeyFile
-from auth.tokens import Tokens
+from auth.tokens import AgentToken, Tokens
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
 from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
+from devices.devices import check_agent
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
 from ingest.counters import Tally
@@ -55,6 +57,7 @@ class Services:
     commits: GroupCommit
     upload: UploadRoute
     budget: BodyBudget
+    pace: PaceRule
     process: ThisProcess
     readiness: Readiness
     fleet: FleetReader
@@ -90,9 +93,11 @@ async def open_services(
         commits.start()
         stack.push_async_callback(commits.close)
         limits, budget = make_limits(settings), BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
-        upload = make_upload_route(settings, tokens, limits, commits, budget, clock, tally)
-        readiness, fleet = Readiness(health, commits, tally, process), FleetReader(health, clock)
-        yield Services(settings, clock, pool, tokens, limits, commits, upload, budget, process, readiness, fleet)
+        pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
+        upload = make_upload_route(settings, pool, tokens, limits, commits, budget, pace, clock, tally)
+        readiness = Readiness(health, commits, budget, tally, process)
+        fleet = FleetReader(health, clock)
+        yield Services(settings, clock, pool, tokens, limits, commits, upload, budget, pace, process, readiness, fleet)
 
 
 def overlap_of(settings: Settings) -> timedelta:
@@ -157,10 +162,12 @@ async def connect_writer(dsn: str) -> asyncpg.Connection:
 
 def make_upload_route(
     settings: Settings,
+    pool: asyncpg.Pool,
     tokens: Tokens,
     limits: CallLimits,
     commits: GroupCommit,
     budget: BodyBudget,
+    pace: PaceRule,
     clock: Clock,
     tally: Tally,
 ) -> UploadRoute:
@@ -170,6 +177,10 @@ def make_upload_route(
         agent = tokens.verify_agent(token)
         return Sender(agent.agent_id, agent.token_hash)
 
+    async def is_still_good(sender: Sender) -> None:
+        await check_agent(pool, AgentToken(sender.agent_id, sender.token_hash), clock())
+
     return UploadRoute(
-        verify, limits, commits, budget, settings.max_samples_per_upload, settings.retry_after_seconds, clock, tally
-    )
+        verify, is_still_good, limits, commits, budget, pace, settings.max_samples_per_upload,
+        settings.retry_after_seconds, clock, tally,
+    )  # fmt: skip

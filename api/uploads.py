@@ -6,16 +6,19 @@ Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
 
-from api.bodies import BodyBudget, BodyReader
+from api.bodies import BodyReader
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
+from api.server.body_budget import BodyBudget, Holder, Room, charge_slow_body
+from api.server.body_pace import PacedReceive, PaceRule
 from core.clock import Clock, utc_now
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from ingest.counters import Tally
@@ -52,16 +55,23 @@ class UploadRoute:
     def __init__(
         self,
         verify: Callable[[str], Sender],
+        is_still_good: Callable[[Sender], Awaitable[None]],
         limits: CallLimits,
         commits: GroupCommit,
         budget: BodyBudget,
+        pace: PaceRule,
         max_samples: int,
         retry_after_seconds: int,
         clock: Clock = utc_now,
         tally: Tally | None = None,
     ) -> None:
-        """`verify` turns a bearer token into its Sender or raises an RtsError."""
+        """`verify` turns a bearer token into its Sender or raises an RtsError.
+
+        `is_still_good` asks the database about a sender whose body does not come at once; raises RevokedTokenError.
+        """
         self._verify = verify
+        self._is_still_good = is_still_good
+        self._pace = pace
         self._limits = limits
         self._commits = commits
         self._budget = budget
@@ -90,11 +100,11 @@ class UploadRoute:
         """Read, decode and commit one upload; raises RtsError for what the agent must be told."""
         headers = dict(scope["headers"])
         sender = self._verify(bearer_token(headers.get(b"authorization", b"")))
+        self._limits.take_agent(sender.agent_id)
         if str(sender.agent_id) != agent_id.lower():
             raise WrongAgentError
-        self._limits.take_agent(sender.agent_id)
         received_at = self._clock()
-        with BodyReader(receive, headers.get(b"content-encoding", b"").lower(), self._budget) as reader:
+        with self._reader(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
             body = await reader.read()
             make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
             upload = await make(sender, body, received_at)
@@ -107,6 +117,15 @@ class UploadRoute:
             decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts, decoded.notes,
             decoded.notes_left_out,
         )  # fmt: skip
+
+    def _reader(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:
+        agent_id = sender.agent_id
+        room = self._budget.room_for(Holder("agent", agent_id, self._limits.business_of(agent_id)))
+        paced = PacedReceive(receive, self._pace, partial(self._check_slow_body, sender, room))
+        return BodyReader(paced, encoding, self._budget.one, room)
+
+    async def _check_slow_body(self, sender: Sender, room: Room) -> None:
+        await charge_slow_body(room, partial(self._is_still_good, sender))
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:

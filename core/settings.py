@@ -42,6 +42,14 @@ class Settings(BaseSettings):
     max_samples_per_upload: int = Field(default=20_000, gt=0, description="samples in one upload")
     max_buffered_samples: int = Field(default=100_000, gt=0, description="samples waiting for COMMIT, per process")
     max_decoding_bytes: int = Field(default=256 * MIB, gt=0, description="all request bodies in memory at once")
+    body_seconds: float = Field(default=60, gt=0, description="how long one request body may take to arrive")
+    body_pause_seconds: float = Field(default=5, gt=0, description="longest pause between two parts of a body")
+    body_bytes_per_second: int = Field(
+        default=1024, ge=1, description="slowest body, counted from the longest pause on"
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, description="how long a connection may take to send the head of a request"
+    )
     retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of a 503, up to twice as long")
 
     agent_calls_per_minute: int = Field(default=120, ge=1, description="calls of one agent, per process")

@@ -31,3 +31,10 @@ class ClientGoneError(RtsError):
 
     code: ClassVar[str] = "client_gone"
     status: ClassVar[int] = 400
+
+
+class BodyTooSlowError(RtsError):
+    """The body did not arrive in time: send the same again."""
+
+    code: ClassVar[str] = "body_too_slow"
+    status: ClassVar[int] = 408

@@ -8,8 +8,7 @@ fifth of a server's time, and the client wakes twice. Here what is written withi
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+UNREAD_SECONDS = 20.0  # for what is left to write when a connection is closed; a client may never read it
 MOST_HELD = 65_536  # bytes; joining more would cost more than it saves
 
 
@@ -40,18 +39,12 @@ class CorkedTransport:
             self._transport.write(data)
 
     def close(self) -> None:
-        """Close once all is written."""
+        """Close once all is written, or when the client has not read it for a while."""
         self.flush()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(UNREAD_SECONDS, self._transport.abort)
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the transport's own."""
         return getattr(self._transport, name)
-
-
-class CorkedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on such a transport; a WebSocket that it becomes keeps the transport."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
-        super().connection_made(CorkedTransport(transport, asyncio.get_running_loop()))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import time
 import asyncpg
 
 from api.errors import NotReadyError, Reason
+from api.server.body_budget import BodyBudget
 from db.migrations.run import head, known
 from db.pools import AWAY
 from db.sql import load_beside
@@ -29,6 +30,7 @@ FAILED_SECONDS = 10.0  # after a failed flush; then an upload may try again
 
 DRAINING = Reason("draining", "This process is about to end.")
 FULL = Reason("buffer_full", "Samples arrive faster than the database takes them.")
+BODIES = Reason("bodies_full", "The request bodies under way fill the memory that they may take.")
 STUCK = Reason("writer_stuck", f"A flush has taken over {STUCK_SECONDS:.0f} seconds.")
 FAILED = Reason("writer_failed", "The last flush has failed.")
 AWAY_NOW = Reason("database_unavailable", "The database doesn't answer.")
@@ -39,9 +41,11 @@ OTHER_SCHEMA = Reason("schema_not_migrated", "The schema isn't the one of this v
 class Readiness:
     """Judges this process."""
 
-    def __init__(self, pool: asyncpg.Pool, commits: GroupCommit, tally: Tally, process: ThisProcess) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, commits: GroupCommit, budget: BodyBudget, tally: Tally, process: ThisProcess
+    ) -> None:
         """`pool`: of connections that no request of the API borrows."""
-        self._pool, self._commits, self._tally, self._process = pool, commits, tally, process
+        self._pool, self._commits, self._budget, self._tally, self._process = pool, commits, budget, tally, process
         self._older = known() - {head()}
         self.database = Kept(KEEP_SECONDS, self._ask)
 
@@ -57,6 +61,7 @@ class Readiness:
         facts = {
             DRAINING: self._process.draining,
             FULL: self._commits.buffered >= FULL_SHARE * self._commits.max_samples,
+            BODIES: self._budget.is_spent,
             STUCK: since is not None and now - since > STUCK_SECONDS,
             FAILED: self._tally.failed_at > 0 and now - self._tally.failed_at < FAILED_SECONDS,
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from api.server.corked import CorkedProtocol
+from api.server.bounded import BoundedProtocol
 
 ANSWER = b'{"received":5,"accepted":5,"duplicates":0,"rejected":[],"alerts_triggered":[]}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())]
@@ -27,5 +27,5 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 if __name__ == "__main__":
     uvicorn.run(
         "loadtest.bench.http_baseline:application", host="127.0.0.1", port=int(sys.argv[1]), workers=int(sys.argv[2]),
-        loop="uvloop", http=CorkedProtocol, access_log=False, server_header=False, log_level="warning", lifespan="off",
+        loop="uvloop", http=BoundedProtocol, access_log=False, server_header=False, log_level="warning", lifespan="off",
     )  # fmt: skip

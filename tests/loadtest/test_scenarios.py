@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.bodies import BodyBudget, BodyReader
+from api.bodies import BodyReader
+from api.server.body_budget import BodyBudget, Holder
 from core.errors import RtsError
 from ingest.decode import decode_upload
 from loadtest.fleet.clocks import DEVICES, SAMPLES, pack_by_clock
@@ -43,7 +44,8 @@ async def unpack(parcel: Parcel) -> bytes:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": parcel.body}
 
-    with BodyReader(receive, parcel.encoding.encode(), BodyBudget(20 * MIB, 256 * MIB)) as reader:
+    room = BodyBudget(20 * MIB, 256 * MIB).room_for(Holder("agent", "one"))
+    with BodyReader(receive, parcel.encoding.encode(), 20 * MIB, room) as reader:
         return await reader.read()
 
 

@@ -1,0 +1,120 @@
+"""One memory budget for the bodies of all requests, with a share for each sender, so that none can take it all.
+
+An agent has a share of its own, and the agents of one business have one together; agents whose business the database
+has not confirmed in this process (a revoked token, perhaps) count as one business. A request without a token is held
+by its address, and all of these together have a small share.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from db.pools import AWAY
+from ingest.errors import IngestBusyError
+
+log = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+OF_ONE_ADDRESS = 4 * MIB  # bytes that requests without a token hold for each address
+SLOW_BODY = 64 * 1024  # bytes that a body which does not come at once is charged: its connection holds as much
+ASKING_SECONDS = 2.0
+SPENT = 0.9  # share of the budget from which this process is not ready for more
+
+Kind = Literal["agent", "person", "address"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who sends a body: an agent, a person or an address, and the business it belongs to where that is known."""
+
+    kind: Kind
+    key: Hashable
+    business_id: UUID | None = None
+
+
+class BodyBudget:
+    """Bounds one body (after decompression) and all bodies in memory together, in bytes."""
+
+    def __init__(self, one: int, together: int) -> None:
+        self.one = one
+        self.together = together
+        self.in_memory = 0
+        self._held: dict[Hashable, int] = {}
+        self._of_sender = max(one + SLOW_BODY, together // 8)
+        self._of_group = {
+            "agent": max(one + SLOW_BODY, together // 2), "person": max(one + SLOW_BODY, together // 2),
+            "address": together // 8,
+        }  # fmt: skip
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a large body would be refused now."""
+        return self.in_memory >= SPENT * self.together
+
+    def room_for(self, holder: Holder) -> "Room":
+        """Return what counts the bytes of one body; close it, so that its bytes are given back."""
+        own = OF_ONE_ADDRESS if holder.kind == "address" else self._of_sender
+        group = "address" if holder.kind == "address" else ("business", holder.business_id)
+        return Room(self, ((holder.key, own), (group, self._of_group[holder.kind])))
+
+    def take(self, shares: tuple[tuple[Hashable, int], ...], size: int) -> None:
+        """Count `size` more bytes; raises IngestBusyError when the budget or a share does not have them."""
+        held = self._held
+        if self.in_memory + size > self.together:
+            raise IngestBusyError
+        for key, most in shares:
+            if held.get(key, 0) + size > most:
+                raise IngestBusyError("This sender has too many request bodies under way: send them one by one.")
+        self.in_memory += size
+        for key, _ in shares:
+            held[key] = held.get(key, 0) + size
+
+    def give_back(self, shares: tuple[tuple[Hashable, int], ...], size: int) -> None:
+        """Say that `size` bytes are no longer held."""
+        self.in_memory -= size
+        for key, _ in shares:
+            left = self._held.get(key, 0) - size
+            if left > 0:
+                self._held[key] = left
+            else:
+                self._held.pop(key, None)
+
+
+class Room:
+    """The bytes that one body holds."""
+
+    __slots__ = ("_budget", "_shares", "_taken")
+
+    def __init__(self, budget: BodyBudget, shares: tuple[tuple[Hashable, int], ...]) -> None:
+        self._budget = budget
+        self._shares = shares
+        self._taken = 0
+
+    def take(self, size: int) -> None:
+        """Hold `size` more bytes; raises IngestBusyError."""
+        self._budget.take(self._shares, size)
+        self._taken += size
+
+    def close(self) -> None:
+        """Give everything back; calling it again changes nothing."""
+        taken, self._taken = self._taken, 0
+        if taken:
+            self._budget.give_back(self._shares, taken)
+
+
+async def charge_slow_body(room: Room, is_still_good: Callable[[], Awaitable[None]]) -> None:
+    """Charge a body that does not come at once for its connection, and ask whether its sender still may send.
+
+    Raises IngestBusyError, or what `is_still_good` raises. While the database is away the bounds alone hold.
+    """
+    room.take(SLOW_BODY)
+    try:
+        async with asyncio.timeout(ASKING_SECONDS):
+            await is_still_good()
+    except (*AWAY, asyncpg.PostgresError) as error:
+        log.warning("the sender of a slow body could not be checked: %r", error)

@@ -1,0 +1,80 @@
+"""Bodies of all requests but uploads: who sends one is asked by the header first, then it is gathered within bounds."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from api.bodies import BodyReader
+from api.server.asgi import Message, Receive, Scope
+from api.server.body_budget import Holder, charge_slow_body
+from api.server.body_errors import BodyTooLargeError
+from api.server.body_pace import PacedReceive, SlowBody
+from api.services import Services
+from api.uploads import bearer_token
+from auth.errors import InvalidTokenError
+from devices.devices import check_agent
+
+MAX_BYTES = 256 * 1024
+# What agents send may be larger: a path, and the most bytes there.
+LARGER = (
+    (re.compile(r"/api/agents/[^/]+/inventory/software"), 4 * 1024 * 1024),  # 10,000 entries, about 200 bytes each
+    (re.compile(r"/api/agents/[^/]+/commands/[^/]+/result"), 4 * 1024 * 1024),  # outputs, which are cut when stored
+)
+# Calls whose body is, or holds, what shows who calls; everything else is refused before its body is read.
+WITHOUT_TOKEN = re.compile(r"/api/agents/register|/api/session(/.*)?")
+
+
+def most_bytes(path: str) -> int:
+    """Return how many bytes a body may have on this path."""
+    return next((most for pattern, most in LARGER if pattern.fullmatch(path)), MAX_BYTES)
+
+
+@asynccontextmanager
+async def whole_body(services: Services, scope: Scope, receive: Receive) -> AsyncIterator[Receive]:
+    """Yield a `receive` that has the whole body at once; its bytes are held until the request is answered.
+
+    Raises UnauthorizedError or InvalidTokenError before anything is read, BodyTooLargeError, BodyTooSlowError,
+    IngestBusyError, ClientGoneError or RevokedTokenError.
+    """
+    headers = dict(scope["headers"])
+    if b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0":
+        yield receive
+        return
+    most = most_bytes(scope["path"])
+    announced = headers.get(b"content-length", b"0")
+    if not announced.isdigit() or int(announced) > most:
+        raise BodyTooLargeError(f"The body is over {most} bytes.")
+    holder, is_still_good = sender_of(services, scope, headers.get(b"authorization", b""))
+    room = services.budget.room_for(holder)
+    paced = PacedReceive(receive, services.pace, partial(charge_slow_body, room, is_still_good))
+    with BodyReader(paced, b"", most, room) as reader:
+        body = await reader.read()
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return messages.pop() if messages else await receive()
+
+        yield replay
+
+
+def sender_of(services: Services, scope: Scope, authorization: bytes) -> tuple[Holder, SlowBody]:
+    """Return who sends a request by its header alone, and the question whether they still may."""
+    address = (scope.get("client") or ("",))[0]
+    if WITHOUT_TOKEN.fullmatch(scope["path"]):
+        return Holder("address", address), nobody
+    token = bearer_token(authorization)
+    try:
+        agent = services.tokens.verify_agent(token)
+    except InvalidTokenError:
+        person = services.tokens.verify_person(token)
+        return Holder("person", person.subject, person.tenant), nobody
+
+    async def agent_is_good() -> None:
+        await check_agent(services.pool, agent, services.clock())
+
+    return Holder("agent", agent.agent_id, services.limits.business_of(agent.agent_id)), agent_is_good
+
+
+async def nobody() -> None:
+    """Ask nothing."""
