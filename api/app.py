@@ -33,9 +33,9 @@ from api.routes import (
     registration,
 )
 from api.server.asgi import Receive, Scope, Send
-from api.server.web_bodies import whole_body
 from api.services import Services, open_services
 from api.uploads import refuse
+from api.web_bodies import whole_body
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings

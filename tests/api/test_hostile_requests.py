@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.server.web_bodies import MAX_BYTES
+from api.web_bodies import MAX_BYTES
 from tests.devices import Device
 from tests.people import Employee
 
