@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from agent.client import RefusedError
-from cli import agent, alerts, database, demo, keys, openapi, serve, token, worker
+from cli import agent, alerts, database, demo, keys, openapi, serve, token, webhook_secret, worker
 from core.errors import RtsError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (demo, serve, worker, agent, token, openapi):
+for module in (demo, serve, worker, agent, token, webhook_secret, openapi):
     module.register(app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")

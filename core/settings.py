@@ -1,6 +1,7 @@
 """Settings: read once from the environment (and `.env`), each with its unit and default.
 
-`DATABASE_URL` keeps its usual name; every other variable begins with `RTS_`.
+`DATABASE_URL` keeps its usual name; every other variable begins with `RTS_`. Secrets may come from files: a variable
+with `_FILE` at the end of its name holds the path.
 """
 
 from functools import cache
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.secret_files import SecretFiles
 
 MIB = 1024 * 1024
 
@@ -87,6 +90,16 @@ class Settings(BaseSettings):
     enrol_within_seconds: int = Field(
         default=3600, ge=60, description="a device never heard this long after /register is removed"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        """Take secrets from files too (`RTS_SMTP_URL_FILE`); a value in the code of a caller comes first."""
+        del file_secret_settings
+        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
 
     @model_validator(mode="after")
     def a_warning_comes_first(self) -> Self:

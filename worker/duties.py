@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.notify.channels import Mail, Sender, Webhook
-from alerts.notify.queue import QuietHours, send_due
+from alerts.notify.channels import Sender
+from alerts.notify.mail import Mail
+from alerts.notify.queue import QuietHours
+from alerts.notify.sending import send_due
+from alerts.notify.webhook import Webhook
 from alerts.query.baselines import update_baselines
 from alerts.query.forecasts import update_forecasts
 from alerts.replay.late_data import find_late

@@ -30,8 +30,10 @@ LIMIT $7
 -- show_alerts --
 -- Alerts as people read them, in the order of their ids. $1 alerts, $2 tenant.
 SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,
-       h.alert_message, h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at,
-       h.snoozed_until, h.acknowledged_by, h.acknowledged_by_name, h.resolved_by, h.resolved_by_name, h.resolution_notes, h.ticket_note, d.id AS agent_id,
+       h.resolved_value, CASE WHEN h.status IN ('active', 'acknowledged') THEN s.state END AS state, h.alert_message,
+       h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at, h.snoozed_until,
+       h.acknowledged_by, h.acknowledged_by_name, h.resolved_by, h.resolved_by_name, h.resolution_notes,
+       h.ticket_note, d.id AS agent_id,
        d.device_name, d.business_id, b.business_name,
        array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank
 FROM unnest($1::uuid[]) WITH ORDINALITY AS f (id, number)
@@ -39,6 +41,7 @@ JOIN agent_alert_history h ON h.id = f.id
 JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN businesses b ON b.id = d.business_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
+LEFT JOIN agent_alert_states s ON s.agent_alert_id = h.agent_alert_id AND s.agent_device_id = h.agent_device_id
 WHERE ($2::uuid IS NULL OR d.business_id = $2)
 ORDER BY f.number
 

@@ -10,7 +10,8 @@ FROM (SELECT alert_id, 'firing', channel, recipient
 ON CONFLICT DO NOTHING
 
 -- want_resolved --
--- Whoever was told that an alert fires is told that it has ended; whoever wasn't yet is told neither. $1 alerts, $2 now.
+-- Those who were told that an alert fires are told that it has ended. What was never tried is dropped. What is being
+-- tried again stays due: when it is taken, note_sent wants the end too. What was given up has no end. $1 alerts, $2 now.
 WITH untold AS (
     UPDATE agent_alert_notifications
     SET due_at = NULL, last_error = 'It was over before it was sent.'
@@ -20,19 +21,26 @@ WITH untold AS (
 INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
 SELECT agent_alert_history_id, 'resolved', channel, recipient, $2::timestamptz, $2
 FROM agent_alert_notifications
-WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND (sent_at IS NOT NULL OR attempts > 0)
+WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND sent_at IS NOT NULL
 ON CONFLICT DO NOTHING
 
 -- claim_notifications --
--- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Snoozed alerts wait; alerts
--- that aren't critical wait while it is quiet. $1 now, $2 held until, $3 most, $4 whether it is quiet.
-WITH due AS (
-    SELECT n.id
+-- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Businesses take turns, so that
+-- many messages of one don't hold up another's. Snoozed alerts wait, their end doesn't; alerts that aren't critical wait
+-- while it is quiet. `owner_id` is the business of the rule; `reason` says why an alert ended by itself, never what people
+-- note. $1 now, $2 held until, $3 most, $4 whether it is quiet.
+WITH waiting AS MATERIALIZED (
+    SELECT n.id, row_number() OVER (PARTITION BY d.business_id ORDER BY n.due_at, n.id) AS turn
     FROM agent_alert_notifications n
     JOIN agent_alert_history h ON h.id = n.agent_alert_history_id
-    WHERE n.due_at <= $1::timestamptz AND COALESCE(h.snoozed_until <= $1, true)
+    JOIN agent_devices d ON d.id = h.agent_device_id
+    WHERE n.due_at <= $1::timestamptz AND (n.kind = 'resolved' OR COALESCE(h.snoozed_until <= $1, true))
       AND (NOT $4::boolean OR h.severity = 'critical')
-    ORDER BY n.due_at
+), due AS (
+    SELECT n.id
+    FROM agent_alert_notifications n JOIN waiting w ON w.id = n.id
+    WHERE n.due_at <= $1
+    ORDER BY w.turn, n.due_at
     LIMIT $3
     FOR UPDATE OF n SKIP LOCKED
 ), claimed AS (
@@ -43,8 +51,9 @@ WITH due AS (
     RETURNING n.id, n.kind, n.channel, n.recipient, n.attempts, n.agent_alert_history_id
 )
 SELECT c.id, c.kind, c.channel, c.recipient, c.attempts, h.id AS alert_id, h.severity, h.alert_message, h.triggered_at,
-       h.resolved_at, h.metric_value, h.threshold_value, a.alert_name, a.alert_type, d.id AS agent_id, d.device_name,
-       b.id AS business_id, b.business_name
+       h.resolved_at, h.resolved_value, h.metric_value, h.threshold_value, a.alert_name, a.alert_type,
+       CASE WHEN h.status = 'auto_resolved' THEN h.resolution_notes END AS reason, a.business_id AS owner_id,
+       d.id AS agent_id, d.device_name, b.id AS business_id, b.business_name
 FROM claimed c
 JOIN agent_alert_history h ON h.id = c.agent_alert_history_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
@@ -53,17 +62,26 @@ JOIN businesses b ON b.id = d.business_id
 ORDER BY h.triggered_at, c.id
 
 -- note_sent --
--- $1 notifications, $2 now.
+-- Taken; an alert that ended while its beginning was on the way is ended for this recipient too. $1 notifications, $2 now.
 WITH sent AS (
     UPDATE agent_alert_notifications
     SET sent_at = $2::timestamptz, due_at = NULL, last_error = NULL
     WHERE id = ANY ($1::bigint[])
-    RETURNING agent_alert_history_id
+    RETURNING agent_alert_history_id, kind, channel, recipient
+), over AS (
+    INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
+    SELECT s.agent_alert_history_id, 'resolved', s.channel, s.recipient, $2, $2
+    FROM sent s JOIN agent_alert_history h ON h.id = s.agent_alert_history_id
+    WHERE s.kind = 'firing' AND h.status NOT IN ('active', 'acknowledged')
+    ON CONFLICT DO NOTHING
 )
 UPDATE agent_alert_history
 SET notification_sent = true, notification_sent_at = $2
 WHERE id IN (SELECT agent_alert_history_id FROM sent)
 
 -- note_failed --
--- Again later, or never. $1 notifications, $2 when (null: given up), $3 why.
-UPDATE agent_alert_notifications SET due_at = $2, last_error = left($3, 1000) WHERE id = ANY ($1::bigint[])
+-- Each again at its own time, or never. In parallel $1 notifications and $2 when (null: given up); $3 why.
+UPDATE agent_alert_notifications n
+SET due_at = f.again, last_error = left($3, 1000)
+FROM unnest($1::bigint[], $2::timestamptz[]) AS f (id, again)
+WHERE n.id = f.id

@@ -16,8 +16,13 @@ Network = IPv4Network | IPv6Network
 LookUp = Callable[[str, int], Awaitable[list[Address]]]
 
 NAT64 = IPv6Network("64:ff9b::/96")
-# Public by its number, but of the cloud that the server runs in: Azure's metadata.
-ALSO_INTERNAL = (ip_network("168.63.129.16/32"),)
+# Of the cloud or network that the server runs in, whatever a version of Python says of them: metadata of Azure, Oracle
+# (in 192.0.0.0/24), Alibaba (in 100.64.0.0/10); relays; addresses that no host of the internet has.
+ALSO_INTERNAL = tuple(map(ip_network, (
+    "168.63.129.16/32", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
+    "203.0.113.0/24", "100.64.0.0/10", "0.0.0.0/8", "240.0.0.0/4",
+    "fd00:ec2::/32", "64:ff9b:1::/48", "2001:db8::/32", "3fff::/20", "5f00::/16", "100::/64",
+)))  # fmt: skip
 
 
 class InternalAddressError(Exception):

@@ -55,11 +55,15 @@ def compared(pairs: Any, known: Any) -> Select[Any]:
         return func.alert_beyond(value, of.is_up, of.is_strict, limit, type_=Boolean)
 
     over = beyond(of.value, of.threshold)
+    holding = case((of.by_value, over), else_=beyond(of.last, of.recovery))
+    # What is shown: the newest sample of what is well again, else what was compared.
+    shown = case((and_(of.by_value.is_(False), holding.is_(False)), func.coalesce(of.last, of.value)),
+                 else_=func.coalesce(of.value, of.last))  # fmt: skip
     judged = select(
-        of.rule_id, of.leaf, of.device_id, of.at, func.coalesce(of.value, of.last).label("value"), of.threshold,
+        of.rule_id, of.leaf, of.device_id, of.at, shown.label("value"), of.threshold,
         case((over.is_(False), false()), (of.count * of.every >= ENOUGH * of.span, over)).label("breached"),
         case((of.by_value, over), else_=beyond(of.last, of.last_threshold)).label("begun"),
-        case((of.by_value, over), else_=beyond(of.last, of.recovery)).label("holding"),
+        holding.label("holding"),
         literal_column("NULL::text", Text).label("note"),
     ).subquery("judged")  # fmt: skip
     # Most rows of a backtest say that nothing has begun and nothing holds.

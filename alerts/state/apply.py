@@ -101,7 +101,8 @@ async def resolve_alerts(connection: Connection, well: Sequence[Change], now: da
     """Close the alerts of rules on devices that are well again."""
     if well:
         reasons = [change.step.why for change in well]
-        rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons)
+        values = [change.fact.value for change in well]
+        rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons, values)
         await want_resolved(connection, [row["id"] for row in rows], now)
 
 

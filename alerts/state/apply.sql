@@ -56,12 +56,13 @@ SELECT id, agent_alert_id, agent_device_id, (SELECT count(pg_notify('rts_live', 
 FROM opened
 
 -- resolve_alerts --
--- Close the open alerts of rules on devices that are well again. $1 rules, $2 devices, $3 now, $4 reasons.
+-- Close the open alerts of rules on devices that are well again. $1 rules, $2 devices, $3 now, $4 reasons, $5 values then.
 WITH well AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $4::text[]) AS t (rule_id, device_id, reason)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $4::text[], $5::float8[]) AS t (rule_id, device_id, reason, value)
 ), resolved AS (
     UPDATE agent_alert_history h
-    SET status = 'auto_resolved', resolved_at = $3::timestamptz, resolution_notes = COALESCE(h.resolution_notes, w.reason)
+    SET status = 'auto_resolved', resolved_at = $3::timestamptz, resolved_value = w.value,
+        resolution_notes = COALESCE(h.resolution_notes, w.reason)
     FROM well w
     WHERE h.agent_alert_id = w.rule_id AND h.agent_device_id = w.device_id AND h.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_alert_id, h.agent_device_id, h.severity, h.alert_message

@@ -2,12 +2,14 @@
 
 from alerts.query.facts import Fact
 from alerts.rules.loader import RuleRow
+from core.text import clean_name
 
 LONGEST = 1000
 
 
 def message_of(row: RuleRow, fact: Fact, device_name: str) -> str:
-    """Return what an alert says: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
+    """Return what an alert says, in one line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
     shown = "" if fact.value is None else f" {fact.value:.4g}"
     note = f"; {fact.note}" if fact.note else ""
-    return f"{row.alert_name} on {device_name}:{shown} ({row.rule.condition.in_words()}{note})"[:LONGEST]
+    text = f"{row.alert_name} on {device_name}:{shown} ({row.rule.condition.in_words()}{note})"
+    return clean_name(text)[:LONGEST]

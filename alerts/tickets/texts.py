@@ -6,6 +6,7 @@ from datetime import datetime
 import asyncpg
 
 from alerts.rules.loader import RuleRow
+from core.text import clean_name
 
 LONGEST_TITLE = 255
 ENDING = (
@@ -24,7 +25,7 @@ class Text:
 
 def single_text(row: RuleRow, device_name: str, message: str, now: datetime) -> Text:
     """Return the text of one device's ticket."""
-    facts = f"{message}\n\nDevice: {device_name}\nSeverity: {row.severity}\nSince: {in_words(now)}"
+    facts = f"{message}\n\nDevice: {clean_name(device_name)}\nSeverity: {row.severity}\nSince: {in_words(now)}"
     return Text(shortened(f"{row.alert_name} on {device_name}"), f"{facts}\n\n{ENDING}")
 
 
@@ -34,16 +35,17 @@ def group_text(row: asyncpg.Record, now: datetime) -> Text:
     title = f"{row['alert_name']} on {devices}"
     if row["location_name"]:
         title = f"{row['location_name']}: {devices} fell silent together"
-    lines = [f"- {message}" for message in row["messages"] or ()]
+    lines = [f"- {clean_name(message)}" for message in row["messages"] or ()]
     more = row["alerts"] - len(lines)
     if more > 0:
         lines.append(f"- and {more} more")
     listed = "\n".join(lines)
-    return Text(shortened(title), f"{title}. As of {in_words(now)}:\n\n{listed}\n\n{ENDING}")
+    return Text(shortened(title), f"{clean_name(title)}. As of {in_words(now)}:\n\n{listed}\n\n{ENDING}")
 
 
 def shortened(title: str) -> str:
-    """Return a title that fits, with an ellipsis where it was longer."""
+    """Return a title in one line that fits, with an ellipsis where it was longer."""
+    title = clean_name(title) or "Alert"
     return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from alerts.notify.addresses import is_mail_address
 from alerts.notify.ssrf import Network, literal_of, may_be_reached
 from api.errors import InvalidRequestError
 from api.fields.text import storable
@@ -14,9 +15,6 @@ from api.fields.text import storable
 Channel = Literal["webhook", "email"]
 MOST_RECIPIENTS = 20
 
-EMAIL = re.compile(
-    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
-)
 URL = re.compile(r"https?://[!-~]+")  # printable ASCII: other characters are written as %C3%A4
 
 
@@ -27,7 +25,7 @@ def channel_of(recipient: str) -> Channel:
 
 def reachable(recipient: str) -> str:
     """Return an address; raises ValueError for what is neither a web address nor an e-mail address."""
-    if len(recipient) <= 254 and EMAIL.fullmatch(recipient):
+    if is_mail_address(recipient):
         return recipient
     if not URL.fullmatch(recipient) or not has_host(recipient):
         raise ValueError("must be an e-mail address or a web address (http or https)")

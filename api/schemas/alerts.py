@@ -11,6 +11,7 @@ from api.schemas.agents import Business
 from api.schemas.alert_rules import Severity
 
 AlertStatus = Literal["active", "acknowledged", "resolved", "auto_resolved"]
+AlertState = Literal["pending", "firing", "recovering", "no_data", "error"]
 
 
 class Alert(BaseModel):
@@ -25,8 +26,12 @@ class Alert(BaseModel):
     alert_type: str
     severity: Severity
     status: AlertStatus = Field(description="active and acknowledged are open; auto_resolved: the device recovered")
+    state: AlertState | None = Field(
+        description="where the rule stands; no_data: what it measures hasn't come lately. Null when it ended"
+    )
     triggered_at: datetime
     resolved_at: datetime | None
+    resolved_value: float | None = Field(description="the value when the alert ended by itself")
     alert_message: str | None
     metric_value: float | None
     threshold_value: float | None

@@ -26,6 +26,7 @@ FILES = (
     "schema/device_updates.sql", "schema/vacuum_settings.sql", "hypertables/counter_increase_by_point.sql",
     "hypertables/agent_metrics_by_time.sql", "schema/people.sql",
     "schema/references.sql", "schema/references_checked.sql",
+    "schema/alert_isolation.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.

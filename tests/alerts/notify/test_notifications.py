@@ -15,8 +15,11 @@ import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 
-from alerts.notify.channels import Mail, Sender, Webhook
-from alerts.notify.queue import GATHER, QuietHours, send_due
+from alerts.notify.channels import Sender
+from alerts.notify.mail import Mail
+from alerts.notify.queue import GATHER, QuietHours
+from alerts.notify.sending import send_due
+from alerts.notify.webhook import Webhook
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
 from core.settings import networks_of

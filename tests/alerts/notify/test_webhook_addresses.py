@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from alerts.notify.channels import SendError, Webhook
-from alerts.notify.queue import send_due
+from alerts.notify.channels import SendError
+from alerts.notify.messages import Message
+from alerts.notify.sending import send_due
 from alerts.notify.ssrf import Address, is_internal, literal_of, may_be_reached
+from alerts.notify.webhook import Webhook
 from core.clock import utc_now
 from core.settings import Settings, networks_of
 from tests.alerts.notify.test_notifications import Hook, alerted, device, hook
@@ -76,7 +78,7 @@ class Names:
 
 
 async def send(webhook: Webhook, url: str) -> None:
-    await webhook.send(url, "", {"alerts": []}, "")
+    await webhook.send(url, Message("msg_1", None, "", "", {"alerts": []}))
 
 
 async def test_a_name_is_looked_up_once_and_who_was_checked_is_reached(hook: Hook) -> None:

@@ -1,0 +1,101 @@
+"""One message to one recipient: its alerts as a subject, as lines of text and as the content of a webhook."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core.text import clean_name
+
+NAMES = (
+    "kind", "alert_id", "alert_name", "alert_type", "severity", "alert_message", "triggered_at", "resolved_at",
+    "metric_value", "threshold_value", "resolved_value", "reason", "agent_id", "device_name", "business_id",
+    "business_name",
+)  # fmt: skip
+
+Row = Mapping[str, Any] | asyncpg.Record  # a notification that was claimed: a row of `claim_notifications`
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent. `owner` is the business whose rule it is, None for rules of all businesses.
+
+    `id` is the same whenever the same notifications are sent, so that a receiver can drop what it got twice.
+    """
+
+    id: str
+    owner: UUID | None
+    subject: str
+    text: str
+    content: dict[str, Any]
+
+
+def message_of(rows: Sequence[Row]) -> Message:
+    """Return the message that tells one recipient of these notifications, which share an owner."""
+    joined = ",".join(str(number) for number in sorted(row["id"] for row in rows))
+    return Message(
+        "msg_" + hashlib.sha256(joined.encode()).hexdigest()[:32], rows[0]["owner_id"], subject_of(rows),
+        "\n".join(map(line_of, rows)), {"alerts": [content_of(row) for row in rows]},
+    )  # fmt: skip
+
+
+def subject_of(rows: Sequence[Row]) -> str:
+    """Return the subject: the one alert, or how many."""
+    if len(rows) == 1:
+        row = rows[0]
+        what = "OK" if row["kind"] == "resolved" else row["severity"]
+        return f"[{what}] {sentence_of(row)}"
+    firing = sum(row["kind"] == "firing" for row in rows)
+    return f"{firing} alerts firing, {len(rows) - firing} resolved"
+
+
+def line_of(row: Row) -> str:
+    """Return one alert as a line."""
+    ended = row["kind"] == "resolved"
+    at = row["resolved_at"] if ended else row["triggered_at"]
+    what = "RESOLVED" if ended else row["severity"].upper()
+    return f"{what}  {in_words(at)}  {clean_name(row['business_name'])}: {sentence_of(row)}"
+
+
+def sentence_of(row: Row) -> str:
+    """Return what an alert says; of its end the value now, when it ended and how long it lasted."""
+    if row["kind"] != "resolved":
+        return clean_name(row["alert_message"] or row["alert_name"])
+    began, ended = row["triggered_at"], row["resolved_at"]
+    now, was = number(row["resolved_value"]), number(row["metric_value"])
+    values = (f"{now} now" if now else "over") + (f", was {was}" if was else "")
+    lasted = f" after {span_in_words(ended - began)}" if ended else ""
+    note = f"; {row['reason']}" if row["reason"] not in (None, "recovered") else ""
+    return clean_name(f"{row['alert_name']} on {row['device_name']}: {values}; ended {in_words(ended)}{lasted}{note}")
+
+
+def content_of(row: Row) -> dict[str, Any]:
+    """Return one alert as webhooks carry it; `duration_seconds` is null while it fires."""
+    ended, began = row["resolved_at"], row["triggered_at"]
+    lasted = (ended - began).total_seconds() if row["kind"] == "resolved" and ended else None
+    return {name: row[name] for name in NAMES} | {"message": sentence_of(row), "duration_seconds": lasted}
+
+
+def number(value: float | None) -> str:
+    """Return a value as people read it, "" for none."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def in_words(at: datetime | None) -> str:
+    """Return a time as people read it: `2026-05-03 12:00 UTC`."""
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def span_in_words(span: timedelta) -> str:
+    """Return how long something lasted: `2 d 3 h`, `1 h 6 min`, `40 s`."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if count]
+    return " ".join(parts[:2])

@@ -1,0 +1,97 @@
+"""Sends the notifications that are due: one message to each recipient, again and again until it is taken or given up.
+
+Each message is apart from the others: it has its own time limit, its outcome is written down when it is known, and a
+failure of any kind is its own. Nothing is sent while a transaction is open.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from alerts.notify.channels import SEND_SECONDS, Sender, SendError
+from alerts.notify.messages import message_of
+from alerts.notify.queue import QuietHours
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "queue.sql")
+log = logging.getLogger(__name__)
+
+HELD = timedelta(minutes=5)  # by a worker that is sending
+FIRST_RETRY, LAST_RETRY, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(hours=1), 20
+CLAIMED_AT_ONCE = 500
+AT_ONCE, AT_ONCE_OF_ONE = 60, 6  # messages on the way: of all, and of one business
+# A message that hasn't begun by then is left to the pass after HELD, so that no two workers send it.
+BEGIN_WITHIN_SECONDS = HELD.total_seconds() - 6 * SEND_SECONDS
+
+
+class Turns:
+    """How many messages are on the way at once, so that one business's slow recipients don't hold up another's."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(AT_ONCE)
+        self._of: dict[Any, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE_OF_ONE))
+        self._until = asyncio.get_running_loop().time() + BEGIN_WITHIN_SECONDS
+
+    async def take(self, senders: Mapping[str, Sender], rows: Sequence[asyncpg.Record]) -> SendError | None:
+        """Send one message when it is its turn; return why it failed, None when it was taken."""
+        async with self._of[rows[0]["business_id"]], self._all:
+            if asyncio.get_running_loop().time() > self._until:
+                return SendError("there was too much to send; it is tried again")
+            return await attempt(senders, rows)
+
+
+async def send_due(
+    connection: Connection, senders: Mapping[str, Sender], now: datetime, quiet: QuietHours | None = None
+) -> int:
+    """Send what is due, one message for each recipient and owner; return how many messages were taken."""
+    is_quiet = quiet is not None and quiet.holds(now)
+    rows = await connection.fetch(QUERIES["claim_notifications"], now, now + HELD, CLAIMED_AT_ONCE, is_quiet)
+    groups: dict[tuple[Any, ...], list[asyncpg.Record]] = defaultdict(list)
+    for row in rows:
+        groups[row["channel"], row["recipient"], row["owner_id"]].append(row)
+    turns, writing = Turns(), asyncio.Lock()
+
+    async def deliver(group: Sequence[asyncpg.Record]) -> bool:
+        fault = await turns.take(senders, group)
+        async with writing:  # one connection for all
+            await note(connection, group, fault, now)
+        return fault is None
+
+    return sum(await asyncio.gather(*map(deliver, groups.values())))
+
+
+async def attempt(senders: Mapping[str, Sender], rows: Sequence[asyncpg.Record]) -> SendError | None:
+    """Send one message and return why it failed, None when it didn't; whatever fails is this message's own."""
+    try:
+        async with asyncio.timeout(2 * SEND_SECONDS):  # a sender has its own limit, which says more
+            await senders[rows[0]["channel"]].send(rows[0]["recipient"], message_of(rows))
+    except SendError as error:
+        return error
+    except TimeoutError:
+        return SendError("it took too long")
+    except Exception as error:
+        log.exception("a notification can't be sent")
+        return SendError(f"can't be sent: {error!r}"[:1000])
+    return None
+
+
+async def note(connection: Connection, rows: Sequence[asyncpg.Record], fault: SendError | None, now: datetime) -> None:
+    """Write down what became of one message; each alert in it has its own number of attempts and its own next time."""
+    if fault is None:
+        await connection.execute(QUERIES["note_sent"], [row["id"] for row in rows], now)
+        return
+    again = [None if fault.permanent else next_time(row["attempts"], now) for row in rows]
+    given_up = sum(at is None for at in again)
+    log.warning("%d notifications failed, %d of them given up: %s", len(rows), given_up, fault)
+    await connection.execute(QUERIES["note_failed"], [row["id"] for row in rows], again, str(fault))
+
+
+def next_time(attempts: int, now: datetime) -> datetime | None:
+    """Return when a notification is tried again after so many attempts; None: never."""
+    return None if attempts >= GIVE_UP_AFTER else now + min(LAST_RETRY, FIRST_RETRY * 2 ** (attempts - 1))

@@ -1,0 +1,56 @@
+"""Secrets by file: `RTS_SMTP_URL_FILE=/run/secrets/smtp` sets what `RTS_SMTP_URL` would, and no environment shows it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+SUFFIX = "_FILE"
+ALSO = frozenset({"database_url"})  # a plain string that holds a password
+MOST_BYTES = 65_536
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads each secret setting from the file that its variable with `_FILE` at the end names.
+
+    A setting given both ways is refused, as is a file that can't be read: neither may pass unseen.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the content of a setting's file without its last line break; None where there is no such variable."""
+        name = str(field.validation_alias or f"{self.config.get('env_prefix', '')}{field_name}".upper())
+        path = os.environ.get(name + SUFFIX)
+        if not path or not is_secret(field, field_name):
+            return None, name, False
+        if os.environ.get(name):
+            raise ValueError(f"{name} and {name}{SUFFIX} are both set: give one of them")
+        return read_secret(Path(path), name + SUFFIX), name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the settings that files hold, by the names that Settings takes."""
+        found: dict[str, Any] = {}
+        for field_name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, field_name)
+            if value is not None:
+                found[str(field.validation_alias or field_name)] = value
+        return found
+
+
+def is_secret(field: FieldInfo, field_name: str) -> bool:
+    """Tell whether a setting may be given by file."""
+    return field.annotation is SecretStr or field_name in ALSO
+
+
+def read_secret(path: Path, variable: str) -> str:
+    """Return the text of a file; raises ValueError that names the variable, never the content."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"{variable}: the file has more than {MOST_BYTES} bytes")
+        return content.decode().strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{variable}: the file can't be read ({type(error).__name__})") from error
