@@ -1,4 +1,4 @@
-"""Secrets by file: `RTS_SMTP_URL_FILE=/run/secrets/smtp` sets what `RTS_SMTP_URL` would, and no environment shows it."""
+"""Secrets from files: `RTS_SMTP_URL_FILE=/run/secrets/smtp` sets what `RTS_SMTP_URL` would."""
 
 import os
 from pathlib import Path
