@@ -15,6 +15,7 @@ from fastapi import Request
 from api.rate_limits import CallLimits
 from api.server.body_budget import BodyBudget
 from api.server.body_pace import PaceRule
+from api.server.chart_reader import ChartReader
 from api.server.connections import HEALTH, check_connections
 from api.server.readiness import Readiness
 from api.uploads import Sender, UploadRoute
@@ -52,6 +53,7 @@ class Services:
     settings: Settings
     clock: Clock
     pool: asyncpg.Pool
+    charts: ChartReader
     tokens: Tokens
     limits: CallLimits
     commits: GroupCommit
@@ -85,6 +87,10 @@ async def open_services(
     async with AsyncExitStack() as stack:
         pool = await wait_for_pool(settings, patient=process.has_siblings)
         stack.push_async_callback(pool.close)
+        charts = ChartReader(
+            pool, settings.read_database_url, settings.pool_size, settings.query_timeout_seconds
+        )  # fmt: skip
+        stack.push_async_callback(charts.close)
         health = await open_pool(settings.database_url, size=HEALTH, name="health", timeout=READ_SECONDS)
         stack.push_async_callback(health.close)
         writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally)
@@ -97,7 +103,9 @@ async def open_services(
         upload = make_upload_route(settings, pool, tokens, limits, commits, budget, pace, clock, tally)
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
-        yield Services(settings, clock, pool, tokens, limits, commits, upload, budget, pace, process, readiness, fleet)
+        yield Services(
+            settings, clock, pool, charts, tokens, limits, commits, upload, budget, pace, process, readiness, fleet
+        )  # fmt: skip
 
 
 def overlap_of(settings: Settings) -> timedelta:

@@ -14,6 +14,7 @@ from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS, check_levels
 from db.migrations import run as migrations
+from db.migrations.run import WAIT_SECONDS
 from db.pools import database_errors
 from db.schema_check import check_schema
 from db.server_check import Server, check_server, describe_server
@@ -26,14 +27,19 @@ app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one
 
 
 @app.command()
-def upgrade(revision: Annotated[str, typer.Argument(help="revision to reach")] = "head") -> None:
+def upgrade(
+    revision: Annotated[str, typer.Argument(help="revision to reach")] = "head",
+    wait: Annotated[float, typer.Option(help="longest wait for locks that others hold, in seconds")] = WAIT_SECONDS,
+) -> None:
     """Bring the schema up to date; the platform's own tables are not touched.
+
+    It asks for each lock for less than a second and tries again, so that nobody else waits longer for it.
 
     Example: DATABASE_URL=postgresql://… rts-agents db upgrade
     """
     url = settings_with_database().database_url
     asyncio.run(connect_and_check(url))
-    migrations.upgrade(url, revision)
+    migrations.upgrade(url, revision, wait=wait, say=say)
     typer.echo(f"The schema is at {migrations.head() if revision == 'head' else revision}.")
 
 
@@ -48,8 +54,13 @@ def downgrade(
     """
     if not yes:
         typer.confirm("This drops tables of rts-agents with all their data. Go on?", abort=True)
-    migrations.downgrade(settings_with_database().database_url, revision)
+    migrations.downgrade(settings_with_database().database_url, revision, say=say)
     typer.echo(f"The schema is at {revision}.")
+
+
+def say(text: str) -> None:
+    """Show what an upgrade waits for."""
+    typer.echo(text, err=True)
 
 
 @app.command()

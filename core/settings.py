@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.secret_files import SecretFiles
 
+from core.database_urls import with_schema
+
 MIB = 1024 * 1024
 
 
@@ -23,6 +25,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore")
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL", description="postgresql://…")
+    read_database_url: str = Field(
+        default="", description="a standby for charts; empty, or while it is away: DATABASE_URL"
+    )
+    database_schema: str = Field(
+        default="", pattern=r"^([a-z_][a-z0-9_]{0,62})?$", validation_alias="RTS_SCHEMA",
+        description="schema for our tables, where public has agent_* tables already; empty: public",
+    )  # fmt: skip
     keys_file: Path = Field(default=Path(".rts/keys.json"), description="signing keys; made with mode 600")
     public_url: str = Field(default="http://127.0.0.1:3002", description="address agents use, no slash at the end")
 
@@ -100,6 +109,13 @@ class Settings(BaseSettings):
         """Take secrets from files too (`RTS_SMTP_URL_FILE`); a value in the code of a caller comes first."""
         del file_secret_settings
         return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
+
+    @model_validator(mode="after")
+    def a_schema_is_in_the_path(self) -> Self:
+        """Let every session that uses the URLs find our tables first."""
+        self.database_url = with_schema(self.database_url, self.database_schema)
+        self.read_database_url = with_schema(self.read_database_url, self.database_schema)
+        return self
 
     @model_validator(mode="after")
     def a_warning_comes_first(self) -> Self:

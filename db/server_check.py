@@ -10,7 +10,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "server_check.sql")
 
-MINIMUM_POSTGRES = 17
+MINIMUM_POSTGRES = 16
 MINIMUM_TIMESCALEDB = (2, 28)
 # The embedded build is TimescaleDB 2.23.0-dev; what the product needs is tested on it.
 MINIMUM_EMBEDDED = (2, 23)
@@ -33,11 +33,21 @@ class Server:
     available: str | None  # version that CREATE EXTENSION would install, or None
     license: str | None  # 'timescale' for the Community edition
     scheduler: bool  # TimescaleDB runs its policies by itself
+    standby: bool  # a replica, which takes no writes
 
     @property
     def embedded(self) -> bool:
         """True for the WebAssembly build in `embedded/`."""
         return "emcc" in self.version_text
+
+
+def check_writable(server: Server) -> None:
+    """Raise UnsuitableServerError for a standby: charts may read it, nothing else runs on it."""
+    if server.standby:
+        raise UnsuitableServerError(
+            "This server is a read-only standby: uploads, the worker and upgrades need the primary in DATABASE_URL. "
+            "Name the standby in RTS_READ_DATABASE_URL: charts read it."
+        )
 
 
 async def describe_server(connection: Connection) -> Server:
@@ -57,13 +67,13 @@ def check_server(server: Server) -> None:
 def find_fault(server: Server) -> str | None:
     """Return what is wrong with `server` and what to do about it, or None."""
     if server.postgres < MINIMUM_POSTGRES * 10_000:
-        return f"PostgreSQL 17 or 18 is needed, this is {server.postgres // 10_000}: move to a newer server."
+        return f"PostgreSQL 16, 17 or 18 is needed, this is {server.postgres // 10_000}: move to a newer server."
     if server.timescaledb is None:
         return _missing_extension(server)
     if server.license != "timescale":
         return (
             "This TimescaleDB is the Apache-only build, without columnstore and without policies: "
-            "install the Community edition (package timescaledb-2-postgresql-17, not the -oss one; image "
+            "install the Community edition (package timescaledb-2-postgresql-NN, not the -oss one; image "
             "timescale/timescaledb, not the -oss tag), and set timescaledb.license = 'timescale'."
         )
     minimum = MINIMUM_EMBEDDED if server.embedded else MINIMUM_TIMESCALEDB

@@ -9,4 +9,5 @@ SELECT version() AS version_text,
        current_setting('timescaledb.license', true) AS license,
        EXISTS (SELECT FROM pg_stat_activity
                WHERE datname = current_database()
-                 AND backend_type LIKE 'TimescaleDB Background Worker%Scheduler%') AS scheduler
+                 AND backend_type LIKE 'TimescaleDB Background Worker%Scheduler%') AS scheduler,
+       pg_is_in_recovery() AS standby

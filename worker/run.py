@@ -15,7 +15,7 @@ from core.errors import RtsError
 from core.settings import Settings
 from db.pools import AWAY, SERVER_SETTINGS, Connection
 from db.schema_check import check_schema
-from db.server_check import check_server, describe_server
+from db.server_check import check_server, check_writable, describe_server
 from worker.duties import Duty, make_duties
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ async def one_pass(dsn: str, worker: "Worker", now: datetime) -> None:
     try:
         server = await describe_server(connection)
         check_server(server)
+        check_writable(server)
         await check_schema(connection)
         await worker.do_due(connection, now, scheduler=server.scheduler)
     finally:

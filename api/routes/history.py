@@ -16,7 +16,7 @@ from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, parse_interval
-from rollups.history import Asked, History, find_metrics, read_history
+from rollups.history import Asked, History, find_metrics
 from rollups.points import Points
 
 router = APIRouter(prefix="/api/agents", tags=["history"])
@@ -115,7 +115,7 @@ async def metrics_history(
     asked = Asked(
         agent_id, since, until, metrics_of(metric), parse_interval(interval), max_points, tuple(wanted)
     )  # fmt: skip
-    history = await read_history(services.pool, person.tenant, asked, now)
+    history = await services.charts.read(person.tenant, asked, now)
     form = columns if format == "columns" else rows
     body = head(asked, history) | form(history, asked.metrics, wanted)
     return Response(msgspec.json.encode(body), media_type="application/json")

@@ -1,27 +1,39 @@
-"""How Alembic runs here: one transaction, short lock waits, one migrator at a time, a version table of our own."""
+"""How Alembic runs here: one transaction a revision, short waits for locks, one migrator at a time."""
 
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
-from db.migrations.run import VERSION_TABLE, sqlalchemy_url
+from core.database_urls import with_setting
+from db.migrations.urls import VERSION_TABLE, sqlalchemy_url
+from db.sql import load_beside
 
-# A migration that can't get its lock gives up instead of queueing all traffic behind it.
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
-ONE_MIGRATOR = "SELECT pg_advisory_xact_lock(hashtext('rts-agents migrations'))"
+QUERIES = load_beside(__file__, "env.sql")
+# A revision that waits for a lock holds up everybody who comes after it: so it gives up sooner than a person notices,
+# and run.py tries again.
+LOCK_TIMEOUT = "800ms"
 
 
 def run_migrations() -> None:
     """Run the wanted revisions on the database whose URL is in the config."""
-    engine = create_engine(sqlalchemy_url(context.config.get_main_option("sqlalchemy.url") or ""))
+    url = with_setting(context.config.get_main_option("sqlalchemy.url") or "", "lock_timeout", LOCK_TIMEOUT)
+    engine = create_engine(sqlalchemy_url(url))
     try:
         with engine.connect() as connection:
-            context.configure(connection=connection, version_table=VERSION_TABLE)
+            be_the_only_migrator(connection)
+            context.configure(connection=connection, version_table=VERSION_TABLE, transaction_per_migration=True)
             with context.begin_transaction():
-                connection.execute(text(LOCK_TIMEOUT))
-                connection.execute(text(ONE_MIGRATOR))
                 context.run_migrations()
     finally:
         engine.dispose()
+
+
+def be_the_only_migrator(connection: Connection) -> None:
+    """Hold the migrators' lock until the connection ends, and make the schema of RTS_SCHEMA where it is missing."""
+    connection.execute(text(QUERIES["one_migrator"]))
+    missing = connection.scalar(text(QUERIES["missing_schema"]))
+    if missing:
+        connection.execute(text(missing))
+    connection.commit()
 
 
 run_migrations()

@@ -12,9 +12,9 @@ ALTER TABLE agent_software_eol ADD COLUMN created_by_name text, ADD COLUMN updat
     ALTER COLUMN created_by DROP NOT NULL, ALTER COLUMN updated_by DROP NOT NULL;
 
 -- agent_keep_names --
--- Copies the name of each employee that a row begins to refer to into `<column>_name`; its arguments are the columns. It
--- looks nobody up when a reference becomes null: so the deletion of an employee leaves the name, and a session of the
--- platform, which may have another search path, runs no query of ours.
+-- Copies the name of each employee that a row refers to into `<column>_name`; its arguments are the columns. The deletion
+-- of an employee makes the reference null and leaves the name. It runs in sessions of the platform too, with their search
+-- path: so it names no table of ours.
 CREATE FUNCTION agent_keep_names() RETURNS trigger LANGUAGE plpgsql AS $body$
 DECLARE
     person_column text;
@@ -30,7 +30,7 @@ BEGIN
                 FROM (SELECT to_jsonb(e) AS found FROM employees e WHERE e.id = person) p));
         END IF;
     END LOOP;
-    NEW := jsonb_populate_record(NEW, names);
+    NEW := jsonb_populate_record(NEW, jsonb_strip_nulls(names)); -- who is gone by now keeps the name that is there
     RETURN NEW;
 END $body$;
 

@@ -8,7 +8,7 @@ import pytest
 from db.schema_check import SchemaNotMigratedError, check_schema
 from db.server_check import Server, UnsuitableServerError, check_server, describe_server, find_fault, parse_version
 
-GOOD = Server("PostgreSQL 18.4 on x86_64", 180004, "2.29.2", "2.29.2", "timescale", scheduler=True)
+GOOD = Server("PostgreSQL 18.4 on x86_64", 180004, "2.29.2", "2.29.2", "timescale", scheduler=True, standby=False)
 EMBEDDED = replace(
     GOOD, version_text="PostgreSQL 17.5 on x86_64, compiled by emcc", postgres=170005, timescaledb="2.23.0-dev",
     scheduler=False,
@@ -18,7 +18,7 @@ EMBEDDED = replace(
 @pytest.mark.parametrize(
     "server",
     [
-        GOOD, replace(GOOD, postgres=170000), replace(GOOD, timescaledb="2.28.0"), replace(GOOD, timescaledb="3.0.0"),
+        GOOD, replace(GOOD, postgres=160000), replace(GOOD, timescaledb="2.28.0"), replace(GOOD, timescaledb="3.0.0"),
         replace(GOOD, scheduler=False), EMBEDDED,
     ],
 )  # fmt: skip
@@ -29,11 +29,11 @@ def test_a_server_that_will_do(server: Server) -> None:
 @pytest.mark.parametrize(
     ("server", "advice"),
     [
-        (replace(GOOD, postgres=160009), "PostgreSQL 17 or 18 is needed, this is 16"),
+        (replace(GOOD, postgres=150009), "PostgreSQL 16, 17 or 18 is needed, this is 15"),
         (replace(GOOD, timescaledb=None, available=None), "install the Community edition"),
         (replace(GOOD, timescaledb=None, available=None), "docker-compose.timescale.yml"),
         (replace(GOOD, timescaledb=None), "run CREATE EXTENSION timescaledb"),
-        (replace(GOOD, license="apache"), "install the Community edition (package timescaledb-2-postgresql-17"),
+        (replace(GOOD, license="apache"), "install the Community edition (package timescaledb-2-postgresql-NN"),
         (replace(GOOD, license=None), "install the Community edition"),
         (replace(GOOD, timescaledb="2.27.9"), "TimescaleDB 2.28 or newer is needed, 2.27.9 is installed"),
         (replace(GOOD, timescaledb="2.9.0"), "ALTER EXTENSION timescaledb UPDATE"),

@@ -1,5 +1,8 @@
 """The platform's tables where absent, the seven tables, the hypertable, three rollup levels, all policies.
 
+The foreign keys lock the platform's tables against writes until the commit: so the hypertables, which take longest,
+come first.
+
 A SQL file that a released revision has run is never changed: a later change is a new file and a new revision.
 """
 
@@ -35,14 +38,16 @@ MADE_HERE = "made by rts-agents: the platform had no such table"
 
 def upgrade() -> None:
     """Create what is absent of the platform's tables, then ours, then the storage policies."""
-    run("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    run("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
     for table, statement in load_queries(PLATFORM).items():
         if not exists(table):
             run(statement)
             run(f"COMMENT ON TABLE {table} IS '{MADE_HERE}'")
-    for file in OWN + HYPERTABLES:
+    for file in HYPERTABLES:
         run_file(file)
     apply_policies(op.get_bind(), LEVELS)
+    for file in OWN:
+        run_file(file)
 
 
 def downgrade() -> None:

@@ -19,7 +19,7 @@ FILES = tuple(SCHEMA / f"{name}.sql" for name in ("lifecycle", "commands", "inve
 
 def upgrade() -> None:
     """Run the three files in order."""
-    run("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    run("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
     for file in FILES:
         run_file(file)
 
