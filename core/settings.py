@@ -12,9 +12,8 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from core.secret_files import SecretFiles
-
 from core.database_urls import with_schema
+from core.secret_files import SecretFiles
 
 MIB = 1024 * 1024
 
