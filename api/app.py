@@ -31,6 +31,7 @@ from api.routes import (
     metrics,
     monitored_services,
     registration,
+    series,
 )
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services, open_services
@@ -131,7 +132,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # Charts first, which dashboards ask for most: a router costs each request of those after it. One with fixed paths
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        history, commands, command_delivery, registration, eol, inventory, monitored_services, backtest, alerts,
+        history, series, commands, command_delivery, registration, eol, inventory, monitored_services, backtest, alerts,
         alert_rules, maintenance, agents, heartbeat, lifecycle, events,
     )  # fmt: skip
     for module in modules:

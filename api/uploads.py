@@ -114,8 +114,8 @@ class UploadRoute:
         decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
         upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
         return Receipt(
-            decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts, decoded.notes,
-            decoded.notes_left_out,
+            decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts,
+            decoded.notes + upload.notes, decoded.notes_left_out,
         )  # fmt: skip
 
     def _reader(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:

@@ -14,6 +14,7 @@ from ingest.faults import FaultError, Notes, shown
 from ingest.listed_services import read_services
 from ingest.numbers import read_number
 from ingest.samples import Sample
+from ingest.series_read import read_series_parts
 from ingest.unknown_fields import encode_unknown
 
 METRICS = {name: metric for name, metric in BY_NAME.items() if not name.startswith("load_average")}
@@ -34,6 +35,7 @@ def read_sample(item: Any, notes: Notes) -> tuple[Sample, bytes | None]:
         setattr(sample, name, read_metric(metric, item.get(name), notes))
     sample.load_average = part("load_average", lambda: read_load(item.get("load_average"), notes), notes)
     sample.services = part("services", lambda: read_services(item.get("services"), notes), notes)
+    read_series_parts(sample, item, notes)
     unknown = {name: value for name, value in item.items() if name not in KNOWN}
     return sample, encode_unknown(unknown, notes) if unknown else None
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ingest.copy_rows import encode_rows
-from ingest.samples import Decoded, Sample, has_values
+from ingest.samples import Decoded, Note, Sample, has_values
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +21,8 @@ class Upload:
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
+    brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
+    notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them
 
     def brings_data(self) -> bool:
         """Return whether something was measured: not so when all samples were refused, or all their values."""
@@ -32,8 +34,10 @@ class Upload:
         samples, unknown = self.decoded.samples[start:stop], self.decoded.unknown[start:stop]
         encoded = encode_rows(self.agent_id, self.received_at, samples, unknown)
         self.rows += [
-            Row(self, sample, sample.collected_at, each) for sample, each in zip(samples, encoded, strict=True)
+            Row(self, sample, sample.collected_at, each, rest)
+            for sample, each, rest in zip(samples, encoded, unknown, strict=True)
         ]
+        self.brings_series = self.brings_series or any(map(has_series, samples))
 
 
 @dataclass(slots=True, eq=False)
@@ -44,3 +48,9 @@ class Row:
     sample: Sample
     collected_at: datetime
     encoded: bytes
+    unknown: bytes | None = None  # JSON of the sample's unknown fields
+
+
+def has_series(sample: Sample) -> bool:
+    """Tell whether a sample has a part that becomes series."""
+    return bool(sample.disks or sample.interfaces or sample.sensors or sample.series)

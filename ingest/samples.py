@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from core.metrics import EXACT
+from ingest.series_types import Disks, Interfaces, Sensors, Values
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Load = Annotated[float, Meta(ge=0, le=1e6)]
@@ -41,6 +42,10 @@ class Sample(Struct, forbid_unknown_fields=True):
     network_rx_bytes: Bytes | None = None
     network_tx_bytes: Bytes | None = None
     services: Annotated[list[Service], Meta(max_length=500)] | None = None
+    disks: Disks | None = None
+    interfaces: Interfaces | None = None
+    sensors: Sensors | None = None
+    series: Values | None = None
 
 
 VALUES = tuple(name for name in Sample.__struct_fields__ if name != "collected_at")

@@ -26,6 +26,8 @@ from ingest.counters import Tally
 from ingest.device_updates import service_arguments, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Row, Upload
+from ingest.series_values import Flattened
+from ingest.series_writer import SeriesWriter
 from ingest.transaction_groups import split_lanes
 
 QUERIES = load_beside(__file__)
@@ -50,10 +52,12 @@ class Writer:
         clock: Clock = utc_now,
         token_overlap: timedelta = timedelta(hours=1),
         tally: Tally | None = None,
+        series: SeriesWriter | None = None,
     ) -> None:
         """`token_overlap`: how long a token that was replaced stays good after the new one's first use."""
         self._connect = connect
         self._tally = tally or Tally()
+        self._series = series or SeriesWriter()
         self._token_overlap = token_overlap
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
@@ -105,19 +109,26 @@ class Writer:
         """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                known, new = await self._transaction(uploads, rows, store)
+                known, new, flattened = await self._transaction(uploads, rows, store)
             except TRY_AGAIN:
+                self._series.forget(uploads)
                 if attempt == ATTEMPTS:
                     raise
                 self._tally.again += 1
+            except Exception:
+                self._series.forget(uploads)
+                raise
             else:
                 record(uploads, rows, known, new)
+                if flattened:
+                    flattened.write_notes()
                 return
 
     async def _transaction(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
-    ) -> tuple[Known, set[Key] | None]:
+    ) -> tuple[Known, set[Key] | None, Flattened | None]:
         connection = await self._open()
+        await self._series.prepare(connection, rows)
         heard = who_was_heard(uploads, rows)
         async with connection.transaction():
             found = await connection.fetch(
@@ -125,11 +136,13 @@ class Writer:
             )
             known = {(row["id"], row["token_hash"]): (row["business_id"], types_of(row["alerts"])) for row in found}
             good = {upload for upload in uploads if token_of(upload) in known}
-            new = await store(connection, [row for row in rows if row.upload in good])
+            stored = [row for row in rows if row.upload in good]
+            new = await store(connection, stored)
+            flattened = await self._series.store(connection, stored, new, self._clock())
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
             if services[0]:
                 await connection.execute(QUERIES["upsert_services"], *services)
-        return known, new
+        return known, new, flattened
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

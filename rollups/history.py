@@ -12,7 +12,7 @@ import asyncpg
 
 from core.errors import AgentNotFoundError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
-from db.hypertables.policies import LEVELS, refresh_lag
+from db.hypertables.policies import LEVELS, Level, refresh_lag
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query
@@ -134,12 +134,18 @@ def lead_of(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta
     return math.ceil(silence / choice.width) * choice.width if choice.width else silence
 
 
-def complete_until(choice: Choice, watermarks: dict[str, datetime], device: asyncpg.Record, now: datetime) -> datetime:
+def complete_until(
+    choice: Choice,
+    watermarks: dict[str, datetime],
+    device: asyncpg.Record,
+    now: datetime,
+    levels: tuple[Level, ...] = LEVELS,
+) -> datetime:
     """Return until when a level has all of a device's samples: its watermark, or its last late samples if earlier."""
     watermark = watermarks.get(choice.level.relation, NEVER)  # raw has none: all of it is read as samples
     if choice.level.bucket is None:
         return watermark
-    lag = refresh_lag(choice.level)
+    lag = refresh_lag(choice.level, levels)
     late = [device[since] for since, at in LATE_PERIODS if device[since] and now - device[at] < lag]
     # What is older than the first refresh looks back has been rolled up long ago, and may no longer be there raw.
     rolled_up = [max(since, now - OLDEST_LATE) for since in late]

@@ -13,13 +13,13 @@ from typing import ClassVar
 import asyncpg
 
 from core.errors import RtsError
-from db.hypertables.policies import DAY, LEVELS, SLACK, Level
+from db.hypertables.policies import DAY, LEVELS, SERIES_LEVELS, SLACK, Level
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import bucket_start
 
 QUERIES = load_beside(__file__)
-RELATIONS = [level.relation for level in LEVELS]
+RELATIONS = [level.relation for level in (*LEVELS, *SERIES_LEVELS)]
 # Refresh first, then columnstore, then retention: nothing is dropped or converted before it is rolled up.
 ORDER = ("policy_refresh_continuous_aggregate", "policy_compression", "policy_retention")
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ async def refresh_range(connection: Connection, start: datetime, end: datetime, 
     What is younger than a level's refresh_to is left alone, as its policy does: those buckets are still filling.
     """
     first, last = bucket_start(start, DAY), bucket_start(end, DAY) + DAY
-    for below, level in pairwise(LEVELS):
+    for below, level in (*pairwise(LEVELS), *pairwise(SERIES_LEVELS)):
         assert level.bucket
         assert level.refresh_to
         guard(level, below, first, now)

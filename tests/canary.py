@@ -112,7 +112,10 @@ async def do_things(device: Device, employee: Employee, second: Employee, marker
     """Do all that a device and its employees can, with the marker wherever there is text."""
     await told(device, agent_version=marker)
     service = {"name": marker, "status": "running", "pid": 1}
-    await device.accepted(sample(MINUTE, cpu_percent=1, note=marker), sample(services=[service], note=marker))
+    disk = {"name": marker, "percent": 50}
+    own = {"metric": "custom.canary", "instance": marker, "value": 1, "unit": "birds"}
+    parts: dict[str, Any] = {"disks": [disk], "series": [own]}
+    await device.accepted(sample(MINUTE, cpu_percent=1, note=marker), sample(services=[service], note=marker, **parts))
     at = utc_now() - timedelta(hours=2)
     for turn in range(3):
         facts = {"vendor": marker, "latest_available_version": marker}

@@ -4,20 +4,24 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.auth import CurrentPerson
+from api.routes.series import series_body
 from api.schemas.agents import AgentId
 from api.services import services_of
 from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from rollups.chart_sql import AGGREGATES
-from rollups.choose import MAX_POINTS, parse_interval
+from rollups.choose import MAX_POINTS, Choice, parse_interval
 from rollups.history import Asked, History, find_metrics
-from rollups.points import Points
+from rollups.history import Segment as ReadSegment
+from rollups.points import Grid, Points
+from rollups.series_history import AskedSeries, SeriesHistory, read_series_history
 
 router = APIRouter(prefix="/api/agents", tags=["history"])
 
@@ -71,6 +75,27 @@ class HistoryRows(HistoryHead):
     )
 
 
+class SeriesLine(BaseModel):
+    """One instance of a metric: `points` in rows, arrays in columns."""
+
+    metric: str
+    instance: str
+    unit: str = Field(description="of a counter per second")
+    points: list[dict[str, Any]] | None = Field(None, description="timestamp, avg, min, max, samples, coverage")
+    timestamps: list[float] | None = Field(None, description="start of each bucket that holds samples, Unix seconds")
+    avg: list[float | None] | None = None
+    min: list[float | None] | None = None
+    max: list[float | None] | None = None
+    samples: list[int] | None = None
+    coverage: list[float] | None = None
+
+
+class HistoryInstances(HistoryHead):
+    """A line for each instance, when metrics with instances are asked for."""
+
+    instances: list[SeriesLine]
+
+
 class HistoryColumns(HistoryHead):
     """One array per series, all of the length of `timestamps`; null where nothing was measured."""
 
@@ -82,7 +107,7 @@ class HistoryColumns(HistoryHead):
 
 @router.get(
     "/{agent_id}/metrics/history",
-    response_model=HistoryRows | HistoryColumns,
+    response_model=HistoryRows | HistoryColumns | HistoryInstances,
 )
 async def metrics_history(
     request: Request,
@@ -92,8 +117,15 @@ async def metrics_history(
     end: Annotated[AwareDatetime | None, Query(description="default: now")] = None,
     metric: Annotated[
         str,
-        Query(description="comma-separated; default: all", examples=["cpu_percent,memory_percent"], max_length=1000),
+        Query(
+            description="comma-separated; default: all columns; disk.percent and others with a dot have instances",
+            examples=["cpu_percent,memory_percent"],
+            max_length=1000,
+        ),
     ] = "",
+    instance: Annotated[
+        list[str] | None, Query(description="of metrics with instances; may be repeated; default: all", max_length=50)
+    ] = None,
     interval: Annotated[
         str | None, Query(description="bucket; default: to fit max_points", examples=["5m", "1h", "raw"], max_length=20)
     ] = None,
@@ -112,12 +144,21 @@ async def metrics_history(
     until = end or now
     wanted = aggregates_of(aggregates)
     since = start or max(until, EARLIEST) - DEFAULT_RANGE
+    width = parse_interval(interval)
+    if "." in metric:
+        names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
+        chosen = tuple(instance) if instance else None
+        series = AskedSeries(agent_id, since, until, names, chosen, width, max_points)
+        lines = await read_series_history(services.pool, person.tenant, series, now)
+        return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")
     asked = Asked(
-        agent_id, since, until, metrics_of(metric), parse_interval(interval), max_points, tuple(wanted)
+        agent_id, since, until, metrics_of(metric), width, max_points, tuple(wanted)
     )  # fmt: skip
     history = await services.charts.read(person.tenant, asked, now)
     form = columns if format == "columns" else rows
-    body = head(asked, history) | form(history, asked.metrics, wanted)
+    units = {each.name: each.shown_unit for each in asked.metrics}
+    body = head(agent_id, history.choice, history.grid, history.segments, units)
+    body |= form(history, asked.metrics, wanted)
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
@@ -134,20 +175,29 @@ def aggregates_of(text: str) -> list[str]:
     return names
 
 
-def head(asked: Asked, history: History) -> dict[str, Any]:
-    """Return what both forms say first."""
-    choice = history.choice
+def head(
+    agent_id: UUID, choice: Choice, grid: Grid, segments: Iterable[ReadSegment], units: dict[str, str]
+) -> dict[str, Any]:
+    """Return what all forms say first."""
     return {
-        "agent_id": asked.device_id,
+        "agent_id": agent_id,
         "start": choice.start.astimezone(UTC),
         "end": choice.end.astimezone(UTC),
         "level": choice.level.name,
         "bucket_seconds": choice.width.total_seconds(),
-        "expected_interval_seconds": history.grid.sample_every.total_seconds(),
-        "segments": [{"level": part.level, "start": part.start, "end": part.end} for part in history.segments],
-        "units": {metric.name: metric.shown_unit for metric in asked.metrics},
+        "expected_interval_seconds": grid.sample_every.total_seconds(),
+        "segments": [{"level": part.level, "start": part.start, "end": part.end} for part in segments],
+        "units": units,
         "warnings": [{"code": choice.warning[0], "message": choice.warning[1]}] if choice.warning else [],
     }
+
+
+def lines_body(agent_id: UUID, history: SeriesHistory, aggregates: list[str], form: str) -> dict[str, Any]:
+    """Return the answer for metrics with instances."""
+    units = {line.metric: line.unit for line in history.lines}
+    return head(agent_id, history.choice, history.grid, history.segments, units) | series_body(
+        history, aggregates, form
+    )
 
 
 def rows(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Level:
     @property
     def name(self) -> str:
         """`raw`, `5m`, `1h` or `1d`, as the API says it."""
-        return self.relation.removeprefix("agent_metrics").lstrip("_") or "raw"
+        return self.relation.rpartition("_")[2] if self.bucket else "raw"
 
 
 RAW = Level("agent_metrics", chunk=DAY, columnstore_after=2 * DAY, keep=30 * DAY)
@@ -78,6 +78,13 @@ LEVELS = (
     ),
 )  # fmt: skip
 
+
+# Series (metrics with instances) have the same levels, by the same values.
+SERIES_NAMES = ("agent_series_samples", "agent_series_5m", "agent_series_1h", "agent_series_1d")
+SERIES_RAW, *_ = SERIES_LEVELS = tuple(
+    replace(level, relation=name, source=source)
+    for level, name, source in zip(LEVELS, SERIES_NAMES, (None, *SERIES_NAMES), strict=False)
+)
 
 # Older rows may lie behind what the first rollup has materialised: they are late.
 LATE_AFTER = LEVELS[1].refresh_to or timedelta(0)

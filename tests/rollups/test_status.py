@@ -46,7 +46,7 @@ async def test_the_policies_roll_up_what_was_uploaded(device: Device, database: 
     connection = await asyncpg.connect(database)
     ran = await PolicyRunner().run_due(connection, utc_now())
     assert [job.relation for job in ran[:3]] == ["agent_metrics_5m", "agent_metrics_1h", "agent_metrics_1d"]
-    assert len(ran) == len(await list_jobs(connection)) == 11
+    assert len(ran) == len(await list_jobs(connection)) == 22
     row = await connection.fetchrow(
         "SELECT sample_count, cpu_percent_max FROM agent_metrics_1h WHERE agent_device_id = $1", device.agent_id
     )

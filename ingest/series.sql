@@ -1,0 +1,121 @@
+-- Series in the writer. Arrays run in parallel.
+
+-- read_series --
+-- The series of devices that this process doesn't have in memory. $1 devices.
+SELECT agent_device_id, metric, instance, id, unit, is_counter
+FROM agent_series
+WHERE agent_device_id = ANY ($1::uuid[]) AND gone_at IS NULL
+
+-- lock_counts --
+-- Before series are added: one transaction at a time for each business, in one order. $1 devices.
+WITH business AS (
+    SELECT DISTINCT business_id FROM agent_devices WHERE id = ANY ($1::uuid[])
+), made AS (
+    INSERT INTO agent_series_counts (business_id, live)
+    SELECT business_id, 0 FROM business ORDER BY business_id
+    ON CONFLICT (business_id) DO UPDATE SET live = agent_series_counts.live
+    RETURNING business_id
+)
+SELECT count(*) FROM made
+
+-- define_custom --
+-- Unit and kind of metrics that a business sends for the first time. $1 devices, $2 metrics, $3 units, $4 kinds, $5 now.
+INSERT INTO agent_custom_metrics (business_id, name, unit, is_counter, created_at)
+SELECT DISTINCT ON (d.business_id, o.metric) d.business_id, o.metric, o.unit, o.is_counter, $5::timestamptz
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY AS o (device, metric, unit, is_counter, place)
+JOIN agent_devices d ON d.id = o.device
+WHERE o.metric LIKE 'custom.%'
+ORDER BY d.business_id, o.metric, o.place
+ON CONFLICT DO NOTHING
+
+-- register_series --
+-- Add what has room in the bounds of device and business, bring back what was gone, and return the series of all that
+-- was asked for; what is missing in the answer was refused. The devices are locked by this transaction.
+-- $1 devices, $2 metrics, $3 instances, $4 units, $5 kinds, $6 now, $7 most of a device, $8 most of a business.
+WITH offered AS MATERIALIZED (
+    SELECT o.device, o.metric, o.instance, o.place, d.business_id,
+           COALESCE(m.unit, o.unit) AS unit, COALESCE(m.is_counter, o.is_counter) AS is_counter, s.id, s.gone_at
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[])
+        WITH ORDINALITY AS o (device, metric, instance, unit, is_counter, place)
+    JOIN agent_devices d ON d.id = o.device
+    LEFT JOIN agent_custom_metrics m ON m.business_id = d.business_id AND m.name = o.metric
+    LEFT JOIN agent_series s ON s.agent_device_id = o.device AND s.metric = o.metric AND s.instance = o.instance
+), held AS (
+    SELECT agent_device_id, count(*) AS live
+    FROM agent_series
+    WHERE agent_device_id = ANY ($1) AND gone_at IS NULL
+    GROUP BY agent_device_id
+), ranked AS (
+    SELECT o.*, COALESCE(h.live, 0) + row_number() OVER (PARTITION BY o.device ORDER BY o.place) AS in_device
+    FROM offered o LEFT JOIN held h ON h.agent_device_id = o.device
+    WHERE o.id IS NULL OR o.gone_at IS NOT NULL
+), placed AS (
+    SELECT r.*, c.live + row_number() OVER (PARTITION BY r.business_id ORDER BY r.place) AS in_business
+    FROM ranked r JOIN agent_series_counts c ON c.business_id = r.business_id
+    WHERE r.in_device <= $7::integer
+), fitting AS (
+    SELECT * FROM placed WHERE in_business <= $8::integer
+), added AS (
+    INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
+    SELECT device, metric, instance, unit, is_counter, $6::timestamptz, $6 FROM fitting WHERE id IS NULL
+    RETURNING agent_device_id, metric, instance, id, unit, is_counter
+), returned AS (
+    UPDATE agent_series s SET gone_at = NULL, last_seen_at = $6
+    FROM fitting f WHERE s.id = f.id
+    RETURNING s.agent_device_id, s.metric, s.instance, s.id, s.unit, s.is_counter
+), counted AS (
+    UPDATE agent_series_counts c SET live = c.live + f.more
+    FROM (SELECT business_id, count(*)::integer AS more FROM fitting GROUP BY business_id) f
+    WHERE c.business_id = f.business_id
+), refused AS (
+    INSERT INTO agent_series_refusals (agent_device_id, since)
+    SELECT DISTINCT device, $6 FROM ranked r
+    WHERE NOT EXISTS (SELECT FROM fitting f WHERE f.place = r.place)
+    ON CONFLICT DO NOTHING
+    RETURNING agent_device_id
+), told AS (
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT agent_device_id, 'series_refused', $6, $6,
+           jsonb_build_object('most_of_a_device', $7::integer, 'most_of_a_business', $8::integer)
+    FROM refused
+)
+SELECT s.agent_device_id, s.metric, s.instance, s.id, s.unit, s.is_counter
+FROM offered o JOIN agent_series s ON s.id = o.id
+WHERE o.gone_at IS NULL
+UNION ALL
+SELECT * FROM added
+UNION ALL
+SELECT * FROM returned
+
+-- write_newest --
+-- Keep the newest values of each metric of a device; older samples change nothing. A sample that lacks some series of
+-- the metric keeps those. $1 devices, $2 metrics, $3 kinds, $4 series, $5 values, $6 times.
+INSERT INTO agent_series_newest AS n
+    (agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values, series_times)
+SELECT device, metric, max(at), bool_or(is_counter), max(value), array_agg(id ORDER BY id),
+       array_agg(value ORDER BY id), array_agg(at ORDER BY id)
+FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::integer[], $5::float8[], $6::timestamptz[])
+    AS v (device, metric, is_counter, id, value, at)
+GROUP BY device, metric
+ORDER BY device, metric
+ON CONFLICT (agent_device_id, metric) DO UPDATE
+SET collected_at = EXCLUDED.collected_at,
+    highest = CASE WHEN EXCLUDED.series_ids @> n.series_ids THEN EXCLUDED.highest
+                   ELSE (agent_series_merged(EXCLUDED, n)).highest END,
+    series_ids = CASE WHEN EXCLUDED.series_ids @> n.series_ids THEN EXCLUDED.series_ids
+                      ELSE (agent_series_merged(EXCLUDED, n)).series_ids END,
+    series_values = CASE WHEN EXCLUDED.series_ids @> n.series_ids THEN EXCLUDED.series_values
+                         ELSE (agent_series_merged(EXCLUDED, n)).series_values END,
+    series_times = CASE WHEN EXCLUDED.series_ids @> n.series_ids THEN EXCLUDED.series_times
+                        ELSE (agent_series_merged(EXCLUDED, n)).series_times END
+WHERE n.collected_at <= EXCLUDED.collected_at
+
+-- create_incoming --
+-- Where values wait to be merged when a batch holds duplicates; emptied at the end of each transaction.
+CREATE TEMP TABLE IF NOT EXISTS agent_series_incoming (LIKE agent_series_samples) ON COMMIT DELETE ROWS
+
+-- merge_incoming --
+-- Move what is new into the hypertable.
+INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
+SELECT series_id, is_counter, collected_at, value FROM agent_series_incoming
+ON CONFLICT DO NOTHING

@@ -1,0 +1,146 @@
+"""The careful reading of disks, interfaces, sensors and series: one odd entry or value never costs the others."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from core.metrics import Kind, Metric
+from core.series import LONGEST_INSTANCE, LONGEST_UNIT, METRIC_NAME, SERIES_BY_NAME, SeriesMetric
+from core.text import clean_name
+from ingest.faults import FaultError, Notes, shown
+from ingest.numbers import check_number, nearest_end
+from ingest.samples import Sample
+from ingest.series_types import (
+    DISK_FIELDS,
+    INTERFACE_FIELDS,
+    MOST_INSTANCES,
+    Disk,
+    Interface,
+    Sensor,
+    SeriesValue,
+)
+
+Entry = TypeVar("Entry")
+
+
+def read_series_parts(sample: Sample, item: dict[str, Any], notes: Notes) -> None:
+    """Set the parts of `sample` that become series from those of `item`; what is at fault is noted and left out."""
+    sample.disks = read_list("disks", item.get("disks"), read_disk, notes)
+    sample.interfaces = read_list("interfaces", item.get("interfaces"), read_interface, notes)
+    sample.sensors = read_list("sensors", item.get("sensors"), read_sensor, notes)
+    sample.series = read_list("series", item.get("series"), read_value, notes)
+
+
+def read_list(
+    field: str, value: Any, read: Callable[[dict[str, Any], Notes], Entry], notes: Notes
+) -> list[Entry] | None:
+    """Return the entries that can be read, at most MOST_INSTANCES; None when there is no list."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        notes.add(field, FaultError("wrong_type", f"{field} must be a list, not {shown(value)}; passed over"))
+        return None
+    if len(value) > MOST_INSTANCES:
+        message = f"the list has {len(value)} entries, the first {MOST_INSTANCES} are taken"
+        notes.add(field, FaultError("too_many_series", message))
+    entries = []
+    for entry in value[:MOST_INSTANCES]:
+        try:
+            if not isinstance(entry, dict):
+                raise FaultError("wrong_type", f"an entry of {field} must be an object, not {shown(entry)}")
+            entries.append(read(entry, notes))
+        except FaultError as fault:
+            notes.add(field, fault)
+    return entries
+
+
+def read_disk(entry: dict[str, Any], notes: Notes) -> Disk:
+    """Return a disk; raises FaultError when it has no usable name."""
+    kind = entry.get("type")
+    disk = Disk(
+        read_instance(entry.get("name")), clean_name(kind)[:LONGEST_INSTANCE] if isinstance(kind, str) else None
+    )
+    for field in DISK_FIELDS:
+        setattr(disk, field, read_field("disks", f"disk.{field}", entry.get(field), notes))
+    return disk
+
+
+def read_interface(entry: dict[str, Any], notes: Notes) -> Interface:
+    """Return an interface; raises FaultError when it has no usable name."""
+    interface = Interface(read_instance(entry.get("name")))
+    for field in INTERFACE_FIELDS:
+        setattr(interface, field, read_field("interfaces", f"network.{field}", entry.get(field), notes))
+    return interface
+
+
+def read_sensor(entry: dict[str, Any], notes: Notes) -> Sensor:
+    """Return a sensor; raises FaultError when it has no usable name."""
+    celsius = read_field("sensors", "temperature.celsius", entry.get("celsius"), notes)
+    return Sensor(read_instance(entry.get("name")), celsius)
+
+
+def read_value(entry: dict[str, Any], notes: Notes) -> SeriesValue:
+    """Return a value of any metric; raises FaultError unless metric, instance and value can be read."""
+    del notes
+    metric, kind = entry.get("metric"), entry.get("kind")
+    if not isinstance(metric, str) or not re.match(METRIC_NAME, metric):
+        raise FaultError("unknown_metric", f"metric must be like custom.queue_length, not {shown(metric)}")
+    value: Any = entry.get("value")
+    check_number(metric, value)
+    if kind not in (None, "gauge", "counter"):
+        raise FaultError("wrong_type", f"kind of {shown(metric)} must be gauge or counter, not {shown(kind)}")
+    instance = entry.get("instance")
+    return SeriesValue(
+        metric, float(value), read_instance(instance) if instance else "", read_unit(metric, entry.get("unit")), kind
+    )  # fmt: skip
+
+
+def read_unit(metric: str, unit: Any) -> str | None:
+    """Return the unit of a value; raises FaultError for what can't be one."""
+    if unit is None:
+        return None
+    if not isinstance(unit, str) or len(unit) > LONGEST_UNIT:
+        message = f"unit of {shown(metric)} must be a text of at most {LONGEST_UNIT} characters, not {shown(unit)}"
+        raise FaultError("wrong_type", message)
+    return clean_name(unit)
+
+
+def read_instance(name: Any) -> str:
+    """Return the name of an instance as it is stored; raises FaultError when nothing of it can be, or it is too long.
+
+    A long name is not cut: two that begin alike would become one series.
+    """
+    if not isinstance(name, str):
+        raise FaultError("invalid_instance", f"the name of an instance must be a text, not {shown(name)}")
+    if len(name) > LONGEST_INSTANCE:
+        message = f"the name of an instance has {len(name)} characters, at most {LONGEST_INSTANCE} are taken"
+        raise FaultError("invalid_instance", message)
+    cleaned = clean_name(name)
+    if not cleaned:
+        raise FaultError("invalid_instance", f"the name of an instance is empty: {shown(name)}")
+    return cleaned
+
+
+def read_field(field: str, metric: str, value: Any, notes: Notes) -> Any:
+    """Return a value within the bounds of its metric; None, and a note, when it can't be."""
+    if value is None:
+        return None
+    known = SERIES_BY_NAME[metric]
+    try:
+        check_number(metric, value)
+        return bounded(field, known, value, notes)
+    except FaultError as fault:
+        notes.add(field, fault)
+        return None
+
+
+def bounded(field: str, metric: SeriesMetric, value: float, notes: Notes) -> float:
+    """Return a value within bounds; one that is beyond an end by rounding is cut to it. Raises FaultError."""
+    if metric.minimum <= value <= metric.maximum:
+        return value
+    end = nearest_end(Metric(metric.name, metric.unit, Kind.GAUGE, metric.maximum), value)
+    if end is None or metric.minimum < 0:
+        wanted = f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"
+        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {wanted}")
+    notes.add(field, FaultError("clamped", f"{metric.name} is {shown(value)}, stored as {end:g}"))
+    return end

@@ -1,0 +1,102 @@
+"""Which series id an instance has: a bounded cache in the process, filled from the database once a flush needs it.
+
+An entry is read again after an hour, so that series that are gone or deleted elsewhere are noticed. What a cache lacks
+costs a query, never a value.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from core.metrics import Kind
+from core.series import CUSTOM, SERIES_BY_NAME, SeriesMetric, custom_metric
+from ingest.series_rows import Slot, make_slot
+
+KEPT_SERIES = 400_000  # of all devices in one process: about 120 MB
+FRESH_SECONDS = 3600.0
+REFUSED_SECONDS = 300.0  # how long a device that has no room isn't asked about again
+
+Name = tuple[str, str]  # metric, instance
+
+
+@dataclass(slots=True)
+class DeviceSeries:
+    """The series of one device: by (metric, instance), and by the names that uploads use."""
+
+    read_at: float
+    slots: dict[Name, Slot] = field(default_factory=dict)
+    lists: dict[tuple[str, str], tuple[Slot | None, ...]] = field(default_factory=dict)
+    full_until: float = 0.0  # while it has no room for new series
+
+    def add(self, row: asyncpg.Record) -> None:
+        """Keep a series that is registered."""
+        known = SERIES_BY_NAME.get(row["metric"])
+        kind = Kind.COUNTER if row["is_counter"] else Kind.GAUGE
+        metric = known or custom_metric(row["metric"], row["unit"], kind)
+        self.slots[row["metric"], row["instance"]] = make_slot(row["id"], row["instance"], metric)
+
+
+class SeriesRegistry:
+    """The series of the devices that this process has heard of lately."""
+
+    def __init__(self) -> None:
+        self._devices: OrderedDict[UUID, DeviceSeries] = OrderedDict()
+        self._kept = 0
+
+    def get(self, device_id: UUID) -> DeviceSeries | None:
+        """Return what is known of a device; None when it must be read from the database."""
+        found = self._devices.get(device_id)
+        if found is None or time.monotonic() - found.read_at > FRESH_SECONDS:
+            return None
+        self._devices.move_to_end(device_id)
+        return found
+
+    def held(self, device_id: UUID) -> DeviceSeries:
+        """Return a device that was read before; however long ago."""
+        return self._devices[device_id]
+
+    def trim(self) -> None:
+        """Drop the devices that were silent longest, down to KEPT_SERIES; between two flushes."""
+        while self._kept > KEPT_SERIES:
+            _, dropped = self._devices.popitem(last=False)
+            self._kept -= len(dropped.slots)
+
+    def unknown(self, devices: Iterable[UUID]) -> list[UUID]:
+        """Return the devices that must be read."""
+        return [device for device in dict.fromkeys(devices) if self.get(device) is None]
+
+    def learn(self, devices: Sequence[UUID], rows: Iterable[asyncpg.Record]) -> None:
+        """Keep what the database holds of `devices`."""
+        now = time.monotonic()
+        read = {device: DeviceSeries(now) for device in devices}
+        for row in rows:
+            read[row["agent_device_id"]].add(row)
+        for device, series in read.items():
+            self._kept -= len(self._devices.pop(device, DeviceSeries(now)).slots)
+            self._devices[device] = series
+            self._kept += len(series.slots)
+
+    def forget(self, devices: Iterable[UUID]) -> None:
+        """Have devices read again: the transaction that registered their series didn't commit."""
+        for device in devices:
+            dropped = self._devices.pop(device, None)
+            self._kept -= len(dropped.slots) if dropped else 0
+
+    def registered(self, rows: Iterable[asyncpg.Record]) -> None:
+        """Keep series that have just been registered."""
+        for row in rows:
+            device = self._devices[row["agent_device_id"]]
+            self._kept += (row["metric"], row["instance"]) not in device.slots
+            device.add(row)
+            device.lists.clear()
+
+
+def metric_of(name: str, unit: str | None, kind: str | None) -> SeriesMetric | None:
+    """Return the metric that a new series is of; None when there is none of this name."""
+    if name.startswith(CUSTOM):
+        return custom_metric(name, unit or "", Kind(kind or "gauge"))
+    return SERIES_BY_NAME.get(name)

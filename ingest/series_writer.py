@@ -1,0 +1,182 @@
+"""Series in the writer's transactions: registered, copied beside the samples that brought them, kept as newest values.
+
+Values go as their samples go: those of a duplicate sample or of a revoked token aren't stored.
+"""
+
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from db.sql import load_beside
+from ingest.copy_rows import END, SIGNATURE, encode_row, microseconds
+from ingest.pending import Row, Upload
+from ingest.series_columns import fill_columns, lacks_columns
+from ingest.series_registry import REFUSED_SECONDS, DeviceSeries, SeriesRegistry
+from ingest.series_rows import COLUMNS, encode_values
+from ingest.series_values import Flat, Flattened, Wanted, flatten, message_of_full
+
+QUERIES = load_beside(__file__, "series.sql")
+BYTES_AT_ONCE = 256  # samples in one message: about 300 kB
+
+MOST_OF_A_DEVICE = 200
+MOST_OF_A_BUSINESS = 2_000_000
+
+Key = tuple[UUID, datetime]
+
+
+class SeriesWriter:
+    """Owns what this process has read of the devices' series."""
+
+    def __init__(self, most_of_a_device: int = MOST_OF_A_DEVICE, most_of_a_business: int = MOST_OF_A_BUSINESS) -> None:
+        self._most = most_of_a_device, most_of_a_business
+        self._registry = SeriesRegistry()
+
+    async def prepare(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+        """Read what isn't in memory of the devices of `rows`, and fill the columns that their samples lack."""
+        bringing = [row for row in rows if row.upload.brings_series]
+        if not bringing:
+            return
+        await self._learn(connection, (row.upload.agent_id for row in bringing))
+        for row in bringing:
+            if lacks_columns(row.sample):
+                fill_row(row, self._known_interfaces(row.upload.agent_id))
+
+    async def store(
+        self,
+        connection: asyncpg.Connection,
+        rows: Sequence[Row],
+        new: Collection[Key] | None,
+        now: datetime,
+    ) -> Flattened | None:
+        """Store the values of `rows` whose samples are `new` (None: all), inside the transaction.
+
+        Returns what its receipts say after COMMIT.
+        """
+        bringing = stored_once([row for row in rows if row.upload.brings_series], new)
+        if not bringing:
+            return None
+        flattened = self._flatten(bringing)
+        if flattened.wanted:
+            await self._register(connection, flattened, now)
+            flattened = self._flatten(bringing)
+            self._refuse(flattened, bringing)
+        if new is None:
+            await copy_values(connection, "agent_series_samples", flattened.flats)
+        else:
+            await connection.execute(QUERIES["create_incoming"])
+            await copy_values(connection, "agent_series_incoming", flattened.flats)
+            await connection.execute(QUERIES["merge_incoming"])
+        await write_newest(connection, flattened.flats)
+        return flattened
+
+    def forget(self, uploads: Iterable[Upload]) -> None:
+        """Have the devices of a transaction that didn't commit read again: what it registered isn't there."""
+        self._registry.forget({upload.agent_id for upload in uploads if upload.brings_series})
+
+    async def _learn(self, connection: asyncpg.Connection, devices: Iterable[UUID]) -> None:
+        self._registry.trim()
+        unknown = self._registry.unknown(devices)
+        if unknown:
+            self._registry.learn(unknown, await connection.fetch(QUERIES["read_series"], unknown))
+
+    def _series_of(self, device: UUID) -> DeviceSeries:
+        return self._registry.held(device)  # prepare() has read it
+
+    def _known_interfaces(self, device: UUID) -> set[str]:
+        return {instance for metric, instance in self._series_of(device).slots if metric == "network.rx_bytes"}
+
+    def _flatten(self, rows: Iterable[Row]) -> Flattened:
+        flattened = Flattened()
+        for row in rows:
+            flatten(row, row.sample, self._series_of(row.upload.agent_id), flattened)
+        return flattened
+
+    async def _register(self, connection: asyncpg.Connection, flattened: Flattened, now: datetime) -> None:
+        wanted = list(flattened.wanted.values())
+        devices, metrics = [one.device_id for one in wanted], [one.metric.name for one in wanted]
+        units, kinds = [one.metric.unit for one in wanted], [one.metric.is_counter for one in wanted]
+        await connection.fetch(QUERIES["lock_counts"], devices)
+        await connection.execute(QUERIES["define_custom"], devices, metrics, units, kinds, now)
+        found = await connection.fetch(
+            QUERIES["register_series"],
+            devices,
+            metrics,
+            [one.instance for one in wanted],
+            units,
+            kinds,
+            now,
+            *self._most,
+        )
+        self._registry.registered(found)
+
+    def _refuse(self, flattened: Flattened, rows: Sequence[Row]) -> None:
+        """Note the series that had no room; their devices aren't asked about for a while."""
+        if not flattened.wanted:
+            return
+        until = time.monotonic() + REFUSED_SECONDS
+        refused: dict[UUID, list[Wanted]] = {}
+        for one in flattened.wanted.values():
+            refused.setdefault(one.device_id, []).append(one)
+        for device in refused:
+            self._series_of(device).full_until = until
+        for row in rows:
+            for one in refused.get(row.upload.agent_id, ()):
+                flattened.fault(row, "too_many_series", message_of_full(one.metric.name, one.instance))
+
+
+def fill_row(row: Row, known_interfaces: Collection[str]) -> None:
+    """Fill the columns of a sample from its lists, and make its row again."""
+    fill_columns(row.sample, known_interfaces)
+    upload = row.upload
+    row.encoded = encode_row(upload.agent_id.bytes, microseconds(upload.received_at), row.sample, row.unknown)
+
+
+def stored_once(rows: Iterable[Row], new: Collection[Key] | None) -> list[Row]:
+    """Return the rows whose samples are stored by this transaction, each key once."""
+    if new is None:
+        return list(rows)
+    found: dict[Key, Row] = {}
+    for row in rows:
+        key = row.upload.agent_id, row.collected_at
+        if key in new:
+            found.setdefault(key, row)
+    return list(found.values())
+
+
+async def copy_values(connection: asyncpg.Connection, table: str, flats: Sequence[Flat]) -> None:
+    """Binary COPY, in the order of time."""
+    full = sorted((flat for flat in flats if flat.values), key=lambda flat: flat.row.collected_at)
+    if full:
+        await connection.copy_to_table(table, columns=COLUMNS, source=copy_data(full), format="binary")
+
+
+async def copy_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
+    """Yield what COPY reads, in pieces of bounded size."""
+    yield SIGNATURE
+    for start in range(0, len(flats), BYTES_AT_ONCE):
+        yield b"".join(map(encode_flat, flats[start : start + BYTES_AT_ONCE]))
+    yield END
+
+
+def encode_flat(flat: Flat) -> bytes:
+    """Return the rows of one sample."""
+    return encode_values([slot.prefix for slot in flat.slots], flat.values, microseconds(flat.row.collected_at))
+
+
+async def write_newest(connection: asyncpg.Connection, flats: Sequence[Flat]) -> None:
+    """Write the newest value of each series that the flush brings."""
+    found: dict[int, tuple[UUID, str, bool, int, float, datetime]] = {}
+    seen: set[tuple[int, ...]] = set()
+    for flat in sorted(flats, key=lambda flat: flat.row.collected_at, reverse=True):
+        if flat.ids in seen:  # most samples of a device hold the same series
+            continue
+        seen.add(flat.ids)
+        device, at = flat.row.upload.agent_id, flat.row.collected_at
+        for slot, value in zip(flat.slots, flat.values, strict=True):
+            if slot.id not in found:
+                found[slot.id] = device, slot.metric.name, slot.metric.is_counter, slot.id, float(value), at
+    if found:
+        await connection.execute(QUERIES["write_newest"], *map(list, zip(*found.values(), strict=True)))

@@ -1,0 +1,142 @@
+-- Charts of series: closed buckets of a level in [$4, $5), raw samples in [$5, $6), merged into buckets of width $7.
+-- Only the level that $3 names is read; the others are left out before they begin. $1 series, $2 tenant (null: an
+-- employee), $3 `5m`, `1h`, `1d` or `raw`.
+
+-- find_series --
+-- The series of a device that the caller may see. $1 device, $2 tenant, $3 metrics, $4 instances (null: all).
+SELECT s.id, s.metric, s.instance, s.unit, s.is_counter
+FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+WHERE s.agent_device_id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+  AND s.metric = ANY ($3::text[]) AND ($4::text[] IS NULL OR s.instance = ANY ($4))
+ORDER BY array_position($3, s.metric), s.instance
+
+-- chart_gauges --
+-- Averages, minima and maxima, in order of series and time.
+WITH piece AS (
+    SELECT series_id, bucket AS time, sample_count, value_sum, value_min, value_max
+    FROM agent_series_5m
+    WHERE $3::text = '5m' AND bucket >= $4::timestamptz AND bucket < $5::timestamptz
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1::integer[]) AND ($2::uuid IS NULL OR d.business_id = $2)))
+    UNION ALL
+    SELECT series_id, bucket, sample_count, value_sum, value_min, value_max
+    FROM agent_series_1h
+    WHERE $3 = '1h' AND bucket >= $4 AND bucket < $5
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
+    UNION ALL
+    SELECT series_id, bucket, sample_count, value_sum, value_min, value_max
+    FROM agent_series_1d
+    WHERE $3 = '1d' AND bucket >= $4 AND bucket < $5
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
+    UNION ALL
+    SELECT series_id, collected_at, 1, value, value, value
+    FROM agent_series_samples
+    WHERE collected_at >= $5 AND collected_at < $6::timestamptz
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
+)
+SELECT series_id, time_bucket($7::interval, time) AS bucket, sum(sample_count)::bigint AS samples,
+       sum(value_sum) / sum(sample_count)::double precision AS avg, min(value_min) AS min, max(value_max) AS max
+FROM piece
+GROUP BY 1, 2
+ORDER BY 1, 2
+
+-- chart_counters --
+-- First, last, their times and the growth, in order of series and time.
+WITH piece AS (
+    SELECT series_id, bucket AS time, sample_count, value_first, value_last, value_increase, value_first_at, value_last_at
+    FROM agent_series_5m
+    WHERE $3::text = '5m' AND bucket >= $4::timestamptz AND bucket < $5::timestamptz
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1::integer[]) AND ($2::uuid IS NULL OR d.business_id = $2)))
+    UNION ALL
+    SELECT series_id, bucket, sample_count, value_first, value_last, value_increase, value_first_at, value_last_at
+    FROM agent_series_1h
+    WHERE $3 = '1h' AND bucket >= $4 AND bucket < $5
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
+    UNION ALL
+    SELECT series_id, bucket, sample_count, value_first, value_last, value_increase, value_first_at, value_last_at
+    FROM agent_series_1d
+    WHERE $3 = '1d' AND bucket >= $4 AND bucket < $5
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
+    UNION ALL
+    SELECT series_id, collected_at, 1, value, value, 0, collected_at, collected_at
+    FROM agent_series_samples
+    WHERE collected_at >= $5 AND collected_at < $6::timestamptz
+      AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                                 WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
+), placed AS (
+    SELECT *, time_bucket($7::interval, time) AS bucket,
+           lag(value_last) OVER (PARTITION BY series_id, time_bucket($7, time) ORDER BY time) AS before
+    FROM piece
+)
+SELECT series_id, bucket, sum(sample_count)::bigint AS samples,
+       first(value_first, time) AS first, last(value_last, time) AS last,
+       sum(value_increase + CASE WHEN before IS NULL THEN 0 WHEN value_first >= before THEN value_first - before
+                                 ELSE value_first END) AS increase,
+       min(value_first_at) AS first_at, max(value_last_at) AS last_at
+FROM placed
+GROUP BY 1, 2
+ORDER BY 1, 2
+
+-- samples --
+-- Raw samples, in order of series and time. $1 series, $2 tenant, $3 from, $4 to, $5 most.
+SELECT series_id, collected_at AS bucket, 1::bigint AS samples, value AS avg, value AS min, value AS max,
+       value AS first, value AS last, 0::double precision AS increase, collected_at AS first_at, collected_at AS last_at
+FROM agent_series_samples
+WHERE collected_at >= $3::timestamptz AND collected_at < $4::timestamptz
+  AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
+                             WHERE s.id = ANY ($1::integer[]) AND ($2::uuid IS NULL OR d.business_id = $2)))
+ORDER BY 1, 2
+LIMIT $5
+
+-- list_series --
+-- What a device has, with newest values. $1 device, $2 tenant.
+SELECT s.metric, s.instance, s.unit, s.is_counter, s.created_at, s.last_seen_at, s.gone_at,
+       n.series_values[array_position(n.series_ids, s.id)] AS value,
+       n.series_times[array_position(n.series_ids, s.id)] AS collected_at
+FROM agent_devices d
+LEFT JOIN agent_series s ON s.agent_device_id = d.id
+LEFT JOIN agent_series_newest n ON n.agent_device_id = d.id AND n.metric = s.metric
+WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+ORDER BY s.metric, s.instance
+
+-- top_of_fleet --
+-- The highest newest values of a gauge over all devices, by an index: as many devices as values are wanted, at most.
+-- $1 metric, $2 how many, $3 not older than.
+WITH device AS MATERIALIZED (
+    SELECT n.*, d.device_name, d.business_id
+    FROM agent_series_newest n JOIN agent_devices d ON d.id = n.agent_device_id
+    WHERE n.metric = $1 AND NOT n.is_counter AND n.collected_at >= $3::timestamptz AND d.is_active AND NOT d.soft_delete
+    ORDER BY n.highest DESC
+    LIMIT $2
+)
+SELECT n.agent_device_id, n.device_name, n.business_id, s.instance, s.unit, v.value, v.at AS collected_at
+FROM device n
+CROSS JOIN LATERAL unnest(n.series_ids, n.series_values, n.series_times) AS v (id, value, at)
+JOIN agent_series s ON s.id = v.id
+WHERE v.at >= $3 AND s.gone_at IS NULL
+ORDER BY v.value DESC, n.agent_device_id, s.instance
+LIMIT $2
+
+-- top_of_business --
+-- The same over the devices of one business. $4 business.
+WITH device AS MATERIALIZED (
+    SELECT n.*, d.device_name, d.business_id
+    FROM agent_devices d JOIN agent_series_newest n ON n.agent_device_id = d.id AND n.metric = $1
+    WHERE d.business_id = $4::uuid AND NOT n.is_counter AND n.collected_at >= $3::timestamptz
+      AND d.is_active AND NOT d.soft_delete
+    ORDER BY n.highest DESC
+    LIMIT $2
+)
+SELECT n.agent_device_id, n.device_name, n.business_id, s.instance, s.unit, v.value, v.at AS collected_at
+FROM device n
+CROSS JOIN LATERAL unnest(n.series_ids, n.series_values, n.series_times) AS v (id, value, at)
+JOIN agent_series s ON s.id = v.id
+WHERE v.at >= $3 AND s.gone_at IS NULL
+ORDER BY v.value DESC, n.agent_device_id, s.instance
+LIMIT $2

@@ -1,0 +1,156 @@
+"""The history of a device's series: of each instance a line, from the same levels and by the same choice as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+import asyncpg
+
+from core.errors import AgentNotFoundError
+from core.metrics import Kind, Metric
+from core.series import CUSTOM, SERIES_BY_NAME
+from db.hypertables.policies import SERIES_LEVELS
+from db.pools import Connection
+from db.sql import load_beside
+from rollups.choose import MAX_POINTS, Choice, Question, choose
+from rollups.errors import TooManyPointsError, UnknownMetricError
+from rollups.history import Segment, Window, complete_until, find_window, lead_of, segments_of
+from rollups.points import Grid, rates
+
+DEVICE_QUERIES, QUERIES = load_beside(__file__), load_beside(__file__, "series.sql")
+ROLLUPS = [level.relation for level in SERIES_LEVELS if level.bucket]
+MOST_LINES = 200  # in one answer
+# For how far before the first point is read: a counter's rate needs what came before.
+A_COUNTER = (Metric("counter", "", Kind.COUNTER, 0),)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSeries:
+    """What a reader asks of one device; `interval` is a width, zero for samples, None to fit `max_points`."""
+
+    device_id: UUID
+    start: datetime
+    end: datetime
+    metrics: tuple[str, ...]
+    instances: tuple[str, ...] | None = None  # None: all
+    interval: timedelta | None = None
+    max_points: int = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series over time; a counter has rates per second as `avg`, and neither `min` nor `max`."""
+
+    metric: str
+    instance: str
+    unit: str  # as shown: of a counter per second
+    is_counter: bool
+    times: Sequence[datetime]
+    samples: Sequence[int]
+    coverage: Sequence[float]
+    avg: Sequence[float | None]
+    min: Sequence[float | None]
+    max: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesHistory:
+    """The answer: lines on one grid, and where they come from."""
+
+    choice: Choice
+    grid: Grid
+    segments: list[Segment]
+    lines: list[Line]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise UnknownMetricError unless all are metrics with instances; a customer's own may be of any name."""
+    unknown = [name for name in names if name not in SERIES_BY_NAME and not name.startswith(CUSTOM)]
+    if unknown:
+        message = f"Unknown metrics with instances: {', '.join(unknown)}; ask for columns such as cpu_percent apart."
+        raise UnknownMetricError(message, details=list(SERIES_BY_NAME))
+
+
+async def read_series_history(
+    pool: asyncpg.Pool, tenant: UUID | None, asked: AskedSeries, now: datetime
+) -> SeriesHistory:
+    """Return the history of a device's series that `tenant` may see (None: an employee).
+
+    Raises UnknownMetricError, AgentNotFoundError, InvalidRangeError or TooManyPointsError.
+    """
+    check_names(asked.metrics)
+    async with pool.acquire() as connection:
+        found = await connection.fetch(DEVICE_QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
+        if not found:
+            raise AgentNotFoundError
+        every = timedelta(seconds=found[0]["metrics_interval_seconds"])
+        series = await connection.fetch(
+            QUERIES["find_series"],
+            asked.device_id,
+            tenant,
+            list(asked.metrics),
+            asked.instances and list(asked.instances),
+        )
+        choice, window = plan(asked, found, every, bool([one for one in series if one["is_counter"]]), now)
+        rows = await read_rows(connection, tenant, series[:MOST_LINES], choice, window)
+    grid = Grid(window.shown, min(window.end, max(now, newest_of(rows, choice, now))), choice.width, every, now)
+    groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
+    lines = [make_line(one, groups.get(one["id"], []), grid) for one in series[:MOST_LINES]]
+    return SeriesHistory(choice, grid, segments_of(choice, window), lines)
+
+
+def plan(
+    asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime
+) -> tuple[Choice, Window]:
+    """Return level, bucket and range for a question."""
+    question = Question(asked.start, asked.end, asked.interval, asked.max_points, every)
+    choice = choose(question, now, SERIES_LEVELS)
+    watermarks = {row["relation"]: row["watermark"] for row in found}
+    lead = lead_of(A_COUNTER if counters else (), choice, every)
+    return choice, find_window(choice, complete_until(choice, watermarks, found[0], now, SERIES_LEVELS), lead)
+
+
+async def read_rows(
+    connection: Connection, tenant: UUID | None, series: Sequence[asyncpg.Record], choice: Choice, window: Window
+) -> list[asyncpg.Record]:
+    """Return the rows of all series, in order of series and time; raises TooManyPointsError."""
+    if not choice.width:
+        ids, most = [one["id"] for one in series], MAX_POINTS * max(1, len(series)) + 1
+        rows = await connection.fetch(QUERIES["samples"], ids, tenant, window.start, window.end, most)
+        if len(rows) == most:
+            raise TooManyPointsError
+        return rows
+    rows = []
+    for query, is_counter in (("chart_gauges", False), ("chart_counters", True)):
+        ids = [one["id"] for one in series if one["is_counter"] is is_counter]
+        if ids:
+            arguments = ids, tenant, choice.level.name, window.start, window.cut, window.end, choice.width
+            rows += await connection.fetch(QUERIES[query], *arguments)
+    return rows
+
+
+def newest_of(rows: Sequence[asyncpg.Record], choice: Choice, now: datetime) -> datetime:
+    """Return the end of the newest bucket: a device's clock may be a little ahead."""
+    return max((row["bucket"] for row in rows), default=now) + choice.width
+
+
+def make_line(series: asyncpg.Record, rows: Sequence[asyncpg.Record], grid: Grid) -> Line:
+    """Return the points of one series from `grid.start` on."""
+    counter = series["is_counter"]
+    lead = sum(row["bucket"] < grid.start for row in rows) if counter else 0
+    if counter:
+        parts = [[row[name] for row in rows] for name in ("first", "last", "increase", "first_at", "last_at")]
+        averages: list[float | None] = rates(grid, *parts)[lead:]
+        rows = rows[lead:]
+        least = most = [None] * len(rows)
+    else:
+        rows = [row for row in rows if row["bucket"] >= grid.start]
+        averages, least, most = ([row[name] for row in rows] for name in ("avg", "min", "max"))
+    times, samples = [row["bucket"] for row in rows], [row["samples"] for row in rows]
+    line = Line(
+        series["metric"], series["instance"], series["unit"], counter, times, samples,
+        grid.coverages(times, samples), averages, least, most,
+    )  # fmt: skip
+    return replace(line, unit=f"{line.unit}/s") if counter else line
