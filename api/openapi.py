@@ -23,6 +23,10 @@ EXAMPLE = {
             "disk_used_gb": 120.4, "disk_percent": 47.0, "load_average": [0.4, 0.5, 0.6], "uptime_seconds": 86400,
             "network_rx_bytes": 123456789, "network_tx_bytes": 98765432,
             "services": [{"name": "nginx", "status": "running", "pid": 812}],
+            "disks": [{"name": "C:", "type": "NTFS", "percent": 47.0, "used_bytes": 120400000000}],
+            "interfaces": [{"name": "eth0", "rx_bytes": 123456789, "tx_bytes": 98765432}],
+            "sensors": [{"name": "cpu", "celsius": 54.5}],
+            "series": [{"metric": "custom.queue_length", "instance": "mail", "value": 3, "unit": "messages"}],
         }
     ]
 }  # fmt: skip

@@ -11,7 +11,7 @@ WHERE s.agent_device_id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.bu
 ORDER BY array_position($3, s.metric), s.instance
 
 -- chart_gauges --
--- Averages, minima and maxima, in order of series and time.
+-- Averages, minima and maxima, in order of series and time. $1 series, $2 tenant; the others as above.
 WITH piece AS (
     SELECT series_id, bucket AS time, sample_count, value_sum, value_min, value_max
     FROM agent_series_5m
@@ -44,7 +44,7 @@ GROUP BY 1, 2
 ORDER BY 1, 2
 
 -- chart_counters --
--- First, last, their times and the growth, in order of series and time.
+-- First, last, their times and the growth, in order of series and time. $1 series, $2 tenant; the others as above.
 WITH piece AS (
     SELECT series_id, bucket AS time, sample_count, value_first, value_last, value_increase, value_first_at, value_last_at
     FROM agent_series_5m
@@ -124,11 +124,11 @@ ORDER BY v.value DESC, n.agent_device_id, s.instance
 LIMIT $2
 
 -- top_of_business --
--- The same over the devices of one business. $4 business.
+-- The same over the devices of one business. $4 tenant.
 WITH device AS MATERIALIZED (
     SELECT n.*, d.device_name, d.business_id
     FROM agent_devices d JOIN agent_series_newest n ON n.agent_device_id = d.id AND n.metric = $1
-    WHERE d.business_id = $4::uuid AND NOT n.is_counter AND n.collected_at >= $3::timestamptz
+    WHERE ($4::uuid IS NULL OR d.business_id = $4) AND NOT n.is_counter AND n.collected_at >= $3::timestamptz
       AND d.is_active AND NOT d.soft_delete
     ORDER BY n.highest DESC
     LIMIT $2

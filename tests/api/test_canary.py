@@ -24,10 +24,10 @@ VALUES: dict[str, list[Any]] = {
     "severity": ["info,warning,critical"], "is_active": [True, False],
     "awaits_approval": [True], "software_type": ["application"], "eol": [True, False], "security": [True, False],
     "at": [NOW.isoformat()], "since": ["2020-01-01T00:00:00Z"], "until": [(NOW + timedelta(days=1)).isoformat()],
-    "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()], "metric": ["cpu_percent"],
+    "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()], "metric": ["disk.percent", "cpu_percent"],
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
 }  # fmt: skip
-MARKED = {"search", "event_type", "version"}
+MARKED = {"search", "event_type", "version", "instance"}
 NARROWING = ("business_id", "service_location_id", "agent_id", "batch_id", "search")
 # Answers without a text of a business; every other one must show the marker to whom it belongs.
 WITHOUT_TEXT = {

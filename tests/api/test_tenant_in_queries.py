@@ -43,6 +43,8 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "check_agent": AGENT, "heartbeat": AGENT,
     },
     "inventory/services.sql": {"change_service": EMPLOYEE},
+    "ingest/series.sql": {"*": AGENT},
+    "rollups/series.sql": {"top_of_fleet": EMPLOYEE},
     "alerts/manage/alerts.sql": {
         "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,
     },

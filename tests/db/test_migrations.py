@@ -141,13 +141,13 @@ def test_up_down_and_up_again_on_an_empty_database(empty: str) -> None:
     upgrade(empty)
     first, first_columns, first_jobs = inventory(empty), columns(empty), ask(empty, JOBS)
     assert ("relation", "agent_metrics_1d") in first
-    assert len(first_jobs) == 11
+    assert len(first_jobs) == 22
     downgrade(empty)
     assert (inventory(empty), ask(empty, JOBS)) == ([], [])
     assert ask(empty, f"SELECT * FROM {VERSION_TABLE}") == []
     upgrade(empty)
     assert columns(empty) == first_columns
-    assert len(ask(empty, JOBS)) == 11
+    assert len(ask(empty, JOBS)) == 22
     public = [found for found in first if "_timescaledb_internal" not in found[1]]
     assert [found for found in inventory(empty) if "_timescaledb_internal" not in found[1]] == public
 
@@ -198,4 +198,4 @@ def test_two_migrators_at_once_dont_break_each_other(tmp_path_factory: pytest.Te
         ends = [(process.communicate(timeout=60)[1].decode(), process.returncode) for process in both]
         assert [code for _, code in ends] == [0, 0], ends
         assert ask(url, f"SELECT * FROM {VERSION_TABLE}") == [(head(),)]
-        assert len(ask(url, JOBS)) == 11
+        assert len(ask(url, JOBS)) == 22

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from core.metrics import METRICS, Kind
-from db.hypertables.policies import LEVELS, Level, UnsafePolicyError, apply_policies, with_keep
+from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level, UnsafePolicyError, apply_policies, with_keep
 from db.migrations.run import sqlalchemy_url
 from db.sql import load_queries
 from ingest.copy_rows import COLUMNS
@@ -26,7 +26,9 @@ FILES = (
     "schema/device_updates.sql", "schema/vacuum_settings.sql", "hypertables/counter_increase_by_point.sql",
     "hypertables/agent_metrics_by_time.sql", "schema/people.sql",
     "schema/references.sql", "schema/references_checked.sql",
-    "schema/alert_isolation.sql",
+    "schema/alert_isolation.sql", "schema/series.sql",
+    "hypertables/agent_series_samples.sql", "hypertables/agent_series_5m.sql", "hypertables/agent_series_1h.sql",
+    "hypertables/agent_series_1d.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.
@@ -68,8 +70,11 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-each_level = pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
-each_rollup = pytest.mark.parametrize("level", LEVELS[1:], ids=lambda level: level.name)
+ALL = (*LEVELS, *SERIES_LEVELS)
+each_level = pytest.mark.parametrize("level", ALL, ids=lambda level: level.relation)
+each_rollup = pytest.mark.parametrize(
+    "level", [level for level in ALL if level.bucket], ids=lambda level: level.relation
+)
 
 
 @each_level
@@ -83,7 +88,8 @@ async def test_the_columnstore_keeps_a_device_together_in_order_of_time(
     connection: asyncpg.Connection, level: Level
 ) -> None:
     rows = [tuple(row) for row in await connection.fetch(COLUMNSTORE, level.relation)]
-    assert rows == [("agent_device_id", "bucket" if level.bucket else "collected_at")]
+    together = "agent_device_id" if level in LEVELS else "series_id"
+    assert rows == [(together, "bucket" if level.bucket else "collected_at")]
 
 
 @each_rollup
@@ -128,9 +134,9 @@ async def test_jobs_have_the_ages_of_the_table_of_values(connection: asyncpg.Con
 
 async def test_the_worker_finds_every_job_refresh_first(connection: asyncpg.Connection) -> None:
     jobs = [(job.procedure.removeprefix("policy_"), job.relation) for job in await list_jobs(connection)]
-    levels = [level.relation for level in LEVELS]
+    levels = [level.relation for level in ALL]
     assert jobs == [
-        *(("refresh_continuous_aggregate", name) for name in levels[1:]),
+        *(("refresh_continuous_aggregate", level.relation) for level in ALL if level.bucket),
         *(("compression", name) for name in levels),
         *(("retention", name) for name in levels),
     ]
@@ -186,7 +192,7 @@ async def test_copy_fills_every_column_in_the_order_of_the_hypertable(connection
     assert [name for name, _ in await columns_of(connection, "agent_metrics")] == list(COLUMNS)
 
 
-@each_rollup
+@pytest.mark.parametrize("level", LEVELS[1:], ids=lambda level: level.relation)
 async def test_a_rollup_has_the_columns_of_the_catalogue(connection: asyncpg.Connection, level: Level) -> None:
     expected = {"agent_device_id": "uuid", "bucket": "timestamp with time zone", "sample_count": "bigint"}
     for metric in METRICS:

@@ -72,6 +72,6 @@ def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
 async def test_the_database_can_prepare_it(database: str, name: str) -> None:
     connection = await asyncpg.connect(database)
     if name.endswith(":merge_incoming"):  # reads a temporary table
-        await connection.execute(STATEMENTS["ingest/queries.sql:create_incoming"])
+        await connection.execute(STATEMENTS[name.replace("merge_", "create_")])
     await connection.prepare(STATEMENTS[name])
     await connection.close()

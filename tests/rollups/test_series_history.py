@@ -72,13 +72,15 @@ async def test_the_highest_of_the_fleet_are_those_that_the_caller_may_see(
     now = utc_now()
     at_alice = await make_device(tenant=alice)
     at_bob = await make_device(tenant=bob)
-    await at_alice.accepted(sample(now, disks=[{"name": "/a", "percent": 99.5}, {"name": "/b", "percent": 99.25}]))
-    await at_bob.accepted(sample(now, disks=[{"name": "/c", "percent": 99.75}]))
+    await at_alice.accepted(
+        sample(now, disks=[{"name": "/a", "inodes_percent": 99.5}, {"name": "/b", "inodes_percent": 99.25}])
+    )
+    await at_bob.accepted(sample(now, disks=[{"name": "/c", "inodes_percent": 99.75}]))
     stale = await make_device(tenant=bob)
-    await stale.accepted(sample(now - 2 * HOUR, disks=[{"name": "/old", "percent": 100}]))
+    await stale.accepted(sample(now - 2 * HOUR, disks=[{"name": "/old", "inodes_percent": 100}]))
 
     async def top(headers: dict[str, str], limit: int = 3) -> list[str]:
-        url = f"/api/agents/metrics/top?metric=disk.percent&limit={limit}"
+        url = f"/api/agents/metrics/top?metric=disk.inodes_percent&limit={limit}"
         return [one["instance"] for one in (await client.get(url, headers=headers)).json()["top"]]
 
     assert await top(employee.headers) == ["/c", "/a", "/b"]
