@@ -8,8 +8,8 @@ from db.hypertables.policies import SERIES_LEVELS, apply_policies
 from db.migrations.statements import run, run_file
 from db.sql import load_queries
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
