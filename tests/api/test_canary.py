@@ -24,7 +24,8 @@ VALUES: dict[str, list[Any]] = {
     "severity": ["info,warning,critical"], "is_active": [True, False],
     "awaits_approval": [True], "software_type": ["application"], "eol": [True, False], "security": [True, False],
     "at": [NOW.isoformat()], "since": ["2020-01-01T00:00:00Z"], "until": [(NOW + timedelta(days=1)).isoformat()],
-    "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()], "metric": ["disk.percent", "cpu_percent"],
+    "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()],
+    "metric": ["disk.percent", "cpu_percent"],
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
 }  # fmt: skip
 MARKED = {"search", "event_type", "version", "instance"}
