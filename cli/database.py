@@ -9,6 +9,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
+from alerts.tickets.fit import find_misfits
 from cli.health_tables import fleet_table, server_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
@@ -17,7 +18,7 @@ from db.migrations import run as migrations
 from db.migrations.run import WAIT_SECONDS
 from db.pools import database_errors
 from db.schema_check import check_schema
-from db.server_check import Server, check_server, describe_server
+from db.server_check import Server, check_server, check_writable, describe_server
 from embedded.server import EmbeddedServer
 from health.faults import find_faults
 from health.fleet import Fleet, read_fleet
@@ -69,13 +70,18 @@ def check() -> None:
 
     Example: DATABASE_URL=postgresql://… rts-agents db check
     """
-    server = asyncio.run(connect_and_check(settings_with_database().database_url, schema=True))
+    settings = settings_with_database()
+    server = asyncio.run(connect_and_check(settings.database_url, schema=True))
     check_levels()
+    misfits = asyncio.run(read_misfits(settings.database_url, settings.ticket_client))
     kind = "embedded" if server.embedded else "server"
     runs = "its own scheduler runs the policies" if server.scheduler else "the worker runs the policies"
-    typer.echo(
-        f"PostgreSQL {server.postgres // 10_000}, TimescaleDB {server.timescaledb} ({kind}); {runs}. All is well."
-    )
+    verdict = f"{len(misfits)} things of the platform do not fit:" if misfits else "All is well."
+    typer.echo(f"PostgreSQL {server.postgres // 10_000}, TimescaleDB {server.timescaledb} ({kind}); {runs}. {verdict}")
+    for misfit in misfits:
+        typer.echo(f"! {misfit}")
+    if misfits:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -119,11 +125,22 @@ async def connect_and_check(url: str, *, schema: bool = False) -> Server:
         server = await describe_server(connection)
         if not (server.timescaledb is None and server.available and not schema):  # upgrade creates the extension
             check_server(server)
+        check_writable(server)
         if schema:
             await check_schema(connection)
     finally:
         await connection.close()
     return server
+
+
+async def read_misfits(url: str, client: str) -> list[str]:
+    """Return what of the platform's tables doesn't fit our tickets; raises DatabaseAwayError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return await find_misfits(connection, client, utc_now())
+    finally:
+        await connection.close()
 
 
 async def read_health(url: str) -> Fleet:

@@ -64,6 +64,7 @@ class Facts(msgspec.Struct):
     notifications: Outbox
     alert_pass: AlertPass
     database: Database
+    tickets_put_off: dict[str, int] = {}  # tried in vain, by reason
 
 
 class Fleet(msgspec.Struct):

@@ -17,6 +17,9 @@ SELECT jsonb_build_object(
     'tickets', (SELECT jsonb_build_object('waiting', count(*), 'failing', count(*) FILTER (WHERE attempts > 0),
                                           'due_since', min(due_at) FILTER (WHERE due_at <= $1))
                 FROM agent_alert_tickets WHERE due_at IS NOT NULL),
+    'tickets_put_off', (SELECT COALESCE(jsonb_object_agg(reason, tickets), '{}')
+                        FROM (SELECT COALESCE(fault_reason, 'unknown') AS reason, count(*) AS tickets
+                              FROM agent_alert_tickets WHERE due_at IS NOT NULL AND attempts > 0 GROUP BY 1) p),
     'notifications', (SELECT jsonb_build_object('waiting', count(*), 'failing', count(*) FILTER (WHERE attempts > 0),
                                                 'due_since', min(due_at) FILTER (WHERE due_at <= $1))
                       FROM agent_alert_notifications WHERE due_at IS NOT NULL),

@@ -31,7 +31,17 @@ def everything() -> list[Metric]:
     """Return every metric that there is, with one value at least."""
     now = utc_now()
     outbox, server = Outbox(1, 1, now), Database(18, "2.29.2", 1, 1, 97, now, 1)
-    facts = Facts({"online": 1}, {"info": 1}, {"pending": 1}, now, outbox, outbox, AlertPass(now, 1.0, 1, 1), server)
+    facts = Facts(
+        {"online": 1},
+        {"info": 1},
+        {"pending": 1},
+        now,
+        outbox,
+        outbox,
+        AlertPass(now, 1.0, 1, 1),
+        server,
+        {"look_up": 1},
+    )
     levels = [LevelStatus(level, 1, 1, 0, now, now, now if level.bucket else None, now) for level in LEVELS]
     process = ProcessCounts(written_at=now.timestamp())
     return list(all_metrics({0: process}, Fleet(facts, levels, now, 0.1), now.timestamp()))
