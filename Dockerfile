@@ -32,6 +32,7 @@ COPY ingest ingest
 COPY inventory inventory
 COPY pages pages
 COPY --from=pages /pages/static pages/static
+COPY protocols protocols
 COPY rollups rollups
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.errors import RESPONSES, install_error_answers
+from api.foreign_paths import call_of
 from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
@@ -69,13 +70,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            upload = UPLOAD_PATH.fullmatch(scope["path"])
-            if upload:
-                services: Services = self.web.state.services
-                await services.upload(scope, receive, send, upload[1])
-                return
-        if scope["type"] == "http" and await self._pages(scope, send):
+        if scope["type"] == "http" and await self._without_framework(scope, receive, send):
             return
         if scope["type"] != "lifespan":
             live: Live = self.web.state.live
@@ -85,6 +80,19 @@ class Application:
             await self._bounded(scope, receive, send)
         else:
             await self.web(scope, receive, send)
+
+    async def _without_framework(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve uploads and pages; return whether the request was one."""
+        upload = UPLOAD_PATH.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+        foreign = None if upload else call_of(scope["method"], scope["path"])
+        if not upload and not foreign:
+            return await self._pages(scope, send)
+        services: Services = self.web.state.services
+        if upload:
+            await services.upload(scope, receive, send, upload[1])
+        elif foreign:
+            await services.foreign(scope, receive, send, *foreign)
+        return True
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""

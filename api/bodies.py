@@ -52,6 +52,11 @@ class BodyReader:
             raise BadCompressionError
         return first + gathered if gathered else first
 
+    def announce(self, size: int) -> None:
+        """Take room for a body that is about to be unpacked elsewhere; raises BodyTooLargeError or IngestBusyError."""
+        self._check(size)
+        self._room.take(size)
+
     def _check(self, size: int) -> None:
         if size > self._most:
             raise BodyTooLargeError(f"The body is over {self._most} bytes: split it into several.")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,13 +12,15 @@ from itertools import count
 import asyncpg
 from fastapi import Request
 
+from api.agent_bodies import AgentBodies, Sender
+from api.foreign_uploads import ForeignUploads
 from api.rate_limits import CallLimits
 from api.server.body_budget import BodyBudget
 from api.server.body_pace import PaceRule
 from api.server.chart_reader import ChartReader
 from api.server.connections import HEALTH, check_connections
 from api.server.readiness import Readiness
-from api.uploads import Sender, UploadRoute
+from api.uploads import UploadRoute
 from auth.keys import KeyFile
 from auth.tokens import AgentToken, Tokens
 from core.clock import Clock, utc_now
@@ -30,7 +32,6 @@ from db.server_check import check_server, describe_server
 from devices.devices import check_agent
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
-from ingest.counters import Tally
 from ingest.group_commit import GroupCommit
 from ingest.writer import Writer
 
@@ -58,6 +59,7 @@ class Services:
     limits: CallLimits
     commits: GroupCommit
     upload: UploadRoute
+    foreign: ForeignUploads
     budget: BodyBudget
     pace: PaceRule
     process: ThisProcess
@@ -100,11 +102,20 @@ async def open_services(
         stack.push_async_callback(commits.close)
         limits, budget = make_limits(settings), BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
-        upload = make_upload_route(settings, pool, tokens, limits, commits, budget, pace, clock, tally)
+        bodies = AgentBodies(budget, pace, limits, token_check(pool, clock))
+        upload = UploadRoute(
+            sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
+            clock, tally,
+        )  # fmt: skip
+        foreign = ForeignUploads(
+            sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
+            clock, tally,
+        )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
         yield Services(
-            settings, clock, pool, charts, tokens, limits, commits, upload, budget, pace, process, readiness, fleet
+            settings, clock, pool, charts, tokens, limits, commits, upload, foreign, budget, pace, process, readiness,
+            fleet,
         )  # fmt: skip
 
 
@@ -168,27 +179,20 @@ async def connect_writer(dsn: str) -> asyncpg.Connection:
         )
 
 
-def make_upload_route(
-    settings: Settings,
-    pool: asyncpg.Pool,
-    tokens: Tokens,
-    limits: CallLimits,
-    commits: GroupCommit,
-    budget: BodyBudget,
-    pace: PaceRule,
-    clock: Clock,
-    tally: Tally,
-) -> UploadRoute:
-    """Put the upload route together: the one place where ingest meets the agents' tokens."""
+def sender_by(tokens: Tokens) -> Callable[[str], Sender]:
+    """Return what turns a token into its sender: the one place where ingest meets the agents' tokens."""
 
     def verify(token: str) -> Sender:
         agent = tokens.verify_agent(token)
         return Sender(agent.agent_id, agent.token_hash)
 
+    return verify
+
+
+def token_check(pool: asyncpg.Pool, clock: Clock) -> Callable[[Sender], Awaitable[None]]:
+    """Return what asks the database whether a sender's token is still good; raises RevokedTokenError."""
+
     async def is_still_good(sender: Sender) -> None:
         await check_agent(pool, AgentToken(sender.agent_id, sender.token_hash), clock())
 
-    return UploadRoute(
-        verify, is_still_good, limits, commits, budget, pace, settings.max_samples_per_upload,
-        settings.retry_after_seconds, clock, tally,
-    )  # fmt: skip
+    return is_still_good

@@ -6,19 +6,14 @@ Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import partial
-from uuid import UUID
 
 import msgspec
 
-from api.bodies import BodyReader
+from api.agent_bodies import AgentBodies, Sender
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
-from api.server.body_budget import BodyBudget, Holder, Room, charge_slow_body
-from api.server.body_pace import PacedReceive, PaceRule
 from core.clock import Clock, utc_now
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from ingest.counters import Tally
@@ -41,40 +36,25 @@ LONGEST_WAIT_SECONDS = 10.0
 JSON = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who a token says it is; whether it is revoked shows in the transaction of the rows."""
-
-    agent_id: UUID
-    token_hash: str
-
-
 class UploadRoute:
     """The ASGI application of the metrics upload."""
 
     def __init__(
         self,
         verify: Callable[[str], Sender],
-        is_still_good: Callable[[Sender], Awaitable[None]],
         limits: CallLimits,
         commits: GroupCommit,
-        budget: BodyBudget,
-        pace: PaceRule,
+        bodies: AgentBodies,
         max_samples: int,
         retry_after_seconds: int,
         clock: Clock = utc_now,
         tally: Tally | None = None,
     ) -> None:
-        """`verify` turns a bearer token into its Sender or raises an RtsError.
-
-        `is_still_good` asks the database about a sender whose body does not come at once; raises RevokedTokenError.
-        """
+        """`verify` turns a bearer token into its Sender or raises an RtsError."""
         self._verify = verify
-        self._is_still_good = is_still_good
-        self._pace = pace
         self._limits = limits
         self._commits = commits
-        self._budget = budget
+        self._bodies = bodies
         self._max_samples = max_samples
         self._retry_after = retry_after_seconds
         self._clock = clock
@@ -104,7 +84,7 @@ class UploadRoute:
         if str(sender.agent_id) != agent_id.lower():
             raise WrongAgentError
         received_at = self._clock()
-        with self._reader(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
+        with self._bodies.open(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
             body = await reader.read()
             make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
             upload = await make(sender, body, received_at)
@@ -117,15 +97,6 @@ class UploadRoute:
             decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts,
             decoded.notes + upload.notes, decoded.notes_left_out,
         )  # fmt: skip
-
-    def _reader(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:
-        agent_id = sender.agent_id
-        room = self._budget.room_for(Holder("agent", agent_id, self._limits.business_of(agent_id)))
-        paced = PacedReceive(receive, self._pace, partial(self._check_slow_body, sender, room))
-        return BodyReader(paced, encoding, self._budget.one, room)
-
-    async def _check_slow_body(self, sender: Sender, room: Room) -> None:
-        await charge_slow_body(room, partial(self._is_still_good, sender))
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:

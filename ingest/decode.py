@@ -6,6 +6,7 @@ on both paths.
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -114,6 +115,18 @@ def _items(parsed: Any) -> list[Any]:
 def _bound(count: int, max_samples: int) -> None:
     if count > max_samples:
         raise TooManySamplesError(f"The upload holds {count} samples, at most {max_samples} are taken: split it.")
+
+
+def accepted_by_time(samples: Sequence[Sample], now: datetime, max_samples: int) -> Decoded:
+    """Return samples that another protocol brought, those of a time that can't be kept rejected.
+
+    Raises TooManySamplesError.
+    """
+    _bound(len(samples), max_samples)
+    decoded = Decoded(len(samples), [], [], [])
+    for index, sample in enumerate(samples):
+        _sort(decoded, index, sample, None, now)
+    return decoded
 
 
 def _sort(decoded: Decoded, index: int, sample: Sample, unknown: bytes | None, now: datetime) -> None:

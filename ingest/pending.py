@@ -23,6 +23,7 @@ class Upload:
     error: Exception | None = None
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
     notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them
+    merges: bool = False  # its samples may be parts of rows: nulls of a stored row are filled, values stay
 
     def brings_data(self) -> bool:
         """Return whether something was measured: not so when all samples were refused, or all their values."""

@@ -109,6 +109,66 @@ FROM agent_metrics_incoming
 ON CONFLICT DO NOTHING
 RETURNING agent_device_id, collected_at
 
+-- merge_parts --
+-- Move parts of rows into the hypertable: what is null in a stored row is filled, what is there stays. Returns the keys of
+-- rows that are new. $1 age from which a chunk may be in the columnstore: a row there is not changed.
+WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a row twice
+    SELECT i.agent_device_id, i.collected_at, min(i.received_at) AS received_at,
+           (array_agg(cpu_percent ORDER BY i.ctid) FILTER (WHERE cpu_percent IS NOT NULL))[1] AS cpu_percent,
+           (array_agg(memory_used_gb ORDER BY i.ctid) FILTER (WHERE memory_used_gb IS NOT NULL))[1] AS memory_used_gb,
+           (array_agg(memory_percent ORDER BY i.ctid) FILTER (WHERE memory_percent IS NOT NULL))[1] AS memory_percent,
+           (array_agg(disk_used_gb ORDER BY i.ctid) FILTER (WHERE disk_used_gb IS NOT NULL))[1] AS disk_used_gb,
+           (array_agg(disk_percent ORDER BY i.ctid) FILTER (WHERE disk_percent IS NOT NULL))[1] AS disk_percent,
+           (array_agg(load_average_1m ORDER BY i.ctid) FILTER (WHERE load_average_1m IS NOT NULL))[1] AS load_average_1m,
+           (array_agg(load_average_5m ORDER BY i.ctid) FILTER (WHERE load_average_5m IS NOT NULL))[1] AS load_average_5m,
+           (array_agg(load_average_15m ORDER BY i.ctid) FILTER (WHERE load_average_15m IS NOT NULL))[1] AS load_average_15m,
+           (array_agg(uptime_seconds ORDER BY i.ctid) FILTER (WHERE uptime_seconds IS NOT NULL))[1] AS uptime_seconds,
+           (array_agg(network_rx_bytes ORDER BY i.ctid) FILTER (WHERE network_rx_bytes IS NOT NULL))[1] AS network_rx_bytes,
+           (array_agg(network_tx_bytes ORDER BY i.ctid) FILTER (WHERE network_tx_bytes IS NOT NULL))[1] AS network_tx_bytes
+    FROM agent_metrics_incoming i
+    GROUP BY i.agent_device_id, i.collected_at
+), merged AS (
+    INSERT INTO agent_metrics AS m (agent_device_id, collected_at, received_at,
+                                    cpu_percent, memory_used_gb, memory_percent, disk_used_gb,
+                                    disk_percent, load_average_1m, load_average_5m, load_average_15m,
+                                    uptime_seconds, network_rx_bytes, network_tx_bytes)
+    SELECT * FROM folded
+    ON CONFLICT (agent_device_id, collected_at) DO UPDATE
+    SET cpu_percent = COALESCE(m.cpu_percent, EXCLUDED.cpu_percent),
+        memory_used_gb = COALESCE(m.memory_used_gb, EXCLUDED.memory_used_gb),
+        memory_percent = COALESCE(m.memory_percent, EXCLUDED.memory_percent),
+        disk_used_gb = COALESCE(m.disk_used_gb, EXCLUDED.disk_used_gb),
+        disk_percent = COALESCE(m.disk_percent, EXCLUDED.disk_percent),
+        load_average_1m = COALESCE(m.load_average_1m, EXCLUDED.load_average_1m),
+        load_average_5m = COALESCE(m.load_average_5m, EXCLUDED.load_average_5m),
+        load_average_15m = COALESCE(m.load_average_15m, EXCLUDED.load_average_15m),
+        uptime_seconds = COALESCE(m.uptime_seconds, EXCLUDED.uptime_seconds),
+        network_rx_bytes = COALESCE(m.network_rx_bytes, EXCLUDED.network_rx_bytes),
+        network_tx_bytes = COALESCE(m.network_tx_bytes, EXCLUDED.network_tx_bytes)
+    WHERE m.collected_at > now() - $1::interval
+      AND num_nulls(m.cpu_percent, m.memory_used_gb, m.memory_percent, m.disk_used_gb, m.disk_percent, m.load_average_1m,
+                    m.load_average_5m, m.load_average_15m, m.uptime_seconds, m.network_rx_bytes, m.network_tx_bytes)
+        > num_nulls(COALESCE(m.cpu_percent, EXCLUDED.cpu_percent), COALESCE(m.memory_used_gb, EXCLUDED.memory_used_gb),
+                    COALESCE(m.memory_percent, EXCLUDED.memory_percent), COALESCE(m.disk_used_gb, EXCLUDED.disk_used_gb),
+                    COALESCE(m.disk_percent, EXCLUDED.disk_percent), COALESCE(m.load_average_1m, EXCLUDED.load_average_1m),
+                    COALESCE(m.load_average_5m, EXCLUDED.load_average_5m), COALESCE(m.load_average_15m, EXCLUDED.load_average_15m),
+                    COALESCE(m.uptime_seconds, EXCLUDED.uptime_seconds), COALESCE(m.network_rx_bytes, EXCLUDED.network_rx_bytes),
+                    COALESCE(m.network_tx_bytes, EXCLUDED.network_tx_bytes))
+    RETURNING m.agent_device_id, m.collected_at, m.xmax = 0 AS is_new
+)
+SELECT agent_device_id, collected_at FROM merged WHERE is_new
+
+-- fill_current --
+-- A device's newest sample may arrive in parts: keep what is known of it when another part comes.
+UPDATE agent_devices d
+SET current_metrics = d.current_metrics || i.metrics || jsonb_strip_nulls(d.current_metrics)
+FROM (SELECT agent_device_id, collected_at,
+             jsonb_strip_nulls(jsonb_object_agg(key, value) FILTER (WHERE value <> 'null')) AS metrics
+      FROM agent_metrics_incoming, jsonb_each(to_jsonb(agent_metrics_incoming) - 'agent_device_id' - 'collected_at'
+                                              - 'received_at' - 'raw_metrics') each
+      GROUP BY agent_device_id, collected_at) i
+WHERE d.id = i.agent_device_id AND d.current_collected_at = i.collected_at
+
 -- upsert_services --
 -- Keep the newest state of each service; a state older than the one stored changes nothing.
 -- $1 device ids, $2 names, $3 statuses, $4 process ids (or null), $5 times of the samples.

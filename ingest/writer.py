@@ -17,7 +17,7 @@ import asyncpg
 
 from core.clock import Clock, utc_now
 from core.errors import RevokedTokenError
-from db.hypertables.policies import LATE_AFTER
+from db.hypertables.policies import LATE_AFTER, RAW
 from db.pools import AWAY, DatabaseAwayError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
@@ -64,9 +64,12 @@ class Writer:
 
     async def write(self, uploads: Sequence[Upload]) -> None:
         """Commit the rows of `uploads`; afterwards each has `inserted` counted or `error` set. Never raises."""
-        rows = [row for upload in uploads for row in upload.rows]
+        rows = [row for upload in uploads if not upload.merges for row in upload.rows]
         for lane in split_lanes(rows, self._clock()):
             await self._write_batch(uploads_of(lane), lane)
+        parts = [row for upload in uploads if upload.merges for row in upload.rows]
+        for lane in split_lanes(parts, self._clock()):
+            await self._write_parts(uploads_of(lane), lane)
         without_rows = [upload for upload in uploads if not upload.rows]
         if without_rows:
             await self._write_batch(without_rows, [])
@@ -95,6 +98,15 @@ class Writer:
         except Exception as error:  # noqa: BLE001
             self._fail(uploads, error)
 
+    async def _write_parts(self, uploads: Sequence[Upload], rows: Sequence[Row]) -> None:
+        """Write parts of rows: apart from whole samples, which would otherwise all go around duplicates."""
+        try:
+            await self._commit(uploads, rows, copy_parts)
+        except REFUSED as refusal:
+            await self._write_one_by_one(uploads, rows, refusal)
+        except Exception as error:  # noqa: BLE001
+            self._fail(uploads, error)
+
     async def _write_one_by_one(self, uploads: Sequence[Upload], rows: Sequence[Row], refusal: Exception) -> None:
         if len(uploads) == 1:
             log.warning("upload of agent %s refused by the database: %s", uploads[0].agent_id, refusal)
@@ -103,7 +115,7 @@ class Writer:
         self._tally.one_by_one += 1
         for upload in uploads:
             own = [row for row in rows if row.upload is upload]
-            await self._write_around_duplicates([upload], own)
+            await (self._write_parts if upload.merges else self._write_around_duplicates)([upload], own)
 
     async def _commit(self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store) -> None:
         """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
@@ -175,6 +187,19 @@ async def copy_around_duplicates(connection: asyncpg.Connection, rows: Sequence[
     await connection.execute(QUERIES["create_incoming"])
     await copy_into(connection, "agent_metrics_incoming", rows)
     return {(row[0], row[1]) for row in await connection.fetch(QUERIES["merge_incoming"])}
+
+
+async def copy_parts(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key] | None:
+    """COPY into a temporary table, fill nulls of stored rows, and keep the newest sample of each device whole.
+
+    A chunk in the columnstore would be decompressed for an update: there only whole new rows are added.
+    """
+    if not rows:
+        return set()
+    await connection.execute(QUERIES["create_incoming"])
+    await copy_into(connection, "agent_metrics_incoming", rows)
+    await connection.execute(QUERIES["fill_current"])
+    return {(row[0], row[1]) for row in await connection.fetch(QUERIES["merge_parts"], RAW.columnstore_after)}
 
 
 async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:

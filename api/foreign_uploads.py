@@ -1,0 +1,222 @@
+"""Uploads of other agents as plain ASGI: token, body, adapter, fold, wait for COMMIT, the protocol's own answer.
+
+The same steps as `uploads.py`, with rows that may arrive in parts, and statuses that lose nothing.
+"""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import parse_qs
+
+import msgspec
+
+from api.agent_bodies import AgentBodies, Sender
+from api.foreign_paths import Call
+from api.rate_limits import CallLimits
+from api.server.asgi import Receive, Scope, Send
+from core.clock import Clock
+from core.errors import RtsError, UnauthorizedError, WrongAgentError
+from ingest.counters import Tally
+from ingest.decode import accepted_by_time
+from ingest.group_commit import GroupCommit
+from ingest.pending import Upload
+from protocols.answers import PROTOBUF, Headers, Protocol, Reply, Stored, failure, reply_to
+from protocols.collectd import read_collectd
+from protocols.errors import SeveralHostsError, UnsupportedUploadError
+from protocols.facts import Reading
+from protocols.fold import samples_of
+from protocols.influx import read_influx
+from protocols.memory import Memory
+from protocols.otlp import read_otlp
+from protocols.remote_write import read_remote_write, unpack, unpacked_size, version_of
+
+log = logging.getLogger(__name__)
+
+INFLUX_VERSION = (b"x-influxdb-version", b"1.8.10")
+SPAN_UNITS = {"s": 1, "m": 60, "h": 3600}
+MAX_EVERY_SECONDS = 3600
+
+
+class ForeignUploads:
+    """The ASGI application of all uploads that are not in this product's own format."""
+
+    def __init__(
+        self,
+        verify: Callable[[str], Sender],
+        limits: CallLimits,
+        commits: GroupCommit,
+        bodies: AgentBodies,
+        max_samples: int,
+        retry_after_seconds: int,
+        clock: Clock,
+        tally: Tally,
+    ) -> None:
+        """`verify` turns a token into its Sender or raises an RtsError."""
+        self._verify = verify
+        self._limits = limits
+        self._commits = commits
+        self._bodies = bodies
+        self._max_samples = max_samples
+        self._retry_after = retry_after_seconds
+        self._clock = clock
+        self._tally = tally
+        self._memory = Memory()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, agent_id: str | None) -> None:
+        """Answer one request."""
+        headers = dict(scope["headers"])
+        if call in QUESTIONS:
+            await answer(send, QUESTIONS[call](parse_query(scope)))
+            return
+        media_type = headers.get(b"content-type", b"")
+        protocol = protocol_of(call, media_type)
+        own_type = PROTOBUF if media_type.lower().startswith(PROTOBUF) else b"application/json"
+        try:
+            stored = await self._take(scope, receive, call, agent_id, headers)
+        except RtsError as error:
+            self._tally.refuse(error.code)
+            await answer(send, failure(protocol, error, self._wait(error), own_type))
+        except Exception:
+            log.exception("an upload by %s failed", protocol)
+            unknown = RtsError("Something failed on the server: send the upload again later.")
+            await answer(send, failure(protocol, unknown, self._wait(unknown), own_type))
+        else:
+            await answer(send, reply_to(protocol, stored, own_type))
+
+    def _wait(self, error: RtsError) -> Headers:
+        headers = error.headers(self._retry_after)
+        return [(b"retry-after", headers.get("Retry-After", str(self._retry_after)).encode())]
+
+    async def _take(
+        self, scope: Scope, receive: Receive, call: Call, agent_id: str | None, headers: dict[bytes, bytes]
+    ) -> Stored:
+        """Read, decode and commit one upload; raises RtsError for what the sender must be told."""
+        if call is Call.OTLP_OTHER:
+            raise UnsupportedUploadError("Only metrics are taken here: send them to /v1/metrics.")
+        query = parse_query(scope)
+        sender = self._verify(token_of(headers.get(b"authorization", b""), query, call))
+        self._limits.take_agent(sender.agent_id)
+        if agent_id is not None and str(sender.agent_id) != agent_id.lower():
+            raise WrongAgentError
+        every, received_at = every_of(query), self._clock()
+        encoding = headers.get(b"content-encoding", b"").lower()
+        is_snappy = call is Call.REMOTE_WRITE
+        if is_snappy and encoding != b"snappy":
+            raise UnsupportedUploadError("Send remote write with Content-Encoding: snappy.")
+        with self._bodies.open(sender, receive, b"" if is_snappy else encoding) as reader:
+            body = await reader.read()
+            if is_snappy:
+                reader.announce(unpacked_size(body))
+            self._commits.check_room()
+            reading = read(call, body, headers.get(b"content-type", b"").decode("latin-1"), query, received_at)
+            return await self._store(sender, reading, every, received_at)
+
+    async def _store(self, sender: Sender, reading: Reading, every: int, received_at: datetime) -> Stored:
+        if len(reading.hosts) > 1:
+            names = ", ".join(sorted(reading.hosts)[:3])
+            raise SeveralHostsError(f"One device's token brings the hosts {names[:200]}: give each a token of its own.")
+        samples = samples_of(reading, self._memory.of(sender.agent_id), every)
+        decoded = accepted_by_time(samples, received_at, self._max_samples)
+        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded, merges=True)
+        upload.make_rows()
+        await self._commits.submit(upload)
+        if upload.business_id:
+            self._limits.learn(sender.agent_id, upload.business_id)
+        upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+        return Stored(reading, [rejection.message for rejection in decoded.rejected])
+
+
+def read(call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime) -> Reading:
+    """Return what the adapter of a protocol reads."""
+    now = round(received_at.timestamp() * 1_000_000)
+    if call is Call.INFLUX_WRITE:
+        return read_influx(body, query.get("precision", ""), now)
+    if call is Call.OTLP:
+        return read_otlp(body, content_type, now)
+    if call is Call.COLLECTD:
+        return read_collectd(body)
+    version = version_of(content_type)  # before the body is unpacked: another format is not a broken block
+    return read_remote_write(unpack(body), version)
+
+
+def protocol_of(call: Call, media_type: bytes) -> Protocol:
+    """Return whose answers a request wants."""
+    if call in (Call.OTLP, Call.OTLP_OTHER):
+        return Protocol.OTLP
+    if call is Call.REMOTE_WRITE:
+        return Protocol.REMOTE_WRITE_2 if b"io.prometheus.write.v2" in media_type else Protocol.REMOTE_WRITE_1
+    return Protocol.COLLECTD if call is Call.COLLECTD else Protocol.INFLUX
+
+
+def parse_query(scope: Scope) -> dict[str, str]:
+    """Return the query parameters, of each name the first value."""
+    return {name: values[0] for name, values in parse_qs(scope.get("query_string", b"").decode("latin-1")).items()}
+
+
+def token_of(header: bytes, query: dict[str, str], call: Call) -> str:
+    """Return the agent's token: as Bearer, as Token, as the password of Basic, or `p` of Influx v1.
+
+    Raises UnauthorizedError.
+    """
+    scheme, _, value = header.decode("latin-1").partition(" ")
+    value = value.strip()
+    if scheme.lower() in ("bearer", "token") and value:
+        return value
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            raise UnauthorizedError from None
+    if call is Call.INFLUX_WRITE and query.get("p"):
+        return query["p"]
+    raise UnauthorizedError
+
+
+def every_of(query: dict[str, str]) -> int:
+    """Return `every` (30s, 5m, 1h) in microseconds, 0 without one; raises UnsupportedUploadError."""
+    text = query.get("every", "")
+    if not text:
+        return 0
+    count, unit = text[:-1], SPAN_UNITS.get(text[-1])
+    if unit is None or not count.isdigit() or not 0 < int(count) * unit <= MAX_EVERY_SECONDS:
+        raise UnsupportedUploadError("`every` must be a span of time up to 1h, such as 30s or 5m.")
+    return int(count) * unit * 1_000_000
+
+
+def show_databases(query: dict[str, str]) -> Reply:
+    """Answer the two queries that clients ask before they write; there are no databases to choose from."""
+    database = query.get("db")
+    values = [[database]] if database else [["rts"]]
+    found = {"results": [{"statement_id": 0, "series": [{"name": "databases", "columns": ["name"], "values": values}]}]}
+    created = {"results": [{"statement_id": 0}]}
+    asks = query.get("q", "").strip().upper().startswith("SHOW DATABASES")
+    return Reply(200, msgspec.json.encode(found if asks else created), headers=[INFLUX_VERSION])
+
+
+def ping(query: dict[str, str]) -> Reply:
+    """Say that writes are taken."""
+    del query
+    return Reply(204, headers=[INFLUX_VERSION])
+
+
+def health(query: dict[str, str]) -> Reply:
+    """Answer as InfluxDB does; `/api/health/ready` is the product's own."""
+    del query
+    body = {"name": "influxdb", "message": "ready for queries and writes", "status": "pass", "version": "v2.7"}
+    return Reply(200, msgspec.json.encode(body), headers=[INFLUX_VERSION])
+
+
+QUESTIONS: dict[Call, Callable[[dict[str, str]], Reply]] = {
+    Call.INFLUX_QUERY: show_databases, Call.INFLUX_PING: ping, Call.INFLUX_HEALTH: health,
+}  # fmt: skip
+
+
+async def answer(send: Send, reply: Reply) -> None:
+    """Send one complete answer; a 204 has no body and no length."""
+    headers = [*reply.headers]
+    if reply.status != 204:
+        headers += [(b"content-type", reply.media_type), (b"content-length", str(len(reply.body)).encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

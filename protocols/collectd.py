@@ -1,0 +1,110 @@
+"""collectd's write_http in JSON: value lists → facts. One interval arrives in several requests."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from protocols.errors import MalformedUploadError
+from protocols.facts import Quantity, Reading, floor
+
+SECOND = 1_000_000
+
+
+class ValueList(msgspec.Struct):
+    """One value list; `time` and `interval` are seconds, null is an unknown value."""
+
+    values: list[float | None]
+    time: float
+    interval: float = 10.0
+    dsnames: list[str] = []
+    host: str = ""
+    plugin: str = ""
+    plugin_instance: str = ""
+    type: str = ""
+    type_instance: str = ""
+
+
+_lists = msgspec.json.Decoder(list[msgspec.Raw])
+_list = msgspec.json.Decoder(ValueList)
+
+
+def read_collectd(body: bytes) -> Reading:
+    """Return the facts of a body; raises MalformedUploadError when it isn't a JSON list."""
+    try:
+        raws = _lists.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedUploadError(f"The body must be a JSON list of value lists: {error}.") from None
+    reading = Reading()
+    for number, raw in enumerate(raws):
+        try:
+            add_list(reading, _list.decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
+            reading.cannot_parse(f"value list {number}: {error}")
+    return reading
+
+
+def add_list(reading: Reading, values: ValueList) -> None:
+    """Add what a value list says of the device."""
+    reading.points += 1
+    if values.host:
+        reading.hosts.add(values.host)
+    cell = floor(round(values.time * SECOND), max(1, round(values.interval * SECOND)))
+    read = PLUGINS.get((values.plugin, values.type))
+    if read:
+        read(reading, values, cell)
+
+
+def one(reading: Reading, values: ValueList, cell: int, quantity: Quantity, instance: str = "") -> None:
+    """Add the first value of a list."""
+    if values.values and values.values[0] is not None:
+        reading.add(cell, quantity, instance, values.values[0])
+
+
+def read_cpu(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read the share of each state over all cores (ReportByCpu false, ValuesPercentage true)."""
+    if not values.plugin_instance and values.type_instance != "active":
+        one(reading, values, cell, Quantity.CPU_STATE, values.type_instance)
+
+
+def read_memory(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read memory by state in bytes."""
+    one(reading, values, cell, Quantity.MEMORY_STATE, values.type_instance)
+
+
+def read_memory_percent(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read memory in use in percent."""
+    if values.type_instance == "used":
+        one(reading, values, cell, Quantity.MEMORY_PERCENT)
+
+
+def read_df(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read file systems: `free` is what is available, beside `reserved`."""
+    quantity = {"used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE}.get(values.type_instance)
+    if quantity:
+        one(reading, values, cell, quantity, values.plugin_instance)
+
+
+def read_load(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read the three load averages."""
+    for instance, value in zip(("1m", "5m", "15m"), values.values, strict=False):
+        if value is not None:
+            reading.add(cell, Quantity.LOAD, instance, value)
+
+
+def read_uptime(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read seconds since boot."""
+    one(reading, values, cell, Quantity.UPTIME)
+
+
+def read_octets(reading: Reading, values: ValueList, cell: int) -> None:
+    """Read bytes received and sent by one interface since boot."""
+    for quantity, value in zip((Quantity.NETWORK_RX, Quantity.NETWORK_TX), values.values, strict=False):
+        if value is not None:
+            reading.add(cell, quantity, values.plugin_instance, value)
+
+
+PLUGINS: dict[tuple[str, str], Callable[[Reading, ValueList, int], None]] = {
+    ("cpu", "percent"): read_cpu, ("memory", "memory"): read_memory, ("memory", "percent"): read_memory_percent,
+    ("df", "df_complex"): read_df, ("load", "load"): read_load, ("uptime", "uptime"): read_uptime,
+    ("interface", "if_octets"): read_octets,
+}  # fmt: skip

@@ -1,0 +1,159 @@
+"""The facts of one cell → the columns of a sample.
+
+Memory is total minus *available*: the meaning of "used" differs between collectors and their versions. A disk is full
+by used ÷ (used + available), as `df` says it: blocks reserved for root are not available.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.metrics import BY_NAME
+from ingest.samples import Sample
+from protocols.facts import Quantity
+
+Values = Mapping[str, float]
+Facts = Mapping[Quantity, Values]
+NONE: Values = {}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+GIGABYTE = 1e9
+ROUNDING = 0.5  # percent beyond 0..100 that a difference of counters may be off
+SYSTEM_DISKS = ("/", "C:", "root")  # root: collectd's name of /
+IDLE_STATES = frozenset({"idle", "iowait", "wait"})
+
+
+def sample_of(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | None:
+    """Return the sample of one cell; None when no column has a value.
+
+    `facts` hold complete sets only (`memory.py`); `cpu_percent` is computed from cumulative seconds, if there are any.
+    """
+    disk_used, disk_percent = disk_of(facts)
+    values = {
+        "cpu_percent": in_range("cpu_percent", cpu_of(facts, cpu_percent)),
+        "memory_used_gb": in_range("memory_used_gb", gigabytes(memory_used(facts))),
+        "memory_percent": in_range("memory_percent", memory_percent(facts)),
+        "disk_used_gb": in_range("disk_used_gb", gigabytes(disk_used)),
+        "disk_percent": in_range("disk_percent", disk_percent),
+        "load_average": load_of(facts),
+        "uptime_seconds": whole("uptime_seconds", uptime_of(cell, facts)),
+        "network_rx_bytes": whole("network_rx_bytes", total(facts, Quantity.NETWORK_RX)),
+        "network_tx_bytes": whole("network_tx_bytes", total(facts, Quantity.NETWORK_TX)),
+    }
+    if all(value is None for value in values.values()):
+        return None
+    known: dict[str, Any] = values
+    return Sample(collected_at=EPOCH + timedelta(microseconds=cell), **known)
+
+
+def cpu_of(facts: Facts, from_seconds: float | None) -> float | None:
+    """Return the share of time that cores were busy; waiting for a disk is idle, as psutil counts it."""
+    ready = first(facts, Quantity.CPU_BUSY)
+    states = facts.get(Quantity.CPU_STATE) or summed_by_state(facts.get(Quantity.CPU_SHARE, NONE))
+    if ready is not None or "idle" not in states:
+        return from_seconds if ready is None else ready
+    idle = sum(share for state, share in states.items() if state in IDLE_STATES)
+    busy = sum(share for state, share in states.items() if state not in IDLE_STATES)
+    if states.keys() <= IDLE_STATES:
+        return 100 - idle
+    # All zero: the first export of a sender that has no difference yet.
+    return from_seconds if idle + busy == 0 else 100 * busy / (idle + busy)
+
+
+def summed_by_state(shares: Values) -> Values:
+    """Return shares of "core state" summed over the cores, by state."""
+    states: dict[str, float] = {}
+    for name, share in shares.items():
+        state = name.rpartition(" ")[2]
+        states[state] = states.get(state, 0.0) + share
+    return states
+
+
+def memory_used(facts: Facts) -> float | None:
+    """Return bytes in use."""
+    total, available = first(facts, Quantity.MEMORY_TOTAL), first(facts, Quantity.MEMORY_AVAILABLE)
+    if total is not None and available is not None:
+        return total - available
+    return facts.get(Quantity.MEMORY_STATE, NONE).get("used")
+
+
+def memory_percent(facts: Facts) -> float | None:
+    """Return the share of memory in use: measured where the sender measured it, else computed."""
+    total, available = first(facts, Quantity.MEMORY_TOTAL), first(facts, Quantity.MEMORY_AVAILABLE)
+    if total and available is not None:
+        return 100 * (1 - available / total)
+    ready = first(facts, Quantity.MEMORY_PERCENT)
+    states = facts.get(Quantity.MEMORY_STATE, NONE)
+    if ready is None and "used" in states and len(states) > 1 and sum(states.values()) > 0:
+        return 100 * states["used"] / sum(states.values())
+    return ready
+
+
+def disk_of(facts: Facts) -> tuple[float | None, float | None]:
+    """Return bytes in use and the share in use of the system's disk, else of the largest one."""
+    mounts = {mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]}
+    if not mounts:
+        return None, None
+    sizes = facts.get(Quantity.DISK_SIZE, NONE)
+    chosen = next((name for name in SYSTEM_DISKS if name in mounts), None)
+    mount = chosen or max(sorted(mounts), key=lambda name: sizes.get(name, 0.0))
+    return used_of(facts, mount), percent_of(facts, mount)
+
+
+def used_of(facts: Facts, mount: str) -> float | None:
+    """Return bytes in use of one file system."""
+    used = facts.get(Quantity.DISK_USED, NONE).get(mount)
+    size, free = facts.get(Quantity.DISK_SIZE, NONE).get(mount), facts.get(Quantity.DISK_FREE, NONE).get(mount)
+    return size - free if used is None and size is not None and free is not None else used
+
+
+def percent_of(facts: Facts, mount: str) -> float | None:
+    """Return the share in use of one file system."""
+    used = used_of(facts, mount)
+    available = facts.get(Quantity.DISK_AVAILABLE, NONE).get(mount)
+    if used is not None and available is not None and used + available > 0:
+        return 100 * used / (used + available)
+    return facts.get(Quantity.DISK_PERCENT, NONE).get(mount)
+
+
+def total(facts: Facts, quantity: Quantity) -> float | None:
+    """Return the sum over the instances of a quantity."""
+    values = facts.get(quantity)
+    return sum(values.values()) if values else None
+
+
+def load_of(facts: Facts) -> tuple[float | None, float | None, float | None] | None:
+    """Return the load averages of 1, 5 and 15 minutes."""
+    loads = facts.get(Quantity.LOAD, NONE)
+    one, five, fifteen = (in_range(f"load_average_{name}", loads.get(name)) for name in ("1m", "5m", "15m"))
+    return None if one is five is fifteen is None else (one, five, fifteen)
+
+
+def uptime_of(cell: int, facts: Facts) -> float | None:
+    """Return seconds since boot."""
+    uptime, boot = first(facts, Quantity.UPTIME), first(facts, Quantity.BOOT_TIME)
+    return cell / 1e6 - boot if uptime is None and boot is not None else uptime
+
+
+def first(facts: Facts, quantity: Quantity) -> float | None:
+    """Return the value of a quantity that has one instance."""
+    return next(iter(facts.get(quantity, NONE).values()), None)
+
+
+def gigabytes(value: float | None) -> float | None:
+    """Return bytes as gigabytes (10⁹ bytes)."""
+    return None if value is None else value / GIGABYTE
+
+
+def in_range(name: str, value: float | None) -> float | None:
+    """Return a value in the range of its column: rounding is clamped, anything further out is not a value."""
+    if value is None:
+        return None
+    maximum = BY_NAME[name].maximum
+    slack = ROUNDING if BY_NAME[name].unit == "percent" else 0.0
+    return min(max(value, 0.0), maximum) if -slack <= value <= maximum + slack else None
+
+
+def whole(name: str, value: float | None) -> int | None:
+    """Return a value of a bigint column."""
+    checked = in_range(name, value)
+    return None if checked is None else int(checked)

@@ -1,0 +1,26 @@
+"""Errors of uploads by other agents: a stable code, a status, and what to do."""
+
+from typing import ClassVar
+
+from core.errors import RtsError
+
+
+class MalformedUploadError(RtsError):
+    """The body can't be read: see the message for the place."""
+
+    code: ClassVar[str] = "malformed_upload"
+    status: ClassVar[int] = 400
+
+
+class UnsupportedUploadError(RtsError):
+    """This media type or encoding is not supported here: see the message for those that are."""
+
+    code: ClassVar[str] = "unsupported_upload"
+    status: ClassVar[int] = 415
+
+
+class SeveralHostsError(RtsError):
+    """This upload has several hosts under the token of one device: give each host a token of its own."""
+
+    code: ClassVar[str] = "several_hosts"
+    status: ClassVar[int] = 400

@@ -1,0 +1,90 @@
+"""What every adapter reads from a body: facts, each one measured value of a known quantity at one time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+MAX_REASONS = 20  # messages in one answer
+MAX_INSTANCE = 255  # characters of an instance name
+
+
+class Quantity(StrEnum):
+    """The quantities that the columns of a sample are computed from. Sizes in bytes, shares in percent."""
+
+    CPU_BUSY = "cpu_busy"  # percent, ready-made
+    CPU_STATE = "cpu_state"  # percent of one state over all cores; instance: the state
+    CPU_SHARE = "cpu_share"  # of 1; instance: "core state", or " state" over all cores
+    CPU_SECONDS = "cpu_seconds"  # cumulative; instance: "core state"
+    MEMORY_TOTAL = "memory_total"
+    MEMORY_AVAILABLE = "memory_available"
+    MEMORY_STATE = "memory_state"  # bytes; instance: used, free, cached …
+    MEMORY_PERCENT = "memory_percent"
+    DISK_SIZE = "disk_size"  # instance: the mount point or drive
+    DISK_USED = "disk_used"
+    DISK_FREE = "disk_free"  # with what is reserved for root
+    DISK_AVAILABLE = "disk_available"
+    DISK_PERCENT = "disk_percent"
+    LOAD = "load"  # instance: 1m, 5m, 15m
+    UPTIME = "uptime"  # seconds
+    BOOT_TIME = "boot_time"  # Unix seconds
+    NETWORK_RX = "network_rx"  # cumulative bytes; instance: the interface
+    NETWORK_TX = "network_tx"
+
+
+class Fact(NamedTuple):
+    """One value; `cell` is the time of the sample it belongs to, in microseconds since 1970, UTC."""
+
+    cell: int
+    quantity: Quantity
+    instance: str
+    value: float
+
+
+@dataclass(slots=True)
+class Reading:
+    """A body after an adapter read it.
+
+    `points` counts the points that were understood, those without a column too. `refused` are points that can't be
+    taken, and `unparsed` parts of the body that can't be read, each with its reason; the rest of the body is taken.
+    `hosts` are the different host names in it.
+    """
+
+    facts: list[Fact] = field(default_factory=list)
+    points: int = 0
+    refused: int = 0
+    unparsed: int = 0
+    reasons: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def add(self, cell: int, quantity: Quantity, instance: str, value: float) -> None:
+        """Add one value; a value that is not a number is no value."""
+        if value == value and abs(value) != float("inf"):
+            self.facts.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
+
+    def refuse(self, reason: str, points: int = 1) -> None:
+        """Note points that are understood and not taken."""
+        self.refused += points
+        self._explain(reason)
+
+    def cannot_parse(self, reason: str) -> None:
+        """Note a part of the body that can't be read."""
+        self.unparsed += 1
+        self._explain(reason)
+
+    def _explain(self, reason: str) -> None:
+        if len(self.reasons) < MAX_REASONS:
+            self.reasons.append(reason)
+
+
+def floor(microseconds: int, width: int) -> int:
+    """Return the beginning of the cell of `width` microseconds."""
+    return microseconds - microseconds % width
+
+
+def cells_of(facts: Iterable[Fact]) -> dict[int, dict[Quantity, dict[str, float]]]:
+    """Group facts by cell, quantity and instance; of two values of one thing the first one stays."""
+    cells: dict[int, dict[Quantity, dict[str, float]]] = {}
+    for fact in facts:
+        cells.setdefault(fact.cell, {}).setdefault(fact.quantity, {}).setdefault(fact.instance, fact.value)
+    return cells

@@ -1,0 +1,140 @@
+"""Influx line protocol (v1, v2, v3): measurements of Telegraf → facts."""
+
+from collections.abc import Callable
+
+from core.errors import RtsError
+from protocols.disks import is_disk
+from protocols.errors import MalformedUploadError
+from protocols.facts import Quantity, Reading, floor
+from protocols.line_protocol import BadLine, Point, parse_lines
+
+SECOND = 1_000_000
+UNTIMED_CELL = 10 * SECOND  # points without a time: their receipts spread over a second or so
+# Microseconds of one unit of the request's precision.
+PRECISIONS = {
+    "n": 1e-3, "ns": 1e-3, "nanosecond": 1e-3, "u": 1, "us": 1, "µ": 1, "µs": 1, "microsecond": 1, "ms": 1e3,
+    "millisecond": 1e3, "s": 1e6, "second": 1e6, "m": 60e6, "h": 3600e6,
+}  # fmt: skip
+HOST_TAGS = ("host", "hostname")
+
+
+class UnknownPrecisionError(RtsError):
+    """This precision is unknown: use ns, us, ms or s."""
+
+    code = "unknown_precision"
+    status = 400
+
+
+def read_influx(body: bytes, precision: str, received_at: int) -> Reading:
+    """Return the facts of a body; `received_at` is in microseconds since 1970, for points without a time.
+
+    Raises MalformedUploadError for a body that isn't UTF-8, UnknownPrecisionError.
+    """
+    if precision and precision not in PRECISIONS:
+        raise UnknownPrecisionError(f"Precision {precision[:20]!r} is unknown: use ns, us, ms or s.")
+    unit = PRECISIONS[precision or "ns"]
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedUploadError(f"unable to parse: the body isn't UTF-8 at byte {error.start}") from None
+    reading = Reading()
+    for point in parse_lines(text):
+        if isinstance(point, BadLine):
+            reading.cannot_parse(f"unable to parse line {point.number}: {point.text!r}")
+        else:
+            add_point(reading, point, cell_of(point.time, unit, received_at))
+    return reading
+
+
+def cell_of(time: int | None, unit: float, received_at: int) -> int:
+    """Return the cell of a point: the second of its time, ten seconds of its receipt."""
+    if time is None:
+        return floor(received_at, UNTIMED_CELL)
+    microseconds = time // 1000 if unit < 1 else time * int(unit)
+    return floor(microseconds, SECOND)
+
+
+def add_point(reading: Reading, point: Point, cell: int) -> None:
+    """Add what a point says of the device; what no column takes is understood and left out."""
+    reading.points += 1
+    reading.hosts.update(point.tags[tag] for tag in HOST_TAGS if tag in point.tags)
+    read = MEASUREMENTS.get(point.measurement)
+    if read:
+        read(reading, point, cell)
+
+
+def add_fields(reading: Reading, point: Point, cell: int, names: dict[str, Quantity], instance: str = "") -> None:
+    """Add the fields that are quantities as they are."""
+    for name, quantity in names.items():
+        if name in point.fields:
+            reading.add(cell, quantity, instance, point.fields[name])
+
+
+def read_cpu(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `cpu`: the line of all cores."""
+    idle = point.fields.get("usage_idle")
+    if point.tags.get("cpu", "cpu-total") == "cpu-total" and idle is not None:
+        reading.add(cell, Quantity.CPU_BUSY, "", 100 - idle - point.fields.get("usage_iowait", 0.0))
+
+
+def read_mem(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `mem`."""
+    add_fields(reading, point, cell, {
+        "total": Quantity.MEMORY_TOTAL, "available": Quantity.MEMORY_AVAILABLE, "used_percent": Quantity.MEMORY_PERCENT,
+    })  # fmt: skip
+    if "used" in point.fields:
+        reading.add(cell, Quantity.MEMORY_STATE, "used", point.fields["used"])
+
+
+def read_disk(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `disk`: its `free` is what is available to users."""
+    path = point.tags.get("path")
+    if path and is_disk(point.tags.get("fstype")):
+        add_fields(reading, point, cell, {
+            "total": Quantity.DISK_SIZE, "used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE,
+            "used_percent": Quantity.DISK_PERCENT,
+        }, path)  # fmt: skip
+
+
+def read_system(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `system`: load averages, and uptime in a line of its own."""
+    for name, instance in (("load1", "1m"), ("load5", "5m"), ("load15", "15m")):
+        add_fields(reading, point, cell, {name: Quantity.LOAD}, instance)
+    add_fields(reading, point, cell, {"uptime": Quantity.UPTIME})
+
+
+def read_net(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `net`, one line an interface."""
+    interface = point.tags.get("interface")
+    if interface:
+        names = {"bytes_recv": Quantity.NETWORK_RX, "bytes_sent": Quantity.NETWORK_TX}
+        add_fields(reading, point, cell, names, interface)
+
+
+def read_kernel(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `kernel`."""
+    add_fields(reading, point, cell, {"boot_time": Quantity.BOOT_TIME})
+
+
+def read_win_cpu(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `win_cpu`."""
+    if point.tags.get("instance", "_Total") == "_Total":
+        add_fields(reading, point, cell, {"Percent_Processor_Time": Quantity.CPU_BUSY})
+
+
+def read_win_disk(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `win_disk`: drives by letter, not the total of them."""
+    drive, free = point.tags.get("instance", ""), point.fields.get("Percent_Free_Space")
+    if drive not in ("", "_Total") and free is not None:
+        reading.add(cell, Quantity.DISK_PERCENT, drive, 100 - free)
+
+
+def read_win_system(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read Telegraf\'s `win_system`."""
+    add_fields(reading, point, cell, {"System_Up_Time": Quantity.UPTIME})
+
+
+MEASUREMENTS: dict[str, Callable[[Reading, Point, int], None]] = {
+    "cpu": read_cpu, "mem": read_mem, "disk": read_disk, "system": read_system, "net": read_net, "kernel": read_kernel,
+    "win_cpu": read_win_cpu, "win_disk": read_win_disk, "win_system": read_win_system,
+}  # fmt: skip

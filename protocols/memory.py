@@ -1,0 +1,142 @@
+"""What takes more than one request to compute: complete sets, and CPU shares from cumulative seconds.
+
+One sample may arrive in several requests, and a sum over half of its parts is not a smaller truth but a wrong one: a
+counter that falls looks like a reset. So the newest cells of each device stay in memory until they are complete.
+Memory is of one process and bounded; when it is lost, values are null, never wrong.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from uuid import UUID
+
+from protocols.columns import IDLE_STATES, SYSTEM_DISKS
+from protocols.facts import Quantity
+
+MAX_DEVICES = 65_536
+MAX_CELLS = 8  # newest cells of a device: a catch-up of older ones is computed from its own request
+LONGEST_GAP = 900 * 1_000_000  # microseconds between two CPU readings; a longer gap gives no share
+COMPLETE = 0.9  # share of the time that went by, below which states are missing
+VIRTUAL = (
+    "lo", "lo[0-9]*", "[Ll]oopback*", "veth*", "docker*", "br-*", "virbr*", "cni*", "cali*", "flannel*", "tun*", "tap*",
+    "ifb*", "isatap*", "all", "sit*", "dummy*", "vmnet*", "kube*", "wg*", "utun*", "awdl*", "llw*",
+)  # fmt: skip
+# Sums and shares over these are right only when every instance is there.
+SETS = (
+    Quantity.NETWORK_RX, Quantity.NETWORK_TX, Quantity.CPU_SECONDS, Quantity.CPU_STATE, Quantity.CPU_SHARE,
+    Quantity.MEMORY_STATE,
+)  # fmt: skip
+INTERFACES = (Quantity.NETWORK_RX, Quantity.NETWORK_TX)
+DISKS = frozenset(quantity for quantity in Quantity if quantity.startswith("disk_"))
+
+Cell = dict[Quantity, dict[str, float]]
+
+
+@dataclass(slots=True)
+class DeviceMemory:
+    """The newest cells of one device, and the instances that make its sets complete."""
+
+    cells: dict[int, Cell] = field(default_factory=dict)
+    complete_sets: dict[Quantity, frozenset[str]] = field(default_factory=dict)
+    # A set that shrank, and in which cell: the next cell with the same set makes it the new one.
+    smaller_sets: dict[Quantity, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    # What a device sends once is preferred from then on: of two ways to one column, each part must take the same.
+    has_system_disk: bool = False
+    has_memory_percent: bool = False
+
+    def merge(self, cells: Mapping[int, Cell]) -> dict[int, Cell]:
+        """Add the facts of a request; return its cells with what earlier requests brought for them.
+
+        The cell after each of them comes with it: its CPU share may be known only now.
+        """
+        for at in sorted(cells):
+            self._add(self.cells.setdefault(at, {}), cells[at])
+        touched = set(cells) | {min(later) for at in cells if (later := [one for one in self.cells if one > at])}
+        merged = {at: self.cells[at] for at in sorted(touched)}
+        for at in sorted(self.cells)[:-MAX_CELLS]:
+            del self.cells[at]
+        return merged
+
+    def _add(self, kept: Cell, brought: Cell) -> None:
+        for quantity, values in brought.items():
+            if quantity in INTERFACES:
+                values = {name: value for name, value in values.items() if is_real(name)}
+            kept[quantity] = values | kept.get(quantity, {})
+            self.has_system_disk |= quantity in DISKS and any(name in values for name in SYSTEM_DISKS)
+            self.has_memory_percent |= quantity is Quantity.MEMORY_PERCENT
+
+    def complete(self, at: int, cells: Mapping[int, Cell]) -> Cell:
+        """Return the facts of one of `cells` without incomplete sets, and with the system's disk where there is one."""
+        facts = {quantity: values for quantity, values in cells[at].items() if values}
+        for quantity in SETS:
+            if quantity in facts and not self._is_complete(quantity, at, cells):
+                del facts[quantity]
+        if self.has_system_disk:
+            for quantity in DISKS & facts.keys():
+                facts[quantity] = {name: value for name, value in facts[quantity].items() if name in SYSTEM_DISKS}
+        if self.has_memory_percent and "used" in facts.get(Quantity.MEMORY_STATE, {}):
+            facts[Quantity.MEMORY_STATE] = {"used": facts[Quantity.MEMORY_STATE]["used"]}
+        return facts
+
+    def _is_complete(self, quantity: Quantity, at: int, cells: Mapping[int, Cell]) -> bool:
+        """Compare the instances of a set with those before, and with those of the same request."""
+        present = frozenset(cells[at][quantity])
+        largest = max((frozenset(cell.get(quantity, ())) for cell in cells.values()), key=len)
+        expected = self.complete_sets.get(quantity, largest)
+        shrank_at, smaller = self.smaller_sets.get(quantity, (at, frozenset()))
+        if present < expected and not (present == smaller and shrank_at < at):
+            self.smaller_sets[quantity] = at, present
+            return False
+        self.complete_sets[quantity] = present
+        self.smaller_sets.pop(quantity, None)
+        return True
+
+    def cpu_percent(self, at: int, cells: Mapping[int, Cell]) -> float | None:
+        """Return the busy share since the cell before, from cumulative seconds."""
+        after = cells[at].get(Quantity.CPU_SECONDS)
+        for time in sorted((time for time in {**self.cells, **cells} if time < at), reverse=True):
+            before = (cells.get(time) or self.cells[time]).get(Quantity.CPU_SECONDS)
+            if before and after:
+                return busy_share(before, after, (at - time) / 1e6) if at - time <= LONGEST_GAP else None
+        return None
+
+
+class Memory:
+    """The devices that sent something lately; the one that has been silent for longest is forgotten first."""
+
+    def __init__(self, max_devices: int = MAX_DEVICES) -> None:
+        self._max_devices = max_devices
+        self._devices: OrderedDict[UUID, DeviceMemory] = OrderedDict()
+
+    def of(self, device_id: UUID) -> DeviceMemory:
+        """Return the memory of a device."""
+        found = self._devices.pop(device_id, None) or DeviceMemory()
+        self._devices[device_id] = found
+        if len(self._devices) > self._max_devices:
+            self._devices.popitem(last=False)
+        return found
+
+
+def busy_share(before: Mapping[str, float], after: Mapping[str, float], elapsed_seconds: float) -> float | None:
+    """Return the busy share between two readings in percent; None after a reboot.
+
+    100 · (1 - Δidle / Δall) over the series that both have: CPU time is the denominator, so that neither the number of
+    cores nor the clock of the sender matters. A sender that leaves states out (the OpenTelemetry SDK for Python has no
+    iowait) has less CPU time than went by: then the busy states are divided by cores · Δt.
+    """
+    grown = {name: after[name] - before[name] for name in before.keys() & after.keys()}
+    total = sum(grown.values())
+    if total <= 0 or min(grown.values()) < 0:
+        return None
+    idle = sum(value for name, value in grown.items() if name.rpartition(" ")[2] in IDLE_STATES)
+    cores = len({name.rpartition(" ")[0] for name in grown})
+    if total < COMPLETE * cores * elapsed_seconds and not any(name.endswith("iowait") for name in grown):
+        total = cores * elapsed_seconds
+        return 100 * (sum(grown.values()) - idle) / total
+    return 100 * (1 - idle / total)
+
+
+def is_real(interface: str) -> bool:
+    """Return whether an interface carries traffic of the device itself: no loopback, bridge, tunnel or container."""
+    return not any(fnmatchcase(interface, pattern) for pattern in VIRTUAL)

@@ -1,0 +1,138 @@
+"""OTLP/HTTP metrics, protobuf and JSON → facts.
+
+Points of one collection differ by milliseconds: the times of a request are clustered, and a gap of more than a second
+begins a new cell. Delta sums are refused: a counter can't be rebuilt from them after one lost request.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from protocols import otlp_json
+from protocols.errors import MalformedUploadError, UnsupportedUploadError
+from protocols.facts import Reading, floor
+from protocols.otlp_names import NAMES, OtlpPoint, add_point
+
+SECOND = 1_000_000
+DELTA = 1
+NO_RECORDED_VALUE = 1
+HOST_ATTRIBUTES = ("host.name",)
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+
+
+@dataclass(slots=True)
+class RawPoint:
+    """A point before its cell is known; `time` is in microseconds."""
+
+    name: str
+    attributes: dict[str, str]
+    time: int
+    value: float
+
+
+def read_otlp(body: bytes, content_type: str, received_at: int) -> Reading:
+    """Return the facts of a request; `received_at` (microseconds) is the time of points that have none.
+
+    Raises MalformedUploadError, UnsupportedUploadError.
+    """
+    media = content_type.partition(";")[0].strip().lower()
+    if media not in (PROTOBUF, JSON):
+        raise UnsupportedUploadError(f"Send {PROTOBUF} or {JSON}.")
+    reading = Reading()
+    try:
+        read = protobuf_points(body, reading) if media == PROTOBUF else json_points(body, reading)
+        points = list(read)
+    except (DecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise MalformedUploadError(f"The body isn't an export request: {error}.") from None
+    for point in points:
+        point.time = point.time or received_at
+    starts = cell_starts(point.time for point in points)
+    for point in points:
+        cell = floor(starts[bisect_right(starts, point.time) - 1], SECOND)
+        add_point(reading, OtlpPoint(point.name, point.attributes, cell, point.value))
+    return reading
+
+
+def cell_starts(times: Iterable[int]) -> list[int]:
+    """Return where the cells of a request begin: at each time more than a second after the one before."""
+    starts: list[int] = []
+    before = -2 * SECOND
+    for time in sorted(set(times)):
+        if time - before > SECOND:
+            starts.append(time)
+        before = time
+    return starts
+
+
+def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
+    """Yield the points of names that a column takes; counts all of them."""
+    request: Any = ExportMetricsServiceRequest()
+    request.ParseFromString(body)
+    for resource in request.resource_metrics:
+        note_hosts(reading, {one.key: one.value.string_value for one in resource.resource.attributes})
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            kind = metric.WhichOneof("data")
+            if kind not in ("gauge", "sum"):
+                continue
+            data = getattr(metric, kind)
+            reading.points += len(data.data_points)
+            if kind == "sum" and data.aggregation_temporality == DELTA:
+                refuse_delta(reading, metric.name, len(data.data_points))
+            elif metric.name in NAMES:
+                yield from (protobuf_point(metric.name, point) for point in data.data_points if has_value(point.flags))
+
+
+def protobuf_point(name: str, point: Any) -> RawPoint:
+    """Return one point."""
+    attributes = {one.key: text_of(one.value) for one in point.attributes}
+    value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
+    return RawPoint(name, attributes, point.time_unix_nano // 1000, value)
+
+
+def text_of(value: Any) -> str:
+    """Return the value of an attribute as text, "" for lists and maps."""
+    kind = value.WhichOneof("value")
+    return str(getattr(value, kind)) if kind in ("string_value", "int_value", "bool_value", "double_value") else ""
+
+
+def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
+    """Yield the points of names that a column takes; counts all of them."""
+    for resource in otlp_json.decoder.decode(body).resource_metrics:
+        note_hosts(reading, {one.key: one.value.text() or "" for one in resource.resource.attributes})
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            data = metric.gauge or metric.sum
+            if data is None:
+                continue
+            reading.points += len(data.data_points)
+            if metric.sum is data and data.aggregation_temporality == DELTA:
+                refuse_delta(reading, metric.name, len(data.data_points))
+            elif metric.name in NAMES:
+                yield from (json_point(metric.name, point) for point in data.data_points if has_value(point.flags))
+
+
+def json_point(name: str, point: otlp_json.DataPoint) -> RawPoint:
+    """Return one point."""
+    attributes = {one.key: one.value.text() or "" for one in point.attributes}
+    value = point.as_double if point.as_int is None else point.as_int
+    return RawPoint(name, attributes, int(point.time_unix_nano) // 1000, float("nan" if value is None else value))
+
+
+def has_value(flags: int) -> bool:
+    """Return whether a point has a value: the sender may say that it measured none."""
+    return not flags & NO_RECORDED_VALUE
+
+
+def note_hosts(reading: Reading, attributes: dict[str, str]) -> None:
+    """Note which host a resource is."""
+    reading.hosts.update(attributes[name] for name in HOST_ATTRIBUTES if attributes.get(name))
+
+
+def refuse_delta(reading: Reading, name: str, points: int) -> None:
+    """Refuse the points of a delta sum."""
+    if points:
+        reading.refuse(f"{name[:120]}: delta temporality isn't taken, set temporality to cumulative", points)

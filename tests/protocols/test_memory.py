@@ -1,0 +1,112 @@
+"""Sums are complete or null, and CPU shares come from cumulative seconds."""
+
+import pytest
+
+from ingest.samples import Sample
+from protocols.facts import Quantity, Reading
+from protocols.fold import samples_of
+from protocols.memory import DeviceMemory, busy_share, is_real
+
+SECOND = 1_000_000
+T = 1_795_830_160 * SECOND
+
+
+def reading_of(*facts: tuple[int, Quantity, str, float]) -> Reading:
+    reading = Reading()
+    for at, quantity, instance, value in facts:
+        reading.add(T + at * SECOND, quantity, instance, value)
+    return reading
+
+
+def received(samples: list[Sample]) -> list[float | None]:
+    return [sample.network_rx_bytes for sample in samples]
+
+
+@pytest.fixture
+def memory() -> DeviceMemory:
+    """The memory of a device with two interfaces."""
+    memory = DeviceMemory()
+    both = reading_of((0, Quantity.NETWORK_RX, "eth0", 100), (0, Quantity.NETWORK_RX, "eth1", 50))
+    assert received(samples_of(both, memory)) == [150]
+    return memory
+
+
+def test_half_of_the_interfaces_give_no_sum(memory: DeviceMemory) -> None:
+    half = reading_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
+    assert received(samples_of(half, memory)) == [None]
+
+
+def test_the_other_half_completes_the_sum(memory: DeviceMemory) -> None:
+    samples_of(reading_of((60, Quantity.NETWORK_RX, "eth0", 110)), memory)
+    assert received(samples_of(reading_of((60, Quantity.NETWORK_RX, "eth1", 51)), memory)) == [161]
+
+
+def test_a_half_that_is_sent_again_is_still_a_half(memory: DeviceMemory) -> None:
+    half = reading_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
+    assert received(samples_of(half, memory)) == [None]
+    assert received(samples_of(half, memory)) == [None]
+
+
+def test_an_interface_that_is_gone_is_left_out_from_the_second_sample_on(memory: DeviceMemory) -> None:
+    first = reading_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
+    assert received(samples_of(first, memory)) == [None]
+    assert received(samples_of(reading_of((120, Quantity.NETWORK_RX, "eth0", 120)), memory)) == [120]
+
+
+def test_the_largest_set_of_a_request_with_several_times_is_the_measure() -> None:
+    catch_up = reading_of(
+        (0, Quantity.NETWORK_RX, "eth0", 1), (60, Quantity.NETWORK_RX, "eth0", 2), (60, Quantity.NETWORK_RX, "eth1", 2),
+        (0, Quantity.LOAD, "1m", 1),
+    )  # fmt: skip
+    assert received(samples_of(catch_up, DeviceMemory())) == [None, 4]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lo", "lo0", "Loopback Pseudo-Interface 1", "veth12ab", "docker0", "br-1f", "virbr0", "tun0", "all", "cni0"],
+)
+def test_an_interface_that_is_not_of_the_device_is_left_out(name: str) -> None:
+    assert not is_real(name)
+
+
+@pytest.mark.parametrize("name", ["eth0", "enp3s0", "wlan0", "en0", "Ethernet 2", "bond0"])
+def test_an_interface_of_the_device_counts(name: str) -> None:
+    assert is_real(name)
+
+
+def test_a_share_comes_from_two_readings_of_seconds() -> None:
+    before = {"0 idle": 100.0, "0 user": 50.0, "0 iowait": 5.0}
+    assert busy_share(before, {"0 idle": 104.0, "0 user": 53.0, "0 iowait": 8.0}, 10) == pytest.approx(30)
+
+
+def test_a_reboot_gives_no_share() -> None:
+    assert busy_share({"0 idle": 100.0}, {"0 idle": 3.0}, 10) is None
+
+
+def test_states_that_are_left_out_make_the_time_that_went_by_the_measure() -> None:
+    assert busy_share({"0 idle": 0.0, "0 user": 0.0}, {"0 idle": 2.0, "0 user": 3.0}, 10) == pytest.approx(30)
+
+
+def test_a_reading_after_a_long_gap_gives_no_share() -> None:
+    memory = DeviceMemory()
+    samples_of(reading_of((0, Quantity.CPU_SECONDS, "0 idle", 100)), memory)
+    late = reading_of((3600, Quantity.CPU_SECONDS, "0 idle", 200), (3600, Quantity.LOAD, "1m", 1))
+    assert [sample.cpu_percent for sample in samples_of(late, memory)] == [None]
+
+
+def test_an_earlier_reading_that_comes_later_still_gives_the_share() -> None:
+    memory = DeviceMemory()
+    later = {"0 idle": 55.0, "0 user": 5.0, "0 iowait": 0.0}
+    earlier = {"0 idle": 0.0, "0 user": 0.0, "0 iowait": 0.0}
+    samples_of(reading_of(*((60, Quantity.CPU_SECONDS, name, value) for name, value in later.items())), memory)
+    samples = samples_of(
+        reading_of(*((0, Quantity.CPU_SECONDS, name, value) for name, value in earlier.items())), memory
+    )
+    assert [sample.cpu_percent for sample in samples] == [pytest.approx(100 * 5 / 60)]
+
+
+def test_a_memory_keeps_the_newest_cells_only() -> None:
+    memory = DeviceMemory()
+    for number in range(100):
+        samples_of(reading_of((60 * number, Quantity.LOAD, "1m", 1)), memory)
+    assert len(memory.cells) <= 8
