@@ -26,6 +26,7 @@ from auth.tokens import AgentToken, Tokens
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
+from db.pooler_check import check_session
 from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
@@ -159,7 +160,9 @@ async def open_checked_pool(settings: Settings) -> asyncpg.Pool:
     try:
         with database_errors():
             async with pool.acquire() as connection:
-                check_server(await describe_server(connection))
+                server = await describe_server(connection)
+                check_server(server)
+                await check_session(settings.database_url, server)
                 await check_schema(connection)
                 await check_connections(connection, settings)
     except BaseException:

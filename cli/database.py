@@ -16,6 +16,7 @@ from core.clock import utc_now
 from db.hypertables.policies import LEVELS, check_levels
 from db.migrations import run as migrations
 from db.migrations.run import WAIT_SECONDS
+from db.pooler_check import check_session
 from db.pools import database_errors
 from db.schema_check import check_schema
 from db.server_check import Server, check_server, check_writable, describe_server
@@ -118,7 +119,10 @@ def embedded(
 
 
 async def connect_and_check(url: str, *, schema: bool = False) -> Server:
-    """Return what the server is; raises DatabaseAwayError, UnsuitableServerError or SchemaNotMigratedError."""
+    """Return what the server is.
+
+    Raises DatabaseAwayError, UnsuitableServerError, UnsuitablePoolerError or SchemaNotMigratedError.
+    """
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -130,6 +134,7 @@ async def connect_and_check(url: str, *, schema: bool = False) -> Server:
             await check_schema(connection)
     finally:
         await connection.close()
+    await check_session(url, server)
     return server
 
 

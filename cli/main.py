@@ -2,12 +2,15 @@
 
 import sys
 
+import asyncpg
+import psycopg
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
 
 from agent.client import RefusedError
-from cli import agent, alerts, database, demo, keys, openapi, serve, token, webhook_secret, worker
+from cli import agent, alerts, database, demo, keys, openapi, platform, serve, token, webhook_secret, worker
 from core.errors import RtsError
 
 app = typer.Typer(
@@ -18,6 +21,7 @@ app = typer.Typer(
 )
 for module in (demo, serve, worker, agent, token, webhook_secret, openapi):
     module.register(app)
+platform.register(database.app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
@@ -31,6 +35,12 @@ def main() -> None:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         Console(stderr=True).print(
             f"[red]{error.code}[/red]: {escape(error.message + cause)}", highlight=False, soft_wrap=True
+        )
+        sys.exit(1)
+    except (asyncpg.PostgresError, psycopg.Error, DBAPIError) as error:
+        said = (str(error).splitlines() or [repr(error)])[0]
+        Console(stderr=True).print(
+            f"[red]database_refused[/red]: {escape(said)} (`rts-agents db check` looks for the cause)", soft_wrap=True
         )
         sys.exit(1)
     except RefusedError as error:

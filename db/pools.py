@@ -38,11 +38,22 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 Source = Connection | asyncpg.Pool
 
 
+class PoolerRefusesError(RtsError):
+    """A pooler before the database refuses a setting of the session: docs/platform.md has its configuration."""
+
+    code: ClassVar[str] = "unsuitable_pooler"
+    status: ClassVar[int] = 503
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn a driver's connection errors into DatabaseAwayError; the cause is kept."""
     try:
         yield
+    except asyncpg.ProtocolViolationError as error:  # PgBouncer; it is no outage, and waiting mends nothing
+        if "startup parameter" in str(error):
+            raise PoolerRefusesError from error
+        raise DatabaseAwayError from error
     except AWAY as error:
         raise DatabaseAwayError from error
 

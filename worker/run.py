@@ -13,6 +13,7 @@ import asyncpg
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
+from db.pooler_check import check_session
 from db.pools import AWAY, SERVER_SETTINGS, Connection
 from db.schema_check import check_schema
 from db.server_check import check_server, check_writable, describe_server
@@ -47,6 +48,9 @@ async def one_pass(dsn: str, worker: "Worker", now: datetime) -> None:
         server = await describe_server(connection)
         check_server(server)
         check_writable(server)
+        if not worker.has_session:
+            await check_session(dsn, server)
+            worker.has_session = True
         await check_schema(connection)
         await worker.do_due(connection, now, scheduler=server.scheduler)
     finally:
@@ -58,6 +62,7 @@ class Worker:
 
     def __init__(self, duties: list[Duty]) -> None:
         self._duties = duties
+        self.has_session = False  # until it was checked that no pooler hands statements around
         self._last: dict[str, datetime] = {}
 
     async def do_due(self, connection: Connection, now: datetime, *, scheduler: bool) -> None:

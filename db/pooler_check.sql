@@ -1,0 +1,4 @@
+-- Who answers.
+
+-- which_server --
+SELECT pg_backend_pid()

@@ -1,0 +1,24 @@
+"""Roles with the least rights: who owns our tables, who serves, who reads charts. `roles.sql` has the statements."""
+
+from collections.abc import Sequence
+
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "roles.sql")
+
+
+async def compose_roles(connection: Connection, owner: str, application: str, reader: str) -> list[str]:
+    """Return the statements that make the three roles and grant what they need; the same again changes nothing.
+
+    What an upgrade makes later has its grants by the owner's default privileges.
+    """
+    rows = await connection.fetch(QUERIES["compose_roles"], owner, application, reader)
+    return [row["statement"] for row in rows]
+
+
+async def apply_roles(connection: Connection, statements: Sequence[str]) -> None:
+    """Run them in one transaction; raises what the database refuses."""
+    async with connection.transaction():
+        for statement in statements:
+            await connection.execute(statement)

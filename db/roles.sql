@@ -1,0 +1,70 @@
+-- Three roles and their rights: an owner for upgrades, an application for serve and worker, a reader for charts.
+
+-- compose_roles --
+-- The statements in order. $1 owner, $2 application, $3 reader. Ours are in the first schema of the search path.
+WITH place AS (
+    SELECT CASE WHEN first = '$user' THEN 'public' ELSE first END AS schema
+    FROM (SELECT trim(both '" ' FROM split_part(current_setting('search_path'), ',', 1)) AS first) s
+), platform AS (
+    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relname, n.nspname, r.rolname AS owner
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+    WHERE n.nspname = 'public' AND r.rolname <> $1::text
+      AND c.relname IN ('businesses', 'service_locations', 'users', 'employees', 'urgency_levels', 'priority_levels',
+                        'service_request_statuses', 'service_requests', 'service_request_history')
+), own AS (
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN place p ON p.schema = n.nspname
+    WHERE c.relkind IN ('r', 'v', 'p') AND pg_get_userbyid(c.relowner) = $1
+), statements (place, statement) AS (
+    SELECT 10, format('CREATE ROLE %I LOGIN', w.role)
+    FROM unnest(ARRAY[$1, $2::text, $3::text]) AS w (role)
+    WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = w.role)
+    UNION ALL
+    SELECT 20, format('CREATE EXTENSION IF NOT EXISTS %I SCHEMA public', w.extension)
+    FROM unnest(ARRAY['timescaledb', 'pg_trgm']) AS w (extension)
+    WHERE NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = w.extension)
+    UNION ALL
+    SELECT 30, format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I, %I, %I', current_database(), $1, $2, $3)
+    UNION ALL
+    SELECT 40, format('GRANT pg_read_all_stats TO %I, %I', $1, $2)
+    UNION ALL
+    SELECT 50, format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', schema, $1) FROM place WHERE schema <> 'public'
+    UNION ALL
+    SELECT 51, format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', schema, $1) FROM place
+    UNION ALL
+    SELECT 52, format('GRANT USAGE ON SCHEMA %I TO %I, %I', schema, $2, $3) FROM place
+    UNION ALL
+    SELECT 53, format('GRANT USAGE ON SCHEMA public TO %I, %I, %I', $1, $2, $3)
+    UNION ALL
+    SELECT 60, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I '
+                      'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I', $1, schema, $2) FROM place
+    UNION ALL
+    SELECT 61, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT USAGE ON SEQUENCES TO %I', $1, schema, $2)
+    FROM place
+    UNION ALL
+    SELECT 62, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT SELECT ON TABLES TO %I', $1, schema, $3)
+    FROM place
+    UNION ALL
+    SELECT 70, format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', name, $2) FROM own
+    UNION ALL
+    SELECT 71, format('GRANT SELECT ON %s TO %I', name, $3) FROM own WHERE relname <> 'agent_registration_tokens'
+    UNION ALL
+    SELECT 72, format('REVOKE ALL ON %s FROM %I', name, $3) FROM own WHERE relname = 'agent_registration_tokens'
+    UNION ALL
+    SELECT 80, format('GRANT SELECT, REFERENCES ON %s TO %I', name, $1) FROM platform
+    UNION ALL
+    SELECT 81, format('GRANT SELECT ON %s TO %I', name, $2) FROM platform
+    UNION ALL
+    SELECT 82, format('GRANT INSERT, UPDATE ON %s TO %I', name, $2) FROM platform WHERE relname = 'service_requests'
+    UNION ALL
+    SELECT 83, format('GRANT INSERT ON %s TO %I', name, $2) FROM platform
+    WHERE relname IN ('service_request_history', 'users')
+    UNION ALL
+    SELECT 90, format('GRANT USAGE ON SEQUENCE %I.%I TO %I', n.nspname, c.relname, $2)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relkind = 'S' AND c.relname ~ '^service_request_number_seq_\d{4}$'
+    UNION ALL -- of the years to come
+    SELECT 91, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public GRANT USAGE ON SEQUENCES TO %I', owner, $2)
+    FROM platform WHERE relname = 'service_requests'
+)
+SELECT statement FROM statements ORDER BY place, statement

@@ -1,0 +1,160 @@
+"""The three roles have what they need and no more: everything runs without a superuser."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from alerts.tickets.fit import find_misfits
+from api.app import Application
+from auth.keys import KeyFile
+from core.settings import Settings
+from db.migrations.run import MigrationFailedError, downgrade, upgrade
+from db.roles import apply_roles, compose_roles
+from tests.alerts.desk import open_desk
+from tests.alerts.scenarios import MINUTE
+from tests.databases import REAL_SERVER, fresh_database
+from tests.devices import register_device
+from tests.people import Employee, Tenant
+from tests.platform.kinds import build_platform
+from tests.platform.statements import BUSINESS, EMPLOYEE, LOCATION, run_statements
+from worker.duties import make_duties
+from worker.run import Worker
+
+pytestmark = pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one role")
+
+
+@dataclass(frozen=True)
+class Urls:
+    """One database, as each role reaches it."""
+
+    admin: str
+    portal: str  # the platform's own role, which owns its tables
+    owner: str
+    app: str
+    reader: str
+
+
+@pytest.fixture(scope="module")
+async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
+    tag = uuid4().hex[:8]
+    names = {role: f"rts_test_{role}_{tag}" for role in ("portal", "owner", "app", "reader")}
+    with fresh_database(tmp_path_factory.mktemp("roles")) as admin:
+        connection = await asyncpg.connect(admin)
+        try:
+            await connection.execute(
+                f"CREATE ROLE {names['portal']} LOGIN; GRANT ALL ON SCHEMA public TO {names['portal']}"
+            )
+            made = {role: make_url(admin).set(username=name).render_as_string(False) for role, name in names.items()}
+            build_platform(made["portal"], "platform")
+            wanted = names["owner"], names["app"], names["reader"]
+            await apply_roles(connection, await compose_roles(connection, *wanted))
+            upgrade(made["owner"])
+            again = await compose_roles(connection, *wanted)
+            assert not any(statement.startswith("CREATE ROLE") for statement in again)
+            await apply_roles(connection, again)
+            yield Urls(admin, **made)
+        finally:
+            for name in names.values():
+                await connection.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+            await connection.close()
+
+
+@pytest.fixture
+async def running(urls: Urls, tmp_path: Path) -> AsyncIterator[tuple[Application, httpx.AsyncClient, Settings]]:
+    """The application as the application's role, charts as the reader."""
+    KeyFile(tmp_path / "keys.json").create()
+    settings = Settings(
+        DATABASE_URL=urls.app, read_database_url=urls.reader, keys_file=tmp_path / "keys.json", pool_size=2
+    )  # fmt: skip
+    application = Application(settings)
+    async with application.web.router.lifespan_context(application.web):
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield application, client, settings
+
+
+async def test_upload_chart_alert_and_ticket_run_as_the_application(
+    urls: Urls, running: tuple[Application, httpx.AsyncClient, Settings]
+) -> None:
+    application, client, settings = running
+    services = application.web.state.services
+    now = services.clock()
+    claims = {"sub": EMPLOYEE, "employee_id": EMPLOYEE, "role": "technician"}
+    employee = Employee(UUID(EMPLOYEE), services.tokens.issue_person(claims, now, timedelta(hours=1)))
+    tenant = Tenant("Früh", UUID(BUSINESS), UUID(LOCATION), "")
+    device = await register_device(client, employee, tenant, "pc", 300)
+    async with open_desk(settings.database_url, employee.employee_id, tenant.business_id) as desk:
+        assert await find_misfits(desk.connection, "", now) == [
+            f"The sequence service_request_number_seq_{now.year} is missing, and this role may not make it: no ticket "
+            "opens. Its owner runs CREATE SEQUENCE and grants USAGE."
+        ]
+        await desk.rule()
+        assert await desk.breach(device, desk.begin) == {"put off": 1}
+        assert (await desk.incidents())[0]["fault_reason"] == "number"
+        with psycopg.connect(urls.portal, autocommit=True) as portal:  # the platform makes it with its next ticket
+            portal.execute(f"CREATE SEQUENCE service_request_number_seq_{desk.begin.year}")
+        assert await find_misfits(desk.connection, "", now) != []  # the ticket waits still
+        assert await desk.turn(desk.begin + 2 * MINUTE) == {"opened": 1}
+        assert await find_misfits(desk.connection, "", now) == []
+        assert await desk.recovery(device, desk.begin + 10 * MINUTE) == {"closed": 1}
+        history = "SELECT count(*) FROM service_request_history WHERE action_type IN ('created', 'status_change')"
+    with psycopg.connect(urls.portal, autocommit=True) as portal:
+        assert portal.execute(history.encode()).fetchone() == (2,)
+    chart = await client.get(
+        f"/api/agents/{device.agent_id}/metrics/history?interval=raw&start={desk.begin - 20 * MINUTE:%Y-%m-%dT%H:%MZ}",
+        headers=employee.headers,
+    )
+    assert [point["cpu_percent"] for point in chart.json()["metrics"]] == [95, 95, 95, 10]
+
+
+async def test_every_duty_runs_as_the_application(
+    running: tuple[Application, httpx.AsyncClient, Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    application, _, settings = running
+    services = application.web.state.services
+    async with services.pool.acquire() as connection:
+        await Worker(make_duties(settings)).do_due(connection, services.clock(), scheduler=True)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def refusals(url: str, *statements: str) -> Iterator[str]:
+    """Yield the statements that are not refused."""
+    for statement in statements:
+        with psycopg.connect(url) as connection:
+            try:
+                connection.execute(statement.encode())
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+            yield statement
+
+
+def test_no_role_may_more_than_it_needs(urls: Urls) -> None:
+    app = refusals(
+        urls.app, "DROP TABLE agent_metrics", "DELETE FROM service_requests", "UPDATE employees SET email = 'x'",
+        "DELETE FROM users", "CREATE TABLE mine (id integer)", "UPDATE businesses SET business_name = 'x'",
+    )  # fmt: skip
+    reader = refusals(
+        urls.reader, "SELECT token_hash FROM agent_registration_tokens", "DELETE FROM agent_metrics",
+        "INSERT INTO agent_devices (business_id, device_name) SELECT gen_random_uuid(), 'x'", "SELECT * FROM users",
+    )  # fmt: skip
+    owner = refusals(urls.owner, "DELETE FROM service_requests", "ALTER TABLE users ADD x integer", "CREATE ROLE x")
+    assert [*app, *reader, *owner] == []
+
+
+def test_the_platforms_role_goes_on_as_before(urls: Urls) -> None:
+    answers = run_statements(urls.portal)
+    assert [answer[0] for answer in answers if not answer[0][0].isupper() or "Privilege" in answer[0]] == []
+    assert ("DELETE 1", [("t@msp.example",)]) in answers
+
+
+def test_a_role_without_the_rights_gets_a_sentence(urls: Urls) -> None:
+    with pytest.raises(MigrationFailedError, match="rts-agents db roles"):
+        downgrade(urls.app)
