@@ -57,6 +57,9 @@ format: setup ## Format the code and mend what can be mended
 lock: ## Write requirements.lock anew from what is installed in .venv
 	$(BIN)/pip freeze --all --exclude-editable | grep -v '^pip==' > requirements.lock
 
+schema: setup ## Write db/schema.sql from the revisions
+	@$(BIN)/python -m db.write_schema
+
 docs: setup ## Build the documentation site into site/, with the API reference in it
 	@$(BIN)/rts-agents openapi > docs/openapi.json
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -101,4 +104,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: demo serve worker setup test test-unit bench load load-web check format lock docs coverage changelog clean-demo clean help
+.PHONY: demo serve worker setup test test-unit bench load load-web check format lock schema docs coverage changelog clean-demo clean help

@@ -14,6 +14,7 @@ FILES = sorted(
     file
     for files in ((REPOSITORY / "db").glob("*.sql"), *((REPOSITORY / folder).rglob("*.sql") for folder in FOLDERS))
     for file in files
+    if file.name != "schema.sql"  # for reading: no named statements
 )
 STATEMENTS = {
     f"{file.relative_to(REPOSITORY)}:{name}": statement
