@@ -1,13 +1,16 @@
 """Migrations: they can go up, down and up again, and leave the platform's own tables alone."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from db.migrations import run as run_module
 from db.migrations.run import VERSION_TABLE, downgrade, head, upgrade
 from tests.databases import REAL_SERVER, fresh_database
 from tests.db.scheduler import stop_scheduler
@@ -199,3 +202,11 @@ def test_two_migrators_at_once_dont_break_each_other(tmp_path_factory: pytest.Te
         assert [code for _, code in ends] == [0, 0], ends
         assert ask(url, f"SELECT * FROM {VERSION_TABLE}") == [(head(),)]
         assert len(ask(url, JOBS)) == 22
+
+
+def test_no_revision_reads_a_value_that_may_change() -> None:
+    allowed = ("alembic", "sqlalchemy", "pathlib", "collections", "datetime", "db.migrations", "db.sql")
+    versions = Path(run_module.__file__).parent / "versions"
+    for file in (*versions.glob("*.py"), versions.parent / "storage.py"):
+        for imported in re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE):
+            assert imported.startswith(allowed) or imported == "dataclasses", f"{file.name} imports {imported}"

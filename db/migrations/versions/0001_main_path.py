@@ -11,8 +11,8 @@ from pathlib import Path
 from alembic import op
 from sqlalchemy import text
 
-from db.hypertables.policies import LEVELS, apply_policies
 from db.migrations.statements import exists, run, run_file
+from db.migrations.storage import Storage, set_storage
 from db.sql import load_queries
 
 revision = "0001"
@@ -33,6 +33,15 @@ HYPERTABLES = tuple(
         "agent_metrics_1d",
     )
 )
+STORAGE = (
+    Storage("agent_metrics", chunk="1 day", columnstore_after="2 days", keep="30 days"),
+    Storage("agent_metrics_5m", chunk="7 days", columnstore_after="14 days", keep="90 days",
+            refresh=("28 days", "10 minutes", "5 minutes")),
+    Storage("agent_metrics_1h", chunk="30 days", columnstore_after="60 days", keep="730 days",
+            refresh=("29 days", "1 hour", "30 minutes")),
+    Storage("agent_metrics_1d", chunk="365 days", columnstore_after="730 days", keep="3650 days",
+            refresh=("31 days", "1 day", "6 hours")),
+)  # fmt: skip
 MADE_HERE = "made by rts-agents: the platform had no such table"
 
 
@@ -45,14 +54,14 @@ def upgrade() -> None:
             run(f"COMMENT ON TABLE {table} IS '{MADE_HERE}'")
     for file in HYPERTABLES:
         run_file(file)
-    apply_policies(op.get_bind(), LEVELS)
+    set_storage(STORAGE)
     for file in OWN:
         run_file(file)
 
 
 def downgrade() -> None:
     """Drop ours, and of the platform's tables only those that upgrade made."""
-    for level in reversed(LEVELS[1:]):
+    for level in reversed(STORAGE[1:]):
         run(f"DROP MATERIALIZED VIEW {level.relation}")
     run("DROP TABLE agent_metrics")
     run("DROP AGGREGATE counter_increase(double precision, double precision, double precision)")

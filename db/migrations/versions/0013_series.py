@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from alembic import op
-
-from db.hypertables.policies import SERIES_LEVELS, apply_policies
 from db.migrations.statements import run, run_file
+from db.migrations.storage import Storage, set_storage
 from db.sql import load_queries
 
 revision = "0013"
@@ -20,17 +18,27 @@ HYPERTABLES = tuple(
     for name in ("agent_series_samples", "agent_series_5m", "agent_series_1h", "agent_series_1d")
 )
 
+STORAGE = (
+    Storage("agent_series_samples", chunk="1 day", columnstore_after="2 days", keep="30 days"),
+    Storage("agent_series_5m", chunk="7 days", columnstore_after="14 days", keep="90 days",
+            refresh=("28 days", "10 minutes", "5 minutes")),
+    Storage("agent_series_1h", chunk="30 days", columnstore_after="60 days", keep="730 days",
+            refresh=("29 days", "1 hour", "30 minutes")),
+    Storage("agent_series_1d", chunk="365 days", columnstore_after="730 days", keep="3650 days",
+            refresh=("31 days", "1 day", "6 hours")),
+)  # fmt: skip
+
 
 def upgrade() -> None:
     """Create the tables, the levels and their policies."""
     for file in (TABLES, *HYPERTABLES):
         run_file(file)
-    apply_policies(op.get_bind(), SERIES_LEVELS)
+    set_storage(STORAGE)
 
 
 def downgrade() -> None:
     """Drop them; the eleven columns stay as they are."""
-    for level in reversed(SERIES_LEVELS[1:]):
+    for level in reversed(STORAGE[1:]):
         run(f"DROP MATERIALIZED VIEW {level.relation}")
     run("DROP TABLE agent_series_samples")
     run("DROP FUNCTION agent_series_merged")
