@@ -150,7 +150,9 @@ class Writer:
             good = {upload for upload in uploads if token_of(upload) in known}
             stored = [row for row in rows if row.upload in good]
             new = await store(connection, stored)
-            flattened = await self._series.store(connection, stored, new, self._clock())
+            # A part that fills a row brings series of its own, although its key is not new.
+            keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
+            flattened = await self._series.store(connection, stored, keys, self._clock())
             services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
             if services[0]:
                 await connection.execute(QUERIES["upsert_services"], *services)

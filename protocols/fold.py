@@ -3,7 +3,8 @@
 from ingest.samples import Sample
 from protocols.columns import sample_of
 from protocols.facts import Reading, cells_of, floor
-from protocols.memory import DeviceMemory
+from protocols.instances import disks_of, interfaces_of
+from protocols.memory import Cell, DeviceMemory
 
 
 def samples_of(reading: Reading, memory: DeviceMemory, every: int = 0) -> list[Sample]:
@@ -12,5 +13,13 @@ def samples_of(reading: Reading, memory: DeviceMemory, every: int = 0) -> list[S
     if every:
         facts = [fact._replace(cell=floor(fact.cell, every)) for fact in facts]
     cells = memory.merge(cells_of(facts))
-    made = (sample_of(at, memory.complete(at, cells), memory.cpu_percent(at, cells)) for at in cells)
+    made = (sample_in(at, cells, memory) for at in cells)
     return [sample for sample in made if sample is not None]
+
+
+def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample | None:
+    """Return the sample of one cell with its disks and interfaces; None when no column has a value."""
+    sample = sample_of(at, memory.complete(at, cells), memory.cpu_percent(at, cells))
+    if sample is not None:
+        sample.disks, sample.interfaces = disks_of(cells[at]), interfaces_of(cells[at])
+    return sample

@@ -81,6 +81,26 @@ async def test_parts_of_a_row_fill_it_and_change_nothing_that_is_there(device: D
     assert {name: current[name] for name in COLUMNS} == COLUMNS
 
 
+async def test_each_disk_and_interface_becomes_series(device: Device, pool: asyncpg.Pool) -> None:
+    at = now()
+    for lines in (
+        TELEGRAF,
+        ("disk,path=/var,fstype=ext4,host=a used=10i,free=90i", "net,interface=eth1,host=a bytes_recv=7i"),
+    ):
+        assert (await write(device, influx_lines(at, *lines))).status_code == 204
+    rows = await pool.fetch(
+        "SELECT metric, instance FROM agent_series WHERE agent_device_id = $1 ORDER BY 1, 2", device.agent_id
+    )
+    found = {(row["metric"], row["instance"]) for row in rows}
+    assert {
+        ("disk.percent", "/"),
+        ("disk.percent", "/var"),
+        ("network.rx_bytes", "eth0"),
+        ("network.rx_bytes", "eth1"),
+    } <= found
+    assert not any(instance == "lo" for _, instance in found)
+
+
 async def test_a_part_does_not_change_a_row_in_the_columnstore(device: Device, pool: asyncpg.Pool) -> None:
     old = now(minutes_ago=3 * 24 * 60)
     assert (await write(device, influx_lines(old, TELEGRAF[0]))).status_code == 204

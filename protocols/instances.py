@@ -1,0 +1,41 @@
+"""The facts of one cell → the disks and interfaces of a sample, each with its name."""
+
+from ingest.series_types import Disk, Interface
+from protocols.columns import NONE, Facts, Values, percent_of, used_of
+from protocols.facts import Quantity
+
+MAX_INSTANCES = 100  # of each kind: a device has 200 series at most
+EXACT = 2.0**53
+
+
+def disks_of(facts: Facts) -> list[Disk] | None:
+    """Return every file system with what is known of it; None when there are none."""
+    sizes = facts.get(Quantity.DISK_SIZE, NONE)
+    mounts = sorted({mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]})
+    disks = [
+        Disk(mount, used_bytes=amount(used_of(facts, mount)), size_bytes=amount(sizes.get(mount)),
+             percent=percent(percent_of(facts, mount)))
+        for mount in mounts[:MAX_INSTANCES] if mount
+    ]  # fmt: skip
+    return disks or None
+
+
+def interfaces_of(facts: Facts) -> list[Interface] | None:
+    """Return every interface with its counters; None when there are none."""
+    received: Values = facts.get(Quantity.NETWORK_RX, NONE)
+    sent: Values = facts.get(Quantity.NETWORK_TX, NONE)
+    names = sorted(received.keys() | sent.keys())[:MAX_INSTANCES]
+    interfaces = [
+        Interface(name, rx_bytes=amount(received.get(name)), tx_bytes=amount(sent.get(name))) for name in names if name
+    ]
+    return interfaces or None
+
+
+def amount(value: float | None) -> int | None:
+    """Return a number of bytes; None for one that can't be."""
+    return int(value) if value is not None and 0 <= value <= EXACT else None
+
+
+def percent(value: float | None) -> float | None:
+    """Return a share in percent; None for one that can't be."""
+    return value if value is not None and 0 <= value <= 100 else None
