@@ -101,6 +101,12 @@ async def read_series_history(
     return SeriesHistory(choice, grid, segments_of(choice, window), lines)
 
 
+async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
+    """Return how far each rollup of series is materialised, by relation, in UTC."""
+    rows = await connection.fetch(DEVICE_QUERIES["get_watermarks"], ROLLUPS)
+    return {row["relation"]: row["watermark"] for row in rows}
+
+
 def plan(
     asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime
 ) -> tuple[Choice, Window]:

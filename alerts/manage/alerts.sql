@@ -42,6 +42,7 @@ JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN businesses b ON b.id = d.business_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
 LEFT JOIN agent_alert_states s ON s.agent_alert_id = h.agent_alert_id AND s.agent_device_id = h.agent_device_id
+                               AND s.instance = h.instance
 WHERE ($2::uuid IS NULL OR d.business_id = $2)
 ORDER BY f.number
 

@@ -85,11 +85,11 @@ WITH before AS (
     WHERE a.id = p.id
 ), dropped AS (
     DELETE FROM agent_alert_states s WHERE s.agent_alert_id = $1 AND $3 IS NOT NULL
-    RETURNING s.agent_device_id, s.state, s.value
+    RETURNING s.agent_device_id, s.instance, s.state, s.value
 ), noted AS (
-    INSERT INTO agent_alert_transitions (agent_alert_id, agent_device_id, at, from_state, to_state, reason, value,
-                                         is_shadow)
-    SELECT $1, s.agent_device_id, $5, s.state, 'inactive', $3, s.value, (b.rule).is_shadow
+    INSERT INTO agent_alert_transitions (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason,
+                                         value, is_shadow)
+    SELECT $1, s.agent_device_id, s.instance, $5, s.state, 'inactive', $3, s.value, (b.rule).is_shadow
     FROM dropped s CROSS JOIN before b
 ), ended AS (
     UPDATE agent_alert_history h

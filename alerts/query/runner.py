@@ -16,18 +16,21 @@ import msgspec
 from alerts.query.compiler import Instants, can_stitch, level_for, metric_statement
 from alerts.query.facts import Fact
 from alerts.rules.terms import Feature, Leaf, Rule
-from db.hypertables.policies import LEVELS, Level
+from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
 from db.pools import Source
 from db.sql import load_beside
 from rollups.history import read_watermarks
+from rollups.series_history import read_series_watermarks
 
-QUERIES = load_beside(__file__, "runner.sql")
+QUERIES, SERIES = load_beside(__file__, "runner.sql"), load_beside(__file__, "series.sql")
 
 MOST_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
 SHORTEST_LOOKBACK = timedelta(minutes=15)
+LONGEST_LEAD = timedelta(days=6)  # of the newest sample of the slowest device, and the one before it
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
+InstanceKey = tuple[UUID, UUID, str, datetime]  # rule, device, instance, instant
 Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relation
 
 
@@ -36,6 +39,7 @@ class Facts:
     """What is known: for each rule, device and instant the facts of its leaves by their number."""
 
     of: dict[Key, dict[int, Fact]] = field(default_factory=lambda: defaultdict(dict))
+    of_instances: dict[InstanceKey, dict[int, Fact]] = field(default_factory=lambda: defaultdict(dict))
     statements: int = 0
 
 
@@ -86,6 +90,7 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
         groups = by_features(wanted, level, question)
         found += [ask_metrics(level, group, question, longest, watermarks) for group in groups]
     found += ask_silence(leaves, question, watermarks)
+    found += await ask_series(connection, leaves, question)
     for kind in ("service", "forecast"):
         wanted = [leaf for leaf in leaves if leaf.kind == kind]
         for at in question.instants if wanted else ():
@@ -175,7 +180,10 @@ def take(facts: Facts, rows: list[asyncpg.Record]) -> None:
     for row in rows:
         value = number(row["value"])
         fact = Fact(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
-        facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
+        if "instance" in row:
+            facts.of_instances[row["rule_id"], row["device_id"], row["instance"], row["at"]][row["leaf"]] = fact
+        else:
+            facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
 
 
 def number(value: Any) -> float | None:
@@ -195,6 +203,41 @@ def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
             "window_seconds": leaf.window.total_seconds(), "deviations": leaf.deviations, "floor": leaf.floor,
             "newest_of": leaf.newest_of,
             "name": leaf.kind if leaf.kind in ("no_data", "offline") else leaf.name,
-        }
+        } | picked(leaf)
         for leaf in leaves
     ]).decode()  # fmt: skip
+
+
+def picked(leaf: Leaf) -> dict[str, Any]:
+    """Return which instances a leaf picks, for the statements on series."""
+    if leaf.picks is None:
+        return {}
+    return {"part": leaf.part, "includes": leaf.picks.includes(), "excludes": leaf.picks.excludes()}
+
+
+async def ask_series(connection: Source, leaves: Sequence[Leaf], question: Question) -> list[Ask]:
+    """Ask for the conditions on instances: a statement for each level in use, and one for forecasts."""
+    found = []
+    wanted = [leaf for leaf in leaves if leaf.kind == "series"]
+    watermarks = await read_series_watermarks(connection) if wanted else {}
+    for level in SERIES_LEVELS[:3]:
+        of_level = [leaf for leaf in wanted if series_level(leaf, question) == level.name]
+        if of_level:
+            longest = max(leaf.window for leaf in of_level)
+            parameters = {
+                "leaves": as_json(of_level, {}), "tenant": question.tenant, "instants": list(question.instants),
+                "everything": question.everything, "level": level.name,
+                "cut": watermarks.get(level.relation, EPOCH), "width": level.bucket or timedelta(0),
+                "lowest": question.instants[0] - longest - LONGEST_LEAD,
+            }  # fmt: skip
+            found.append(Ask(SERIES["series_facts"], parameters, of_level, level))
+    ahead = [leaf for leaf in leaves if leaf.kind == "series_forecast"]
+    for at in question.instants if ahead else ():
+        parameters = {"leaves": as_json(ahead, {}), "tenant": question.tenant, "now": at}
+        found.append(Ask(SERIES["series_forecast_facts"], parameters, ahead))
+    return found
+
+
+def series_level(leaf: Leaf, question: Question) -> str:
+    """Return the name of the level that a condition on instances is read from."""
+    return (question.level or level_for(leaf.window)).name

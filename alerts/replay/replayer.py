@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from alerts.query.facts import FALSE, Fact, judge
+from alerts.query.places import by_place
 from alerts.query.runner import Facts, Question, gather
 from alerts.rules.conditions import leaves_of
 from alerts.rules.terms import Rule
@@ -14,19 +15,20 @@ from alerts.state.machine import INACTIVE, Situation, Step, step
 from db.hypertables.policies import Level
 from db.pools import Source
 
-Pair = tuple[UUID, UUID]  # rule, device
+Place = tuple[UUID, UUID, str]  # rule, device, instance; "" is the device itself
 Muted = Callable[[UUID, datetime], bool]  # device, instant
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a rule's state on a device."""
+    """A change of a rule's state on a device, or on an instance of it."""
 
     rule_id: UUID
     device_id: UUID
     at: datetime
     step: Step
     fact: Fact
+    instance: str = ""
 
 
 def never(device_id: UUID, at: datetime) -> bool:
@@ -46,19 +48,27 @@ class Replay:
     ) -> None:
         self._rules = {rule.id: rule for rule in rules}
         self._tenant, self._level, self._muted = tenant, level, muted
-        self.situations: dict[Pair, Situation] = {}
+        self.situations: dict[Place, Situation] = {}
 
     async def go_on(self, connection: Source, instants: Sequence[datetime]) -> list[Transition]:
         """Return what would have changed, had the rules been evaluated at each of these instants (UTC, in order)."""
         question = Question(instants, self._tenant, everything=True, level=self._level)
-        pairs = by_pair(await gather(connection, self._rules.values(), question))
+        places = self._places(await gather(connection, self._rules.values(), question))
         transitions: list[Transition] = []
-        for pair in pairs.keys() | self.situations.keys():
-            transitions += self._run(pair, pairs.get(pair, {}), instants)
+        for place in places.keys() | self.situations.keys():
+            transitions += self._run(place, places.get(place, {}), instants)
         return sorted(transitions, key=lambda transition: transition.at)
 
+    def _places(self, facts: Facts) -> dict[Place, dict[datetime, dict[int, Fact]]]:
+        """Return facts by where a rule stands, then by instant; what has none there is quiet."""
+        places: dict[Place, dict[datetime, dict[int, Fact]]] = defaultdict(dict)
+        for (rule_id, device_id, at), leaves in facts.of.items():
+            if not self._rules[rule_id].has_instances:
+                places[rule_id, device_id, ""][at] = leaves
+        return places | by_place(facts)
+
     def _run(
-        self, pair: Pair, known: dict[datetime, dict[int, Fact]], instants: Sequence[datetime]
+        self, pair: Place, known: dict[datetime, dict[int, Fact]], instants: Sequence[datetime]
     ) -> list[Transition]:
         """Let the machine go through the instants for one rule on one device."""
         rule, device_id = self._rules[pair[0]], pair[1]
@@ -72,7 +82,7 @@ class Replay:
             muted = bool(fact.breached) and self._muted(device_id, at)
             made = step(situation, fact, at, rule.keep_firing, muted=muted)
             if made.changed:
-                transitions.append(Transition(rule.id, device_id, at, made, fact))
+                transitions.append(Transition(rule.id, device_id, at, made, fact, pair[2]))
             situation = made.after
         if situation.state != "inactive":
             self.situations[pair] = situation
@@ -85,11 +95,3 @@ async def replay(
 ) -> list[Transition]:  # fmt: skip
     """Return what would have changed, had these rules been evaluated at each of these instants (UTC, in order)."""
     return await Replay(rules, tenant, level).go_on(connection, instants)
-
-
-def by_pair(facts: Facts) -> dict[Pair, dict[datetime, dict[int, Fact]]]:
-    """Return facts by rule and device, then by instant; what has none there is quiet."""
-    pairs: dict[Pair, dict[datetime, dict[int, Fact]]] = defaultdict(dict)
-    for (rule_id, device_id, at), leaves in facts.of.items():
-        pairs[rule_id, device_id][at] = leaves
-    return pairs

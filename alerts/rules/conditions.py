@@ -6,54 +6,20 @@ condition looks at the samples of the last `duration_minutes`; time is the devic
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from alerts.rules.condition_base import MOST_MINUTES, Minutes, Number, Strict, fault_of, storable
+from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 from core.metrics import BY_NAME, GAUGES
-from core.text import is_storable
 
 MetricName = Literal[
     "cpu_percent", "memory_used_gb", "memory_percent", "disk_used_gb", "disk_percent", "load_average_1m",
     "load_average_5m", "load_average_15m", "uptime_seconds",
 ]  # fmt: skip
 Operator = Literal[">", ">=", "<", "<="]
-Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-MOST_MINUTES = 60 * 24 * 14  # two weeks: beyond it a rule says nothing that a report wouldn't say better
 MOST_LEAVES, MOST_DEPTH = 10, 4
-Minutes = Annotated[float, Field(ge=1, le=MOST_MINUTES, allow_inf_nan=False)]
 
 assert set(MetricName.__args__) == {metric.name for metric in GAUGES}  # type: ignore[attr-defined]
-
-
-class Strict(BaseModel):
-    """Refuses what it doesn't know, so that a misspelt field is no silent default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def fault_of(field: str, message: str) -> ValidationError:
-    """Return the fault of one field of a model, which only the whole model shows."""
-    fault = InitErrorDetails(
-        type=PydanticCustomError("unfit", "{message}", {"message": message}), loc=(field,), input=None
-    )
-    return ValidationError.from_exception_data("condition", [fault])
-
-
-def storable(text: str) -> str:
-    """Return `text`; raises ValueError for characters that the database refuses."""
-    if not is_storable(text):
-        raise ValueError("holds a character that can't be stored")
-    return text
 
 
 class MetricCondition(Strict):
@@ -204,10 +170,14 @@ TELLING = (
 )  # fmt: skip
 
 
+OF_INSTANCES = {"metric": "series", "change": "series_change", "forecast": "series_forecast"}
+
+
 def kind_of(value: Any) -> str:
     """Return which condition this is; what has no telling field is a metric's."""
     fields = value if isinstance(value, dict) else getattr(value, "__dict__", {})
-    return next((kind for field, kind in TELLING if field in fields), "metric")
+    kind = next((kind for field, kind in TELLING if field in fields), "metric")
+    return OF_INSTANCES.get(kind, kind) if "instance" in fields else kind
 
 
 Condition = Annotated[
@@ -218,6 +188,9 @@ Condition = Annotated[
     | Annotated[ChangeCondition, Tag("change")]
     | Annotated[ForecastCondition, Tag("forecast")]
     | Annotated[BaselineCondition, Tag("baseline")]
+    | Annotated[SeriesCondition, Tag("series")]
+    | Annotated[SeriesChangeCondition, Tag("series_change")]
+    | Annotated[SeriesForecastCondition, Tag("series_forecast")]
     | Annotated[AllOf, Tag("all")]
     | Annotated[AnyOf, Tag("any")],
     Discriminator(kind_of),

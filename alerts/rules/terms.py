@@ -17,10 +17,16 @@ from alerts.rules.conditions import (
     ServiceCondition,
     leaves_of,
 )
+from alerts.rules.series_conditions import (
+    PicksInstances,
+    SeriesChangeCondition,
+    SeriesCondition,
+    SeriesForecastCondition,
+)
 from core.metrics import BY_NAME, Metric
 
 Part = Literal["min", "max", "avg", "last", "change", "share"]
-Kind = Literal["metric", "baseline", "no_data", "offline", "service", "forecast"]
+Kind = Literal["metric", "baseline", "no_data", "offline", "service", "forecast", "series", "series_forecast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ class Leaf:
     name: str = ""  # of a service, or of the metric of a baseline or forecast
     deviations: float = 0.0
     floor: float = 0.0
+    picks: PicksInstances | None = None  # of which instances, for kinds of series
+    part: Part = "min"  # what is computed of a series
 
     @property
     def newest_of(self) -> str | None:
@@ -93,7 +101,16 @@ class Rule:
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
         """Its single conditions, numbered in their order."""
-        return tuple(make_leaf(self, number, condition) for number, condition in enumerate(leaves_of(self.condition)))
+        return tuple(
+            series_leaf(self, number, condition) if isinstance(condition, PicksInstances)
+            else make_leaf(self, number, condition)
+            for number, condition in enumerate(leaves_of(self.condition))
+        )  # fmt: skip
+
+    @cached_property
+    def has_instances(self) -> bool:
+        """Whether it stands on instances of devices rather than on devices."""
+        return any(leaf.picks for leaf in self.leaves)
 
 
 def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:
@@ -149,4 +166,31 @@ def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Leaf:
     return Leaf(
         rule, number, "metric", window, up=condition.change_by > 0, value_threshold=condition.change_by,
         recovery=condition.change_by, by_value=True, feature=feature,
+    )  # fmt: skip
+
+
+def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Leaf:
+    """Return a condition on instances as a leaf."""
+    if isinstance(condition, SeriesForecastCondition):
+        return Leaf(
+            rule, number, "series_forecast", timedelta(days=condition.within_days), name=condition.metric,
+            value_threshold=condition.reaches, picks=condition,
+        )  # fmt: skip
+    if isinstance(condition, SeriesChangeCondition):
+        return Leaf(
+            rule, number, "series", timedelta(minutes=condition.within_minutes), up=condition.change_by > 0,
+            value_threshold=condition.change_by, recovery=condition.change_by, by_value=True, name=condition.metric,
+            picks=condition, part="change",
+        )  # fmt: skip
+    assert isinstance(condition, SeriesCondition)
+    up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")
+    parts: dict[str, Part] = {"all": "min" if up else "max"}
+    recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
+    share = condition.aggregate == "share"
+    return Leaf(
+        rule, number, "series", timedelta(minutes=condition.duration_minutes), up=up, strict=strict,
+        value_threshold=condition.share_percent or 0.0 if share else condition.threshold,
+        last_threshold=condition.threshold, recovery=recovery, by_value=condition.aggregate not in ("all", "last"),
+        name=condition.metric, picks=condition,
+        part=parts.get(condition.aggregate, condition.aggregate),  # type: ignore[arg-type]
     )  # fmt: skip

@@ -17,6 +17,7 @@ from alerts.rules.loader import RuleRow
 from alerts.state.machine import Step
 from alerts.state.messages import message_of
 from alerts.tickets.incidents import Fired, write_tickets
+from alerts.tickets.texts import place_of
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -25,12 +26,13 @@ QUERIES = load_beside(__file__, "apply.sql")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A rule that has changed its state on a device."""
+    """A rule that has changed its state on a device, or on an instance of it (a disk, an interface)."""
 
     row: RuleRow
     device_id: UUID
     step: Step
     fact: Fact
+    instance: str = ""
 
 
 async def write_changes(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
@@ -81,15 +83,18 @@ async def open_alerts(connection: Connection, fired: Sequence[Change], now: date
     known = [change for change in fired if change.device_id in devices]  # the others have just been deleted
     if not known:
         return []
-    messages = [message_of(change.row, change.fact, devices[change.device_id]["device_name"]) for change in known]
+    messages = [
+        message_of(change.row, change.fact, place_of(devices[change.device_id]["device_name"], change.instance))
+        for change in known
+    ]
     opened = await connection.fetch(
         QUERIES["open_alerts"],
         *pairs_of(known), [change.row.severity for change in known], messages,
         [change.fact.value for change in known], [change.fact.threshold for change in known], now,
     )  # fmt: skip
-    ids = {(row["agent_alert_id"], row["agent_device_id"]): row["id"] for row in opened}
+    ids = {(row["agent_alert_id"], row["agent_device_id"], row["instance"]): row["id"] for row in opened}
     alerts = [
-        Fired(ids[pair], change.row, devices[change.device_id], message)
+        Fired(ids[pair], change.row, devices[change.device_id], message, change.instance)
         for pair, change, message in zip(zip(*pairs_of(known), strict=True), known, messages, strict=True)
         if pair in ids
     ]
@@ -106,6 +111,9 @@ async def resolve_alerts(connection: Connection, well: Sequence[Change], now: da
         await want_resolved(connection, [row["id"] for row in rows], now)
 
 
-def pairs_of(changes: Sequence[Change]) -> tuple[list[UUID], list[UUID]]:
-    """Return rules and devices in parallel, as the statements take them."""
-    return [change.row.rule.id for change in changes], [change.device_id for change in changes]
+def pairs_of(changes: Sequence[Change]) -> tuple[list[UUID], list[UUID], list[str]]:
+    """Return rules, devices and instances in parallel, as the statements take them."""
+    return (
+        [change.row.rule.id for change in changes], [change.device_id for change in changes],
+        [change.instance for change in changes],
+    )  # fmt: skip

@@ -11,7 +11,7 @@ WHERE error_message IS NOT NULL AND is_active AND NOT soft_delete AND id <> ALL 
 -- Where rules that can't be understood have an alert, the state becomes error; where they had only begun, there is none.
 -- $1 rules, $2 reasons, $3 now.
 WITH left_out AS (
-    SELECT s.agent_alert_id, s.agent_device_id, s.state, s.value, f.reason, a.is_shadow,
+    SELECT s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, f.reason, a.is_shadow,
            CASE s.state WHEN 'pending' THEN 'inactive' ELSE 'error' END AS becomes
     FROM unnest($1::uuid[], $2::text[]) AS f (rule_id, reason)
     JOIN agent_alerts a ON a.id = f.rule_id
@@ -20,15 +20,17 @@ WITH left_out AS (
     UPDATE agent_alert_states s
     SET state = 'error', since = $3::timestamptz, reason = l.reason, evaluated_at = $3
     FROM left_out l
-    WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND l.becomes = 'error'
+    WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND s.instance = l.instance
+      AND l.becomes = 'error'
 ), dropped AS (
     DELETE FROM agent_alert_states s
     USING left_out l
-    WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND l.becomes = 'inactive'
+    WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND s.instance = l.instance
+      AND l.becomes = 'inactive'
 )
 INSERT INTO agent_alert_transitions
-    (agent_alert_id, agent_device_id, at, from_state, to_state, reason, value, is_shadow)
-SELECT agent_alert_id, agent_device_id, $3, state, becomes, reason, value, is_shadow
+    (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, is_shadow)
+SELECT agent_alert_id, agent_device_id, instance, $3, state, becomes, reason, value, is_shadow
 FROM left_out
 
 -- end_out_of_force --
@@ -42,11 +44,11 @@ WITH gone AS (
     DELETE FROM agent_alert_states s
     USING gone g
     WHERE s.agent_alert_id = g.id
-    RETURNING s.agent_alert_id, s.agent_device_id, s.state, s.value, g.note, g.is_shadow
+    RETURNING s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, g.note, g.is_shadow
 ), noted AS (
     INSERT INTO agent_alert_transitions
-        (agent_alert_id, agent_device_id, at, from_state, to_state, reason, value, is_shadow)
-    SELECT agent_alert_id, agent_device_id, $1::timestamptz, state, 'inactive', note, value, is_shadow FROM dropped
+        (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, is_shadow)
+    SELECT agent_alert_id, agent_device_id, instance, $1::timestamptz, state, 'inactive', note, value, is_shadow FROM dropped
 ), ended AS (
     UPDATE agent_alert_history h
     SET status = 'auto_resolved', resolved_at = $1, resolution_notes = COALESCE(h.resolution_notes, g.note)

@@ -19,6 +19,7 @@ from alerts.rules.loader import RuleRow, Rules, note_faults, read_rules
 from alerts.silences.schedule import Mutes, read_mutes
 from alerts.state.apply import Change, write_changes
 from alerts.state.broken_rules import settle_left_out
+from alerts.state.instances import instance_changes, split_rules
 from alerts.state.machine import INACTIVE, Situation, Step, step
 from db.pools import Connection
 from db.sql import load_beside
@@ -52,12 +53,13 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
         rules = await read_rules(connection)
         await note_faults(connection, rules, now)
         await settle_left_out(connection, rules.faults, now)
-        facts = await gather(
-            connection, (row.rule for row in rules.rows.values()), Question([now], unsure_until=turn["unsure_until"])
-        )
-        situations = await read_situations(connection, rules)
+        question = Question([now], unsure_until=turn["unsure_until"])
+        of_devices, of_instances = split_rules(rules)
+        facts = await gather(connection, (row.rule for row in of_devices.rows.values()), question)
+        situations = await read_situations(connection, of_devices)
         mutes = await read_mutes(connection, now)
-        changes = steps(rules, facts, situations, mutes, now)
+        changes = steps(of_devices, facts, situations, mutes, now)
+        changes += await instance_changes(connection, of_instances, question, mutes)
         await write_changes(connection, changes, now)
         done = Pass(len(rules.rows), facts.statements, len(changes), time.perf_counter() - began)
         await connection.execute(QUERIES["end_pass"], done.seconds, done.statements, done.rules, done.changed)

@@ -28,7 +28,7 @@ SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off'
 UPDATE agent_alert_passes SET seconds = $1, statements = $2, rules = $3, changed = $4
 
 -- read_states --
--- Where rules stand; $1 rules.
+-- Where rules stand on devices; $1 rules.
 SELECT agent_alert_id, agent_device_id, state, since, history_id
 FROM agent_alert_states
-WHERE agent_alert_id = ANY ($1::uuid[])
+WHERE agent_alert_id = ANY ($1::uuid[]) AND instance = ''

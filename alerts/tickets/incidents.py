@@ -9,13 +9,14 @@ no open alert belongs to, whoever ended it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import asyncpg
 
 from alerts.rules.conditions import NoDataCondition, OfflineCondition, leaves_of
 from alerts.rules.loader import RuleRow
-from alerts.tickets.texts import group_text, single_text
+from alerts.tickets.texts import group_text, place_of, single_text
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -37,6 +38,13 @@ class Fired:
     row: RuleRow
     device: asyncpg.Record
     message: str
+    instance: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its own incident is about; an instance by a digest, because names may be long."""
+        key = f"device:{self.row.rule.id}:{self.device['id']}"
+        return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
 
     @property
     def crowd(self) -> tuple[UUID, UUID]:
@@ -131,9 +139,9 @@ def incident_of(alert: Fired, site: UUID | None, crowd: Crowd | None, now: datet
     """Return what an alert's ticket is for; a group's text follows when its alerts are known."""
     rule_id, business_id = alert.crowd
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]
-    text = single_text(alert.row, alert.device["device_name"], alert.message, now)
+    text = single_text(alert.row, place_of(alert.device["device_name"], alert.instance), alert.message, now)
     own = Incident(
-        f"device:{rule_id}:{device_id}", rule_id, device_id, business_id, location_id, alert.row.severity,
+        alert.key, rule_id, device_id, business_id, location_id, alert.row.severity,
         text.title, text.description, now,
     )  # fmt: skip
     if site is not None:

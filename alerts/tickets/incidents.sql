@@ -54,7 +54,7 @@ CROSS JOIN LATERAL (
       AND (a.device_type IS NULL OR d.device_type = a.device_type)
 ) reached
 CROSS JOIN LATERAL (
-    SELECT count(*) AS alerts
+    SELECT count(DISTINCT h.agent_device_id) AS alerts
     FROM agent_alert_history h
     JOIN agent_devices d ON d.id = h.agent_device_id
     LEFT JOIN agent_alert_tickets t ON t.id = h.agent_alert_ticket_id

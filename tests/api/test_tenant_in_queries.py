@@ -62,6 +62,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/tickets/incidents.sql": {"*": WORKER},
     "alerts/tickets/worker.sql": {"*": WORKER},
     "alerts/query/runner.sql": {"*": WORKER},
+    "alerts/query/series.sql": {"*": WORKER},
     "alerts/rules/loader.sql": {"*": WORKER},
     "alerts/silences/schedule.sql": {"*": WORKER},
     "alerts/state/apply.sql": {"*": WORKER},

@@ -1,0 +1,18 @@
+"""Where rules with instances stand: facts by rule, device and instance."""
+
+from collections import defaultdict
+from datetime import datetime
+from uuid import UUID
+
+from alerts.query.facts import Fact
+from alerts.query.runner import Facts
+
+Place = tuple[UUID, UUID, str]  # rule, device, instance
+
+
+def by_place(facts: Facts) -> dict[Place, dict[datetime, dict[int, Fact]]]:
+    """Return facts by rule, device and instance, then by instant; those of the device are in each of its instances."""
+    places: dict[Place, dict[datetime, dict[int, Fact]]] = defaultdict(dict)
+    for (rule, device, instance, at), leaves in facts.of_instances.items():
+        places[rule, device, instance][at] = facts.of.get((rule, device, at), {}) | leaves
+    return places

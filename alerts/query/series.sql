@@ -1,0 +1,206 @@
+-- Conditions on instances of devices: one statement a level and kind, however many rules, devices or instances there are.
+
+-- series_facts --
+-- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a level
+-- before the cut; of a counter its rate per second. Live, only those instances are read whose newest value is beyond the
+-- threshold, and those where the rule is open. $1 leaves, $2 tenant, $3 instants in order, $4 everything, $5 `raw`, `5m`
+-- or `1h`, $6 cut, $7 width of a bucket (zero for raw), $8 lowest time.
+WITH leaf AS MATERIALIZED (
+    SELECT *
+    FROM jsonb_to_recordset($1::jsonb)
+        AS l (rule_id uuid, leaf integer, part text, includes jsonb, excludes jsonb)
+), wanted AS MATERIALIZED (
+    SELECT p.rule_id, p.leaf, p.device_id, p.every, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
+           p.recovery, p.by_value, p.span, l.part, s.id AS series_id, s.instance, s.is_counter,
+           EXISTS (SELECT FROM agent_alert_states a
+                   WHERE a.agent_alert_id = p.rule_id AND a.agent_device_id = p.device_id
+                     AND a.instance = s.instance) AS is_open
+    FROM alert_pairs($1::jsonb, $2::uuid) p
+    JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
+    JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
+     AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
+     AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
+    LEFT JOIN agent_series_newest n ON n.agent_device_id = p.device_id AND n.metric = p.name
+    WHERE $4::boolean OR p.by_value OR s.is_counter
+       OR alert_beyond(n.series_values[array_position(n.series_ids, s.id)], p.is_up, p.is_strict, p.last_threshold)
+           IS NOT FALSE
+       OR EXISTS (SELECT FROM agent_alert_states a
+                  WHERE a.agent_alert_id = p.rule_id AND a.agent_device_id = p.device_id AND a.instance = s.instance)
+), known AS (
+    SELECT w.*, i.at, f.*
+    FROM wanted w
+    CROSS JOIN unnest($3::timestamptz[]) AS i (at)
+    CROSS JOIN LATERAL (
+        SELECT CASE w.part
+                   WHEN 'min' THEN min(v.low) FILTER (WHERE v.inside)
+                   WHEN 'max' THEN max(v.high) FILTER (WHERE v.inside)
+                   WHEN 'avg' THEN sum(v.mean * v.count) FILTER (WHERE v.inside)
+                                   / NULLIF(sum(v.count) FILTER (WHERE v.inside), 0)
+                   WHEN 'last' THEN last(v.mean, v.time) FILTER (WHERE v.inside)
+                   WHEN 'change' THEN last(v.mean, v.time) FILTER (WHERE v.inside)
+                                      - first(v.mean, v.time) FILTER (WHERE v.inside)
+                   WHEN 'share' THEN 100.0 * count(*) FILTER (
+                           WHERE v.inside AND alert_beyond(v.mean, w.is_up, w.is_strict, w.last_threshold))
+                       / NULLIF(count(*) FILTER (WHERE v.inside), 0)
+               END::double precision AS value,
+               sum(v.count) FILTER (WHERE v.inside) AS count,
+               last(v.mean, v.time) FILTER (WHERE v.seen > i.at - 2.5 * w.every - interval '1 minute') AS newest
+        FROM (
+            SELECT p.*, p.time > i.at - GREATEST(w.span, 1.25 * w.every, $7::interval) AS inside
+            FROM (
+                SELECT x.collected_at AS time, x.collected_at AS seen, 1::double precision AS count,
+                       x.rate AS low, x.rate AS high, x.rate AS mean
+                FROM (
+                    SELECT m.collected_at,
+                           CASE WHEN NOT w.is_counter THEN m.value
+                                ELSE (m.value - CASE WHEN m.value >= lag(m.value) OVER t THEN lag(m.value) OVER t ELSE 0 END)
+                                     / extract(epoch FROM m.collected_at - lag(m.collected_at) OVER t)::double precision
+                           END AS rate
+                    FROM agent_series_samples m
+                    WHERE m.series_id = w.series_id AND m.collected_at > $8::timestamptz AND m.collected_at >= $6::timestamptz
+                      AND m.collected_at <= i.at
+                      AND m.collected_at > i.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - 3 * w.every
+                    WINDOW t AS (ORDER BY m.collected_at)
+                ) x
+                WHERE x.rate IS NOT NULL
+                UNION ALL
+                SELECT b.bucket, b.bucket + GREATEST($7 - w.every, interval '0'), b.sample_count::double precision,
+                       COALESCE(b.value_min, b.rate), COALESCE(b.value_max, b.rate),
+                       COALESCE(b.value_sum / b.sample_count::double precision, b.rate)
+                FROM (
+                    SELECT r.*, r.value_increase
+                                / NULLIF(extract(epoch FROM r.value_last_at - r.value_first_at), 0)::double precision AS rate
+                    FROM (
+                        SELECT * FROM agent_series_5m f
+                        WHERE $5::text = '5m' AND f.series_id = w.series_id AND f.bucket > $8 AND f.bucket < $6
+                        UNION ALL
+                        SELECT * FROM agent_series_1h h
+                        WHERE $5 = '1h' AND h.series_id = w.series_id AND h.bucket > $8 AND h.bucket < $6
+                    ) r
+                    WHERE r.bucket + $7 <= i.at
+                      AND r.bucket > i.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - $7
+                ) b
+                WHERE b.value_sum IS NOT NULL OR b.rate IS NOT NULL
+            ) p
+        ) v
+    ) f
+), compared AS (
+    SELECT k.*, alert_beyond(k.value, k.is_up, k.is_strict, k.value_threshold) AS over,
+           alert_beyond(k.newest, k.is_up, k.is_strict, k.last_threshold) AS last_over,
+           alert_beyond(k.newest, k.is_up, k.is_strict, k.recovery) AS last_holding
+    FROM known k
+), judged AS (
+    SELECT c.*,
+           CASE WHEN c.over IS FALSE THEN false
+                WHEN COALESCE(c.count, 0) * c.every >= 0.8 * c.span THEN c.over END AS breached,
+           CASE WHEN c.by_value THEN c.over ELSE c.last_over END AS begun,
+           CASE WHEN c.by_value THEN c.over ELSE c.last_holding END AS holding
+    FROM compared c
+)
+SELECT j.rule_id, j.leaf, j.device_id, j.instance, j.at, COALESCE(j.value, j.newest) AS value,
+       j.value_threshold AS threshold, j.breached, j.begun, j.holding, NULL::text AS note
+FROM judged j
+WHERE ($4 AND (j.begun IS DISTINCT FROM false OR j.holding IS DISTINCT FROM false)) OR j.breached OR j.begun OR j.is_open
+ORDER BY j.at
+
+-- series_forecast_facts --
+-- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days says nothing.
+-- $1 leaves, $2 tenant, $3 now.
+WITH leaf AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
+), grown AS (
+    SELECT p.rule_id, p.leaf, p.device_id, s.instance, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
+           f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,
+           CASE WHEN f.newest >= p.value_threshold THEN 0
+                WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
+    FROM alert_pairs($1::jsonb, $2::uuid) p
+    JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
+    JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
+     AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
+     AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
+    JOIN agent_series_forecasts f ON f.series_id = s.id
+), judged AS (
+    SELECT g.*, CASE WHEN g.is_fresh
+                     THEN COALESCE(g.days_left <= extract(epoch FROM g.span) / 86400.0, false) END AS is_near
+    FROM grown g
+)
+SELECT j.rule_id, j.leaf, j.device_id, j.instance, $3::timestamptz AS at, j.days_left AS value,
+       (extract(epoch FROM j.span) / 86400.0)::double precision AS threshold, j.is_near AS breached, j.is_near AS begun,
+       j.is_near AS holding,
+       format('now %s, growing by %s a day', round(j.newest::numeric, 1), round(j.slope_per_day::numeric, 2)) AS note
+FROM judged j
+WHERE j.is_near OR EXISTS (SELECT FROM agent_alert_states s
+                           WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id
+                             AND s.instance = j.instance)
+
+-- read_states --
+-- Where rules stand on instances. $1 rules.
+SELECT agent_alert_id, agent_device_id, instance, state, since
+FROM agent_alert_states
+WHERE agent_alert_id = ANY ($1::uuid[]) AND instance <> ''
+
+-- read_forecast_series --
+-- The series that rules look ahead on. $1 leaves.
+WITH leaf AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
+)
+SELECT DISTINCT s.id
+FROM alert_pairs($1::jsonb, NULL) p
+JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
+JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL AND NOT s.is_counter
+ AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
+ AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
+ORDER BY s.id
+
+-- write_forecasts --
+-- Growth a day of series, as of columns (forecasts.sql): the median of the slopes between daily maxima (Theil-Sen) since
+-- the last big drop. $1 series, $2 now, $3 until when days are rolled up.
+WITH bucket AS (
+    SELECT m.series_id, m.bucket, m.value_max
+    FROM agent_series_1d m
+    WHERE m.series_id = ANY ($1::integer[]) AND m.bucket > $2::timestamptz - interval '31 days'
+      AND m.bucket < $3::timestamptz
+    UNION ALL
+    SELECT m.series_id, m.bucket, m.value_max
+    FROM agent_series_1h m
+    WHERE m.series_id = ANY ($1) AND m.bucket > $2 - interval '31 days' AND m.bucket >= $3 AND m.bucket <= $2
+), daily AS (
+    SELECT b.series_id, s.unit, (b.bucket AT TIME ZONE 'UTC')::date AS day, max(b.value_max) AS highest
+    FROM bucket b JOIN agent_series s ON s.id = b.series_id
+    WHERE b.value_max IS NOT NULL
+    GROUP BY 1, 2, 3
+), fallen AS (
+    SELECT d.*, lag(highest) OVER (PARTITION BY series_id ORDER BY day) - highest
+                > CASE WHEN unit = 'percent' THEN 10
+                       ELSE 0.1 * abs(lag(highest) OVER (PARTITION BY series_id ORDER BY day)) END AS fell
+    FROM daily d
+), era AS (
+    SELECT series_id, COALESCE(max(day) FILTER (WHERE fell), min(day)) AS since, bool_or(fell) AS has_fallen
+    FROM fallen
+    GROUP BY series_id
+), point AS MATERIALIZED (
+    SELECT d.series_id, d.day, d.highest FROM daily d JOIN era e ON e.series_id = d.series_id AND d.day >= e.since
+), slope AS (
+    SELECT a.series_id,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY (b.highest - a.highest) / (b.day - a.day)) AS median,
+           percentile_cont(0.25) WITHIN GROUP (ORDER BY (b.highest - a.highest) / (b.day - a.day)) AS quarter
+    FROM point a JOIN point b ON b.series_id = a.series_id AND b.day > a.day
+    GROUP BY a.series_id
+), known AS (
+    SELECT p.series_id, last(p.highest, p.day) AS newest, count(*)::integer AS days FROM point p GROUP BY p.series_id
+)
+INSERT INTO agent_series_forecasts AS f (series_id, newest, slope_per_day, days, since, computed_at)
+SELECT k.series_id, k.newest,
+       CASE WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END, k.days, e.since, $2
+FROM known k
+JOIN era e ON e.series_id = k.series_id
+LEFT JOIN slope s ON s.series_id = k.series_id
+WHERE k.days >= 5 OR e.has_fallen
+ON CONFLICT (series_id) DO UPDATE
+SET newest = EXCLUDED.newest, slope_per_day = EXCLUDED.slope_per_day, days = EXCLUDED.days, since = EXCLUDED.since,
+    computed_at = EXCLUDED.computed_at
+WHERE f.computed_at <= EXCLUDED.computed_at
+
+-- forget_forecasts --
+-- What this pass didn't write. $1 now.
+DELETE FROM agent_series_forecasts WHERE computed_at < $1

@@ -1,0 +1,33 @@
+"""What all conditions share: strict models, bounded numbers, faults of one field."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from core.text import is_storable
+
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+MOST_MINUTES = 60 * 24 * 14  # two weeks: beyond it a rule says nothing that a report wouldn't say better
+Minutes = Annotated[float, Field(ge=1, le=MOST_MINUTES, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Refuses what it doesn't know, so that a misspelt field is no silent default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def fault_of(field: str, message: str) -> ValidationError:
+    """Return the fault of one field of a model, which only the whole model shows."""
+    fault = InitErrorDetails(
+        type=PydanticCustomError("unfit", "{message}", {"message": message}), loc=(field,), input=None
+    )
+    return ValidationError.from_exception_data("condition", [fault])
+
+
+def storable(text: str) -> str:
+    """Return `text`; raises ValueError for characters that the database refuses."""
+    if not is_storable(text):
+        raise ValueError("holds a character that can't be stored")
+    return text
