@@ -199,6 +199,7 @@ CREATE TABLE agent_alert_history (
     agent_device_id uuid NOT NULL,
     alert_message text,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
+    instance text NOT NULL DEFAULT ''::text,
     metric_value double precision,
     notification_sent boolean NOT NULL DEFAULT false,
     notification_sent_at timestamp with time zone,
@@ -221,6 +222,7 @@ CREATE TABLE agent_alert_history (
     CONSTRAINT agent_alert_history_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_alert_history_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES employees(id) ON DELETE SET NULL,
     CONSTRAINT agent_alert_history_service_request_created_fkey FOREIGN KEY (service_request_created) REFERENCES service_requests(id) ON DELETE SET NULL,
+    CONSTRAINT agent_alert_history_instance_check CHECK ((length(instance) <= 255)),
     CONSTRAINT agent_alert_history_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT agent_alert_history_status_check CHECK ((status = ANY (ARRAY['active'::text, 'acknowledged'::text, 'resolved'::text, 'auto_resolved'::text]))),
     CONSTRAINT agent_alert_history_ticket_note_check CHECK ((length(ticket_note) <= 1000))
@@ -236,7 +238,7 @@ CREATE INDEX agent_alert_history_by_resolver ON agent_alert_history USING btree 
 
 CREATE INDEX agent_alert_history_by_ticket ON agent_alert_history USING btree (agent_alert_ticket_id) WHERE (agent_alert_ticket_id IS NOT NULL);
 
-CREATE UNIQUE INDEX agent_alert_history_one_open ON agent_alert_history USING btree (agent_alert_id, agent_device_id) WHERE (status = ANY (ARRAY['active'::text, 'acknowledged'::text]));
+CREATE UNIQUE INDEX agent_alert_history_one_open ON agent_alert_history USING btree (agent_alert_id, agent_device_id, instance) WHERE (status = ANY (ARRAY['active'::text, 'acknowledged'::text]));
 
 CREATE INDEX agent_alert_history_open ON agent_alert_history USING btree (agent_device_id) WHERE (status = ANY (ARRAY['active'::text, 'acknowledged'::text]));
 
@@ -287,14 +289,16 @@ CREATE TABLE agent_alert_states (
     agent_device_id uuid NOT NULL,
     evaluated_at timestamp with time zone NOT NULL,
     history_id uuid,
+    instance text NOT NULL DEFAULT ''::text,
     reason text NOT NULL,
     since timestamp with time zone NOT NULL,
     state text NOT NULL,
     value double precision,
-    CONSTRAINT agent_alert_states_pkey PRIMARY KEY (agent_alert_id, agent_device_id),
+    CONSTRAINT agent_alert_states_pkey PRIMARY KEY (agent_alert_id, agent_device_id, instance),
     CONSTRAINT agent_alert_states_agent_alert_id_fkey FOREIGN KEY (agent_alert_id) REFERENCES agent_alerts(id) ON DELETE CASCADE,
     CONSTRAINT agent_alert_states_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_alert_states_history_id_fkey FOREIGN KEY (history_id) REFERENCES agent_alert_history(id) ON DELETE SET NULL,
+    CONSTRAINT agent_alert_states_instance_check CHECK ((length(instance) <= 255)),
     CONSTRAINT agent_alert_states_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'recovering'::text, 'no_data'::text, 'error'::text])))
 ) WITH (fillfactor=80);
 
@@ -355,6 +359,7 @@ CREATE TABLE agent_alert_transitions (
     at timestamp with time zone NOT NULL,
     from_state text NOT NULL,
     id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    instance text NOT NULL DEFAULT ''::text,
     is_shadow boolean NOT NULL DEFAULT false,
     reason text NOT NULL,
     threshold double precision,
@@ -362,7 +367,8 @@ CREATE TABLE agent_alert_transitions (
     value double precision,
     CONSTRAINT agent_alert_transitions_pkey PRIMARY KEY (id),
     CONSTRAINT agent_alert_transitions_agent_alert_id_fkey FOREIGN KEY (agent_alert_id) REFERENCES agent_alerts(id) ON DELETE CASCADE,
-    CONSTRAINT agent_alert_transitions_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE
+    CONSTRAINT agent_alert_transitions_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
+    CONSTRAINT agent_alert_transitions_instance_check CHECK ((length(instance) <= 255))
 );
 
 CREATE INDEX agent_alert_transitions_by_device ON agent_alert_transitions USING btree (agent_device_id, at DESC, id DESC);
@@ -814,6 +820,17 @@ CREATE TABLE agent_series_counts (
     live integer NOT NULL,
     CONSTRAINT agent_series_counts_pkey PRIMARY KEY (business_id),
     CONSTRAINT agent_series_counts_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE
+);
+
+CREATE TABLE agent_series_forecasts (
+    computed_at timestamp with time zone NOT NULL,
+    days integer NOT NULL,
+    newest double precision NOT NULL,
+    series_id integer NOT NULL,
+    since date NOT NULL,
+    slope_per_day double precision NOT NULL,
+    CONSTRAINT agent_series_forecasts_pkey PRIMARY KEY (series_id),
+    CONSTRAINT agent_series_forecasts_series_id_fkey FOREIGN KEY (series_id) REFERENCES agent_series(id) ON DELETE CASCADE
 );
 
 CREATE TABLE agent_series_newest (
