@@ -19,6 +19,7 @@ from api.routes import (
     alert_rules,
     alerts,
     backtest,
+    catalogs,
     command_delivery,
     commands,
     eol,
@@ -141,7 +142,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
         history, series, commands, command_delivery, registration, eol, inventory, monitored_services, backtest, alerts,
-        alert_rules, maintenance, agents, heartbeat, lifecycle, events,
+        alert_rules, maintenance, catalogs, agents, heartbeat, lifecycle, events,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

@@ -57,6 +57,8 @@ WHO: dict[str, Who] = {
     f"PATCH {RULES}/{{eol_id}}": "employee",
     f"DELETE {RULES}/{{eol_id}}": "employee",
     "GET /api/agents/commands": "person",
+    "GET /api/agents/commands/catalog": "employee",
+    "GET /api/agents/metrics/catalog": "person",
     "POST /api/agents/commands": "employee",
     "POST /api/agents/commands/batches/{batch_id}/approve": "employee",
     "POST /api/agents/commands/batches/{batch_id}/cancel": "employee",

@@ -1,6 +1,5 @@
 // Agent management: versions, tokens, suspected clones, devices out of service.
 import { useState } from "preact/hooks";
-import { call } from "../api/call";
 import type { ListedAgent } from "../api/schema";
 import { osName } from "../fleet/columns";
 import { number } from "../lib/format";
@@ -15,7 +14,6 @@ import { LifeActions } from "./life";
 import { RejoinDialog } from "./rejoin";
 
 type Row = ListedAgent & { agent_version?: string | null; os_version?: string | null; hostname?: string | null; is_active?: boolean; clone_suspected?: boolean; decommissioned_at?: string | null };
-type Page = { agents: Row[]; next_cursor: string | null };
 
 export function ManagementPage() {
   const t = texts.value.management;
@@ -23,7 +21,7 @@ export function ManagementPage() {
   const tab = param("state") || "all";
   const search = param("q");
   const query = { search, clone_suspected: tab === "clones" ? true : null, status: tab === "inactive" ? "disabled" : tab === "silent" ? "offline,error" : null };
-  const list = usePages<Row, Page>(`manage ${JSON.stringify(query)}`, (cursor, signal) => call("GET", "/api/agents", { query: { ...query, cursor, limit: 100 }, ...(signal && { signal }) }), (page) => [page.agents, page.next_cursor]);
+  const list = usePages<Row>("/api/agents", { ...query, limit: 100 }, "agents");
   const heads: Array<Head<Row>> = [
     {
       title: t.device,

@@ -27,12 +27,7 @@ export function RegistrationPage() {
   const [made, setMade] = useState<NewToken>();
   const asked = param("state");
   const tab = STATES.includes(asked as "open") ? asked : "open";
-  const list = usePages<TokenRow, { tokens: TokenRow[]; next_cursor: string | null }>(
-    `tokens ${tab}`,
-    (cursor, signal) => call("GET", "/api/agents/registration-tokens", { query: { state: tab, cursor, limit: 100 }, ...(signal && { signal }) }),
-    (page) => [page.tokens, page.next_cursor],
-    { every: 10 },
-  );
+  const list = usePages<TokenRow>("/api/agents/registration-tokens", { state: tab, limit: 100 }, "tokens", { every: 10 });
   const make = async () => {
     const body = { business_id: form.business_id, service_location_id: form.service_location_id, device_name: form.name.trim(), expires_in_hours: form.hours, metrics_interval_seconds: form.interval };
     setMade(await call<NewToken>("POST", "/api/agents/registration-tokens", { body }));

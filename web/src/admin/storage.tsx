@@ -1,8 +1,7 @@
 // Storage, for DBAs: sizes, freshness, jobs, what waits. It changes nothing.
-import { call } from "../api/call";
+import { useGet } from "../lib/resource";
 import type { StorageReport } from "../api/pending";
 import { bytes, day, duration, number } from "../lib/format";
-import { useResource } from "../lib/resource";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Table } from "../ui/list";
@@ -13,7 +12,7 @@ const EVERY_SECONDS = 30;
 
 export function StoragePage() {
   const t = texts.value.storage;
-  const report = useResource<StorageReport>("storage", (signal) => call("GET", "/api/admin/storage", { signal }), { every: EVERY_SECONDS });
+  const report = useGet<StorageReport>("/api/admin/storage", {}, { every: EVERY_SECONDS });
   return (
     <main class="page" id="content" tabIndex={-1}>
       <div class="page-head">

@@ -1,10 +1,9 @@
 // A new registration token: the install command for each system, and the ladder from token to first sample.
+import { useGet } from "../lib/resource";
 import { useState } from "preact/hooks";
-import { call } from "../api/call";
 import type { NewToken, TokenRow } from "../api/pending";
 import { now } from "../lib/clock";
 import { millis } from "../lib/format";
-import { useResource } from "../lib/resource";
 import { texts } from "../texts";
 import { CopyButton, When } from "../ui/controls";
 import { Mark } from "../ui/status";
@@ -22,7 +21,7 @@ export function TokenResult({ token }: { token: NewToken }) {
   const t = texts.value.registration;
   const [system, setSystem] = useState<System>(ownSystem());
   const [madeAt] = useState(now.peek());
-  const state = useResource<TokenRow>(`token ${token.id}`, (signal) => call("GET", `/api/agents/registration-tokens/${token.id}`, { signal }), { every: POLL_SECONDS });
+  const state = useGet<TokenRow>(`/api/agents/registration-tokens/${token.id}`, {}, { every: POLL_SECONDS });
   const command = system === "linux" ? token.install_command_linux : token.install_command_windows;
   const isQuiet = now.value - madeAt > PATIENCE_MS && state.data?.first_heartbeat_at === null;
   return (

@@ -1,15 +1,15 @@
 // The chosen alert: what, since when, its chart two hours around, and why it fired or didn't, in words.
-import { call } from "../api/call";
-import type { Alert, Annotations } from "../api/pending";
+import { useGet, ONCE, useResource } from "../lib/resource";
+import type { Alert } from "../api/pending";
 import { isEmployee } from "../api/session";
 import type { AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
+import { useAnnotations } from "../device/annotations";
 import { GROUPS, readHistory } from "../device/charts";
 import { serverNow } from "../lib/clock";
 import { millis, withUnit } from "../lib/format";
 import { iso } from "../lib/range";
-import { useResource } from "../lib/resource";
 import { withParams } from "../lib/url";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
@@ -106,9 +106,9 @@ function aroundQuery(alert: Alert): URLSearchParams {
 function AlertChart({ alert }: { alert: Alert }) {
   const metric = alert.metric ?? "cpu_percent";
   const { from, to } = spanOf(alert);
-  const range = { from, to, isLive: false, key: "", preset: "", isFaulty: false };
+  const range = { from, to, isLive: false, key: alert.id, preset: "", isFaulty: false };
   const history = useResource<HistoryColumns>(`alert ${alert.id}`, (signal) => readHistory(alert.agent_id, range, 300, metric, 0, signal), { poll: false });
-  const annotations = useResource<Annotations>(`alert marks ${alert.id}`, (signal) => call("GET", `/api/agents/${alert.agent_id}/annotations`, { query: { start: iso(from), end: iso(to) }, signal }), { poll: false });
+  const annotations = useAnnotations(alert.agent_id, range);
   const group = GROUPS.find((one) => one.metrics.includes(metric));
   return (
     <Loaded of={history} skeleton={<Skeleton lines={5} />}>
@@ -133,7 +133,7 @@ function AlertChart({ alert }: { alert: Alert }) {
 /** Each change of the rule's state on this device, with its reason. */
 function Course({ alert }: { alert: Alert }) {
   const t = texts.value.alerts;
-  const course = useResource<TransitionList>(`course ${alert.id}`, (signal) => call("GET", `/api/agents/alerts/${alert.rule_id}/transitions`, { query: { agent_id: alert.agent_id, limit: 30 }, signal }), { poll: false });
+  const course = useGet<TransitionList>(`/api/agents/alerts/${alert.rule_id}/transitions`, { agent_id: alert.agent_id, limit: 30 }, ONCE);
   return (
     <section class="course">
       <h3>{t.why}</h3>

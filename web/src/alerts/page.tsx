@@ -1,8 +1,7 @@
 // Alerts: open, acknowledged, snoozed, history; grouped; the chosen one beside with its chart and course.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { call } from "../api/call";
-import type { Alert, AlertPage } from "../api/pending";
+import type { Alert } from "../api/pending";
 import { isEmployee, may } from "../api/session";
 import { saveCsv } from "../lib/csv";
 import { number } from "../lib/format";
@@ -32,12 +31,7 @@ export const picked = signal<ReadonlySet<string>>(new Set());
 
 function useAlerts(tab: Tab) {
   const query = { ...QUERIES[tab], severity: param("severity"), business_id: param("business"), agent_id: param("agent"), rule_id: param("rule"), search: param("q"), start: tab === "history" ? param("from") : "" };
-  return usePages<Alert, AlertPage>(
-    `alerts ${JSON.stringify(query)} ${alertsChanged.value}`,
-    (cursor, signal) => call("GET", "/api/agents/alerts/history", { query: { ...query, cursor, limit: 200 }, ...(signal && { signal }) }),
-    (page) => [page.alerts, page.next_cursor],
-    { every: 60 },
-  );
+  return usePages<Alert>("/api/agents/alerts/history", query, "alerts", { every: 60, turn: alertsChanged.value });
 }
 
 export function AlertsPage() {

@@ -1,7 +1,6 @@
 // What a command's form asks: type from the catalogue, its parameters, time-out, expiry, approval.
-import { call } from "../api/call";
+import { useGet, ONCE } from "../lib/resource";
 import type { CommandInfo } from "../api/pending";
-import { useResource } from "../lib/resource";
 import { texts } from "../texts";
 import { Field } from "../ui/controls";
 
@@ -21,7 +20,7 @@ interface Catalogue {
 }
 
 export function useCatalogue(): Catalogue | undefined {
-  return useResource<Catalogue>("catalogue", (signal) => call("GET", "/api/agents/commands/catalog", { signal }), { poll: false }).data;
+  return useGet<Catalogue>("/api/agents/commands/catalog", {}, ONCE).data;
 }
 
 /** Return the order as the API takes it; fields left empty are left out. */

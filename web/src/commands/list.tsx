@@ -1,6 +1,5 @@
 // Commands as a list, with the chosen one open beneath it.
 import { useEffect } from "preact/hooks";
-import { call } from "../api/call";
 import type { Command } from "../api/pending";
 import { followDevices, onMessage } from "../lib/live";
 import { usePages, type Paged } from "../lib/pages";
@@ -13,13 +12,12 @@ import { Empty } from "../ui/states";
 import { CommandState, OPEN } from "./course";
 import { CommandDetails } from "./details";
 
-type Page = { commands: Command[]; next_cursor: string | null };
 const FOLLOWED = 200;
 
 /** Read commands again after each update of one that shows. */
-export function useCommands(query: Record<string, string | boolean | null>): Paged<Command, Page> {
+export function useCommands(query: Record<string, string | boolean | null>): Paged<Command> {
   const key = JSON.stringify(query);
-  const list = usePages<Command, Page>(`commands ${key}`, (cursor, signal) => call("GET", "/api/agents/commands", { query: { ...query, cursor, limit: 100 }, ...(signal && { signal }) }), (page) => [page.commands, page.next_cursor], { every: 20 });
+  const list = usePages<Command>("/api/agents/commands", { ...query, limit: 100 }, "commands", { every: 20 });
   const open = (list.rows ?? []).filter((row) => OPEN.has(row.status)).map((row) => row.agent_id);
   const followed = [...new Set(open)].slice(0, FOLLOWED).join();
   useEffect(() => {
@@ -43,7 +41,7 @@ export function CommandList({ agent }: { agent: string }) {
   return <CommandRows of={list} withDevice={false} empty={<Empty title={texts.value.commands.emptyDevice} />} />;
 }
 
-export function CommandRows({ of, withDevice, empty }: { of: Paged<Command, Page>; withDevice: boolean; empty: preact.ComponentChildren }) {
+export function CommandRows({ of, withDevice, empty }: { of: Paged<Command>; withDevice: boolean; empty: preact.ComponentChildren }) {
   const t = texts.value.commands;
   const chosen = of.rows?.find((row) => row.command_id === param("command"));
   const heads: Array<Head<Command>> = [

@@ -1,6 +1,5 @@
 // A device's alerts, newest first, each with the course of its rule in words.
-import { call } from "../api/call";
-import type { Alert, AlertPage } from "../api/pending";
+import type { Alert } from "../api/pending";
 import { usePages } from "../lib/pages";
 import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
@@ -12,12 +11,7 @@ import { StateWord, Ticket } from "../alerts/parts";
 
 export function AlertsTab({ id }: { id: string }) {
   const t = texts.value.alerts;
-  const list = usePages<Alert, AlertPage>(
-    `alerts ${id} ${alertsChanged.value}`,
-    (cursor, signal) => call("GET", `/api/agents/${id}/alerts`, { query: { cursor, limit: 100 }, ...(signal && { signal }) }),
-    (page) => [page.alerts, page.next_cursor],
-    { every: 60 },
-  );
+  const list = usePages<Alert>(`/api/agents/${id}/alerts`, { limit: 100 }, "alerts", { every: 60, turn: alertsChanged.value });
   return (
     <PagedTable
       of={list}

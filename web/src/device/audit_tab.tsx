@@ -1,5 +1,4 @@
 // Who did what to a device, when and from where; for employees.
-import { call } from "../api/call";
 import type { AuditEntry } from "../api/pending";
 import { usePages } from "../lib/pages";
 import { texts } from "../texts";
@@ -8,15 +7,10 @@ import { PagedTable } from "../ui/list";
 import { Empty } from "../ui/states";
 import { detailsOf } from "./events_tab";
 
-type Trail = { entries: AuditEntry[]; next_before: number | null };
 
 export function AuditTab({ id }: { id: string }) {
   const t = texts.value.audit;
-  const list = usePages<AuditEntry, Trail>(
-    `audit ${id}`,
-    (cursor, signal) => call("GET", `/api/agents/${id}/audit`, { query: { before: cursor, limit: 100 }, ...(signal && { signal }) }),
-    (page) => [page.entries, page.next_before === null ? null : String(page.next_before)],
-  );
+  const list = usePages<AuditEntry>(`/api/agents/${id}/audit`, { limit: 100 }, "entries");
   return (
     <PagedTable
       of={list}

@@ -1,16 +1,15 @@
 // One chart without anything around it, for frames on pages that the server allows.
+import { useGet, ONCE, useResource } from "../lib/resource";
 import { useEffect, useState } from "preact/hooks";
-import { call } from "../api/call";
-import type { Annotations } from "../api/pending";
 import { me } from "../api/session";
 import type { AgentDetail, HistoryColumns } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
-import { currentRange, iso } from "../lib/range";
-import { useResource } from "../lib/resource";
+import { currentRange } from "../lib/range";
 import { matchPath, param, path } from "../lib/url";
 import { texts } from "../texts";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
+import { useAnnotations } from "./annotations";
 import { GROUPS, readHistory } from "./charts";
 
 const EVERY_SECONDS = 60;
@@ -32,9 +31,9 @@ function EmbeddedChart({ id }: { id: string }) {
   const range = currentRange();
   const group = GROUPS.find((one) => one.key === param("m") || one.metrics.includes(param("m"))) ?? GROUPS[0]!;
   const every = range.isLive ? EVERY_SECONDS : 0;
-  const device = useResource<AgentDetail>(id, (signal) => call("GET", `/api/agents/${id}`, { signal }), { poll: false });
+  const device = useGet<AgentDetail>(`/api/agents/${id}`, {}, ONCE);
   const history = useResource<HistoryColumns>(`${id} ${range.key} ${group.key}`, (signal) => readHistory(id, range, 400, group.metrics.join(","), 0, signal), { keep: true, every, poll: false });
-  const annotations = useResource<Annotations>(`a ${id} ${range.key}`, (signal) => call("GET", `/api/agents/${id}/annotations`, { query: { start: iso(range.from), end: iso(range.to) }, signal }), { keep: true, every, poll: false });
+  const annotations = useAnnotations(id, range, false);
   const [height, setHeight] = useState(innerHeight - HEAD);
   useEffect(() => {
     const measure = () => setHeight(innerHeight - HEAD);

@@ -1,6 +1,5 @@
 // What happened on a device and to it.
-import { call } from "../api/call";
-import type { DeviceEvent, EventList } from "../api/schema";
+import type { DeviceEvent } from "../api/schema";
 import { usePages } from "../lib/pages";
 import { param, setParams } from "../lib/url";
 import { texts } from "../texts";
@@ -21,12 +20,7 @@ export function detailsOf(data: Record<string, unknown>): string {
 export function EventsTab({ id }: { id: string }) {
   const t = texts.value.events;
   const type = param("event");
-  const list = usePages<DeviceEvent, EventList>(
-    `events ${id} ${type}`,
-    (cursor, signal) => call("GET", `/api/agents/${id}/events`, { query: { event_type: type, before: cursor, limit: 100 }, ...(signal && { signal }) }),
-    (page) => [page.events, page.next_before === null ? null : String(page.next_before)],
-    { every: 60 },
-  );
+  const list = usePages<DeviceEvent>(`/api/agents/${id}/events`, { event_type: type, limit: 100 }, "events", { every: 60 });
   const types = [...new Set([...TYPES, ...(list.rows ?? []).map((row) => row.event_type)])];
   return (
     <>

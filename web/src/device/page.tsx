@@ -1,17 +1,18 @@
 // A device: what is wrong with it and since when; its charts, and everything else in tabs.
+import { useGet, type Resource } from "../lib/resource";
 import { useEffect } from "preact/hooks";
-import { ApiError, call } from "../api/call";
-import type { Annotations, Alert, AlertPage } from "../api/pending";
+import { ApiError } from "../api/call";
+import type { Alert, AlertPage } from "../api/pending";
 import { isEmployee } from "../api/session";
 import type { AgentDetail } from "../api/schema";
 import { followDevices, onMessage, type Message } from "../lib/live";
-import { currentRange, iso } from "../lib/range";
-import { useResource, type Resource } from "../lib/resource";
+import { currentRange } from "../lib/range";
 import { param } from "../lib/url";
 import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
 import { Tabs } from "../ui/controls";
 import { Empty, ErrorBox, NotFound, Skeleton } from "../ui/states";
+import { useAnnotations } from "./annotations";
 import { AlertsTab } from "./alerts_tab";
 import { AuditTab } from "./audit_tab";
 import { DeviceCharts } from "./charts";
@@ -27,7 +28,7 @@ import { SoftwareTab } from "./software_tab";
 
 /** Read the device again after what the live channel says of it. */
 function useDevice(id: string): Resource<AgentDetail> {
-  const device = useResource<AgentDetail>(`device ${id}`, (signal) => call("GET", `/api/agents/${id}`, { signal }), { every: 60 });
+  const device = useGet<AgentDetail>(`/api/agents/${id}`, {}, { every: 60 });
   useEffect(() => {
     const leave = followDevices([id]);
     const again = (message: Message) => {
@@ -46,12 +47,8 @@ export function DevicePage({ parts }: { parts: Record<string, string> }) {
   const id = parts.id ?? "";
   const device = useDevice(id);
   const range = currentRange();
-  const annotations = useResource<Annotations>(
-    `annotations ${id} ${range.key}`,
-    (signal) => call("GET", `/api/agents/${id}/annotations`, { query: { start: iso(range.from), end: iso(range.to) }, signal }),
-    { keep: true, every: range.isLive ? 60 : 0 },
-  );
-  const open = useResource<AlertPage>(`open ${id} ${alertsChanged.value}`, (signal) => call("GET", `/api/agents/${id}/alerts`, { query: { status: "active,acknowledged" }, signal }), { keep: true, every: 60 });
+  const annotations = useAnnotations(id, range);
+  const open = useGet<AlertPage>(`/api/agents/${id}/alerts`, { status: "active,acknowledged" }, { keep: true, every: 60, turn: alertsChanged.value });
   const name = device.data?.device_name;
   useEffect(() => {
     if (name) document.title = `${name} · ${texts.value.brand}`;

@@ -1,8 +1,8 @@
 // The services of a device: how they are, since when, and whether they should be running.
+import { useGet } from "../lib/resource";
 import { call } from "../api/call";
 import { may } from "../api/session";
 import type { MonitoredService } from "../api/schema";
-import { useResource } from "../lib/resource";
 import { number } from "../lib/format";
 import { texts } from "../texts";
 import { When, sayFault } from "../ui/controls";
@@ -14,7 +14,7 @@ type Service = MonitoredService & { service_display_name: string | null; service
 const CLASS: Record<Service["status"], string> = { running: "online", starting: "warning", stopped: "offline", error: "error" };
 
 export function ServicesTab({ id }: { id: string }) {
-  const services = useResource<{ services: Service[] }>(`services ${id}`, (signal) => call("GET", `/api/agents/${id}/services`, { signal }), { every: 60 });
+  const services = useGet<{ services: Service[] }>(`/api/agents/${id}/services`, {}, { every: 60 });
   const t = texts.value.services;
   const change = async (service: Service, should: boolean) => {
     try {

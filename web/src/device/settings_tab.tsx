@@ -1,10 +1,10 @@
 // What employees change of a device: name, site, type, interval, switches; and its life: see agent management.
+import { useGet, ONCE } from "../lib/resource";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import type { SiteRow } from "../api/pending";
 import type { AgentDetail } from "../api/schema";
 import { LifeActions } from "../admin/life";
-import { useResource } from "../lib/resource";
 import { texts } from "../texts";
 import { ActButton, Field } from "../ui/controls";
 import { say } from "../ui/toasts";
@@ -16,7 +16,7 @@ const SWITCHES = ["monitoring_enabled", "alerts_enabled", "auto_remediation_enab
 export function SettingsTab({ device, reload }: { device: AgentDetail; reload: () => void }) {
   const t = texts.value.settings;
   const [change, setChange] = useState<Partial<AgentDetail> & { service_location_id?: string | null }>({});
-  const sites = useResource<{ locations: SiteRow[] }>(`sites ${device.business.id}`, (signal) => call("GET", `/api/businesses/${device.business.id}/locations`, { signal }), { poll: false });
+  const sites = useGet<{ locations: SiteRow[] }>(`/api/businesses/${device.business.id}/locations`, {}, ONCE);
   const value = { ...device, service_location_id: device.service_location?.id ?? null, ...change };
   const isChanged = Object.keys(change).length > 0;
   const save = async () => {

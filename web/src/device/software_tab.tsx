@@ -1,6 +1,6 @@
 // What is installed on a device, now or as of a date, and what came and went.
-import { call } from "../api/call";
-import type { ChangePage, InstalledSoftware, SoftwareChange, SoftwarePage } from "../api/schema";
+import { ONCE } from "../lib/resource";
+import type { InstalledSoftware, SoftwareChange } from "../api/schema";
 import { serverNow } from "../lib/clock";
 import { day, zone } from "../lib/format";
 import { usePages } from "../lib/pages";
@@ -64,17 +64,12 @@ function Installed({ id }: { id: string }) {
   const find = param("find");
   const at = param("asof");
   const eol = param("eol") === "1" ? true : null;
-  const list = usePages<InstalledSoftware, SoftwarePage>(
-    `software ${id} ${find} ${at} ${eol}`,
-    (cursor, signal) => call("GET", `/api/agents/${id}/inventory/software`, { query: { search: find, at, eol, cursor, limit: 200 }, ...(signal && { signal }) }),
-    (page) => [page.software, page.next_cursor],
-    { poll: false },
-  );
+  const list = usePages<InstalledSoftware>(`/api/agents/${id}/inventory/software`, { search: find, at, eol }, "software", ONCE);
   return (
     <>
       {list.first && (
         <p class="faint">
-          {list.first.inventory_at ? t.listTaken : t.never} {list.first.inventory_at && <When time={list.first.inventory_at} at />}
+          {list.first.inventory_at ? t.listTaken : t.never} {list.first.inventory_at && <When time={list.first.inventory_at as string} at />}
         </p>
       )}
       <PagedTable
@@ -106,12 +101,7 @@ function Version({ row }: { row: InstalledSoftware }) {
 
 function Changes({ id }: { id: string }) {
   const t = texts.value.software;
-  const list = usePages<SoftwareChange, ChangePage>(
-    `changes ${id}`,
-    (cursor, signal) => call("GET", `/api/agents/${id}/inventory/software/changes`, { query: { cursor, limit: 200 }, ...(signal && { signal }) }),
-    (page) => [page.changes, page.next_cursor],
-    { poll: false },
-  );
+  const list = usePages<SoftwareChange>(`/api/agents/${id}/inventory/software/changes`, {}, "changes", ONCE);
   return (
     <PagedTable
       of={list}

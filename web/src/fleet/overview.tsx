@@ -1,11 +1,10 @@
 // The fleet in five seconds: is anything burning, and where.
-import { call } from "../api/call";
+import { useGet } from "../lib/resource";
 import type { Alert, AlertPage, Counted, Summary } from "../api/pending";
 import { isEmployee } from "../api/session";
 import { whatOf } from "../alerts/parts";
 import { isStale } from "../lib/clock";
 import { number } from "../lib/format";
-import { useResource } from "../lib/resource";
 import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
@@ -17,8 +16,8 @@ const STATUSES = ["online", "warning", "offline", "error", "disabled"] as const;
 
 export function OverviewPage() {
   const t = texts.value.overview;
-  const summary = useResource<Summary>(`summary ${alertsChanged.value}`, (signal) => call("GET", "/api/agents/summary", { signal }), { keep: true, every: 30 });
-  const alerts = useResource<AlertPage>(`newest ${alertsChanged.value}`, (signal) => call("GET", "/api/agents/alerts/history", { query: { status: "active,acknowledged", limit: 20 }, signal }), { keep: true, every: 60 });
+  const summary = useGet<Summary>("/api/agents/summary", {}, { keep: true, every: 30, turn: alertsChanged.value });
+  const alerts = useGet<AlertPage>("/api/agents/alerts/history", { status: "active,acknowledged", limit: 20 }, { keep: true, every: 60, turn: alertsChanged.value });
   return (
     <main class="page overview-page" id="content" tabIndex={-1}>
       <div class="page-head">

@@ -1,7 +1,6 @@
 // Where in the fleet a software is.
-import { call } from "../api/call";
 import { isEmployee } from "../api/session";
-import type { FoundPage, FoundSoftware } from "../api/schema";
+import type { FoundSoftware } from "../api/schema";
 import { saveCsv } from "../lib/csv";
 import { day } from "../lib/format";
 import { usePages } from "../lib/pages";
@@ -19,12 +18,7 @@ export function SoftwarePage() {
   const search = param("q");
   const version = param("version");
   const key = search.length >= SHORTEST ? `found ${search} ${version}` : null;
-  const list = usePages<FoundSoftware, FoundPage>(
-    key,
-    (cursor, signal) => call("GET", "/api/agents/inventory/software", { query: { search, version, cursor, limit: 200 }, ...(signal && { signal }) }),
-    (page) => [page.software, page.next_cursor],
-    { poll: false, keep: false },
-  );
+  const list = usePages<FoundSoftware>(key && "/api/agents/inventory/software", { search, version }, "software", { poll: false, keep: false });
   const heads: Array<Head<FoundSoftware>> = [
     { title: t.name, cell: (row) => <bdi>{row.software_name}</bdi> },
     {

@@ -1,8 +1,8 @@
 // Saved views: a name for filters, order and columns. Own ones, those shared by colleagues, and some that are always there.
+import { useGet, ONCE } from "../lib/resource";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import type { SavedView } from "../api/pending";
-import { useResource } from "../lib/resource";
 import { go, place } from "../lib/url";
 import { texts } from "../texts";
 import { ActButton, Field } from "../ui/controls";
@@ -31,7 +31,7 @@ function currentQuery(): string {
 export function Views() {
   const t = texts.value.views;
   const [isSaving, setSaving] = useState(false);
-  const saved = useResource<{ views: SavedView[] }>("views", (signal) => call("GET", "/api/views", { query: { page: "agents" }, signal }), { poll: false });
+  const saved = useGet<{ views: SavedView[] }>("/api/views", { page: "agents" }, ONCE);
   const current = currentQuery();
   const links: Array<[string, string, string]> = READY.map(([key, query]) => [key, t.ready[key], query]);
   for (const view of saved.data?.views ?? []) links.push([view.id, view.name, view.query]);

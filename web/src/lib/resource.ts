@@ -1,7 +1,7 @@
 // Data that a component reads from the API: loading, error, newest answer, and when it came.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError } from "../api/call";
+import { ApiError, address, call, type Options } from "../api/call";
 import { serverNow } from "./clock";
 import { pollTick } from "./live";
 
@@ -25,6 +25,7 @@ export interface ResourceOptions {
   every?: number; // seconds between reads while the page is visible
   keep?: boolean; // go on showing the old answer while another key loads
   poll?: boolean; // read again each 30 s while the live channel is away; default true
+  turn?: number; // read again when it changes
 }
 
 /** Read data for `key` (null: nothing) and again when the key changes; an older answer never replaces a newer one. */
@@ -75,4 +76,13 @@ export function useResource<T>(
       again.value++;
     },
   };
+}
+
+/** Options of what is read once: catalogues, lists for a form. */
+export const ONCE: ResourceOptions = { poll: false };
+
+/** Read the answer of a GET; null: nothing. */
+export function useGet<T>(path: string | null, query: Options["query"] = {}, options: ResourceOptions = {}): Resource<T> {
+  const key = path && `${address(path, query)} ${options.turn ?? ""}`;
+  return useResource<T>(key, (signal) => call("GET", path ?? "", { query, signal }), options);
 }

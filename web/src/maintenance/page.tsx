@@ -15,7 +15,6 @@ import { Empty } from "../ui/states";
 import { say } from "../ui/toasts";
 import { WindowDialog } from "./dialog";
 
-type Page = { windows: Window[]; next_cursor: string | null };
 
 /** `Sat 22:00, 4 h (Europe/Berlin)`, or from when to when. */
 export function whenOf(window: Window): string {
@@ -38,7 +37,7 @@ export function MaintenancePage() {
   const tab = param("state") === "past" ? "past" : "current";
   const [edited, edit] = useState<Window | "new" | null>(null);
   const [deleted, remove] = useState<Window | null>(null);
-  const list = usePages<Window, Page>("windows", (cursor, signal) => call("GET", "/api/agents/maintenance-windows", { query: { cursor, limit: 500 }, ...(signal && { signal }) }), (page) => [page.windows, page.next_cursor], { every: 60 });
+  const list = usePages<Window>("/api/agents/maintenance-windows", { limit: 500 }, "windows", { every: 60 });
   const rows = list.rows?.filter((window) => isOver(window) === (tab === "past")).sort((a, b) => Number(b.is_running) - Number(a.is_running) || (a.next_start ?? a.starts_at ?? "").localeCompare(b.next_start ?? b.starts_at ?? ""));
   const heads: Array<Head<Window>> = [
     { title: t.name, cell: (row) => <bdi>{row.window_name}</bdi> },

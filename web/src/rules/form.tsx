@@ -1,7 +1,6 @@
 // The form of a rule: what must hold, where, and what happens then.
-import { call } from "../api/call";
+import { useGet, ONCE } from "../lib/resource";
 import type { MetricInfo } from "../api/pending";
-import { useResource } from "../lib/resource";
 import { zone } from "../lib/format";
 import { texts } from "../texts";
 import { typeName } from "../fleet/columns";
@@ -158,7 +157,7 @@ function Condition({ draft, change }: { draft: Draft; change: Change }) {
 
 function MetricField({ draft, change }: { draft: Draft; change: Change }) {
   const t = texts.value;
-  const catalogue = useResource<{ metrics: MetricInfo[] }>("metrics", (signal) => call("GET", "/api/agents/metrics/catalog", { signal }), { poll: false });
+  const catalogue = useGet<{ metrics: MetricInfo[] }>("/api/agents/metrics/catalog", {}, ONCE);
   const names = catalogue.data?.metrics.filter((one) => one.in_rules).map((one) => one.name) ?? [draft.metric];
   return (
     <Field label={t.rules.metric}>

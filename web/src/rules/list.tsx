@@ -1,7 +1,7 @@
 // The alert rules: what each says in words, what it did, and whether it is on.
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
-import type { AlertRule, AlertRuleList, Defaults } from "../api/schema";
+import type { AlertRule, Defaults } from "../api/schema";
 import { number } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { param, setParams } from "../lib/url";
@@ -19,7 +19,7 @@ export function RulesPage() {
   const [isDefaults, openDefaults] = useState(false);
   const [deleted, remove] = useState<AlertRule | null>(null);
   const search = param("q");
-  const list = usePages<AlertRule, AlertRuleList>(`rules ${search}`, (cursor, signal) => call("GET", "/api/agents/alerts", { query: { search, cursor, limit: 200 }, ...(signal && { signal }) }), (page) => [page.rules, page.next_cursor]);
+  const list = usePages<AlertRule>("/api/agents/alerts", { search }, "rules");
   const businesses = useBusinesses();
   const names = new Map(businesses.data?.businesses.map((one) => [one.id, one.business_name]) ?? []);
   const toggle = async (rule: AlertRule) => {

@@ -1,8 +1,8 @@
 // The rule editor: the form on the left, on the right what the rule would have done.
+import { useGet, ONCE } from "../lib/resource";
 import { useEffect } from "preact/hooks";
 import { call } from "../api/call";
 import type { AlertRule } from "../api/schema";
-import { useResource } from "../lib/resource";
 import { go, param } from "../lib/url";
 import { texts } from "../texts";
 import { ActButton, useDraft } from "../ui/controls";
@@ -20,7 +20,7 @@ export function RulePage({ parts }: { parts: Record<string, string> }) {
 }
 
 function Existing({ id }: { id: string }) {
-  const rule = useResource<AlertRule>(`rule ${id}`, (signal) => call("GET", `/api/agents/alerts/${id}`, { signal }), { poll: false });
+  const rule = useGet<AlertRule>(`/api/agents/alerts/${id}`, {}, ONCE);
   if (rule.error && [404, 422].includes(rule.error.status)) return <NotFound />;
   return (
     <Loaded

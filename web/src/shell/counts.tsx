@@ -1,10 +1,9 @@
 // How many alerts are open, in the rail: read once, again after each hint of the live channel.
+import { useGet } from "../lib/resource";
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { call } from "../api/call";
 import type { Summary } from "../api/pending";
 import { followScope, onMessage } from "../lib/live";
-import { useResource } from "../lib/resource";
 import { number } from "../lib/format";
 import { texts } from "../texts";
 
@@ -27,7 +26,7 @@ export function useAlertHints(): void {
 
 export function OpenAlertCount() {
   useAlertHints();
-  const summary = useResource<Summary>(`count${alertsChanged.value}`, (signal) => call("GET", "/api/agents/summary", { signal }), { every: 60, keep: true });
+  const summary = useGet<Summary>("/api/agents/summary", {}, { every: 60, keep: true, turn: alertsChanged.value });
   const open = summary.data?.open_alerts;
   const critical = open?.critical ?? 0;
   const others = (open?.warning ?? 0) + (open?.info ?? 0);

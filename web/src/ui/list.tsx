@@ -41,7 +41,7 @@ export function Table<T>({ rows, heads, keyOf, label, rowClass }: { rows: T[]; h
 }
 
 /** A paged list in every state: loading, error, empty, rows, more. */
-export function PagedTable<T, P>({ of, empty, ...rest }: { of: Paged<T, P>; empty: ComponentChildren; heads: Array<Head<T>>; keyOf: (row: T) => string | number; label: string; rowClass?: (row: T) => string }) {
+export function PagedTable<T>({ of, empty, ...rest }: { of: Paged<T>; empty: ComponentChildren; heads: Array<Head<T>>; keyOf: (row: T) => string | number; label: string; rowClass?: (row: T) => string }) {
   return (
     <>
       {of.error && <ErrorBox error={of.error} retry={of.reload} />}

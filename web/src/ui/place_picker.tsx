@@ -1,7 +1,6 @@
 // A business, and perhaps one of its sites.
-import { call } from "../api/call";
+import { useGet, ONCE } from "../lib/resource";
 import type { BusinessRow, SiteRow } from "../api/pending";
-import { useResource } from "../lib/resource";
 import { texts } from "../texts";
 import { Field } from "./controls";
 
@@ -12,13 +11,13 @@ export interface PlaceChoice {
 }
 
 export function useBusinesses() {
-  return useResource<{ businesses: BusinessRow[] }>("businesses", (signal) => call("GET", "/api/businesses", { query: { limit: 1000 }, signal }), { poll: false });
+  return useGet<{ businesses: BusinessRow[] }>("/api/businesses", { limit: 1000 }, ONCE);
 }
 
 export function PlacePicker({ value, change, all }: { value: PlaceChoice; change: (value: PlaceChoice) => void; all?: string }) {
   const t = texts.value.places;
   const businesses = useBusinesses();
-  const sites = useResource<{ locations: SiteRow[] }>(value.business_id ? `sites ${value.business_id}` : null, (signal) => call("GET", `/api/businesses/${value.business_id}/locations`, { signal }), { poll: false });
+  const sites = useGet<{ locations: SiteRow[] }>(value.business_id && `/api/businesses/${value.business_id}/locations`, {}, ONCE);
   return (
     <>
       <Field label={t.business} error={businesses.error?.message}>

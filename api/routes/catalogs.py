@@ -1,0 +1,93 @@
+"""The catalogues that forms of the web pages read: metrics with their units, command types with their parameters."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from api.auth import CurrentEmployee, CurrentPerson
+from api.services import services_of
+from commands.catalog import CATALOG, CommandType
+from core.metrics import METRICS, Kind
+
+router = APIRouter(prefix="/api/agents", tags=["catalogues"])
+
+# Windows has no load average; its agents send null.
+NOT_ON = {"load_average_1m": ["windows"], "load_average_5m": ["windows"], "load_average_15m": ["windows"]}
+
+
+class MetricInfo(BaseModel):
+    """A metric of samples, charts and rules."""
+
+    name: str = Field(examples=["cpu_percent"])
+    unit: str = Field(description="as charts show it: of a counter, its rate", examples=["percent", "bytes/s"])
+    kind: Literal["gauge", "counter"]
+    maximum: float = Field(description="samples above it are rejected")
+    not_on: list[str] = Field(description="os_type of devices that don't have it")
+    in_rules: bool = Field(description="whether conditions of alert rules may name it")
+
+
+class MetricCatalog(BaseModel):
+    """Every metric."""
+
+    metrics: list[MetricInfo]
+
+
+class CommandParameter(BaseModel):
+    """A parameter of a command type."""
+
+    name: str
+    type: Literal["string", "integer", "boolean"]
+    required: bool
+    description: str
+
+
+class CommandInfo(BaseModel):
+    """A command type."""
+
+    command_type: str = Field(examples=["restart_service"])
+    description: str
+    approval_required: bool = Field(description="a second employee must approve it, on one device too")
+    dangerous: bool = Field(description="ask again before it is sent")
+    params: list[CommandParameter]
+
+
+class CommandCatalog(BaseModel):
+    """The command types that agents of the platform know; orders of other types are taken too."""
+
+    commands: list[CommandInfo]
+    free_types: bool = Field(True, description="whether orders of types that aren't listed are taken")
+
+
+@router.get("/metrics/catalog")
+async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
+    """List the metrics with their units."""
+    del person
+    found = [
+        MetricInfo(
+            name=metric.name, unit=metric.shown_unit, kind=metric.kind.value, maximum=metric.maximum,
+            not_on=NOT_ON.get(metric.name, []), in_rules=metric.kind is Kind.GAUGE,
+        )
+        for metric in METRICS
+    ]  # fmt: skip
+    return MetricCatalog(metrics=found)
+
+
+@router.get("/commands/catalog")
+async def read_command_catalog(request: Request, employee: CurrentEmployee) -> CommandCatalog:
+    """List the command types with their parameters, and which of them need a second employee."""
+    del employee
+    approved = services_of(request).settings.types_needing_approval
+    return CommandCatalog(commands=[info_of(one, approved) for one in CATALOG])
+
+
+def info_of(one: CommandType, approved: frozenset[str]) -> CommandInfo:
+    """Return a command type as the API shows it."""
+    return CommandInfo(
+        command_type=one.command_type, description=one.description, dangerous=one.dangerous,
+        approval_required=one.command_type in approved,
+        params=[
+            CommandParameter(name=part.name, type=part.type, required=part.required, description=part.description)
+            for part in one.parameters
+        ],
+    )  # fmt: skip
