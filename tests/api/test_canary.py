@@ -33,7 +33,7 @@ NARROWING = ("business_id", "service_location_id", "agent_id", "batch_id", "sear
 # Answers without a text of a business; every other one must show the marker to whom it belongs.
 WITHOUT_TEXT = {
     "GET /api/health", "GET /api/health/live", "GET /api/health/ready", "GET /api/agents/software-eol",
-    "GET /api/agents/{agent_id, "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog"}/metrics/history",
+    "GET /api/agents/{agent_id}/metrics/history", "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog",
 }  # fmt: skip
 GETS = [key for key in WHO if key.startswith("GET ")]
 
