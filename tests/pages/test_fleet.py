@@ -19,6 +19,7 @@ async def test_a_device_is_found_by_its_name_and_opened(tab: Tab, make_device: M
     device = await make_device(dora, "needle-in-the-list")
     await device.accepted(sample(utc_now() - timedelta(minutes=1), cpu_percent=42.5))
     page = await tab.open("/dashboard/agents")
+    await expect(page.get_by_role("table", name="Devices")).to_be_visible()
     await page.keyboard.press("/")
     await page.keyboard.type("needle-in")
     link = page.get_by_role("link", name="needle-in-the-list")

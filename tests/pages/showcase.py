@@ -1,0 +1,118 @@
+"""A small fleet with a day of history, an alert and some software: what the stories are told on, and their pictures."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from playwright.async_api import Page
+
+from auth.tokens import Tokens
+from core.clock import utc_now
+from demo.series import Profile, make_profile, sample_at
+from tests.devices import Device, register_device
+from tests.people import Employee, Tenant, make_employee, make_tenant
+from tests.rules import Rules
+from tests.software import listed, software
+
+PICTURES = Path(os.environ["RTS_PICTURES"]) if "RTS_PICTURES" in os.environ else None
+HISTORY = timedelta(hours=30)
+EVERY = timedelta(minutes=5)
+FLEET = {
+    "Alder Dental Group": ("srv-files-1", "srv-backup-1", "front-desk-1", "front-desk-2"),
+    "Birch Logistics": ("srv-depot-1", "gate-terminal-1", "office-7"),
+    "Cedar Legal": ("srv-archive-1", "chambers-3"),
+}
+BUSY = ("srv-files-1", "srv-backup-1")  # have an alert, one for each story that is told
+PEAKS = ("srv-depot-1", "srv-archive-1", "office-7")  # each was above 80 % once, for half an hour
+
+
+@dataclass
+class Showcase:
+    """The fleet and its people."""
+
+    tess: Employee
+    max: Employee
+    tenants: dict[str, Tenant]
+    devices: dict[str, Device]
+
+
+async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -> Showcase:
+    """Make the fleet through the API, as agents do."""
+    now = utc_now().replace(second=0, microsecond=0)
+    tess, max_ = await named_employee(pool, tokens, "tess"), await named_employee(pool, tokens, "max")
+    made = Showcase(tess, max_, {}, {})
+    for business, names in FLEET.items():
+        tenant = made.tenants[business] = await make_tenant(pool, tokens, business)
+        await pool.execute(
+            "UPDATE service_locations SET location_name = 'Main Street' WHERE id = $1", tenant.location_id
+        )
+        for name in names:
+            device = await register_device(client, tess, tenant, name, 300)
+            made.devices[name] = device
+            await device.accepted(*history(name, now))
+            await heartbeat(device)
+            await install(device)
+    await fire(client, pool, made, now)
+    return made
+
+
+async def named_employee(pool: asyncpg.Pool, tokens: Tokens, name: str) -> Employee:
+    employee = await make_employee(pool, tokens)
+    await pool.execute(
+        "UPDATE employees SET first_name = $2, last_name = 'Berg' WHERE id = $1", employee.employee_id, name.title()
+    )
+    return employee
+
+
+def history(name: str, now: datetime) -> list[dict[str, Any]]:
+    """Return a device's samples up to now: an hour of silence in the night, and what its name stands for."""
+    number = sum(map(ord, name))
+    profile = make_profile(number)
+    samples = []
+    time = now - HISTORY
+    while time <= now:
+        if not timedelta(hours=9) < now - time < timedelta(hours=10):
+            samples.append(sample_at(profile, time, now - HISTORY) | loads(name, profile, now - time))
+        time += EVERY
+    return samples
+
+
+def loads(name: str, profile: Profile, age: timedelta) -> dict[str, Any]:
+    calm = 8 + profile.number % 20
+    if name in BUSY and age <= timedelta(minutes=50):
+        return {"cpu_percent": 97.0 - profile.number % 3}
+    if name in PEAKS and timedelta(hours=14) < age <= timedelta(hours=14, minutes=40):
+        return {"cpu_percent": 86.0}
+    return {"cpu_percent": min(60.0, calm + age.total_seconds() % 1500 / 100)}
+
+
+async def heartbeat(device: Device) -> None:
+    body = {"timestamp": utc_now().isoformat(), "status": "online", "agent_version": "1.4.2"}
+    answer = await device.client.post(f"/api/agents/{device.agent_id}/heartbeat", json=body, headers=device.headers)
+    assert answer.status_code == 200, answer.text
+
+
+async def install(device: Device) -> None:
+    found = [software("Python", "3.12.4"), software("Firefox", "143.0"), software("OpenSSL", "3.0.17")]
+    await listed(device, *found)
+
+
+async def fire(client: httpx.AsyncClient, pool: asyncpg.Pool, made: Showcase, now: datetime) -> None:
+    rules = Rules(client, pool, made.tess)
+    await pool.execute("UPDATE agent_alerts SET is_active = false")
+    tenant = made.tenants["Alder Dental Group"]
+    await rules.make(tenant, alert_name="CPU busy for 10 minutes", severity="critical")
+    await rules.evaluate(now - timedelta(minutes=30))
+    await rules.evaluate(now)
+
+
+async def picture(page: Page, name: str, directory: Path) -> None:
+    """Keep a picture of what a person sees, in docs/pictures where RTS_PICTURES says so."""
+    target = PICTURES or directory
+    target.mkdir(parents=True, exist_ok=True)
+    await page.wait_for_timeout(400)  # charts draw on the next frame
+    await page.screenshot(path=target / f"{name}.png", animations="disabled")

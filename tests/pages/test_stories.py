@@ -1,0 +1,118 @@
+"""What people do with the pages, from start to end; `make pictures` keeps what they see in docs/pictures."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from playwright.async_api import expect
+
+from auth.tokens import Tokens
+from tests.callers import forget_rules
+from tests.pages.builds import needs_browser
+from tests.pages.conftest import NARROW, WIDE, OpenTab
+from tests.pages.showcase import BUSY, Showcase, build, picture
+
+pytestmark = needs_browser
+SIZES = pytest.mark.parametrize(("size", "width"), [(WIDE, 1440), (NARROW, 375)])
+
+
+@pytest.fixture(scope="module")
+async def fleet(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -> AsyncIterator[Showcase]:
+    made = await build(client, pool, tokens)
+    yield made
+    await forget_rules(pool, made.tess)
+
+
+@SIZES
+async def test_a_technician_finds_the_worst_device_acknowledges_and_orders_a_sample(
+    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int, tmp_path: Path
+) -> None:
+    name = BUSY[0] if width > 1000 else BUSY[1]
+    tab = await open_tab(fleet.tess, viewport=size)
+    page = await tab.open("/dashboard")
+    await expect(page.get_by_role("link", name="CPU busy for 10 minutes").first).to_be_visible()
+    await picture(page, f"overview-{width}", tmp_path)
+
+    await tab.open("/dashboard/agents?sort=-cpu")
+    await expect(page.locator(".name-cell a").first).to_have_text(re.compile("srv-files-1|srv-backup-1"))
+    await picture(page, f"devices-{width}", tmp_path)
+
+    await page.locator(".name-cell a", has_text=name).click()
+    await expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    alert = page.get_by_role("region", name="1 open alert")
+    await expect(alert.get_by_text("since")).to_be_visible()
+    await expect(page.locator(".chart canvas").first).to_be_visible()
+    await picture(page, f"device-{width}", tmp_path)
+
+    await alert.get_by_role("button", name="Acknowledge").click()
+    await expect(page.get_by_text("1 alert acknowledged")).to_be_visible()
+    await expect(alert.get_by_role("button", name="Acknowledge")).to_have_count(0, timeout=15_000)
+
+    await page.get_by_role("button", name="Command", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Command", exact=True)).to_have_value("collect_now")
+    await dialog.get_by_role("button", name="Send").click()
+    await expect(dialog.get_by_role("list", name="Course")).to_be_visible()
+    await picture(page, f"command-{width}", tmp_path)
+
+    await tab.open("/dashboard/agents/alerts?state=acknowledged")
+    await page.get_by_role("link", name="CPU busy for 10 minutes").first.click()
+    await expect(page.get_by_role("complementary").get_by_text("Tess Berg")).to_be_visible()
+    await picture(page, f"alerts-{width}", tmp_path)
+
+
+@SIZES
+async def test_a_customer_sees_only_their_own_in_page_and_traffic(
+    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int, tmp_path: Path
+) -> None:
+    birch = fleet.tenants["Birch Logistics"]
+    foreign = ["Alder Dental", "Cedar Legal", "srv-files", "srv-archive", "front-desk", "chambers"]
+    tab = await open_tab(birch, viewport=size)
+    traffic: list[str] = []
+    page = tab.page
+
+    async def keep(response: object) -> None:
+        traffic.append(await response.text())  # type: ignore[attr-defined]
+
+    page.on("response", lambda response: traffic.append(response.url))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: traffic.append(str(frame))))
+    device = fleet.devices["srv-depot-1"].agent_id
+    seen = []
+    for path in ("/dashboard", "/dashboard/agents", f"/dashboard/agents/{device}", "/dashboard/agents/alerts",
+                 "/dashboard/commands", "/dashboard/maintenance", "/dashboard/software?q=pyt"):  # fmt: skip
+        async with page.expect_response(re.compile("/api/")) as first:
+            await tab.open(path)
+        await keep(await first.value)
+        await expect(page.locator("main h1")).to_be_visible()
+        await expect(page.locator(".skeleton")).to_have_count(0, timeout=15_000)
+        seen.append(await page.content())
+    await tab.open("/dashboard")
+    await expect(page.get_by_role("link", name="Main Street")).to_be_visible()
+    await picture(page, f"customer-{width}", tmp_path)
+    for text in [*seen, *traffic]:
+        assert [word for word in foreign if word in text] == []
+
+
+@SIZES
+async def test_a_manager_makes_a_rule_after_seeing_that_it_would_have_opened_three_tickets(
+    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int, tmp_path: Path
+) -> None:
+    tab = await open_tab(fleet.max, viewport=size)
+    page = await tab.open("/admin/agents/alerts/new")
+    await page.get_by_label("Name", exact=True).fill(f"CPU above 85 for 15 minutes ({width})")
+    await page.get_by_label("For minutes", exact=True).fill("15")
+    threshold = page.get_by_label("Threshold", exact=True)
+    await threshold.fill("85")
+    if width < 1000:
+        await page.locator("details.preview > summary").click()
+    verdict = page.get_by_text(re.compile(r"It would have opened \d+ alerts? and \d+ tickets? in the last 7 days"))
+    await expect(verdict).to_be_visible(timeout=20_000)
+    await expect(page.locator(".verdict")).to_have_attribute("aria-busy", "false", timeout=20_000)
+    table = page.get_by_role("table", name="By threshold")
+    await expect(table.get_by_role("row", name=re.compile("^85 % "))).to_be_visible()
+    await picture(page, f"rule-{width}", tmp_path)
+    await page.get_by_role("button", name="Save and watch").click()
+    await expect(page.get_by_role("link", name=f"CPU above 85 for 15 minutes ({width})")).to_be_visible()
