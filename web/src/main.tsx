@@ -1,7 +1,7 @@
 // The beginning: who is signed in, then the page that the URL names.
 import { render } from "preact";
 import { App } from "./app";
-import { readMe, takeTokenFromAddress } from "./api/session";
+import { me, readMe, takeTokenFromAddress } from "./api/session";
 import { loadTexts } from "./texts";
 import { followLinks } from "./lib/url";
 import "uplot/dist/uPlot.min.css";
@@ -18,6 +18,7 @@ void (async () => {
   } catch {
     // A bad token in the address: the sign-in page shows.
   }
-  await readMe();
+  if (location.pathname === "/sign-in") me.value = null;
+  else await readMe();
 })();
 void loadTexts().then(() => render(<App />, document.getElementById("app")!));

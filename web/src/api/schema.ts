@@ -72,8 +72,10 @@ export type Alert = {
   alert_type: string;
   severity: "info" | "warning" | "critical";
   status: "active" | "acknowledged" | "resolved" | "auto_resolved";
+  state: "pending" | "firing" | "recovering" | "no_data" | "error" | null;
   triggered_at: string;
   resolved_at: string | null;
+  resolved_value: number | null;
   alert_message: string | null;
   metric_value: number | null;
   threshold_value: number | null;
@@ -81,7 +83,9 @@ export type Alert = {
   acknowledged_at: string | null;
   snoozed_until: string | null;
   acknowledged_by: string | null;
+  acknowledged_by_name: string | null;
   resolved_by: string | null;
+  resolved_by_name: string | null;
   resolution_notes: string | null;
   ticket_note: string | null;
 };
@@ -315,7 +319,22 @@ export type Command = {
   stderr_cut: boolean;
   error_message: string | null;
   requested_by: string | null;
+  requested_by_name: string | null;
   approved_by: string | null;
+  approved_by_name: string | null;
+};
+
+export type CommandCatalog = {
+  commands: Array<CommandInfo>;
+  free_types?: boolean;
+};
+
+export type CommandInfo = {
+  command_type: string;
+  description: string;
+  approval_required: boolean;
+  dangerous: boolean;
+  params: Array<CommandParameter>;
 };
 
 export type CommandList = {
@@ -329,6 +348,13 @@ export type CommandOrder = {
   timeout_seconds?: number;
   expires_in_hours?: number;
   approval_required?: boolean;
+};
+
+export type CommandParameter = {
+  name: string;
+  type: "string" | "integer" | "boolean";
+  required: boolean;
+  description: string;
 };
 
 export type CommandResult = {
@@ -382,6 +408,19 @@ export type DeviceInfo = {
   agent_version?: string | null;
 };
 
+export type Disk = {
+  name: string;
+  type?: string | null;
+  used_bytes?: number | null;
+  size_bytes?: number | null;
+  percent?: number | null;
+  inodes_percent?: number | null;
+  read_bytes?: number | null;
+  write_bytes?: number | null;
+  read_ms?: number | null;
+  write_ms?: number | null;
+};
+
 export type Envelope = {
   metrics: Array<Sample>;
 };
@@ -393,8 +432,10 @@ export type EolRule = {
   eol_date: string;
   latest_available_version: string | null;
   note: string | null;
-  created_by: string;
-  updated_by: string;
+  created_by: string | null;
+  updated_by: string | null;
+  created_by_name: string | null;
+  updated_by_name: string | null;
   created_at: string;
   updated_at: string;
   applied_at: string | null;
@@ -493,6 +534,19 @@ export type HistoryColumns = {
   coverage: Array<number>;
 };
 
+export type HistoryInstances = {
+  agent_id: string;
+  start: string;
+  end: string;
+  level: string;
+  bucket_seconds: number;
+  expected_interval_seconds: number;
+  segments: Array<Segment>;
+  units: Record<string, string>;
+  warnings: Array<HistoryWarning>;
+  instances: Array<SeriesLine>;
+};
+
 export type HistoryRows = {
   agent_id: string;
   start: string;
@@ -527,6 +581,16 @@ export type InstalledSoftware = {
   latest_available_version: string | null;
   is_eol: boolean;
   eol_date: string | null;
+};
+
+export type Interface = {
+  name: string;
+  rx_bytes?: number | null;
+  tx_bytes?: number | null;
+  rx_errors?: number | null;
+  tx_errors?: number | null;
+  rx_drops?: number | null;
+  tx_drops?: number | null;
 };
 
 export type Inventory = {
@@ -615,6 +679,10 @@ export type MergedInventory = {
   stale: boolean;
 };
 
+export type MetricCatalog = {
+  metrics: Array<MetricInfo>;
+};
+
 export type MetricCondition = {
   metric: "cpu_percent" | "memory_used_gb" | "memory_percent" | "disk_used_gb" | "disk_percent" | "load_average_1m" | "load_average_5m" | "load_average_15m" | "uptime_seconds";
   operator: ">" | ">=" | "<" | "<=";
@@ -623,6 +691,15 @@ export type MetricCondition = {
   aggregate?: "all" | "avg" | "min" | "max" | "last" | "share";
   share_percent?: number | null;
   recovery_threshold?: number | null;
+};
+
+export type MetricInfo = {
+  name: string;
+  unit: string;
+  kind: "gauge" | "counter";
+  maximum: number;
+  not_on: Array<string>;
+  in_rules: boolean;
 };
 
 export type MonitoredService = {
@@ -700,6 +777,13 @@ export type NotCreated = {
   code: "agent_not_found" | "agent_inactive";
 };
 
+export type Note = {
+  index: number;
+  field: string;
+  code: string;
+  message: string;
+};
+
 export type OfflineCondition = {
   offline_minutes: number;
 };
@@ -719,6 +803,8 @@ export type Receipt = {
   duplicates: number;
   rejected: Array<Rejection>;
   alerts_triggered?: Array<string>;
+  notes?: Array<Note>;
+  notes_left_out?: number;
 };
 
 export type Recorded = {
@@ -784,12 +870,57 @@ export type Sample = {
   network_rx_bytes?: number | null;
   network_tx_bytes?: number | null;
   services?: Array<Service> | null;
+  disks?: Array<Disk> | null;
+  interfaces?: Array<Interface> | null;
+  sensors?: Array<Sensor> | null;
+  series?: Array<SeriesValue> | null;
 };
 
 export type Segment = {
   level: string;
   start: string;
   end: string;
+};
+
+export type Sensor = {
+  name: string;
+  celsius?: number | null;
+};
+
+export type Series = {
+  metric: string;
+  instance: string;
+  unit: string;
+  kind: "gauge" | "counter";
+  value: number | null;
+  collected_at: string | null;
+  since: string;
+  gone_at: string | null;
+};
+
+export type SeriesLine = {
+  metric: string;
+  instance: string;
+  unit: string;
+  points?: Array<Record<string, unknown>> | null;
+  timestamps?: Array<number> | null;
+  avg?: Array<number | null> | null;
+  min?: Array<number | null> | null;
+  max?: Array<number | null> | null;
+  samples?: Array<number> | null;
+  coverage?: Array<number> | null;
+};
+
+export type SeriesList = {
+  series: Array<Series>;
+};
+
+export type SeriesValue = {
+  metric: string;
+  value: number;
+  instance?: string;
+  unit?: string | null;
+  kind?: "counter" | "gauge" | null;
 };
 
 export type Service = {
@@ -832,6 +963,21 @@ export type SoftwarePage = {
   next_cursor: string | null;
   as_of: string;
   inventory_at: string | null;
+};
+
+export type Top = {
+  metric: string;
+  top: Array<TopValue>;
+};
+
+export type TopValue = {
+  agent_id: string;
+  device_name: string;
+  business_id: string;
+  instance: string;
+  unit: string;
+  value: number;
+  collected_at: string;
 };
 
 export type TransitionList = {

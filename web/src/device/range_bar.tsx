@@ -38,8 +38,8 @@ export function RangeBar({ range }: { range: TimeRange }) {
         </button>
       )}
       <label class="inline">
-        {t.compare}
-        <select value={param("cmp")} onChange={(event) => setParams({ cmp: event.currentTarget.value }, "push")}>
+        <span class="wide-only">{t.compare}</span>
+        <select aria-label={t.compare} value={param("cmp")} onChange={(event) => setParams({ cmp: event.currentTarget.value }, "push")}>
           <option value="">{t.compareNone}</option>
           {Object.keys(COMPARE).map((key) => (
             <option key={key} value={key}>
