@@ -41,11 +41,11 @@ ARGUMENTS = [
 FRAMES_PER_SECOND, CHANGED = 1, 50  # gathered frames of the live channel, and devices in each
 OBSERVE = """() => {
   window.shift = 0; window.lcp = 0; window.long = 0;
-  new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) window.shift += one.value; })
-    .observe({type: "layout-shift", buffered: true});
-  new PerformanceObserver((list) => { for (const one of list.getEntries()) window.lcp = one.startTime; })
-    .observe({type: "largest-contentful-paint", buffered: true});
-  new PerformanceObserver((list) => { window.long += list.getEntries().length; }).observe({type: "longtask", buffered: true});
+  const watch = (type, take) =>
+    new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({type, buffered: true});
+  watch("layout-shift", (one) => { if (!one.hadRecentInput) window.shift += one.value; });
+  watch("largest-contentful-paint", (one) => { window.lcp = one.startTime; });
+  watch("longtask", () => { window.long += 1; });
 }"""
 
 
