@@ -27,7 +27,7 @@ FLEET = {
     "Cedar Legal": ("srv-archive-1", "chambers-3"),
 }
 BUSY = ("srv-files-1", "srv-backup-1")  # have an alert, one for each story that is told
-PEAKS = ("srv-depot-1", "srv-archive-1", "office-7")  # each was above 80 % once, for half an hour
+PEAKS = ("srv-depot-1", "gate-terminal-1", "office-7")  # each was above 85 % once, for half an hour
 
 
 @dataclass
@@ -86,7 +86,7 @@ def loads(name: str, profile: Profile, age: timedelta) -> dict[str, Any]:
     if name in BUSY and age <= timedelta(minutes=50):
         return {"cpu_percent": 97.0 - profile.number % 3}
     if name in PEAKS and timedelta(hours=14) < age <= timedelta(hours=14, minutes=40):
-        return {"cpu_percent": 86.0}
+        return {"cpu_percent": 92.0}
     return {"cpu_percent": min(60.0, calm + age.total_seconds() % 1500 / 100)}
 
 
