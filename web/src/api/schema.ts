@@ -133,7 +133,7 @@ export type AlertRuleChange = {
   agent_device_id?: string | null;
   service_location_id?: string | null;
   device_type?: "desktop" | "server" | "laptop" | "vm" | null;
-  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf | null;
+  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf | null;
   notification_enabled?: boolean | null;
   notification_channels?: Array<"webhook" | "email"> | null;
   notification_recipients?: Array<string> | null;
@@ -167,11 +167,11 @@ export type Alive = {
 };
 
 export type AllOf = {
-  all: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf>;
+  all: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf>;
 };
 
 export type AnyOf = {
-  any: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf>;
+  any: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf>;
 };
 
 export type AuditEntry = {
@@ -213,7 +213,7 @@ export type BacktestDevice = {
 
 export type BacktestOrder = {
   rule_id?: string | null;
-  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf | null;
+  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf | null;
   business_id?: string | null;
   service_location_id?: string | null;
   agent_device_id?: string | null;
@@ -727,7 +727,7 @@ export type NewAlertRule = {
   agent_device_id?: string | null;
   service_location_id?: string | null;
   device_type?: "desktop" | "server" | "laptop" | "vm" | null;
-  conditions: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | AllOf | AnyOf;
+  conditions: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf;
   notification_enabled?: boolean;
   notification_channels?: Array<"webhook" | "email"> | null;
   notification_recipients?: Array<string>;
@@ -896,6 +896,34 @@ export type Series = {
   collected_at: string | null;
   since: string;
   gone_at: string | null;
+};
+
+export type SeriesChangeCondition = {
+  metric: string;
+  instance: string | Array<string>;
+  except_instances?: Array<string>;
+  change_by: number;
+  within_minutes?: number;
+};
+
+export type SeriesCondition = {
+  metric: string;
+  instance: string | Array<string>;
+  except_instances?: Array<string>;
+  operator: ">" | ">=" | "<" | "<=";
+  threshold: number;
+  duration_minutes?: number;
+  aggregate?: "all" | "avg" | "min" | "max" | "last" | "share";
+  share_percent?: number | null;
+  recovery_threshold?: number | null;
+};
+
+export type SeriesForecastCondition = {
+  metric: string;
+  instance: string | Array<string>;
+  except_instances?: Array<string>;
+  reaches?: number;
+  within_days: number;
 };
 
 export type SeriesLine = {
