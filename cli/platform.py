@@ -5,15 +5,22 @@ from typing import Annotated
 
 import asyncpg
 import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
 from cli.settings import settings_with_database
-from db.pools import database_errors
+from core.clock import utc_now
+from db.pools import SERVER_SETTINGS, Connection, database_errors
 from db.roles import apply_roles, compose_roles
+from db.schema_check import check_schema
+from devices.platform_import import Devices, Rows, count_day, count_devices, import_days, import_devices, list_days
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `rts-agents db`."""
     app.command()(roles)
+    app.command("import-platform")(import_platform)
 
 
 def roles(
@@ -43,3 +50,58 @@ async def make_roles(url: str, owner: str, application: str, reader: str, apply:
     finally:
         await connection.close()
     return statements
+
+
+def import_platform(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="count only, write nothing")] = False,
+    extras: Annotated[bool, typer.Option(help="keep columns that have no place of their own in raw_metrics")] = True,
+) -> None:
+    """Bring devices and metrics of the platform's own agent tables (public.agent_*) over into ours.
+
+    Run it as the owner of our tables. It may be ended at any time and goes on where it was when it is run again. Each
+    device then needs a registration token with its `agent_id`: docs/platform.md.
+
+    Example: RTS_SCHEMA=rts rts-agents db import-platform --dry-run
+    """
+    devices, rows = asyncio.run(run_import(settings_with_database().database_url, dry_run, extras))
+    console = Console()
+    console.print(counts_table("devices" + (" (dry run)" if dry_run else ""), devices))
+    console.print(counts_table("rows of metrics" + (" (dry run)" if dry_run else ""), rows))
+
+
+async def run_import(url: str, dry_run: bool, extras: bool) -> tuple[Devices, Rows]:
+    """Count or import everything, with a progress bar; raises NothingToImportError or DatabaseAwayError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10, server_settings=SERVER_SETTINGS)
+    try:
+        await check_schema(connection)
+        devices = await count_devices(connection)
+        if not dry_run:
+            await import_devices(connection)
+        return devices, await go_through_days(connection, dry_run, extras)
+    finally:
+        await connection.close()
+
+
+async def go_through_days(connection: Connection, dry_run: bool, extras: bool) -> Rows:
+    """Count or import day by day."""
+    days, total, now = await list_days(connection), Rows(), utc_now()
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("metrics", total=sum(rows for _, rows in days))
+        if dry_run:
+            for day, rows in days:
+                total.add(await count_day(connection, day, now))
+                progress.update(task, advance=rows, description=str(day))
+            return total
+        async for day, done in import_days(connection, days, now, extras=extras):
+            total.add(done)
+            progress.update(task, advance=done.found, description=str(day))
+    return total
+
+
+def counts_table(title: str, counts: Devices | Rows) -> Table:
+    """Return the counts as a table whose lines add up to the first."""
+    table = Table("", "count", title=title, title_justify="left")
+    for name in counts.__slots__:
+        table.add_row(name.replace("_", " "), f"{getattr(counts, name):,}")
+    return table
