@@ -1,8 +1,8 @@
 """Brings devices and metrics of the platform's own agent tables over into ours, a day at a time.
 
 A day is a transaction, and rows that are here are left as they are: so an import that was ended goes on where it was,
-and a second one imports what has come since. Retention of raw samples rests meanwhile, and each day is rolled up when it
-is in: what is older than raw is kept stays as a rollup.
+and a second one imports what has come since. Retention of raw samples rests meanwhile. Each day is rolled up when it
+is in, so what is older than raw is kept stays as a rollup.
 """
 
 from collections.abc import AsyncGenerator
