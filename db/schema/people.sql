@@ -51,25 +51,6 @@ CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF created_by ON agent_m
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF created_by, updated_by ON agent_software_eol
     FOR EACH ROW EXECUTE FUNCTION agent_keep_names('created_by', 'updated_by');
 
--- names_of_today --
--- The triggers fill in the names of what is there.
-UPDATE agent_devices SET created_by = created_by WHERE created_by IS NOT NULL;
-UPDATE agent_registration_tokens SET created_by = created_by;
-UPDATE agent_commands SET requested_by = requested_by;
-UPDATE agent_alerts SET created_by = created_by WHERE created_by IS NOT NULL;
-UPDATE agent_alert_history SET acknowledged_by = acknowledged_by
-    WHERE acknowledged_by IS NOT NULL OR resolved_by IS NOT NULL;
-UPDATE agent_maintenance_windows SET created_by = created_by;
-UPDATE agent_software_eol SET created_by = created_by;
-
--- found_by_person --
--- The deletion of an employee looks for what refers to them; the other tables are small.
-CREATE INDEX agent_commands_by_requester ON agent_commands (requested_by) WHERE requested_by IS NOT NULL;
-CREATE INDEX agent_commands_by_approver ON agent_commands (approved_by) WHERE approved_by IS NOT NULL;
-CREATE INDEX agent_alert_history_by_acknowledger ON agent_alert_history (acknowledged_by)
-    WHERE acknowledged_by IS NOT NULL;
-CREATE INDEX agent_alert_history_by_resolver ON agent_alert_history (resolved_by) WHERE resolved_by IS NOT NULL;
-
 -- ticket_fault_reason --
 -- Why a ticket is put off, as a code; the words are in last_error.
 ALTER TABLE agent_alert_tickets ADD COLUMN fault_reason text CHECK (length(fault_reason) <= 40);

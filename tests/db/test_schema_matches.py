@@ -25,7 +25,7 @@ FILES = (
     "schema/alert_rules.sql", "schema/alert_errors.sql", "schema/late_looks.sql",
     "schema/device_updates.sql", "schema/vacuum_settings.sql", "hypertables/counter_increase_by_point.sql",
     "hypertables/agent_metrics_by_time.sql", "schema/people.sql",
-    "schema/references.sql", "schema/references_checked.sql",
+    "schema/references.sql", "schema/references_checked.sql", "schema/people_names.sql",
     "schema/alert_isolation.sql", "schema/series.sql",
     "hypertables/agent_series_samples.sql", "hypertables/agent_series_5m.sql", "hypertables/agent_series_1h.sql",
     "hypertables/agent_series_1d.sql", "schema/alert_instances.sql",

@@ -2,6 +2,9 @@
 
 What it adds to the seven tables is dropped again on downgrade; rows stay. The extension pg_trgm stays: others
 may use it.
+
+Locks agent_devices and agent_commands exclusively: 0.3 s at 5 million samples, 500 devices and 50,000 commands;
+uploads waited 0.23 s, the platform's writes 24 ms.
 """
 
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Autovacuum comes less often to the tables that every upload updates."""
+"""Autovacuum comes less often to the tables that every upload updates.
+
+Locks agent_devices against other changes of its schema, not against uploads: 50 ms.
+"""
 
 from pathlib import Path
 

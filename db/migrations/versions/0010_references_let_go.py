@@ -1,7 +1,7 @@
 """References to employees become empty when the platform deletes the employee.
 
-The new foreign keys are made NOT VALID: that locks employees against writes for a moment without reading a row. They
-are checked by the next revision, which locks nobody out.
+Locks employees and our seven tables exclusively. The new foreign keys are made NOT VALID, which reads no row: at 5
+million samples it took 40 ms. They are checked by the next revision, which locks nobody out.
 """
 
 from pathlib import Path

@@ -31,7 +31,7 @@ async def test_a_breach_becomes_a_ticket_with_all_that_the_platform_wants(
     assert await desk.breach(device, desk.begin) == {"opened": 1}
     [ticket], user = await desk.tickets(), await service_user_of(desk)
     assert ticket["request_number"].startswith(f"SR-{desk.begin.year}-")
-    assert len(ticket["request_number"]) == len("SR-2026-00123")
+    assert len(ticket["request_number"]) in (len("SR-2026-00123"), len("SR-2026-000123"))  # as the platform's are
     assert ticket["title"] == "High CPU on server-1"
     assert "High CPU on server-1: 95 (cpu_percent: all > 90 percent for 10 min)" in ticket["description"]
     assert (ticket["client_id"], ticket["created_by_user_id"]) == (user["id"], user["id"])
