@@ -1,7 +1,7 @@
 """The names of employees whom rows refer to already, indexes for their deletion, and the foreign keys are checked.
 
-Writes to alerts and commands wait until its end: 4.2 s at 5 million samples, 200,000 alerts and 50,000 commands. Uploads
-wait for the last statement only, which names the devices. No table of the platform is locked against writes.
+Writes to alerts and commands wait until its end: 4.2 s at 5 million samples, 200,000 alerts and 50,000 commands.
+Uploads wait for the last statement only, which names the devices. No table of the platform is locked against writes.
 """
 
 from pathlib import Path
