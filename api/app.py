@@ -33,6 +33,8 @@ from api.routes import (
     metrics,
     monitored_services,
     registration,
+    registration_tokens,
+    saved_views,
     series,
 )
 from api.server.asgi import Receive, Scope, Send
@@ -141,8 +143,9 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # Charts first, which dashboards ask for most: a router costs each request of those after it. One with fixed paths
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        history, series, commands, command_delivery, registration, eol, inventory, monitored_services, backtest, alerts,
-        alert_rules, maintenance, catalogs, agents, heartbeat, lifecycle, events,
+        history, series, commands, command_delivery, registration, registration_tokens, eol, inventory,
+        monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agents, heartbeat,
+        lifecycle, events,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

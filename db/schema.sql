@@ -778,6 +778,7 @@ CREATE TABLE agent_registration_tokens (
     for_device_id uuid,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     metrics_interval_seconds integer NOT NULL DEFAULT 300,
+    revoked_at timestamp with time zone,
     service_location_id uuid,
     token_hash text NOT NULL,
     used_at timestamp with time zone,
@@ -795,7 +796,29 @@ CREATE TABLE agent_registration_tokens (
 
 CREATE INDEX agent_registration_tokens_by_device ON agent_registration_tokens USING btree (agent_device_id) WHERE (agent_device_id IS NOT NULL);
 
+CREATE INDEX agent_registration_tokens_by_time ON agent_registration_tokens USING btree (created_at DESC, id DESC);
+
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF created_by ON agent_registration_tokens FOR EACH ROW EXECUTE FUNCTION agent_keep_names('created_by');
+
+CREATE TABLE agent_saved_views (
+    business_id uuid,
+    created_at timestamp with time zone NOT NULL DEFAULT now(),
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    is_shared boolean NOT NULL DEFAULT false,
+    owner_id uuid NOT NULL,
+    page text NOT NULL,
+    query text NOT NULL,
+    view_name text NOT NULL,
+    CONSTRAINT agent_saved_views_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_saved_views_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
+    CONSTRAINT agent_saved_views_page_check CHECK ((page = ANY (ARRAY['agents'::text, 'alerts'::text]))),
+    CONSTRAINT agent_saved_views_query_check CHECK ((length(query) <= 2000)),
+    CONSTRAINT agent_saved_views_view_name_check CHECK (((length(view_name) >= 1) AND (length(view_name) <= 100)))
+);
+
+CREATE UNIQUE INDEX agent_saved_views_by_owner ON agent_saved_views USING btree (owner_id, page, lower(view_name));
+
+CREATE INDEX agent_saved_views_shared ON agent_saved_views USING btree (business_id, page) WHERE is_shared;
 
 CREATE TABLE agent_series (
     agent_device_id uuid NOT NULL,

@@ -38,3 +38,24 @@ class SupersededTokenError(RtsError):
 
     code: ClassVar[str] = "token_superseded"
     status: ClassVar[int] = 409
+
+
+class RegistrationTokenNotFoundError(RtsError):
+    """There is no registration token with this id."""
+
+    code: ClassVar[str] = "registration_token_not_found"
+    status: ClassVar[int] = 404
+
+
+class RegistrationTokenSpentError(RtsError):
+    """This registration token was spent: revoke the token of its device instead."""
+
+    code: ClassVar[str] = "registration_token_spent"
+    status: ClassVar[int] = 409
+
+
+class TooManyViewsError(RtsError):
+    """A person has at most 100 views of a page: delete one first."""
+
+    code: ClassVar[str] = "too_many_views"
+    status: ClassVar[int] = 409

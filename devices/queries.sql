@@ -37,7 +37,7 @@ SELECT for_device_id FROM agent_registration_tokens WHERE token_hash = $1
 WITH claimed AS (
     UPDATE agent_registration_tokens t
     SET used_at = $2, agent_device_id = $3
-    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $2
+    WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.revoked_at IS NULL AND t.expires_at > $2
       AND (t.for_device_id IS NULL
            OR EXISTS (SELECT FROM agent_devices d
                       WHERE d.id = t.for_device_id AND d.business_id = t.business_id AND NOT d.soft_delete))

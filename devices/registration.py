@@ -72,8 +72,8 @@ class Registered:
 
 async def create_registration_token(
     pool: asyncpg.Pool, request: TokenRequest, employee: Actor, now: datetime
-) -> tuple[str, datetime]:
-    """Return a new one-use token and its expiry (UTC).
+) -> tuple[UUID, str, datetime]:
+    """Return the id of a new one-use token, the token itself and its expiry (UTC).
 
     Raises UnknownBusinessError, UnknownLocationError, UnknownEmployeeError, or AgentNotFoundError for a device that
     isn't this business's.
@@ -92,7 +92,7 @@ async def create_registration_token(
             raise refused from error
     if made is None:
         raise AgentNotFoundError
-    return token, expires_at
+    return made, token, expires_at
 
 
 async def _check_location(connection: Connection, request: TokenRequest) -> None:

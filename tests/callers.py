@@ -50,6 +50,7 @@ class Target:
     rule_id: UUID
     history_id: UUID
     window_id: UUID
+    token_id: UUID
 
     def ids(self, at_the_agent: bool) -> dict[str, Any]:
         """Return what goes into paths and bodies by name; an agent meets other commands than an employee."""
@@ -58,7 +59,7 @@ class Target:
             "agent_ids": [str(self.device.agent_id)], "command_id": self.begun if at_the_agent else self.waiting,
             "batch_id": self.batch_id, "service_id": self.service_id, "eol_id": self.eol_id,
             "token": self.registration_token, "rule_id": self.rule_id, "history_id": self.history_id,
-            "window_id": self.window_id,
+            "window_id": self.window_id, "token_id": self.token_id,
         }  # fmt: skip
 
     def secrets(self) -> list[str]:
@@ -99,7 +100,7 @@ class Town:
                                  business_id=str(tenant.business_id), device_name=marker)  # fmt: skip
         return Target(
             device, marker, UUID(waiting["command_id"]), UUID(begun["command_id"]), UUID(batch["batch_id"]),
-            UUID(str(found)), UUID(rule["id"]), token["token"], *await self._alerts(device, marker),
+            UUID(str(found)), UUID(rule["id"]), token["token"], *await self._alerts(device, marker), UUID(token["id"]),
         )  # fmt: skip
 
     async def _alerts(self, device: Device, marker: str) -> tuple[UUID, UUID, UUID]:

@@ -69,6 +69,9 @@ async def make_canary(town: Town) -> Canary:
         "service_location_id": tenant.location_id, "command_id": command, "batch_id": batch,
         "rule_id": await town.pool.fetchval(query.format("agent_alerts"), devices[0].agent_id),
         "history_id": await town.pool.fetchval(query.format("agent_alert_history"), devices[0].agent_id),
+        "token_id": await town.pool.fetchval(
+            "SELECT id FROM agent_registration_tokens WHERE business_id = $1 LIMIT 1", tenant.business_id
+        ),
         "window_id": await town.pool.fetchval(query.format("agent_maintenance_windows"), devices[0].agent_id),
     }  # fmt: skip
     secrets = {marker, str(tenant.business_id), *map(str, found)}

@@ -18,7 +18,7 @@ from alerts.replay.report import Tally
 from alerts.replay.thresholds import check_past, notes_of, variants
 from alerts.rules.conditions import Condition
 from alerts.rules.loader import UNREADABLE, as_row
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Leaf, Reach, Rule
 from alerts.silences.past import read_past_mutes
 from core.errors import RtsError
 from db.hypertables.policies import LEVELS, Level
@@ -58,6 +58,7 @@ class Wanted:
     keep_firing: timedelta = timedelta(minutes=5)
     active_hours: dict[str, Any] | None = None
     most_readings: int = MOST_READINGS
+    sample_devices: int | None = None  # test at most so many devices of the reach; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Plan:
     devices: int
     instants: int
     readings: int
+    reach_devices: int  # `devices` are those that are tested: fewer where a sample was asked for
 
     def batches(self, size: int) -> Iterator[list[datetime]]:
         """Yield the instants, a moment before the ends of buckets: then every sample before is in a closed one."""
@@ -141,12 +143,15 @@ async def backtest(source: Source, wanted: Wanted, now: datetime, progress: Prog
     """
     check_past(wanted.condition)
     asked = variants(wanted.condition, wanted.thresholds)
-    rules = [Rule(uuid4(), wanted.reach, condition, wanted.keep_firing) for _, condition in asked]
-    plan = await make_plan(source, rules, wanted, now)
-    tallies = await run(source, wanted, plan, rules, progress)
+    whole = [Rule(uuid4(), wanted.reach, condition, wanted.keep_firing) for _, condition in asked]
+    leaves = [leaf for rule in whole for leaf in rule.leaves]
+    sample = await sample_of(source, wanted, leaves)
+    rules = [[rule] if sample is None else on_each(rule, sample) for rule in whole]
+    plan = await make_plan(source, leaves, wanted, now, sample)
+    tallies = await run(source, wanted, plan, [rule for each in rules for rule in each], progress)
     outcomes = [
-        Outcome(threshold, condition, tallies[rule.id])
-        for (threshold, condition), rule in zip(asked, rules, strict=True)
+        Outcome(threshold, condition, worst_first([tally for rule in each for tally in tallies[rule.id]], plan.end))
+        for (threshold, condition), each in zip(asked, rules, strict=True)
     ]
     devices = {tally.device_id for outcome in outcomes for tally in outcome.tallies}
     names = await source.fetch(QUERIES["device_names"], list(devices))
@@ -156,28 +161,44 @@ async def backtest(source: Source, wanted: Wanted, now: datetime, progress: Prog
     )
 
 
-async def make_plan(source: Source, rules: Sequence[Rule], wanted: Wanted, now: datetime) -> Plan:
+def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
+    """Return a rule as one for each of these devices."""
+    return [replace(rule, id=uuid4(), reach=Reach(device_id=device_id)) for device_id in devices]
+
+
+async def sample_of(source: Source, wanted: Wanted, leaves: Sequence[Leaf]) -> list[UUID] | None:
+    """Return the devices to test when more are in reach than are wanted, None to test all; the same each time."""
+    most = wanted.sample_devices
+    if most is None:
+        return None
+    rows = await source.fetch(QUERIES["sample_devices"], as_json(leaves, {}), wanted.reach.business_id, most + 1)
+    return [row["device_id"] for row in rows[:most]] if len(rows) > most else None
+
+
+async def make_plan(
+    source: Source, leaves: Sequence[Leaf], wanted: Wanted, now: datetime, sample: Sequence[UUID] | None
+) -> Plan:
     """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
-    leaves = [leaf for rule in rules for leaf in rule.leaves]
     windows = [leaf.window for leaf in leaves]
     step = next(step for most, step in STEPS if min(windows) <= most)
     level = next(level for level in reversed(LEVELS[1:]) if level.bucket and level.bucket <= step)
     assert level.bucket
     end = bucket_start(now, step)
     begin = end - timedelta(days=wanted.days)
-    devices = await source.fetchval(QUERIES["count_devices"], as_json(leaves, {}), wanted.reach.business_id)
+    in_reach = await source.fetchval(QUERIES["count_devices"], as_json(leaves, {}), wanted.reach.business_id)
+    devices = in_reach if sample is None else len(sample)
     instants = (end - begin) // step
     readings = devices * instants * max(1, max(windows) // level.bucket // BUCKETS_IN_A_READING)
     if readings > wanted.most_readings:
         details = {"devices": devices, "instants": instants, "readings": readings, "most": wanted.most_readings}
         raise BacktestTooLargeError(details=details)
-    return Plan(begin, end, step, level, devices, instants, readings)
+    return Plan(begin, end, step, level, devices, instants, readings, in_reach)
 
 
 async def run(
     source: Source, wanted: Wanted, plan: Plan, rules: Sequence[Rule], progress: Progress
 ) -> dict[UUID, list[Tally]]:
-    """Let the rules go through the instants, and return the tallies of each, the worst first."""
+    """Let the rules go through the instants, and return the tallies of each."""
     business = wanted.reach.business_id
     muted = await read_past_mutes(source, plan.begin, plan.end, business, wanted.active_hours)
     replay = Replay(rules, business, plan.level, muted)
@@ -191,7 +212,7 @@ async def run(
             of_rule.setdefault(transition.device_id, Tally(transition.device_id)).take(shown)
         done += len(instants)
         progress(done, plan.instants)
-    return {rule_id: worst_first(list(of_rule.values()), plan.end) for rule_id, of_rule in tallies.items()}
+    return {rule_id: list(of_rule.values()) for rule_id, of_rule in tallies.items()}
 
 
 def worst_first(tallies: list[Tally], end: datetime) -> list[Tally]:

@@ -15,3 +15,8 @@ SELECT count(DISTINCT device_id) FROM alert_pairs($1::jsonb, $2::uuid)
 -- device_names --
 -- $1 devices.
 SELECT id, device_name FROM agent_devices WHERE id = ANY ($1::uuid[])
+
+-- sample_devices --
+-- Some of the devices in reach, as good as random and the same each time. $1 leaves, $2 tenant, $3 how many.
+SELECT device_id FROM (SELECT DISTINCT device_id FROM alert_pairs($1::jsonb, $2::uuid)) reached
+ORDER BY md5(device_id::text) LIMIT $3

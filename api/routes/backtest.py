@@ -1,5 +1,6 @@
 """Backtests: what a rule would have done in the last days. Employees only."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID
@@ -50,6 +51,9 @@ class BacktestOrder(BaseModel):
     keep_firing_minutes: Minutes = 5
     thresholds: list[Threshold] = Field([], max_length=MOST_THRESHOLDS, description="empty: that of the conditions")
     days: int = Field(7, ge=1, le=MOST_DAYS, description="up to now")
+    sample_devices: int | None = Field(
+        None, ge=1, le=99, description="test at most so many devices of the reach, the same ones each time"
+    )
 
     @model_validator(mode="after")
     def names_one_rule(self) -> Self:
@@ -103,7 +107,9 @@ class BacktestAnswer(BaseModel):
     end: datetime
     step_minutes: float
     level: str = Field(description="the rollups that were read", examples=["5m"])
-    devices: int = Field(description="in reach")
+    devices: int = Field(description="that were tested")
+    reach_devices: int = Field(description="in reach")
+    sampled: bool = Field(description="fewer devices were tested than are in reach")
     outcomes: list[BacktestOutcome]
     notes: list[str] = Field(description="what is judged otherwise than live evaluation would")
 
@@ -116,7 +122,8 @@ async def run_backtest(request: Request, employee: CurrentEmployee, body: Backte
     """
     del employee
     services = services_of(request)
-    return shown(await backtest(services.pool, await wanted_of(services, body), services.clock()))
+    wanted = replace(await wanted_of(services, body), sample_devices=body.sample_devices)
+    return shown(await backtest(services.pool, wanted, services.clock()))
 
 
 async def wanted_of(services: Services, order: BacktestOrder) -> Wanted:
@@ -137,7 +144,8 @@ def shown(answer: Answer) -> BacktestAnswer:
     plan = answer.plan
     return BacktestAnswer(
         begin=plan.begin, end=plan.end, step_minutes=plan.step / timedelta(minutes=1), level=plan.level.name,
-        devices=plan.devices, outcomes=[outcome_of(one, answer.names) for one in answer.outcomes], notes=answer.notes,
+        devices=plan.devices, reach_devices=plan.reach_devices, sampled=plan.devices < plan.reach_devices,
+        outcomes=[outcome_of(one, answer.names) for one in answer.outcomes], notes=answer.notes,
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ class NewRegistrationToken(BaseModel):
 class RegistrationToken(BaseModel):
     """A one-use token, shown once, and how to spend it."""
 
+    id: UUID = Field(description="of the token: read what came of it, or revoke it")
     token: str = Field(examples=["AGT-7KQ2-M9XD-P4TR"])
     expires_at: datetime
     install_command_linux: str
@@ -75,10 +76,12 @@ async def new_registration_token(
         body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds, body.agent_id,
     )  # fmt: skip
     with database_errors():
-        token, expires_at = await create_registration_token(services.pool, wanted, employee.actor, services.clock())
+        token_id, token, expires_at = await create_registration_token(
+            services.pool, wanted, employee.actor, services.clock()
+        )
     command = f"agent --server {services.settings.public_url} --token {token}"
     return RegistrationToken(
-        token=token, expires_at=expires_at,
+        id=token_id, token=token, expires_at=expires_at,
         install_command_linux=f"rts-agents {command}", install_command_windows=f"rts-agents.exe {command}",
     )  # fmt: skip
 

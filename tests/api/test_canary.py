@@ -27,12 +27,14 @@ VALUES: dict[str, list[Any]] = {
     "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()],
     "metric": ["disk.percent", "cpu_percent"],
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
+    "state": ["open", "spent"], "page": ["agents", "alerts"],
 }  # fmt: skip
 MARKED = {"search", "event_type", "version", "instance"}
 NARROWING = ("business_id", "service_location_id", "agent_id", "batch_id", "search")
 # Answers without a text of a business; every other one must show the marker to whom it belongs.
 WITHOUT_TEXT = {
-    "GET /api/health", "GET /api/health/live", "GET /api/health/ready", "GET /api/agents/software-eol",
+    "GET /api/views", "GET /api/health", "GET /api/health/live", "GET /api/health/ready",
+    "GET /api/agents/software-eol",
     "GET /api/agents/{agent_id}/metrics/history", "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog",
 }  # fmt: skip
 GETS = [key for key in WHO if key.startswith("GET ")]

@@ -120,9 +120,9 @@ async def test_a_user_of_another_business_learns_nothing(
     if "{" in key:
         nowhere = {"agent_id": uuid4(), "command_id": uuid4(), "window_id": uuid4()}
         unknown = await client.request(**sent(document, key, target, neighbour, **nowhere))
-        assert (response.status_code, response.json()) == (unknown.status_code, unknown.json())
+        assert (response.status_code, response.content) == (unknown.status_code, unknown.content)
     else:
-        assert response.status_code == 200
+        assert response.is_success
 
 
 # Ways around: one's own device in the path, another's thing behind it.

@@ -18,6 +18,7 @@ WORKER = "the worker's, which answers nobody"
 ADMITTED = "by ids that this agent or follower was admitted for; the hub asks once more who may be told"
 COUNTS = "counts of the whole fleet, for operators: no row of a device leaves it"
 COMMAND_LINE = "the command line's, on a device that it makes and takes back"
+OWNER = "by the person who owns it, whose id comes from their token"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
 WITHOUT_TENANT: dict[str, dict[str, str]] = {
@@ -42,6 +43,9 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "create_registration_token": EMPLOYEE, "device_of_token": TOKEN, "register_device": TOKEN,
         "check_agent": AGENT, "heartbeat": AGENT,
     },
+    "alerts/tickets/fit.sql": {"*": COUNTS},
+    "devices/registration_tokens.sql": {"*": EMPLOYEE},
+    "devices/saved_views.sql": {"*": OWNER},
     "inventory/services.sql": {"change_service": EMPLOYEE},
     "ingest/series.sql": {"*": AGENT},
     "rollups/series.sql": {"top_of_fleet": EMPLOYEE},

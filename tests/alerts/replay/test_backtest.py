@@ -248,3 +248,18 @@ async def run_command(database: str, *arguments: str) -> str:
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
     return output.decode()
+
+
+async def test_a_sample_of_the_reach_is_tested_the_same_each_time(
+    client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, make_device: MakeDevice, dora: Tenant
+) -> None:
+    for number in range(4):
+        await days_of(connection, await make_device(dora, f"busy-{number}"), BUSY)
+    order = {"business_id": str(dora.business_id), "conditions": simple(90)}
+    whole = await ask(client, employee, **order, sample_devices=4)
+    assert (whole["devices"], whole["reach_devices"], whole["sampled"]) == (4, 4, False)
+    assert whole["outcomes"][0]["alerts"] == 4
+    part, again = [await ask(client, employee, **order, sample_devices=2) for _ in range(2)]
+    assert (part["devices"], part["reach_devices"], part["sampled"]) == (2, 4, True)
+    assert part["outcomes"][0]["alerts"] == 2
+    assert part["outcomes"][0]["worst"] == again["outcomes"][0]["worst"]

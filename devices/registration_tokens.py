@@ -1,0 +1,47 @@
+"""Registration tokens after they are made: which are open, what came of each, and taking one back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from db.sql import load_beside
+from devices.audit import Actor
+from devices.errors import RegistrationTokenNotFoundError, RegistrationTokenSpentError
+
+QUERIES = load_beside(__file__, "registration_tokens.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFilter:
+    """Which tokens a list holds; None filters nothing. `after` is (created_at, id) of the last one of a page."""
+
+    state: str | None = None
+    business_id: UUID | None = None
+    after: tuple[datetime, UUID] | None = None
+
+
+async def list_tokens(pool: asyncpg.Pool, wanted: TokenFilter, now: datetime, limit: int) -> list[asyncpg.Record]:
+    """Return at most `limit` tokens, newest first. Times are UTC."""
+    created_at, token_id = wanted.after or (None, None)
+    return await pool.fetch(
+        QUERIES["list_tokens"], None, now, wanted.state, wanted.business_id, created_at, token_id, limit
+    )
+
+
+async def get_token(pool: asyncpg.Pool, token_id: UUID, now: datetime) -> asyncpg.Record:
+    """Return one token; raises RegistrationTokenNotFoundError."""
+    row = await pool.fetchrow(QUERIES["list_tokens"], token_id, now, None, None, None, None, 1)
+    if row is None:
+        raise RegistrationTokenNotFoundError
+    return row
+
+
+async def revoke_token(pool: asyncpg.Pool, token_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
+    """Revoke a token and return it; raises RegistrationTokenNotFoundError, RegistrationTokenSpentError."""
+    revoked = await pool.fetchval(QUERIES["revoke_token"], token_id, now, *employee.values())
+    token = await get_token(pool, token_id, now)
+    if revoked is None:
+        raise RegistrationTokenSpentError
+    return token
