@@ -7,7 +7,7 @@ function in a thread, and to go there and back takes longer than to check a toke
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
@@ -15,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.services import services_of
 from auth.tokens import AgentToken, Person
+from core.access import Right
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from devices.audit import Actor
 from devices.devices import check_agent
@@ -30,12 +31,24 @@ class EmployeesOnlyError(RtsError):
     status: ClassVar[int] = 403
 
 
+class RightMissingError(RtsError):
+    """Your role may not do this: `details.right` names the right, RTS_ROLE_RIGHTS gives it to roles."""
+
+    code: ClassVar[str] = "right_missing"
+    status: ClassVar[int] = 403
+
+    def __init__(self, right: Right, role: str | None) -> None:
+        super().__init__(details={"right": right, "role": role})
+
+
 @dataclass(frozen=True, slots=True)
 class Employee:
     """The employee who calls, and the address of the call for the audit trail."""
 
     id: UUID
     source: str | None
+    role: str | None = None
+    rights: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> Actor:
@@ -62,6 +75,7 @@ async def current_person(request: Request, credentials: Credentials) -> Person:
     """Return the user or employee who calls; raises 401 errors, or 429 when they call too often."""
     services = services_of(request)
     person = services.tokens.verify_person(token_of(credentials))
+    await services.people.check(person)
     services.limits.take_person(person.subject, person.tenant)
     return person
 
@@ -70,7 +84,21 @@ async def current_employee(request: Request, person: Annotated[Person, Depends(c
     """Return the employee who calls; customers get 403."""
     if person.employee_id is None:
         raise EmployeesOnlyError
-    return Employee(person.employee_id, source_of(request))
+    rights = services_of(request).roles.of(person.role)
+    return Employee(person.employee_id, source_of(request), person.role, rights)
+
+
+def employee_with(right: Right) -> Any:
+    """Return the dependency of a call that needs a right of the table RTS_ROLE_RIGHTS."""
+
+    async def current_employee_with_right(
+        employee: Annotated[Employee, Depends(current_employee)],
+    ) -> Employee:
+        if right not in employee.rights:
+            raise RightMissingError(right, employee.role)
+        return employee
+
+    return Depends(current_employee_with_right)
 
 
 async def signed_agent(
@@ -117,5 +145,14 @@ def address_of(text: str) -> str | None:
 
 CurrentPerson = Annotated[Person, Depends(current_person)]
 CurrentEmployee = Annotated[Employee, Depends(current_employee)]
+MayOrder = Annotated[Employee, employee_with("order")]
+MayApprove = Annotated[Employee, employee_with("approve")]
+MayManage = Annotated[Employee, employee_with("manage")]
+MayDecommission = Annotated[Employee, employee_with("decommission")]
+MayRevoke = Annotated[Employee, employee_with("revoke")]
+MayRegister = Annotated[Employee, employee_with("register")]
+MayEditRules = Annotated[Employee, employee_with("rules")]
+MayHandleAlerts = Annotated[Employee, employee_with("alerts")]
+MayAudit = Annotated[Employee, employee_with("audit")]
 SignedAgent = Annotated[AgentToken, Depends(signed_agent)]  # the query itself checks the token: heartbeat
 CurrentAgent = Annotated[Agent, Depends(current_agent)]

@@ -22,7 +22,9 @@ from api.server.connections import HEALTH, check_connections
 from api.server.readiness import Readiness
 from api.uploads import UploadRoute
 from auth.keys import KeyFile
-from auth.tokens import AgentToken, Tokens
+from auth.people import People
+from auth.tokens import AgentToken, PersonRules, Tokens
+from core.access import RoleTable
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
@@ -57,6 +59,8 @@ class Services:
     pool: asyncpg.Pool
     charts: ChartReader
     tokens: Tokens
+    people: People
+    roles: RoleTable
     limits: CallLimits
     commits: GroupCommit
     upload: UploadRoute
@@ -83,7 +87,8 @@ async def open_services(
     Raises DatabaseAwayError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsWantedError or
     KeyFileError.
     """
-    tokens = Tokens(KeyFile(settings.keys_file))
+    rules = PersonRules(timedelta(hours=settings.person_token_hours), settings.claims_required)
+    tokens = Tokens(KeyFile(settings.keys_file), rules)
     tokens.check()
     process = process or ThisProcess()
     tally = process.counts.uploads
@@ -114,9 +119,10 @@ async def open_services(
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
+        people = People(pool, settings.people_cache_seconds)
         yield Services(
-            settings, clock, pool, charts, tokens, limits, commits, upload, foreign, budget, pace, process, readiness,
-            fleet,
+            settings, clock, pool, charts, tokens, people, settings.roles, limits, commits, upload, foreign, budget,
+            pace, process, readiness, fleet,
         )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def sender_of(services: Services, scope: Scope, authorization: bytes) -> tuple[H
         agent = services.tokens.verify_agent(token)
     except InvalidTokenError:
         person = services.tokens.verify_person(token)
-        return Holder("person", person.subject, person.tenant), nobody
+        return Holder("person", person.subject, person.tenant), partial(services.people.check, person)
 
     async def agent_is_good() -> None:
         await check_agent(services.pool, agent, services.clock())

@@ -4,10 +4,11 @@ Both are signed with HS256 and carry the id of their key; each kind has its own 
 """
 
 import hashlib
+import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -35,6 +36,35 @@ class AgentToken:
 
     agent_id: UUID
     token_hash: str
+
+
+# What a claim of these names says of a token that the platform made for something else than a session.
+PURPOSE_CLAIMS = ("aud", "type", "typ", "token_type", "token_use", "purpose", "scope")
+NO_SESSION = re.compile(r"refresh|reset|verif|mfa|2fa|otp|invit|confirm|unsubscribe|magic", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRules:
+    """What the platform's tokens must fulfil beyond their signature.
+
+    `required`: claim → the values of which it must have one. A token that says that it is for something else than a
+    session (`type: refresh`, `aud: password-reset`) is refused unless its claim is one of these.
+    """
+
+    longest: timedelta = timedelta(days=7)
+    required: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def check(self, claims: Mapping[str, Any], now: float) -> None:
+        """Raise InvalidTokenError; `now` in Unix seconds."""
+        issued = claims.get("iat", now)
+        if not isinstance(issued, int | float) or float(claims["exp"]) - issued > self.longest.total_seconds():
+            raise InvalidTokenError("This token lives too long: RTS_PERSON_TOKEN_HOURS is the longest lifetime.")
+        for name, values in self.required.items():
+            if not values_of(claims, name) & set(values):
+                raise InvalidTokenError(f"A token needs the claim {name}, as RTS_REQUIRED_CLAIMS has it.")
+        for name in PURPOSE_CLAIMS:
+            if name not in self.required and any(NO_SESSION.search(value) for value in values_of(claims, name)):
+                raise InvalidTokenError(f"This token is no session: see its claim {name}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +98,9 @@ def new_registration_token() -> str:
 class Tokens:
     """Issues and verifies tokens with the keys of one file."""
 
-    def __init__(self, keys: KeyFile) -> None:
+    def __init__(self, keys: KeyFile, rules: PersonRules | None = None) -> None:
         self._keys = keys
+        self._rules = rules or PersonRules()
         self._verified = lru_cache(CACHED_TOKENS)(self._verify_agent)
         self._verified_person = lru_cache(CACHED_PEOPLE)(self._verify_person)
 
@@ -104,6 +135,7 @@ class Tokens:
 
     def _verify_person(self, token: str, _generation: int) -> Person:
         claims = read(self._keys.ring("platform", key_id_of(token)), token, required=("sub", "exp"), audience=None)
+        self._rules.check(claims, time.time())
         employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
@@ -148,6 +180,12 @@ def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | N
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidTokenError from error
     return claims
+
+
+def values_of(claims: Mapping[str, Any], name: str) -> set[str]:
+    """Return the values of a claim, which may be a list of them."""
+    found = claims.get(name)
+    return {str(value) for value in (found if isinstance(found, list) else [found]) if value is not None}
 
 
 def uuid_claim(claims: Mapping[str, Any], name: str) -> UUID | None:

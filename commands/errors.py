@@ -26,6 +26,13 @@ class NotAwaitingApprovalError(RtsError):
     status: ClassVar[int] = 409
 
 
+class CommandTypeRefusedError(RtsError):
+    """Commands of this type are refused here: RTS_COMMAND_TYPES says what each type needs."""
+
+    code: ClassVar[str] = "command_type_refused"
+    status: ClassVar[int] = 422
+
+
 class CommandEndedError(RtsError):
     """This command has ended."""
 

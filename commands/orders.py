@@ -15,7 +15,9 @@ import msgspec
 
 from commands.errors import CommandEndedError, CommandNotFoundError, NotAwaitingApprovalError, SecondEmployeeNeededError
 from core.errors import AgentNotFoundError, UnknownEmployeeError
+from db.pools import Connection
 from db.sql import load_beside
+from db.transactions import in_transaction
 from devices.audit import Actor
 from devices.devices import visible_devices
 from devices.errors import AgentInactiveError
@@ -48,14 +50,10 @@ class CommandFilter:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRule:
-    """When a second employee must approve: for these types, and beyond this many devices at once."""
+    """Beyond how many devices an employee's commands need a second employee, counted over `window` and this order."""
 
-    command_types: frozenset[str]
     above_devices: int
-
-    def requires(self, command_type: str, devices: int) -> bool:
-        """Tell whether a command of this type to so many devices needs a second employee."""
-        return command_type in self.command_types or devices > self.above_devices
+    window: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +64,27 @@ class Changed:
     unchanged: list[UUID] = field(default_factory=list)
 
 
+@in_transaction
 async def create_commands(
-    pool: asyncpg.Pool,
+    connection: Connection,
     devices: Sequence[UUID],
     command: NewCommand,
     employee: Actor,
+    rule: ApprovalRule,
     now: datetime,
     batch_id: UUID | None = None,
 ) -> dict[UUID, UUID]:
     """Make one command for each device and return device → command; one that is away or inactive is left out.
 
-    Raises UnknownEmployeeError.
+    Orders of one employee are made one after the other, so that none is left out of the count of devices. Raises
+    UnknownEmployeeError.
     """
+    await connection.execute(QUERIES["lock_orders_of_employee"], employee.id)
     try:
-        rows = await pool.fetch(
+        rows = await connection.fetch(
             QUERIES["create_commands"], [uuid4() for _ in devices], list(devices), None, command.command_type,
             msgspec.json.encode(command.params).decode(), command.timeout_seconds, command.approval_required,
-            now + command.lifetime, batch_id, now, *employee.values(),
+            now + command.lifetime, batch_id, now, *employee.values(), rule.above_devices, rule.window,
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
@@ -90,10 +92,10 @@ async def create_commands(
 
 
 async def create_command(
-    pool: asyncpg.Pool, device_id: UUID, command: NewCommand, employee: Actor, now: datetime
+    pool: asyncpg.Pool, device_id: UUID, command: NewCommand, employee: Actor, rule: ApprovalRule, now: datetime
 ) -> UUID:
     """Make a command for one device and return its id; raises AgentNotFoundError or AgentInactiveError."""
-    made = await create_commands(pool, [device_id], command, employee, now)
+    made = await create_commands(pool, [device_id], command, employee, rule, now)
     if device_id in made:
         return made[device_id]
     raise AgentInactiveError if await visible_devices(pool, None, [device_id]) else AgentNotFoundError

@@ -1,24 +1,38 @@
 -- Commands as employees make, approve, cancel and read them. What the agent does with them is in command_delivery.sql.
 -- Every change leaves a row in agent_audit in the same statement and wakes the live channel once.
 
+-- lock_orders_of_employee --
+-- $1 employee. Until the end of the transaction no other order of this employee is made.
+SELECT pg_advisory_xact_lock(hashtextextended('rts-agents order ' || $1::uuid::text, 0))
+
 -- create_commands --
 -- Make one command for each device that is there and active; the others are not among the rows that come back.
+-- All need approval when the devices of this order, and of the employee's orders without approval in the time before it,
+-- are more than $14.
 -- $1 new command ids, $2 devices (same length), $3 tenant, $4 type, $5 params, $6 time-out in seconds,
--- $7 approval required, $8 expiry, $9 batch (or null), $10 now, $11 kind of actor, $12 employee, $13 address.
+-- $7 approval required, $8 expiry, $9 batch (or null), $10 now, $11 kind of actor, $12 employee, $13 address,
+-- $14 most devices without approval, $15 how long before.
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS w (command_id, device_id)
+), approval AS (
+    SELECT $7::boolean OR count(*) > $14::bigint AS required
+    FROM (SELECT device_id FROM wanted
+          UNION
+          SELECT c.agent_device_id FROM agent_commands c
+          WHERE c.requested_by = $12::uuid AND c.created_at > $10::timestamptz - $15::interval
+            AND NOT c.approval_required) devices
 ), made AS (
     INSERT INTO agent_commands (id, agent_device_id, command_type, command_params, timeout_seconds, approval_required,
                                 expires_at, due_at, batch_id, created_at, changed_at, requested_by)
-    SELECT w.command_id, d.id, $4, $5::jsonb, $6, $7, $8::timestamptz, $8, $9::uuid, $10::timestamptz, $10, $12::uuid
-    FROM wanted w JOIN agent_devices d ON d.id = w.device_id
+    SELECT w.command_id, d.id, $4, $5::jsonb, $6, a.required, $8::timestamptz, $8, $9::uuid, $10, $10, $12
+    FROM wanted w JOIN agent_devices d ON d.id = w.device_id CROSS JOIN approval a
     WHERE d.is_active AND NOT d.soft_delete AND ($3::uuid IS NULL OR d.business_id = $3)
     RETURNING id, agent_device_id
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
     SELECT $10, $11::text, $12, $13::inet, 'command_created', agent_device_id, id,
-           jsonb_build_object('command_type', $4::text, 'approval_required', $7::boolean, 'batch_id', $9)
-    FROM made
+           jsonb_build_object('command_type', $4::text, 'approval_required', a.required, 'batch_id', $9)
+    FROM made CROSS JOIN approval a
 )
 SELECT id, agent_device_id, (SELECT count(pg_notify('rts_live', 'commands')::text)
                              FROM (SELECT FROM made LIMIT 1) any_made) AS woken

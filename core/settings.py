@@ -9,9 +9,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.access import DEFAULT_COMMANDS, DEFAULT_ROLES, CommandTable, RoleTable, parse_claims
 from core.database_urls import with_schema
 from core.secret_files import SecretFiles
 
@@ -63,6 +64,14 @@ class Settings(BaseSettings):
     )
     retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of a 503, up to twice as long")
 
+    people_cache_seconds: float = Field(
+        default=5, ge=0, le=60, description="how long a person's state in the platform's tables is kept"
+    )
+    person_token_hours: float = Field(default=168, gt=0, description="longest lifetime of a token of a person")
+    required_claims: str = Field(
+        default="", description="claims that a token of a person must have: aud=portal; iss=https://…; type=access"
+    )
+    role_rights: str = Field(default=DEFAULT_ROLES, description="rights of each role: manager=*; technician=order")
     agent_calls_per_minute: int = Field(default=120, ge=1, description="calls of one agent, per process")
     person_calls_per_minute: int = Field(default=1200, ge=1, description="calls of one user or employee, per process")
     business_calls_per_minute: int = Field(
@@ -76,12 +85,14 @@ class Settings(BaseSettings):
     heartbeat_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
     warning_after_intervals: float = Field(default=2, ge=1, description="silence, in intervals, that is a warning")
     offline_after_intervals: float = Field(default=3, ge=1, description="silence, in intervals, that means offline")
-    approval_command_types: str = Field(
-        default="run_script,shutdown,uninstall",
-        description="commands of these types need a second employee; comma-separated, empty for none",
+    command_types: str = Field(
+        default=DEFAULT_COMMANDS, description="what each type of command needs: free, approval or refused; *: any other"
     )
     approval_above_devices: int = Field(
-        default=10, ge=0, description="a command to more devices at once needs a second employee"
+        default=10, ge=0, description="commands to more devices than this need a second employee"
+    )
+    approval_window_minutes: float = Field(
+        default=60, ge=0, description="how far back an employee's commands count for that; 0: only one order"
     )
     ticket_client: str = Field(
         default="", description="e-mail of the user whose tickets alerts open; empty: a service user for each business"
@@ -130,6 +141,14 @@ class Settings(BaseSettings):
             raise ValueError("RTS_METRICS_TOKEN must have 16 characters or more: openssl rand -hex 24")
         return self
 
+    @field_validator("role_rights", "command_types", "required_claims")
+    @classmethod
+    def is_a_table(cls, text: str, info: ValidationInfo) -> str:
+        """Refuse a table that cannot be read."""
+        readers = {"role_rights": RoleTable.parse, "command_types": CommandTable.parse, "required_claims": parse_claims}
+        readers[info.field_name or ""](text)
+        return text
+
     @field_validator("webhook_networks")
     @classmethod
     def are_networks(cls, text: str) -> str:
@@ -143,9 +162,19 @@ class Settings(BaseSettings):
         return networks_of(self.webhook_networks)
 
     @property
-    def types_needing_approval(self) -> frozenset[str]:
-        """The types of `approval_command_types`."""
-        return frozenset(part.strip() for part in self.approval_command_types.split(",") if part.strip())
+    def roles(self) -> RoleTable:
+        """The table of `role_rights`."""
+        return RoleTable.parse(self.role_rights)
+
+    @property
+    def commands(self) -> CommandTable:
+        """The table of `command_types`."""
+        return CommandTable.parse(self.command_types)
+
+    @property
+    def claims_required(self) -> dict[str, list[str]]:
+        """The claims of `required_claims`."""
+        return parse_claims(self.required_claims)
 
 
 def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -12,6 +12,7 @@ from api.app import Application
 from api.services import Services
 from auth.keys import KeyFile
 from auth.tokens import Tokens
+from core.access import DEFAULT_COMMANDS
 from core.settings import Settings
 from db.migrations.run import upgrade
 from tests.callers import Town, forget_rules
@@ -67,7 +68,8 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def settings(database: str, key_file: Path) -> Settings:
     return Settings(DATABASE_URL=database, keys_file=key_file, pool_size=4, agent_calls_per_minute=1_000_000,
-                    metrics_token=METRICS_TOKEN)  # fmt: skip
+                    metrics_token=METRICS_TOKEN, approval_window_minutes=0,
+                    command_types=f"{DEFAULT_COMMANDS}; *=free")  # fmt: skip
 
 
 @pytest.fixture(scope="session")

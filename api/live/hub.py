@@ -76,6 +76,10 @@ class Hub:
         agents = sum(client.agent is not None for client in self._clients)
         return agents, len(self._clients) - agents
 
+    def people(self) -> list[Client]:
+        """Return the open sockets of people."""
+        return [client for client in self._clients if client.person and client.is_open]
+
     def agents(self) -> list[UUID]:
         """Return the agents that have an open socket here."""
         return [key for key in self._sockets if isinstance(key, UUID) and self.sockets_of(key)]

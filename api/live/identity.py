@@ -41,6 +41,7 @@ async def identify(services: Services, token: str | None, source: str | None) ->
         agent = services.tokens.verify_agent(token)
     except InvalidTokenError:
         person = services.tokens.verify_person(token)
+        await services.people.check(person)
         services.limits.take_person(person.subject, person.tenant)
         return person
     services.limits.take_agent(agent.agent_id)

@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import asyncpg
 
 from api.live.changes import Look
+from api.live.departures import watch_departures
 from api.live.handlers import Handlers
 from api.live.hub import Hub
 from api.live.notifications import Wakes
@@ -52,9 +53,15 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
     plain = PlainEndpoint(services, hub, handlers, wakes)
     socket_io = SocketIoEndpoint(services, hub, handlers, wakes)
     wakes.start()
+    departures = asyncio.create_task(
+        watch_departures(hub, services.people, services.settings.people_cache_seconds), name="departures"
+    )
     try:
         yield Live(hub, wakes, plain, socket_io)
     finally:
+        departures.cancel()
+        with suppress(asyncio.CancelledError):
+            await departures
         await wakes.close()
         await hub.close()
         await socket_io.close()

@@ -20,7 +20,7 @@ from alerts.manage.rules import (
     switch_rule,
 )
 from alerts.rules.conditions import parse_condition
-from api.auth import CurrentEmployee
+from api.auth import CurrentEmployee, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
 from api.fields.recipients import refuse_internal
 from api.fields.text import StorableText
@@ -63,7 +63,7 @@ async def list_alert_rules(
 
 
 @router.post("", status_code=201)
-async def create_alert_rule(request: Request, employee: CurrentEmployee, body: NewAlertRule) -> AlertRule:
+async def create_alert_rule(request: Request, employee: MayEditRules, body: NewAlertRule) -> AlertRule:
     """Make a rule; it is evaluated from now on."""
     services = services_of(request)
     refuse_internal(body.notification_recipients, services.settings.reachable_networks)
@@ -71,7 +71,7 @@ async def create_alert_rule(request: Request, employee: CurrentEmployee, body: N
 
 
 @router.post("/defaults", status_code=201)
-async def create_default_rules(request: Request, employee: CurrentEmployee, body: ForBusiness) -> Defaults:
+async def create_default_rules(request: Request, employee: MayEditRules, body: ForBusiness) -> Defaults:
     """Make the usual rules of a business; of what it (or everyone) has a rule of already, none is made."""
     services = services_of(request)
     made, there = await create_defaults(services.pool, body.business_id, employee.actor, services.clock())
@@ -87,7 +87,7 @@ async def read_alert_rule(request: Request, employee: CurrentEmployee, rule_id: 
 
 @router.patch("/{rule_id}")
 async def change_alert_rule(
-    request: Request, employee: CurrentEmployee, rule_id: RuleId, body: AlertRuleChange
+    request: Request, employee: MayEditRules, rule_id: RuleId, body: AlertRuleChange
 ) -> AlertRule:
     """Change a rule. With other conditions or another reach it starts anew: its open alerts end with a note."""
     services = services_of(request)
@@ -96,7 +96,7 @@ async def change_alert_rule(
 
 
 @router.delete("/{rule_id}", status_code=204)
-async def delete_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> Response:
+async def delete_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> Response:
     """Delete a rule; its open alerts end with a note, those that ended stay to be read."""
     services = services_of(request)
     await delete_rule(services.pool, rule_id, employee.actor, services.clock())
@@ -104,14 +104,14 @@ async def delete_alert_rule(request: Request, employee: CurrentEmployee, rule_id
 
 
 @router.post("/{rule_id}/enable")
-async def enable_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
+async def enable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
     """Put a rule in force; it starts anew."""
     services = services_of(request)
     return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=True))
 
 
 @router.post("/{rule_id}/disable")
-async def disable_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
+async def disable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
     """Put a rule out of force; its open alerts end with a note."""
     services = services_of(request)
     return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=False))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from alerts.errors import AlertEndedError
 from alerts.manage.alerts import OpenFilter, acknowledge, read_device_alerts, read_open_alerts, resolve, snooze
-from api.auth import CurrentEmployee, CurrentPerson
+from api.auth import CurrentPerson, MayHandleAlerts
 from api.errors import conflicts
 from api.fields.choices import choices_of
 from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
@@ -53,7 +53,7 @@ async def list_open_alerts(
 
 
 @router.post("/alerts/history/{history_id}/acknowledge", responses=conflicts(AlertEndedError))
-async def acknowledge_alert(request: Request, employee: CurrentEmployee, history_id: HistoryId) -> Alert:
+async def acknowledge_alert(request: Request, employee: MayHandleAlerts, history_id: HistoryId) -> Alert:
     """Say that somebody looks after an alert; again changes nothing."""
     services = services_of(request)
     return shown(await acknowledge(services.pool, history_id, employee.actor, services.clock()))
@@ -61,7 +61,7 @@ async def acknowledge_alert(request: Request, employee: CurrentEmployee, history
 
 @router.post("/alerts/history/{history_id}/resolve", responses=conflicts(AlertEndedError))
 async def resolve_alert(
-    request: Request, employee: CurrentEmployee, history_id: HistoryId, body: Resolution | None = None
+    request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Resolution | None = None
 ) -> Alert:
     """End an alert by hand; its rule doesn't fire on that device again before the device has recovered."""
     services = services_of(request)
@@ -70,7 +70,7 @@ async def resolve_alert(
 
 
 @router.post("/alerts/history/{history_id}/snooze", responses=conflicts(AlertEndedError))
-async def snooze_alert(request: Request, employee: CurrentEmployee, history_id: HistoryId, body: Snooze) -> Alert:
+async def snooze_alert(request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Snooze) -> Alert:
     """Keep an alert quiet for some minutes; it stays open."""
     services = services_of(request)
     span = timedelta(minutes=body.minutes)

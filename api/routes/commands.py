@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.auth import CurrentEmployee, CurrentPerson
+from api.auth import CurrentPerson, MayApprove, MayOrder
 from api.errors import conflicts
 from api.fields.choices import choices_of
 from api.fields.cursors import page_of, read_cursor
@@ -18,7 +18,7 @@ from api.fields.times import parse_time
 from api.schemas.agents import AgentId
 from api.services import Services, services_of
 from auth.tokens import Person
-from commands.errors import CommandEndedError, NotAwaitingApprovalError
+from commands.errors import CommandEndedError, CommandTypeRefusedError, NotAwaitingApprovalError
 from commands.orders import (
     ApprovalRule,
     Changed,
@@ -144,13 +144,13 @@ class Cancellation(BaseModel):
 
 
 @router.post("/commands", status_code=201)
-async def order_many(request: Request, employee: CurrentEmployee, body: BatchOrder) -> Batch:
+async def order_many(request: Request, employee: MayOrder, body: BatchOrder) -> Batch:
     """Order the same of several devices. Above a number of devices (10) a second employee must approve."""
     services = services_of(request)
     devices = list(dict.fromkeys(body.agent_ids))
     batch_id, now = uuid4(), services.clock()
-    order = order_of(body, services, len(devices))
-    made = await create_commands(services.pool, devices, order, employee.actor, now, batch_id)
+    order = order_of(body, services)
+    made = await create_commands(services.pool, devices, order, employee.actor, approval_rule(services), now, batch_id)
     missing = [device for device in devices if device not in made]
     there = await visible_devices(services.pool, None, missing)
     left_out = [
@@ -158,7 +158,11 @@ async def order_many(request: Request, employee: CurrentEmployee, body: BatchOrd
         for device in missing
     ]
     rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MOST_DEVICES, now)
-    return Batch(batch_id=batch_id, commands=[shown(dict(row), True) for row in rows], not_created=left_out)
+    return Batch(
+        batch_id=batch_id,
+        commands=[shown(dict(row), "outputs" in employee.rights) for row in rows],
+        not_created=left_out,
+    )
 
 
 @router.get("/commands")
@@ -181,7 +185,7 @@ async def list_commands(
 
 
 @router.post("/commands/batches/{batch_id}/approve")
-async def approve_many(request: Request, employee: CurrentEmployee, batch_id: BatchId) -> BatchChange:
+async def approve_many(request: Request, employee: MayApprove, batch_id: BatchId) -> BatchChange:
     """Approve a batch as its second employee: whoever asked for it can't."""
     services = services_of(request)
     return change_of(await approve_batch(services.pool, batch_id, employee.actor, services.clock()))
@@ -189,7 +193,7 @@ async def approve_many(request: Request, employee: CurrentEmployee, batch_id: Ba
 
 @router.post("/commands/batches/{batch_id}/cancel")
 async def cancel_many(
-    request: Request, employee: CurrentEmployee, batch_id: BatchId, body: Cancellation | None = None
+    request: Request, employee: MayOrder, batch_id: BatchId, body: Cancellation | None = None
 ) -> BatchChange:
     """Cancel what is still open in a batch."""
     services = services_of(request)
@@ -198,12 +202,13 @@ async def cancel_many(
 
 
 @router.post("/{agent_id}/commands", status_code=201, responses=conflicts(AgentInactiveError))
-async def order_one(request: Request, employee: CurrentEmployee, agent_id: AgentId, body: CommandOrder) -> Command:
+async def order_one(request: Request, employee: MayOrder, agent_id: AgentId, body: CommandOrder) -> Command:
     """Order something of a device; it waits there until the agent fetches it, or expires."""
     services = services_of(request)
     now = services.clock()
-    command_id = await create_command(services.pool, agent_id, order_of(body, services, 1), employee.actor, now)
-    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
+    order = order_of(body, services)
+    command_id = await create_command(services.pool, agent_id, order, employee.actor, approval_rule(services), now)
+    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights)
 
 
 @router.get("/{agent_id}/commands/history")
@@ -226,22 +231,22 @@ async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, c
     """Read one command: the truth, whatever the live channel said or missed."""
     services = services_of(request)
     row = await read_command(services.pool, person.tenant, agent_id, command_id, services.clock())
-    return shown(dict(row), person.employee_id is not None)
+    return shown(dict(row), may_read_outputs(services, person))
 
 
 @router.post("/{agent_id}/commands/{command_id}/approve", responses=conflicts(NotAwaitingApprovalError))
-async def approve_one(request: Request, employee: CurrentEmployee, agent_id: AgentId, command_id: CommandId) -> Command:
+async def approve_one(request: Request, employee: MayApprove, agent_id: AgentId, command_id: CommandId) -> Command:
     """Approve a command as its second employee: whoever asked for it can't."""
     services = services_of(request)
     now = services.clock()
     await approve_command(services.pool, agent_id, command_id, employee.actor, now)
-    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
+    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights)
 
 
 @router.post("/{agent_id}/commands/{command_id}/cancel", responses=conflicts(CommandEndedError))
 async def cancel_one(
     request: Request,
-    employee: CurrentEmployee,
+    employee: MayOrder,
     agent_id: AgentId,
     command_id: CommandId,
     body: Cancellation | None = None,
@@ -251,24 +256,38 @@ async def cancel_one(
     now = services.clock()
     reason = body.reason if body else None
     await cancel_command(services.pool, agent_id, command_id, employee.actor, reason, now)
-    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), True)
+    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights)
 
 
-def order_of(body: CommandOrder, services: Services, devices: int) -> NewCommand:
-    """Return an order as the registry takes it, with the server's own rule for approval."""
-    settings = services.settings
-    rule = ApprovalRule(settings.types_needing_approval, settings.approval_above_devices)
-    needed = body.approval_required or rule.requires(body.command_type, devices)
+def order_of(body: CommandOrder, services: Services) -> NewCommand:
+    """Return an order as the registry takes it; raises CommandTypeRefusedError."""
+    need = services.settings.commands.need_of(body.command_type)
+    if need == "refused":
+        raise CommandTypeRefusedError
+    needed = body.approval_required or need == "approval"
     return NewCommand(
         body.command_type, body.params, body.timeout_seconds, timedelta(hours=body.expires_in_hours), needed
     )
+
+
+def approval_rule(services: Services) -> ApprovalRule:
+    """Return how many devices an employee may order something of without a second employee."""
+    settings = services.settings
+    return ApprovalRule(settings.approval_above_devices, timedelta(minutes=settings.approval_window_minutes))
+
+
+def may_read_outputs(services: Services, person: Person) -> bool:
+    """Tell whether a person may see the parameters and outputs of commands."""
+    return person.employee_id is not None and "outputs" in services.roles.of(person.role)
 
 
 async def read_page(services: Services, person: Person, wanted: CommandFilter, limit: int) -> CommandList:
     """Return one page as the caller may see it."""
     rows = await read_commands(services.pool, person.tenant, wanted, limit + 1, services.clock())
     page, more = page_of(rows, limit, "created_at", "id")
-    return CommandList(commands=[shown(dict(row), person.employee_id is not None) for row in page], next_cursor=more)
+    return CommandList(
+        commands=[shown(dict(row), may_read_outputs(services, person)) for row in page], next_cursor=more
+    )
 
 
 def shown(row: dict[str, Any], to_employee: bool) -> Command:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.auth import CurrentEmployee
+from api.auth import CurrentEmployee, MayEditRules
 from api.errors import conflicts
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.patches import Patch
@@ -111,7 +111,7 @@ async def list_eol_rules(
 
 
 @router.post("", status_code=201, responses=conflicts(EolRuleExistsError))
-async def create_eol_rule(request: Request, employee: CurrentEmployee, body: NewEolRule) -> EolRule:
+async def create_eol_rule(request: Request, employee: MayEditRules, body: NewEolRule) -> EolRule:
     """Make a rule. New inventory is marked with it at once, the whole fleet's within seconds."""
     services = services_of(request)
     rule = NewRule(**body.model_dump())
@@ -119,14 +119,14 @@ async def create_eol_rule(request: Request, employee: CurrentEmployee, body: New
 
 
 @router.patch("/{eol_id}", responses=conflicts(EolRuleExistsError))
-async def change_eol_rule(request: Request, employee: CurrentEmployee, eol_id: RuleId, body: EolRuleChange) -> EolRule:
+async def change_eol_rule(request: Request, employee: MayEditRules, eol_id: RuleId, body: EolRuleChange) -> EolRule:
     """Change a rule; the marks of the inventory follow within seconds."""
     services = services_of(request)
     return EolRule(**await change_rule(services.pool, eol_id, body.changes(), employee.actor, services.clock()))
 
 
 @router.delete("/{eol_id}", status_code=204)
-async def delete_eol_rule(request: Request, employee: CurrentEmployee, eol_id: RuleId) -> Response:
+async def delete_eol_rule(request: Request, employee: MayEditRules, eol_id: RuleId) -> Response:
     """Delete a rule; its marks go within seconds, or become those of the rule that counts instead."""
     services = services_of(request)
     await delete_rule(services.pool, eol_id, employee.actor, services.clock())

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from api.auth import CurrentEmployee
+from api.auth import MayAudit, MayDecommission, MayManage, MayRevoke
 from api.errors import conflicts
 from api.fields.text import Name, storable
 from api.routes.agents import detail_of
@@ -88,9 +88,7 @@ class AuditTrail(BaseModel):
 
 
 @router.patch("/{agent_id}")
-async def change_agent(
-    request: Request, employee: CurrentEmployee, agent_id: AgentId, body: DeviceChanges
-) -> AgentDetail:
+async def change_agent(request: Request, employee: MayManage, agent_id: AgentId, body: DeviceChanges) -> AgentDetail:
     """Change name, site, type, interval or switches of a device."""
     services = services_of(request)
     await change_device(services.pool, agent_id, body.change(), employee.actor, services.clock())
@@ -98,7 +96,7 @@ async def change_agent(
 
 
 @router.post("/{agent_id}/deactivate")
-async def deactivate_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+async def deactivate_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
     """Refuse a device's calls with 401 until it is activated again; its token stays."""
     services = services_of(request)
     await deactivate(services.pool, agent_id, employee.actor, services.clock())
@@ -106,7 +104,7 @@ async def deactivate_agent(request: Request, employee: CurrentEmployee, agent_id
 
 
 @router.post("/{agent_id}/activate", responses=conflicts(DecommissionedError))
-async def activate_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+async def activate_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
     """Take a deactivated device's calls again; it is offline until it is heard."""
     services = services_of(request)
     await activate(services.pool, agent_id, employee.actor, services.clock())
@@ -115,7 +113,7 @@ async def activate_agent(request: Request, employee: CurrentEmployee, agent_id: 
 
 @router.post("/{agent_id}/decommission")
 async def decommission_agent(
-    request: Request, employee: CurrentEmployee, agent_id: AgentId, body: Decommissioning
+    request: Request, employee: MayDecommission, agent_id: AgentId, body: Decommissioning
 ) -> AgentDetail:
     """Take a device out of service: its token is revoked, its open commands are cancelled, its history stays."""
     services = services_of(request)
@@ -124,7 +122,7 @@ async def decommission_agent(
 
 
 @router.delete("/{agent_id}", status_code=204)
-async def delete_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+async def delete_agent(request: Request, employee: MayDecommission, agent_id: AgentId) -> Response:
     """Hide a device everywhere and refuse its calls; `restore` brings it back."""
     services = services_of(request)
     await delete_device(services.pool, agent_id, employee.actor, services.clock())
@@ -132,7 +130,7 @@ async def delete_agent(request: Request, employee: CurrentEmployee, agent_id: Ag
 
 
 @router.post("/{agent_id}/restore")
-async def restore_agent(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+async def restore_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
     """Bring back a deleted, lapsed or decommissioned device: active, offline until it is heard.
 
     Where `token_state` is revoked, it needs a registration token for its agent_id.
@@ -143,7 +141,7 @@ async def restore_agent(request: Request, employee: CurrentEmployee, agent_id: A
 
 
 @router.post("/{agent_id}/token/rotation", responses=conflicts(NoAgentTokenError))
-async def ask_for_rotation(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> AgentDetail:
+async def ask_for_rotation(request: Request, employee: MayRevoke, agent_id: AgentId) -> AgentDetail:
     """Have the agent fetch a new token at its next heartbeat."""
     services = services_of(request)
     await request_rotation(services.pool, agent_id, employee.actor, services.clock())
@@ -151,7 +149,7 @@ async def ask_for_rotation(request: Request, employee: CurrentEmployee, agent_id
 
 
 @router.delete("/{agent_id}/token", status_code=204)
-async def revoke_agent_token(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+async def revoke_agent_token(request: Request, employee: MayRevoke, agent_id: AgentId) -> Response:
     """Revoke a device's tokens: its uploads and heartbeats are refused with 401 from now on."""
     services = services_of(request)
     await revoke_token(services.pool, agent_id, employee.actor, services.clock())
@@ -159,7 +157,7 @@ async def revoke_agent_token(request: Request, employee: CurrentEmployee, agent_
 
 
 @router.delete("/{agent_id}/clone-suspicion", status_code=204)
-async def dismiss_suspicion(request: Request, employee: CurrentEmployee, agent_id: AgentId) -> Response:
+async def dismiss_suspicion(request: Request, employee: MayManage, agent_id: AgentId) -> Response:
     """Say that the device isn't cloned, or isn't any more; a new suspicion is reported again."""
     services = services_of(request)
     await dismiss_clone(services.pool, agent_id, employee.actor, services.clock())
@@ -169,7 +167,7 @@ async def dismiss_suspicion(request: Request, employee: CurrentEmployee, agent_i
 @router.get("/{agent_id}/audit")
 async def read_trail(
     request: Request,
-    employee: CurrentEmployee,
+    employee: MayAudit,
     agent_id: AgentId,
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,

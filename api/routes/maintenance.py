@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from alerts.manage.scope import Place
 from alerts.manage.windows import Window, create_window, delete_window, list_windows, read_window, replace_window
 from alerts.silences.schedule import is_running
-from api.auth import CurrentEmployee, CurrentPerson
+from api.auth import CurrentPerson, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.local_times import Clock, TimeZone, Weekdays
 from api.fields.text import Name
@@ -117,7 +117,7 @@ async def list_maintenance_windows(
 
 
 @router.post("", status_code=201)
-async def create_maintenance_window(request: Request, employee: CurrentEmployee, body: NewWindow) -> MaintenanceWindow:
+async def create_maintenance_window(request: Request, employee: MayEditRules, body: NewWindow) -> MaintenanceWindow:
     """Make a window: what fires already goes on in it, but nothing begins to fire."""
     services = services_of(request)
     now = services.clock()
@@ -133,7 +133,7 @@ async def read_maintenance_window(request: Request, person: CurrentPerson, windo
 
 @router.put("/{window_id}")
 async def replace_maintenance_window(
-    request: Request, employee: CurrentEmployee, window_id: WindowId, body: NewWindow
+    request: Request, employee: MayEditRules, window_id: WindowId, body: NewWindow
 ) -> MaintenanceWindow:
     """Replace all of a window."""
     services = services_of(request)
@@ -142,7 +142,7 @@ async def replace_maintenance_window(
 
 
 @router.delete("/{window_id}", status_code=204)
-async def delete_maintenance_window(request: Request, employee: CurrentEmployee, window_id: WindowId) -> Response:
+async def delete_maintenance_window(request: Request, employee: MayEditRules, window_id: WindowId) -> Response:
     """Delete a window; what was kept from firing may fire at the next evaluation."""
     services = services_of(request)
     await delete_window(services.pool, window_id, employee.actor, services.clock())

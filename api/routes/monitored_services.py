@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from api.auth import CurrentEmployee, CurrentPerson
+from api.auth import CurrentPerson, MayManage
 from api.fields.patches import Patch
 from api.schemas.agents import AgentId, MonitoredService
 from api.schemas.inventory import Text255
@@ -50,7 +50,7 @@ async def list_services(request: Request, person: CurrentPerson, agent_id: Agent
 
 @router.patch("/{agent_id}/services/{service_id}")
 async def change_service_settings(
-    request: Request, employee: CurrentEmployee, agent_id: AgentId, service_id: ServiceId, body: ServiceSettings
+    request: Request, employee: MayManage, agent_id: AgentId, service_id: ServiceId, body: ServiceSettings
 ) -> Service:
     """Change what is expected of a service."""
     services = services_of(request)

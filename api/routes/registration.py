@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.auth import CurrentEmployee, source_of
+from api.auth import MayRegister, source_of
 from api.fields.text import Name, StorableText
 from api.services import services_of
 from core.settings import Settings
@@ -67,7 +67,7 @@ class RegistrationToken(BaseModel):
 
 @router.post("/registration-tokens")
 async def new_registration_token(
-    request: Request, employee: CurrentEmployee, body: NewRegistrationToken
+    request: Request, employee: MayRegister, body: NewRegistrationToken
 ) -> RegistrationToken:
     """Make a one-use token with which one device can register, a new one or again one that is there."""
     services = services_of(request)

@@ -31,7 +31,7 @@ class ServerProcess:
         self.url = f"http://127.0.0.1:{port}"
         self._environment = os.environ | {
             "DATABASE_URL": database, "RTS_KEYS_FILE": str(key_file), "RTS_AGENT_CALLS_PER_MINUTE": "1000000",
-            "RTS_PERSON_CALLS_PER_MINUTE": "1000000",
+            "RTS_PERSON_CALLS_PER_MINUTE": "1000000", "RTS_APPROVAL_WINDOW_MINUTES": "0",
             "RTS_PUBLIC_URL": self.url, "RTS_METRICS_TOKEN": METRICS_TOKEN,
         } | settings  # fmt: skip
         self._arguments = arguments

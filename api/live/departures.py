@@ -1,0 +1,34 @@
+"""Closes the sockets of people whom the platform no longer lets in."""
+
+import asyncio
+import logging
+
+from api.live.clients import UNAUTHORIZED
+from api.live.hub import Hub
+from auth.people import AccessEndedError, People
+from core.errors import UnknownEmployeeError
+from db.pools import AWAY
+
+log = logging.getLogger(__name__)
+
+
+async def watch_departures(hub: Hub, people: People, every_seconds: float) -> None:
+    """Look at the people of all open sockets again and again; the answers of `people` are kept, so a look is cheap."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            await close_departed(hub, people)
+        except AWAY as error:
+            log.warning("the people of open sockets could not be checked: %r", error)
+        except Exception:
+            log.exception("the people of open sockets could not be checked")
+
+
+async def close_departed(hub: Hub, people: People) -> None:
+    """Close the sockets of those who have left; raises what the database raises when it is away."""
+    for client in hub.people():
+        assert client.person
+        try:
+            await people.check(client.person)
+        except (AccessEndedError, UnknownEmployeeError) as error:
+            client.drop(UNAUTHORIZED, error.code)

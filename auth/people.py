@@ -1,0 +1,70 @@
+"""Whether a person may still come in: the platform's tables are asked, and an answer is kept for some seconds.
+
+A token says what the platform said when it was issued; that an employee has left, or that a user was moved to another
+business, only the tables say. A table without a column (`is_active`, `soft_delete`) does not restrict by it.
+"""
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+from uuid import UUID
+
+import asyncpg
+
+from auth.tokens import Person
+from core.errors import RtsError, UnknownEmployeeError
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "people.sql")
+MOST_KEPT = 10_000
+
+
+class AccessEndedError(RtsError):
+    """This account is inactive, deleted or has moved to another business: sign in again."""
+
+    code: ClassVar[str] = "access_ended"
+    status: ClassVar[int] = 401
+
+
+class People:
+    """The people whom the platform's tables let in, as this process knows them."""
+
+    def __init__(self, pool: asyncpg.Pool, keep_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`keep_seconds`: how long somebody who has left may go on at most."""
+        self._pool = pool
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+        self._good_until: dict[tuple[UUID | None, UUID | None, str], float] = {}
+
+    async def check(self, person: Person) -> None:
+        """Raise AccessEndedError, or UnknownEmployeeError for an employee who is not in the table."""
+        key = (person.employee_id, person.business_id, user_of(person) or "")
+        now = self._clock()
+        if self._good_until.get(key, 0.0) > now:
+            return
+        await self._ask(person)
+        if len(self._good_until) >= MOST_KEPT:
+            self._good_until.clear()
+        self._good_until[key] = now + self._keep_seconds
+
+    async def _ask(self, person: Person) -> None:
+        if person.employee_id is not None:
+            is_active = await self._pool.fetchval(QUERIES["check_employee"], person.employee_id)
+            if is_active is None:
+                raise UnknownEmployeeError
+        else:
+            user = user_of(person)
+            is_active = await self._pool.fetchval(QUERIES["check_user"], person.business_id, user and UUID(user))
+        if not is_active:
+            raise AccessEndedError
+
+
+def user_of(person: Person) -> str | None:
+    """Return the id of the platform's user: `user_id`, or `sub` where it is a UUID other than the business's."""
+    if person.user_id is not None:
+        return str(person.user_id)
+    try:
+        subject = UUID(person.subject)
+    except ValueError:
+        return None
+    return None if subject == person.business_id else str(subject)

@@ -1,0 +1,27 @@
+"""Approval of commands is held by the database: named, not lowered, not handed on.
+
+Locks agent_commands exclusively for a moment; existing rows are not read.
+"""
+
+from pathlib import Path
+
+from db.migrations.statements import run, run_file
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+FILE = Path(__file__).parents[2] / "schema" / "approval.sql"
+
+
+def upgrade() -> None:
+    """Run the file."""
+    run_file(FILE)
+
+
+def downgrade() -> None:
+    """Drop what the file made."""
+    run("DROP TRIGGER agent_keeps_approval ON agent_commands")
+    run("DROP FUNCTION agent_approval_stays")
+    run("ALTER TABLE agent_commands DROP CONSTRAINT agent_commands_approval_signed")
