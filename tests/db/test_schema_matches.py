@@ -172,7 +172,7 @@ def test_unsafe_values_change_nothing(by_hand: str) -> None:
 async def columns_of(connection: asyncpg.Connection, relation: str) -> list[tuple[str, str]]:
     rows = await connection.fetch(
         "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
-        "WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND NOT attisdropped ORDER BY attnum",
+        "WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         relation,
     )
     return [(row[0], row[1]) for row in rows]
@@ -212,7 +212,8 @@ SHAPE = {
         "SELECT c.relname::text, c.relkind::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, "
         "pg_get_expr(f.adbin, f.adrelid), c.reloptions FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
         "LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum "
-        "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT attisdropped "
+        "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') "
+        "AND a.attnum > 0 AND NOT attisdropped "
         f"AND {OWN.format('c')}"
     ),
     "constraints": (
