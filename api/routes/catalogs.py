@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from api.auth import CurrentEmployee, CurrentPerson
 from api.services import services_of
 from commands.catalog import CATALOG, CommandType
+from core.access import ANY, CommandTable
 from core.metrics import METRICS, Kind
 
 router = APIRouter(prefix="/api/agents", tags=["catalogues"])
@@ -77,15 +78,18 @@ async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
 async def read_command_catalog(request: Request, employee: CurrentEmployee) -> CommandCatalog:
     """List the command types with their parameters, and which of them need a second employee."""
     del employee
-    approved = services_of(request).settings.types_needing_approval
-    return CommandCatalog(commands=[info_of(one, approved) for one in CATALOG])
+    needs = services_of(request).settings.commands
+    return CommandCatalog(
+        commands=[info_of(one, needs) for one in CATALOG if needs.need_of(one.command_type) != "refused"],
+        free_types=needs.need_of(ANY) != "refused",
+    )
 
 
-def info_of(one: CommandType, approved: frozenset[str]) -> CommandInfo:
+def info_of(one: CommandType, needs: CommandTable) -> CommandInfo:
     """Return a command type as the API shows it."""
     return CommandInfo(
         command_type=one.command_type, description=one.description, dangerous=one.dangerous,
-        approval_required=one.command_type in approved,
+        approval_required=needs.need_of(one.command_type) == "approval",
         params=[
             CommandParameter(name=part.name, type=part.type, required=part.required, description=part.description)
             for part in one.parameters
