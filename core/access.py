@@ -18,7 +18,8 @@ DEFAULT_ROLES = f"admin=*; executive=*; manager=*; technician={TECHNICIAN}; {NO_
 CommandNeed = Literal["free", "approval", "refused"]
 ANY = "*"
 DEFAULT_COMMANDS = (
-    "collect_now=free; collect_inventory=free; list_services=free; start_service=free; stop_service=free; restart_service=free; "
+    "collect_now=free; collect_inventory=free; list_services=free; start_service=free; stop_service=free; "
+    "restart_service=free; "
     "run_script=approval; reboot=approval; shutdown=approval; uninstall=approval; *=approval"
 )
 

@@ -23,4 +23,4 @@ async def test_counters_are_not_offered_for_rules(client: httpx.AsyncClient, ali
 async def test_commands_say_which_need_a_second_employee(client: httpx.AsyncClient, employee: Employee) -> None:
     answer = (await client.get("/api/agents/commands/catalog", headers=employee.headers)).json()
     needed = {command["command_type"] for command in answer["commands"] if command["approval_required"]}
-    assert needed == {"run_script", "shutdown", "uninstall"}
+    assert needed == {"run_script", "reboot", "shutdown", "uninstall"}
