@@ -7,8 +7,8 @@ from pathlib import Path
 
 from db.migrations.statements import run, run_file
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
