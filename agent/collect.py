@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 
+from agent.instances import instances
+
 GB = 1e9
 WATCHED_PROCESSES = 6
 OS_TYPES = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
@@ -51,7 +53,7 @@ class Collector:
             "network_rx_bytes": network.bytes_recv if network else None,
             "network_tx_bytes": network.bytes_sent if network else None,
             "services": [state_of(name, pid) for name, pid in self._watched.items()],
-        }
+        } | instances()
 
 
 def largest_processes() -> dict[str, int]:

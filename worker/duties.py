@@ -12,6 +12,7 @@ from alerts.notify.sending import send_due
 from alerts.notify.webhook import Webhook
 from alerts.query.baselines import update_baselines
 from alerts.query.forecasts import update_forecasts
+from alerts.query.series_forecasts import update_series_forecasts
 from alerts.replay.late_data import find_late
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
@@ -26,6 +27,7 @@ from health.faults import find_faults
 from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
 from rollups.refresh import PolicyRunner
+from worker.series import keep_series
 
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
@@ -56,6 +58,8 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("end-of-life rules", EACH_PASS, apply_rules),
         Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
         Duty("forecasts", timedelta(hours=1), update_forecasts),
+        Duty("series", timedelta(hours=1), keep_series),
+        Duty("forecasts of series", timedelta(hours=1), update_series_forecasts),
         Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
         Duty("late samples", timedelta(seconds=30), look_at_late_samples),

@@ -48,6 +48,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "devices/saved_views.sql": {"*": OWNER},
     "inventory/services.sql": {"change_service": EMPLOYEE},
     "ingest/series.sql": {"*": AGENT},
+    "worker/series.sql": {"*": WORKER},
     "rollups/series.sql": {"top_of_fleet": EMPLOYEE},
     "alerts/manage/alerts.sql": {
         "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,

@@ -1,0 +1,103 @@
+"""What this machine has several of, by psutil: disks, interfaces, temperature sensors, swap.
+
+Only what is real: no images, memory or container layers among the disks, no loopback, bridges or virtual pairs among
+the interfaces.
+"""
+
+import re
+from typing import Any
+
+import psutil
+
+# psutil's `all=False` leaves most of these out already; not on every platform.
+UNREAL_TYPES = frozenset(
+    {"squashfs", "overlay", "tmpfs", "devtmpfs", "ramfs", "iso9660", "udf", "autofs", "fuse.snapfuse"}
+)
+UNREAL_MOUNTS = re.compile(r"^/(snap|var/snap|var/lib/(docker|containerd|kubelet)|run|proc|sys|dev)(/|$)")
+UNREAL_INTERFACES = re.compile(
+    r"^(lo\d*|loopback.*|veth.*|vethernet.*|docker\d*|br-.*|br\d+|bridge\d*|virbr.*|vnet\d+|cni.*|flannel.*|cali.*"
+    r"|ifb\d*|dummy\d*|awdl\d*|llw\d*)$",
+    re.IGNORECASE,
+)
+MOST = 200  # entries of a list that the server takes
+LONGEST_NAME = 255
+
+
+def instances() -> dict[str, Any]:
+    """Return the parts of a sample that have instances; a part that this platform can't measure is left out."""
+    parts = {"disks": disks(), "interfaces": interfaces(), "sensors": sensors(), "series": swap()}
+    return {name: part[:MOST] for name, part in parts.items() if part}
+
+
+def disks() -> list[dict[str, Any]]:
+    """Return each real file system once, by its mount point; bind mounts of a device count as it."""
+    found, seen = [], set()
+    for part in psutil.disk_partitions(all=False):
+        if is_real_disk(part) and part.device not in seen and len(part.mountpoint) <= LONGEST_NAME:
+            seen.add(part.device)
+            found.append(part)
+    counters = psutil.disk_io_counters(perdisk=True) or {}
+    measured = (disk(part, counters.get(part.device.rpartition("/")[2])) for part in found)
+    return [one for one in measured if one is not None]
+
+
+def is_real_disk(part: Any) -> bool:
+    """Tell whether a partition holds data of the machine itself."""
+    if part.fstype.lower() in UNREAL_TYPES or not part.fstype or "cdrom" in part.opts.split(","):
+        return False
+    return not UNREAL_MOUNTS.match(part.mountpoint)
+
+
+def disk(part: Any, counters: Any) -> dict[str, Any] | None:
+    """Return one file system; None when it can't be looked into (a drive without a medium)."""
+    try:
+        usage = psutil.disk_usage(part.mountpoint)
+    except OSError:
+        return None
+    one = {
+        "name": part.mountpoint, "type": part.fstype, "used_bytes": usage.used, "size_bytes": usage.total,
+        "percent": usage.percent,
+    }  # fmt: skip
+    if counters is not None:
+        one |= {
+            "read_bytes": counters.read_bytes, "write_bytes": counters.write_bytes, "read_ms": counters.read_time,
+            "write_ms": counters.write_time,
+        }  # fmt: skip
+    return one
+
+
+def interfaces() -> list[dict[str, Any]]:
+    """Return each real interface with its counters."""
+    counters = psutil.net_io_counters(pernic=True) or {}
+    return [
+        {
+            "name": name, "rx_bytes": one.bytes_recv, "tx_bytes": one.bytes_sent, "rx_errors": one.errin,
+            "tx_errors": one.errout, "rx_drops": one.dropin, "tx_drops": one.dropout,
+        }
+        for name, one in sorted(counters.items())
+        if not UNREAL_INTERFACES.match(name)
+    ]  # fmt: skip
+
+
+def sensors() -> list[dict[str, Any]]:
+    """Return temperatures by chip and label; sensors of one name are numbered."""
+    read = getattr(psutil, "sensors_temperatures", None)  # not on Windows and macOS
+    found: list[dict[str, Any]] = []
+    for chip, temperatures in sorted((read() if read else {}).items()):
+        for number, one in enumerate(temperatures):
+            name = f"{chip} {one.label or number}"[:LONGEST_NAME]
+            if one.current is not None and all(other["name"] != name for other in found):
+                found.append({"name": name, "celsius": one.current})
+    return found
+
+
+def swap() -> list[dict[str, Any]]:
+    """Return the use of swap space; nothing on a machine without it."""
+    memory = psutil.swap_memory()
+    if not memory.total:
+        return []
+    values = {
+        "swap.percent": memory.percent, "swap.used_bytes": memory.used, "swap.in_bytes": memory.sin,
+        "swap.out_bytes": memory.sout,
+    }  # fmt: skip
+    return [{"metric": metric, "value": value} for metric, value in values.items()]

@@ -1,0 +1,73 @@
+"""The life of series in the worker: gone after a week, back when sent again, forgotten without data, counted."""
+
+from datetime import timedelta
+
+import asyncpg
+
+from alerts.query.series_forecasts import update_series_forecasts
+from core.clock import utc_now
+from rollups.choose import bucket_start
+from rollups.refresh import refresh_range
+from tests.devices import Device, sample
+from tests.rules import Rules, alerts_of
+from worker.series import keep_series
+
+DAY = timedelta(days=1)
+
+
+async def live(pool: asyncpg.Pool, device: Device) -> dict[str, bool]:
+    rows = await pool.fetch("SELECT instance, gone_at FROM agent_series WHERE agent_device_id = $1", device.agent_id)
+    return {row["instance"]: row["gone_at"] is None for row in rows}
+
+
+async def test_a_series_that_nobody_sends_is_gone_comes_back_and_is_forgotten_after_its_data(
+    device: Device, pool: asyncpg.Pool
+) -> None:
+    now = utc_now()
+    c, usb = {"name": "C:", "percent": 1}, {"name": "USB", "percent": 2}
+    await device.accepted(sample(now - 9 * DAY, disks=[c, usb]), sample(now, disks=[c]))
+    await pool.execute(
+        "UPDATE agent_series SET last_seen_at = $2 WHERE agent_device_id = $1 AND instance = 'USB'",
+        device.agent_id, now - 9 * DAY,
+    )  # fmt: skip
+    async with pool.acquire() as connection:
+        await keep_series(connection, now)
+        assert await live(pool, device) == {"C:": True, "USB": False}
+        counted = "SELECT live FROM agent_series_counts WHERE business_id = $1"
+        before = await pool.fetchval(counted, device.tenant.business_id)
+
+        await device.accepted(sample(now + timedelta(minutes=1), disks=[c, usb]))
+        await keep_series(connection, now + timedelta(minutes=2))
+        assert await live(pool, device) == {"C:": True, "USB": True}
+        assert await pool.fetchval(counted, device.tenant.business_id) == before + 1
+
+        await pool.execute(
+            "UPDATE agent_series SET gone_at = $2 WHERE agent_device_id = $1 AND instance = 'USB'",
+            device.agent_id, now - 4000 * DAY,
+        )  # fmt: skip
+        await pool.execute("DELETE FROM agent_series_newest WHERE agent_device_id = $1", device.agent_id)
+        await keep_series(connection, now)
+        assert await live(pool, device) == {"C:": True}
+
+
+async def test_a_disk_that_grows_is_forecast_for_itself(
+    rules: Rules, device: Device, pool: asyncpg.Pool, database: str
+) -> None:
+    await pool.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
+    now = utc_now()
+    start = bucket_start(now, DAY) - 12 * DAY
+    await device.accepted(
+        *(
+            sample(start + day * DAY, disks=[{"name": "C:", "percent": 40}, {"name": "D:", "percent": 50 + 3 * day}])
+            for day in range(12)
+        )
+    )
+    connection = await asyncpg.connect(database)
+    await refresh_range(connection, start, now, now)
+    await rules.make(device.tenant, {"metric": "disk.percent", "instance": "*", "reaches": 100, "within_days": 14})
+    await update_series_forecasts(connection, now)
+    await connection.close()
+    await rules.evaluate(now)
+    (alert,) = await alerts_of(device)
+    assert "(D:)" in alert["alert_message"]
+    assert "growing by 3.00 a day" in alert["alert_message"]

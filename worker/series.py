@@ -1,0 +1,18 @@
+"""The life of series, once an hour: what is gone, what is forgotten, how many a business has."""
+
+from datetime import datetime
+
+from db.hypertables.policies import SERIES_LEVELS
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "series.sql")
+
+
+async def keep_series(connection: Connection, now: datetime) -> None:
+    """Mark series that nobody sends as gone, forget those without data, count the others."""
+    await connection.execute(QUERIES["note_seen"], now)
+    await connection.execute(QUERIES["mark_gone"], now)
+    await connection.execute(QUERIES["forget_gone"], now, SERIES_LEVELS[-1].keep)
+    await connection.execute(QUERIES["count_live"])
+    await connection.execute(QUERIES["allow_again"], now)
