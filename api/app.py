@@ -36,6 +36,7 @@ from api.routes import (
     registration_tokens,
     saved_views,
     series,
+    storage,
 )
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services, open_services
@@ -145,7 +146,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     modules = (
         history, series, commands, command_delivery, registration, registration_tokens, eol, inventory,
         monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agents, heartbeat,
-        lifecycle, events,
+        lifecycle, events, storage,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

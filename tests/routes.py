@@ -64,6 +64,7 @@ WHO: dict[str, Who] = {
     f"DELETE {RULES}/{{eol_id}}": "employee",
     "GET /api/agents/commands": "person",
     "GET /api/agents/commands/catalog": "employee",
+    "GET /api/admin/storage": "employee",
     "GET /api/agents/metrics/catalog": "person",
     "POST /api/agents/commands": "employee",
     "POST /api/agents/commands/batches/{batch_id}/approve": "employee",

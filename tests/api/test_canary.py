@@ -36,6 +36,7 @@ WITHOUT_TEXT = {
     "GET /api/views", "GET /api/health", "GET /api/health/live", "GET /api/health/ready",
     "GET /api/agents/software-eol",
     "GET /api/agents/{agent_id}/metrics/history", "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog",
+    "GET /api/admin/storage",
 }  # fmt: skip
 GETS = [key for key in WHO if key.startswith("GET ")]
 

@@ -11,13 +11,13 @@ import { param } from "../lib/url";
 import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
 import { Tabs } from "../ui/controls";
-import { Empty, ErrorBox, NotFound, Skeleton } from "../ui/states";
+import { ErrorBox, NotFound, Skeleton } from "../ui/states";
 import { useAnnotations } from "./annotations";
 import { AlertsTab } from "./alerts_tab";
 import { AuditTab } from "./audit_tab";
 import { DeviceCharts } from "./charts";
 import { CommandsTab } from "./commands_tab";
-import { DisksTab, hasParts } from "./disks_tab";
+import { DisksTab } from "./disks_tab";
 import { EventsTab } from "./events_tab";
 import { DeviceHead, OpenAlerts } from "./head";
 import { StatusLane } from "./lane";
@@ -74,15 +74,14 @@ export function DevicePage({ parts }: { parts: Record<string, string> }) {
 
 function DeviceTabs({ device, reload, openAlerts }: { device: AgentDetail; reload: () => void; openAlerts: Alert[] }) {
   const t = texts.value.device.tabs;
-  const withParts = hasParts(device);
   const tabs: Array<[string, string]> = [
     ["services", t.services],
+    ["disks", t.disks],
     ["software", t.software],
     ["commands", t.commands],
     ["alerts", openAlerts.length ? `${t.alerts} (${openAlerts.length})` : t.alerts],
     ["events", t.events],
   ];
-  if (withParts) tabs.push(["disks", t.disks]);
   if (isEmployee.value) tabs.push(["audit", t.audit], ["settings", t.settings]);
   const asked = param("tab");
   const chosen = tabs.some(([key]) => key === asked) ? asked : "services";
@@ -95,7 +94,7 @@ function DeviceTabs({ device, reload, openAlerts }: { device: AgentDetail; reloa
         {chosen === "commands" && <CommandsTab device={device} />}
         {chosen === "alerts" && <AlertsTab id={device.id} />}
         {chosen === "events" && <EventsTab id={device.id} />}
-        {chosen === "disks" && (withParts ? <DisksTab device={device} /> : <Empty title={texts.value.nothing} />)}
+        {chosen === "disks" && <DisksTab id={device.id} />}
         {chosen === "audit" && <AuditTab id={device.id} />}
         {chosen === "settings" && <SettingsTab device={device} reload={reload} />}
       </div>

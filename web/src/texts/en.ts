@@ -363,7 +363,7 @@ export const en = {
     noneOfType: "No event of this type",
   },
   audit: { when: "When", who: "Who", from: "From", what: "Action", details: "Details", kinds: { employee: "Employee", user: "Customer", agent: "Agent", system: "System" }, empty: "Nobody has changed anything" },
-  parts: { asOf: "From the newest sample,", titles: { disks: "Disks", network_interfaces: "Network interfaces", interfaces: "Network interfaces", sensors: "Sensors" } },
+  parts: { asOf: "Measured", instance: "Name", chart: "chart", gone: "gone", empty: "This device sends no values of single disks or interfaces", titles: { disk: "Disks", interface: "Network interfaces", network: "Network interfaces", sensor: "Sensors" } },
   settings: {
     name: "Name",
     site: "Site",

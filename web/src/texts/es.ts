@@ -363,7 +363,7 @@ export const es: Language = {
     noneOfType: "Ningún evento de este tipo",
   },
   audit: { when: "Cuándo", who: "Quién", from: "Desde", what: "Acción", details: "Detalles", kinds: { employee: "Empleado", user: "Cliente", agent: "Agente", system: "Sistema" }, empty: "Nadie ha cambiado nada" },
-  parts: { asOf: "De la muestra más reciente,", titles: { disks: "Discos", network_interfaces: "Interfaces de red", interfaces: "Interfaces de red", sensors: "Sensores" } },
+  parts: { asOf: "Medido", instance: "Nombre", chart: "gráfico", gone: "ya no está", empty: "Este dispositivo no envía valores de discos o interfaces sueltos", titles: { disk: "Discos", interface: "Interfaces de red", network: "Interfaces de red", sensor: "Sensores" } },
   settings: {
     name: "Nombre",
     site: "Sede",

@@ -1,0 +1,81 @@
+"""GET /api/admin/storage: sizes, freshness, jobs and waiting work, for employees. It changes nothing."""
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+
+from api.auth import CurrentEmployee
+from api.schemas.storage import (
+    LastAlertPass,
+    StorageDatabase,
+    StorageJob,
+    StorageLevel,
+    StorageReport,
+    WaitingWork,
+)
+from api.services import services_of
+from db.pools import DatabaseAwayError
+from health.faults import find_faults
+from health.fleet import Database, Outbox
+from rollups.jobs import count_late_devices, read_jobs
+from rollups.status import LevelStatus
+
+router = APIRouter(prefix="/api/admin", tags=["storage"])
+
+
+@router.get("/storage")
+async def read_storage(request: Request, employee: CurrentEmployee) -> StorageReport:
+    """Read how the storage stands, at most 15 seconds old, and what is wrong with it."""
+    del employee
+    services = services_of(request)
+    fleet = await services.fleet.read()
+    if fleet is None:
+        raise DatabaseAwayError
+    async with services.pool.acquire() as connection:
+        jobs = await read_jobs(connection)
+        late = await count_late_devices(connection)
+    counts = (await services.process.all()).values()
+    faults = find_faults(fleet)
+    facts = fleet.facts
+    return StorageReport(
+        as_of=fleet.at, healthy=not faults, faults=faults, growth=[], full_at=None, worker=[],
+        levels=[level_of(level, fleet.at) for level in fleet.levels],
+        database=database_of(facts.database),
+        jobs=[StorageJob(name=job.name, last_run_at=job.last_run_at, last_status=job.last_status,
+                         next_run_at=job.next_run_at, runs=job.runs, failures=job.failures) for job in jobs],
+        buffered_samples=sum(count.gauges.buffered_samples for count in counts),
+        buffered_samples_max=services.settings.max_buffered_samples,
+        outboxes={"tickets": work_of(facts.tickets), "notifications": work_of(facts.notifications)},
+        alert_pass=LastAlertPass(
+            at=facts.alert_pass.at, seconds=facts.alert_pass.seconds, rules=facts.alert_pass.rules
+        ),
+        late_devices=late,
+    )  # fmt: skip
+
+
+def level_of(status: LevelStatus, now: datetime) -> StorageLevel:
+    """Return a level as the API shows it."""
+    level, lag, allowed = status.level, status.lag(now), status.allowed_lag
+    return StorageLevel(
+        name=level.name, bytes=status.bytes, chunks=status.chunks, columnstore_chunks=status.columnstore_chunks,
+        chunk_seconds=level.chunk.total_seconds(), oldest_at=status.oldest, newest_at=status.newest,
+        kept_seconds=level.keep.total_seconds(),
+        next_drop_at=status.oldest + level.chunk + level.keep if status.oldest else None,
+        watermark_at=status.watermark,
+        lag_seconds=lag.total_seconds() if lag is not None else None,
+        allowed_lag_seconds=allowed.total_seconds() if allowed is not None else None,
+    )  # fmt: skip
+
+
+def database_of(found: Database) -> StorageDatabase:
+    """Return the database server as the API shows it."""
+    return StorageDatabase(
+        postgres=str(found.postgres), timescaledb=found.timescaledb, bytes=found.bytes,
+        connections=found.connections, connections_max=found.connections_max,
+        oldest_transaction_at=found.oldest_transaction_at, freeze_age=found.freeze_age,
+    )  # fmt: skip
+
+
+def work_of(outbox: Outbox) -> WaitingWork:
+    """Return waiting work as the API shows it."""
+    return WaitingWork(waiting=outbox.waiting, failing=outbox.failing, due_since=outbox.due_since)

@@ -1,0 +1,98 @@
+"""What the route of storage gives. Times in UTC, sizes in bytes."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class StorageLevel(BaseModel):
+    """A level of detail: raw samples, or a rollup of them."""
+
+    name: str = Field(examples=["raw", "5m"])
+    bytes: int
+    chunks: int
+    columnstore_chunks: int
+    chunk_seconds: float
+    oldest_at: datetime | None
+    newest_at: datetime | None = Field(description="time of the newest sample of all devices")
+    kept_seconds: float
+    next_drop_at: datetime | None = Field(description="when the oldest chunk is old enough to be dropped")
+    watermark_at: datetime | None = Field(description="up to where it is rolled up; null for raw samples")
+    lag_seconds: float | None
+    allowed_lag_seconds: float | None
+    rows: int | None = Field(None, description="not counted here: `rts-agents db status` does")
+    rows_per_day: float | None = None
+
+
+class StorageDatabase(BaseModel):
+    """The database server."""
+
+    postgres: str
+    timescaledb: str | None
+    bytes: int
+    connections: int
+    connections_max: int
+    oldest_transaction_at: datetime | None
+    freeze_age: int = Field(description="transactions since the oldest row was frozen")
+
+
+class StorageJob(BaseModel):
+    """A job of TimescaleDB."""
+
+    name: str
+    last_run_at: datetime | None
+    last_status: str | None
+    last_error: str | None = None
+    next_run_at: datetime | None
+    runs: int | None
+    failures: int | None
+
+
+class WaitingWork(BaseModel):
+    """Work that is written down and done later."""
+
+    waiting: int
+    failing: int = Field(description="of these, tried at least once in vain")
+    due_since: datetime | None
+
+
+class LastAlertPass(BaseModel):
+    """The last evaluation of all alert rules."""
+
+    at: datetime | None
+    seconds: float | None
+    rules: int | None
+
+
+class GrowthDay(BaseModel):
+    """The size of the database on a day."""
+
+    day: str = Field(examples=["2026-05-03"])
+    bytes: int
+
+
+class DutyRun(BaseModel):
+    """The last turn of a duty of the worker."""
+
+    duty: str
+    last_run_at: datetime | None
+    last_seconds: float | None
+
+
+class StorageReport(BaseModel):
+    """How the storage stands: what `rts-agents db status` prints."""
+
+    as_of: datetime
+    healthy: bool
+    faults: list[str] = Field(description="what is wrong, in sentences that say what to do")
+    levels: list[StorageLevel]
+    growth: list[GrowthDay] = Field(description="empty: sizes of earlier days aren't kept")
+    full_at: datetime | None = Field(description="null: how much disk is free only the database's host knows")
+    database: StorageDatabase
+    jobs: list[StorageJob]
+    worker: list[DutyRun] = Field(description="empty: the worker reports its turns in its own log")
+    buffered_samples: int = Field(description="samples that wait for their COMMIT, of all server processes here")
+    buffered_samples_max: int
+    outboxes: dict[str, WaitingWork] = Field(description="tickets, notifications")
+    alert_pass: LastAlertPass
+    late_devices: int = Field(description="devices whose charts read raw samples for late data")

@@ -1,0 +1,16 @@
+-- The jobs of TimescaleDB for people, with what their last run said.
+
+-- describe_jobs --
+-- Those on our relations. $1 relations.
+SELECT j.proc_name || ' of ' || COALESCE(c.view_name, j.hypertable_name) AS name, s.last_run_started_at AS last_run_at,
+       s.last_run_status AS last_status, s.next_start AS next_run_at, s.total_runs AS runs,
+       s.total_failures AS failures
+FROM timescaledb_information.jobs j
+LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
+LEFT JOIN timescaledb_information.continuous_aggregates c ON c.materialization_hypertable_name = j.hypertable_name
+WHERE j.proc_name LIKE 'policy\_%' AND COALESCE(c.view_name, j.hypertable_name) = ANY ($1)
+ORDER BY name
+
+-- count_late_devices --
+-- Devices whose charts read raw samples, because rollups may lack some that came late.
+SELECT count(*) FROM agent_devices WHERE NOT soft_delete AND late_from IS NOT NULL

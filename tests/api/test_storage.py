@@ -1,0 +1,29 @@
+"""How the storage stands, over HTTP: what `rts-agents db status` prints."""
+
+import httpx
+
+from db.hypertables.policies import LEVELS
+from tests.conftest import MakeDevice
+from tests.devices import sample
+from tests.people import Employee, Tenant
+
+
+async def test_every_level_has_its_size_and_how_long_it_is_kept(
+    client: httpx.AsyncClient, employee: Employee, make_device: MakeDevice
+) -> None:
+    device = await make_device()
+    await device.accepted(sample(cpu_percent=5))
+    answer = await client.get("/api/admin/storage", headers=employee.headers)
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    kept = {level["name"]: level["kept_seconds"] for level in report["levels"]}
+    assert kept == {level.name: level.keep.total_seconds() for level in LEVELS}
+    assert all(level["bytes"] >= 0 for level in report["levels"])
+    assert {job["name"].split(" of ")[1] for job in report["jobs"]} <= {level.relation for level in LEVELS}
+    assert any("refresh" in job["name"] for job in report["jobs"])
+    assert report["healthy"] == (report["faults"] == [])
+
+
+async def test_customers_may_not_see_it(client: httpx.AsyncClient, alice: Tenant) -> None:
+    answer = await client.get("/api/admin/storage", headers=alice.headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "employees_only")
