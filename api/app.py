@@ -15,10 +15,12 @@ from api.foreign_paths import call_of
 from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
+    agent_summary,
     agents,
     alert_rules,
     alerts,
     backtest,
+    businesses,
     catalogs,
     command_delivery,
     commands,
@@ -30,15 +32,19 @@ from api.routes import (
     inventory,
     lifecycle,
     maintenance,
+    me,
     metrics,
     monitored_services,
     registration,
     registration_tokens,
     saved_views,
     series,
+    session,
     storage,
 )
 from api.server.asgi import Receive, Scope, Send
+from api.server.compression import compressed
+from api.server.sessions import CrossSiteError, with_session
 from api.services import Services, open_services
 from api.uploads import refuse
 from api.web_bodies import whole_body
@@ -61,7 +67,7 @@ class Application:
         self._clock = clock
         self.process = process or ThisProcess()
         self.web = make_web(settings, clock, self.process)
-        self._pages = Pages()
+        self._pages = Pages(settings.embed_origins)
 
     def check(self) -> None:
         """Open and close the services once, so that a fault shows as its own error before the server starts."""
@@ -77,6 +83,11 @@ class Application:
         if scope["type"] == "http" and await self._without_framework(scope, receive, send):
             return
         if scope["type"] != "lifespan":
+            try:
+                scope = with_session(scope, self._settings.public_url)
+            except CrossSiteError as error:
+                await refuse_cross_site(scope, send, error, self._settings.retry_after_seconds)
+                return
             live: Live = self.web.state.live
             if await live(scope, receive, send):
                 return
@@ -102,6 +113,7 @@ class Application:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
         services: Services = self.web.state.services
         seconds = self._settings.query_timeout_seconds
+        send = compressed(scope, send)
         began, begun = time.monotonic(), False
 
         async def sending(message: MutableMapping[str, Any]) -> None:
@@ -118,6 +130,14 @@ class Application:
             refusal = error if isinstance(error, RtsError) else DatabaseAwayError()
             if not begun:
                 await refuse(sending, refusal, self._settings.retry_after_seconds)
+
+
+async def refuse_cross_site(scope: Scope, send: Send, error: CrossSiteError, retry_after_seconds: int) -> None:
+    """Refuse a call that another site may have caused; a socket before its handshake, which is an HTTP 403."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": error.code})
+    else:
+        await refuse(send, error, retry_after_seconds)
 
 
 def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
@@ -145,8 +165,8 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
         history, series, commands, command_delivery, registration, registration_tokens, eol, inventory,
-        monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agents, heartbeat,
-        lifecycle, events, storage,
+        monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agent_summary, agents, heartbeat,
+        lifecycle, events, me, businesses, session, storage,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

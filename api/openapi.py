@@ -15,6 +15,10 @@ ERROR_FORM = {"application/json": {"schema": {"$ref": "#/components/schemas/Erro
 DESCRIPTION = """\
 Uploads of agents in, history of devices out. Times are RFC 3339 in UTC, sizes in gigabytes or bytes as named,
 percentages in 0..100. Errors: `{"error": {"code", "message", "details"}}` with a stable code.
+
+People call with a platform token as bearer, or, in a browser, with the cookie of `POST /api/session`. A call by cookie
+that changes something needs the header `X-RTS-Request: 1` and our own `Origin` (403 `cross_site`). Answers to GET over
+4 KB are compressed on `Accept-Encoding: gzip` and carry an `ETag`.
 """
 EXAMPLE = {
     "metrics": [

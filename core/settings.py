@@ -4,6 +4,7 @@
 with `_FILE` at the end of its name holds the path.
 """
 
+import re
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.database_urls import with_schema
 from core.secret_files import SecretFiles
 
 MIB = 1024 * 1024
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class Settings(BaseSettings):
@@ -110,6 +112,14 @@ class Settings(BaseSettings):
         default=3600, ge=60, description="a device never heard this long after /register is removed"
     )
 
+    embed_origins_text: str = Field(
+        default="",
+        validation_alias="RTS_EMBED_ORIGINS",
+        description="origins whose pages may embed a chart: https://portal.example, comma-separated",
+    )
+    ticket_url: str = Field(default="", description="address of a ticket, with {id} and {number}: links in the pages")
+    demo_login: bool = Field(default=False, description="sign-in without a password, on this machine only: the demo")
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
@@ -156,6 +166,20 @@ class Settings(BaseSettings):
         networks_of(text)
         return text
 
+    @field_validator("embed_origins_text")
+    @classmethod
+    def are_origins(cls, text: str) -> str:
+        """Refuse what isn't a list of origins: a path or a wildcard would open more than is meant."""
+        for origin in words_of(text):
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"RTS_EMBED_ORIGINS: {origin!r} is no origin such as https://portal.example")
+        return text
+
+    @property
+    def embed_origins(self) -> tuple[str, ...]:
+        """The origins of RTS_EMBED_ORIGINS."""
+        return words_of(self.embed_origins_text)
+
     @property
     def reachable_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `webhook_networks`."""
@@ -180,6 +204,11 @@ class Settings(BaseSettings):
 def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Read `10.20.0.0/16, fd00::/8`; raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @cache

@@ -68,7 +68,10 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     with database(options, console) as dsn:
         upgrade(dsn)
         asyncio.run(create_businesses(dsn))
-        environment = {"DATABASE_URL": dsn, "RTS_KEYS_FILE": str(keys), "RTS_PUBLIC_URL": options.base_url}
+        environment = {
+            "DATABASE_URL": dsn, "RTS_KEYS_FILE": str(keys), "RTS_PUBLIC_URL": options.base_url,
+            "RTS_DEMO_LOGIN": "true",
+        }  # fmt: skip
         processes = Processes(options.directory, environment)
         try:
             processes.start("serve", "--port", str(options.port))

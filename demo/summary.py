@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from core.clock import utc_now
+from demo.businesses import BUSINESSES, EMPLOYEES
 from demo.command import show_commands
 from demo.credentials import Credentials
 from demo.fleet import Loaded
@@ -87,7 +88,13 @@ async def show_live(credentials: Credentials, directory: Path, console: Console)
 def show_next_steps(credentials: Credentials, directory: Path, console: Console) -> None:
     """Say where to look and how to go on by hand."""
     agent = machine_id(directory)
-    console.print(f"\nLook at [bold]{credentials.base_url}/docs[/bold]; tokens are in {directory}/credentials.json.")
+    console.print(
+        f"\nOpen [bold]{credentials.base_url}/dashboard[/bold] in a browser on this machine and choose who to be:"
+    )
+    console.print(f"  {EMPLOYEES[0]} or {EMPLOYEES[1]} (employees, who see every business), or a customer:")
+    for business in BUSINESSES:
+        console.print(f"  {business.users[0]} ({business.name})", highlight=False)
+    console.print(f"The API is described at {credentials.base_url}/docs; tokens are in {directory}/credentials.json.")
     console.print("For example, the last day of this machine:")
     read = f"import json; print(json.load(open('{directory}/credentials.json'))['employee_token'])"
     url = f"{credentials.base_url}/api/agents/{agent}/metrics/history?metric=cpu_percent"

@@ -16,12 +16,21 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__)
 
 
+# What a row of `list_devices` holds, in this order.
+COLUMNS = (
+    "id", "device_name", "business_id", "business_name", "location_id", "location_name", "status", "last_heartbeat",
+    "last_metrics_received", "os_type", "os_version", "device_type", "cpu_percent", "memory_percent", "disk_percent",
+    "hostname", "ip_address", "agent_version", "open_alerts", "worst_severity", "created_at", "status_changed_at",
+    "is_active", "clone_suspected", "decommissioned_at", "metrics_interval_seconds",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceFilter:
     """Which devices a list holds; None filters nothing.
 
     `search` is looked for in name and hostname, whatever its case; `after` is (name, id) of the last device before
-    this page.
+    this page. `changed_since`: devices that were heard, or whose status, settings or alerts changed, from then on.
     """
 
     business_id: UUID | None = None
@@ -29,15 +38,29 @@ class DeviceFilter:
     service_location_id: UUID | None = None
     search: str | None = None
     clone_suspected: bool | None = None
+    os_types: list[str] | None = None
+    device_types: list[str] | None = None
+    changed_since: datetime | None = None
     after: tuple[str, UUID] | None = None
 
-    def values(self, tenant: UUID | None, limit: int) -> tuple[Any, ...]:
+    def values(self, tenant: UUID | None, limit: int, now: datetime) -> tuple[Any, ...]:
         """Return the parameters of the query `list_devices`."""
         name, device_id = self.after or (None, None)
         return (
             tenant, self.business_id, self.statuses and sorted(set(self.statuses)), self.service_location_id,
-            name, device_id, limit, self.search and f"%{like_literal(self.search)}%", self.clone_suspected,
+            name, device_id, limit, self._pattern(), self.clone_suspected, self.os_types, self.device_types,
+            self.changed_since, now,
         )  # fmt: skip
+
+    def counted(self, tenant: UUID | None) -> tuple[Any, ...]:
+        """Return the parameters of the query `count_devices`."""
+        return (
+            tenant, self.business_id, self.statuses, self.service_location_id, self._pattern(), self.clone_suspected,
+            self.os_types, self.device_types, self.changed_since,
+        )  # fmt: skip
+
+    def _pattern(self) -> str | None:
+        return f"%{like_literal(self.search)}%" if self.search else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +72,16 @@ class Beat:
 
 
 async def list_devices(
-    pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter, limit: int
+    pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter, limit: int, now: datetime
 ) -> list[asyncpg.Record]:
-    """Return a page of at most `limit` devices in the order of their names."""
-    return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit))
+    """Return a page of at most `limit` devices in the order of their names; `cells` is a JSON array of COLUMNS."""
+    return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit, now))
+
+
+async def count_devices(pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter) -> int:
+    """Return how many devices the whole list has."""
+    count: int = await pool.fetchval(QUERIES["count_devices"], *wanted.counted(tenant))
+    return count
 
 
 async def visible_devices(pool: asyncpg.Pool, tenant: UUID | None, devices: Sequence[UUID]) -> set[UUID]:

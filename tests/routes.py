@@ -6,14 +6,15 @@ from uuid import UUID, uuid4
 
 from core.clock import utc_now
 
-Who = Literal["agent", "person", "employee", "registration token", "open"]
+Who = Literal["agent", "person", "employee", "registration token", "open", "demo"]
 Document = dict[str, Any]
 
 AGENT = "/api/agents/{agent_id}"
 COMMAND = f"{AGENT}/commands/{{command_id}}"
 RULES = "/api/agents/software-eol"
 
-# agent: the one that the path names. person: an employee, or a user of the device's business.
+# agent: the one that the path names. person: an employee, or a user of the device's business. demo: nobody, but in the
+# demo on its own machine.
 ALERTS, WINDOWS = "/api/agents/alerts", "/api/agents/maintenance-windows"
 CONDITION = {"metric": "cpu_percent", "operator": ">", "threshold": 99, "duration_minutes": 10}
 WINDOW = {
@@ -24,6 +25,14 @@ WHO: dict[str, Who] = {
     "GET /api/health": "open",
     "GET /api/health/live": "open",
     "GET /api/health/ready": "open",
+    "GET /api/me": "person",
+    "POST /api/session": "person",
+    "DELETE /api/session": "open",
+    "GET /api/session/demo": "demo",
+    "POST /api/session/demo": "demo",
+    "GET /api/businesses": "person",
+    "GET /api/businesses/{business_id}/locations": "person",
+    "GET /api/agents/summary": "person",
     "POST /api/agents/register": "registration token",
     "POST /api/agents/registration-tokens": "employee",
     "GET /api/agents/registration-tokens": "employee",

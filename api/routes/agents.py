@@ -1,23 +1,38 @@
 """Devices as people see them: list and detail."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import CurrentPerson
+from api.errors import InvalidRequestError
 from api.fields.choices import choices_of
-from api.fields.cursors import make_cursor, read_cursor
+from api.fields.cursors import page_of, read_cursor
 from api.fields.text import StorableText
-from api.schemas.agents import AgentDetail, AgentId, AgentList, ListedAgent, Status
+from api.fields.times import Time
+from api.schemas.agents import (
+    AgentColumns,
+    AgentDetail,
+    AgentId,
+    AgentList,
+    DeviceType,
+    ListedAgent,
+    OsType,
+    Status,
+)
 from api.services import Services, services_of
-from devices.devices import DeviceFilter, get_device, list_devices
+from devices.devices import COLUMNS, DeviceFilter, count_devices, get_device, list_devices
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
+MOST_OBJECTS = 1000  # on a page; more take long to validate
 
-@router.get("")
+
+@router.get("", response_model=AgentList | AgentColumns)
 @router.get("/", include_in_schema=False)
 async def list_agents(
     request: Request,
@@ -34,16 +49,58 @@ async def list_agents(
     clone_suspected: Annotated[
         bool | None, Query(description="only those whose token two devices seem to use (true), or don't (false)")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="devices on a page")] = 500,
+    os_type: Annotated[
+        str | None, Query(description="comma-separated operating systems", examples=["windows,linux"], max_length=100)
+    ] = None,
+    device_type: Annotated[
+        str | None, Query(description="comma-separated types of device", examples=["server,vm"], max_length=100)
+    ] = None,
+    changed_since: Annotated[
+        Time | None,
+        Query(
+            description="only those that were heard, or whose status, settings or alerts changed, from then on. A "
+            "device that is deleted doesn't show: read the whole list now and then"
+        ),
+    ] = None,
+    sort: Annotated[Literal["name"], Query(description="the order")] = "name",
+    form: Annotated[
+        Literal["rows", "columns"], Query(alias="format", description="objects, or rows of values")
+    ] = "rows",
+    limit: Annotated[int, Query(ge=1, le=5000, description="devices on a page; of objects at most 1,000")] = 500,
     cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
-) -> AgentList:
+) -> Any:
     """List the devices that the caller may see: a customer's own, for an employee all."""
-    after = read_cursor(cursor, str, UUID)
-    wanted = DeviceFilter(business_id, choices_of(status, Status), service_location_id, search, clone_suspected, after)
-    rows = await list_devices(services_of(request).pool, person.tenant, wanted, limit + 1)
-    page = [ListedAgent(**nested(dict(row))) for row in rows[:limit]]
-    more = len(rows) > limit
-    return AgentList(agents=page, next_cursor=make_cursor(page[-1].device_name, page[-1].id) if more else None)
+    del sort  # there is one
+    services = services_of(request)
+    wanted = DeviceFilter(
+        business_id, choices_of(status, Status), service_location_id, search, clone_suspected,
+        choices_of(os_type, OsType), choices_of(device_type, DeviceType), changed_since,
+        read_cursor(cursor, str, UUID),
+    )  # fmt: skip
+    now = services.clock()
+    if form == "rows" and limit > MOST_OBJECTS:
+        raise InvalidRequestError(details=[{"path": "query.limit", "message": "at most 1,000 with format=rows"}])
+    rows = await list_devices(services.pool, person.tenant, wanted, limit + 1, now)
+    page, more = page_of(rows, limit, "device_name", "id")
+    if form == "rows":
+        agents = [listed(msgspec.json.decode(row["cells"])) for row in page]
+        return AgentList(agents=agents, next_cursor=more, as_of=now)
+    total = None if cursor else await count_devices(services.pool, person.tenant, wanted)
+    return as_columns([row["cells"] for row in page], more, now, total)
+
+
+def listed(cells: list[Any]) -> ListedAgent:
+    """Return a row of values as an object."""
+    row = dict(zip(COLUMNS, cells, strict=True))
+    return ListedAgent(**nested(row | {"service_location_id": row.pop("location_id")}))
+
+
+def as_columns(rows: Sequence[str], next_cursor: str | None, now: datetime, total: int | None) -> Response:
+    """Put an answer together from rows that are JSON already."""
+    ends = {"next_cursor": next_cursor, "as_of": now, "total": total}
+    head = b'{"columns":%s,"rows":[' % msgspec.json.encode(COLUMNS)
+    body = head + ",".join(rows).encode() + b"]," + msgspec.json.encode(ends)[1:]
+    return Response(body, media_type="application/json")
 
 
 @router.get("/{agent_id}")

@@ -28,6 +28,8 @@ VALUES: dict[str, list[Any]] = {
     "metric": ["disk.percent", "cpu_percent"],
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
     "state": ["open", "spent"], "page": ["agents", "alerts"],
+    "os_type": ["windows,linux,macos"], "device_type": ["server,vm"], "sort": ["name"],
+    "changed_since": ["2020-01-01T00:00:00Z"],
 }  # fmt: skip
 MARKED = {"search", "event_type", "version", "instance"}
 NARROWING = ("business_id", "service_location_id", "agent_id", "batch_id", "search")
@@ -36,8 +38,9 @@ WITHOUT_TEXT = {
     "GET /api/views", "GET /api/health", "GET /api/health/live", "GET /api/health/ready",
     "GET /api/agents/software-eol",
     "GET /api/agents/{agent_id}/metrics/history", "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog",
-    "GET /api/admin/storage",
+    "GET /api/admin/storage", "GET /api/session/demo",
 }  # fmt: skip
+ONE_PAGE = {"GET /api/businesses"}  # a user sees one business
 GETS = [key for key in WHO if key.startswith("GET ")]
 
 
@@ -112,7 +115,7 @@ async def test_a_businesss_texts_and_ids_are_in_no_answer_to_another(
     (own, *_) = urls_of(document, key, canary.ids)
     (least, *_) = queries_of(document, key, canary, {})
     cursors = await cursors_of(client, own, least, canary)
-    if WHO[key] == "person" and "cursor" in parameters_of(calls_of(document)[key], "query"):
+    if WHO[key] == "person" and key not in ONE_PAGE and "cursor" in parameters_of(calls_of(document)[key], "query"):
         assert cursors, "the canary has no second page"
     for caller in strangers:
         mine = alices | ({"agent_id": caller.at} if caller.at else {})

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from core.clock import utc_now
 from devices.devices import QUERIES, DeviceFilter
 
 DEVICES = 100_000
@@ -65,7 +66,7 @@ class Fleet:
 
     async def plan(self, wanted: DeviceFilter, tenant: UUID | None) -> dict[str, Any]:
         explained = await self.connection.fetchval(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES['list_devices']}", *wanted.values(tenant, PAGE)
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES['list_devices']}", *wanted.values(tenant, PAGE, utc_now())
         )
         plan: dict[str, Any] = json.loads(explained)[0]["Plan"]
         return plan

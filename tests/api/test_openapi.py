@@ -72,10 +72,15 @@ def test_no_two_calls_share_a_name(document: dict[str, Any]) -> None:
     assert len(names) == len(set(names))
 
 
-def test_only_registration_and_health_are_open(document: dict[str, Any]) -> None:
+def test_only_registration_health_and_sign_in_are_open(document: dict[str, Any]) -> None:
     calls = {path: call for path, methods in document["paths"].items() for call in methods.values()}
     health = {"/api/health", "/api/health/live", "/api/health/ready"}
-    assert {path for path, call in calls.items() if not call.get("security")} == {"/api/agents/register", *health}
+    assert {path for path, call in calls.items() if not call.get("security")} == {
+        "/api/agents/register",
+        "/api/session",
+        "/api/session/demo",
+        *health,
+    }
 
 
 def test_a_type_of_event_or_command_shows_how_it_is_written(document: dict[str, Any]) -> None:

@@ -106,14 +106,14 @@ async def reader(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
 
 
 @pytest.mark.parametrize(
-    ("document", "examples"), [(API, 16), (PROTOCOL, 17), (OPERATIONS, 2)], ids=["api", "agent-protocol", "operations"]
+    ("document", "examples"), [(API, 18), (PROTOCOL, 17), (OPERATIONS, 2)], ids=["api", "agent-protocol", "operations"]
 )
 async def test_the_examples_run_and_answer_as_shown(
     database: str, key_file: Path, tmp_path: Path, employee: Employee, reader: Tenant, document: str, examples: int
 ) -> None:
     variables = {
         "EMPLOYEE": employee.token, "USER": reader.user_token, "BUSINESS": str(reader.business_id),
-        "NOW": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "NOW": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"), "COOKIES": str(tmp_path / "cookies"),
     }  # fmt: skip
     with running_server(database, key_file, tmp_path) as server:
         assert await follow(document, server, variables) == examples

@@ -1,0 +1,171 @@
+"""Browser sessions: the cookie that stands for a platform token, and the sign-in of the demo."""
+
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from api.auth import Credentials
+from api.errors import ErrorAnswer
+from api.routes.me import Me, me_of
+from api.server.sessions import COOKIE, CrossSiteError, headers_of, is_loopback, is_own_origin
+from api.services import Services, services_of
+from auth.tokens import Person
+from core.errors import RtsError, UnauthorizedError
+from devices.directory import list_logins
+
+router = APIRouter(prefix="/api/session", tags=["session"])
+
+LONGEST_TOKEN = 3800  # bytes; a browser keeps a cookie of up to 4,096 with name and attributes
+DEMO_LIFETIME = timedelta(hours=12)
+
+
+class DemoOffError(RtsError):
+    """There is no demo sign-in here: it needs RTS_DEMO_LOGIN=true and a caller on the server's own machine."""
+
+    code: ClassVar[str] = "not_found"
+    status: ClassVar[int] = 404
+
+
+class UnknownLoginError(RtsError):
+    """There is no such demo login: `key` is one of those that GET /api/session/demo lists."""
+
+    code: ClassVar[str] = "unknown_login"
+    status: ClassVar[int] = 422
+
+
+class TokenTooLongError(RtsError):
+    """A browser keeps no cookie of this length: a token for a session has at most 3,800 characters."""
+
+    code: ClassVar[str] = "token_too_long"
+    status: ClassVar[int] = 422
+
+
+class NewSession(BaseModel):
+    """The platform token of the session, where no Authorization header carries it."""
+
+    token: str | None = Field(None, max_length=4096)
+
+
+class DemoLogin(BaseModel):
+    """Somebody of the demo."""
+
+    key: str
+    label: str = Field(description="their e-mail address")
+    kind: Literal["employee", "customer"]
+    business_name: str | None
+
+
+class DemoLogins(BaseModel):
+    """Who may sign in to the demo."""
+
+    logins: list[DemoLogin]
+
+
+class DemoChoice(BaseModel):
+    """Who signs in."""
+
+    key: str = Field(max_length=60, examples=["employee:00000000-0000-0000-0000-000000000000"])
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    403: {"model": ErrorAnswer, "description": "the call comes from another site"}
+}
+
+
+def own_pages_only(request: Request) -> None:
+    """Refuse a browser on another site: it could sign its user in as somebody else."""
+    if not is_own_origin(headers_of(request.scope), services_of(request).settings.public_url, required=False):
+        raise CrossSiteError
+
+
+def demo_only(request: Request) -> None:
+    """Refuse unless this is the demo and the caller is on this machine, by address and by the host they asked."""
+    caller = request.client.host if request.client else ""
+    asked = request.headers.get("host", "")
+    if not (services_of(request).settings.demo_login and is_loopback(caller) and is_loopback(asked)):
+        raise DemoOffError
+
+
+OwnPages, InDemo = Depends(own_pages_only), Depends(demo_only)
+
+
+@router.post("", dependencies=[OwnPages], responses=REFUSED)
+async def open_session(
+    request: Request, response: Response, credentials: Credentials, body: NewSession | None = None
+) -> Me:
+    """Keep a platform token, from the Authorization header or the body, in a cookie that scripts cannot read."""
+    # The body first: the header may be that of a cookie whose token has ended.
+    token = (body and body.token) or (credentials and credentials.credentials)
+    if not token:
+        raise UnauthorizedError
+    services = services_of(request)
+    person = services.tokens.verify_person(token)
+    services.limits.take_person(person.subject, person.tenant)
+    return await begin(request, response, token, person)
+
+
+@router.delete("", status_code=204)
+async def close_session(request: Request, response: Response) -> None:
+    """Forget the session; the token itself stays good until it ends."""
+    response.delete_cookie(COOKIE, path="/", secure=is_secure(request), httponly=True, samesite="strict")
+
+
+@router.get("/demo", dependencies=[InDemo])
+async def list_demo_logins(request: Request) -> DemoLogins:
+    """List who may sign in without a password: only in the demo, and only on its own machine."""
+    rows = await list_logins(services_of(request).pool)
+    return DemoLogins(
+        logins=[
+            DemoLogin(key=key_of(row), label=row["email"], kind=row["kind"], business_name=row["business_name"])
+            for row in rows
+        ]
+    )
+
+
+@router.post("/demo", dependencies=[InDemo, OwnPages], responses=REFUSED)
+async def open_demo_session(request: Request, response: Response, choice: DemoChoice) -> Me:
+    """Sign in as somebody of the demo."""
+    services = services_of(request)
+    for row in await list_logins(services.pool):
+        if key_of(row) == choice.key:
+            token = token_for(services, row["kind"], row["id"], row["business_id"])
+            return await begin(request, response, token, services.tokens.verify_person(token))
+    raise UnknownLoginError
+
+
+async def begin(request: Request, response: Response, token: str, person: Person) -> Me:
+    """Set the cookie for as long as the token is good; return who signed in."""
+    if len(token) > LONGEST_TOKEN:
+        raise TokenTooLongError
+    services = services_of(request)
+    left = max(0, int((person.expires_at - services.clock()).total_seconds()))
+    response.set_cookie(
+        COOKIE, token, max_age=left, path="/", secure=is_secure(request), httponly=True, samesite="strict"
+    )
+    return await me_of(services, person)
+
+
+def is_secure(request: Request) -> bool:
+    """Tell whether the cookie may only travel over TLS: always, but on this machine without it."""
+    https = urlsplit(services_of(request).settings.public_url).scheme == "https" or request.url.scheme == "https"
+    return https or not is_loopback(request.headers.get("host", ""))
+
+
+def key_of(row: asyncpg.Record) -> str:
+    """Return the key by which a login is chosen."""
+    return f"{'employee' if row['kind'] == 'employee' else 'user'}:{row['id']}"
+
+
+def token_for(services: Services, kind: str, person_id: UUID, business_id: UUID | None) -> str:
+    """Return a platform token of somebody of the demo, as the platform would issue it."""
+    claims = {"sub": str(person_id)}
+    if kind == "employee":
+        claims |= {"employee_id": str(person_id), "role": "technician"}
+    else:
+        claims |= {"user_id": str(person_id), "business_id": str(business_id)}
+    return services.tokens.issue_person(claims, services.clock(), DEMO_LIFETIME)

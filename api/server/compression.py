@@ -1,0 +1,86 @@
+"""Answers of the API compressed and with an `ETag`, so that a list of ten thousand devices is a tenth of its size.
+
+Only answers to GET: they hold no secret that is worth guessing by length. A body up to INLINE_BYTES is compressed in
+the event loop, which takes less time than to hand it to a thread; a larger one in a thread, where zlib and hashlib
+release the interpreter's lock.
+"""
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import Iterable
+
+from api.server.asgi import Message, Scope, Send
+from api.server.sessions import headers_of
+
+LEAST_BYTES = 4096
+INLINE_BYTES = 32_768  # 0.4 ms at level 1; a list of 1,000 devices (420 kB) takes 5 ms, in a thread
+LEVEL = 1
+
+
+def compressed(scope: Scope, send: Send) -> Send:
+    """Return a `send` that compresses the answer to this request if it is large and the client takes gzip."""
+    if scope["method"] != "GET" or not scope["path"].startswith("/api/"):
+        return send
+    return Compressor(headers_of(scope), send)
+
+
+class Compressor:
+    """Holds the head of one answer back until its body shows whether it is worth compressing."""
+
+    def __init__(self, asked: dict[bytes, bytes], send: Send) -> None:
+        self._gzip = b"gzip" in asked.get(b"accept-encoding", b"")
+        self._known = asked.get(b"if-none-match", b"")
+        self._send = send
+        self._head: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Pass a message of the answer on."""
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            self._head = message
+            return
+        if self._head is not None:
+            head, self._head = self._head, None
+            if is_worth_it(head, message):
+                await self._send_large(head, message["body"])
+                return
+            await self._send(head)
+        await self._send(message)
+
+    async def _send_large(self, head: Message, body: bytes) -> None:
+        if len(body) <= INLINE_BYTES:
+            tag, packed = pack(body, gzip=self._gzip)
+        else:
+            tag, packed = await asyncio.to_thread(pack, body, gzip=self._gzip)
+        if tag in self._known:
+            await self._send({**head, "status": 304, "headers": described(head["headers"], tag)})
+            await self._send({"type": "http.response.body", "body": b""})
+            return
+        headers = [*described(head["headers"], tag), (b"content-length", b"%d" % len(packed))]
+        if self._gzip:
+            headers.append((b"content-encoding", b"gzip"))
+        await self._send({**head, "headers": headers})
+        await self._send({"type": "http.response.body", "body": packed})
+
+
+def is_worth_it(head: Message, message: Message) -> bool:
+    """Tell whether an answer is whole, large, and not compressed already."""
+    whole = not message.get("more_body", False) and len(message.get("body", b"")) > LEAST_BYTES
+    return whole and all(name.lower() != b"content-encoding" for name, _ in head["headers"])
+
+
+def pack(body: bytes, *, gzip: bool) -> tuple[bytes, bytes]:
+    """Return the tag of a body, and the body compressed if asked for."""
+    tag = b'W/"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
+    if not gzip:
+        return tag, body
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)  # 31: with the head and tail of a gzip file
+    return tag, packer.compress(body) + packer.flush()
+
+
+def described(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with its tag and without its length, which compression changes."""
+    kept = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+    if all(name.lower() != b"cache-control" for name, _ in kept):
+        kept.append((b"cache-control", b"private, no-cache"))
+    return [*kept, (b"etag", tag), (b"vary", b"Accept-Encoding")]

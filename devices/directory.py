@@ -1,0 +1,50 @@
+"""Who there is in the platform's tables: people by id, businesses and their sites."""
+
+from typing import ClassVar
+from uuid import UUID
+
+import asyncpg
+
+from auth.tokens import Person
+from core.errors import RtsError
+from core.text import like_literal
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "directory.sql")
+
+
+class BusinessNotFoundError(RtsError):
+    """There is no such business."""
+
+    code: ClassVar[str] = "business_not_found"
+    status: ClassVar[int] = 404
+
+
+async def describe_person(pool: asyncpg.Pool, person: Person) -> tuple[str, str | None]:
+    """Return the best name of a person, and the name of their business (None for employees)."""
+    if person.employee_id is not None:
+        row = await pool.fetchrow(QUERIES["describe_employee"], person.employee_id)
+        return (row["name"] if row else person.subject), None
+    row = await pool.fetchrow(QUERIES["describe_user"], person.user_id, person.business_id)
+    return (row["name"] if row and row["name"] else person.subject), row["business_name"] if row else None
+
+
+async def list_businesses(
+    pool: asyncpg.Pool, tenant: UUID | None, search: str | None, after: tuple[str, UUID] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return a page of businesses in the order of their names; a customer sees only their own."""
+    pattern = f"%{like_literal(search)}%" if search else None
+    return await pool.fetch(QUERIES["list_businesses"], tenant, pattern, *(after or (None, None)), limit)
+
+
+async def list_sites(pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID) -> list[asyncpg.Record]:
+    """Return the sites of a business, at most 1,000; raises BusinessNotFoundError, for another tenant's too."""
+    rows = await pool.fetch(QUERIES["list_sites"], tenant, business_id)
+    if not rows:
+        raise BusinessNotFoundError
+    return [row for row in rows if row["id"] is not None]
+
+
+async def list_logins(pool: asyncpg.Pool) -> list[asyncpg.Record]:
+    """Return who may sign in to the demo."""
+    return await pool.fetch(QUERIES["list_logins"])

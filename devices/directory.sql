@@ -1,0 +1,54 @@
+-- Who there is in the platform's tables: people by id, businesses and their sites.
+
+-- describe_employee --
+-- The name of an employee: first and last name, else the e-mail address. $1 employee.
+SELECT COALESCE(NULLIF(concat_ws(' ', first_name, last_name), ''), email) AS name FROM employees WHERE id = $1
+
+-- describe_user --
+-- The name of a user and of their business. $1 user (or null), $2 business.
+SELECT b.business_name,
+       (SELECT COALESCE(NULLIF(concat_ws(' ', u.first_name, u.last_name), ''), u.email)
+        FROM users u WHERE u.id = $1 AND u.business_id = b.id) AS name
+FROM businesses b
+WHERE b.id = $2
+
+-- list_businesses --
+-- Businesses in the order of their names, with how many devices each has. $1 tenant (null: an employee), $2 a pattern
+-- for ILIKE, $3 and $4 name and id of the last one of the page before, $5 businesses on a page.
+WITH page AS (
+    SELECT b.id, b.business_name
+    FROM businesses b
+    WHERE ($1::uuid IS NULL OR b.id = $1)
+      AND ($2::text IS NULL OR b.business_name ILIKE $2)
+      AND ($3::text IS NULL OR (b.business_name, b.id) > ($3, $4::uuid))
+    ORDER BY b.business_name, b.id
+    LIMIT $5
+)
+SELECT p.id, p.business_name,
+       (SELECT count(*) FROM agent_devices d
+        WHERE d.business_id = p.id AND NOT d.soft_delete AND ($1 IS NULL OR d.business_id = $1)) AS devices
+FROM page p
+ORDER BY p.business_name, p.id
+
+-- list_sites --
+-- The sites of a business, headquarters first, with how many devices each has; no row when the caller may not see it. A
+-- business without sites is one row of nulls. $1 tenant (null: an employee), $2 business.
+SELECT l.id, l.location_name, COALESCE(l.is_headquarters, false) AS is_headquarters,
+       (SELECT count(*) FROM agent_devices d
+        WHERE d.service_location_id = l.id AND d.business_id = b.id AND NOT d.soft_delete
+          AND ($1::uuid IS NULL OR d.business_id = $1)) AS devices
+FROM businesses b
+LEFT JOIN service_locations l ON l.business_id = b.id
+WHERE b.id = $2 AND ($1 IS NULL OR b.id = $1)
+ORDER BY is_headquarters DESC, l.location_name, l.id
+LIMIT 1000
+
+-- list_logins --
+-- Who may sign in to the demo: employees, and the first user of each business.
+(SELECT 'employee' AS kind, id, email, NULL::uuid AS business_id, NULL AS business_name
+ FROM employees ORDER BY email LIMIT 10)
+UNION ALL
+(SELECT DISTINCT ON (b.business_name, b.id) 'customer', u.id, u.email, b.id, b.business_name
+ FROM businesses b JOIN users u ON u.business_id = b.id
+ ORDER BY b.business_name, b.id, u.is_primary_contact DESC NULLS LAST, u.email
+ LIMIT 20)
