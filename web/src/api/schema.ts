@@ -7,6 +7,14 @@ export type ActiveHours = {
   time_zone: string;
 };
 
+export type AgentColumns = {
+  columns: Array<string>;
+  rows: Array<Array<unknown>>;
+  next_cursor: string | null;
+  as_of: string;
+  total: number | null;
+};
+
 export type AgentConfig = {
   heartbeat_interval_seconds: number;
   metrics_interval_seconds: number;
@@ -60,6 +68,7 @@ export type AgentEvent = {
 export type AgentList = {
   agents: Array<ListedAgent>;
   next_cursor: string | null;
+  as_of: string;
 };
 
 export type Alert = {
@@ -275,6 +284,20 @@ export type Business = {
   business_name: string;
 };
 
+export type BusinessList = {
+  businesses: Array<ListedBusiness>;
+  next_cursor: string | null;
+};
+
+export type BusinessSummary = {
+  id: string;
+  business_name: string;
+  devices: number;
+  statuses: Statuses;
+  open_alerts: OpenAlerts;
+  oldest_unacknowledged_at: string | null;
+};
+
 export type Cancellation = {
   reason?: string | null;
 };
@@ -376,6 +399,21 @@ export type Defaults = {
   existing: Array<AlertRule>;
 };
 
+export type DemoChoice = {
+  key: string;
+};
+
+export type DemoLogin = {
+  key: string;
+  label: string;
+  kind: "employee" | "customer";
+  business_name: string | null;
+};
+
+export type DemoLogins = {
+  logins: Array<DemoLogin>;
+};
+
 export type DeviceChanges = {
   device_name?: string | null;
   service_location_id?: string | null;
@@ -419,6 +457,12 @@ export type Disk = {
   write_bytes?: number | null;
   read_ms?: number | null;
   write_ms?: number | null;
+};
+
+export type DutyRun = {
+  duty: string;
+  last_run_at: string | null;
+  last_seconds: number | null;
 };
 
 export type Envelope = {
@@ -496,6 +540,11 @@ export type FoundSoftware = {
   last_seen: string;
   is_eol: boolean;
   eol_date: string | null;
+};
+
+export type GrowthDay = {
+  day: string;
+  bytes: number;
 };
 
 export type Health = {
@@ -604,6 +653,12 @@ export type Kept = {
   kept?: boolean;
 };
 
+export type LastAlertPass = {
+  at: string | null;
+  seconds: number | null;
+  rules: number | null;
+};
+
 export type LeasedCommand = {
   command_id: string;
   command_type: string;
@@ -616,6 +671,10 @@ export type LeasedCommands = {
   cancel_commands: Array<string>;
 };
 
+export type Limits = {
+  live_devices: number;
+};
+
 export type ListedAgent = {
   id: string;
   device_name: string;
@@ -625,10 +684,28 @@ export type ListedAgent = {
   last_heartbeat: string | null;
   last_metrics_received: string | null;
   os_type: string | null;
+  os_version: string | null;
   device_type: string | null;
   cpu_percent: number | null;
   memory_percent: number | null;
   disk_percent: number | null;
+  hostname: string | null;
+  ip_address: string | null;
+  agent_version: string | null;
+  open_alerts: number;
+  worst_severity: "info" | "warning" | "critical" | null;
+  created_at: string;
+  status_changed_at: string | null;
+  is_active: boolean;
+  clone_suspected: boolean;
+  decommissioned_at: string | null;
+  metrics_interval_seconds: number;
+};
+
+export type ListedBusiness = {
+  id: string;
+  business_name: string;
+  devices: number;
 };
 
 export type ListedSoftware = {
@@ -667,6 +744,24 @@ export type MaintenanceWindow = {
 
 export type MayRun = {
   go_on: boolean;
+};
+
+export type Me = {
+  kind: "employee" | "customer";
+  subject: string;
+  name: string;
+  role: string | null;
+  employee_id: string | null;
+  user_id: string | null;
+  business: Business | null;
+  expires_at: string;
+  server_time: string;
+  time_zone: string | null;
+  permissions: Permissions;
+  embed_origins: Array<string>;
+  ticket_url: string | null;
+  approval_above_devices: number;
+  limits: Limits;
 };
 
 export type MergedInventory = {
@@ -755,6 +850,10 @@ export type NewRegistrationToken = {
   metrics_interval_seconds?: number | null;
 };
 
+export type NewSession = {
+  token?: string | null;
+};
+
 export type NewWindow = {
   window_name: string;
   business_id?: string | null;
@@ -786,6 +885,23 @@ export type Note = {
 
 export type OfflineCondition = {
   offline_minutes: number;
+};
+
+export type OpenAlerts = {
+  critical: number;
+  warning: number;
+  info: number;
+};
+
+export type Permissions = {
+  handle_alerts: boolean;
+  order_commands: boolean;
+  approve_commands: boolean;
+  edit_rules: boolean;
+  register: boolean;
+  manage_agents: boolean;
+  see_storage: boolean;
+  maintenance: boolean;
 };
 
 export type Progress = {
@@ -972,6 +1088,26 @@ export type ServiceSettings = {
   service_display_name?: string | null;
 };
 
+export type Site = {
+  id: string;
+  location_name: string | null;
+  is_headquarters: boolean;
+  devices: number;
+};
+
+export type SiteList = {
+  locations: Array<Site>;
+};
+
+export type SiteSummary = {
+  id: string | null;
+  location_name: string | null;
+  business_id: string;
+  devices: number;
+  statuses: Statuses;
+  open_alerts: OpenAlerts;
+};
+
 export type Snooze = {
   minutes: number;
 };
@@ -993,6 +1129,80 @@ export type SoftwarePage = {
   inventory_at: string | null;
 };
 
+export type Statuses = {
+  online: number;
+  warning: number;
+  offline: number;
+  error: number;
+  disabled: number;
+};
+
+export type StorageDatabase = {
+  postgres: string;
+  timescaledb: string | null;
+  bytes: number;
+  connections: number;
+  connections_max: number;
+  oldest_transaction_at: string | null;
+  freeze_age: number;
+};
+
+export type StorageJob = {
+  name: string;
+  last_run_at: string | null;
+  last_status: string | null;
+  last_error?: string | null;
+  next_run_at: string | null;
+  runs: number | null;
+  failures: number | null;
+};
+
+export type StorageLevel = {
+  name: string;
+  bytes: number;
+  chunks: number;
+  columnstore_chunks: number;
+  chunk_seconds: number;
+  oldest_at: string | null;
+  newest_at: string | null;
+  kept_seconds: number;
+  next_drop_at: string | null;
+  watermark_at: string | null;
+  lag_seconds: number | null;
+  allowed_lag_seconds: number | null;
+  rows?: number | null;
+  rows_per_day?: number | null;
+};
+
+export type StorageReport = {
+  as_of: string;
+  healthy: boolean;
+  faults: Array<string>;
+  levels: Array<StorageLevel>;
+  growth: Array<GrowthDay>;
+  full_at: string | null;
+  database: StorageDatabase;
+  jobs: Array<StorageJob>;
+  worker: Array<DutyRun>;
+  buffered_samples: number;
+  buffered_samples_max: number;
+  outboxes: Record<string, WaitingWork>;
+  alert_pass: LastAlertPass;
+  late_devices: number;
+};
+
+export type Summary = {
+  as_of: string;
+  devices: number;
+  statuses: Statuses;
+  silent_over_a_day: number;
+  awaiting_approval: number;
+  open_alerts: OpenAlerts;
+  snoozed_alerts: number;
+  businesses: Array<BusinessSummary>;
+  sites: Array<SiteSummary>;
+};
+
 export type Top = {
   metric: string;
   top: Array<TopValue>;
@@ -1011,6 +1221,12 @@ export type TopValue = {
 export type TransitionList = {
   transitions: Array<AlertTransition>;
   next_cursor: string | null;
+};
+
+export type WaitingWork = {
+  waiting: number;
+  failing: number;
+  due_since: string | null;
 };
 
 export type WindowList = {
