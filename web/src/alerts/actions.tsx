@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { ApiError, call } from "../api/call";
-import type { Alert, BulkOutcomes } from "../api/pending";
+import type { Alert } from "../api/pending";
 import { may } from "../api/session";
 import { serverNow } from "../lib/clock";
 import { zone, number } from "../lib/format";
@@ -25,16 +25,25 @@ function mark(ids: string[], action: Action | null): void {
   underway.value = next;
 }
 
-const AT_ONCE = 500;
+const AT_ONCE = 4;
 
-async function send(action: Action, ids: string[], extra: { minutes?: number; note?: string | null }): Promise<void> {
-  let failed = 0;
-  for (let start = 0; start < ids.length; start += AT_ONCE) {
-    const body = { action, ids: ids.slice(start, start + AT_ONCE), ...extra };
-    const answer = await call<BulkOutcomes>("POST", "/api/agents/alerts/bulk", { body });
-    failed += answer.outcomes.filter((one) => !one.ok).length;
-  }
-  if (failed) say(texts.value.alerts.someEnded(number(failed)), true);
+/** Send one action for each alert, some at once; what had ended before is counted, anything else is a fault. */
+async function send(action: Action, ids: string[], { minutes, note }: { minutes?: number; note?: string | null }): Promise<void> {
+  const body = action === "snooze" ? { minutes } : action === "resolve" && note ? { notes: note } : undefined;
+  const waiting = [...ids];
+  let ended = 0;
+  const work = async () => {
+    for (let id = waiting.shift(); id; id = waiting.shift()) {
+      try {
+        await call("POST", `/api/agents/alerts/history/${id}/${action}`, body && { body });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 409) throw error;
+        ended++;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (ended) say(texts.value.alerts.someEnded(number(ended)), true);
 }
 
 /** Do an action after 5 seconds in which it can be taken back. */

@@ -2,10 +2,10 @@
 import { useGet, ONCE, useResource } from "../lib/resource";
 import type { Alert } from "../api/pending";
 import { isEmployee } from "../api/session";
-import type { AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
+import type { AgentDetail, AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
-import { useAnnotations } from "../device/annotations";
+import { metricOf, useAnnotations } from "../device/annotations";
 import { GROUPS, readHistory } from "../device/charts";
 import { serverNow } from "../lib/clock";
 import { millis, withUnit } from "../lib/format";
@@ -104,11 +104,12 @@ function aroundQuery(alert: Alert): URLSearchParams {
 }
 
 function AlertChart({ alert }: { alert: Alert }) {
-  const metric = alert.metric ?? "cpu_percent";
+  const metric = metricOf(alert) ?? "cpu_percent";
+  const device = useGet<AgentDetail>(`/api/agents/${alert.agent_id}`, {}, ONCE);
   const { from, to } = spanOf(alert);
   const range = { from, to, isLive: false, key: alert.id, preset: "", isFaulty: false };
   const history = useResource<HistoryColumns>(`alert ${alert.id}`, (signal) => readHistory(alert.agent_id, range, 300, metric, 0, signal), { poll: false });
-  const annotations = useAnnotations(alert.agent_id, range);
+  const annotations = useAnnotations(device.data, range);
   const group = GROUPS.find((one) => one.metrics.includes(metric));
   return (
     <Loaded of={history} skeleton={<Skeleton lines={5} />}>

@@ -5,7 +5,7 @@ import type { Alert } from "../api/pending";
 import { isEmployee, may } from "../api/session";
 import { saveCsv } from "../lib/csv";
 import { number } from "../lib/format";
-import { usePages } from "../lib/pages";
+import { usePages, type Paged } from "../lib/pages";
 import { param, setParams } from "../lib/url";
 import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
@@ -15,23 +15,33 @@ import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { AlertActions, underway } from "./actions";
 import { AlertDetails } from "./details";
 import { AlertGroups } from "./groups";
+import { isSnoozed } from "./parts";
 
 const TABS = ["open", "acknowledged", "snoozed", "history"] as const;
 type Tab = (typeof TABS)[number];
 
-const QUERIES: Record<Tab, Record<string, string | boolean>> = {
-  open: { status: "active", snoozed: false },
-  acknowledged: { status: "acknowledged", snoozed: false },
-  snoozed: { status: "active,acknowledged", snoozed: true },
-  history: { status: "resolved,auto_resolved" },
-};
-
 /** Which alerts are selected for an action on all of them. */
 export const picked = signal<ReadonlySet<string>>(new Set());
 
-function useAlerts(tab: Tab) {
-  const query = { ...QUERIES[tab], severity: param("severity"), business_id: param("business"), agent_id: param("agent"), rule_id: param("rule"), search: param("q"), start: tab === "history" ? param("from") : "" };
-  return usePages<Alert>("/api/agents/alerts/history", query, "alerts", { every: 60, turn: alertsChanged.value });
+/** The open ones are read whole and told apart here; the history comes by time from the server. */
+function useAlerts(tab: Tab): Paged<Alert> {
+  const isHistory = tab === "history";
+  const common = { severity: param("severity"), business_id: param("business") };
+  const more = { status: "resolved,auto_resolved", agent_id: param("agent"), rule_id: param("rule"), search: param("q"), start: param("from") };
+  const list = usePages<Alert>(`/api/agents/alerts/${isHistory ? "history" : "open"}`, { ...common, ...(isHistory && more), limit: isHistory ? 200 : 1000 }, "alerts", { every: 60, turn: alertsChanged.value });
+  if (isHistory) return list;
+  return { ...list, rows: list.rows?.filter((alert) => tabOf(alert) === tab && fits(alert)) };
+}
+
+function tabOf(alert: Alert): Tab {
+  return isSnoozed(alert) ? "snoozed" : alert.status === "acknowledged" ? "acknowledged" : "open";
+}
+
+function fits(alert: Alert): boolean {
+  if (param("agent") && alert.agent_id !== param("agent")) return false;
+  if (param("rule") && alert.rule_id !== param("rule")) return false;
+  const text = `${alert.alert_name}\n${alert.device_name}\n${alert.alert_message}`.toLowerCase();
+  return text.includes(param("q").toLowerCase());
 }
 
 export function AlertsPage() {

@@ -1,6 +1,7 @@
 // How an alert stands, in words, and its ticket.
 import type { Alert } from "../api/pending";
 import { me } from "../api/session";
+import { metricOf } from "../device/annotations";
 import { now } from "../lib/clock";
 import { millis, shortTime, withUnit } from "../lib/format";
 import { texts } from "../texts";
@@ -29,9 +30,10 @@ export function StateWord({ alert }: { alert: Alert }) {
 
 /** `CPU 97 %, over 90 %` where the alert is of one metric, else its message. */
 export function whatOf(alert: Alert): string {
-  if (alert.metric && alert.metric_value !== null) {
-    const unit = alert.metric.endsWith("percent") ? "percent" : alert.metric.endsWith("_gb") ? "gigabytes" : alert.metric.endsWith("seconds") ? "seconds" : "";
-    const name = texts.value.metrics[alert.metric as "cpu_percent"] ?? alert.metric;
+  const metric = metricOf(alert);
+  if (metric && alert.metric_value !== null) {
+    const unit = metric.endsWith("percent") ? "percent" : metric.endsWith("_gb") ? "gigabytes" : metric.endsWith("seconds") ? "seconds" : "";
+    const name = texts.value.metrics[metric as "cpu_percent"] ?? metric;
     const limit = alert.threshold_value === null ? "" : ` ${texts.value.alerts.limit(withUnit(alert.threshold_value, unit))}`;
     return `${name} ${withUnit(alert.metric_value, unit)}${limit}`;
   }

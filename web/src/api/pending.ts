@@ -98,10 +98,6 @@ export interface AlertPage {
   as_of?: string;
 }
 
-export interface BulkOutcomes {
-  outcomes: Array<{ id: string; ok: boolean; code: string | null; alert: Alert | null }>;
-}
-
 export interface TokenRow {
   id: string;
   state: "open" | "spent" | "expired" | "revoked";

@@ -33,7 +33,7 @@ function EmbeddedChart({ id }: { id: string }) {
   const every = range.isLive ? EVERY_SECONDS : 0;
   const device = useGet<AgentDetail>(`/api/agents/${id}`, {}, ONCE);
   const history = useResource<HistoryColumns>(`${id} ${range.key} ${group.key}`, (signal) => readHistory(id, range, 400, group.metrics.join(","), 0, signal), { keep: true, every, poll: false });
-  const annotations = useAnnotations(id, range, false);
+  const annotations = useAnnotations(device.data, range, false);
   const [height, setHeight] = useState(innerHeight - HEAD);
   useEffect(() => {
     const measure = () => setHeight(innerHeight - HEAD);

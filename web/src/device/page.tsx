@@ -47,7 +47,7 @@ export function DevicePage({ parts }: { parts: Record<string, string> }) {
   const id = parts.id ?? "";
   const device = useDevice(id);
   const range = currentRange();
-  const annotations = useAnnotations(id, range);
+  const annotations = useAnnotations(device.data, range);
   const open = useGet<AlertPage>(`/api/agents/${id}/alerts`, { status: "active,acknowledged" }, { keep: true, every: 60, turn: alertsChanged.value });
   const name = device.data?.device_name;
   useEffect(() => {

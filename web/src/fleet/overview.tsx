@@ -17,7 +17,7 @@ const STATUSES = ["online", "warning", "offline", "error", "disabled"] as const;
 export function OverviewPage() {
   const t = texts.value.overview;
   const summary = useGet<Summary>("/api/agents/summary", {}, { keep: true, every: 30, turn: alertsChanged.value });
-  const alerts = useGet<AlertPage>("/api/agents/alerts/history", { status: "active,acknowledged", limit: 20 }, { keep: true, every: 60, turn: alertsChanged.value });
+  const alerts = useGet<AlertPage>("/api/agents/alerts/open", { limit: 20 }, { keep: true, every: 60, turn: alertsChanged.value });
   return (
     <main class="page overview-page" id="content" tabIndex={-1}>
       <div class="page-head">
