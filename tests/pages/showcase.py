@@ -62,9 +62,7 @@ async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -
 
 async def named_employee(pool: asyncpg.Pool, tokens: Tokens, name: str) -> Employee:
     employee = await make_employee(pool, tokens)
-    await pool.execute(
-        "UPDATE employees SET first_name = $2, last_name = 'Berg' WHERE id = $1", employee.employee_id, name.title()
-    )
+    await pool.execute("UPDATE employees SET email = $2 WHERE id = $1", employee.employee_id, f"{name}@msp.example")
     return employee
 
 

@@ -205,6 +205,8 @@ export type BacktestAnswer = {
   step_minutes: number;
   level: string;
   devices: number;
+  reach_devices: number;
+  sampled: boolean;
   outcomes: Array<BacktestOutcome>;
   notes: Array<string>;
 };
@@ -230,6 +232,7 @@ export type BacktestOrder = {
   keep_firing_minutes?: number;
   thresholds?: Array<number>;
   days?: number;
+  sample_devices?: number | null;
 };
 
 export type BacktestOutcome = {
@@ -649,6 +652,28 @@ export type Inventory = {
   removed?: Array<RemovedSoftware>;
 };
 
+export type IssuedToken = {
+  id: string;
+  state: "open" | "spent" | "expired" | "revoked";
+  business: Business;
+  service_location: Location | null;
+  device_name: string;
+  created_at: string;
+  expires_at: string;
+  spent_at: string | null;
+  created_by_name: string | null;
+  agent_id: string | null;
+  hostname: string | null;
+  os_type: string | null;
+  first_heartbeat_at: string | null;
+  first_sample_at: string | null;
+};
+
+export type IssuedTokenList = {
+  tokens: Array<IssuedToken>;
+  next_cursor: string | null;
+};
+
 export type Kept = {
   kept?: boolean;
 };
@@ -952,6 +977,7 @@ export type Registration = {
 };
 
 export type RegistrationToken = {
+  id: string;
   token: string;
   expires_at: string;
   install_command_linux: string;
@@ -990,6 +1016,19 @@ export type Sample = {
   interfaces?: Array<Interface> | null;
   sensors?: Array<Sensor> | null;
   series?: Array<SeriesValue> | null;
+};
+
+export type SavedView = {
+  id: string;
+  name: string;
+  page: "agents" | "alerts";
+  query: string;
+  shared: boolean;
+  mine: boolean;
+};
+
+export type SavedViewList = {
+  views: Array<SavedView>;
 };
 
 export type Segment = {
@@ -1221,6 +1260,13 @@ export type TopValue = {
 export type TransitionList = {
   transitions: Array<AlertTransition>;
   next_cursor: string | null;
+};
+
+export type ViewOrder = {
+  name: string;
+  page: "agents" | "alerts";
+  query: string;
+  shared?: boolean;
 };
 
 export type WaitingWork = {
