@@ -19,6 +19,7 @@ from api.routes import (
     agents,
     alert_rules,
     alerts,
+    annotations,
     backtest,
     businesses,
     catalogs,
@@ -164,8 +165,8 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # Charts first, which dashboards ask for most: a router costs each request of those after it. One with fixed paths
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        history, series, commands, command_delivery, registration, registration_tokens, eol, inventory,
-        monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agent_summary, agents,
+        history, annotations, series, commands, command_delivery, registration, registration_tokens, eol,
+        inventory, monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agent_summary, agents,
         heartbeat, lifecycle, events, me, businesses, session, storage,
     )  # fmt: skip
     for module in modules:

@@ -57,6 +57,7 @@ WHO: dict[str, Who] = {
     f"POST {AGENT}/heartbeat": "agent",
     f"POST {AGENT}/metrics": "agent",
     f"GET {AGENT}/metrics/history": "person",
+    f"GET {AGENT}/annotations": "person",
     f"GET {AGENT}/metrics/series": "person",
     "GET /api/agents/metrics/top": "person",
     f"POST {AGENT}/events": "agent",

@@ -44,6 +44,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "check_agent": AGENT, "heartbeat": AGENT,
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
+    "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
     "inventory/services.sql": {"change_service": EMPLOYEE},

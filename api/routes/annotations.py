@@ -1,0 +1,142 @@
+"""/api/agents/{id}/annotations: what the charts of a device show beside its samples."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from alerts.silences.occurrences import Span
+from api.annotations import read_annotations
+from api.auth import CurrentPerson
+from api.fields.times import Time
+from api.schemas.agents import AgentId, Status
+from api.schemas.alert_rules import Severity
+from api.services import services_of
+from core.errors import RtsError
+
+router = APIRouter(prefix="/api/agents", tags=["history"])
+
+LONGEST = timedelta(days=3660)
+GapReason = Literal[
+    "offline", "maintenance", "deactivated", "decommissioned", "not_enrolled", "outside_retention", "may_come_late",
+    "late_data", "monitoring_off",
+]  # fmt: skip
+
+
+class BadRangeError(RtsError):
+    """`start` must lie before `end`, by at most ten years."""
+
+    code: ClassVar[str] = "bad_range"
+    status: ClassVar[int] = 422
+
+
+class StatusPart(BaseModel):
+    """A status of the device, from when to when, and why it came."""
+
+    status: Status
+    start: datetime
+    end: datetime
+    reason: str | None
+
+
+class GapPart(BaseModel):
+    """A span in which there may be no samples. Draw it only where a chart is empty."""
+
+    start: datetime
+    end: datetime
+    reason: GapReason
+    message: str = Field(examples=["The device was offline: nothing was heard for 3 intervals."])
+
+
+class MaintenancePart(BaseModel):
+    """One run of a maintenance window."""
+
+    window_id: UUID
+    window_name: str
+    start: datetime
+    end: datetime
+
+
+class AlertPart(BaseModel):
+    """An alert that was open in the range."""
+
+    id: UUID
+    rule_id: UUID
+    alert_name: str
+    severity: Severity
+    status: str
+    start: datetime
+    end: datetime | None = Field(description="null: it is open")
+    metric: str | None = Field(description="where the rule is one comparison of a metric")
+    threshold: float | None
+    message: str | None
+
+
+class CommandPart(BaseModel):
+    """A command that was ordered in the range."""
+
+    command_id: UUID
+    command_type: str
+    status: str
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class SoftwarePart(BaseModel):
+    """Programs that came and went at one time."""
+
+    at: datetime
+    installed: int
+    removed: int
+    upgraded: int
+
+
+class RetentionPart(BaseModel):
+    """From when on a level has data."""
+
+    level: str = Field(examples=["5m"])
+    kept_from: datetime
+
+
+class DeviceAnnotations(BaseModel):
+    """What happened to a device in a range of time. Times in UTC."""
+
+    start: datetime
+    end: datetime
+    as_of: datetime
+    statuses: list[StatusPart]
+    gaps: list[GapPart]
+    maintenance: list[MaintenancePart]
+    alerts: list[AlertPart]
+    commands: list[CommandPart]
+    software: list[SoftwarePart]
+    retention: list[RetentionPart]
+    enrolled_at: datetime | None
+
+
+@router.get("/{agent_id}/annotations")
+async def device_annotations(
+    request: Request,
+    person: CurrentPerson,
+    agent_id: AgentId,
+    start: Annotated[Time, Query(description="beginning of the range")],
+    end: Annotated[Time, Query(description="end of the range")],
+) -> DeviceAnnotations:
+    """Read statuses, gaps with their reasons, maintenance, alerts, commands and software changes of a range."""
+    if not timedelta(0) < end - start <= LONGEST:
+        raise BadRangeError
+    services = services_of(request)
+    found = await read_annotations(services.pool, person.tenant, agent_id, Span(start, end), services.clock())
+    return DeviceAnnotations(
+        start=found.start, end=found.end, as_of=found.as_of,
+        statuses=[StatusPart.model_validate(one, from_attributes=True) for one in found.statuses],
+        gaps=[GapPart.model_validate(one, from_attributes=True) for one in found.gaps],
+        maintenance=[MaintenancePart.model_validate(one, from_attributes=True) for one in found.maintenance],
+        alerts=[AlertPart(**one) for one in found.alerts],
+        commands=[CommandPart(**one) for one in found.commands],
+        software=[SoftwarePart(**one) for one in found.software],
+        retention=[RetentionPart(level=level, kept_from=at) for level, at in found.retention.items()],
+        enrolled_at=found.enrolled_at,
+    )  # fmt: skip

@@ -1,0 +1,205 @@
+"""What a device's charts show beside its samples: statuses, gaps with a reason, maintenance, alerts, commands."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.silences.occurrences import occurrences
+from alerts.silences.schedule import is_running
+from core.clock import utc_now
+from tests.conftest import MakeDevice
+from tests.devices import Device
+from tests.people import Employee, Tenant
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+async def annotations(device: Device, start: datetime, end: datetime, headers: dict[str, str]) -> httpx.Response:
+    params = {"start": start.isoformat(), "end": end.isoformat()}
+    return await device.client.get(f"/api/agents/{device.agent_id}/annotations", params=params, headers=headers)
+
+
+async def read(device: Device, start: datetime, end: datetime) -> dict[str, Any]:
+    response = await annotations(device, start, end, device.tenant.headers)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def gap(found: dict[str, Any], reason: str) -> dict[str, Any] | None:
+    return next((one for one in found["gaps"] if one["reason"] == reason), None)
+
+
+async def grown_old(pool: asyncpg.Pool, device: Device, days: int = 3) -> None:
+    """Let a device have joined some days ago."""
+    await pool.execute(
+        "UPDATE agent_devices SET created_at = now() - $2::interval, enrolled_at = now() - $2::interval WHERE id = $1",
+        device.agent_id, timedelta(days=days),
+    )  # fmt: skip
+
+
+async def changed(pool: asyncpg.Pool, device: Device, at: datetime, was: str, now: str, why: str) -> None:
+    await pool.execute(
+        "INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data) "
+        "VALUES ($1, 'status_changed', $2, $2, jsonb_build_object('from', $3::text, 'to', $4::text, 'why', $5::text))",
+        device.agent_id, at, was, now, why,
+    )  # fmt: skip
+
+
+async def test_an_outage_says_why_and_how_long(device: Device, pool: asyncpg.Pool) -> None:
+    now = utc_now()
+    await grown_old(pool, device)
+    await changed(pool, device, now - 5 * HOUR, "online", "offline", "nothing was heard")
+    await changed(pool, device, now - 4 * HOUR, "offline", "online", "it uploaded")
+    found = await read(device, now - 6 * HOUR, now)
+    assert [one["status"] for one in found["statuses"]] == ["online", "offline", "online"]
+    offline = gap(found, "offline")
+    assert offline
+    assert datetime.fromisoformat(offline["end"]) - datetime.fromisoformat(offline["start"]) == HOUR
+    assert "nothing was heard" in offline["message"]
+
+
+async def test_a_status_that_began_before_the_range_fills_it(device: Device, pool: asyncpg.Pool) -> None:
+    now = utc_now()
+    await grown_old(pool, device)
+    await changed(pool, device, now - 2 * DAY, "online", "disabled", "it was deactivated")
+    found = await read(device, now - 6 * HOUR, now - HOUR)
+    (only,) = found["statuses"]
+    assert (only["status"], only["reason"]) == ("disabled", "it was deactivated")
+    assert gap(found, "deactivated")
+
+
+async def test_statuses_are_without_a_hole_or_an_overlap(device: Device, pool: asyncpg.Pool) -> None:
+    now = utc_now()
+    await grown_old(pool, device)
+    for hours in range(8, 0, -1):
+        await changed(pool, device, now - hours * HOUR, "x", ("online", "warning")[hours % 2], "")
+    found = await read(device, now - 7 * HOUR, now)
+    for before, after in zip(found["statuses"], found["statuses"][1:], strict=False):
+        assert before["end"] == after["start"]
+    assert datetime.fromisoformat(found["statuses"][0]["start"]) == now - 7 * HOUR
+
+
+async def test_before_it_joined_and_beyond_retention_there_is_nothing(device: Device) -> None:
+    now = utc_now()
+    found = await read(device, now - 3650 * DAY - 5 * DAY, now)
+    assert gap(found, "not_enrolled")
+    assert gap(found, "outside_retention")
+    assert {one["level"] for one in found["retention"]} == {"raw", "5m", "1h", "1d"}
+
+
+async def test_maintenance_is_drawn_at_each_of_its_runs(
+    client: httpx.AsyncClient, device: Device, employee: Employee, pool: asyncpg.Pool
+) -> None:
+    await grown_old(pool, device, 30)
+    window = {
+        "window_name": "patching", "business_id": str(device.tenant.business_id), "weekdays": [1, 2, 3, 4, 5, 6, 7],
+        "local_start": "02:00", "duration_minutes": 60, "time_zone": "Europe/Berlin",
+    }  # fmt: skip
+    made = await client.post("/api/agents/maintenance-windows", json=window, headers=employee.headers)
+    assert made.status_code == 201, made.text
+    now = utc_now()
+    found = await read(device, now - 3 * DAY, now)
+    runs = [one for one in found["maintenance"] if one["window_name"] == "patching"]
+    assert len(runs) == 3
+    local = datetime.fromisoformat(runs[0]["start"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert (local.hour, local.minute) == (2, 0)
+    assert gap(found, "maintenance")
+
+
+async def test_a_window_with_an_unknown_zone_leaves_the_others(device: Device, pool: asyncpg.Pool) -> None:
+    now = utc_now()
+    for name, zone in (("odd", "Pacific Standard Time"), ("good", "UTC")):
+        await pool.execute(
+            "INSERT INTO agent_maintenance_windows (window_name, agent_device_id, weekdays, local_start, "
+            "duration_minutes, time_zone, created_at) VALUES ($1, $2, '{1,2,3,4,5,6,7}', '00:00', 60, $3, now())",
+            name, device.agent_id, zone,
+        )  # fmt: skip
+    found = await read(device, now - 2 * DAY, now)
+    names = {one["window_name"] for one in found["maintenance"]}
+    await pool.execute("DELETE FROM agent_maintenance_windows WHERE agent_device_id = $1", device.agent_id)
+    assert "good" in names
+    assert "odd" not in names
+
+
+async def test_alerts_and_commands_of_the_range_are_there(
+    client: httpx.AsyncClient, device: Device, employee: Employee, pool: asyncpg.Pool
+) -> None:
+    now = utc_now()
+    rule = await pool.fetchval(
+        "INSERT INTO agent_alerts (alert_name, alert_type, severity, agent_device_id, conditions, is_active) "
+        """VALUES ('busy', 'metric', 'warning', $1, '{"metric": "cpu_percent"}', false) RETURNING id""",
+        device.agent_id,
+    )  # fmt: skip
+    for begin, end in ((9, 8), (5, 3), (2, None)):
+        await pool.execute(
+            "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, resolved_at, severity, "
+            "status, alert_message) VALUES ($1, $2, $3, $4, 'warning', $5, 'm')",
+            rule, device.agent_id, now - begin * HOUR, None if end is None else now - end * HOUR,
+            "active" if end is None else "resolved",
+        )  # fmt: skip
+    body = {"command_type": "collect_now", "params": {}}
+    url = f"/api/agents/{device.agent_id}/commands"
+    assert (await client.post(url, json=body, headers=employee.headers)).status_code == 201
+    found = await read(device, now - 4 * HOUR, now + MINUTE)
+    assert [one["end"] is None for one in found["alerts"]] == [True, False]
+    assert found["alerts"][0]["metric"] == "cpu_percent"
+    assert [one["command_type"] for one in found["commands"]] == ["collect_now"]
+
+
+async def test_another_business_sees_nothing(device: Device, bob: Tenant) -> None:
+    now = utc_now()
+    response = await annotations(device, now - HOUR, now, bob.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "agent_not_found")
+
+
+@pytest.mark.parametrize("back", [timedelta(0), -HOUR, 4000 * DAY])
+async def test_a_range_that_cannot_be_is_refused(device: Device, back: timedelta) -> None:
+    now = utc_now()
+    response = await annotations(device, now - back, now, device.tenant.headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "bad_range")
+
+
+async def test_late_data_marks_where_rollups_are_behind(
+    make_device: MakeDevice, alice: Tenant, pool: asyncpg.Pool
+) -> None:
+    device = await make_device(alice)
+    await grown_old(pool, device)
+    now = utc_now()
+    await pool.execute("UPDATE agent_devices SET late_from = $2 WHERE id = $1", device.agent_id, now - 2 * HOUR)
+    found = await read(device, now - 6 * HOUR, now)
+    late = gap(found, "late_data")
+    assert late
+    assert datetime.fromisoformat(late["start"]) == now - 2 * HOUR
+
+
+zones = st.sampled_from(
+    ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia"]
+)
+
+
+@given(
+    zone=zones,
+    weekdays=st.lists(st.integers(1, 7), min_size=1, unique=True),
+    start=st.times().map(lambda time: time.replace(second=0, microsecond=0)),
+    minutes=st.integers(1, 10080),
+    begin=st.datetimes(datetime(2018, 1, 1), datetime(2027, 1, 1)),
+    within=st.floats(0, 14),
+)
+def test_a_window_runs_where_live_evaluation_says_so(
+    zone: str, weekdays: list[int], start: Any, minutes: int, begin: datetime, within: float
+) -> None:
+    window = {
+        "weekdays": weekdays, "local_start": start, "duration_minutes": minutes, "time_zone": zone, "starts_at": None,
+        "ends_at": None,
+    }  # fmt: skip
+    begin = begin.replace(tzinfo=UTC)
+    instant = begin + within * DAY
+    spans = occurrences(window, begin, begin + 14 * DAY + MINUTE, most=1000)
+    assert is_running(window, instant) == any(span.start <= instant < span.end for span in spans)
