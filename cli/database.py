@@ -77,7 +77,7 @@ def check() -> None:
     misfits = asyncio.run(read_misfits(settings.database_url, settings.ticket_client))
     kind = "embedded" if server.embedded else "server"
     runs = "its own scheduler runs the policies" if server.scheduler else "the worker runs the policies"
-    verdict = f"{len(misfits)} things of the platform do not fit:" if misfits else "All is well."
+    verdict = f"Misfits of the platform: {len(misfits)}." if misfits else "All is well."
     typer.echo(f"PostgreSQL {server.postgres // 10_000}, TimescaleDB {server.timescaledb} ({kind}); {runs}. {verdict}")
     for misfit in misfits:
         typer.echo(f"! {misfit}")

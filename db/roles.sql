@@ -15,6 +15,12 @@ WITH place AS (
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN place p ON p.schema = n.nspname
     WHERE c.relkind IN ('r', 'v', 'p') AND pg_get_userbyid(c.relowner) = $1
+), numbering AS ( -- by sequences of years: one is there, or there is no ticket yet
+    SELECT p.nspname, p.owner, extract(year FROM now())::integer + n AS year
+    FROM platform p CROSS JOIN generate_series(0, 1) n
+    WHERE p.relname = 'service_requests'
+      AND (EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'S' AND s.relname ~ '^service_request_number_seq_\d{4}$')
+           OR NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = p.oid AND r.reltuples > 0))
 ), statements (place, statement) AS (
     SELECT 10, format('CREATE ROLE %I LOGIN', w.role)
     FROM unnest(ARRAY[$1, $2::text, $3::text]) AS w (role)
@@ -59,6 +65,20 @@ WITH place AS (
     UNION ALL
     SELECT 83, format('GRANT INSERT ON %s TO %I', name, $2) FROM platform
     WHERE relname IN ('service_request_history', 'users')
+    UNION ALL -- what `db import-platform` reads
+    SELECT 84, format('GRANT SELECT ON public.%I TO %I', c.relname, $1)
+    FROM pg_class c CROSS JOIN place p
+    WHERE p.schema <> 'public' AND c.relnamespace = 'public'::regnamespace
+      AND c.relname IN ('agent_devices', 'agent_metrics')
+    UNION ALL -- as the platform makes them with the first ticket of a year, so that an alert need not wait for that
+    SELECT 85, format('CREATE SEQUENCE IF NOT EXISTS %I.%I', nspname, 'service_request_number_seq_' || year)
+    FROM numbering
+    UNION ALL
+    SELECT 86, format('ALTER SEQUENCE %I.%I OWNER TO %I', nspname, 'service_request_number_seq_' || year, owner)
+    FROM numbering
+    UNION ALL
+    SELECT 87, format('GRANT USAGE ON SEQUENCE %I.%I TO %I', nspname, 'service_request_number_seq_' || year, $2)
+    FROM numbering
     UNION ALL
     SELECT 90, format('GRANT USAGE ON SEQUENCE %I.%I TO %I', n.nspname, c.relname, $2)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

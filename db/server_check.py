@@ -94,7 +94,8 @@ def _missing_extension(server: Server) -> str:
         )
     return (
         f"TimescaleDB {server.available} is on this server but not in this database: run "
-        "CREATE EXTENSION timescaledb; there as a superuser (shared_preload_libraries must name timescaledb)."
+        "CREATE EXTENSION timescaledb; there as a superuser (shared_preload_libraries must name timescaledb), or "
+        "`rts-agents db roles --apply`."
     )
 
 

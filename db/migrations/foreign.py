@@ -41,8 +41,8 @@ def check_foreign_tables(database_url: str) -> None:
         raise ForeignTablesError(
             f"This database has {len(rows)} tables or views with names of ours that are not ours:\n{listed}\n"
             "Nothing was changed. Two ways out (docs/platform.md):\n"
-            "  - a schema of our own beside them: RTS_SCHEMA=rts rts-agents db upgrade\n"
-            "  - and then, to take their devices and metrics over: RTS_SCHEMA=rts rts-agents db import-platform"
+            "  - a schema of our own beside them: RTS_SCHEMA=rts_agents rts-agents db upgrade\n"
+            "  - and then, to take their devices and metrics over: RTS_SCHEMA=rts_agents rts-agents db import-platform"
         )
 
 

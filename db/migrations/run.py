@@ -77,7 +77,7 @@ def with_locks(work: Callable[[], None], database_url: str, wait: float, say: Ca
             return work()
         except DBAPIError as fault:
             if not isinstance(fault.orig, BUSY):
-                raise failed(fault) from fault.orig
+                raise failed(fault) from None
             holders = describe_blockers(database_url)
             if time.monotonic() > until:
                 raise MigrationBlockedError(

@@ -34,6 +34,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "devices/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
     "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},
+    "devices/platform_import.sql": {"*": COMMAND_LINE},
     "devices/lifecycle.sql": {
         "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,
         "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE,
@@ -65,6 +66,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/manage/scope.sql": {"*": EMPLOYEE},
     "alerts/manage/rules.sql": {"*": EMPLOYEE},
     "alerts/replay/rule_tests.sql": {"*": COMMAND_LINE},
+    "alerts/tickets/fit.sql": {"*": COMMAND_LINE},
     "alerts/tickets/incidents.sql": {"*": WORKER},
     "alerts/tickets/worker.sql": {"*": WORKER},
     "alerts/query/runner.sql": {"*": WORKER},
