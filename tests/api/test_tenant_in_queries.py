@@ -66,7 +66,6 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/manage/scope.sql": {"*": EMPLOYEE},
     "alerts/manage/rules.sql": {"*": EMPLOYEE},
     "alerts/replay/rule_tests.sql": {"*": COMMAND_LINE},
-    "alerts/tickets/fit.sql": {"*": COMMAND_LINE},
     "alerts/tickets/incidents.sql": {"*": WORKER},
     "alerts/tickets/worker.sql": {"*": WORKER},
     "alerts/query/runner.sql": {"*": WORKER},
