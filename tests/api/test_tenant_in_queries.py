@@ -34,7 +34,6 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "devices/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
     "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},
-    "devices/platform_import.sql": {"*": COMMAND_LINE},
     "devices/lifecycle.sql": {
         "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,
         "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE,
