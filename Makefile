@@ -37,6 +37,9 @@ test-unit: setup ## Run the tests that need neither a database nor another proce
 bench: setup ## Measure on an embedded TimescaleDB or DATABASE_URL; results in loadtest/results (BENCH="uploads charts", DURATION, PSQL)
 	@$(BIN)/python -m loadtest.bench $(BENCH)
 
+pictures: setup ## Take the pictures of the documentation again, by the stories that tests tell in Chromium
+	RTS_PICTURES=docs/pictures $(BIN)/pytest -q tests/pages/test_stories.py
+
 load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, HOST)
 	@$(BIN)/python -m loadtest.run $(LOAD)
 
@@ -104,4 +107,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: demo serve worker setup test test-unit bench load load-web check format lock schema docs coverage changelog clean-demo clean help
+.PHONY: pictures demo serve worker setup test test-unit bench load load-web check format lock schema docs coverage changelog clean-demo clean help

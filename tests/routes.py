@@ -74,6 +74,7 @@ WHO: dict[str, Who] = {
     f"DELETE {RULES}/{{eol_id}}": "employee",
     "GET /api/agents/commands": "person",
     "GET /api/agents/commands/catalog": "employee",
+    "GET /api/agents/alerts/history": "person",
     "GET /api/admin/storage": "employee",
     "GET /api/agents/metrics/catalog": "person",
     "POST /api/agents/commands": "employee",

@@ -18,7 +18,7 @@ import { Card, Row } from "./row";
 import { SelectionBar } from "./selection_bar";
 import { devices, fleet, loadFleet } from "./store";
 import { ListTools } from "./tools";
-import { followFleet } from "./updates";
+import { followFleet, followVisible } from "./updates";
 import { Views } from "./views";
 
 const ROW = 34;
@@ -92,6 +92,7 @@ function List() {
         keyOf={(device) => device.id}
         head={narrow ? undefined : <ListHead columns={columns} withBox={withBox} />}
         focusAt={active}
+        settled={(visible) => followVisible(visible.map((device) => device.id))}
         columns={narrow ? 1 : columns.length + 1 + (withBox ? 1 : 0)}
       >
         {(device, index) => (narrow ? <Card device={device} withBox={withBox} /> : <Row device={device} columns={columns} withBox={withBox} isActive={index === active} />)}

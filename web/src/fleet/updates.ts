@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import type { Severity, Status } from "../api/pending";
 import { millis } from "../lib/format";
-import { followScope, onMessage, type Message } from "../lib/live";
+import { followDevices, followScope, onMessage, type Message } from "../lib/live";
 import { devices, loadFleet, type LiveValues } from "./store";
 
 /** Counts up with each frame that changed a value: an order by values may be out of date. */
@@ -22,6 +22,7 @@ export function followFleet(): () => void {
   const stops = [onMessage("fleet", takeFrame), onMessage("status", takeStatus), onMessage("metrics", takeMetrics)];
   return () => {
     leave();
+    followVisible([]);
     for (const stop of stops) stop();
   };
 }
@@ -33,6 +34,15 @@ function takeFrame(message: Message): void {
   if (frame.commands_awaiting_approval !== undefined) awaitingApproval.value = frame.commands_awaiting_approval;
   if (frame.devices?.length) valuesChanged.value++;
   if (frame.more || isNew) reloadSoon();
+}
+
+let leaveVisible = () => undefined as void;
+
+/** Follow the devices that are on the screen: their values come with each sample. */
+export function followVisible(ids: string[]): void {
+  const before = leaveVisible;
+  leaveVisible = ids.length ? followDevices(ids) : () => undefined;
+  before();
 }
 
 let reloadTimer = 0;

@@ -14,12 +14,13 @@ export const alertsChanged = signal(0);
 export function useAlertHints(): void {
   useEffect(() => {
     const leave = followScope({ scope: "alerts" });
-    const stop = onMessage("alerts", () => {
+    const changed = () => {
       alertsChanged.value++;
-    });
+    };
+    const stops = [onMessage("alerts", changed), onMessage("event", (message) => String(message.event_type).startsWith("alert_") && changed())];
     return () => {
       leave();
-      stop();
+      for (const stop of stops) stop();
     };
   }, []);
 }
