@@ -104,6 +104,19 @@ export type AlertList = {
   next_cursor: string | null;
 };
 
+export type AlertPart = {
+  id: string;
+  rule_id: string;
+  alert_name: string;
+  severity: "info" | "warning" | "critical";
+  status: string;
+  start: string;
+  end: string | null;
+  metric: string | null;
+  threshold: number | null;
+  message: string | null;
+};
+
 export type AlertRule = {
   id: string;
   alert_name: string;
@@ -383,6 +396,14 @@ export type CommandParameter = {
   description: string;
 };
 
+export type CommandPart = {
+  command_id: string;
+  command_type: string;
+  status: string;
+  created_at: string;
+  completed_at: string | null;
+};
+
 export type CommandResult = {
   status: "completed" | "failed" | "timeout" | "cancelled";
   exit_code?: number | null;
@@ -415,6 +436,20 @@ export type DemoLogin = {
 
 export type DemoLogins = {
   logins: Array<DemoLogin>;
+};
+
+export type DeviceAnnotations = {
+  start: string;
+  end: string;
+  as_of: string;
+  statuses: Array<StatusPart>;
+  gaps: Array<GapPart>;
+  maintenance: Array<MaintenancePart>;
+  alerts: Array<AlertPart>;
+  commands: Array<CommandPart>;
+  software: Array<SoftwarePart>;
+  retention: Array<RetentionPart>;
+  enrolled_at: string | null;
 };
 
 export type DeviceChanges = {
@@ -543,6 +578,13 @@ export type FoundSoftware = {
   last_seen: string;
   is_eol: boolean;
   eol_date: string | null;
+};
+
+export type GapPart = {
+  start: string;
+  end: string;
+  reason: "offline" | "maintenance" | "deactivated" | "decommissioned" | "not_enrolled" | "outside_retention" | "may_come_late" | "late_data" | "monitoring_off";
+  message: string;
 };
 
 export type GrowthDay = {
@@ -747,6 +789,13 @@ export type ListedSoftware = {
 export type Location = {
   id: string;
   location_name: string | null;
+};
+
+export type MaintenancePart = {
+  window_id: string;
+  window_name: string;
+  start: string;
+  end: string;
 };
 
 export type MaintenanceWindow = {
@@ -1000,6 +1049,11 @@ export type Resolution = {
   notes?: string | null;
 };
 
+export type RetentionPart = {
+  level: string;
+  kept_from: string;
+};
+
 export type Sample = {
   collected_at: string;
   cpu_percent?: number | null;
@@ -1166,6 +1220,20 @@ export type SoftwarePage = {
   next_cursor: string | null;
   as_of: string;
   inventory_at: string | null;
+};
+
+export type SoftwarePart = {
+  at: string;
+  installed: number;
+  removed: number;
+  upgraded: number;
+};
+
+export type StatusPart = {
+  status: "online" | "warning" | "offline" | "error" | "disabled";
+  start: string;
+  end: string;
+  reason: string | null;
 };
 
 export type Statuses = {
