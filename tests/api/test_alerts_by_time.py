@@ -1,6 +1,7 @@
 """The alerts of the fleet by time: filters, pages, and who sees which."""
 
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ async def fired(rules: Rules, make_device: MakeDevice, dora: Tenant) -> list[str
     return names
 
 
-async def names_of(client: httpx.AsyncClient, tenant: Tenant, **query: object) -> list[str]:
+async def names_of(client: httpx.AsyncClient, tenant: Tenant, **query: Any) -> list[str]:
     answer = answer_of(await client.get(HISTORY, params=query, headers=tenant.headers))
     return sorted(alert["device_name"] for alert in answer["alerts"])
 
