@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from commands.errors import CommandEndedError, CommandNotDeliveredError, CommandNotFoundError
+from db.isolation import due_apart
 from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import Actor
@@ -117,8 +118,15 @@ def check_delivered(row: asyncpg.Record | None) -> None:
 async def settle_due_commands(connection: Connection, now: datetime) -> None:
     """Expire, send again or time out what is due, until nothing is; several workers share the work."""
     settled = SETTLED_AT_ONCE
+
+    async def settle(only: Sequence[UUID] | None) -> int:
+        values = now, MOST_DELIVERIES, SETTLED_AT_ONCE, only
+        return int(await connection.fetchval(QUERIES["settle_due_commands"], *values))
+
     while settled == SETTLED_AT_ONCE:
-        settled = await connection.fetchval(QUERIES["settle_due_commands"], now, MOST_DELIVERIES, SETTLED_AT_ONCE)
+        settled = await due_apart(
+            connection, "due commands", now, settle, QUERIES["due_commands"], now, SETTLED_AT_ONCE
+        )  # fmt: skip
 
 
 def keep(output: str | None) -> tuple[str | None, bool]:

@@ -111,13 +111,17 @@ SELECT f.status AS was, f.attempts, (SELECT count(*) FROM finished) = 1 AS recor
        (SELECT count(pg_notify('rts_live', 'commands')::text) FROM finished) AS woken
 FROM found f
 
+-- due_commands --
+-- The commands that are due. $1 all but these, $2 now, $3 most.
+SELECT id FROM agent_commands WHERE due_at <= $2::timestamptz AND id <> ALL ($1::uuid[]) ORDER BY due_at LIMIT $3
+
 -- settle_due_commands --
 -- What nobody fetched has expired; what was fetched and never begun goes out again, at most $2 times; what runs too
--- long has timed out. Returns how many were settled. $1 now, $2 most deliveries, $3 most commands.
+-- long has timed out. Returns how many were settled. $1 now, $2 most deliveries, $3 most commands, $4 only these (or null).
 WITH due AS (
     SELECT id, agent_device_id, status, attempts, expires_at, cancel_requested_at
     FROM agent_commands
-    WHERE due_at <= $1::timestamptz
+    WHERE due_at <= $1::timestamptz AND ($4::uuid[] IS NULL OR id = ANY ($4))
     ORDER BY due_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED

@@ -5,9 +5,12 @@ should have been, the silence is our own, and everybody's counts from its end (`
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from db.isolation import due_apart
 from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import WORKER
@@ -34,15 +37,19 @@ class Patience:
 async def sweep(connection: Connection, now: datetime, patience: Patience, at_once: int = SWEPT_AT_ONCE) -> int:
     """Judge every device whose time has come, `at_once` in one statement; return how many changed their status."""
     await note_outage(connection, now, patience)
-    changed, judged = 0, at_once
-    while judged == at_once:
-        row = await connection.fetchrow(
-            QUERIES["sweep"], now, patience.heartbeat_interval, patience.warning_after, patience.offline_after, at_once
-        )
+    changed: list[int] = []
+    values = now, patience.heartbeat_interval, patience.warning_after, patience.offline_after, at_once
+
+    async def judge(only: Sequence[UUID] | None) -> int:
+        row = await connection.fetchrow(QUERIES["sweep"], *values, only)
         assert row is not None
-        judged = row["judged"]
-        changed += row["changed"]
-    return changed
+        changed.append(row["changed"])
+        return int(row["judged"])
+
+    judged = at_once
+    while judged == at_once:
+        judged = await due_apart(connection, "presence", now, judge, QUERIES["due_devices"], now, at_once)
+    return sum(changed)
 
 
 async def note_outage(connection: Connection, now: datetime, patience: Patience) -> bool:
@@ -61,9 +68,14 @@ async def note_outage(connection: Connection, now: datetime, patience: Patience)
 async def lapse_enrolments(connection: Connection, now: datetime, within: timedelta) -> int:
     """Remove devices never heard `within` this time of their registration; return how many."""
     removed, lapsed = 0, LAPSED_AT_ONCE
+
+    async def remove(only: Sequence[UUID] | None) -> int:
+        values = now, within, LAPSED_AT_ONCE, *WORKER.values(), only
+        return int(await connection.fetchval(QUERIES["lapse_enrolments"], *values))
+
     while lapsed == LAPSED_AT_ONCE:
-        lapsed = await connection.fetchval(
-            QUERIES["lapse_enrolments"], now, within, LAPSED_AT_ONCE, *WORKER.values()
-        )  # fmt: skip
+        lapsed = await due_apart(
+            connection, "lapsed enrolments", now, remove, QUERIES["due_enrolments"], now, within, LAPSED_AT_ONCE
+        )
         removed += lapsed
     return removed

@@ -29,19 +29,23 @@ FROM found f
 WHERE p.one = f.one
 RETURNING f.deaf_until AS known_until
 
+-- due_devices --
+-- The devices whose time has come. $1 all but these, $2 now, $3 most.
+SELECT id FROM agent_devices WHERE status_due_at <= $2::timestamptz AND id <> ALL ($1::uuid[]) ORDER BY status_due_at LIMIT $3
+
 -- sweep --
 -- Look at the devices whose time has come, by when they were last heard, and say when each must be looked at next; null
 -- when silence can't change it any more. SKIP LOCKED: two workers never judge the same device. Returns how many were
 -- judged and how many changed. A device that sends heartbeats is expected as often as these, else as often as its
 -- uploads. $1 now, $2 heartbeat interval, $3 and $4 intervals of silence that are a warning and mean offline,
--- $5 most devices.
+-- $5 most devices, $6 only these (or null).
 WITH due AS (
     SELECT id, status, reported_status,
            GREATEST(last_heartbeat, last_metrics_received) AS heard_at,
            CASE WHEN last_heartbeat IS NULL THEN metrics_interval_seconds * interval '1 second'
                 ELSE $2::interval END AS every
     FROM agent_devices
-    WHERE status_due_at <= $1
+    WHERE status_due_at <= $1 AND ($6::uuid[] IS NULL OR id = ANY ($6))
     ORDER BY status_due_at
     LIMIT $5
     FOR NO KEY UPDATE SKIP LOCKED
@@ -78,14 +82,24 @@ SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed,
         FROM (SELECT FROM swept WHERE new_status <> was LIMIT 1) any_changed) AS woken
 FROM swept
 
+-- due_enrolments --
+-- The devices that were never heard. $1 all but these, $2 now, $3 time in which a device must be heard, $4 most.
+SELECT id FROM agent_devices
+WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete AND last_heartbeat IS NULL
+  AND last_metrics_received IS NULL AND created_at <= $2::timestamptz - $3::interval AND updated_at <= $2 - $3
+  AND is_active AND id <> ALL ($1::uuid[])
+ORDER BY created_at
+LIMIT $4
+
 -- lapse_enrolments --
 -- Remove devices that registered, have a token and were never heard, and make the registration token that each came
 -- with usable again, if it has not expired: the same install command works once more. Returns how many there were.
--- $1 now, $2 time in which a device must be heard, $3 most devices, $4 kind of actor, $5 actor, $6 address.
+-- $1 now, $2 time in which a device must be heard, $3 most devices, $4 kind of actor, $5 actor, $6 address, $7 only these
+-- (or null).
 WITH lapsed AS (
     SELECT id
     FROM agent_devices
-    WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
+    WHERE ($7::uuid[] IS NULL OR id = ANY ($7)) AND enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
       AND last_heartbeat IS NULL AND last_metrics_received IS NULL
       AND created_at <= $1::timestamptz - $2::interval
       AND updated_at <= $1 - $2 AND is_active -- one that was restored and registered again has its time too

@@ -65,6 +65,7 @@ class Facts(msgspec.Struct):
     alert_pass: AlertPass
     database: Database
     tickets_put_off: dict[str, int] = {}  # tried in vain, by reason
+    isolated_faults: dict[str, int] = {}  # by the worker's task: what fails alone and is left out for a while
 
 
 class Fleet(msgspec.Struct):

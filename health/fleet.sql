@@ -23,6 +23,8 @@ SELECT jsonb_build_object(
     'notifications', (SELECT jsonb_build_object('waiting', count(*), 'failing', count(*) FILTER (WHERE attempts > 0),
                                                 'due_since', min(due_at) FILTER (WHERE due_at <= $1))
                       FROM agent_alert_notifications WHERE due_at IS NOT NULL),
+    'isolated_faults', (SELECT COALESCE(jsonb_object_agg(task, faults), '{}')
+                        FROM (SELECT task, count(*) AS faults FROM agent_isolated_faults GROUP BY task) f),
     'alert_pass', (SELECT jsonb_build_object('at', at, 'seconds', seconds, 'statements', statements, 'rules', rules)
                    FROM agent_alert_passes),
     'database', (SELECT jsonb_build_object(

@@ -50,6 +50,8 @@ def work_metrics(facts: Facts, now: datetime) -> Iterator[Metric]:
     yield gauges("rts_outbox_failing", "Of these, tried in vain at least once.", "outbox",
                  {name: outbox.failing for name, outbox in outboxes.items()})  # fmt: skip
     yield gauges("rts_tickets_put_off", "Tickets that were tried in vain, by reason.", "reason", facts.tickets_put_off)
+    yield gauges("rts_isolated_faults", "Things that fail alone and are left out until their retry, by task.", "task",
+                 facts.isolated_faults)  # fmt: skip
     due = {name: outbox.due_since for name, outbox in outboxes.items()} | {"commands": facts.commands_due_since}
     yield spans("rts_overdue_seconds", "How long the oldest due work waits for the worker.", "what",
                 {what: now - since if since else timedelta() for what, since in due.items()})  # fmt: skip

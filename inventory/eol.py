@@ -5,6 +5,7 @@ the worker goes through the rows that it is or was in force for, in batches, and
 counts for it now.
 """
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +16,7 @@ import msgspec
 
 from core.errors import UnknownEmployeeError
 from core.text import like_literal
+from db.isolation import Isolated, due_apart
 from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import Actor
@@ -83,10 +85,17 @@ async def _written(pool: asyncpg.Pool, query: str, *values: Any) -> asyncpg.Reco
 
 async def apply_rules(connection: Connection, now: datetime) -> None:
     """Mark the inventory with the rules that wait for it; what is too much for one pass goes on in the next."""
-    batches = BATCHES_IN_A_PASS
-    while batches and (rule := await connection.fetchrow(QUERIES["next_rule"])):
+    batches, kept = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
+    while batches and (rule := await connection.fetchrow(QUERIES["next_rule"], kept.held_ids("rule"))):
         await connection.execute(QUERIES["wait_for_lists"])
-        batches = await _apply(connection, rule, now, batches)
+        item = f"rule:{rule['id']}"
+        try:
+            batches = await _apply(connection, rule, now, batches)
+            await kept.forget(item)
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            await kept.note(item, error)
 
 
 async def _apply(connection: Connection, rule: asyncpg.Record, now: datetime, batches: int) -> int:
@@ -106,6 +115,12 @@ async def _apply(connection: Connection, rule: asyncpg.Record, now: datetime, ba
 
 async def reach_ends(connection: Connection, now: datetime) -> None:
     """Mark what has reached its end of life by now (the day in UTC)."""
-    reached = ROWS_AT_ONCE
+    reached, day = ROWS_AT_ONCE, now.date()
+
+    async def mark(only: Sequence[UUID] | None) -> int:
+        return int(await connection.fetchval(QUERIES["reach_ends"], day, ROWS_AT_ONCE, only))
+
     while reached == ROWS_AT_ONCE:
-        reached = await connection.fetchval(QUERIES["reach_ends"], now.date(), ROWS_AT_ONCE)
+        reached = await due_apart(
+            connection, "ends of life", now, mark, QUERIES["due_ends"], day, ROWS_AT_ONCE
+        )  # fmt: skip

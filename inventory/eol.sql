@@ -71,10 +71,10 @@ WITH deleted AS (
 SELECT id FROM deleted
 
 -- next_rule --
--- The rule that has waited longest to be applied; a deleted one matches nothing any more.
+-- The rule that has waited longest to be applied; a deleted one matches nothing any more. $1 rules that are left out now.
 SELECT id, updated_at, marked_to, CASE WHEN deleted_at IS NULL THEN name_pattern END AS pattern
 FROM agent_software_eol
-WHERE applied_at IS NULL
+WHERE applied_at IS NULL AND id <> ALL ($1::uuid[])
 ORDER BY updated_at, id
 LIMIT 1
 
@@ -120,11 +120,18 @@ WITH dropped AS (
 UPDATE agent_software_eol SET applied_at = $3, marked_to = NULL
 WHERE id = $1 AND updated_at = $2 AND deleted_at IS NULL
 
+-- due_ends --
+-- What reached its end of life and isn't marked. $1 all but these, $2 today, $3 most.
+SELECT id FROM agent_software_inventory
+WHERE eol_date <= $2::date AND NOT is_eol AND id <> ALL ($1::uuid[])
+ORDER BY id
+LIMIT $3
+
 -- reach_ends --
--- Mark what reached its end of life by a day; returns how many rows. $1 today, $2 rows at most.
+-- Mark what reached its end of life by a day; returns how many rows. $1 today, $2 rows at most, $3 only these (or null).
 WITH due AS (
     SELECT id FROM agent_software_inventory
-    WHERE eol_date <= $1::date AND NOT is_eol
+    WHERE eol_date <= $1::date AND NOT is_eol AND ($3::uuid[] IS NULL OR id = ANY ($3))
     ORDER BY id
     LIMIT $2
     FOR NO KEY UPDATE

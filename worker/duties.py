@@ -38,19 +38,24 @@ Do = Callable[[Connection, datetime], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """`do` takes a connection outside a transaction, and now (UTC)."""
+    """`do` takes a connection outside a transaction, and now (UTC).
+
+    `seconds` is its deadline; `at_once` how many runs of it may overlap, for one that waits for others' servers.
+    """
 
     name: str
     every: timedelta
     do: Do
     without_scheduler: bool = False
+    seconds: float = 300.0
+    at_once: int = 1
 
 
 def make_duties(settings: Settings) -> list[Duty]:
-    """Return the duties in the order in which they are done."""
+    """Return the tasks in the order in which they are begun."""
     return [
-        Duty("storage policies", EACH_PASS, run_policies(PolicyRunner()), without_scheduler=True),
-        Duty("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True),
+        Duty("storage policies", EACH_PASS, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600),
+        Duty("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True, seconds=3600),
         Duty("due commands", EACH_PASS, settle_due_commands),
         Duty("presence", EACH_PASS, watch_presence(settings)),
         Duty("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
@@ -64,7 +69,7 @@ def make_duties(settings: Settings) -> list[Duty]:
         Duty("alerts", timedelta(seconds=30), evaluate_rules),
         Duty("late samples", timedelta(seconds=30), look_at_late_samples),
         Duty("tickets", EACH_PASS, tickets_for(settings.ticket_client)),
-        Duty("notifications", EACH_PASS, send_notifications(settings)),
+        Duty("notifications", EACH_PASS, send_notifications(settings), at_once=4),
         Duty("health", timedelta(minutes=5), watch_health),
     ]
 

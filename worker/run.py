@@ -1,11 +1,12 @@
-"""The loop of the worker process: connect, do what is due, leave. Several workers may run at once.
+"""The loop of the worker process: each task when its interval has passed. Several workers may run.
 
-A duty that fails is logged and tried again after its interval; the others go on. The connection isn't held between
-passes, so a database that went away is met as one failed pass.
+Each task has a connection, a deadline and an outcome of its own: one that is stuck or fails delays no other. A failure
+is logged, kept in `agent_isolated_faults` as an item of the task `worker`, and the task runs again after its interval.
 """
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime
 
 import asyncpg
@@ -13,6 +14,7 @@ import asyncpg
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
+from db.isolation import Isolated
 from db.pooler_check import check_session
 from db.pools import AWAY, SERVER_SETTINGS, Connection
 from db.schema_check import check_schema
@@ -22,62 +24,114 @@ from worker.duties import Duty, make_duties
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc_now) -> None:
     """Work until `stop` is set; while the database is away, try again at each pass."""
-    worker = Worker(make_duties(settings))
-    while not stop.is_set():
-        try:
-            await one_pass(settings.database_url, worker, clock())
-        except AWAY as away:
-            log.warning("the database can't be reached (%s): trying again", away)
-        except (RtsError, asyncpg.PostgresError) as fault:
-            log.error("%s: trying again", fault)
-        except Exception:
-            log.exception("a pass of the worker failed: trying again")
-        await wait(stop, PASS_SECONDS)
-
-
-async def one_pass(dsn: str, worker: "Worker", now: datetime) -> None:
-    """Connect, check that this is the database that we know, and do what is due."""
-    connection = await asyncpg.connect(
-        dsn, timeout=10, server_settings=SERVER_SETTINGS | {"application_name": "rts-agents worker"}
-    )
+    duties = make_duties(settings)
+    pool = asyncpg.create_pool(
+        settings.database_url, min_size=0, max_size=len(duties) + 1, timeout=10, max_inactive_connection_lifetime=60,
+        server_settings=SERVER_SETTINGS | {"application_name": "rts-agents worker"},
+    )  # fmt: skip
+    worker = Worker(duties)
     try:
-        server = await describe_server(connection)
-        check_server(server)
-        check_writable(server)
+        while not stop.is_set():
+            await one_pass(pool, settings.database_url, worker, clock())
+            await wait(stop, PASS_SECONDS)
+    finally:
+        await worker.end()
+        pool.terminate()
+
+
+async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime) -> None:
+    """Check that this is the database that we know, and begin what is due; never raises."""
+    try:
+        await pool  # opens it, when it isn't open
+        async with pool.acquire(timeout=10) as connection:
+            server = await describe_server(connection)
+            check_server(server)
+            check_writable(server)
+            await check_schema(connection)
         if not worker.has_session:
             await check_session(dsn, server)
             worker.has_session = True
-        await check_schema(connection)
-        await worker.do_due(connection, now, scheduler=server.scheduler)
-    finally:
-        await connection.close()
+        worker.begin_due(pool, now, scheduler=server.scheduler)
+    except AWAY as away:
+        log.warning("the database can't be reached (%s): trying again", away)
+    except (RtsError, asyncpg.PostgresError) as fault:
+        log.error("%s: trying again", fault)
+    except Exception:
+        log.exception("a pass of the worker failed: trying again")
 
 
 class Worker:
-    """Remembers when each duty was done last by this process."""
+    """Remembers when each task was begun last by this process, and which are running."""
 
     def __init__(self, duties: list[Duty]) -> None:
         self._duties = duties
         self.has_session = False  # until it was checked that no pooler hands statements around
         self._last: dict[str, datetime] = {}
+        self._running: dict[str, set[asyncio.Task[None]]] = {duty.name: set() for duty in duties}
+
+    def due(self, now: datetime, *, scheduler: bool) -> list[Duty]:
+        """Return the tasks whose interval has passed; those that the server's own scheduler does are left to it."""
+        return [
+            duty
+            for duty in self._duties
+            if not (duty.without_scheduler and scheduler)
+            and len(self._running[duty.name]) < duty.at_once
+            and (duty.name not in self._last or now - self._last[duty.name] >= duty.every)
+        ]
+
+    def begin_due(self, pool: asyncpg.Pool, now: datetime, *, scheduler: bool) -> None:
+        """Begin each task that is due; one that still runs from before isn't begun a second time."""
+        for duty in self.due(now, scheduler=scheduler):
+            self._last[duty.name] = now
+            task = asyncio.create_task(run_apart(pool, duty, now), name=duty.name)
+            self._running[duty.name].add(task)
+            task.add_done_callback(self._running[duty.name].discard)
 
     async def do_due(self, connection: Connection, now: datetime, *, scheduler: bool) -> None:
-        """Do every duty whose interval has passed; those that the server's own scheduler does are left to it."""
-        for duty in self._duties:
-            last = self._last.get(duty.name)
-            if (duty.without_scheduler and scheduler) or (last is not None and now - last < duty.every):
-                continue
+        """Do what is due one after the other on one connection, for tests and tools."""
+        for duty in self.due(now, scheduler=scheduler):
             self._last[duty.name] = now
-            try:
-                await duty.do(connection, now)
-            except Exception as fault:
-                if connection.is_closed():
-                    raise
-                log.exception("%s failed: %s", duty.name, fault)
+            await run_noted(connection, duty, now)
+
+    async def end(self) -> None:
+        """Stop what is running; what it had begun is rolled back."""
+        tasks = [task for running in self._running.values() for task in running]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+
+
+async def run_apart(pool: asyncpg.Pool, duty: Duty, now: datetime) -> None:
+    """Run a task on a connection of its own; never raises."""
+    try:
+        async with pool.acquire(timeout=10) as connection:
+            await run_noted(connection, duty, now)
+    except AWAY as away:
+        log.warning("%s: the database can't be reached (%s)", duty.name, away)
+    except Exception:
+        log.exception("%s failed", duty.name)
+
+
+async def run_noted(connection: Connection, duty: Duty, now: datetime) -> None:
+    """Run a task within its deadline; write down how it ended. Raises only when the connection is gone."""
+    fault: Exception | str | None = None
+    try:
+        async with asyncio.timeout(duty.seconds) as limit:
+            await duty.do(connection, now)
+    except Exception as error:
+        if connection.is_closed():
+            raise
+        fault = f"not done in {duty.seconds:g} s" if limit.expired() else error
+        log.error("%s failed: %s", duty.name, fault, exc_info=error if not limit.expired() else None)
+    with suppress(asyncpg.PostgresError):  # the schema may be older than this table
+        kept = await Isolated(connection, "worker", now).read()
+        await (kept.forget(duty.name) if fault is None else kept.note(duty.name, fault))
 
 
 async def wait(stop: asyncio.Event, seconds: float) -> None:

@@ -3,8 +3,11 @@
 -- list_windows --
 -- A page of windows in the order of their names; those of all businesses are shown to employees only. $1 one window only
 -- (null: all), $2 tenant, $3 business, $4 and $5 name and id of the last one of the page before, $6 rows.
-SELECT w.id, w.window_name, w.business_id, b.business_name, w.service_location_id, w.agent_device_id, w.starts_at,
-       w.ends_at, w.weekdays, w.local_start, w.duration_minutes, w.time_zone, w.created_by, w.created_at
+SELECT w.id, w.window_name, w.business_id, b.business_name, w.service_location_id, w.agent_device_id, w.weekdays,
+       -- Years that only PostgreSQL holds, and 24:00, must not fail a whole page.
+       GREATEST(LEAST(w.starts_at, timestamptz '9999-01-01'), timestamptz '0002-01-01') AS starts_at,
+       GREATEST(LEAST(w.ends_at, timestamptz '9999-01-01'), timestamptz '0002-01-01') AS ends_at,
+       w.local_start::text AS local_start, w.duration_minutes, w.time_zone, w.created_by, w.created_at
 FROM agent_maintenance_windows w
 LEFT JOIN businesses b ON b.id = w.business_id
 WHERE ($1::uuid IS NULL OR w.id = $1)

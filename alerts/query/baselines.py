@@ -4,9 +4,12 @@ Each device's is worked out anew once a day; that of a new rule or device within
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from alerts.query.forecasts import batches, leaves_in_force
+import asyncpg
+
+from alerts.query.forecasts import each_batch, leaves_in_force
 from alerts.query.runner import as_json
 from db.pools import Connection
 from db.sql import load_beside
@@ -21,10 +24,13 @@ async def update_baselines(connection: Connection, now: datetime) -> None:
     """Work out what is usual, wherever a rule in force compares with it and it is older than a day."""
     leaves = await leaves_in_force(connection, "baseline")
     pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {}), now, RENEW_AFTER) if leaves else []
-    for batch in batches(pairs):
-        arguments = [row["device_id"] for row in batch], [row["metric"] for row in batch], now
+
+    async def write(some: Sequence[asyncpg.Record]) -> None:
+        arguments = [row["device_id"] for row in some], [row["metric"] for row in some], now
         await connection.execute(QUERIES["write_baselines"], *arguments)
         await connection.execute(QUERIES["forget_hours"], *arguments)
+
+    await each_batch(connection, "baselines", pairs, write, now)
     await connection.execute(QUERIES["forget_baselines"], now, FORGET_AFTER)
     if pairs:
         log.info("worked out what is usual for %d metrics of devices", len(pairs))

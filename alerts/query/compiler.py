@@ -49,6 +49,7 @@ from db.hypertables.policies import LEVELS, Level
 RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
 
 LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUID)
+AMONG = bindparam("among", type_=ARRAY(UUID))
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
 LOOKBACK = bindparam("lookback", type_=Interval)
 
@@ -118,7 +119,7 @@ def wanted_pairs() -> Select[Any]:
     device, is well; most devices are well most of the time.
     """
     columns: list[ColumnElement[Any]] = [column(name, kind) for name, kind in PAIR.items()]
-    pair = func.alert_pairs(LEAVES, TENANT).table_valued(*columns).alias("pair")
+    pair = func.alert_pairs(LEAVES, TENANT, AMONG).table_valued(*columns).alias("pair")
     now_beyond = func.alert_beyond(
         pair.c.now_value, pair.c.is_up, pair.c.is_strict, pair.c.last_threshold, type_=Boolean
     )

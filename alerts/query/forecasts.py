@@ -5,7 +5,7 @@ of rules that look ahead and for no others.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -14,6 +14,7 @@ from alerts.query.runner import as_json
 from alerts.rules.loader import read_rules
 from alerts.rules.terms import Leaf
 from db.hypertables.policies import LEVELS
+from db.isolation import Isolated, in_halves
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.history import read_watermarks
@@ -29,12 +30,33 @@ async def update_forecasts(connection: Connection, now: datetime) -> None:
     leaves = await leaves_in_force(connection, "forecast")
     pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {})) if leaves else []
     days_until = (await read_watermarks(connection))[LEVELS[3].relation]
-    for batch in batches(pairs):
-        devices, metrics = [row["device_id"] for row in batch], [row["metric"] for row in batch]
+
+    async def write(some: Sequence[asyncpg.Record]) -> None:
+        devices, metrics = [row["device_id"] for row in some], [row["metric"] for row in some]
         await connection.execute(QUERIES["write_forecasts"], devices, metrics, now, days_until)
+
+    await each_batch(connection, "forecasts", pairs, write, now)
     await connection.execute(QUERIES["forget_forecasts"], now)
     if pairs:
         log.info("worked out the growth of %d metrics of devices", len(pairs))
+
+
+async def each_batch(
+    connection: Connection, task: str, pairs: Sequence[asyncpg.Record],
+    write: Callable[[Sequence[asyncpg.Record]], Awaitable[None]], now: datetime,
+) -> None:  # fmt: skip
+    """Write some pairs of device and metric at a time; a pair that can't be worked out is left out and noted."""
+    kept = await Isolated(connection, task, now).read()
+    wanted = [row for row in pairs if item_of(row) not in kept.held]
+    for batch in batches(wanted):
+        for row, error in await in_halves(connection, batch, write):
+            await kept.note(item_of(row), error)
+    await kept.forget_others()
+
+
+def item_of(row: asyncpg.Record) -> str:
+    """Return the name of a device's metric among what fails alone."""
+    return f"device:{row['device_id']}:{row['metric']}"
 
 
 async def leaves_in_force(connection: Connection, kind: str) -> list[Leaf]:

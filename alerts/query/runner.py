@@ -47,7 +47,8 @@ class Facts:
 class Question:
     """At which instants (UTC, in order) facts are asked for.
 
-    `tenant` bounds the devices. `unsure_until`: until when silence says nothing of the devices, because it was ours.
+    `tenant` and `among` bound the devices. `unsure_until`: until when silence says nothing of the devices, because the
+    silence was on our side.
 
     The past needs two things more. `everything`: also what is unknown or holds on where nothing has begun; silence is
     then judged by samples. `level`: read this one whatever the window: a rule test has only raw samples, and of a
@@ -59,6 +60,7 @@ class Question:
     everything: bool = False
     unsure_until: datetime | None = None
     level: Level | None = None
+    among: Sequence[UUID] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
     for kind in ("service", "forecast"):
         wanted = [leaf for leaf in leaves if leaf.kind == kind]
         for at in question.instants if wanted else ():
-            parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at}
+            parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
             found.append(Ask(QUERIES[f"{kind}_facts"], parameters, wanted))
     return found
 
@@ -139,7 +141,7 @@ def ask_metrics(
     ])  # fmt: skip
     values = statement.bound | {
         "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
-        "tenant": question.tenant, "instants": list(question.instants), "lookback": lookback,
+        "tenant": question.tenant, "among": question.among, "instants": list(question.instants), "lookback": lookback,
         "cut": cut, "hour_cut": hour_cut,
         "lowest": question.instants[0] - lookback, "highest": question.instants[-1],
         "everything": question.everything,
@@ -162,14 +164,14 @@ def ask_silence(leaves: list[Leaf], question: Question, watermarks: Watermarks) 
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
     if not wanted:
         return []
-    first = {"leaves": as_json(wanted, {}), "tenant": question.tenant}
+    first, among = {"leaves": as_json(wanted, {}), "tenant": question.tenant}, {"among": question.among}
     if question.everything:
         five = LEVELS[1]
         cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
-        parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
+        parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket, **among}
         return [Ask(QUERIES["past_silence_facts"], parameters, wanted)]
     return [
-        Ask(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at}, wanted)
+        Ask(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at, **among}, wanted)
         for at in question.instants
     ]
 

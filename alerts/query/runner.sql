@@ -2,16 +2,22 @@
 -- The longest interval between samples of a device that may be judged, in seconds.
 SELECT COALESCE(max(metrics_interval_seconds), 300) FROM agent_devices WHERE is_active AND NOT soft_delete
 
+-- devices_in_reach --
+-- The devices that rules can be for, those of a business side by side.
+SELECT id FROM agent_devices
+WHERE is_active AND NOT soft_delete AND monitoring_enabled AND alerts_enabled
+ORDER BY business_id, id
+
 -- silence_facts --
 -- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence that is our own says nothing:
 -- $3 is until when nobody at all was heard, or we were away, and two intervals more. A device that was never heard isn't
--- silent. $1 leaves, $2 tenant, $3 until when it says nothing (or null), $4 now.
+-- silent. $1 leaves, $2 tenant, $3 until when it says nothing (or null), $4 now; $5 the only devices (or null).
 WITH silent AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span,
            CASE p.name WHEN 'offline' THEN GREATEST(d.last_heartbeat, d.last_metrics_received)
                        ELSE d.last_metrics_received END AS heard_at,
            $4::timestamptz < $3::timestamptz + 2 * p.every AS unsure
-    FROM alert_pairs($1::jsonb, $2::uuid) p
+    FROM alert_pairs($1::jsonb, $2::uuid, $5::uuid[]) p
     JOIN agent_devices d ON d.id = p.device_id
 ), judged AS (
     SELECT s.*, CASE WHEN s.unsure THEN NULL ELSE COALESCE(s.heard_at < $4 - s.span, false) END AS is_silent
@@ -28,9 +34,9 @@ WHERE j.is_silent OR EXISTS (SELECT FROM agent_alert_states s
 -- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a leaf's
 -- span. Before $4 samples are buckets ($5 wide), seen from one interval before their end (or their beginning) and known
 -- when they are closed. A device that was never heard isn't silent. $1 leaves, $2 tenant, $3 instants in order, $4 cut,
--- $5 width of a bucket.
+-- $5 width of a bucket; $6 the only devices (or null).
 WITH pair AS MATERIALIZED (
-    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every FROM alert_pairs($1::jsonb, $2::uuid) p
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every FROM alert_pairs($1::jsonb, $2::uuid, $6::uuid[]) p
 ), device AS MATERIALIZED (
     SELECT DISTINCT device_id, every FROM pair
 ), span AS MATERIALIZED (
@@ -76,7 +82,7 @@ JOIN unnest($3::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at <
 
 -- service_facts --
 -- Services that should be running and aren't, for a leaf's span; `*` is any. A device whose samples are old says nothing
--- of its services. $1 leaves, $2 tenant, $3 now.
+-- of its services. $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
 WITH down AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span,
            max(s.last_checked) >= $3::timestamptz - (2.5 * p.every + interval '1 minute') AS is_fresh,
@@ -85,7 +91,7 @@ WITH down AS (
                               AND s.last_state_change <= $3 - p.span) AS stopped_long,
            string_agg(s.service_name, ', ' ORDER BY s.service_name)
                FILTER (WHERE s.should_be_running AND s.status <> 'running') AS names
-    FROM alert_pairs($1::jsonb, $2::uuid) p
+    FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
     JOIN agent_monitored_services s ON s.agent_device_id = p.device_id AND (p.name = '*' OR s.service_name = p.name)
     GROUP BY p.rule_id, p.leaf, p.device_id, p.span, p.every
 )
@@ -99,13 +105,13 @@ WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
 
 -- forecast_facts --
 -- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth older
--- than two days says nothing. $1 leaves, $2 tenant, $3 now.
+-- than two days says nothing. $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
 WITH grown AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
            f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,
            CASE WHEN f.newest >= p.value_threshold THEN 0
                 WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
-    FROM alert_pairs($1::jsonb, $2::uuid) p
+    FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
     JOIN agent_forecasts f ON f.agent_device_id = p.device_id AND f.metric = p.name
 ), judged AS (
     SELECT g.*, CASE WHEN g.is_fresh

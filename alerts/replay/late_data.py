@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +27,7 @@ from alerts.silences.past import read_past_mutes
 from alerts.state.apply import describe_devices
 from alerts.state.messages import message_of
 from db.hypertables.policies import LATE_AFTER, RAW
+from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -48,12 +50,13 @@ class Found:
 
 async def find_late(connection: Connection, now: datetime) -> int:
     """Look at devices with late samples at `now` (UTC), outside a transaction; return how much was found."""
-    devices = await connection.fetch(QUERIES["late_devices"], AT_ONCE)
+    kept = await Isolated(connection, "late samples", now).read()
+    devices = await connection.fetch(QUERIES["late_devices"], AT_ONCE, kept.held_ids("device"))
     rules = await read_rules(connection) if devices else None
     found = 0
     for device in devices:
-        async with connection.transaction():
-            found += await look_at(connection, device["id"], list(rules.rows.values() if rules else ()), now)
+        look = partial(look_at, connection, device["id"], list(rules.rows.values() if rules else ()), now)
+        found += await kept.attempt(f"device:{device['id']}", look) or 0
     return found
 
 

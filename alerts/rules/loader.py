@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ import msgspec
 
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.terms import Reach, Rule
-from alerts.silences.schedule import is_active
+from alerts.silences.schedule import check_hours
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -20,9 +20,9 @@ QUERIES = load_beside(__file__, "loader.sql")
 
 log = logging.getLogger(__name__)
 
-ANY_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)  # hours that can be read at one instant can be read at all
 KEPT_RULES = 50_000  # about 100 MB when they are all there
-UNREADABLE = (ValueError, TypeError, LookupError, RecursionError)  # what a row that another program wrote may raise
+# What a row that another program wrote may raise.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def as_row(row: asyncpg.Record) -> RuleRow:
     rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))
     hours = msgspec.json.decode(row["active_hours"] or "null")
     if hours is not None:
-        is_active(hours, ANY_INSTANT)
+        check_hours(hours)
     return RuleRow(
         rule, row["alert_name"], row["alert_type"], row["severity"], row["is_shadow"], row["ticket_enabled"],
         row["notification_enabled"], msgspec.json.decode(row["notification_channels"], type=list),

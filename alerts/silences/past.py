@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from alerts.silences.schedule import is_active, is_running
+from alerts.silences.schedule import fault_of, is_active, is_running
 from db.pools import Source
 from db.sql import load_beside
 
@@ -33,5 +33,7 @@ async def read_past_mutes(
     """Return what muted the devices of a business (None: all) between two instants."""
     windows: dict[UUID, list[asyncpg.Record]] = {}
     for row in await source.fetch(QUERIES["windows_of_devices"], begin, end, business_id):
+        if fault_of(row, end):  # out of force, as in a live evaluation
+            continue
         windows.setdefault(row["device_id"], []).append(row)
     return PastMutes(windows, hours)

@@ -1,9 +1,10 @@
 -- Maintenance windows of the past.
 
 -- windows_of_devices --
--- The windows that may have been running in a range, once for each device in them; weekly ones always may. $1 from, $2 to,
+-- The windows that may have been running in a range, cut to it, once for each device in them; weekly ones always may. $1 from, $2 to,
 -- $3 business (null: all).
-SELECT d.id AS device_id, w.starts_at, w.ends_at, w.weekdays, w.local_start, w.duration_minutes, w.time_zone
+SELECT d.id AS device_id, GREATEST(w.starts_at, $1::timestamptz) AS starts_at, LEAST(w.ends_at, $2::timestamptz + interval '1 day') AS ends_at, w.weekdays,
+       w.local_start::text AS local_start, w.duration_minutes, w.time_zone
 FROM agent_maintenance_windows w
 JOIN agent_devices d
   ON (w.agent_device_id IS NULL OR d.id = w.agent_device_id)

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
 
+from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "schedule.sql")
+# What a row that another program wrote may raise; a name with a NUL or a folder's name raises OSError or ValueError.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError)
 
 
 @dataclass(slots=True)
@@ -27,12 +30,43 @@ class Mutes:
         return device_id in self.devices or (active_hours is not None and not is_active(active_hours, self.now))
 
 
-async def read_mutes(connection: Connection, now: datetime) -> Mutes:
-    """Return the devices that are in a maintenance window."""
-    windows = await connection.fetch(QUERIES["read_windows"], now)
-    running = [row["id"] for row in windows if is_running(row, now)]
+async def read_mutes(connection: Connection, now: datetime, kept: Isolated | None = None) -> Mutes:
+    """Return the devices that are in a maintenance window; a window that can't be read is out of force and noted."""
+    running = []
+    for row in await connection.fetch(QUERIES["read_windows"], now):
+        try:
+            if row["is_running"] or is_running(row, now):
+                running.append(row["id"])
+        except UNREADABLE as error:
+            if kept is not None:
+                await kept.note(f"window:{row['id']}", fault_in_words(error, row["time_zone"]))
     rows = await connection.fetch(QUERIES["muted_devices"], running) if running else []
     return Mutes(now, {row["id"] for row in rows})
+
+
+def fault_of(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str | None:
+    """Return why a window is out of force, None when it can be read."""
+    try:
+        is_running(window, now)
+    except UNREADABLE as error:
+        return fault_in_words(error, window["time_zone"])
+    return None
+
+
+def fault_in_words(error: Exception, zone: str | None) -> str:
+    """Return why a window can't be read, for the people who keep it."""
+    if isinstance(error, ZoneInfoNotFoundError | OSError | ValueError) and not is_zone(zone):
+        return f"out of force: this server has no time zone {zone!r}; write one as Europe/Berlin"
+    return f"out of force: it can't be read ({error})"
+
+
+def is_zone(name: str | None) -> bool:
+    """Tell whether this host has a time zone of this name."""
+    try:
+        ZoneInfo(name or "")
+    except UNREADABLE:
+        return False
+    return True
 
 
 def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> bool:
@@ -44,14 +78,29 @@ def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> boo
     if window["weekdays"] is None:
         return bool(window["starts_at"] <= now < window["ends_at"])
     zone = ZoneInfo(window["time_zone"])
+    start = time_of(window["local_start"])
     length = timedelta(minutes=window["duration_minutes"])
     today = now.astimezone(zone).date()
     for days_ago in range(9):  # a week that begins shortly before clocks are put forward ends on the eighth day
         day = today - timedelta(days=days_ago)
-        begin = datetime.combine(day, window["local_start"], zone).astimezone(UTC)  # local times add up wrongly
+        begin = datetime.combine(day, start, zone).astimezone(UTC)  # local times add up wrongly
         if day.isoweekday() in window["weekdays"] and begin <= now < begin + length:
             return True
     return False
+
+
+def time_of(start: time | str) -> time:
+    """Return a local time of the table; raises ValueError for one that no clock shows, as 24:00."""
+    return start if isinstance(start, time) else time.fromisoformat(start)
+
+
+def check_hours(hours: Any) -> None:
+    """Raise ValueError, TypeError or LookupError where a rule's hours can't be read at some instant."""
+    ZoneInfo(hours["time_zone"])
+    if not isinstance(hours["days"], list) or not all(isinstance(day, int) and 1 <= day <= 7 for day in hours["days"]):
+        raise ValueError("active_hours: days are a list of numbers from 1 (Monday) to 7")
+    if any(time.fromisoformat(hours[name]).tzinfo for name in ("from", "to")):
+        raise ValueError("active_hours: from and to are local times, without an offset")
 
 
 def is_active(hours: dict[str, Any], now: datetime) -> bool:

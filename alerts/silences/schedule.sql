@@ -1,6 +1,7 @@
 -- read_windows --
--- Maintenance windows that may be running; $1 now.
-SELECT id, starts_at, ends_at, weekdays, local_start, duration_minutes, time_zone
+-- Maintenance windows that may be running: those with a date are, weekly ones are for the caller to see. Times that only
+-- PostgreSQL can hold (24:00, the year 20000) are compared here or given as text. $1 now.
+SELECT id, weekdays IS NULL AS is_running, weekdays, local_start::text AS local_start, duration_minutes, time_zone
 FROM agent_maintenance_windows
 WHERE weekdays IS NOT NULL OR (starts_at <= $1 AND ends_at > $1)
 

@@ -1,26 +1,31 @@
 """One pass over all rules: facts → steps → rows. The clock is an argument, and everything happens in one transaction.
 
 1. Take the turn; another worker, or the same instant again, changes nothing.
-2. Read the rules and ask what holds (`gather.py`).
+2. Read the rules and ask what holds (`alerts/query/apart.py`).
 3. For each rule and device that has begun or is open: one step of the machine (`machine.py`).
-4. Write the transitions, the states, the alerts, and what follows from them (`outbox.py`).
+4. Write the transitions, the states, the alerts, and what follows from them (`apply.py`).
+
+A rule, window, device or change that fails is set apart (`db/isolation.py`), and the others go on.
 """
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from alerts.query.apart import Apart, gather_apart
 from alerts.query.facts import FALSE, UNKNOWN, Fact, judge
-from alerts.query.runner import Facts, Question, gather
+from alerts.query.runner import Question
 from alerts.rules.conditions import ForecastCondition, ServiceCondition, leaves_of
 from alerts.rules.loader import RuleRow, Rules, note_faults, read_rules
 from alerts.silences.schedule import Mutes, read_mutes
 from alerts.state.apply import Change, write_changes
 from alerts.state.broken_rules import settle_left_out
 from alerts.state.instances import instance_changes, split_rules
-from alerts.state.machine import INACTIVE, Situation, Step, step
+from alerts.state.machine import INACTIVE, OPEN, Situation, Step, step
+from db.isolation import Isolated, in_halves
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -50,18 +55,27 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
         if turn is None:
             return None
         await connection.execute(QUERIES["plan_for_fleets"])
+        await connection.execute(QUERIES["bound_waits"])
         rules = await read_rules(connection)
         await note_faults(connection, rules, now)
         await settle_left_out(connection, rules.faults, now)
+        kept = await Isolated(connection, "alerts", now).read()
         question = Question([now], unsure_until=turn["unsure_until"])
         of_devices, of_instances = split_rules(rules)
-        facts = await gather(connection, (row.rule for row in of_devices.rows.values()), question)
+        apart = await gather_apart(connection, (row.rule for row in of_devices.rows.values()), question, kept)
         situations = await read_situations(connection, of_devices)
-        mutes = await read_mutes(connection, now)
-        changes = steps(of_devices, facts, situations, mutes, now)
-        changes += await instance_changes(connection, of_instances, question, mutes)
-        await write_changes(connection, changes, now)
-        done = Pass(len(rules.rows), facts.statements, len(changes), time.perf_counter() - began)
+        mutes = await read_mutes(connection, now, kept)
+        changes = await steps(of_devices, apart, situations, mutes, kept)
+        try:
+            async with connection.transaction():
+                changes += await instance_changes(connection, of_instances, question, mutes)
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            await kept.note("rules on instances", error)
+        await write_apart(connection, changes, now, kept)
+        await kept.forget_others()
+        done = Pass(len(rules.rows), apart.facts.statements, len(changes), time.perf_counter() - began)
         await connection.execute(QUERIES["end_pass"], done.seconds, done.statements, done.rules, done.changed)
     return done
 
@@ -72,19 +86,49 @@ async def read_situations(connection: Connection, rules: Rules) -> dict[Pair, Si
     return {(row["agent_alert_id"], row["agent_device_id"]): Situation(row["state"], row["since"]) for row in rows}
 
 
-def steps(rules: Rules, facts: Facts, situations: dict[Pair, Situation], mutes: Mutes, now: datetime) -> list[Change]:
+async def write_apart(connection: Connection, changes: Sequence[Change], now: datetime, kept: Isolated) -> None:
+    """Write what follows from the changes; one that can't be written stays as it was and is tried in the next pass."""
+
+    async def write(some: Sequence[Change]) -> None:
+        await write_changes(connection, some, now)
+
+    for change, error in await in_halves(connection, changes, write):
+        await kept.note(f"change:{change.row.rule.id}:{change.device_id}", error)
+
+
+async def steps(
+    rules: Rules, apart: Apart, situations: dict[Pair, Situation], mutes: Mutes, kept: Isolated
+) -> list[Change]:
     """Return what changes: one step of the machine for each pair of which something is known."""
-    known = {(rule, device): leaves for (rule, device, _), leaves in facts.of.items()}
+    known = {(rule, device): leaves for (rule, device, _), leaves in apart.facts.of.items()}
     changes = []
     for pair in known.keys() | situations.keys():
-        row = rules.rows[pair[0]]
-        situation = situations.get(pair, INACTIVE)
-        fact = fact_of(row, known.get(pair), open_already=pair in situations)
-        muted = mutes.covers(pair[1], row.active_hours)
-        made = leave(situation, now) if fact is None else step(situation, fact, now, row.rule.keep_firing, muted=muted)
-        if made.changed:
-            changes.append(Change(row, pair[1], made, fact or UNKNOWN))
+        row, situation = rules.rows[pair[0]], situations.get(pair, INACTIVE)
+        try:
+            reason = apart.reason(pair)
+            change = one_step(row, pair, known.get(pair), situation, mutes) if reason is None else None
+            if reason is not None and situation.state in OPEN:
+                change = Change(row, pair[1], fail(situation, mutes.now, reason), UNKNOWN)
+        except Exception as error:  # noqa: BLE001  it is this pair's alone
+            await kept.note(f"step:{pair[0]}:{pair[1]}", error)
+            continue
+        if change is not None and change.step.changed:
+            changes.append(change)
     return changes
+
+
+def one_step(row: RuleRow, pair: Pair, leaves: dict[int, Fact] | None, situation: Situation, mutes: Mutes) -> Change:
+    """Return what becomes of one rule on one device, by what is known of its conditions."""
+    fact = fact_of(row, leaves, open_already=situation is not INACTIVE)
+    muted = mutes.covers(pair[1], row.active_hours)
+    if fact is None:
+        return Change(row, pair[1], leave(situation, mutes.now), UNKNOWN)
+    return Change(row, pair[1], step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted), fact)
+
+
+def fail(situation: Situation, now: datetime, reason: str) -> Step:
+    """Return the step of an open alert of which nothing can be asked: it stays open and says why."""
+    return Step(situation, Situation("error", now), reason[:500])
 
 
 def fact_of(row: RuleRow, leaves: dict[int, Fact] | None, *, open_already: bool) -> Fact | None:

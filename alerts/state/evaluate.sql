@@ -23,6 +23,10 @@ FROM begun b
 SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true),
        set_config('timescaledb.enable_runtime_exclusion', 'off', true)
 
+-- bound_waits --
+-- For this transaction: a row that another program keeps locked is an error of the change that waits for it.
+SELECT set_config('lock_timeout', '2s', true)
+
 -- end_pass --
 -- Note what a pass took. $1 seconds, $2 statements, $3 rules, $4 changes.
 UPDATE agent_alert_passes SET seconds = $1, statements = $2, rules = $3, changed = $4

@@ -19,8 +19,7 @@ from alerts.tickets.history import note_opened, note_status
 from alerts.tickets.lookups import COMPLETED, OPENED, read_look_ups
 from alerts.tickets.numbers import insert_request
 from alerts.tickets.rows import update_row
-from core.errors import RtsError
-from db.pools import AWAY, Connection
+from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "worker.sql")
@@ -61,9 +60,9 @@ async def work_safely(connection: Connection, incident_id: UUID, now: datetime, 
         async with connection.transaction():
             await connection.execute(QUERIES["bound_waits"])
             return await work_one(connection, incident_id, now, client)
-    except AWAY:
-        raise
-    except (RtsError, asyncpg.PostgresError) as fault:
+    except Exception as fault:
+        if connection.is_closed() or isinstance(fault, asyncpg.PostgresConnectionError):
+            raise
         reason, note = explain(fault)
         await put_off(connection, incident_id, reason, note, str(fault)[:2000] or repr(fault), now)
     return "put off"

@@ -26,8 +26,9 @@ WHERE t.id = ANY ($1::uuid[]) AND t.wanted = 'open'
 SELECT id FROM agent_alert_tickets WHERE due_at <= $1 ORDER BY due_at LIMIT $2
 
 -- bound_waits --
--- The platform's own transactions may hold its rows: rather try again later than wait for them with ours locked.
-SET LOCAL lock_timeout = '5s'
+-- The platform's own transactions may hold its rows, and its triggers may take long: rather try again later than wait for
+-- them with ours locked.
+SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '20s', true)
 
 -- lock_due --
 -- One incident, if it is due still and nobody else has it. $1 incident, $2 now.

@@ -4,8 +4,10 @@ A wake says only that something was committed. So nothing depends on its content
 for the state as it is, and reaches back a little for what other processes committed with slower clocks.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +21,7 @@ from commands.delivery import handed_out, lease_commands, list_cancellations, re
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
+log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(seconds=60)
 AGENTS_AT_ONCE = 500
@@ -46,7 +49,8 @@ class Look:
             for row in await self._pool.fetch(QUERIES["look_at_commands"], followed, now - OVERLAP):
                 if self._commands.get(row["id"]) != row["changed_at"]:
                     self._commands[row["id"]] = row["changed_at"]
-                    self._hub.tell(row["agent_device_id"], row["business_id"], "command_update", command_of(row))
+                    with apart("command", row["id"]):
+                        self._hub.tell(row["agent_device_id"], row["business_id"], "command_update", command_of(row))
         forget(self._commands, now)
 
     async def at_devices(self, now: datetime) -> None:
@@ -55,11 +59,13 @@ class Look:
         if not followed:
             return
         for row in await self._pool.fetch(QUERIES["look_at_devices"], followed):
-            self._tell_device(row)
+            with apart("device", row["id"]):
+                self._tell_device(row)
         for row in await self._pool.fetch(QUERIES["look_at_events"], followed, now - OVERLAP):
             if row["id"] not in self._events:
                 self._events[row["id"]] = row["received_at"]
-                self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_of(row))
+                with apart("event", row["id"]):
+                    self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_of(row))
         forget(self._events, now)
         for device in self._devices.keys() - set(followed):
             del self._devices[device]
@@ -78,9 +84,10 @@ class Look:
         """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
         for row in await self._pool.fetch(QUERIES["look_at_devices"], devices):
             if client.may_see(row["business_id"]):
-                client.offer_state("status", row["id"], status_of(row))
-                if row["current_collected_at"]:
-                    client.offer_state("metrics", row["id"], metrics_of(row))
+                with apart("device", row["id"]):
+                    client.offer_state("status", row["id"], status_of(row))
+                    if row["current_collected_at"]:
+                        client.offer_state("metrics", row["id"], metrics_of(row))
                 self._devices.setdefault(row["id"], (state_of(row), row["current_collected_at"]))
         # What happened shortly before somebody began to follow is no news.
         for row in await self._pool.fetch(QUERIES["look_at_events"], news, now - OVERLAP):
@@ -92,7 +99,10 @@ class Look:
         """Lease and hand out; what can't be handed to anybody is taken back at once."""
         undelivered: dict[UUID, list[UUID]] = defaultdict(list)
         for row in await lease_commands(self._pool, agents, now, "live"):
-            if not self._hand_out(row):
+            handed = False
+            with apart("command", row["id"]):
+                handed = self._hand_out(row)
+            if not handed:
                 undelivered[row["agent_device_id"]].append(row["id"])
         for device, commands in undelivered.items():
             await release_commands(self._pool, device, commands, now)
@@ -121,6 +131,15 @@ class Look:
             self._hub.tell_state(row["id"], row["business_id"], "status", status_of(row))
         if row["current_collected_at"] and told_sample != row["current_collected_at"]:
             self._hub.tell_state(row["id"], row["business_id"], "metrics", metrics_of(row))
+
+
+@contextmanager
+def apart(kind: str, item: Any) -> Iterator[None]:
+    """Let a row that can't be shown cost only itself; it is logged, and looked at again when it changes."""
+    try:
+        yield
+    except Exception:
+        log.exception("live channel: the %s %s can't be shown", kind, item)
 
 
 def state_of(row: asyncpg.Record) -> tuple[Any, ...]:

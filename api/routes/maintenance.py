@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alerts.manage.scope import Place
 from alerts.manage.windows import Window, create_window, delete_window, list_windows, read_window, replace_window
-from alerts.silences.schedule import is_running
+from alerts.silences.schedule import fault_of, is_running
 from api.auth import CurrentPerson, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.local_times import Clock, TimeZone, Weekdays
@@ -90,6 +90,7 @@ class MaintenanceWindow(BaseModel):
     duration_minutes: int | None
     time_zone: str | None
     is_running: bool = Field(description="whether nothing begins to fire there now")
+    error_message: str | None = Field(description="why the window is out of force; null: it can be read")
     created_by: UUID | None = Field(description="not shown to customers")
     created_at: datetime
 
@@ -151,9 +152,10 @@ async def delete_maintenance_window(request: Request, employee: MayEditRules, wi
 
 def shown(row: asyncpg.Record, now: datetime, person: Person | None = None) -> MaintenanceWindow:
     """Return a window's row as `person` may see it; None is an employee."""
-    start = row["local_start"]
+    start, fault = row["local_start"], fault_of(row, now)
     values: dict[str, Any] = dict(row) | {
-        "local_start": start and f"{start:%H:%M}", "is_running": is_running(row, now),
+        "local_start": start and start[:5], "is_running": fault is None and is_running(row, now),
+        "error_message": fault,
     }  # fmt: skip
     if person is not None and person.employee_id is None:
         values["created_by"] = None

@@ -41,6 +41,7 @@ def everything() -> list[Metric]:
         AlertPass(now, 1.0, 1, 1),
         server,
         {"look_up": 1},
+        {"alerts": 1},
     )
     levels = [LevelStatus(level, 1, 1, 0, now, now, now if level.bucket else None, now) for level in LEVELS]
     process = ProcessCounts(written_at=now.timestamp())

@@ -70,3 +70,23 @@ async def test_the_worker_ends_when_it_is_told_to(settings: Settings) -> None:
     assert not working.done()
     stop.set()
     await asyncio.wait_for(working, 30)
+
+
+async def test_a_stuck_task_delays_no_other_and_is_noted(database: str, connection: asyncpg.Connection) -> None:
+    good = Done()
+
+    async def stuck(connection: Connection, now: datetime) -> None:
+        await asyncio.sleep(3600)
+
+    worker = Worker([Duty("stuck", timedelta(0), stuck, seconds=0.3), Duty("good", timedelta(0), good)])
+    query = "SELECT reason FROM agent_isolated_faults WHERE task = 'worker' AND item = 'stuck'"
+    async with asyncpg.create_pool(database, min_size=0, max_size=3) as pool, asyncio.timeout(60):
+        reason, number = None, 0
+        while reason is None or len(good.at) < 3:
+            worker.begin_due(pool, NOW + number * MINUTE, scheduler=False)
+            await asyncio.sleep(0.05)
+            reason, number = await connection.fetchval(query), number + 1
+        await worker.end()
+    assert reason == "not done in 0.3 s"
+    assert len(good.at) >= 3
+    await connection.execute("DELETE FROM agent_isolated_faults WHERE item = 'stuck'")

@@ -1,0 +1,129 @@
+"""What holds of the rules, with what can't be asked set apart: a rule or a device whose values make a statement fail.
+
+One statement asks for all rules and devices. Where it fails, the devices are halved until single ones remain, then the
+rules of each of these. What has failed is remembered, so that the next passes ask for it separately until its retry.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from alerts.query.runner import Facts, Question, gather
+from alerts.rules.terms import Rule
+from db.isolation import Isolated
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "runner.sql")
+
+MOST_QUESTIONS = 200  # in one pass; what isn't reached is unknown, and asked again in the next
+Pair = tuple[UUID, UUID]  # rule, device
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rules that are asked of some devices (None: all)."""
+
+    rules: Sequence[Rule]
+    among: Sequence[UUID] | None = None
+
+    def halves(self) -> "list[Block]":
+        """Split the devices; of a single device the rules."""
+        if self.among is not None and len(self.among) > 1:
+            middle = len(self.among) // 2
+            return [replace(self, among=self.among[:middle]), replace(self, among=self.among[middle:])]
+        middle = len(self.rules) // 2
+        return [replace(self, rules=self.rules[:middle]), replace(self, rules=self.rules[middle:])]
+
+
+@dataclass(slots=True)
+class Apart:
+    """What is known, and what isn't with the reason: pairs, rules on all devices, and devices that weren't reached."""
+
+    facts: Facts = field(default_factory=Facts)
+    pairs: dict[Pair, str] = field(default_factory=dict)
+    rules: dict[UUID, str] = field(default_factory=dict)
+    devices: set[UUID] = field(default_factory=set)
+
+    def reason(self, pair: Pair) -> str | None:
+        """Return why nothing is known of a rule on a device; None when it was asked."""
+        if pair[1] in self.devices:
+            return "not evaluated: too much fails"
+        return self.pairs.get(pair) or self.rules.get(pair[0])
+
+
+async def gather_apart(connection: Connection, rules: Iterable[Rule], question: Question, kept: Isolated) -> Apart:
+    """Return what is known of the rules' conditions; `kept` has what failed in earlier passes."""
+    asked, apart = list(rules), Apart()
+    held = held_rules(kept)
+    if not held and await ask(connection, Block(asked), question, apart) is None:
+        return apart
+    devices = [row["id"] for row in await connection.fetch(QUERIES["devices_in_reach"])]
+    await leave_faulty_rules(connection, asked, question, apart, kept)
+    well = [rule for rule in asked if rule.id not in apart.rules]
+    blocks = [Block(well, [device for device in devices if device not in held])]
+    for device, without in held.items():
+        apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "fails alone; it is tried again")
+        blocks.append(Block([rule for rule in well if rule.id not in without], [device]))
+    await ask_blocks(connection, blocks, question, apart, kept)
+    return apart
+
+
+def held_rules(kept: Isolated) -> dict[UUID, set[UUID]]:
+    """Return the rules that are held on single devices, by device."""
+    held: dict[UUID, set[UUID]] = defaultdict(set)
+    for item in kept.held_ids("device"):
+        device, _, rule = item.partition(":rule:")
+        held[UUID(device)].add(UUID(rule))
+    return held
+
+
+async def leave_faulty_rules(
+    connection: Connection, rules: Sequence[Rule], question: Question, apart: Apart, kept: Isolated
+) -> None:
+    """Find the rules that can't even be asked of no device at all."""
+    waiting = [Block(rules, [])]
+    while waiting:
+        block = waiting.pop()
+        error = await ask(connection, block, question, apart)
+        if error is not None and len(block.rules) > 1:
+            waiting += block.halves()
+        elif error is not None:
+            apart.rules[block.rules[0].id] = str(error)
+            await kept.note(f"rule:{block.rules[0].id}", error)
+
+
+async def ask_blocks(
+    connection: Connection, blocks: list[Block], question: Question, apart: Apart, kept: Isolated
+) -> None:
+    """Ask each block, and its halves where it fails."""
+    waiting = [block for block in blocks if block.rules and block.among]
+    for _ in range(MOST_QUESTIONS):
+        if not waiting:
+            return
+        block = waiting.pop()
+        assert block.among is not None
+        error = await ask(connection, block, question, apart)
+        if error is not None and len(block.among) * len(block.rules) > 1:
+            waiting += block.halves()
+        elif error is not None:
+            pair = block.rules[0].id, block.among[0]
+            apart.pairs[pair] = str(error)
+            await kept.note(f"device:{pair[1]}:rule:{pair[0]}", error)
+    apart.devices |= {device for block in waiting for device in block.among or ()}
+
+
+async def ask(connection: Connection, block: Block, question: Question, apart: Apart) -> Exception | None:
+    """Take what is known of a block, or return why it can't be asked."""
+    try:
+        async with connection.transaction():
+            found = await gather(connection, block.rules, replace(question, among=block.among))
+    except Exception as error:
+        if connection.is_closed():
+            raise
+        return error
+    apart.facts.statements += found.statements
+    for key, leaves in found.of.items():
+        apart.facts.of[key].update(leaves)
+    return None

@@ -1,0 +1,150 @@
+"""Things that fail alone: whatever one row, rule, device or tenant does, the others of its loop go on.
+
+Three parts, used by every loop of the worker over tenants' things:
+
+- `in_halves` does a batch in one statement, and in halves where that fails, until each thing that fails stands alone.
+- `Isolated` remembers what fails in `agent_isolated_faults`, with the reason, and leaves it out until its retry is due.
+- each attempt has a limit in time; the worker gives each task one besides.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "isolation.sql")
+log = logging.getLogger(__name__)
+
+FIRST_RETRY, LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
+ATTEMPT_SECONDS = 30.0
+MOST_FAILURES = 100  # of one batch that are looked for; a batch in which more fail has another reason
+T = TypeVar("T")
+
+
+class TooManyFailuresError(Exception):
+    """So much of a batch fails that the fault isn't that of single things."""
+
+
+async def in_halves(
+    connection: Connection, items: Sequence[T], do: Callable[[Sequence[T]], Awaitable[None]],
+    seconds: float = ATTEMPT_SECONDS,
+) -> list[tuple[T, Exception]]:  # fmt: skip
+    """Do all items in a transaction; what fails is undone and done in halves. Return the items that fail alone.
+
+    Raises what `do` raised when the connection is gone, and TooManyFailuresError.
+    """
+    failed: list[tuple[T, Exception]] = []
+    waiting: list[Sequence[T]] = [items] if items else []
+    while waiting:
+        part = waiting.pop()
+        try:
+            async with asyncio.timeout(seconds), connection.transaction():
+                await do(part)
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            if len(part) == 1:
+                failed.append((part[0], error))
+            else:
+                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+            if len(failed) > MOST_FAILURES:
+                raise TooManyFailuresError(f"more than {MOST_FAILURES} of {len(items)} fail: {error!r}") from error
+    return failed
+
+
+class Isolated:
+    """What fails alone in one task of the worker at `now` (UTC), by a name such as `device:<id>`."""
+
+    def __init__(self, connection: Connection, task: str, now: datetime) -> None:
+        self._connection = connection
+        self._task = task
+        self._now = now
+        self._known: set[str] = set()
+        self.held: set[str] = set()
+
+    async def read(self) -> "Isolated":
+        """Read what is left out now (`held`)."""
+        rows = await self._connection.fetch(QUERIES["read_faults"], self._task, self._now)
+        self._known = {row["item"] for row in rows}
+        self.held = {row["item"] for row in rows if row["is_held"]}
+        return self
+
+    def held_ids(self, kind: str) -> list[str]:
+        """Return the ids of the held items of a kind: of `device:<id>` the ids."""
+        return [item.removeprefix(f"{kind}:") for item in self.held if item.startswith(f"{kind}:")]
+
+    async def attempt(self, item: str, do: Callable[[], Awaitable[T]], seconds: float = ATTEMPT_SECONDS) -> T | None:
+        """Do one thing in a transaction of its own, unless it is held; note its failure, None then."""
+        if item in self.held:
+            return None
+        try:
+            async with asyncio.timeout(seconds), self._connection.transaction():
+                done = await do()
+        except Exception as error:
+            if self._connection.is_closed():
+                raise
+            await self.note(item, error)
+            return None
+        await self.forget(item)
+        return done
+
+    async def note(self, item: str, error: Exception | str) -> None:
+        """Write down why something fails; it is tried again after a minute, then two, up to an hour."""
+        reason = (error if isinstance(error, str) else str(error) or repr(error)).replace("\0", "")[:1000]
+        self.held.add(item)
+        log.warning("%s: %s fails alone: %s", self._task, item, reason)
+        with suppress(UnicodeEncodeError):
+            await self._connection.execute(
+                QUERIES["note_fault"], self._task, item[:300], reason, self._now, FIRST_RETRY, LAST_RETRY
+            )
+
+    async def forget(self, item: str) -> None:
+        """Drop what succeeds again."""
+        if item in self._known:
+            self._known.discard(item)
+            await self._connection.execute(QUERIES["forget_faults"], self._task, [item])
+
+    async def forget_others(self) -> None:
+        """Drop what was tried again in this pass and didn't fail, for tasks that try everything at once."""
+        gone = [item for item in self._known if item not in self.held]
+        if gone:
+            await self._connection.execute(QUERIES["forget_faults"], self._task, gone)
+
+
+Do = Callable[[Sequence[UUID] | None], Awaitable[int]]
+
+
+async def due_apart(connection: Connection, task: str, now: datetime, do: Do, find: str, *values: object) -> int:
+    """Do what is due in one statement, `do(None)`; where that fails, do the things apart, and leave out what is held.
+
+    `do` takes the only ids that it may touch and returns how much it did. `find` is SQL that returns the due ids,
+    without those of its `$1`; `$2` on are `values`.
+    """
+    kept = await Isolated(connection, task, now).read()
+    if not kept.held:
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS), connection.transaction():
+                done = await do(None)
+            await kept.forget_others()
+            return done
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            log.warning("%s: a batch fails, its things are done apart: %s", task, error)
+    counted: list[int] = []
+
+    async def some(ids: Sequence[UUID]) -> None:
+        counted.append(await do(ids))
+
+    held = [UUID(item.partition(":")[2]) for item in kept.held]
+    ids = [row["id"] for row in await connection.fetch(find, held, *values)]
+    for failed, reason in await in_halves(connection, ids, some):
+        await kept.note(f"id:{failed}", reason)
+    await kept.forget_others()
+    return sum(counted)
