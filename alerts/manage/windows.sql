@@ -5,8 +5,8 @@
 -- (null: all), $2 tenant, $3 business, $4 and $5 name and id of the last one of the page before, $6 rows.
 SELECT w.id, w.window_name, w.business_id, b.business_name, w.service_location_id, w.agent_device_id, w.weekdays,
        -- Years that only PostgreSQL holds, and 24:00, must not fail a whole page.
-       GREATEST(LEAST(w.starts_at, timestamptz '9999-01-01'), timestamptz '0002-01-01') AS starts_at,
-       GREATEST(LEAST(w.ends_at, timestamptz '9999-01-01'), timestamptz '0002-01-01') AS ends_at,
+       CASE WHEN w.starts_at IS NOT NULL THEN GREATEST(LEAST(w.starts_at, '9999-01-01'), '0002-01-01') END AS starts_at,
+       CASE WHEN w.ends_at IS NOT NULL THEN GREATEST(LEAST(w.ends_at, '9999-01-01'), '0002-01-01') END AS ends_at,
        w.local_start::text AS local_start, w.duration_minutes, w.time_zone, w.created_by, w.created_at
 FROM agent_maintenance_windows w
 LEFT JOIN businesses b ON b.id = w.business_id

@@ -151,7 +151,7 @@ async def test_only_unconfirmed_devices_are_read(database: str, alice: Tenant) -
     )  # fmt: skip
     await connection.execute("ANALYZE agent_devices")
     statement = f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES['lapse_enrolments']}"
-    plan = await connection.fetchval(statement, utc_now(), WITHIN, 1000, *WORKER.values())
+    plan = await connection.fetchval(statement, utc_now(), WITHIN, 1000, *WORKER.values(), None)
     await transaction.rollback()
     await connection.close()
     assert "agent_devices_unconfirmed" in plan

@@ -130,7 +130,7 @@ async def test_a_sweep_reads_only_what_is_due(alone: asyncpg.Connection, alice: 
     await add(alone, alice, 3000, now)
     await add(alone, alice, 7, now - timedelta(minutes=12))
     await alone.execute("ANALYZE agent_devices")
-    scans = await explain(alone, "sweep", now, INTERVAL, 2.0, 3.0, 5000)
+    scans = await explain(alone, "sweep", now, INTERVAL, 2.0, 3.0, 5000, None)
     assert "agent_devices_status_due" in {scan.get("Index Name") for scan in scans}
     assert "Seq Scan" not in {scan["Node Type"] for scan in scans}
     assert max(scan["Actual Rows"] for scan in scans) == 7
@@ -140,7 +140,7 @@ async def test_nothing_due_is_nothing_read(alone: asyncpg.Connection, alice: Ten
     now = utc_now()
     await add(alone, alice, 3000, now)
     await alone.execute("ANALYZE agent_devices")
-    for query, values in (("note_outage", (INTERVAL * 1.5, INTERVAL, 10)), ("sweep", (INTERVAL, 2.0, 3.0, 5000))):
+    for query, values in (("note_outage", (INTERVAL * 1.5, INTERVAL, 10)), ("sweep", (INTERVAL, 2.0, 3.0, 5000, None))):
         for scan in await explain(alone, query, now, *values):
             assert scan["Actual Rows"] * scan["Actual Loops"] == 0, scan
             assert scan.get("Rows Removed by Filter", 0) == 0

@@ -25,12 +25,12 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "devices/audit.sql": {"read_audit": EMPLOYEE},
     "commands/delivery.sql": {
         "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,
-        "finish_command": AGENT, "settle_due_commands": WORKER,
+        "finish_command": AGENT, "settle_due_commands": WORKER, "due_commands": WORKER,
     },
     "devices/credentials.sql": {"request_rotation": EMPLOYEE, "rotate_token": AGENT, "revoke_token": EMPLOYEE},
     "inventory/eol.sql": {
         "list_rules": EMPLOYEE, "create_rule": EMPLOYEE, "change_rule": EMPLOYEE, "delete_rule": EMPLOYEE,
-        "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER,
+        "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER, "due_ends": WORKER,
     },
     "devices/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
     "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},
@@ -38,7 +38,8 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,
         "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE,
     },
-    "devices/presence.sql": {"note_outage": WORKER, "sweep": WORKER, "lapse_enrolments": WORKER},
+    "devices/presence.sql": {"note_outage": WORKER, "sweep": WORKER, "lapse_enrolments": WORKER, "due_devices": WORKER,
+                             "due_enrolments": WORKER},
     "devices/queries.sql": {
         "create_registration_token": EMPLOYEE, "device_of_token": TOKEN, "register_device": TOKEN,
         "check_agent": AGENT, "heartbeat": AGENT,
