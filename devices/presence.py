@@ -1,7 +1,7 @@
 """Which devices are there: what the worker does about silence. Uploads and heartbeats bring a device back themselves.
 
-A verdict of silence needs ears that work: when nobody at all was heard although many devices of several businesses
-should have been, the silence is our own, and everybody's counts from its end (`note_outage`).
+When nobody at all was heard although many devices of several businesses or sites should have been, the outage is on
+our side, and everybody's silence counts from its end (`note_outage`).
 """
 
 import logging

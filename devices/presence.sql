@@ -3,7 +3,7 @@
 
 -- note_outage --
 -- Note in agent_presence that nobody at all was heard for a while although many devices of several businesses should
--- have been: then it is ours, not theirs. Reads nothing unless a device is due or it was so at the last look, and little
+-- have been, or many of several sites that were heard last within one interval of each other: then it is our own line. Reads nothing unless a device is due or it was so at the last look, and little
 -- unless it is so. Returns a row when it is, with `known_until`: until when it was known before.
 -- $1 now, $2 how long nobody was heard, $3 heartbeat interval, $4 how many devices must be expected that often.
 WITH found AS (
@@ -15,11 +15,16 @@ WITH found AS (
         WHEN EXISTS (SELECT FROM agent_devices
                      WHERE status_due_at IS NOT NULL
                        AND (last_heartbeat > $1 - $2::interval OR last_metrics_received > $1 - $2::interval)) THEN false
-        ELSE (SELECT count(*) >= $4 AND count(DISTINCT business_id) > 1
-              FROM agent_devices
-              WHERE status_due_at IS NOT NULL
-                AND (last_heartbeat IS NOT NULL
-                     OR metrics_interval_seconds * interval '1 second' <= $3::interval))
+        ELSE (SELECT (count(*) >= $4 AND count(DISTINCT business_id) > 1)
+                     OR (count(*) FILTER (WHERE together) >= $4
+                         AND count(DISTINCT (business_id, service_location_id)) FILTER (WHERE together) > 1)
+              FROM (SELECT d.business_id, d.service_location_id,
+                           GREATEST(d.last_heartbeat, d.last_metrics_received)
+                           >= max(GREATEST(d.last_heartbeat, d.last_metrics_received)) OVER () - $3::interval AS together
+                    FROM agent_devices d
+                    WHERE d.status_due_at IS NOT NULL
+                      AND (d.last_heartbeat IS NOT NULL
+                           OR d.metrics_interval_seconds * interval '1 second' <= $3::interval)) expected)
         END
     FOR UPDATE
 )

@@ -39,7 +39,8 @@ CALL run_job($1)
 CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz)
 
 -- describe_levels --
--- Each relation's chunks, size in bytes and watermark (null for raw). Sizes are what the last write left on disk.
+-- Each relation's chunks, size in bytes and watermark (null for raw). Sizes are what the last write left on disk. The
+-- columnstore's job runs each 12 hours: a chunk that is younger, however old its samples, hasn't missed it.
 WITH levels AS (
     SELECT a.relation, h.id, h.schema_name, h.table_name, c.view_name IS NOT NULL AS is_rollup
     FROM unnest($1::text[]) AS a (relation)
@@ -50,7 +51,8 @@ WITH levels AS (
 )
 SELECT l.relation::text, hypertable_approximate_size(format('%I.%I', l.schema_name, l.table_name)::regclass) AS bytes,
        count(k.*) AS chunks, count(k.*) FILTER (WHERE k.is_compressed) AS columnstore_chunks,
-       min(k.range_start) FILTER (WHERE NOT k.is_compressed) AS oldest_rowstore, min(k.range_start) AS oldest,
+       min(k.range_start) FILTER (WHERE NOT k.is_compressed AND k.chunk_creation_time < now() - interval '13 hours')
+           AS oldest_rowstore, min(k.range_start) AS oldest,
        CASE WHEN l.is_rollup THEN
            GREATEST(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(l.id)), 'epoch')
        END AS watermark,

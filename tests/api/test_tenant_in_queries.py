@@ -30,7 +30,8 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "devices/credentials.sql": {"request_rotation": EMPLOYEE, "rotate_token": AGENT, "revoke_token": EMPLOYEE},
     "inventory/eol.sql": {
         "list_rules": EMPLOYEE, "create_rule": EMPLOYEE, "change_rule": EMPLOYEE, "delete_rule": EMPLOYEE,
-        "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER, "due_ends": WORKER,
+        "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER,
+        "due_ends": WORKER,
     },
     "devices/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
     "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},

@@ -185,3 +185,32 @@ async def test_a_baseline_is_renewed_once_a_day(connection: asyncpg.Connection, 
     for later, computed in ((0 * HOUR, now), (23 * HOUR, now), (25 * HOUR, now + 25 * HOUR)):
         await update_baselines(connection, now + later)
         assert await connection.fetchval(query, device.agent_id) == computed
+
+
+SAWTEETH = [
+    [60 + 3 * (day % 7) for day in range(31)],
+    [40 + 8 * (day % 7) for day in range(31)],
+    [78 + 2 * (day % 7) for day in range(31)],
+    [50 + 4 * (day % 10) for day in range(31)],
+    [30 + 4 * (day % 14) for day in range(31)],
+]
+
+
+@pytest.mark.parametrize("values", SAWTEETH)
+async def test_a_disk_that_is_cleaned_regularly_is_no_growth(
+    connection: asyncpg.Connection, device: Device, values: list[float]
+) -> None:
+    await put_rule(connection, device, FULL_SOON)
+    now = await daily(connection, device, values[:30])
+    await update_forecasts(connection, now)
+    assert not await is_near(connection, device, now)
+
+
+async def test_teeth_that_rise_are_growth(connection: asyncpg.Connection, device: Device) -> None:
+    await put_rule(connection, device, FULL_SOON)
+    now = await daily(connection, device, [40 + 3 * (day % 7) + day for day in range(30)])
+    await update_forecasts(connection, now)
+    row = await forecast(connection, device)
+    assert row
+    assert row["slope_per_day"] == pytest.approx(1.0)
+    assert await is_near(connection, device, now)
