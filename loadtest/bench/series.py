@@ -1,0 +1,149 @@
+"""Series: the CPU of an upload with 40 values a sample beside one without, COPY, bytes a value, a chart, the top 20."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from rich.console import Console
+
+from auth.tokens import token_hash
+from core.clock import utc_now
+from core.series import SERIES_BY_NAME
+from db.pools import SERVER_SETTINGS
+from db.sql import load_beside
+from ingest.copy_rows import END, SIGNATURE, microseconds
+from ingest.decode import decode_upload
+from ingest.pending import Upload
+from ingest.series_rows import COLUMNS, encode_values, make_slot
+from ingest.writer import Writer
+from loadtest.bench.report import show
+from loadtest.databases import Database
+from rollups.refresh import refresh_range
+from rollups.series_history import QUERIES as SERIES
+from rollups.series_history import AskedSeries, read_series_history
+
+QUERIES = load_beside(__file__, "series.sql")
+MINUTE = timedelta(minutes=1)
+DEVICES, ROUNDS, SAMPLES = 100, 10, 5
+COPIED, PER_SAMPLE = 1_000_000, 40
+ASKED = 50
+DISK = {"type": "ext4", "used_bytes": 120_400_000_000, "size_bytes": 256_000_000_000, "percent": 47.1,
+        "inodes_percent": 3.2, "read_bytes": 123_456_789, "write_bytes": 98_765_432}  # fmt: skip
+INTERFACE = {"rx_bytes": 123_456_789, "tx_bytes": 98_765_432, "rx_errors": 0, "tx_errors": 0}
+PARTS = {
+    "disks": [DISK | {"name": f"/disk{number}", "read_ms": 81_234} for number in range(4)],
+    "interfaces": [INTERFACE | {"name": f"eth{number}"} for number in range(3)],
+}
+
+
+async def run(database: Database, console: Console) -> dict[str, Any]:
+    """Measure each and return settings and figures."""
+    connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
+    now = utc_now().replace(microsecond=0)
+    business = await connection.fetchval(QUERIES["add_business"], uuid4())
+    fleet = 1000 if database.kind == "embedded" else 100_000
+    with console.status("Uploading, copying, charting …"):
+        figures = await cpu_of_uploads(database, connection, business, now)
+        figures["copied_values_per_s"] = round(await copy_values(connection, now))
+        figures |= await chart(database, connection, business, now)
+        figures |= await top(connection, business, fleet, now)
+    await connection.close()
+    show(console, "Series", [figures])
+    return {"settings": {"devices": fleet, "values_of_a_sample": PER_SAMPLE}, "results": figures}
+
+
+async def cpu_of_uploads(
+    database: Database, connection: asyncpg.Connection, business: UUID, now: datetime
+) -> dict[str, Any]:
+    """Return the CPU of this process for an upload, without and with series, in microseconds."""
+    figures: dict[str, Any] = {}
+    for name, parts in (("plain", {}), ("series", PARTS)):
+        devices = [row["id"] for row in await connection.fetch(QUERIES["add_devices"], business, DEVICES, name)]
+        writer = Writer(lambda: asyncpg.connect(database.dsn))
+        await upload_round(writer, devices, name, parts, now - timedelta(days=1))  # registers the series
+        spent = [
+            await upload_round(writer, devices, name, parts, now - number * 10 * MINUTE) for number in range(ROUNDS)
+        ]
+        await writer.close()
+        figures[f"{name}_cpu_us"] = round(median(spent) / DEVICES * 1e6)
+    return figures | {"cpu_ratio": round(figures["series_cpu_us"] / figures["plain_cpu_us"], 2)}
+
+
+async def upload_round(writer: Writer, devices: list[UUID], name: str, parts: dict[str, Any], now: datetime) -> float:
+    """Let each device upload once, from body to COMMIT, and return the seconds of CPU."""
+    times = [(now - number * MINUTE).isoformat() for number in range(SAMPLES)]
+    columns = {"cpu_percent": 12.5, "memory_percent": 38.2, "disk_percent": 47.0, "network_rx_bytes": 1,
+               "network_tx_bytes": 2}  # fmt: skip
+    body = json.dumps({"metrics": [{"collected_at": at} | columns | parts for at in times]}).encode()
+    began = time.process_time()
+    uploads = []
+    for number, device in enumerate(devices):
+        made = Upload(device, token_hash(f"{name}{number + 1}"), now, decode_upload(body, utc_now(), 1000))
+        made.make_rows()
+        uploads.append(made)
+    await writer.write(uploads)
+    assert all(made.inserted == SAMPLES and made.error is None and not made.notes for made in uploads)
+    return time.process_time() - began
+
+
+async def copy_values(connection: asyncpg.Connection, now: datetime) -> float:
+    """COPY values as the writer does, and return how many a second."""
+    metric, start = SERIES_BY_NAME["disk.percent"], now - timedelta(hours=6)
+    rows = [
+        encode_values(
+            [make_slot(10_000_000 + device * PER_SAMPLE + one, "", metric).prefix for one in range(PER_SAMPLE)],
+            [47.5] * PER_SAMPLE, microseconds(start + minute * MINUTE),
+        )
+        for minute in range(5) for device in range(COPIED // PER_SAMPLE // 5)
+    ]  # fmt: skip
+
+    async def source() -> AsyncIterator[bytes]:
+        yield SIGNATURE
+        for start in range(0, len(rows), 256):
+            yield b"".join(rows[start : start + 256])
+        yield END
+
+    began = time.perf_counter()
+    await connection.copy_to_table("agent_series_samples", columns=COLUMNS, source=source(), format="binary")
+    return COPIED / (time.perf_counter() - began)
+
+
+async def chart(database: Database, connection: asyncpg.Connection, business: UUID, now: datetime) -> dict[str, Any]:
+    """Return the time of a chart of ten instances over 30 days, and the bytes of a value in the columnstore."""
+    (device,) = [row["id"] for row in await connection.fetch(QUERIES["add_devices"], business, 1, "chart")]
+    series = [row["id"] for row in await connection.fetch(QUERIES["add_disks"], device, 10, now)]
+    await connection.execute(QUERIES["fill_history"], series, now)
+    await connection.execute(QUERIES["fill_many"], now)
+    await refresh_range(connection, now - timedelta(days=26), now, now)
+    await connection.execute(QUERIES["convert"], "agent_series_samples")
+    figures = {"bytes_per_value": round(await connection.fetchval(QUERIES["bytes_per_value"], now), 2)}
+    asked = AskedSeries(device, now - timedelta(days=30), now, ("disk.percent",))
+    async with asyncpg.create_pool(database.dsn, min_size=1, max_size=1, server_settings=SERVER_SETTINGS) as pool:
+        spent = []
+        for _ in range(ASKED):
+            began = time.perf_counter()
+            history = await read_series_history(pool, business, asked, now)
+            spent.append((time.perf_counter() - began) * 1000)
+    points = sum(len(line.times) for line in history.lines)
+    return figures | {"chart_points": points, "chart_ms": round(median(spent), 1)}
+
+
+async def top(connection: asyncpg.Connection, business: UUID, fleet: int, now: datetime) -> dict[str, Any]:
+    """Return the time of the 20 fullest disks of a fleet: for an employee, and for a user of its business."""
+    await connection.execute(QUERIES["fill_newest"], fleet, business, now)
+    await connection.execute(QUERIES["analyze"])
+    figures = {}
+    for name, query, tenant in (("fleet", "top_of_fleet", ()), ("business", "top_of_business", (business,))):
+        spent = []
+        for _ in range(ASKED):
+            began = time.perf_counter()
+            rows = await connection.fetch(SERIES[query], "disk.percent", 20, now - timedelta(hours=1), *tenant)
+            spent.append((time.perf_counter() - began) * 1000)
+        assert len(rows) == 20
+        figures[f"top_20_of_{name}_ms"] = round(median(spent), 1)
+    return figures

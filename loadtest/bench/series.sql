@@ -1,0 +1,69 @@
+-- What the benchmark of series prepares and measures.
+
+-- add_business --
+-- $1 id.
+INSERT INTO businesses (id, business_name) VALUES ($1::uuid, 'bench') RETURNING id
+
+-- add_devices --
+-- Devices whose tokens are the name and a number. $1 business, $2 how many, $3 name.
+INSERT INTO agent_devices (business_id, device_name, agent_token)
+SELECT $1::uuid, $3::text || n, encode(sha256(($3 || n)::bytea), 'hex') FROM generate_series(1, $2::integer) n
+RETURNING id
+
+-- add_disks --
+-- $1 device, $2 how many, $3 now.
+INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
+SELECT $1::uuid, 'disk.percent', '/disk' || n, 'percent', false, $3::timestamptz, $3 FROM generate_series(1, $2::integer) n
+RETURNING id
+
+-- fill_history --
+-- A month of ten disks of one device, a sample each five minutes. $1 series, $2 now.
+INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
+SELECT s.id, false, t.at, round((50 + 20 * sin(extract(epoch FROM t.at) / 40000 + s.id) + random())::numeric, 1)
+FROM unnest($1::integer[]) AS s (id)
+CROSS JOIN generate_series($2::timestamptz - interval '29 days', $2, interval '5 minutes') AS t (at)
+
+-- fill_many --
+-- Three days of 2,000 more disks, a sample each five minutes. $1 now.
+INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
+SELECT 20000000 + s, false, t.at, round((50 + 20 * sin(extract(epoch FROM t.at) / 40000 + s) + random())::numeric, 1)
+FROM generate_series(1, 2000) AS s
+CROSS JOIN generate_series(date_trunc('day', $1::timestamptz) - interval '5 days',
+                           date_trunc('day', $1) - interval '2 days' - interval '5 minutes', interval '5 minutes') AS t (at)
+
+-- convert --
+-- Move what lies before today into the columnstore. $1 relation.
+SELECT count(compress_chunk(c, if_not_compressed => true)) FROM show_chunks($1::text::regclass, older_than => interval '1 day') c
+
+-- bytes_per_value --
+-- Bytes of a value in the columnstore, indexes included, in the days of 2,010 disks. $1 now.
+SELECT sum(c.after_compression_total_bytes)::float8
+       / (SELECT count(*) FROM agent_series_samples m
+          WHERE m.collected_at < date_trunc('day', $1::timestamptz) - interval '2 days'
+            AND m.collected_at >= date_trunc('day', $1) - interval '5 days')
+FROM chunk_columnstore_stats('agent_series_samples') c
+JOIN timescaledb_information.chunks k ON k.chunk_schema = c.chunk_schema AND k.chunk_name = c.chunk_name
+WHERE k.range_end <= date_trunc('day', $1) - interval '2 days'
+  AND k.range_start >= date_trunc('day', $1) - interval '5 days'
+
+-- fill_newest --
+-- Newest values of two disks of each of $1 devices of one business, $2; $3 now.
+WITH device AS (
+    INSERT INTO agent_devices (business_id, device_name, status, current_collected_at, last_metrics_received)
+    SELECT $2::uuid, 'bench-' || n, 'online', $3::timestamptz, $3 FROM generate_series(1, $1::integer) n
+    RETURNING id
+), series AS (
+    INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
+    SELECT d.id, 'disk.percent', i.name, 'percent', false, $3, $3
+    FROM device d CROSS JOIN unnest(ARRAY['C:', 'D:']) AS i (name)
+    RETURNING id, agent_device_id
+)
+INSERT INTO agent_series_newest
+    (agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values, series_times)
+SELECT v.agent_device_id, 'disk.percent', $3, false, max(v.value), array_agg(v.id ORDER BY v.id),
+       array_agg(v.value ORDER BY v.id), array_agg($3 ORDER BY v.id)
+FROM (SELECT s.*, random() * 100 AS value FROM series s) v
+GROUP BY v.agent_device_id
+
+-- analyze --
+ANALYZE agent_devices, agent_series, agent_series_newest
