@@ -17,6 +17,7 @@ from api.openapi import describe
 from api.routes import (
     agent_summary,
     agents,
+    alert_history,
     alert_rules,
     alerts,
     annotations,
@@ -166,8 +167,8 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
         history, annotations, series, commands, command_delivery, registration, registration_tokens, eol,
-        inventory, monitored_services, backtest, alerts, alert_rules, maintenance, saved_views, catalogs, agent_summary,
-        agents, heartbeat, lifecycle, events, me, businesses, session, storage,
+        inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
+        catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

@@ -1,6 +1,28 @@
 -- The schema of this product at head, for reading. `make schema` writes it from a migrated database; revisions in
 -- db/migrations make the database itself. Columns, constraints and indexes are in the order of their names.
 
+CREATE OR REPLACE FUNCTION agent_approval_stays()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.approval_required AND NOT NEW.approval_required THEN
+        RAISE EXCEPTION 'approval_required of a command is not lowered' USING ERRCODE = 'check_violation';
+    END IF;
+    IF OLD.approved_at IS NULL AND NEW.approved_at IS NOT NULL AND NEW.approved_by IS NULL THEN
+        RAISE EXCEPTION 'approved_at needs approved_by' USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.requested_by IS DISTINCT FROM OLD.requested_by AND NEW.requested_by IS NOT NULL THEN
+        RAISE EXCEPTION 'requested_by of a command does not change' USING ERRCODE = 'check_violation';
+    END IF;
+    IF OLD.approval_required AND OLD.approved_at IS NOT NULL AND (NEW.agent_device_id, NEW.command_type, NEW.command_params)
+           IS DISTINCT FROM (OLD.agent_device_id, OLD.command_type, OLD.command_params) THEN
+        RAISE EXCEPTION 'an approved command is not rewritten' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION agent_command_due()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -194,6 +216,7 @@ CREATE TABLE agent_alert_history (
     acknowledged_at timestamp with time zone,
     acknowledged_by uuid,
     acknowledged_by_name text,
+    acknowledgement_note text,
     agent_alert_id uuid NOT NULL,
     agent_alert_ticket_id uuid,
     agent_device_id uuid NOT NULL,
@@ -222,6 +245,7 @@ CREATE TABLE agent_alert_history (
     CONSTRAINT agent_alert_history_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_alert_history_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES employees(id) ON DELETE SET NULL,
     CONSTRAINT agent_alert_history_service_request_created_fkey FOREIGN KEY (service_request_created) REFERENCES service_requests(id) ON DELETE SET NULL,
+    CONSTRAINT agent_alert_history_acknowledgement_note_check CHECK ((length(acknowledgement_note) <= 2000)),
     CONSTRAINT agent_alert_history_instance_check CHECK ((length(instance) <= 255)),
     CONSTRAINT agent_alert_history_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT agent_alert_history_status_check CHECK ((status = ANY (ARRAY['active'::text, 'acknowledged'::text, 'resolved'::text, 'auto_resolved'::text]))),
@@ -237,6 +261,8 @@ CREATE INDEX agent_alert_history_by_request ON agent_alert_history USING btree (
 CREATE INDEX agent_alert_history_by_resolver ON agent_alert_history USING btree (resolved_by) WHERE (resolved_by IS NOT NULL);
 
 CREATE INDEX agent_alert_history_by_ticket ON agent_alert_history USING btree (agent_alert_ticket_id) WHERE (agent_alert_ticket_id IS NOT NULL);
+
+CREATE INDEX agent_alert_history_by_time ON agent_alert_history USING btree (triggered_at DESC, id DESC);
 
 CREATE UNIQUE INDEX agent_alert_history_one_open ON agent_alert_history USING btree (agent_alert_id, agent_device_id, instance) WHERE (status = ANY (ARRAY['active'::text, 'acknowledged'::text]));
 
@@ -491,6 +517,11 @@ CREATE TABLE agent_commands (
     CONSTRAINT agent_commands_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_commands_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES employees(id) ON DELETE SET NULL,
     CONSTRAINT agent_commands_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES employees(id) ON DELETE SET NULL,
+    CONSTRAINT agent_commands_approval_signed CHECK (
+CASE
+    WHEN (approved_at IS NULL) THEN (approved_by IS NULL)
+    ELSE ((approved_by IS NOT NULL) OR (approved_by_name IS NOT NULL))
+END) NOT VALID,
     CONSTRAINT agent_commands_approved CHECK (((NOT approval_required) OR (approved_at IS NOT NULL) OR (status = ANY (ARRAY['pending'::text, 'cancelled'::text, 'expired'::text])))),
     CONSTRAINT agent_commands_command_type_check CHECK (((length(command_type) >= 1) AND (length(command_type) <= 100))),
     CONSTRAINT agent_commands_progress_message_check CHECK ((length(progress_message) <= 500)),
@@ -519,6 +550,8 @@ CREATE INDEX agent_commands_pending ON agent_commands USING btree (agent_device_
 CREATE TRIGGER agent_command_due BEFORE INSERT ON agent_commands FOR EACH ROW WHEN (((new.due_at IS NULL) AND (new.status = 'pending'::text))) EXECUTE FUNCTION agent_command_due();
 
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF requested_by, approved_by ON agent_commands FOR EACH ROW EXECUTE FUNCTION agent_keep_names('requested_by', 'approved_by');
+
+CREATE TRIGGER agent_keeps_approval BEFORE UPDATE OF approval_required, approved_at, approved_by, requested_by, agent_device_id, command_type, command_params ON agent_commands FOR EACH ROW EXECUTE FUNCTION agent_approval_stays();
 
 CREATE TABLE agent_custom_metrics (
     business_id uuid NOT NULL,

@@ -91,6 +91,8 @@ WHO: dict[str, Who] = {
     f"POST {COMMAND}/result": "agent",
     f"GET {AGENT}/alerts": "person",
     f"GET {ALERTS}/open": "person",
+    f"GET {ALERTS}/history": "person",
+    f"POST {ALERTS}/bulk": "employee",
     f"GET {ALERTS}": "employee",
     f"POST {ALERTS}": "employee",
     f"POST {ALERTS}/defaults": "employee",

@@ -95,9 +95,11 @@ async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID
 
 
 @in_transaction
-async def acknowledge(connection: Connection, history_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
-    """Note that an employee looks after an alert; who did so first stays. Raises as `handle`."""
-    return await handle(connection, "acknowledge", history_id, employee, now)
+async def acknowledge(
+    connection: Connection, history_id: UUID, note: str | None, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Record that an employee looks after an alert; the first one stays. Raises as `handle`."""
+    return await handle(connection, "acknowledge", history_id, employee, now, note)
 
 
 @in_transaction

@@ -56,7 +56,10 @@ SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, 
        h.resolved_value, CASE WHEN h.status IN ('active', 'acknowledged') THEN s.state END AS state, h.alert_message,
        h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at, h.snoozed_until,
        h.acknowledged_by, h.acknowledged_by_name, h.resolved_by, h.resolved_by_name, h.resolution_notes,
-       h.ticket_note, d.id AS agent_id,
+       h.ticket_note, h.acknowledgement_note, a.conditions ->> 'metric' AS metric, h.instance,
+       (SELECT to_jsonb(r) ->> 'request_number' FROM service_requests r WHERE r.id = h.service_request_created)
+           AS ticket_number,
+       d.id AS agent_id,
        d.device_name, d.business_id, b.business_name,
        array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank
 FROM unnest($1::uuid[]) WITH ORDINALITY AS f (id, number)
@@ -71,7 +74,7 @@ ORDER BY f.number
 
 -- acknowledge --
 -- Note who looks after an alert; one that is acknowledged already stays so and leaves no trail. Returns its status
--- before. $1 alert, $2 now, $3 kind of actor, $4 employee, $5 address.
+-- before. $1 alert, $2 now, $3 kind of actor, $4 employee, $5 address, $6 note (or null).
 WITH before AS (
     SELECT h.id, h.status
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
@@ -79,7 +82,7 @@ WITH before AS (
     FOR NO KEY UPDATE OF h
 ), changed AS (
     UPDATE agent_alert_history h
-    SET status = 'acknowledged', acknowledged_by = $4, acknowledged_at = $2
+    SET status = 'acknowledged', acknowledged_by = $4, acknowledged_at = $2, acknowledgement_note = $6::text
     FROM before b
     WHERE h.id = b.id AND b.status = 'active'
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message

@@ -26,7 +26,7 @@ from api.fields.text import StorableText
 from api.fields.times import Time, parse_time
 from api.schemas.agents import AgentId, Business
 from api.schemas.alert_rules import Severity
-from api.schemas.alerts import Alert, AlertList, AlertStatus, Resolution, Snooze
+from api.schemas.alerts import Acknowledgement, Alert, AlertList, AlertStatus, Resolution, Snooze
 from api.services import services_of
 from auth.tokens import Person
 
@@ -40,6 +40,7 @@ HIDDEN = (
     "resolved_by_name",
     "resolution_notes",
     "ticket_note",
+    "acknowledgement_note",
 )
 
 
@@ -96,10 +97,14 @@ async def list_alert_history(
 
 
 @router.post("/alerts/history/{history_id}/acknowledge", responses=conflicts(AlertEndedError))
-async def acknowledge_alert(request: Request, employee: MayHandleAlerts, history_id: HistoryId) -> Alert:
-    """Say that somebody looks after an alert; again changes nothing."""
+async def acknowledge_alert(
+    request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Acknowledgement | None = None
+) -> Alert:
+    """Record that an employee looks after an alert; a second time changes nothing."""
     services = services_of(request)
-    return shown(await acknowledge(services.pool, history_id, employee.actor, services.clock()))
+    return shown(
+        await acknowledge(services.pool, history_id, body.note if body else None, employee.actor, services.clock())
+    )
 
 
 @router.post("/alerts/history/{history_id}/resolve", responses=conflicts(AlertEndedError))

@@ -8,7 +8,7 @@ import asyncpg
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from api.auth import CurrentEmployee
+from api.auth import CurrentEmployee, MayRegister
 from api.errors import conflicts
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.times import parse_time
@@ -77,14 +77,14 @@ async def list_registration_tokens(
 
 
 @router.get("/{token_id}")
-async def read_registration_token(request: Request, _employee: CurrentEmployee, token_id: TokenId) -> IssuedToken:
+async def read_registration_token(request: Request, _employee: MayRegister, token_id: TokenId) -> IssuedToken:
     """Read one registration token: poll it to see the device join."""
     services = services_of(request)
     return IssuedToken.of(await get_token(services.pool, token_id, services.clock()))
 
 
 @router.post("/{token_id}/revoke", responses=conflicts(RegistrationTokenSpentError))
-async def revoke_registration_token(request: Request, employee: CurrentEmployee, token_id: TokenId) -> IssuedToken:
+async def revoke_registration_token(request: Request, employee: MayRegister, token_id: TokenId) -> IssuedToken:
     """Take back a token that was not spent; a revoked one stays so."""
     services = services_of(request)
     return IssuedToken.of(await revoke_token(services.pool, token_id, employee.actor, services.clock()))

@@ -44,6 +44,10 @@ class Alert(BaseModel):
     resolved_by_name: str | None
     resolution_notes: str | None
     ticket_note: str | None = Field(description="why it has no ticket")
+    ticket_number: str | None = Field(description="as the platform shows it", examples=["SR-2026-00123"])
+    acknowledgement_note: str | None
+    metric: str | None = Field(description="where the rule is one comparison of a metric")
+    instance: str = Field(description="the disk, interface or sensor; empty: the device itself")
 
 
 class AlertList(BaseModel):
@@ -51,6 +55,12 @@ class AlertList(BaseModel):
 
     alerts: list[Alert]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class Acknowledgement(BaseModel):
+    """A note of the employee who looks after an alert."""
+
+    note: Text2000 | None = None
 
 
 class Resolution(BaseModel):

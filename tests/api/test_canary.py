@@ -27,7 +27,7 @@ VALUES: dict[str, list[Any]] = {
     "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()],
     "metric": ["disk.percent", "cpu_percent"],
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
-    "state": ["open", "spent"], "page": ["agents", "alerts"],
+    "snoozed": [True, False], "state": ["open", "spent"], "page": ["agents", "alerts"],
     "os_type": ["windows,linux,macos"], "device_type": ["server,vm"], "sort": ["name"],
     "changed_since": ["2020-01-01T00:00:00Z"],
 }  # fmt: skip

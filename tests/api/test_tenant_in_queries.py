@@ -47,6 +47,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
+    "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
     "inventory/services.sql": {"change_service": EMPLOYEE},

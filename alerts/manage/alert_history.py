@@ -1,0 +1,89 @@
+"""The history of alerts over all devices, and one action on many alerts at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from alerts.manage.alerts import acknowledge, resolve, show, snooze
+from core.errors import RtsError
+from core.text import like_literal
+from db.sql import load_beside
+from devices.audit import Actor
+
+QUERIES = load_beside(__file__, "alert_history.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which alerts a list holds; None filters nothing.
+
+    `start` and `end` (UTC) keep alerts that were open in the range; `search` is looked for in rule, device and message;
+    `after` is (triggered_at, id) of the last alert before this page.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    statuses: Sequence[str] | None = None
+    severities: Sequence[str] | None = None
+    rule_id: UUID | None = None
+    device_id: UUID | None = None
+    business_id: UUID | None = None
+    search: str | None = None
+    snoozed: bool | None = None
+    after: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one alert of a bulk action: the alert as it is now, or why it stayed."""
+
+    history_id: UUID
+    alert: asyncpg.Record | None = None
+    error: RtsError | None = None
+
+
+async def find_alerts(
+    pool: asyncpg.Pool, tenant: UUID | None, wanted: HistoryFilter, now: datetime, limit: int
+) -> list[asyncpg.Record]:
+    """Return at most `limit` alerts, newest first."""
+    pattern = wanted.search and f"%{like_literal(wanted.search)}%"
+    found = await pool.fetch(
+        QUERIES["find_alerts"], tenant, wanted.start, wanted.end, wanted.statuses, wanted.severities, wanted.rule_id,
+        wanted.device_id, wanted.business_id, pattern, wanted.snoozed, now, *(wanted.after or (None, None)), limit,
+    )  # fmt: skip
+    return await show(pool, found, tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkAction:
+    """What to do with each alert: acknowledge or resolve with a note, or snooze for some minutes."""
+
+    name: str
+    note: str | None = None
+    minutes: float = 0
+
+    def run(self, pool: asyncpg.Pool, history_id: UUID, employee: Actor, now: datetime) -> Awaitable[asyncpg.Record]:
+        """Do it with one alert; raises as the single actions do."""
+        actions: dict[str, Callable[[], Awaitable[Any]]] = {
+            "acknowledge": lambda: acknowledge(pool, history_id, self.note, employee, now),
+            "resolve": lambda: resolve(pool, history_id, self.note, employee, now),
+            "snooze": lambda: snooze(pool, history_id, timedelta(minutes=self.minutes), employee, now),
+        }
+        return actions[self.name]()
+
+
+async def handle_many(
+    pool: asyncpg.Pool, ids: Sequence[UUID], action: BulkAction, employee: Actor, now: datetime
+) -> list[Outcome]:
+    """Do the same with many alerts; one that has ended or is not there does not keep the others."""
+    outcomes = []
+    for history_id in dict.fromkeys(ids):
+        try:
+            outcomes.append(Outcome(history_id, await action.run(pool, history_id, employee, now)))
+        except RtsError as error:
+            outcomes.append(Outcome(history_id, error=error))
+    return outcomes
