@@ -81,7 +81,6 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},
-    "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "rollups/queries.sql": {"describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER},
 }  # fmt: skip
 
