@@ -18,11 +18,13 @@ from alerts.rules.conditions import (
     leaves_of,
     parse_condition,
 )
+from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 from core.errors import RtsError
 
 # What is varied of a condition.
 FIELDS: dict[type[Any], str] = {
     MetricCondition: "threshold", ChangeCondition: "change_by", BaselineCondition: "deviations",
+    SeriesCondition: "threshold", SeriesChangeCondition: "change_by",
     NoDataCondition: "no_data_minutes", OfflineCondition: "offline_minutes",
 }  # fmt: skip
 
@@ -43,7 +45,8 @@ class ThresholdsDontFitError(RtsError):
 
 def check_past(condition: Condition) -> None:
     """Raise NotInThePastError naming the conditions of which the past isn't kept."""
-    unknown = [leaf for leaf in leaves_of(condition) if isinstance(leaf, ServiceCondition | ForecastCondition)]
+    untold = ServiceCondition, ForecastCondition, SeriesForecastCondition
+    unknown = [leaf for leaf in leaves_of(condition) if isinstance(leaf, untold)]
     if unknown:
         named = [leaf.in_words() for leaf in unknown]
         message = f"Of this only the newest state is kept, so the past can't be tested: {'; '.join(named)}."
