@@ -10,7 +10,7 @@ A rule, window, device or change that fails is set apart (`db/isolation.py`), an
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,7 +18,13 @@ from uuid import UUID
 from alerts.query.apart import Apart, gather_apart
 from alerts.query.facts import FALSE, UNKNOWN, Fact, judge
 from alerts.query.runner import Question
-from alerts.rules.conditions import ForecastCondition, ServiceCondition, leaves_of
+from alerts.rules.conditions import (
+    ForecastCondition,
+    NoDataCondition,
+    OfflineCondition,
+    ServiceCondition,
+    leaves_of,
+)
 from alerts.rules.loader import RuleRow, Rules, note_faults, read_rules
 from alerts.silences.schedule import Mutes, read_mutes
 from alerts.state.apply import Change, write_changes
@@ -34,6 +40,7 @@ QUERIES = load_beside(__file__, "evaluate.sql")
 log = logging.getLogger(__name__)
 
 AWAY_AFTER = timedelta(minutes=10)  # without an evaluation for so long, we were away
+SEVERITIES = ("info", "warning", "critical")
 Pair = tuple[UUID, UUID]  # rule, device
 
 
@@ -101,12 +108,13 @@ async def steps(
 ) -> list[Change]:
     """Return what changes: one step of the machine for each pair of which something is known."""
     known = {(rule, device): leaves for (rule, device, _), leaves in apart.facts.of.items()}
-    changes = []
+    changes, offline = [], offline_devices(rules, known, situations)
     for pair in known.keys() | situations.keys():
         row, situation = rules.rows[pair[0]], situations.get(pair, INACTIVE)
         try:
             reason = apart.reason(pair)
-            change = one_step(row, pair, known.get(pair), situation, mutes) if reason is None else None
+            held = depends_on_device(row) and offline.get(pair[1], -1) >= SEVERITIES.index(row.severity)
+            change = one_step(row, pair, known.get(pair), situation, mutes, held=held) if reason is None else None
             if reason is not None and situation.state in OPEN:
                 change = Change(row, pair[1], fail(situation, mutes.now, reason), UNKNOWN)
         except Exception as error:  # noqa: BLE001  it is this pair's alone
@@ -117,10 +125,32 @@ async def steps(
     return changes
 
 
-def one_step(row: RuleRow, pair: Pair, leaves: dict[int, Fact] | None, situation: Situation, mutes: Mutes) -> Change:
-    """Return what becomes of one rule on one device, by what is known of its conditions."""
+def offline_devices(
+    rules: Rules, known: Mapping[Pair, Mapping[int, Fact]], situations: Mapping[Pair, Situation]
+) -> dict[UUID, int]:
+    """Return the devices on which a rule on their whole silence fires, or begins to now, with its severity's rank."""
+    found: dict[UUID, int] = {}
+    for pair in known.keys() | situations.keys():
+        row, leaves = rules.rows[pair[0]], known.get(pair, {})
+        if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in leaves_of(row.rule.condition)):
+            begins = any(fact.breached for fact in leaves.values())
+            goes_on = situations.get(pair, INACTIVE).state in OPEN and any(fact.holding for fact in leaves.values())
+            if begins or goes_on:
+                found[pair[1]] = max(found.get(pair[1], -1), SEVERITIES.index(row.severity))
+    return found
+
+
+def depends_on_device(row: RuleRow) -> bool:
+    """Tell whether a rule says nothing new of a device that is offline: it looks at missing data or services only."""
+    return all(isinstance(one, NoDataCondition | ServiceCondition) for one in leaves_of(row.rule.condition))
+
+
+def one_step(
+    row: RuleRow, pair: Pair, leaves: dict[int, Fact] | None, situation: Situation, mutes: Mutes, *, held: bool
+) -> Change:
+    """Return what becomes of one rule on one device, by what is known of its conditions; `held`: nothing begins."""
     fact = fact_of(row, leaves, open_already=situation is not INACTIVE)
-    muted = mutes.covers(pair[1], row.active_hours)
+    muted = held or mutes.covers(pair[1], row.active_hours)
     if fact is None:
         return Change(row, pair[1], leave(situation, mutes.now), UNKNOWN)
     return Change(row, pair[1], step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted), fact)

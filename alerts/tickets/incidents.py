@@ -1,9 +1,9 @@
 """Which tickets alerts want, written in the transaction of the evaluation; `tickets.py` works them off.
 
-An alert's ticket is its own, unless its site has fallen silent or its rule fires on a large share of a business: then
-one ticket is for the group. Beyond `FREELY` open alerts of a rule, tickets wait for `GATHER`, so that a storm which
-comes in over an interval of uploads can still become one. When alerts end, nothing is done here: the worker closes what
-no open alert belongs to, whoever ended it.
+Alerts of one cause on one device (`causes.py`) share a ticket, which is raised to the highest severity. When a site
+has fallen silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond `FREELY` open
+alerts of a rule, tickets wait for `GATHER`, so that a storm which comes in over an interval of uploads can still
+become one. When alerts end, nothing is done here: the worker closes what no open alert belongs to, whoever ended it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ import asyncpg
 
 from alerts.rules.conditions import NoDataCondition, OfflineCondition, leaves_of
 from alerts.rules.loader import RuleRow
+from alerts.tickets.causes import cause_of
 from alerts.tickets.texts import group_text, place_of, single_text
 from db.pools import Connection
 from db.sql import load_beside
@@ -42,8 +43,9 @@ class Fired:
 
     @property
     def key(self) -> str:
-        """What its own incident is about; an instance by a digest, because names may be long."""
-        key = f"device:{self.row.rule.id}:{self.device['id']}"
+        """What its own incident is about, shared by rules of one cause; an instance by a digest: names may be long."""
+        cause = None if self.instance else cause_of(self.row)
+        key = f"device:{cause or self.row.rule.id}:{self.device['id']}"
         return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
 
     @property

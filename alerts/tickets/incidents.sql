@@ -63,25 +63,28 @@ CROSS JOIN LATERAL (
 ) opened
 
 -- open_incidents --
--- Want these incidents open. One that is open stays, and one that ended within $11 is taken up again with its ticket; else
--- there is a new one. What waits already keeps its turn. $1 keys, $2 rules, $3 devices (null: a group), $4 businesses,
--- $5 sites, $6 severities, $7 titles, $8 descriptions, $9 due, $10 now.
+-- Want these incidents open. One that is open stays, and one that ended within $11 is taken up again with its ticket;
+-- else there is a new one. An open one has its highest severity, and the text of what was that severe first. What waits
+-- already keeps its turn. $1 keys, $2 rules, $3 devices (null: a group), $4 businesses, $5 sites, $6 severities, $7
+-- titles, $8 descriptions, $9 due, $10 now.
 WITH wanted AS (
     SELECT *
     FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
                 $9::timestamptz[])
         AS w (key, rule_id, device_id, business_id, location_id, severity, title, description, due_at)
 ), newest AS (
-    SELECT DISTINCT ON (t.incident_key) t.id, w.*
+    SELECT DISTINCT ON (t.incident_key) t.id, w.*, more_severe,
+           t.wanted = 'open' AND (more_severe < 0 OR more_severe = 0 AND t.agent_alert_id <> w.rule_id) AS keeps_text
     FROM wanted w JOIN agent_alert_tickets t ON t.incident_key = w.key
+    CROSS JOIN LATERAL (SELECT array_position(ARRAY['info', 'warning', 'critical'], w.severity)
+                               - array_position(ARRAY['info', 'warning', 'critical'], t.severity) AS more_severe) s
     ORDER BY t.incident_key, t.created_at DESC, (t.wanted = 'open') DESC
 ), again AS (
     UPDATE agent_alert_tickets t
-    SET wanted = 'open', title = n.title, description = n.description,
-        severity = CASE WHEN t.wanted = 'open' AND t.agent_device_id IS NULL
-                         AND array_position(ARRAY['info', 'warning', 'critical'], t.severity)
-                             > array_position(ARRAY['info', 'warning', 'critical'], n.severity)
-                        THEN t.severity ELSE n.severity END,
+    SET wanted = 'open',
+        title = CASE WHEN n.keeps_text THEN t.title ELSE n.title END,
+        description = CASE WHEN n.keeps_text THEN t.description ELSE n.description END,
+        severity = CASE WHEN t.wanted = 'open' AND n.more_severe < 0 THEN t.severity ELSE n.severity END,
         state = CASE WHEN t.state = 'open' THEN 'open' ELSE 'waiting' END,
         attempts = CASE WHEN t.wanted = 'open' AND t.state = 'waiting' THEN t.attempts ELSE 0 END,
         due_at = CASE WHEN t.wanted = 'open' AND t.state = 'waiting' THEN t.due_at ELSE n.due_at END

@@ -134,9 +134,9 @@ async def reopen_ticket(connection: Connection, incident: asyncpg.Record, now: d
 
 
 async def keep_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
-    """Bring an open ticket up to date: link alerts that joined; a group's text follows, unless people changed it."""
+    """Bring an open ticket up to date: link alerts that joined; text and levels follow, unless people changed it."""
     touched = incident["is_touched"]
-    if incident["agent_device_id"] is None and incident["has_ticket"] and not touched:
+    if incident["has_ticket"] and not touched:
         await write_text(connection, incident, now)
     await leave_open(connection, incident["id"], incident["service_request_id"], now, note=None, touched=touched)
     return "kept open"

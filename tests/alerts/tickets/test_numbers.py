@@ -7,11 +7,14 @@ import pytest
 
 from tests.alerts.desk import Desk
 from tests.alerts.doras_desk import desk, device, tenant
-from tests.alerts.scenarios import MINUTE
+from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
 from tests.databases import REAL_SERVER
 from tests.devices import Device
 from tests.people import Tenant
+
+# A rule about two things has a ticket of its own.
+OTHER_CAUSE = {"any": [simple(), {"no_data_minutes": 9000}]}
 
 __all__ = ["desk", "device", "tenant"]  # fixtures
 
@@ -37,7 +40,7 @@ async def test_it_is_the_next_of_the_platforms_sequence_in_five_digits(desk: Des
     [ticket] = await desk.tickets()
     assert ticket["request_number"] == f"SR-{desk.begin.year}-{last:05}"
     theirs = await desk.connection.fetchval("SELECT nextval($1::text::regclass)", sequence_of(desk))
-    await desk.rule(severity="info")
+    await desk.rule(OTHER_CAUSE, severity="info")
     await desk.breach(device, desk.begin + 20 * MINUTE)
     assert (await numbers(desk))[-1] == theirs + 1
 
@@ -52,7 +55,7 @@ async def test_a_sequence_that_is_behind_catches_up(desk: Desk, device: Device) 
     )  # fmt: skip
     if await has_sequence(desk):
         await desk.connection.execute("SELECT setval($1::text::regclass, $2)", sequence_of(desk), number + 39)
-    await desk.rule(severity="info")
+    await desk.rule(OTHER_CAUSE, severity="info")
     assert await desk.breach(device, desk.begin + 20 * MINUTE) == {"opened": 1}
     assert await numbers(desk) == [number + 40, number + 41]
 
@@ -63,7 +66,7 @@ async def test_a_platform_without_sequences_gets_the_highest_number_plus_one(des
     if await has_sequence(desk):
         pytest.skip("this platform has sequences")
     [number] = await numbers(desk)
-    await desk.rule(severity="info")
+    await desk.rule(OTHER_CAUSE, severity="info")
     await desk.breach(device, desk.begin + 20 * MINUTE)
     assert await numbers(desk) == [number, number + 1]
 
@@ -75,7 +78,7 @@ async def test_a_sequence_that_was_dropped_is_made_again_after_the_highest_numbe
         pytest.skip("this platform has no sequences")
     await desk.connection.execute(f"ALTER SEQUENCE {sequence_of(desk)} RENAME TO service_request_number_seq_1999")
     try:
-        await desk.rule(severity="info")
+        await desk.rule(OTHER_CAUSE, severity="info")
         assert await desk.breach(device, desk.begin + 20 * MINUTE) == {"opened": 1}
         first, second = await numbers(desk)
         assert second > first

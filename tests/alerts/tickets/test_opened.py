@@ -9,10 +9,13 @@ from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
 from tests.alerts.desk import Desk
 from tests.alerts.doras_desk import desk, device, tenant
-from tests.alerts.scenarios import MINUTE
+from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
 from tests.devices import Device
 from tests.people import Tenant
+
+# A rule about two things has a ticket of its own.
+OTHER_CAUSE = {"any": [simple(), {"no_data_minutes": 9000}]}
 
 __all__ = ["desk", "device", "tenant"]  # fixtures
 
@@ -60,7 +63,7 @@ async def test_without_a_user_a_ticket_has_the_service_user_of_its_business(desk
     await desk.connection.execute("DELETE FROM users WHERE business_id = $1", desk.business_id)
     await desk.rule()
     assert await desk.breach(device, desk.begin) == {"opened": 1}
-    await desk.rule(severity="info")
+    await desk.rule(OTHER_CAUSE, severity="info")
     assert await desk.breach(device, desk.begin + 20 * MINUTE) == {"opened": 1}
     user = await service_user_of(desk)
     assert [ticket["client_id"] for ticket in await desk.tickets()] == [user["id"]] * 2

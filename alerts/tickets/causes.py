@@ -1,0 +1,39 @@
+"""What a rule is about on a device: rules about the same cause share a ticket there, whatever their thresholds."""
+
+from alerts.rules.conditions import (
+    BaselineCondition,
+    ChangeCondition,
+    Condition,
+    ForecastCondition,
+    MetricCondition,
+    NoDataCondition,
+    OfflineCondition,
+    leaves_of,
+)
+from alerts.rules.loader import RuleRow
+
+
+def cause_of(row: RuleRow) -> str | None:
+    """Return a name of the cause, as `disk high`; None for a rule about several things or about services."""
+    causes = {cause_of_condition(leaf) for leaf in leaves_of(row.rule.condition)}
+    return causes.pop() if len(causes) == 1 else None
+
+
+def cause_of_condition(condition: Condition) -> str | None:
+    """Return the cause of one condition: the resource and the direction, or silence."""
+    match condition:
+        case NoDataCondition() | OfflineCondition():
+            return "silence"
+        case MetricCondition():
+            return named(condition.metric, is_high=condition.operator in (">", ">="))
+        case ChangeCondition():
+            return named(condition.metric, is_high=condition.change_by > 0)
+        case ForecastCondition() | BaselineCondition():
+            return named(condition.metric, is_high=True)
+        case _:
+            return None
+
+
+def named(metric: str, *, is_high: bool) -> str:
+    """Return the resource of a metric (`disk` of `disk_percent` and `disk_used_gb`) with the direction."""
+    return f"{metric.partition('_')[0]} {'high' if is_high else 'low'}"

@@ -1,0 +1,72 @@
+"""One cause is one ticket: severities of one thing raise it, and what depends on a silent device is held back."""
+
+from uuid import UUID
+
+from alerts.state.evaluate import evaluate
+from core.clock import utc_now
+from tests.alerts.desk import Desk
+from tests.alerts.doras_desk import desk, device, tenant
+from tests.alerts.scenarios import MINUTE
+from tests.devices import Device, sample
+
+__all__ = ["desk", "device", "tenant"]  # fixtures
+
+
+def disk(threshold: float) -> dict[str, object]:
+    return {"metric": "disk_percent", "operator": ">", "threshold": threshold, "duration_minutes": 10}
+
+
+async def fill(desk: Desk, device: Device, percent: float, age: int) -> None:
+    """Let a disk be that full for twelve minutes, ending some minutes ago, then let the worker take its turn."""
+    at = utc_now() - age * MINUTE
+    await device.accepted(*(sample(at - minutes * MINUTE, disk_percent=percent) for minutes in (1, 6, 11)))
+    await desk.turn(at)
+
+
+async def test_severities_of_one_thing_raise_one_ticket(desk: Desk, device: Device) -> None:
+    await desk.rule(disk(90), "warning")
+    await desk.rule(disk(95), "critical")
+    await fill(desk, device, 91, 40)
+    (ticket,) = await desk.tickets()
+    assert (ticket["urgency"], ticket["priority"]) == ("Prime", "High")
+    await fill(desk, device, 97, 20)
+    (ticket,) = await desk.tickets()
+    assert (ticket["urgency"], ticket["priority"]) == ("Emergency", "Critical")
+    assert len(await desk.alerts()) == 2
+
+
+async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, device: Device) -> None:
+    await desk.rule(disk(90), "warning")
+    await desk.rule(None, "warning")
+    at = utc_now()
+    await device.accepted(*(sample(at - minutes * MINUTE, disk_percent=97, cpu_percent=97) for minutes in (1, 6, 11)))
+    await desk.turn(at)
+    assert len(await desk.tickets()) == 2
+
+
+async def test_what_depends_on_a_silent_device_is_held_back(desk: Desk, device: Device) -> None:
+    await desk.rule({"offline_minutes": 15}, "critical")
+    await desk.rule({"no_data_minutes": 60}, "warning")
+    await device.accepted(sample(utc_now(), cpu_percent=5))
+    await moved(desk, device.agent_id, 30)
+    await desk.turn(utc_now())
+    await moved(desk, device.agent_id, 90)
+    await desk.turn(utc_now() + MINUTE)
+    (alert,) = await desk.alerts()
+    assert alert["severity"] == "critical"
+    (ticket,) = await desk.tickets()
+    assert ticket["priority"] == "Critical"
+    # It is heard again, but measures nothing: now that is news.
+    await desk.connection.execute(
+        "UPDATE agent_devices SET last_heartbeat = now() + interval '2 minutes' WHERE id = $1", device.agent_id
+    )
+    await evaluate(desk.connection, utc_now() + 2 * MINUTE)
+    assert len(await desk.alerts()) == 2
+
+
+async def moved(desk: Desk, device_id: UUID, minutes: int) -> None:
+    """Let a device have been silent for some minutes."""
+    await desk.connection.execute(
+        "UPDATE agent_devices SET last_metrics_received = now() - $2 * interval '1 minute', last_heartbeat = NULL"
+        " WHERE id = $1", device_id, minutes,
+    )  # fmt: skip
