@@ -45,7 +45,9 @@ from api.routes import (
     storage,
 )
 from api.server.asgi import Receive, Scope, Send
+from api.server.browsers import BrowserHeaders
 from api.server.compression import compressed
+from api.server.docs_page import add_docs_page
 from api.server.sessions import CrossSiteError, with_session
 from api.services import Services, open_services
 from api.uploads import refuse
@@ -70,6 +72,7 @@ class Application:
         self.process = process or ThisProcess()
         self.web = make_web(settings, clock, self.process)
         self._pages = Pages(settings.embed_origins)
+        self._browsers = BrowserHeaders(settings.cors_named, over_tls=settings.public_url.startswith("https"))
 
     def check(self) -> None:
         """Open and close the services once, so that a fault shows as its own error before the server starts."""
@@ -82,8 +85,11 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and await self._without_framework(scope, receive, send):
-            return
+        if scope["type"] == "http":
+            if await self._without_framework(scope, receive, send) or await self._browsers.preflight(scope, send):
+                return
+            send = self._browsers.sending(scope, send)
+            scope = with_get_for_head(scope)
         if scope["type"] != "lifespan":
             try:
                 scope = with_session(scope, self._settings.public_url)
@@ -142,6 +148,12 @@ async def refuse_cross_site(scope: Scope, send: Send, error: CrossSiteError, ret
         await refuse(send, error, retry_after_seconds)
 
 
+def with_get_for_head(scope: Scope) -> Scope:
+    """Return a HEAD of the health routes as a GET: uptime monitors send it, and the server leaves the body out."""
+    asks = scope["method"] == "HEAD" and scope["path"].startswith("/api/health")
+    return {**scope, "method": "GET"} if asks else scope
+
+
 def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     """Return the FastAPI part, whose lifespan opens and closes the services of both parts."""
 
@@ -159,9 +171,11 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
         title="RTS Agent Monitoring",
         version=version("rts-agent-monitoring"),
         lifespan=lifespan,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to the Host that the request names
     )
+    add_docs_page(web)
     install_error_answers(web, settings.retry_after_seconds)
     # Charts first, which dashboards ask for most: a router costs each request of those after it. One with fixed paths
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.

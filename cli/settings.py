@@ -8,7 +8,8 @@ from typing import ClassVar
 from core.errors import RtsError
 from core.settings import Settings, get_settings
 
-TOKEN = re.compile(r"(token=)[^&\s\"]+")
+# A query parameter whose name is `token`, however its letters are written.
+TOKEN = re.compile(r"([?&](?:t|%74|%54)(?:o|%6f|%4f)(?:k|%6b|%4b)(?:e|%65|%45)(?:n|%6e|%4e)=)[^&\s\"]+", re.IGNORECASE)
 
 
 class NoDatabaseError(RtsError):

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     keys_file: Path = Field(default=Path(".rts/keys.json"), description="signing keys; made with mode 600")
     public_url: str = Field(default="http://127.0.0.1:3002", description="address agents use, no slash at the end")
 
+    cors_origins: str = Field(
+        default="", description="origins of pages elsewhere that may call the API: https://portal.example"
+    )
     trusted_proxies: str = Field(
         default="", description="addresses of the proxies whose X-Forwarded-For is believed, comma-separated"
     )
@@ -184,6 +187,11 @@ class Settings(BaseSettings):
     def reachable_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `webhook_networks`."""
         return networks_of(self.webhook_networks)
+
+    @property
+    def cors_named(self) -> tuple[str, ...]:
+        """The origins of `cors_origins`."""
+        return tuple(part.strip().rstrip("/") for part in self.cors_origins.split(",") if part.strip())
 
     @property
     def roles(self) -> RoleTable:

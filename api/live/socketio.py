@@ -12,6 +12,7 @@ from api.live.hub import Hub
 from api.live.identity import identify
 from api.live.notifications import Wakes
 from api.live.plain import lifetime_of, source_of, token_of
+from api.live.polling import refuse_polling
 from api.live.sockets import MOST_BYTES, PatientSocket
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services
@@ -53,7 +54,7 @@ class SocketIoEndpoint:
         self._wakes = wakes
         self._clients: dict[str, Client] = {}
         self._server = socketio.AsyncServer(
-            async_mode="asgi", transports=["websocket"], cors_allowed_origins="*", async_handlers=False,
+            async_mode="asgi", transports=["websocket"], cors_allowed_origins=[], async_handlers=False,
             max_http_buffer_size=MOST_BYTES, ping_interval=PING_SECONDS, ping_timeout=PING_SECONDS,
         )  # fmt: skip
         self._server.on("connect", self._connect)
@@ -62,9 +63,9 @@ class SocketIoEndpoint:
         self._application = socketio.ASGIApp(self._server, socketio_path=PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; long polling is answered with a 400."""
+        """Serve one connection; long polling is refused with the reason."""
         if scope["type"] != "websocket":
-            await self._application(scope, receive, send)
+            await refuse_polling(scope, send)
             return
         # The library gathers the parts of binary events without a bound; nothing here is binary.
         socket = PatientSocket(receive, send, text_only=True)
