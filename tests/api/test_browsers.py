@@ -69,7 +69,7 @@ async def test_an_uptime_monitor_may_ask_by_head(client: httpx.AsyncClient) -> N
 
 
 async def test_a_socket_io_client_that_begins_with_polling_is_told_why(application: Application) -> None:
-    errors = []
+    errors: list[object] = []
     async with serving(application) as port:
         client = socketio.Client(reconnection=False)
         client.on("connect_error", errors.append)

@@ -156,3 +156,13 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert result.exit_code == 0
     assert "Example:" in result.output
     assert command.split()[0] in README
+
+
+def test_each_line_of_the_threat_model_names_a_test_that_is_there() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    lines = [line for line in text.split("## Threat model")[1].splitlines() if line.startswith("| ")][1:]
+    assert len(lines) > 10
+    for line in lines:
+        named = re.findall(r"`(tests/[^`]+)`", line)
+        assert named, line
+        assert all((ROOT / name).is_file() for name in named), line
