@@ -38,7 +38,7 @@ from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
 
 HISTORY = timedelta(days=7)
-TOKEN_LIFETIME = timedelta(days=30)
+TOKEN_LIFETIME = timedelta(days=6)  # below the longest lifetime that the server accepts
 AGENT_INTERVAL_SECONDS = 2
 START_SECONDS = 60.0
 SHOW_EVERY_SECONDS = 10.0
