@@ -1,5 +1,9 @@
 // Written by web/make_types.py from the server's OpenAPI document: don't edit it by hand.
 
+export type Acknowledgement = {
+  note?: string | null;
+};
+
 export type ActiveHours = {
   days: Array<number>;
   from: string;
@@ -97,6 +101,16 @@ export type Alert = {
   resolved_by_name: string | null;
   resolution_notes: string | null;
   ticket_note: string | null;
+  ticket_number: string | null;
+  acknowledgement_note: string | null;
+  metric: string | null;
+  instance: string;
+};
+
+export type AlertHistory = {
+  alerts: Array<Alert>;
+  next_cursor: string | null;
+  as_of: string;
 };
 
 export type AlertList = {
@@ -293,6 +307,24 @@ export type BatchOrder = {
   expires_in_hours?: number;
   approval_required?: boolean;
   agent_ids: Array<string>;
+};
+
+export type BulkOrder = {
+  action: "acknowledge" | "snooze" | "resolve";
+  ids: Array<string>;
+  minutes?: number;
+  note?: string | null;
+};
+
+export type BulkOutcome = {
+  id: string;
+  ok: boolean;
+  code: string | null;
+  alert: Alert | null;
+};
+
+export type BulkOutcomes = {
+  outcomes: Array<BulkOutcome>;
 };
 
 export type Business = {
@@ -812,6 +844,7 @@ export type MaintenanceWindow = {
   duration_minutes: number | null;
   time_zone: string | null;
   is_running: boolean;
+  error_message: string | null;
   created_by: string | null;
   created_at: string;
 };
