@@ -62,33 +62,6 @@ async def read_open_alerts(
     return await show(pool, found, tenant)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
-    """Which alerts a list by time holds; `after` is (triggered_at, id) of the last one before this page."""
-
-    business_id: UUID | None = None
-    statuses: Sequence[str] | None = None
-    severities: Sequence[str] | None = None
-    rule_id: UUID | None = None
-    device_id: UUID | None = None
-    ended_since: datetime | None = None
-    begun_before: datetime | None = None
-    search: str | None = None
-    after: tuple[datetime, UUID] | None = None
-
-
-async def read_alerts_by_time(
-    pool: asyncpg.Pool, tenant: UUID | None, wanted: HistoryFilter, limit: int
-) -> list[asyncpg.Record]:
-    """Return alerts of the devices that the caller may see, newest first."""
-    found = await pool.fetch(
-        QUERIES["alerts_by_time"], tenant, wanted.business_id, wanted.statuses, wanted.severities, wanted.rule_id,
-        wanted.device_id, wanted.ended_since, wanted.begun_before, wanted.search,
-        *(wanted.after or (None, None)), limit,
-    )  # fmt: skip
-    return await show(pool, found, tenant)
-
-
 async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
     """Return alerts that a list has found as people read them, in its order."""
     return await pool.fetch(QUERIES["show_alerts"], [row["id"] for row in found], tenant)

@@ -27,29 +27,6 @@ WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
 ORDER BY r.rank DESC, h.triggered_at DESC, h.id DESC
 LIMIT $7
 
--- alerts_by_time --
--- Alerts of the whole fleet, newest first. $1 tenant, $2 business, $3 statuses, $4 severities, $5 rule, $6 device (each
--- may be null), $7 only those that ended at or after, $8 only those that began before, $9 a text within rule,
--- device or message in any case, $10 and $11 time and id of the last one of the page before, $12 rows.
-SELECT h.id
-FROM agent_alert_history h
-JOIN agent_devices d ON d.id = h.agent_device_id
-JOIN agent_alerts a ON a.id = h.agent_alert_id
-WHERE NOT d.soft_delete
-  AND ($1::uuid IS NULL OR d.business_id = $1)
-  AND ($2::uuid IS NULL OR d.business_id = $2)
-  AND ($3::text[] IS NULL OR h.status = ANY ($3))
-  AND ($4::text[] IS NULL OR h.severity = ANY ($4))
-  AND ($5::uuid IS NULL OR h.agent_alert_id = $5)
-  AND ($6::uuid IS NULL OR h.agent_device_id = $6)
-  AND ($7::timestamptz IS NULL OR COALESCE(h.resolved_at, 'infinity') >= $7)
-  AND ($8::timestamptz IS NULL OR h.triggered_at < $8)
-  AND ($9::text IS NULL
-       OR strpos(lower(concat_ws(E'\n', a.alert_name, d.device_name, h.alert_message)), lower($9)) > 0)
-  AND ($10::timestamptz IS NULL OR (h.triggered_at, h.id) < ($10, $11::uuid))
-ORDER BY h.triggered_at DESC, h.id DESC
-LIMIT $12
-
 -- show_alerts --
 -- Alerts as people read them, in the order of their ids. $1 alerts, $2 tenant.
 SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,

@@ -9,10 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 
 from alerts.errors import AlertEndedError
 from alerts.manage.alerts import (
-    HistoryFilter,
     OpenFilter,
     acknowledge,
-    read_alerts_by_time,
     read_device_alerts,
     read_open_alerts,
     resolve,
@@ -22,8 +20,7 @@ from api.auth import CurrentPerson, MayHandleAlerts
 from api.errors import conflicts
 from api.fields.choices import choices_of
 from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
-from api.fields.text import StorableText
-from api.fields.times import Time, parse_time
+from api.fields.times import parse_time
 from api.schemas.agents import AgentId, Business
 from api.schemas.alert_rules import Severity
 from api.schemas.alerts import Acknowledgement, Alert, AlertList, AlertStatus, Resolution, Snooze
@@ -60,39 +57,6 @@ async def list_open_alerts(
     wanted = OpenFilter(business_id, choices_of(severity, Severity), after)
     rows = await read_open_alerts(services_of(request).pool, person.tenant, wanted, limit + 1)
     page, more = page_of(rows, limit, "rank", "triggered_at", "id")
-    return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
-
-
-@router.get("/alerts/history")
-async def list_alert_history(
-    request: Request,
-    person: CurrentPerson,
-    start: Annotated[Time | None, Query(description="only those that ended then or later, or are open")] = None,
-    end: Annotated[Time | None, Query(description="only those that began before then")] = None,
-    status: Annotated[
-        str | None, Query(description="comma-separated statuses", examples=["resolved,auto_resolved"], max_length=100)
-    ] = None,
-    severity: Annotated[
-        str | None, Query(description="comma-separated severities", examples=["critical,warning"], max_length=100)
-    ] = None,
-    rule_id: Annotated[UUID | None, Query(description="only this rule's")] = None,
-    agent_id: Annotated[UUID | None, Query(description="only this device's")] = None,
-    business_id: Annotated[UUID | None, Query(description="only this business's")] = None,
-    search: Annotated[
-        StorableText | None,
-        Query(min_length=1, max_length=100, description="text within rule, device or message, in any case"),
-    ] = None,
-    limit: Limit = 200,
-    cursor: Cursor = None,
-) -> AlertList:
-    """List the alerts of the devices that the caller may see, open and ended ones, newest first."""
-    after = read_cursor(cursor, parse_time, UUID)
-    wanted = HistoryFilter(
-        business_id, choices_of(status, AlertStatus), choices_of(severity, Severity), rule_id, agent_id, start, end,
-        search, after,
-    )  # fmt: skip
-    rows = await read_alerts_by_time(services_of(request).pool, person.tenant, wanted, limit + 1)
-    page, more = page_of(rows, limit, "triggered_at", "id")
     return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
 
 
