@@ -106,7 +106,7 @@ async def reader(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
 
 
 @pytest.mark.parametrize(
-    ("document", "examples"), [(API, 18), (PROTOCOL, 17), (OPERATIONS, 2)], ids=["api", "agent-protocol", "operations"]
+    ("document", "examples"), [(API, 20), (PROTOCOL, 17), (OPERATIONS, 2)], ids=["api", "agent-protocol", "operations"]
 )
 async def test_the_examples_run_and_answer_as_shown(
     database: str, key_file: Path, tmp_path: Path, employee: Employee, reader: Tenant, document: str, examples: int
