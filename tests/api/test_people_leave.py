@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -256,7 +256,7 @@ async def test_a_type_that_is_refused_is_refused(settings: Settings, device: Dev
 
 @pytest.mark.parametrize(
     "change",
-    ["approved_at = now()", "approval_required = false", f"requested_by = '{uuid4()}'", "approved_by = requested_by",
+    ["approved_at = now()", "approval_required = false", "requested_by = gen_random_uuid()", "approved_by = requested_by",
      "status = 'sent'"],
 )  # fmt: skip
 async def test_the_database_itself_keeps_the_approval(
