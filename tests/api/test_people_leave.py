@@ -256,8 +256,8 @@ async def test_a_type_that_is_refused_is_refused(settings: Settings, device: Dev
 
 @pytest.mark.parametrize(
     "change",
-    ["approved_at = now()", "approval_required = false", "requested_by = gen_random_uuid()", "approved_by = requested_by",
-     "status = 'sent'"],
+    ["approved_at = now()", "approval_required = false", "requested_by = gen_random_uuid()",
+     "approved_by = requested_by", "status = 'sent'"],
 )  # fmt: skip
 async def test_the_database_itself_keeps_the_approval(
     pool: asyncpg.Pool, device: Device, employee: Employee, change: str
