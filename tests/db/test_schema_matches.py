@@ -29,7 +29,7 @@ FILES = (
     "schema/alert_isolation.sql", "schema/series.sql",
     "hypertables/agent_series_samples.sql", "hypertables/agent_series_5m.sql", "hypertables/agent_series_1h.sql",
     "hypertables/agent_series_1d.sql", "schema/alert_instances.sql",
-    "schema/tokens_and_views.sql", "schema/approval.sql",
+    "schema/tokens_and_views.sql", "schema/approval.sql", "schema/alert_notes.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.
