@@ -51,7 +51,7 @@ SELECT c.id, c.agent_device_id, d.device_name, c.batch_id, c.command_type, c.com
 FROM agent_commands c
 JOIN agent_devices d ON d.id = c.agent_device_id
 WHERE NOT d.soft_delete
-  AND ($1::uuid IS NULL OR d.business_id = $1)
+  AND ($1::uuid IS NULL OR (d.business_id = $1 AND c.former_owner IS NULL))
   AND ($2::uuid IS NULL OR c.agent_device_id = $2)
   AND ($3::uuid IS NULL OR c.id = $3)
   AND ($4::uuid IS NULL OR c.batch_id = $4)
@@ -74,7 +74,7 @@ WITH found AS (
     WHERE ($2::uuid IS NULL OR c.agent_device_id = $2)
       AND CASE WHEN $3::uuid IS NULL THEN c.batch_id = $4::uuid ELSE c.id = $3 END
       AND EXISTS (SELECT FROM agent_devices d WHERE d.id = c.agent_device_id AND NOT d.soft_delete
-                                                AND ($1::uuid IS NULL OR d.business_id = $1))
+                                                AND ($1::uuid IS NULL OR (d.business_id = $1 AND c.former_owner IS NULL)))
     ORDER BY c.id
     FOR UPDATE
 ), approved AS (
@@ -101,7 +101,7 @@ WITH found AS (
     WHERE ($2::uuid IS NULL OR c.agent_device_id = $2)
       AND CASE WHEN $3::uuid IS NULL THEN c.batch_id = $4::uuid ELSE c.id = $3 END
       AND EXISTS (SELECT FROM agent_devices d WHERE d.id = c.agent_device_id AND NOT d.soft_delete
-                                                AND ($1::uuid IS NULL OR d.business_id = $1))
+                                                AND ($1::uuid IS NULL OR (d.business_id = $1 AND c.former_owner IS NULL)))
     ORDER BY c.id
     FOR UPDATE
 ), cancelled AS (

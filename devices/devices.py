@@ -14,6 +14,7 @@ from core.text import like_literal
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
+CLOCK_TOLERANCE_SECONDS = 120.0  # as uploads have it (`ingest/device_updates.py BOOT_TOLERANCE`)
 
 
 # What a row of `list_devices` holds, in this order.
@@ -65,10 +66,11 @@ class DeviceFilter:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a heartbeat says: online, warning or error, and the agent's version if it says so."""
+    """What a heartbeat says: online, warning or error, the agent's version if it says so, and its clock minus ours."""
 
     status: str
     agent_version: str | None
+    clock_offset_seconds: float = 0.0
 
 
 async def list_devices(
@@ -113,8 +115,9 @@ async def heartbeat(
     Raises RevokedTokenError when the token is no longer good.
     """
     row = await pool.fetchrow(
-        QUERIES["heartbeat"], agent.agent_id, agent.token_hash, now, beat.status, beat.agent_version, token_overlap
-    )
+        QUERIES["heartbeat"], agent.agent_id, agent.token_hash, now, beat.status, beat.agent_version, token_overlap,
+        beat.clock_offset_seconds, CLOCK_TOLERANCE_SECONDS,
+    )  # fmt: skip
     if row is None:
         raise RevokedTokenError
     return row

@@ -12,7 +12,7 @@ FROM (SELECT pg_notify('rts_live', 'devices')) woken
 SELECT e.id, e.event_type, e.occurred_at, e.received_at, e.data
 FROM agent_devices d
 JOIN agent_events e ON e.agent_device_id = d.id
-WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR (d.business_id = $2 AND e.former_owner IS NULL))
   AND ($3::text IS NULL OR e.event_type = $3)
   AND ($4::bigint IS NULL
        OR (e.received_at, e.id) < (SELECT received_at, id FROM agent_events WHERE id = $4 AND agent_device_id = $1))

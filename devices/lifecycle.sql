@@ -178,6 +178,10 @@ WITH before AS (
     FROM changes c
     WHERE d.id = c.id AND c.fields IS NOT NULL
     RETURNING d.id, c.fields
+), intervals AS ( -- what was measured until it learns of the change isn't missing
+    INSERT INTO agent_device_intervals (agent_device_id, seconds, changed_at)
+    SELECT id, (fields -> 'metrics_interval_seconds' ->> 'from')::integer, $2
+    FROM changed WHERE fields ? 'metrics_interval_seconds'
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
     SELECT $2, $3, $4, $5::inet, 'device_changed', id, fields FROM changed

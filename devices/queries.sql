@@ -54,7 +54,7 @@ WITH claimed AS (
     FROM claimed WHERE for_device_id IS NULL
     RETURNING id, business_id, service_location_id, metrics_interval_seconds
 ), before AS (
-    SELECT d.id, d.status FROM agent_devices d JOIN claimed c ON c.for_device_id = d.id FOR NO KEY UPDATE OF d
+    SELECT d.id, d.status, d.os_type FROM agent_devices d JOIN claimed c ON c.for_device_id = d.id FOR NO KEY UPDATE OF d
 ), renewed AS (
     UPDATE agent_devices d
     SET agent_token = $4, previous_agent_token = NULL, previous_token_until = NULL, rotation_requested_at = NULL,
@@ -72,6 +72,10 @@ WITH claimed AS (
     FROM before b
     WHERE d.id = b.id
     RETURNING d.id, d.business_id, d.service_location_id, d.metrics_interval_seconds
+), forgotten AS ( -- another system has other services
+    DELETE FROM agent_monitored_services s
+    USING before b
+    WHERE s.agent_device_id = b.id AND b.os_type <> $6
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'registered_again', $2::timestamptz, $2, '{}'::jsonb FROM before
@@ -100,11 +104,18 @@ WHERE id = $1 AND is_active AND NOT soft_delete
 -- heartbeat --
 -- Note that a device is alive; no row when its token is revoked. The first one confirms the enrolment. $1 device,
 -- $2 token hash, $3 now, $4 status, $5 agent version, $6 how long a replaced token stays good after the new one's
--- first use.
+-- first use, $7 the device's clock minus ours in seconds, $8 how far it may be off. A clock that is off by more is an event,
+-- one an hour at most, and when its newest sample was off by the same, rules are judged at the device's own time.
 WITH before AS (
     SELECT id, COALESCE(last_heartbeat, created_at) AS heard_at, agent_version, status, enrolled_at, business_id,
            agent_token = $2 AS by_new_token,
-           CASE WHEN status = 'disabled' THEN status ELSE $4::text END AS new_status
+           CASE WHEN status = 'disabled' THEN status ELSE $4::text END AS new_status,
+           abs($7::float8) > $8::float8 AS is_off,
+           abs($7) > $8 AND clock_off_since IS NULL
+               AND COALESCE(clock_told_at < $3::timestamptz - interval '1 hour', true) AS tells_off,
+           clock_off_since IS NOT NULL AND abs($7) <= $8 AS is_right_again,
+           sample_lag BETWEEN ($7 - $8 - metrics_interval_seconds) * interval '1 second'
+                          AND ($7 + $8) * interval '1 second' AS explains_lag
     FROM agent_devices
     WHERE id = $1 AND is_active AND NOT soft_delete
       AND (agent_token = $2 OR (previous_agent_token = $2 AND COALESCE($3 < previous_token_until, true)))
@@ -118,6 +129,12 @@ WITH before AS (
         status_changed_at = CASE WHEN b.new_status <> b.status THEN $3 ELSE d.status_changed_at END,
         status_due_at = CASE WHEN b.new_status <> b.status OR d.status_due_at IS NULL THEN $3
                              ELSE d.status_due_at END,
+        clock_offset_seconds = $7,
+        clock_shift = CASE WHEN b.is_off AND b.explains_lag THEN LEAST(d.sample_lag, '0')
+                           WHEN d.sample_lag_since <= $3 - interval '10 minutes' THEN d.clock_shift
+                           ELSE '0' END,
+        clock_off_since = CASE WHEN b.is_off THEN COALESCE(d.clock_off_since, $3) END,
+        clock_told_at = CASE WHEN b.tells_off THEN $3 ELSE d.clock_told_at END,
         agent_version = COALESCE($5, d.agent_version),
         agent_last_updated = CASE WHEN $5 <> COALESCE(b.agent_version, '') THEN $3 ELSE d.agent_last_updated END,
         previous_token_until = CASE WHEN b.by_new_token AND d.previous_agent_token IS NOT NULL
@@ -134,6 +151,15 @@ WITH before AS (
     SELECT id, 'status_changed', $3, $3,
            jsonb_build_object('from', status, 'to', new_status, 'why', 'its heartbeat said so')
     FROM before WHERE new_status <> status
+    UNION ALL
+    SELECT id, 'clock_wrong', $3, $3, jsonb_build_object('offset_seconds', round($7), 'by', 'its heartbeat')
+    FROM before WHERE tells_off
+    UNION ALL
+    SELECT id, 'clock_right', $3, $3, '{}'::jsonb FROM before WHERE is_right_again
+), learned AS (
+    UPDATE agent_device_intervals i SET until_at = $3
+    FROM before b
+    WHERE i.agent_device_id = b.id AND i.until_at IS NULL AND i.changed_at <= $3
 )
 SELECT t.config_updated, t.metrics_interval_seconds, t.business_id, t.rotate_token,
        (SELECT count(*) FROM agent_commands c
@@ -260,18 +286,24 @@ SELECT d.id, d.device_name, d.device_type, d.status, d.os_type, d.os_version, d.
        d.total_memory_gb, d.total_disk_gb, host(d.ip_address) AS ip_address, d.mac_address, d.monitoring_enabled,
        d.alerts_enabled, d.auto_remediation_enabled, d.metrics_interval_seconds, d.created_at, d.is_active,
        d.enrolled_at, d.status_changed_at, d.clone_suspected_at, d.decommissioned_at, d.decommission_reason,
+       CASE WHEN d.clock_off_since IS NOT NULL
+            THEN COALESCE(NULLIF(d.clock_offset_seconds, 0), extract(epoch FROM d.sample_lag)::float8) END
+           AS clock_offset_seconds, d.clock_off_since, d.same_machine_as,
        d.rotation_requested_at, CASE WHEN d.agent_token IS NULL THEN 'revoked' ELSE 'active' END AS token_state,
        d.business_id, b.business_name, d.service_location_id, l.location_name,
        d.current_collected_at, d.current_metrics,
        (SELECT count(*) FROM agent_alert_history h
-        WHERE h.agent_device_id = d.id AND h.status IN ('active', 'acknowledged')) AS active_alerts,
+        WHERE h.agent_device_id = d.id AND h.status IN ('active', 'acknowledged')
+          AND ($2::uuid IS NULL OR h.former_owner IS NULL)) AS active_alerts,
        (SELECT COALESCE(jsonb_agg(jsonb_build_object(
                    'id', s.id, 'name', s.service_name, 'status', s.status, 'pid', s.pid,
                    'should_be_running', s.should_be_running, 'auto_restart', s.auto_restart,
                    'last_checked', s.last_checked, 'last_state_change', s.last_state_change,
-                   'restart_count', s.restart_count, 'state_changes', s.state_changes
+                   'restart_count', s.restart_count, 'state_changes', s.state_changes,
+                   'missing_since', s.missing_since
                ) ORDER BY s.service_name), '[]')
-        FROM agent_monitored_services s WHERE s.agent_device_id = d.id) AS monitored_services
+        FROM (SELECT * FROM agent_monitored_services m WHERE m.agent_device_id = d.id
+              ORDER BY m.service_name LIMIT 1000) s) AS monitored_services
 FROM agent_devices d
 JOIN businesses b ON b.id = d.business_id
 LEFT JOIN service_locations l ON l.id = d.service_location_id

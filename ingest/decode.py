@@ -7,7 +7,7 @@ on both paths.
 import json
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from ingest.samples import Decoded, Envelope, Rejection, Sample
 
 LONGEST_INT = 4000
 REPLACED = "\ufffd"
+FURTHEST_AHEAD = timedelta(days=3650)
 _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
 
@@ -140,6 +141,7 @@ def _sort(decoded: Decoded, index: int, sample: Sample, unknown: bytes | None, n
             f"collected_at is {-age} ahead of the server's clock, {now:%Y-%m-%dT%H:%M:%SZ}: set the device's clock"
         )
         decoded.rejected.append(Rejection(index, "clock_ahead", message))
+        decoded.ahead = min(-age, FURTHEST_AHEAD)
     else:
         decoded.samples.append(sample)
         decoded.unknown.append(unknown)

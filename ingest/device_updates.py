@@ -1,7 +1,7 @@
-"""What a flush says of its devices: who was heard, their newest sample, the states of their services."""
+"""What a flush says of its devices: who was heard, their newest and oldest samples."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from core.metrics import METRICS
-from core.text import clean_name
 from db.hypertables.policies import LEVELS, refresh_lag
 from ingest.copy_rows import NO_LOAD, VALUES
 from ingest.pending import Row, Upload
@@ -28,18 +27,21 @@ class Heard:
     token_hash: str
     received_at: datetime
     measured: bool = False  # something was measured in a sample of it: no data is what brings nothing of that kind
+    ahead: timedelta | None = None  # of samples that were refused because they lie ahead of our clock
     newest: Sample | None = None
     oldest: Sample | None = None
-    with_services: Sample | None = None
+    oldest_row: Row | None = None
+    with_services: list[Sample] = field(default_factory=list)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, row: Row) -> None:
         """Take note of one of the device's samples."""
+        sample = row.sample
         if self.newest is None or sample.collected_at > self.newest.collected_at:
             self.newest = sample
         if self.oldest is None or sample.collected_at < self.oldest.collected_at:
-            self.oldest = sample
-        if sample.services and (self.with_services is None or sample.collected_at > self.with_services.collected_at):
-            self.with_services = sample
+            self.oldest, self.oldest_row = sample, row
+        if sample.services is not None:
+            self.with_services.append(sample)
 
 
 def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]:
@@ -51,8 +53,9 @@ def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]
         entry = entry_of[upload] = heard.setdefault(key, Heard(*key, upload.received_at))
         entry.received_at = max(entry.received_at, upload.received_at)
         entry.measured = entry.measured or upload.brings_data()
+        entry.ahead = entry.ahead or upload.decoded.ahead
     for row in rows:
-        entry_of[row.upload].add(row.sample)
+        entry_of[row.upload].add(row)
     return list(heard.values())
 
 
@@ -71,7 +74,14 @@ def touch_arguments(heard: Sequence[Heard], late_before: datetime, token_overlap
         token_overlap,
         BOOT_TOLERANCE,
         [entry.measured for entry in heard],
+        [first_metrics(entry) for entry in heard],
+        [entry.ahead for entry in heard],
     )
+
+
+def first_metrics(entry: Heard) -> str | None:
+    """Return the metrics of the oldest sample as JSON, None where it is the newest as well."""
+    return None if entry.oldest is None or entry.oldest is entry.newest else current_metrics(entry.oldest)
 
 
 def boot_time(sample: Sample) -> datetime | None:
@@ -89,19 +99,3 @@ def current_metrics(sample: Sample) -> str:
     *gauges, load, uptime, received, sent, _ = VALUES(sample)
     values = (*gauges, *(load or NO_LOAD), uptime, received, sent)
     return msgspec.json.encode(dict(zip(NAMES, values, strict=True))).decode()
-
-
-def service_arguments(heard: Iterable[Heard]) -> tuple[list[Any], ...]:
-    """Return the arrays of the query `upsert_services`; a name that a sample lists twice counts once, the last."""
-    states = {
-        (entry.agent_id, name): (service.status, service.pid, entry.with_services.collected_at)
-        for entry in heard
-        if entry.with_services
-        for service in entry.with_services.services or ()
-        if (name := clean_name(service.name))
-    }
-    return (
-        [agent_id for agent_id, _ in states],
-        [name for _, name in states],
-        *([state[position] for state in states.values()] for position in range(3)),
-    )

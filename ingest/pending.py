@@ -1,10 +1,13 @@
 """One upload on its way to the database: its rows, and what became of them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from ingest.copy_rows import encode_rows
+from ingest.counter_breaks import broken_after, mark_breaks
 from ingest.samples import Decoded, Note, Sample, has_values
 
 
@@ -20,6 +23,7 @@ class Upload:
     inserted: int = 0
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
+    services_left_out: int = 0  # new names beyond the most that a device may have
     error: Exception | None = None
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
     notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them
@@ -33,12 +37,26 @@ class Upload:
     def make_rows(self, start: int = 0, stop: int | None = None) -> None:
         """Make the rows of some samples: done in the request, while the writer waits for the database."""
         samples, unknown = self.decoded.samples[start:stop], self.decoded.unknown[start:stop]
-        encoded = encode_rows(self.agent_id, self.received_at, samples, unknown)
+        encoded = encode_rows(self.agent_id, self.received_at, self._as_stored(start, samples), unknown)
         self.rows += [
             Row(self, sample, sample.collected_at, each, rest)
             for sample, each, rest in zip(samples, encoded, unknown, strict=True)
         ]
         self.brings_series = self.brings_series or any(map(has_series, samples))
+
+    def _as_stored(self, start: int, samples: Sequence[Sample]) -> Sequence[Sample]:
+        if len(samples) == 1 and not start:
+            return samples
+        before = self.decoded.samples[start - 1 : start] if start else []
+        breaks = mark_breaks([*before, *samples])
+        return [breaks.get(place, sample) for place, sample in enumerate(samples, len(before))] if breaks else samples
+
+    def mark_break(self, row: "Row", before: Mapping[str, Any], before_at: datetime) -> None:
+        """Store a row as a break if its counters fell since the device's sample before, which had these values."""
+        broken = broken_after(before, before_at, row.sample)
+        if broken:
+            unknown = self.decoded.unknown[next(i for i, one in enumerate(self.decoded.samples) if one is row.sample)]
+            (row.encoded,) = encode_rows(self.agent_id, self.received_at, [broken], [unknown])
 
 
 @dataclass(slots=True, eq=False)

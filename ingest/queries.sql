@@ -3,23 +3,28 @@
 -- touch_devices --
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
 -- newest sample as current, and return the (device, token) pairs that are good: the others are revoked. With each the
--- types of its open alerts, by an index that holds only those (some microseconds a device). One row a device and no index
--- is written, unless its status changes. Wakes the live channel once for the flush.
+-- types of its open alerts, by an index that holds only those (some microseconds a device), and whether its counters are
+-- lower in the oldest sample than in the one before although it wasn't started anew. One row a device and no index is
+-- written, unless its status changes. Wakes the live channel once for the flush.
 -- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
 -- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure,
 -- $9 boot times by the newest sample (or null), $10 how long a token that was replaced stays good after the new one's
--- first use, $11 tolerance of boot times, $12 whether something was measured: an upload whose samples were all refused
--- is no data, and doesn't bring a silent device back.
+-- first use, $11 tolerance of boot times and clocks, $12 whether something was measured: an upload whose samples were all
+-- refused is no data, and doesn't bring a silent device back; $13 metrics of the oldest sample (null: it is the newest),
+-- $14 how far samples lay ahead of our clock that were refused for it (or null).
 WITH uploads AS (
     SELECT *
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
-                $9::timestamptz[], $12::boolean[])
-        AS u (id, token_hash, received_at, collected_at, metrics, oldest, boot_at, measured)
+                $9::timestamptz[], $12::boolean[], $13::jsonb[], $14::interval[])
+        AS u (id, token_hash, received_at, collected_at, metrics, oldest, boot_at, measured, first_metrics, ahead)
 ), accepted AS (
     SELECT d.id, d.business_id, u.token_hash, u.token_hash = d.agent_token AS by_new_token, u.received_at,
-           u.collected_at, u.metrics, u.oldest, u.boot_at, u.measured,
+           u.collected_at, u.metrics, u.oldest, u.boot_at, u.measured, COALESCE(u.first_metrics, u.metrics) AS first_metrics,
+           u.ahead,
            d.status, d.reported_status, d.current_collected_at, d.late_since, d.boot_at AS known_boot, d.boot_before,
-           d.boot_changed_at, d.boot_returns, d.clone_suspected_at
+           d.boot_changed_at, d.boot_returns, d.clone_suspected_at, d.boot_by_receipt, d.boot_fallen,
+           d.current_metrics AS known_metrics, d.clock_offset_seconds, d.sample_lag, d.sample_lag_since, d.clock_shift,
+           d.clock_off_since, d.clock_told_at, d.metrics_interval_seconds
     FROM agent_devices d JOIN uploads u ON u.id = d.id
      AND (u.token_hash = d.agent_token
           OR (u.token_hash = d.previous_agent_token AND COALESCE(u.received_at < d.previous_token_until, true)))
@@ -28,7 +33,10 @@ WITH uploads AS (
     FOR NO KEY UPDATE OF d
 ), heard AS ( -- a device in the midst of a change of its token may have uploaded with both
     SELECT id, status, reported_status, known_boot, boot_before, boot_changed_at, boot_returns, clone_suspected_at,
-           late_since, bool_or(measured) AS measured,
+           late_since, boot_by_receipt, boot_fallen, (known_metrics ->> 'uptime_seconds')::float8 AS known_uptime,
+           clock_offset_seconds, sample_lag, sample_lag_since, clock_shift, clock_off_since, clock_told_at,
+           metrics_interval_seconds,
+           bool_or(measured) AS measured, max(ahead) AS ahead,
            bool_or(by_new_token) AS by_new_token, max(received_at) AS received_at, max(collected_at) AS collected_at,
            min(oldest) AS oldest, COALESCE(min(oldest) < $7::timestamptz, false) AS is_late,
            (array_agg(metrics ORDER BY collected_at DESC NULLS LAST))[1] AS metrics,
@@ -36,19 +44,38 @@ WITH uploads AS (
            COALESCE(max(collected_at) > COALESCE(current_collected_at, '-infinity'), false) AS is_newest
     FROM accepted
     GROUP BY id, status, reported_status, current_collected_at, known_boot, boot_before, boot_changed_at,
-             boot_returns, clone_suspected_at, late_since
+             boot_returns, clone_suspected_at, late_since, boot_by_receipt, boot_fallen, known_metrics,
+             clock_offset_seconds, sample_lag, sample_lag_since, clock_shift, clock_off_since, clock_told_at,
+             metrics_interval_seconds
 ), booted AS (
     SELECT *, is_late AND COALESCE(late_since < received_at - $8::interval, true) AS new_period,
            CASE WHEN status = 'disabled' OR NOT measured THEN status ELSE reported_status END AS new_status,
+           CASE WHEN is_newest THEN collected_at - received_at ELSE ahead END AS lag,
+           CASE WHEN boot_at IS NOT NULL THEN received_at - (collected_at - boot_at) END AS receipt_boot,
            is_newest AND boot_at IS NOT NULL
-               AND COALESCE(boot_at NOT BETWEEN known_boot - $11::interval AND known_boot + $11, true) AS other_boot
+               AND COALESCE(boot_at NOT BETWEEN known_boot - $11::interval AND known_boot + $11, true) AS clock_says_other
     FROM heard
-), judged AS (
-    SELECT *, CASE WHEN NOT other_boot THEN boot_returns
-                   WHEN boot_at BETWEEN boot_before - $11::interval AND boot_before + $11
-                        AND boot_changed_at > received_at - interval '1 day' THEN boot_returns + 1
-                   ELSE 0 END AS returns
+), timed AS (
+    SELECT *, clock_says_other
+              AND COALESCE(receipt_boot NOT BETWEEN boot_by_receipt - $11 AND boot_by_receipt + $11, true) AS other_boot,
+           lag NOT BETWEEN -$11 AND $11 AS is_off,
+           lag NOT BETWEEN -$11 AND $11 AND COALESCE(lag BETWEEN sample_lag - $11 AND sample_lag + $11, false) AS steady
     FROM booted
+), weighed AS (
+    SELECT *, CASE WHEN NOT other_boot THEN boot_returns
+                   WHEN boot_at BETWEEN boot_before - $11 AND boot_before + $11
+                        AND boot_changed_at > received_at - interval '1 day' THEN boot_returns + 1
+                   ELSE 0 END AS returns,
+           (metrics ->> 'uptime_seconds')::float8 < known_uptime AS uptime_fell,
+           is_off AND (lag > $11 OR (steady AND sample_lag_since <= received_at - 5 * $11)
+                       OR COALESCE(lag BETWEEN clock_offset_seconds * interval '1 second' - $11
+                                               - metrics_interval_seconds * interval '1 second'
+                                       AND clock_offset_seconds * interval '1 second' + $11, false)) AS clock_is_off
+    FROM timed
+), judged AS (
+    SELECT *, CASE WHEN NOT other_boot THEN boot_fallen WHEN returns = 0 THEN 0
+                   ELSE boot_fallen + COALESCE(uptime_fell, false)::int END AS fallen
+    FROM weighed
 ), touched AS (
     UPDATE agent_devices d
     SET last_metrics_received = CASE WHEN j.measured THEN GREATEST(d.last_metrics_received, j.received_at)
@@ -67,11 +94,25 @@ WITH uploads AS (
         late_since = CASE WHEN j.new_period THEN j.received_at ELSE d.late_since END,
         late_before = CASE WHEN j.new_period THEN d.late_from ELSE d.late_before END,
         boot_at = CASE WHEN j.other_boot THEN j.boot_at ELSE d.boot_at END,
+        boot_by_receipt = CASE WHEN j.is_newest THEN j.receipt_boot ELSE d.boot_by_receipt END,
         boot_before = CASE WHEN j.other_boot THEN d.boot_at ELSE d.boot_before END,
         boot_changed_at = CASE WHEN j.other_boot THEN j.received_at ELSE d.boot_changed_at END,
         boot_returns = j.returns,
-        clone_suspected_at = CASE WHEN j.returns >= 2 AND j.other_boot THEN COALESCE(d.clone_suspected_at, j.received_at)
-                                  ELSE d.clone_suspected_at END,
+        boot_fallen = j.fallen,
+        clone_suspected_at = CASE WHEN j.returns >= 2 AND j.fallen >= 1 AND j.other_boot
+                                  THEN COALESCE(d.clone_suspected_at, j.received_at) ELSE d.clone_suspected_at END,
+        sample_lag = CASE WHEN j.lag IS NULL THEN d.sample_lag WHEN j.is_off THEN j.lag END,
+        sample_lag_since = CASE WHEN j.lag IS NULL THEN d.sample_lag_since
+                                WHEN j.steady THEN COALESCE(d.sample_lag_since, j.received_at)
+                                WHEN j.is_off THEN j.received_at END,
+        clock_shift = CASE WHEN NOT j.is_newest THEN d.clock_shift WHEN j.clock_is_off THEN LEAST(j.lag, '0') ELSE '0' END,
+        clock_off_since = CASE WHEN j.clock_is_off THEN COALESCE(d.clock_off_since, j.received_at)
+                               WHEN j.is_newest AND NOT j.is_off
+                                    AND COALESCE(abs(j.clock_offset_seconds) * interval '1 second' <= $11, true)
+                               THEN NULL ELSE d.clock_off_since END,
+        clock_told_at = CASE WHEN j.clock_is_off AND j.clock_off_since IS NULL
+                                  AND COALESCE(j.clock_told_at < j.received_at - interval '1 hour', true)
+                             THEN j.received_at ELSE d.clock_told_at END,
         previous_token_until = CASE WHEN j.by_new_token AND d.previous_agent_token IS NOT NULL
                                     THEN COALESCE(d.previous_token_until, j.received_at + $10::interval)
                                     ELSE d.previous_token_until END
@@ -85,12 +126,28 @@ WITH uploads AS (
     UNION ALL
     SELECT id, 'clone_suspected', received_at, received_at,
            jsonb_build_object('boot_at', boot_at, 'other_boot_at', known_boot)
-    FROM judged WHERE other_boot AND returns >= 2 AND clone_suspected_at IS NULL
+    FROM judged WHERE other_boot AND returns >= 2 AND fallen >= 1 AND clone_suspected_at IS NULL
+    UNION ALL
+    SELECT id, 'clock_wrong', received_at, received_at,
+           jsonb_build_object('offset_seconds', round(extract(epoch FROM lag)), 'by', 'the times of its samples')
+    FROM judged
+    WHERE clock_is_off AND clock_off_since IS NULL
+      AND COALESCE(clock_told_at < received_at - interval '1 hour', true)
+    UNION ALL
+    SELECT id, 'clock_right', received_at, received_at, '{}'::jsonb
+    FROM judged
+    WHERE clock_off_since IS NOT NULL AND is_newest AND NOT is_off
+      AND COALESCE(abs(clock_offset_seconds) * interval '1 second' <= $11, true)
 )
 SELECT a.id, a.token_hash, a.business_id,
        ARRAY(SELECT r.alert_type -- a sort for each device, even of nothing, would take most of the query's time
              FROM agent_alert_history h JOIN agent_alerts r ON r.id = h.agent_alert_id
-             WHERE h.agent_device_id = a.id AND h.status IN ('active', 'acknowledged')) AS alerts
+             WHERE h.agent_device_id = a.id AND h.status IN ('active', 'acknowledged')) AS alerts,
+       CASE WHEN a.oldest > a.current_collected_at
+                 AND ((a.known_metrics ->> 'network_rx_bytes')::float8 > (a.first_metrics ->> 'network_rx_bytes')::float8
+                      OR (a.known_metrics ->> 'network_tx_bytes')::float8
+                         > (a.first_metrics ->> 'network_tx_bytes')::float8)
+            THEN a.known_metrics END AS fallen_from, a.current_collected_at AS fallen_since
 FROM accepted a, (SELECT pg_notify('rts_live', 'devices')) woken
 
 -- create_incoming --
@@ -169,21 +226,64 @@ FROM (SELECT agent_device_id, collected_at,
       GROUP BY agent_device_id, collected_at) i
 WHERE d.id = i.agent_device_id AND d.current_collected_at = i.collected_at
 
--- upsert_services --
--- Keep the newest state of each service; a state older than the one stored changes nothing.
--- $1 device ids, $2 names, $3 statuses, $4 process ids (or null), $5 times of the samples.
-INSERT INTO agent_monitored_services AS s
-    (agent_device_id, service_name, status, pid, last_checked, last_state_change)
-SELECT device, name, status, pid, checked, checked
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[]) AS u (device, name, status, pid, checked)
-ORDER BY device, name
-ON CONFLICT (agent_device_id, service_name) DO UPDATE
-SET status = EXCLUDED.status,
-    pid = EXCLUDED.pid,
-    last_checked = EXCLUDED.last_checked,
-    last_state_change = CASE WHEN s.status = EXCLUDED.status THEN s.last_state_change ELSE EXCLUDED.last_checked END,
-    state_changes = s.state_changes + (s.status <> EXCLUDED.status)::int,
-    restart_count = s.restart_count
-        + (EXCLUDED.status = 'running'
-           AND (s.status IN ('stopped', 'error') OR COALESCE(s.pid <> EXCLUDED.pid, false)))::int
-WHERE s.last_checked < EXCLUDED.last_checked
+-- keep_services --
+-- Keep the newest state of each service, and which are missing from the newest complete list of their device; a state
+-- older than the one stored changes nothing. Windows' names know no case: the first spelling stays. Names beyond $9 of a
+-- device aren't kept; returns how many there were, by device.
+-- $1 device ids, $2 names, $3 statuses, $4 process ids (or null), $5 times of the samples, $6 since when they are in
+-- these states, by the same upload; $7 devices with complete lists, $8 times of the newest and $10 of the oldest of them.
+WITH listed AS MATERIALIZED (
+    SELECT DISTINCT ON (u.device, s.key) u.device, COALESCE(s.known_name, u.name) AS name, u.status, u.pid, u.checked,
+           u.since, s.known_name IS NULL AS is_new
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+        WITH ORDINALITY AS u (device, name, status, pid, checked, since, place)
+    JOIN agent_devices d ON d.id = u.device
+    CROSS JOIN LATERAL (SELECT CASE WHEN d.os_type = 'windows' THEN lower(u.name) ELSE u.name END AS folded) f
+    CROSS JOIN LATERAL (
+        SELECT f.folded AS key,
+               (SELECT k.service_name FROM agent_monitored_services k
+                WHERE k.agent_device_id = u.device AND k.service_name = u.name
+                UNION ALL
+                SELECT k.service_name FROM agent_monitored_services k
+                WHERE d.os_type = 'windows' AND k.agent_device_id = u.device AND lower(k.service_name) = f.folded
+                LIMIT 1) AS known_name) s
+    ORDER BY u.device, s.key, u.place DESC
+), counted AS (
+    SELECT l.*, CASE WHEN l.is_new
+                     THEN row_number() OVER (PARTITION BY l.device, l.is_new ORDER BY l.name)
+                          + (SELECT count(*) FROM agent_monitored_services k WHERE k.agent_device_id = l.device)
+                     ELSE 0 END AS place
+    FROM listed l
+), kept AS (
+    INSERT INTO agent_monitored_services AS s
+        (agent_device_id, service_name, status, pid, last_checked, last_state_change)
+    SELECT device, name, status, pid, checked, since
+    FROM counted
+    WHERE place <= $9::integer
+    ORDER BY device, name
+    ON CONFLICT (agent_device_id, service_name) DO UPDATE
+    SET status = EXCLUDED.status,
+        pid = EXCLUDED.pid,
+        last_checked = EXCLUDED.last_checked,
+        missing_since = NULL,
+        last_state_change = CASE WHEN s.status = EXCLUDED.status THEN s.last_state_change
+                                 ELSE EXCLUDED.last_state_change END,
+        state_changes = s.state_changes + (s.status <> EXCLUDED.status)::int,
+        restart_count = s.restart_count
+            + (EXCLUDED.status = 'running'
+               AND (s.status IN ('stopped', 'error') OR COALESCE(s.pid <> EXCLUDED.pid, false)))::int
+    WHERE s.last_checked < EXCLUDED.last_checked
+), gone AS (
+    UPDATE agent_monitored_services s
+    SET missing_since = GREATEST(c.oldest, s.last_checked), status = 'stopped', pid = NULL,
+        last_state_change = CASE WHEN s.status = 'stopped' THEN s.last_state_change
+                                 ELSE GREATEST(c.oldest, s.last_checked) END,
+        state_changes = s.state_changes + (s.status <> 'stopped')::int
+    FROM unnest($7::uuid[], $8::timestamptz[], $10::timestamptz[]) AS c (device, newest, oldest)
+    WHERE s.agent_device_id = c.device AND s.missing_since IS NULL AND s.last_checked < c.newest
+      AND NOT EXISTS (SELECT FROM listed l WHERE l.device = s.agent_device_id AND l.name = s.service_name)
+)
+SELECT device, count(*)::integer AS left_out
+FROM counted
+WHERE place > $9
+GROUP BY device

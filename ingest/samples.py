@@ -1,6 +1,6 @@
 """The shape of an upload as msgspec types: what passes here needs no further look but at its time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -92,6 +92,7 @@ class Decoded(Struct):
     rejected: list[Rejection]
     notes: list[Note] = []
     notes_left_out: int = 0  # beyond MOST_NOTES
+    ahead: timedelta | None = None  # how far the last sample lay ahead that was refused for it
 
 
 class Receipt(Struct):

@@ -9,11 +9,12 @@ Its way of giving ground, step by step:
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from core.clock import Clock, utc_now
 from core.errors import RevokedTokenError
@@ -23,11 +24,12 @@ from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import Tally
-from ingest.device_updates import service_arguments, touch_arguments, who_was_heard
+from ingest.device_updates import Heard, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Row, Upload
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
+from ingest.service_updates import service_arguments
 from ingest.transaction_groups import split_lanes
 
 QUERIES = load_beside(__file__)
@@ -53,8 +55,13 @@ class Writer:
         token_overlap: timedelta = timedelta(hours=1),
         tally: Tally | None = None,
         series: SeriesWriter | None = None,
+        most_services: int = 1000,
     ) -> None:
-        """`token_overlap`: how long a token that was replaced stays good after the new one's first use."""
+        """`token_overlap`: how long a token that was replaced stays good after the new one's first use.
+
+        `most_services`: names of services that are kept of one device.
+        """
+        self._most_services = most_services
         self._connect = connect
         self._tally = tally or Tally()
         self._series = series or SeriesWriter()
@@ -147,15 +154,19 @@ class Writer:
                 QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
             )
             known = {(row["id"], row["token_hash"]): (row["business_id"], types_of(row["alerts"])) for row in found}
+            mark_breaks(heard, found)
             good = {upload for upload in uploads if token_of(upload) in known}
             stored = [row for row in rows if row.upload in good]
             new = await store(connection, stored)
             # A part that fills a row brings series of its own, although its key is not new.
             keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
             flattened = await self._series.store(connection, stored, keys, self._clock())
-            services = service_arguments(entry for entry in heard if (entry.agent_id, entry.token_hash) in known)
-            if services[0]:
-                await connection.execute(QUERIES["upsert_services"], *services)
+            services = service_arguments(
+                (entry for entry in heard if (entry.agent_id, entry.token_hash) in known), self._most_services
+            )
+            if services[0] or services[6]:
+                left_out = await connection.fetch(QUERIES["keep_services"], *services)
+                note_left_out(uploads, left_out)
         return known, new, flattened
 
     async def _open(self) -> asyncpg.Connection:
@@ -222,6 +233,23 @@ def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: se
             row.upload.inserted += 1
             if new is not None:
                 new.remove(key_of(row))
+
+
+def mark_breaks(heard: Iterable[Heard], found: Iterable[asyncpg.Record]) -> None:
+    """Store the oldest sample of each device as a break whose counters fell since the sample before it."""
+    fallen = {(row["id"], row["token_hash"]): row for row in found if row["fallen_from"]}
+    for entry in heard if fallen else ():
+        row = fallen.get((entry.agent_id, entry.token_hash))
+        if row and entry.oldest_row:
+            before = msgspec.json.decode(row["fallen_from"])
+            entry.oldest_row.upload.mark_break(entry.oldest_row, before, row["fallen_since"])
+
+
+def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> None:
+    """Tell each upload how many of its services weren't kept."""
+    left_out = {row["device"]: row["left_out"] for row in rows}
+    for upload in uploads if left_out else ():
+        upload.services_left_out = left_out.get(upload.agent_id, 0)
 
 
 def types_of(alerts: list[str]) -> list[str]:

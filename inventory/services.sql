@@ -3,7 +3,8 @@
 -- read_services --
 -- The services of a device in the order of their names. $1 device, $2 tenant.
 SELECT s.id, s.service_name AS name, s.service_display_name, s.service_type, s.status, s.pid, s.should_be_running,
-       s.auto_restart, s.last_checked, s.last_state_change, s.restart_count, s.state_changes
+       s.auto_restart, s.last_checked, s.last_state_change, s.restart_count, s.state_changes,
+       s.missing_since
 FROM agent_monitored_services s
 JOIN agent_devices d ON d.id = s.agent_device_id
 WHERE s.agent_device_id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
@@ -38,5 +39,6 @@ WITH before AS (
     FROM allowed a
 )
 SELECT c.id, c.service_name AS name, c.service_display_name, c.service_type, c.status, c.pid, c.should_be_running,
-       c.auto_restart, c.last_checked, c.last_state_change, c.restart_count, c.state_changes
+       c.auto_restart, c.last_checked, c.last_state_change, c.restart_count, c.state_changes,
+       c.missing_since
 FROM before b LEFT JOIN changed c ON true

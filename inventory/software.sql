@@ -87,7 +87,8 @@ SELECT i.id, i.software_name, i.software_version, i.vendor, i.install_date, i.so
        COALESCE(i.eol_date <= $4::date, false) AS is_eol, i.eol_date, lower(i.software_name) AS sort_key
 FROM agent_software_inventory i
 JOIN agent_devices d ON d.id = i.agent_device_id
-WHERE i.agent_device_id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE i.agent_device_id = $1 AND NOT d.soft_delete
+  AND ($2::uuid IS NULL OR (d.business_id = $2 AND i.former_owner IS NULL))
   AND CASE WHEN $3::timestamptz IS NULL THEN i.is_active
            ELSE i.first_seen <= $3 AND COALESCE(i.removed_at > $3, true) END
   AND ($5::text IS NULL OR lower(i.software_name) LIKE lower($5) OR COALESCE(lower(i.vendor) LIKE lower($5), false))
@@ -106,7 +107,8 @@ WITH stays AS (
     SELECT i.*, i.first_seen > d.inventory_since AS came_later
     FROM agent_software_inventory i
     JOIN agent_devices d ON d.id = i.agent_device_id
-    WHERE i.agent_device_id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+    WHERE i.agent_device_id = $1 AND NOT d.soft_delete
+      AND ($2::uuid IS NULL OR (d.business_id = $2 AND i.former_owner IS NULL))
       AND COALESCE(i.first_seen < i.removed_at, true) -- two lists of one time: the first never was in force
 ), came AS (
     SELECT first_seen AS at, software_name, software_type, software_version, vendor, id,

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     TableClause,
+    and_,
     bindparam,
     case,
     cast,
@@ -40,12 +41,14 @@ START, CUT, END = (bindparam(name, type_=TIME) for name in ("start", "cut", "end
 WIDTH = bindparam("width", type_=Interval)
 
 ONE, ZERO = literal_column("1", BigInteger), literal_column("0::double precision", DOUBLE_PRECISION)
+ONE_BYTE = literal_column("1::double precision", DOUBLE_PRECISION)
+LONG_AGO = literal_column("'-infinity'::timestamptz", TIME)
 MOST_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
 AGGREGATES = ("avg", "min", "max")
 GAUGE_PARTS = {"avg": ("sum", "count"), "min": ("min",), "max": ("max",)}
 COUNTER_PARTS = ("first", "last", "increase", "first_at", "last_at")
 
-devices = table("agent_devices", column("id", UUID), column("business_id", UUID))
+devices = table("agent_devices", column("id", UUID), column("business_id", UUID), column("owned_since", TIME))
 raw = table("agent_metrics", column("agent_device_id", UUID), column("collected_at", TIME))
 
 
@@ -114,12 +117,22 @@ def level_pieces(relation: str, parts: Sequence[str]) -> Select[Any]:
     level = table(
         relation, column("agent_device_id", UUID), column("bucket", TIME), column("sample_count", BigInteger), *columns
     )
-    values = [
-        cast(level.c[name], DOUBLE_PRECISION).label(name) if name.endswith("_count") else level.c[name]
-        for name in parts
-    ]
+    values = [level_value(level.c[name]).label(name) for name in parts]
     wanted = select(level.c.bucket.label("time"), level.c.sample_count, *values)
-    return of_the_device(wanted.where(level.c.bucket >= START, level.c.bucket < CUT), level)
+    return of_the_device(wanted.where(level.c.bucket >= START, level.c.bucket < CUT), level, level.c.bucket)
+
+
+def level_value(part: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column of a rollup as pieces have it: counts as double precision, a counter's last value as it stood."""
+    name = part.name
+    if name.endswith("_count"):
+        return cast(part, DOUBLE_PRECISION)
+    return stood_at(part) if name.endswith("_last") else part
+
+
+def stood_at(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return what a counter stood at: a break is stored below zero (`ingest/counter_breaks.py`)."""
+    return case((value < ZERO, -value - ONE_BYTE), else_=value)
 
 
 def raw_pieces(metrics: Sequence[Metric], parts: Sequence[str]) -> Select[Any]:
@@ -128,7 +141,7 @@ def raw_pieces(metrics: Sequence[Metric], parts: Sequence[str]) -> Select[Any]:
     columns = [at.label("time"), ONE.label("sample_count")]
     values = {name: value for metric in metrics for name, value in sample_parts(metric).items()}
     wanted = select(*columns, *(values[name].label(name) for name in parts))
-    return of_the_device(wanted.where(at >= CUT, at < END), raw)
+    return of_the_device(wanted.where(at >= CUT, at < END), raw, at)
 
 
 def sample_parts(metric: Metric) -> dict[str, ColumnElement[Any]]:
@@ -139,16 +152,19 @@ def sample_parts(metric: Metric) -> dict[str, ColumnElement[Any]]:
         parts: list[ColumnElement[Any]] = [value, count, value, value]
     else:
         time = case((value.is_not(None), raw.c.collected_at))
-        parts = [value, value, ZERO, time, time]
+        parts = [value, stood_at(value), ZERO, time, time]
     return dict(zip(parts_of(metric), parts, strict=True))
 
 
-def of_the_device(query: Select[Any], source: TableClause) -> Select[Any]:
-    """Bind a query to one device, and that device to the caller's tenant (null: an employee)."""
+def of_the_device(query: Select[Any], source: TableClause, at: ColumnElement[Any]) -> Select[Any]:
+    """Bind a query to one device, and that device to the caller's tenant (null: an employee).
+
+    A tenant sees what was measured since the device is theirs.
+    """
     return query.select_from(source.join(devices, devices.c.id == source.c.agent_device_id)).where(
         source.c.agent_device_id == DEVICE,
         devices.c.id == DEVICE,
-        TENANT.is_(None) | (devices.c.business_id == TENANT),
+        TENANT.is_(None) | and_(devices.c.business_id == TENANT, func.coalesce(devices.c.owned_since, LONG_AGO) <= at),
     )
 
 
@@ -204,8 +220,8 @@ def growth(piece: Any, metric: Metric, bucket: ColumnElement[Any]) -> ColumnElem
     first, last, increase, _, _ = (piece[name] for name in parts_of(metric))
     so_far = func.last(last, piece.time, type_=DOUBLE_PRECISION).filter(last.is_not(None))
     shown = so_far.over(partition_by=bucket, order_by=piece.time, rows=(None, -1))
-    before = func.coalesce(shown, first, type_=DOUBLE_PRECISION)
-    grown: ColumnElement[Any] = increase + case((first >= before, first - before), else_=first)
+    before = func.coalesce(shown, stood_at(first), type_=DOUBLE_PRECISION)
+    grown: ColumnElement[Any] = increase + case((first >= before, first - before), (first < ZERO, ZERO), else_=first)
     return grown.label(f"{metric.name}_grown")
 
 

@@ -100,7 +100,8 @@ def rates(
     """Return a counter's growth per second over each bucket, None where it can't be known.
 
     It is counted from the last sample with a value before the bucket, if that is near; else within the bucket. A
-    counter that is lower than before was reset to 0 in between, so it grew by what it shows.
+    counter that is lower than before was reset to 0 in between, so it grew by what it shows. A first value below 0 is a
+    break: how much the counter grew before it isn't known.
     """
     found: list[float | None] = []
     # Over a longer silence the growth isn't a rate of the bucket that ends it.
@@ -110,7 +111,7 @@ def rates(
         if first is None:
             found.append(None)
             continue
-        if before is not None and since - before <= silence:
+        if before is not None and since - before <= silence and first >= 0:
             increase += first - last if first >= last else first
             since = before
         seconds = (until - since).total_seconds()

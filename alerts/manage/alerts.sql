@@ -6,7 +6,7 @@
 SELECT h.id
 FROM agent_devices d
 JOIN agent_alert_history h ON h.agent_device_id = d.id
-WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR (d.business_id = $2 AND h.former_owner IS NULL))
   AND ($3::text[] IS NULL OR h.status = ANY ($3))
   AND ($4::timestamptz IS NULL OR (h.triggered_at, h.id) < ($4, $5::uuid))
 ORDER BY h.triggered_at DESC, h.id DESC
@@ -20,7 +20,7 @@ FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
 CROSS JOIN LATERAL (SELECT array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank) r
 WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
-  AND ($1::uuid IS NULL OR d.business_id = $1)
+  AND ($1::uuid IS NULL OR (d.business_id = $1 AND h.former_owner IS NULL))
   AND ($2::uuid IS NULL OR d.business_id = $2)
   AND ($3::text[] IS NULL OR h.severity = ANY ($3))
   AND ($4::integer IS NULL OR (r.rank, h.triggered_at, h.id) < ($4, $5::timestamptz, $6::uuid))
@@ -46,7 +46,7 @@ JOIN businesses b ON b.id = d.business_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
 LEFT JOIN agent_alert_states s ON s.agent_alert_id = h.agent_alert_id AND s.agent_device_id = h.agent_device_id
                                AND s.instance = h.instance
-WHERE ($2::uuid IS NULL OR d.business_id = $2)
+WHERE ($2::uuid IS NULL OR (d.business_id = $2 AND h.former_owner IS NULL))
 ORDER BY f.number
 
 -- acknowledge --

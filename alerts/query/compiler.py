@@ -33,13 +33,14 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    table,
     true,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from alerts.query.comparison import EVERYTHING, compared, is_open
-from alerts.query.sources import TIME, ZERO, known_count, pieces_of, stitched_pieces, windows_of
+from alerts.query.sources import NONE, TIME, ZERO, known_count, pieces_of, stitched_pieces, windows_of
 from alerts.rules.terms import Feature
 from core.metrics import Metric
 from db.hypertables.policies import LEVELS, Level
@@ -52,6 +53,8 @@ LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUI
 AMONG = bindparam("among", type_=ARRAY(UUID))
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
 LOOKBACK = bindparam("lookback", type_=Interval)
+
+devices = table("agent_devices", column("id", UUID), column("clock_shift", Interval))
 
 HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
 FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
@@ -66,6 +69,8 @@ PAIR = {
 
 # At how many instants is asked. "one, stitched": whole hours are read where a long window holds them (`can_stitch`).
 Instants = Literal["one", "one, stitched", "many"]
+# Which devices: all as if their clocks were right, those whose clocks are right, or the others at their own time.
+Clocks = Literal["all", "right", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +96,16 @@ def can_stitch(level: Level, feature: Feature) -> bool:
 
 
 @lru_cache(64)
-def metric_statement(level: Level, features: tuple[Feature, ...], instants: Instants) -> Statement:
+def metric_statement(
+    level: Level, features: tuple[Feature, ...], instants: Instants, clocks: Clocks = "all"
+) -> Statement:
     """Return the statement for all leaves over these features, which are read from one level.
 
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
     """
     pairs = materialised(wanted_pairs().cte("pairs"))
-    read = materialised(select(pairs.c.device_id, pairs.c.every).distinct().cte("read"))
+    read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
     known = materialised(
         aggregated(features, sought, read_before(level, features, read, sought, instants)).cte("known")
@@ -126,17 +133,34 @@ def wanted_pairs() -> Select[Any]:
     return select(pair).where(or_(EVERYTHING, now_beyond.is_not(False), is_open(pair.c)))
 
 
+def read_devices(pairs: Any, clocks: Clocks) -> Select[Any]:
+    """Select the devices of the pairs that are read, each with how far its clock is off."""
+    if clocks == "all":
+        return select(pairs.c.device_id, pairs.c.every, NONE.label("shift")).distinct()
+    shift = devices.c.clock_shift
+    fits = shift == NONE if clocks == "right" else shift != NONE
+    joined = pairs.join(devices, and_(devices.c.id == pairs.c.device_id, fits))
+    return select(pairs.c.device_id, pairs.c.every, shift.label("shift")).select_from(joined).distinct()
+
+
 def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
-    """Select each device at each instant, with the times from which on samples count: not once for each sample."""
+    """Select each device at each instant, with the times from which on samples count: not once for each sample.
+
+    `local` is the instant by the device's own clock.
+    """
     at = select(func.unnest(INSTANTS, type_=TIME).label("at")).subquery("instants").c.at
+    local = at + read.c.shift
     since = [
-        (at - func.greatest(bindparam(f"window_{number}", window, type_=Interval), TOUCH * read.c.every)).label(
+        (local - func.greatest(bindparam(f"window_{number}", window, type_=Interval), TOUCH * read.c.every)).label(
             f"since_{number}"
         )
         for number, window in enumerate(windows_of(features))
     ]
-    fresh = at - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
-    return select(read.c.device_id, read.c.every, at, (at - LOOKBACK).label("lookback"), fresh.label("fresh"), *since)
+    fresh = local - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
+    return select(
+        read.c.device_id, read.c.every, at, local.label("local"), (local - LOOKBACK).label("lookback"),
+        fresh.label("fresh"), *since,
+    )  # fmt: skip
 
 
 def read_before(
@@ -154,7 +178,7 @@ def read_before(
     else:
         piece = stitched_pieces(features, sought) if instants == "one, stitched" else pieces_of(level, features, sought)
         same = true()
-    return piece, sought.outerjoin(piece, and_(same, piece.c.known <= sought.c.at, piece.c.time > sought.c.lookback))
+    return piece, sought.outerjoin(piece, and_(same, piece.c.known <= sought.c.local, piece.c.time > sought.c.lookback))
 
 
 def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, FromClause]) -> Select[Any]:

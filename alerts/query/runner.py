@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from alerts.query.compiler import Instants, can_stitch, level_for, metric_statement
+from alerts.query.compiler import Clocks, Instants, can_stitch, level_for, metric_statement
 from alerts.query.facts import Fact
 from alerts.rules.terms import Feature, Leaf, Rule
 from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
@@ -27,6 +27,7 @@ QUERIES, SERIES = load_beside(__file__, "runner.sql"), load_beside(__file__, "se
 MOST_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
 SHORTEST_LOOKBACK = timedelta(minutes=15)
 LONGEST_LEAD = timedelta(days=6)  # of the newest sample of the slowest device, and the one before it
+NO_SHIFT = timedelta(0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
@@ -64,6 +65,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """A group of devices by their clocks, and how far the clocks are off: behind is negative."""
+
+    clocks: Clocks
+    lowest: timedelta = NO_SHIFT
+    highest: timedelta = NO_SHIFT
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One statement to ask: SQL, its parameters by name in order, and the level and leaves that it is for."""
 
@@ -86,11 +96,14 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
     leaves = [rounded(leaf, question.level) for rule in rules for leaf in rule.leaves]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
+    shifts = await read_shifts(connection, question)
     found = []
     for level in LEVELS[:3]:
         wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
         groups = by_features(wanted, level, question)
-        found += [ask_metrics(level, group, question, longest, watermarks) for group in groups]
+        found += [
+            ask_metrics(level, group, question, longest, watermarks, shift) for group in groups for shift in shifts
+        ]
     found += ask_silence(leaves, question, watermarks)
     found += await ask_series(connection, leaves, question)
     for kind in ("service", "forecast"):
@@ -99,6 +112,17 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
             parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
             found.append(Ask(QUERIES[f"{kind}_facts"], parameters, wanted))
     return found
+
+
+async def read_shifts(connection: Source, question: Question) -> list[Shift]:
+    """Return which groups of devices are asked for: by one statement as long as all clocks are right.
+
+    The past is read as it was measured.
+    """
+    row = None if question.everything else await connection.fetchrow(QUERIES["clock_shifts"], question.tenant)
+    if row is None or row["lowest"] is None:
+        return [Shift("all")]
+    return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
 
 
 def rounded(leaf: Leaf, level: Level | None) -> Leaf:
@@ -130,11 +154,12 @@ def instants_of(feature: Feature, level: Level, question: Question) -> Instants:
 
 
 def ask_metrics(
-    level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, watermarks: Watermarks
+    level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, watermarks: Watermarks, shift: Shift
 ) -> Ask:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
-    statement = metric_statement(level, tuple(features), instants_of(features[0], level, question))
+    instants: Instants = "one" if shift.clocks == "wrong" else instants_of(features[0], level, question)
+    statement = metric_statement(level, tuple(features), instants, shift.clocks)
     hour_cut, cut = cuts(level, question, watermarks)
     lookback = max([
         SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
@@ -143,7 +168,7 @@ def ask_metrics(
         "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
         "tenant": question.tenant, "among": question.among, "instants": list(question.instants), "lookback": lookback,
         "cut": cut, "hour_cut": hour_cut,
-        "lowest": question.instants[0] - lookback, "highest": question.instants[-1],
+        "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
         "everything": question.everything,
     }  # fmt: skip
     return Ask(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)

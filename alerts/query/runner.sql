@@ -1,6 +1,14 @@
 -- longest_interval --
 -- The longest interval between samples of a device that may be judged, in seconds.
-SELECT COALESCE(max(metrics_interval_seconds), 300) FROM agent_devices WHERE is_active AND NOT soft_delete
+SELECT GREATEST(
+    COALESCE((SELECT max(metrics_interval_seconds) FROM agent_devices WHERE is_active AND NOT soft_delete), 300),
+    (SELECT max(seconds) FROM agent_device_intervals WHERE until_at IS NULL OR until_at > now() - interval '2 days'))
+
+-- clock_shifts --
+-- Whose clocks are behind or ahead: the least and the greatest shift, null when there is none. $1 tenant.
+SELECT min(clock_shift) AS lowest, max(clock_shift) AS highest
+FROM agent_devices
+WHERE clock_shift <> '0' AND is_active AND NOT soft_delete AND ($1::uuid IS NULL OR business_id = $1)
 
 -- devices_in_reach --
 -- The devices that rules can be for, those of a business side by side.
@@ -81,24 +89,44 @@ JOIN pair p ON p.device_id = g.device_id AND g.from_at + p.span < g.until_at
 JOIN unnest($3::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at < g.until_at
 
 -- service_facts --
--- Services that should be running and aren't, for a leaf's span; `*` is any. A device whose samples are old says nothing
--- of its services. $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
-WITH down AS (
-    SELECT p.rule_id, p.leaf, p.device_id, p.span,
-           max(s.last_checked) >= $3::timestamptz - (2.5 * p.every + interval '1 minute') AS is_fresh,
-           count(*) FILTER (WHERE s.should_be_running AND s.status <> 'running') AS stopped,
-           count(*) FILTER (WHERE s.should_be_running AND s.status <> 'running'
-                              AND s.last_state_change <= $3 - p.span) AS stopped_long,
-           string_agg(s.service_name, ', ' ORDER BY s.service_name)
-               FILTER (WHERE s.should_be_running AND s.status <> 'running') AS names
-    FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
-    JOIN agent_monitored_services s ON s.agent_device_id = p.device_id AND (p.name = '*' OR s.service_name = p.name)
-    GROUP BY p.rule_id, p.leaf, p.device_id, p.span, p.every
+-- Services that should be running and aren't, for a leaf's span. `*` is any of those that are there; a service that is
+-- named is missed when the newest complete list doesn't have it. Windows' names know no case. A device whose lists are old
+-- says nothing of its services; a clock that is wrong is taken into account. $1 leaves, $2 tenant, $3 now; $4 the
+-- only devices (or null).
+WITH pair AS MATERIALIZED (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every, p.name FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
+), device AS MATERIALIZED (
+    SELECT d.id, d.os_type, $3::timestamptz + d.clock_shift AS at
+    FROM agent_devices d WHERE d.id IN (SELECT p.device_id FROM pair p)
+), service AS MATERIALIZED (
+    SELECT s.agent_device_id, s.service_name, s.last_state_change, s.missing_since, d.at,
+           CASE WHEN d.os_type = 'windows' THEN lower(s.service_name) ELSE s.service_name END AS key, d.os_type,
+           s.should_be_running AND s.status <> 'running' AS is_down,
+           max(GREATEST(s.last_checked, s.missing_since)) OVER (PARTITION BY s.agent_device_id) AS listed_at
+    FROM agent_monitored_services s JOIN device d ON d.id = s.agent_device_id
+), wanted AS (
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, s.service_name, s.missing_since,
+           s.listed_at >= s.at - (2.5 * p.every + interval '1 minute') AS is_fresh,
+           s.is_down AND (p.name <> '*' OR s.missing_since IS NULL) AS is_down,
+           s.last_state_change <= s.at - p.span AS is_long,
+           s.is_down AND s.missing_since > s.last_state_change AND s.missing_since > s.at - interval '1 day' AS was_down
+    FROM pair p
+    JOIN service s ON s.agent_device_id = p.device_id
+     AND (p.name = '*' OR s.key = CASE WHEN s.os_type = 'windows' THEN lower(p.name) ELSE p.name END)
+), down AS (
+    SELECT rule_id, leaf, device_id, span, bool_or(is_fresh) AS is_fresh,
+           count(*) FILTER (WHERE is_down) AS stopped, count(*) FILTER (WHERE is_down AND is_long) AS stopped_long,
+           string_agg(service_name || CASE WHEN missing_since IS NULL THEN '' ELSE ' (no longer installed)' END, ', '
+                      ORDER BY service_name) FILTER (WHERE is_down) AS names,
+           string_agg(service_name, ', ' ORDER BY missing_since DESC) FILTER (WHERE was_down) AS gone
+    FROM wanted
+    GROUP BY rule_id, leaf, device_id, span
 )
 SELECT w.rule_id, w.leaf, w.device_id, $3::timestamptz AS at, w.stopped::double precision AS value,
        0::double precision AS threshold,
        CASE WHEN w.is_fresh THEN w.stopped_long > 0 END AS breached, CASE WHEN w.is_fresh THEN w.stopped > 0 END AS begun,
-       CASE WHEN w.is_fresh THEN w.stopped > 0 END AS holding, left(w.names, 500) AS note
+       CASE WHEN w.is_fresh THEN w.stopped > 0 END AS holding,
+       left(COALESCE(w.names, 'no longer installed: ' || w.gone), 500) AS note
 FROM down w
 WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
                                WHERE s.agent_alert_id = w.rule_id AND s.agent_device_id = w.device_id)

@@ -1,12 +1,14 @@
 -- Breaches that late data proves.
 
 -- late_devices --
--- Devices whose late samples haven't been looked at, the oldest upload first. $1 most, $2 devices that are left out now.
+-- Devices whose late samples haven't been looked at, the oldest upload first. Those whose clock is behind are judged at
+-- their own time by each evaluation. $1 most, $2 devices that are left out now.
 SELECT d.id
 FROM agent_devices d
 LEFT JOIN agent_alert_late_looks l ON l.agent_device_id = d.id
 WHERE d.late_at > COALESCE(l.looked_at, '-infinity')
   AND d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled AND d.id <> ALL ($2::uuid[])
+  AND d.clock_shift = '0'
 ORDER BY d.late_at
 LIMIT $1
 

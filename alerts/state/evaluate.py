@@ -11,7 +11,7 @@ A rule, window, device or change that fails is set apart (`db/isolation.py`), an
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -39,6 +39,8 @@ QUERIES = load_beside(__file__, "evaluate.sql")
 
 log = logging.getLogger(__name__)
 
+MOVED, GONE = "moved to another business", "no longer installed"
+NO_SERVICE = replace(FALSE, note=GONE)
 AWAY_AFTER = timedelta(minutes=10)  # without an evaluation for so long, we were away
 SEVERITIES = ("info", "warning", "critical")
 Pair = tuple[UUID, UUID]  # rule, device
@@ -90,7 +92,10 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
 async def read_situations(connection: Connection, rules: Rules) -> dict[Pair, Situation]:
     """Return where the rules stand, by rule and device."""
     rows = await connection.fetch(QUERIES["read_states"], list(rules.rows))
-    return {(row["agent_alert_id"], row["agent_device_id"]): Situation(row["state"], row["since"]) for row in rows}
+    return {
+        (row["agent_alert_id"], row["agent_device_id"]): Situation(row["state"], row["since"], row["has_moved"])
+        for row in rows
+    }
 
 
 async def write_apart(connection: Connection, changes: Sequence[Change], now: datetime, kept: Isolated) -> None:
@@ -151,9 +156,11 @@ def one_step(
     """Return what becomes of one rule on one device, by what is known of its conditions; `held`: nothing begins."""
     fact = fact_of(row, leaves, open_already=situation is not INACTIVE)
     muted = held or mutes.covers(pair[1], row.active_hours)
-    if fact is None:
-        return Change(row, pair[1], leave(situation, mutes.now), UNKNOWN)
-    return Change(row, pair[1], step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted), fact)
+    if fact is None or situation.has_moved:
+        why = MOVED if situation.has_moved else "out of reach"
+        return Change(row, pair[1], leave(situation, mutes.now, why), UNKNOWN)
+    made = step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted)
+    return Change(row, pair[1], explained(made, fact), fact)
 
 
 def fail(situation: Situation, now: datetime, reason: str) -> Step:
@@ -168,12 +175,22 @@ def fact_of(row: RuleRow, leaves: dict[int, Fact] | None, *, open_already: bool)
     that don't exist, have none.
     """
     conditions = leaves_of(row.rule.condition)
-    absent = [FALSE if isinstance(one, ServiceCondition) or not open_already else UNKNOWN for one in conditions]
+    absent = [
+        (NO_SERVICE if open_already else FALSE) if isinstance(one, ServiceCondition)
+        else UNKNOWN if open_already else FALSE
+        for one in conditions
+    ]  # fmt: skip
     if not leaves and not any(isinstance(one, ServiceCondition | ForecastCondition) for one in conditions):
         return None
     return judge(row.rule.condition, [(leaves or {}).get(number, fact) for number, fact in enumerate(absent)])
 
 
-def leave(situation: Situation, now: datetime) -> Step:
-    """Return the step of a device that its rule no longer reaches: the alert ends."""
-    return Step(situation, Situation("inactive", now), "out of reach")
+def leave(situation: Situation, now: datetime, why: str) -> Step:
+    """Return the step of a device that its rule no longer reaches, or that has changed hands: the alert ends."""
+    return Step(situation, Situation("inactive", now), why)
+
+
+def explained(made: Step, fact: Fact) -> Step:
+    """Return a step with a better reason where an alert ends because what it was about has gone."""
+    note = fact.note or ""
+    return replace(made, why=note) if made.resolves and note.startswith(GONE) else made

@@ -32,7 +32,7 @@ SELECT set_config('lock_timeout', '2s', true)
 UPDATE agent_alert_passes SET seconds = $1, statements = $2, rules = $3, changed = $4
 
 -- read_states --
--- Where rules stand on devices; $1 rules.
-SELECT agent_alert_id, agent_device_id, state, since, history_id
+-- Where rules stand, and whether their device has changed hands since; $1 rules.
+SELECT agent_alert_id, agent_device_id, state, since, reason = 'moved to another business' AS has_moved
 FROM agent_alert_states
 WHERE agent_alert_id = ANY ($1::uuid[]) AND instance = ''

@@ -28,6 +28,7 @@ class Situation:
 
     state: State = "inactive"
     since: datetime | None = None
+    has_moved: bool = False  # the device has changed hands since
 
 
 INACTIVE = Situation()

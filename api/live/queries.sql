@@ -15,6 +15,7 @@ SELECT c.id, c.agent_device_id, d.business_id, c.command_type, c.status, c.appro
 FROM agent_commands c
 JOIN agent_devices d ON d.id = c.agent_device_id
 WHERE c.agent_device_id = ANY ($1::uuid[]) AND c.changed_at >= $2 AND NOT d.soft_delete
+  AND c.former_owner IS NULL
 ORDER BY c.changed_at, c.id
 
 -- look_at_events --
@@ -23,6 +24,7 @@ SELECT e.id, e.agent_device_id, d.business_id, e.event_type, e.occurred_at, e.re
 FROM agent_events e
 JOIN agent_devices d ON d.id = e.agent_device_id
 WHERE e.agent_device_id = ANY ($1::uuid[]) AND e.received_at >= $2 AND NOT d.soft_delete
+  AND e.former_owner IS NULL
 ORDER BY e.id
 
 -- good_tokens --

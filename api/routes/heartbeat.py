@@ -44,7 +44,8 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
     services = services_of(request)
     now = services.clock()
     overlap = timedelta(seconds=services.settings.token_overlap_seconds)
-    row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version), now, overlap)
+    offset = (body.timestamp - now).total_seconds()
+    row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version, offset), now, overlap)
     services.limits.learn(agent.agent_id, row["business_id"])
     return HeartbeatAnswer(
         config_updated=row["config_updated"],
@@ -52,7 +53,7 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
         pending_commands=row["pending_commands"],
         cancel_commands=row["cancel_commands"],
         rotate_token=row["rotate_token"],
-        clock_offset_seconds=round((body.timestamp - now).total_seconds(), 3),
+        clock_offset_seconds=round(offset, 3),
     )
 
 

@@ -88,6 +88,9 @@ class MonitoredService(BaseModel):
     last_state_change: datetime
     restart_count: int = Field(description="how often it came back after a stop, or under another pid")
     state_changes: int = Field(description="how often its status was another than in the sample before")
+    missing_since: datetime | None = Field(
+        None, description="the newest complete list doesn't have it any more: its status is then stopped"
+    )
 
 
 class AgentDetail(BaseModel):
@@ -121,6 +124,11 @@ class AgentDetail(BaseModel):
     enrolled_at: datetime | None = Field(description="its first heartbeat; null before")
     status_changed_at: datetime | None
     clone_suspected_at: datetime | None = Field(description="since when two devices seem to share its token")
+    clock_off_since: datetime | None = Field(
+        None, description="since when its clock is more than two minutes off; rules are judged at its own time"
+    )
+    clock_offset_seconds: float | None = Field(None, description="its clock minus ours, when it is off")
+    same_machine_as: UUID | None = Field(None, description="a device of the business that seems to be the same machine")
     decommissioned_at: datetime | None
     decommission_reason: str | None
     rotation_requested_at: datetime | None = Field(description="since when its agent is asked for a new token")

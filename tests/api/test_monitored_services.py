@@ -86,7 +86,7 @@ async def test_a_service_shows_all_of_itself_to_its_tenant_and_to_employees(devi
     assert [one["name"] for one in found] == ["nginx", "sshd"]
     assert set(found[0]) == {
         "id", "name", "service_display_name", "service_type", "status", "pid", "should_be_running", "auto_restart",
-        "last_checked", "last_state_change", "restart_count", "state_changes",
+        "last_checked", "last_state_change", "restart_count", "state_changes", "missing_since",
     }  # fmt: skip
     assert (found[0]["should_be_running"], found[0]["auto_restart"], found[0]["pid"]) == (True, False, 12)
     assert await services(device, employee.headers) == found

@@ -30,6 +30,7 @@ FILES = (
     "hypertables/agent_series_samples.sql", "hypertables/agent_series_5m.sql", "hypertables/agent_series_1h.sql",
     "hypertables/agent_series_1d.sql", "schema/alert_instances.sql",
     "schema/tokens_and_views.sql", "schema/approval.sql", "schema/alert_notes.sql",
+    "schema/device_changes.sql", "hypertables/counter_breaks.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.

@@ -1,0 +1,67 @@
+"""Counters that fall although their device wasn't started anew: such a sample is stored as a break.
+
+A sum over network adapters falls when one of them goes (a VPN, Docker). To count from zero then would be a spike of all
+that the others ever carried. A break is stored as -value - 1 (`db/hypertables/counter_breaks.sql`), so that charts and
+rollups see it in the value itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from ingest.samples import Sample
+
+COUNTERS = ("network_rx_bytes", "network_tx_bytes")
+# Of uptimes and clocks: a machine that was started between two samples shows less uptime than time has passed.
+TOLERANCE_SECONDS = 120.0
+# A 32-bit counter that ran over is a little beyond zero, and was a little before its end: that counts from zero.
+WRAP, WRAP_ROOM = 2.0**32, 2.0**30
+
+
+def mark_breaks(samples: Sequence[Sample]) -> dict[int, Sample]:
+    """Return the samples of one upload that begin with a break, by their place, as they are stored."""
+    return {
+        place: broken
+        for place, (before, after) in enumerate(pairwise(samples), 1)
+        if (
+            (after.network_rx_bytes or 0) < (before.network_rx_bytes or 0)
+            or (after.network_tx_bytes or 0) < (before.network_tx_bytes or 0)
+        )
+        and (broken := broken_after(values_of(before), before.collected_at, after))
+    }
+
+
+def values_of(sample: Sample) -> dict[str, Any]:
+    """Return uptime and counters of a sample by name."""
+    return {name: getattr(sample, name) for name in ("uptime_seconds", *COUNTERS)}
+
+
+def broken_after(before: Mapping[str, Any], before_at: datetime, sample: Sample) -> Sample | None:
+    """Return `sample` with its breaks after a sample with the values `before`; None when it has none."""
+    if sample.collected_at <= before_at or was_started(before, before_at, sample):
+        return None
+    breaks = {
+        name: -int(value) - 1
+        for name in COUNTERS
+        if (value := getattr(sample, name)) is not None and fell(before.get(name), value)
+    }
+    return msgspec.structs.replace(sample, **breaks) if breaks else None
+
+
+def was_started(before: Mapping[str, Any], before_at: datetime, sample: Sample) -> bool:
+    """Return whether a device was started between two samples, or may have been: one says no uptime."""
+    earlier, uptime = before.get("uptime_seconds"), sample.uptime_seconds
+    if earlier is None or uptime is None or uptime < earlier:
+        return True
+    passed = (sample.collected_at - before_at).total_seconds()
+    return uptime <= passed + TOLERANCE_SECONDS and uptime < earlier + passed - TOLERANCE_SECONDS
+
+
+def fell(before: float | None, after: float) -> bool:
+    """Return whether a counter is lower than before for another reason than 32 bits that ran over."""
+    if before is None or after >= before:
+        return False
+    return not (before < WRAP and WRAP - before + after < WRAP_ROOM)

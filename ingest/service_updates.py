@@ -1,0 +1,65 @@
+"""What a flush says of services: their newest states and since when, and which lists are complete."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from core.text import clean_name
+from ingest.device_updates import Heard
+from ingest.samples import PartOfServices, Sample, Service
+
+MOST_LISTS = 300  # of one upload, the newest: how far back a state is followed
+State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
+
+
+def service_arguments(heard: Iterable[Heard], most_services: int) -> tuple[Any, ...]:
+    """Return the arguments of the query `keep_services`; a name that a sample lists twice counts once, the last."""
+    states: dict[tuple[UUID, str], State] = {}
+    complete: list[tuple[UUID, datetime, datetime]] = []
+    for entry in heard:
+        if not entry.with_services:
+            continue
+        lists = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MOST_LISTS:]
+        newest = lists[-1]
+        for name, service in by_name(newest).items():
+            since = newest.collected_at if len(lists) == 1 else state_since(lists, name, service.status)
+            states[entry.agent_id, name] = service.status, service.pid, newest.collected_at, since
+        if not isinstance(newest.services, PartOfServices):
+            complete.append((entry.agent_id, newest.collected_at, first_complete(lists).collected_at))
+    return (
+        [agent_id for agent_id, _ in states],
+        [name for _, name in states],
+        *([state[position] for state in states.values()] for position in range(4)),
+        [device for device, _, _ in complete],
+        [newest for _, newest, _ in complete],
+        most_services,
+        [oldest for _, _, oldest in complete],
+    )
+
+
+def by_name(sample: Sample) -> dict[str, Service]:
+    """Return the services of a sample by their names as they are stored."""
+    return {name: service for service in sample.services or () if (name := clean_name(service.name))}
+
+
+def state_since(lists: list[Sample], name: str, status: str) -> datetime:
+    """Return since when a service has been in its newest state, as far as the lists of one upload say."""
+    since = lists[-1].collected_at
+    for sample in reversed(lists[:-1]):
+        found = by_name(sample).get(name)
+        if found is None or found.status != status:
+            break
+        since = sample.collected_at
+    return since
+
+
+def first_complete(lists: list[Sample]) -> Sample:
+    """Return the first of the last lists that have the same names: what is missing now has been since then."""
+    names = by_name(lists[-1]).keys()
+    first = lists[-1]
+    for sample in reversed(lists[:-1]):
+        if isinstance(sample.services, PartOfServices) or by_name(sample).keys() != names:
+            break
+        first = sample
+    return first

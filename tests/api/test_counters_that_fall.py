@@ -1,0 +1,58 @@
+"""A counter that falls without a reboot is no spike, at any level; a reboot counts from zero."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from core.clock import utc_now
+from rollups.refresh import refresh_range
+from tests.devices import Device, sample
+
+STEP = timedelta(minutes=5)
+MB, GB = 10**6, 10**9
+
+
+def story(fall: int, *, reboot: bool = False) -> tuple[datetime, list[dict[str, Any]]]:
+    """Twenty-four samples of 1 MB/s; after the sixth the counter is lower by `fall`."""
+    start = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
+    samples = []
+    for step in range(24):
+        value = 400 * GB + step * 300 * MB - (fall if step >= 6 else 0)
+        uptime = 864_000 + step * 300
+        if reboot and step >= 6:
+            value, uptime = (step - 6) * 300 * MB + 60 * MB, 60 + (step - 6) * 300
+        samples.append(sample(start + step * STEP, network_rx_bytes=value, uptime_seconds=uptime))
+    return start, samples
+
+
+async def highest(device: Device, start: datetime, interval: str) -> float:
+    answer = await device.history(
+        start=start.isoformat(), end=(start + timedelta(hours=2)).isoformat(), metric="network_rx_bytes",
+        interval=interval,
+    )  # fmt: skip
+    values: list[float] = [point["network_rx_bytes"] for point in answer["metrics"] if point["network_rx_bytes"]]
+    assert values
+    return max(values)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["one upload", "one by one"])
+@pytest.mark.parametrize("fall", [50 * GB, 390 * GB, 1 * GB])
+async def test_a_fall_without_a_reboot_is_no_spike(device: Device, database: str, fall: int, at_once: bool) -> None:
+    start, samples = story(fall)
+    for group in [samples] if at_once else [[one] for one in samples]:
+        await device.accepted(*group)
+    for _ in range(2):
+        for interval in ("raw", "5m", "1h"):
+            assert await highest(device, start, interval) <= 1.05 * MB, interval
+        connection = await asyncpg.connect(database)
+        await refresh_range(connection, start - timedelta(days=1), datetime.now(UTC), utc_now())
+        await connection.close()
+
+
+async def test_a_reboot_counts_from_zero(device: Device) -> None:
+    start, samples = story(0, reboot=True)
+    await device.accepted(*samples)
+    assert await highest(device, start, "raw") <= 1.05 * MB
+    assert await highest(device, start, "1h") == pytest.approx(0.93 * MB, rel=0.1)
