@@ -6,11 +6,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from auth.tokens import Tokens
 from core.clock import utc_now
 from tests.calls import MINUTE, beat, error_of, seen, told
 from tests.conftest import MakeDevice
 from tests.devices import Device
-from tests.people import Employee
+from tests.people import Employee, make_employee
 
 
 async def test_a_heartbeat_shows_the_device_alive(device: Device) -> None:
@@ -79,17 +80,19 @@ async def test_only_an_employee_revokes(device: Device) -> None:
 
 
 async def test_commands_that_wait_are_counted_but_not_those_awaiting_approval(
-    device: Device, employee: Employee, pool: asyncpg.Pool
+    device: Device, employee: Employee, pool: asyncpg.Pool, tokens: Tokens
 ) -> None:
     commands = [
         ("pending", False, None), ("pending", False, None), ("pending", True, None), ("pending", True, utc_now()),
         ("sent", False, None), ("completed", False, None),
     ]  # fmt: skip
+    approver = await make_employee(pool, tokens)
     for status, approval_required, approved_at in commands:
         await pool.execute(
             "INSERT INTO agent_commands (agent_device_id, command_type, status, approval_required, approved_at, "
-            "requested_by) VALUES ($1, 'restart', $2, $3, $4, $5)",
+            "requested_by, approved_by) VALUES ($1, 'restart', $2, $3, $4, $5, $6)",
             device.agent_id, status, approval_required, approved_at, employee.employee_id,
+            approver.employee_id if approved_at else None,
         )  # fmt: skip
     assert (await told(device))["pending_commands"] == 3
 
