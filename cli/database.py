@@ -24,6 +24,7 @@ from embedded.server import EmbeddedServer
 from health.faults import find_faults
 from health.fleet import Fleet, read_fleet
 from health.tables import levels_table, policies_table
+from rollups.drift import find_drift
 
 app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
 
@@ -75,13 +76,16 @@ def check() -> None:
     server = asyncio.run(connect_and_check(settings.database_url, schema=True))
     check_levels()
     misfits = asyncio.run(read_misfits(settings.database_url, settings.ticket_client))
+    drifts = asyncio.run(read_drift(settings.database_url))
     kind = "embedded" if server.embedded else "server"
     runs = "its own scheduler runs the policies" if server.scheduler else "the worker runs the policies"
     verdict = f"Misfits of the platform: {len(misfits)}." if misfits else "All is well."
+    if drifts:
+        verdict = f"Faults: {len(drifts) + len(misfits)}."
     typer.echo(f"PostgreSQL {server.postgres // 10_000}, TimescaleDB {server.timescaledb} ({kind}); {runs}. {verdict}")
-    for misfit in misfits:
-        typer.echo(f"! {misfit}")
-    if misfits:
+    for fault in (*drifts, *misfits):
+        typer.echo(f"! {fault}")
+    if misfits or drifts:
         raise typer.Exit(1)
 
 
@@ -144,6 +148,16 @@ async def read_misfits(url: str, client: str) -> list[str]:
         connection = await asyncpg.connect(url, timeout=10)
     try:
         return await find_misfits(connection, client, utc_now())
+    finally:
+        await connection.close()
+
+
+async def read_drift(url: str) -> list[str]:
+    """Return a sentence for each storage policy that differs from ours; raises DatabaseAwayError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return [drift.sentence for drift in await find_drift(connection, utc_now())]
     finally:
         await connection.close()
 

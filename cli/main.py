@@ -10,7 +10,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from agent.client import RefusedError
-from cli import agent, alerts, database, demo, keys, openapi, platform, serve, token, webhook_secret, worker
+from cli import agent, alerts, database, demo, keys, openapi, platform, retention, serve, token, webhook_secret, worker
 from core.errors import RtsError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ platform.register(database.app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
+app.add_typer(retention.app, name="retention")
 
 
 def main() -> None:

@@ -19,7 +19,14 @@ def find_faults(fleet: Fleet) -> list[str]:
     """Return what is wrong with the fleet; empty when it is healthy."""
     levels = [fault for level in fleet.levels for fault in level.faults(fleet.at)]
     since = fleet.levels[0].since
-    return [*levels, *_of_passes(fleet.facts, since, fleet.at), *_overdue(fleet.facts, fleet.at), *_server(fleet.facts)]
+    drifts = [f"{drift.sentence}: see `rts-agents retention show`" for drift in fleet.drifts]
+    return [
+        *drifts,
+        *levels,
+        *_of_passes(fleet.facts, since, fleet.at),
+        *_overdue(fleet.facts, fleet.at),
+        *_server(fleet.facts),
+    ]
 
 
 def _of_passes(facts: Facts, since: datetime | None, now: datetime) -> Iterator[str]:

@@ -15,6 +15,7 @@ import msgspec
 from db.pools import AWAY, Connection
 from db.sql import load_beside
 from health.ttl_cache import Kept
+from rollups.drift import Drift, find_drift
 from rollups.status import LevelStatus, read_status
 
 QUERIES = load_beside(__file__, "fleet.sql")
@@ -75,6 +76,7 @@ class Fleet(msgspec.Struct):
     levels: list[LevelStatus]
     at: datetime
     seconds: float
+    drifts: list[Drift] = []  # policies that SQL has changed
 
 
 async def read_fleet(connection: Connection, now: datetime) -> Fleet:
@@ -82,7 +84,8 @@ async def read_fleet(connection: Connection, now: datetime) -> Fleet:
     began = time.perf_counter()
     levels = await read_status(connection)
     facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=Facts)
-    return Fleet(facts, levels, now, time.perf_counter() - began)
+    drifts = await find_drift(connection, now)
+    return Fleet(facts, levels, now, time.perf_counter() - began, drifts)
 
 
 class FleetReader:

@@ -1,11 +1,13 @@
 """The fleet's health as Prometheus metrics: what the database says, the same whichever process is asked."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from health.fleet import AlertPass, Database, Facts, Fleet
+from rollups.drift import Drift
 from rollups.status import LevelStatus
 
 
@@ -16,6 +18,7 @@ def fleet_metrics(fleet: Fleet | None) -> Iterator[Metric]:
         return
     yield gauge("rts_fleet_read_seconds", "Time that reading these took; read at most every 15 s.", fleet.seconds)
     yield from level_metrics(fleet.levels, fleet.at)
+    yield from drift_metrics(fleet.drifts)
     yield from work_metrics(fleet.facts, fleet.at)
     yield from pass_metrics(fleet.facts.alert_pass, fleet.at)
     yield from database_metrics(fleet.facts.database, fleet.at)
@@ -37,6 +40,15 @@ def level_metrics(levels: list[LevelStatus], now: datetime) -> Iterator[Metric]:
     yield gauges("rts_level_chunks", "Chunks.", "level", {name: status.chunks for name, status in by_name.items()})
     yield gauges("rts_level_columnstore_chunks", "Of these, in the columnstore.", "level",
                  {name: status.columnstore_chunks for name, status in by_name.items()})  # fmt: skip
+
+
+def drift_metrics(drifts: list[Drift]) -> Iterator[Metric]:
+    """Yield which storage policies differ from our values."""
+    unsafe = sum(drift.unsafe for drift in drifts)
+    yield gauge("rts_unsafe_refreshes", "Refreshes that would destroy rollups; the worker pauses them.", unsafe)
+    counts = Counter(drift.policy for drift in drifts if not drift.unsafe)
+    yield gauges("rts_policy_drift", "Values of storage policies that differ from ours, by policy.", "policy",
+                 {kind: counts[kind] for kind in ("retention", "columnstore", "refresh")})  # fmt: skip
 
 
 def work_metrics(facts: Facts, now: datetime) -> Iterator[Metric]:

@@ -22,13 +22,13 @@ LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_i
 WHERE c.user_view_name = ANY ($1::text[])
 
 -- list_policy_jobs --
--- The jobs of our relations: refresh (finest level first), columnstore, retention.
+-- The scheduled jobs of our relations: refresh (finest level first), columnstore, retention.
 SELECT j.job_id, j.proc_name, COALESCE(c.view_name, j.hypertable_name)::text AS relation, j.schedule_interval
 FROM timescaledb_information.jobs j
 LEFT JOIN timescaledb_information.continuous_aggregates c
   ON c.materialization_hypertable_schema = j.hypertable_schema
  AND c.materialization_hypertable_name = j.hypertable_name
-WHERE COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
+WHERE j.scheduled AND COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
 
 -- run_job --
 -- Run one policy now, in the foreground. $1 job.

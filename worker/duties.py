@@ -26,6 +26,7 @@ from devices.presence import Patience, lapse_enrolments, sweep
 from health.faults import find_faults
 from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
+from rollups.drift import watch_drift
 from rollups.refresh import PolicyRunner
 from worker.series import keep_series
 
@@ -54,6 +55,7 @@ class Duty:
 def make_duties(settings: Settings) -> list[Duty]:
     """Return the tasks in the order in which they are begun."""
     return [
+        Duty("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses unsafe refreshes
         Duty("storage policies", EACH_PASS, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600),
         Duty("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True, seconds=3600),
         Duty("due commands", EACH_PASS, settle_due_commands),

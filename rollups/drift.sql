@@ -1,0 +1,71 @@
+-- Storage policies as the database has them, and the chunks that they leave.
+
+-- list_policies --
+-- Each policy of our relations with its values; intervals are null where a policy has none. $1 relations.
+SELECT COALESCE(c.view_name, j.hypertable_name)::text AS relation, j.job_id, j.proc_name::text AS procedure, j.scheduled,
+       (j.config ->> 'drop_after')::interval AS drop_after, (j.config ->> 'compress_after')::interval AS compress_after,
+       (j.config ->> 'start_offset')::interval AS start_offset, (j.config ->> 'end_offset')::interval AS end_offset,
+       j.schedule_interval AS every
+FROM timescaledb_information.jobs j
+LEFT JOIN timescaledb_information.continuous_aggregates c
+  ON c.materialization_hypertable_schema = j.hypertable_schema
+ AND c.materialization_hypertable_name = j.hypertable_name
+WHERE COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
+
+-- list_oldest_chunks --
+-- Where the oldest chunk of each relation begins; no row for a relation without chunks. $1 relations.
+SELECT a.relation, min(k.range_start) AS oldest
+FROM unnest($1::text[]) AS a (relation)
+LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
+JOIN timescaledb_information.chunks k
+  ON k.hypertable_name = COALESCE(c.materialization_hypertable_name, a.relation)
+ AND (c.view_name IS NULL OR k.hypertable_schema = c.materialization_hypertable_schema)
+GROUP BY a.relation
+
+-- holds_agent_metrics_5m --
+-- Whether this rollup has rows in [$1, $2).
+SELECT EXISTS (SELECT FROM agent_metrics_5m WHERE bucket >= $1 AND bucket < $2)
+
+-- holds_agent_metrics_1h --
+-- Whether this rollup has rows in [$1, $2).
+SELECT EXISTS (SELECT FROM agent_metrics_1h WHERE bucket >= $1 AND bucket < $2)
+
+-- holds_agent_metrics_1d --
+-- Whether this rollup has rows in [$1, $2).
+SELECT EXISTS (SELECT FROM agent_metrics_1d WHERE bucket >= $1 AND bucket < $2)
+
+-- holds_agent_series_5m --
+-- Whether this rollup has rows in [$1, $2).
+SELECT EXISTS (SELECT FROM agent_series_5m WHERE bucket >= $1 AND bucket < $2)
+
+-- holds_agent_series_1h --
+-- Whether this rollup has rows in [$1, $2).
+SELECT EXISTS (SELECT FROM agent_series_1h WHERE bucket >= $1 AND bucket < $2)
+
+-- holds_agent_series_1d --
+-- Whether this rollup has rows in [$1, $2).
+SELECT EXISTS (SELECT FROM agent_series_1d WHERE bucket >= $1 AND bucket < $2)
+
+-- pause_job --
+-- Take a policy out of the schedule. $1 job.
+SELECT alter_job($1, scheduled => false)
+
+-- set_refresh --
+-- Schedule a refresh again, and let it look back no further than $2. $1 job.
+SELECT alter_job(j.job_id, scheduled => true,
+                 config => jsonb_set(j.config, '{start_offset}', to_jsonb($2::interval::text)))
+FROM timescaledb_information.jobs j WHERE j.job_id = $1
+
+-- set_retention --
+-- Schedule retention again, with this age. $1 job, $2 age.
+SELECT alter_job(j.job_id, scheduled => true,
+                 config => jsonb_set(j.config, '{drop_after}', to_jsonb($2::interval::text)))
+FROM timescaledb_information.jobs j WHERE j.job_id = $1
+
+-- add_retention --
+-- Add the retention policy that is missing. $1 relation, $2 age.
+SELECT add_retention_policy($1::text::regclass, drop_after => $2::interval)
+
+-- read_target --
+-- Which database this is.
+SELECT current_user || '@' || COALESCE(host(inet_server_addr()), 'local') || '/' || current_database()

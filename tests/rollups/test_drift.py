@@ -1,0 +1,161 @@
+"""Storage policies changed by SQL: seen in words, unsafe refreshes paused, rollups kept, repaired by a command."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import cast
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.main import app
+from core.clock import utc_now
+from db.hypertables.policies import DAY, LEVELS
+from db.migrations.run import upgrade
+from rollups.drift import find_drift, pause_unsafe, repair
+from rollups.refresh import list_jobs, refresh_range, run_job
+from tests.databases import fresh_database
+from tests.db.scheduler import stop_scheduler
+
+ROLLUPS = [level.relation for level in LEVELS[1:]]
+
+
+@pytest.fixture
+def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated database whose policies may be changed."""
+    with fresh_database(tmp_path_factory.mktemp("drift")) as url:
+        stop_scheduler(url)
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture
+async def connection(own_database: str) -> AsyncIterator[asyncpg.Connection]:
+    made = await asyncpg.connect(own_database, timeout=10)
+    yield made
+    await made.close()
+
+
+async def rolled_up(connection: asyncpg.Connection) -> dict[str, int]:
+    return {name: await connection.fetchval(f"SELECT sum(sample_count) FROM {name}") for name in ROLLUPS}
+
+
+async def store_weeks(connection: asyncpg.Connection) -> dict[str, int]:
+    """Store 26 days of samples, each hour one, and roll them up."""
+    now = utc_now()
+    await connection.execute(
+        "INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent) "
+        "SELECT $1, now() - n * INTERVAL '1 hour', now(), 50 FROM generate_series(49, 600) n",
+        uuid4(),
+    )
+    await refresh_range(connection, now - 26 * DAY, now, now)
+    return await rolled_up(connection)
+
+
+async def shorten_by_sql(connection: asyncpg.Connection) -> None:
+    await connection.execute("SELECT remove_retention_policy('agent_metrics')")
+    await connection.execute("SELECT add_retention_policy('agent_metrics', INTERVAL '7 days')")
+
+
+async def test_a_migrated_database_has_our_values(connection: asyncpg.Connection) -> None:
+    assert await find_drift(connection, utc_now()) == []
+    assert await pause_unsafe(connection, utc_now()) == []
+
+
+async def test_raw_cut_by_sql_pauses_the_refresh_and_the_rollups_stay(connection: asyncpg.Connection) -> None:
+    before = await store_weeks(connection)
+    await shorten_by_sql(connection)
+    unsafe = [drift for drift in await find_drift(connection, utc_now()) if drift.unsafe]
+    assert [drift.relation for drift in unsafe] == ["agent_metrics_5m"]
+    assert "agent_metrics drops chunks after 7 days" in unsafe[0].sentence
+
+    assert await pause_unsafe(connection, utc_now()) == unsafe
+    assert await pause_unsafe(connection, utc_now()) == []
+    for _ in range(2):  # retention in the first round, a refresh after it in the second
+        for job in await list_jobs(connection):
+            await run_job(connection, job)
+    assert await connection.fetchval("SELECT min(collected_at) FROM agent_metrics") > utc_now() - 9 * DAY
+    assert await rolled_up(connection) == before
+
+
+async def test_the_refresh_stays_unsafe_when_retention_is_put_back_after_the_drop(
+    connection: asyncpg.Connection,
+) -> None:
+    before = await store_weeks(connection)
+    await connection.execute("SELECT drop_chunks('agent_metrics', older_than => INTERVAL '7 days')")
+    (drift,) = await find_drift(connection, utc_now())
+    assert drift.unsafe
+    assert "has no chunk before" in drift.sentence
+    assert await pause_unsafe(connection, utc_now()) == [drift]
+
+    done = await repair(connection, utc_now())
+    assert [line.partition(":")[0] for line in done] == ["agent_metrics_5m"]
+    for job in await list_jobs(connection):
+        await run_job(connection, job)
+    assert await rolled_up(connection) == before
+    assert not any(one.unsafe for one in await find_drift(connection, utc_now()))
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("SELECT remove_retention_policy('agent_metrics')", "agent_metrics: the retention policy is missing"),
+        ("CALL remove_columnstore_policy('agent_metrics')", "agent_metrics: the columnstore policy is missing"),
+        ("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs "
+         "WHERE proc_name = 'policy_retention' AND hypertable_name = 'agent_metrics'",
+         "agent_metrics: the retention policy is switched off"),
+        ("SELECT alter_job(job_id, config => jsonb_set(config, '{drop_after}', '\"500 days\"')) "
+         "FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention' AND hypertable_name = 'agent_metrics'",
+         "agent_metrics: drop_after of the retention policy is 500 days in the database, 30 days here"),
+    ],
+)  # fmt: skip
+async def test_a_change_by_sql_is_named(connection: asyncpg.Connection, statement: str, sentence: str) -> None:
+    await connection.execute(statement)
+    assert [drift.sentence for drift in await find_drift(connection, utc_now())] == [sentence]
+
+
+async def test_a_refresh_without_a_beginning_is_unsafe(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "SELECT alter_job(j.job_id, config => jsonb_set(j.config, '{start_offset}', 'null')) "
+        "FROM timescaledb_information.jobs j JOIN timescaledb_information.continuous_aggregates c "
+        "ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name) "
+        "WHERE c.view_name = 'agent_metrics_5m' AND j.proc_name LIKE 'policy_refresh%'"
+    )
+    unsafe, *_ = await find_drift(connection, utc_now())
+    assert unsafe.unsafe
+    assert "looks back without end" in unsafe.sentence
+
+
+async def test_a_dba_sees_the_change_and_puts_ours_back(
+    own_database: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", own_database)
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments))
+
+    assert (await run("retention", "show")).exit_code == 0
+    await shorten_by_sql(connection)
+    shown = await run("retention", "show")
+    assert shown.exit_code == 1
+    assert "UNSAFE" in shown.output
+    checked = await run("db", "check")
+    assert checked.exit_code == 1
+    assert "would replace good rollups with nothing" in checked.output
+    name = cast("str", await connection.fetchval("SELECT current_database()"))
+
+    assert (await run("retention", "repair", "--database", f"{name}2")).exit_code != 0
+    assert await find_drift(connection, utc_now())
+    assert (await run("retention", "repair", "--database", name)).exit_code == 0
+    assert await find_drift(connection, utc_now()) == []
+    assert (await run("retention", "show")).exit_code == 0
+
+
+async def test_repair_adds_a_retention_that_was_removed(connection: asyncpg.Connection) -> None:
+    await connection.execute("SELECT remove_retention_policy('agent_metrics_1h')")
+    assert len(await repair(connection, utc_now())) == 1
+    assert await find_drift(connection, utc_now()) == []
+    assert await repair(connection, utc_now() + timedelta(minutes=1)) == []
