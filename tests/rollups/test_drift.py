@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cli.main import app
 from core.clock import utc_now
