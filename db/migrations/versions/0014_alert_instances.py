@@ -1,8 +1,8 @@
 """Alert rules stand on instances of devices (disks, interfaces …), each for itself.
 
-Locks the tables of alerts exclusively: columns without a rewrite, a new primary key of `agent_alert_states` and one unique
-index over open alerts. Measured on PostgreSQL 17 with 5 million samples, 200,000 alerts and a writer like a flush beside it:
-0.32 s, longest flush 63 ms.
+Locks the tables of alerts exclusively: columns without a rewrite, a new primary key of `agent_alert_states` and one
+unique index over open alerts. Measured on PostgreSQL 17 with 5 million samples, 200,000 alerts and a writer like a
+flush beside it: 0.32 s, longest flush 63 ms.
 """
 
 from pathlib import Path
