@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from agent.instances import instances
+from agent.instances import UNREAL_INTERFACES, instances
 
 GB = 1e9
 WATCHED_PROCESSES = 6
@@ -40,7 +40,7 @@ class Collector:
 
     def sample(self) -> dict[str, Any]:
         """Return one sample in the form of the upload API; what can't be measured is null."""
-        memory, disk, network = psutil.virtual_memory(), psutil.disk_usage("/"), psutil.net_io_counters()
+        memory, disk, network = psutil.virtual_memory(), psutil.disk_usage("/"), network_totals()
         return {
             "collected_at": datetime.now(UTC).isoformat(),
             "cpu_percent": min(100.0, psutil.cpu_percent()),
@@ -50,10 +50,31 @@ class Collector:
             "disk_percent": disk.percent,
             "load_average": list(psutil.getloadavg()),
             "uptime_seconds": int(time.time() - psutil.boot_time()),
-            "network_rx_bytes": network.bytes_recv if network else None,
-            "network_tx_bytes": network.bytes_sent if network else None,
-            "services": [state_of(name, pid) for name, pid in self._watched.items()],
+            "network_rx_bytes": network[0] if network else None,
+            "network_tx_bytes": network[1] if network else None,
+            "services": self.watched(),
         } | instances()
+
+    def watched(self) -> list[dict[str, Any]]:
+        """Return the watched processes as services; one that was started anew is followed under its new pid."""
+        states = {name: state_of(name, pid) for name, pid in self._watched.items()}
+        stopped = {name for name, state in states.items() if state["status"] == "stopped"}
+        for process in psutil.process_iter(["pid", "name"]) if stopped else ():
+            name = process.info["name"]
+            if name in stopped and states[name]["status"] == "stopped":
+                self._watched[name] = process.info["pid"]
+                states[name] = state_of(name, process.info["pid"])
+        return list(states.values())
+
+
+def network_totals() -> tuple[int, int] | None:
+    """Return the bytes that real adapters received and sent since the start; None when there is no adapter."""
+    adapters = [
+        counters for name, counters in psutil.net_io_counters(pernic=True).items() if not UNREAL_INTERFACES.match(name)
+    ]
+    if not adapters:
+        return None
+    return sum(one.bytes_recv for one in adapters), sum(one.bytes_sent for one in adapters)
 
 
 def largest_processes() -> dict[str, int]:

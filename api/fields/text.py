@@ -1,10 +1,11 @@
 """Text in requests: types that take only what PostgreSQL can store."""
 
-from typing import Annotated
+import unicodedata
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
-from core.text import is_storable
+from core.text import clean_name, is_storable
 
 
 def storable(text: str) -> str:
@@ -12,6 +13,16 @@ def storable(text: str) -> str:
     if not is_storable(text):
         raise ValueError("holds a character that can't be stored")
     return text
+
+
+def fact(value: Any, most: int) -> Any:
+    """Return what an agent says of its machine: text without invisible characters, cut to `most`; blank is null."""
+    return (clean_name(value)[:most].strip() or None) if isinstance(value, str) else value
+
+
+def in_nfc(text: str) -> str:
+    """Return `text` in Unicode's form NFC, in which names are stored."""
+    return unicodedata.normalize("NFC", text)
 
 
 StorableText = Annotated[str, AfterValidator(storable)]

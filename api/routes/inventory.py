@@ -12,6 +12,7 @@ from api.fields.times import Time, in_utc
 from api.schemas.agents import AgentId, Business
 from api.schemas.inventory import (
     ChangePage,
+    EntryNote,
     FoundPage,
     FoundSoftware,
     InstalledSoftware,
@@ -19,6 +20,7 @@ from api.schemas.inventory import (
     Kind,
     MergedInventory,
     NameStart,
+    RejectedEntry,
     Search,
     SoftwareChange,
     SoftwarePage,
@@ -72,7 +74,10 @@ async def find_in_fleet(
 
 @router.post("/{agent_id}/inventory/software")
 async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory) -> MergedInventory:
-    """Take a list of software. Sent again, it changes nothing; one that is older than the newest changes nothing."""
+    """Take a list of software. Sent again, it changes nothing; one that is older than the newest changes nothing.
+
+    What is odd in an entry costs only that part; an entry without a name is rejected, and nothing counts as removed.
+    """
     services = services_of(request)
     now = services.clock()
     collected_at = body.collected_at or now
@@ -80,12 +85,16 @@ async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory)
         raise InventoryFromFutureError
     listed = SoftwareList(
         collected_at,
-        body.mode == "full",
+        body.mode == "full" and not body.tidied.rejected,
         [Software(**entry.model_dump()) for entry in body.software],
         [Removal(**entry.model_dump()) for entry in body.removed],
     )
     merged = await take_list(services.pool, agent.agent_id, listed, now)
-    return MergedInventory.model_validate(merged, from_attributes=True)
+    answer = MergedInventory.model_validate(merged, from_attributes=True)
+    answer.received += len(body.tidied.rejected)
+    answer.rejected = [RejectedEntry(**one) for one in body.tidied.rejected]
+    answer.notes = [EntryNote(**one) for one in body.tidied.notes]
+    return answer
 
 
 @router.get("/{agent_id}/inventory/software")

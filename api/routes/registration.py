@@ -1,6 +1,7 @@
 """How a device joins: POST /registration-tokens (employee) and POST /register (the token itself)."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -17,7 +19,7 @@ from pydantic import (
 )
 
 from api.auth import MayRegister, source_of
-from api.fields.text import Name, StorableText
+from api.fields.text import Name, StorableText, fact
 from api.services import services_of
 from core.settings import Settings
 from db.pools import database_errors
@@ -87,23 +89,25 @@ async def new_registration_token(
 
 
 Short = Annotated[StorableText, StringConstraints(max_length=64)]
-Long = Annotated[StorableText, StringConstraints(max_length=255)]
+# What an agent says of its machine: one odd character or a long text never costs the registration.
+Fact64 = Annotated[str | None, BeforeValidator(partial(fact, most=64))]
+Fact255 = Annotated[str | None, BeforeValidator(partial(fact, most=255))]
 
 
 class DeviceInfo(BaseModel):
     """What an agent says of its device."""
 
-    hostname: Long | None = Field(None, examples=["front-desk-1"])
+    hostname: Fact255 = Field(None, examples=["front-desk-1"])
     os_type: Literal["windows", "linux", "macos"] | None = None
-    os_version: Long | None = Field(None, examples=["11"])
-    os_architecture: Short | None = Field(None, examples=["x86_64"])
+    os_version: Fact255 = Field(None, examples=["11"])
+    os_architecture: Fact64 = Field(None, examples=["x86_64"])
     device_type: Literal["desktop", "server", "laptop", "vm"] | None = None
     ip_address: IPv4Address | IPv6Address | None = Field(None, examples=["192.0.2.17"])
-    mac_address: Short | None = Field(None, examples=["00:00:5e:00:53:17"])
-    cpu_model: Long | None = Field(None, examples=["Xeon E-2314"])
+    mac_address: Fact64 = Field(None, examples=["00:00:5e:00:53:17"])
+    cpu_model: Fact255 = Field(None, examples=["Xeon E-2314"])
     total_memory_gb: float | None = Field(None, ge=0, le=1e6, allow_inf_nan=False)
     total_disk_gb: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
-    agent_version: Short | None = Field(None, examples=["1.4.2"])
+    agent_version: Fact64 = Field(None, examples=["1.4.2"])
 
     def system(self) -> SystemInfo:
         """Return the same for the registry."""

@@ -1,14 +1,24 @@
 """What the routes of software inventory take and give: lists of agents, stays, changes, finds."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
 
-from api.fields.text import storable
+from api.fields.text import in_nfc, storable
 from api.fields.times import Time
 from api.schemas.agents import Business
+from core.text import clean_name
+from inventory.odd_entries import Tidied, tidy
 
 MOST_SOFTWARE = 10_000
 
@@ -23,11 +33,18 @@ Text255 = Annotated[
     AfterValidator(storable),
     AfterValidator(lambda text: text or None),
 ]
+# Names are stored in Unicode's form NFC: a search finds them by both spellings.
 Search = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(storable)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=512),
+    AfterValidator(storable),
+    AfterValidator(in_nfc),
 ]
 NameStart = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=512), AfterValidator(storable)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=2, max_length=512),
+    AfterValidator(storable),
+    AfterValidator(in_nfc),
 ]
 VersionPrefix = Annotated[
     str,
@@ -72,6 +89,29 @@ class Inventory(BaseModel):
         default_factory=list, max_length=MOST_SOFTWARE, description="only in a delta; what `software` lists too stays"
     )
 
+    _tidied: Tidied = PrivateAttr(default_factory=Tidied)
+
+    @property
+    def tidied(self) -> Tidied:
+        """What was rejected or changed in `software`."""
+        return self._tidied
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def odd_entries_cost_only_themselves(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Take out what is odd in single entries before they are checked."""
+        if not isinstance(value, dict):
+            return handler(value)
+        tidied, removed = Tidied(), value.get("removed")
+        if isinstance(value.get("software"), list) and len(value["software"]) <= MOST_SOFTWARE:
+            tidied = tidy(value["software"])
+            value = value | {"software": tidied.entries}
+        if isinstance(removed, list) and len(removed) <= MOST_SOFTWARE:
+            value = value | {"removed": [without_odd_text(entry) for entry in removed]}
+        made = handler(value)
+        made._tidied = tidied
+        return made
+
     @model_validator(mode="after")
     def fits_its_mode(self) -> Self:
         """Refuse `removed` in a full list, and a full list that doesn't list."""
@@ -80,6 +120,30 @@ class Inventory(BaseModel):
         if self.mode == "full" and "software" not in self.model_fields_set:
             raise ValueError("a full list needs `software`; an empty one says that nothing is installed")
         return self
+
+
+def without_odd_text(entry: Any) -> Any:
+    """Return a removal whose texts are as those of a list are stored."""
+    if not isinstance(entry, dict):
+        return entry
+    return {name: clean_name(value) if isinstance(value, str) else value for name, value in entry.items()}
+
+
+class RejectedEntry(BaseModel):
+    """An entry without a name: it was passed over, and nothing was taken as removed."""
+
+    index: int
+    code: str
+    message: str
+
+
+class EntryNote(BaseModel):
+    """What was changed in an entry that was taken."""
+
+    index: int
+    field: str
+    code: str
+    message: str
 
 
 class MergedInventory(BaseModel):
@@ -93,6 +157,10 @@ class MergedInventory(BaseModel):
     duplicates: int = Field(description="entries that a later one of the same name, type and version replaced")
     stale: bool = Field(
         description="a newer list was taken before: nothing was changed; after a delta, send a full list"
+    )
+    rejected: list[RejectedEntry] = Field(default_factory=list, description="entries that weren't taken, by index")
+    notes: list[EntryNote] = Field(
+        default_factory=list, description="what was changed in entries that were taken; the first thousand"
     )
 
 

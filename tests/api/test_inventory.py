@@ -119,6 +119,7 @@ async def test_a_list_older_than_the_newest_changes_nothing(device: Device) -> N
     for mode in ("full", "delta"):
         assert await listed(device, software("b"), at=MAY, mode=mode) == {
             "received": 1, "added": 0, "updated": 0, "removed": 0, "unchanged": 0, "duplicates": 0, "stale": True,
+            "rejected": [], "notes": [],
         }  # fmt: skip
     found = await answer(device)
     assert [one["software_name"] for one in found["software"]] == ["a"]
