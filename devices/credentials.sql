@@ -24,11 +24,15 @@ SELECT id, has_token, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM
 -- replaced. Once that was used, the previous one can't do this any more (`superseded`): whoever has the new one keeps
 -- it. No row when the token is refused. $6 hash of the token that the agent calls with, $7 hash of the new one.
 WITH before AS (
-    SELECT id, agent_token = $6 AS by_current, agent_token <> $6 AND previous_token_until IS NOT NULL AS superseded
+    SELECT id, rotation_requested_at IS NOT NULL AS was_asked, agent_token = $6 AS by_current, agent_token <> $6 AND previous_token_until IS NOT NULL AS superseded
     FROM agent_devices
     WHERE id = $1 AND is_active AND NOT soft_delete
       AND (agent_token = $6 OR (previous_agent_token = $6 AND COALESCE($2 < previous_token_until, true)))
     FOR NO KEY UPDATE
+), told AS ( -- nobody asked for it: somebody may have copied the token
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    SELECT id, 'token_rotated_unasked', $2, $2, jsonb_build_object('from', host($5::inet))
+    FROM before WHERE by_current AND NOT was_asked
 ), changed AS (
     UPDATE agent_devices d
     SET agent_token = $7, previous_agent_token = $6, previous_token_until = NULL, rotation_requested_at = NULL,

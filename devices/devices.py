@@ -1,7 +1,7 @@
 """Devices as people see them, list and detail, and the heartbeat that keeps one. Every read carries the tenant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -71,6 +71,23 @@ class Beat:
     status: str
     agent_version: str | None
     clock_offset_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an agent says of its machine again, when it may have changed; None says nothing."""
+
+    hostname: str | None = None
+    os_version: str | None = None
+    os_architecture: str | None = None
+    ip_address: str | None = None
+    mac_address: str | None = None
+
+
+async def change_facts(pool: asyncpg.Pool, device_id: UUID, facts: Facts, now: datetime) -> None:
+    """Take over what has changed of a machine, with an event; nothing is written when nothing has."""
+    if facts != Facts():
+        await pool.execute(QUERIES["change_facts"], device_id, now, *astuple(facts))
 
 
 async def list_devices(

@@ -1,6 +1,7 @@
 """Text in requests: types that take only what PostgreSQL can store."""
 
 import unicodedata
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
@@ -18,6 +19,14 @@ def storable(text: str) -> str:
 def fact(value: Any, most: int) -> Any:
     """Return what an agent says of its machine: text without invisible characters, cut to `most`; blank is null."""
     return (clean_name(value)[:most].strip() or None) if isinstance(value, str) else value
+
+
+def address_or_none(value: Any) -> str | None:
+    """Return an IP address as text; null for what isn't one."""
+    try:
+        return str(ip_address(value.partition("%")[0].strip())) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def in_nfc(text: str) -> str:

@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
 from api.auth import CurrentAgent, SignedAgent
 from api.errors import conflicts
-from api.fields.text import StorableText
-from api.routes.registration import AgentConfig, config_of
+from api.fields.text import StorableText, address_or_none
+from api.routes.registration import AgentConfig, Fact64, Fact255, config_of
 from api.services import services_of
 from devices.credentials import rotate_token
-from devices.devices import Beat, heartbeat
+from devices.devices import Beat, Facts, change_facts, heartbeat
 from devices.errors import SupersededTokenError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -25,6 +25,15 @@ class Heartbeat(BaseModel):
     timestamp: AwareDatetime = Field(examples=["2026-05-03T14:05:00Z"])
     status: Literal["online", "warning", "error"] = "online"
     agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
+    hostname: Fact255 = Field(None, description="these say what may have changed of the machine; an event tells it")
+    os_version: Fact255 = None
+    os_architecture: Fact64 = None
+    ip_address: Annotated[str | None, BeforeValidator(address_or_none)] = None
+    mac_address: Fact64 = None
+
+    def facts(self) -> Facts:
+        """Return the same for the registry."""
+        return Facts(self.hostname, self.os_version, self.os_architecture, self.ip_address, self.mac_address)
 
 
 class HeartbeatAnswer(BaseModel):
@@ -46,6 +55,7 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
     overlap = timedelta(seconds=services.settings.token_overlap_seconds)
     offset = (body.timestamp - now).total_seconds()
     row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version, offset), now, overlap)
+    await change_facts(services.pool, agent.agent_id, body.facts(), now)
     services.limits.learn(agent.agent_id, row["business_id"])
     return HeartbeatAnswer(
         config_updated=row["config_updated"],
