@@ -13,9 +13,11 @@ from alerts.tickets.fit import find_misfits
 from cli.health_tables import fleet_table, server_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
+from db.environment import confirm_target, set_mark
 from db.hypertables.policies import LEVELS, check_levels
 from db.migrations import run as migrations
 from db.migrations.run import WAIT_SECONDS
+from db.missing_parts import find_missing
 from db.pooler_check import check_session
 from db.pools import database_errors
 from db.schema_check import check_schema
@@ -33,6 +35,7 @@ app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one
 def upgrade(
     revision: Annotated[str, typer.Argument(help="revision to reach")] = "head",
     wait: Annotated[float, typer.Option(help="longest wait for locks that others hold, in seconds")] = WAIT_SECONDS,
+    database: Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")] = "",
 ) -> None:
     """Bring the schema up to date; the platform's own tables are not touched.
 
@@ -40,8 +43,10 @@ def upgrade(
 
     Example: DATABASE_URL=postgresql://… rts-agents db upgrade
     """
-    url = settings_with_database().database_url
+    settings = settings_with_database()
+    url = settings.database_url
     asyncio.run(connect_and_check(url))
+    confirm_target(url, database, settings.environment)
     migrations.upgrade(url, revision, wait=wait, say=say)
     typer.echo(f"The schema is at {migrations.head() if revision == 'head' else revision}.")
 
@@ -50,15 +55,34 @@ def upgrade(
 def downgrade(
     revision: Annotated[str, typer.Argument(help="revision to go back to; base removes everything of ours")],
     yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
+    database: Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")] = "",
 ) -> None:
     """Take the schema back: drops our tables and their data, never one that the platform had before.
 
     Example: rts-agents db downgrade base --yes
     """
+    settings = settings_with_database()
+    target = confirm_target(settings.database_url, database, settings.environment)
+    typer.echo(f"target: database {target.name}", err=True)
     if not yes:
-        typer.confirm("This drops tables of rts-agents with all their data. Go on?", abort=True)
-    migrations.downgrade(settings_with_database().database_url, revision, say=say)
+        typer.confirm(f"This drops tables of rts-agents in {target.name} with all their data. Go on?", abort=True)
+    migrations.downgrade(settings.database_url, revision, say=say)
     typer.echo(f"The schema is at {revision}.")
+
+
+@app.command()
+def mark(
+    environment: Annotated[str, typer.Argument(help="production, another word, or none to remove the mark")],
+) -> None:
+    """Mark this database: upgrade, downgrade, demo and load want the name of one that is marked production.
+
+    The mark is a setting of the database: a dump does not carry it, so a restored copy is not marked.
+
+    Example: rts-agents db mark production
+    """
+    wanted = None if environment == "none" else environment
+    target = asyncio.run(set_mark(settings_with_database().database_url, wanted))
+    typer.echo(f"The database {target.name} is marked {target.mark or 'with nothing'}.")
 
 
 def say(text: str) -> None:
@@ -76,7 +100,7 @@ def check() -> None:
     server = asyncio.run(connect_and_check(settings.database_url, schema=True))
     check_levels()
     misfits = asyncio.run(read_misfits(settings.database_url, settings.ticket_client))
-    drifts = asyncio.run(read_drift(settings.database_url))
+    drifts = asyncio.run(read_drift(settings.database_url))  # and what a restore has left out
     kind = "embedded" if server.embedded else "server"
     runs = "its own scheduler runs the policies" if server.scheduler else "the worker runs the policies"
     verdict = f"Misfits of the platform: {len(misfits)}." if misfits else "All is well."
@@ -153,11 +177,12 @@ async def read_misfits(url: str, client: str) -> list[str]:
 
 
 async def read_drift(url: str) -> list[str]:
-    """Return a sentence for each storage policy that differs from ours; raises DatabaseAwayError."""
+    """Return a sentence for each missing part and each policy that differs from ours; raises DatabaseAwayError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
-        return [drift.sentence for drift in await find_drift(connection, utc_now())]
+        drifts = [drift.sentence for drift in await find_drift(connection, utc_now())]
+        return [*await find_missing(connection), *drifts]
     finally:
         await connection.close()
 

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     ticket_client: str = Field(
         default="", description="e-mail of the user whose tickets alerts open; empty: a service user for each business"
     )
+    environment: str = Field(
+        default="", description="production: upgrade, downgrade, demo and load want the name of the database"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
     webhook_networks: str = Field(
         default="", description="internal networks that webhooks may reach: 10.20.0.0/16, comma-separated"

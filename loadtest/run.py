@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from core.errors import RtsError
 from core.settings import get_settings
+from db.environment import confirm_target
 from db.pools import SERVER_SETTINGS
 from loadtest.checks.conservation import Conservation, check_conservation
 from loadtest.checks.result import REPORTS, RESULTS, Result, exit_status
@@ -127,6 +128,7 @@ def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Sit
             raise SiteError("A server that runs already keeps its database: leave HOST out for this scenario.")
         if not running.database_url:
             raise SiteError("Set DATABASE_URL and RTS_KEYS_FILE to those of the server that HOST names.")
+        confirm_target(running.database_url, "", running.environment)
         yield Site(host.rstrip("/"), running.database_url, running.keys_file, "host")
         return
     with own_site(directory, proxied=SCENARIOS[settings.scenario].pauses_database) as site:

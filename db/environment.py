@@ -1,0 +1,74 @@
+"""Guard a database marked as production: commands that change it as a whole want its name.
+
+The mark is in the database, because an environment variable is on one machine only; RTS_ENVIRONMENT adds to it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import ClassVar
+
+import asyncpg
+
+from core.errors import RtsError
+from db.pools import database_errors
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "environment.sql")
+PRODUCTION = "production"
+
+
+class ProductionDatabaseError(RtsError):
+    """This database is marked production: give its name to confirm."""
+
+    code: ClassVar[str] = "production_database"
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database by name, and its mark; `mark` is None where there is none."""
+
+    name: str
+    mark: str | None
+
+
+async def read_target(url: str) -> Target:
+    """Return which database a URL leads to; raises DatabaseAwayError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        row = await connection.fetchrow(QUERIES["read_mark"])
+    finally:
+        await connection.close()
+    assert row is not None
+    return Target(row["name"], row["mark"])
+
+
+async def set_mark(url: str, mark: str | None) -> Target:
+    """Set or remove the mark; needs the owner of the database. Raises DatabaseAwayError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        query, arguments = ("compose_mark", (mark,)) if mark else ("compose_unmark", ())
+        await connection.execute(await connection.fetchval(QUERIES[query], *arguments))
+    finally:
+        await connection.close()
+    return await read_target(url)
+
+
+def confirm_target(url: str, given: str, environment: str = "") -> Target:
+    """Return the target, or raise ProductionDatabaseError for one marked production unless `given` is its name.
+
+    A name that is given and isn't that of the target is always refused. `environment`: RTS_ENVIRONMENT.
+    """
+    target = asyncio.run(read_target(url))
+    if given and given != target.name:
+        raise ProductionDatabaseError(
+            f"DATABASE_URL leads to the database {target.name}, not {given}: nothing was done."
+        )
+    if PRODUCTION in (target.mark, environment) and not given:
+        raise ProductionDatabaseError(
+            f"The database {target.name} is marked production: nothing was done. "
+            f"If it is the one that you mean, add --database {target.name}."
+        )
+    return target

@@ -1,0 +1,86 @@
+"""A database marked production, and one that a restore left incomplete."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from db.environment import ProductionDatabaseError, confirm_target
+from db.migrations.run import upgrade
+from loadtest.plan import LoadSettings
+from loadtest.run import site_for
+from tests.databases import fresh_database
+from tests.db.scheduler import stop_scheduler
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def url(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A migrated database of its own, named by DATABASE_URL."""
+    with fresh_database(tmp_path_factory.mktemp("marked")) as made:
+        stop_scheduler(made)
+        upgrade(made)
+        monkeypatch.setenv("DATABASE_URL", made)
+        yield made
+
+
+def name_of(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT current_database()").fetchone()
+    assert row
+    return str(row[0])
+
+
+def has_devices(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT to_regclass('agent_devices') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
+def test_a_marked_database_is_changed_only_by_its_name(url: str) -> None:
+    name = name_of(url)
+    assert run(app, ["db", "mark", "production"]).exit_code == 0
+    for command in (["db", "upgrade"], ["db", "downgrade", "base", "--yes"]):
+        refused = run(app, command)
+        assert isinstance(refused.exception, ProductionDatabaseError)
+        assert f"--database {name}" in refused.exception.message
+    with pytest.raises(ProductionDatabaseError), site_for(LoadSettings(), "http://127.0.0.1:1", None):  # type: ignore[arg-type]
+        pass
+    assert has_devices(url)
+    assert run(app, ["db", "upgrade", "--database", name]).exit_code == 0
+    assert run(app, ["db", "mark", "none"]).exit_code == 0
+    assert confirm_target(url, "").mark is None
+    assert run(app, ["db", "downgrade", "base", "--yes"]).exit_code == 0
+    assert not has_devices(url)
+
+
+def test_the_environment_variable_marks_too(url: str) -> None:
+    with pytest.raises(ProductionDatabaseError, match="marked production"):
+        confirm_target(url, "", "production")
+    assert confirm_target(url, name_of(url), "production").name == name_of(url)
+
+
+def test_the_name_of_another_database_is_refused_without_a_mark(url: str) -> None:
+    refused = run(app, ["db", "downgrade", "base", "--yes", "--database", "elsewhere"])
+    assert isinstance(refused.exception, ProductionDatabaseError)
+    assert has_devices(url)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("ALTER TABLE agent_metrics DROP CONSTRAINT agent_metrics_pkey", "the key agent_metrics_pkey is missing"),
+        ("DROP INDEX agent_metrics_by_time", "the index agent_metrics_by_time is missing"),
+        ("DROP MATERIALIZED VIEW agent_metrics_1d", "the rollup agent_metrics_1d is missing"),
+    ],
+)
+def test_check_names_what_a_restore_left_out(url: str, damage: str, sentence: str) -> None:
+    assert "is missing" not in run(app, ["db", "check"]).output
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(damage)
+    checked = run(app, ["db", "check"])
+    assert checked.exit_code == 1
+    assert sentence in checked.output
