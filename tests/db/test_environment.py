@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from core.settings import get_settings
 from db.environment import ProductionDatabaseError, confirm_target
 from db.migrations.run import upgrade
 from loadtest.plan import LoadSettings
@@ -24,7 +25,9 @@ def url(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
         stop_scheduler(made)
         upgrade(made)
         monkeypatch.setenv("DATABASE_URL", made)
+        get_settings.cache_clear()
         yield made
+        get_settings.cache_clear()
 
 
 def name_of(url: str) -> str:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from core.clock import utc_now
+from core.settings import get_settings
 from db.hypertables.policies import DAY, LEVELS
 from db.migrations.run import upgrade
 from rollups.drift import find_drift, pause_unsafe, repair
@@ -132,6 +133,7 @@ async def test_a_dba_sees_the_change_and_puts_ours_back(
     own_database: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", own_database)
+    get_settings.cache_clear()
 
     async def run(*arguments: str) -> Result:
         return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments))
@@ -151,6 +153,7 @@ async def test_a_dba_sees_the_change_and_puts_ours_back(
     assert (await run("retention", "repair", "--database", name)).exit_code == 0
     assert await find_drift(connection, utc_now()) == []
     assert (await run("retention", "show")).exit_code == 0
+    get_settings.cache_clear()
 
 
 async def test_repair_adds_a_retention_that_was_removed(connection: asyncpg.Connection) -> None:
