@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from core.errors import AgentNotFoundError, UnknownLocationError
+from core.errors import AgentNotFoundError, UnknownBusinessError, UnknownLocationError
 from db.sql import load_beside
 from devices.audit import Actor
 from devices.errors import DecommissionedError
@@ -71,6 +71,20 @@ async def change_device(
 ) -> None:
     """Change a device; raises AgentNotFoundError, or UnknownLocationError for a site of another business."""
     row = await _run(pool, "change_device", device_id, now, employee, *change.values())
+    if not row["location_fits"]:
+        raise UnknownLocationError
+
+
+async def move_device(
+    pool: asyncpg.Pool, device_id: UUID, business_id: UUID, location_id: UUID | None, employee: Actor, now: datetime
+) -> None:
+    """Give a device to another business; its past stays with the former owner.
+
+    Raises AgentNotFoundError, UnknownBusinessError, or UnknownLocationError for a site of another business.
+    """
+    row = await _run(pool, "move_device", device_id, now, employee, business_id, location_id)
+    if not row["business_fits"]:
+        raise UnknownBusinessError
     if not row["location_fits"]:
         raise UnknownLocationError
 

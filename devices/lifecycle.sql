@@ -203,3 +203,26 @@ WITH before AS (
     SELECT $2, $3, $4, $5::inet, 'clone_dismissed', id, jsonb_build_object('suspected_at', suspected_at) FROM changed
 )
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+
+-- move_device --
+-- Give a device to another business; a trigger leaves its past with the former owner (db/schema/device_changes.sql). Nothing
+-- changes unless the business is there and the location, if any, is its own. $6 business, $7 location (or null).
+WITH before AS (
+    SELECT d.id, d.business_id AS former, EXISTS (SELECT FROM businesses b WHERE b.id = $6::uuid) AS business_fits,
+           $7::uuid IS NULL
+               OR EXISTS (SELECT FROM service_locations l WHERE l.id = $7 AND l.business_id = $6) AS location_fits
+    FROM agent_devices d
+    WHERE d.id = $1 AND NOT d.soft_delete
+    FOR NO KEY UPDATE OF d
+), changed AS (
+    UPDATE agent_devices d
+    SET business_id = $6, service_location_id = $7, updated_at = $2
+    FROM before b
+    WHERE d.id = b.id AND b.business_fits AND b.location_fits AND b.former <> $6
+    RETURNING d.id, b.former
+), audited AS (
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
+    SELECT $2, $3, $4, $5::inet, 'device_moved', id, jsonb_build_object('from', former, 'to', $6::uuid) FROM changed
+)
+SELECT id, business_fits, location_fits, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken
+FROM before

@@ -49,6 +49,7 @@ WHO: dict[str, Who] = {
     f"POST {AGENT}/deactivate": "employee",
     f"POST {AGENT}/decommission": "employee",
     f"POST {AGENT}/restore": "employee",
+    f"POST {AGENT}/move": "employee",
     f"GET {AGENT}/audit": "employee",
     f"DELETE {AGENT}/clone-suspicion": "employee",
     f"DELETE {AGENT}/token": "employee",

@@ -26,6 +26,7 @@ from devices.lifecycle import (
     decommission,
     delete_device,
     dismiss_clone,
+    move_device,
     restore,
 )
 
@@ -118,6 +119,22 @@ async def decommission_agent(
     """Take a device out of service: its token is revoked, its open commands are cancelled, its history stays."""
     services = services_of(request)
     await decommission(services.pool, agent_id, body.reason, employee.actor, services.clock())
+    return await detail_of(services, None, agent_id)
+
+
+class Move(BaseModel):
+    """Where a device goes to."""
+
+    business_id: UUID
+    service_location_id: UUID | None = Field(None, description="a site of that business, or null")
+
+
+@router.post("/{agent_id}/move")
+async def move_agent(request: Request, employee: MayDecommission, agent_id: AgentId, body: Move) -> AgentDetail:
+    """Give a device to another business. It sees what is measured from now on; the past stays with the former owner."""
+    services = services_of(request)
+    to = body.business_id, body.service_location_id
+    await move_device(services.pool, agent_id, *to, employee.actor, services.clock())
     return await detail_of(services, None, agent_id)
 
 
