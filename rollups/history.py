@@ -4,7 +4,7 @@ Steps: may the caller see the device → which level and bucket → one query ov
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -62,6 +62,7 @@ class Plan:
     sample_every: timedelta
     query: ChartQuery
     arguments: list[object]
+    former: list[tuple[datetime, timedelta]] = field(default_factory=list)  # intervals before, each until when
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
     if not choice.width and len(rows) > MAX_POINTS:
         raise TooManyPointsError
     newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
-    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, plan.sample_every, now)
+    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, plan.sample_every, now, plan.former)
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
 
@@ -118,7 +119,13 @@ async def plan_history(connection: Connection, tenant: UUID | None, asked: Asked
     choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
     complete = complete_until(choice, watermarks, device, now)
     window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
-    return Plan(choice, window, every, *plan_chart(asked, tenant, choice, window))
+    return Plan(choice, window, every, *plan_chart(asked, tenant, choice, window), former_intervals(device, now))
+
+
+def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[datetime, timedelta]]:
+    """Return how often a device took samples before, each until when; one that it goes on with, until now."""
+    pairs = zip(device["former_until"], device["former_seconds"], strict=True)
+    return [(min(until.replace(tzinfo=UTC), now), timedelta(seconds=seconds)) for until, seconds in pairs]
 
 
 async def read_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:

@@ -33,6 +33,7 @@ class Grid:
     width: timedelta
     sample_every: timedelta
     now: datetime  # no sample is expected after this
+    former: Sequence[tuple[datetime, timedelta]] = ()  # intervals before, each until when, in order
 
     def buckets(self) -> Iterator[datetime]:
         """Yield the start of every bucket, those without samples too."""
@@ -44,6 +45,11 @@ class Grid:
         if not self.width:
             return [1.0] * len(buckets)
         until = min(self.until, self.now)
+        if self.former and buckets and self.former[-1][0] > buckets[0]:
+            return [
+                share(held, self.expected(bucket, min(bucket + self.width, max(until, bucket))))
+                for bucket, held in zip(buckets, samples, strict=True)
+            ]
         whole = self.width / self.sample_every
         shares = {held: share(held, whole) for held in set(samples)}
         cut_off = bisect_right(buckets, until - self.width)  # buckets from here on aren't over yet
@@ -52,6 +58,16 @@ class Grid:
             *(shares[held] for held in samples[:cut_off]),
             *(share(held, (until - bucket) / self.sample_every) for bucket, held in newest),
         ]
+
+    def expected(self, start: datetime, end: datetime) -> float:
+        """Return how many samples were to be taken in a range, by the intervals that were in force."""
+        count = 0.0
+        for until, every in (*self.former, (end, self.sample_every)):
+            part = min(until, end)
+            if part > start:
+                count += (part - start) / every
+                start = part
+        return count
 
 
 def share(held: int, expected: float) -> float:

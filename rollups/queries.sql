@@ -4,7 +4,12 @@
 -- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it; with
 -- it how far each level is materialised, as get_watermarks: a row for each level. No row for a device that isn't there.
 -- $1 device, $2 tenant, $3 relations.
-SELECT d.metrics_interval_seconds, d.late_from, d.late_at, d.late_before, d.late_since,
+SELECT d.metrics_interval_seconds,
+       ARRAY(SELECT COALESCE(i.until_at, 'infinity') FROM agent_device_intervals i WHERE i.agent_device_id = d.id
+             ORDER BY i.changed_at, i.id) AS former_until,
+       ARRAY(SELECT i.seconds FROM agent_device_intervals i WHERE i.agent_device_id = d.id
+             ORDER BY i.changed_at, i.id) AS former_seconds,
+       d.late_from, d.late_at, d.late_before, d.late_since,
        c.user_view_name::text AS relation,
        GREATEST(_timescaledb_functions.to_timestamp(w.watermark), 'epoch') AS watermark
 FROM agent_devices d
