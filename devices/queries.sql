@@ -43,14 +43,23 @@ WITH claimed AS (
                       WHERE d.id = t.for_device_id AND d.business_id = t.business_id AND NOT d.soft_delete))
     RETURNING t.business_id, t.service_location_id, t.device_name, t.metrics_interval_seconds, t.created_by,
               t.for_device_id
+), twin AS ( -- the same machine, it seems: its agent was installed twice
+    SELECT d.id
+    FROM agent_devices d JOIN claimed c ON c.business_id = d.business_id
+    WHERE c.for_device_id IS NULL AND NOT d.soft_delete AND d.decommissioned_at IS NULL
+      AND CASE WHEN d.mac_address IS NOT NULL AND $11::text IS NOT NULL THEN lower(d.mac_address) = lower($11)
+               ELSE lower(d.hostname) = lower($5::text) END
+    ORDER BY d.last_heartbeat DESC NULLS LAST, d.created_at DESC
+    LIMIT 1
 ), made AS (
     INSERT INTO agent_devices
         (id, agent_token, business_id, service_location_id, device_name, metrics_interval_seconds, created_by,
          created_at, updated_at, config_changed_at, hostname, os_type, os_version, os_architecture, device_type,
-         ip_address, mac_address, cpu_model, total_memory_gb, total_disk_gb, agent_version)
+         ip_address, mac_address, cpu_model, total_memory_gb, total_disk_gb, agent_version,
+         same_machine_as)
     SELECT $3, $4, business_id, service_location_id, device_name, metrics_interval_seconds, created_by,
            $2, $2, $2, $5, $6, $7, $8, $9,
-           $10::inet, $11, $12, $13, $14, $15
+           $10::inet, $11, $12, $13, $14, $15, (SELECT t.id FROM twin t)
     FROM claimed WHERE for_device_id IS NULL
     RETURNING id, business_id, service_location_id, metrics_interval_seconds
 ), before AS (
@@ -79,6 +88,10 @@ WITH claimed AS (
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'registered_again', $2::timestamptz, $2, '{}'::jsonb FROM before
+    UNION ALL
+    SELECT m.id, 'same_machine_suspected', $2, $2, jsonb_build_object('other_device_id', t.id) FROM made m, twin t
+    UNION ALL
+    SELECT t.id, 'same_machine_suspected', $2, $2, jsonb_build_object('other_device_id', m.id) FROM made m, twin t
     UNION ALL
     SELECT id, 'status_changed', $2, $2,
            jsonb_build_object('from', status, 'to', 'offline', 'why', 'it was registered again')
