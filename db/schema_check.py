@@ -5,7 +5,7 @@ from typing import ClassVar
 import asyncpg
 
 from core.errors import RtsError
-from db.migrations.run import head
+from db.migrations.run import head, known
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -20,12 +20,26 @@ class SchemaNotMigratedError(RtsError):
 
 
 async def check_schema(connection: Connection) -> None:
-    """Raise SchemaNotMigratedError unless the newest revision is applied."""
+    """Raise SchemaNotMigratedError unless the newest revision is applied, or a newer one that serves this code."""
     try:
         found = await connection.fetchval(QUERIES["read_revision"])
     except asyncpg.UndefinedTableError:
         found = None
-    if found != head():
+    if found == head():
+        return
+    if found is not None and found > head():
+        await _check_newer(connection, found)
+    else:
         raise SchemaNotMigratedError(
             f"The database is at revision {found or 'none'}, this version needs {head()}: run `rts-agents db upgrade`."
+        )
+
+
+async def _check_newer(connection: Connection, found: str) -> None:
+    """Let older code start on a newer schema, so that code can be rolled back without the schema."""
+    serves = await connection.fetchval(QUERIES["read_serves"])
+    if serves not in known():
+        raise SchemaNotMigratedError(
+            f"The database is at revision {found}, newer than this version's {head()}, and that revision serves code "
+            f"from {serves or found} on: run a newer version of the code."
         )

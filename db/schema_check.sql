@@ -2,3 +2,7 @@
 
 -- read_revision --
 SELECT version_num FROM rts_agents_alembic_version
+
+-- read_serves --
+-- The oldest revision whose code may run on this schema, as the newest upgrade has declared it; null where none is.
+SELECT substring(obj_description('rts_agents_alembic_version'::regclass, 'pg_class') FROM '^serves (\w+)$')

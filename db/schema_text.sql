@@ -3,7 +3,7 @@
 
 -- tables --
 -- Tables with their columns, in the order of their names.
-SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment, c.reloptions AS options,
+SELECT c.relname AS name, CASE WHEN c.relname <> 'rts_agents_alembic_version' THEN obj_description(c.oid, 'pg_class') END AS comment, c.reloptions AS options,
        array_agg(format('%I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
                         CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
                         CASE WHEN a.attidentity <> '' THEN ' GENERATED ALWAYS AS IDENTITY' ELSE '' END,

@@ -23,8 +23,20 @@ def run_migrations() -> None:
             context.configure(connection=connection, version_table=VERSION_TABLE, transaction_per_migration=True)
             with context.begin_transaction():
                 context.run_migrations()
+            declare_served_code(connection)
     finally:
         engine.dispose()
+
+
+def declare_served_code(connection: Connection) -> None:
+    """Write which code the schema serves: `serves` of its newest revision, by default only code of that revision."""
+    reached = context.get_context().get_current_revision()
+    script = context.script.get_revision(reached) if reached else None
+    if script:
+        serves = getattr(script.module, "serves", script.revision)
+        statement = connection.scalar(text(QUERIES["compose_serves"]), {"serves": f"serves {serves}"})
+        connection.execute(text(statement or ""))
+        connection.commit()
 
 
 def be_the_only_migrator(connection: Connection) -> None:

@@ -9,3 +9,7 @@ SELECT set_config('lock_timeout', '0', true), pg_advisory_lock(hashtext('rts-age
 SELECT format('CREATE SCHEMA %I', first)
 FROM (SELECT trim(both '" ' FROM split_part(current_setting('search_path'), ',', 1)) AS first) s
 WHERE first <> '$user' AND to_regnamespace(quote_ident(first)) IS NULL
+
+-- compose_serves --
+-- The statement that writes down the oldest revision whose code may run on this schema.
+SELECT format('COMMENT ON TABLE rts_agents_alembic_version IS %L', CAST(:serves AS text))

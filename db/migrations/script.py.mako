@@ -6,6 +6,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# The oldest revision whose code runs on this schema: an older one where this revision only adds.
+serves = ${repr(up_revision)}
 
 
 def upgrade() -> None:

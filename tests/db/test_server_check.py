@@ -5,6 +5,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from db.migrations.run import head
 from db.schema_check import SchemaNotMigratedError, check_schema
 from db.server_check import Server, UnsuitableServerError, check_server, describe_server, find_fault, parse_version
 
@@ -73,4 +74,24 @@ async def test_a_schema_of_another_revision_is_refused_with_the_command_to_run(d
     with pytest.raises(SchemaNotMigratedError, match=r"revision none"):
         await check_schema(connection)
     await transaction.rollback()
+    await connection.close()
+
+
+async def test_older_code_starts_on_a_newer_schema_that_serves_it(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("UPDATE rts_agents_alembic_version SET version_num = 'newer'")
+    for served, starts in (("0009", True), (head(), True), ("newer", False), ("unknown", False)):
+        await connection.execute(f"COMMENT ON TABLE rts_agents_alembic_version IS 'serves {served}'")
+        if starts:
+            await check_schema(connection)
+            continue
+        with pytest.raises(SchemaNotMigratedError, match="newer version of the code"):
+            await check_schema(connection)
+    await connection.execute("COMMENT ON TABLE rts_agents_alembic_version IS NULL")
+    with pytest.raises(SchemaNotMigratedError, match="newer version of the code"):
+        await check_schema(connection)
+    await transaction.rollback()
+    assert await connection.fetchval("SELECT obj_description('rts_agents_alembic_version'::regclass)") is not None
     await connection.close()
