@@ -23,7 +23,6 @@ class Upload:
     inserted: int = 0
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
-    services_left_out: int = 0  # new names beyond the most that a device may have
     error: Exception | None = None
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
     notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them

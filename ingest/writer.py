@@ -27,6 +27,7 @@ from ingest.counters import Tally
 from ingest.device_updates import Heard, touch_arguments, who_was_heard
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Row, Upload
+from ingest.samples import Note
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
 from ingest.service_updates import service_arguments
@@ -249,7 +250,10 @@ def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> 
     """Tell each upload how many of its services weren't kept."""
     left_out = {row["device"]: row["left_out"] for row in rows}
     for upload in uploads if left_out else ():
-        upload.services_left_out = left_out.get(upload.agent_id, 0)
+        count = left_out.get(upload.agent_id, 0)
+        if count and upload.decoded.samples:
+            message = f"{count} new names of services aren't kept: the device has as many as it may have"
+            upload.notes = [Note(upload.decoded.received - 1, "services", "too_many_services", message)]
 
 
 def types_of(alerts: list[str]) -> list[str]:

@@ -190,3 +190,11 @@ async def test_what_was_not_measured_is_no_data(make_device: MakeDevice) -> None
     await device.accepted(sample(cpu_percent=103))
     found = await seen(device)
     assert (found["last_metrics_received"] is not None, found["status"]) == (True, "online")
+
+
+async def test_services_of_a_device_are_bounded(device: Device) -> None:
+    for part in range(3):
+        services = [{"name": f"docker-{part}-{number}", "status": "running"} for number in range(400)]
+        receipt = await device.accepted(sample((5 - part) * MINUTE, services=services, **GOOD))
+    assert [(note["field"], note["code"]) for note in receipt["notes"]] == [("services", "too_many_services")]
+    assert len((await seen(device))["monitored_services"]) == 1000
