@@ -33,6 +33,48 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION agent_device_changes_owner()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    moved_at timestamptz := GREATEST(clock_timestamp(), OLD.owned_since + interval '1 microsecond');
+BEGIN
+    INSERT INTO agent_device_owners (agent_device_id, business_id, from_at, until_at)
+    VALUES (OLD.id, OLD.business_id, COALESCE(OLD.owned_since, OLD.created_at), moved_at);
+    NEW.owned_since := moved_at;
+    NEW.current_metrics := NULL;
+    NEW.current_collected_at := NULL;
+    NEW.inventory_at := NULL;
+    NEW.inventory_since := NULL;
+    NEW.same_machine_as := NULL;
+    IF NEW.service_location_id IS NOT DISTINCT FROM OLD.service_location_id THEN
+        NEW.service_location_id := NULL;
+    END IF;
+    DELETE FROM agent_monitored_services WHERE agent_device_id = OLD.id;
+    UPDATE agent_software_inventory
+    SET is_active = false, removed_at = COALESCE(removed_at, GREATEST(moved_at, first_seen)),
+        former_owner = OLD.business_id
+    WHERE agent_device_id = OLD.id AND former_owner IS NULL;
+    UPDATE agent_alert_history SET former_owner = OLD.business_id
+    WHERE agent_device_id = OLD.id AND former_owner IS NULL;
+    -- Another key, so that an alert under the new owner doesn't take this ticket up again.
+    UPDATE agent_alert_tickets SET incident_key = left(incident_key, 150) || ':' || id
+    WHERE agent_device_id = OLD.id AND business_id = OLD.business_id;
+    UPDATE agent_alert_states SET reason = 'moved to another business' WHERE agent_device_id = OLD.id;
+    UPDATE agent_events SET former_owner = OLD.business_id WHERE agent_device_id = OLD.id AND former_owner IS NULL;
+    UPDATE agent_commands
+    SET status = 'cancelled', changed_at = moved_at, due_at = NULL, completed_at = moved_at,
+        cancel_requested_at = COALESCE(cancel_requested_at, moved_at),
+        error_message = 'The device was moved to another business.'
+    WHERE agent_device_id = OLD.id AND status IN ('pending', 'sent', 'executing');
+    UPDATE agent_commands SET former_owner = OLD.business_id WHERE agent_device_id = OLD.id AND former_owner IS NULL;
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    VALUES (OLD.id, 'moved', moved_at, moved_at, '{}');
+    RETURN NEW;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION agent_keep_names()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -160,10 +202,16 @@ AS $function$
             feature integer, is_up boolean, is_strict boolean, value_threshold double precision,
             last_threshold double precision, recovery double precision, by_value boolean, window_seconds double precision,
             name text, deviations double precision, floor double precision, newest_of text)
+    ), former AS MATERIALIZED (
+        SELECT i.agent_device_id, max(i.seconds) AS seconds
+        FROM agent_device_intervals i
+        WHERE i.until_at IS NULL OR i.until_at > now() - interval '2 days'
+        GROUP BY i.agent_device_id
     ), device AS MATERIALIZED (
         SELECT d.id, d.business_id, d.service_location_id, d.device_type, d.current_metrics,
-               d.metrics_interval_seconds * interval '1 second' AS every
+               GREATEST(d.metrics_interval_seconds, f.seconds) * interval '1 second' AS every
         FROM agent_devices d
+        LEFT JOIN former f ON f.agent_device_id = d.id
         WHERE d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled
           AND (tenant IS NULL OR d.business_id = tenant) AND (among IS NULL OR d.id = ANY (among))
     ), pair AS (
@@ -194,10 +242,15 @@ CREATE OR REPLACE FUNCTION counter_increase_add(state point, piece_first double 
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
 BEGIN
+    IF piece_last < 0 THEN
+        piece_last := -piece_last - 1;
+    END IF;
     IF piece_first >= state[1] THEN
         RETURN point(state[0] + piece_increase + piece_first - state[1], piece_last);
     ELSIF state[1] = 'infinity' THEN
         RETURN point(piece_increase, piece_last);
+    ELSIF piece_first < 0 THEN
+        RETURN point(state[0] + piece_increase, piece_last);
     END IF;
     RETURN point(state[0] + piece_increase + piece_first, piece_last);
 END $function$
@@ -208,6 +261,13 @@ CREATE OR REPLACE FUNCTION counter_increase_sum(state point)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ((state)[1] <> 'Infinity'::double precision) THEN (state)[0] ELSE NULL::double precision END
+;
+
+CREATE OR REPLACE FUNCTION counter_value(stored double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN (stored < (0)::double precision) THEN ((- stored) - (1)::double precision) ELSE stored END
 ;
 
 CREATE AGGREGATE counter_increase (double precision, double precision, double precision) (SFUNC = counter_increase_add, STYPE = point, FINALFUNC = counter_increase_sum);
@@ -221,6 +281,7 @@ CREATE TABLE agent_alert_history (
     agent_alert_ticket_id uuid,
     agent_device_id uuid NOT NULL,
     alert_message text,
+    former_owner uuid,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     instance text NOT NULL DEFAULT ''::text,
     metric_value double precision,
@@ -243,6 +304,7 @@ CREATE TABLE agent_alert_history (
     CONSTRAINT agent_alert_history_agent_alert_id_fkey FOREIGN KEY (agent_alert_id) REFERENCES agent_alerts(id) ON DELETE CASCADE,
     CONSTRAINT agent_alert_history_agent_alert_ticket_id_fkey FOREIGN KEY (agent_alert_ticket_id) REFERENCES agent_alert_tickets(id) ON DELETE SET NULL,
     CONSTRAINT agent_alert_history_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
+    CONSTRAINT agent_alert_history_former_owner_fkey FOREIGN KEY (former_owner) REFERENCES businesses(id) ON DELETE CASCADE,
     CONSTRAINT agent_alert_history_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES employees(id) ON DELETE SET NULL,
     CONSTRAINT agent_alert_history_service_request_created_fkey FOREIGN KEY (service_request_created) REFERENCES service_requests(id) ON DELETE SET NULL,
     CONSTRAINT agent_alert_history_acknowledgement_note_check CHECK ((length(acknowledgement_note) <= 2000)),
@@ -500,6 +562,7 @@ CREATE TABLE agent_commands (
     error_message text,
     exit_code integer,
     expires_at timestamp with time zone NOT NULL DEFAULT (now() + '24:00:00'::interval),
+    former_owner uuid,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     progress_message text,
     progress_percent real,
@@ -516,6 +579,7 @@ CREATE TABLE agent_commands (
     CONSTRAINT agent_commands_pkey PRIMARY KEY (id),
     CONSTRAINT agent_commands_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_commands_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES employees(id) ON DELETE SET NULL,
+    CONSTRAINT agent_commands_former_owner_fkey FOREIGN KEY (former_owner) REFERENCES businesses(id) ON DELETE CASCADE,
     CONSTRAINT agent_commands_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES employees(id) ON DELETE SET NULL,
     CONSTRAINT agent_commands_approval_signed CHECK (
 CASE
@@ -565,6 +629,32 @@ CREATE TABLE agent_custom_metrics (
     CONSTRAINT agent_custom_metrics_unit_check CHECK ((length(unit) <= 30))
 );
 
+CREATE TABLE agent_device_intervals (
+    agent_device_id uuid NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    seconds integer NOT NULL,
+    until_at timestamp with time zone,
+    CONSTRAINT agent_device_intervals_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_device_intervals_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
+    CONSTRAINT agent_device_intervals_seconds_check CHECK ((seconds > 0))
+);
+
+CREATE INDEX agent_device_intervals_by_device ON agent_device_intervals USING btree (agent_device_id, changed_at);
+
+CREATE TABLE agent_device_owners (
+    agent_device_id uuid NOT NULL,
+    business_id uuid NOT NULL,
+    from_at timestamp with time zone,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    until_at timestamp with time zone NOT NULL,
+    CONSTRAINT agent_device_owners_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_device_owners_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
+    CONSTRAINT agent_device_owners_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE
+);
+
+CREATE INDEX agent_device_owners_by_device ON agent_device_owners USING btree (agent_device_id, until_at);
+
 CREATE TABLE agent_devices (
     agent_last_updated timestamp with time zone,
     agent_token text,
@@ -573,9 +663,15 @@ CREATE TABLE agent_devices (
     auto_remediation_enabled boolean NOT NULL DEFAULT false,
     boot_at timestamp with time zone,
     boot_before timestamp with time zone,
+    boot_by_receipt timestamp with time zone,
     boot_changed_at timestamp with time zone,
+    boot_fallen integer NOT NULL DEFAULT 0,
     boot_returns integer NOT NULL DEFAULT 0,
     business_id uuid NOT NULL,
+    clock_off_since timestamp with time zone,
+    clock_offset_seconds double precision,
+    clock_shift interval NOT NULL DEFAULT '00:00:00'::interval,
+    clock_told_at timestamp with time zone,
     clone_suspected_at timestamp with time zone,
     config_changed_at timestamp with time zone NOT NULL DEFAULT now(),
     cpu_model text,
@@ -608,10 +704,14 @@ CREATE TABLE agent_devices (
     os_architecture text,
     os_type text,
     os_version text,
+    owned_since timestamp with time zone,
     previous_agent_token text,
     previous_token_until timestamp with time zone,
     reported_status text NOT NULL DEFAULT 'online'::text,
     rotation_requested_at timestamp with time zone,
+    same_machine_as uuid,
+    sample_lag interval,
+    sample_lag_since timestamp with time zone,
     service_location_id uuid,
     soft_delete boolean NOT NULL DEFAULT false,
     status text NOT NULL DEFAULT 'offline'::text,
@@ -625,6 +725,7 @@ CREATE TABLE agent_devices (
     CONSTRAINT agent_devices_pkey PRIMARY KEY (id),
     CONSTRAINT agent_devices_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
     CONSTRAINT agent_devices_created_by_fkey FOREIGN KEY (created_by) REFERENCES employees(id) ON DELETE SET NULL,
+    CONSTRAINT agent_devices_same_machine_as_fkey FOREIGN KEY (same_machine_as) REFERENCES agent_devices(id) ON DELETE SET NULL,
     CONSTRAINT agent_devices_service_location_id_fkey FOREIGN KEY (service_location_id) REFERENCES service_locations(id) ON DELETE SET NULL,
     CONSTRAINT agent_devices_agent_token_check CHECK ((length(agent_token) = 64)) NOT VALID,
     CONSTRAINT agent_devices_agent_version_check CHECK ((length(agent_version) <= 64)),
@@ -666,17 +767,21 @@ CREATE INDEX agent_devices_status_due ON agent_devices USING btree (status_due_a
 
 CREATE INDEX agent_devices_unconfirmed ON agent_devices USING btree (created_at) WHERE ((enrolled_at IS NULL) AND (agent_token IS NOT NULL) AND (NOT soft_delete));
 
+CREATE TRIGGER agent_device_changes_owner BEFORE UPDATE OF business_id ON agent_devices FOR EACH ROW WHEN ((old.business_id IS DISTINCT FROM new.business_id)) EXECUTE FUNCTION agent_device_changes_owner();
+
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF created_by ON agent_devices FOR EACH ROW EXECUTE FUNCTION agent_keep_names('created_by');
 
 CREATE TABLE agent_events (
     agent_device_id uuid NOT NULL,
     data jsonb NOT NULL DEFAULT '{}'::jsonb,
     event_type text NOT NULL,
+    former_owner uuid,
     id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     occurred_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     CONSTRAINT agent_events_pkey PRIMARY KEY (id),
     CONSTRAINT agent_events_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
+    CONSTRAINT agent_events_former_owner_fkey FOREIGN KEY (former_owner) REFERENCES businesses(id) ON DELETE CASCADE,
     CONSTRAINT agent_events_event_type_check CHECK (((length(event_type) >= 1) AND (length(event_type) <= 100)))
 );
 
@@ -775,6 +880,7 @@ CREATE TABLE agent_monitored_services (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     last_checked timestamp with time zone NOT NULL,
     last_state_change timestamp with time zone NOT NULL,
+    missing_since timestamp with time zone,
     pid bigint,
     restart_count integer NOT NULL DEFAULT 0,
     service_display_name text,
@@ -792,6 +898,8 @@ CREATE TABLE agent_monitored_services (
     CONSTRAINT agent_monitored_services_service_type_check CHECK ((length(service_type) <= 64)),
     CONSTRAINT agent_monitored_services_status_check CHECK ((status = ANY (ARRAY['running'::text, 'stopped'::text, 'starting'::text, 'error'::text])))
 ) WITH (autovacuum_analyze_scale_factor=5, autovacuum_vacuum_scale_factor=2, fillfactor=80);
+
+CREATE INDEX agent_monitored_services_missing ON agent_monitored_services USING btree (missing_since) WHERE (missing_since IS NOT NULL);
 
 CREATE TABLE agent_presence (
     deaf_until timestamp with time zone,
@@ -964,6 +1072,7 @@ CREATE TABLE agent_software_inventory (
     eol_date date,
     eol_rule_id uuid,
     first_seen timestamp with time zone NOT NULL DEFAULT now(),
+    former_owner uuid,
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     install_date date,
     is_active boolean NOT NULL DEFAULT true,
@@ -981,6 +1090,7 @@ CREATE TABLE agent_software_inventory (
     CONSTRAINT agent_software_inventory_pkey PRIMARY KEY (id),
     CONSTRAINT agent_software_inventory_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_software_inventory_eol_rule_id_fkey FOREIGN KEY (eol_rule_id) REFERENCES agent_software_eol(id),
+    CONSTRAINT agent_software_inventory_former_owner_fkey FOREIGN KEY (former_owner) REFERENCES businesses(id) ON DELETE CASCADE,
     CONSTRAINT agent_software_inventory_latest_available_version_check CHECK ((length(latest_available_version) <= 255)),
     CONSTRAINT agent_software_inventory_reported_latest_version_check CHECK ((length(reported_latest_version) <= 255)),
     CONSTRAINT agent_software_inventory_software_name_check CHECK (((length(software_name) >= 1) AND (length(software_name) <= 512))),
