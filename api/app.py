@@ -21,6 +21,7 @@ from api.routes import (
     alert_rules,
     alerts,
     annotations,
+    audit,
     backtest,
     businesses,
     catalogs,
@@ -183,6 +184,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
         history, annotations, series, commands, command_delivery, registration, registration_tokens, eol,
         inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
         catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage,
+        audit,
     )  # fmt: skip
     for module in modules:
         web.include_router(module.router, responses=RESPONSES)

@@ -1,6 +1,7 @@
 """Who acts: each change of a command or of a device's life is written into `agent_audit` with its actor."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -30,3 +31,24 @@ WORKER = Actor("system")
 async def read_audit(pool: asyncpg.Pool, device_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
     """Return what was done to a device and its commands, newest first; `before` is the id of the last one seen."""
     return [dict(row) for row in await pool.fetch(QUERIES["read_audit"], device_id, before, limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class TrailFilter:
+    """Which rows of the whole trail are read; null takes all. `end` is excluded; times carry a time zone."""
+
+    actor_id: UUID | None = None
+    action: str | None = None
+    agent_id: UUID | None = None
+    business_id: UUID | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def values(self) -> tuple[UUID | str | datetime | None, ...]:
+        """Return the filters as `read_trail` takes them."""
+        return self.actor_id, self.action, self.agent_id, self.business_id, self.start, self.end
+
+
+async def read_trail(pool: asyncpg.Pool, only: TrailFilter, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Return rows of the whole trail, newest first, those without a device too; `before` is the last id seen."""
+    return [dict(row) for row in await pool.fetch(QUERIES["read_trail"], before, limit, *only.values())]

@@ -29,6 +29,7 @@ VALUES: dict[str, list[Any]] = {
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
     "snoozed": [True, False], "state": ["open", "spent"], "page": ["agents", "alerts"],
     "os_type": ["windows,linux,macos"], "device_type": ["server,vm"], "sort": ["name"],
+    "action": ["enrolled"], "actor_id": ["11111111-1111-4111-8111-111111111111"],
     "changed_since": ["2020-01-01T00:00:00Z"],
 }  # fmt: skip
 MARKED = {"search", "event_type", "version", "instance"}

@@ -22,7 +22,7 @@ OWNER = "by the person who owns it, whose id comes from their token"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
 WITHOUT_TENANT: dict[str, dict[str, str]] = {
-    "devices/audit.sql": {"read_audit": EMPLOYEE},
+    "devices/audit.sql": {"read_audit": EMPLOYEE, "read_trail": EMPLOYEE},
     "commands/delivery.sql": {
         "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,
         "finish_command": AGENT, "settle_due_commands": WORKER, "due_commands": WORKER,

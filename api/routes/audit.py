@@ -1,0 +1,52 @@
+"""GET /api/admin/audit: the whole audit trail, rows without a device too, for employees with the right `audit`."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+
+from api.auth import MayAudit
+from api.fields.text import storable
+from api.routes.lifecycle import AuditEntry
+from api.services import services_of
+from devices.audit import TrailFilter, read_trail
+
+router = APIRouter(prefix="/api/admin", tags=["audit"])
+
+Action = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(storable)]
+
+
+class FullAuditEntry(AuditEntry):
+    """Who did what, when, from where and to which device."""
+
+    agent_id: UUID | None = Field(description="null for what concerns no device, as a rule or a registration token")
+
+
+class FullAuditTrail(BaseModel):
+    """A page of the whole trail, newest first."""
+
+    entries: list[FullAuditEntry]
+    next_before: int | None = Field(description="pass as `before` for the next page; null on the last")
+
+
+@router.get("/audit")
+async def read_whole_trail(
+    request: Request,
+    employee: MayAudit,
+    actor_id: Annotated[UUID | None, Query(description="employee, user or agent who acted")] = None,
+    action: Annotated[Action | None, Query(description="one action, as `device_deactivated`")] = None,
+    agent_id: Annotated[UUID | None, Query(description="rows of one device and its commands")] = None,
+    business_id: Annotated[UUID | None, Query(description="rows of a business or its devices")] = None,
+    start: Annotated[AwareDatetime | None, Query(description="the earliest time")] = None,
+    end: Annotated[AwareDatetime | None, Query(description="rows before this time")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
+) -> FullAuditTrail:
+    """Read who did what, when and from where, newest first: devices, commands, rules, registration tokens."""
+    del employee
+    only = TrailFilter(actor_id, action, agent_id, business_id, start, end)
+    rows = await read_trail(services_of(request).pool, only, before, limit + 1)
+    entries = [FullAuditEntry(**row | {"details": msgspec.json.decode(row["details"])}) for row in rows[:limit]]
+    return FullAuditTrail(entries=entries, next_before=entries[-1].id if len(rows) > limit else None)
