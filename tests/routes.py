@@ -78,6 +78,7 @@ WHO: dict[str, Who] = {
     "GET /api/agents/alerts/history": "person",
     "GET /api/admin/storage": "employee",
     "GET /api/admin/audit": "employee",
+    "GET /api/admin/audit/export": "employee",
     "GET /api/agents/metrics/catalog": "person",
     "POST /api/agents/commands": "employee",
     "POST /api/agents/commands/batches/{batch_id}/approve": "employee",

@@ -26,7 +26,7 @@ VALUES: dict[str, list[Any]] = {
     "at": [NOW.isoformat()], "since": ["2020-01-01T00:00:00Z"], "until": [(NOW + timedelta(days=1)).isoformat()],
     "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()],
     "metric": ["disk.percent", "cpu_percent"],
-    "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns"],
+    "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns", "csv"],
     "snoozed": [True, False], "state": ["open", "spent"], "page": ["agents", "alerts"],
     "os_type": ["windows,linux,macos"], "device_type": ["server,vm"], "sort": ["name"],
     "action": ["enrolled"], "actor_id": ["11111111-1111-4111-8111-111111111111"],
