@@ -7,7 +7,8 @@ that follows many devices gets behind in time, not in memory.
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from api.live.identity import LiveAgent, Who
@@ -39,12 +40,21 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a person follows beside single devices: the fleet or all alerts, of what they may see or of one business."""
+
+    name: Literal["fleet", "alerts"]
+    business_id: UUID | None = None
+
+
 class Client:
     """A socket and who is behind it."""
 
     def __init__(self, who: Who, transport: Transport) -> None:
         self.who = who
         self.subscribed: set[UUID] = set()
+        self.scopes: set[Scope] = set()
         # Commands handed to this socket that its agent hasn't begun yet → when, by the event loop's clock.
         self.unconfirmed: dict[UUID, float] = {}
         self._transport = transport
@@ -97,11 +107,15 @@ class Client:
         self._ready.set()
         return True
 
-    def offer_state(self, name: str, device: UUID, data: Message) -> None:
-        """Let a device's newest state wait; an older one that hasn't gone out yet is forgotten."""
+    def offer_state(self, name: str, of: UUID | Scope, data: Message) -> None:
+        """Let the newest state of a device or scope wait; an older one that hasn't gone out yet is forgotten."""
         if not self._closing:
-            self._waiting[name, device] = name, data
+            self._waiting[name, of] = name, data
             self._ready.set()
+
+    def has_waiting(self, name: str, of: UUID | Scope) -> bool:
+        """Tell whether such a state waits because the client hasn't taken what came before it."""
+        return (name, of) in self._waiting
 
     def wait_seconds(self) -> float:
         """Count a message of this client; return 0.0, or how long it has to wait when there are too many."""

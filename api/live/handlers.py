@@ -6,16 +6,17 @@ Agents: `event`, `command_started`, `command_progress`, `command_result`. People
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, ValidationError
 
 from api.errors import InvalidRequestError, faults_of
-from api.live.changes import UNCONFIRMED_SECONDS, Look
-from api.live.clients import Client, Message
+from api.live.changes import UNCONFIRMED_SECONDS, Look, text_of
+from api.live.clients import Client, Message, Scope
 from api.live.hub import MOST_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
+from api.live.scopes import Scopes
 from api.schemas.command_delivery import CommandResult, Progress
 from api.schemas.events import AgentEvent
 from api.services import Services
@@ -27,6 +28,8 @@ from devices.event_log import add_event
 
 log = logging.getLogger(__name__)
 
+MOST_SCOPES = 8
+
 
 class UnknownMessageError(RtsError):
     """There is no such message here, or it isn't for this kind of client; see details."""
@@ -36,7 +39,7 @@ class UnknownMessageError(RtsError):
 
 
 class TooManySubscriptionsError(RtsError):
-    """A client follows at most 1,000 devices: unsubscribe from some first."""
+    """A client follows at most 1,000 devices and eight scopes: unsubscribe from some first."""
 
     code: ClassVar[str] = "too_many_subscriptions"
     status: ClassVar[int] = 422
@@ -60,6 +63,13 @@ class ResultMessage(CommandResult):
     command_id: UUID
 
 
+class WantedScope(BaseModel):
+    """Follow the whole fleet or all alerts, or no longer."""
+
+    scope: Literal["fleet", "alerts"]
+    business_id: UUID | None = Field(None, description="only this business's")
+
+
 class Devices(BaseModel):
     """Which devices to follow, or no longer."""
 
@@ -69,10 +79,13 @@ class Devices(BaseModel):
 class Handlers:
     """Takes one message of a client and returns the answer."""
 
-    def __init__(self, services: Services, hub: Hub, look: Look, loop_time: Callable[[], float]) -> None:
+    def __init__(
+        self, services: Services, hub: Hub, look: Look, scopes: Scopes, loop_time: Callable[[], float]
+    ) -> None:
         self._services = services
         self._hub = hub
         self._look = look
+        self._scopes = scopes
         self._loop_time = loop_time
         self._of_agents: dict[str, Callable[[Client, LiveAgent, Any], Awaitable[Message]]] = {
             "event": self._event, "command_started": self._started, "command_progress": self._progress,
@@ -88,9 +101,10 @@ class Handlers:
             wait = client.wait_seconds()
             if wait:
                 raise RateLimitedError("socket", wait)
+            clock = {"server_time": text_of(self._services.clock())}
             if name == "ping":
-                return "pong", {}
-            return "ack", {"of": name, **await self._dispatch(client, name, {} if data is None else data)}
+                return "pong", clock
+            return "ack", {"of": name, **clock, **await self._dispatch(client, name, {} if data is None else data)}
         except ValidationError as error:
             return "error", error_of(name, InvalidRequestError(details=faults_of(error)))
         except RtsError as error:
@@ -154,6 +168,8 @@ class Handlers:
         return {"command_id": str(ended.command_id), "recorded": recorded}
 
     async def _subscribe(self, client: Client, data: Any) -> Message:
+        if isinstance(data, dict) and "scope" in data:
+            return await self._follow_scope(client, scope_of(data))
         asked = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
         assert client.person
         if len(client.subscribed | set(asked)) > MOST_SUBSCRIPTIONS:
@@ -168,10 +184,26 @@ class Handlers:
             "not_found": [str(device) for device in asked if device not in seen],
         }
 
+    async def _follow_scope(self, client: Client, scope: Scope) -> Message:
+        if len(client.scopes | {scope}) > MOST_SCOPES:
+            raise TooManySubscriptionsError
+        as_of = await self._scopes.follow(client, scope)
+        return {"scope": scope.name, "as_of": text_of(as_of)}
+
     async def _unsubscribe(self, client: Client, data: Any) -> Message:
+        if isinstance(data, dict) and "scope" in data:
+            scope = scope_of(data)
+            client.scopes.discard(scope)
+            return {"scope": scope.name}
         devices = Devices.model_validate(data).agent_ids
         self._hub.unfollow(client, devices)
         return {"agent_ids": [str(device) for device in devices]}
+
+
+def scope_of(data: Any) -> Scope:
+    """Return the scope that a message names; raises ValidationError."""
+    wanted = WantedScope.model_validate(data)
+    return Scope(wanted.scope, wanted.business_id)
 
 
 def error_of(name: str, error: RtsError) -> Message:

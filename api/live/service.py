@@ -14,6 +14,8 @@ from api.live.handlers import Handlers
 from api.live.hub import Hub
 from api.live.notifications import Wakes
 from api.live.plain import PlainEndpoint
+from api.live.scope_look import ScopeLook
+from api.live.scopes import Scopes
 from api.live.socketio import PATH, SocketIoEndpoint
 from api.server.asgi import Receive, Scope, Send
 from api.services import CONNECT_TIMEOUT_SECONDS, Services
@@ -49,19 +51,22 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
     hub = Hub()
     look = Look(services.pool, hub, loop.time)
     wakes = Wakes(lambda: connect(services.settings.database_url), look, services.clock)
-    handlers = Handlers(services, hub, look, loop.time)
+    scopes = Scopes(hub, ScopeLook(services.pool), services.clock)
+    handlers = Handlers(services, hub, look, scopes, loop.time)
     plain = PlainEndpoint(services, hub, handlers, wakes)
     socket_io = SocketIoEndpoint(services, hub, handlers, wakes)
     wakes.start()
     departures = asyncio.create_task(
         watch_departures(hub, services.people, services.settings.people_cache_seconds), name="departures"
     )
+    following = asyncio.create_task(scopes.run(), name="live scopes")
     try:
         yield Live(hub, wakes, plain, socket_io)
     finally:
-        departures.cancel()
-        with suppress(asyncio.CancelledError):
-            await departures
+        for task in (departures, following):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await wakes.close()
         await hub.close()
         await socket_io.close()

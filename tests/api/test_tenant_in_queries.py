@@ -16,6 +16,7 @@ AGENT = "the agent's own: its id and the hash of its token come from its signatu
 EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
 WORKER = "the worker's, which answers nobody"
 ADMITTED = "by ids that this agent or follower was admitted for; the hub asks once more who may be told"
+FOLLOWERS = "for all followers of a scope at once; each is sent what is their business's (tests/live/test_scopes.py)"
 COUNTS = "counts of the whole fleet, for operators: no row of a device leaves it"
 COMMAND_LINE = "the command line's, on a device that it makes and takes back"
 OWNER = "by the person who owns it, whose id comes from their token"
@@ -78,6 +79,9 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/state/evaluate.sql": {"*": WORKER},
     "api/live/queries.sql": {
         "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
+    },
+    "api/live/scopes.sql": {
+        "look_at_fleet": FOLLOWERS, "look_at_open_alerts": FOLLOWERS, "look_at_registration": EMPLOYEE,
     },
     "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},

@@ -1,0 +1,142 @@
+"""What changed in the fleet since the look before, for the scopes of the live channel.
+
+Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. Open
+alerts are few and read whole: what is new, gone, acknowledged or snoozed shows by comparison, whoever changed it.
+"""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from api.live.clients import Message
+from api.live.scopes import News, text_of
+from db.sql import load_beside
+from devices.summary import count_awaiting_approval
+
+QUERIES = load_beside(__file__, "scopes.sql")
+
+OVERLAP = timedelta(seconds=10)  # for what was committed late, or by another clock
+MOST_ALERTS = 5000
+FIELDS = (
+    "status", "last_heartbeat", "last_metrics_received", "cpu_percent", "memory_percent", "disk_percent",
+    "status_changed_at",
+)  # fmt: skip
+Alert = dict[str, Any]
+
+
+class ScopeLook:
+    """Remembers the look before; the first one finds nothing new."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.forget()
+
+    def forget(self) -> None:
+        """Make the next look a first one."""
+        self._since: datetime | None = None
+        self._devices: dict[UUID, tuple[Any, ...]] = {}
+        self._alerts: dict[UUID, Alert] = {}
+        self._counts: dict[tuple[UUID, UUID], int] = {}
+        self._tokens: dict[UUID, str] = {}
+        self._awaiting: int | None = None
+
+    async def look(self, now: datetime) -> News:
+        """Return what changed since the look before; raises what the driver does."""
+        first, since = self._since is None, (self._since or now) - OVERLAP
+        devices = self._changed_devices(await self._pool.fetch(QUERIES["look_at_fleet"], since))
+        alerts = await self._changed_alerts(now)
+        counts = self._changed_counts(now)
+        registration = await self._changed_tokens(since, now)
+        awaiting = await self._changed_awaiting(now)
+        self._since = now
+        if first:
+            return News(now, [], [], None, [])
+        return News(now, devices + counts, alerts, awaiting, registration)
+
+    def _changed_devices(self, rows: list[asyncpg.Record]) -> list[tuple[UUID, Message]]:
+        """Return the fields of each device that differ from what was seen; of one not seen before, all."""
+        found = []
+        for row in rows:
+            values = tuple(row[name] for name in FIELDS)
+            before = self._devices.get(row["id"], ())
+            if values != before:
+                self._devices[row["id"]] = values
+                old = before or (object(),) * len(FIELDS)
+                changed = {
+                    name: text_of(value) for name, value, was in zip(FIELDS, values, old, strict=True) if value != was
+                }
+                found.append((row["business_id"], {"id": str(row["id"]), **changed}))
+        return found
+
+    async def _changed_alerts(self, now: datetime) -> list[tuple[UUID, Message]]:
+        """Return the alerts that began, ended, or were acknowledged or snoozed."""
+        before = self._alerts
+        rows = await self._pool.fetch(QUERIES["look_at_open_alerts"], MOST_ALERTS, list(before))
+        found = {row["id"]: dict(row) for row in rows}
+        self._alerts = {key: alert for key, alert in found.items() if is_open(alert)}
+        changes = []
+        for key, alert in found.items():
+            event = event_of(before.get(key), alert)
+            if event:
+                changes.append((alert["business_id"], told(alert, event, now)))
+        return changes
+
+    def _changed_counts(self, now: datetime) -> list[tuple[UUID, Message]]:
+        """Return the devices whose number of open alerts changed; a snooze that ends changes it too."""
+        counts = Counter(
+            (alert["business_id"], alert["agent_device_id"])
+            for alert in self._alerts.values()
+            if alert["snoozed_until"] is None or alert["snoozed_until"] <= now
+        )
+        before, self._counts = self._counts, dict(counts)
+        return [
+            (business, {"id": str(device), "open_alerts": counts[business, device]})
+            for business, device in before.keys() | counts.keys()
+            if before.get((business, device), 0) != counts[business, device]
+        ]
+
+    async def _changed_tokens(self, since: datetime, now: datetime) -> list[Message]:
+        """Return the registration tokens that were made, spent or have expired."""
+        rows = await self._pool.fetch(QUERIES["look_at_registration"], since, now)
+        before, self._tokens = self._tokens, {row["id"]: row["state"] for row in rows}
+        return [
+            {"token_id": str(token), "state": state}
+            for token, state in self._tokens.items()
+            if before.get(token) != state
+        ]
+
+    async def _changed_awaiting(self, now: datetime) -> int | None:
+        """Return how many commands await approval; None when that is as it was."""
+        count = await count_awaiting_approval(self._pool, None, None, now)
+        before, self._awaiting = self._awaiting, count
+        return count if count != before else None
+
+
+def is_open(alert: Alert) -> bool:
+    """Tell whether an alert is open."""
+    return alert["status"] in ("active", "acknowledged")
+
+
+def event_of(before: Alert | None, alert: Alert) -> str | None:
+    """Return what happened to an alert; None when nothing did."""
+    if before is None:
+        return "firing" if is_open(alert) else None
+    if not is_open(alert):
+        return "resolved"
+    if alert["status"] != before["status"]:
+        return "acknowledged"
+    return "snoozed" if alert["snoozed_until"] != before["snoozed_until"] else None
+
+
+def told(alert: Alert, event: str, now: datetime) -> Message:
+    """Return a changed alert as followers get it."""
+    times = {"firing": "triggered_at", "resolved": "resolved_at", "acknowledged": "acknowledged_at"}
+    at = alert[times[event]] if event in times else now
+    return {
+        "id": str(alert["id"]), "agent_id": str(alert["agent_device_id"]), "severity": alert["severity"],
+        "status": alert["status"], "alert_name": alert["alert_name"], "device_name": alert["device_name"],
+        "event": event, "at": text_of(at or now), "snoozed_until": text_of(alert["snoozed_until"]),
+    }  # fmt: skip

@@ -1,0 +1,148 @@
+"""Scopes of the live channel: who follows the whole fleet or all alerts, and one gathered frame a second for them.
+
+The tables are read at most once a second, and never for more than a twentieth of the time. What is sent is only what
+differs from the look before; a client reads the whole over HTTP first, and again when a frame says that there is more.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from api.live.clients import Client, Message, Scope
+from api.live.hub import Hub
+from core.clock import Clock
+from db.pools import AWAY
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+REST = 20.0  # times as long as the look took
+MOST_DEVICES = 1000  # of one frame
+
+
+@dataclass(slots=True)
+class News:
+    """What one look found: (business, content) of each change, and numbers for employees only (None: unchanged)."""
+
+    as_of: datetime
+    devices: list[tuple[UUID, Message]]
+    alerts: list[tuple[UUID, Message]]
+    awaiting_approval: int | None
+    registration: list[Message]
+    more: bool = False
+
+
+class Look(Protocol):
+    """Finds what changed since the look before."""
+
+    def forget(self) -> None:
+        """Make the next look a first one."""
+        ...
+
+    async def look(self, now: datetime) -> News:
+        """Return what changed; a first look finds nothing."""
+        ...
+
+
+class Scopes:
+    """The loop that looks while somebody follows a scope, and sends each what is theirs."""
+
+    def __init__(self, hub: Hub, look: Look, clock: Clock) -> None:
+        self._hub = hub
+        self._look = look
+        self._clock = clock
+        self._followed = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._missed = False
+
+    async def follow(self, client: Client, scope: Scope) -> datetime:
+        """Add a scope to a client; returns the time from which on it is told of changes."""
+        if not self._followed.is_set():
+            async with self._looking:
+                await self._look.look(self._clock())
+        client.scopes.add(scope)
+        self._followed.set()
+        return self._clock()
+
+    async def run(self) -> None:
+        """Look again and again while there are followers."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._followed.wait()
+            began = loop.time()
+            try:
+                await self._turn()
+            except AWAY as error:
+                log.warning("the scopes of the live channel can't be read: %r", error)
+                self._missed = True
+            except Exception:
+                log.exception("a look of the live channel's scopes failed")
+                self._missed = True
+            await asyncio.sleep(max(EVERY_SECONDS, REST * (loop.time() - began)))
+
+    async def _turn(self) -> None:
+        """Look once, and send what was found; without followers, forget what was seen."""
+        async with self._looking:
+            followers = [client for client in self._hub.people() if client.scopes]
+            if not followers:
+                self._followed.clear()
+                self._look.forget()
+                return
+            news = await self._look.look(self._clock())
+        news.more, self._missed = self._missed, False
+        for client in followers:
+            for scope in list(client.scopes):
+                send(client, scope, news)
+
+
+def holds(client: Client, scope: Scope, business_id: UUID) -> bool:
+    """Tell whether what belongs to a business is for this client's scope."""
+    return client.may_see(business_id) and scope.business_id in (None, business_id)
+
+
+def send(client: Client, scope: Scope, news: News) -> None:
+    """Send a client what one scope of it holds; one that hasn't taken the frame before is asked to read anew."""
+    frame = fleet_frame(client, scope, news) if scope.name == "fleet" else alerts_frame(client, scope, news)
+    if frame is None:
+        return
+    if client.has_waiting(scope.name, scope):
+        frame = {"as_of": frame["as_of"], "devices": [], "changed": [], "more": True}
+    client.offer_state(scope.name, scope, frame)
+
+
+def fleet_frame(client: Client, scope: Scope, news: News) -> Message | None:
+    """Return the changed devices of a scope; None when nothing changed."""
+    devices = [content for business, content in news.devices if holds(client, scope, business)]
+    frame: Message = {
+        "as_of": text_of(news.as_of), "devices": devices[:MOST_DEVICES],
+        "more": news.more or len(devices) > MOST_DEVICES,
+    }  # fmt: skip
+    if is_employee(client):
+        if news.awaiting_approval is not None:
+            frame["commands_awaiting_approval"] = news.awaiting_approval
+        if news.registration:
+            frame["registration"] = news.registration
+    return frame if devices or frame["more"] or len(frame) > 3 else None
+
+
+def alerts_frame(client: Client, scope: Scope, news: News) -> Message | None:
+    """Return the changed alerts of a scope; None when nothing changed."""
+    changed = [content for business, content in news.alerts if holds(client, scope, business)]
+    frame: Message = {
+        "as_of": text_of(news.as_of), "changed": changed[:MOST_DEVICES],
+        "more": news.more or len(changed) > MOST_DEVICES,
+    }  # fmt: skip
+    return frame if changed or frame["more"] else None
+
+
+def is_employee(client: Client) -> bool:
+    """Tell whether an employee is behind a socket."""
+    return client.person is not None and client.person.employee_id is not None
+
+
+def text_of(value: Any) -> Any:
+    """Return a time as RFC 3339 in UTC, anything else as it is."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
