@@ -20,7 +20,7 @@ CROSS JOIN LATERAL (
     (SELECT * FROM agent_events WHERE agent_device_id = d.id AND event_type = 'status_changed' AND received_at <= $3
      ORDER BY received_at DESC, id DESC LIMIT 1)
 ) e
-WHERE d.id = $1 AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE d.id = $1 AND ($2::uuid IS NULL OR (d.business_id = $2 AND e.former_owner IS NULL))
 ORDER BY e.received_at, e.id
 
 -- windows --
@@ -45,7 +45,7 @@ SELECT h.id, a.id AS rule_id, a.alert_name, h.severity, h.status, h.triggered_at
 FROM agent_devices d
 JOIN agent_alert_history h ON h.agent_device_id = d.id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
-WHERE d.id = $1 AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE d.id = $1 AND ($2::uuid IS NULL OR (d.business_id = $2 AND h.former_owner IS NULL))
   AND h.triggered_at < $4::timestamptz AND COALESCE(h.resolved_at > $3::timestamptz, true)
 ORDER BY h.triggered_at DESC, h.id DESC
 LIMIT 500
@@ -55,7 +55,7 @@ LIMIT 500
 SELECT c.id AS command_id, c.command_type, c.status, c.created_at, c.completed_at
 FROM agent_devices d
 JOIN agent_commands c ON c.agent_device_id = d.id
-WHERE d.id = $1 AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE d.id = $1 AND ($2::uuid IS NULL OR (d.business_id = $2 AND c.former_owner IS NULL))
   AND c.created_at < $4::timestamptz AND c.created_at >= $3::timestamptz
 ORDER BY c.created_at DESC, c.id DESC
 LIMIT 500
@@ -66,12 +66,12 @@ LIMIT 500
 WITH changes AS (
     SELECT i.first_seen AS at, 1 AS came, 0 AS went, i.software_name
     FROM agent_devices d JOIN agent_software_inventory i ON i.agent_device_id = d.id
-    WHERE d.id = $1 AND ($2::uuid IS NULL OR d.business_id = $2)
+    WHERE d.id = $1 AND ($2::uuid IS NULL OR (d.business_id = $2 AND i.former_owner IS NULL))
       AND i.first_seen > d.inventory_since AND i.first_seen >= $3::timestamptz AND i.first_seen < $4::timestamptz
     UNION ALL
     SELECT i.removed_at, 0, 1, i.software_name
     FROM agent_devices d JOIN agent_software_inventory i ON i.agent_device_id = d.id
-    WHERE d.id = $1 AND ($2 IS NULL OR d.business_id = $2) AND i.removed_at >= $3 AND i.removed_at < $4
+    WHERE d.id = $1 AND ($2 IS NULL OR (d.business_id = $2 AND i.former_owner IS NULL)) AND i.removed_at >= $3 AND i.removed_at < $4
 ), by_name AS (
     SELECT at, software_name, sum(came) AS came, sum(went) AS went FROM changes GROUP BY at, software_name
 )

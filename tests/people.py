@@ -37,18 +37,24 @@ class Employee:
 
 
 async def make_tenant(pool: asyncpg.Pool, tokens: Tokens, name: str) -> Tenant:
-    business_id, location_id, user_id = uuid4(), uuid4(), uuid4()
+    business_id, location_id = uuid4(), uuid4()
     await pool.execute("INSERT INTO businesses (id, business_name) VALUES ($1, $2)", business_id, name)
     await pool.execute(
         "INSERT INTO service_locations (id, business_id, location_name) VALUES ($1, $2, $3)",
         location_id, business_id, f"{name}'s site",
     )  # fmt: skip
+    user_id = await make_user(pool, business_id)
+    claims = {"sub": str(user_id), "user_id": str(user_id), "business_id": str(business_id), "role": "user"}
+    return Tenant(name, business_id, location_id, tokens.issue_person(claims, utc_now(), LIFETIME))
+
+
+async def make_user(pool: asyncpg.Pool, business_id: UUID) -> UUID:
+    user_id = uuid4()
     await pool.execute(
         "INSERT INTO users (id, business_id, email) VALUES ($1, $2, $3)",
         user_id, business_id, f"{user_id}@example.com",
     )  # fmt: skip
-    claims = {"sub": str(user_id), "user_id": str(user_id), "business_id": str(business_id), "role": "user"}
-    return Tenant(name, business_id, location_id, tokens.issue_person(claims, utc_now(), LIFETIME))
+    return user_id
 
 
 async def make_employee(pool: asyncpg.Pool, tokens: Tokens) -> Employee:

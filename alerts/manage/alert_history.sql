@@ -8,7 +8,7 @@ SELECT h.id, h.triggered_at
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
-WHERE NOT d.soft_delete AND ($1::uuid IS NULL OR d.business_id = $1)
+WHERE NOT d.soft_delete AND ($1::uuid IS NULL OR (d.business_id = $1 AND h.former_owner IS NULL))
   AND ($2::timestamptz IS NULL OR COALESCE(h.resolved_at >= $2, true))
   AND ($3::timestamptz IS NULL OR h.triggered_at < $3)
   AND ($4::text[] IS NULL OR h.status = ANY ($4))

@@ -21,7 +21,7 @@ from core.settings import Settings
 from tests.calls import beat, path_of
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
-from tests.people import LIFETIME, Employee, Tenant, make_tenant
+from tests.people import LIFETIME, Employee, Tenant, make_tenant, make_user
 
 MANY = 1_000_000
 
@@ -125,9 +125,9 @@ async def test_a_noisy_business_doesnt_slow_another(
 
 
 async def test_a_person_waits_and_a_colleague_of_the_same_business_doesnt(
-    settings: Settings, alice: Tenant, tokens: Tokens, employee: Employee
+    settings: Settings, pool: asyncpg.Pool, alice: Tenant, tokens: Tokens, employee: Employee
 ) -> None:
-    claims = {"sub": str(uuid4()), "business_id": str(alice.business_id)}
+    claims = {"sub": str(await make_user(pool, alice.business_id)), "business_id": str(alice.business_id)}
     colleague = {"Authorization": f"Bearer {tokens.issue_person(claims, utc_now(), LIFETIME)}"}
     async with limited(settings, person=4) as client:
         for _ in range(4):
@@ -139,9 +139,9 @@ async def test_a_person_waits_and_a_colleague_of_the_same_business_doesnt(
 
 
 async def test_a_new_token_of_the_same_person_is_the_same_person(
-    settings: Settings, alice: Tenant, tokens: Tokens
+    settings: Settings, pool: asyncpg.Pool, alice: Tenant, tokens: Tokens
 ) -> None:
-    claims = {"sub": str(uuid4()), "business_id": str(alice.business_id)}
+    claims = {"sub": str(await make_user(pool, alice.business_id)), "business_id": str(alice.business_id)}
     async with limited(settings, person=3) as client:
         for number in range(4):
             token = tokens.issue_person(claims | {"jti": str(number)}, utc_now(), LIFETIME)

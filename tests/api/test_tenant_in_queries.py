@@ -38,13 +38,13 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},
     "devices/lifecycle.sql": {
         "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,
-        "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE,
+        "restore": EMPLOYEE, "change_device": EMPLOYEE, "dismiss_clone": EMPLOYEE, "move_device": EMPLOYEE,
     },
     "devices/presence.sql": {"note_outage": WORKER, "sweep": WORKER, "lapse_enrolments": WORKER, "due_devices": WORKER,
                              "due_enrolments": WORKER},
     "devices/queries.sql": {
         "create_registration_token": EMPLOYEE, "device_of_token": TOKEN, "register_device": TOKEN,
-        "check_agent": AGENT, "heartbeat": AGENT,
+        "check_agent": AGENT, "heartbeat": AGENT, "change_facts": AGENT,
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
@@ -54,6 +54,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "inventory/services.sql": {"change_service": EMPLOYEE},
     "ingest/series.sql": {"*": AGENT},
     "worker/series.sql": {"*": WORKER},
+    "rollups/drift.sql": {"*": WORKER},
     "rollups/series.sql": {"top_of_fleet": EMPLOYEE},
     "alerts/manage/alerts.sql": {
         "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,
@@ -109,7 +110,10 @@ def is_bound(text: str) -> bool:
     if named is None:
         return False
     parameter = re.escape(f"${named[1]}")
-    return bool(re.search(rf"\({parameter}(::uuid)? IS NULL OR (\w+\.)?business_id = {parameter}\)", text))
+    business = rf"(\w+\.)?business_id = {parameter}"
+    # Rows of a device that changed hands stay with the tenant they were written for.
+    own = rf"\({business} AND (\w+\.)?former_owner IS NULL\)"
+    return bool(re.search(rf"\({parameter}(::uuid)? IS NULL OR ({business}|{own})\)", text))
 
 
 @pytest.mark.parametrize(("file", "name"), STATEMENTS)

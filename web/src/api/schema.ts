@@ -54,6 +54,9 @@ export type AgentDetail = {
   enrolled_at: string | null;
   status_changed_at: string | null;
   clone_suspected_at: string | null;
+  clock_off_since?: string | null;
+  clock_offset_seconds?: number | null;
+  same_machine_as?: string | null;
   decommissioned_at: string | null;
   decommission_reason: string | null;
   rotation_requested_at: string | null;
@@ -535,6 +538,13 @@ export type DutyRun = {
   last_seconds: number | null;
 };
 
+export type EntryNote = {
+  index: number;
+  field: string;
+  code: string;
+  message: string;
+};
+
 export type Envelope = {
   metrics: Array<Sample>;
 };
@@ -612,6 +622,23 @@ export type FoundSoftware = {
   eol_date: string | null;
 };
 
+export type FullAuditEntry = {
+  id: number;
+  at: string;
+  actor_kind: "employee" | "user" | "agent" | "system";
+  actor_id: string | null;
+  source: string | null;
+  action: string;
+  command_id: string | null;
+  details: Record<string, unknown>;
+  agent_id: string | null;
+};
+
+export type FullAuditTrail = {
+  entries: Array<FullAuditEntry>;
+  next_before: number | null;
+};
+
 export type GapPart = {
   start: string;
   end: string;
@@ -633,6 +660,11 @@ export type Heartbeat = {
   timestamp: string;
   status?: "online" | "warning" | "error";
   agent_version?: string | null;
+  hostname?: string | null;
+  os_version?: string | null;
+  os_architecture?: string | null;
+  ip_address?: string | null;
+  mac_address?: string | null;
 };
 
 export type HeartbeatAnswer = {
@@ -879,6 +911,8 @@ export type MergedInventory = {
   unchanged: number;
   duplicates: number;
   stale: boolean;
+  rejected?: Array<RejectedEntry>;
+  notes?: Array<EntryNote>;
 };
 
 export type MetricCatalog = {
@@ -915,6 +949,12 @@ export type MonitoredService = {
   last_state_change: string;
   restart_count: number;
   state_changes: number;
+  missing_since?: string | null;
+};
+
+export type Move = {
+  business_id: string;
+  service_location_id?: string | null;
 };
 
 export type NewAgentToken = {
@@ -1064,6 +1104,12 @@ export type RegistrationToken = {
   expires_at: string;
   install_command_linux: string;
   install_command_windows: string;
+};
+
+export type RejectedEntry = {
+  index: number;
+  code: string;
+  message: string;
 };
 
 export type Rejection = {
