@@ -60,6 +60,7 @@ class Target:
             "batch_id": self.batch_id, "service_id": self.service_id, "eol_id": self.eol_id,
             "token": self.registration_token, "rule_id": self.rule_id, "history_id": self.history_id,
             "window_id": self.window_id, "token_id": self.token_id,
+            "view_id": uuid4(),  # views belong to people, not devices: one that is gone
         }  # fmt: skip
 
     def secrets(self) -> list[str]:

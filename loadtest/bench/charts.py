@@ -77,9 +77,10 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 
 async def find_viewed(connection: asyncpg.Connection, server: Server, devices: int) -> list[Viewed]:
     """Return devices and users who see them; the first one has the whole past."""
+    await connection.execute(QUERIES["add_users"])
     rows = await connection.fetch(QUERIES["first_devices"], devices)
     few = rows[:1] + rows[1 :: max(1, devices // 500)]
-    return [Viewed(row["id"], row["business_id"], server.person(row["business_id"])) for row in few]
+    return [Viewed(row["id"], row["business_id"], server.person(row["user_id"], row["business_id"])) for row in few]
 
 
 async def measure(

@@ -55,5 +55,14 @@ CROSS JOIN LATERAL (SELECT 20 + 60 * random() AS cpu, 5 + 3 * random() AS used, 
 CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz, force => true)
 
 -- first_devices --
--- Devices with their businesses, those with the whole past first. $1 how many.
-SELECT id, business_id FROM agent_devices ORDER BY id LIMIT $1
+-- Devices with their businesses and a user of each, those with the whole past first. $1 how many.
+SELECT d.id, d.business_id, u.user_id
+FROM agent_devices d
+CROSS JOIN LATERAL (SELECT id AS user_id FROM users WHERE business_id = d.business_id LIMIT 1) u
+ORDER BY d.id
+LIMIT $1
+
+-- add_users --
+-- A user of each business that has none: the server serves only people whom the platform lists.
+INSERT INTO users (business_id, email)
+SELECT b.id, b.id || '@example.com' FROM businesses b WHERE NOT EXISTS (SELECT FROM users WHERE business_id = b.id)

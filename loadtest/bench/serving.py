@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from auth.keys import KeyFile
 from auth.tokens import Tokens
@@ -34,9 +34,9 @@ class Server:
         """The server's process."""
         return self.pids["serve"]
 
-    def person(self, business: UUID) -> str:
+    def person(self, user: UUID, business: UUID) -> str:
         """Return the token of a user of a business."""
-        claims = {"sub": str(uuid4()), "user_id": str(uuid4()), "business_id": str(business)}
+        claims = {"sub": str(user), "user_id": str(user), "business_id": str(business)}
         return self.tokens.issue_person(claims, utc_now(), timedelta(days=1))
 
     def connect(self) -> http.client.HTTPConnection:

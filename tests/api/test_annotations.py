@@ -159,6 +159,38 @@ async def test_another_business_sees_nothing(device: Device, bob: Tenant) -> Non
     assert (response.status_code, response.json()["error"]["code"]) == (404, "agent_not_found")
 
 
+async def test_a_device_that_changed_hands_shows_its_new_owner_nothing_of_before(
+    client: httpx.AsyncClient, make_device: MakeDevice, pool: asyncpg.Pool, employee: Employee, dora: Tenant
+) -> None:
+    device, now = await make_device(), utc_now()
+    await grown_old(pool, device)
+    await changed(pool, device, now - 5 * HOUR, "online", "offline", "a reason of the former owner")
+    rule = await pool.fetchval(
+        "INSERT INTO agent_alerts (alert_name, alert_type, severity, agent_device_id, conditions, is_active) "
+        """VALUES ('busy', 'metric', 'warning', $1, '{"metric": "cpu_percent"}', false) RETURNING id""",
+        device.agent_id,
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, resolved_at, severity, "
+        "status, alert_message) VALUES ($1, $2, $3, $4, 'warning', 'resolved', 'm')",
+        rule, device.agent_id, now - 2 * HOUR, now - HOUR,
+    )  # fmt: skip
+    url = f"/api/agents/{device.agent_id}/commands"
+    await client.post(url, json={"command_type": "collect_now", "params": {}}, headers=employee.headers)
+    body = {"business_id": str(dora.business_id), "service_location_id": str(dora.location_id)}
+    moved = await client.post(f"/api/agents/{device.agent_id}/move", json=body, headers=employee.headers)
+    assert moved.status_code == 200, moved.text
+    device.tenant = dora
+    found = await read(device, now - 6 * HOUR, now + MINUTE)
+    assert (found["alerts"], found["commands"]) == ([], [])
+    assert "a reason of the former owner" not in str(found)
+    history = {"agent_id": str(device.agent_id)}
+    seen = await client.get("/api/agents/alerts/history", params=history, headers=dora.headers)
+    assert (seen.status_code, seen.json().get("alerts")) == (200, []), seen.text
+    kept = (await client.get("/api/agents/alerts/history", params=history, headers=employee.headers)).json()["alerts"]
+    assert [one["alert_message"] for one in kept] == ["m"]
+
+
 @pytest.mark.parametrize("back", [timedelta(0), -HOUR, 4000 * DAY])
 async def test_a_range_that_cannot_be_is_refused(device: Device, back: timedelta) -> None:
     now = utc_now()

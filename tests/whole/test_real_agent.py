@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
+from auth.tokens import Tokens
 from tests.live.sockets import Socket
-from tests.people import Employee, Tenant
+from tests.people import Employee, Tenant, make_employee
 from tests.whole.processes import ServerProcess, running_server
 
 
@@ -80,8 +82,9 @@ async def live_agent(
 
 
 async def test_the_real_agent_runs_a_command_that_is_seen_over_http_and_live(
-    live_agent: tuple[ServerProcess, str], employee: Employee, alice: Tenant
+    live_agent: tuple[ServerProcess, str], employee: Employee, alice: Tenant, pool: asyncpg.Pool, tokens: Tokens
 ) -> None:
+    second = await make_employee(pool, tokens)
     server, agent_id = live_agent
     portal = await Socket.open(server.url.replace("http", "ws") + "/ws", alice.user_token)
     await portal.ask("subscribe", agent_ids=[agent_id])
@@ -101,6 +104,8 @@ async def test_the_real_agent_runs_a_command_that_is_seen_over_http_and_live(
         assert datetime.fromisoformat(sample["collected_at"]) in times
 
         unknown = (await client.post(url, json={"command_type": "make_coffee"}, headers=employee.headers)).json()
+        approved = await client.post(f"{url}/{unknown['command_id']}/approve", headers=second.headers)
+        assert approved.status_code == 200, approved.text
         await portal.until(lambda message: message.get("status") == "failed")
         seen = (await client.get(f"{url}/{unknown['command_id']}", headers=employee.headers)).json()
         assert "only knows collect_inventory, collect_now" in seen["error_message"]
