@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfoNotFoundError
 
 import asyncpg
 
 from alerts.silences.occurrences import Span, occurrences
+from alerts.silences.schedule import UNREADABLE
 from core.errors import AgentNotFoundError
 from db.hypertables.policies import LEVELS
 from db.sql import load_beside
@@ -107,11 +107,11 @@ def status_spans(
 
 
 def window_spans(windows: Sequence[asyncpg.Record], span: Span) -> Iterator[WindowSpan]:
-    """Yield the runs of maintenance windows; one whose zone this host does not have is left out."""
+    """Yield the runs of maintenance windows; one that cannot be read is left out."""
     for window in windows:
         try:
             runs = occurrences(window, span.start, span.end, MOST_OCCURRENCES)
-        except (ZoneInfoNotFoundError, ValueError, TypeError, OverflowError):
+        except UNREADABLE:
             continue
         for run in runs:
             yield WindowSpan(window["id"], window["window_name"], run.start, run.end)

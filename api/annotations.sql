@@ -26,7 +26,10 @@ ORDER BY e.received_at, e.id
 -- windows --
 -- $1 device, $2 tenant, $3 from, $4 to.
 -- Maintenance windows that reach the device and may run in the range.
-SELECT w.id, w.window_name, w.starts_at, w.ends_at, w.weekdays, w.local_start, w.duration_minutes, w.time_zone
+SELECT w.id, w.window_name, w.weekdays, w.local_start::text AS local_start, w.duration_minutes, w.time_zone,
+       -- Years that only PostgreSQL holds, and 24:00, must not fail the whole answer.
+       CASE WHEN w.starts_at IS NOT NULL THEN GREATEST(LEAST(w.starts_at, '9999-01-01'), '0002-01-01') END AS starts_at,
+       CASE WHEN w.ends_at IS NOT NULL THEN GREATEST(LEAST(w.ends_at, '9999-01-01'), '0002-01-01') END AS ends_at
 FROM agent_devices d
 JOIN agent_maintenance_windows w
   ON (w.agent_device_id IS NULL OR w.agent_device_id = d.id)

@@ -38,16 +38,24 @@ class Window:
         )  # fmt: skip
 
 
-async def list_windows(
-    pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID | None, after: tuple[str, UUID] | None, limit: int
-) -> list[asyncpg.Record]:
-    """Return at most `limit` windows in the order of their names; `after` is (name, id) of the last one before."""
-    return await pool.fetch(QUERIES["list_windows"], None, tenant, business_id, *(after or (None, None)), limit)
+@dataclass(frozen=True, slots=True)
+class WindowFilter:
+    """Which windows are listed; None takes all. `after` is (name, id) of the last one of the page before."""
+
+    business_id: UUID | None = None
+    device_id: UUID | None = None  # only those that reach this device
+    after: tuple[str, UUID] | None = None
+
+
+async def list_windows(pool: asyncpg.Pool, tenant: UUID | None, only: WindowFilter, limit: int) -> list[asyncpg.Record]:
+    """Return at most `limit` windows in the order of their names."""
+    after = only.after or (None, None)
+    return await pool.fetch(QUERIES["list_windows"], None, tenant, only.business_id, *after, limit, only.device_id)
 
 
 async def read_window(connection: Connection | asyncpg.Pool, tenant: UUID | None, window_id: UUID) -> asyncpg.Record:
     """Return a window; raises WindowNotFoundError."""
-    row = await connection.fetchrow(QUERIES["list_windows"], window_id, tenant, None, None, None, 1)
+    row = await connection.fetchrow(QUERIES["list_windows"], window_id, tenant, None, None, None, 1, None)
     if row is None:
         raise WindowNotFoundError
     return row

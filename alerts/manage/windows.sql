@@ -2,18 +2,28 @@
 
 -- list_windows --
 -- A page of windows in the order of their names; those of all businesses are shown to employees only. $1 one window only
--- (null: all), $2 tenant, $3 business, $4 and $5 name and id of the last one of the page before, $6 rows.
+-- (null: all), $2 tenant, $3 business, $4 and $5 name and id of the last one of the page before, $6 rows, $7 only those
+-- that reach this device (null: all). A device that moved to another business keeps its name from the former one.
 SELECT w.id, w.window_name, w.business_id, b.business_name, w.service_location_id, w.agent_device_id, w.weekdays,
        -- Years that only PostgreSQL holds, and 24:00, must not fail a whole page.
        CASE WHEN w.starts_at IS NOT NULL THEN GREATEST(LEAST(w.starts_at, '9999-01-01'), '0002-01-01') END AS starts_at,
        CASE WHEN w.ends_at IS NOT NULL THEN GREATEST(LEAST(w.ends_at, '9999-01-01'), '0002-01-01') END AS ends_at,
-       w.local_start::text AS local_start, w.duration_minutes, w.time_zone, w.created_by, w.created_at
+       w.local_start::text AS local_start, w.duration_minutes, w.time_zone, w.created_by, w.created_by_name,
+       w.created_at, l.location_name, d.device_name
 FROM agent_maintenance_windows w
 LEFT JOIN businesses b ON b.id = w.business_id
+LEFT JOIN service_locations l ON l.id = w.service_location_id AND ($2::uuid IS NULL OR l.business_id = $2)
+LEFT JOIN agent_devices d ON d.id = w.agent_device_id AND NOT d.soft_delete AND ($2 IS NULL OR d.business_id = $2)
 WHERE ($1::uuid IS NULL OR w.id = $1)
   AND ($2::uuid IS NULL OR w.business_id = $2)
   AND ($3::uuid IS NULL OR w.business_id = $3)
   AND ($4::text IS NULL OR (w.window_name, w.id) > ($4, $5::uuid))
+  AND ($7::uuid IS NULL OR EXISTS (
+      SELECT FROM agent_devices r
+      WHERE r.id = $7 AND NOT r.soft_delete AND ($2 IS NULL OR r.business_id = $2)
+        AND (w.agent_device_id IS NULL OR w.agent_device_id = r.id)
+        AND (w.service_location_id IS NULL OR w.service_location_id = r.service_location_id)
+        AND (w.business_id IS NULL OR w.business_id = r.business_id)))
 ORDER BY w.window_name, w.id
 LIMIT $6
 

@@ -1,28 +1,38 @@
 """/api/agents/maintenance-windows: when nothing begins to fire. Employees keep them, customers see their own."""
 
-from datetime import datetime, time
-from typing import Annotated, Any, Self
+from datetime import datetime, time, timedelta
+from typing import Annotated, Self
 from uuid import UUID
 
-import asyncpg
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alerts.manage.scope import Place
-from alerts.manage.windows import Window, create_window, delete_window, list_windows, read_window, replace_window
-from alerts.silences.schedule import fault_of, is_running
+from alerts.manage.windows import (
+    Window,
+    WindowFilter,
+    create_window,
+    delete_window,
+    list_windows,
+    read_window,
+    replace_window,
+)
+from alerts.silences.occurrences import Span
 from api.auth import CurrentPerson, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.local_times import Clock, TimeZone, Weekdays
 from api.fields.text import Name
 from api.fields.times import Time
+from api.routes.annotations import BadRangeError
+from api.schemas.maintenance import MaintenanceWindow, WindowList, shown
 from api.services import services_of
-from auth.tokens import Person
+from devices.event_log import check_known
 
 router = APIRouter(prefix="/api/agents/maintenance-windows", tags=["maintenance"])
 
 WindowId = Annotated[UUID, Path(description="id of the window")]
 ONCE = ("starts_at", "ends_at")
+LONGEST = timedelta(days=366)
 WEEKLY = ("weekdays", "local_start", "duration_minutes", "time_zone")
 
 
@@ -74,47 +84,26 @@ class NewWindow(BaseModel):
         )  # fmt: skip
 
 
-class MaintenanceWindow(BaseModel):
-    """A window. Times in UTC, but for `local_start`."""
-
-    id: UUID
-    window_name: str
-    business_id: UUID | None = Field(description="null: one that was written into the table, for all or for one device")
-    business_name: str | None
-    service_location_id: UUID | None
-    agent_device_id: UUID | None
-    starts_at: datetime | None
-    ends_at: datetime | None
-    weekdays: list[int] | None
-    local_start: str | None
-    duration_minutes: int | None
-    time_zone: str | None
-    is_running: bool = Field(description="whether nothing begins to fire there now")
-    error_message: str | None = Field(description="why the window is out of force; null: it can be read")
-    created_by: UUID | None = Field(description="not shown to customers")
-    created_at: datetime
-
-
-class WindowList(BaseModel):
-    """A page of windows in the order of their names."""
-
-    windows: list[MaintenanceWindow]
-    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
-
-
 @router.get("")
 async def list_maintenance_windows(
     request: Request,
     person: CurrentPerson,
     business_id: Annotated[UUID | None, Query(description="only this business's")] = None,
+    agent_id: Annotated[UUID | None, Query(description="only those that reach this device")] = None,
+    start: Annotated[Time | None, Query(description="with `end`: list the runs of each window in this range")] = None,
+    end: Annotated[Time | None, Query(description="end of the range, at most 366 days after `start`")] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> WindowList:
     """List the maintenance windows that the caller may see, past ones too."""
-    services = services_of(request)
-    rows = await list_windows(services.pool, person.tenant, business_id, read_cursor(cursor, str, UUID), limit + 1)
+    services, within = services_of(request), range_of(start, end)
+    if agent_id is not None:
+        await check_known(services.pool, person.tenant, agent_id, deleted_too=False)
+    only = WindowFilter(business_id, agent_id, read_cursor(cursor, str, UUID))
+    rows = await list_windows(services.pool, person.tenant, only, limit + 1)
     page, more = page_of(rows, limit, "window_name", "id")
-    return WindowList(windows=[shown(row, services.clock(), person) for row in page], next_cursor=more)
+    now = services.clock()
+    return WindowList(windows=[shown(row, now, person, within) for row in page], next_cursor=more)
 
 
 @router.post("", status_code=201)
@@ -150,13 +139,10 @@ async def delete_maintenance_window(request: Request, employee: MayEditRules, wi
     return Response(status_code=204)
 
 
-def shown(row: asyncpg.Record, now: datetime, person: Person | None = None) -> MaintenanceWindow:
-    """Return a window's row as `person` may see it; None is an employee."""
-    start, fault = row["local_start"], fault_of(row, now)
-    values: dict[str, Any] = dict(row) | {
-        "local_start": start and start[:5], "is_running": fault is None and is_running(row, now),
-        "error_message": fault,
-    }  # fmt: skip
-    if person is not None and person.employee_id is None:
-        values["created_by"] = None
-    return MaintenanceWindow(**values)
+def range_of(start: datetime | None, end: datetime | None) -> Span | None:
+    """Return the range whose runs are asked for, None for none; raises BadRangeError."""
+    if start is None and end is None:
+        return None
+    if start is None or end is None or not timedelta(0) < end - start <= LONGEST:
+        raise BadRangeError("Give both `start` and `end`; `start` must lie before `end`, by at most 366 days.")
+    return Span(start, end)

@@ -235,3 +235,25 @@ def test_a_window_runs_where_live_evaluation_says_so(
     instant = begin + within * DAY
     spans = occurrences(window, begin, begin + 14 * DAY + MINUTE, most=1000)
     assert is_running(window, instant) == any(span.start <= instant < span.end for span in spans)
+
+
+@pytest.mark.parametrize(
+    ("columns", "values"),
+    [
+        ("weekdays, local_start, duration_minutes, time_zone", "'{1,2,3,4,5,6,7}', '24:00', 60, 'UTC'"),
+        ("weekdays, local_start, duration_minutes, time_zone", "'{1,2,3,4,5,6,7}', '00:00', 60, 'Europe'"),
+        ("starts_at, ends_at", "'0044-03-15 BC', '200000-01-01'"),
+    ],
+)
+async def test_a_window_that_another_program_wrote_oddly_fails_nothing(
+    device: Device, pool: asyncpg.Pool, columns: str, values: str
+) -> None:
+    now = utc_now()
+    await pool.execute(
+        f"INSERT INTO agent_maintenance_windows (window_name, agent_device_id, created_at, {columns}) "
+        f"VALUES ('odd', $1, now(), {values})",
+        device.agent_id,
+    )
+    answer = await annotations(device, now - 2 * DAY, now, device.tenant.headers)
+    await pool.execute("DELETE FROM agent_maintenance_windows WHERE agent_device_id = $1", device.agent_id)
+    assert answer.status_code == 200, answer.text

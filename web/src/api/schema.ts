@@ -868,7 +868,9 @@ export type MaintenanceWindow = {
   business_id: string | null;
   business_name: string | null;
   service_location_id: string | null;
+  location_name: string | null;
   agent_device_id: string | null;
+  device_name: string | null;
   starts_at: string | null;
   ends_at: string | null;
   weekdays: Array<number> | null;
@@ -876,8 +878,11 @@ export type MaintenanceWindow = {
   duration_minutes: number | null;
   time_zone: string | null;
   is_running: boolean;
+  next_start: string | null;
+  occurrences?: Array<Occurrence> | null;
   error_message: string | null;
   created_by: string | null;
+  created_by_name: string | null;
   created_at: string;
 };
 
@@ -1028,6 +1033,11 @@ export type Note = {
   field: string;
   code: string;
   message: string;
+};
+
+export type Occurrence = {
+  start: string;
+  end: string;
 };
 
 export type OfflineCondition = {

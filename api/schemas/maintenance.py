@@ -1,0 +1,78 @@
+"""Maintenance windows as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, Field
+
+from alerts.silences.occurrences import Span, next_start, occurrences
+from alerts.silences.schedule import fault_of, is_running
+from auth.tokens import Person
+
+
+class Occurrence(BaseModel):
+    """One run of a window, in UTC; it may begin before the range that was asked for, or end after it."""
+
+    start: datetime
+    end: datetime
+
+
+class MaintenanceWindow(BaseModel):
+    """A window. Times in UTC, but for `local_start`."""
+
+    id: UUID
+    window_name: str
+    business_id: UUID | None = Field(description="null: one that was written into the table, for all or for one device")
+    business_name: str | None
+    service_location_id: UUID | None
+    location_name: str | None
+    agent_device_id: UUID | None
+    device_name: str | None = Field(description="not shown to customers whose device it no longer is")
+    starts_at: datetime | None
+    ends_at: datetime | None
+    weekdays: list[int] | None
+    local_start: str | None
+    duration_minutes: int | None
+    time_zone: str | None
+    is_running: bool = Field(description="whether nothing begins to fire there now")
+    next_start: datetime | None = Field(description="the next begin after now; null: it does not begin again")
+    occurrences: list[Occurrence] | None = Field(
+        None, description="the first 100 runs that overlap `start` to `end`; null: no range was asked for"
+    )
+    error_message: str | None = Field(description="why the window is out of force; null: it can be read")
+    created_by: UUID | None = Field(description="not shown to customers")
+    created_by_name: str | None = Field(description="kept when the employee is deleted; not shown to customers")
+    created_at: datetime
+
+
+class WindowList(BaseModel):
+    """A page of windows in the order of their names."""
+
+    windows: list[MaintenanceWindow]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+def shown(
+    row: asyncpg.Record, now: datetime, person: Person | None = None, within: Span | None = None
+) -> MaintenanceWindow:
+    """Return a window's row as `person` may see it (None is an employee), with its runs in `within`."""
+    values: dict[str, Any] = dict(row) | times_of(row, now, within)
+    values["local_start"] = row["local_start"] and row["local_start"][:5]
+    if person is not None and person.employee_id is None:
+        values |= {"created_by": None, "created_by_name": None}
+    return MaintenanceWindow(**values)
+
+
+def times_of(row: asyncpg.Record, now: datetime, within: Span | None) -> dict[str, Any]:
+    """Return when a window runs; one that cannot be read never does, and says why."""
+    fault = fault_of(row, now)
+    if fault is not None:
+        runs: list[Span] = []
+        times: dict[str, Any] = {"is_running": False, "next_start": None}
+    else:
+        runs = occurrences(row, within.start, within.end) if within else []
+        times = {"is_running": is_running(row, now), "next_start": next_start(row, now)}
+    found = None if within is None else [Occurrence(start=run.start, end=run.end) for run in runs]
+    return times | {"occurrences": found, "error_message": fault}
