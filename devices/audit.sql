@@ -1,19 +1,33 @@
--- The audit trail as employees read it. Rows are written by the statements that make the change.
+-- The audit trail as employees read it. Rows are written by the statements that make the change. They keep the id of an
+-- employee; the name is the one that the platform's table has now, null for an employee who was deleted.
 
 -- read_audit --
 -- $1 device, $2 id of the last row of the page before (null: the newest), $3 rows on a page.
-SELECT id, at, actor_kind, actor_id, host(source) AS source, action, command_id, details
-FROM agent_audit
-WHERE agent_device_id = $1 AND ($2::bigint IS NULL OR id < $2)
-ORDER BY id DESC
+SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, person.actor_name, host(trail.source) AS source,
+       trail.action, trail.command_id, trail.details
+FROM agent_audit trail
+LEFT JOIN LATERAL (
+    SELECT COALESCE(NULLIF(concat_ws(' ', p.found ->> 'first_name', p.found ->> 'last_name'), ''),
+                    p.found ->> 'name', p.found ->> 'email') AS actor_name
+    FROM (SELECT to_jsonb(e) AS found FROM employees e WHERE e.id = trail.actor_id) p
+    WHERE trail.actor_kind = 'employee'
+) person ON true
+WHERE trail.agent_device_id = $1 AND ($2::bigint IS NULL OR trail.id < $2)
+ORDER BY trail.id DESC
 LIMIT $3
 
 -- read_trail --
 -- $1 id of the last row of the page before (null: the newest), $2 rows on a page; filters, null for all: $3 actor,
 -- $4 action, $5 device, $6 business (of the device, or named in the details), $7 start, $8 end (excluded).
-SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, host(trail.source) AS source, trail.action,
-       trail.agent_device_id AS agent_id, trail.command_id, trail.details
+SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, person.actor_name, host(trail.source) AS source,
+       trail.action, trail.agent_device_id AS agent_id, trail.command_id, trail.details
 FROM agent_audit trail
+LEFT JOIN LATERAL (
+    SELECT COALESCE(NULLIF(concat_ws(' ', p.found ->> 'first_name', p.found ->> 'last_name'), ''),
+                    p.found ->> 'name', p.found ->> 'email') AS actor_name
+    FROM (SELECT to_jsonb(e) AS found FROM employees e WHERE e.id = trail.actor_id) p
+    WHERE trail.actor_kind = 'employee'
+) person ON true
 WHERE ($1::bigint IS NULL OR trail.id < $1)
   AND ($3::uuid IS NULL OR trail.actor_id = $3)
   AND ($4::text IS NULL OR trail.action = $4)

@@ -11,7 +11,9 @@ import asyncpg
 from devices.audit import TrailFilter, read_trail
 
 PAGE = 1000
-COLUMNS = ("id", "at", "actor_kind", "actor_id", "source", "action", "agent_id", "command_id", "details")
+COLUMNS = (
+    "id", "at", "actor_kind", "actor_id", "actor_name", "source", "action", "agent_id", "command_id", "details",
+)  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets run a cell that begins with one of these
 Format = Literal["jsonl", "csv"]
 

@@ -75,6 +75,7 @@ class AuditEntry(BaseModel):
     at: datetime
     actor_kind: Literal["employee", "user", "agent", "system"]
     actor_id: UUID | None = Field(description="employee, user or agent; null for the system")
+    actor_name: str | None = Field(description="an employee's name now; null for others and for a deleted employee")
     source: str | None = Field(description="the address that the call came from")
     action: str = Field(examples=["device_deactivated"])
     command_id: UUID | None

@@ -218,6 +218,7 @@ export type AuditEntry = {
   at: string;
   actor_kind: "employee" | "user" | "agent" | "system";
   actor_id: string | null;
+  actor_name: string | null;
   source: string | null;
   action: string;
   command_id: string | null;
@@ -627,6 +628,7 @@ export type FullAuditEntry = {
   at: string;
   actor_kind: "employee" | "user" | "agent" | "system";
   actor_id: string | null;
+  actor_name: string | null;
   source: string | null;
   action: string;
   command_id: string | null;
