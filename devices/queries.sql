@@ -248,9 +248,9 @@ SELECT d.device_name, d.id,
        json_build_array(
            d.id, d.device_name, d.business_id, b.business_name, d.service_location_id, l.location_name, d.status,
            d.last_heartbeat, d.last_metrics_received, d.os_type, d.os_version, d.device_type,
-           (d.current_metrics ->> 'cpu_percent')::double precision,
-           (d.current_metrics ->> 'memory_percent')::double precision,
-           (d.current_metrics ->> 'disk_percent')::double precision, d.hostname, host(d.ip_address), d.agent_version,
+           alert_number(d.current_metrics -> 'cpu_percent'),
+           alert_number(d.current_metrics -> 'memory_percent'),
+           alert_number(d.current_metrics -> 'disk_percent'), d.hostname, host(d.ip_address), d.agent_version,
            open.alerts, (ARRAY['info', 'warning', 'critical'])[open.worst], d.created_at, d.status_changed_at,
            d.is_active, d.clone_suspected_at IS NOT NULL, d.decommissioned_at, d.metrics_interval_seconds
        )::text AS cells

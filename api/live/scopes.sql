@@ -2,11 +2,11 @@
 -- belongs to a business that they may see.
 
 -- look_at_fleet --
--- Devices that were heard or changed their status. $1 since.
+-- Devices that were heard or changed their status. Odd values that another program wrote count as none. $1 since.
 SELECT d.id, d.business_id, d.status, d.last_heartbeat, d.last_metrics_received, d.status_changed_at,
-       (d.current_metrics ->> 'cpu_percent')::double precision AS cpu_percent,
-       (d.current_metrics ->> 'memory_percent')::double precision AS memory_percent,
-       (d.current_metrics ->> 'disk_percent')::double precision AS disk_percent
+       alert_number(d.current_metrics -> 'cpu_percent') AS cpu_percent,
+       alert_number(d.current_metrics -> 'memory_percent') AS memory_percent,
+       alert_number(d.current_metrics -> 'disk_percent') AS disk_percent
 FROM agent_devices d
 WHERE NOT d.soft_delete
   AND GREATEST(d.last_heartbeat, d.last_metrics_received, d.status_changed_at, d.created_at) >= $1
