@@ -34,6 +34,9 @@ test: setup ## Run all tests on the embedded TimescaleDB or on DATABASE_URL (TES
 test-unit: setup ## Run the tests that need neither a database nor another process, in seconds
 	$(BIN)/pytest -m unit $(TESTS)
 
+fuzz: setup ## Send 20,000 odd uploads and more of every other call of a device; no answer may be 5xx (FUZZ_UPLOADS, JOBS)
+	FUZZ_UPLOADS=$(or $(FUZZ_UPLOADS),20000) $(BIN)/pytest -n $(JOBS) tests/fuzz
+
 bench: setup ## Measure on an embedded TimescaleDB or DATABASE_URL; results in loadtest/results (BENCH="uploads charts", DURATION, PSQL)
 	@$(BIN)/python -m loadtest.bench $(BENCH)
 
@@ -107,4 +110,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: pictures demo serve worker setup test test-unit bench load load-web check format lock schema docs coverage changelog clean-demo clean help
+.PHONY: pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock schema docs coverage changelog clean-demo clean help

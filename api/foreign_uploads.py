@@ -18,6 +18,7 @@ from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
 from core.clock import Clock
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
+from db.hypertables.policies import MAX_SAMPLE_LEAD
 from ingest.counters import Tally
 from ingest.decode import accepted_by_time
 from ingest.group_commit import GroupCommit
@@ -117,7 +118,8 @@ class ForeignUploads:
         if len(reading.hosts) > 1:
             names = ", ".join(sorted(reading.hosts)[:3])
             raise SeveralHostsError(f"One device's token brings the hosts {names[:200]}: give each a token of its own.")
-        samples = samples_of(reading, self._memory.of(sender.agent_id), every)
+        newest = microseconds_of(received_at + MAX_SAMPLE_LEAD)
+        samples = samples_of(reading, self._memory.of(sender.agent_id), every, newest)
         decoded = accepted_by_time(samples, received_at, self._max_samples)
         upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded, merges=True)
         upload.make_rows()
@@ -128,9 +130,14 @@ class ForeignUploads:
         return Stored(reading, [rejection.message for rejection in decoded.rejected])
 
 
+def microseconds_of(time: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return round(time.timestamp() * 1_000_000)
+
+
 def read(call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime) -> Reading:
     """Return what the adapter of a protocol reads."""
-    now = round(received_at.timestamp() * 1_000_000)
+    now = microseconds_of(received_at)
     if call is Call.INFLUX_WRITE:
         return read_influx(body, query.get("precision", ""), now)
     if call is Call.OTLP:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 MAX_REASONS = 20  # messages in one answer
 MAX_INSTANCE = 255  # characters of an instance name
+LAST_CELL = 253_402_300_799_999_999  # the end of the year 9999, the last time that a datetime holds
 
 
 class Quantity(StrEnum):
@@ -58,8 +59,10 @@ class Reading:
     hosts: set[str] = field(default_factory=set)
 
     def add(self, cell: int, quantity: Quantity, instance: str, value: float) -> None:
-        """Add one value; a value that is not a number is no value."""
-        if value == value and abs(value) != float("inf"):
+        """Add one value; a value that is not a number is no value, and a time that no clock shows is refused."""
+        if not 0 <= cell <= LAST_CELL:
+            self.refuse("a time before 1970 or after the year 9999")
+        elif value == value and abs(value) != float("inf"):
             self.facts.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
 
     def refuse(self, reason: str, points: int = 1) -> None:

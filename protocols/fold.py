@@ -2,18 +2,30 @@
 
 from ingest.samples import Sample
 from protocols.columns import sample_of
-from protocols.facts import Reading, cells_of, floor
+from protocols.facts import LAST_CELL, Reading, cells_of, floor
 from protocols.instances import disks_of, interfaces_of
 from protocols.memory import Cell, DeviceMemory
 
 
-def samples_of(reading: Reading, memory: DeviceMemory, every: int = 0) -> list[Sample]:
-    """Return the samples of a reading in order of time; `every` (microseconds) makes cells at least that wide."""
+def samples_of(reading: Reading, memory: DeviceMemory, every: int = 0, newest: int = LAST_CELL) -> list[Sample]:
+    """Return the samples of a reading in order of time; `every` (microseconds) makes cells at least that wide.
+
+    Cells after `newest` (microseconds since 1970) are not remembered: a time far ahead would stay among the newest
+    cells for good, and come back with every later request.
+    """
     facts = reading.facts
     if every:
         facts = [fact._replace(cell=floor(fact.cell, every)) for fact in facts]
-    cells = memory.merge(cells_of(facts))
-    made = (sample_in(at, cells, memory) for at in cells)
+    cells = cells_of(facts)
+    ahead = {at: cell for at, cell in cells.items() if at > newest}
+    kept = {at: cell for at, cell in cells.items() if at <= newest}
+    return folded(kept, memory) + folded(ahead, DeviceMemory())
+
+
+def folded(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
+    """Return the samples of cells, with what earlier requests brought for them."""
+    merged = memory.merge(cells)
+    made = (sample_in(at, merged, memory) for at in merged)
     return [sample for sample in made if sample is not None]
 
 

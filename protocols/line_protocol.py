@@ -12,7 +12,7 @@ NAME = r"(?:[^,=\s\\]|\\.)+"
 SERIES = re.compile(rf"((?:[^,\s\\]|\\.)+)((?:,{NAME}=(?:[^,=\s\\]|\\.|=)+)*)[ \t]+", re.DOTALL)
 TAG = re.compile(rf",({NAME})=((?:[^,\s\\]|\\.)+)", re.DOTALL)
 FIELD = re.compile(rf'({NAME})=("(?:[^"\\]|\\.)*"|[^,\s"]+)(,?)', re.DOTALL)
-TIME = re.compile(r"[ \t]+(-?\d+)[ \t]*|[ \t]*")
+TIME = re.compile(r"[ \t]+(-?[0-9]{1,19})[ \t]*|[ \t]*")  # 64 bits, as InfluxDB has it
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 ESCAPED = re.compile(r"\\([,= ])")
 SHOWN = 120

@@ -23,6 +23,8 @@ DELTA = 1
 NO_RECORDED_VALUE = 1
 HOST_ATTRIBUTES = ("host.name",)
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+# ValueError and OverflowError: numbers as text that are none, or too large for a float.
+UNREADABLE = (DecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ def read_otlp(body: bytes, content_type: str, received_at: int) -> Reading:
     try:
         read = protobuf_points(body, reading) if media == PROTOBUF else json_points(body, reading)
         points = list(read)
-    except (DecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except UNREADABLE as error:
         raise MalformedUploadError(f"The body isn't an export request: {error}.") from None
     for point in points:
         point.time = point.time or received_at

@@ -133,6 +133,27 @@ async def test_a_time_that_cannot_be_kept_is_a_partial_write(device: Device, poo
     assert len(await rows_of(pool, device)) == 1
 
 
+@pytest.mark.parametrize("time", ["9" * 5000, "9" * 19, "-" + "9" * 19, str(253_402_300_800), "-1"])
+async def test_a_line_of_an_impossible_time_costs_only_itself(device: Device, pool: asyncpg.Pool, time: str) -> None:
+    good = influx_lines(now(), "system,host=a load1=1,load5=2,load15=3")
+    for _ in range(2):
+        response = await write(device, good + f"system,host=a load1=9,load5=9,load15=9 {time}\n".encode())
+        assert response.status_code == 400  # a partial write, as InfluxDB answers it
+    (row,) = await rows_of(pool, device)
+    assert row["load_average_1m"] == 1
+    assert (await write(device, influx_lines(now(2), "system,host=a load1=4,load5=2,load15=3"))).status_code == 204
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "1" + "0" * 5000, '"x"'])
+async def test_a_whole_number_that_no_float_holds_is_refused_by_otlp(device: Device, value: str) -> None:
+    point = {"timeUnixNano": str(int(now().timestamp()) * 10**9), "asInt": "VALUE"}
+    metric = {"name": "system.cpu.load_average.1m", "gauge": {"dataPoints": [point]}}
+    body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).replace('"VALUE"', value)
+    headers = device.headers | {"Content-Type": "application/json"}
+    response = await device.client.post("/v1/metrics", content=body.encode(), headers=headers)
+    assert response.status_code == 400
+
+
 @pytest.mark.parametrize("scheme", ["Bearer {}", "Token {}", "basic", "p"])
 async def test_a_token_comes_in_each_way_that_clients_have(device: Device, scheme: str) -> None:
     path, header = "/write?precision=s", scheme.format(device.token)

@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.samples import Sample
-from protocols.facts import Quantity, Reading
+from protocols.facts import LAST_CELL, Quantity, Reading
 from protocols.fold import samples_of
 from protocols.memory import DeviceMemory, busy_share, is_real
 
@@ -110,3 +110,19 @@ def test_a_memory_keeps_the_newest_cells_only() -> None:
     for number in range(100):
         samples_of(reading_of((60 * number, Quantity.LOAD, "1m", 1)), memory)
     assert len(memory.cells) <= 8
+
+
+@pytest.mark.parametrize("at", [-1, -(10**30), LAST_CELL + 1, 10**30])
+def test_a_value_of_a_time_that_no_clock_shows_is_refused_and_not_remembered(memory: DeviceMemory, at: int) -> None:
+    reading = Reading()
+    reading.add(at, Quantity.LOAD, "1m", 1)
+    assert (reading.facts, reading.refused) == ([], 1)
+    assert samples_of(reading, memory) == []
+    assert set(memory.cells) == {T}
+
+
+def test_a_time_far_ahead_is_reported_once_and_does_not_displace_the_newest_cells(memory: DeviceMemory) -> None:
+    ahead = reading_of(*((86_400 * day, Quantity.LOAD, "1m", 1) for day in range(1, 20)))
+    assert len(samples_of(ahead, memory, newest=T + 600 * SECOND)) == 19
+    both = reading_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.NETWORK_RX, "eth1", 60))
+    assert received(samples_of(both, memory, newest=T + 660 * SECOND)) == [170]

@@ -1,0 +1,1 @@
+"""Random bodies for every call that a device makes."""
