@@ -13,7 +13,7 @@ RUN useradd --system --create-home --home-dir /srv/rts rts
 WORKDIR /srv/rts
 
 COPY requirements.lock ./
-RUN pip install --no-cache-dir -r requirements.lock
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY agent agent

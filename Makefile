@@ -13,6 +13,11 @@ given = $(if $(filter command line,$(origin $(1))),--$(2) "$($(1))")
 LOAD = $(call given,SCENARIO,scenario) $(call given,AGENTS,agents) $(call given,SECONDS,seconds) \
   $(call given,INTERVAL,interval) $(call given,PAUSE,pause) $(call given,HOST,host)
 
+# Neither an address nor a path of this machine goes into a lock file.
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras \
+  --allow-unsafe --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+  --build-deps-for editable
+
 .DEFAULT_GOAL := help
 
 ##@ Use
@@ -60,8 +65,20 @@ format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## Write requirements.lock anew from what is installed in .venv
-	$(BIN)/pip freeze --all --exclude-editable | grep -v '^pip==' > requirements.lock
+lock: ## Write both lock files anew by pip-tools, with hashes; versions stay unless LOCK=--upgrade is given
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check pip-tools==7.6.2
+	$(COMPILE) $(LOCK) --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+licences: setup ## Write docs/licences.md from the lock files and what is installed
+	@$(BIN)/python -m release.licences
+
+sbom: setup ## Write sbom.json, the bill of materials of what a release runs, as CycloneDX
+	@$(BIN)/python -m release.sbom
+
+audit: setup ## Look up known vulnerabilities of what a release runs; says so where no source can be reached
+	@$(BIN)/python -m release.audit
 
 schema: setup ## Write db/schema.sql from the revisions
 	@$(BIN)/python -m db.write_schema
@@ -82,17 +99,17 @@ clean-demo: ## Forget the demo's data
 	rm -rf .demo
 
 clean: clean-demo ## Remove everything that make installed or made
-	rm -rf $(VENV) embedded/node_modules web/node_modules pages/static .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-lock sbom.json embedded/node_modules web/node_modules pages/static .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -110,4 +127,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock schema docs coverage changelog clean-demo clean help
+.PHONY: pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help

@@ -1,0 +1,55 @@
+"""Components → known vulnerabilities, by the OSV database, or one line that it can't be reached.
+
+Ends with 1 when a component has a known vulnerability, with 0 otherwise: a check without a network must not fail.
+"""
+
+import os
+import sys
+from typing import Any
+
+import httpx
+
+from release.components import Component, components
+from release.sbom import purl_of
+
+SOURCE = "https://api.osv.dev"
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 30.0
+
+
+class SourceAwayError(Exception):
+    """The source of advisories can't be reached, or answers something else."""
+
+
+def vulnerabilities(found: list[Component], source: str) -> dict[str, list[str]]:
+    """Return the ids of known vulnerabilities by package URL; one request. Raises SourceAwayError."""
+    purls = [str(purl_of(one)) for one in found]
+    body = {"queries": [{"package": {"purl": purl}} for purl in purls]}
+    try:
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        answer = httpx.post(f"{source}/v1/querybatch", json=body, timeout=timeout)
+        results: list[dict[str, Any]] = answer.raise_for_status().json()["results"]
+        known = {
+            purl: [one["id"] for one in result.get("vulns", ())] for purl, result in zip(purls, results, strict=True)
+        }
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceAwayError(f"{type(error).__name__}: {error}") from None
+    return {purl: ids for purl, ids in known.items() if ids}
+
+
+def main(source: str) -> int:
+    """Print what is known; returns the exit status."""
+    found = components()
+    try:
+        known = vulnerabilities(found, source)
+    except SourceAwayError as error:
+        print(f"Dependency audit left out: no source of advisories can be reached ({error}).")
+        return 0
+    for purl, ids in known.items():
+        print(f"{purl}: {', '.join(ids)}")
+    print(f"Dependency audit: {len(known)} of {len(found)} components have known vulnerabilities.")
+    return 1 if known else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ.get("AUDIT_SOURCE") or SOURCE))

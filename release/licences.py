@@ -1,0 +1,32 @@
+"""Components → docs/licences.md."""
+
+from pathlib import Path
+
+from release.components import ROOT, Component, components
+
+PAGE = ROOT / "docs" / "licences.md"
+HEAD = """# Licences of what a release runs
+
+Written by `make licences` from the lock files and the metadata of the packages; a test compares.
+[NOTICE.md](../NOTICE.md) says what follows from them.
+
+"""
+ORIGINS = {"pypi": "Python packages", "npm": "Scripts of the pages and the embedded database"}
+
+
+def page_of(found: list[Component]) -> str:
+    """Return the page: a table for each origin."""
+    tables = []
+    for ecosystem, title in ORIGINS.items():
+        rows = [f"| {one.name} | {one.version} | {one.licence} |" for one in found if one.ecosystem == ecosystem]
+        tables.append("\n".join([f"## {title}\n", "| package | version | licence |", "|---|---|---|", *rows]))
+    return HEAD + "\n\n".join(tables) + "\n"
+
+
+def main(path: Path = PAGE) -> None:
+    """Write the page."""
+    path.write_text(page_of(components()))
+
+
+if __name__ == "__main__":
+    main()
