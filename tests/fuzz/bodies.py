@@ -107,14 +107,15 @@ CAPTURES = [capture for client in CLIENTS for capture in captures_of(client)]
 
 
 def foreign(end: str) -> Callable[[Random], Call]:
-    """Return the maker of uploads that real clients sent to paths with this end, their bytes damaged."""
+    """Return the maker of uploads that real clients sent to paths with this end, most of them with damaged bytes."""
     of_path = [capture for capture in CAPTURES if urlsplit(capture.path).path.endswith(end)]
     assert of_path, end
 
     def call(rng: Random) -> Call:
         capture = rng.choice(of_path)
         path = capture.path.replace("AGENT", "{agent_id}").partition("?token=")[0]
-        return Call(path, damaged(rng, capture.body), kept_headers(rng, capture))
+        body = capture.body if rng.random() < 0.05 else damaged(rng, capture.body)
+        return Call(path, body, kept_headers(rng, capture))
 
     return call
 
