@@ -26,7 +26,9 @@ async def show_commands(credentials: Credentials, agent_id: str, console: Consol
         await line.send(json.dumps({"type": "subscribe", "agent_ids": [agent_id]}))
         for command_type in ("collect_now", "collect_inventory"):
             made = await http.post(f"/api/agents/{agent_id}/commands", json={"command_type": command_type})
-            made.raise_for_status()
+            if made.status_code != 201:  # its device was taken out of service just now
+                console.print(f"[yellow]![/yellow] {command_type}: {made.json()['error']['message']}", highlight=False)
+                continue
             command = made.json()
             course = await watch(line, command["command_id"])
             found = (await http.get(f"/api/agents/{agent_id}/commands/{command['command_id']}")).json()

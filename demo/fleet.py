@@ -18,6 +18,8 @@ SAMPLES_PER_UPLOAD = 288  # a day
 UPLOADS_AT_ONCE = 4
 TRIES = 5
 TIMEOUT_SECONDS = 120.0
+# Answers about one device: revoked, deactivated, decommissioned, deleted. All others of the fleet go on.
+OUT_OF_SERVICE = (401, 403, 404)
 
 
 class DemoUploadError(Exception):
@@ -51,6 +53,8 @@ class Fleet:
         self._employee = {"Authorization": f"Bearer {employee_token}"}
         self._tenants = tenants
         self._began = began
+        self._refused: set[str] = set()
+        self._not_yet_said: list[str] = []
 
     def devices(self) -> Iterator[tuple[DemoAgent, Profile]]:
         """Yield every simulated device with its character, in the order of registration."""
@@ -86,7 +90,9 @@ class Fleet:
 
         async def send(agent: DemoAgent, samples: list[dict[str, Any]]) -> None:
             try:
-                loaded.add(await self._upload(agent, samples))
+                receipt = await self._upload(agent, samples)
+                if receipt:
+                    loaded.add(receipt)
             finally:
                 limit.release()
             step(len(samples))
@@ -97,6 +103,11 @@ class Fleet:
                     await limit.acquire()  # before the next batch is made: memory holds only what is on its way
                     group.create_task(send(agent, samples))
         return loaded
+
+    def new_refusals(self) -> list[str]:
+        """Return which devices were refused since the last call, each with the server's answer."""
+        said, self._not_yet_said = self._not_yet_said, []
+        return said
 
     def count(self, start: datetime, end: datetime) -> int:
         """Return how many samples `load` will send."""
@@ -125,7 +136,8 @@ class Fleet:
         answer = registered.json()
         return DemoAgent(answer["agent_id"], answer["agent_token"], name)
 
-    async def _upload(self, agent: DemoAgent, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    async def _upload(self, agent: DemoAgent, samples: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Upload samples; None when the device is out of service: it is tried again with its next samples."""
         content = gzip.compress(orjson.dumps({"metrics": samples}), compresslevel=1)
         headers = {"Authorization": f"Bearer {agent.agent_token}", "Content-Encoding": "gzip"}
         for _ in range(TRIES):
@@ -137,11 +149,20 @@ class Fleet:
             )
             if response.status_code == 200:
                 receipt: dict[str, Any] = response.json()
+                self._refused.discard(agent.agent_id)
                 return receipt
+            if response.status_code in OUT_OF_SERVICE:
+                self._note_refusal(agent, response.json()["error"]["message"])
+                return None
             if response.status_code != 503:
                 break
             await asyncio.sleep(float(response.headers["Retry-After"]))
         raise DemoUploadError(f"{agent.device_name}: {response.status_code} {response.text}")
+
+    def _note_refusal(self, agent: DemoAgent, message: str) -> None:
+        if agent.agent_id not in self._refused:
+            self._not_yet_said.append(f"{agent.device_name} is out of service, the others go on: {message}")
+        self._refused.add(agent.agent_id)
 
 
 def slots(start: datetime, end: datetime) -> Iterator[datetime]:

@@ -28,9 +28,12 @@ class Processes:
         self._logs = logs
         self._environment = os.environ | environment
         self._running: list[tuple[str, subprocess.Popen[bytes], IO[bytes]]] = []
+        self._may_end: set[str] = set()
 
-    def start(self, name: str, *arguments: str) -> None:
+    def start(self, name: str, *arguments: str, may_end: bool = False) -> None:
         """Start `rts-agents name arguments…`; its output goes to `<logs>/<name>.log`.
+
+        The demo goes on without one that may end.
 
         In a session of its own, so that Ctrl-C reaches only the demo, which then stops all in order; with its
         standard input held open by the demo, so that it ends even if the demo is killed.
@@ -46,14 +49,25 @@ class Processes:
             start_new_session=True,
         )
         self._running.append((name, process, log))
+        if may_end:
+            self._may_end.add(name)
 
-    def check(self) -> None:
-        """Raise DemoFailedError when a process has ended by itself, with the end of its log."""
-        for name, process, _ in self._running:
-            if process.poll() is not None:
-                log = self._logs / f"{name}.log"
-                lines = "\n".join(log.read_text().splitlines()[-5:])
-                raise DemoFailedError(f"{name} ended with status {process.returncode}; the end of {log}:\n{lines}")
+    def check(self) -> list[str]:
+        """Return what is to be said of processes that ended by themselves and may: each once, with its last line.
+
+        Raises DemoFailedError when another one has ended, with the end of its log.
+        """
+        said = []
+        for name, process, file in [one for one in self._running if one[1].poll() is not None]:
+            log = self._logs / f"{name}.log"
+            lines = log.read_text().splitlines()[-5:]
+            if name not in self._may_end:
+                end = "\n".join(lines)
+                raise DemoFailedError(f"{name} ended with status {process.returncode}; the end of {log}:\n{end}")
+            self._running.remove((name, process, file))
+            release(process, file)
+            said.append(f"{name} ended: {lines[-1] if lines else ''} (the log is {log})")
+        return said
 
     def pids(self) -> dict[str, int]:
         """Return the process ids of those that run, by name."""
@@ -69,9 +83,14 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if process.stdin:
-                process.stdin.close()
-            log.close()
+            release(process, log)
+
+
+def release(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Close the files of a process that has ended."""
+    if process.stdin:
+        process.stdin.close()
+    log.close()
 
 
 def is_up(base_url: str) -> bool:
@@ -86,7 +105,8 @@ def wait_until(answers: Callable[[], bool], processes: Processes, seconds: float
     """Wait until `answers()`; raises DemoFailedError when a process ends or time runs out."""
     deadline = time.monotonic() + seconds
     while not answers():
-        processes.check()
+        if ended := processes.check():
+            raise DemoFailedError(ended[0])
         if time.monotonic() > deadline:
             raise DemoFailedError(f"no answer within {seconds:.0f} seconds")
         time.sleep(0.1)

@@ -183,7 +183,7 @@ async def enrol(
             site = sites[str(business.id)][0]
             token = await fleet.registration_token(str(business.id), site, name, AGENT_INTERVAL_SECONDS)
             arguments += ["--token", token]
-        processes.start("agent", *arguments)
+        processes.start("agent", *arguments, may_end=True)  # its device may be revoked
         await until_exists(state, processes)
         credentials.this_machine = machine_id(options.directory)
         credentials.save(path)
@@ -212,9 +212,16 @@ async def load_history(fleet: Fleet, credentials: Credentials, path: Path, now: 
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"{(end - start).total_seconds() / 86400:.3g} days", total=total)
         loaded = await fleet.load(start, end, lambda samples: progress.advance(task, samples))
+    show_refusals(fleet, console)
     credentials.loaded_until = end.isoformat()
     credentials.save(path)
     return loaded
+
+
+def show_refusals(fleet: Fleet, console: Console) -> None:
+    """Print which devices the server refuses since the last time."""
+    for refusal in fleet.new_refusals():
+        console.print(f"[yellow]![/yellow] {refusal}", highlight=False, soft_wrap=True)
 
 
 async def roll_up(dsn: str, since: datetime) -> None:
@@ -237,11 +244,13 @@ async def live(
     """Let the simulated fleet upload on, and show this machine's newest sample, until time is up."""
     deadline = None if options.seconds is None else asyncio.get_running_loop().time() + options.seconds
     while deadline is None or asyncio.get_running_loop().time() < deadline:
-        processes.check()
+        for ended in processes.check():
+            console.print(f"[yellow]![/yellow] {ended}", highlight=False)
         start = datetime.fromisoformat(credentials.loaded_until or credentials.began)
         end = bucket_start(utc_now(), SAMPLE_EVERY)
         if end > start:
             await fleet.load(start, end, lambda _: None)
+            show_refusals(fleet, console)
             credentials.loaded_until = end.isoformat()
             credentials.save(path)
         await show_live(credentials, options.directory, console)

@@ -22,6 +22,7 @@ from rollups.status import count_rows, read_status
 
 CHART_LINES, CHART_COLUMNS = 12, 90
 ENOUGH_TO_DRAW, MOST_WAITS = 5, 20
+NO_HISTORY: dict[str, Any] = {"timestamps": [], "level": "none", "series": {"cpu_percent": {"avg": []}}}
 
 
 async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, directory: Path, console: Console) -> None:
@@ -34,16 +35,31 @@ async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, direc
         f"{loaded.accepted:,} new, {loaded.duplicates:,} there already"
     )
     console.print(levels_table(levels, utc_now(), rows))
-    await show_charts(credentials, directory, console)
-    console.print("Two commands to this machine's agent, as the live channel tells of them:")
-    await show_commands(credentials, machine_id(directory), console)
+    in_service = await is_in_service(credentials, machine_id(directory))
+    await show_charts(credentials, directory, console, MOST_WAITS if in_service else 0)
+    if in_service:
+        console.print("Two commands to this machine's agent, as the live channel tells of them:")
+        await show_commands(credentials, machine_id(directory), console)
+    else:
+        console.print("[yellow]![/yellow] This machine's device is out of service: no commands to it.")
     show_next_steps(credentials, directory, console)
 
 
-async def show_charts(credentials: Credentials, directory: Path, console: Console) -> None:
-    """Draw this machine's last minutes and one simulated device's week, as the history API gives them."""
+async def is_in_service(credentials: Credentials, agent_id: str) -> bool:
+    """Return whether a device is there, active, and has a token that is good."""
     async with employee_client(credentials) as http:
-        own = await first_samples(http, machine_id(directory))
+        response = await http.get(f"/api/agents/{agent_id}")
+    device = response.json()
+    return response.status_code == 200 and device["is_active"] and device["token_state"] == "active"  # noqa: S105
+
+
+async def show_charts(credentials: Credentials, directory: Path, console: Console, waits: int) -> None:
+    """Draw this machine's last minutes and one simulated device's week, as the history API gives them.
+
+    `waits` seconds are spent at most on this machine's first samples.
+    """
+    async with employee_client(credentials) as http:
+        own = await first_samples(http, machine_id(directory), waits)
         draw(console, "CPU of this machine, percent (raw samples)", own)
         device = next((agent for tenant in credentials.businesses for agent in tenant.agents), None)
         if device:
@@ -56,7 +72,7 @@ async def show_charts(credentials: Credentials, directory: Path, console: Consol
             draw(console, f"CPU of {device.device_name}, percent (7 days, level {week['level']})", week)
 
 
-async def first_samples(http: httpx.AsyncClient, agent_id: str) -> dict[str, Any]:
+async def first_samples(http: httpx.AsyncClient, agent_id: str, waits: int) -> dict[str, Any]:
     """Return this machine's last hour; waits until its agent, just started, has sent enough to draw."""
     query = {
         "interval": "raw",
@@ -64,7 +80,7 @@ async def first_samples(http: httpx.AsyncClient, agent_id: str) -> dict[str, Any
         "start": (utc_now() - timedelta(hours=1)).isoformat(),
     }
     answer = await history(http, agent_id, query)
-    for _ in range(MOST_WAITS):
+    for _ in range(waits):
         if len(answer["timestamps"]) >= ENOUGH_TO_DRAW:
             break
         await asyncio.sleep(1)
@@ -110,8 +126,10 @@ def employee_client(credentials: Credentials) -> httpx.AsyncClient:
 
 
 async def history(http: httpx.AsyncClient, agent_id: str, query: dict[str, str]) -> dict[str, Any]:
-    """Return a device's history in columns."""
+    """Return a device's history in columns; empty for a device that was deleted."""
     response = await http.get(f"/api/agents/{agent_id}/metrics/history", params=query | {"format": "columns"})
+    if response.status_code == 404:
+        return NO_HISTORY
     response.raise_for_status()
     answer: dict[str, Any] = response.json()
     return answer

@@ -86,6 +86,32 @@ def test_the_demo_runs_can_be_used_and_goes_on(demo_database: str, tmp_path: Pat
     assert not [one for one in psutil.Process().children(recursive=True) if str(directory) in " ".join(one.cmdline())]
 
 
+def test_devices_that_are_taken_out_of_service_do_not_end_the_demo(tmp_path: Path) -> None:
+    with fresh_database(tmp_path / "database") as url:
+        directory, port = tmp_path / "demo", free_port()
+        demo = run_demo(directory, port, url, seconds=20)
+        path = directory / "credentials.json"
+        credentials = wait_for_history(path, demo)
+        agents = [business["agents"][0]["agent_id"] for business in credentials["businesses"]]
+        headers = {"Authorization": f"Bearer {credentials['employee_token']}"}
+        with httpx.Client(base_url=credentials["base_url"], headers=headers, timeout=30) as client:
+            for answer in (
+                client.post(f"/api/agents/{agents[0]}/decommission", json={"reason": "sold"}),
+                client.delete(f"/api/agents/{agents[1]}"),
+                client.delete(f"/api/agents/{credentials['this_machine']}/token"),
+            ):
+                assert answer.is_success, answer.text
+        output = finish(demo)
+        assert "agent ended: " in output
+
+        credentials = json.loads(path.read_text())
+        before = datetime.fromisoformat(credentials["loaded_until"]) - timedelta(hours=1)
+        path.write_text(json.dumps(credentials | {"loaded_until": before.isoformat()}))
+        again = finish(run_demo(directory, port, url, seconds=1))
+        assert len(re.findall("is out of service, the others go on", again)) == 2
+        assert "12 samples uploaded" in again  # an hour of the third device
+
+
 def business_start(credentials: dict[str, Any]) -> str:
     """The beginning of the loaded week."""
     began = datetime.fromisoformat(credentials["loaded_until"])
