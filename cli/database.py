@@ -28,6 +28,9 @@ from health.fleet import Fleet, read_fleet
 from health.tables import levels_table, policies_table
 from rollups.drift import find_drift
 
+ENDING = {signal.SIGINT, signal.SIGTERM}
+LOOK_EVERY_SECONDS = 0.5  # whether the embedded server is still there
+
 app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
 
 
@@ -143,7 +146,9 @@ def embedded(
     """
     with EmbeddedServer(data_dir, port=port) as server:
         typer.echo(f"DATABASE_URL={server.dsn}")
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # between two waits too; the server has started without it
+        while signal.sigtimedwait(ENDING, LOOK_EVERY_SECONDS) is None:
+            server.check()
 
 
 async def connect_and_check(url: str, *, schema: bool = False) -> Server:

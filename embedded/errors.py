@@ -35,6 +35,12 @@ class DataDirectoryInUseError(EmbeddedError):
     code = "data_directory_in_use"
 
 
+class EmbeddedEndedError(EmbeddedError):
+    """The embedded TimescaleDB ended by itself: read its log file in the data directory, then start it again."""
+
+    code = "embedded_ended"
+
+
 class EmbeddedStartFailedError(EmbeddedError):
     """The embedded TimescaleDB did not start: read its log file in the data directory."""
 

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from embedded.errors import (
     DataDirectoryInUseError,
+    EmbeddedEndedError,
     EmbeddedError,
     EmbeddedPackagesMissingError,
     EmbeddedStartFailedError,
@@ -91,6 +92,14 @@ class EmbeddedServer:
         if self._process is None:
             raise EmbeddedStartFailedError("The embedded TimescaleDB is not running: call start() first.")
         return self._process.pid
+
+    def check(self) -> None:
+        """Raise EmbeddedEndedError when the server has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise EmbeddedEndedError(
+                f"The embedded TimescaleDB ended with status {self._process.returncode}: read {self.log_file}, "
+                "then start it again."
+            )
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """End the server cleanly and wait for it; kill it when it takes longer than `timeout_s` seconds."""

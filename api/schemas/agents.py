@@ -130,7 +130,7 @@ class AgentDetail(BaseModel):
     clock_offset_seconds: float | None = Field(None, description="its clock minus ours, when it is off")
     same_machine_as: UUID | None = Field(None, description="a device of the business that seems to be the same machine")
     decommissioned_at: datetime | None
-    decommission_reason: str | None
+    decommission_reason: str | None = Field(None, description="the remark of an employee; null for customers")
     rotation_requested_at: datetime | None = Field(description="since when its agent is asked for a new token")
     token_state: Literal["active", "revoked"] = Field(description="revoked: it needs a registration token for itself")
     current_metrics: dict[str, Any] = Field(description="the newest sample and its collected_at; {} before the first")

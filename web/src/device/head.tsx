@@ -74,7 +74,8 @@ function Notes({ device }: { device: AgentDetail }) {
     <>
       {device.decommissioned_at && (
         <p class="banner info">
-          {t.decommissioned} <When time={device.decommissioned_at} at /> · <bdi>{device.decommission_reason}</bdi>
+          {t.decommissioned} <When time={device.decommissioned_at} at />
+          {device.decommission_reason && <bdi> · {device.decommission_reason}</bdi>}
         </p>
       )}
       {!device.is_active && !device.decommissioned_at && <p class="banner info">{t.deactivated}</p>}
