@@ -110,7 +110,7 @@ async def read_agent(request: Request, person: CurrentPerson, agent_id: AgentId)
 
 
 async def detail_of(services: Services, tenant: UUID | None, device_id: UUID) -> AgentDetail:
-    """Return a device as its page shows it, to customers without the remarks of employees; raises AgentNotFoundError."""
+    """Return a device as its page shows it, to customers without employees' remarks; raises AgentNotFoundError."""
     device = nested(dict(await get_device(services.pool, tenant, device_id)))
     if tenant is not None:
         device["decommission_reason"] = None
