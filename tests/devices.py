@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -65,7 +65,8 @@ async def register_device(
     }  # fmt: skip
     made = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
     assert made.status_code == 200, made.text
-    facts = {"token": made.json()["token"], "hostname": name, "os_type": "linux"}
+    mac_address = "02:" + ":".join(uuid4().hex[at : at + 2] for at in range(0, 10, 2))  # or namesakes seem one machine
+    facts = {"token": made.json()["token"], "hostname": name, "os_type": "linux", "mac_address": mac_address}
     registered = await client.post("/api/agents/register", json=facts)
     assert registered.status_code == 200, registered.text
     return Device(client, UUID(registered.json()["agent_id"]), registered.json()["agent_token"], tenant)

@@ -13,6 +13,7 @@ from playwright.async_api import Page
 from auth.tokens import Tokens
 from core.clock import utc_now
 from demo.series import Profile, make_profile, sample_at
+from rollups.refresh import refresh_range
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.rules import Rules
@@ -56,6 +57,8 @@ async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -
             await device.accepted(*history(name, now))
             await heartbeat(device)
             await install(device)
+    async with pool.acquire() as connection:  # what other tests refreshed may hide samples that came after it
+        await refresh_range(connection, now - HISTORY, now, now)
     await fire(client, pool, made, now)
     return made
 

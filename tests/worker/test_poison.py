@@ -23,6 +23,7 @@ from core.clock import utc_now
 from db.isolation import in_halves
 from devices.presence import Patience, sweep
 from inventory.eol import apply_rules
+from rollups.refresh import refresh_range
 from tests.alerts.scenarios import MINUTE, simple
 from tests.alerts.state.test_evaluate import Evaluator, busy, connection, evaluator
 from tests.conftest import MakeDevice
@@ -265,8 +266,7 @@ async def test_forecasts_and_baselines_of_a_device_that_refuses_stop_no_other(
         "INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, disk_percent, cpu_percent)"
         " VALUES ($1, now() - $2::integer * interval '1 day', now(), $3::float8, $3::float8)", values,
     )  # fmt: skip
-    for relation in ("agent_metrics_5m", "agent_metrics_1h", "agent_metrics_1d"):
-        await evaluator.connection.execute(f"CALL refresh_continuous_aggregate('{relation}', NULL, NULL)")
+    await refresh_range(evaluator.connection, utc_now() - timedelta(days=26), utc_now(), utc_now())
     for table, update in (("agent_forecasts", update_forecasts), ("agent_baselines", update_baselines)):
         async with refusing(evaluator.connection, table, "agent_device_id", pair[0].agent_id):
             await update(evaluator.connection, utc_now())

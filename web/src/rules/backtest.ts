@@ -7,7 +7,8 @@ import { canBeTested, conditionsOf, thresholdsAround, type Draft } from "./draft
 
 const PAUSE_MS = 500;
 const DAYS = 7;
-const SAMPLE = 90; // devices: as many as a test of seven days in steps of five minutes may read
+const QUICK = 30; // devices: a test of them answers in a few seconds
+const MOST = 90; // devices: as many as a test of seven days in steps of five minutes may read
 
 export interface Preview {
   answer: BacktestAnswer | undefined;
@@ -16,6 +17,12 @@ export interface Preview {
   busy: boolean;
   error: ApiError | undefined;
   faults: Array<{ path: string; message: string }>;
+}
+
+/** A preview, with a way to test more devices than the first few. */
+export interface WidePreview extends Preview {
+  isWide: boolean;
+  widen: () => void;
 }
 
 const NOTHING: Preview = { answer: undefined, days: DAYS, at: 0, busy: false, error: undefined, faults: [] };
@@ -29,18 +36,14 @@ function questionOf(draft: Draft): Record<string, unknown> | null {
   }
 }
 
-/** Ask; where the reach is too large, a sample of its devices is tested instead. */
-async function ask(question: Record<string, unknown>, signal: AbortSignal): Promise<BacktestAnswer> {
-  try {
-    return await call<BacktestAnswer>("POST", "/api/agents/alerts/backtest", { body: { ...question, days: DAYS }, signal });
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "backtest_too_large") throw error;
-    return call<BacktestAnswer>("POST", "/api/agents/alerts/backtest", { body: { ...question, days: DAYS, sample_devices: SAMPLE }, signal });
-  }
+/** Test a sample of the devices in reach; all of them where fewer are. */
+function ask(question: Record<string, unknown>, devices: number, signal: AbortSignal): Promise<BacktestAnswer> {
+  return call<BacktestAnswer>("POST", "/api/agents/alerts/backtest", { body: { ...question, days: DAYS, sample_devices: devices }, signal });
 }
 
-export function useBacktest(draft: Draft): Preview {
+export function useBacktest(draft: Draft): WidePreview {
   const [preview, setPreview] = useState<Preview>(NOTHING);
+  const [isWide, setWide] = useState(false);
   const question = questionOf(draft);
   const key = JSON.stringify(question);
   useEffect(() => {
@@ -51,7 +54,7 @@ export function useBacktest(draft: Draft): Preview {
     const controller = new AbortController();
     setPreview((old) => ({ ...old, busy: true, error: undefined, faults: [] }));
     const timer = setTimeout(() => {
-      ask(question, controller.signal).then(
+      ask(question, isWide ? MOST : QUICK, controller.signal).then(
         (answer) => setPreview({ answer, days: DAYS, at: serverNow(), busy: false, error: undefined, faults: [] }),
         (error: unknown) => {
           if (controller.signal.aborted) return;
@@ -65,6 +68,6 @@ export function useBacktest(draft: Draft): Preview {
       clearTimeout(timer);
       controller.abort();
     };
-  }, [key]);
-  return preview;
+  }, [key, isWide]);
+  return { ...preview, isWide, widen: () => setWide(true) };
 }

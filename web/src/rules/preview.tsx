@@ -13,9 +13,9 @@ import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { canBeTested, type Draft } from "./draft";
-import type { Preview } from "./backtest";
+import type { WidePreview } from "./backtest";
 
-export function RulePreview({ draft, preview, change }: { draft: Draft; preview: Preview; change: (threshold: number) => void }) {
+export function RulePreview({ draft, preview, change }: { draft: Draft; preview: WidePreview; change: (threshold: number) => void }) {
   const t = texts.value.rules;
   const { answer } = preview;
   const chosen = answer && outcomeOf(answer, draft);
@@ -47,7 +47,7 @@ function outcomeOf(answer: BacktestAnswer, draft: Draft): BacktestOutcome | unde
   return answer.outcomes.find((one) => one.threshold === draft.threshold) ?? answer.outcomes[0];
 }
 
-function Tested({ draft, preview, answer, change }: { draft: Draft; preview: Preview; answer: BacktestAnswer; change: (threshold: number) => void }) {
+function Tested({ draft, preview, answer, change }: { draft: Draft; preview: WidePreview; answer: BacktestAnswer; change: (threshold: number) => void }) {
   const t = texts.value.rules;
   const chosen = outcomeOf(answer, draft);
   const unit = unitOf(draft.metric);
@@ -57,7 +57,16 @@ function Tested({ draft, preview, answer, change }: { draft: Draft; preview: Pre
         {chosen && <strong>{t.wouldHave(number(chosen.alerts), number(chosen.tickets), preview.days)}</strong>}
         <span class="faint"> {preview.busy ? t.testingAsOf(duration((now.value - preview.at) / 1000)) : t.devicesTested(number(answer.devices), answer.level)}</span>
       </p>
-      {answer.sampled && <p class="banner info">{t.sampled(number(answer.devices), number(answer.reach_devices ?? answer.devices))}</p>}
+      {answer.sampled && (
+        <p class="banner info">
+          {t.sampled(number(answer.devices), number(answer.reach_devices ?? answer.devices))}{" "}
+          {!preview.isWide && (
+            <button type="button" class="link" onClick={preview.widen}>
+              {t.testMore}
+            </button>
+          )}
+        </p>
+      )}
       {draft.kind === "metric" && <Slider draft={draft} unit={unit} change={change} />}
       {answer.outcomes.length > 1 && (
         <div class="table-box">

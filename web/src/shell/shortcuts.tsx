@@ -1,6 +1,6 @@
 // Keys that work on every page: / searches, g and a letter goes to a page, ? lists them.
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { go } from "../lib/url";
 import { texts } from "../texts";
 import { Dialog } from "../ui/dialog";
@@ -37,7 +37,8 @@ function press(event: KeyboardEvent): void {
 }
 
 export function Shortcuts() {
-  useEffect(() => {
+  // A layout effect: the keys work as soon as the page shows.
+  useLayoutEffect(() => {
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, []);
