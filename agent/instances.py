@@ -20,7 +20,7 @@ UNREAL_INTERFACES = re.compile(
     re.IGNORECASE,
 )
 MOST = 200  # entries of a list that the server takes
-LONGEST_NAME = 255
+MAX_NAME = 255
 
 
 def instances() -> dict[str, Any]:
@@ -33,7 +33,7 @@ def disks() -> list[dict[str, Any]]:
     """Return each real file system once, by its mount point; bind mounts of a device count as it."""
     found, seen = [], set()
     for part in psutil.disk_partitions(all=False):
-        if is_real_disk(part) and part.device not in seen and len(part.mountpoint) <= LONGEST_NAME:
+        if is_real_disk(part) and part.device not in seen and len(part.mountpoint) <= MAX_NAME:
             seen.add(part.device)
             found.append(part)
     counters = psutil.disk_io_counters(perdisk=True) or {}
@@ -85,7 +85,7 @@ def sensors() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for chip, temperatures in sorted((read() if read else {}).items()):
         for number, one in enumerate(temperatures):
-            name = f"{chip} {one.label or number}"[:LONGEST_NAME]
+            name = f"{chip} {one.label or number}"[:MAX_NAME]
             if one.current is not None and all(other["name"] != name for other in found):
                 found.append({"name": name, "celsius": one.current})
     return found

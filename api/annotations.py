@@ -16,7 +16,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "annotations.sql")
 
-MOST_OCCURRENCES = 200
+MAX_OCCURRENCES = 200
 COMES_LATE = timedelta(minutes=5)  # what an agent uploads lies a few minutes back
 # Words for a status in which a device sends nothing, by the status.
 SILENT = {"offline": ("offline", "The device was offline."), "disabled": ("deactivated", "The device was deactivated.")}
@@ -110,7 +110,7 @@ def window_spans(windows: Sequence[asyncpg.Record], span: Span) -> Iterator[Wind
     """Yield the runs of maintenance windows; one that cannot be read is left out."""
     for window in windows:
         try:
-            runs = occurrences(window, span.start, span.end, MOST_OCCURRENCES)
+            runs = occurrences(window, span.start, span.end, MAX_OCCURRENCES)
         except UNREADABLE:
             continue
         for run in runs:

@@ -56,7 +56,7 @@ from api.web_bodies import whole_body
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
-from db.pools import AWAY, DatabaseAwayError
+from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from health.counts import Gauges
 from health.process import ThisProcess
 from pages.app import Pages
@@ -135,8 +135,8 @@ class Application:
         try:
             async with whole_body(services, scope, receive) as receive_whole, asyncio.timeout(seconds):
                 await self.web(scope, receive_whole, sending)
-        except (TimeoutError, *AWAY, RtsError) as error:
-            refusal = error if isinstance(error, RtsError) else DatabaseAwayError()
+        except (TimeoutError, *CONNECTION_ERRORS, RtsError) as error:
+            refusal = error if isinstance(error, RtsError) else DatabaseUnavailableError()
             if not begun:
                 await refuse(sending, refusal, self._settings.retry_after_seconds)
 

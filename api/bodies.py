@@ -69,7 +69,7 @@ class Gunzip:
     """Streaming gunzip in pieces of bounded size, so that a bomb is met piece by piece."""
 
     PIECE = 1024 * 1024
-    MOST_MEMBERS = 16  # gzip files that are joined have several; each costs a decompressor, also an empty one
+    MAX_MEMBERS = 16  # gzip files that are joined have several; each costs a decompressor, also an empty one
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(GZIP)
@@ -93,6 +93,6 @@ class Gunzip:
 
     def _next_member(self) -> None:
         self._members += 1
-        if self._members > self.MOST_MEMBERS:
-            raise BadCompressionError(f"A gzip body has at most {self.MOST_MEMBERS} members: pack it in one.")
+        if self._members > self.MAX_MEMBERS:
+            raise BadCompressionError(f"A gzip body has at most {self.MAX_MEMBERS} members: pack it in one.")
         self._stream = zlib.decompressobj(GZIP)

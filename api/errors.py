@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from core.errors import RtsError
-from db.pools import AWAY, DatabaseAwayError
+from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
     async def known(request: Request, error: Exception) -> JSONResponse:
         return answer(as_known(request, error), retry_after_seconds)
 
-    for kind in (RtsError, RequestValidationError, Exception, *AWAY):
+    for kind in (RtsError, RequestValidationError, Exception, *CONNECTION_ERRORS):
         web.add_exception_handler(kind, known)
     web.add_exception_handler(HTTPException, answer_of_framework)
 
@@ -69,9 +69,9 @@ def as_known(request: Request, error: Exception) -> RtsError:
         return error
     if isinstance(error, RequestValidationError):
         return InvalidRequestError(details=faults_of(error))
-    if isinstance(error, AWAY):
+    if isinstance(error, CONNECTION_ERRORS):
         log.warning("%s %s: the database is away: %r", request.method, request.url.path, error)
-        return DatabaseAwayError()
+        return DatabaseUnavailableError()
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return RtsError("Something failed on the server; it is in its log.")
 

@@ -19,7 +19,7 @@ from api.server.asgi import Receive, Scope, Send
 from core.clock import Clock
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from db.hypertables.policies import MAX_SAMPLE_LEAD
-from ingest.counters import Tally
+from ingest.counters import IngestCounters
 from ingest.decode import accepted_by_time
 from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
@@ -52,7 +52,7 @@ class ForeignUploads:
         max_samples: int,
         retry_after_seconds: int,
         clock: Clock,
-        tally: Tally,
+        tally: IngestCounters,
     ) -> None:
         """`verify` turns a token into its Sender or raises an RtsError."""
         self._verify = verify

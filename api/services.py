@@ -29,7 +29,7 @@ from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
 from db.pooler_check import check_session
-from db.pools import SERVER_SETTINGS, DatabaseAwayError, database_errors, open_pool
+from db.pools import SERVER_SETTINGS, DatabaseUnavailableError, database_errors, open_pool
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from devices.devices import check_agent
@@ -84,7 +84,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open pool and writer, check the server, and close in the other order: uploads that wait are written first.
 
-    Raises DatabaseAwayError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsWantedError or
+    Raises DatabaseUnavailableError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsWantedError or
     KeyFileError.
     """
     rules = PersonRules(timedelta(hours=settings.person_token_hours), settings.claims_required)
@@ -151,7 +151,7 @@ async def wait_for_pool(settings: Settings, *, patient: bool) -> asyncpg.Pool:
         try:
             return await open_checked_pool(settings)
         except RtsError as fault:
-            if not patient and (attempt == START_ATTEMPTS or not isinstance(fault, DatabaseAwayError)):
+            if not patient and (attempt == START_ATTEMPTS or not isinstance(fault, DatabaseUnavailableError)):
                 raise
             log.warning("can't start yet: %s (%s): trying again", fault.message, fault.__cause__)
         await asyncio.sleep(1)
@@ -159,7 +159,7 @@ async def wait_for_pool(settings: Settings, *, patient: bool) -> asyncpg.Pool:
 
 
 async def open_checked_pool(settings: Settings) -> asyncpg.Pool:
-    """Open the API's pool; raises DatabaseAwayError, or what is wrong with the server, its schema or its size."""
+    """Open the API's pool; raises DatabaseUnavailableError, or the fault of the server, its schema or its size."""
     pool = await open_pool(
         settings.database_url, size=settings.pool_size, name="api", timeout=settings.query_timeout_seconds
     )

@@ -16,7 +16,7 @@ from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
 from core.clock import Clock, utc_now
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
-from ingest.counters import Tally
+from ingest.counters import IngestCounters
 from ingest.decode import decode_upload
 from ingest.errors import IngestBusyError
 from ingest.group_commit import GroupCommit
@@ -32,7 +32,7 @@ DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so 
 IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
 # … and the longest that one waits for its turn before it is told to come back: agents hang up after 30 s, and the COPY
 # is still to come.
-LONGEST_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 JSON = (b"content-type", b"application/json")
 
 
@@ -48,7 +48,7 @@ class UploadRoute:
         max_samples: int,
         retry_after_seconds: int,
         clock: Clock = utc_now,
-        tally: Tally | None = None,
+        tally: IngestCounters | None = None,
     ) -> None:
         """`verify` turns a bearer token into its Sender or raises an RtsError."""
         self._verify = verify
@@ -58,7 +58,7 @@ class UploadRoute:
         self._max_samples = max_samples
         self._retry_after = retry_after_seconds
         self._clock = clock
-        self._tally = tally or Tally()
+        self._tally = tally or IngestCounters()
         self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
@@ -100,7 +100,7 @@ class UploadRoute:
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:
-            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
                 await self._turn.acquire()
         except TimeoutError:
             raise IngestBusyError from None

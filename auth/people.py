@@ -16,7 +16,7 @@ from core.errors import RtsError, UnknownEmployeeError
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "people.sql")
-MOST_KEPT = 10_000
+MAX_KEPT = 10_000
 
 
 class AccessEndedError(RtsError):
@@ -43,7 +43,7 @@ class People:
         if self._good_until.get(key, 0.0) > now:
             return
         await self._ask(person)
-        if len(self._good_until) >= MOST_KEPT:
+        if len(self._good_until) >= MAX_KEPT:
             self._good_until.clear()
         self._good_until[key] = now + self._keep_seconds
 

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.query.explain import Explained
-from alerts.replay.backtest import Answer, Outcome
+from alerts.replay.backtest import BacktestResult, Outcome
 from alerts.replay.rule_tests import Result
 from alerts.rules.loader import RuleRow
 from health.tables import words
 
-MOST_DEVICES, MOST_TRANSITIONS = 20, 20
+MAX_DEVICES, MAX_TRANSITIONS = 20, 20
 
 
 def rules_table(rows: Sequence[RuleRow]) -> Table:
@@ -38,7 +38,7 @@ def reach_of(row: RuleRow) -> str:
     return ", ".join(f"{name} {value}" for name, value in named if value) or "all"
 
 
-def backtest_tables(answer: Answer) -> Iterator[RenderableType]:
+def backtest_tables(answer: BacktestResult) -> Iterator[RenderableType]:
     """Yield what came of a backtest: each threshold, then the devices and the course of the worst one."""
     plan = answer.plan
     days = (plan.end - plan.begin).days
@@ -64,12 +64,12 @@ def label(outcome: Outcome) -> str:
     return "as it is" if outcome.threshold is None else f"{outcome.threshold:g}"
 
 
-def devices_table(outcome: Outcome, answer: Answer) -> Table:
+def devices_table(outcome: Outcome, answer: BacktestResult) -> Table:
     """Return the worst devices of one threshold."""
     table = Table("device", title=f"{label(outcome)}: the worst devices", title_justify="left")
     for name in ("alerts", "tickets", "first", "last", "minutes firing", ""):
         table.add_column(name, justify="right")
-    for tally in outcome.tallies[:MOST_DEVICES]:
+    for tally in outcome.tallies[:MAX_DEVICES]:
         table.add_row(
             answer.names.get(tally.device_id, "?"), str(tally.alerts), str(tally.tickets), f"{tally.first:%m-%d %H:%M}",
             f"{tally.last:%m-%d %H:%M}", f"{tally.firing_minutes:.0f}", "flapping" if tally.is_flapping else "",
@@ -77,12 +77,12 @@ def devices_table(outcome: Outcome, answer: Answer) -> Table:
     return table
 
 
-def transitions_table(outcome: Outcome, answer: Answer) -> Table:
+def transitions_table(outcome: Outcome, answer: BacktestResult) -> Table:
     """Return the first changes of the worst device."""
     worst = outcome.tallies[0]
     name = answer.names.get(worst.device_id, "?")
     table = Table("at", "from", "to", "why", "value", title=f"{label(outcome)}: {name}", title_justify="left")
-    for one in worst.transitions[:MOST_TRANSITIONS]:
+    for one in worst.transitions[:MAX_TRANSITIONS]:
         value = "" if one.fact.value is None else f"{one.fact.value:.4g}"
         table.add_row(f"{one.at:%m-%d %H:%M}", one.step.before.state, one.step.after.state, one.step.why, value)
     return table

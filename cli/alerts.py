@@ -19,11 +19,11 @@ from rich.progress import Progress
 
 from alerts.errors import AlertRuleNotFoundError
 from alerts.query.explain import Explained, explain
-from alerts.replay.backtest import MOST_DAYS, Answer, Wanted, backtest, read_wanted
+from alerts.replay.backtest import MAX_DAYS, BacktestResult, BacktestSpec, backtest, read_wanted
 from alerts.replay.rule_tests import Result, RuleTest, load_tests, run_test
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.loader import RuleRow, Rules, read_rules
-from alerts.rules.terms import Reach
+from alerts.rules.terms import Scope
 from cli.alert_tables import backtest_tables, explained, results_table, rules_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
@@ -34,7 +34,7 @@ from db.schema_check import check_schema
 from embedded.server import EmbeddedServer
 
 app = typer.Typer(help="Alert rules: list, explain, test on the past or on series.", no_args_is_help=True)
-MOST_READINGS = 20_000_000  # nobody else waits for this one
+MAX_READINGS = 20_000_000  # nobody else waits for this one
 
 Found = TypeVar("Found")
 
@@ -83,7 +83,7 @@ def backtest_rule(
     minutes: Annotated[float, typer.Option(help="for how long")] = 5,
     keep_firing: Annotated[float, typer.Option(help="minutes for which it must be well")] = 5,
     conditions: Annotated[str, typer.Option(help="conditions as JSON, instead of --metric")] = "",
-    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="how far back")] = 7,
+    days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="how far back")] = 7,
 ) -> None:
     """Tell how many alerts and tickets a rule would have made in the last days, for each threshold.
 
@@ -94,11 +94,11 @@ def backtest_rule(
     if rule is None:
         operator = ">" if above else "<"
         condition = condition_of(conditions, metric, operator, thresholds, minutes)
-        reach, keep = Reach(business, site, device, device_type), timedelta(minutes=keep_firing)
-        wanted = Wanted(condition, reach, thresholds, days, keep, most_readings=MOST_READINGS)
+        reach, keep = Scope(business, site, device, device_type), timedelta(minutes=keep_firing)
+        wanted = BacktestSpec(condition, reach, thresholds, days, keep, most_readings=MAX_READINGS)
     else:
         found = asyncio.run(connected(url, lambda connection: read_wanted(connection, rule, thresholds, days)))
-        wanted = replace(found, most_readings=MOST_READINGS)
+        wanted = replace(found, most_readings=MAX_READINGS)
     with Progress(transient=True) as progress:
         answer = asyncio.run(connected(url, lambda connection: run_backtest(connection, wanted, progress)))
     console = Console()
@@ -128,7 +128,7 @@ def test_rules(file: Annotated[Path, typer.Argument(help="TOML file of tests")])
 
 
 async def connected(url: str, do: Callable[[asyncpg.Connection], Awaitable[Found]]) -> Found:
-    """Do something on a connection; raises DatabaseAwayError or SchemaNotMigratedError."""
+    """Do something on a connection; raises DatabaseUnavailableError or SchemaNotMigratedError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10, server_settings=SERVER_SETTINGS)
     try:
@@ -155,7 +155,7 @@ async def run_tests(connection: asyncpg.Connection, tests: list[RuleTest]) -> li
     return [await run_test(connection, test, utc_now()) for test in tests]
 
 
-async def run_backtest(connection: asyncpg.Connection, wanted: Wanted, progress: Progress) -> Answer:
+async def run_backtest(connection: asyncpg.Connection, wanted: BacktestSpec, progress: Progress) -> BacktestResult:
     """Run a backtest that shows how far it is."""
     bar = progress.add_task("Going through the past")
 

@@ -154,7 +154,7 @@ def embedded(
 async def connect_and_check(url: str, *, schema: bool = False) -> Server:
     """Return what the server is.
 
-    Raises DatabaseAwayError, UnsuitableServerError, UnsuitablePoolerError or SchemaNotMigratedError.
+    Raises DatabaseUnavailableError, UnsuitableServerError, UnsuitablePoolerError or SchemaNotMigratedError.
     """
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
@@ -172,7 +172,7 @@ async def connect_and_check(url: str, *, schema: bool = False) -> Server:
 
 
 async def read_misfits(url: str, client: str) -> list[str]:
-    """Return what of the platform's tables doesn't fit our tickets; raises DatabaseAwayError."""
+    """Return what of the platform's tables doesn't fit our tickets; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -182,7 +182,7 @@ async def read_misfits(url: str, client: str) -> list[str]:
 
 
 async def read_drift(url: str) -> list[str]:
-    """Return a sentence for each missing part and each policy that differs from ours; raises DatabaseAwayError."""
+    """Return a sentence for each missing part and each policy that differs from ours; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -193,7 +193,7 @@ async def read_drift(url: str) -> list[str]:
 
 
 async def read_health(url: str) -> Fleet:
-    """Return the fleet's health; raises DatabaseAwayError or SchemaNotMigratedError."""
+    """Return the fleet's health; raises DatabaseUnavailableError or SchemaNotMigratedError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:

@@ -10,7 +10,7 @@ ALLOCATIONS = 20_000  # more objects made than freed before the young are looked
 YOUNG_PASSES, MIDDLE_PASSES = 20, 50  # Python's own: 10 and 10
 
 
-def spare_the_collector() -> None:
+def tune_garbage_collector() -> None:
     """Leave what is loaded out of collections, and collect less often; called once, before serving."""
     gc.collect()
     gc.freeze()

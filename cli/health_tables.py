@@ -6,11 +6,11 @@ from datetime import datetime
 from rich.filesize import decimal
 from rich.table import Table
 
-from health.fleet import Facts, Outbox
+from health.fleet import FleetFacts, WorkQueue
 from health.tables import words
 
 
-def fleet_table(facts: Facts, now: datetime) -> Table:
+def fleet_table(facts: FleetFacts, now: datetime) -> Table:
     """Return devices, alerts and the work that waits."""
     table = two_columns("Fleet")
     table.add_row("devices", counted(facts.devices))
@@ -22,7 +22,7 @@ def fleet_table(facts: Facts, now: datetime) -> Table:
     return table
 
 
-def server_table(facts: Facts, now: datetime) -> Table:
+def server_table(facts: FleetFacts, now: datetime) -> Table:
     """Return how the database server stands. How much disk is free only its host knows."""
     server = facts.database
     table = two_columns("Database server")
@@ -47,7 +47,7 @@ def counted(by_kind: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(by_kind.items())) or "none"
 
 
-def outbox_in_words(outbox: Outbox, now: datetime) -> str:
+def outbox_in_words(outbox: WorkQueue, now: datetime) -> str:
     """Return what waits, what failed before, and since when the oldest is due."""
     parts = [f"{outbox.waiting:,}"]
     if outbox.failing:
@@ -57,7 +57,7 @@ def outbox_in_words(outbox: Outbox, now: datetime) -> str:
     return ", ".join(parts)
 
 
-def pass_in_words(facts: Facts, now: datetime) -> str:
+def pass_in_words(facts: FleetFacts, now: datetime) -> str:
     """Return when all alert rules were evaluated last and what that took."""
     last = facts.alert_pass
     if last.at is None:

@@ -40,7 +40,7 @@ def roles(
 
 
 async def make_roles(url: str, owner: str, application: str, reader: str, apply: bool) -> list[str]:
-    """Return the statements, after running them if `apply`; raises DatabaseAwayError."""
+    """Return the statements, after running them if `apply`; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -70,7 +70,7 @@ def import_platform(
 
 
 async def run_import(url: str, dry_run: bool, extras: bool) -> tuple[Devices, Rows]:
-    """Count or import everything, with a progress bar; raises NothingToImportError or DatabaseAwayError."""
+    """Count or import everything, with a progress bar; raises NothingToImportError or DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10, server_settings=SERVER_SETTINGS)
     try:

@@ -88,7 +88,7 @@ def retention_table(levels: list[LevelStatus], storage: Storage) -> Table:
 
 
 async def with_connection(work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Return what `work` returns; raises DatabaseAwayError or SchemaNotMigratedError."""
+    """Return what `work` returns; raises DatabaseUnavailableError or SchemaNotMigratedError."""
     with database_errors():
         connection = await asyncpg.connect(settings_with_database().database_url, timeout=10)
     try:

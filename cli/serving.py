@@ -23,9 +23,9 @@ from uvicorn.config import STARTUP_FAILURE
 
 from api.app import Application
 from api.live.socketio import PING_SECONDS
-from api.live.sockets import MOST_BYTES
+from api.live.sockets import MAX_BYTES
 from api.server.bounded import BoundedProtocol
-from cli.garbage import spare_the_collector
+from cli.garbage import tune_garbage_collector
 from cli.settings import log_to_stderr, settings_with_database
 from cli.supervisor import GRACE_SECONDS, Supervisor
 from core.settings import Settings
@@ -37,7 +37,7 @@ ANSWER_SECONDS = 30  # a process that doesn't answer the supervisor for so long 
 
 def serve_alone(application: Application, settings: Settings, host: str, port: int) -> None:
     """Serve in this process until a signal; ends the process with uvicorn's status when the port can't be had."""
-    spare_the_collector()
+    tune_garbage_collector()
     BoundedProtocol.head_seconds = settings.head_seconds
     server = DrainingServer(uvicorn.Config(application, **options(settings, host, port)), application, settings)
     with suppress(KeyboardInterrupt):
@@ -66,7 +66,7 @@ def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     return {
         "host": host, "port": port, "loop": "uvloop", "http": BoundedProtocol, "access_log": False,
         "server_header": False,
-        "ws": "websockets-sansio", "ws_max_size": MOST_BYTES, "ws_ping_interval": PING_SECONDS,
+        "ws": "websockets-sansio", "ws_max_size": MAX_BYTES, "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS, "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies, "log_config": None,
         "timeout_graceful_shutdown": GRACE_SECONDS, "lifespan": "on",
@@ -79,7 +79,7 @@ def make_application(siblings: Siblings, workers: int) -> Application:
     log_to_stderr()
     threading.Thread(target=end_with_supervisor, args=(siblings,), daemon=True, name="supervisor watch").start()
     settings = settings_with_database().model_copy(update={"workers": workers})
-    spare_the_collector()
+    tune_garbage_collector()
     BoundedProtocol.head_seconds = settings.head_seconds
     return Application(settings, process=ThisProcess(siblings))
 

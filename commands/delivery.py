@@ -22,7 +22,7 @@ from devices.audit import Actor
 QUERIES = load_beside(__file__, "delivery.sql")
 
 GRACE = timedelta(seconds=60)  # on top of a command's own time-out, for the way there and back
-MOST_DELIVERIES = 3
+MAX_DELIVERIES = 3
 COMMANDS_PER_POLL = 20
 LEASED_AT_ONCE = 500  # to the sockets of one process; a full batch wakes it for the next
 SETTLED_AT_ONCE = 1000
@@ -120,7 +120,7 @@ async def settle_due_commands(connection: Connection, now: datetime) -> None:
     settled = SETTLED_AT_ONCE
 
     async def settle(only: Sequence[UUID] | None) -> int:
-        values = now, MOST_DELIVERIES, SETTLED_AT_ONCE, only
+        values = now, MAX_DELIVERIES, SETTLED_AT_ONCE, only
         return int(await connection.fetchval(QUERIES["settle_due_commands"], *values))
 
     while settled == SETTLED_AT_ONCE:

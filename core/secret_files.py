@@ -10,7 +10,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 SUFFIX = "_FILE"
 ALSO = frozenset({"database_url"})  # a plain string that holds a password
-MOST_BYTES = 65_536
+MAX_BYTES = 65_536
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -48,9 +48,9 @@ def read_secret(path: Path, variable: str) -> str:
     """Return the text of a file; raises ValueError that names the variable, never the content."""
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"{variable}: the file has more than {MOST_BYTES} bytes")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"{variable}: the file has more than {MAX_BYTES} bytes")
         return content.decode().strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{variable}: the file can't be read ({type(error).__name__})") from error

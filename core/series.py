@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.metrics import EXACT, Kind
 
 CUSTOM = "custom."
-LONGEST_METRIC, LONGEST_INSTANCE, LONGEST_UNIT = 100, 255, 30
+MAX_METRIC, MAX_INSTANCE, MAX_UNIT = 100, 255, 30
 METRIC_NAME = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
 CUSTOM_LIMIT = 1e15  # of a custom gauge, either way: sums in rollups stay far from overflow
 

@@ -33,7 +33,7 @@ class Target:
 
 
 async def read_target(url: str) -> Target:
-    """Return which database a URL leads to; raises DatabaseAwayError."""
+    """Return which database a URL leads to; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -45,7 +45,7 @@ async def read_target(url: str) -> Target:
 
 
 async def set_mark(url: str, mark: str | None) -> Target:
-    """Set or remove the mark; needs the owner of the database. Raises DatabaseAwayError."""
+    """Set or remove the mark; needs the owner of the database. Raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:

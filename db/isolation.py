@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 ATTEMPT_SECONDS = 30.0
-MOST_FAILURES = 100  # of one batch that are looked for; a batch in which more fail has another reason
+MAX_FAILURES = 100  # of one batch that are looked for; a batch in which more fail has another reason
 T = TypeVar("T")
 
 
@@ -53,8 +53,8 @@ async def in_halves(
                 failed.append((part[0], error))
             else:
                 waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
-            if len(failed) > MOST_FAILURES:
-                raise TooManyFailuresError(f"more than {MOST_FAILURES} of {len(items)} fail: {error!r}") from error
+            if len(failed) > MAX_FAILURES:
+                raise TooManyFailuresError(f"more than {MAX_FAILURES} of {len(items)} fail: {error!r}") from error
     return failed
 
 

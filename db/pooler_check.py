@@ -10,7 +10,7 @@ from typing import ClassVar
 import psycopg
 
 from core.errors import RtsError
-from db.pools import DatabaseAwayError
+from db.pools import DatabaseUnavailableError
 from db.server_check import Server
 from db.sql import load_beside
 
@@ -43,7 +43,7 @@ def check_pooler(database_url: str) -> None:
                     "directly; docs/platform.md has the settings."
                 )
     except psycopg.OperationalError as fault:
-        raise explain(str(fault)) or DatabaseAwayError(str(fault).strip()) from fault
+        raise explain(str(fault)) or DatabaseUnavailableError(str(fault).strip()) from fault
 
 
 def moves(first: psycopg.Connection[tuple[int]], database_url: str) -> bool:

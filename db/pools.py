@@ -10,7 +10,7 @@ import asyncpg
 from core.errors import RtsError
 
 # What asyncpg and the sockets below it raise when the server is gone, starting, or full.
-AWAY = (
+CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     asyncio.IncompleteReadError,
@@ -25,7 +25,7 @@ AWAY = (
 )
 
 
-class DatabaseAwayError(RtsError):
+class DatabaseUnavailableError(RtsError):
     """The database can't be reached right now: send the request again later."""
 
     code: ClassVar[str] = "database_unavailable"
@@ -47,15 +47,15 @@ class PoolerRefusesError(RtsError):
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn a driver's connection errors into DatabaseAwayError; the cause is kept."""
+    """Turn a driver's connection errors into DatabaseUnavailableError; the cause is kept."""
     try:
         yield
     except asyncpg.ProtocolViolationError as error:  # PgBouncer; it is no outage, and waiting mends nothing
         if "startup parameter" in str(error):
             raise PoolerRefusesError from error
-        raise DatabaseAwayError from error
-    except AWAY as error:
-        raise DatabaseAwayError from error
+        raise DatabaseUnavailableError from error
+    except CONNECTION_ERRORS as error:
+        raise DatabaseUnavailableError from error
 
 
 # Charts and lookups bind their time range as a parameter: a custom plan lets the planner leave chunks out.
@@ -76,7 +76,7 @@ class LentConnection(asyncpg.Connection):
 async def open_pool(dsn: str, *, size: int, name: str, timeout: float | None = None) -> asyncpg.Pool:
     """Open a pool of at most `size` connections; the first one is made now, so a bad DSN shows at once.
 
-    `timeout` is the longest wait, in seconds, for one statement. Raises DatabaseAwayError.
+    `timeout` is the longest wait, in seconds, for one statement. Raises DatabaseUnavailableError.
     """
     with database_errors():
         pool = await asyncpg.create_pool(

@@ -21,7 +21,7 @@ from health.tables import levels_table
 from rollups.status import count_rows, read_status
 
 CHART_LINES, CHART_COLUMNS = 12, 90
-ENOUGH_TO_DRAW, MOST_WAITS = 5, 20
+ENOUGH_TO_DRAW, MAX_WAITS = 5, 20
 NO_HISTORY: dict[str, Any] = {"timestamps": [], "level": "none", "series": {"cpu_percent": {"avg": []}}}
 
 
@@ -36,7 +36,7 @@ async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, direc
     )
     console.print(levels_table(levels, utc_now(), rows))
     in_service = await is_in_service(credentials, machine_id(directory))
-    await show_charts(credentials, directory, console, MOST_WAITS if in_service else 0)
+    await show_charts(credentials, directory, console, MAX_WAITS if in_service else 0)
     if in_service:
         console.print("Two commands to this machine's agent, as the live channel tells of them:")
         await show_commands(credentials, machine_id(directory), console)

@@ -65,7 +65,7 @@ class DeviceFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class HeartbeatReport:
     """What a heartbeat says: online, warning or error, the agent's version if it says so, and its clock minus ours."""
 
     status: str
@@ -125,7 +125,7 @@ async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> U
 
 
 async def heartbeat(
-    pool: asyncpg.Pool, agent: AgentToken, beat: Beat, now: datetime, token_overlap: timedelta
+    pool: asyncpg.Pool, agent: AgentToken, beat: HeartbeatReport, now: datetime, token_overlap: timedelta
 ) -> asyncpg.Record:
     """Note that a device is alive; returns what it has to know, as the query names it.
 

@@ -26,7 +26,7 @@ MANY_DEVICES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class OfflineThresholds:
     """How often devices with heartbeats are expected, and how many intervals of silence mean what."""
 
     heartbeat_interval: timedelta
@@ -34,7 +34,9 @@ class Patience:
     offline_after: float
 
 
-async def sweep(connection: Connection, now: datetime, patience: Patience, at_once: int = SWEPT_AT_ONCE) -> int:
+async def sweep(
+    connection: Connection, now: datetime, patience: OfflineThresholds, at_once: int = SWEPT_AT_ONCE
+) -> int:
     """Judge every device whose time has come, `at_once` in one statement; return how many changed their status."""
     await note_outage(connection, now, patience)
     changed: list[int] = []
@@ -52,7 +54,7 @@ async def sweep(connection: Connection, now: datetime, patience: Patience, at_on
     return sum(changed)
 
 
-async def note_outage(connection: Connection, now: datetime, patience: Patience) -> bool:
+async def note_outage(connection: Connection, now: datetime, patience: OfflineThresholds) -> bool:
     """Tell whether nobody is heard at all; then silence counts from now on. In the log once, at its beginning."""
     unheard_for = patience.heartbeat_interval * DEAF_AFTER_INTERVALS
     row = await connection.fetchrow(

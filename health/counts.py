@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.histogram import Histogram
-from ingest.counters import UPLOAD_BOUNDS, Tally
+from ingest.counters import UPLOAD_BOUNDS, IngestCounters
 
 Counted = TypeVar("Counted", bound=msgspec.Struct)
 
 
-class WebTally(msgspec.Struct):
+class WebCounters(msgspec.Struct):
     """Requests of all but uploads and sockets; times in seconds."""
 
     answers: dict[str, int] = msgspec.field(default_factory=dict)  # by the class of the status: 2xx
@@ -43,8 +43,8 @@ class ProcessCounts(msgspec.Struct):
     The counters go on from those of the dead process whose slot this one took over (`slots.py`).
     """
 
-    uploads: Tally = msgspec.field(default_factory=Tally)
-    web: WebTally = msgspec.field(default_factory=WebTally)
+    uploads: IngestCounters = msgspec.field(default_factory=IngestCounters)
+    web: WebCounters = msgspec.field(default_factory=WebCounters)
     gauges: Gauges = msgspec.field(default_factory=Gauges)
     cpu_seconds: float = 0.0
     memory_bytes: int = 0

@@ -13,11 +13,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from core.histogram import Histogram
-from health.counts import Gauges, ProcessCounts, WebTally, add_up
+from health.counts import Gauges, ProcessCounts, WebCounters, add_up
 from health.fleet import Fleet
 from health.fleet_metrics import fleet_metrics
 from health.process import is_alive
-from ingest.counters import Tally
+from ingest.counters import IngestCounters
 
 
 class Once(Collector):
@@ -51,7 +51,7 @@ def all_metrics(processes: Mapping[int, ProcessCounts], fleet: Fleet | None, now
     yield from fleet_metrics(fleet)
 
 
-def upload_metrics(tally: Tally) -> Iterator[Metric]:
+def upload_metrics(tally: IngestCounters) -> Iterator[Metric]:
     """Yield what the upload path counts."""
     yield CounterMetricFamily("rts_uploads", "Uploads answered with 200.", value=tally.uploads)
     yield by_label("rts_uploads_refused", "Uploads answered with an error, by its code.", "code", tally.refused)
@@ -69,7 +69,7 @@ def upload_metrics(tally: Tally) -> Iterator[Metric]:
     yield CounterMetricFamily("rts_flush_failures", "Transactions that failed all their uploads.", value=tally.failed)
 
 
-def web_metrics(tally: WebTally) -> Iterator[Metric]:
+def web_metrics(tally: WebCounters) -> Iterator[Metric]:
     """Yield what is counted of all other requests."""
     yield by_label("rts_http_requests", "Requests other than uploads, by class of status.", "status", tally.answers)
     yield histogram("rts_http_request_seconds", "Time of requests other than uploads.", tally.seconds)

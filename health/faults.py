@@ -6,7 +6,7 @@ The same bounds stand in the alert rules of docs/operations.md, which Prometheus
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from health.fleet import Facts, Fleet
+from health.fleet import Fleet, FleetFacts
 
 PASS_EVERY = timedelta(seconds=30)  # as in worker/duties.py
 PASS_LATE = timedelta(minutes=5)
@@ -29,7 +29,7 @@ def find_faults(fleet: Fleet) -> list[str]:
     ]
 
 
-def _of_passes(facts: Facts, since: datetime | None, now: datetime) -> Iterator[str]:
+def _of_passes(facts: FleetFacts, since: datetime | None, now: datetime) -> Iterator[str]:
     last = facts.alert_pass
     heard = last.at or since  # where there never was one, since there was something to evaluate
     if heard and now - heard > PASS_LATE:
@@ -41,7 +41,7 @@ def _of_passes(facts: Facts, since: datetime | None, now: datetime) -> Iterator[
         )
 
 
-def _overdue(facts: Facts, now: datetime) -> Iterator[str]:
+def _overdue(facts: FleetFacts, now: datetime) -> Iterator[str]:
     due = {
         "commands": facts.commands_due_since, "tickets": facts.tickets.due_since,
     }  # fmt: skip  # not notifications: quiet hours hold them
@@ -50,7 +50,7 @@ def _overdue(facts: Facts, now: datetime) -> Iterator[str]:
             yield f"{what} are due since {since:%Y-%m-%d %H:%M} UTC: start `rts-agents worker`, or look into its log"
 
 
-def _server(facts: Facts) -> Iterator[str]:
+def _server(facts: FleetFacts) -> Iterator[str]:
     database = facts.database
     if database.connections > CONNECTIONS_SHARE * database.connections_max:
         yield (

@@ -12,9 +12,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from db.pools import AWAY, Connection
+from db.pools import CONNECTION_ERRORS, Connection
 from db.sql import load_beside
-from health.ttl_cache import Kept
+from health.ttl_cache import TtlCache
 from rollups.drift import Drift, find_drift
 from rollups.status import LevelStatus, read_status
 
@@ -25,7 +25,7 @@ KEEP_SECONDS = 15.0  # a scrape, or four balancers that scrape, cost one reading
 READ_SECONDS = 5.0  # Prometheus gives up after 10
 
 
-class Outbox(msgspec.Struct):
+class WorkQueue(msgspec.Struct):
     """Work that was written down with an alert and is done later."""
 
     waiting: int
@@ -54,15 +54,15 @@ class Database(msgspec.Struct):
     freeze_age: int  # transactions since the oldest row was frozen; PostgreSQL stops at 2 thousand million
 
 
-class Facts(msgspec.Struct):
+class FleetFacts(msgspec.Struct):
     """The document of the query `describe_fleet`."""
 
     devices: dict[str, int]  # by status
     open_alerts: dict[str, int]  # by severity
     commands: dict[str, int]  # that have not ended, by status
     commands_due_since: datetime | None
-    tickets: Outbox
-    notifications: Outbox
+    tickets: WorkQueue
+    notifications: WorkQueue
     alert_pass: AlertPass
     database: Database
     tickets_put_off: dict[str, int] = {}  # tried in vain, by reason
@@ -72,7 +72,7 @@ class Facts(msgspec.Struct):
 class Fleet(msgspec.Struct):
     """Everything that was read, and when (UTC); `seconds` is how long that took."""
 
-    facts: Facts
+    facts: FleetFacts
     levels: list[LevelStatus]
     at: datetime
     seconds: float
@@ -83,7 +83,7 @@ async def read_fleet(connection: Connection, now: datetime) -> Fleet:
     """Read the fleet's health; raises what the driver raises, and asyncpg.UndefinedTableError without our schema."""
     began = time.perf_counter()
     levels = await read_status(connection)
-    facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=Facts)
+    facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=FleetFacts)
     drifts = await find_drift(connection, now)
     return Fleet(facts, levels, now, time.perf_counter() - began, drifts)
 
@@ -94,7 +94,7 @@ class FleetReader:
     def __init__(self, pool: asyncpg.Pool, clock: Callable[[], datetime]) -> None:
         self._pool = pool
         self._clock = clock
-        self.kept = Kept(KEEP_SECONDS, self._read_anew)
+        self.kept = TtlCache(KEEP_SECONDS, self._read_anew)
 
     async def read(self) -> Fleet | None:
         """Return the newest reading; None when the database can't be read just now."""
@@ -104,6 +104,6 @@ class FleetReader:
         try:
             async with asyncio.timeout(READ_SECONDS), self._pool.acquire() as connection:
                 return await read_fleet(connection, self._clock())
-        except (*AWAY, asyncpg.PostgresError) as error:
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("the fleet's health can't be read: %r", error)
             return None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from health.fleet import AlertPass, Database, Facts, Fleet
+from health.fleet import AlertPass, Database, Fleet, FleetFacts
 from rollups.drift import Drift
 from rollups.status import LevelStatus
 
@@ -51,7 +51,7 @@ def drift_metrics(drifts: list[Drift]) -> Iterator[Metric]:
                  {kind: counts[kind] for kind in ("retention", "columnstore", "refresh")})  # fmt: skip
 
 
-def work_metrics(facts: Facts, now: datetime) -> Iterator[Metric]:
+def work_metrics(facts: FleetFacts, now: datetime) -> Iterator[Metric]:
     """Yield devices, alerts, and the work that waits for the worker or for agents."""
     yield gauges("rts_devices", "Devices, by status.", "status", facts.devices)
     yield gauges("rts_open_alerts", "Open alerts, by severity.", "severity", facts.open_alerts)

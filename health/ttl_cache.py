@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class TtlCache(Generic[T]):
     """Asks anew when its answer is `seconds` old; those who come meanwhile wait for the one asking."""
 
     def __init__(self, seconds: float, ask: Callable[[], Awaitable[T]]) -> None:

@@ -16,7 +16,7 @@ FLUSH_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 SAMPLE_BOUNDS = (1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 20_000.0)
 
 
-class Tally(msgspec.Struct):
+class IngestCounters(msgspec.Struct):
     """Counts since the start of this process; times in seconds."""
 
     uploads: int = 0  # answered with 200

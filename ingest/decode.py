@@ -18,7 +18,7 @@ from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelope
 from ingest.faults import FaultError, Notes, shown
 from ingest.samples import Decoded, Envelope, Rejection, Sample
 
-LONGEST_INT = 4000
+MAX_INT = 4000
 REPLACED = "\ufffd"
 FURTHEST_AHEAD = timedelta(days=3650)
 _typed = msgspec.json.Decoder(Envelope)
@@ -103,7 +103,7 @@ def _note_replaced(item: dict[str, Any], notes: Notes) -> None:
 
 def read_int(digits: str) -> float:
     """Return an integer; one of more digits than Python reads is infinite, so that only its value is lost."""
-    return int(digits) if len(digits) <= LONGEST_INT else math.inf
+    return int(digits) if len(digits) <= MAX_INT else math.inf
 
 
 def _items(parsed: Any) -> list[Any]:

@@ -20,7 +20,7 @@ NAMES = tuple(metric.name for metric in METRICS)
 
 
 @dataclass(slots=True)
-class Heard:
+class DeviceUpdate:
     """One device in one flush."""
 
     agent_id: UUID
@@ -44,13 +44,13 @@ class Heard:
             self.with_services.append(sample)
 
 
-def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]:
+def collect_device_updates(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[DeviceUpdate]:
     """Return one entry for each (device, token) among `uploads`, with the newest of its `rows`."""
-    heard: dict[tuple[UUID, str], Heard] = {}
-    entry_of: dict[Upload, Heard] = {}  # an upload is found by its identity: for thousands of rows that counts
+    heard: dict[tuple[UUID, str], DeviceUpdate] = {}
+    entry_of: dict[Upload, DeviceUpdate] = {}  # an upload is found by its identity: for thousands of rows that counts
     for upload in uploads:
         key = upload.agent_id, upload.token_hash
-        entry = entry_of[upload] = heard.setdefault(key, Heard(*key, upload.received_at))
+        entry = entry_of[upload] = heard.setdefault(key, DeviceUpdate(*key, upload.received_at))
         entry.received_at = max(entry.received_at, upload.received_at)
         entry.measured = entry.measured or upload.brings_data()
         entry.ahead = entry.ahead or upload.decoded.ahead
@@ -59,7 +59,7 @@ def who_was_heard(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[Heard]
     return list(heard.values())
 
 
-def touch_arguments(heard: Sequence[Heard], late_before: datetime, token_overlap: timedelta) -> tuple[Any, ...]:
+def touch_arguments(heard: Sequence[DeviceUpdate], late_before: datetime, token_overlap: timedelta) -> tuple[Any, ...]:
     """Return the arguments of the query `touch_devices`; rows collected before `late_before` are late."""
     return (
         [entry.agent_id for entry in heard],
@@ -79,7 +79,7 @@ def touch_arguments(heard: Sequence[Heard], late_before: datetime, token_overlap
     )
 
 
-def first_metrics(entry: Heard) -> str | None:
+def first_metrics(entry: DeviceUpdate) -> str | None:
     """Return the metrics of the oldest sample as JSON, None where it is the newest as well."""
     return None if entry.oldest is None or entry.oldest is entry.newest else current_metrics(entry.oldest)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from ingest.samples import Note
 
-MOST_NOTES = 1000  # in one receipt; the others are counted
+MAX_NOTES = 1000  # in one receipt; the others are counted
 SHOWN = 80  # characters of a faulty value that a message repeats
 NAME_SHOWN = 100
 
@@ -28,7 +28,7 @@ class Notes:
 
     def add(self, field: str, fault: FaultError) -> None:
         """Note a fault of the sample that is being read."""
-        if len(self.kept) < MOST_NOTES:
+        if len(self.kept) < MAX_NOTES:
             name = field if field.isascii() and field.isprintable() else ascii(field)[1:-1]
             self.kept.append(Note(self.index, name[:NAME_SHOWN], fault.code, fault.message))
         else:

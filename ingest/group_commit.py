@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from ingest.counters import Tally
+from ingest.counters import IngestCounters
 from ingest.errors import IngestBusyError
 from ingest.pending import Upload
 
@@ -26,10 +26,10 @@ SERIES_WEIGHT = 4  # a sample with series is some dozens of rows more, though na
 class GroupCommit:
     """The bounded buffer between requests and the one writer of this process."""
 
-    def __init__(self, write: Write, max_samples: int, tally: Tally | None = None) -> None:
+    def __init__(self, write: Write, max_samples: int, tally: IngestCounters | None = None) -> None:
         """`write` commits uploads and records the outcome in each; it may raise, which fails the whole group."""
         self._write = write
-        self._tally = tally or Tally()
+        self._tally = tally or IngestCounters()
         self.max_samples = max_samples
         self._waiting: deque[tuple[Upload, asyncio.Future[None]]] = deque()
         self._arrival = asyncio.Event()

@@ -8,8 +8,8 @@ from ingest.faults import FaultError, Notes, shown
 from ingest.samples import SERVICE_STATUSES, PartOfServices, Service
 from ingest.service_words import state_for
 
-MOST_SERVICES = 500
-LONGEST_NAME = 255
+MAX_SERVICES = 500
+MAX_NAME = 255
 HIGHEST_PID = 2**32
 
 
@@ -19,9 +19,9 @@ def read_services(value: Any, notes: Notes) -> list[Service] | None:
         return None
     if not isinstance(value, list):
         raise FaultError("wrong_type", f"services must be a list, not {shown(value)}; passed over")
-    services = [service for entry in value[:MOST_SERVICES] if (service := read_service(entry, notes))]
-    if len(value) > MOST_SERVICES:
-        message = f"the list has {len(value)} services, the first {MOST_SERVICES} are taken"
+    services = [service for entry in value[:MAX_SERVICES] if (service := read_service(entry, notes))]
+    if len(value) > MAX_SERVICES:
+        message = f"the list has {len(value)} services, the first {MAX_SERVICES} are taken"
         notes.add("services", FaultError("too_many_services", message))
     return services if len(services) == len(value) else PartOfServices(services)
 
@@ -33,8 +33,8 @@ def read_service(entry: Any, notes: Notes) -> Service | None:
         message = f"a service must be an object with a name, not {shown(entry)}; passed over"
         notes.add("services", FaultError("invalid_service", message))
         return None
-    if name != entry["name"] or len(name) > LONGEST_NAME:
-        name = name[:LONGEST_NAME].strip()
+    if name != entry["name"] or len(name) > MAX_NAME:
+        name = name[:MAX_NAME].strip()
         notes.add("services", FaultError("changed_text", f"{shown(entry['name'])} is stored as {shown(name)}"))
     return Service(name, read_status(name, entry.get("status"), notes), read_pid(name, entry.get("pid"), notes))
 

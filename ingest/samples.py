@@ -91,7 +91,7 @@ class Decoded(Struct):
     unknown: list[bytes | None]  # JSON of each sample's unknown fields, as stored in raw_metrics
     rejected: list[Rejection]
     notes: list[Note] = []
-    notes_left_out: int = 0  # beyond MOST_NOTES
+    notes_left_out: int = 0  # beyond MAX_NOTES
     ahead: timedelta | None = None  # how far the last sample lay ahead that was refused for it
 
 

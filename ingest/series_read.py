@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from core.metrics import Kind, Metric
-from core.series import LONGEST_INSTANCE, LONGEST_UNIT, METRIC_NAME, SERIES_BY_NAME, SeriesMetric
+from core.series import MAX_INSTANCE, MAX_UNIT, METRIC_NAME, SERIES_BY_NAME, SeriesMetric
 from core.text import clean_name
 from ingest.faults import FaultError, Notes, shown
 from ingest.numbers import check_number, nearest_end
@@ -13,7 +13,7 @@ from ingest.samples import Sample
 from ingest.series_types import (
     DISK_FIELDS,
     INTERFACE_FIELDS,
-    MOST_INSTANCES,
+    MAX_INSTANCES,
     Disk,
     Interface,
     Sensor,
@@ -34,17 +34,17 @@ def read_series_parts(sample: Sample, item: dict[str, Any], notes: Notes) -> Non
 def read_list(
     field: str, value: Any, read: Callable[[dict[str, Any], Notes], Entry], notes: Notes
 ) -> list[Entry] | None:
-    """Return the entries that can be read, at most MOST_INSTANCES; None when there is no list."""
+    """Return the entries that can be read, at most MAX_INSTANCES; None when there is no list."""
     if value is None:
         return None
     if not isinstance(value, list):
         notes.add(field, FaultError("wrong_type", f"{field} must be a list, not {shown(value)}; passed over"))
         return None
-    if len(value) > MOST_INSTANCES:
-        message = f"the list has {len(value)} entries, the first {MOST_INSTANCES} are taken"
+    if len(value) > MAX_INSTANCES:
+        message = f"the list has {len(value)} entries, the first {MAX_INSTANCES} are taken"
         notes.add(field, FaultError("too_many_series", message))
     entries = []
-    for entry in value[:MOST_INSTANCES]:
+    for entry in value[:MAX_INSTANCES]:
         try:
             if not isinstance(entry, dict):
                 raise FaultError("wrong_type", f"an entry of {field} must be an object, not {shown(entry)}")
@@ -57,9 +57,7 @@ def read_list(
 def read_disk(entry: dict[str, Any], notes: Notes) -> Disk:
     """Return a disk; raises FaultError when it has no usable name."""
     kind = entry.get("type")
-    disk = Disk(
-        read_instance(entry.get("name")), clean_name(kind)[:LONGEST_INSTANCE] if isinstance(kind, str) else None
-    )
+    disk = Disk(read_instance(entry.get("name")), clean_name(kind)[:MAX_INSTANCE] if isinstance(kind, str) else None)
     for field in DISK_FIELDS:
         setattr(disk, field, read_field("disks", f"disk.{field}", entry.get(field), notes))
     return disk
@@ -99,8 +97,8 @@ def read_unit(metric: str, unit: Any) -> str | None:
     """Return the unit of a value; raises FaultError for what can't be one."""
     if unit is None:
         return None
-    if not isinstance(unit, str) or len(unit) > LONGEST_UNIT:
-        message = f"unit of {shown(metric)} must be a text of at most {LONGEST_UNIT} characters, not {shown(unit)}"
+    if not isinstance(unit, str) or len(unit) > MAX_UNIT:
+        message = f"unit of {shown(metric)} must be a text of at most {MAX_UNIT} characters, not {shown(unit)}"
         raise FaultError("wrong_type", message)
     return clean_name(unit)
 
@@ -112,8 +110,8 @@ def read_instance(name: Any) -> str:
     """
     if not isinstance(name, str):
         raise FaultError("invalid_instance", f"the name of an instance must be a text, not {shown(name)}")
-    if len(name) > LONGEST_INSTANCE:
-        message = f"the name of an instance has {len(name)} characters, at most {LONGEST_INSTANCE} are taken"
+    if len(name) > MAX_INSTANCE:
+        message = f"the name of an instance has {len(name)} characters, at most {MAX_INSTANCE} are taken"
         raise FaultError("invalid_instance", message)
     cleaned = clean_name(name)
     if not cleaned:

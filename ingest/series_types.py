@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from core.metrics import EXACT
-from core.series import LONGEST_INSTANCE, LONGEST_METRIC, LONGEST_UNIT
+from core.series import MAX_INSTANCE, MAX_METRIC, MAX_UNIT
 
-MOST_INSTANCES = 200  # entries of one list
+MAX_INSTANCES = 200  # entries of one list
 
-Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_INSTANCE)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_INSTANCE)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Amount = Annotated[int, Meta(ge=0, le=int(EXACT))] | Annotated[float, Meta(ge=0, le=EXACT)]
 
@@ -19,7 +19,7 @@ class Disk(Struct):
     """A file system: `name` is its drive or mount point, `type` that of the file system (`ext4`, `NTFS`)."""
 
     name: Name
-    type: Annotated[str, Meta(max_length=LONGEST_INSTANCE)] | None = None
+    type: Annotated[str, Meta(max_length=MAX_INSTANCE)] | None = None
     used_bytes: Amount | None = None
     size_bytes: Amount | None = None
     percent: Percent | None = None
@@ -52,17 +52,17 @@ class Sensor(Struct):
 class SeriesValue(Struct):
     """One value of any metric of the catalogue, or of `custom.*`; unit and kind define a custom metric."""
 
-    metric: Annotated[str, Meta(min_length=1, max_length=LONGEST_METRIC)]
+    metric: Annotated[str, Meta(min_length=1, max_length=MAX_METRIC)]
     value: float
-    instance: Annotated[str, Meta(max_length=LONGEST_INSTANCE)] = ""
-    unit: Annotated[str, Meta(max_length=LONGEST_UNIT)] | None = None
+    instance: Annotated[str, Meta(max_length=MAX_INSTANCE)] = ""
+    unit: Annotated[str, Meta(max_length=MAX_UNIT)] | None = None
     kind: Literal["gauge", "counter"] | None = None
 
 
-Disks = Annotated[list[Disk], Meta(max_length=MOST_INSTANCES)]
-Interfaces = Annotated[list[Interface], Meta(max_length=MOST_INSTANCES)]
-Sensors = Annotated[list[Sensor], Meta(max_length=MOST_INSTANCES)]
-Values = Annotated[list[SeriesValue], Meta(max_length=MOST_INSTANCES)]
+Disks = Annotated[list[Disk], Meta(max_length=MAX_INSTANCES)]
+Interfaces = Annotated[list[Interface], Meta(max_length=MAX_INSTANCES)]
+Sensors = Annotated[list[Sensor], Meta(max_length=MAX_INSTANCES)]
+Values = Annotated[list[SeriesValue], Meta(max_length=MAX_INSTANCES)]
 
 # The values of an entry in the order of its metrics; read in one call.
 DISK_FIELDS = (

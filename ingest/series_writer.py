@@ -21,8 +21,8 @@ from ingest.series_values import Flat, Flattened, Wanted, flatten, message_of_fu
 QUERIES = load_beside(__file__, "series.sql")
 BYTES_AT_ONCE = 256  # samples in one message: about 300 kB
 
-MOST_OF_A_DEVICE = 200
-MOST_OF_A_BUSINESS = 2_000_000
+MAX_OF_A_DEVICE = 200
+MAX_OF_A_BUSINESS = 2_000_000
 
 Key = tuple[UUID, datetime]
 
@@ -30,7 +30,7 @@ Key = tuple[UUID, datetime]
 class SeriesWriter:
     """Owns what this process has read of the devices' series."""
 
-    def __init__(self, most_of_a_device: int = MOST_OF_A_DEVICE, most_of_a_business: int = MOST_OF_A_BUSINESS) -> None:
+    def __init__(self, most_of_a_device: int = MAX_OF_A_DEVICE, most_of_a_business: int = MAX_OF_A_BUSINESS) -> None:
         self._most = most_of_a_device, most_of_a_business
         self._registry = SeriesRegistry()
 

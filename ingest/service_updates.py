@@ -6,21 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from core.text import clean_name
-from ingest.device_updates import Heard
+from ingest.device_updates import DeviceUpdate
 from ingest.samples import PartOfServices, Sample, Service
 
-MOST_LISTS = 300  # of one upload, the newest: how far back a state is followed
+MAX_LISTS = 300  # of one upload, the newest: how far back a state is followed
 State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
 
 
-def service_arguments(heard: Iterable[Heard], most_services: int) -> tuple[Any, ...]:
+def service_arguments(heard: Iterable[DeviceUpdate], most_services: int) -> tuple[Any, ...]:
     """Return the arguments of the query `keep_services`; a name that a sample lists twice counts once, the last."""
     states: dict[tuple[UUID, str], State] = {}
     complete: list[tuple[UUID, datetime, datetime]] = []
     for entry in heard:
         if not entry.with_services:
             continue
-        lists = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MOST_LISTS:]
+        lists = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MAX_LISTS:]
         newest = lists[-1]
         for name, service in by_name(newest).items():
             since = newest.collected_at if len(lists) == 1 else state_since(lists, name, service.status)

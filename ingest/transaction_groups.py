@@ -14,7 +14,7 @@ from ingest.pending import Row
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where TimescaleDB counts chunks from
 MAX_GAP = timedelta(hours=1)  # a longer gap between late rows begins a new run
-MOST_RUNS = 40  # in one flush
+MAX_RUNS = 40  # in one flush
 
 
 def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
@@ -25,7 +25,7 @@ def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
     for row in rows:
         (live if row.collected_at > horizon else late).append(row)
     groups = late_runs(late, MAX_GAP)
-    if len(groups) > MOST_RUNS:  # sparse samples: a run for each chunk rather than hundreds of transactions
+    if len(groups) > MAX_RUNS:  # sparse samples: a run for each chunk rather than hundreds of transactions
         groups = late_runs(late, RAW.chunk)
     if live:
         groups.append(live)

@@ -10,7 +10,7 @@ from ingest.faults import FaultError, Notes, shown
 
 MAX_UNKNOWN_BYTES = 16 * 1024  # unknown fields of one sample, as JSON: state blobs must not bloat the hypertable
 MAX_DEPTH = 16  # nesting of unknown fields
-MOST_BITS = 63  # of a whole number: decoders differ beyond
+MAX_BITS = 63  # of a whole number: decoders differ beyond
 
 
 def encode_unknown(unknown: dict[str, Any], notes: Notes) -> bytes | None:
@@ -62,7 +62,7 @@ def check_size(name: str, value: float) -> None:
     """Raise FaultError for a number that JSON can't carry."""
     if isinstance(value, float) and not math.isfinite(value):
         raise FaultError("not_finite", f"{shown(name)} is {value}: send null for what could not be measured")
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise FaultError("out_of_range", f"{shown(name)} holds a whole number beyond 64 bits")
 
 

@@ -19,12 +19,12 @@ import msgspec
 from core.clock import Clock, utc_now
 from core.errors import RevokedTokenError
 from db.hypertables.policies import LATE_AFTER, RAW
-from db.pools import AWAY, DatabaseAwayError
+from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.copy_rows import COLUMNS, copy_data
-from ingest.counters import Tally
-from ingest.device_updates import Heard, touch_arguments, who_was_heard
+from ingest.counters import IngestCounters
+from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_arguments
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Row, Upload
 from ingest.samples import Note
@@ -54,7 +54,7 @@ class Writer:
         connect: Connect,
         clock: Clock = utc_now,
         token_overlap: timedelta = timedelta(hours=1),
-        tally: Tally | None = None,
+        tally: IngestCounters | None = None,
         series: SeriesWriter | None = None,
         most_services: int = 1000,
     ) -> None:
@@ -64,7 +64,7 @@ class Writer:
         """
         self._most_services = most_services
         self._connect = connect
-        self._tally = tally or Tally()
+        self._tally = tally or IngestCounters()
         self._series = series or SeriesWriter()
         self._token_overlap = token_overlap
         self._clock = clock
@@ -149,7 +149,7 @@ class Writer:
     ) -> tuple[Known, set[Key] | None, Flattened | None]:
         connection = await self._open()
         await self._series.prepare(connection, rows)
-        heard = who_was_heard(uploads, rows)
+        heard = collect_device_updates(uploads, rows)
         async with connection.transaction():
             found = await connection.fetch(
                 QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
@@ -177,7 +177,7 @@ class Writer:
 
     def _fail(self, uploads: Sequence[Upload], error: Exception) -> None:
         """Give every upload the same error: the agent keeps its samples and sends them again."""
-        if not isinstance(error, (*AWAY, DatabaseAwayError)):
+        if not isinstance(error, (*CONNECTION_ERRORS, DatabaseUnavailableError)):
             log.error("a flush of %d uploads failed", len(uploads), exc_info=error)
         if self._connection:
             self._connection.terminate()  # its state is unknown; the next flush makes a new one
@@ -185,7 +185,7 @@ class Writer:
         self._tally.failed += 1
         self._tally.failed_at = time.monotonic()
         for upload in uploads:
-            upload.error = DatabaseAwayError()
+            upload.error = DatabaseUnavailableError()
 
 
 async def copy_straight(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
@@ -236,7 +236,7 @@ def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: se
                 new.remove(key_of(row))
 
 
-def mark_breaks(heard: Iterable[Heard], found: Iterable[asyncpg.Record]) -> None:
+def mark_breaks(heard: Iterable[DeviceUpdate], found: Iterable[asyncpg.Record]) -> None:
     """Store the oldest sample of each device as a break whose counters fell since the sample before it."""
     fallen = {(row["id"], row["token_hash"]): row for row in found if row["fallen_from"]}
     for entry in heard if fallen else ():

@@ -11,7 +11,7 @@ TEXTS = {"software_version": SHORT, "vendor": SHORT, "latest_available_version":
 TYPES = ("application", "system", "driver", "update")
 FLAGS: dict[str, bool | None] = {"is_security_software": False, "is_latest_version": None}  # what an odd one becomes
 EARLIEST, LATEST = date(1970, 1, 2), date(2200, 1, 1)  # 0001-01-01 and 1970-01-01 are programs' words for "no date"
-MOST_NOTES = 1000
+MAX_NOTES = 1000
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Tidied:
 
     def note(self, index: int, name: str, code: str, message: str) -> None:
         """Note what was changed in an entry; the first thousand are kept."""
-        if len(self.notes) < MOST_NOTES:
+        if len(self.notes) < MAX_NOTES:
             self.notes.append({"index": index, "field": name, "code": code, "message": message})
 
 

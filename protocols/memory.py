@@ -16,7 +16,7 @@ from protocols.facts import Quantity
 
 MAX_DEVICES = 65_536
 MAX_CELLS = 8  # newest cells of a device: a catch-up of older ones is computed from its own request
-LONGEST_GAP = 900 * 1_000_000  # microseconds between two CPU readings; a longer gap gives no share
+MAX_GAP = 900 * 1_000_000  # microseconds between two CPU readings; a longer gap gives no share
 COMPLETE = 0.9  # share of the time that went by, below which states are missing
 VIRTUAL = (
     "lo", "lo[0-9]*", "[Ll]oopback*", "veth*", "docker*", "br-*", "virbr*", "cni*", "cali*", "flannel*", "tun*", "tap*",
@@ -98,7 +98,7 @@ class DeviceMemory:
         for time in sorted((time for time in {**self.cells, **cells} if time < at), reverse=True):
             before = (cells.get(time) or self.cells[time]).get(Quantity.CPU_SECONDS)
             if before and after:
-                return busy_share(before, after, (at - time) / 1e6) if at - time <= LONGEST_GAP else None
+                return busy_share(before, after, (at - time) / 1e6) if at - time <= MAX_GAP else None
         return None
 
 

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
 OTHER_LINE = re.compile(r"^(?!#|    --hash=sha256:[0-9a-f]{64}).+", re.MULTILINE)
-LONGEST_LICENCE = 60  # characters; longer ones are the text of the licence itself
+MAX_LICENCE = 60  # characters; longer ones are the text of the licence itself
 # Names of licences that packages use beside the identifiers of SPDX.
 IDENTIFIERS = {
     "MIT License": "MIT", "ISC License": "ISC", "ISC License (ISCL)": "ISC", "3-Clause BSD License": "BSD-3-Clause",
@@ -83,7 +83,7 @@ def licence_of(about: Any) -> str:
     ]
     if found := about.get("License-Expression"):
         return str(found)
-    if short and "\n" not in short and len(short) <= LONGEST_LICENCE:
+    if short and "\n" not in short and len(short) <= MAX_LICENCE:
         return IDENTIFIERS.get(short, short)
     if len(classifiers) == 1 and classifiers[0] in IDENTIFIERS:
         return IDENTIFIERS[classifiers[0]]

@@ -43,7 +43,7 @@ WIDTH = bindparam("width", type_=Interval)
 ONE, ZERO = literal_column("1", BigInteger), literal_column("0::double precision", DOUBLE_PRECISION)
 ONE_BYTE = literal_column("1::double precision", DOUBLE_PRECISION)
 LONG_AGO = literal_column("'-infinity'::timestamptz", TIME)
-MOST_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
+MAX_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
 AGGREGATES = ("avg", "min", "max")
 GAUGE_PARTS = {"avg": ("sum", "count"), "min": ("min",), "max": ("max",)}
 COUNTER_PARTS = ("first", "last", "increase", "first_at", "last_at")
@@ -87,7 +87,7 @@ def chart_query(
     level_part = level_pieces(relation, parts) if relation is not None else None
     query: Any
     if shape is Shape.SAMPLES:
-        query = finished(raw_part, metrics, aggregates).limit(literal_column(str(MOST_SAMPLES), BigInteger))
+        query = finished(raw_part, metrics, aggregates).limit(literal_column(str(MAX_SAMPLES), BigInteger))
     elif shape is Shape.BUCKETS and level_part is not None:
         query = union_all(finished(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
     else:

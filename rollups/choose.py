@@ -26,7 +26,7 @@ ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday: where time_bucket() count
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LevelQuestion:
     """What a chart asks for. `interval` is a width, zero for raw samples, None to fit `max_points`."""
 
     start: datetime
@@ -62,7 +62,7 @@ def parse_interval(text: str | None) -> timedelta | None:
     return width
 
 
-def choose(question: Question, now: datetime, levels: tuple[Level, ...] = LEVELS) -> Choice:
+def choose(question: LevelQuestion, now: datetime, levels: tuple[Level, ...] = LEVELS) -> Choice:
     """Return the level and bucket for `question`; raises InvalidRangeError or TooManyPointsError."""
     if not timedelta(0) < question.end - question.start <= MAX_RANGE or not ORIGIN < question.end < now + MAX_RANGE:
         raise InvalidRangeError
@@ -75,7 +75,7 @@ def choose(question: Question, now: datetime, levels: tuple[Level, ...] = LEVELS
     return _choice(question, wanted, question.start, None)
 
 
-def _coarsest_that_gives(question: Question, levels: tuple[Level, ...]) -> Level:
+def _coarsest_that_gives(question: LevelQuestion, levels: tuple[Level, ...]) -> Level:
     """Return the coarsest level whose bucket divides the interval, or is fine enough where none was given."""
     if question.interval is not None:
         fitting = [level for level in levels if level.bucket and _divides(level.bucket, question.interval)]
@@ -90,7 +90,7 @@ def _divides(bucket: timedelta, interval: timedelta) -> bool:
     return bool(interval) and interval % bucket == timedelta(0)
 
 
-def _outside_retention(question: Question, coarsest: Level, now: datetime) -> Choice:
+def _outside_retention(question: LevelQuestion, coarsest: Level, now: datetime) -> Choice:
     since = now - coarsest.keep
     message = (
         f"Nothing before {since:%Y-%m-%d} is kept ({coarsest.name} for {coarsest.keep.days} days); "
@@ -100,7 +100,7 @@ def _outside_retention(question: Question, coarsest: Level, now: datetime) -> Ch
     return _choice(question, coarsest, start, ("outside_retention", message))
 
 
-def _coarser_than_asked(question: Question, wanted: Level, held: Level) -> Choice:
+def _coarser_than_asked(question: LevelQuestion, wanted: Level, held: Level) -> Choice:
     """Answer from a coarser level, because the finer one is no longer kept; say so if it was asked for."""
     message = (
         f"{wanted.name} is kept for {wanted.keep.days} days, less than this range goes back: "
@@ -110,7 +110,7 @@ def _coarser_than_asked(question: Question, wanted: Level, held: Level) -> Choic
     return _choice(question, held, question.start, warning)
 
 
-def _choice(question: Question, level: Level, start: datetime, warning: tuple[str, str] | None) -> Choice:
+def _choice(question: LevelQuestion, level: Level, start: datetime, warning: tuple[str, str] | None) -> Choice:
     if question.interval == timedelta(0) and level.bucket is None:
         return Choice(level, timedelta(0), start, question.end, warning)
     width = _width(question, level, start)
@@ -122,7 +122,7 @@ def _choice(question: Question, level: Level, start: datetime, warning: tuple[st
     return Choice(level, width, start, question.end, warning)
 
 
-def _width(question: Question, level: Level, start: datetime) -> timedelta:
+def _width(question: LevelQuestion, level: Level, start: datetime) -> timedelta:
     """Return the bucket: the interval asked for, rounded up to the level; else the smallest step that fits."""
     least = level.bucket or question.sample_every
     if question.interval:

@@ -16,7 +16,7 @@ from db.hypertables.policies import LEVELS, Level, refresh_lag
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query
-from rollups.choose import MAX_POINTS, Choice, Question, bucket_start, choose
+from rollups.choose import MAX_POINTS, Choice, LevelQuestion, bucket_start, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.points import MAX_GAP_SAMPLES, Grid, Points, make_points
 
@@ -28,7 +28,7 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HistoryQuery:
     """What a reader asks of one device; `interval` is a width, zero for raw samples, None to fit `max_points`.
 
     `aggregates` are of gauges; a counter has only its rate.
@@ -54,7 +54,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HistoryPlan:
     """How a question is answered: level and bucket, what is read, and the query for it."""
 
     choice: Choice
@@ -93,7 +93,7 @@ def find_metrics(names: list[str]) -> tuple[Metric, ...]:
     return tuple(BY_NAME[name] for name in dict.fromkeys(names))
 
 
-async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, now: datetime) -> History:
+async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: HistoryQuery, now: datetime) -> History:
     """Return the history of a device that `tenant` may see (None: an employee).
 
     Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
@@ -109,17 +109,17 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: Asked, no
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
 
-async def plan_history(connection: Connection, tenant: UUID | None, asked: Asked, now: datetime) -> Plan:
+async def plan_history(connection: Connection, tenant: UUID | None, asked: HistoryQuery, now: datetime) -> HistoryPlan:
     """Return how a question is answered; raises as `read_history` does."""
     found = await connection.fetch(QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
     if not found:
         raise AgentNotFoundError
     device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
     every = timedelta(seconds=device["metrics_interval_seconds"])
-    choice = choose(Question(asked.start, asked.end, asked.interval, asked.max_points, every), now)
+    choice = choose(LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every), now)
     complete = complete_until(choice, watermarks, device, now)
     window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
-    return Plan(choice, window, every, *plan_chart(asked, tenant, choice, window), former_intervals(device, now))
+    return HistoryPlan(choice, window, every, *plan_chart(asked, tenant, choice, window), former_intervals(device, now))
 
 
 def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[datetime, timedelta]]:
@@ -170,7 +170,9 @@ def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
     return Window(start, max(start, min(end, complete)), end, shown)
 
 
-def plan_chart(asked: Asked, tenant: UUID | None, choice: Choice, window: Window) -> tuple[ChartQuery, list[object]]:
+def plan_chart(
+    asked: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window
+) -> tuple[ChartQuery, list[object]]:
     """Return the query of a chart and its arguments, in order."""
     relation = choice.level.relation if choice.level.bucket else None
     # One order: one query to keep.

@@ -14,14 +14,14 @@ from core.series import CUSTOM, SERIES_BY_NAME
 from db.hypertables.policies import SERIES_LEVELS
 from db.pools import Connection
 from db.sql import load_beside
-from rollups.choose import MAX_POINTS, Choice, Question, choose
+from rollups.choose import MAX_POINTS, Choice, LevelQuestion, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.history import Segment, Window, complete_until, find_window, lead_of, segments_of
 from rollups.points import Grid, rates
 
 DEVICE_QUERIES, QUERIES = load_beside(__file__), load_beside(__file__, "series.sql")
 ROLLUPS = [level.relation for level in SERIES_LEVELS if level.bucket]
-MOST_LINES = 200  # in one answer
+MAX_LINES = 200  # in one answer
 # For how far before the first point is read: a counter's rate needs what came before.
 A_COUNTER = (Metric("counter", "", Kind.COUNTER, 0),)
 
@@ -94,10 +94,10 @@ async def read_series_history(
             asked.instances and list(asked.instances),
         )
         choice, window = plan(asked, found, every, bool([one for one in series if one["is_counter"]]), now)
-        rows = await read_rows(connection, tenant, series[:MOST_LINES], choice, window)
+        rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, window)
     grid = Grid(window.shown, min(window.end, max(now, newest_of(rows, choice, now))), choice.width, every, now)
     groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
-    lines = [make_line(one, groups.get(one["id"], []), grid) for one in series[:MOST_LINES]]
+    lines = [make_line(one, groups.get(one["id"], []), grid) for one in series[:MAX_LINES]]
     return SeriesHistory(choice, grid, segments_of(choice, window), lines)
 
 
@@ -111,7 +111,7 @@ def plan(
     asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime
 ) -> tuple[Choice, Window]:
     """Return level, bucket and range for a question."""
-    question = Question(asked.start, asked.end, asked.interval, asked.max_points, every)
+    question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
     choice = choose(question, now, SERIES_LEVELS)
     watermarks = {row["relation"]: row["watermark"] for row in found}
     lead = lead_of(A_COUNTER if counters else (), choice, every)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.notify.channels import Sender
+from alerts.notify.channels import Channel
 from alerts.notify.mail import Mail
 from alerts.notify.queue import QuietHours
 from alerts.notify.sending import send_due
@@ -22,7 +22,7 @@ from core.settings import Settings
 from db.pools import Connection
 from db.sql import load_beside
 from devices.event_log import prune_events
-from devices.presence import Patience, lapse_enrolments, sweep
+from devices.presence import OfflineThresholds, lapse_enrolments, sweep
 from health.faults import find_faults
 from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
@@ -33,12 +33,12 @@ from worker.series import keep_series
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
-EACH_PASS = timedelta(0)
-Do = Callable[[Connection, datetime], Awaitable[None]]
+EVERY_TICK = timedelta(0)
+Handler = Callable[[Connection, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class PeriodicTask:
     """`do` takes a connection outside a transaction, and now (UTC).
 
     `seconds` is its deadline; `at_once` how many runs of it may overlap, for one that waits for others' servers.
@@ -46,39 +46,41 @@ class Duty:
 
     name: str
     every: timedelta
-    do: Do
+    do: Handler
     without_scheduler: bool = False
     seconds: float = 300.0
     at_once: int = 1
 
 
-def make_duties(settings: Settings) -> list[Duty]:
+def make_duties(settings: Settings) -> list[PeriodicTask]:
     """Return the tasks in the order in which they are begun."""
     return [
-        Duty("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses unsafe refreshes
-        Duty("storage policies", EACH_PASS, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600),
-        Duty("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True, seconds=3600),
-        Duty("due commands", EACH_PASS, settle_due_commands),
-        Duty("presence", EACH_PASS, watch_presence(settings)),
-        Duty("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
-        Duty("old events", timedelta(hours=1), prune_events),
-        Duty("end-of-life rules", EACH_PASS, apply_rules),
-        Duty("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
-        Duty("forecasts", timedelta(hours=1), update_forecasts),
-        Duty("series", timedelta(hours=1), keep_series),
-        Duty("forecasts of series", timedelta(hours=1), update_series_forecasts),
-        Duty("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
-        Duty("alerts", timedelta(seconds=30), evaluate_rules),
-        Duty("late samples", timedelta(seconds=30), look_at_late_samples),
-        Duty("tickets", EACH_PASS, tickets_for(settings.ticket_client)),
-        Duty("notifications", EACH_PASS, send_notifications(settings), at_once=4),
-        Duty("health", timedelta(minutes=5), watch_health),
+        PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses unsafe refreshes
+        PeriodicTask(
+            "storage policies", EVERY_TICK, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600
+        ),
+        PeriodicTask("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True, seconds=3600),
+        PeriodicTask("due commands", EVERY_TICK, settle_due_commands),
+        PeriodicTask("presence", EVERY_TICK, watch_presence(settings)),
+        PeriodicTask("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
+        PeriodicTask("old events", timedelta(hours=1), prune_events),
+        PeriodicTask("end-of-life rules", EVERY_TICK, apply_rules),
+        PeriodicTask("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
+        PeriodicTask("forecasts", timedelta(hours=1), update_forecasts),
+        PeriodicTask("series", timedelta(hours=1), keep_series),
+        PeriodicTask("forecasts of series", timedelta(hours=1), update_series_forecasts),
+        PeriodicTask("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
+        PeriodicTask("alerts", timedelta(seconds=30), evaluate_rules),
+        PeriodicTask("late samples", timedelta(seconds=30), look_at_late_samples),
+        PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
+        PeriodicTask("notifications", EVERY_TICK, send_notifications(settings), at_once=4),
+        PeriodicTask("health", timedelta(minutes=5), watch_health),
     ]
 
 
-def watch_presence(settings: Settings) -> Do:
+def watch_presence(settings: Settings) -> Handler:
     """Move devices that fall silent to warning and offline."""
-    patience = Patience(
+    patience = OfflineThresholds(
         timedelta(seconds=settings.heartbeat_interval_seconds),
         settings.warning_after_intervals,
         settings.offline_after_intervals,
@@ -92,9 +94,9 @@ def watch_presence(settings: Settings) -> Do:
     return do
 
 
-def send_notifications(settings: Settings) -> Do:
+def send_notifications(settings: Settings) -> Handler:
     """Send the notifications of alerts that are due."""
-    senders: dict[str, Sender] = {
+    senders: dict[str, Channel] = {
         "webhook": Webhook(settings.webhook_secret.get_secret_value(), utc_now, settings.reachable_networks),
         "email": Mail(settings.smtp_url.get_secret_value(), settings.mail_from),
     }
@@ -108,7 +110,7 @@ def send_notifications(settings: Settings) -> Do:
     return do
 
 
-def end_enrolments(settings: Settings) -> Do:
+def end_enrolments(settings: Settings) -> Handler:
     """Remove devices that registered and were never heard."""
 
     async def do(connection: Connection, now: datetime) -> None:
@@ -133,7 +135,7 @@ async def look_at_late_samples(connection: Connection, now: datetime) -> None:
         log.info("%d breaches were found late", found)
 
 
-def tickets_for(client: str) -> Do:
+def tickets_for(client: str) -> Handler:
     """Work off the outbox of tickets; `client` is the e-mail of the user whose tickets they are, empty for none."""
 
     async def do(connection: Connection, now: datetime) -> None:
@@ -144,7 +146,7 @@ def tickets_for(client: str) -> Do:
     return do
 
 
-def run_policies(runner: PolicyRunner) -> Do:
+def run_policies(runner: PolicyRunner) -> Handler:
     """Refresh, columnstore and retention: TimescaleDB's jobs, where no scheduler of its own runs them."""
 
     async def do(connection: Connection, now: datetime) -> None:

@@ -16,10 +16,10 @@ from core.errors import RtsError
 from core.settings import Settings
 from db.isolation import Isolated
 from db.pooler_check import check_session
-from db.pools import AWAY, SERVER_SETTINGS, Connection
+from db.pools import CONNECTION_ERRORS, SERVER_SETTINGS, Connection
 from db.schema_check import check_schema
 from db.server_check import check_server, check_writable, describe_server
-from worker.duties import Duty, make_duties
+from worker.duties import PeriodicTask, make_duties
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime
             await check_session(dsn, server)
             worker.has_session = True
         worker.begin_due(pool, now, scheduler=server.scheduler)
-    except AWAY as away:
+    except CONNECTION_ERRORS as away:
         log.warning("the database can't be reached (%s): trying again", away)
     except (RtsError, asyncpg.PostgresError) as fault:
         log.error("%s: trying again", fault)
@@ -68,13 +68,13 @@ async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime
 class Worker:
     """Remembers when each task was begun last by this process, and which are running."""
 
-    def __init__(self, duties: list[Duty]) -> None:
+    def __init__(self, duties: list[PeriodicTask]) -> None:
         self._duties = duties
         self.has_session = False  # until it was checked that no pooler hands statements around
         self._last: dict[str, datetime] = {}
         self._running: dict[str, set[asyncio.Task[None]]] = {duty.name: set() for duty in duties}
 
-    def due(self, now: datetime, *, scheduler: bool) -> list[Duty]:
+    def due(self, now: datetime, *, scheduler: bool) -> list[PeriodicTask]:
         """Return the tasks whose interval has passed; those that the server's own scheduler does are left to it."""
         return [
             duty
@@ -107,18 +107,18 @@ class Worker:
             await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 
 
-async def run_apart(pool: asyncpg.Pool, duty: Duty, now: datetime) -> None:
+async def run_apart(pool: asyncpg.Pool, duty: PeriodicTask, now: datetime) -> None:
     """Run a task on a connection of its own; never raises."""
     try:
         async with pool.acquire(timeout=10) as connection:
             await run_noted(connection, duty, now)
-    except AWAY as away:
+    except CONNECTION_ERRORS as away:
         log.warning("%s: the database can't be reached (%s)", duty.name, away)
     except Exception:
         log.exception("%s failed", duty.name)
 
 
-async def run_noted(connection: Connection, duty: Duty, now: datetime) -> None:
+async def run_noted(connection: Connection, duty: PeriodicTask, now: datetime) -> None:
     """Run a task within its deadline; write down how it ended. Raises only when the connection is gone."""
     fault: Exception | str | None = None
     try:

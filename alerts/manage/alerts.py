@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from alerts.errors import AlertEndedError, AlertNotFoundError
-from alerts.notify.queue import want_resolved
+from alerts.notify.queue import queue_resolved
 from core.errors import UnknownEmployeeError
 from db.pools import Connection
 from db.sql import load_beside
@@ -81,7 +81,7 @@ async def resolve(
 ) -> asyncpg.Record:
     """End an alert by hand, and have those told who were told of it; raises as `handle`."""
     row = await handle(connection, "resolve", history_id, employee, now, notes)
-    await want_resolved(connection, [history_id], now)
+    await queue_resolved(connection, [history_id], now)
     return row
 
 

@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from alerts.errors import AlertRuleNotFoundError
-from alerts.manage.scope import Place, business_of
-from alerts.notify.queue import want_resolved
+from alerts.manage.scope import ScopeOfRule, business_of
+from alerts.notify.queue import queue_resolved
 from alerts.rules.alert_types import alert_type_of
 from alerts.rules.conditions import parse_condition
 from alerts.rules.defaults import DEFAULTS
@@ -136,7 +136,7 @@ async def create_defaults(
 
     Raises UnknownBusinessError or UnknownEmployeeError.
     """
-    await business_of(connection, Place(business_id, None, None))
+    await business_of(connection, ScopeOfRule(business_id, None, None))
     await connection.execute(QUERIES["lock_business"], business_id)
     types = [default["alert_type"] for default in DEFAULTS]
     there = await connection.fetch(QUERIES["rules_of_types"], business_id, types)
@@ -173,7 +173,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
 
 async def placed(connection: Connection, values: Values) -> Values:
     """Return the business that a rule's place belongs to; raises when its parts don't belong together."""
-    return {"business_id": await business_of(connection, Place(*(values.get(name) for name in PLACE)))}
+    return {"business_id": await business_of(connection, ScopeOfRule(*(values.get(name) for name in PLACE)))}
 
 
 async def write_change(
@@ -192,7 +192,7 @@ async def write_change(
         )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
-    await want_resolved(connection, [row["id"] for row in ended], now)
+    await queue_resolved(connection, [row["id"] for row in ended], now)
 
 
 def retyped(before: Values, changes: Values) -> Values:

@@ -11,7 +11,7 @@ QUERIES = load_beside(__file__, "scope.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScopeOfRule:
     """A reach as an employee names it; None bounds nothing."""
 
     business_id: UUID | None
@@ -19,7 +19,7 @@ class Place:
     agent_device_id: UUID | None
 
 
-async def business_of(connection: Connection, place: Place) -> UUID | None:
+async def business_of(connection: Connection, place: ScopeOfRule) -> UUID | None:
     """Return the business of a place: the one it names, else that of its device or site.
 
     Raises UnknownBusinessError, UnknownLocationError or AgentNotFoundError for what isn't there or is another's.

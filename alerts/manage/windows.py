@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from alerts.errors import WindowNotFoundError
-from alerts.manage.scope import Place, business_of
+from alerts.manage.scope import ScopeOfRule, business_of
 from core.errors import UnknownEmployeeError
 from db.pools import Connection
 from db.sql import load_beside
@@ -22,7 +22,7 @@ class Window:
     """When nothing begins to fire at a place: from a time to a time, or weekly from a local time for a while."""
 
     window_name: str
-    place: Place
+    place: ScopeOfRule
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     weekdays: list[int] | None = None  # 1 is Monday

@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
+MAX_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
 
 _ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
@@ -16,6 +16,4 @@ def is_mail_address(text: str) -> bool:
     An encoded word (RFC 2047, `=?utf-8?q?…?=`) is refused: mail software would decode it to another address.
     """
     local, _, _ = text.partition("@")
-    return (
-        len(text) <= LONGEST_ADDRESS and len(local) <= 64 and "=?" not in text and _ADDRESS.fullmatch(text) is not None
-    )
+    return len(text) <= MAX_ADDRESS and len(local) <= 64 and "=?" not in text and _ADDRESS.fullmatch(text) is not None

@@ -15,7 +15,7 @@ class SendError(Exception):
         self.permanent = permanent
 
 
-class Sender(Protocol):
+class Channel(Protocol):
     """Sends one message to one recipient."""
 
     async def send(self, recipient: str, message: Message) -> None:

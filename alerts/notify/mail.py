@@ -11,7 +11,7 @@ from alerts.notify.addresses import is_mail_address
 from alerts.notify.channels import SEND_SECONDS, SendError
 from alerts.notify.messages import Message
 
-LONGEST_SUBJECT = 200
+MAX_SUBJECT = 200
 
 
 class Mail:
@@ -46,7 +46,7 @@ class Mail:
         """Return the e-mail; the recipient has been checked, so a header can't raise on it."""
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, recipient
-        mail["Subject"] = " ".join(message.subject.split())[:LONGEST_SUBJECT]
+        mail["Subject"] = " ".join(message.subject.split())[:MAX_SUBJECT]
         mail.set_content(message.text)
         return mail
 

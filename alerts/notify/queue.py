@@ -16,7 +16,7 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "queue.sql")
 
 GATHER = timedelta(seconds=30)
-LONGEST_RECIPIENT = 2000  # as the table's column
+MAX_RECIPIENT = 2000  # as the table's column
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class QuietHours:
         return clock >= self.begin or clock < self.end
 
 
-async def want_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], now: datetime) -> None:
+async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], now: datetime) -> None:
     """Want a notification for each recipient of each alert (history id → its rule)."""
     wanted = [
         (alert_id, channel, recipient)
@@ -56,7 +56,7 @@ async def want_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], no
         await connection.execute(QUERIES["want_firing"], *map(list, zip(*wanted, strict=True)), now, now + GATHER)
 
 
-async def want_resolved(connection: Connection, alerts: Sequence[UUID], now: datetime) -> None:
+async def queue_resolved(connection: Connection, alerts: Sequence[UUID], now: datetime) -> None:
     """Want that those who were told of these alerts, and nobody else, are told of their end."""
     await connection.execute(QUERIES["want_resolved"], list(alerts), now)
 
@@ -67,7 +67,7 @@ def recipients_of(row: RuleRow) -> list[tuple[str, str]]:
     for recipient in row.recipients:
         text = str(recipient)
         channel = "webhook" if "://" in text else "email" if "@" in text else None
-        fits = len(text) <= LONGEST_RECIPIENT
+        fits = len(text) <= MAX_RECIPIENT
         if channel and fits and (not row.channels or channel in row.channels):
             found.append((channel, text))
     return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from alerts.notify.channels import SEND_SECONDS, Sender, SendError
+from alerts.notify.channels import SEND_SECONDS, Channel, SendError
 from alerts.notify.messages import message_of
 from alerts.notify.queue import QuietHours
 from db.pools import Connection
@@ -38,7 +38,7 @@ class Turns:
         self._of: dict[Any, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE_OF_ONE))
         self._until = asyncio.get_running_loop().time() + BEGIN_WITHIN_SECONDS
 
-    async def take(self, senders: Mapping[str, Sender], rows: Sequence[asyncpg.Record]) -> SendError | None:
+    async def take(self, senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]) -> SendError | None:
         """Send one message when it is its turn; return why it failed, None when it was taken."""
         async with self._of[rows[0]["business_id"]], self._all:
             if asyncio.get_running_loop().time() > self._until:
@@ -47,7 +47,7 @@ class Turns:
 
 
 async def send_due(
-    connection: Connection, senders: Mapping[str, Sender], now: datetime, quiet: QuietHours | None = None
+    connection: Connection, senders: Mapping[str, Channel], now: datetime, quiet: QuietHours | None = None
 ) -> int:
     """Send what is due, one message for each recipient and owner; return how many messages were taken."""
     is_quiet = quiet is not None and quiet.holds(now)
@@ -66,7 +66,7 @@ async def send_due(
     return sum(await asyncio.gather(*map(deliver, groups.values())))
 
 
-async def attempt(senders: Mapping[str, Sender], rows: Sequence[asyncpg.Record]) -> SendError | None:
+async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]) -> SendError | None:
     """Send one message and return why it failed, None when it didn't; whatever fails is this message's own."""
     try:
         async with asyncio.timeout(2 * SEND_SECONDS):  # a sender has its own limit, which says more

@@ -12,7 +12,7 @@ from alerts.notify.messages import Message
 from alerts.notify.signatures import plain_signature, secret_of, standard_headers
 from alerts.notify.ssrf import InternalAddressError, LookUp, Network, addresses_to_use, look_up
 
-MOST_ADDRESSES = 3  # of a host, tried one after the other
+MAX_ADDRESSES = 3  # of a host, tried one after the other
 
 
 class Webhook:
@@ -57,7 +57,7 @@ class Webhook:
         # A transport of its own: a proxy of the environment would look the name up again.
         transport = httpx.AsyncHTTPTransport()
         async with httpx.AsyncClient(timeout=SEND_SECONDS, transport=transport) as client:
-            for address in addresses[:MOST_ADDRESSES]:
+            for address in addresses[:MAX_ADDRESSES]:
                 there = url.copy_with(host=str(address))
                 try:
                     async with client.stream(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from alerts.query.runner import Facts, Question, gather
+from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries
 from alerts.rules.terms import Rule
 from db.isolation import Isolated
 from db.pools import Connection
@@ -17,7 +17,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "runner.sql")
 
-MOST_QUESTIONS = 200  # in one pass; what isn't reached is unknown, and asked again in the next
+MAX_QUESTIONS = 200  # in one pass; what isn't reached is unknown, and asked again in the next
 Pair = tuple[UUID, UUID]  # rule, device
 
 
@@ -41,7 +41,7 @@ class Block:
 class Apart:
     """What is known, and what isn't with the reason: pairs, rules on all devices, and devices that weren't reached."""
 
-    facts: Facts = field(default_factory=Facts)
+    facts: ResultsByKey = field(default_factory=ResultsByKey)
     pairs: dict[Pair, str] = field(default_factory=dict)
     rules: dict[UUID, str] = field(default_factory=dict)
     devices: set[UUID] = field(default_factory=set)
@@ -53,7 +53,9 @@ class Apart:
         return self.pairs.get(pair) or self.rules.get(pair[0])
 
 
-async def gather_apart(connection: Connection, rules: Iterable[Rule], question: Question, kept: Isolated) -> Apart:
+async def gather_apart(
+    connection: Connection, rules: Iterable[Rule], question: EvaluationRequest, kept: Isolated
+) -> Apart:
     """Return what is known of the rules' conditions; `kept` has what failed in earlier passes."""
     asked, apart = list(rules), Apart()
     held = held_rules(kept)
@@ -80,7 +82,7 @@ def held_rules(kept: Isolated) -> dict[UUID, set[UUID]]:
 
 
 async def leave_faulty_rules(
-    connection: Connection, rules: Sequence[Rule], question: Question, apart: Apart, kept: Isolated
+    connection: Connection, rules: Sequence[Rule], question: EvaluationRequest, apart: Apart, kept: Isolated
 ) -> None:
     """Find the rules that can't even be asked of no device at all."""
     waiting = [Block(rules, [])]
@@ -95,11 +97,11 @@ async def leave_faulty_rules(
 
 
 async def ask_blocks(
-    connection: Connection, blocks: list[Block], question: Question, apart: Apart, kept: Isolated
+    connection: Connection, blocks: list[Block], question: EvaluationRequest, apart: Apart, kept: Isolated
 ) -> None:
     """Ask each block, and its halves where it fails."""
     waiting = [block for block in blocks if block.rules and block.among]
-    for _ in range(MOST_QUESTIONS):
+    for _ in range(MAX_QUESTIONS):
         if not waiting:
             return
         block = waiting.pop()
@@ -114,11 +116,11 @@ async def ask_blocks(
     apart.devices |= {device for block in waiting for device in block.among or ()}
 
 
-async def ask(connection: Connection, block: Block, question: Question, apart: Apart) -> Exception | None:
+async def ask(connection: Connection, block: Block, question: EvaluationRequest, apart: Apart) -> Exception | None:
     """Take what is known of a block, or return why it can't be asked."""
     try:
         async with connection.transaction():
-            found = await gather(connection, block.rules, replace(question, among=block.among))
+            found = await run_queries(connection, block.rules, replace(question, among=block.among))
     except Exception as error:
         if connection.is_closed():
             raise

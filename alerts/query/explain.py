@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.query.runner import Ask, Question, asks
+from alerts.query.runner import EvaluationRequest, Statement, statements_for
 from alerts.rules.loader import RuleRow
 from db.pools import Connection
 
@@ -14,17 +14,17 @@ from db.pools import Connection
 class Explained:
     """One statement and its plan, a line a step."""
 
-    ask: Ask
+    ask: Statement
     plan: list[str]
 
 
 async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[Explained]:
     """Return the statements that an evaluation of one rule at `now` would run, and how."""
-    found = await asks(connection, [row.rule], Question([now], row.rule.reach.business_id))
+    found = await statements_for(connection, [row.rule], EvaluationRequest([now], row.rule.reach.business_id))
     return [Explained(ask, list(lines_of(await plan_of(connection, ask)))) for ask in found]
 
 
-async def plan_of(connection: Connection, ask: Ask) -> dict[str, Any]:
+async def plan_of(connection: Connection, ask: Statement) -> dict[str, Any]:
     """Return the plan of a statement, which isn't run."""
     prepared = await connection.prepare(ask.sql)
     (explained,) = await prepared.explain(*ask.parameters.values())

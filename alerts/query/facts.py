@@ -13,7 +13,7 @@ Verdict = bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ConditionResult:
     """One condition on one device at one instant.
 
     `breached`: it holds in full. `begun`: its newest sample is beyond the threshold. `holding`: it isn't back behind
@@ -28,15 +28,15 @@ class Fact:
     note: str | None = None
 
 
-UNKNOWN = Fact(None, None, None)
-FALSE = Fact(breached=False, begun=False, holding=False)
+UNKNOWN = ConditionResult(None, None, None)
+FALSE = ConditionResult(breached=False, begun=False, holding=False)
 
 
-def judge(condition: Condition, facts: Sequence[Fact]) -> Fact:
+def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionResult:
     """Return what holds of a whole tree, given the facts of its single conditions in order."""
     remaining = iter(facts)
 
-    def of(part: Condition) -> Fact:
+    def of(part: Condition) -> ConditionResult:
         if isinstance(part, AllOf):
             return merge([of(inner) for inner in part.all], all_of)
         if isinstance(part, AnyOf):
@@ -46,10 +46,10 @@ def judge(condition: Condition, facts: Sequence[Fact]) -> Fact:
     return of(condition)
 
 
-def merge(facts: list[Fact], combine: Callable[[Iterable[Verdict]], Verdict]) -> Fact:
+def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], Verdict]) -> ConditionResult:
     """Combine the verdicts of several conditions; the value shown is that of the first that counts."""
     shown = next((fact for fact in facts if fact.breached), next((fact for fact in facts if fact.begun), facts[0]))
-    return Fact(
+    return ConditionResult(
         combine(fact.breached for fact in facts), combine(fact.begun for fact in facts),
         combine(fact.holding for fact in facts), shown.value, shown.threshold, shown.note,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import asyncpg
 
 from alerts.query.runner import as_json
 from alerts.rules.loader import read_rules
-from alerts.rules.terms import Leaf
+from alerts.rules.terms import Term
 from db.hypertables.policies import LEVELS
 from db.isolation import Isolated, in_halves
 from db.pools import Connection
@@ -59,7 +59,7 @@ def item_of(row: asyncpg.Record) -> str:
     return f"device:{row['device_id']}:{row['metric']}"
 
 
-async def leaves_in_force(connection: Connection, kind: str) -> list[Leaf]:
+async def leaves_in_force(connection: Connection, kind: str) -> list[Term]:
     """Return the conditions of one kind of all rules in force."""
     rules = await read_rules(connection)
     leaves = [leaf for row in rules.rows.values() for leaf in row.rule.leaves]

@@ -4,15 +4,15 @@ from collections import defaultdict
 from datetime import datetime
 from uuid import UUID
 
-from alerts.query.facts import Fact
-from alerts.query.runner import Facts
+from alerts.query.facts import ConditionResult
+from alerts.query.runner import ResultsByKey
 
 Place = tuple[UUID, UUID, str]  # rule, device, instance
 
 
-def by_place(facts: Facts) -> dict[Place, dict[datetime, dict[int, Fact]]]:
+def by_place(facts: ResultsByKey) -> dict[Place, dict[datetime, dict[int, ConditionResult]]]:
     """Return facts by rule, device and instance, then by instant; those of the device are in each of its instances."""
-    places: dict[Place, dict[datetime, dict[int, Fact]]] = defaultdict(dict)
+    places: dict[Place, dict[datetime, dict[int, ConditionResult]]] = defaultdict(dict)
     for (rule, device, instance, at), leaves in facts.of_instances.items():
         places[rule, device, instance][at] = facts.of.get((rule, device, at), {}) | leaves
     return places

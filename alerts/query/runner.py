@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from alerts.query.compiler import Clocks, Instants, can_stitch, level_for, metric_statement
-from alerts.query.facts import Fact
-from alerts.rules.terms import Feature, Leaf, Rule
+from alerts.query.facts import ConditionResult
+from alerts.rules.terms import Feature, Rule, Term
 from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
 from db.pools import Source
 from db.sql import load_beside
@@ -24,9 +24,9 @@ from rollups.series_history import read_series_watermarks
 
 QUERIES, SERIES = load_beside(__file__, "runner.sql"), load_beside(__file__, "series.sql")
 
-MOST_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
-SHORTEST_LOOKBACK = timedelta(minutes=15)
-LONGEST_LEAD = timedelta(days=6)  # of the newest sample of the slowest device, and the one before it
+MAX_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
+MIN_LOOKBACK = timedelta(minutes=15)
+MAX_LEAD = timedelta(days=6)  # of the newest sample of the slowest device, and the one before it
 NO_SHIFT = timedelta(0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
@@ -36,16 +36,16 @@ Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relat
 
 
 @dataclass(slots=True)
-class Facts:
+class ResultsByKey:
     """What is known: for each rule, device and instant the facts of its leaves by their number."""
 
-    of: dict[Key, dict[int, Fact]] = field(default_factory=lambda: defaultdict(dict))
-    of_instances: dict[InstanceKey, dict[int, Fact]] = field(default_factory=lambda: defaultdict(dict))
+    of: dict[Key, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
+    of_instances: dict[InstanceKey, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
     statements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class EvaluationRequest:
     """At which instants (UTC, in order) facts are asked for.
 
     `tenant` and `among` bound the devices. `unsure_until`: until when silence says nothing of the devices, because the
@@ -74,24 +74,24 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Statement:
     """One statement to ask: SQL, its parameters by name in order, and the level and leaves that it is for."""
 
     sql: str
     parameters: dict[str, Any]
-    leaves: Sequence[Leaf]
+    leaves: Sequence[Term]
     level: Level | None = None
 
 
-async def gather(connection: Source, rules: Iterable[Rule], question: Question) -> Facts:
+async def run_queries(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> ResultsByKey:
     """Return what is known of the rules' conditions."""
-    facts = Facts()
-    for ask in await asks(connection, rules, question):
+    facts = ResultsByKey()
+    for ask in await statements_for(connection, rules, question):
         take(facts, await connection.fetch(ask.sql, *ask.parameters.values()))
     return facts
 
 
-async def asks(connection: Source, rules: Iterable[Rule], question: Question) -> list[Ask]:
+async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[Statement]:
     """Return the statements that tell what holds of the rules' conditions."""
     leaves = [rounded(leaf, question.level) for rule in rules for leaf in rule.leaves]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
@@ -110,11 +110,11 @@ async def asks(connection: Source, rules: Iterable[Rule], question: Question) ->
         wanted = [leaf for leaf in leaves if leaf.kind == kind]
         for at in question.instants if wanted else ():
             parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
-            found.append(Ask(QUERIES[f"{kind}_facts"], parameters, wanted))
+            found.append(Statement(QUERIES[f"{kind}_facts"], parameters, wanted))
     return found
 
 
-async def read_shifts(connection: Source, question: Question) -> list[Shift]:
+async def read_shifts(connection: Source, question: EvaluationRequest) -> list[Shift]:
     """Return which groups of devices are asked for: by one statement as long as all clocks are right.
 
     The past is read as it was measured.
@@ -125,7 +125,7 @@ async def read_shifts(connection: Source, question: Question) -> list[Shift]:
     return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
 
 
-def rounded(leaf: Leaf, level: Level | None) -> Leaf:
+def rounded(leaf: Term, level: Level | None) -> Term:
     """Return a leaf whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
     if leaf.feature is None or level is None or level.bucket is None:
         return leaf
@@ -133,20 +133,20 @@ def rounded(leaf: Leaf, level: Level | None) -> Leaf:
     return replace(leaf, feature=replace(leaf.feature, window=window))
 
 
-def by_features(leaves: Sequence[Leaf], level: Level, question: Question) -> list[list[Leaf]]:
+def by_features(leaves: Sequence[Term], level: Level, question: EvaluationRequest) -> list[list[Term]]:
     """Split leaves into groups whose features fit one statement: those that are stitched, then the others."""
     features = list(dict.fromkeys(leaf.feature for leaf in leaves if leaf.feature))
     stitched = [feature for feature in features if instants_of(feature, level, question) == "one, stitched"]
     others = [feature for feature in features if feature not in stitched]
     groups = [
-        set(kind[start : start + MOST_FEATURES])
+        set(kind[start : start + MAX_FEATURES])
         for kind in (stitched, others)
-        for start in range(0, len(kind), MOST_FEATURES)
+        for start in range(0, len(kind), MAX_FEATURES)
     ]
     return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
 
 
-def instants_of(feature: Feature, level: Level, question: Question) -> Instants:
+def instants_of(feature: Feature, level: Level, question: EvaluationRequest) -> Instants:
     """Return how a feature is asked for: hours are read too at one instant, from the level of a live evaluation."""
     if len(question.instants) > 1:
         return "many"
@@ -154,15 +154,20 @@ def instants_of(feature: Feature, level: Level, question: Question) -> Instants:
 
 
 def ask_metrics(
-    level: Level, leaves: Sequence[Leaf], question: Question, longest: timedelta, watermarks: Watermarks, shift: Shift
-) -> Ask:
+    level: Level,
+    leaves: Sequence[Term],
+    question: EvaluationRequest,
+    longest: timedelta,
+    watermarks: Watermarks,
+    shift: Shift,
+) -> Statement:
     """Ask for the conditions on metrics of one level."""
     features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
     instants: Instants = "one" if shift.clocks == "wrong" else instants_of(features[0], level, question)
     statement = metric_statement(level, tuple(features), instants, shift.clocks)
     hour_cut, cut = cuts(level, question, watermarks)
     lookback = max([
-        SHORTEST_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
+        MIN_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
     ])  # fmt: skip
     values = statement.bound | {
         "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
@@ -171,10 +176,10 @@ def ask_metrics(
         "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
         "everything": question.everything,
     }  # fmt: skip
-    return Ask(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
+    return Statement(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
 
 
-def cuts(level: Level, question: Question, watermarks: Watermarks) -> tuple[datetime, datetime]:
+def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> tuple[datetime, datetime]:
     """Return until when hours are read, and until when the level's buckets are."""
     if level.bucket is None:
         return EPOCH, question.instants[0]
@@ -184,7 +189,7 @@ def cuts(level: Level, question: Question, watermarks: Watermarks) -> tuple[date
     return min(watermarks[LEVELS[2].relation], whole), cut
 
 
-def ask_silence(leaves: list[Leaf], question: Question, watermarks: Watermarks) -> list[Ask]:
+def ask_silence(leaves: list[Term], question: EvaluationRequest, watermarks: Watermarks) -> list[Statement]:
     """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
     wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
     if not wanted:
@@ -194,19 +199,19 @@ def ask_silence(leaves: list[Leaf], question: Question, watermarks: Watermarks) 
         five = LEVELS[1]
         cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket, **among}
-        return [Ask(QUERIES["past_silence_facts"], parameters, wanted)]
+        return [Statement(QUERIES["past_silence_facts"], parameters, wanted)]
     return [
-        Ask(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at, **among}, wanted)
+        Statement(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at, **among}, wanted)
         for at in question.instants
     ]
 
 
-def take(facts: Facts, rows: list[asyncpg.Record]) -> None:
+def take(facts: ResultsByKey, rows: list[asyncpg.Record]) -> None:
     """Keep the rows of a statement as facts."""
     facts.statements += 1
     for row in rows:
         value = number(row["value"])
-        fact = Fact(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
+        fact = ConditionResult(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
         if "instance" in row:
             facts.of_instances[row["rule_id"], row["device_id"], row["instance"], row["at"]][row["leaf"]] = fact
         else:
@@ -218,7 +223,7 @@ def number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
+def as_json(leaves: Sequence[Term], features: dict[Feature, int]) -> str:
     """Return leaves in the form of the function alert_pairs."""
     return msgspec.json.encode([
         {
@@ -235,14 +240,14 @@ def as_json(leaves: Sequence[Leaf], features: dict[Feature, int]) -> str:
     ]).decode()  # fmt: skip
 
 
-def picked(leaf: Leaf) -> dict[str, Any]:
+def picked(leaf: Term) -> dict[str, Any]:
     """Return which instances a leaf picks, for the statements on series."""
     if leaf.picks is None:
         return {}
     return {"part": leaf.part, "includes": leaf.picks.includes(), "excludes": leaf.picks.excludes()}
 
 
-async def ask_series(connection: Source, leaves: Sequence[Leaf], question: Question) -> list[Ask]:
+async def ask_series(connection: Source, leaves: Sequence[Term], question: EvaluationRequest) -> list[Statement]:
     """Ask for the conditions on instances: a statement for each level in use, and one for forecasts."""
     found = []
     wanted = [leaf for leaf in leaves if leaf.kind == "series"]
@@ -255,16 +260,16 @@ async def ask_series(connection: Source, leaves: Sequence[Leaf], question: Quest
                 "leaves": as_json(of_level, {}), "tenant": question.tenant, "instants": list(question.instants),
                 "everything": question.everything, "level": level.name,
                 "cut": watermarks.get(level.relation, EPOCH), "width": level.bucket or timedelta(0),
-                "lowest": question.instants[0] - longest - LONGEST_LEAD,
+                "lowest": question.instants[0] - longest - MAX_LEAD,
             }  # fmt: skip
-            found.append(Ask(SERIES["series_facts"], parameters, of_level, level))
+            found.append(Statement(SERIES["series_facts"], parameters, of_level, level))
     ahead = [leaf for leaf in leaves if leaf.kind == "series_forecast"]
     for at in question.instants if ahead else ():
         parameters = {"leaves": as_json(ahead, {}), "tenant": question.tenant, "now": at}
-        found.append(Ask(SERIES["series_forecast_facts"], parameters, ahead))
+        found.append(Statement(SERIES["series_forecast_facts"], parameters, ahead))
     return found
 
 
-def series_level(leaf: Leaf, question: Question) -> str:
+def series_level(leaf: Term, question: EvaluationRequest) -> str:
     """Return the name of the level that a condition on instances is read from."""
     return (question.level or level_for(leaf.window)).name

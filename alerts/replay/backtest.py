@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 from alerts.errors import AlertRuleNotFoundError, FaultyAlertRuleError
 from alerts.query.runner import as_json
 from alerts.replay.replayer import Replay
-from alerts.replay.report import Tally
+from alerts.replay.report import BacktestSummary
 from alerts.replay.thresholds import check_past, notes_of, variants
 from alerts.rules.conditions import Condition
 from alerts.rules.loader import UNREADABLE, as_row
-from alerts.rules.terms import Leaf, Reach, Rule
-from alerts.silences.past import read_past_mutes
+from alerts.rules.terms import Rule, Scope, Term
+from alerts.silences.past import read_past_silences
 from core.errors import RtsError
 from db.hypertables.policies import LEVELS, Level
 from db.pools import Source
@@ -28,8 +28,8 @@ from rollups.choose import bucket_start
 
 QUERIES = load_beside(__file__, "backtest.sql")
 
-MOST_DAYS, MOST_THRESHOLDS = 30, 20
-MOST_READINGS = 200_000  # devices x instants, 30 to 60 µs each; windows of many buckets count several times
+MAX_DAYS, MAX_THRESHOLDS = 30, 20
+MAX_READINGS = 200_000  # devices x instants, 30 to 60 µs each; windows of many buckets count several times
 BUCKETS_IN_A_READING = 25
 ROWS_AT_ONCE, INSTANTS_AT_ONCE = 20_000, 48
 A_MOMENT = timedelta(microseconds=1)
@@ -48,21 +48,21 @@ class BacktestTooLargeError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BacktestSpec:
     """What is to be tested; no thresholds: the condition as it is."""
 
     condition: Condition
-    reach: Reach
+    reach: Scope
     thresholds: Sequence[float] = ()
     days: int = 7
     keep_firing: timedelta = timedelta(minutes=5)
     active_hours: dict[str, Any] | None = None
-    most_readings: int = MOST_READINGS
+    most_readings: int = MAX_READINGS
     sample_devices: int | None = None  # test at most so many devices of the reach; None: all
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BacktestPlan:
     """The range, the steps through it, and how much that is to read."""
 
     begin: datetime
@@ -87,7 +87,7 @@ class Outcome:
 
     threshold: float | None
     condition: Condition
-    tallies: list[Tally]
+    tallies: list[BacktestSummary]
 
     @property
     def alerts(self) -> int:
@@ -106,10 +106,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BacktestResult:
     """What came of a backtest."""
 
-    plan: Plan
+    plan: BacktestPlan
     outcomes: list[Outcome]
     names: dict[UUID, str]
     notes: list[str]
@@ -120,7 +120,7 @@ def say_nothing(done: int, total: int) -> None:
     del done, total
 
 
-async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> Wanted:
+async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> BacktestSpec:
     """Return the test of a rule as it stands in the table, in force or not.
 
     Raises AlertRuleNotFoundError or FaultyAlertRuleError.
@@ -133,10 +133,12 @@ async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float]
     except UNREADABLE as fault:
         raise FaultyAlertRuleError from fault
     rule = found.rule
-    return Wanted(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)
+    return BacktestSpec(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)
 
 
-async def backtest(source: Source, wanted: Wanted, now: datetime, progress: Progress = say_nothing) -> Answer:
+async def backtest(
+    source: Source, wanted: BacktestSpec, now: datetime, progress: Progress = say_nothing
+) -> BacktestResult:
     """Test a rule on the days before `now` (UTC).
 
     Raises NotInThePastError, ThresholdsDontFitError or BacktestTooLargeError.
@@ -156,17 +158,17 @@ async def backtest(source: Source, wanted: Wanted, now: datetime, progress: Prog
     devices = {tally.device_id for outcome in outcomes for tally in outcome.tallies}
     names = await source.fetch(QUERIES["device_names"], list(devices))
     assert plan.level.bucket
-    return Answer(
+    return BacktestResult(
         plan, outcomes, {row["id"]: row["device_name"] for row in names}, notes_of(wanted.condition, plan.level.bucket)
     )
 
 
 def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
     """Return a rule as one for each of these devices."""
-    return [replace(rule, id=uuid4(), reach=Reach(device_id=device_id)) for device_id in devices]
+    return [replace(rule, id=uuid4(), reach=Scope(device_id=device_id)) for device_id in devices]
 
 
-async def sample_of(source: Source, wanted: Wanted, leaves: Sequence[Leaf]) -> list[UUID] | None:
+async def sample_of(source: Source, wanted: BacktestSpec, leaves: Sequence[Term]) -> list[UUID] | None:
     """Return the devices to test when more are in reach than are wanted, None to test all; the same each time."""
     most = wanted.sample_devices
     if most is None:
@@ -176,8 +178,8 @@ async def sample_of(source: Source, wanted: Wanted, leaves: Sequence[Leaf]) -> l
 
 
 async def make_plan(
-    source: Source, leaves: Sequence[Leaf], wanted: Wanted, now: datetime, sample: Sequence[UUID] | None
-) -> Plan:
+    source: Source, leaves: Sequence[Term], wanted: BacktestSpec, now: datetime, sample: Sequence[UUID] | None
+) -> BacktestPlan:
     """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
     windows = [leaf.window for leaf in leaves]
     step = next(step for most, step in STEPS if min(windows) <= most)
@@ -192,30 +194,30 @@ async def make_plan(
     if readings > wanted.most_readings:
         details = {"devices": devices, "instants": instants, "readings": readings, "most": wanted.most_readings}
         raise BacktestTooLargeError(details=details)
-    return Plan(begin, end, step, level, devices, instants, readings, in_reach)
+    return BacktestPlan(begin, end, step, level, devices, instants, readings, in_reach)
 
 
 async def run(
-    source: Source, wanted: Wanted, plan: Plan, rules: Sequence[Rule], progress: Progress
-) -> dict[UUID, list[Tally]]:
+    source: Source, wanted: BacktestSpec, plan: BacktestPlan, rules: Sequence[Rule], progress: Progress
+) -> dict[UUID, list[BacktestSummary]]:
     """Let the rules go through the instants, and return the tallies of each."""
     business = wanted.reach.business_id
-    muted = await read_past_mutes(source, plan.begin, plan.end, business, wanted.active_hours)
+    muted = await read_past_silences(source, plan.begin, plan.end, business, wanted.active_hours)
     replay = Replay(rules, business, plan.level, muted)
-    tallies: dict[UUID, dict[UUID, Tally]] = {rule.id: {} for rule in rules}
+    tallies: dict[UUID, dict[UUID, BacktestSummary]] = {rule.id: {} for rule in rules}
     size = max(1, min(INSTANTS_AT_ONCE, ROWS_AT_ONCE // max(1, plan.devices * len(rules))))
     done = 0
     for instants in plan.batches(size):
         for transition in await replay.go_on(source, instants):
             of_rule = tallies[transition.rule_id]
             shown = replace(transition, at=transition.at + A_MOMENT)
-            of_rule.setdefault(transition.device_id, Tally(transition.device_id)).take(shown)
+            of_rule.setdefault(transition.device_id, BacktestSummary(transition.device_id)).take(shown)
         done += len(instants)
         progress(done, plan.instants)
     return {rule_id: list(of_rule.values()) for rule_id, of_rule in tallies.items()}
 
 
-def worst_first(tallies: list[Tally], end: datetime) -> list[Tally]:
+def worst_first(tallies: list[BacktestSummary], end: datetime) -> list[BacktestSummary]:
     """Close the books at the end, and return the devices that had an alert in the order of how bad they were."""
     for tally in tallies:
         tally.until(end)

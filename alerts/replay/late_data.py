@@ -19,11 +19,11 @@ import asyncpg
 import msgspec
 
 from alerts.query.compiler import RAW_UP_TO
-from alerts.query.facts import Fact
+from alerts.query.facts import ConditionResult
 from alerts.replay.replayer import Replay, Transition
 from alerts.rules.loader import RuleRow, read_rules
-from alerts.rules.terms import Reach, Rule
-from alerts.silences.past import read_past_mutes
+from alerts.rules.terms import Rule, Scope
+from alerts.silences.past import read_past_silences
 from alerts.state.apply import describe_devices
 from alerts.state.messages import message_of
 from db.hypertables.policies import LATE_AFTER, RAW
@@ -34,18 +34,18 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "late_data.sql")
 
 AT_ONCE = 20  # devices in one pass; one that was away for three weeks takes half a second
-MOST_INSTANTS, INSTANTS_AT_ONCE = 5000, 500
+MAX_INSTANTS, INSTANTS_AT_ONCE = 5000, 500
 MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LateBreach:
     """A breach of the past on one device; `fact` is what was known when it began."""
 
     row: RuleRow
     began: datetime
     ended: datetime
-    fact: Fact
+    fact: ConditionResult
 
 
 async def find_late(connection: Connection, now: datetime) -> int:
@@ -76,7 +76,7 @@ def judges_by_samples(row: RuleRow) -> bool:
     return not row.is_shadow and all(leaf.feature is not None and leaf.window <= RAW_UP_TO for leaf in leaves)
 
 
-def reaches(reach: Reach, device: asyncpg.Record) -> bool:
+def reaches(reach: Scope, device: asyncpg.Record) -> bool:
     """Tell whether a rule is for a device."""
     wanted = (reach.business_id, reach.service_location_id, reach.device_id, reach.device_type)
     has = (device["business_id"], device["service_location_id"], device["id"], device["device_type"])
@@ -93,11 +93,11 @@ def by_hours(rows: Sequence[RuleRow]) -> list[list[RuleRow]]:
 
 async def replayed(
     connection: Connection, rows: Sequence[RuleRow], late: asyncpg.Record, now: datetime
-) -> Iterator[Found]:
+) -> Iterator[LateBreach]:
     """Let rules of the same hours go through the range of a device's late samples, and yield the breaches."""
-    rules = [Rule(row.rule.id, Reach(device_id=late["id"]), row.rule.condition, row.rule.keep_firing) for row in rows]
+    rules = [Rule(row.rule.id, Scope(device_id=late["id"]), row.rule.condition, row.rule.keep_firing) for row in rows]
     instants = instants_of(rules, late, now)
-    muted = await read_past_mutes(connection, instants[0], now, late["business_id"], rows[0].active_hours)
+    muted = await read_past_silences(connection, instants[0], now, late["business_id"], rows[0].active_hours)
     replay = Replay(rules, late["business_id"], RAW, muted)
     transitions: dict[UUID, list[Transition]] = defaultdict(list)
     for start in range(0, len(instants), INSTANTS_AT_ONCE):
@@ -111,24 +111,24 @@ def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> l
     window = max(leaf.window for rule in rules for leaf in rule.leaves)
     begin = late["first"] - window
     end = min(now, late["last"] + window + max(rule.keep_firing for rule in rules) + 3 * late["every"])
-    step = max(MINUTE, late["every"], (end - begin) / MOST_INSTANTS)
+    step = max(MINUTE, late["every"], (end - begin) / MAX_INSTANTS)
     return [begin + number * step for number in range(int((end - begin) / step) + 1)]
 
 
-def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[Found]:
+def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBreach]:
     """Yield the alerts that a rule would have had and that are over; one in which the samples end ends with them."""
     begun: Transition | None = None
     for one in transitions:
         if one.step.fires:
             begun = one
         if one.step.resolves and begun:
-            yield Found(row, begun.at, one.at, begun.fact)
+            yield LateBreach(row, begun.at, one.at, begun.fact)
             begun = None
     if begun and transitions[-1].step.after.state == "no_data":
-        yield Found(row, begun.at, transitions[-1].at, begun.fact)
+        yield LateBreach(row, begun.at, transitions[-1].at, begun.fact)
 
 
-async def record(connection: Connection, late: asyncpg.Record, found: Sequence[Found], now: datetime) -> int:
+async def record(connection: Connection, late: asyncpg.Record, found: Sequence[LateBreach], now: datetime) -> int:
     """Write the breaches that meet no alert that there was; return how many."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
     messages = [message_of(one.row, one.fact, device["device_name"]) for one in found]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from alerts.query.facts import FALSE, Fact, judge
+from alerts.query.facts import FALSE, ConditionResult, judge
 from alerts.query.places import by_place
-from alerts.query.runner import Facts, Question, gather
-from alerts.rules.conditions import leaves_of
+from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries
+from alerts.rules.conditions import terms_of
 from alerts.rules.terms import Rule
-from alerts.state.machine import INACTIVE, Situation, Step, step
+from alerts.state.machine import INACTIVE, AlertState, StateStep, step
 from db.hypertables.policies import Level
 from db.pools import Source
 
@@ -26,8 +26,8 @@ class Transition:
     rule_id: UUID
     device_id: UUID
     at: datetime
-    step: Step
-    fact: Fact
+    step: StateStep
+    fact: ConditionResult
     instance: str = ""
 
 
@@ -40,7 +40,7 @@ def never(device_id: UUID, at: datetime) -> bool:
 class Replay:
     """Rules that go through the past piece by piece; between the pieces only where they stand is kept.
 
-    `level` and `tenant` are those of a `Question`; `muted` says where nothing may begin to fire.
+    `level` and `tenant` are those of a `EvaluationRequest`; `muted` says where nothing may begin to fire.
     """
 
     def __init__(
@@ -48,31 +48,31 @@ class Replay:
     ) -> None:
         self._rules = {rule.id: rule for rule in rules}
         self._tenant, self._level, self._muted = tenant, level, muted
-        self.situations: dict[Place, Situation] = {}
+        self.situations: dict[Place, AlertState] = {}
 
     async def go_on(self, connection: Source, instants: Sequence[datetime]) -> list[Transition]:
         """Return what would have changed, had the rules been evaluated at each of these instants (UTC, in order)."""
-        question = Question(instants, self._tenant, everything=True, level=self._level)
-        places = self._places(await gather(connection, self._rules.values(), question))
+        question = EvaluationRequest(instants, self._tenant, everything=True, level=self._level)
+        places = self._places(await run_queries(connection, self._rules.values(), question))
         transitions: list[Transition] = []
         for place in places.keys() | self.situations.keys():
             transitions += self._run(place, places.get(place, {}), instants)
         return sorted(transitions, key=lambda transition: transition.at)
 
-    def _places(self, facts: Facts) -> dict[Place, dict[datetime, dict[int, Fact]]]:
+    def _places(self, facts: ResultsByKey) -> dict[Place, dict[datetime, dict[int, ConditionResult]]]:
         """Return facts by where a rule stands, then by instant; what has none there is quiet."""
-        places: dict[Place, dict[datetime, dict[int, Fact]]] = defaultdict(dict)
+        places: dict[Place, dict[datetime, dict[int, ConditionResult]]] = defaultdict(dict)
         for (rule_id, device_id, at), leaves in facts.of.items():
             if not self._rules[rule_id].has_instances:
                 places[rule_id, device_id, ""][at] = leaves
         return places | by_place(facts)
 
     def _run(
-        self, pair: Place, known: dict[datetime, dict[int, Fact]], instants: Sequence[datetime]
+        self, pair: Place, known: dict[datetime, dict[int, ConditionResult]], instants: Sequence[datetime]
     ) -> list[Transition]:
         """Let the machine go through the instants for one rule on one device."""
         rule, device_id = self._rules[pair[0]], pair[1]
-        numbers = range(len(leaves_of(rule.condition)))
+        numbers = range(len(terms_of(rule.condition)))
         situation, transitions = self.situations.pop(pair, INACTIVE), []
         for at in instants:
             if at not in known and situation.state == "inactive":

@@ -9,11 +9,11 @@ from alerts.replay.replayer import Transition
 
 REOPENED_WITHIN = timedelta(hours=24)  # an alert so soon after the last one ended opens the same ticket again
 FLAPPING_ABOVE = 4  # alerts on one day (UTC)
-MOST_TRANSITIONS = 100  # kept of one device, for people to look at
+MAX_TRANSITIONS = 100  # kept of one device, for people to look at
 
 
 @dataclass(slots=True)
-class Tally:
+class BacktestSummary:
     """One device. `since` is when an alert that is open began, `ended` when the last one did."""
 
     device_id: UUID
@@ -29,7 +29,7 @@ class Tally:
 
     def take(self, transition: Transition) -> None:
         """Count one change of state; they come in order."""
-        if len(self.transitions) < MOST_TRANSITIONS:
+        if len(self.transitions) < MAX_TRANSITIONS:
             self.transitions.append(transition)
         if transition.step.fires:
             self._begin(transition.at)

@@ -32,10 +32,10 @@ from alerts.rules.conditions import (
     MetricCondition,
     MetricName,
     NoDataCondition,
-    leaves_of,
     parse_condition,
+    terms_of,
 )
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from alerts.state.machine import State
 from core.errors import RtsError
 from db.hypertables.policies import RAW
@@ -65,7 +65,7 @@ def span_of(text: Any) -> timedelta:
 def testable(value: Any) -> Condition:
     """Return conditions that a series of samples can decide; raises ValueError."""
     condition = parse_condition(value)
-    for leaf in leaves_of(condition):
+    for leaf in terms_of(condition):
         if not isinstance(leaf, MetricCondition | ChangeCondition | NoDataCondition):
             raise ValueError(f"{leaf.in_words()}: a rule test has samples only, which don't decide this")
     return condition
@@ -172,7 +172,7 @@ async def transitions_of(
     connection: asyncpg.Connection, test: RuleTest, device_id: UUID, begin: datetime
 ) -> list[Transition]:
     """Evaluate the rule at each minute."""
-    rule = Rule(uuid4(), Reach(device_id=device_id), test.rule, test.keep_firing_minutes * MINUTE)
+    rule = Rule(uuid4(), Scope(device_id=device_id), test.rule, test.keep_firing_minutes * MINUTE)
     instants = [begin + number * MINUTE for number in range(test.length // MINUTE + 1)]
     return await replay(connection, [rule], instants, level=RAW)
 

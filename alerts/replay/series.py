@@ -3,7 +3,7 @@
 import re
 
 ITEM = re.compile(r"(?P<value>_|-?\d+(?:\.\d+)?)(?P<by>[+-]\d+(?:\.\d+)?)?(?:x(?P<times>\d+))?")
-MOST_SAMPLES = 100_000
+MAX_SAMPLES = 100_000
 
 
 def parse_series(notation: str) -> list[float | None]:
@@ -14,8 +14,8 @@ def parse_series(notation: str) -> list[float | None]:
         if match is None:
             raise ValueError(f"{item!r} is no series item: write 50, 50x3, 10+5x3 or _x2")
         times = int(match["times"] or 1)
-        if len(samples) + times > MOST_SAMPLES:
-            raise ValueError(f"a series has at most {MOST_SAMPLES} samples")
+        if len(samples) + times > MAX_SAMPLES:
+            raise ValueError(f"a series has at most {MAX_SAMPLES} samples")
         samples += expand(match["value"], float(match["by"] or 0), times)
     return samples
 

@@ -15,8 +15,8 @@ from alerts.rules.conditions import (
     NoDataCondition,
     OfflineCondition,
     ServiceCondition,
-    leaves_of,
     parse_condition,
+    terms_of,
 )
 from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 from core.errors import RtsError
@@ -46,7 +46,7 @@ class ThresholdsDontFitError(RtsError):
 def check_past(condition: Condition) -> None:
     """Raise NotInThePastError naming the conditions of which the past isn't kept."""
     untold = ServiceCondition, ForecastCondition, SeriesForecastCondition
-    unknown = [leaf for leaf in leaves_of(condition) if isinstance(leaf, untold)]
+    unknown = [leaf for leaf in terms_of(condition) if isinstance(leaf, untold)]
     if unknown:
         named = [leaf.in_words() for leaf in unknown]
         message = f"Of this only the newest state is kept, so the past can't be tested: {'; '.join(named)}."
@@ -61,7 +61,7 @@ def notes_of(condition: Condition, bucket: timedelta) -> list[str]:
         "mean is the last.",
         "Devices, maintenance windows and hours are those of today; tickets are counted for each device, not grouped.",
     ]
-    leaves = leaves_of(condition)
+    leaves = terms_of(condition)
     for leaf in leaves:
         if isinstance(leaf, OfflineCondition):
             notes.append(f"{leaf.in_words()}: judged by samples, because earlier heartbeats aren't kept.")
@@ -88,14 +88,14 @@ def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[fl
 
 def field_of(condition: Condition) -> str | None:
     """Return which field of a rule is its threshold; None when there is none, or more than one."""
-    fields = [FIELDS[type(leaf)] for leaf in leaves_of(condition) if type(leaf) in FIELDS]
+    fields = [FIELDS[type(leaf)] for leaf in terms_of(condition) if type(leaf) in FIELDS]
     return fields[0] if len(fields) == 1 else None
 
 
 def threshold_of(condition: Condition) -> float | None:
     """Return the threshold that a rule has now, if it is one."""
     field = field_of(condition)
-    found = (getattr(leaf, field, None) for leaf in leaves_of(condition)) if field else iter(())
+    found = (getattr(leaf, field, None) for leaf in terms_of(condition)) if field else iter(())
     return next((value for value in found if value is not None), None)
 
 

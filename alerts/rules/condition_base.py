@@ -8,8 +8,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from core.text import is_storable
 
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-MOST_MINUTES = 60 * 24 * 14  # two weeks: beyond it a rule says nothing that a report wouldn't say better
-Minutes = Annotated[float, Field(ge=1, le=MOST_MINUTES, allow_inf_nan=False)]
+MAX_MINUTES = 60 * 24 * 14  # two weeks: beyond it a rule says nothing that a report wouldn't say better
+Minutes = Annotated[float, Field(ge=1, le=MAX_MINUTES, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from alerts.rules.condition_base import MOST_MINUTES, Minutes, Number, Strict, fault_of, storable
+from alerts.rules.condition_base import MAX_MINUTES, Minutes, Number, Strict, fault_of, storable
 from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 from core.metrics import BY_NAME, GAUGES
 
@@ -17,7 +17,7 @@ MetricName = Literal[
     "load_average_5m", "load_average_15m", "uptime_seconds",
 ]  # fmt: skip
 Operator = Literal[">", ">=", "<", "<="]
-MOST_LEAVES, MOST_DEPTH = 10, 4
+MAX_LEAVES, MAX_DEPTH = 10, 4
 
 assert set(MetricName.__args__) == {metric.name for metric in GAUGES}  # type: ignore[attr-defined]
 
@@ -84,7 +84,7 @@ class ServiceCondition(Strict):
     """A service that should be running isn't, for some minutes; `*` is any that should."""
 
     service: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
-    duration_minutes: Annotated[float, Field(ge=0, le=MOST_MINUTES, allow_inf_nan=False)] = 0
+    duration_minutes: Annotated[float, Field(ge=0, le=MAX_MINUTES, allow_inf_nan=False)] = 0
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -146,7 +146,7 @@ class BaselineCondition(Strict):
 class AllOf(Strict):
     """Every one of these."""
 
-    all: Annotated[list["Condition"], Field(min_length=1, max_length=MOST_LEAVES)]
+    all: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_LEAVES)]
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -156,7 +156,7 @@ class AllOf(Strict):
 class AnyOf(Strict):
     """At least one of these."""
 
-    any: Annotated[list["Condition"], Field(min_length=1, max_length=MOST_LEAVES)]
+    any: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_LEAVES)]
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -216,18 +216,18 @@ def as_list(value: Any, name: str) -> list[Any]:
 
 def parse_condition(value: Any) -> "Condition":
     """Return the condition that JSON says; raises pydantic's ValidationError, or ValueError for one too large."""
-    if depth_of(value) > MOST_DEPTH:
-        raise ValueError(f"conditions are nested more than {MOST_DEPTH} levels deep")
+    if depth_of(value) > MAX_DEPTH:
+        raise ValueError(f"conditions are nested more than {MAX_DEPTH} levels deep")
     condition = CONDITION.validate_python(value)
-    if len(leaves_of(condition)) > MOST_LEAVES:
-        raise ValueError(f"a rule has at most {MOST_LEAVES} conditions")
+    if len(terms_of(condition)) > MAX_LEAVES:
+        raise ValueError(f"a rule has at most {MAX_LEAVES} conditions")
     return condition
 
 
-def leaves_of(condition: "Condition") -> list["Condition"]:
+def terms_of(condition: "Condition") -> list["Condition"]:
     """Return the single conditions of a tree, in order."""
     if isinstance(condition, AllOf):
-        return [leaf for inner in condition.all for leaf in leaves_of(inner)]
+        return [leaf for inner in condition.all for leaf in terms_of(inner)]
     if isinstance(condition, AnyOf):
-        return [leaf for inner in condition.any for leaf in leaves_of(inner)]
+        return [leaf for inner in condition.any for leaf in terms_of(inner)]
     return [condition]

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from alerts.rules.conditions import Condition, parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from alerts.silences.schedule import check_hours
 from db.pools import Connection
 from db.sql import load_beside
@@ -79,7 +79,7 @@ def as_row(row: asyncpg.Record) -> RuleRow:
 
     Most rules are as they were at the last evaluation; a row that has changed in anything is another key.
     """
-    reach = Reach(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
+    reach = Scope(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
     condition = condition_of(row["conditions"])
     rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))
     hours = msgspec.json.decode(row["active_hours"] or "null")

@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from alerts.rules.condition_base import Minutes, Number, Strict, fault_of, storable
-from core.series import CUSTOM, LONGEST_INSTANCE, LONGEST_METRIC, SERIES_BY_NAME
+from core.series import CUSTOM, MAX_INSTANCE, MAX_METRIC, SERIES_BY_NAME
 from core.text import like_literal
 
-MOST_PICKED = 50
+MAX_PICKED = 50
 
-Instance = Annotated[str, Field(max_length=LONGEST_INSTANCE), AfterValidator(storable)]
-Instances = Instance | Annotated[list[Instance], Field(min_length=1, max_length=MOST_PICKED)]
+Instance = Annotated[str, Field(max_length=MAX_INSTANCE), AfterValidator(storable)]
+Instances = Instance | Annotated[list[Instance], Field(min_length=1, max_length=MAX_PICKED)]
 
 
 def known_metric(name: str) -> str:
@@ -24,9 +24,9 @@ def known_metric(name: str) -> str:
 class PicksInstances(Strict):
     """Which instances are looked at: a name, a name with `*` for any characters, or a list; `*` alone is all."""
 
-    metric: Annotated[str, Field(max_length=LONGEST_METRIC), AfterValidator(known_metric)]
+    metric: Annotated[str, Field(max_length=MAX_METRIC), AfterValidator(known_metric)]
     instance: Instances
-    except_instances: Annotated[list[Instance], Field(max_length=MOST_PICKED, default_factory=list)]
+    except_instances: Annotated[list[Instance], Field(max_length=MAX_PICKED, default_factory=list)]
 
     def includes(self) -> list[str]:
         """Return the picked names as patterns of LIKE."""

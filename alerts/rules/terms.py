@@ -15,7 +15,7 @@ from alerts.rules.conditions import (
     NoDataCondition,
     OfflineCondition,
     ServiceCondition,
-    leaves_of,
+    terms_of,
 )
 from alerts.rules.series_conditions import (
     PicksInstances,
@@ -30,7 +30,7 @@ Kind = Literal["metric", "baseline", "no_data", "offline", "service", "forecast"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Scope:
     """Which devices a rule is for; None bounds nothing."""
 
     business_id: UUID | None = None
@@ -57,7 +57,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class Term:
     """One condition of a rule. `up`: beyond means above; `strict`: being equal isn't beyond.
 
     `value_threshold` is compared with the feature, `last_threshold` and `recovery` with the newest sample.
@@ -94,17 +94,17 @@ class Rule:
     """A rule as it is evaluated."""
 
     id: UUID
-    reach: Reach
+    reach: Scope
     condition: Condition
     keep_firing: timedelta = timedelta(minutes=5)
 
     @cached_property
-    def leaves(self) -> tuple[Leaf, ...]:
+    def leaves(self) -> tuple[Term, ...]:
         """Its single conditions, numbered in their order."""
         return tuple(
             series_leaf(self, number, condition) if isinstance(condition, PicksInstances)
             else make_leaf(self, number, condition)
-            for number, condition in enumerate(leaves_of(self.condition))
+            for number, condition in enumerate(terms_of(self.condition))
         )  # fmt: skip
 
     @cached_property
@@ -113,7 +113,7 @@ class Rule:
         return any(leaf.picks for leaf in self.leaves)
 
 
-def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:
+def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
     """Return one condition in the form of the SQL."""
     match condition:
         case MetricCondition():
@@ -123,18 +123,18 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:
         case BaselineCondition():
             window = timedelta(minutes=condition.duration_minutes)
             feature = Feature(BY_NAME[condition.metric], window, "min")
-            return Leaf(
+            return Term(
                 rule, number, "baseline", window, feature=feature, name=condition.metric,
                 deviations=condition.deviations, floor=condition.floor,
             )  # fmt: skip
         case NoDataCondition():
-            return Leaf(rule, number, "no_data", timedelta(minutes=condition.no_data_minutes))
+            return Term(rule, number, "no_data", timedelta(minutes=condition.no_data_minutes))
         case OfflineCondition():
-            return Leaf(rule, number, "offline", timedelta(minutes=condition.offline_minutes))
+            return Term(rule, number, "offline", timedelta(minutes=condition.offline_minutes))
         case ServiceCondition():
-            return Leaf(rule, number, "service", timedelta(minutes=condition.duration_minutes), name=condition.service)
+            return Term(rule, number, "service", timedelta(minutes=condition.duration_minutes), name=condition.service)
         case ForecastCondition():
-            return Leaf(
+            return Term(
                 rule, number, "forecast", timedelta(days=condition.within_days), name=condition.metric,
                 value_threshold=condition.reaches,
             )  # fmt: skip
@@ -142,7 +142,7 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Leaf:
             raise TypeError(type(condition))
 
 
-def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Leaf:
+def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
     """Return a metric's threshold as a leaf: "all beyond" is the least of them beyond, or the greatest."""
     up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")
     window = timedelta(minutes=condition.duration_minutes)
@@ -151,7 +151,7 @@ def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Leaf:
     recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
     share = condition.aggregate == "share"
     feature = Feature(BY_NAME[condition.metric], window, part, (up, strict, condition.threshold) if share else None)
-    return Leaf(
+    return Term(
         rule, number, "metric", window, up=up, strict=strict,
         value_threshold=condition.share_percent or 0.0 if share else condition.threshold,
         last_threshold=condition.threshold, recovery=recovery,
@@ -159,25 +159,25 @@ def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Leaf:
     )  # fmt: skip
 
 
-def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Leaf:
+def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Term:
     """Return a change as a leaf: the newest value of the window minus its first."""
     window = timedelta(minutes=condition.within_minutes)
     feature = Feature(BY_NAME[condition.metric], window, "change")
-    return Leaf(
+    return Term(
         rule, number, "metric", window, up=condition.change_by > 0, value_threshold=condition.change_by,
         recovery=condition.change_by, by_value=True, feature=feature,
     )  # fmt: skip
 
 
-def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Leaf:
+def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Term:
     """Return a condition on instances as a leaf."""
     if isinstance(condition, SeriesForecastCondition):
-        return Leaf(
+        return Term(
             rule, number, "series_forecast", timedelta(days=condition.within_days), name=condition.metric,
             value_threshold=condition.reaches, picks=condition,
         )  # fmt: skip
     if isinstance(condition, SeriesChangeCondition):
-        return Leaf(
+        return Term(
             rule, number, "series", timedelta(minutes=condition.within_minutes), up=condition.change_by > 0,
             value_threshold=condition.change_by, recovery=condition.change_by, by_value=True, name=condition.metric,
             picks=condition, part="change",
@@ -187,7 +187,7 @@ def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Leaf:
     parts: dict[str, Part] = {"all": "min" if up else "max"}
     recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
     share = condition.aggregate == "share"
-    return Leaf(
+    return Term(
         rule, number, "series", timedelta(minutes=condition.duration_minutes), up=up, strict=strict,
         value_threshold=condition.share_percent or 0.0 if share else condition.threshold,
         last_threshold=condition.threshold, recovery=recovery, by_value=condition.aggregate not in ("all", "last"),

@@ -14,7 +14,7 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "past.sql")
 
 
-class PastMutes:
+class PastSilences:
     """The windows of a range of time by the devices in them, and a rule's hours."""
 
     def __init__(self, windows: Mapping[UUID, Sequence[asyncpg.Record]], hours: dict[str, Any] | None) -> None:
@@ -27,13 +27,13 @@ class PastMutes:
         return any(is_running(window, at) for window in self._windows.get(device_id, ()))
 
 
-async def read_past_mutes(
+async def read_past_silences(
     source: Source, begin: datetime, end: datetime, business_id: UUID | None, hours: dict[str, Any] | None
-) -> PastMutes:
+) -> PastSilences:
     """Return what muted the devices of a business (None: all) between two instants."""
     windows: dict[UUID, list[asyncpg.Record]] = {}
     for row in await source.fetch(QUERIES["windows_of_devices"], begin, end, business_id):
         if fault_of(row, end):  # out of force, as in a live evaluation
             continue
         windows.setdefault(row["device_id"], []).append(row)
-    return PastMutes(windows, hours)
+    return PastSilences(windows, hours)

@@ -19,7 +19,7 @@ UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError,
 
 
 @dataclass(slots=True)
-class Mutes:
+class ActiveSilences:
     """What is muted at one instant."""
 
     now: datetime
@@ -30,7 +30,7 @@ class Mutes:
         return device_id in self.devices or (active_hours is not None and not is_active(active_hours, self.now))
 
 
-async def read_mutes(connection: Connection, now: datetime, kept: Isolated | None = None) -> Mutes:
+async def read_silences(connection: Connection, now: datetime, kept: Isolated | None = None) -> ActiveSilences:
     """Return the devices that are in a maintenance window; a window that can't be read is out of force and noted."""
     running = []
     for row in await connection.fetch(QUERIES["read_windows"], now):
@@ -41,7 +41,7 @@ async def read_mutes(connection: Connection, now: datetime, kept: Isolated | Non
             if kept is not None:
                 await kept.note(f"window:{row['id']}", fault_in_words(error, row["time_zone"]))
     rows = await connection.fetch(QUERIES["muted_devices"], running) if running else []
-    return Mutes(now, {row["id"] for row in rows})
+    return ActiveSilences(now, {row["id"] for row in rows})
 
 
 def fault_of(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str | None:

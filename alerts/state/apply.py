@@ -11,12 +11,12 @@ from uuid import UUID
 
 import asyncpg
 
-from alerts.notify.queue import want_firing, want_resolved
-from alerts.query.facts import Fact
+from alerts.notify.queue import queue_firing, queue_resolved
+from alerts.query.facts import ConditionResult
 from alerts.rules.loader import RuleRow
-from alerts.state.machine import Step
+from alerts.state.machine import StateStep
 from alerts.state.messages import message_of
-from alerts.tickets.incidents import Fired, write_tickets
+from alerts.tickets.incidents import FiredAlert, write_tickets
 from alerts.tickets.texts import place_of
 from db.pools import Connection
 from db.sql import load_beside
@@ -25,17 +25,17 @@ QUERIES = load_beside(__file__, "apply.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """A rule that has changed its state on a device, or on an instance of it (a disk, an interface)."""
 
     row: RuleRow
     device_id: UUID
-    step: Step
-    fact: Fact
+    step: StateStep
+    fact: ConditionResult
     instance: str = ""
 
 
-async def write_changes(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
+async def write_changes(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
     """Write everything that follows from the changes of one evaluation."""
     if not changes:
         return
@@ -48,7 +48,7 @@ async def write_changes(connection: Connection, changes: Sequence[Change], now: 
     await resolve_alerts(connection, [change for change in told if change.step.resolves], now)
 
 
-async def write_transitions(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
+async def write_transitions(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
     """Keep each change as a row."""
     await connection.execute(
         QUERIES["write_transitions"],
@@ -59,7 +59,7 @@ async def write_transitions(connection: Connection, changes: Sequence[Change], n
     )  # fmt: skip
 
 
-async def write_states(connection: Connection, changes: Sequence[Change], now: datetime) -> None:
+async def write_states(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
     """Keep where the rules stand now; inactive is no row."""
     kept = [change for change in changes if change.step.after.state != "inactive"]
     dropped = [change for change in changes if change.step.after.state == "inactive"]
@@ -77,7 +77,7 @@ async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -
     return {row["id"]: row for row in rows}
 
 
-async def open_alerts(connection: Connection, fired: Sequence[Change], now: datetime) -> list[Fired]:
+async def open_alerts(connection: Connection, fired: Sequence[StateChange], now: datetime) -> list[FiredAlert]:
     """Open an alert for each rule that begins to fire on a device; return those that weren't open already."""
     devices = await describe_devices(connection, [change.device_id for change in fired])
     known = [change for change in fired if change.device_id in devices]  # the others have just been deleted
@@ -94,24 +94,24 @@ async def open_alerts(connection: Connection, fired: Sequence[Change], now: date
     )  # fmt: skip
     ids = {(row["agent_alert_id"], row["agent_device_id"], row["instance"]): row["id"] for row in opened}
     alerts = [
-        Fired(ids[pair], change.row, devices[change.device_id], message, change.instance)
+        FiredAlert(ids[pair], change.row, devices[change.device_id], message, change.instance)
         for pair, change, message in zip(zip(*pairs_of(known), strict=True), known, messages, strict=True)
         if pair in ids
     ]
-    await want_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
+    await queue_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
     return alerts
 
 
-async def resolve_alerts(connection: Connection, well: Sequence[Change], now: datetime) -> None:
+async def resolve_alerts(connection: Connection, well: Sequence[StateChange], now: datetime) -> None:
     """Close the alerts of rules on devices that are well again."""
     if well:
         reasons = [change.step.why for change in well]
         values = [change.fact.value for change in well]
         rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons, values)
-        await want_resolved(connection, [row["id"] for row in rows], now)
+        await queue_resolved(connection, [row["id"] for row in rows], now)
 
 
-def pairs_of(changes: Sequence[Change]) -> tuple[list[UUID], list[UUID], list[str]]:
+def pairs_of(changes: Sequence[StateChange]) -> tuple[list[UUID], list[UUID], list[str]]:
     """Return rules, devices and instances in parallel, as the statements take them."""
     return (
         [change.row.rule.id for change in changes], [change.device_id for change in changes],

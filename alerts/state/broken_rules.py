@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from alerts.notify.queue import want_resolved
+from alerts.notify.queue import queue_resolved
 from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "broken_rules.sql")
 
 
-async def settle_left_out(connection: Connection, faults: Mapping[UUID, str], now: datetime) -> None:
+async def end_alerts_of_missing_rules(connection: Connection, faults: Mapping[UUID, str], now: datetime) -> None:
     """Settle the states and alerts of rules that aren't evaluated at `now` (UTC); `faults`: rule → why it can't be."""
     await connection.execute(QUERIES["forget_errors"], list(faults))
     if faults:
         await connection.execute(QUERIES["hold_faulty"], list(faults), list(faults.values()), now)
     ended = await connection.fetch(QUERIES["end_out_of_force"], now)
     if ended:
-        await want_resolved(connection, [row["id"] for row in ended], now)
+        await queue_resolved(connection, [row["id"] for row in ended], now)

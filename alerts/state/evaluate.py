@@ -16,21 +16,21 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from alerts.query.apart import Apart, gather_apart
-from alerts.query.facts import FALSE, UNKNOWN, Fact, judge
-from alerts.query.runner import Question
+from alerts.query.facts import FALSE, UNKNOWN, ConditionResult, judge
+from alerts.query.runner import EvaluationRequest
 from alerts.rules.conditions import (
     ForecastCondition,
     NoDataCondition,
     OfflineCondition,
     ServiceCondition,
-    leaves_of,
+    terms_of,
 )
 from alerts.rules.loader import RuleRow, Rules, note_faults, read_rules
-from alerts.silences.schedule import Mutes, read_mutes
-from alerts.state.apply import Change, write_changes
-from alerts.state.broken_rules import settle_left_out
+from alerts.silences.schedule import ActiveSilences, read_silences
+from alerts.state.apply import StateChange, write_changes
+from alerts.state.broken_rules import end_alerts_of_missing_rules
 from alerts.state.instances import instance_changes, split_rules
-from alerts.state.machine import INACTIVE, OPEN, Situation, Step, step
+from alerts.state.machine import INACTIVE, OPEN, AlertState, StateStep, step
 from db.isolation import Isolated, in_halves
 from db.pools import Connection
 from db.sql import load_beside
@@ -67,13 +67,13 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
         await connection.execute(QUERIES["bound_waits"])
         rules = await read_rules(connection)
         await note_faults(connection, rules, now)
-        await settle_left_out(connection, rules.faults, now)
+        await end_alerts_of_missing_rules(connection, rules.faults, now)
         kept = await Isolated(connection, "alerts", now).read()
-        question = Question([now], unsure_until=turn["unsure_until"])
+        question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
         of_devices, of_instances = split_rules(rules)
         apart = await gather_apart(connection, (row.rule for row in of_devices.rows.values()), question, kept)
         situations = await read_situations(connection, of_devices)
-        mutes = await read_mutes(connection, now, kept)
+        mutes = await read_silences(connection, now, kept)
         changes = await steps(of_devices, apart, situations, mutes, kept)
         try:
             async with connection.transaction():
@@ -89,19 +89,19 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
     return done
 
 
-async def read_situations(connection: Connection, rules: Rules) -> dict[Pair, Situation]:
+async def read_situations(connection: Connection, rules: Rules) -> dict[Pair, AlertState]:
     """Return where the rules stand, by rule and device."""
     rows = await connection.fetch(QUERIES["read_states"], list(rules.rows))
     return {
-        (row["agent_alert_id"], row["agent_device_id"]): Situation(row["state"], row["since"], row["has_moved"])
+        (row["agent_alert_id"], row["agent_device_id"]): AlertState(row["state"], row["since"], row["has_moved"])
         for row in rows
     }
 
 
-async def write_apart(connection: Connection, changes: Sequence[Change], now: datetime, kept: Isolated) -> None:
+async def write_apart(connection: Connection, changes: Sequence[StateChange], now: datetime, kept: Isolated) -> None:
     """Write what follows from the changes; one that can't be written stays as it was and is tried in the next pass."""
 
-    async def write(some: Sequence[Change]) -> None:
+    async def write(some: Sequence[StateChange]) -> None:
         await write_changes(connection, some, now)
 
     for change, error in await in_halves(connection, changes, write):
@@ -109,8 +109,8 @@ async def write_apart(connection: Connection, changes: Sequence[Change], now: da
 
 
 async def steps(
-    rules: Rules, apart: Apart, situations: dict[Pair, Situation], mutes: Mutes, kept: Isolated
-) -> list[Change]:
+    rules: Rules, apart: Apart, situations: dict[Pair, AlertState], mutes: ActiveSilences, kept: Isolated
+) -> list[StateChange]:
     """Return what changes: one step of the machine for each pair of which something is known."""
     known = {(rule, device): leaves for (rule, device, _), leaves in apart.facts.of.items()}
     changes, offline = [], offline_devices(rules, known, situations)
@@ -121,7 +121,7 @@ async def steps(
             held = depends_on_device(row) and offline.get(pair[1], -1) >= SEVERITIES.index(row.severity)
             change = one_step(row, pair, known.get(pair), situation, mutes, held=held) if reason is None else None
             if reason is not None and situation.state in OPEN:
-                change = Change(row, pair[1], fail(situation, mutes.now, reason), UNKNOWN)
+                change = StateChange(row, pair[1], fail(situation, mutes.now, reason), UNKNOWN)
         except Exception as error:  # noqa: BLE001  it is this pair's alone
             await kept.note(f"step:{pair[0]}:{pair[1]}", error)
             continue
@@ -131,13 +131,13 @@ async def steps(
 
 
 def offline_devices(
-    rules: Rules, known: Mapping[Pair, Mapping[int, Fact]], situations: Mapping[Pair, Situation]
+    rules: Rules, known: Mapping[Pair, Mapping[int, ConditionResult]], situations: Mapping[Pair, AlertState]
 ) -> dict[UUID, int]:
     """Return the devices on which a rule on their whole silence fires, or begins to now, with its severity's rank."""
     found: dict[UUID, int] = {}
     for pair in known.keys() | situations.keys():
         row, leaves = rules.rows[pair[0]], known.get(pair, {})
-        if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in leaves_of(row.rule.condition)):
+        if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in terms_of(row.rule.condition)):
             begins = any(fact.breached for fact in leaves.values())
             goes_on = situations.get(pair, INACTIVE).state in OPEN and any(fact.holding for fact in leaves.values())
             if begins or goes_on:
@@ -147,34 +147,40 @@ def offline_devices(
 
 def depends_on_device(row: RuleRow) -> bool:
     """Tell whether a rule says nothing new of a device that is offline: it looks at missing data or services only."""
-    return all(isinstance(one, NoDataCondition | ServiceCondition) for one in leaves_of(row.rule.condition))
+    return all(isinstance(one, NoDataCondition | ServiceCondition) for one in terms_of(row.rule.condition))
 
 
 def one_step(
-    row: RuleRow, pair: Pair, leaves: dict[int, Fact] | None, situation: Situation, mutes: Mutes, *, held: bool
-) -> Change:
+    row: RuleRow,
+    pair: Pair,
+    leaves: dict[int, ConditionResult] | None,
+    situation: AlertState,
+    mutes: ActiveSilences,
+    *,
+    held: bool,
+) -> StateChange:
     """Return what becomes of one rule on one device, by what is known of its conditions; `held`: nothing begins."""
     fact = fact_of(row, leaves, open_already=situation is not INACTIVE)
     muted = held or mutes.covers(pair[1], row.active_hours)
     if fact is None or situation.has_moved:
         why = MOVED if situation.has_moved else "out of reach"
-        return Change(row, pair[1], leave(situation, mutes.now, why), UNKNOWN)
+        return StateChange(row, pair[1], leave(situation, mutes.now, why), UNKNOWN)
     made = step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted)
-    return Change(row, pair[1], explained(made, fact), fact)
+    return StateChange(row, pair[1], explained(made, fact), fact)
 
 
-def fail(situation: Situation, now: datetime, reason: str) -> Step:
+def fail(situation: AlertState, now: datetime, reason: str) -> StateStep:
     """Return the step of an open alert of which nothing can be asked: it stays open and says why."""
-    return Step(situation, Situation("error", now), reason[:500])
+    return StateStep(situation, AlertState("error", now), reason[:500])
 
 
-def fact_of(row: RuleRow, leaves: dict[int, Fact] | None, *, open_already: bool) -> Fact | None:
+def fact_of(row: RuleRow, leaves: dict[int, ConditionResult] | None, *, open_already: bool) -> ConditionResult | None:
     """Return what is known of a whole rule on one device; None when the device is out of its reach.
 
     What begun nowhere has no row, unless the rule is open there: then only services that are all well, and forecasts
     that don't exist, have none.
     """
-    conditions = leaves_of(row.rule.condition)
+    conditions = terms_of(row.rule.condition)
     absent = [
         (NO_SERVICE if open_already else FALSE) if isinstance(one, ServiceCondition)
         else UNKNOWN if open_already else FALSE
@@ -185,12 +191,12 @@ def fact_of(row: RuleRow, leaves: dict[int, Fact] | None, *, open_already: bool)
     return judge(row.rule.condition, [(leaves or {}).get(number, fact) for number, fact in enumerate(absent)])
 
 
-def leave(situation: Situation, now: datetime, why: str) -> Step:
+def leave(situation: AlertState, now: datetime, why: str) -> StateStep:
     """Return the step of a device that its rule no longer reaches, or that has changed hands: the alert ends."""
-    return Step(situation, Situation("inactive", now), why)
+    return StateStep(situation, AlertState("inactive", now), why)
 
 
-def explained(made: Step, fact: Fact) -> Step:
+def explained(made: StateStep, fact: ConditionResult) -> StateStep:
     """Return a step with a better reason where an alert ends because what it was about has gone."""
     note = fact.note or ""
     return replace(made, why=note) if made.resolves and note.startswith(GONE) else made

@@ -12,14 +12,14 @@ from uuid import UUID
 
 import asyncpg
 
-from alerts.query.facts import FALSE, UNKNOWN, Fact, judge
+from alerts.query.facts import FALSE, UNKNOWN, ConditionResult, judge
 from alerts.query.places import Place, by_place
-from alerts.query.runner import SERIES, Facts, Question, gather
-from alerts.rules.conditions import leaves_of
+from alerts.query.runner import SERIES, EvaluationRequest, ResultsByKey, run_queries
+from alerts.rules.conditions import terms_of
 from alerts.rules.loader import RuleRow, Rules
-from alerts.silences.schedule import Mutes
-from alerts.state.apply import Change
-from alerts.state.machine import INACTIVE, Situation, Step, step
+from alerts.silences.schedule import ActiveSilences
+from alerts.state.apply import StateChange
+from alerts.state.machine import INACTIVE, AlertState, StateStep, step
 from db.pools import Connection
 
 log = logging.getLogger(__name__)
@@ -32,44 +32,50 @@ def split_rules(rules: Rules) -> tuple[Rules, Rules]:
     return replace(rules, rows=devices), replace(rules, rows=instances)
 
 
-async def instance_changes(connection: Connection, rules: Rules, question: Question, mutes: Mutes) -> list[Change]:
+async def instance_changes(
+    connection: Connection, rules: Rules, question: EvaluationRequest, mutes: ActiveSilences
+) -> list[StateChange]:
     """Return what changes on instances at the one instant of `question`; nothing when they can't be asked for."""
     if not rules.rows:
         return []
     try:
         async with connection.transaction():
-            facts = await gather(connection, (row.rule for row in rules.rows.values()), question)
+            facts = await run_queries(connection, (row.rule for row in rules.rows.values()), question)
             rows = await connection.fetch(SERIES["read_states"], list(rules.rows))
     except asyncpg.PostgresError:
         log.exception("the rules on instances can't be evaluated")
         return []
     situations = {
-        (row["agent_alert_id"], row["agent_device_id"], row["instance"]): Situation(row["state"], row["since"])
+        (row["agent_alert_id"], row["agent_device_id"], row["instance"]): AlertState(row["state"], row["since"])
         for row in rows
     }
     return list(steps(rules.rows, facts, situations, mutes, question.instants[0]))
 
 
 def steps(
-    rules: Mapping[UUID, RuleRow], facts: Facts, situations: Mapping[Place, Situation], mutes: Mutes, now: datetime
-) -> Iterable[Change]:
+    rules: Mapping[UUID, RuleRow],
+    facts: ResultsByKey,
+    situations: Mapping[Place, AlertState],
+    mutes: ActiveSilences,
+    now: datetime,
+) -> Iterable[StateChange]:
     """Yield what changes: one step of the machine for each instance of which something is known."""
     known = by_place(facts)
     for place in known.keys() | situations.keys():
         row, situation = rules[place[0]], situations.get(place, INACTIVE)
         own = known.get(place, {}).get(now)
         if own is None:
-            made, fact = Step(situation, Situation("inactive", now), "out of reach"), UNKNOWN
+            made, fact = StateStep(situation, AlertState("inactive", now), "out of reach"), UNKNOWN
         else:
             fact = fact_of(row, own, open_already=place in situations)
             muted = mutes.covers(place[1], row.active_hours)
             made = step(situation, fact, now, row.rule.keep_firing, muted=muted)
         if made.changed:
-            yield Change(row, place[1], made, fact, place[2])
+            yield StateChange(row, place[1], made, fact, place[2])
 
 
-def fact_of(row: RuleRow, leaves: Mapping[int, Fact], *, open_already: bool) -> Fact:
+def fact_of(row: RuleRow, leaves: Mapping[int, ConditionResult], *, open_already: bool) -> ConditionResult:
     """Return what is known of a whole rule on one instance; what has begun nowhere has no row."""
     absent = UNKNOWN if open_already else FALSE
-    numbers = range(len(leaves_of(row.rule.condition)))
+    numbers = range(len(terms_of(row.rule.condition)))
     return judge(row.rule.condition, [leaves.get(number, absent) for number in numbers])

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from alerts.query.facts import Fact
+from alerts.query.facts import ConditionResult
 
 State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
 OPEN: tuple[State, ...] = ("firing", "recovering", "no_data", "error")  # there is an alert
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class AlertState:
     """Where a rule stands on a device; `since` is when it came there. Inactive needs no row in the database."""
 
     state: State = "inactive"
@@ -31,15 +31,15 @@ class Situation:
     has_moved: bool = False  # the device has changed hands since
 
 
-INACTIVE = Situation()
+INACTIVE = AlertState()
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StateStep:
     """What one evaluation leads to; `changed` says whether the state is another one, `why` the reason."""
 
-    before: Situation
-    after: Situation
+    before: AlertState
+    after: AlertState
     why: str
 
     @property
@@ -58,7 +58,9 @@ class Step:
         return self.before.state in OPEN and self.after.state not in OPEN
 
 
-def step(situation: Situation, fact: Fact, at: datetime, keep_firing: timedelta, *, muted: bool = False) -> Step:
+def step(
+    situation: AlertState, fact: ConditionResult, at: datetime, keep_firing: timedelta, *, muted: bool = False
+) -> StateStep:
     """Return what follows at `at`.
 
     `keep_firing`: how long it must be well before the alert ends. `muted`: in a maintenance window or outside the
@@ -70,14 +72,14 @@ def step(situation: Situation, fact: Fact, at: datetime, keep_firing: timedelta,
     }[situation.state]  # fmt: skip
     state, why = decide(situation, fact, at, keep_firing, muted)
     if state == situation.state:
-        return Step(situation, situation, why)
-    return Step(situation, Situation(state, at), why)
+        return StateStep(situation, situation, why)
+    return StateStep(situation, AlertState(state, at), why)
 
 
 Decision = tuple[State, str]
 
 
-def from_quiet(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_quiet(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for inactive and pending: fire when the whole condition holds, wait while it has begun."""
     del at, keep
     if fact.breached:
@@ -89,7 +91,7 @@ def from_quiet(situation: Situation, fact: Fact, at: datetime, keep: timedelta, 
     return "inactive", "over"
 
 
-def from_firing(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_firing(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for firing: go on while it holds, begin to recover when it doesn't."""
     del situation, at, keep, muted
     if fact.holding is None:
@@ -97,19 +99,21 @@ def from_firing(situation: Situation, fact: Fact, at: datetime, keep: timedelta,
     return ("firing", "holding") if fact.holding else ("recovering", "behind the recovery threshold")
 
 
-def from_no_data(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_no_data(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for an alert whose device is silent: by what comes back."""
     state, why = from_firing(situation, fact, at, keep, muted)
     return (state, why) if state == "no_data" else (state, "data again")
 
 
-def from_error(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_error(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for an alert whose rule couldn't be understood: by what it says now."""
     state, _ = from_firing(situation, fact, at, keep, muted)
     return state, "the rule can be evaluated again"
 
 
-def from_recovering(situation: Situation, fact: Fact, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_recovering(
+    situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool
+) -> Decision:
     """Decide for recovering: fire on if it comes back within `keep`, end after it."""
     del muted
     if fact.holding is None:

@@ -1,13 +1,13 @@
 """An alert in words: what, where, how much, and how much is too much."""
 
-from alerts.query.facts import Fact
+from alerts.query.facts import ConditionResult
 from alerts.rules.loader import RuleRow
 from core.text import clean_name
 
 LONGEST = 1000
 
 
-def message_of(row: RuleRow, fact: Fact, device_name: str) -> str:
+def message_of(row: RuleRow, fact: ConditionResult, device_name: str) -> str:
     """Return what an alert says, in one line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
     shown = "" if fact.value is None else f" {fact.value:.4g}"
     note = f"; {fact.note}" if fact.note else ""

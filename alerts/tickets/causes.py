@@ -8,14 +8,14 @@ from alerts.rules.conditions import (
     MetricCondition,
     NoDataCondition,
     OfflineCondition,
-    leaves_of,
+    terms_of,
 )
 from alerts.rules.loader import RuleRow
 
 
 def cause_of(row: RuleRow) -> str | None:
     """Return a name of the cause, as `disk high`; None for a rule about several things or about services."""
-    causes = {cause_of_condition(leaf) for leaf in leaves_of(row.rule.condition)}
+    causes = {cause_of_condition(leaf) for leaf in terms_of(row.rule.condition)}
     return causes.pop() if len(causes) == 1 else None
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from alerts.rules.conditions import NoDataCondition, OfflineCondition, leaves_of
+from alerts.rules.conditions import NoDataCondition, OfflineCondition, terms_of
 from alerts.rules.loader import RuleRow
 from alerts.tickets.causes import cause_of
 from alerts.tickets.texts import group_text, place_of, single_text
@@ -32,7 +32,7 @@ SEVERITIES = ("info", "warning", "critical")
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class FiredAlert:
     """An alert that has begun; `device` is a row of describe_devices."""
 
     history_id: UUID
@@ -83,7 +83,7 @@ class Crowd:
         return self.is_group or self.open > max(FREELY, STORM_SHARE * self.reach)
 
 
-async def write_tickets(connection: Connection, fired: Iterable[Fired], now: datetime) -> None:
+async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now: datetime) -> None:
     """Want a ticket for each alert that has begun, of its own or of its group."""
     alerts = [alert for alert in fired if alert.row.ticket_enabled]
     if not alerts:
@@ -104,7 +104,7 @@ async def write_tickets(connection: Connection, fired: Iterable[Fired], now: dat
         await gather_groups(connection, sorted(groups, key=str), incidents, now)
 
 
-async def read_silent_sites(connection: Connection, alerts: Sequence[Fired], now: datetime) -> dict[UUID, UUID]:
+async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert], now: datetime) -> dict[UUID, UUID]:
     """Return the alerts whose site has fallen silent, with that site."""
     silence = {alert.history_id: by_data for alert in alerts if (by_data := looks_at_samples(alert.row)) is not None}
     if not silence:
@@ -120,14 +120,14 @@ async def read_silent_sites(connection: Connection, alerts: Sequence[Fired], now
 
 def looks_at_samples(row: RuleRow) -> bool | None:
     """Tell whether a rule on silence looks at samples only; None when it isn't on silence."""
-    kinds = {type(leaf) for leaf in leaves_of(row.rule.condition)}
+    kinds = {type(leaf) for leaf in terms_of(row.rule.condition)}
     if OfflineCondition in kinds:
         return False
     return True if NoDataCondition in kinds else None
 
 
 async def count_crowds(
-    connection: Connection, alerts: Sequence[Fired], sites: dict[UUID, UUID]
+    connection: Connection, alerts: Sequence[FiredAlert], sites: dict[UUID, UUID]
 ) -> dict[tuple[UUID, UUID], Crowd]:
     """Count the rules of the alerts that no site takes, by rule and business."""
     wanted = sorted({alert.crowd for alert in alerts if alert.history_id not in sites})
@@ -137,7 +137,7 @@ async def count_crowds(
     return {(row["rule_id"], row["business_id"]): Crowd(row["open"], row["reach"], row["is_group"]) for row in rows}
 
 
-def incident_of(alert: Fired, site: UUID | None, crowd: Crowd | None, now: datetime) -> Incident:
+def incident_of(alert: FiredAlert, site: UUID | None, crowd: Crowd | None, now: datetime) -> Incident:
     """Return what an alert's ticket is for; a group's text follows when its alerts are known."""
     rule_id, business_id = alert.crowd
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]

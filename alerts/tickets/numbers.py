@@ -18,7 +18,7 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "numbers.sql")
 
 TRIES = 5  # others count on at the same time
-LONGEST_CATCH_UP = 100_000  # numbers that are drawn in vain from a sequence that is behind
+MAX_CATCH_UP = 100_000  # numbers that are drawn in vain from a sequence that is behind
 
 
 async def insert_request(connection: Connection, year: int, values: Mapping[str, object]) -> UUID:
@@ -105,7 +105,7 @@ async def catch_up(connection: Connection, year: int) -> None:
         return
     last = await connection.fetchval(QUERIES["last_drawn"], state["sequence"])
     behind = await connection.fetchval(QUERIES["highest_number"], str(year)) - last
-    if behind > LONGEST_CATCH_UP:
+    if behind > MAX_CATCH_UP:
         raise NoTicketError(
             "number",
             f"The sequence {state['sequence']} is {behind:,} behind the highest ticket number: set it by setval(). "

@@ -8,7 +8,7 @@ import asyncpg
 from alerts.rules.loader import RuleRow
 from core.text import clean_name
 
-LONGEST_TITLE = 255
+MAX_TITLE = 255
 ENDING = (
     "Opened by the agent monitoring. It is closed by itself when the alert has ended, unless somebody has changed this "
     "ticket."
@@ -51,7 +51,7 @@ def group_text(row: asyncpg.Record, now: datetime) -> Text:
 def shortened(title: str) -> str:
     """Return a title in one line that fits, with an ellipsis where it was longer."""
     title = clean_name(title) or "Alert"
-    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
+    return title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1]}…"
 
 
 def in_words(at: datetime) -> str:

@@ -26,7 +26,7 @@ QUERIES = load_beside(__file__, "worker.sql")
 log = logging.getLogger(__name__)
 
 AT_ONCE = 200
-FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=1)
+FIRST_DELAY, MAX_DELAY = timedelta(minutes=1), timedelta(hours=1)
 
 Outcome = Literal["opened", "reopened", "kept open", "closed", "kept", "put off", "left to another"]
 
@@ -73,7 +73,7 @@ async def put_off(
 ) -> None:
     """Say why there is no ticket yet, and when it is tried again."""
     async with connection.transaction():
-        row = await connection.fetchrow(QUERIES["put_off"], incident_id, now, FIRST_DELAY, LONGEST_DELAY, fault, reason)
+        row = await connection.fetchrow(QUERIES["put_off"], incident_id, now, FIRST_DELAY, MAX_DELAY, fault, reason)
         await connection.execute(QUERIES["note_alerts"], incident_id, note)
     if row is not None:
         log.warning(

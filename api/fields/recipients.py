@@ -13,7 +13,7 @@ from api.errors import InvalidRequestError
 from api.fields.text import storable
 
 Channel = Literal["webhook", "email"]
-MOST_RECIPIENTS = 20
+MAX_RECIPIENTS = 20
 
 URL = re.compile(r"https?://[!-~]+")  # printable ASCII: other characters are written as %C3%A4
 
@@ -66,5 +66,5 @@ def channels_of(recipients: list[str]) -> list[Channel]:
 Recipient = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(storable), AfterValidator(reachable)
 ]
-Recipients = Annotated[list[Recipient], Field(max_length=MOST_RECIPIENTS)]
+Recipients = Annotated[list[Recipient], Field(max_length=MAX_RECIPIENTS)]
 Channels = Annotated[list[Channel], Field(max_length=10), AfterValidator(lambda names: list(dict.fromkeys(names)))]

@@ -28,7 +28,7 @@ AGENTS_AT_ONCE = 500
 UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two pings
 
 
-class Look:
+class ChangePoller:
     """Remembers what was told, and tells what is new."""
 
     def __init__(self, pool: asyncpg.Pool, hub: Hub, loop_time: Callable[[], float]) -> None:

@@ -7,7 +7,7 @@ from api.live.clients import UNAUTHORIZED
 from api.live.hub import Hub
 from auth.people import AccessEndedError, People
 from core.errors import UnknownEmployeeError
-from db.pools import AWAY
+from db.pools import CONNECTION_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ async def watch_departures(hub: Hub, people: People, every_seconds: float) -> No
         await asyncio.sleep(every_seconds)
         try:
             await close_departed(hub, people)
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             log.warning("the people of open sockets could not be checked: %r", error)
         except Exception:
             log.exception("the people of open sockets could not be checked")

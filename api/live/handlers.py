@@ -12,9 +12,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field, ValidationError
 
 from api.errors import InvalidRequestError, faults_of
-from api.live.changes import UNCONFIRMED_SECONDS, Look, text_of
+from api.live.changes import UNCONFIRMED_SECONDS, ChangePoller, text_of
 from api.live.clients import Client, Message, Scope
-from api.live.hub import MOST_SUBSCRIPTIONS, Hub
+from api.live.hub import MAX_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
 from api.live.scopes import Scopes
 from api.schemas.command_delivery import CommandResult, Progress
@@ -22,13 +22,13 @@ from api.schemas.events import AgentEvent
 from api.services import Services
 from commands.delivery import finish_command, release_commands, start_command
 from core.errors import RateLimitedError, RtsError
-from db.pools import AWAY, DatabaseAwayError
+from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from devices.devices import visible_devices
 from devices.event_log import add_event
 
 log = logging.getLogger(__name__)
 
-MOST_SCOPES = 8
+MAX_SCOPES = 8
 
 
 class UnknownMessageError(RtsError):
@@ -73,14 +73,14 @@ class WantedScope(BaseModel):
 class Devices(BaseModel):
     """Which devices to follow, or no longer."""
 
-    agent_ids: list[UUID] = Field(min_length=1, max_length=MOST_SUBSCRIPTIONS)
+    agent_ids: list[UUID] = Field(min_length=1, max_length=MAX_SUBSCRIPTIONS)
 
 
 class Handlers:
     """Takes one message of a client and returns the answer."""
 
     def __init__(
-        self, services: Services, hub: Hub, look: Look, scopes: Scopes, loop_time: Callable[[], float]
+        self, services: Services, hub: Hub, look: ChangePoller, scopes: Scopes, loop_time: Callable[[], float]
     ) -> None:
         self._services = services
         self._hub = hub
@@ -109,8 +109,8 @@ class Handlers:
             return "error", error_of(name, InvalidRequestError(details=faults_of(error)))
         except RtsError as error:
             return "error", error_of(name, error)
-        except AWAY:
-            return "error", error_of(name, DatabaseAwayError())
+        except CONNECTION_ERRORS:
+            return "error", error_of(name, DatabaseUnavailableError())
         except Exception:
             log.exception("a message %r of the live channel failed", name[:100])
             return "error", error_of(name, RtsError("Something failed on the server; it is in its log."))
@@ -123,7 +123,7 @@ class Handlers:
         if client.agent and commands:
             try:
                 await release_commands(self._services.pool, client.agent.agent_id, commands, self._services.clock())
-            except AWAY as error:  # their lease ends by itself
+            except CONNECTION_ERRORS as error:  # their lease ends by itself
                 log.warning("commands of a broken connection couldn't be taken back: %r", error)
 
     async def _dispatch(self, client: Client, name: str, data: Any) -> Message:
@@ -172,7 +172,7 @@ class Handlers:
             return await self._follow_scope(client, scope_of(data))
         asked = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
         assert client.person
-        if len(client.subscribed | set(asked)) > MOST_SUBSCRIPTIONS:
+        if len(client.subscribed | set(asked)) > MAX_SUBSCRIPTIONS:
             raise TooManySubscriptionsError
         seen = await visible_devices(self._services.pool, client.person.tenant, asked)
         devices = [device for device in asked if device in seen]
@@ -185,7 +185,7 @@ class Handlers:
         }
 
     async def _follow_scope(self, client: Client, scope: Scope) -> Message:
-        if len(client.scopes | {scope}) > MOST_SCOPES:
+        if len(client.scopes | {scope}) > MAX_SCOPES:
             raise TooManySubscriptionsError
         as_of = await self._scopes.follow(client, scope)
         return {"scope": scope.name, "as_of": text_of(as_of)}

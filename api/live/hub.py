@@ -14,8 +14,8 @@ from api.live.clients import GOING_AWAY, POLICY, UNAUTHORIZED, Client, Message
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
-MOST_SOCKETS_OF = {True: 4, False: 50}  # of one agent, of one person
-MOST_SUBSCRIPTIONS = 1000  # devices that one client may follow
+MAX_SOCKETS_OF = {True: 4, False: 50}  # of one agent, of one person
+MAX_SUBSCRIPTIONS = 1000  # devices that one client may follow
 
 
 class Hub:
@@ -36,7 +36,7 @@ class Hub:
         client.start()
         own = self._sockets.setdefault(client.key, [])
         own.append(client)
-        for old in own[: -MOST_SOCKETS_OF[client.agent is not None]]:
+        for old in own[: -MAX_SOCKETS_OF[client.agent is not None]]:
             old.drop(POLICY, "too many sockets")
         if lifetime is not None:
             loop = asyncio.get_running_loop()

@@ -34,7 +34,7 @@ Who = LiveAgent | Person
 
 
 async def identify(services: Services, token: str | None, source: str | None) -> Who:
-    """Return who presents this token; raises 401 errors, RateLimitedError or DatabaseAwayError."""
+    """Return who presents this token; raises 401 errors, RateLimitedError or DatabaseUnavailableError."""
     if not token:
         raise UnauthorizedError
     try:

@@ -1,8 +1,8 @@
-"""Hears that something was committed, in this process or another, and looks at what.
+"""Wake up when something was committed, in this process or another, and poll for what changed.
 
-LISTEN on one connection of its own. Wakes that come while a look runs make up the next one, and looks keep a distance:
-however many flushes there are, the tables are read a few times a second at most. Every 15 seconds it looks unasked, so
-a wake that was lost, with the connection perhaps, costs only time.
+LISTEN uses one connection of its own. Notifications that arrive during a poll are answered by the next one, and polls
+keep a distance: however many flushes there are, the tables are read a few times a second at most. A poll also runs
+every 15 seconds without a notification, so a lost one costs only time.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from contextlib import suppress
 
 import asyncpg
 
-from api.live.changes import Look
+from api.live.changes import ChangePoller
 from core.clock import Clock
-from db.pools import AWAY, DatabaseAwayError
+from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ TOKENS_SECONDS = 3.0  # how often the tokens of connected agents are asked for, 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
-class Wakes:
+class NotifyListener:
     """The listening connection and the loop that looks."""
 
-    def __init__(self, connect: Connect, look: Look, clock: Clock) -> None:
+    def __init__(self, connect: Connect, look: ChangePoller, clock: Clock) -> None:
         self._connect = connect
         self._look = look
         self._clock = clock
@@ -65,7 +65,7 @@ class Wakes:
         while True:
             try:
                 await self._listen_once()
-            except (*AWAY, DatabaseAwayError, asyncpg.PostgresError) as error:
+            except (*CONNECTION_ERRORS, DatabaseUnavailableError, asyncpg.PostgresError) as error:
                 log.warning("the live channel can't listen (%r): trying again", error)
             await asyncio.sleep(AGAIN_SECONDS)
 
@@ -110,7 +110,7 @@ class Wakes:
                 continue
             try:
                 await look(now)
-            except (*AWAY, asyncpg.PostgresError) as error:
+            except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("the live channel can't read %s (%r): trying again", kind, error)
                 failed.append(kind)
             except Exception:

@@ -11,7 +11,7 @@ from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
 from api.live.identity import Who, identify
-from api.live.notifications import Wakes
+from api.live.notifications import NotifyListener
 from api.live.sockets import PatientSocket, SlowClientError
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services
@@ -44,7 +44,7 @@ class PlainTransport:
 class PlainEndpoint:
     """The ASGI application at /ws."""
 
-    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: Wakes) -> None:
+    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: NotifyListener) -> None:
         self._services = services
         self._hub = hub
         self._handlers = handlers

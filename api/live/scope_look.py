@@ -19,7 +19,7 @@ from devices.summary import count_awaiting_approval
 QUERIES = load_beside(__file__, "scopes.sql")
 
 OVERLAP = timedelta(seconds=10)  # for what was committed late, or by another clock
-MOST_ALERTS = 5000
+MAX_ALERTS = 5000
 FIELDS = (
     "status", "last_heartbeat", "last_metrics_received", "cpu_percent", "memory_percent", "disk_percent",
     "status_changed_at",
@@ -74,7 +74,7 @@ class ScopeLook:
     async def _changed_alerts(self, now: datetime) -> list[tuple[UUID, Message]]:
         """Return the alerts that began, ended, or were acknowledged or snoozed."""
         before = self._alerts
-        rows = await self._pool.fetch(QUERIES["look_at_open_alerts"], MOST_ALERTS, list(before))
+        rows = await self._pool.fetch(QUERIES["look_at_open_alerts"], MAX_ALERTS, list(before))
         found = {row["id"]: dict(row) for row in rows}
         self._alerts = {key: alert for key, alert in found.items() if is_open(alert)}
         changes = []

@@ -14,13 +14,13 @@ from uuid import UUID
 from api.live.clients import Client, Message, Scope
 from api.live.hub import Hub
 from core.clock import Clock
-from db.pools import AWAY
+from db.pools import CONNECTION_ERRORS
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
 REST = 20.0  # times as long as the look took
-MOST_DEVICES = 1000  # of one frame
+MAX_DEVICES = 1000  # of one frame
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Scopes:
             began = loop.time()
             try:
                 await self._turn()
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("the scopes of the live channel can't be read: %r", error)
                 self._missed = True
             except Exception:
@@ -117,8 +117,8 @@ def fleet_frame(client: Client, scope: Scope, news: News) -> Message | None:
     """Return the changed devices of a scope; None when nothing changed."""
     devices = [content for business, content in news.devices if holds(client, scope, business)]
     frame: Message = {
-        "as_of": text_of(news.as_of), "devices": devices[:MOST_DEVICES],
-        "more": news.more or len(devices) > MOST_DEVICES,
+        "as_of": text_of(news.as_of), "devices": devices[:MAX_DEVICES],
+        "more": news.more or len(devices) > MAX_DEVICES,
     }  # fmt: skip
     if is_employee(client):
         if news.awaiting_approval is not None:
@@ -132,8 +132,8 @@ def alerts_frame(client: Client, scope: Scope, news: News) -> Message | None:
     """Return the changed alerts of a scope; None when nothing changed."""
     changed = [content for business, content in news.alerts if holds(client, scope, business)]
     frame: Message = {
-        "as_of": text_of(news.as_of), "changed": changed[:MOST_DEVICES],
-        "more": news.more or len(changed) > MOST_DEVICES,
+        "as_of": text_of(news.as_of), "changed": changed[:MAX_DEVICES],
+        "more": news.more or len(changed) > MAX_DEVICES,
     }  # fmt: skip
     return frame if changed or frame["more"] else None
 

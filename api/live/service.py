@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from api.live.changes import Look
+from api.live.changes import ChangePoller
 from api.live.departures import watch_departures
 from api.live.handlers import Handlers
 from api.live.hub import Hub
-from api.live.notifications import Wakes
+from api.live.notifications import NotifyListener
 from api.live.plain import PlainEndpoint
 from api.live.scope_look import ScopeLook
 from api.live.scopes import Scopes
@@ -29,7 +29,7 @@ class Live:
     """The endpoints of the live channel and what is behind them."""
 
     hub: Hub
-    wakes: Wakes
+    wakes: NotifyListener
     plain: PlainEndpoint
     socket_io: SocketIoEndpoint
 
@@ -49,8 +49,8 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
     """Open the live channel; afterwards every socket is closed."""
     loop = asyncio.get_running_loop()
     hub = Hub()
-    look = Look(services.pool, hub, loop.time)
-    wakes = Wakes(lambda: connect(services.settings.database_url), look, services.clock)
+    look = ChangePoller(services.pool, hub, loop.time)
+    wakes = NotifyListener(lambda: connect(services.settings.database_url), look, services.clock)
     scopes = Scopes(hub, ScopeLook(services.pool), services.clock)
     handlers = Handlers(services, hub, look, scopes, loop.time)
     plain = PlainEndpoint(services, hub, handlers, wakes)

@@ -10,10 +10,10 @@ from api.live.clients import Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
 from api.live.identity import identify
-from api.live.notifications import Wakes
+from api.live.notifications import NotifyListener
 from api.live.plain import lifetime_of, source_of, token_of
 from api.live.polling import refuse_polling
-from api.live.sockets import MOST_BYTES, PatientSocket
+from api.live.sockets import MAX_BYTES, PatientSocket
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services
 from core.errors import RtsError
@@ -47,7 +47,7 @@ class SocketIoTransport:
 class SocketIoEndpoint:
     """The ASGI application at /agent-ws."""
 
-    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: Wakes) -> None:
+    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: NotifyListener) -> None:
         self._services = services
         self._hub = hub
         self._handlers = handlers
@@ -55,7 +55,7 @@ class SocketIoEndpoint:
         self._clients: dict[str, Client] = {}
         self._server = socketio.AsyncServer(
             async_mode="asgi", transports=["websocket"], cors_allowed_origins=[], async_handlers=False,
-            max_http_buffer_size=MOST_BYTES, ping_interval=PING_SECONDS, ping_timeout=PING_SECONDS,
+            max_http_buffer_size=MAX_BYTES, ping_interval=PING_SECONDS, ping_timeout=PING_SECONDS,
         )  # fmt: skip
         self._server.on("connect", self._connect)
         self._server.on("disconnect", self._disconnect)

@@ -8,7 +8,7 @@ from api.server.asgi import Receive, Send
 
 HANDSHAKE_SECONDS = 10.0
 SEND_SECONDS = 10.0
-MOST_BYTES = 1024 * 1024  # of one message, either way
+MAX_BYTES = 1024 * 1024  # of one message, either way
 
 
 class SlowClientError(Exception):

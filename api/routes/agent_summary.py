@@ -15,7 +15,7 @@ from devices.summary import count_awaiting_approval, summarize_businesses, summa
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
-MOST_BUSINESSES = 1000
+MAX_BUSINESSES = 1000
 
 
 class Statuses(BaseModel):
@@ -90,7 +90,7 @@ async def read_summary(
         awaiting_approval=awaiting, open_alerts=alerts_of(rows), snoozed_alerts=total(rows, "snoozed"),
         businesses=[
             BusinessSummary(**row, statuses=statuses_of([row]), open_alerts=alerts_of([row]))
-            for row in rows[:MOST_BUSINESSES]
+            for row in rows[:MAX_BUSINESSES]
         ],
         sites=[
             SiteSummary(**row, business_id=one, statuses=statuses_of([row]), open_alerts=alerts_of([row]))

@@ -29,7 +29,7 @@ from devices.devices import COLUMNS, DeviceFilter, count_devices, get_device, li
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
-MOST_OBJECTS = 1000  # on a page; more take long to validate
+MAX_OBJECTS = 1000  # on a page; more take long to validate
 
 
 @router.get("", response_model=AgentList | AgentColumns)
@@ -78,7 +78,7 @@ async def list_agents(
         read_cursor(cursor, str, UUID),
     )  # fmt: skip
     now = services.clock()
-    if form == "rows" and limit > MOST_OBJECTS:
+    if form == "rows" and limit > MAX_OBJECTS:
         raise InvalidRequestError(details=[{"path": "query.limit", "message": "at most 1,000 with format=rows"}])
     rows = await list_devices(services.pool, person.tenant, wanted, limit + 1, now)
     page, more = page_of(rows, limit, "device_name", "id")

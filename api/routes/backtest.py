@@ -9,11 +9,19 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alerts.errors import FaultyAlertRuleError
-from alerts.manage.scope import Place, business_of
-from alerts.replay.backtest import MOST_DAYS, MOST_THRESHOLDS, Answer, Outcome, Wanted, backtest, read_wanted
+from alerts.manage.scope import ScopeOfRule, business_of
+from alerts.replay.backtest import (
+    MAX_DAYS,
+    MAX_THRESHOLDS,
+    BacktestResult,
+    BacktestSpec,
+    Outcome,
+    backtest,
+    read_wanted,
+)
 from alerts.replay.replayer import Transition
-from alerts.replay.report import Tally
-from alerts.rules.terms import Reach
+from alerts.replay.report import BacktestSummary
+from alerts.rules.terms import Scope
 from api.auth import CurrentEmployee
 from api.errors import conflicts
 from api.fields.conditions import Conditions
@@ -22,7 +30,7 @@ from api.services import Services, services_of
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alerts"])
 
-MOST_DEVICES = 20  # in an answer, for each threshold
+MAX_DEVICES = 20  # in an answer, for each threshold
 Threshold = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 
 
@@ -49,8 +57,8 @@ class BacktestOrder(BaseModel):
     agent_device_id: UUID | None = None
     device_type: DeviceType | None = None
     keep_firing_minutes: Minutes = 5
-    thresholds: list[Threshold] = Field([], max_length=MOST_THRESHOLDS, description="empty: that of the conditions")
-    days: int = Field(7, ge=1, le=MOST_DAYS, description="up to now")
+    thresholds: list[Threshold] = Field([], max_length=MAX_THRESHOLDS, description="empty: that of the conditions")
+    days: int = Field(7, ge=1, le=MAX_DAYS, description="up to now")
     sample_devices: int | None = Field(
         None, ge=1, le=99, description="test at most so many devices of the reach, the same ones each time"
     )
@@ -126,20 +134,20 @@ async def run_backtest(request: Request, employee: CurrentEmployee, body: Backte
     return shown(await backtest(services.pool, wanted, services.clock()))
 
 
-async def wanted_of(services: Services, order: BacktestOrder) -> Wanted:
+async def wanted_of(services: Services, order: BacktestOrder) -> BacktestSpec:
     """Return what is to be tested; a reach that doesn't belong together is not found, as when a rule is made."""
     if order.rule_id:
         return await read_wanted(services.pool, order.rule_id, order.thresholds, order.days)
     assert order.conditions is not None
-    place = Place(order.business_id, order.service_location_id, order.agent_device_id)
+    place = ScopeOfRule(order.business_id, order.service_location_id, order.agent_device_id)
     async with services.pool.acquire() as connection:
         business = await business_of(connection, place)
-    reach = Reach(business, order.service_location_id, order.agent_device_id, order.device_type)
+    reach = Scope(business, order.service_location_id, order.agent_device_id, order.device_type)
     keep = timedelta(minutes=order.keep_firing_minutes)
-    return Wanted(order.conditions, reach, order.thresholds, order.days, keep)
+    return BacktestSpec(order.conditions, reach, order.thresholds, order.days, keep)
 
 
-def shown(answer: Answer) -> BacktestAnswer:
+def shown(answer: BacktestResult) -> BacktestAnswer:
     """Return an answer as the API shows it."""
     plan = answer.plan
     return BacktestAnswer(
@@ -156,12 +164,12 @@ def outcome_of(outcome: Outcome, names: dict[UUID, str]) -> BacktestOutcome:
         threshold=outcome.threshold, in_words=outcome.condition.in_words(), alerts=outcome.alerts,
         tickets=outcome.tickets, devices=len(tallies), flapping=outcome.flapping,
         firing_minutes=sum(tally.firing_minutes for tally in tallies),
-        worst=[device_of(tally, names) for tally in tallies[:MOST_DEVICES]],
+        worst=[device_of(tally, names) for tally in tallies[:MAX_DEVICES]],
         transitions=[transition_of(one) for tally in tallies[:1] for one in tally.transitions],
     )  # fmt: skip
 
 
-def device_of(tally: Tally, names: dict[UUID, str]) -> BacktestDevice:
+def device_of(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
     """Return one device."""
     assert tally.first
     assert tally.last

@@ -42,7 +42,7 @@ router = APIRouter(prefix="/api/agents", tags=["commands"])
 Status = Literal["pending", "sent", "executing", "completed", "failed", "timeout", "cancelled", "expired"]
 CommandId = Annotated[UUID, Path(description="command_id")]
 BatchId = Annotated[UUID, Path(description="batch_id, from POST /api/agents/commands")]
-MOST_DEVICES = 1000
+MAX_DEVICES = 1000
 
 
 class CommandOrder(BaseModel):
@@ -70,7 +70,7 @@ class BatchOrder(CommandOrder):
         }
     )
 
-    agent_ids: list[UUID] = Field(min_length=1, max_length=MOST_DEVICES, description="each counts once")
+    agent_ids: list[UUID] = Field(min_length=1, max_length=MAX_DEVICES, description="each counts once")
 
 
 class Command(BaseModel):
@@ -157,7 +157,7 @@ async def order_many(request: Request, employee: MayOrder, body: BatchOrder) -> 
         NotCreated(agent_id=device, code="agent_inactive" if device in there else "agent_not_found")
         for device in missing
     ]
-    rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MOST_DEVICES, now)
+    rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MAX_DEVICES, now)
     return Batch(
         batch_id=batch_id,
         commands=[shown(dict(row), "outputs" in employee.rights) for row in rows],

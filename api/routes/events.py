@@ -16,18 +16,18 @@ from devices.event_log import add_event, read_events
 router = APIRouter(prefix="/api/agents", tags=["events"])
 
 
-class Kept(BaseModel):
+class EventReceipt(BaseModel):
     """The event is kept."""
 
     kept: bool = True
 
 
 @router.post("/{agent_id}/events", status_code=201)
-async def take_event(request: Request, agent: CurrentAgent, body: AgentEvent) -> Kept:
+async def take_event(request: Request, agent: CurrentAgent, body: AgentEvent) -> EventReceipt:
     """Keep an event; who follows the device on the live channel is told."""
     services = services_of(request)
     await add_event(services.pool, agent.agent_id, body.event_type, body.timestamp, body.data, services.clock())
-    return Kept()
+    return EventReceipt()
 
 
 @router.get("/{agent_id}/events")

@@ -13,7 +13,7 @@ from api.fields.text import StorableText, address_or_none
 from api.routes.registration import AgentConfig, Fact64, Fact255, config_of
 from api.services import services_of
 from devices.credentials import rotate_token
-from devices.devices import Beat, Facts, change_facts, heartbeat
+from devices.devices import Facts, HeartbeatReport, change_facts, heartbeat
 from devices.errors import SupersededTokenError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -54,7 +54,7 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
     now = services.clock()
     overlap = timedelta(seconds=services.settings.token_overlap_seconds)
     offset = (body.timestamp - now).total_seconds()
-    row = await heartbeat(services.pool, agent, Beat(body.status, body.agent_version, offset), now, overlap)
+    row = await heartbeat(services.pool, agent, HeartbeatReport(body.status, body.agent_version, offset), now, overlap)
     await change_facts(services.pool, agent.agent_id, body.facts(), now)
     services.limits.learn(agent.agent_id, row["business_id"])
     return HeartbeatAnswer(

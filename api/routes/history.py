@@ -18,7 +18,7 @@ from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, Choice, parse_interval
-from rollups.history import Asked, History, find_metrics
+from rollups.history import History, HistoryQuery, find_metrics
 from rollups.history import Segment as ReadSegment
 from rollups.points import Grid, Points
 from rollups.series_history import AskedSeries, SeriesHistory, read_series_history
@@ -151,7 +151,7 @@ async def metrics_history(
         series = AskedSeries(agent_id, since, until, names, chosen, width, max_points)
         lines = await read_series_history(services.pool, person.tenant, series, now)
         return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")
-    asked = Asked(
+    asked = HistoryQuery(
         agent_id, since, until, metrics_of(metric), width, max_points, tuple(wanted)
     )  # fmt: skip
     history = await services.charts.read(person.tenant, asked, now)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from alerts.manage.scope import Place
+from alerts.manage.scope import ScopeOfRule
 from alerts.manage.windows import (
     Window,
     WindowFilter,
@@ -76,7 +76,7 @@ class NewWindow(BaseModel):
 
     def window(self) -> Window:
         """Return the window as the registry takes it."""
-        place = Place(self.business_id, self.service_location_id, self.agent_device_id)
+        place = ScopeOfRule(self.business_id, self.service_location_id, self.agent_device_id)
         start = time.fromisoformat(self.local_start) if self.local_start else None
         return Window(
             self.window_name, place, self.starts_at, self.ends_at, self.weekdays, start, self.duration_minutes,

@@ -15,7 +15,7 @@ from devices.directory import describe_person
 
 router = APIRouter(prefix="/api", tags=["session"])
 
-MOST_LIVE_DEVICES = 1000  # devices that one socket may follow
+MAX_LIVE_DEVICES = 1000  # devices that one socket may follow
 
 
 class Permissions(BaseModel):
@@ -75,7 +75,7 @@ async def me_of(services: Services, person: Person) -> Me:
         employee_id=person.employee_id, user_id=person.user_id, business=business, expires_at=person.expires_at,
         server_time=services.clock(), time_zone=None, permissions=permissions_of(person),
         embed_origins=list(settings.embed_origins), ticket_url=settings.ticket_url or None,
-        approval_above_devices=settings.approval_above_devices, limits=Limits(live_devices=MOST_LIVE_DEVICES),
+        approval_above_devices=settings.approval_above_devices, limits=Limits(live_devices=MAX_LIVE_DEVICES),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from devices.directory import list_logins
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
-LONGEST_TOKEN = 3800  # bytes; a browser keeps a cookie of up to 4,096 with name and attributes
+MAX_TOKEN = 3800  # bytes; a browser keeps a cookie of up to 4,096 with name and attributes
 DEMO_LIFETIME = timedelta(hours=12)
 
 
@@ -140,7 +140,7 @@ async def open_demo_session(request: Request, response: Response, choice: DemoCh
 
 async def begin(request: Request, response: Response, token: str, person: Person) -> Me:
     """Set the cookie for as long as the token is good; return who signed in."""
-    if len(token) > LONGEST_TOKEN:
+    if len(token) > MAX_TOKEN:
         raise TokenTooLongError
     services = services_of(request)
     left = max(0, int((person.expires_at - services.clock()).total_seconds()))

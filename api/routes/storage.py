@@ -14,9 +14,9 @@ from api.schemas.storage import (
     WaitingWork,
 )
 from api.services import services_of
-from db.pools import DatabaseAwayError
+from db.pools import DatabaseUnavailableError
 from health.faults import find_faults
-from health.fleet import Database, Outbox
+from health.fleet import Database, WorkQueue
 from rollups.jobs import count_late_devices, read_jobs
 from rollups.status import LevelStatus
 
@@ -30,7 +30,7 @@ async def read_storage(request: Request, employee: CurrentEmployee) -> StorageRe
     services = services_of(request)
     fleet = await services.fleet.read()
     if fleet is None:
-        raise DatabaseAwayError
+        raise DatabaseUnavailableError
     async with services.pool.acquire() as connection:
         jobs = await read_jobs(connection)
         late = await count_late_devices(connection)
@@ -76,6 +76,6 @@ def database_of(found: Database) -> StorageDatabase:
     )  # fmt: skip
 
 
-def work_of(outbox: Outbox) -> WaitingWork:
+def work_of(outbox: WorkQueue) -> WaitingWork:
     """Return waiting work as the API shows it."""
     return WaitingWork(waiting=outbox.waiting, failing=outbox.failing, due_since=outbox.due_since)

@@ -20,7 +20,7 @@ from api.schemas.agents import Business
 from core.text import clean_name
 from inventory.odd_entries import Tidied, tidy
 
-MOST_SOFTWARE = 10_000
+MAX_SOFTWARE = 10_000
 
 Kind = Literal["application", "system", "driver", "update"]
 SoftwareName = Annotated[
@@ -82,11 +82,11 @@ class Inventory(BaseModel):
     mode: Literal["full", "delta"] = Field("full", description="full: what isn't listed is gone")
     software: list[ListedSoftware] = Field(
         default_factory=list,
-        max_length=MOST_SOFTWARE,
+        max_length=MAX_SOFTWARE,
         description="of several entries for one software the last counts",
     )
     removed: list[RemovedSoftware] = Field(
-        default_factory=list, max_length=MOST_SOFTWARE, description="only in a delta; what `software` lists too stays"
+        default_factory=list, max_length=MAX_SOFTWARE, description="only in a delta; what `software` lists too stays"
     )
 
     _tidied: Tidied = PrivateAttr(default_factory=Tidied)
@@ -103,10 +103,10 @@ class Inventory(BaseModel):
         if not isinstance(value, dict):
             return handler(value)
         tidied, removed = Tidied(), value.get("removed")
-        if isinstance(value.get("software"), list) and len(value["software"]) <= MOST_SOFTWARE:
+        if isinstance(value.get("software"), list) and len(value["software"]) <= MAX_SOFTWARE:
             tidied = tidy(value["software"])
             value = value | {"software": tidied.entries}
-        if isinstance(removed, list) and len(removed) <= MOST_SOFTWARE:
+        if isinstance(removed, list) and len(removed) <= MAX_SOFTWARE:
             value = value | {"removed": [without_odd_text(entry) for entry in removed]}
         made = handler(value)
         made._tidied = tidied

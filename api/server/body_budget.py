@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from db.pools import AWAY
+from db.pools import CONNECTION_ERRORS
 from ingest.errors import IngestBusyError
 
 log = logging.getLogger(__name__)
@@ -116,5 +116,5 @@ async def charge_slow_body(room: Room, is_still_good: Callable[[], Awaitable[Non
     try:
         async with asyncio.timeout(ASKING_SECONDS):
             await is_still_good()
-    except (*AWAY, asyncpg.PostgresError) as error:
+    except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
         log.warning("the sender of a slow body could not be checked: %r", error)

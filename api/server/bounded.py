@@ -15,7 +15,7 @@ HEAD_BYTES = 64 * 1024  # of the request line and all headers; also of what a ch
 HEADERS = 128
 LINGER_SECONDS = 5.0  # for the rest of a body that was refused, so that its sender can read why
 WRITE_SECONDS = 20.0  # for a client that does not read its answer
-MOST_WAITING = 2_000  # connections without a head; beyond it the oldest is closed
+MAX_WAITING = 2_000  # connections without a head; beyond it the oldest is closed
 
 REFUSALS = {
     408: (b"Request Timeout", b"head_too_slow", b"The head of the request did not arrive in time."),
@@ -149,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self in self.waiting:
             return
         self.waiting[self] = self.loop.call_later(self.head_seconds, self._head_is_late)
-        if len(self.waiting) > MOST_WAITING:
+        if len(self.waiting) > MAX_WAITING:
             next(iter(self.waiting))._head_is_late()
 
     def _head_has_come(self) -> None:

@@ -12,8 +12,8 @@ from uuid import UUID
 import asyncpg
 
 from core.errors import RtsError
-from db.pools import AWAY, open_pool
-from rollups.history import Asked, History, read_history
+from db.pools import CONNECTION_ERRORS, open_pool
+from rollups.history import History, HistoryQuery, read_history
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ class ChartReader:
         self._standby: asyncpg.Pool | None = None
         self._rests_until = 0.0
 
-    async def read(self, tenant: UUID | None, asked: Asked, now: datetime) -> History:
+    async def read(self, tenant: UUID | None, asked: HistoryQuery, now: datetime) -> History:
         """Read from the standby; from the primary where there is none, it fails, or it lacks what is asked."""
         if self._url and time.monotonic() >= self._rests_until:
             try:
                 return await read_history(await self._pool(), tenant, asked, now)
-            except (*AWAY, asyncpg.PostgresError) as fault:
+            except (*CONNECTION_ERRORS, asyncpg.PostgresError) as fault:
                 self._rest(fault)
             except RtsError as fault:
                 if fault.status >= 500:

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 UNREAD_SECONDS = 20.0  # for what is left to write when a connection is closed; a client may never read it
-MOST_HELD = 65_536  # bytes; joining more would cost more than it saves
+MAX_HELD = 65_536  # bytes; joining more would cost more than it saves
 
 
 class CorkedTransport:
@@ -29,7 +29,7 @@ class CorkedTransport:
             self._loop.call_soon(self.flush)
         self._held.append(data)
         self._size += len(data)
-        if self._size > MOST_HELD:
+        if self._size > MAX_HELD:
             self.flush()
 
     def flush(self) -> None:

@@ -12,11 +12,11 @@ import asyncpg
 from api.errors import NotReadyError, Reason
 from api.server.body_budget import BodyBudget
 from db.migrations.run import head, known
-from db.pools import AWAY
+from db.pools import CONNECTION_ERRORS
 from db.sql import load_beside
 from health.process import ThisProcess
-from health.ttl_cache import Kept
-from ingest.counters import Tally
+from health.ttl_cache import TtlCache
+from ingest.counters import IngestCounters
 from ingest.group_commit import GroupCommit
 
 QUERIES = load_beside(__file__, "readiness.sql")
@@ -42,12 +42,12 @@ class Readiness:
     """Judges this process."""
 
     def __init__(
-        self, pool: asyncpg.Pool, commits: GroupCommit, budget: BodyBudget, tally: Tally, process: ThisProcess
+        self, pool: asyncpg.Pool, commits: GroupCommit, budget: BodyBudget, tally: IngestCounters, process: ThisProcess
     ) -> None:
         """`pool`: of connections that no request of the API borrows."""
         self._pool, self._commits, self._budget, self._tally, self._process = pool, commits, budget, tally, process
         self._older = known() - {head()}
-        self.database = Kept(KEEP_SECONDS, self._ask)
+        self.database = TtlCache(KEEP_SECONDS, self._ask)
 
     async def check(self) -> None:
         """Raise NotReadyError with every reason against sending requests here."""
@@ -73,7 +73,7 @@ class Readiness:
                 row = await self._pool.fetchrow(QUERIES["check_writable"])
         except asyncpg.UndefinedTableError:
             return OTHER_SCHEMA
-        except (*AWAY, asyncpg.PostgresError) as error:
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("readiness: the database doesn't answer: %r", error)
             return AWAY_NOW
         assert row is not None

@@ -16,7 +16,7 @@ from core.errors import RtsError
 from db.migrations.blockers import describe_blockers
 from db.migrations.foreign import check_foreign_tables
 from db.migrations.urls import VERSION_TABLE, sqlalchemy_url
-from db.pools import DatabaseAwayError
+from db.pools import DatabaseUnavailableError
 
 __all__ = ["VERSION_TABLE", "downgrade", "head", "known", "sqlalchemy_url", "upgrade"]
 
@@ -56,7 +56,7 @@ def upgrade(
     """Bring the schema to `revision`; does nothing when it is there already.
 
     Waits at most `wait` seconds for locks and says by `say` whose. Raises ForeignTablesError, MigrationBlockedError,
-    MigrationFailedError or DatabaseAwayError.
+    MigrationFailedError or DatabaseUnavailableError.
     """
     with_locks(lambda: check_foreign_tables(database_url), database_url, wait, say)
     with_locks(lambda: command.upgrade(config(database_url), revision), database_url, wait, say)
@@ -94,7 +94,7 @@ def failed(fault: DBAPIError) -> RtsError:
     """Return what an error of the database means for the migration."""
     said = str(fault.orig).strip().splitlines()[0] if fault.orig else str(fault)
     if fault.connection_invalidated or (isinstance(fault.orig, errors.OperationalError) and not fault.statement):
-        return DatabaseAwayError(f"The database can't be reached: {said}")
+        return DatabaseUnavailableError(f"The database can't be reached: {said}")
     advice = ""
     if isinstance(fault.orig, errors.InsufficientPrivilege):
         advice = " Run it as the owner of the database; `rts-agents db roles` shows what the owner needs."

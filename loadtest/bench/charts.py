@@ -25,7 +25,7 @@ from loadtest.bench.report import show
 from loadtest.bench.serving import Server, get, serving
 from loadtest.bench.spread import ratios, spread_ms
 from loadtest.databases import Database
-from rollups.history import Asked, plan_history
+from rollups.history import HistoryQuery, plan_history
 
 RANGES = {"24 h": DAY, "7 d": 7 * DAY, "30 d": 30 * DAY, "1 y": 365 * DAY}
 FORM = "rows"  # the contract's default: a row for each bucket, with all eleven metrics
@@ -121,7 +121,7 @@ async def ask_twice(
     api_first: bool,
 ) -> tuple[float, float, bytes]:
     """Return the seconds through the API, those of the same query alone, and the API's answer."""
-    asked = Asked(who.device, now - length, now, METRICS, aggregates=("avg",))
+    asked = HistoryQuery(who.device, now - length, now, METRICS, aggregates=("avg",))
     plan = await plan_history(connection, who.business, asked, now)
     query = urlencode({"start": asked.start.isoformat(), "end": asked.end.isoformat(), "format": FORM})
     path = f"/api/agents/{who.device}/metrics/history?{query}"

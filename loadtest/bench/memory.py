@@ -33,7 +33,7 @@ MEGABYTE = 1e6
 SECOND = timedelta(seconds=1)
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-MOST_SHOWN = 60  # of the series in the result
+MAX_SHOWN = 60  # of the series in the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ async def steady_load(process: psutil.Process, server: Server, agents: Sequence[
     return {
         "connections": len(agents), "samples_each": scale.steady_samples, "uploads_per_s": round(sent / scale.seconds),
         "begin_mb": settled[0][1], "end_mb": settled[-1][1], "mb_per_minute": round(60 * slope, 3),
-        "series": series[:: -(-len(series) // MOST_SHOWN)],
+        "series": series[:: -(-len(series) // MAX_SHOWN)],
     }  # fmt: skip
 
 

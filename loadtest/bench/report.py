@@ -12,7 +12,7 @@ from rich.table import Table
 from loadtest.machine import describe_machine
 
 RESULTS = Path(__file__).parents[1] / "results"
-MOST_COLUMNS = 4  # that a terminal of 80 characters shows whole
+MAX_COLUMNS = 4  # that a terminal of 80 characters shows whole
 
 
 async def write_result(connection: asyncpg.Connection, name: str, kind: str, result: dict[str, Any]) -> Path:
@@ -29,8 +29,8 @@ def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
 
     More rows than fit side by side make up another table.
     """
-    for start in range(0, len(rows), MOST_COLUMNS):
-        some = rows[start : start + MOST_COLUMNS]
+    for start in range(0, len(rows), MAX_COLUMNS):
+        some = rows[start : start + MAX_COLUMNS]
         table = Table("", *("" for _ in some), title=None if start else title, title_justify="left", show_header=False)
         for name in rows[0]:
             table.add_row(name.replace("_", " "), *(shown(row[name]) for row in some))

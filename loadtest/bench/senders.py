@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 # An answer is a small receipt.
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 class RefusedError(RuntimeError):
@@ -21,7 +21,7 @@ async def send(port: int, requests: Sequence[bytes], connections: int) -> list[b
     bodies: list[bytes] = []
 
     async def one_connection() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=MOST_BYTES)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=MAX_BYTES)
         while waiting:
             bodies.append(await exchange(reader, writer, waiting.pop()))
         writer.close()

@@ -11,7 +11,7 @@ import orjson
 from loadtest.fleet.series import sample_at, tenths_of
 
 GZIP_ABOVE_BYTES = 1_000  # as the real agent does
-MOST_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
+MAX_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
 
 
 @dataclass(slots=True)
@@ -59,7 +59,5 @@ def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
 
 
 def pack_backlog(number: int, times: list[int], seed: int) -> list[Parcel]:
-    """Return a backlog as uploads of at most MOST_SAMPLES, oldest first."""
-    return [
-        pack_times(number, times[first : first + MOST_SAMPLES], seed) for first in range(0, len(times), MOST_SAMPLES)
-    ]
+    """Return a backlog as uploads of at most MAX_SAMPLES, oldest first."""
+    return [pack_times(number, times[first : first + MAX_SAMPLES], seed) for first in range(0, len(times), MAX_SAMPLES)]

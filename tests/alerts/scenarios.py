@@ -10,7 +10,7 @@ import asyncpg
 from alerts.replay.replayer import Transition, replay
 from alerts.replay.series import parse_series
 from alerts.rules.conditions import parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 
 MINUTE = timedelta(minutes=1)
@@ -49,7 +49,7 @@ class Scenario:
         return await replay(self.connection, [rule], instants)
 
     def rule(self, conditions: Any, keep: float = 5) -> Rule:
-        return Rule(uuid4(), Reach(device_id=self.device_id), parse_condition(conditions), keep * MINUTE)
+        return Rule(uuid4(), Scope(device_id=self.device_id), parse_condition(conditions), keep * MINUTE)
 
     async def path(self, conditions: Any, notation: str, metric: str = "cpu_percent", keep: float = 5) -> str:
         """Measure a series and return the path of a rule's state: `pending=>firing=>recovering=>inactive`."""

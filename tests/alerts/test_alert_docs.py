@@ -10,8 +10,8 @@ import pytest
 
 from alerts.replay.rule_tests import load_tests, run_test
 from alerts.replay.thresholds import FIELDS
-from alerts.rules.conditions import Condition, leaves_of, parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.conditions import Condition, parse_condition, terms_of
+from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
@@ -22,11 +22,11 @@ CONDITIONS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUID
 def test_each_condition_can_be_read_and_said(value: object) -> None:
     condition: Condition = parse_condition(value)
     assert condition.in_words()
-    assert Rule(uuid4(), Reach(), condition).leaves
+    assert Rule(uuid4(), Scope(), condition).leaves
 
 
 def test_each_kind_of_condition_is_in_it() -> None:
-    kinds = {type(leaf) for value in CONDITIONS for leaf in leaves_of(parse_condition(value))}
+    kinds = {type(leaf) for value in CONDITIONS for leaf in terms_of(parse_condition(value))}
     assert kinds >= set(FIELDS)
     assert len(kinds) == 10
 

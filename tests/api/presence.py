@@ -6,13 +6,13 @@ import asyncpg
 import pytest
 
 from core.clock import utc_now
-from devices.presence import Patience, sweep
+from devices.presence import OfflineThresholds, sweep
 from tests.calls import told
 from tests.conftest import MakeDevice
 from tests.devices import Device
 
 INTERVAL = timedelta(seconds=300)
-PATIENCE = Patience(INTERVAL, 2, 3)
+PATIENCE = OfflineThresholds(INTERVAL, 2, 3)
 COLUMNS = "status, status_due_at, status_changed_at, last_heartbeat, last_metrics_received"
 
 

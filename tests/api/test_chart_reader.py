@@ -13,7 +13,7 @@ from core.database_urls import with_schema, with_setting
 from core.metrics import METRICS
 from core.settings import Settings
 from db.server_check import UnsuitableServerError, check_writable, describe_server
-from rollups.history import Asked
+from rollups.history import HistoryQuery
 from tests.databases import fresh_database
 from tests.devices import Device, sample
 
@@ -23,7 +23,7 @@ async def test_a_standby_that_is_away_or_has_no_schema_leaves_charts_to_the_prim
 ) -> None:
     now = services.clock()
     await device.accepted(sample(now - timedelta(minutes=1), cpu_percent=42))
-    asked = Asked(device.agent_id, now - timedelta(hours=1), now, METRICS, None, 800, ("avg",))
+    asked = HistoryQuery(device.agent_id, now - timedelta(hours=1), now, METRICS, None, 800, ("avg",))
     with fresh_database(tmp_path) as empty:
         for url in ("postgresql://nobody@127.0.0.1:1/none", empty, services.settings.database_url, ""):
             reader = ChartReader(services.pool, url, 1, 20)

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 
-from commands.delivery import GRACE, MOST_DELIVERIES, lease_commands
+from commands.delivery import GRACE, MAX_DELIVERIES, lease_commands
 from tests.calls import error_of
 from tests.commands import act, fetched, later, order, settle, state, tell, trail
 from tests.devices import Device
@@ -30,7 +30,7 @@ async def test_a_lease_that_runs_out_brings_the_command_again(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     made = await order(device, employee, timeout_seconds=30)
-    for attempt in range(1, MOST_DELIVERIES + 1):
+    for attempt in range(1, MAX_DELIVERIES + 1):
         (command,) = await fetched(device)
         assert command["command_id"] == made["command_id"]
         await settle(pool, seconds=30)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.server.corked import MOST_HELD
+from api.server.corked import MAX_HELD
 from tests.serving import serving
 
 BODY = b"x" * 10
@@ -17,7 +17,7 @@ class Answering:
     """Answers `/` with a body, `/long` with one in pieces, `/closed` with one after which the connection ends."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        pieces = [b"y" * MOST_HELD] * PIECES if scope["path"] == "/long" else [BODY]
+        pieces = [b"y" * MAX_HELD] * PIECES if scope["path"] == "/long" else [BODY]
         headers = [(b"content-length", str(sum(map(len, pieces))).encode())]
         if scope["path"] == "/closed":
             headers.append((b"connection", b"close"))
@@ -56,7 +56,7 @@ async def test_several_answers_keep_their_order(port: int) -> None:
     reader, writer = await ask(port, "GET /", "GET /long", "GET /")
     received = await reader.readuntil(b"y")
     assert received.count(b"HTTP/1.1 200") == 2
-    rest = await reader.readexactly(MOST_HELD * PIECES - 1)
+    rest = await reader.readexactly(MAX_HELD * PIECES - 1)
     assert rest == b"y" * len(rest)
     assert (await reader.readuntil(BODY)).startswith(b"HTTP/1.1 200")
     writer.close()

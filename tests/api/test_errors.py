@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 
 from api.errors import answer, as_known, install_error_answers
 from core.errors import RtsError
-from db.pools import DatabaseAwayError
+from db.pools import DatabaseUnavailableError
 from tests.people import Employee, Tenant
 
 SECRET = "AGT-SECR-ETSE-CRET"
@@ -96,7 +96,7 @@ def test_an_error_that_nobody_foresaw_keeps_its_text_for_the_log(caplog: pytest.
 
 def test_a_lost_database_says_when_to_come_back() -> None:
     error = as_known(request(), asyncpg.ConnectionDoesNotExistError("gone"))
-    assert isinstance(error, DatabaseAwayError)
+    assert isinstance(error, DatabaseUnavailableError)
     responses = [answer(error, 7) for _ in range(50)]
     waits = {int(response.headers["Retry-After"]) for response in responses if response.status_code == 503}
     assert waits <= set(range(7, 15))

@@ -165,7 +165,7 @@ async def test_who_does_not_read_the_answer_is_cut_off(port: int) -> None:
 
 async def test_of_many_silent_connections_the_oldest_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BoundedProtocol, "head_seconds", LONGER * 2)
-    monkeypatch.setattr(bounded, "MOST_WAITING", 3)
+    monkeypatch.setattr(bounded, "MAX_WAITING", 3)
     opened = [await open_to(port) for _ in range(4)]
     assert await rest(opened[0][0]) == b""
     assert not opened[-1][0].at_eof()

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from core.errors import AgentNotFoundError, RtsError
-from db.pools import AWAY, DatabaseAwayError, database_errors, open_pool
+from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError, database_errors, open_pool
 
 
 def unused_port() -> int:
@@ -19,7 +19,7 @@ def unused_port() -> int:
 
 async def test_a_dsn_nobody_listens_on_says_so_at_once() -> None:
     began = time.monotonic()
-    with pytest.raises(DatabaseAwayError) as away:
+    with pytest.raises(DatabaseUnavailableError) as away:
         await open_pool(f"postgresql://rts@127.0.0.1:{unused_port()}/rts", size=2, name="test")
     assert time.monotonic() - began < 5
     assert isinstance(away.value.__cause__, OSError)
@@ -32,9 +32,9 @@ async def test_connections_of_a_pool_say_who_they_are_and_count_in_utc(database:
     assert found == ["rts-agents test", "UTC", "force_custom_plan"]
 
 
-@pytest.mark.parametrize("kind", AWAY)
+@pytest.mark.parametrize("kind", CONNECTION_ERRORS)
 def test_every_error_of_a_lost_server_becomes_the_same(kind: type[Exception]) -> None:
-    with pytest.raises(DatabaseAwayError), database_errors():
+    with pytest.raises(DatabaseUnavailableError), database_errors():
         raise (kind(b"", 1) if issubclass(kind, EOFError) else kind("gone"))
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from db.hypertables.policies import LEVELS
 from health.faults import find_faults
-from health.fleet import AlertPass, Database, Facts, Fleet, Outbox
+from health.fleet import AlertPass, Database, Fleet, FleetFacts, WorkQueue
 from rollups.status import LevelStatus
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-IDLE = Outbox(0, 0, None)
+IDLE = WorkQueue(0, 0, None)
 SERVER = Database(18, "2.29.2", 1_000_000, 20, 97, None, 1000)
-WELL = Facts({"online": 3}, {}, {}, None, IDLE, IDLE, AlertPass(NOW - MINUTE, 0.5, 4, 10), SERVER)
+WELL = FleetFacts({"online": 3}, {}, {}, None, IDLE, IDLE, AlertPass(NOW - MINUTE, 0.5, 4, 10), SERVER)
 
 
 def faults(since: datetime | None = NOW - DAY, **changes: Any) -> list[str]:
@@ -41,7 +41,7 @@ def test_a_fleet_without_devices_needs_no_worker_yet() -> None:
         ({"alert_pass": AlertPass(None, None, None, None)}, "evaluated never"),
         ({"alert_pass": AlertPass(NOW, 31.0, 4, 10)}, "takes 31 s"),
         ({"commands_due_since": NOW - HOUR}, "commands are due since 2026-05-03 11:00"),
-        ({"tickets": Outbox(2, 1, NOW - HOUR)}, "tickets are due since"),
+        ({"tickets": WorkQueue(2, 1, NOW - HOUR)}, "tickets are due since"),
         ({"database": msgspec.structs.replace(SERVER, connections=90)}, "90 of 97 connections"),
         ({"database": msgspec.structs.replace(SERVER, freeze_age=1_100_000_000)}, "1,100,000,000 transactions"),
     ],
@@ -53,7 +53,7 @@ def test_a_fault_says_what_to_do(changes: dict[str, Any], words: str) -> None:
 
 def test_what_is_held_by_intent_is_no_fault() -> None:
     """Notifications wait out quiet hours; work that is due just now is done within seconds."""
-    assert faults(notifications=Outbox(5, 0, NOW - HOUR), commands_due_since=NOW - MINUTE) == []
+    assert faults(notifications=WorkQueue(5, 0, NOW - HOUR), commands_due_since=NOW - MINUTE) == []
 
 
 def test_a_rollup_that_was_never_refreshed_is_as_late_as_its_first_device_is_old() -> None:

@@ -9,7 +9,7 @@ import asyncpg
 from api.services import Services
 from core.clock import utc_now
 from core.histogram import Histogram
-from ingest.counters import Tally
+from ingest.counters import IngestCounters
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
 from ingest.writer import Writer
@@ -51,7 +51,7 @@ async def test_a_flush_without_its_database_counts_as_failed() -> None:
     async def connect() -> asyncpg.Connection:
         raise OSError
 
-    tally = Tally()
+    tally = IngestCounters()
     uploads: Sequence[Upload] = [Upload(uuid4(), "", utc_now(), Decoded(1, [Sample(utc_now())], [None], []))]
     uploads[0].make_rows()
     await Writer(connect, tally=tally).write(uploads)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from api.app import Application
-from api.live.sockets import MOST_BYTES
+from api.live.sockets import MAX_BYTES
 from tests.live.sockets import Socket, SocketIo
 from tests.serving import serving
 
@@ -16,7 +16,7 @@ OpenSocketIo = Callable[[str], Awaitable[SocketIo]]
 @pytest.fixture(scope="session")
 async def live_port(application: Application) -> AsyncIterator[int]:
     """The port of the started application."""
-    options = {"ws": "websockets-sansio", "ws_max_size": MOST_BYTES, "timeout_graceful_shutdown": 5}
+    options = {"ws": "websockets-sansio", "ws_max_size": MAX_BYTES, "timeout_graceful_shutdown": 5}
     async with serving(application, **options) as port:
         yield port
 

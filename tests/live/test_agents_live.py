@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import socketio.exceptions
 
-from api.live.sockets import MOST_BYTES
+from api.live.sockets import MAX_BYTES
 from auth.tokens import Tokens
 from tests.commands import act, fetched, later, order, state, trail
 from tests.conftest import MakeDevice
@@ -187,7 +187,7 @@ async def test_a_revoked_agents_socket_is_closed(
 
 async def test_a_message_beyond_the_size_closes_the_socket(open_socket: Open, device: Device) -> None:
     agent = await open_socket(device.token)
-    await agent.say("event", data={"x": "y" * MOST_BYTES})
+    await agent.say("event", data={"x": "y" * MAX_BYTES})
     assert await agent.closed() == 1009
 
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from api.app import Application
 from api.live import sockets
 from api.live.clients import QUEUED_MESSAGES, SLOW, Client
-from api.live.hub import MOST_SUBSCRIPTIONS
+from api.live.hub import MAX_SUBSCRIPTIONS
 from api.live.service import Live
 from auth.tokens import Tokens
 from core.clock import utc_now
@@ -170,7 +170,7 @@ async def test_an_agent_follows_nobody_and_a_person_answers_no_command(
 
 async def test_a_client_follows_only_so_many_devices(open_socket: Open, device: Device) -> None:
     portal = await open_socket(device.tenant.user_token)
-    many = [str(uuid4()) for _ in range(MOST_SUBSCRIPTIONS + 1)]
+    many = [str(uuid4()) for _ in range(MAX_SUBSCRIPTIONS + 1)]
     assert (await portal.ask("subscribe", agent_ids=many))["code"] == "invalid_request"
     await follow(portal, device)
     assert (await portal.ask("subscribe", agent_ids=many[1:]))["code"] == "too_many_subscriptions"

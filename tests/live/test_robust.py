@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from api.app import Application
 from api.live.clients import POLICY, SLOW
-from api.live.hub import MOST_SOCKETS_OF
+from api.live.hub import MAX_SOCKETS_OF
 from api.live.service import Live
 from auth.errors import InvalidTokenError
 from auth.keys import KeyFile
@@ -64,7 +64,7 @@ async def test_what_was_leased_to_a_socket_that_is_closing_goes_out_again(
 
 async def test_of_one_agent_only_the_newest_sockets_stay_open(open_socket: Open, device: Device) -> None:
     sockets = []
-    for _ in range(MOST_SOCKETS_OF[True] + 1):
+    for _ in range(MAX_SOCKETS_OF[True] + 1):
         sockets.append(await open_socket(device.token))
         await sockets[-1].ask("ping")
     assert await sockets[0].closed() == POLICY

@@ -16,7 +16,7 @@ from core.errors import RtsError
 from ingest.decode import decode_upload
 from loadtest.fleet.clocks import DEVICES, SAMPLES, pack_by_clock
 from loadtest.fleet.malformed import hostile_parcel
-from loadtest.fleet.payloads import MOST_SAMPLES, Due, Parcel
+from loadtest.fleet.payloads import MAX_SAMPLES, Due, Parcel
 from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.fleet.series import EPOCH, to_ms
 from loadtest.plan import LoadSettings, Member, Plan
@@ -75,7 +75,7 @@ async def test_a_storm_holds_a_day_and_a_laptop_three_weeks_and_no_upload_is_too
     for name, samples in (("reconnect-storm", 24 * 60), ("laptop-return", 21 * 288)):
         parcels = [due.make(START) for due in dues_of(name, 0) if due.offset == 0][:-1]  # the last is of the first slot
         assert sum(parcel.size for parcel in parcels) == samples
-        assert max(parcel.size for parcel in parcels) <= MOST_SAMPLES
+        assert max(parcel.size for parcel in parcels) <= MAX_SAMPLES
         times = [ms for parcel in parcels for ms in parcel.times]
         assert times == sorted(set(times))
         assert (EPOCH.timestamp() + times[-1] / 1000) < START - 60

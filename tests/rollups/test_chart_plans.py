@@ -11,8 +11,8 @@ import pytest
 
 from core.clock import utc_now
 from core.metrics import BY_NAME
-from rollups.choose import Question, bucket_start, choose
-from rollups.history import Asked, complete_until, find_window, lead_of, plan_chart, read_watermarks
+from rollups.choose import LevelQuestion, bucket_start, choose
+from rollups.history import HistoryQuery, complete_until, find_window, lead_of, plan_chart, read_watermarks
 from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice
 from tests.devices import Device
@@ -62,8 +62,8 @@ async def charted(make_device: MakeDevice, connection: asyncpg.Connection) -> De
 async def chunks_of_chart(connection: asyncpg.Connection, device: Device, back: timedelta) -> list[Chunk]:
     """Run the chart of the time from `back` ago until now, and return the chunks that its plan scanned."""
     now = utc_now()
-    asked = Asked(device.agent_id, now - back, now, METRICS)
-    choice = choose(Question(asked.start, asked.end, None, 800, FIVE), now)
+    asked = HistoryQuery(device.agent_id, now - back, now, METRICS)
+    choice = choose(LevelQuestion(asked.start, asked.end, None, 800, FIVE), now)
     row = await connection.fetchrow("SELECT * FROM agent_devices WHERE id = $1", device.agent_id)
     assert row is not None
     complete = complete_until(choice, await read_watermarks(connection), row, now)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.hypertables.policies import LEVELS
-from rollups.choose import MAX_POINTS, Question, bucket_start, choose, parse_interval
+from rollups.choose import MAX_POINTS, LevelQuestion, bucket_start, choose, parse_interval
 from rollups.errors import InvalidIntervalError, InvalidRangeError, TooManyPointsError
 
 NOW = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
@@ -21,9 +21,9 @@ def ask(
     interval: timedelta | None = None,
     max_points: int = 800,
     every: timedelta = 5 * MINUTE,
-) -> Question:
+) -> LevelQuestion:
     """A question that begins `back` ago and ends `until` ago."""
-    return Question(NOW - back, NOW - until, interval, max_points, every)
+    return LevelQuestion(NOW - back, NOW - until, interval, max_points, every)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def ask(
         (ask(30 * DAY, interval=7 * DAY), "1d", 7 * DAY),
     ],
 )
-def test_the_coarsest_level_that_still_gives_what_was_asked(question: Question, level: str, width: timedelta) -> None:
+def test_the_coarsest_level_that_still_gives_what_was_asked(
+    question: LevelQuestion, level: str, width: timedelta
+) -> None:
     choice = choose(question, NOW)
     assert (choice.level.name, choice.width, choice.warning) == (level, width, None)
 
@@ -74,7 +76,7 @@ def test_raw_samples_that_are_gone_come_from_a_rollup_and_say_so() -> None:
 
 
 def test_a_range_outside_all_retention_says_where_the_answer_begins() -> None:
-    choice = choose(Question(NOW - 3659 * DAY, NOW, None, 800, MINUTE), NOW)
+    choice = choose(LevelQuestion(NOW - 3659 * DAY, NOW, None, 800, MINUTE), NOW)
     assert choice.warning is not None
     assert choice.warning[0] == "outside_retention"
     assert "2016-11-25" in choice.warning[1]
@@ -82,14 +84,14 @@ def test_a_range_outside_all_retention_says_where_the_answer_begins() -> None:
 
 
 def test_a_range_that_ended_before_retention_began_is_empty_and_says_so() -> None:
-    choice = choose(Question(NOW - 3900 * DAY, NOW - 3800 * DAY, None, 800, MINUTE), NOW)
+    choice = choose(LevelQuestion(NOW - 3900 * DAY, NOW - 3800 * DAY, None, 800, MINUTE), NOW)
     assert choice.warning is not None
     assert choice.start == choice.end
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(InvalidRangeError):
-        choose(Question(NOW, NOW, None, 800, MINUTE), NOW)
+        choose(LevelQuestion(NOW, NOW, None, 800, MINUTE), NOW)
 
 
 def test_too_many_points_are_refused_with_their_number() -> None:
@@ -115,7 +117,9 @@ spans = st.timedeltas(min_value=MINUTE, max_value=3600 * DAY)
 def test_without_an_interval_the_answer_fits_and_its_level_holds_it(
     back: timedelta, share: float, max_points: int, every: int
 ) -> None:
-    question = Question(NOW - back, NOW - back + max(MINUTE, back * share), None, max_points, timedelta(seconds=every))
+    question = LevelQuestion(
+        NOW - back, NOW - back + max(MINUTE, back * share), None, max_points, timedelta(seconds=every)
+    )
     choice = choose(question, NOW)
     points = (choice.end - choice.start) / choice.width
     assert points <= max(max_points, 1)

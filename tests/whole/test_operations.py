@@ -18,7 +18,7 @@ from core.settings import Settings
 from db.hypertables.policies import LEVELS
 from health.counts import ProcessCounts
 from health.exposition import all_metrics
-from health.fleet import AlertPass, Database, Facts, Fleet, Outbox
+from health.fleet import AlertPass, Database, Fleet, FleetFacts, WorkQueue
 from rollups.status import LevelStatus
 
 ROOT = Path(__file__).parents[2]
@@ -30,8 +30,8 @@ NAME = re.compile(r"\brts_[a-z_]+\b")
 def everything() -> list[Metric]:
     """Return every metric that there is, with one value at least."""
     now = utc_now()
-    outbox, server = Outbox(1, 1, now), Database(18, "2.29.2", 1, 1, 97, now, 1)
-    facts = Facts(
+    outbox, server = WorkQueue(1, 1, now), Database(18, "2.29.2", 1, 1, 97, now, 1)
+    facts = FleetFacts(
         {"online": 1},
         {"info": 1},
         {"pending": 1},

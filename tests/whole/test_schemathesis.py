@@ -32,7 +32,7 @@ CHECKS: list[Any] = [
 MODES = GenerationMode.POSITIVE, GenerationMode.NEGATIVE  # what fits the document, and what doesn't
 # Of each mode: for those whose call it is, and for the others, whose refusals the role walk is about.
 EXAMPLES, EXAMPLES_OF_OTHERS = 8, 1
-LONGEST_SECONDS = 30  # the largest backtest that is not refused takes ten: the tenant may have devices enough by then
+MAX_SECONDS = 30  # the largest backtest that is not refused takes ten: the tenant may have devices enough by then
 THEIRS = {
     "agent": ("agent", "registration token"), "user": ("person",), "employee": ("person", "employee", "open"),
 }  # fmt: skip
@@ -139,7 +139,7 @@ def test_every_answer_is_one_that_the_document_promises(
     ids = target.ids(at_the_agent=role == "agent")
 
     def check(case: Case[Any]) -> int:
-        answer = case.call_and_validate(server.url, session, headers, checks=CHECKS, timeout=LONGEST_SECONDS)
+        answer = case.call_and_validate(server.url, session, headers, checks=CHECKS, timeout=MAX_SECONDS)
         status = answer.status_code
         assert status != 429, "the limits are to be out of the way"
         return status

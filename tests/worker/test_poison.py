@@ -21,7 +21,7 @@ from alerts.tickets.worker import work_tickets
 from commands.delivery import settle_due_commands
 from core.clock import utc_now
 from db.isolation import in_halves
-from devices.presence import Patience, sweep
+from devices.presence import OfflineThresholds, sweep
 from inventory.eol import apply_rules
 from rollups.refresh import refresh_range
 from tests.alerts.scenarios import MINUTE, simple
@@ -213,7 +213,7 @@ async def test_a_ticket_that_is_refused_stops_no_other(evaluator: Evaluator, pai
 async def test_a_device_that_refuses_its_status_stops_no_sweep(
     evaluator: Evaluator, pair: tuple[Device, Device]
 ) -> None:
-    patience = Patience(timedelta(minutes=5), 2, 3)
+    patience = OfflineThresholds(timedelta(minutes=5), 2, 3)
     ids = [device.agent_id for device in pair]
     await evaluator.connection.execute(
         "UPDATE agent_devices SET status = 'online', last_heartbeat = now() - interval '2 days',"

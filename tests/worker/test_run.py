@@ -10,7 +10,7 @@ import pytest
 from core.errors import RtsError
 from core.settings import Settings
 from db.pools import Connection
-from worker.duties import Duty
+from worker.duties import PeriodicTask
 from worker.run import Worker, run_worker
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ class Done:
 
 async def test_a_duty_is_done_when_its_interval_has_passed(connection: asyncpg.Connection) -> None:
     often, seldom = Done(), Done()
-    worker = Worker([Duty("often", timedelta(0), often), Duty("seldom", 5 * MINUTE, seldom)])
+    worker = Worker([PeriodicTask("often", timedelta(0), often), PeriodicTask("seldom", 5 * MINUTE, seldom)])
     for minute in range(11):
         await worker.do_due(connection, NOW + minute * MINUTE, scheduler=False)
     assert len(often.at) == 11
@@ -48,7 +48,7 @@ async def test_a_duty_is_done_when_its_interval_has_passed(connection: asyncpg.C
 
 async def test_a_duty_that_fails_doesnt_stop_the_others(connection: asyncpg.Connection) -> None:
     bad, good = Done(fails=True), Done()
-    worker = Worker([Duty("bad", timedelta(0), bad), Duty("good", timedelta(0), good)])
+    worker = Worker([PeriodicTask("bad", timedelta(0), bad), PeriodicTask("good", timedelta(0), good)])
     await worker.do_due(connection, NOW, scheduler=False)
     await worker.do_due(connection, NOW, scheduler=False)
     assert (len(bad.at), len(good.at)) == (2, 2)
@@ -56,7 +56,7 @@ async def test_a_duty_that_fails_doesnt_stop_the_others(connection: asyncpg.Conn
 
 async def test_what_the_servers_scheduler_does_is_left_to_it(connection: asyncpg.Connection) -> None:
     policies = Done()
-    worker = Worker([Duty("policies", timedelta(0), policies, without_scheduler=True)])
+    worker = Worker([PeriodicTask("policies", timedelta(0), policies, without_scheduler=True)])
     await worker.do_due(connection, NOW, scheduler=True)
     assert policies.at == []
     await worker.do_due(connection, NOW, scheduler=False)
@@ -78,7 +78,7 @@ async def test_a_stuck_task_delays_no_other_and_is_noted(database: str, connecti
     async def stuck(connection: Connection, now: datetime) -> None:
         await asyncio.sleep(3600)
 
-    worker = Worker([Duty("stuck", timedelta(0), stuck, seconds=0.3), Duty("good", timedelta(0), good)])
+    worker = Worker([PeriodicTask("stuck", timedelta(0), stuck, seconds=0.3), PeriodicTask("good", timedelta(0), good)])
     query = "SELECT reason FROM agent_isolated_faults WHERE task = 'worker' AND item = 'stuck'"
     async with asyncpg.create_pool(database, min_size=0, max_size=3) as pool, asyncio.timeout(60):
         reason, number = None, 0

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from alerts.notify import webhook as webhook_module
-from alerts.notify.channels import Sender, SendError
+from alerts.notify.channels import Channel, SendError
 from alerts.notify.mail import Mail
 from alerts.notify.messages import Message
 from alerts.notify.queue import recipients_of
@@ -21,7 +21,7 @@ from alerts.notify.sending import send_due
 from alerts.notify.webhook import Webhook
 from alerts.rules.conditions import parse_condition
 from alerts.rules.loader import RuleRow
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
 from core.settings import networks_of
@@ -117,7 +117,7 @@ POISONS = [
 @pytest.mark.parametrize("poison", POISONS)
 async def test_a_recipient_that_cant_be_addressed_fails_alone(
     poison: str, evaluator: Evaluator, make_device: MakeDevice, alice: Tenant, dora: Tenant, hook: Hook,
-    senders: dict[str, Sender],
+    senders: dict[str, Channel],
 ) -> None:  # fmt: skip
     await told(evaluator, alice, poison)
     await told(evaluator, dora, hook.url)
@@ -151,7 +151,7 @@ async def test_a_sender_that_raises_anything_fails_alone(evaluator: Evaluator, d
             raise ZeroDivisionError
 
     now = await alerted(evaluator, device, hook.url, "tess@msp.example")
-    senders: dict[str, Sender] = {"webhook": Webhook("", utc_now, HERE), "email": Broken()}
+    senders: dict[str, Channel] = {"webhook": Webhook("", utc_now, HERE), "email": Broken()}
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 1
     (row,) = await evaluator.connection.fetch(ATTEMPTS + " ORDER BY id DESC LIMIT 1", "tess@msp.example")
     assert "ZeroDivisionError" in row["last_error"]
@@ -159,7 +159,7 @@ async def test_a_sender_that_raises_anything_fails_alone(evaluator: Evaluator, d
 
 
 async def test_a_fresh_alert_keeps_its_own_attempts(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     await evaluator.connection.execute("UPDATE agent_alert_notifications SET attempts = 19 WHERE due_at IS NOT NULL")
@@ -187,7 +187,7 @@ async def recovered(evaluator: Evaluator, device: Device, now: datetime) -> date
 
 
 async def test_a_snooze_doesnt_hold_back_the_end(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 1
@@ -200,7 +200,7 @@ async def test_a_snooze_doesnt_hold_back_the_end(
 
 
 async def test_the_end_of_an_alert_that_was_given_up_is_not_sent(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     hook.status = 500
@@ -213,7 +213,7 @@ async def test_the_end_of_an_alert_that_was_given_up_is_not_sent(
 
 
 async def test_an_end_while_the_beginning_is_tried_again_is_sent_after_it(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     hook.status = 500
@@ -226,7 +226,7 @@ async def test_an_end_while_the_beginning_is_tried_again_is_sent_after_it(
 
 
 async def test_the_end_says_the_value_then_the_time_and_how_long_it_took(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     await send_due(evaluator.connection, senders, now + MINUTE)
@@ -258,5 +258,5 @@ def test_too_long_recipients_are_left_out() -> None:
 
 def as_row_of(*recipients: Any) -> RuleRow:
     """Return a rule that tells these recipients."""
-    rule = Rule(uuid4(), Reach(), parse_condition({"no_data_minutes": 5}))
+    rule = Rule(uuid4(), Scope(), parse_condition({"no_data_minutes": 5}))
     return RuleRow(rule, "x", "x", "info", False, False, True, [], list(recipients), None)

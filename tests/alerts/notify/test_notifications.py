@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 
-from alerts.notify.channels import Sender
+from alerts.notify.channels import Channel
 from alerts.notify.mail import Mail
 from alerts.notify.queue import GATHER, QuietHours
 from alerts.notify.sending import send_due
@@ -87,7 +87,7 @@ def mailbox() -> Iterator[tuple[Mailbox, str]]:
 
 
 @pytest.fixture
-def senders(mailbox: tuple[Mailbox, str]) -> dict[str, Sender]:
+def senders(mailbox: tuple[Mailbox, str]) -> dict[str, Channel]:
     return {
         "webhook": Webhook(SECRET, utc_now, networks_of("127.0.0.0/8")),
         "email": Mail(mailbox[1], "rts@msp.example"),
@@ -119,7 +119,7 @@ async def alerted(evaluator: Evaluator, device: Device, *recipients: str) -> dat
 
 
 async def test_what_fires_together_is_one_signed_message(
-    evaluator: Evaluator, make_device: MakeDevice, dora: Tenant, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, make_device: MakeDevice, dora: Tenant, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     await told(evaluator, dora, hook.url)
     now = utc_now()
@@ -140,7 +140,7 @@ async def test_what_fires_together_is_one_signed_message(
 
 
 async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     await send_due(evaluator.connection, senders, now + MINUTE)
@@ -152,7 +152,7 @@ async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
 
 
 async def test_what_is_over_before_it_was_sent_is_not_sent(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     await evaluator.connection.execute("UPDATE agent_devices SET alerts_enabled = false WHERE id = $1", device.agent_id)
@@ -162,7 +162,7 @@ async def test_what_is_over_before_it_was_sent_is_not_sent(
 
 
 async def test_a_webhook_that_fails_is_sent_again_later_and_later(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     hook.status = 500
@@ -176,7 +176,7 @@ async def test_a_webhook_that_fails_is_sent_again_later_and_later(
 
 
 async def test_nobody_at_the_address_is_a_failure_that_is_written_down(
-    evaluator: Evaluator, device: Device, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, "http://127.0.0.1:9/nobody")
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 0
@@ -185,7 +185,7 @@ async def test_nobody_at_the_address_is_a_failure_that_is_written_down(
 
 
 async def test_an_e_mail_says_what_and_where(
-    evaluator: Evaluator, device: Device, mailbox: tuple[Mailbox, str], senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, mailbox: tuple[Mailbox, str], senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, "tess@msp.example")
     assert await send_due(evaluator.connection, senders, now + MINUTE) == 1
@@ -197,7 +197,7 @@ async def test_an_e_mail_says_what_and_where(
 
 
 async def test_two_workers_send_each_message_once(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender], database: str
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel], database: str
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     other = await asyncpg.connect(database)
@@ -207,7 +207,7 @@ async def test_two_workers_send_each_message_once(
 
 
 async def test_while_it_is_quiet_only_critical_alerts_are_sent(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Sender]
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     always = QuietHours(time(0), time(23, 59, 59), ZoneInfo("UTC"))

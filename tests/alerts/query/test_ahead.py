@@ -12,9 +12,9 @@ import pytest
 
 from alerts.query.baselines import update_baselines
 from alerts.query.forecasts import update_forecasts
-from alerts.query.runner import Question, gather
+from alerts.query.runner import EvaluationRequest, run_queries
 from alerts.rules.conditions import parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
@@ -74,8 +74,8 @@ async def forecast(connection: asyncpg.Connection, device: Device) -> asyncpg.Re
 
 
 async def is_near(connection: asyncpg.Connection, device: Device, now: datetime) -> bool:
-    rule = Rule(uuid4(), Reach(device_id=device.agent_id), parse_condition(FULL_SOON))
-    facts = await gather(connection, [rule], Question([now]))
+    rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(FULL_SOON))
+    facts = await run_queries(connection, [rule], EvaluationRequest([now]))
     return any(fact.breached for leaves in facts.of.values() for fact in leaves.values())
 
 
@@ -147,8 +147,8 @@ async def fires(connection: asyncpg.Connection, device: Device, at: datetime, va
     times = [at - minutes * timedelta(minutes=1) for minutes in (1, 6, 11, 16)]
     values = [value] * len(times)
     await connection.execute(INSERT_SAMPLES, device.agent_id, times, values, values)
-    rule = Rule(uuid4(), Reach(device_id=device.agent_id), parse_condition(UNUSUAL))
-    facts = await gather(connection, [rule], Question([at]))
+    rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(UNUSUAL))
+    facts = await run_queries(connection, [rule], EvaluationRequest([at]))
     return any(fact.breached for leaves in facts.of.values() for fact in leaves.values())
 
 

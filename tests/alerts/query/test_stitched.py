@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.query.compiler import metric_statement
-from alerts.query.runner import Facts, Question, asks, gather
+from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries, statements_for
 from alerts.rules.conditions import parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
@@ -37,7 +37,7 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     await made.close()
 
 
-def rules_for(reach: Reach) -> list[Rule]:
+def rules_for(reach: Scope) -> list[Rule]:
     """Rules that have always begun, so that each tells its value."""
 
     def condition(window: timedelta, aggregate: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def rules_for(reach: Reach) -> list[Rule]:
     ]
 
 
-def values(facts: Facts) -> dict[Any, Any]:
+def values(facts: ResultsByKey) -> dict[Any, Any]:
     return {key: (fact[0].value, fact[0].breached) for key, fact in facts.of.items()}
 
 
@@ -67,9 +67,9 @@ async def test_hours_and_five_minutes_tell_the_same(
     await connection.execute(INSERT, device_id, now - 60 * HOUR, now, every * MINUTE)
     await refresh_range(connection, now - 61 * HOUR, now, now)
     at = now - minutes * MINUTE
-    rules = rules_for(Reach(device_id=device_id))
-    stitched = values(await gather(connection, rules, Question([at])))
-    plain = values(await gather(connection, rules, Question([at], level=LEVELS[1])))
+    rules = rules_for(Scope(device_id=device_id))
+    stitched = values(await run_queries(connection, rules, EvaluationRequest([at])))
+    plain = values(await run_queries(connection, rules, EvaluationRequest([at], level=LEVELS[1])))
     assert len(stitched) == len(rules)
     assert stitched.keys() == plain.keys()
     for key, (value, breached) in stitched.items():
@@ -78,7 +78,7 @@ async def test_hours_and_five_minutes_tell_the_same(
 
 
 async def test_a_day_is_read_in_hours(connection: asyncpg.Connection) -> None:
-    (ask,) = await asks(connection, rules_for(Reach()), Question([utc_now()]))
+    (ask,) = await statements_for(connection, rules_for(Scope()), EvaluationRequest([utc_now()]))
     assert ask.sql == metric_statement(LEVELS[1], features_of(ask.leaves), "one, stitched").sql
     assert "agent_metrics_1h" in ask.sql
 

@@ -13,9 +13,9 @@ import httpx
 import msgspec
 import pytest
 
-from alerts.replay.backtest import BacktestTooLargeError, Wanted, backtest
+from alerts.replay.backtest import BacktestSpec, BacktestTooLargeError, backtest
 from alerts.rules.conditions import parse_condition
-from alerts.rules.terms import Reach
+from alerts.rules.terms import Scope
 from core.clock import utc_now
 from rollups.choose import bucket_start
 from tests.alerts.replay.test_past import REFRESH, measure
@@ -205,14 +205,16 @@ async def test_a_stored_rule_that_cant_be_understood_isnt_tested(
 
 
 async def test_too_much_is_refused_with_what_to_narrow(connection: asyncpg.Connection, device: Device) -> None:
-    wanted = Wanted(parse_condition(simple()), Reach(device_id=device.agent_id), days=7, most_readings=1000)
+    wanted = BacktestSpec(parse_condition(simple()), Scope(device_id=device.agent_id), days=7, most_readings=1000)
     with pytest.raises(BacktestTooLargeError, match="fewer days") as refused:
         await backtest(connection, wanted, utc_now())
     assert refused.value.details == {"devices": 1, "instants": 2016, "readings": 2016, "most": 1000}
 
 
 async def test_a_recovery_threshold_keeps_its_distance(connection: asyncpg.Connection, device: Device) -> None:
-    wanted = Wanted(parse_condition(simple(recovery_threshold=80)), Reach(device_id=device.agent_id), [70, 95], days=1)
+    wanted = BacktestSpec(
+        parse_condition(simple(recovery_threshold=80)), Scope(device_id=device.agent_id), [70, 95], days=1
+    )
     answer = await backtest(connection, wanted, utc_now())
     recoveries = [one.condition.model_dump()["recovery_threshold"] for one in answer.outcomes]
     assert recoveries == [60, 85]

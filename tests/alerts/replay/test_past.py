@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from alerts.replay.backtest import A_MOMENT
 from alerts.replay.replayer import Replay, Transition, replay
 from alerts.rules.conditions import parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS, RAW
@@ -64,7 +64,7 @@ async def measure(
 
 
 def rules_for(device_id: UUID, *more: dict[str, Any]) -> list[Rule]:
-    reach = Reach(device_id=device_id)
+    reach = Scope(device_id=device_id)
     return [Rule(uuid4(), reach, parse_condition(condition), 10 * MINUTE) for condition in (*CONDITIONS, *more)]
 
 
@@ -156,7 +156,7 @@ async def test_a_bucket_that_was_still_filling_isnt_read(
     begin = bucket_start(utc_now(), timedelta(days=1)) - timedelta(days=2)
     await measure(connection, device_id, begin + 4 * MINUTE, [95])
     await connection.execute(REFRESH, begin, begin + timedelta(hours=1))
-    rules = [Rule(uuid4(), Reach(device_id=device_id), parse_condition(simple(aggregate="last")))]
+    rules = [Rule(uuid4(), Scope(device_id=device_id), parse_condition(simple(aggregate="last")))]
     before = [begin + minute * MINUTE for minute in range(5)]
     assert await replay(connection, rules, before, level=LEVELS[1]) == []
     (fired,) = await replay(connection, rules, [*before, begin + FIVE], level=LEVELS[1])

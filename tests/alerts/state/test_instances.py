@@ -9,7 +9,7 @@ import pytest
 
 from alerts.replay.replayer import replay
 from alerts.rules.conditions import parse_condition
-from alerts.rules.terms import Reach, Rule
+from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from tests.devices import Device, sample
@@ -132,7 +132,7 @@ async def test_a_condition_on_the_device_counts_for_each_instance(
 async def test_the_past_is_judged_as_live(device: Device, pool: asyncpg.Pool, level: Any) -> None:
     begin = utc_now().replace(microsecond=0) - timedelta(hours=1)
     await disks(device, begin, C=50, D=95)
-    rule = Rule(device.agent_id, Reach(device_id=device.agent_id), parse_condition(FULL))
+    rule = Rule(device.agent_id, Scope(device_id=device.agent_id), parse_condition(FULL))
     instants = [begin - age * MINUTE for age in range(29, -1, -1)]
     found = await replay(pool, [rule], instants, level=level)
     assert [(one.instance, one.step.after.state) for one in found] == [("D:", "pending"), ("D:", "firing")]

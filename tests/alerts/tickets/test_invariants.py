@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import Outcome, work_tickets
 from auth.tokens import Tokens
-from db.pools import AWAY, SERVER_SETTINGS, Connection
+from db.pools import CONNECTION_ERRORS, SERVER_SETTINGS, Connection
 from tests.alerts.desk import Desk, open_desk
 from tests.alerts.scenarios import MINUTE
 from tests.people import Employee, make_tenant
@@ -64,7 +64,7 @@ async def cut_after(database: str, statements: int) -> AsyncIterator[asyncpg.Con
             connection.terminate()
 
     connection.add_query_logger(count_and_cut)
-    with suppress(*AWAY):
+    with suppress(*CONNECTION_ERRORS):
         yield connection
     if not connection.is_closed():
         await connection.close()
