@@ -182,7 +182,7 @@ async def read_misfits(url: str, client: str) -> list[str]:
 
 
 async def read_drift(url: str) -> list[str]:
-    """Return a sentence for each missing part and each policy that differs from ours; raises DatabaseUnavailableError."""
+    """Return a sentence for each missing part and each changed policy; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
