@@ -24,6 +24,13 @@ class ProductionDatabaseError(RtsError):
     status: ClassVar[int] = 409
 
 
+class MarkNotAllowedError(RtsError):
+    """This role may not mark the database: run `rts-agents db mark` with the DATABASE_URL of a superuser."""
+
+    code: ClassVar[str] = "mark_not_allowed"
+    status: ClassVar[int] = 403
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A database by name, and its mark; `mark` is None where there is none."""
@@ -45,12 +52,17 @@ async def read_target(url: str) -> Target:
 
 
 async def set_mark(url: str, mark: str | None) -> Target:
-    """Set or remove the mark; needs the owner of the database. Raises DatabaseUnavailableError."""
+    """Set or remove the mark; raises DatabaseUnavailableError or MarkNotAllowedError.
+
+    Only a superuser may set a parameter that belongs to no extension, unless it granted SET ON PARAMETER to the owner.
+    """
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
         query, arguments = ("compose_mark", (mark,)) if mark else ("compose_unmark", ())
         await connection.execute(await connection.fetchval(QUERIES[query], *arguments))
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MarkNotAllowedError(f"{error}: run this with the DATABASE_URL of a superuser.") from error
     finally:
         await connection.close()
     return await read_target(url)

@@ -1,4 +1,8 @@
-"""Fresh databases: on the server of DATABASE_URL where that is set, else on an embedded server of their own."""
+"""Fresh databases: on the server of DATABASE_URL where that is set, else on an embedded server of their own.
+
+ADMIN_DATABASE_URL names a superuser of the same server where the role of DATABASE_URL is none: it makes and drops the
+databases and roles of tests and stops the scheduler. All that is tested runs as the role of DATABASE_URL.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +15,12 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 REAL_SERVER = os.environ.get("DATABASE_URL", "")
+ADMIN = os.environ.get("ADMIN_DATABASE_URL", "") or REAL_SERVER
+
+
+def as_admin(url: str) -> str:
+    """Return the URL of the same database for the administrator; the embedded server has one role."""
+    return make_url(ADMIN or url).set(database=make_url(url).database).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -29,8 +39,10 @@ def fresh_database(directory: Path) -> Iterator[str]:
 @contextmanager
 def _created_database() -> Iterator[str]:
     name = f"rts_test_{uuid4().hex[:12]}"
-    with psycopg.connect(REAL_SERVER, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    owner = make_url(REAL_SERVER).username
+    with psycopg.connect(ADMIN, autocommit=True) as connection:
+        create = sql.SQL("CREATE DATABASE {} OWNER {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(owner or connection.info.user)))
         try:
             yield make_url(REAL_SERVER).set(database=name).render_as_string(hide_password=False)
         finally:

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from tests.databases import REAL_SERVER
+from tests.databases import REAL_SERVER, as_admin
 
 
 def stop_scheduler(url: str) -> None:
@@ -10,5 +10,5 @@ def stop_scheduler(url: str) -> None:
     if REAL_SERVER:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(as_admin(url), autocommit=True) as connection:
             connection.execute("SELECT _timescaledb_functions.stop_background_workers()")

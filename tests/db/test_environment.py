@@ -1,18 +1,21 @@
 """A database marked production, and one that a restore left incomplete."""
 
+import asyncio
 from collections.abc import Iterator
+from uuid import uuid4
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from cli.main import app
 from core.settings import get_settings
-from db.environment import ProductionDatabaseError, confirm_target
+from db.environment import MarkNotAllowedError, ProductionDatabaseError, confirm_target, set_mark
 from db.migrations.run import upgrade
 from loadtest.plan import LoadSettings
 from loadtest.run import site_for
-from tests.databases import fresh_database
+from tests.databases import REAL_SERVER, as_admin, fresh_database
 from tests.db.scheduler import stop_scheduler
 
 run = CliRunner().invoke
@@ -30,6 +33,15 @@ def url(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
         get_settings.cache_clear()
 
 
+def mark(url: str, environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mark a database by the command, as a superuser."""
+    with monkeypatch.context() as patched:
+        patched.setenv("DATABASE_URL", as_admin(url))
+        get_settings.cache_clear()
+        assert run(app, ["db", "mark", environment]).exit_code == 0
+    get_settings.cache_clear()
+
+
 def name_of(url: str) -> str:
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT current_database()").fetchone()
@@ -43,9 +55,9 @@ def has_devices(url: str) -> bool:
     return bool(row and row[0])
 
 
-def test_a_marked_database_is_changed_only_by_its_name(url: str) -> None:
+def test_a_marked_database_is_changed_only_by_its_name(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = name_of(url)
-    assert run(app, ["db", "mark", "production"]).exit_code == 0
+    mark(url, "production", monkeypatch)
     for command in (["db", "upgrade"], ["db", "downgrade", "base", "--yes"]):
         refused = run(app, command)
         assert isinstance(refused.exception, ProductionDatabaseError)
@@ -54,10 +66,23 @@ def test_a_marked_database_is_changed_only_by_its_name(url: str) -> None:
         pass
     assert has_devices(url)
     assert run(app, ["db", "upgrade", "--database", name]).exit_code == 0
-    assert run(app, ["db", "mark", "none"]).exit_code == 0
+    mark(url, "none", monkeypatch)
     assert confirm_target(url, "").mark is None
     assert run(app, ["db", "downgrade", "base", "--yes"]).exit_code == 0
     assert not has_devices(url)
+
+
+@pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one role")
+def test_a_role_that_may_not_mark_gets_a_sentence(url: str) -> None:
+    role = f"rts_test_{uuid4().hex[:12]}"
+    with psycopg.connect(as_admin(url), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'no owner'".encode())
+        try:
+            as_role = make_url(url).set(username=role, password="no owner").render_as_string(hide_password=False)
+            with pytest.raises(MarkNotAllowedError, match="a superuser"):
+                asyncio.run(set_mark(as_role, "production"))
+        finally:
+            admin.execute(f"DROP ROLE {role}".encode())
 
 
 def test_the_environment_variable_marks_too(url: str) -> None:

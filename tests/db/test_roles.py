@@ -20,7 +20,7 @@ from db.migrations.run import MigrationFailedError, downgrade, upgrade
 from db.roles import apply_roles, compose_roles
 from tests.alerts.desk import open_desk
 from tests.alerts.scenarios import MINUTE
-from tests.databases import REAL_SERVER, fresh_database
+from tests.databases import REAL_SERVER, as_admin, fresh_database
 from tests.devices import register_device
 from tests.people import Employee, Tenant
 from tests.platform.kinds import build_platform
@@ -46,7 +46,8 @@ class Urls:
 async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
     tag = uuid4().hex[:8]
     names = {role: f"rts_test_{role}_{tag}" for role in ("portal", "owner", "app", "reader")}
-    with fresh_database(tmp_path_factory.mktemp("roles")) as admin:
+    with fresh_database(tmp_path_factory.mktemp("roles")) as made_for:
+        admin = as_admin(made_for)
         connection = await asyncpg.connect(admin)
         try:
             await connection.execute(

@@ -72,7 +72,16 @@ def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_the_database_can_prepare_it(database: str, name: str) -> None:
     connection = await asyncpg.connect(database)
-    if name.endswith(":merge_incoming"):  # reads a temporary table
-        await connection.execute(STATEMENTS[name.replace("merge_", "create_")])
-    await connection.prepare(STATEMENTS[name])
-    await connection.close()
+    try:
+        await make_temporary_tables(connection, name)
+        await connection.prepare(STATEMENTS[name])
+    finally:
+        await connection.close()
+
+
+async def make_temporary_tables(connection: asyncpg.Connection, name: str) -> None:
+    """Make the temporary tables of a statement's file, which it may read."""
+    file = name.rpartition(":")[0]
+    for other, statement in STATEMENTS.items():
+        if other.startswith(f"{file}:") and "CREATE TEMP TABLE" in statement:
+            await connection.execute(statement)
