@@ -15,7 +15,7 @@ from db.sql import load_beside, load_queries
 
 QUERIES = load_beside(__file__, "schema_text.sql")
 FILE = Path(__file__).with_name("schema.sql")
-PLATFORM = Path(__file__).parent / "schema" / "platform.sql"
+PLATFORM = Path(__file__).parent / "migrations" / "sql" / "platform.sql"
 HEAD = """\
 -- The schema of this product at head, for reading. `make schema` writes it from a migrated database; revisions in
 -- db/migrations make the database itself. Columns, constraints and indexes are in the order of their names.

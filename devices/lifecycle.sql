@@ -205,8 +205,8 @@ WITH before AS (
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- move_device --
--- Give a device to another business; a trigger leaves its past with the former owner (db/schema/device_changes.sql). Nothing
--- changes unless the business is there and the location, if any, is its own. $6 business, $7 location (or null).
+-- Give a device to another business; a trigger leaves its past with the former owner
+-- (db/migrations/sql/device_changes.sql). Nothing changes unless the business is there and the location, if any, is its own. $6 business, $7 location (or null).
 WITH before AS (
     SELECT d.id, d.business_id AS former, EXISTS (SELECT FROM businesses b WHERE b.id = $6::uuid) AS business_fits,
            $7::uuid IS NULL

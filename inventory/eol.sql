@@ -1,5 +1,5 @@
--- End-of-life rules, and the marks that they leave in the inventory. agent_software_rule (db/schema/inventory.sql) says
--- which rule counts for a software.
+-- End-of-life rules, and the marks that they leave in the inventory. agent_software_rule
+-- (db/migrations/sql/inventory.sql) selects the rule that counts for a software.
 
 -- list_rules --
 -- A page of rules in the order of their names. $1 LIKE pattern of the name, $2 and $3 sort key and version prefix of

@@ -1,1 +1,1 @@
-"""The hypertable and its continuous aggregates as SQL, and all their numbers as one table. Open `policies.py` first."""
+"""Hypertables and continuous aggregates as first created, and their numbers as a table. Open `policies.py` first."""

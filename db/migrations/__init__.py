@@ -1,1 +1,1 @@
-"""Alembic revisions: they run the SQL of `db/schema/` and `db/hypertables/`. Open `run.py` first."""
+"""Alembic revisions: they run the SQL of `db/migrations/sql/` and `db/hypertables/`. Open `run.py` first."""

@@ -49,7 +49,7 @@ def check_foreign_tables(database_url: str) -> None:
 @cache
 def own_relations() -> frozenset[str]:
     """Return the names of all tables and views that our SQL files make, but for the platform's."""
-    files = [*DB.glob("schema/*.sql"), *DB.glob("hypertables/*.sql")]
+    files = [*DB.glob("migrations/sql/*.sql"), *DB.glob("hypertables/*.sql")]
     return frozenset(
         name for file in files if file.name != "platform.sql" for name in CREATED.findall(file.read_text())
     )

@@ -19,18 +19,18 @@ from tests.databases import fresh_database
 from tests.db.test_sql import REPOSITORY
 
 FILES = (
-    "schema/platform.sql", "schema/agents.sql", "schema/alerts.sql", "hypertables/counter_increase.sql",
-    "hypertables/agent_metrics.sql", "hypertables/agent_metrics_5m.sql", "hypertables/agent_metrics_1h.sql",
-    "hypertables/agent_metrics_1d.sql", "schema/lifecycle.sql", "schema/commands.sql", "schema/inventory.sql",
-    "schema/alert_rules.sql", "schema/alert_errors.sql", "schema/late_looks.sql",
-    "schema/device_updates.sql", "schema/vacuum_settings.sql", "hypertables/counter_increase_by_point.sql",
-    "hypertables/agent_metrics_by_time.sql", "schema/people.sql",
-    "schema/references.sql", "schema/references_checked.sql", "schema/people_names.sql",
-    "schema/alert_isolation.sql", "schema/series.sql",
-    "hypertables/agent_series_samples.sql", "hypertables/agent_series_5m.sql", "hypertables/agent_series_1h.sql",
-    "hypertables/agent_series_1d.sql", "schema/alert_instances.sql",
-    "schema/tokens_and_views.sql", "schema/approval.sql", "schema/alert_notes.sql",
-    "schema/device_changes.sql", "hypertables/counter_breaks.sql",
+    "migrations/sql/platform.sql", "migrations/sql/agents.sql", "migrations/sql/alerts.sql",
+    "hypertables/counter_increase.sql", "hypertables/agent_metrics.sql", "hypertables/agent_metrics_5m.sql",
+    "hypertables/agent_metrics_1h.sql", "hypertables/agent_metrics_1d.sql", "migrations/sql/lifecycle.sql",
+    "migrations/sql/commands.sql", "migrations/sql/inventory.sql", "migrations/sql/alert_rules.sql",
+    "migrations/sql/alert_errors.sql", "migrations/sql/late_looks.sql", "migrations/sql/device_updates.sql",
+    "migrations/sql/vacuum_settings.sql", "migrations/sql/counter_increase_by_point.sql",
+    "migrations/sql/agent_metrics_by_time.sql", "migrations/sql/people.sql", "migrations/sql/references.sql",
+    "migrations/sql/references_checked.sql", "migrations/sql/people_names.sql", "migrations/sql/alert_isolation.sql",
+    "migrations/sql/series.sql", "hypertables/agent_series_samples.sql", "hypertables/agent_series_5m.sql",
+    "hypertables/agent_series_1h.sql", "hypertables/agent_series_1d.sql", "migrations/sql/alert_instances.sql",
+    "migrations/sql/tokens_and_views.sql", "migrations/sql/approval.sql", "migrations/sql/alert_notes.sql",
+    "migrations/sql/device_changes.sql", "migrations/sql/counter_breaks.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.

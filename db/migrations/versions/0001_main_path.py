@@ -23,8 +23,8 @@ branch_labels = None
 depends_on = None
 
 DB = Path(__file__).parents[2]
-PLATFORM = DB / "schema" / "platform.sql"
-OWN = (DB / "schema" / "agents.sql", DB / "schema" / "alerts.sql")
+PLATFORM = DB / "migrations" / "sql" / "platform.sql"
+OWN = (DB / "migrations" / "sql" / "agents.sql", DB / "migrations" / "sql" / "alerts.sql")
 HYPERTABLES = tuple(
     DB / "hypertables" / f"{name}.sql"
     for name in (

@@ -16,7 +16,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-SCHEMA = Path(__file__).parents[2] / "schema"
+SCHEMA = Path(__file__).parents[1] / "sql"
 FILES = tuple(SCHEMA / f"{name}.sql" for name in ("lifecycle", "commands", "inventory"))
 
 

@@ -13,7 +13,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "alert_rules.sql"
+FILE = Path(__file__).parents[1] / "sql" / "alert_rules.sql"
 OWN_TABLES = (
     "agent_alert_notifications", "agent_alert_states", "agent_alert_transitions", "agent_alert_passes",
     "agent_maintenance_windows", "agent_baselines", "agent_forecasts",

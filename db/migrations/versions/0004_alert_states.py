@@ -14,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 FILES = ("alert_errors.sql", "late_looks.sql")
-SCHEMA = Path(__file__).parents[2] / "schema"
+SCHEMA = Path(__file__).parents[1] / "sql"
 
 
 def upgrade() -> None:

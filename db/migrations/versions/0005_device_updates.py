@@ -12,7 +12,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "device_updates.sql"
+FILE = Path(__file__).parents[1] / "sql" / "device_updates.sql"
 
 
 def upgrade() -> None:

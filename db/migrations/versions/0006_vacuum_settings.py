@@ -12,7 +12,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "vacuum_settings.sql"
+FILE = Path(__file__).parents[1] / "sql" / "vacuum_settings.sql"
 
 
 def upgrade() -> None:

@@ -12,16 +12,16 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-HYPERTABLES = Path(__file__).parents[2] / "hypertables"
+DB = Path(__file__).parents[2]
 
 
 def upgrade() -> None:
     """Run the file."""
-    run_file(HYPERTABLES / "counter_increase_by_point.sql")
+    run_file(DB / "migrations" / "sql" / "counter_increase_by_point.sql")
 
 
 def downgrade() -> None:
     """Put the state in an array again."""
-    before = (HYPERTABLES / "counter_increase.sql").read_text()
+    before = (DB / "hypertables" / "counter_increase.sql").read_text()
     run(before.replace("CREATE AGGREGATE", "CREATE OR REPLACE AGGREGATE"))
     run("DROP FUNCTION counter_increase_add, counter_increase_sum")

@@ -14,7 +14,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "hypertables" / "agent_metrics_by_time.sql"
+FILE = Path(__file__).parents[1] / "sql" / "agent_metrics_by_time.sql"
 
 
 def upgrade() -> None:

@@ -13,7 +13,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "people.sql"
+FILE = Path(__file__).parents[1] / "sql" / "people.sql"
 NAMES = {
     "agent_devices": ("created_by",), "agent_registration_tokens": ("created_by",),
     "agent_commands": ("requested_by", "approved_by"), "agent_alerts": ("created_by",),

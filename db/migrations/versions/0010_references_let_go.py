@@ -13,7 +13,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "references.sql"
+FILE = Path(__file__).parents[1] / "sql" / "references.sql"
 REFERENCES = (
     ("agent_devices", "created_by"), ("agent_registration_tokens", "created_by"), ("agent_commands", "requested_by"),
     ("agent_commands", "approved_by"), ("agent_alerts", "created_by"), ("agent_alert_history", "acknowledged_by"),

@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 DB = Path(__file__).parents[2]
-TABLES = DB / "schema" / "series.sql"
+TABLES = DB / "migrations" / "sql" / "series.sql"
 HYPERTABLES = tuple(
     DB / "hypertables" / f"{name}.sql"
     for name in ("agent_series_samples", "agent_series_5m", "agent_series_1h", "agent_series_1d")

@@ -14,7 +14,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "alert_instances.sql"
+FILE = Path(__file__).parents[1] / "sql" / "alert_instances.sql"
 
 
 def upgrade() -> None:

@@ -13,7 +13,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "tokens_and_views.sql"
+FILE = Path(__file__).parents[1] / "sql" / "tokens_and_views.sql"
 
 
 def upgrade() -> None:

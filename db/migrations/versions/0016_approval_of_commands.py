@@ -13,7 +13,7 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "approval.sql"
+FILE = Path(__file__).parents[1] / "sql" / "approval.sql"
 
 
 def upgrade() -> None:

@@ -13,7 +13,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-FILE = Path(__file__).parents[2] / "schema" / "alert_notes.sql"
+FILE = Path(__file__).parents[1] / "sql" / "alert_notes.sql"
 
 
 def upgrade() -> None:

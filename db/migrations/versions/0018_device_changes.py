@@ -20,13 +20,13 @@ DB = Path(__file__).parents[2]
 
 def upgrade() -> None:
     """Run the files."""
-    run_file(DB / "schema" / "device_changes.sql")
-    run_file(DB / "hypertables" / "counter_breaks.sql")
+    run_file(DB / "migrations" / "sql" / "device_changes.sql")
+    run_file(DB / "migrations" / "sql" / "counter_breaks.sql")
 
 
 def downgrade() -> None:
     """Take away what was added; breaks of counters that were stored become resets."""
-    before = load_queries(DB / "schema" / "alert_isolation.sql")["alert_pairs"]
+    before = load_queries(DB / "migrations" / "sql" / "alert_isolation.sql")["alert_pairs"]
     run(before.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     run("DROP TRIGGER agent_device_changes_owner ON agent_devices")
     run("DROP FUNCTION agent_device_changes_owner")
@@ -41,7 +41,7 @@ def downgrade() -> None:
             DROP COLUMN boot_by_receipt, DROP COLUMN boot_fallen, DROP COLUMN owned_since,
             DROP COLUMN same_machine_as"""
     )
-    counters = load_queries(DB / "hypertables" / "counter_increase_by_point.sql")["counter_increase"]
+    counters = load_queries(DB / "migrations" / "sql" / "counter_increase_by_point.sql")["counter_increase"]
     run(
         counters.split("CREATE FUNCTION counter_increase_sum")[0].replace(
             "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
