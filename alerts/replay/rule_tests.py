@@ -1,10 +1,12 @@
 """Tests of rules, kept beside them: a series of samples in, the states that the rule should go through out.
 
+    version = 2
+
     [[test]]
     name = "CPU busy"
     every = "5m"
     rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minutes = 10 }
-    series = { cpu_percent = "50x3 95x4 50x4" }
+    series = { cpu_percent = "50x2 95x3 50x3" }
     expect = ["15m pending", "20m firing", "35m recovering", "40m inactive"]
 
 The samples are written to the real tables, for a device of its own, and the real statements and the real machine run at
@@ -13,6 +15,7 @@ each minute from the first sample to one interval after the last; then everythin
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import ndiff
@@ -25,7 +28,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerts.replay.replayer import Transition, replay
-from alerts.replay.series import parse_series
+from alerts.replay.series import has_repetition, parse_series
 from alerts.rules.conditions import (
     ChangeCondition,
     Condition,
@@ -47,6 +50,7 @@ MINUTE = timedelta(minutes=1)
 UNITS = {"s": timedelta(seconds=1), "m": MINUTE, "h": timedelta(hours=1), "d": timedelta(days=1)}
 SPAN = re.compile(r"(?:\d+[smhd])+")
 LONGEST = timedelta(days=14)
+VERSION = 2
 
 
 class RuleTestFileError(RtsError):
@@ -80,6 +84,14 @@ class Expected(BaseModel):
     def __str__(self) -> str:
         """Return it as a test says it: `25m firing`."""
         return f"{self.after / MINUTE:g}m {self.state}"
+
+
+def notations_of(file: dict[str, Any]) -> Iterator[str]:
+    """Yield the series of a file as they are written; what isn't of the right form is left to the models."""
+    tests = file.get("test")
+    for test in tests if isinstance(tests, list) else ():
+        series = test.get("series") if isinstance(test, dict) else None
+        yield from (value for value in (series or {}).values() if isinstance(value, str))
 
 
 def expected_of(text: Any) -> Any:
@@ -118,11 +130,24 @@ class RuleTest(BaseModel):
 
 
 class RuleTests(BaseModel):
-    """A file of tests."""
+    """A file of tests. Version 2 reads `50x3` as promtool does, 50 and three more; version 1 read three samples."""
 
     model_config = ConfigDict(extra="forbid")
 
+    version: int | None = None
     test: Annotated[list[RuleTest], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_old_notation(cls, file: Any) -> Any:
+        """Refuse another version, and a file without one whose series mean something else now."""
+        version = file.get("version")
+        if version not in (None, VERSION) or (version is None and any(map(has_repetition, notations_of(file)))):
+            raise ValueError(
+                f"this file isn't of version {VERSION}: `50x3` is four samples now, 50 and three more, as in promtool. "
+                f"Subtract 1 from each number behind an x (not behind `_x`) and write `version = {VERSION}` at the top"
+            )
+        return file
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""Series in short: `50x3 95x4 _x2` is three samples of 50, four of 95, two that are missing; `10+5x3` is 10 15 20."""
+"""Series in promtool's notation: `50x3` is 50 and three more, `10+5x2` is 10 15 20, `_x2` two missing samples."""
 
 import re
 
 ITEM = re.compile(r"(?P<value>_|-?\d+(?:\.\d+)?)(?P<by>[+-]\d+(?:\.\d+)?)?(?:x(?P<times>\d+))?")
+REPEATED = re.compile(r"[\d.]x\d")
 MAX_SAMPLES = 100_000
 
 
@@ -12,16 +13,28 @@ def parse_series(notation: str) -> list[float | None]:
     for item in notation.split():
         match = ITEM.fullmatch(item)
         if match is None:
-            raise ValueError(f"{item!r} is no series item: write 50, 50x3, 10+5x3 or _x2")
-        times = int(match["times"] or 1)
-        if len(samples) + times > MAX_SAMPLES:
+            raise ValueError(f"{item!r} is no series item: write 50, 50x3, 10+5x2 or _x2")
+        count = count_of(match)
+        if len(samples) + count > MAX_SAMPLES:
             raise ValueError(f"a series has at most {MAX_SAMPLES} samples")
-        samples += expand(match["value"], float(match["by"] or 0), times)
+        samples += expand(match["value"], float(match["by"] or 0), count)
     return samples
 
 
-def expand(value: str, by: float, times: int) -> list[float | None]:
+def count_of(item: re.Match[str]) -> int:
+    """Return how many samples an item has: `50x3` four, as in Prometheus, but `_x3` three."""
+    if item["times"] is None:
+        return 1
+    return int(item["times"]) + (item["value"] != "_")
+
+
+def expand(value: str, by: float, count: int) -> list[float | None]:
     """Return one item's samples."""
     if value == "_":
-        return [None] * times
-    return [float(value) + by * number for number in range(times)]
+        return [None] * count
+    return [float(value) + by * number for number in range(count)]
+
+
+def has_repetition(notation: str) -> bool:
+    """Return whether a notation repeats a value, so that its meaning depends on the version of the file."""
+    return REPEATED.search(notation) is not None

@@ -10,15 +10,17 @@ import asyncpg
 import pytest
 
 from alerts.replay.rule_tests import RuleTestFileError, load_tests, run_test
+from alerts.replay.series import parse_series
 from core.clock import utc_now
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "rule-tests.toml"
 WRONG = """
+version = 2
 [[test]]
 name = "Too soon"
 rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minutes = 10 }
-series = { cpu_percent = "50x3 95x4" }
+series = { cpu_percent = "50x2 95x3" }
 expect = ["15m firing"]
 """
 
@@ -45,6 +47,32 @@ async def test_a_wrong_expectation_is_told_apart(connection: asyncpg.Connection,
     assert result.difference() == ["+ 15m pending", "- 15m firing", "+ 20m firing"]
 
 
+@pytest.mark.parametrize(
+    ("notation", "samples"),
+    [
+        ("50", [50]), ("50x3", [50] * 4), ("50x0", [50]), ("10+5x2", [10, 15, 20]), ("10-5x2", [10, 5, 0]),
+        ("_", [None]), ("_x3", [None] * 3), ("1x1 _x2 2.5", [1, 1, None, None, 2.5]),
+    ],
+)  # fmt: skip
+def test_series_are_read_as_promtool_reads_them(notation: str, samples: list[float | None]) -> None:
+    assert parse_series(notation) == samples
+
+
+@pytest.mark.parametrize("version", ["", "version = 1", "version = 3"])
+def test_a_file_of_another_version_is_refused(tmp_path: Path, version: str) -> None:
+    file = tmp_path / "old.toml"
+    file.write_text(WRONG.replace("version = 2", version))
+    with pytest.raises(RuleTestFileError, match=r"isn't of version 2.*Subtract 1"):
+        load_tests(file)
+
+
+def test_a_file_without_a_version_and_without_repetitions_means_the_same_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "plain.toml"
+    file.write_text(WRONG.replace("version = 2", "").replace("50x2 95x3", "50 _x3 95.5"))
+    (test,) = load_tests(file)
+    assert test.series == {"cpu_percent": [50, None, None, None, 95.5]}
+
+
 async def test_nothing_stays_in_the_database(connection: asyncpg.Connection) -> None:
     counts = (
         "SELECT (SELECT count(*) FROM agent_devices), (SELECT count(*) FROM businesses), "
@@ -58,12 +86,12 @@ async def test_nothing_stays_in_the_database(connection: asyncpg.Connection) -> 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("x = 1", "test: Field required"), ("[[test", "rule-tests.toml"), (WRONG.replace("50x3", "50y3"), "50y3"),
+        ("x = 1", "test: Field required"), ("[[test", "rule-tests.toml"), (WRONG.replace("50x2", "50y2"), "50y2"),
         (WRONG.replace("15m firing", "soon firing"), "'soon' is no span of time"),
         (WRONG.replace("15m firing", "15m burning"), "expect"), (WRONG.replace("threshold", "treshold"), "treshold"),
         (WRONG.replace('rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minutes = 10 }',
                        'rule = { service = "nginx" }'), "a rule test has samples only"),
-        (WRONG.replace("95x4", "95x9000"), "at most 14"),
+        (WRONG.replace("95x3", "95x8999"), "at most 14"),
     ],
 )  # fmt: skip
 def test_a_faulty_file_says_what_is_wrong(tmp_path: Path, text: str, fault: str) -> None:
