@@ -10,7 +10,21 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from agent.client import RefusedError
-from cli import agent, alerts, database, demo, keys, openapi, platform, retention, serve, token, webhook_secret, worker
+from cli import (
+    agent,
+    alerts,
+    database,
+    demo,
+    erase,
+    keys,
+    openapi,
+    platform,
+    retention,
+    serve,
+    token,
+    webhook_secret,
+    worker,
+)
 from core.errors import RtsError
 
 app = typer.Typer(
@@ -26,6 +40,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 app.add_typer(retention.app, name="retention")
+app.add_typer(erase.app, name="erase")
 
 
 def main() -> None:

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     environment: str = Field(
         default="", description="production: upgrade, downgrade, demo and load want the name of the database"
     )
+    erasure_hour: int = Field(
+        default=2, ge=0, le=23, description="the hour (UTC) in which the worker works off erasures that wait"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
     webhook_networks: str = Field(
         default="", description="internal networks that webhooks may reach: 10.20.0.0/16, comma-separated"

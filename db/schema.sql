@@ -529,6 +529,22 @@ CREATE INDEX agent_audit_by_command ON agent_audit USING btree (command_id, id) 
 
 CREATE INDEX agent_audit_by_device ON agent_audit USING btree (agent_device_id, id DESC);
 
+CREATE TABLE agent_backup_log (
+    at timestamp with time zone NOT NULL,
+    bytes bigint NOT NULL,
+    details jsonb NOT NULL DEFAULT '{}'::jsonb,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    is_good boolean NOT NULL,
+    kind text NOT NULL,
+    seconds double precision NOT NULL,
+    CONSTRAINT agent_backup_log_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_backup_log_bytes_check CHECK ((bytes >= 0)),
+    CONSTRAINT agent_backup_log_kind_check CHECK ((kind = ANY (ARRAY['backup'::text, 'restore'::text, 'drill'::text]))),
+    CONSTRAINT agent_backup_log_seconds_check CHECK ((seconds >= (0)::double precision))
+);
+
+CREATE INDEX agent_backup_log_newest ON agent_backup_log USING btree (kind, at DESC);
+
 CREATE TABLE agent_baselines (
     agent_device_id uuid NOT NULL,
     computed_at timestamp with time zone NOT NULL,
@@ -770,6 +786,47 @@ CREATE INDEX agent_devices_unconfirmed ON agent_devices USING btree (created_at)
 CREATE TRIGGER agent_device_changes_owner BEFORE UPDATE OF business_id ON agent_devices FOR EACH ROW WHEN ((old.business_id IS DISTINCT FROM new.business_id)) EXECUTE FUNCTION agent_device_changes_owner();
 
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF created_by ON agent_devices FOR EACH ROW EXECUTE FUNCTION agent_keep_names('created_by');
+
+CREATE TABLE agent_erasure_devices (
+    agent_device_id uuid NOT NULL,
+    erased_at timestamp with time zone,
+    erasure_id bigint NOT NULL,
+    from_at timestamp with time zone,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    series_ids integer[] NOT NULL DEFAULT '{}'::integer[],
+    until_at timestamp with time zone,
+    CONSTRAINT agent_erasure_devices_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_erasure_devices_erasure_id_fkey FOREIGN KEY (erasure_id) REFERENCES agent_erasures(id) ON DELETE CASCADE,
+    CONSTRAINT agent_erasure_devices_check CHECK (((from_at IS NULL) = (until_at IS NULL)))
+);
+
+CREATE UNIQUE INDEX agent_erasure_devices_each ON agent_erasure_devices USING btree (erasure_id, agent_device_id, from_at) NULLS NOT DISTINCT;
+
+CREATE TABLE agent_erasures (
+    deleted jsonb NOT NULL DEFAULT '{}'::jsonb,
+    devices integer NOT NULL DEFAULT 0,
+    erased_at timestamp with time zone,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    proven_at timestamp with time zone,
+    reason text NOT NULL,
+    recount jsonb,
+    requested_at timestamp with time zone NOT NULL,
+    requested_by text NOT NULL,
+    state text NOT NULL DEFAULT 'waiting'::text,
+    subject_id uuid,
+    subject_kind text NOT NULL,
+    CONSTRAINT agent_erasures_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_erasures_check CHECK (((subject_id IS NULL) = (subject_kind = 'orphans'::text))),
+    CONSTRAINT agent_erasures_devices_check CHECK ((devices >= 0)),
+    CONSTRAINT agent_erasures_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
+    CONSTRAINT agent_erasures_requested_by_check CHECK (((length(requested_by) >= 1) AND (length(requested_by) <= 200))),
+    CONSTRAINT agent_erasures_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'erased'::text, 'proven'::text, 'cancelled'::text]))),
+    CONSTRAINT agent_erasures_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['device'::text, 'business'::text, 'orphans'::text])))
+);
+
+CREATE UNIQUE INDEX agent_erasures_one_waiting ON agent_erasures USING btree (subject_kind, subject_id) WHERE (state = 'waiting'::text);
+
+CREATE INDEX agent_erasures_open ON agent_erasures USING btree (state) WHERE (state = ANY (ARRAY['waiting'::text, 'erased'::text]));
 
 CREATE TABLE agent_events (
     agent_device_id uuid NOT NULL,

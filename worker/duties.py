@@ -21,6 +21,7 @@ from core.clock import utc_now
 from core.settings import Settings
 from db.pools import Connection
 from db.sql import load_beside
+from devices.erasure.work import prove_due, run_waiting
 from devices.event_log import prune_events
 from devices.presence import OfflineThresholds, lapse_enrolments, sweep
 from health.faults import find_faults
@@ -74,6 +75,7 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("late samples", timedelta(seconds=30), look_at_late_samples),
         PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
         PeriodicTask("notifications", EVERY_TICK, send_notifications(settings), at_once=4),
+        PeriodicTask("erasures", timedelta(minutes=10), work_erasures(settings), seconds=3600),
         PeriodicTask("health", timedelta(minutes=5), watch_health),
     ]
 
@@ -152,6 +154,19 @@ def run_policies(runner: PolicyRunner) -> Handler:
     async def do(connection: Connection, now: datetime) -> None:
         for job in await runner.run_due(connection, now):
             log.info("ran %s of %s", job.procedure, job.relation)
+
+    return do
+
+
+def work_erasures(settings: Settings) -> Handler:
+    """Erase what waits in the hour for it, and count again what was erased before."""
+
+    async def do(connection: Connection, now: datetime) -> None:
+        done = await run_waiting(connection, now) if now.hour == settings.erasure_hour else []
+        for number in done:
+            log.info("erasure %d is done", number)
+        for number in await prove_due(connection, now):
+            log.info("erasure %d is proven", number)
 
     return do
 

@@ -31,6 +31,7 @@ FILES = (
     "hypertables/agent_series_1h.sql", "hypertables/agent_series_1d.sql", "migrations/sql/alert_instances.sql",
     "migrations/sql/tokens_and_views.sql", "migrations/sql/approval.sql", "migrations/sql/alert_notes.sql",
     "migrations/sql/device_changes.sql", "migrations/sql/counter_breaks.sql",
+    "migrations/sql/erasures.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.

@@ -1,0 +1,1 @@
+"""Erasure of a device or a customer: everything at all levels, a recount, and a certificate."""

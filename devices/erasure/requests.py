@@ -1,0 +1,94 @@
+"""Requests for an erasure, and its certificate: the row of the request outlives what it erased."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from core.errors import RtsError
+from db.pools import Connection
+from devices.erasure.scope import QUERIES, Piece, Subject, count_subject, list_pieces
+
+
+class NothingToEraseError(RtsError):
+    """Nothing of this device or business is stored: check its id."""
+
+    code: ClassVar[str] = "nothing_to_erase"
+    status: ClassVar[int] = 404
+
+
+class ErasureBegunError(RtsError):
+    """This erasure has begun, is done, was cancelled, or does not exist: it can't be cancelled."""
+
+    code: ClassVar[str] = "erasure_begun"
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Why and by whom; `at` in UTC."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
+async def request_erasure(connection: Connection, subject: Subject, request: Request) -> int:
+    """Lock the subject's devices out at once and note the erasure; returns its number, that of one that waits if any.
+
+    Raises NothingToEraseError.
+    """
+    async with connection.transaction():
+        found: int | None = await connection.fetchval(QUERIES["find_waiting"], subject.kind, subject.id)
+        pieces = await list_pieces(connection, subject)
+        if found is None:
+            if not pieces or not await count_subject(connection, subject):
+                raise NothingToEraseError
+            devices = sum(len(piece.device_ids) for piece in pieces)
+            found = await connection.fetchval(
+                QUERIES["add_erasure"], subject.kind, subject.id, request.reason, request.at, request.by, devices
+            )
+        assert found is not None
+        await note_pieces(connection, found, subject, pieces, request.at)
+    return found
+
+
+async def note_pieces(
+    connection: Connection, erasure: int, subject: Subject, pieces: Sequence[Piece], now: datetime
+) -> None:
+    """List the devices of an erasure, and refuse every token of those that it erases wholly."""
+    for piece in pieces:
+        ids = list(piece.device_ids)
+        times = [[time] * len(ids) for time in (piece.from_at, piece.until_at)]
+        await connection.execute(QUERIES["add_devices"], erasure, ids, *times)
+    whole: list[UUID] = [one for piece in pieces if piece.from_at is None for one in piece.device_ids]
+    await connection.execute(QUERIES["refuse_devices"], whole, now)
+    await connection.execute(QUERIES["refuse_tokens"], whole, subject.values()[1])
+
+
+async def cancel_erasure(connection: Connection, erasure: int, by: str, now: datetime) -> None:
+    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted. Raises ErasureBegunError."""
+    if await connection.fetchval(QUERIES["cancel_erasure"], erasure, now, by) is None:
+        raise ErasureBegunError
+
+
+async def list_erasures(connection: Connection) -> list[dict[str, Any]]:
+    """Return all erasures, the newest first."""
+    return [dict(row) for row in await connection.fetch(QUERIES["list_erasures"])]
+
+
+async def read_certificate(connection: Connection, erasure: int) -> dict[str, Any]:
+    """Return an erasure with what it deleted, what a recount found, and a SHA-256 of all that; times in UTC.
+
+    Raises NothingToEraseError for a number that does not exist.
+    """
+    row = await connection.fetchrow(QUERIES["read_certificate"], erasure)
+    if row is None:
+        raise NothingToEraseError(f"There is no erasure {erasure}: `rts-agents erase list` has them all.")
+    counts = {name: json.loads(row[name]) if row[name] else {} for name in ("deleted", "recount")}
+    certificate = dict(row) | counts
+    body = json.dumps(certificate, sort_keys=True, default=str).encode()
+    return certificate | {"sha256": hashlib.sha256(body).hexdigest()}

@@ -1,0 +1,109 @@
+"""What an erasure reaches: measurements at every level, our tables that refer to a device or a business."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from db.hypertables.policies import LEVELS, SERIES_LEVELS
+from db.pools import Connection
+from db.sql import load_queries
+
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+STORED = (*LEVELS, *SERIES_LEVELS)
+RELATIONS = [level.relation for level in STORED]
+KEYS = ["agent_device_id"] * len(LEVELS) + ["series_id"] * len(SERIES_LEVELS)
+TIMES = ["bucket" if level.bucket else "collected_at" for level in STORED]
+BUCKETS = [level.bucket or timedelta() for level in STORED]
+
+Kind = Literal["device", "business", "orphans"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What to erase: a device, a business, or (`orphans`, without an id) measurements of devices that are gone."""
+
+    kind: Kind
+    id: UUID | None = None
+
+    def values(self) -> tuple[UUID | None, UUID | None]:
+        """Return the device's id and the business's id."""
+        return (self.id if self.kind == "device" else None), (self.id if self.kind == "business" else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Devices with their series, wholly or in [from_at, until_at) (UTC)."""
+
+    device_ids: Sequence[UUID]
+    series_ids: Sequence[int]
+    from_at: datetime | None = None
+    until_at: datetime | None = None
+
+
+async def list_pieces(connection: Connection, subject: Subject) -> list[Piece]:
+    """Return what a subject erases: one piece of whole devices, and one for each former time of a device."""
+    whole = await connection.fetch(QUERIES["list_whole"], *subject.values())
+    pieces = []
+    if whole:
+        series = [series_id for row in whole for series_id in row["series_ids"]]
+        pieces.append(Piece([row["id"] for row in whole], series))
+    if subject.kind == "business":
+        periods = await connection.fetch(QUERIES["list_periods"], subject.id)
+        pieces += [Piece([row["id"]], row["series_ids"], row["from_at"], row["until_at"]) for row in periods]
+    return pieces
+
+
+async def on_levels(connection: Connection, piece: Piece, action: Literal["counts", "deletes"]) -> Counter[str]:
+    """Count or delete the rows of a piece at every level; returns rows by relation."""
+    if piece.from_at is None:
+        statements = await connection.fetch(QUERIES["compose_levels"], RELATIONS, KEYS)
+        times: tuple[Any, ...] = ()
+    else:
+        statements = await connection.fetch(QUERIES["compose_periods"], RELATIONS, KEYS, TIMES, BUCKETS)
+        times = (piece.from_at, piece.until_at)
+    rows: Counter[str] = Counter()
+    for statement in statements:
+        ids = piece.series_ids if statement["key"] == "series_id" else piece.device_ids
+        if ids:
+            rows[statement["relation"]] += await _rows(connection, statement[action], ids, *times)
+    return rows
+
+
+async def count_tables(connection: Connection, parent: str, ids: Sequence[UUID]) -> Counter[str]:
+    """Return how many rows of our tables go with these rows of `agent_devices` or `businesses`."""
+    rows: Counter[str] = Counter()
+    for statement in await connection.fetch(QUERIES["compose_tables"], parent):
+        rows[statement["table"]] += await _rows(connection, statement["counts"], ids)
+    return rows
+
+
+async def count_subject(connection: Connection, subject: Subject) -> Counter[str]:
+    """Return how many rows an erasure would delete now, by level and table; nothing is changed."""
+    rows: Counter[str] = Counter()
+    for piece in await list_pieces(connection, subject):
+        rows += await on_levels(connection, piece, "counts")
+        if subject.kind == "device":
+            rows += await count_tables(connection, "agent_devices", piece.device_ids)
+    if subject.kind == "business" and subject.id:
+        rows += await count_tables(connection, "businesses", [subject.id])
+    return +rows
+
+
+async def count_audit(connection: Connection, subject: Subject) -> int:
+    """Return how many rows of the audit trail name the subject or its devices; an erasure leaves them."""
+    devices = [one for piece in await list_pieces(connection, subject) for one in piece.device_ids]
+    found: int = await connection.fetchval(QUERIES["count_audit"], devices, subject.values()[1])
+    return found
+
+
+async def _rows(connection: Connection, statement: str, *arguments: Any) -> int:
+    """Run a count or a delete and return its rows."""
+    if statement.startswith("SELECT"):
+        counted: int = await connection.fetchval(statement, *arguments)
+        return counted
+    status: str = await connection.execute(statement, *arguments)
+    return int(status.rpartition(" ")[2])

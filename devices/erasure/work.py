@@ -1,0 +1,130 @@
+"""The work of an erasure: some devices at a time, each time in a transaction, so that it goes on where it was ended.
+
+Every level is deleted in one transaction, and TimescaleDB is told to log no range for a refresh: other devices' rollups
+are not computed again. A refresh that was running meanwhile may write a deleted row once more, so what is erased is
+counted again after `PROOF_AFTER`, and deleted again if anything is there.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from asyncpg import Record
+
+from db.pools import Connection
+from devices.erasure.requests import note_pieces
+from devices.erasure.scope import QUERIES, RELATIONS, Piece, Subject, count_tables, list_pieces, on_levels
+
+DEVICES_AT_ONCE = 20
+PROOF_AFTER = timedelta(hours=1)
+log = logging.getLogger(__name__)
+
+
+async def run_waiting(connection: Connection, now: datetime) -> list[int]:
+    """Work off every erasure that waits; returns the numbers of those that are done.
+
+    What is ended in between goes on at the next call.
+    """
+    waiting = [row["id"] for row in await connection.fetch(QUERIES["list_waiting"])]
+    return [erasure for erasure in waiting if await erase(connection, erasure, now)]
+
+
+async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
+    """Delete everything of an erasure; False where another process works on it."""
+    while True:
+        async with connection.transaction():
+            row = await connection.fetchrow(QUERIES["lock_erasure"], erasure)
+            if row is None:
+                return False
+            subject = Subject(row["subject_kind"], row["subject_id"])
+            await connection.execute(QUERIES["spare_the_others"])
+            deleted = await _erase_some(connection, erasure, now)
+            if deleted is None and await _newcomers(connection, erasure, subject, now):
+                continue
+            if deleted is None:
+                deleted = await _erase_business(connection, subject)
+                await _note_deleted(connection, erasure, deleted)
+                await connection.execute(QUERIES["end_erasure"], erasure, now)
+                return True
+            await _note_deleted(connection, erasure, deleted)
+
+
+async def _erase_some(connection: Connection, erasure: int, now: datetime) -> Counter[str] | None:
+    """Delete the next devices; returns rows by table, None where none is left."""
+    taken = await connection.fetch(QUERIES["take_devices"], erasure, DEVICES_AT_ONCE)
+    if not taken:
+        return None
+    deleted: Counter[str] = Counter()
+    for piece in _pieces_of(taken):
+        deleted += await on_levels(connection, piece, "deletes")
+    await connection.execute(QUERIES["note_devices"], [row["id"] for row in taken], now)
+    whole = [row["agent_device_id"] for row in taken if row["from_at"] is None]
+    deleted += await count_tables(connection, "agent_devices", whole)
+    await connection.execute(QUERIES["forget_faults"], whole)
+    await connection.execute(QUERIES["delete_devices"], whole)
+    return deleted
+
+
+def _pieces_of(rows: list[Record]) -> Iterator[Piece]:
+    """Yield pieces of one time each; `rows` are in the order of their times."""
+    for (start, end), same in groupby(rows, key=lambda row: (row["from_at"], row["until_at"])):
+        group = list(same)
+        series = [series_id for row in group for series_id in row["series_ids"]]
+        yield Piece([row["agent_device_id"] for row in group], series, start, end)
+
+
+async def _newcomers(connection: Connection, erasure: int, subject: Subject, now: datetime) -> bool:
+    """List devices that the business got since the request; whether there are any."""
+    pieces = await list_pieces(connection, subject) if subject.kind == "business" else []
+    whole = [piece for piece in pieces if piece.from_at is None]
+    await note_pieces(connection, erasure, subject, whole, now)
+    return bool(whole)
+
+
+async def _erase_business(connection: Connection, subject: Subject) -> Counter[str]:
+    """Delete what refers to the business itself: rules, windows, views, what moved devices left behind."""
+    if subject.kind != "business" or subject.id is None:
+        return Counter()
+    deleted = await count_tables(connection, "businesses", [subject.id])
+    for row in await connection.fetch(QUERIES["compose_deletes"], "businesses"):
+        await connection.execute(row["deletes"], [subject.id])
+    return deleted
+
+
+async def _note_deleted(connection: Connection, erasure: int, deleted: Counter[str]) -> None:
+    await connection.execute(QUERIES["note_deleted"], erasure, json.dumps(+deleted))
+
+
+async def prove_due(connection: Connection, now: datetime, after: timedelta = PROOF_AFTER) -> list[int]:
+    """Count again what was erased before `after` ago, and delete what came back.
+
+    Returns the numbers of the erasures that are proven by it.
+    """
+    proven = []
+    for row in await connection.fetch(QUERIES["list_unproven"], now - after):
+        left = await recount(connection, row["id"], now)
+        if left:
+            log.warning("erasure %d: rows came back and were deleted again: %s", row["id"], dict(left))
+        else:
+            proven.append(row["id"])
+    return proven
+
+
+async def recount(connection: Connection, erasure: int, now: datetime) -> Counter[str]:
+    """Count what is there of the devices of an erasure, and delete it; nothing proves it. Returns rows by table."""
+    left: Counter[str] = Counter()
+    async with connection.transaction():
+        await connection.execute(QUERIES["spare_the_others"])
+        rows = await connection.fetch(QUERIES["list_erased"], erasure)
+        for piece in _pieces_of(rows):
+            left += await on_levels(connection, piece, "deletes")
+        whole = [row["agent_device_id"] for row in rows if row["from_at"] is None]
+        counted = (
+            dict.fromkeys(RELATIONS, 0) | dict(await count_tables(connection, "agent_devices", whole)) | dict(left)
+        )
+        left = +Counter(counted)
+        await connection.execute(QUERIES["note_recount"], erasure, json.dumps(counted), now, not left)
+    return left
