@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { ApiError, call } from "../api/call";
 import type { Alert } from "../api/pending";
+import type { BulkOutcomes } from "../api/schema";
 import { may } from "../api/session";
 import { serverNow } from "../lib/clock";
 import { zone, number } from "../lib/format";
@@ -25,24 +26,18 @@ function mark(ids: string[], action: Action | null): void {
   underway.value = next;
 }
 
-const AT_ONCE = 4;
+const MOST = 500; // alerts a call
 
-/** Send one action for each alert, some at once; what had ended before is counted, anything else is a fault. */
-async function send(action: Action, ids: string[], { minutes, note }: { minutes?: number; note?: string | null }): Promise<void> {
-  const body = action === "snooze" ? { minutes } : action === "resolve" && note ? { notes: note } : undefined;
-  const waiting = [...ids];
+/** Send one action for all alerts; those that had ended before are counted, any other refusal is a fault. */
+async function send(action: Action, ids: string[], extra: { minutes?: number; note?: string | null }): Promise<void> {
   let ended = 0;
-  const work = async () => {
-    for (let id = waiting.shift(); id; id = waiting.shift()) {
-      try {
-        await call("POST", `/api/agents/alerts/history/${id}/${action}`, body && { body });
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 409) throw error;
-        ended++;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  for (let first = 0; first < ids.length; first += MOST) {
+    const { outcomes } = await call<BulkOutcomes>("POST", "/api/agents/alerts/bulk", { body: { action, ids: ids.slice(first, first + MOST), ...extra } });
+    const refused = outcomes.flatMap((one) => one.code ?? []);
+    const fault = refused.find((code) => code !== "alert_ended");
+    if (fault) throw new ApiError(409, fault, "");
+    ended += refused.length;
+  }
   if (ended) say(texts.value.alerts.someEnded(number(ended)), true);
 }
 

@@ -5,7 +5,7 @@ import { isEmployee } from "../api/session";
 import type { AgentDetail, AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
-import { metricOf, useAnnotations } from "../device/annotations";
+import { useAnnotations } from "../device/annotations";
 import { GROUPS, readHistory } from "../device/charts";
 import { serverNow } from "../lib/clock";
 import { millis, withUnit } from "../lib/format";
@@ -17,7 +17,7 @@ import { Icon } from "../ui/icons";
 import { Loaded, Skeleton } from "../ui/states";
 import { SeverityWord } from "../ui/status";
 import { AlertActions } from "./actions";
-import { StateWord, Ticket, whatOf } from "./parts";
+import { StateWord, Ticket, metricOf, whatOf } from "./parts";
 
 const AROUND_MS = 2 * 3_600_000;
 

@@ -1,7 +1,6 @@
 // How an alert stands, in words, and its ticket.
 import type { Alert } from "../api/pending";
 import { me } from "../api/session";
-import { metricOf } from "../device/annotations";
 import { now } from "../lib/clock";
 import { millis, shortTime, withUnit } from "../lib/format";
 import { texts } from "../texts";
@@ -12,6 +11,11 @@ export function isSnoozed(alert: Alert): boolean {
 
 export function isOpen(alert: Alert): boolean {
   return alert.status === "active" || alert.status === "acknowledged";
+}
+
+/** The metric that an alert is of: as the API names it, else by its type, as `cpu_percent_high`. */
+export function metricOf(alert: Alert): string | null {
+  return alert.metric ?? Object.keys(texts.value.metrics).find((name) => alert.alert_type.startsWith(name)) ?? null;
 }
 
 /** Open, acknowledged by whom, snoozed until when, ended how. */

@@ -65,22 +65,6 @@ export interface Summary extends Counted {
   sites: Array<Counted & { id: string | null; location_name: string | null; business_id: string }>;
 }
 
-export type GapReason = "offline" | "maintenance" | "deactivated" | "decommissioned" | "not_enrolled" | "outside_retention" | "may_come_late" | "late_data" | "monitoring_off";
-
-export interface Annotations {
-  start: string;
-  end: string;
-  as_of: string;
-  statuses: Array<{ status: Status; start: string; end: string; reason: string | null }>;
-  gaps: Array<{ start: string; end: string; reason: GapReason; message: string }>;
-  maintenance: Array<{ window_id: string; window_name: string; start: string; end: string }>;
-  alerts: Array<{ id: string; rule_id: string; alert_name: string; severity: Severity; status: string; start: string; end: string | null; metric: string | null; threshold: number | null; message: string | null }>;
-  commands: Array<{ command_id: string; command_type: string; status: string; created_at: string; completed_at: string | null }>;
-  software: Array<{ at: string; installed: number; removed: number; upgraded: number }>;
-  retention: Array<{ level: string; kept_from: string }>;
-  enrolled_at: string | null;
-}
-
 export type Alert = StoredAlert & {
   rule_kind: string | null;
   metric: string | null;

@@ -1,8 +1,8 @@
 // One chart: a canvas by uPlot, a line of values in words, keys, a table in its place on request.
+import type { DeviceAnnotations } from "../api/schema";
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import type { Annotations } from "../api/pending";
 import { zone, withUnit, fullTime } from "../lib/format";
 import { isDark } from "../lib/settings";
 import { chosen, texts } from "../texts";
@@ -22,7 +22,7 @@ export interface ChartProps {
   data: ChartData;
   from: number; // milliseconds
   to: number;
-  annotations?: Annotations | undefined;
+  annotations?: DeviceAnnotations | undefined;
   show?: Marks["show"];
   sync?: string;
   isBounded?: boolean;
@@ -43,7 +43,7 @@ export function Chart(props: ChartProps) {
   const readout = useSignal("");
   const spoken = useSignal("");
   const t = texts.value.charts;
-  const gaps = explain(emptySpans(props.data, props.from, props.to, props.patience), props.annotations);
+  const gaps = explain(emptySpans(props.data, props.from, props.to, props.patience), props.annotations, props.patience);
   return (
     <figure class="chart" aria-label={`${props.title}. ${t.keys}`} role="figure">
       <figcaption>

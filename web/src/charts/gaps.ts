@@ -1,7 +1,7 @@
 // Why there is nothing in a span of a chart: the reason that covers most of it.
-import type { Annotations } from "../api/pending";
+import type { DeviceAnnotations } from "../api/schema";
 import { millis } from "../lib/format";
-import { texts } from "../texts";
+import { chosen, texts } from "../texts";
 
 export interface Gap {
   from: number;
@@ -10,8 +10,9 @@ export interface Gap {
   sentence: string;
 }
 
-/** Cut empty spans at the annotations' reasons; what none covers is "no samples". */
-export function explain(spans: Array<[number, number]>, annotations: Annotations | undefined): Gap[] {
+/** Cut empty spans at the annotations' reasons; what none covers is "no samples". `patience` is in seconds. */
+export function explain(spans: Array<[number, number]>, annotations: DeviceAnnotations | undefined, patience: number): Gap[] {
+  const unnoticed = 2000 * patience; // a device is silent for some intervals before it counts as offline
   const t = texts.value.gaps;
   const reasons = (annotations?.gaps ?? []).map((gap) => ({ ...gap, from: millis(gap.start), to: millis(gap.end) }));
   const found: Gap[] = [];
@@ -19,11 +20,11 @@ export function explain(spans: Array<[number, number]>, annotations: Annotations
     let at = from;
     const within = reasons.filter((gap) => gap.to > from && gap.from < to).sort((a, b) => a.from - b.from);
     for (const gap of within) {
-      const start = Math.max(at, gap.from);
+      const start = gap.reason === "offline" && gap.from - at < unnoticed ? at : Math.max(at, gap.from);
       const end = Math.min(to, gap.to);
       if (end <= start) continue;
       if (start - at > (to - from) / 20) found.push({ from: at, to: start, word: t.unknown, sentence: t.unknownLong });
-      found.push({ from: start, to: end, word: t.words[gap.reason] ?? gap.reason, sentence: gap.message || (t.words[gap.reason] ?? "") });
+      found.push({ from: start, to: end, word: t.words[gap.reason] ?? gap.reason, sentence: chosen.value === "en" ? gap.message : (t.words[gap.reason] ?? gap.message) });
       at = end;
     }
     if (to - at > (to - from) / 20) found.push({ from: at, to, word: t.unknown, sentence: t.unknownLong });

@@ -1,6 +1,6 @@
 // What is drawn behind the lines of a chart: gaps with their reason, windows, alerts, thresholds, hollow buckets.
+import type { DeviceAnnotations } from "../api/schema";
 import type uPlot from "uplot";
-import type { Annotations } from "../api/pending";
 import { millis } from "../lib/format";
 import { PER_LINE, type ChartData } from "./data";
 import type { Gap } from "./gaps";
@@ -8,7 +8,7 @@ import type { Palette } from "./palette";
 
 export interface Marks {
   gaps: Gap[];
-  annotations: Annotations | undefined;
+  annotations: DeviceAnnotations | undefined;
   show: { alerts: boolean; windows: boolean };
   metrics: string[];
   data: ChartData;
@@ -91,7 +91,7 @@ function paintGap(plot: uPlot, gap: Gap, colors: Palette): void {
   ctx.fillText(gap.word, middle, line);
 }
 
-function paintAlert(plot: uPlot, alert: Annotations["alerts"][number], colors: Palette): void {
+function paintAlert(plot: uPlot, alert: DeviceAnnotations["alerts"][number], colors: Palette): void {
   const { ctx, bbox } = plot;
   const from = millis(alert.start);
   const to = alert.end ? millis(alert.end) : (plot.scales.x?.max ?? 0) * 1000;

@@ -2,8 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { call } from "../api/call";
-import type { Annotations } from "../api/pending";
-import type { AgentDetail, HistoryColumns } from "../api/schema";
+import type { AgentDetail, DeviceAnnotations, HistoryColumns } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
 import { isNarrow } from "../lib/settings";
@@ -41,7 +40,7 @@ export function readHistory(id: string, range: TimeRange, points: number, metric
 /** Whether the pointer is in a chart: then nothing moves. */
 export const isPaused = signal(false);
 
-export function DeviceCharts({ device, range, annotations }: { device: AgentDetail; range: TimeRange; annotations: Annotations | undefined }) {
+export function DeviceCharts({ device, range, annotations }: { device: AgentDetail; range: TimeRange; annotations: DeviceAnnotations | undefined }) {
   const points = isNarrow.value ? 320 : 640;
   const every = range.isLive ? Math.max(LIVE_SECONDS, (range.to - range.from) / 1000 / points) : 0;
   const history = useResource<HistoryColumns>(`history ${device.id} ${range.key} ${points}`, (signal) => readHistory(device.id, range, points, METRICS, 0, signal), { keep: true, every });
@@ -70,7 +69,7 @@ export function DeviceCharts({ device, range, annotations }: { device: AgentDeta
   );
 }
 
-function Drawn({ device, range, history, compared, shift, annotations }: { device: AgentDetail; range: TimeRange; history: HistoryColumns; compared: HistoryColumns | undefined; shift: number; annotations: Annotations | undefined }) {
+function Drawn({ device, range, history, compared, shift, annotations }: { device: AgentDetail; range: TimeRange; history: HistoryColumns; compared: HistoryColumns | undefined; shift: number; annotations: DeviceAnnotations | undefined }) {
   const t = texts.value.charts;
   const tailed = useTail(device.id, range.isLive, history);
   const held = useRef({ from: range.from, to: range.to });

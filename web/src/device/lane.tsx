@@ -1,5 +1,5 @@
 // One lane above all charts: the device's statuses over the range, windows, alerts, commands and software changes.
-import type { Annotations } from "../api/pending";
+import type { DeviceAnnotations } from "../api/schema";
 import { millis, shortTime, span } from "../lib/format";
 import type { TimeRange } from "../lib/range";
 import { withParams } from "../lib/url";
@@ -17,7 +17,7 @@ function place(range: TimeRange, start: number, end: number): { left: string; wi
 
 const WORD_FROM = 0.06; // share of the lane from which on a span holds its word
 
-export function StatusLane({ annotations, range, id }: { annotations: Annotations | undefined; range: TimeRange; id: string }) {
+export function StatusLane({ annotations, range, id }: { annotations: DeviceAnnotations | undefined; range: TimeRange; id: string }) {
   const t = texts.value;
   const hidden = hiddenLayers();
   return (
