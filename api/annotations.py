@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from alerts.silences.occurrences import Span, occurrences
 from alerts.silences.schedule import UNREADABLE
+from api.fields.times import parse_time
+from api.gaps import Gap, StatusSpan, WindowSpan, gaps_of
 from core.errors import AgentNotFoundError
 from db.hypertables.policies import LEVELS
 from db.sql import load_beside
@@ -17,39 +18,6 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "annotations.sql")
 
 MAX_OCCURRENCES = 200
-COMES_LATE = timedelta(minutes=5)  # what an agent uploads lies a few minutes back
-# Words for a status in which a device sends nothing, by the status.
-SILENT = {"offline": ("offline", "The device was offline."), "disabled": ("deactivated", "The device was deactivated.")}
-
-
-@dataclass(frozen=True, slots=True)
-class StatusSpan:
-    """A status and why it came."""
-
-    status: str
-    start: datetime
-    end: datetime
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A span in which there may be no samples, and why."""
-
-    start: datetime
-    end: datetime
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSpan:
-    """One run of a maintenance window."""
-
-    window_id: UUID
-    window_name: str
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +52,7 @@ async def read_annotations(
     statuses = list(status_spans(device, lists["statuses"], span, now))
     maintenance = list(window_spans(lists["windows"], span))
     kept = {level.name: now - level.keep for level in LEVELS}
-    gaps = [clipped for gap in gaps_of(device, statuses, maintenance, kept, now) if (clipped := clip(gap, span))]
+    gaps = list(gaps_of(device, statuses, maintenance, kept, span, now))
     return Annotations(
         span.start, span.end, now, statuses, gaps, maintenance, lists["alerts"], lists["commands"], lists["software"],
         kept, device["enrolled_at"],
@@ -96,14 +64,23 @@ def status_spans(
 ) -> Iterator[StatusSpan]:
     """Yield the statuses of the range, from its beginning or the device's to its end or now."""
     begin, until = max(span.start, device["created_at"]), min(span.end, now)
-    status, reason = (changes[0]["from_status"], None) if changes else (device["status"], None)
+    status, reason, silent_since = changes[0]["from_status"] if changes else device["status"], None, None
     for change in changes:
         at = max(change["at"], begin)
         if at > begin:
-            yield StatusSpan(status, begin, min(at, until), reason)
+            yield StatusSpan(status, begin, min(at, until), reason, silent_since)
         status, reason, begin = change["to_status"], change["why"], at
+        silent_since = time_of(change["silent_since"])
     if begin < until:
-        yield StatusSpan(status, begin, until, reason)
+        yield StatusSpan(status, begin, until, reason, silent_since)
+
+
+def time_of(text: str | None) -> datetime | None:
+    """Return a time of an event's data; None for none or one that cannot be read."""
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None
 
 
 def window_spans(windows: Sequence[asyncpg.Record], span: Span) -> Iterator[WindowSpan]:
@@ -115,32 +92,3 @@ def window_spans(windows: Sequence[asyncpg.Record], span: Span) -> Iterator[Wind
             continue
         for run in runs:
             yield WindowSpan(window["id"], window["window_name"], run.start, run.end)
-
-
-def gaps_of(
-    device: Any, statuses: Sequence[StatusSpan], windows: Sequence[WindowSpan], kept: dict[str, datetime], now: datetime
-) -> Iterator[Gap]:
-    """Yield why samples may be missing, the surest reason first."""
-    first, forever = datetime.min.replace(tzinfo=now.tzinfo), datetime.max.replace(tzinfo=now.tzinfo)
-    yield Gap(first, min(kept.values()), "outside_retention", "Samples of that time are no longer kept.")
-    joined = device["enrolled_at"] or (max(device["created_at"], now))
-    yield Gap(first, joined, "not_enrolled", "The device had not joined yet.")
-    if device["decommissioned_at"]:
-        yield Gap(device["decommissioned_at"], forever, "decommissioned", "The device is decommissioned.")
-    for one in statuses:
-        if one.status in SILENT:
-            reason, message = SILENT[one.status]
-            yield Gap(one.start, one.end, reason, f"{message[:-1]}: {one.reason}." if one.reason else message)
-    for window in windows:
-        yield Gap(window.start, window.end, "maintenance", f"Maintenance: {window.window_name}.")
-    if not device["monitoring_enabled"]:
-        yield Gap(first, forever, "monitoring_off", "Monitoring of this device is switched off.")
-    if device["late_from"]:
-        yield Gap(device["late_from"], now, "late_data", "Samples of that time came late; rollups still take them in.")
-    yield Gap(now - COMES_LATE, forever, "may_come_late", "The newest samples are still on their way.")
-
-
-def clip(gap: Gap, span: Span) -> Gap | None:
-    """Return a gap within the range, None when it lies outside."""
-    start, end = max(gap.start, span.start), min(gap.end, span.end)
-    return Gap(start, end, gap.reason, gap.message) if start < end else None

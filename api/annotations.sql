@@ -2,15 +2,16 @@
 
 -- device --
 -- $1 device, $2 tenant.
-SELECT d.id, d.status, d.is_active, d.monitoring_enabled, d.created_at, d.enrolled_at, d.decommissioned_at, d.late_from,
-       d.status_changed_at
+SELECT d.id, d.status, d.monitoring_enabled, d.created_at, d.enrolled_at, d.decommissioned_at, d.late_from,
+       d.metrics_interval_seconds
 FROM agent_devices d
 WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
 
 -- statuses --
 -- $1 device, $2 tenant, $3 from, $4 to.
 -- Changes of the status in the range, and the last one before it.
-SELECT e.occurred_at AS at, e.data ->> 'from' AS from_status, e.data ->> 'to' AS to_status, e.data ->> 'why' AS why
+SELECT e.occurred_at AS at, e.data ->> 'from' AS from_status, e.data ->> 'to' AS to_status, e.data ->> 'why' AS why,
+       e.data ->> 'silent_since' AS silent_since
 FROM agent_devices d
 CROSS JOIN LATERAL (
     (SELECT * FROM agent_events WHERE agent_device_id = d.id AND event_type = 'status_changed'
@@ -44,7 +45,7 @@ LIMIT 100
 -- $1 device, $2 tenant, $3 from, $4 to.
 -- Alerts that were open in the range.
 SELECT h.id, a.id AS rule_id, a.alert_name, h.severity, h.status, h.triggered_at AS start, h.resolved_at AS "end",
-       a.conditions ->> 'metric' AS metric, h.threshold_value AS threshold, h.alert_message AS message
+       a.conditions ->> 'metric' AS metric, a.conditions, h.threshold_value AS threshold, h.alert_message AS message
 FROM agent_devices d
 JOIN agent_alert_history h ON h.agent_device_id = d.id
 JOIN agent_alerts a ON a.id = h.agent_alert_id

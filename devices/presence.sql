@@ -73,13 +73,14 @@ WITH due AS (
                              ELSE j.warning_at END
     FROM judged j
     WHERE d.id = j.id
-    RETURNING d.id, j.status AS was, j.new_status
+    RETURNING d.id, j.status AS was, j.new_status, j.heard_at
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'status_changed', $1, $1,
-           jsonb_build_object('from', was, 'to', new_status, 'why',
-                              CASE WHEN new_status IN ('warning', 'offline') THEN 'it fell silent'
-                                   ELSE 'it is expected less often now' END)
+           jsonb_build_object('from', was, 'to', new_status)
+           || CASE WHEN new_status IN ('warning', 'offline')
+                   THEN jsonb_build_object('why', 'it fell silent', 'silent_since', heard_at)
+                   ELSE '{"why": "it is expected less often now"}' END
     FROM swept WHERE new_status <> was
 )
 SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed,

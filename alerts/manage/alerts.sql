@@ -34,6 +34,12 @@ SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, 
        h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at, h.snoozed_until,
        h.acknowledged_by, h.acknowledged_by_name, h.resolved_by, h.resolved_by_name, h.resolution_notes,
        h.ticket_note, h.acknowledgement_note, a.conditions ->> 'metric' AS metric, h.instance,
+       a.conditions,
+       -- It had ended when late samples showed it; such an alert was never open.
+       h.status = 'auto_resolved' AND EXISTS (
+           SELECT FROM agent_alert_transitions t
+           WHERE t.agent_device_id = h.agent_device_id AND t.at = h.triggered_at
+             AND t.agent_alert_id = h.agent_alert_id AND t.reason = 'found late') AS found_late,
        (SELECT to_jsonb(r) ->> 'request_number' FROM service_requests r WHERE r.id = h.service_request_created)
            AS ticket_number,
        d.id AS agent_id,

@@ -16,6 +16,7 @@ from alerts.manage.alerts import (
     resolve,
     snooze,
 )
+from alerts.rules.stored import subject_of
 from api.auth import CurrentPerson, MayHandleAlerts
 from api.errors import conflicts
 from api.fields.choices import choices_of
@@ -116,7 +117,8 @@ def parse_rank(text: str) -> int:
 def shown(row: asyncpg.Record, person: Person | None = None) -> Alert:
     """Return an alert's row as `person` may see it; None is an employee."""
     business = Business(id=row["business_id"], business_name=row["business_name"])
-    alert = Alert(**row, business=business)
+    subject = subject_of(row["conditions"])
+    alert = Alert(**row, business=business, rule_kind=subject.kind, metrics=subject.metrics)
     if person is None or person.employee_id is not None:
         return alert
     return alert.model_copy(update=dict.fromkeys(HIDDEN))

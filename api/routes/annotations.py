@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from alerts.rules.stored import subject_of
 from alerts.silences.occurrences import Span
 from api.annotations import read_annotations
 from api.auth import CurrentPerson
@@ -47,7 +48,10 @@ class GapPart(BaseModel):
     start: datetime
     end: datetime
     reason: GapReason
-    message: str = Field(examples=["The device was offline: nothing was heard for 3 intervals."])
+    detail: str | None = Field(
+        description="the name of the window, or why the status changed", examples=["Patch night"]
+    )
+    message: str = Field(description="`reason` and `detail` in English", examples=["Maintenance: Patch night."])
 
 
 class MaintenancePart(BaseModel):
@@ -70,6 +74,7 @@ class AlertPart(BaseModel):
     start: datetime
     end: datetime | None = Field(description="null: it is open")
     metric: str | None = Field(description="where the rule is one comparison of a metric")
+    metrics: list[str] = Field(description="all metrics that the rule compares", examples=[["cpu_percent"]])
     threshold: float | None
     message: str | None
 
@@ -134,7 +139,7 @@ async def device_annotations(
         statuses=[StatusPart.model_validate(one, from_attributes=True) for one in found.statuses],
         gaps=[GapPart.model_validate(one, from_attributes=True) for one in found.gaps],
         maintenance=[MaintenancePart.model_validate(one, from_attributes=True) for one in found.maintenance],
-        alerts=[AlertPart(**one) for one in found.alerts],
+        alerts=[AlertPart(**one, metrics=subject_of(one["conditions"]).metrics) for one in found.alerts],
         commands=[CommandPart(**one) for one in found.commands],
         software=[SoftwarePart(**one) for one in found.software],
         retention=[RetentionPart(level=level, kept_from=at) for level, at in found.retention.items()],

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from alerts.rules.stored import Kind
 from api.fields.text import Text2000
 from api.schemas.agents import Business
 from api.schemas.alert_rules import Severity
@@ -47,6 +48,9 @@ class Alert(BaseModel):
     ticket_number: str | None = Field(description="as the platform shows it", examples=["SR-2026-00123"])
     acknowledgement_note: str | None
     metric: str | None = Field(description="where the rule is one comparison of a metric")
+    metrics: list[str] = Field(description="all metrics that the rule compares", examples=[["cpu_percent"]])
+    rule_kind: Kind | None = Field(description="kind of the rule's condition; null: it cannot be read")
+    found_late: bool = Field(description="it was over when samples that came late showed it; it opened no ticket")
     instance: str = Field(description="the disk, interface or sensor; empty: the device itself")
 
 

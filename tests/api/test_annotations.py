@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from alerts.silences.occurrences import occurrences
 from alerts.silences.schedule import is_running
 from core.clock import utc_now
+from tests.api.test_presence import status_after
 from tests.conftest import MakeDevice
-from tests.devices import Device
+from tests.devices import Device, sample
 from tests.people import Employee, Tenant
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -44,12 +45,24 @@ async def grown_old(pool: asyncpg.Pool, device: Device, days: int = 3) -> None:
     )  # fmt: skip
 
 
-async def changed(pool: asyncpg.Pool, device: Device, at: datetime, was: str, now: str, why: str) -> None:
+async def changed(
+    pool: asyncpg.Pool, device: Device, at: datetime, was: str, now: str, why: str, silent_since: str | None = None
+) -> None:
     await pool.execute(
         "INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data) "
-        "VALUES ($1, 'status_changed', $2, $2, jsonb_build_object('from', $3::text, 'to', $4::text, 'why', $5::text))",
-        device.agent_id, at, was, now, why,
+        "VALUES ($1, 'status_changed', $2, $2, jsonb_strip_nulls(jsonb_build_object("
+        "'from', $3::text, 'to', $4::text, 'why', $5::text, 'silent_since', $6::text)))",
+        device.agent_id, at, was, now, why, silent_since,
     )  # fmt: skip
+
+
+def span_of(part: dict[str, Any]) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(part["start"]), datetime.fromisoformat(part["end"])
+
+
+async def interval_of(pool: asyncpg.Pool, device: Device) -> timedelta:
+    query = "SELECT metrics_interval_seconds FROM agent_devices WHERE id = $1"
+    return timedelta(seconds=await pool.fetchval(query, device.agent_id))
 
 
 async def test_an_outage_says_why_and_how_long(device: Device, pool: asyncpg.Pool) -> None:
@@ -59,10 +72,64 @@ async def test_an_outage_says_why_and_how_long(device: Device, pool: asyncpg.Poo
     await changed(pool, device, now - 4 * HOUR, "offline", "online", "it uploaded")
     found = await read(device, now - 6 * HOUR, now)
     assert [one["status"] for one in found["statuses"]] == ["online", "offline", "online"]
-    offline = gap(found, "offline")
+    offline, interval = gap(found, "offline"), await interval_of(pool, device)
     assert offline
-    assert datetime.fromisoformat(offline["end"]) - datetime.fromisoformat(offline["start"]) == HOUR
-    assert "nothing was heard" in offline["message"]
+    assert span_of(offline) == (now - 5 * HOUR - interval, now - 4 * HOUR + interval)
+    assert (offline["detail"], offline["message"]) == (
+        "nothing was heard", "The device was offline: nothing was heard.",
+    )  # fmt: skip
+
+
+async def test_silence_counts_from_the_last_contact(device: Device, pool: asyncpg.Pool) -> None:
+    now, since = utc_now(), utc_now() - 5 * HOUR
+    await grown_old(pool, device)
+    await changed(pool, device, since + HOUR, "online", "warning", "it fell silent", since.isoformat())
+    await changed(pool, device, since + 2 * HOUR, "warning", "online", "it uploaded")
+    await changed(pool, device, since + 3 * HOUR, "online", "warning", "its heartbeat said so")
+    found, interval = await read(device, now - 6 * HOUR, now), await interval_of(pool, device)
+    (silent,) = [one for one in found["gaps"] if one["reason"] == "offline"]
+    assert span_of(silent) == (since - interval, since + 2 * HOUR + interval)
+
+
+@pytest.mark.parametrize("silent_since", [None, "yesterday", "2026-01-01", ""])
+async def test_an_event_without_a_readable_last_contact_counts_from_some_intervals_before(
+    device: Device, pool: asyncpg.Pool, silent_since: str | None
+) -> None:
+    now = utc_now()
+    await grown_old(pool, device)
+    await changed(pool, device, now - 3 * HOUR, "online", "offline", "it fell silent", silent_since)
+    found, interval = await read(device, now - 6 * HOUR, now), await interval_of(pool, device)
+    silent = gap(found, "offline")
+    assert silent
+    assert span_of(silent) == (now - 3 * HOUR - 5 * interval, now)
+
+
+async def test_a_real_silence_explains_the_whole_of_its_gap(device: Device, pool: asyncpg.Pool) -> None:
+    await grown_old(pool, device)
+    now = utc_now()
+    await device.accepted(sample(now - 2 * HOUR))
+    await status_after(pool, device, hours=2)
+    found = await read(device, now - 3 * HOUR, utc_now())
+    silent = gap(found, "offline")
+    assert silent
+    assert span_of(silent)[0] <= now - 2 * HOUR
+
+
+async def test_a_deactivated_device_is_silent_until_it_is_heard_again(
+    client: httpx.AsyncClient, device: Device, employee: Employee, pool: asyncpg.Pool
+) -> None:
+    await grown_old(pool, device)
+    begin = utc_now()
+    url = f"/api/agents/{device.agent_id}"
+    for action in ("deactivate", "activate"):
+        answer = await client.post(f"{url}/{action}", headers=employee.headers)
+        assert answer.status_code == 200, answer.text
+    found, interval = await read(device, begin - HOUR, begin + HOUR), await interval_of(pool, device)
+    by_detail = {one["detail"]: one for one in found["gaps"]}
+    deactivated, activated = by_detail["it was deactivated"], by_detail["it was activated"]
+    assert begin - interval <= span_of(deactivated)[0] < begin < span_of(deactivated)[1]
+    assert (deactivated["reason"], activated["reason"]) == ("deactivated", "offline")
+    assert span_of(activated)[0] <= span_of(deactivated)[1]
 
 
 async def test_a_status_that_began_before_the_range_fills_it(device: Device, pool: asyncpg.Pool) -> None:
@@ -151,6 +218,34 @@ async def test_alerts_and_commands_of_the_range_are_there(
     assert [one["end"] is None for one in found["alerts"]] == [True, False]
     assert found["alerts"][0]["metric"] == "cpu_percent"
     assert [one["command_type"] for one in found["commands"]] == ["collect_now"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "metrics"),
+    [
+        ('{"all": [{"metric": "cpu_percent"}, {"any": [{"metric": "disk_percent"}, {"service": "nginx"}]}]}',
+         ["cpu_percent", "disk_percent"]),
+        ('{"any": [{"metric": "cpu_percent"}, {"metric": "cpu_percent"}]}', ["cpu_percent"]),
+        ('{"metric": "memory_percent", "deviations": 4}', ["memory_percent"]),
+        ('{"offline_minutes": 5}', []),
+        ('{"metric": 7}', []), ('{"all": 7}', []), ("[]", []), ('"odd"', []),
+    ],
+)  # fmt: skip
+async def test_an_alert_names_every_metric_that_its_rule_compares(
+    device: Device, pool: asyncpg.Pool, conditions: str, metrics: list[str]
+) -> None:
+    now = utc_now()
+    await pool.execute(
+        "WITH rule AS (INSERT INTO agent_alerts (alert_name, alert_type, severity, agent_device_id, conditions, "
+        "is_active) VALUES ('r', 'x', 'warning', $1, $2::jsonb, false) RETURNING id) "
+        "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, status) "
+        "SELECT id, $1, $3, 'warning', 'active' FROM rule",
+        device.agent_id, conditions, now - HOUR,
+    )  # fmt: skip
+    found = await read(device, now - 4 * HOUR, now)
+    assert [one["metrics"] for one in found["alerts"]] == [metrics]
+    listed = await device.client.get(f"/api/agents/{device.agent_id}/alerts", headers=device.tenant.headers)
+    assert [one["metrics"] for one in listed.json()["alerts"]] == [metrics]
 
 
 async def test_another_business_sees_nothing(device: Device, bob: Tenant) -> None:

@@ -52,7 +52,9 @@ async def test_each_change_says_when_and_why(device: Device, pool: asyncpg.Pool)
     await told(device)
     assert await status_after(pool, device, seconds=650) == "warning"
     (fell, _) = await events(device, event_type="status_changed")
+    heard = fell["data"].pop("silent_since")
     assert fell["data"] == {"from": "online", "to": "warning", "why": "it fell silent"}
+    assert datetime.fromisoformat(heard) == (await row_of(pool, device))["last_heartbeat"]
     since = datetime.fromisoformat((await seen(device))["status_changed_at"])
     assert since == datetime.fromisoformat(fell["occurred_at"])
     assert utc_now() - since < timedelta(seconds=30)

@@ -5,13 +5,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Route, expect
 
 from core.clock import utc_now
 from tests.conftest import MakeDevice
-from tests.devices import Device
+from tests.devices import Device, sample
 from tests.pages.builds import needs_browser
-from tests.pages.conftest import Tab
+from tests.pages.conftest import OpenTab, Tab
 from tests.people import Tenant
 
 pytestmark = needs_browser
@@ -32,24 +33,30 @@ async def alert_on(pool: asyncpg.Pool, device: Device, name: str) -> UUID:
     return made
 
 
-async def test_an_outage_shows_its_reason_from_one_call(
-    tab: Tab, make_device: MakeDevice, dora: Tenant, pool: asyncpg.Pool
-) -> None:
-    device, now = await make_device(dora, "with-an-outage"), utc_now()
+async def outage(pool: asyncpg.Pool, device: Device, why: str) -> None:
+    """Write down that a device was offline from five to two hours ago."""
+    now = utc_now()
     await pool.execute(
         "UPDATE agent_devices SET created_at = now() - interval '3 days', enrolled_at = now() - interval '3 days' "
         "WHERE id = $1",
         device.agent_id,
     )
-    for hours, was, then, why in (
-        (5, "online", "offline", "the plug was pulled"),
+    for hours, was, then, reason in (
+        (5, "online", "offline", why),
         (2, "offline", "online", "it is back"),
     ):
         await pool.execute(
             "INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data) VALUES "
             "($1, 'status_changed', $2, $2, jsonb_build_object('from', $3::text, 'to', $4::text, 'why', $5::text))",
-            device.agent_id, now - timedelta(hours=hours), was, then, why,
+            device.agent_id, now - timedelta(hours=hours), was, then, reason,
         )  # fmt: skip
+
+
+async def test_an_outage_shows_its_reason_from_one_call(
+    tab: Tab, make_device: MakeDevice, dora: Tenant, pool: asyncpg.Pool
+) -> None:
+    device = await make_device(dora, "with-an-outage")
+    await outage(pool, device, "the plug was pulled")
     paths: list[str] = []
     tab.page.on("request", lambda request: paths.append(request.url.partition("?")[0]))
     page = await tab.open(f"/dashboard/agents/{device.agent_id}")
@@ -59,6 +66,35 @@ async def test_an_outage_shows_its_reason_from_one_call(
     assert "annotations" in of_device
     assert not {"events", "changes"} & set(of_device)
     assert not [path for path in paths if path.endswith("maintenance-windows")]
+
+
+async def test_an_outage_is_in_words_of_the_chosen_language(
+    open_tab: OpenTab, make_device: MakeDevice, dora: Tenant, pool: asyncpg.Pool
+) -> None:
+    device = await make_device(dora, "con-corte")
+    await outage(pool, device, "it fell silent")
+    page = await (await open_tab(dora, locale="es-ES")).open(f"/dashboard/agents/{device.agent_id}")
+    await expect(page.locator(".lane-statuses").get_by_title(re.compile("dejó de responder"))).to_be_visible()
+
+
+@pytest.mark.parametrize("status", [403, 422, 500])
+async def test_charts_stand_without_their_marks(tab: Tab, make_device: MakeDevice, dora: Tenant, status: int) -> None:
+    device = await make_device(dora, "without-marks")
+    await device.accepted(sample(cpu_percent=12))
+    page = tab.page
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=status, json={"error": {"code": "odd", "message": "no", "details": None}})
+
+    await page.route("**/annotations?*", refuse)
+    await tab.open(f"/dashboard/agents/{device.agent_id}")
+    quiet = page.get_by_role("status").filter(has_text="reasons of gaps can't be read now")
+    await expect(quiet).to_be_visible()
+    await expect(page.locator(".chart canvas").first).to_be_visible()
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await page.unroute("**/annotations?*")
+    await quiet.get_by_role("button", name="Try again").click()
+    await expect(quiet).to_have_count(0)
 
 
 async def test_many_alerts_are_acknowledged_with_one_call_and_an_ended_one_is_counted(

@@ -61,6 +61,7 @@ async def test_a_breach_that_is_over_is_recorded_without_a_ticket(
     assert await look(pool, now) == 1
     alert = await only_alert(device, rules.employee.headers)
     assert (alert["status"], alert["severity"], alert["metric_value"]) == ("auto_resolved", "critical", 95)
+    assert (alert["found_late"], alert["rule_kind"]) == (True, "metric")
     assert alert["resolution_notes"] == "Found late: its samples came when it was over."
     began, ended = (datetime.fromisoformat(alert[name]) for name in ("triggered_at", "resolved_at"))
     assert begin + 20 * MINUTE <= began <= begin + 30 * MINUTE
@@ -101,7 +102,8 @@ async def test_what_goes_on_is_live_evaluations(
     await come_back(device, now - 56 * MINUTE, [95] * 12)
     await rules.evaluate(now)
     assert await look(pool, now) == 0
-    assert (await only_alert(device))["status"] == "active"
+    alert = await only_alert(device)
+    assert (alert["status"], alert["found_late"]) == ("active", False)
 
 
 async def test_what_an_alert_that_there_was_covers_isnt_recorded_again(

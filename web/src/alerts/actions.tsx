@@ -2,8 +2,7 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { ApiError, call } from "../api/call";
-import type { Alert } from "../api/pending";
-import type { BulkOutcomes } from "../api/schema";
+import type { Alert, BulkOutcomes } from "../api/schema";
 import { may } from "../api/session";
 import { serverNow } from "../lib/clock";
 import { zone, number } from "../lib/format";

@@ -1,8 +1,7 @@
 // The chosen alert: what, since when, its chart two hours around, and why it fired or didn't, in words.
 import { useGet, ONCE, useResource } from "../lib/resource";
-import type { Alert } from "../api/pending";
 import { isEmployee } from "../api/session";
-import type { AgentDetail, AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
+import type { AgentDetail, Alert, AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
 import { useAnnotations } from "../device/annotations";
@@ -73,6 +72,14 @@ export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }
             <dt>{t.states.acknowledged}</dt>
             <dd>
               <When time={alert.acknowledged_at} at /> <bdi>{alert.acknowledged_by_name}</bdi> <bdi class="faint">{alert.acknowledgement_note}</bdi>
+            </dd>
+          </div>
+        )}
+        {alert.resolved_by_name && (
+          <div>
+            <dt>{t.states.resolved}</dt>
+            <dd>
+              <bdi>{alert.resolved_by_name}</bdi>
             </dd>
           </div>
         )}

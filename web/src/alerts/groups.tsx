@@ -1,5 +1,5 @@
 // Alerts as rows, worst and oldest first, on request grouped by rule, device or customer.
-import type { Alert } from "../api/pending";
+import type { Alert } from "../api/schema";
 import { isEmployee } from "../api/session";
 import { number } from "../lib/format";
 import { param, withParams } from "../lib/url";

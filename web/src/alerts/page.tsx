@@ -1,7 +1,7 @@
 // Alerts: open, acknowledged, snoozed, history; grouped; the chosen one beside with its chart and course.
+import type { Alert } from "../api/schema";
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Alert } from "../api/pending";
 import { isEmployee, may } from "../api/session";
 import { saveCsv } from "../lib/csv";
 import { number } from "../lib/format";

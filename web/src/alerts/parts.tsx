@@ -1,5 +1,5 @@
 // How an alert stands, in words, and its ticket.
-import type { Alert } from "../api/pending";
+import type { Alert } from "../api/schema";
 import { me } from "../api/session";
 import { now } from "../lib/clock";
 import { millis, shortTime, withUnit } from "../lib/format";
@@ -13,9 +13,9 @@ export function isOpen(alert: Alert): boolean {
   return alert.status === "active" || alert.status === "acknowledged";
 }
 
-/** The metric that an alert is of: as the API names it, else by its type, as `cpu_percent_high`. */
+/** The metric that an alert is of: the first one of several. */
 export function metricOf(alert: Alert): string | null {
-  return alert.metric ?? Object.keys(texts.value.metrics).find((name) => alert.alert_type.startsWith(name)) ?? null;
+  return alert.metric ?? alert.metrics[0] ?? null;
 }
 
 /** Open, acknowledged by whom, snoozed until when, ended how. */
@@ -34,7 +34,7 @@ export function StateWord({ alert }: { alert: Alert }) {
 
 /** `CPU 97 %, over 90 %` where the alert is of one metric, else its message. */
 export function whatOf(alert: Alert): string {
-  const metric = metricOf(alert);
+  const metric = alert.metric;
   if (metric && alert.metric_value !== null) {
     const unit = metric.endsWith("percent") ? "percent" : metric.endsWith("_gb") ? "gigabytes" : metric.endsWith("seconds") ? "seconds" : "";
     const name = texts.value.metrics[metric as "cpu_percent"] ?? metric;

@@ -1,5 +1,5 @@
 // Types of the answers as docs/api.md promises them to the pages.
-import type { Alert as StoredAlert, AuditEntry as StoredEntry, BacktestAnswer as StoredAnswer, Business, Command as StoredCommand, Location, MaintenanceWindow, RegistrationToken } from "./schema";
+import type { Alert, Business, Location, RegistrationToken } from "./schema";
 
 export type Status = "online" | "warning" | "offline" | "error" | "disabled";
 export type Severity = "info" | "warning" | "critical";
@@ -65,17 +65,6 @@ export interface Summary extends Counted {
   sites: Array<Counted & { id: string | null; location_name: string | null; business_id: string }>;
 }
 
-export type Alert = StoredAlert & {
-  rule_kind: string | null;
-  metric: string | null;
-  state: "firing" | "recovering" | "no_data" | "error" | null;
-  found_late: boolean;
-  acknowledged_by_name: string | null;
-  resolved_by_name: string | null;
-  acknowledgement_note: string | null;
-  ticket_number: string | null;
-};
-
 export interface AlertPage {
   alerts: Alert[];
   next_cursor: string | null;
@@ -118,19 +107,6 @@ export interface CommandInfo {
   params: Array<{ name: string; type: "string" | "integer" | "boolean"; required: boolean; description: string }>;
   known_by: string | null;
 }
-
-export type Command = StoredCommand & { requested_by_name?: string | null; approved_by_name?: string | null };
-export type AuditEntry = StoredEntry & { actor_name?: string | null };
-
-export type Window = MaintenanceWindow & {
-  occurrences?: Array<{ start: string; end: string }>;
-  next_start?: string | null;
-  location_name?: string | null;
-  device_name?: string | null;
-  created_by_name?: string | null;
-};
-
-export type BacktestAnswer = StoredAnswer & { sampled?: boolean; reach_devices?: number };
 
 export interface StorageReport {
   as_of: string;

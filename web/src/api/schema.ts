@@ -58,7 +58,7 @@ export type AgentDetail = {
   clock_offset_seconds?: number | null;
   same_machine_as?: string | null;
   decommissioned_at: string | null;
-  decommission_reason: string | null;
+  decommission_reason?: string | null;
   rotation_requested_at: string | null;
   token_state: "active" | "revoked";
   current_metrics: Record<string, unknown>;
@@ -107,6 +107,9 @@ export type Alert = {
   ticket_number: string | null;
   acknowledgement_note: string | null;
   metric: string | null;
+  metrics: Array<string>;
+  rule_kind: "metric" | "no_data" | "offline" | "service" | "change" | "forecast" | "baseline" | "series" | "series_change" | "series_forecast" | "all" | "any" | null;
+  found_late: boolean;
   instance: string;
 };
 
@@ -130,6 +133,7 @@ export type AlertPart = {
   start: string;
   end: string | null;
   metric: string | null;
+  metrics: Array<string>;
   threshold: number | null;
   message: string | null;
 };
@@ -594,6 +598,10 @@ export type EventList = {
   next_before: number | null;
 };
 
+export type EventReceipt = {
+  kept?: boolean;
+};
+
 export type ForBusiness = {
   business_id: string;
 };
@@ -645,6 +653,7 @@ export type GapPart = {
   start: string;
   end: string;
   reason: "offline" | "maintenance" | "deactivated" | "decommissioned" | "not_enrolled" | "outside_retention" | "may_come_late" | "late_data" | "monitoring_off";
+  detail: string | null;
   message: string;
 };
 
@@ -780,10 +789,6 @@ export type IssuedToken = {
 export type IssuedTokenList = {
   tokens: Array<IssuedToken>;
   next_cursor: string | null;
-};
-
-export type Kept = {
-  kept?: boolean;
 };
 
 export type LastAlertPass = {

@@ -43,7 +43,7 @@ export function Chart(props: ChartProps) {
   const readout = useSignal("");
   const spoken = useSignal("");
   const t = texts.value.charts;
-  const gaps = explain(emptySpans(props.data, props.from, props.to, props.patience), props.annotations, props.patience);
+  const gaps = explain(emptySpans(props.data, props.from, props.to, props.patience), props.annotations);
   return (
     <figure class="chart" aria-label={`${props.title}. ${t.keys}`} role="figure">
       <figcaption>

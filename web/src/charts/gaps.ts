@@ -1,7 +1,7 @@
 // Why there is nothing in a span of a chart: the reason that covers most of it.
 import type { DeviceAnnotations } from "../api/schema";
 import { millis } from "../lib/format";
-import { chosen, texts } from "../texts";
+import { texts } from "../texts";
 
 export interface Gap {
   from: number;
@@ -10,9 +10,8 @@ export interface Gap {
   sentence: string;
 }
 
-/** Cut empty spans at the annotations' reasons; what none covers is "no samples". `patience` is in seconds. */
-export function explain(spans: Array<[number, number]>, annotations: DeviceAnnotations | undefined, patience: number): Gap[] {
-  const unnoticed = 2000 * patience; // a device is silent for some intervals before it counts as offline
+/** Cut empty spans at the annotations' reasons; what none covers is "no samples". */
+export function explain(spans: Array<[number, number]>, annotations: DeviceAnnotations | undefined): Gap[] {
   const t = texts.value.gaps;
   const reasons = (annotations?.gaps ?? []).map((gap) => ({ ...gap, from: millis(gap.start), to: millis(gap.end) }));
   const found: Gap[] = [];
@@ -20,16 +19,30 @@ export function explain(spans: Array<[number, number]>, annotations: DeviceAnnot
     let at = from;
     const within = reasons.filter((gap) => gap.to > from && gap.from < to).sort((a, b) => a.from - b.from);
     for (const gap of within) {
-      const start = gap.reason === "offline" && gap.from - at < unnoticed ? at : Math.max(at, gap.from);
+      const start = Math.max(at, gap.from);
       const end = Math.min(to, gap.to);
       if (end <= start) continue;
       if (start - at > (to - from) / 20) found.push({ from: at, to: start, word: t.unknown, sentence: t.unknownLong });
-      found.push({ from: start, to: end, word: t.words[gap.reason] ?? gap.reason, sentence: chosen.value === "en" ? gap.message : (t.words[gap.reason] ?? gap.message) });
+      found.push({ from: start, to: end, word: t.words[gap.reason] ?? gap.reason, sentence: sentenceOf(gap) });
       at = end;
     }
     if (to - at > (to - from) / 20) found.push({ from: at, to, word: t.unknown, sentence: t.unknownLong });
   }
   return found;
+}
+
+type Part = DeviceAnnotations["gaps"][number];
+
+/** A gap's reason in words, with the window's name or why the status changed. */
+export function sentenceOf({ reason, detail, message }: Pick<Part, "reason" | "detail" | "message">): string {
+  const sentence = texts.value.gaps.sentences[reason];
+  if (!sentence) return message; // a newer server's reason
+  return detail ? `${sentence}: ${reason === "maintenance" ? detail : statusReason(detail)}` : sentence;
+}
+
+/** Why a status changed, in the person's language; the server keeps it in English. */
+export function statusReason(why: string): string {
+  return texts.value.statusReasons[why] ?? why;
 }
 
 export function gapAt(gaps: Gap[], at: number): Gap | undefined {

@@ -26,12 +26,8 @@ export function paintBehind(plot: uPlot, marks: Marks, colors: Palette): void {
   ctx.clip();
   for (const gap of marks.gaps) paintGap(plot, gap, colors);
   if (marks.show.windows) for (const window of marks.annotations?.maintenance ?? []) area(plot, millis(window.start), millis(window.end), colors.window, true);
-  if (marks.show.alerts) for (const alert of marks.annotations?.alerts ?? []) if (concerns(alert.metric, marks.metrics)) paintAlert(plot, alert, colors);
+  if (marks.show.alerts) for (const alert of marks.annotations?.alerts ?? []) if (alert.metrics.some((metric) => marks.metrics.includes(metric))) paintAlert(plot, alert, colors);
   ctx.restore();
-}
-
-function concerns(metric: string | null, metrics: string[]): boolean {
-  return metric !== null && metrics.includes(metric);
 }
 
 function positions(plot: uPlot, from: number, to: number): [number, number] {
@@ -104,7 +100,7 @@ function paintAlert(plot: uPlot, alert: DeviceAnnotations["alerts"][number], col
   ctx.moveTo(left, bbox.top);
   ctx.lineTo(left, bbox.top + bbox.height);
   ctx.stroke();
-  if (alert.threshold === null) return;
+  if (alert.threshold === null || alert.metric === null) return; // of several comparisons none has the one threshold
   const y = plot.valToPos(alert.threshold, "y", true);
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
   ctx.lineWidth = devicePixelRatio;

@@ -40,7 +40,7 @@ export function ChartTable({ gaps, most = MOST_ROWS, ...props }: ChartProps & { 
                 const gap = value === null || value === undefined ? gapAt(gaps, (props.data.times[index] ?? 0) * 1000) : undefined;
                 return (
                   <td key={line.metric} class="number">
-                    {gap ? <em>{gap.word}</em> : withUnit(value, props.unit)}
+                    {gap ? <em title={gap.sentence}>{gap.word}</em> : withUnit(value, props.unit)}
                   </td>
                 );
               })}

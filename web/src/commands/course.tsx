@@ -1,5 +1,5 @@
 // How far a command is: its steps, and its progress in percent.
-import type { Command } from "../api/pending";
+import type { Command } from "../api/schema";
 import { texts } from "../texts";
 
 export const OPEN = new Set(["pending", "sent", "executing"]);

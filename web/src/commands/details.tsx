@@ -1,7 +1,7 @@
 // One command in full: its course live, what it put out, and approval or cancelling.
+import type { Command } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
-import type { Command } from "../api/pending";
 import { may, me } from "../api/session";
 import { duration } from "../lib/format";
 import { texts } from "../texts";

@@ -1,8 +1,7 @@
 // A command to one device: ordered, then followed in the same dialog.
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
-import type { Command } from "../api/pending";
-import type { AgentDetail } from "../api/schema";
+import type { AgentDetail, Command } from "../api/schema";
 import { texts } from "../texts";
 import { ActButton, Field, useDraft } from "../ui/controls";
 import { Dialog } from "../ui/dialog";

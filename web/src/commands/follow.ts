@@ -1,7 +1,7 @@
 // A command's newest state: by the live channel's hints, and over HTTP after 20 s without one.
+import type { Command } from "../api/schema";
 import { useGet, type Resource } from "../lib/resource";
 import { useEffect } from "preact/hooks";
-import type { Command } from "../api/pending";
 import { followDevices, onMessage } from "../lib/live";
 import { OPEN } from "./course";
 

@@ -1,6 +1,6 @@
 // Commands as a list, with the chosen one open beneath it.
+import type { Command } from "../api/schema";
 import { useEffect } from "preact/hooks";
-import type { Command } from "../api/pending";
 import { followDevices, onMessage } from "../lib/live";
 import { usePages, type Paged } from "../lib/pages";
 import { param, setParams } from "../lib/url";

@@ -1,8 +1,7 @@
 // All commands: open ones, those that wait for a second employee, a batch with its outcome by state.
 import { call } from "../api/call";
-import type { Command } from "../api/pending";
 import { isEmployee, may, me } from "../api/session";
-import type { BatchChange } from "../api/schema";
+import type { BatchChange, Command } from "../api/schema";
 import { number } from "../lib/format";
 import { param, setParams } from "../lib/url";
 import { texts } from "../texts";

@@ -1,5 +1,5 @@
 // A device's alerts, newest first, each with the course of its rule in words.
-import type { Alert } from "../api/pending";
+import type { Alert } from "../api/schema";
 import { usePages } from "../lib/pages";
 import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";

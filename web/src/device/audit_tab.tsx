@@ -1,5 +1,5 @@
 // Who did what to a device, when and from where; for employees.
-import type { AuditEntry } from "../api/pending";
+import type { AuditEntry } from "../api/schema";
 import { usePages } from "../lib/pages";
 import { texts } from "../texts";
 import { When } from "../ui/controls";

@@ -1,6 +1,5 @@
 // The head of a device's page: who it is, how it stands, its open alerts.
-import type { AgentDetail } from "../api/schema";
-import type { Alert } from "../api/pending";
+import type { AgentDetail, Alert } from "../api/schema";
 import { may } from "../api/session";
 import { AlertActions } from "../alerts/actions";
 import { CommandDialog } from "../commands/dialog";

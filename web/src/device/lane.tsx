@@ -4,6 +4,7 @@ import { millis, shortTime, span } from "../lib/format";
 import type { TimeRange } from "../lib/range";
 import { withParams } from "../lib/url";
 import { texts } from "../texts";
+import { statusReason } from "../charts/gaps";
 import { hiddenLayers } from "./range_bar";
 
 function place(range: TimeRange, start: number, end: number): { left: string; width: string } | null {
@@ -25,7 +26,7 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
       <ol class="lane-statuses">
         {(annotations?.statuses ?? []).map((one) => {
           const at = place(range, millis(one.start), millis(one.end));
-          const words = `${t.statuses[one.status]} ${span(one.start, one.end)}${one.reason ? ` · ${one.reason}` : ""}`;
+          const words = `${t.statuses[one.status]} ${span(one.start, one.end)}${one.reason ? ` · ${statusReason(one.reason)}` : ""}`;
           const share = (millis(one.end) - millis(one.start)) / (range.to - range.from);
           return (
             at && (

@@ -1,6 +1,7 @@
 // The fleet in five seconds: is anything burning, and where.
+import type { Alert } from "../api/schema";
 import { useGet } from "../lib/resource";
-import type { Alert, AlertPage, Counted, Summary } from "../api/pending";
+import type { AlertPage, Counted, Summary } from "../api/pending";
 import { isEmployee } from "../api/session";
 import { whatOf } from "../alerts/parts";
 import { isStale } from "../lib/clock";

@@ -1,7 +1,7 @@
 // A maintenance window: where, and once or weekly.
+import type { MaintenanceWindow } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
-import type { Window } from "../api/pending";
 import { serverNow } from "../lib/clock";
 import { zone } from "../lib/format";
 import { iso } from "../lib/range";
@@ -16,7 +16,7 @@ import { weekday } from "./page";
 const HOUR_MS = 3_600_000;
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
 
-export function WindowDialog({ first, close }: { first: Partial<Window>; close: () => void }) {
+export function WindowDialog({ first, close }: { first: Partial<MaintenanceWindow>; close: () => void }) {
   const t = texts.value.maintenance;
   const [name, setName] = useState(first.window_name ?? "");
   const [place, setPlace] = useState<PlaceChoice>({ business_id: first.business_id ?? null, service_location_id: first.service_location_id ?? null, agent_device_id: first.agent_device_id ?? null });

@@ -1,10 +1,9 @@
 // Maintenance windows: what runs, what comes, what is over; employees make, change and delete them.
+import type { MaintenanceWindow } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
-import type { Window } from "../api/pending";
 import { isEmployee, may } from "../api/session";
-import { now } from "../lib/clock";
-import { duration, millis, shortTime } from "../lib/format";
+import { duration, shortTime } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { param } from "../lib/url";
 import { locale, texts } from "../texts";
@@ -17,7 +16,7 @@ import { WindowDialog } from "./dialog";
 
 
 /** `Sat 22:00, 4 h (Europe/Berlin)`, or from when to when. */
-export function whenOf(window: Window): string {
+export function whenOf(window: MaintenanceWindow): string {
   if (window.starts_at) return `${shortTime(window.starts_at)} – ${shortTime(window.ends_at)}`;
   const days = (window.weekdays ?? []).map((day) => weekday(day)).join(", ");
   return `${days} ${window.local_start}, ${duration((window.duration_minutes ?? 0) * 60)} (${window.time_zone})`;
@@ -28,22 +27,23 @@ export function weekday(day: number): string {
   return new Intl.DateTimeFormat(locale.value, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, day));
 }
 
-function isOver(window: Window): boolean {
-  return window.ends_at !== null && millis(window.ends_at) < now.peek();
+/** Whether it neither runs nor begins again; one that can't be read stays until somebody mends it. */
+function isOver(window: MaintenanceWindow): boolean {
+  return !window.is_running && window.next_start === null && window.error_message === null;
 }
 
 export function MaintenancePage() {
   const t = texts.value.maintenance;
   const tab = param("state") === "past" ? "past" : "current";
-  const [edited, edit] = useState<Window | "new" | null>(null);
-  const [deleted, remove] = useState<Window | null>(null);
-  const list = usePages<Window>("/api/agents/maintenance-windows", { limit: 500 }, "windows", { every: 60 });
-  const rows = list.rows?.filter((window) => isOver(window) === (tab === "past")).sort((a, b) => Number(b.is_running) - Number(a.is_running) || (a.next_start ?? a.starts_at ?? "").localeCompare(b.next_start ?? b.starts_at ?? ""));
-  const heads: Array<Head<Window>> = [
+  const [edited, edit] = useState<MaintenanceWindow | "new" | null>(null);
+  const [deleted, remove] = useState<MaintenanceWindow | null>(null);
+  const list = usePages<MaintenanceWindow>("/api/agents/maintenance-windows", { limit: 500 }, "windows", { every: 60 });
+  const rows = list.rows?.filter((window) => isOver(window) === (tab === "past")).sort((a, b) => Number(b.is_running) - Number(a.is_running) || (a.next_start ?? "").localeCompare(b.next_start ?? ""));
+  const heads: Array<Head<MaintenanceWindow>> = [
     { title: t.name, cell: (row) => <bdi>{row.window_name}</bdi> },
     { title: t.where, cell: (row) => <bdi>{placeOf(row)}</bdi> },
     { title: t.when, cell: (row) => whenOf(row) },
-    { title: t.state, cell: (row) => (row.is_running ? <span class="word info">{t.running}</span> : row.next_start ? <>{t.next} <When time={row.next_start} at /></> : isOver(row) ? t.over : "–") },
+    { title: t.state, cell: (row) => (row.error_message ? <span class="word warning">{row.error_message}</span> : row.is_running ? <span class="word info">{t.running}</span> : row.next_start ? <>{t.next} <When time={row.next_start} at /></> : isOver(row) ? t.over : "–") },
   ];
   if (isEmployee.value) heads.push({ title: t.by, cell: (row) => <bdi>{row.created_by_name ?? "–"}</bdi> });
   if (may("maintenance")) {
@@ -102,6 +102,6 @@ export function MaintenancePage() {
   );
 }
 
-function placeOf(window: Window): string {
+function placeOf(window: MaintenanceWindow): string {
   return [window.business_name, window.location_name ?? (window.service_location_id && texts.value.maintenance.oneSite), window.device_name ?? (window.agent_device_id && texts.value.maintenance.oneDevice)].filter(Boolean).join(" / ") || "–";
 }

@@ -1,7 +1,7 @@
 // What a rule would have done: asked while it is edited, after a pause, the last question only.
+import type { BacktestAnswer } from "../api/schema";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api/call";
-import type { BacktestAnswer } from "../api/pending";
 import { serverNow } from "../lib/clock";
 import { canBeTested, conditionsOf, thresholdsAround, type Draft } from "./draft";
 
