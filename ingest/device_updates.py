@@ -19,9 +19,9 @@ BOOT_TOLERANCE = timedelta(minutes=2)
 NAMES = tuple(metric.name for metric in METRICS)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DeviceUpdate:
-    """One device in one flush."""
+    """One device in one flush, with one of its tokens; `business_id` and `alerts` are set when the token is good."""
 
     agent_id: UUID
     token_hash: str
@@ -32,6 +32,9 @@ class DeviceUpdate:
     oldest: Sample | None = None
     oldest_row: Row | None = None
     with_services: list[Sample] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    business_id: UUID | None = None  # whose the device is
+    alerts: list[str] = field(default_factory=list)  # the types of its open alerts, each once
 
     def add(self, row: Row) -> None:
         """Take note of one of the device's samples."""
@@ -50,8 +53,13 @@ def collect_device_updates(uploads: Iterable[Upload], rows: Iterable[Row]) -> li
     entry_of: dict[Upload, DeviceUpdate] = {}  # an upload is found by its identity: for thousands of rows that counts
     for upload in uploads:
         key = upload.agent_id, upload.token_hash
-        entry = entry_of[upload] = heard.setdefault(key, DeviceUpdate(*key, upload.received_at))
-        entry.received_at = max(entry.received_at, upload.received_at)
+        entry = heard.get(key)
+        if entry is None:
+            entry = heard[key] = DeviceUpdate(*key, upload.received_at)
+        elif upload.received_at > entry.received_at:
+            entry.received_at = upload.received_at
+        entry_of[upload] = entry
+        entry.uploads.append(upload)
         entry.measured = entry.measured or upload.brings_data()
         entry.ahead = entry.ahead or upload.decoded.ahead
     for row in rows:

@@ -14,31 +14,29 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from core.clock import Clock, utc_now
 from core.errors import RevokedTokenError
-from db.hypertables.policies import LATE_AFTER, RAW
+from db.hypertables.policies import RAW
 from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
-from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_arguments
+from ingest.device_updates import DeviceUpdate, collect_device_updates
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Row, Upload
 from ingest.samples import Note
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
 from ingest.service_updates import service_arguments
+from ingest.touch import touch_devices
 from ingest.transaction_groups import split_lanes
 
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
 Key = tuple[UUID, datetime]
-# (device, token hash) → its business and the types of its open alerts, for the tokens that are good
-Known = dict[tuple[UUID, str], tuple[UUID, list[str]]]
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 # Stores rows and returns the keys of those that are new, None when all are.
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
@@ -129,7 +127,7 @@ class Writer:
         """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                known, new, flattened = await self._transaction(uploads, rows, store)
+                heard, new, flattened = await self._transaction(uploads, rows, store)
             except TRY_AGAIN:
                 self._series.forget(uploads)
                 if attempt == ATTEMPTS:
@@ -139,36 +137,29 @@ class Writer:
                 self._series.forget(uploads)
                 raise
             else:
-                record(uploads, rows, known, new)
+                record(heard, rows, new)
                 if flattened:
                     flattened.write_notes()
                 return
 
     async def _transaction(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
-    ) -> tuple[Known, set[Key] | None, Flattened | None]:
+    ) -> tuple[list[DeviceUpdate], set[Key] | None, Flattened | None]:
         connection = await self._open()
         await self._series.prepare(connection, rows)
         heard = collect_device_updates(uploads, rows)
         async with connection.transaction():
-            found = await connection.fetch(
-                QUERIES["touch_devices"], *touch_arguments(heard, self._clock() - LATE_AFTER, self._token_overlap)
-            )
-            known = {(row["id"], row["token_hash"]): (row["business_id"], types_of(row["alerts"])) for row in found}
-            mark_breaks(heard, found)
-            good = {upload for upload in uploads if token_of(upload) in known}
-            stored = [row for row in rows if row.upload in good]
+            await touch_devices(connection, heard, self._clock(), self._token_overlap)
+            stored = rows_of_good(heard, rows)
             new = await store(connection, stored)
             # A part that fills a row brings series of its own, although its key is not new.
             keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
             flattened = await self._series.store(connection, stored, keys, self._clock())
-            services = service_arguments(
-                (entry for entry in heard if (entry.agent_id, entry.token_hash) in known), self._most_services
-            )
+            services = service_arguments((entry for entry in heard if entry.business_id), self._most_services)
             if services[0] or services[6]:
                 left_out = await connection.fetch(QUERIES["keep_services"], *services)
                 note_left_out(uploads, left_out)
-        return known, new, flattened
+        return heard, new, flattened
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
@@ -223,27 +214,24 @@ async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[R
     await connection.copy_to_table(table, columns=COLUMNS, source=data, format="binary")
 
 
-def record(uploads: Sequence[Upload], rows: Sequence[Row], known: Known, new: set[Key] | None) -> None:
+def rows_of_good(heard: Iterable[DeviceUpdate], rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows whose token is good."""
+    refused = {upload for entry in heard if not entry.business_id for upload in entry.uploads}
+    return [row for row in rows if row.upload not in refused] if refused else rows
+
+
+def record(heard: Iterable[DeviceUpdate], rows: Sequence[Row], new: set[Key] | None) -> None:
     """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
-    for upload in uploads:
-        upload.business_id, upload.alerts = known.get(token_of(upload), (None, []))
-        if upload.business_id is None:
-            upload.error = RevokedTokenError()
+    for entry in heard:
+        for upload in entry.uploads:
+            upload.business_id, upload.alerts = entry.business_id, entry.alerts
+            if upload.business_id is None:
+                upload.error = RevokedTokenError()
     for row in rows:
         if row.upload.business_id and (new is None or key_of(row) in new):
             row.upload.inserted += 1
             if new is not None:
                 new.remove(key_of(row))
-
-
-def mark_breaks(heard: Iterable[DeviceUpdate], found: Iterable[asyncpg.Record]) -> None:
-    """Store the oldest sample of each device as a break whose counters fell since the sample before it."""
-    fallen = {(row["id"], row["token_hash"]): row for row in found if row["fallen_from"]}
-    for entry in heard if fallen else ():
-        row = fallen.get((entry.agent_id, entry.token_hash))
-        if row and entry.oldest_row:
-            before = msgspec.json.decode(row["fallen_from"])
-            entry.oldest_row.upload.mark_break(entry.oldest_row, before, row["fallen_since"])
 
 
 def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> None:
@@ -256,11 +244,6 @@ def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> 
             upload.notes = [Note(upload.decoded.received - 1, "services", "too_many_services", message)]
 
 
-def types_of(alerts: list[str]) -> list[str]:
-    """Return the types of open alerts in order, each once; most devices have none."""
-    return sorted(set(alerts)) if alerts else alerts
-
-
 def uploads_of(rows: Sequence[Row]) -> list[Upload]:
     """Return the uploads that `rows` came with, in order, each once."""
     return list(dict.fromkeys(row.upload for row in rows))
@@ -269,8 +252,3 @@ def uploads_of(rows: Sequence[Row]) -> list[Upload]:
 def key_of(row: Row) -> Key:
     """Return the natural key of a row."""
     return row.upload.agent_id, row.collected_at
-
-
-def token_of(upload: Upload) -> tuple[UUID, str]:
-    """Return what the database checks an upload by."""
-    return upload.agent_id, upload.token_hash

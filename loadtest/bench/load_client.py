@@ -25,12 +25,12 @@ from loadtest.bench.spread import percentile
 SAMPLES = 5
 SAMPLE = (
     b'{"collected_at":"%s","cpu_percent":23.5,"memory_used_gb":7.25,"memory_percent":45.3,"disk_used_gb":120.5,'
-    b'"disk_percent":61.2,"load_average":[0.52,0.61,0.55],"uptime_seconds":123456,"network_rx_bytes":9876543210,'
+    b'"disk_percent":61.2,"load_average":[0.52,0.61,0.55],"uptime_seconds":%s,"network_rx_bytes":9876543210,'
     b'"network_tx_bytes":1234567890,"services":[]}'
 )
 BODY = b'{"metrics":[' + b",".join([SAMPLE] * SAMPLES) + b"]}"
-MARK = b"2026-01-01T00:00:00.000Z"  # as long as every time in a body
-STEP_SECONDS = 0.25  # between an agent's samples: all are recent and none comes twice
+MARK = b"2026-01-01T00:00:00.000Z", b"123456"  # as long as every time and uptime in a body
+STEP_SECONDS = 0.1  # between an agent's samples in a closed loop: all are recent and none comes twice
 TICK_SECONDS = 0.002  # of the open loop
 DRAIN_SECONDS = 3.0  # for the last answers
 
@@ -45,22 +45,30 @@ class Orders(msgspec.Struct, frozen=True):
     connections: int
     outcome: str
     rate: float | None = None
-    rounds_before: int = 0  # uploads that each agent has sent in runs before
+    step: float = STEP_SECONDS  # from one sample of an agent to the next
+    booted: float = 0.0  # Unix seconds at which all agents were started
 
 
 class Times:
-    """The times of samples as JSON has them, each made once."""
+    """The times and uptimes of samples as JSON has them, made once for the uploads of each round."""
 
-    def __init__(self, first: float) -> None:
+    def __init__(self, first: float, step: float, booted: float) -> None:
         self._first = datetime.fromtimestamp(first, UTC)
-        self._made: list[bytes] = []
+        self._step = step
+        self._uptime = first - booted
+        self._made: list[tuple[bytes, ...]] = []
 
-    def of(self, number: int) -> bytes:
-        """Return the time of every agent's sample of this number."""
-        while len(self._made) <= number:
-            at = self._first + timedelta(seconds=STEP_SECONDS * len(self._made))
-            self._made.append(at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode())
-        return self._made[number]
+    def of(self, round_: int) -> tuple[bytes, ...]:
+        """Return what fills the bodies of one round: time and uptime of each sample."""
+        while len(self._made) <= round_:
+            number = len(self._made) * SAMPLES
+            self._made.append(tuple(part for each in range(number, number + SAMPLES) for part in self._sample(each)))
+        return self._made[round_]
+
+    def _sample(self, number: int) -> tuple[bytes, bytes]:
+        at = self._first + timedelta(seconds=self._step * number)
+        time_text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return time_text.encode(), b"%d" % (self._uptime + self._step * number)
 
 
 class Hammer:
@@ -71,16 +79,15 @@ class Hammer:
         self.latencies: list[float] = []
         self.failed: dict[str, int] = {}
         self.over = False
-        self._times = Times(orders.first)
+        self._times = Times(orders.first, orders.step, orders.booted)
         self._heads = [head_of(agent_id, token, orders.port) for agent_id, token in orders.agents]
-        self._next = orders.rounds_before * len(self._heads)
+        self._next = 0
 
     def request(self) -> bytes:
         """Return the next agent's next upload."""
         round_, agent = divmod(self._next, len(self._heads))
         self._next += 1
-        times = tuple(self._times.of(round_ * SAMPLES + number) for number in range(SAMPLES))
-        return self._heads[agent] + BODY % times
+        return self._heads[agent] + BODY % self._times.of(round_)
 
     def take(self, status: bytes, began: float) -> None:
         """Note an answer."""
@@ -91,7 +98,7 @@ class Hammer:
 
 def head_of(agent_id: str, token: str, port: int) -> bytes:
     """Return the head of an agent's requests."""
-    length = len(BODY % ((MARK,) * SAMPLES))
+    length = len(BODY % (MARK * SAMPLES))
     return (
         f"POST /api/agents/{agent_id}/metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"

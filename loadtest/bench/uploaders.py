@@ -12,7 +12,7 @@ import msgspec
 import psutil
 
 from core.clock import utc_now
-from loadtest.bench.load_client import Orders
+from loadtest.bench.load_client import SAMPLES, STEP_SECONDS, Orders
 from loadtest.bench.payloads import Agent
 from loadtest.bench.serving import Server
 from loadtest.cpu import cpu_seconds, database_process
@@ -22,26 +22,28 @@ Watched = Mapping[str, psutil.Process]
 
 
 class Client:
-    """Starts the hammer; remembers how many rounds the agents have sent, so that no sample comes twice."""
+    """Starts the load client; each run begins after the samples of the one before, so that none comes twice."""
 
     def __init__(self, agents: Sequence[Agent], directory: Path) -> None:
         self._agents = [(str(agent.agent_id), agent.token) for agent in agents]
         self._directory = directory
-        self._first = utc_now().timestamp() - 300
-        self._rounds = 0
+        self._booted = utc_now().timestamp() - 200_000  # Unix seconds
+        self._next = 0.0  # Unix seconds of the next sample that no run has sent
 
     def run(self, port: int, seconds: float, connections: int, rate: float | None = None) -> dict[str, Any]:
-        """Send uploads for some seconds; returns what the hammer found (see `hammer.main`)."""
-        outcome = self._directory / "outcome.json"
-        orders = Orders(
-            port, self._agents, self._first, seconds, connections, str(outcome), rate, rounds_before=self._rounds
-        )
-        path = self._directory / "orders.json"
+        """Send uploads for some seconds; returns what the client found (see `load_client.main`).
+
+        The samples are as old as those of real agents: the newest of an upload is about as old as the upload.
+        """
+        outcome, path = self._directory / "outcome.json", self._directory / "orders.json"
+        step = len(self._agents) / rate / SAMPLES if rate else STEP_SECONDS
+        first = max(self._next, utc_now().timestamp() - step * SAMPLES)
+        orders = Orders(port, self._agents, first, seconds, connections, str(outcome), rate, step, self._booted)
         path.touch(mode=0o600)  # it holds tokens
         path.write_bytes(msgspec.json.encode(orders))
         subprocess.run([sys.executable, "-m", "loadtest.bench.load_client", str(path)], check=True)  # noqa: S603
         found: dict[str, Any] = json.loads(outcome.read_text())
-        self._rounds += found["answers"] // len(self._agents) + 2
+        self._next = first + (found["answers"] // len(self._agents) + 2) * SAMPLES * step
         return found
 
 

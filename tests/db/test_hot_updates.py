@@ -13,9 +13,14 @@ SELDOM = {"status", "status_due_at", "status_changed_at", "clone_suspected_at", 
 
 
 def columns_set() -> set[str]:
-    """What `touch_devices` sets."""
-    statement = load_queries(REPOSITORY / "ingest" / "queries.sql")["touch_devices"]
-    touched = statement[statement.index("UPDATE agent_devices d") : statement.index("FROM judged j")]
+    """What the two statements of a flush set."""
+    queries = load_queries(REPOSITORY / "ingest" / "queries.sql")
+    return set_by(queries["touch_devices"], "FROM judged j") | set_by(queries["touch_usual_devices"], "FROM unnest")
+
+
+def set_by(statement: str, end: str) -> set[str]:
+    """What an UPDATE sets, read up to the words `end`."""
+    touched = statement[statement.index("UPDATE agent_devices d") : statement.index(end)]
     return set(re.findall(r"(?:SET|,\n)\s+(\w+) =", touched))
 
 
