@@ -87,17 +87,18 @@ SELECT * FROM added
 UNION ALL
 SELECT * FROM returned
 
+-- create_newest_incoming --
+-- Where the newest values of a flush wait: one row for each metric of a device; emptied at the end of each transaction.
+CREATE TEMP TABLE IF NOT EXISTS agent_series_newest_incoming (LIKE agent_series_newest) ON COMMIT DELETE ROWS
+
 -- write_newest --
 -- Keep the newest values of each metric of a device; older samples change nothing. A sample that lacks some series of
--- the metric keeps those. $1 devices, $2 metrics, $3 kinds, $4 series, $5 values, $6 times.
+-- the metric keeps those.
 INSERT INTO agent_series_newest AS n
     (agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values, series_times)
-SELECT device, metric, max(at), bool_or(is_counter), max(value), array_agg(id ORDER BY id),
-       array_agg(value ORDER BY id), array_agg(at ORDER BY id)
-FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::integer[], $5::float8[], $6::timestamptz[])
-    AS v (device, metric, is_counter, id, value, at)
-GROUP BY device, metric
-ORDER BY device, metric
+SELECT agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values, series_times
+FROM agent_series_newest_incoming
+ORDER BY agent_device_id, metric
 ON CONFLICT (agent_device_id, metric) DO UPDATE
 SET collected_at = EXCLUDED.collected_at,
     highest = CASE WHEN EXCLUDED.series_ids @> n.series_ids THEN EXCLUDED.highest

@@ -6,7 +6,7 @@ costs a query, never a value.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,8 +15,9 @@ import asyncpg
 from core.metrics import Kind
 from core.series import CUSTOM, SERIES_BY_NAME, SeriesMetric, custom_metric
 from ingest.series_rows import Slot, make_slot
+from ingest.series_shapes import MAX_SHAPES, Shape, ShapeKey
 
-KEPT_SERIES = 400_000  # of all devices in one process: about 120 MB
+KEPT_SERIES = 400_000  # of all devices in one process: about 210 MB, shapes included
 FRESH_SECONDS = 3600.0
 REFUSED_SECONDS = 300.0  # how long a device that has no room isn't asked about again
 
@@ -25,11 +26,11 @@ Name = tuple[str, str]  # metric, instance
 
 @dataclass(slots=True)
 class DeviceSeries:
-    """The series of one device: by (metric, instance), and by the names that uploads use."""
+    """The series of one device by (metric, instance), and the shapes of its samples."""
 
     read_at: float
     slots: dict[Name, Slot] = field(default_factory=dict)
-    lists: dict[tuple[str, str], tuple[Slot | None, ...]] = field(default_factory=dict)
+    shapes: dict[ShapeKey, Shape] = field(default_factory=dict)
     full_until: float = 0.0  # while it has no room for new series
 
     def add(self, row: asyncpg.Record) -> None:
@@ -38,6 +39,11 @@ class DeviceSeries:
         kind = Kind.COUNTER if row["is_counter"] else Kind.GAUGE
         metric = known or custom_metric(row["metric"], row["unit"], kind)
         self.slots[row["metric"], row["instance"]] = make_slot(row["id"], row["instance"], metric)
+
+    def keep_shape(self, key: ShapeKey, shape: Shape) -> None:
+        """Keep a shape; a device whose samples all differ has its first ones kept until it is read again."""
+        if len(self.shapes) < MAX_SHAPES:
+            self.shapes[key] = shape
 
 
 class SeriesRegistry:
@@ -65,9 +71,9 @@ class SeriesRegistry:
             _, dropped = self._devices.popitem(last=False)
             self._kept -= len(dropped.slots)
 
-    def unknown(self, devices: Iterable[UUID]) -> list[UUID]:
-        """Return the devices that must be read."""
-        return [device for device in dict.fromkeys(devices) if self.get(device) is None]
+    def unknown(self, devices: Collection[UUID]) -> list[UUID]:
+        """Return those of `devices`, each once among them, that must be read."""
+        return [device for device in devices if self.get(device) is None]
 
     def learn(self, devices: Sequence[UUID], rows: Iterable[asyncpg.Record]) -> None:
         """Keep what the database holds of `devices`."""
@@ -92,7 +98,7 @@ class SeriesRegistry:
             device = self._devices[row["agent_device_id"]]
             self._kept += (row["metric"], row["instance"]) not in device.slots
             device.add(row)
-            device.lists.clear()
+            device.shapes.clear()
 
 
 def metric_of(name: str, unit: str | None, kind: str | None) -> SeriesMetric | None:

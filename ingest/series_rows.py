@@ -1,43 +1,57 @@
-"""Series values → rows in the binary format of COPY: one `struct` call for all values of a sample.
+"""Series values → rows in the binary format of COPY: all values of a flush in a few operations on bytes.
 
-What is the same in every row of a series (its id, its kind, the lengths of the fields) is kept as bytes before the
-value, what is the same in every row of a sample (its time) as bytes after it.
+A row of a series is the same in every sample except for its value and its time, so it is kept as bytes with zeros in
+their places. All rows have one length: byte k of every value is one slice of the joined rows.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import chain, repeat
 from struct import Struct
 from typing import NamedTuple
 
 from core.series import SeriesMetric
 
 COLUMNS = ("series_id", "is_counter", "value", "collected_at")
-PREFIX, SUFFIX = Struct(">hiiibi"), Struct(">iq")
-VALUE = f"{PREFIX.size}sd{SUFFIX.size}s"
+ROW = Struct(">hiiibidiq")
+VALUE_AT, TIME_AT = ROW.size - 20, ROW.size - 8
+EIGHT = range(8)
 
 
 class Slot(NamedTuple):
     """A series as the writer needs it."""
 
     id: int
-    prefix: bytes  # of each of its rows, up to the value
+    row: bytes  # of each of its values, with zeros for value and time
     metric: SeriesMetric
     instance: str
 
 
 def make_slot(series_id: int, instance: str, metric: SeriesMetric) -> Slot:
     """Return the slot of a registered series."""
-    prefix = PREFIX.pack(len(COLUMNS), 4, series_id, 1, metric.is_counter, 8)
-    return Slot(series_id, prefix, metric, instance)
+    row = ROW.pack(len(COLUMNS), 4, series_id, 1, metric.is_counter, 8, 0.0, 8, 0)
+    return Slot(series_id, row, metric, instance)
 
 
-def encode_values(prefixes: list[bytes], values: list[float], collected: int) -> bytes:
-    """Return the rows of one sample; `collected` is in microseconds since 2000."""
-    suffix = SUFFIX.pack(8, collected)
-    return rows_of(len(values)).pack(*chain.from_iterable(zip(prefixes, values, repeat(suffix), strict=False)))
+def encode_samples(samples: Sequence[tuple[bytes, Sequence[float], int]]) -> bytes:
+    """Return the rows of some samples.
+
+    Each has the rows of its slots joined, their values, and its time in microseconds since 2000.
+    """
+    rows = bytearray().join([template for template, _, _ in samples])
+    values = b"".join([doubles(len(values)).pack(*values) for _, values, _ in samples])
+    times = b"".join([at.to_bytes(8, "big", signed=True) * len(values) for _, values, at in samples])
+    for byte in EIGHT:
+        rows[VALUE_AT + byte :: ROW.size] = values[byte::8]
+        rows[TIME_AT + byte :: ROW.size] = times[byte::8]
+    return bytes(rows)
 
 
 @lru_cache(512)
-def rows_of(count: int) -> Struct:
-    """Return the layout of `count` rows."""
-    return Struct(">" + VALUE * count)
+def doubles(count: int) -> Struct:
+    """Return the layout of some values."""
+    return Struct(f">{count}d")
+
+
+def join_rows(slots: Iterable[Slot]) -> bytes:
+    """Return the rows of one sample, with zeros for values and times."""
+    return b"".join([slot.row for slot in slots])

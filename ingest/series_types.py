@@ -9,13 +9,14 @@ from core.metrics import EXACT
 from core.series import MAX_INSTANCE, MAX_METRIC, MAX_UNIT
 
 MAX_INSTANCES = 200  # entries of one list
+# An entry holds only texts and numbers, so it is in no cycle: `gc=False` spares the garbage collector to visit each.
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_INSTANCE)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Amount = Annotated[int, Meta(ge=0, le=int(EXACT))] | Annotated[float, Meta(ge=0, le=EXACT)]
 
 
-class Disk(Struct):
+class Disk(Struct, gc=False):
     """A file system: `name` is its drive or mount point, `type` that of the file system (`ext4`, `NTFS`)."""
 
     name: Name
@@ -30,7 +31,7 @@ class Disk(Struct):
     write_ms: Amount | None = None
 
 
-class Interface(Struct):
+class Interface(Struct, gc=False):
     """A network interface and its counters since the start of the machine."""
 
     name: Name
@@ -42,14 +43,14 @@ class Interface(Struct):
     tx_drops: Amount | None = None
 
 
-class Sensor(Struct):
+class Sensor(Struct, gc=False):
     """A temperature sensor."""
 
     name: Name
     celsius: Annotated[float, Meta(ge=-273.15, le=1000)] | None = None
 
 
-class SeriesValue(Struct):
+class SeriesValue(Struct, gc=False):
     """One value of any metric of the catalogue, or of `custom.*`; unit and kind define a custom metric."""
 
     metric: Annotated[str, Meta(min_length=1, max_length=MAX_METRIC)]

@@ -2,17 +2,19 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from core.series import CUSTOM, METRIC_NAME, SeriesMetric
 from core.text import clean_name
+from ingest.copy_rows import microseconds
 from ingest.pending import Row
 from ingest.samples import Note, Sample
 from ingest.series_registry import DeviceSeries, metric_of
-from ingest.series_rows import Slot
+from ingest.series_rows import Slot, join_rows
+from ingest.series_shapes import Shape, make_shape, read_sample
 from ingest.series_types import (
     DISK_METRICS,
     DISK_VALUES,
@@ -42,21 +44,14 @@ class Wanted(NamedTuple):
 
 @dataclass(slots=True)
 class Flat:
-    """The values of one sample, each series once."""
+    """The values of one sample, each series once; `at` is its time in microseconds since 2000."""
 
     row: Row
-    slots: list[Slot] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    ids: tuple[int, ...] = ()
-
-    def finish(self) -> None:
-        """Drop what names a series for the second time."""
-        self.ids = tuple([slot.id for slot in self.slots])
-        if len(set(self.ids)) < len(self.ids):
-            first = dict(zip(reversed(self.ids), reversed(range(len(self.ids))), strict=True))
-            places = sorted(first.values())
-            self.slots, self.values = [self.slots[at] for at in places], [self.values[at] for at in places]
-            self.ids = tuple(self.ids[at] for at in places)
+    at: int
+    slots: Sequence[Slot]
+    values: Sequence[float]
+    rows: bytes  # for COPY, with zeros for values and times
+    shape: Shape | None = None  # when all values of the sample are stored
 
 
 @dataclass(slots=True)
@@ -87,65 +82,56 @@ def index_of(row: Row) -> int:
     return accepted[row.upload.rows.index(row)]
 
 
-def flatten(row: Row, sample: Sample, series: DeviceSeries, into: Flattened) -> None:
+def flatten(row: Row, series: DeviceSeries, into: Flattened) -> None:
     """Add the values of one sample to `into`."""
-    flat = Flat(row)
+    key, values = read_sample(row.sample)
+    shape, at = series.shapes.get(key), microseconds(row.collected_at)
+    picked = shape.values_of(values) if shape else None
+    if shape and picked is not None:
+        into.flats.append(Flat(row, at, shape.slots, picked, shape.rows, shape))
+        return
+    slots, stored = find_series(row, series, into)
+    into.flats.append(Flat(row, at, slots, stored, join_rows(slots)))
+    if shape is None and len(slots) == len(values) - values.count(None):
+        series.keep_shape(key, make_shape(row.upload.agent_id.bytes, slots, values, len(row.sample.series or ())))
+
+
+def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[Slot], list[float]]:
+    """Return the series of a sample's values, each once, and the values; what can't be stored is noted in `into`."""
+    found: dict[int, tuple[Slot, float]] = {}
+    for value in values_of_lists(row.sample):
+        slot = series.slots.get((value.metric, clean_name(value.instance)))
+        if slot is None:
+            want(row, series, value, into)
+        else:
+            found.setdefault(slot.id, (slot, value.value))
+    for value in row.sample.series or ():
+        slot = series.slots.get((value.metric, clean_name(value.instance)))
+        if slot is None:
+            want(row, series, value, into)
+        elif is_storable(row, value, slot.metric, into):
+            found.setdefault(slot.id, (slot, value.value))
+    return [slot for slot, _ in found.values()], [value for _, value in found.values()]
+
+
+def values_of_lists(sample: Sample) -> Iterator[SeriesValue]:
+    """Yield the values of disks, interfaces and sensors, which the decoder has checked."""
     for part, metrics, values_of in LISTS:
         for entry in getattr(sample, part) or ():
-            add_entry(flat, series, part, entry.name, metrics, values_of(entry), into)
-    for value in sample.series or ():
-        add_value(flat, series, value, into)
-    flat.finish()
-    into.flats.append(flat)
+            for metric, value in zip(metrics, values_of(entry), strict=True):
+                if value is not None:
+                    yield SeriesValue(metric, value, entry.name)
 
 
-def add_entry(
-    flat: Flat,
-    series: DeviceSeries,
-    part: str,
-    name: str,
-    metrics: Sequence[str],
-    values: tuple[float | None, ...],
-    into: Flattened,
-) -> None:
-    """Add the values of one disk, interface or sensor."""
-    slots = series.lists.get((part, name)) or find_slots(series, part, name, metrics)
-    if None not in values and None not in slots:
-        flat.slots += slots  # type: ignore[arg-type]
-        flat.values += values  # type: ignore[arg-type]
-        return
-    for metric, slot, value in zip(metrics, slots, values, strict=True):
-        if value is not None:
-            if slot is not None:
-                flat.slots.append(slot)
-                flat.values.append(value)
-            else:
-                want(flat.row, series, SeriesValue(metric, value, name), into)
-
-
-def find_slots(series: DeviceSeries, part: str, name: str, metrics: Sequence[str]) -> tuple[Slot | None, ...]:
-    """Return the series of an entry; kept by the name as it is sent when there is any."""
-    instance = clean_name(name)
-    slots = tuple(series.slots.get((metric, instance)) for metric in metrics)
-    if any(slots):
-        series.lists[part, name] = slots
-    return slots
-
-
-def add_value(flat: Flat, series: DeviceSeries, value: SeriesValue, into: Flattened) -> None:
-    """Add one value of any metric, unless its unit, kind or range is another than that of its series."""
-    slot = series.slots.get((value.metric, value.instance))
-    if slot is None and not value.instance.isascii():
-        slot = series.slots.get((value.metric, clean_name(value.instance)))
-    if slot is None:
-        want(flat.row, series, value, into)
-    elif is_other(value, slot.metric):
-        into.fault(flat.row, "series_redefined", message_of_other(value, slot.metric))
-    elif not slot.metric.minimum <= value.value <= slot.metric.maximum:
-        into.fault(flat.row, "out_of_range", f"{value.metric} is {value.value:g}: {bounds_of(slot.metric)}")
+def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flattened) -> bool:
+    """Tell whether a value has the unit, the kind and the bounds of its series; what it lacks is noted."""
+    if is_other(value, metric):
+        into.fault(row, "series_redefined", message_of_other(value, metric))
+    elif not metric.minimum <= value.value <= metric.maximum:
+        into.fault(row, "out_of_range", f"{value.metric} is {value.value:g}: {bounds_of(metric)}")
     else:
-        flat.slots.append(slot)
-        flat.values.append(value.value)
+        return True
+    return False
 
 
 def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) -> None:
@@ -157,10 +143,8 @@ def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) ->
         into.fault(row, "unknown_metric", f"{value.metric[:80]!a}: {known}")
     elif value.instance and not instance:
         into.fault(row, "invalid_instance", f"nothing of the instance {value.instance[:80]!a} can be stored")
-    elif is_other(value, metric):
-        into.fault(row, "series_redefined", message_of_other(value, metric))
-    elif not metric.minimum <= value.value <= metric.maximum:
-        into.fault(row, "out_of_range", f"{value.metric} is {value.value:g}: {bounds_of(metric)}")
+    elif not is_storable(row, value, metric, into):
+        pass
     elif time.monotonic() < series.full_until:
         into.fault(row, "too_many_series", message_of_full(metric.name, instance))
     else:

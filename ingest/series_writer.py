@@ -6,6 +6,8 @@ Values go as their samples go: those of a duplicate sample or of a revoked token
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -14,12 +16,14 @@ from db.sql import load_beside
 from ingest.copy_rows import END, SIGNATURE, encode_row, microseconds
 from ingest.pending import Row, Upload
 from ingest.series_columns import fill_columns, lacks_columns
+from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
+from ingest.series_newest import NewestRows
 from ingest.series_registry import REFUSED_SECONDS, DeviceSeries, SeriesRegistry
-from ingest.series_rows import COLUMNS, encode_values
+from ingest.series_rows import COLUMNS, Slot, encode_samples
 from ingest.series_values import Flat, Flattened, Wanted, flatten, message_of_full
 
 QUERIES = load_beside(__file__, "series.sql")
-BYTES_AT_ONCE = 256  # samples in one message: about 300 kB
+SAMPLES_AT_ONCE = 64  # in one message: about 100 kB
 
 MAX_OF_A_DEVICE = 200
 MAX_OF_A_BUSINESS = 2_000_000
@@ -39,7 +43,7 @@ class SeriesWriter:
         bringing = [row for row in rows if row.upload.brings_series]
         if not bringing:
             return
-        await self._learn(connection, (row.upload.agent_id for row in bringing))
+        await self._learn(connection, {row.upload.agent_id for row in bringing})
         for row in bringing:
             if lacks_columns(row.sample):
                 fill_row(row, self._known_interfaces(row.upload.agent_id))
@@ -63,20 +67,21 @@ class SeriesWriter:
             await self._register(connection, flattened, now)
             flattened = self._flatten(bringing)
             self._refuse(flattened, bringing)
+        flats = sorted((flat for flat in flattened.flats if flat.values), key=attrgetter("at"))
         if new is None:
-            await copy_values(connection, "agent_series_samples", flattened.flats)
+            await copy_values(connection, "agent_series_samples", flats)
         else:
             await connection.execute(QUERIES["create_incoming"])
-            await copy_values(connection, "agent_series_incoming", flattened.flats)
+            await copy_values(connection, "agent_series_incoming", flats)
             await connection.execute(QUERIES["merge_incoming"])
-        await write_newest(connection, flattened.flats)
+        await write_newest(connection, flats)
         return flattened
 
     def forget(self, uploads: Iterable[Upload]) -> None:
         """Have the devices of a transaction that didn't commit read again: what it registered isn't there."""
         self._registry.forget({upload.agent_id for upload in uploads if upload.brings_series})
 
-    async def _learn(self, connection: asyncpg.Connection, devices: Iterable[UUID]) -> None:
+    async def _learn(self, connection: asyncpg.Connection, devices: Collection[UUID]) -> None:
         self._registry.trim()
         unknown = self._registry.unknown(devices)
         if unknown:
@@ -90,8 +95,10 @@ class SeriesWriter:
 
     def _flatten(self, rows: Iterable[Row]) -> Flattened:
         flattened = Flattened()
-        for row in rows:
-            flatten(row, row.sample, self._series_of(row.upload.agent_id), flattened)
+        for device, own in groupby(rows, key=attrgetter("upload.agent_id")):
+            series = self._series_of(device)
+            for row in own:
+                flatten(row, series, flattened)
         return flattened
 
     async def _register(self, connection: asyncpg.Connection, flattened: Flattened, now: datetime) -> None:
@@ -147,36 +154,48 @@ def stored_once(rows: Iterable[Row], new: Collection[Key] | None) -> list[Row]:
 
 
 async def copy_values(connection: asyncpg.Connection, table: str, flats: Sequence[Flat]) -> None:
-    """Binary COPY, in the order of time."""
-    full = sorted((flat for flat in flats if flat.values), key=lambda flat: flat.row.collected_at)
-    if full:
-        await connection.copy_to_table(table, columns=COLUMNS, source=copy_data(full), format="binary")
+    """Binary COPY of samples that are in the order of time."""
+    if flats:
+        await connection.copy_to_table(table, columns=COLUMNS, source=copy_data(flats), format="binary")
 
 
 async def copy_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
     """Yield what COPY reads, in pieces of bounded size."""
     yield SIGNATURE
-    for start in range(0, len(flats), BYTES_AT_ONCE):
-        yield b"".join(map(encode_flat, flats[start : start + BYTES_AT_ONCE]))
+    for start in range(0, len(flats), SAMPLES_AT_ONCE):
+        piece = flats[start : start + SAMPLES_AT_ONCE]
+        yield encode_samples([(flat.rows, flat.values, flat.at) for flat in piece])
     yield END
 
 
-def encode_flat(flat: Flat) -> bytes:
-    """Return the rows of one sample."""
-    return encode_values([slot.prefix for slot in flat.slots], flat.values, microseconds(flat.row.collected_at))
-
-
 async def write_newest(connection: asyncpg.Connection, flats: Sequence[Flat]) -> None:
-    """Write the newest value of each series that the flush brings."""
-    found: dict[int, tuple[UUID, str, bool, int, float, datetime]] = {}
-    seen: set[tuple[int, ...]] = set()
-    for flat in sorted(flats, key=lambda flat: flat.row.collected_at, reverse=True):
-        if flat.ids in seen:  # most samples of a device hold the same series
-            continue
-        seen.add(flat.ids)
-        device, at = flat.row.upload.agent_id, flat.row.collected_at
+    """Write the newest value of each series that the flush brings, by samples in the order of time."""
+    if not flats:
+        return
+    await connection.execute(QUERIES["create_newest_incoming"])
+    await connection.copy_to_table(
+        "agent_series_newest_incoming", columns=NEWEST_COLUMNS, source=newest_data(flats), format="binary"
+    )
+    await connection.execute(QUERIES["write_newest"])
+
+
+async def newest_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
+    """Yield the rows of the newest values, device by device."""
+    devices: dict[UUID, list[Flat]] = {}
+    for flat in flats:
+        devices.setdefault(flat.row.upload.agent_id, []).append(flat)
+    yield SIGNATURE + b"".join([newest_rows(device, own) for device, own in devices.items()]) + END
+
+
+def newest_rows(device: UUID, flats: Sequence[Flat]) -> bytes:
+    """Return the rows of one device by its samples in the order of time."""
+    newest = flats[-1]
+    shape = newest.shape
+    if shape and all(flat.shape is shape for flat in flats):
+        return shape.newest.rows_of(newest.values, newest.at)
+    found: dict[int, tuple[Slot, float, int]] = {}
+    for flat in reversed(flats):
         for slot, value in zip(flat.slots, flat.values, strict=True):
-            if slot.id not in found:
-                found[slot.id] = device, slot.metric.name, slot.metric.is_counter, slot.id, float(value), at
-    if found:
-        await connection.execute(QUERIES["write_newest"], *map(list, zip(*found.values(), strict=True)))
+            found.setdefault(slot.id, (slot, value, flat.at))
+    slots, values, times = zip(*found.values(), strict=True)
+    return NewestRows(device.bytes, slots).rows_of_several(values, times)
