@@ -95,6 +95,7 @@ class Application:
             try:
                 scope = with_session(scope, self._settings.public_url)
             except CrossSiteError as error:
+                self._note_refusal(scope, error)
                 await refuse_cross_site(scope, send, error, self._settings.retry_after_seconds)
                 return
             live: Live = self.web.state.live
@@ -118,6 +119,11 @@ class Application:
             await services.foreign(scope, receive, send, *foreign)
         return True
 
+    def _note_refusal(self, scope: Scope, error: RtsError) -> None:
+        """Keep a refused call for the audit trail."""
+        services: Services = self.web.state.services
+        services.refusals.note(scope, error)
+
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
         services: Services = self.web.state.services
@@ -137,6 +143,7 @@ class Application:
                 await self.web(scope, receive_whole, sending)
         except (TimeoutError, *CONNECTION_ERRORS, RtsError) as error:
             refusal = error if isinstance(error, RtsError) else DatabaseUnavailableError()
+            self._note_refusal(scope, refusal)
             if not begun:
                 await refuse(sending, refusal, self._settings.retry_after_seconds)
 

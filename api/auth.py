@@ -6,7 +6,6 @@ function in a thread, and to go there and back takes longer than to check a toke
 """
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.services import services_of
 from auth.tokens import AgentToken, Person
 from core.access import Right
+from core.addresses import address_of
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from devices.audit import Actor
 from devices.devices import check_agent
@@ -135,12 +135,11 @@ def source_of(request: Request) -> str | None:
     return address_of(request.client.host) if request.client else None
 
 
-def address_of(text: str) -> str | None:
-    """Return an address as the database takes it; None for what is none, as a Unix socket's or a proxy's `unknown`."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return None
+def actor_of(request: Request, person: Person) -> Actor:
+    """Return a person as the audit trail names them, with the address of the call."""
+    if person.employee_id is not None:
+        return Actor("employee", person.employee_id, source_of(request))
+    return Actor("user", person.user_id, source_of(request))
 
 
 CurrentPerson = Annotated[Person, Depends(current_person)]

@@ -56,7 +56,9 @@ def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
     """Answer known errors with their code, everything else with 500 and no inner text."""
 
     async def known(request: Request, error: Exception) -> JSONResponse:
-        return answer(as_known(request, error), retry_after_seconds)
+        found = as_known(request, error)
+        web.state.services.refusals.note(request.scope, found)
+        return answer(found, retry_after_seconds)
 
     for kind in (RtsError, RequestValidationError, Exception, *CONNECTION_ERRORS):
         web.add_exception_handler(kind, known)

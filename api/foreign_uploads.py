@@ -53,8 +53,10 @@ class ForeignUploads:
         retry_after_seconds: int,
         clock: Clock,
         tally: IngestCounters,
+        note_refusal: Callable[[Scope, RtsError], None],
     ) -> None:
-        """`verify` turns a token into its Sender or raises an RtsError."""
+        """`verify` turns a token into its Sender or raises an RtsError; `note_refusal` is told of refused calls."""
+        self._note_refusal = note_refusal
         self._verify = verify
         self._limits = limits
         self._commits = commits
@@ -77,6 +79,7 @@ class ForeignUploads:
         try:
             stored = await self._take(scope, receive, call, agent_id, headers)
         except RtsError as error:
+            self._note_refusal(scope, error)
             self._tally.refuse(error.code)
             await answer(send, failure(protocol, error, self._wait(error), own_type))
         except Exception:

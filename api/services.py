@@ -15,6 +15,7 @@ from fastapi import Request
 from api.agent_bodies import AgentBodies, Sender
 from api.foreign_uploads import ForeignUploads
 from api.rate_limits import CallLimits
+from api.refusals import Refusals, writing
 from api.server.body_budget import BodyBudget
 from api.server.body_pace import PaceRule
 from api.server.chart_reader import ChartReader
@@ -33,6 +34,8 @@ from db.pools import SERVER_SETTINGS, DatabaseUnavailableError, database_errors,
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from devices.devices import check_agent
+from devices.refused_calls import RefusedCalls
+from devices.sensitive_reads import SensitiveReads
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
 from ingest.group_commit import GroupCommit
@@ -70,6 +73,8 @@ class Services:
     process: ThisProcess
     readiness: Readiness
     fleet: FleetReader
+    refusals: Refusals
+    reads: SensitiveReads
 
 
 def services_of(request: Request) -> Services:
@@ -106,23 +111,26 @@ async def open_services(
         commits = GroupCommit(writer.write, settings.max_buffered_samples, tally)
         commits.start()
         stack.push_async_callback(commits.close)
+        refused = RefusedCalls(settings.audit_refusals_per_hour, clock)
+        await stack.enter_async_context(writing(refused, pool))
+        refusals = Refusals(refused, tokens)
         limits, budget = make_limits(settings), BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock))
         upload = UploadRoute(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally,
+            clock, tally, refusals.note,
         )  # fmt: skip
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally,
+            clock, tally, refusals.note,
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
         people = People(pool, settings.people_cache_seconds)
         yield Services(
             settings, clock, pool, charts, tokens, people, settings.roles, limits, commits, upload, foreign, budget,
-            pace, process, readiness, fleet,
+            pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock),
         )  # fmt: skip
 
 

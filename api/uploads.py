@@ -49,8 +49,13 @@ class UploadRoute:
         retry_after_seconds: int,
         clock: Clock = utc_now,
         tally: IngestCounters | None = None,
+        note_refusal: Callable[[Scope, RtsError], None] | None = None,
     ) -> None:
-        """`verify` turns a bearer token into its Sender or raises an RtsError."""
+        """`verify` turns a bearer token into its Sender or raises an RtsError.
+
+        `note_refusal` is told of each call that is refused.
+        """
+        self._note_refusal = note_refusal
         self._verify = verify
         self._limits = limits
         self._commits = commits
@@ -67,6 +72,8 @@ class UploadRoute:
         try:
             receipt = await self.take(scope, receive, agent_id)
         except RtsError as error:
+            if self._note_refusal:
+                self._note_refusal(scope, error)
             await self._refuse(send, error)
         except Exception:
             log.exception("an upload of agent %s failed", agent_id)

@@ -22,6 +22,7 @@ from db.pooler_check import check_session
 from db.pools import database_errors
 from db.schema_check import check_schema
 from db.server_check import Server, check_server, check_writable, describe_server
+from devices.audit_chain import find_breaks
 from embedded.server import EmbeddedServer
 from health.faults import find_faults
 from health.fleet import Fleet, read_fleet
@@ -29,6 +30,7 @@ from health.tables import levels_table, policies_table
 from rollups.drift import find_drift
 
 ENDING = {signal.SIGINT, signal.SIGTERM}
+SEALS_CHECKED = 100  # the newest of the audit trail; `audit verify` reads all
 LOOK_EVERY_SECONDS = 0.5  # whether the embedded server is still there
 
 app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
@@ -182,12 +184,16 @@ async def read_misfits(url: str, client: str) -> list[str]:
 
 
 async def read_drift(url: str) -> list[str]:
-    """Return a sentence for each missing part and each changed policy; raises DatabaseUnavailableError."""
+    """Return a sentence for each missing part, changed policy and break in the newest part of the audit trail.
+
+    Raises DatabaseUnavailableError.
+    """
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
         drifts = [drift.sentence for drift in await find_drift(connection, utc_now())]
-        return [*await find_missing(connection), *drifts]
+        breaks = [fault async for fault in find_breaks(connection, SEALS_CHECKED)]
+        return [*await find_missing(connection), *drifts, *breaks]
     finally:
         await connection.close()
 

@@ -13,6 +13,7 @@ from agent.client import RefusedError
 from cli import (
     agent,
     alerts,
+    audit,
     database,
     demo,
     erase,
@@ -37,6 +38,7 @@ for module in (demo, serve, worker, agent, token, webhook_secret, openapi):
     module.register(app)
 platform.register(database.app)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 app.add_typer(retention.app, name="retention")

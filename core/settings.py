@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         default=5, ge=0, le=60, description="how long a person's state in the platform's tables is kept"
     )
     person_token_hours: float = Field(default=168, gt=0, description="longest lifetime of a token of a person")
+    audit_days: int = Field(default=730, ge=0, description="how long the audit trail is kept, 30 at least; 0: for ever")
+    audit_refusals_per_hour: int = Field(
+        default=500, ge=0, description="rows of refused calls in the audit trail, per process; 0: none"
+    )
     required_claims: str = Field(
         default="", description="claims that a token of a person must have: aud=portal; iss=https://…; type=access"
     )
@@ -152,6 +156,14 @@ class Settings(BaseSettings):
         if self.offline_after_intervals < self.warning_after_intervals:
             raise ValueError("RTS_OFFLINE_AFTER_INTERVALS must not be less than RTS_WARNING_AFTER_INTERVALS")
         return self
+
+    @field_validator("audit_days")
+    @classmethod
+    def a_trail_is_kept_for_a_while(cls, days: int) -> int:
+        """Refuse what the database refuses: nothing younger than 30 days is deleted from the trail."""
+        if 0 < days < 30:
+            raise ValueError("RTS_AUDIT_DAYS must be 30 or more, or 0 to keep the audit trail for ever")
+        return days
 
     @model_validator(mode="after")
     def a_token_is_no_word(self) -> Self:

@@ -56,6 +56,11 @@ WITH place AS (
     SELECT 71, format('GRANT SELECT ON %s TO %I', name, $3) FROM own WHERE relname <> 'agent_registration_tokens'
     UNION ALL
     SELECT 72, format('REVOKE ALL ON %s FROM %I', name, $3) FROM own WHERE relname = 'agent_registration_tokens'
+    UNION ALL -- the audit trail only grows; its functions seal it and delete what is old, with the owner's rights
+    SELECT 73, format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM %I', name, $2) FROM own WHERE relname = 'agent_audit'
+    UNION ALL
+    SELECT 73, format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON %s FROM %I', name, $2)
+    FROM own WHERE relname = 'agent_audit_seals'
     UNION ALL
     SELECT 80, format('GRANT SELECT, REFERENCES ON %s TO %I', name, $1) FROM platform
     UNION ALL

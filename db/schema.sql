@@ -23,6 +23,117 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION agent_audit_digest(entry agent_audit)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT sha256(convert_to(jsonb_build_array(
+        entry.id, to_char(entry.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), entry.actor_kind, entry.actor_id,
+        host(entry.source), entry.action, entry.agent_device_id, entry.command_id, entry.details)::text, 'UTF8'))
+$function$
+;
+
+CREATE OR REPLACE FUNCTION agent_audit_forget(until_at timestamp with time zone, most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    gone record;
+BEGIN
+    PERFORM agent_audit_permit();
+    IF until_at > now() - interval '30 days' THEN
+        RAISE EXCEPTION 'the audit trail is kept for 30 days at least' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT sum(s.row_count)::integer AS rows, max(s.id) AS id, max(s.last_id) AS last_id INTO gone
+    FROM (SELECT s.*, bool_and(s.newest_at < until_at) OVER (ORDER BY s.id) AS is_old
+          FROM agent_audit_seals s WHERE s.ids IS NOT NULL ORDER BY s.id LIMIT most) s
+    WHERE s.is_old;
+    IF gone.id IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM set_config('audit_forget', 'on', true);
+    DELETE FROM agent_audit WHERE id <= gone.last_id;
+    DELETE FROM agent_audit_seals WHERE id < gone.id;
+    UPDATE agent_audit_seals SET ids = NULL, digests = NULL WHERE id = gone.id;
+    PERFORM set_config('audit_forget', '', true);
+    INSERT INTO agent_audit (at, actor_kind, action, details)
+    VALUES (clock_timestamp(), 'system', 'audit_rows_deleted',
+            jsonb_build_object('before', until_at, 'rows', gone.rows, 'last_id', gone.last_id));
+    RETURN gone.rows;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION agent_audit_link(before bytea, ids bigint[], digests bytea[])
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT sha256(COALESCE(before, '') || convert_to(array_to_string(ids, ','), 'UTF8')
+                  || string_agg(d.digest, ''::bytea ORDER BY d.place))
+    FROM unnest(digests) WITH ORDINALITY AS d (digest, place)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION agent_audit_permit()
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+    IF NOT has_table_privilege(session_user, 'agent_audit', 'INSERT') THEN
+        RAISE EXCEPTION 'this role may not write the audit trail' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION agent_audit_refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF current_setting('audit_forget', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege', HINT = 'RTS_AUDIT_DAYS sets how long the audit trail is kept.';
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION agent_audit_seal(most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET lock_timeout TO '1s'
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    sealed record;
+    before record;
+BEGIN
+    PERFORM agent_audit_permit();
+    BEGIN
+        LOCK TABLE agent_audit IN SHARE ROW EXCLUSIVE MODE;
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN NULL;
+    END;
+    SELECT s.last_id, s.hash INTO before FROM agent_audit_seals s ORDER BY s.id DESC LIMIT 1;
+    SELECT count(*)::integer AS rows, max(r.id) AS last_id, max(r.at) AS newest_at, array_agg(r.id ORDER BY r.id) AS ids,
+           array_agg(agent_audit_digest(r.entry) ORDER BY r.id) AS digests
+    INTO sealed
+    FROM (SELECT t.id, t.at, t AS entry FROM agent_audit t WHERE t.id > COALESCE(before.last_id, 0)
+          ORDER BY t.id LIMIT most) r;
+    IF sealed.rows > 0 THEN
+        INSERT INTO agent_audit_seals (sealed_at, last_id, newest_at, row_count, ids, digests, hash)
+        VALUES (clock_timestamp(), sealed.last_id, sealed.newest_at, sealed.rows, sealed.ids, sealed.digests,
+                agent_audit_link(before.hash, sealed.ids, sealed.digests));
+    END IF;
+    RETURN sealed.rows;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION agent_command_due()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -522,8 +633,14 @@ CREATE TABLE agent_audit (
     source inet,
     CONSTRAINT agent_audit_pkey PRIMARY KEY (id),
     CONSTRAINT agent_audit_action_check CHECK (((length(action) >= 1) AND (length(action) <= 100))),
-    CONSTRAINT agent_audit_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['employee'::text, 'user'::text, 'agent'::text, 'system'::text])))
+    CONSTRAINT agent_audit_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['employee'::text, 'user'::text, 'agent'::text, 'system'::text, 'unknown'::text])))
 );
+
+CREATE INDEX agent_audit_by_action ON agent_audit USING btree (action, id DESC);
+
+CREATE INDEX agent_audit_by_actor ON agent_audit USING btree (actor_id, id DESC) WHERE (actor_id IS NOT NULL);
+
+CREATE INDEX agent_audit_by_business ON agent_audit USING btree (((details ->> 'business_id'::text)), id DESC) WHERE ((details ->> 'business_id'::text) IS NOT NULL);
 
 CREATE INDEX agent_audit_by_command ON agent_audit USING btree (command_id, id) WHERE (command_id IS NOT NULL);
 
@@ -544,6 +661,26 @@ CREATE TABLE agent_backup_log (
 );
 
 CREATE INDEX agent_backup_log_newest ON agent_backup_log USING btree (kind, at DESC);
+CREATE INDEX agent_audit_by_time ON agent_audit USING btree (at, id);
+
+CREATE TRIGGER agent_audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON agent_audit FOR EACH STATEMENT EXECUTE FUNCTION agent_audit_refuse_change();
+
+CREATE TABLE agent_audit_seals (
+    digests bytea[],
+    hash bytea NOT NULL,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    ids bigint[],
+    last_id bigint NOT NULL,
+    newest_at timestamp with time zone NOT NULL,
+    row_count integer NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    CONSTRAINT agent_audit_seals_last_id_key UNIQUE (last_id),
+    CONSTRAINT agent_audit_seals_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_audit_seals_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT agent_audit_seals_row_count_check CHECK ((row_count > 0))
+);
+
+CREATE TRIGGER agent_audit_seals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON agent_audit_seals FOR EACH STATEMENT EXECUTE FUNCTION agent_audit_refuse_change();
 
 CREATE TABLE agent_baselines (
     agent_device_id uuid NOT NULL,

@@ -1,6 +1,6 @@
 """Who acts: each change of a command or of a device's life is written into `agent_audit` with its actor."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -16,7 +16,7 @@ QUERIES = load_beside(__file__, "audit.sql")
 class Actor:
     """Who does something, and the address it came from (null for the worker)."""
 
-    kind: Literal["employee", "user", "agent", "system"]
+    kind: Literal["employee", "user", "agent", "system", "unknown"]
     id: UUID | None = None
     source: str | None = None
 
@@ -47,6 +47,10 @@ class TrailFilter:
     def values(self) -> tuple[UUID | str | datetime | None, ...]:
         """Return the filters as `read_trail` takes them."""
         return self.actor_id, self.action, self.agent_id, self.business_id, self.start, self.end
+
+    def named(self) -> dict[str, Any]:
+        """Return the filters that are set, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 async def read_trail(pool: asyncpg.Pool, only: TrailFilter, before: int | None, limit: int) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 -- employee; the name is the one that the platform's table has now, null for an employee who was deleted.
 
 -- read_audit --
--- $1 device, $2 id of the last row of the page before (null: the newest), $3 rows on a page.
+-- Without reads, which are in the whole trail. $1 device, $2 id of the last row of the page before (null: the newest),
+-- $3 rows on a page.
 SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, person.actor_name, host(trail.source) AS source,
        trail.action, trail.command_id, trail.details
 FROM agent_audit trail
@@ -12,7 +13,8 @@ LEFT JOIN LATERAL (
     FROM (SELECT to_jsonb(e) AS found FROM employees e WHERE e.id = trail.actor_id) p
     WHERE trail.actor_kind = 'employee'
 ) person ON true
-WHERE trail.agent_device_id = $1 AND ($2::bigint IS NULL OR trail.id < $2)
+WHERE trail.agent_device_id = $1 AND trail.action NOT IN ('outputs_read', 'commands_read', 'inventory_read')
+  AND ($2::bigint IS NULL OR trail.id < $2)
 ORDER BY trail.id DESC
 LIMIT $3
 
@@ -38,3 +40,16 @@ WHERE ($1::bigint IS NULL OR trail.id < $1)
   AND ($8::timestamptz IS NULL OR trail.at < $8)
 ORDER BY trail.id DESC
 LIMIT $2
+
+-- add_refused_calls --
+-- Rows of calls that were refused. Arrays run in parallel: $1 times, $2 kinds of actors, $3 actors, $4 sources, $5 details.
+INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
+SELECT c.at, c.kind, c.actor, c.source, 'call_refused', c.details
+FROM unnest($1::timestamptz[], $2::text[], $3::uuid[], $4::inet[], $5::jsonb[])
+    AS c (at, kind, actor, source, details)
+
+-- add_read --
+-- Somebody read what may hold secrets. $1 now, $2 kind of the actor, $3 actor, $4 source, $5 action, $6 device or null,
+-- $7 details.
+INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
+VALUES ($1, $2, $3, $4::inet, $5, $6, $7::jsonb)

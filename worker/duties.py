@@ -22,6 +22,7 @@ from core.settings import Settings
 from db.pools import Connection
 from db.sql import load_beside
 from devices.erasure.work import prove_due, run_waiting
+from devices.audit_chain import forget_trail, read_head, seal_trail
 from devices.event_log import prune_events
 from devices.presence import OfflineThresholds, lapse_enrolments, sweep
 from health.faults import find_faults
@@ -65,6 +66,8 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("presence", EVERY_TICK, watch_presence(settings)),
         PeriodicTask("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
         PeriodicTask("old events", timedelta(hours=1), prune_events),
+        PeriodicTask("audit seals", timedelta(seconds=30), seal_audit),
+        PeriodicTask("old audit rows", timedelta(hours=1), forget_audit(settings.audit_days)),
         PeriodicTask("end-of-life rules", EVERY_TICK, apply_rules),
         PeriodicTask("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
         PeriodicTask("forecasts", timedelta(hours=1), update_forecasts),
@@ -108,6 +111,25 @@ def send_notifications(settings: Settings) -> Handler:
         sent = await send_due(connection, senders, now, quiet)
         if sent:
             log.info("sent %d notifications", sent)
+
+    return do
+
+
+async def seal_audit(connection: Connection, now: datetime) -> None:
+    """Take new audit rows into the chain of hashes; the log gets the newest hash, to compare with later."""
+    del now
+    if await seal_trail(connection):
+        head = await read_head(connection)
+        log.info("the audit trail is sealed up to row %s: %s", head.last_id, head.hash)
+
+
+def forget_audit(days: int) -> Handler:
+    """Delete audit rows that are older than `days`; 0 keeps all."""
+
+    async def do(connection: Connection, now: datetime) -> None:
+        deleted = await forget_trail(connection, now, timedelta(days=days)) if days else 0
+        if deleted:
+            log.info("%d audit rows were older than %d days, and are deleted", deleted, days)
 
     return do
 

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from api.auth import address_of
 from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
@@ -16,6 +15,7 @@ from api.live.sockets import PatientSocket, SlowClientError
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services
 from auth.tokens import Person
+from core.addresses import address_of
 from core.clock import Clock
 from core.errors import RtsError
 from db.pools import database_errors
@@ -60,6 +60,7 @@ class PlainEndpoint:
             with database_errors():
                 who = await identify(self._services, token_of(scope), source_of(scope))
         except RtsError as error:
+            self._services.refusals.note(scope, error, token_of(scope))
             await transport.send("error", error_of("connect", error))
             await transport.close(UNAUTHORIZED if error.status == 401 else TRY_AGAIN, error.code)
             return

@@ -80,13 +80,13 @@ class SocketIoEndpoint:
 
     async def _connect(self, session: str, environ: dict[str, Any], auth: Any) -> None:
         scope = environ["asgi.scope"]
+        given = auth.get("token") if isinstance(auth, dict) else None
+        token = given if isinstance(given, str) else token_of(scope)
         try:
             with database_errors():
-                token = auth.get("token") if isinstance(auth, dict) else None
-                who = await identify(
-                    self._services, token if isinstance(token, str) else token_of(scope), source_of(scope)
-                )
+                who = await identify(self._services, token, source_of(scope))
         except RtsError as error:
+            self._services.refusals.note(scope, error, token)
             content = error_of("connect", error)
             raise Refused(content["message"], content) from None
         scope[SOCKET].accepted()

@@ -47,8 +47,8 @@ async def read_whole_trail(
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
 ) -> FullAuditTrail:
     """Read who did what, when and from where, newest first: devices, commands, rules, registration tokens."""
-    del employee
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)
+    await services_of(request).reads.note(employee.actor, "audit_read", filter=only.named())
     rows = await read_trail(services_of(request).pool, only, before, limit + 1)
     entries = [FullAuditEntry(**row | {"details": msgspec.json.decode(row["details"])}) for row in rows[:limit]]
     return FullAuditTrail(entries=entries, next_before=entries[-1].id if len(rows) > limit else None)
@@ -74,8 +74,8 @@ async def export_whole_trail(
     end: Annotated[AwareDatetime | None, Query(description="rows before this time")] = None,
 ) -> StreamingResponse:
     """Export the trail as a file, newest first. In CSV, cells that begin as a formula get a leading apostrophe."""
-    del employee
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)
+    await services_of(request).reads.note(employee.actor, "audit_exported", format=form, filter=only.named())
     headers = {"Content-Disposition": f'attachment; filename="audit.{form}"', "Cache-Control": "no-store"}
     lines = export_trail(services_of(request).pool, only, form)
     return StreamingResponse(lines, media_type=MEDIA_TYPES[form], headers=headers)

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.auth import CurrentPerson, MayApprove, MayOrder
+from api.auth import CurrentPerson, MayApprove, MayOrder, actor_of
 from api.errors import conflicts
 from api.fields.choices import choices_of
 from api.fields.cursors import page_of, read_cursor
@@ -181,7 +182,7 @@ async def list_commands(
     """List the commands of the devices that the caller may see, newest first."""
     after = read_cursor(cursor, parse_time, UUID)
     wanted = CommandFilter(agent_id, None, batch_id, choices_of(status, Status), awaits_approval, after)
-    return await read_page(services_of(request), person, wanted, limit)
+    return await read_page(request, services_of(request), person, wanted, limit)
 
 
 @router.post("/commands/batches/{batch_id}/approve")
@@ -223,7 +224,7 @@ async def read_history_of_commands(
     services = services_of(request)
     await check_known(services.pool, person.tenant, agent_id, deleted_too=False)
     after = read_cursor(cursor, parse_time, UUID)
-    return await read_page(services, person, CommandFilter(agent_id, after=after), limit)
+    return await read_page(request, services, person, CommandFilter(agent_id, after=after), limit)
 
 
 @router.get("/{agent_id}/commands/{command_id}")
@@ -231,6 +232,8 @@ async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, c
     """Read one command: the truth, whatever the live channel said or missed."""
     services = services_of(request)
     row = await read_command(services.pool, person.tenant, agent_id, command_id, services.clock())
+    if may_read_outputs(services, person) and holds_secrets(row):
+        await services.reads.note(actor_of(request, person), "outputs_read", agent_id, command_id=command_id)
     return shown(dict(row), may_read_outputs(services, person))
 
 
@@ -281,9 +284,18 @@ def may_read_outputs(services: Services, person: Person) -> bool:
     return person.employee_id is not None and "outputs" in services.roles.of(person.role)
 
 
-async def read_page(services: Services, person: Person, wanted: CommandFilter, limit: int) -> CommandList:
+def holds_secrets(row: asyncpg.Record) -> bool:
+    """Tell whether a command has parameters or outputs: scripts and what they print may hold passwords."""
+    return row["command_params"] != "{}" or row["stdout"] is not None or row["stderr"] is not None
+
+
+async def read_page(
+    request: Request, services: Services, person: Person, wanted: CommandFilter, limit: int
+) -> CommandList:
     """Return one page as the caller may see it."""
     rows = await read_commands(services.pool, person.tenant, wanted, limit + 1, services.clock())
+    if may_read_outputs(services, person) and any(map(holds_secrets, rows)):
+        await services.reads.note(actor_of(request, person), "commands_read", wanted.device_id)
     page, more = page_of(rows, limit, "created_at", "id")
     return CommandList(
         commands=[shown(dict(row), may_read_outputs(services, person)) for row in page], next_cursor=more

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from api.auth import CurrentAgent, CurrentPerson
+from api.auth import CurrentAgent, CurrentPerson, actor_of
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.times import Time, in_utc
 from api.schemas.agents import AgentId, Business
@@ -117,6 +117,7 @@ async def list_software(
     services = services_of(request)
     now = services.clock()
     device = await read_device(services.pool, person.tenant, agent_id)
+    await services.reads.note(actor_of(request, person), "inventory_read", agent_id, business_id=person.tenant)
     wanted = SoftwareFilter(at, search, software_type, eol, security, read_cursor(cursor, str, UUID))
     rows = await read_software(services.pool, person.tenant, agent_id, wanted, limit + 1, now)
     page, more = page_of(rows, limit, "sort_key", "id")

@@ -73,7 +73,7 @@ class AuditEntry(BaseModel):
 
     id: int
     at: datetime
-    actor_kind: Literal["employee", "user", "agent", "system"]
+    actor_kind: Literal["employee", "user", "agent", "system", "unknown"]
     actor_id: UUID | None = Field(description="employee, user or agent; null for the system")
     actor_name: str | None = Field(description="an employee's name now; null for others and for a deleted employee")
     source: str | None = Field(description="the address that the call came from")
@@ -190,9 +190,12 @@ async def read_trail(
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
 ) -> AuditTrail:
-    """Read who did what to a device and its commands, newest first; that of a deleted device too."""
-    del employee
+    """Read who did what to a device and its commands, newest first; that of a deleted device too.
+
+    Reads of outputs and software are in the whole trail: `GET /api/admin/audit?agent_id=…`.
+    """
     pool = services_of(request).pool
+    await services_of(request).reads.note(employee.actor, "audit_read", agent_id=agent_id)
     rows = await read_audit(pool, agent_id, before, limit + 1)
     if not rows:
         await check_known(pool, None, agent_id, deleted_too=True)

@@ -53,7 +53,7 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
 ) -> None:
     cookie = cookie_of(await signed_in(browser, employee))
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["secure"]) == (True, "strict", "/", True)
-    assert 3500 < int(cookie["max-age"]) <= 3600
+    assert 3000 < int(cookie["max-age"]) <= 3600
 
 
 async def test_the_token_may_come_in_the_body(browser: httpx.AsyncClient, employee: Employee) -> None:

@@ -20,10 +20,14 @@ FOLLOWERS = "for all followers of a scope at once; each is sent what is their bu
 COUNTS = "counts of the whole fleet, for operators: no row of a device leaves it"
 COMMAND_LINE = "the command line's, on a device that it makes and takes back"
 OWNER = "by the person who owns it, whose id comes from their token"
+TRAIL = "writes into the audit trail and reads nothing"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
 WITHOUT_TENANT: dict[str, dict[str, str]] = {
-    "devices/audit.sql": {"read_audit": EMPLOYEE, "read_trail": EMPLOYEE},
+    "devices/audit.sql": {
+        "read_audit": EMPLOYEE, "read_trail": EMPLOYEE, "add_refused_calls": TRAIL, "add_read": TRAIL,
+    },
+    "devices/audit_chain.sql": {"*": WORKER},
     "commands/delivery.sql": {
         "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,
         "finish_command": AGENT, "settle_due_commands": WORKER, "due_commands": WORKER,

@@ -15,9 +15,11 @@ from sqlalchemy.engine import make_url
 from alerts.tickets.fit import find_misfits
 from api.app import Application
 from auth.keys import KeyFile
+from core.clock import utc_now
 from core.settings import Settings
 from db.migrations.run import MigrationFailedError, downgrade, upgrade
 from db.roles import apply_roles, compose_roles
+from devices.audit_chain import find_breaks, forget_trail, seal_trail
 from tests.alerts.desk import open_desk
 from tests.alerts.scenarios import MINUTE
 from tests.databases import REAL_SERVER, as_admin, fresh_database
@@ -146,13 +148,37 @@ def test_no_role_may_more_than_it_needs(urls: Urls) -> None:
     app = refusals(
         urls.app, "DROP TABLE agent_metrics", "DELETE FROM service_requests", "UPDATE employees SET email = 'x'",
         "DELETE FROM users", "CREATE TABLE mine (id integer)", "UPDATE businesses SET business_name = 'x'",
+        "UPDATE agent_audit SET action = 'x'", "DELETE FROM agent_audit", "TRUNCATE agent_audit",
+        "DELETE FROM agent_audit_seals",
+        "INSERT INTO agent_audit_seals (sealed_at, last_id, newest_at, row_count, hash) "
+        "VALUES (now(), 1, now(), 1, sha256(''))",
+        "ALTER TABLE agent_audit DISABLE TRIGGER ALL",
     )  # fmt: skip
     reader = refusals(
         urls.reader, "SELECT token_hash FROM agent_registration_tokens", "DELETE FROM agent_metrics",
         "INSERT INTO agent_devices (business_id, device_name) SELECT gen_random_uuid(), 'x'", "SELECT * FROM users",
+        "SELECT agent_audit_forget('2020-01-01', 1)", "SELECT agent_audit_seal(1)",
     )  # fmt: skip
     owner = refusals(urls.owner, "DELETE FROM service_requests", "ALTER TABLE users ADD x integer", "CREATE ROLE x")
     assert [*app, *reader, *owner] == []
+
+
+async def test_the_application_seals_and_forgets_the_audit_trail(urls: Urls) -> None:
+    connection = await asyncpg.connect(urls.app)
+    try:
+        await connection.execute(
+            "INSERT INTO agent_audit (at, actor_kind, action) VALUES (now() - interval '3 years', 'system', 'old')"
+        )
+        while await seal_trail(connection):
+            pass
+        assert [fault async for fault in find_breaks(connection)] == []
+        # A table of its own by that name is not what the function deletes from, with the rights of its owner.
+        await connection.execute("CREATE TEMP TABLE agent_audit (id bigint)")
+        assert await forget_trail(connection, utc_now(), timedelta(days=730)) >= 1
+        await connection.execute("DROP TABLE pg_temp.agent_audit")
+        assert [fault async for fault in find_breaks(connection)] == []
+    finally:
+        await connection.close()
 
 
 def test_the_platforms_role_goes_on_as_before(urls: Urls) -> None:

@@ -1,0 +1,58 @@
+"""`rts-agents audit`: whether the audit trail is as it was written."""
+
+import asyncio
+from typing import Annotated
+
+import asyncpg
+import typer
+
+from cli.settings import settings_with_database
+from db.pools import database_errors
+from db.schema_check import check_schema
+from devices.audit_chain import Head, find_breaks, find_lost_head, read_head
+
+app = typer.Typer(help="The audit trail: whether it is as it was written.", no_args_is_help=True)
+
+
+@app.command()
+def verify(
+    expect: Annotated[
+        list[str] | None, typer.Option(help="ROW:HASH of an earlier run or the worker's log; may be given again")
+    ] = None,
+) -> None:
+    """Verify the chain of hashes over the audit trail: no row was changed, deleted or slipped in.
+
+    It prints the newest row and its hash: keep them elsewhere and pass them to a later run, which finds a chain
+    that was written anew. Exit status 1 when anything differs. Example: rts-agents audit verify --expect 1200:9f86d08…
+    """
+    head, faults = asyncio.run(verified(settings_with_database().database_url, expect or []))
+    for fault in faults:
+        typer.echo(f"! {fault}")
+    typer.echo(
+        f"{head.last_id}:{head.hash}" if head.hash else "No row of the audit trail is sealed yet: the worker does it."
+    )
+    typer.echo(f"{head.unsealed} rows wait for the next seal; faults: {len(faults)}.", err=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+async def verified(url: str, expected: list[str]) -> tuple[Head, list[str]]:
+    """Return the newest seal and what is wrong with the chain; raises BadParameter for what is no ROW:HASH."""
+    marks = [mark_of(text) for text in expected]
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await check_schema(connection)
+        faults = [fault async for fault in find_breaks(connection)]
+        faults += [fault for mark in marks if (fault := await find_lost_head(connection, *mark))]
+        return await read_head(connection), faults
+    finally:
+        await connection.close()
+
+
+def mark_of(text: str) -> tuple[int, str]:
+    """Read `ROW:HASH`."""
+    row, _, found = text.partition(":")
+    if not row.isdigit() or not found:
+        raise typer.BadParameter(f"{text!r} is no ROW:HASH as this command prints it", param_hint="--expect")
+    return int(row), found

@@ -1,0 +1,94 @@
+"""Refused calls in the audit trail: counted in memory and written together, so that no attacker can fill the disk.
+
+Calls of one caller that are refused for the same reason within a few seconds make one row. An hour has a limited number
+of rows, and each address a tenth of it; what is beyond is counted, and the counts are one row a minute.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from core.clock import Clock
+from devices.audit import QUERIES, Actor
+
+MAX_WAITING = 200  # different refusals between two writes
+SHARE_OF_SOURCE = 10  # an address gets the tenth part of an hour's rows
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+MAX_CALL_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What was refused: the caller, the call as method and route, the stable code of the answer."""
+
+    actor: Actor
+    call: str
+    code: str
+    business_id: str | None = None
+
+    def details(self, count: int) -> str:
+        """Return the details of a row as JSON."""
+        found = {"call": self.call, "code": self.code, "count": count}
+        return msgspec.json.encode(found | ({"business_id": self.business_id} if self.business_id else {})).decode()
+
+
+class RefusedCalls:
+    """Collects the refusals of one process; `write` is called every few seconds."""
+
+    def __init__(self, rows_per_hour: int, clock: Clock) -> None:
+        """`rows_per_hour` 0: nothing is written."""
+        self._rows_per_hour = rows_per_hour
+        self._clock = clock
+        self._waiting: dict[Refusal, tuple[datetime, int]] = {}
+        self._beyond: Counter[str] = Counter()
+        self._beyond_written = self._hour = clock()
+        self._rows: Counter[str | None] = Counter()  # of this hour, by address
+        self._written = 0  # in this hour
+
+    def note(self, refusal: Refusal) -> None:
+        """Count a refused call; costs no query."""
+        refusal = replace(refusal, call=refusal.call[:MAX_CALL_LENGTH])
+        known = self._waiting.get(refusal)
+        if known:
+            self._waiting[refusal] = known[0], known[1] + 1
+        elif self._has_room(refusal.actor.source):
+            self._waiting[refusal] = self._clock(), 1
+        elif self._rows_per_hour:
+            self._beyond[refusal.code] += 1
+
+    async def write(self, pool: asyncpg.Pool) -> int:
+        """Write what was collected in one statement; return how many rows. What the database refuses is lost."""
+        rows = [(at, refusal.actor, refusal.details(count)) for refusal, (at, count) in self._waiting.items()]
+        self._waiting.clear()
+        rows += self._take_beyond()
+        if rows:
+            times, actors, details = zip(*rows, strict=True)
+            kinds, ids, sources = zip(*(actor.values() for actor in actors), strict=True)
+            await pool.execute(QUERIES["add_refused_calls"], times, kinds, ids, sources, details)
+        return len(rows)
+
+    def _has_room(self, source: str | None) -> bool:
+        """Take one of the rows of this hour; return whether there was one for this address."""
+        now = self._clock()
+        if now - self._hour >= HOUR:
+            self._hour, self._written = now, 0
+            self._rows.clear()
+        share = max(1, self._rows_per_hour // SHARE_OF_SOURCE)
+        if len(self._waiting) >= MAX_WAITING or self._written >= self._rows_per_hour or self._rows[source] >= share:
+            return False
+        self._written += 1
+        self._rows[source] += 1
+        return True
+
+    def _take_beyond(self) -> list[tuple[datetime, Actor, str]]:
+        """Return the row of what had no row of its own, once a minute."""
+        now = self._clock()
+        if not self._beyond or now - self._beyond_written < MINUTE:
+            return []
+        details = msgspec.json.encode({"codes": self._beyond, "count": self._beyond.total()}).decode()
+        self._beyond.clear()
+        self._beyond_written = now
+        return [(now, Actor("unknown"), details)]
