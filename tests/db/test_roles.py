@@ -166,6 +166,7 @@ def test_no_role_may_more_than_it_needs(urls: Urls) -> None:
 async def test_the_application_seals_and_forgets_the_audit_trail(urls: Urls) -> None:
     connection = await asyncpg.connect(urls.app)
     try:
+        await seal_trail(connection)  # what others wrote, so that the old row has a seal of its own
         await connection.execute(
             "INSERT INTO agent_audit (at, actor_kind, action) VALUES (now() - interval '3 years', 'system', 'old')"
         )
