@@ -646,21 +646,6 @@ CREATE INDEX agent_audit_by_command ON agent_audit USING btree (command_id, id) 
 
 CREATE INDEX agent_audit_by_device ON agent_audit USING btree (agent_device_id, id DESC);
 
-CREATE TABLE agent_backup_log (
-    at timestamp with time zone NOT NULL,
-    bytes bigint NOT NULL,
-    details jsonb NOT NULL DEFAULT '{}'::jsonb,
-    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    is_good boolean NOT NULL,
-    kind text NOT NULL,
-    seconds double precision NOT NULL,
-    CONSTRAINT agent_backup_log_pkey PRIMARY KEY (id),
-    CONSTRAINT agent_backup_log_bytes_check CHECK ((bytes >= 0)),
-    CONSTRAINT agent_backup_log_kind_check CHECK ((kind = ANY (ARRAY['backup'::text, 'restore'::text, 'drill'::text]))),
-    CONSTRAINT agent_backup_log_seconds_check CHECK ((seconds >= (0)::double precision))
-);
-
-CREATE INDEX agent_backup_log_newest ON agent_backup_log USING btree (kind, at DESC);
 CREATE INDEX agent_audit_by_time ON agent_audit USING btree (at, id);
 
 CREATE TRIGGER agent_audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON agent_audit FOR EACH STATEMENT EXECUTE FUNCTION agent_audit_refuse_change();
@@ -681,6 +666,22 @@ CREATE TABLE agent_audit_seals (
 );
 
 CREATE TRIGGER agent_audit_seals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON agent_audit_seals FOR EACH STATEMENT EXECUTE FUNCTION agent_audit_refuse_change();
+
+CREATE TABLE agent_backup_log (
+    at timestamp with time zone NOT NULL,
+    bytes bigint NOT NULL,
+    details jsonb NOT NULL DEFAULT '{}'::jsonb,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    is_good boolean NOT NULL,
+    kind text NOT NULL,
+    seconds double precision NOT NULL,
+    CONSTRAINT agent_backup_log_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_backup_log_bytes_check CHECK ((bytes >= 0)),
+    CONSTRAINT agent_backup_log_kind_check CHECK ((kind = ANY (ARRAY['backup'::text, 'restore'::text, 'drill'::text]))),
+    CONSTRAINT agent_backup_log_seconds_check CHECK ((seconds >= (0)::double precision))
+);
+
+CREATE INDEX agent_backup_log_newest ON agent_backup_log USING btree (kind, at DESC);
 
 CREATE TABLE agent_baselines (
     agent_device_id uuid NOT NULL,

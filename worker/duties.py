@@ -21,8 +21,8 @@ from core.clock import utc_now
 from core.settings import Settings
 from db.pools import Connection
 from db.sql import load_beside
-from devices.erasure.work import prove_due, run_waiting
 from devices.audit_chain import forget_trail, read_head, seal_trail
+from devices.erasure.work import prove_due, run_waiting
 from devices.event_log import prune_events
 from devices.presence import OfflineThresholds, lapse_enrolments, sweep
 from health.faults import find_faults
