@@ -12,7 +12,7 @@ from alerts.silences.schedule import UNREADABLE
 from api.fields.times import parse_time
 from api.gaps import Gap, StatusSpan, WindowSpan, gaps_of
 from core.errors import AgentNotFoundError
-from db.hypertables.policies import LEVELS
+from db.hypertables.values import StorageValues
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "annotations.sql")
@@ -38,7 +38,7 @@ class Annotations:
 
 
 async def read_annotations(
-    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: Span, now: datetime
+    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: Span, now: datetime, values: StorageValues
 ) -> Annotations:
     """Return what happened to a device in `span`; raises AgentNotFoundError."""
     async with pool.acquire() as connection:
@@ -51,7 +51,7 @@ async def read_annotations(
         }
     statuses = list(status_spans(device, lists["statuses"], span, now))
     maintenance = list(window_spans(lists["windows"], span))
-    kept = {level.name: now - level.keep for level in LEVELS}
+    kept = {level.name: now - level.keep for level in values.metrics}
     gaps = list(gaps_of(device, statuses, maintenance, kept, span, now))
     return Annotations(
         span.start, span.end, now, statuses, gaps, maintenance, lists["alerts"], lists["commands"], lists["software"],

@@ -7,7 +7,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 import msgspec
@@ -54,8 +54,12 @@ class ForeignUploads:
         clock: Clock,
         tally: IngestCounters,
         note_refusal: Callable[[Scope, RtsError], None],
+        max_age: Callable[[], timedelta],
     ) -> None:
-        """`verify` turns a token into its Sender or raises an RtsError; `note_refusal` is told of refused calls."""
+        """`verify` turns a token into its Sender or raises an RtsError; `note_refusal` is told of refused calls.
+
+        Samples older than `max_age` are refused.
+        """
         self._note_refusal = note_refusal
         self._verify = verify
         self._limits = limits
@@ -65,6 +69,7 @@ class ForeignUploads:
         self._retry_after = retry_after_seconds
         self._clock = clock
         self._tally = tally
+        self._max_age = max_age
         self._memory = Memory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, agent_id: str | None) -> None:
@@ -123,7 +128,7 @@ class ForeignUploads:
             raise SeveralHostsError(f"One device's token brings the hosts {names[:200]}: give each a token of its own.")
         newest = microseconds_of(received_at + MAX_SAMPLE_LEAD)
         samples = samples_of(reading, self._memory.of(sender.agent_id), every, newest)
-        decoded = accepted_by_time(samples, received_at, self._max_samples)
+        decoded = accepted_by_time(samples, received_at, self._max_samples, self._max_age())
         upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded, merges=True)
         upload.make_rows()
         await self._commits.submit(upload)

@@ -29,6 +29,7 @@ from core.access import RoleTable
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
+from db.hypertables.values import CurrentValues
 from db.pooler_check import check_session
 from db.pools import SERVER_SETTINGS, DatabaseUnavailableError, database_errors, open_pool
 from db.schema_check import check_schema
@@ -75,6 +76,7 @@ class Services:
     fleet: FleetReader
     refusals: Refusals
     reads: SensitiveReads
+    storage: CurrentValues
 
 
 def services_of(request: Request) -> Services:
@@ -100,12 +102,15 @@ async def open_services(
     async with AsyncExitStack() as stack:
         pool = await wait_for_pool(settings, patient=process.has_siblings)
         stack.push_async_callback(pool.close)
-        charts = ChartReader(
-            pool, settings.read_database_url, settings.pool_size, settings.query_timeout_seconds
-        )  # fmt: skip
-        stack.push_async_callback(charts.close)
         health = await open_pool(settings.database_url, size=HEALTH, name="health", timeout=READ_SECONDS)
         stack.push_async_callback(health.close)
+        storage = CurrentValues(health)
+        stack.push_async_callback(storage.close)
+        await storage.start()
+        charts = ChartReader(
+            pool, storage, settings.read_database_url, settings.pool_size, settings.query_timeout_seconds
+        )  # fmt: skip
+        stack.push_async_callback(charts.close)
         writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally)
         stack.push_async_callback(writer.close)
         commits = GroupCommit(writer.write, settings.max_buffered_samples, tally)
@@ -119,18 +124,18 @@ async def open_services(
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock))
         upload = UploadRoute(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note,
+            clock, tally, refusals.note, storage.max_sample_age,
         )  # fmt: skip
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note,
+            clock, tally, refusals.note, storage.max_sample_age,
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
         people = People(pool, settings.people_cache_seconds)
         yield Services(
             settings, clock, pool, charts, tokens, people, settings.roles, limits, commits, upload, foreign, budget,
-            pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock),
+            pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
         )  # fmt: skip
 
 

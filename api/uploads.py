@@ -7,14 +7,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
-from core.clock import Clock, utc_now
+from core.clock import Clock
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from ingest.counters import IngestCounters
 from ingest.decode import decode_upload
@@ -47,13 +47,14 @@ class UploadRoute:
         bodies: AgentBodies,
         max_samples: int,
         retry_after_seconds: int,
-        clock: Clock = utc_now,
-        tally: IngestCounters | None = None,
-        note_refusal: Callable[[Scope, RtsError], None] | None = None,
+        clock: Clock,
+        tally: IngestCounters,
+        note_refusal: Callable[[Scope, RtsError], None],
+        max_age: Callable[[], timedelta],
     ) -> None:
         """`verify` turns a bearer token into its Sender or raises an RtsError.
 
-        `note_refusal` is told of each call that is refused.
+        `note_refusal` is told of each call that is refused; samples older than `max_age` are refused.
         """
         self._note_refusal = note_refusal
         self._verify = verify
@@ -63,7 +64,8 @@ class UploadRoute:
         self._max_samples = max_samples
         self._retry_after = retry_after_seconds
         self._clock = clock
-        self._tally = tally or IngestCounters()
+        self._tally = tally
+        self._max_age = max_age
         self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
@@ -72,8 +74,7 @@ class UploadRoute:
         try:
             receipt = await self.take(scope, receive, agent_id)
         except RtsError as error:
-            if self._note_refusal:
-                self._note_refusal(scope, error)
+            self._note_refusal(scope, error)
             await self._refuse(send, error)
         except Exception:
             log.exception("an upload of agent %s failed", agent_id)
@@ -134,8 +135,8 @@ class UploadRoute:
         """Decode a body when there is room for its samples: in a flood, what is refused costs nothing but its bytes."""
         self._commits.check_room()
         if len(body) <= DECODED_AT_ONCE:
-            return decode_upload(body, now, self._max_samples)
-        return await asyncio.to_thread(decode_upload, body, now, self._max_samples)
+            return decode_upload(body, now, self._max_samples, self._max_age())
+        return await asyncio.to_thread(decode_upload, body, now, self._max_samples, self._max_age())
 
     async def _refuse(self, send: Send, error: RtsError) -> None:
         self._tally.refuse(error.code)

@@ -14,7 +14,6 @@ from cli.health_tables import fleet_table, server_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.environment import confirm_target, set_mark
-from db.hypertables.policies import LEVELS, check_levels
 from db.migrations import run as migrations
 from db.migrations.run import WAIT_SECONDS
 from db.missing_parts import find_missing
@@ -103,7 +102,6 @@ def check() -> None:
     """
     settings = settings_with_database()
     server = asyncio.run(connect_and_check(settings.database_url, schema=True))
-    check_levels()
     misfits = asyncio.run(read_misfits(settings.database_url, settings.ticket_client))
     drifts = asyncio.run(read_drift(settings.database_url))  # and what a restore has left out
     kind = "embedded" if server.embedded else "server"
@@ -128,7 +126,7 @@ def status() -> None:
     """
     fleet = asyncio.run(read_health(settings_with_database().database_url))
     console = Console()
-    console.print(levels_table(fleet.levels, fleet.at), policies_table(LEVELS))
+    console.print(levels_table(fleet.levels, fleet.at), policies_table([status.level for status in fleet.levels]))
     console.print(fleet_table(fleet.facts, fleet.at), server_table(fleet.facts, fleet.at))
     faults = find_faults(fleet)
     for fault in faults:

@@ -16,7 +16,8 @@ from core.clock import utc_now
 from db.pools import Connection, database_errors
 from db.schema_check import check_schema
 from health.tables import words
-from rollups.drift import QUERIES, Drift, Storage, find_drift, read_storage, repair
+from rollups.drift import QUERIES, Drift, Storage, find_drift, read_storage
+from rollups.repair import repair
 from rollups.status import LevelStatus, read_status
 
 app = typer.Typer(help="Retention: what is kept for how long, and its repair.", no_args_is_help=True)

@@ -186,6 +186,31 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION agent_drop_old_chunks(relation text, before timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO '$user', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    dropped bigint;
+BEGIN
+    IF NOT has_table_privilege(session_user, 'agent_retention_changes', 'INSERT') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied to drop chunks';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM agent_storage_levels l
+        WHERE relation = ANY (CASE l.level WHEN 'raw' THEN ARRAY['agent_metrics', 'agent_series_samples']
+                              ELSE ARRAY['agent_metrics_' || l.level, 'agent_series_' || l.level] END)
+          AND before <= now() - l.keep
+    ) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('%s keeps chunks that end before %s', relation, before);
+    END IF;
+    SELECT count(*) INTO dropped FROM drop_chunks(relation::regclass, older_than => before);
+    RETURN dropped;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION agent_keep_names()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -223,6 +248,30 @@ AS $function$
         WHERE NOT o.id = ANY (newer.series_ids) AND o.at > newer.collected_at - interval '1 day'
     ) merged
 $function$
+;
+
+CREATE OR REPLACE FUNCTION agent_set_policy(policy_job integer, is_scheduled boolean, value_name text DEFAULT NULL::text, value interval DEFAULT NULL::interval, starts timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO '$user', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT has_table_privilege(session_user, 'agent_retention_changes', 'INSERT') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied to change storage policies';
+    END IF;
+    IF value_name NOT IN ('drop_after', 'start_offset') THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'only drop_after and start_offset can be set';
+    END IF;
+    PERFORM alter_job(j.job_id, scheduled => is_scheduled, next_start => starts,
+                      config => CASE WHEN value_name IS NULL THEN j.config
+                                     ELSE jsonb_set(j.config, ARRAY[value_name], to_jsonb(value::text)) END)
+    FROM timescaledb_information.jobs j
+    WHERE j.job_id = policy_job AND j.proc_name IN ('policy_retention', 'policy_refresh_continuous_aggregate');
+    IF NOT FOUND THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'no retention or refresh policy has this job id';
+    END IF;
+END $function$
 ;
 
 CREATE OR REPLACE FUNCTION agent_software_rule(name text, version text)
@@ -1010,6 +1059,23 @@ CREATE TABLE agent_isolated_faults (
     CONSTRAINT agent_isolated_faults_task_check CHECK (((length(task) >= 1) AND (length(task) <= 100)))
 );
 
+CREATE TABLE agent_legal_holds (
+    agent_device_id uuid,
+    business_id uuid,
+    devices uuid[] NOT NULL,
+    ends_at timestamp with time zone,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    placed_at timestamp with time zone NOT NULL,
+    placed_by text NOT NULL,
+    reason text NOT NULL,
+    released_at timestamp with time zone,
+    released_by text,
+    subject text NOT NULL,
+    CONSTRAINT agent_legal_holds_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_legal_holds_check CHECK ((num_nonnulls(business_id, agent_device_id) = 1)),
+    CONSTRAINT agent_legal_holds_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500)))
+);
+
 CREATE TABLE agent_maintenance_windows (
     agent_device_id uuid,
     business_id uuid,
@@ -1135,6 +1201,26 @@ CREATE INDEX agent_registration_tokens_by_device ON agent_registration_tokens US
 CREATE INDEX agent_registration_tokens_by_time ON agent_registration_tokens USING btree (created_at DESC, id DESC);
 
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF created_by ON agent_registration_tokens FOR EACH ROW EXECUTE FUNCTION agent_keep_names('created_by');
+
+CREATE TABLE agent_retention_changes (
+    after jsonb NOT NULL,
+    applied_at timestamp with time zone,
+    before jsonb NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    oldest jsonb,
+    plan jsonb NOT NULL,
+    reason text NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    requested_by text NOT NULL,
+    state text NOT NULL,
+    undone_at timestamp with time zone,
+    undone_by text,
+    CONSTRAINT agent_retention_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_retention_changes_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'applied'::text, 'undone'::text])))
+);
+
+CREATE UNIQUE INDEX agent_retention_changes_waiting ON agent_retention_changes USING btree (state) WHERE (state = 'waiting'::text);
 
 CREATE TABLE agent_saved_views (
     business_id uuid,
@@ -1304,6 +1390,24 @@ CREATE INDEX agent_software_inventory_by_name ON agent_software_inventory USING 
 CREATE INDEX agent_software_inventory_by_rule ON agent_software_inventory USING btree (eol_rule_id) WHERE (eol_rule_id IS NOT NULL);
 
 CREATE INDEX agent_software_inventory_eol ON agent_software_inventory USING btree (eol_date) WHERE (NOT is_eol);
+
+CREATE TABLE agent_storage_levels (
+    keep interval NOT NULL,
+    level text NOT NULL,
+    refresh_from interval,
+    version bigint,
+    CONSTRAINT agent_storage_levels_pkey PRIMARY KEY (level),
+    CONSTRAINT agent_storage_levels_keep_check CHECK ((keep > '00:00:00'::interval)),
+    CONSTRAINT agent_storage_levels_level_check CHECK ((level = ANY (ARRAY['raw'::text, '5m'::text, '1h'::text, '1d'::text]))),
+    CONSTRAINT agent_storage_levels_refresh_from_check CHECK ((refresh_from > '00:00:00'::interval))
+);
+
+CREATE TABLE agent_storage_sizes (
+    bytes bigint NOT NULL,
+    day date NOT NULL,
+    relation text NOT NULL,
+    CONSTRAINT agent_storage_sizes_pkey PRIMARY KEY (day, relation)
+);
 
 CREATE TABLE agent_time_zones (
     business_id uuid NOT NULL,
@@ -1526,3 +1630,18 @@ CREATE MATERIALIZED VIEW agent_series_5m WITH (timescaledb.continuous) AS
     counter_increase(value, value, (0)::double precision ORDER BY collected_at) FILTER (WHERE is_counter) AS value_increase
     FROM agent_series_samples
     GROUP BY series_id, (time_bucket('00:05:00'::interval, collected_at));
+
+CREATE VIEW agent_held_devices AS
+    SELECT h.id AS hold_id,
+    d.agent_device_id
+    FROM (agent_legal_holds h
+    CROSS JOIN LATERAL ( SELECT unnest(h.devices) AS agent_device_id
+    UNION
+    SELECT agent_devices.id
+    FROM agent_devices
+    WHERE (agent_devices.business_id = h.business_id)
+    UNION
+    SELECT agent_device_owners.agent_device_id
+    FROM agent_device_owners
+    WHERE (agent_device_owners.business_id = h.business_id)) d)
+    WHERE (h.released_at IS NULL);

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from core.errors import RtsError
 from core.metrics import METRICS
-from db.hypertables.policies import LEVELS, MAX_SAMPLE_LEAD, RAW
+from db.hypertables.policies import LEVELS, MAX_SAMPLE_LEAD
+from db.hypertables.values import read_values
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import bucket_start
@@ -84,7 +85,7 @@ async def count_day(connection: Connection, day: date, now: datetime) -> Rows:
     assert row is not None
     rows = Rows(**dict(row))
     rows.new = rows.found - rows.without_device - rows.out_of_time - rows.repeated - rows.here
-    if rows.new and now - begin > RAW.keep and await connection.fetchval(QUERIES["is_rolled_up"], begin, end):
+    if rows.new and await is_dropped(connection, begin, end, now):
         rows.rolled_up, rows.new = rows.new, 0
     return rows
 
@@ -124,16 +125,20 @@ async def import_day(connection: Connection, day: date, now: datetime, *, extras
 async def roll_up(connection: Connection, day: date, now: datetime) -> None:
     """Refresh the levels of a day, but for what their policies leave alone; nothing to do where nothing has changed."""
     begin, end = span_of(day)
+    if await is_dropped(connection, begin, end, now):
+        return
     for level in LEVELS[1:]:
         assert level.refresh_to
         assert level.bucket
         until = min(end, bucket_start(now - level.refresh_to, level.bucket))
-        if until > begin and not (now - begin > RAW.keep and await is_dropped(connection, begin, end)):
+        if until > begin:
             await connection.execute(QUERIES["refresh_level"], level.relation, begin, until)
 
 
-async def is_dropped(connection: Connection, begin: datetime, end: datetime) -> bool:
+async def is_dropped(connection: Connection, begin: datetime, end: datetime, now: datetime) -> bool:
     """Tell whether a refresh would lose rollups whose samples were dropped."""
+    if now - begin <= (await read_values(connection)).level("raw").keep:
+        return False
     return bool(await connection.fetchval(QUERIES["is_rolled_up"], begin, end))
 
 

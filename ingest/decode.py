@@ -25,8 +25,10 @@ _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
 
 
-def decode_upload(body: bytes, now: datetime, max_samples: int) -> Decoded:
-    """Decode one upload; `now` (UTC) bounds the sample times.
+def decode_upload(
+    body: bytes, now: datetime, max_samples: int, max_age: timedelta = MAX_SAMPLE_AGE
+) -> Decoded:  # fmt: skip
+    """Decode one upload; `now` (UTC) bounds the sample times, `max_age` how old they may be.
 
     Raises MalformedBodyError with the position, WrongEnvelopeError or TooManySamplesError; a fault of one sample
     is a Rejection, never an exception.
@@ -34,17 +36,19 @@ def decode_upload(body: bytes, now: datetime, max_samples: int) -> Decoded:
     try:
         samples = _typed.decode(body).metrics
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_carefully(body, now, max_samples)
+        return _decode_carefully(body, now, max_samples, max_age)
     _bound(len(samples), max_samples)
     if b"\\u0000" in body:  # the one well-formed text that PostgreSQL refuses
-        return _decode_carefully(body, now, max_samples)
+        return _decode_carefully(body, now, max_samples, max_age)
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
-        _sort(decoded, index, sample, None, now)
+        _sort(decoded, index, sample, None, now, max_age)
     return decoded
 
 
-def _decode_carefully(body: bytes, now: datetime, max_samples: int) -> Decoded:
+def _decode_carefully(
+    body: bytes, now: datetime, max_samples: int, max_age: timedelta = MAX_SAMPLE_AGE
+) -> Decoded:  # fmt: skip
     parsed, replaced = _parse(body)
     items = _items(parsed)
     _bound(len(items), max_samples)
@@ -58,7 +62,7 @@ def _decode_carefully(body: bytes, now: datetime, max_samples: int) -> Decoded:
         else:
             if replaced:
                 _note_replaced(item, notes)
-            _sort(decoded, notes.index, sample, unknown, now)
+            _sort(decoded, notes.index, sample, unknown, now, max_age)
     decoded.notes, decoded.notes_left_out = notes.kept, notes.left_out
     return decoded
 
@@ -118,7 +122,9 @@ def _bound(count: int, max_samples: int) -> None:
         raise TooManySamplesError(f"The upload holds {count} samples, at most {max_samples} are taken: split it.")
 
 
-def accepted_by_time(samples: Sequence[Sample], now: datetime, max_samples: int) -> Decoded:
+def accepted_by_time(
+    samples: Sequence[Sample], now: datetime, max_samples: int, max_age: timedelta = MAX_SAMPLE_AGE
+) -> Decoded:  # fmt: skip
     """Return samples that another protocol brought, those of a time that can't be kept rejected.
 
     Raises TooManySamplesError.
@@ -126,15 +132,18 @@ def accepted_by_time(samples: Sequence[Sample], now: datetime, max_samples: int)
     _bound(len(samples), max_samples)
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
-        _sort(decoded, index, sample, None, now)
+        _sort(decoded, index, sample, None, now, max_age)
     return decoded
 
 
-def _sort(decoded: Decoded, index: int, sample: Sample, unknown: bytes | None, now: datetime) -> None:
+def _sort(
+    decoded: Decoded, index: int, sample: Sample, unknown: bytes | None, now: datetime, max_age: timedelta
+) -> None:
     """Put a sample with the good ones, or reject it for its time."""
     age = now - sample.collected_at
-    if age > MAX_SAMPLE_AGE:
-        message = f"collected_at is {sample.collected_at:%Y-%m-%d}, samples are kept for {MAX_SAMPLE_AGE.days} days"
+    if age > max_age:
+        longest = f"{max_age / timedelta(days=1):.3g} days"
+        message = f"collected_at is {sample.collected_at:%Y-%m-%d}, samples are taken until they are {longest} old"
         decoded.rejected.append(Rejection(index, "too_old", message))
     elif -age > MAX_SAMPLE_LEAD:
         message = (

@@ -69,10 +69,11 @@ def choose(question: LevelQuestion, now: datetime, levels: tuple[Level, ...] = L
     wanted = _coarsest_that_gives(question, levels)
     holding = [level for level in levels if question.start >= now - level.keep]
     if not holding:
-        return _outside_retention(question, levels[-1], now)
-    if levels.index(wanted) < levels.index(holding[0]):
+        return _outside_retention(question, max(levels, key=lambda level: level.keep), now)
+    fitting = [level for level in holding if levels.index(level) <= levels.index(wanted)]
+    if not fitting:
         return _coarser_than_asked(question, wanted, holding[0])
-    return _choice(question, wanted, question.start, None)
+    return _choice(question, fitting[-1], question.start, None)  # finer than wanted, where only that is kept so long
 
 
 def _coarsest_that_gives(question: LevelQuestion, levels: tuple[Level, ...]) -> Level:
@@ -90,14 +91,14 @@ def _divides(bucket: timedelta, interval: timedelta) -> bool:
     return bool(interval) and interval % bucket == timedelta(0)
 
 
-def _outside_retention(question: LevelQuestion, coarsest: Level, now: datetime) -> Choice:
-    since = now - coarsest.keep
+def _outside_retention(question: LevelQuestion, longest: Level, now: datetime) -> Choice:
+    since = now - longest.keep
     message = (
-        f"Nothing before {since:%Y-%m-%d} is kept ({coarsest.name} for {coarsest.keep.days} days); "
+        f"Nothing before {since:%Y-%m-%d} is kept ({longest.name} for {longest.keep.days} days); "
         "the answer begins there."
     )
     start = min(since, question.end)
-    return _choice(question, coarsest, start, ("outside_retention", message))
+    return _choice(question, longest, start, ("outside_retention", message))
 
 
 def _coarser_than_asked(question: LevelQuestion, wanted: Level, held: Level) -> Choice:

@@ -46,21 +46,25 @@ SELECT EXISTS (SELECT FROM agent_series_1h WHERE bucket >= $1 AND bucket < $2)
 -- Whether this rollup has rows in [$1, $2).
 SELECT EXISTS (SELECT FROM agent_series_1d WHERE bucket >= $1 AND bucket < $2)
 
--- pause_job --
--- Take a policy out of the schedule. $1 job.
-SELECT alter_job($1, scheduled => false)
+-- is_held --
+-- Whether a legal hold is in force.
+SELECT EXISTS (SELECT FROM agent_legal_holds WHERE released_at IS NULL)
+
+-- set_schedule --
+-- Schedule a policy or take it out of the schedule. $1 job, $2 scheduled.
+SELECT agent_set_policy($1, $2)
 
 -- set_refresh --
--- Schedule a refresh again, and let it look back no further than $2. $1 job.
-SELECT alter_job(j.job_id, scheduled => true,
-                 config => jsonb_set(j.config, '{start_offset}', to_jsonb($2::interval::text)))
-FROM timescaledb_information.jobs j WHERE j.job_id = $1
+-- Schedule a refresh, and let it look back no further than $2. $1 job.
+SELECT agent_set_policy($1, true, 'start_offset', $2::interval)
 
 -- set_retention --
--- Schedule retention again, with this age. $1 job, $2 age.
-SELECT alter_job(j.job_id, scheduled => true,
-                 config => jsonb_set(j.config, '{drop_after}', to_jsonb($2::interval::text)))
-FROM timescaledb_information.jobs j WHERE j.job_id = $1
+-- Set the age of retention. $1 job, $2 age, $3 scheduled, $4 when it runs next (null: as it was).
+SELECT agent_set_policy($1, $3, 'drop_after', $2::interval, $4::timestamptz)
+
+-- set_look_back --
+-- Keep how far the refresh of a level looks back. $1 level, $2 age.
+UPDATE agent_storage_levels SET refresh_from = $2 WHERE level = $1 AND refresh_from IS DISTINCT FROM $2
 
 -- add_retention --
 -- Add the retention policy that is missing. $1 relation, $2 age.

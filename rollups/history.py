@@ -13,6 +13,7 @@ import asyncpg
 from core.errors import AgentNotFoundError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from db.hypertables.policies import LEVELS, Level, refresh_lag
+from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query
@@ -22,7 +23,6 @@ from rollups.points import MAX_GAP_SAMPLES, Grid, Points, make_points
 
 QUERIES = load_beside(__file__)
 ROLLUPS = [level.relation for level in LEVELS if level.bucket]
-OLDEST_LATE = LEVELS[1].refresh_from or timedelta(0)
 LATE_PERIODS = (("late_from", "late_at"), ("late_before", "late_since"))
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,13 +93,15 @@ def find_metrics(names: list[str]) -> tuple[Metric, ...]:
     return tuple(BY_NAME[name] for name in dict.fromkeys(names))
 
 
-async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: HistoryQuery, now: datetime) -> History:
+async def read_history(
+    pool: asyncpg.Pool, tenant: UUID | None, asked: HistoryQuery, now: datetime, values: StorageValues = DEFAULTS
+) -> History:
     """Return the history of a device that `tenant` may see (None: an employee).
 
     Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
     """
     async with pool.acquire() as connection:
-        plan = await plan_history(connection, tenant, asked, now)
+        plan = await plan_history(connection, tenant, asked, now, values)
         rows = await connection.fetch(plan.query.sql, *plan.arguments)
     choice, window = plan.choice, plan.window
     if not choice.width and len(rows) > MAX_POINTS:
@@ -109,15 +111,18 @@ async def read_history(pool: asyncpg.Pool, tenant: UUID | None, asked: HistoryQu
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
 
-async def plan_history(connection: Connection, tenant: UUID | None, asked: HistoryQuery, now: datetime) -> HistoryPlan:
+async def plan_history(
+    connection: Connection, tenant: UUID | None, asked: HistoryQuery, now: datetime, values: StorageValues = DEFAULTS
+) -> HistoryPlan:
     """Return how a question is answered; raises as `read_history` does."""
     found = await connection.fetch(QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
     if not found:
         raise AgentNotFoundError
     device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
     every = timedelta(seconds=device["metrics_interval_seconds"])
-    choice = choose(LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every), now)
-    complete = complete_until(choice, watermarks, device, now)
+    question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
+    choice = choose(question, now, values.metrics)
+    complete = complete_until(choice, watermarks, device, now, values.metrics)
     window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
     return HistoryPlan(choice, window, every, *plan_chart(asked, tenant, choice, window), former_intervals(device, now))
 
@@ -155,7 +160,8 @@ def complete_until(
     lag = refresh_lag(choice.level, levels)
     late = [device[since] for since, at in LATE_PERIODS if device[since] and now - device[at] < lag]
     # What is older than the first refresh looks back has been rolled up long ago, and may no longer be there raw.
-    rolled_up = [max(since, now - OLDEST_LATE) for since in late]
+    oldest = now - (levels[1].refresh_from or timedelta())
+    rolled_up = [max(since, oldest) for since in late]
     return min([watermark, *(bucket_start(since, choice.level.bucket) for since in rolled_up)])
 
 

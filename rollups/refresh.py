@@ -7,13 +7,13 @@ worker process runs there what is due, one job at a time, finest level first.
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import ClassVar
 
 import asyncpg
 
 from core.errors import RtsError
 from db.hypertables.policies import DAY, LEVELS, SERIES_LEVELS, SLACK, Level
+from db.hypertables.values import read_values
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import bucket_start
@@ -85,7 +85,7 @@ async def refresh_range(connection: Connection, start: datetime, end: datetime, 
     What is younger than a level's refresh_to is left alone, as its policy does: those buckets are still filling.
     """
     first, last = bucket_start(start, DAY), bucket_start(end, DAY) + DAY
-    for below, level in (*pairwise(LEVELS), *pairwise(SERIES_LEVELS)):
+    for below, level in (await read_values(connection)).steps:
         assert level.bucket
         assert level.refresh_to
         guard(level, below, first, now)

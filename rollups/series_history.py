@@ -11,7 +11,8 @@ import asyncpg
 from core.errors import AgentNotFoundError
 from core.metrics import Kind, Metric
 from core.series import CUSTOM, SERIES_BY_NAME
-from db.hypertables.policies import SERIES_LEVELS
+from db.hypertables.policies import SERIES_LEVELS, Level
+from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, choose
@@ -74,7 +75,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 async def read_series_history(
-    pool: asyncpg.Pool, tenant: UUID | None, asked: AskedSeries, now: datetime
+    pool: asyncpg.Pool, tenant: UUID | None, asked: AskedSeries, now: datetime, values: StorageValues = DEFAULTS
 ) -> SeriesHistory:
     """Return the history of a device's series that `tenant` may see (None: an employee).
 
@@ -93,7 +94,8 @@ async def read_series_history(
             list(asked.metrics),
             asked.instances and list(asked.instances),
         )
-        choice, window = plan(asked, found, every, bool([one for one in series if one["is_counter"]]), now)
+        counters = any(one["is_counter"] for one in series)
+        choice, window = plan(asked, found, every, counters, now, values.series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, window)
     grid = Grid(window.shown, min(window.end, max(now, newest_of(rows, choice, now))), choice.width, every, now)
     groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
@@ -108,14 +110,15 @@ async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[
 
 
 def plan(
-    asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime
-) -> tuple[Choice, Window]:
+    asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
+    levels: tuple[Level, ...],
+) -> tuple[Choice, Window]:  # fmt: skip
     """Return level, bucket and range for a question."""
     question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
-    choice = choose(question, now, SERIES_LEVELS)
+    choice = choose(question, now, levels)
     watermarks = {row["relation"]: row["watermark"] for row in found}
     lead = lead_of(A_COUNTER if counters else (), choice, every)
-    return choice, find_window(choice, complete_until(choice, watermarks, found[0], now, SERIES_LEVELS), lead)
+    return choice, find_window(choice, complete_until(choice, watermarks, found[0], now, levels), lead)
 
 
 async def read_rows(

@@ -6,7 +6,8 @@ Freshness, not a job's last status: some server versions mark every job failed a
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from db.hypertables.policies import LEVELS, Level
+from db.hypertables.policies import Level
+from db.hypertables.values import read_values
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -73,10 +74,11 @@ class LevelStatus:
 
 async def read_status(connection: Connection) -> list[LevelStatus]:
     """Return the state of every level, raw first."""
-    rows = await connection.fetch(QUERIES["describe_levels"], [level.relation for level in LEVELS])
+    levels = (await read_values(connection)).metrics
+    rows = await connection.fetch(QUERIES["describe_levels"], [level.relation for level in levels])
     found = {row["relation"]: row for row in rows}
     return [
-        LevelStatus(level, *(found[level.relation][name] for name in LevelStatus.__slots__[1:])) for level in LEVELS
+        LevelStatus(level, *(found[level.relation][name] for name in LevelStatus.__slots__[1:])) for level in levels
     ]
 
 

@@ -28,8 +28,8 @@ from devices.presence import OfflineThresholds, lapse_enrolments, sweep
 from health.faults import find_faults
 from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
-from rollups.drift import watch_drift
 from rollups.refresh import PolicyRunner
+from rollups.repair import watch_drift, widen
 from worker.series import keep_series
 
 QUERIES = load_beside(__file__)
@@ -57,7 +57,8 @@ class PeriodicTask:
 def make_duties(settings: Settings) -> list[PeriodicTask]:
     """Return the tasks in the order in which they are begun."""
     return [
-        PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses unsafe refreshes
+        PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses what would destroy data
+        PeriodicTask("refresh windows", timedelta(hours=1), widen),
         PeriodicTask(
             "storage policies", EVERY_TICK, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600
         ),

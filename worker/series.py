@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from db.hypertables.policies import SERIES_LEVELS
+from db.hypertables.values import read_values
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -13,6 +13,7 @@ async def keep_series(connection: Connection, now: datetime) -> None:
     """Mark series that nobody sends as gone, forget those without data, count the others."""
     await connection.execute(QUERIES["note_seen"], now)
     await connection.execute(QUERIES["mark_gone"], now)
-    await connection.execute(QUERIES["forget_gone"], now, SERIES_LEVELS[-1].keep)
+    keep = max(level.keep for level in (await read_values(connection)).series)
+    await connection.execute(QUERIES["forget_gone"], now, keep)
     await connection.execute(QUERIES["count_live"])
     await connection.execute(QUERIES["allow_again"], now)

@@ -133,7 +133,8 @@ async def device_annotations(
     if not timedelta(0) < end - start <= LONGEST:
         raise BadRangeError
     services = services_of(request)
-    found = await read_annotations(services.pool, person.tenant, agent_id, Span(start, end), services.clock())
+    now, values = services.clock(), services.storage.now
+    found = await read_annotations(services.pool, person.tenant, agent_id, Span(start, end), now, values)
     return DeviceAnnotations(
         start=found.start, end=found.end, as_of=found.as_of,
         statuses=[StatusPart.model_validate(one, from_attributes=True) for one in found.statuses],

@@ -149,7 +149,7 @@ async def metrics_history(
         names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
         chosen = tuple(instance) if instance else None
         series = AskedSeries(agent_id, since, until, names, chosen, width, max_points)
-        lines = await read_series_history(services.pool, person.tenant, series, now)
+        lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
         return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")
     asked = HistoryQuery(
         agent_id, since, until, metrics_of(metric), width, max_points, tuple(wanted)

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from core.errors import RtsError
+from db.hypertables.values import CurrentValues
 from db.pools import CONNECTION_ERRORS, open_pool
 from rollups.history import History, HistoryQuery, read_history
 
@@ -23,9 +24,9 @@ REST_SECONDS = 15.0  # after a failure, before the standby is tried again
 class ChartReader:
     """Reads the history of devices; close it at the end."""
 
-    def __init__(self, primary: asyncpg.Pool, url: str, size: int, timeout: float) -> None:
+    def __init__(self, primary: asyncpg.Pool, storage: CurrentValues, url: str, size: int, timeout: float) -> None:
         """`url`: the standby's, empty for none; `size`: connections; `timeout`: seconds for one statement."""
-        self._primary = primary
+        self._primary, self._storage = primary, storage
         self._url, self._size, self._timeout = url, size, timeout
         self._standby: asyncpg.Pool | None = None
         self._rests_until = 0.0
@@ -34,13 +35,13 @@ class ChartReader:
         """Read from the standby; from the primary where there is none, it fails, or it lacks what is asked."""
         if self._url and time.monotonic() >= self._rests_until:
             try:
-                return await read_history(await self._pool(), tenant, asked, now)
+                return await read_history(await self._pool(), tenant, asked, now, self._storage.now)
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as fault:
                 self._rest(fault)
             except RtsError as fault:
                 if fault.status >= 500:
                     self._rest(fault)
-        return await read_history(self._primary, tenant, asked, now)
+        return await read_history(self._primary, tenant, asked, now, self._storage.now)
 
     async def close(self) -> None:
         """Close the standby's pool."""

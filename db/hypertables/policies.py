@@ -1,4 +1,6 @@
-"""Every number of the storage in one table: chunks, columnstore, retention, refresh; validated, then applied.
+"""The storage's numbers of a new installation in one table: chunks, columnstore, retention, refresh; validated.
+
+How long levels are kept and how far refreshes look back can be changed: `values.py` reads what is in force.
 
 The order of these values matters. A refresh that reaches behind dropped source chunks replaces good rollups
 with nothing, so `find_faults` refuses a table in which that could happen, and says why.
@@ -140,8 +142,6 @@ def _faults_between(below: Level, level: Level) -> list[str]:
         faults.append(f"{level.relation}: must look back at least a bucket further than {below.relation}")
     if below.bucket and level.bucket % below.bucket:
         faults.append(f"{level.relation}: its bucket must be a multiple of that of {below.relation}")
-    if level.keep < below.keep:
-        faults.append(f"{level.relation}: a coarser level must be kept at least as long as {below.relation}")
     return faults
 
 

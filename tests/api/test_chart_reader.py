@@ -26,7 +26,7 @@ async def test_a_standby_that_is_away_or_has_no_schema_leaves_charts_to_the_prim
     asked = HistoryQuery(device.agent_id, now - timedelta(hours=1), now, METRICS, None, 800, ("avg",))
     with fresh_database(tmp_path) as empty:
         for url in ("postgresql://nobody@127.0.0.1:1/none", empty, services.settings.database_url, ""):
-            reader = ChartReader(services.pool, url, 1, 20)
+            reader = ChartReader(services.pool, services.storage, url, 1, 20)
             try:
                 for _ in range(2):  # at rest too
                     history = await reader.read(None, asked, now)

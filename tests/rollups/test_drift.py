@@ -14,9 +14,11 @@ from cli.main import app
 from core.clock import utc_now
 from core.settings import get_settings
 from db.hypertables.policies import DAY, LEVELS
+from db.hypertables.values import read_values
 from db.migrations.run import upgrade
-from rollups.drift import find_drift, pause_unsafe, repair
+from rollups.drift import find_drift
 from rollups.refresh import list_jobs, refresh_range, run_job
+from rollups.repair import pause_unsafe, repair, widen
 from tests.databases import fresh_database
 from tests.db.scheduler import stop_scheduler
 
@@ -92,11 +94,28 @@ async def test_the_refresh_stays_unsafe_when_retention_is_put_back_after_the_dro
     assert await pause_unsafe(connection, utc_now()) == [drift]
 
     done = await repair(connection, utc_now())
-    assert [line.partition(":")[0] for line in done] == ["agent_metrics_5m"]
+    assert {line.partition(":")[0] for line in done} == {"agent_metrics_5m", "agent_series_5m"}
+    assert await find_drift(connection, utc_now()) == []
+    assert timedelta(days=5) < (await read_values(connection)).max_sample_age < timedelta(days=7)
     for job in await list_jobs(connection):
         await run_job(connection, job)
     assert await rolled_up(connection) == before
-    assert not any(one.unsafe for one in await find_drift(connection, utc_now()))
+    assert await find_drift(connection, utc_now()) == []
+
+
+async def test_a_refresh_window_is_widened_as_its_source_grows(connection: asyncpg.Connection) -> None:
+    await store_weeks(connection)
+    await connection.execute("SELECT drop_chunks('agent_metrics', older_than => INTERVAL '7 days')")
+    await repair(connection, utc_now())
+    short = (await read_values(connection)).metrics[1].refresh_from
+    assert short
+    later = utc_now() + 5 * DAY
+    await widen(connection, later)
+    wider = (await read_values(connection)).metrics[1].refresh_from
+    assert wider == short + 5 * DAY
+    assert await find_drift(connection, later) == []
+    await widen(connection, utc_now() + 90 * DAY)
+    assert (await read_values(connection)).metrics[1].refresh_from == 28 * DAY
 
 
 @pytest.mark.parametrize(
@@ -109,7 +128,7 @@ async def test_the_refresh_stays_unsafe_when_retention_is_put_back_after_the_dro
          "agent_metrics: the retention policy is switched off"),
         ("SELECT alter_job(job_id, config => jsonb_set(config, '{drop_after}', '\"500 days\"')) "
          "FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention' AND hypertable_name = 'agent_metrics'",
-         "agent_metrics: drop_after of the retention policy is 500 days in the database, 30 days here"),
+         "agent_metrics: drop_after of the retention policy is 500 days, the value in force is 30 days"),
     ],
 )  # fmt: skip
 async def test_a_change_by_sql_is_named(connection: asyncpg.Connection, statement: str, sentence: str) -> None:

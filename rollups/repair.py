@@ -1,0 +1,100 @@
+"""Keep the storage policies of TimescaleDB right: pause what would destroy data, and put the values in force into them.
+
+A refresh never looks back further than its source has chunks; as the source grows, its window is widened again.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from db.hypertables.policies import HOUR, Level
+from db.hypertables.values import longest_windows
+from db.pools import Connection
+from rollups.drift import QUERIES, Drift, Policy, Storage, find_unsafe, holds_behind, read_storage, words
+
+log = logging.getLogger(__name__)
+
+# Retention that is set anew runs this much later: a refresh that began with the old window is over by then.
+FIRST_RUN_AFTER = HOUR
+
+
+async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
+    """Take each policy whose next run would destroy data out of the schedule; return what made it unsafe."""
+    storage = await read_storage(connection)
+    paused = []
+    for job, drift in await find_unsafe(connection, storage, now):
+        if job.scheduled:
+            await connection.execute(QUERIES["set_schedule"], job.job_id, False)
+            log.error("%s: the %s policy is paused", drift.sentence, drift.policy)
+            paused.append(drift)
+    return paused
+
+
+async def watch_drift(connection: Connection, now: datetime) -> None:
+    """Pause unsafe policies; a role that may not change retention leaves it at an error in the log."""
+    try:
+        await pause_unsafe(connection, now)
+    except asyncpg.InsufficientPrivilegeError as error:
+        log.error("an unsafe policy can't be paused, run the worker as the application's role: %s", error)
+
+
+async def repair(connection: Connection, now: datetime) -> list[str]:
+    """Put the values in force into the policies; every refresh looks back only as far as its source has chunks.
+
+    Returns what was changed. Chunks that are gone stay gone. Run it in a transaction.
+    """
+    storage = await read_storage(connection)
+    windows = await safe_windows(connection, storage, now)
+    done = []
+    for level in storage.values.levels:
+        done += await _repair_retention(connection, level, storage, now)
+        refresh = storage.policies.get((level.relation, "refresh"))
+        if refresh:
+            done += await _set_window(connection, refresh, windows[level.name])
+    for name, window in windows.items():
+        await connection.execute(QUERIES["set_look_back"], name, window)
+    return done
+
+
+async def widen(connection: Connection, now: datetime) -> None:
+    """Let refreshes look back further where their source has grown since; one that was changed by SQL stays."""
+    storage = await read_storage(connection)
+    windows = await safe_windows(connection, storage, now)
+    for level in storage.values.levels:
+        refresh, back = storage.policies.get((level.relation, "refresh")), level.refresh_from
+        if refresh and back and refresh.scheduled and refresh.start_offset == back < windows[level.name]:
+            async with connection.transaction():
+                (line,) = await _set_window(connection, refresh, windows[level.name])
+                await connection.execute(QUERIES["set_look_back"], level.name, windows[level.name])
+            log.info(line)
+
+
+async def safe_windows(connection: Connection, storage: Storage, now: datetime) -> dict[str, timedelta]:
+    """Return by level how far its refresh may look back: no further than its source has chunks."""
+    keep = {level.name: level.keep for level in storage.values.metrics}
+    reach = longest_windows(keep)
+    for below, level in storage.values.steps:
+        if await holds_behind(connection, below, level, storage, now - reach[level.name], now):
+            held = now - storage.oldest.get(below.relation, now)
+            reach[level.name] = min(reach[level.name], (held // HOUR) * HOUR)
+    return longest_windows(keep, reach)
+
+
+async def _set_window(connection: Connection, refresh: Policy, window: timedelta) -> list[str]:
+    if refresh.scheduled and refresh.start_offset == window:
+        return []
+    await connection.execute(QUERIES["set_refresh"], refresh.job_id, window)
+    return [f"{refresh.relation}: refresh runs and looks back {words(window)}"]
+
+
+async def _repair_retention(connection: Connection, level: Level, storage: Storage, now: datetime) -> list[str]:
+    job, runs = storage.policies.get((level.relation, "retention")), not storage.held
+    if job is None:
+        await connection.execute(QUERIES["add_retention"], level.relation, level.keep)
+        job = (await read_storage(connection)).policies[level.relation, "retention"]
+    elif job.scheduled == runs and job.drop_after == level.keep:
+        return []
+    await connection.execute(QUERIES["set_retention"], job.job_id, level.keep, runs, now + FIRST_RUN_AFTER)
+    rests = "" if runs else "; it rests, because a legal hold is in force"
+    return [f"{level.relation}: retention is {words(level.keep)} again{rests}"]
