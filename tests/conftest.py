@@ -33,15 +33,15 @@ hypothesis.settings.load_profile("here")
 
 # Tests here start processes: servers, demos, load runs, the embedded database itself.
 PROCESS_FOLDERS = {"embedded", "loadtest", "whole"}
-# A module that imports one of these makes databases by itself.
-DATABASE_MAKERS = {"fresh_database", "EmbeddedServer", "CliRunner"}
+# A module that imports one of these makes databases or starts processes by itself.
+NOT_FOR_UNITS = {"fresh_database", "EmbeddedServer", "CliRunner", "subprocess"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need neither a database nor another process: `make test-unit` runs them."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        makers = DATABASE_MAKERS & vars(getattr(item, "module", None) or object).keys()
+        makers = NOT_FOR_UNITS & vars(getattr(item, "module", None) or object).keys()
         if not makers and "database" not in getattr(item, "fixturenames", ()) and folder not in PROCESS_FOLDERS:
             item.add_marker(pytest.mark.unit)
 

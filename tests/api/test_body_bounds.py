@@ -22,6 +22,7 @@ from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.people import Employee
 from tests.serving import serving
+from tests.waiting import until
 
 PAUSE_SECONDS = 2.0
 LONGER = 20.0  # far beyond every bound here: a test that waits so long has failed
@@ -187,10 +188,3 @@ def test_gzip_of_a_few_members_is_read() -> None:
     gunzip = Gunzip()
     assert b"".join(gunzip.feed(gzip.compress(b"ab") * Gunzip.MAX_MEMBERS)) == b"ab" * Gunzip.MAX_MEMBERS
     assert gunzip.complete
-
-
-async def until(holds: Any) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(LONGER):
-        while not holds():  # noqa: ASYNC110  the server has nothing to wait for
-            await asyncio.sleep(0.01)

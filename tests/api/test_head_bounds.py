@@ -33,7 +33,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(BoundedProtocol, "head_seconds", HEAD_SECONDS)
     monkeypatch.setattr(bounded, "LINGER_SECONDS", HEAD_SECONDS)
     monkeypatch.setattr(bounded, "WRITE_SECONDS", HEAD_SECONDS)
-    async with serving(echo) as chosen:
+    async with serving(echo, timeout_keep_alive=1) as chosen:
         yield chosen
 
 

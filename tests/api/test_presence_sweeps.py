@@ -16,6 +16,7 @@ from tests.api.presence import INTERVAL, PATIENCE, look, pass_time, row_of, witn
 from tests.calls import course, told
 from tests.conftest import MakeDevice
 from tests.people import Tenant
+from tests.waiting import until
 
 __all__ = ["witness"]  # a fixture
 
@@ -83,16 +84,17 @@ async def test_a_sweep_wakes_the_live_channel_once_and_only_for_a_change(
     for device in devices:
         await told(device)
         await pass_time(pool, device, seconds=650)
-    heard: list[object] = []
+    received: list[object] = []
     listener = await asyncpg.connect(database)
-    await listener.add_listener("rts_live", lambda *said: heard.append(said[3]))
+    await listener.add_listener("rts_live", lambda *notification: received.append(notification[3]))
     await look(pool)
-    await asyncio.sleep(0.3)
-    assert heard == ["devices"]
+    await pool.execute("SELECT pg_notify('rts_live', 'after the first')")
+    await until(lambda: "after the first" in received)
     await pool.execute("UPDATE agent_devices SET status_due_at = $2 WHERE id = $1", devices[0].agent_id, utc_now())
     await look(pool)
-    await asyncio.sleep(0.3)
-    assert heard == ["devices"]
+    await pool.execute("SELECT pg_notify('rts_live', 'after the second')")
+    await until(lambda: "after the second" in received)
+    assert received == ["devices", "after the first", "after the second"]
     await listener.close()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -12,6 +13,7 @@ import pytest
 
 from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, query, row_values
+from tests.waiting import until
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 BATCH_ROWS = 400
@@ -42,6 +44,10 @@ async def copy_until_the_server_dies(dsn: str, acknowledged: set[tuple[uuid.UUID
         connection.terminate()
 
 
+def has_at_least(acknowledged: set[tuple[uuid.UUID, int]], count: int) -> bool:
+    return len(acknowledged) >= count
+
+
 async def test_kill_9_under_load_loses_no_acknowledged_row_and_tears_no_batch(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path / "data")
     server.start()
@@ -51,8 +57,9 @@ async def test_kill_9_under_load_loses_no_acknowledged_row_and_tears_no_batch(tm
     await connection.close()
     acknowledged: set[tuple[uuid.UUID, int]] = set()
     for kill in range(KILLS):
+        enough = len(acknowledged) + 4 + 3 * kill
         clients = [asyncio.create_task(copy_until_the_server_dies(server.dsn, acknowledged)) for _ in range(3)]
-        await asyncio.sleep(1.0 + 0.37 * kill)
+        await until(partial(has_at_least, acknowledged, enough))
         server.kill()
         await asyncio.gather(*clients)
         server.start()

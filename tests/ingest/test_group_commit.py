@@ -12,6 +12,7 @@ from ingest.errors import IngestBusyError
 from ingest.group_commit import MAX_GROUP_SAMPLES, GroupCommit
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
+from tests.waiting import until
 
 
 def upload(samples: int = 1) -> Upload:
@@ -39,9 +40,9 @@ async def test_uploads_that_arrive_during_a_write_make_up_the_next() -> None:
     commits = GroupCommit(database.write, 1000)
     commits.start()
     first = asyncio.create_task(commits.submit(upload()))
-    await asyncio.sleep(0.01)
+    await until(lambda: database.groups)
     others = [asyncio.create_task(commits.submit(upload())) for _ in range(20)]
-    await asyncio.sleep(0.01)
+    await until(lambda: commits.buffered == 21)
     assert not first.done()
     database.open.set()
     await asyncio.gather(first, *others)
@@ -72,7 +73,7 @@ async def test_a_full_buffer_refuses_and_takes_again_when_it_has_room() -> None:
     commits = GroupCommit(database.write, 10)
     commits.start()
     waiting = asyncio.create_task(commits.submit(upload(10)))
-    await asyncio.sleep(0.01)
+    await until(lambda: commits.buffered == 10)
     with pytest.raises(IngestBusyError):
         await commits.submit(upload())
     database.open.set()
@@ -99,9 +100,9 @@ async def test_closing_writes_what_waits_and_refuses_what_comes() -> None:
     commits = GroupCommit(database.write, 100)
     commits.start()
     waiting = [asyncio.create_task(commits.submit(upload())) for _ in range(3)]
-    await asyncio.sleep(0.01)
+    await until(lambda: commits.buffered == 3)
     closing = asyncio.create_task(commits.close())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # it has begun
     with pytest.raises(IngestBusyError):
         await commits.submit(upload())
     database.open.set()
@@ -130,11 +131,11 @@ async def test_a_request_that_is_cancelled_gives_its_room_back() -> None:
     commits = GroupCommit(database.write, 10)
     commits.start()
     waiting = asyncio.create_task(commits.submit(upload(10)))
-    await asyncio.sleep(0.01)
+    await until(lambda: database.groups)
     waiting.cancel()
-    await asyncio.sleep(0.01)
+    await until(waiting.done)
     database.open.set()
-    await asyncio.sleep(0.01)
+    await until(lambda: commits.buffered == 0)
     await commits.submit(upload(10))
     assert commits.buffered == 0
     await commits.close()

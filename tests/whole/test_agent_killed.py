@@ -5,17 +5,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 
 from tests.people import Employee, Tenant
+from tests.waiting import wait_until
 from tests.whole.processes import running_server
 from tests.whole.test_real_agent import agent_command
-
-PATIENCE_SECONDS = 60.0
 
 
 def kept_samples(queue: Path) -> set[datetime]:
@@ -29,10 +27,7 @@ def run_until_killed(command: list[str], queue: Path, more: int) -> None:
     """Run the agent until it has kept `more` samples, then kill it."""
     before = len(kept_samples(queue))
     agent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(kept_samples(queue)) < before + more:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: len(kept_samples(queue)) >= before + more)
     agent.send_signal(signal.SIGKILL)
     agent.wait(20)
 

@@ -21,6 +21,7 @@ from core.settings import Settings
 from loadtest.proxy import DatabaseProxy as SilentProxy
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
+from tests.waiting import until
 from tests.whole.processes import ServerProcess, running_server
 from tests.whole.proxy import DatabaseProxy
 
@@ -83,11 +84,10 @@ async def test_kill_9_during_uploads_loses_no_acknowledged_sample(
     server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool
 ) -> None:
     uploaders, tasks = await start_uploaders(make_device, server.url)
-    await asyncio.sleep(2)
+    await until(lambda: sum(len(uploader.acknowledged) for uploader in uploaders) > 1000)
     server.signal(signal.SIGKILL)
     await asyncio.to_thread(server.wait)
     await asyncio.gather(*tasks)
-    assert sum(len(uploader.acknowledged) for uploader in uploaders) > 1000
     for uploader in uploaders:
         assert uploader.acknowledged <= set(await uploader.stored(pool))
     await asyncio.to_thread(server.start)
@@ -107,7 +107,7 @@ async def test_sigterm_answers_what_has_arrived_and_ends(
     server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool
 ) -> None:
     uploaders, tasks = await start_uploaders(make_device, server.url)
-    await asyncio.sleep(1)
+    await until(lambda: all(uploader.acknowledged for uploader in uploaders))
     server.signal(signal.SIGTERM)
     assert await asyncio.to_thread(server.wait) in (0, -signal.SIGTERM)
     await asyncio.gather(*tasks)

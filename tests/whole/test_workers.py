@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import count
@@ -17,6 +17,7 @@ import pytest
 from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
+from tests.waiting import until
 from tests.whole.processes import METRICS_TOKEN, ServerProcess, free_port, running_server
 from tests.whole.proxy import DatabaseProxy
 
@@ -88,12 +89,6 @@ async def stored(pool: asyncpg.Pool, agents: list[PatientAgent]) -> int:
     return int(await pool.fetchval(query, ids))
 
 
-async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110  it is another process's state
-            await asyncio.sleep(0.1)
-
-
 async def accepted_by_metrics(server: ServerProcess) -> tuple[float, float]:
     """Return what a scrape says of accepted samples and of living processes; any process may have answered."""
     async with httpx.AsyncClient(timeout=10) as client:
@@ -118,7 +113,7 @@ async def test_a_restart_and_a_kill_lose_nothing_that_was_answered(
     counts: list[float] = []
     watch = asyncio.create_task(watch_counts(server, counts))
     async with uploading(make_device, server.url) as agents:
-        await asyncio.sleep(1)
+        await until(lambda: all(agent.accepted for agent in agents))
         server.signal(signal.SIGHUP)
         await until(lambda: not first & set(server.workers()) and len(server.workers()) == WORKERS)
         restarted = sum(agent.accepted for agent in agents)
@@ -126,7 +121,8 @@ async def test_a_restart_and_a_kill_lose_nothing_that_was_answered(
         victim = next(iter(server.workers().values()))
         victim.kill()
         await until(lambda: victim.pid not in server.workers() and len(server.workers()) == WORKERS)
-        await asyncio.sleep(1)
+        after_kill = sum(agent.accepted for agent in agents)
+        await until(lambda: sum(agent.accepted for agent in agents) > after_kill)
     watch.cancel()
     assert [agent.refused for agent in agents if agent.refused] == []
     accepted, duplicates = sum(agent.accepted for agent in agents), sum(agent.duplicates for agent in agents)
