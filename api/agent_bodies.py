@@ -14,10 +14,14 @@ from api.server.body_pace import PacedReceive, PaceRule
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The device and token of an upload; whether the token is revoked shows in the transaction of the rows."""
+    """The device, or the gateway, and the token of an upload.
+
+    Whether the token is revoked shows in the transaction of the rows.
+    """
 
     agent_id: UUID
     token_hash: str
+    is_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True)

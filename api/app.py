@@ -29,6 +29,7 @@ from api.routes import (
     commands,
     eol,
     events,
+    gateways,
     health,
     heartbeat,
     history,
@@ -188,7 +189,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # Charts first, which dashboards ask for most: a router costs each request of those after it. One with fixed paths
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
-        history, annotations, series, commands, command_delivery, registration, registration_tokens, eol,
+        history, annotations, series, commands, command_delivery, registration, registration_tokens, gateways, eol,
         inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
         catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage,
         audit,

@@ -32,9 +32,8 @@ CALLS = {
     "/v1/traces": Call.OTLP_OTHER,
     "/v1/logs": Call.OTLP_OTHER,
     "/api/v1/write": Call.REMOTE_WRITE,
+    "/collectd": Call.COLLECTD,
 }
-# Only below an agent's address: the sender posts to exactly the address that it is given.
-AGENT_CALLS = CALLS | {"/collectd": Call.COLLECTD}
 METHODS = {
     Call.INFLUX_PING: {"GET", "HEAD"}, Call.INFLUX_HEALTH: {"GET", "HEAD"}, Call.INFLUX_QUERY: {"GET", "POST"},
 }  # fmt: skip
@@ -44,7 +43,7 @@ def call_of(method: str, path: str) -> tuple[Call, str | None] | None:
     """Return the call of a request and the agent of its path (None: that of the token); None for other requests."""
     below = AGENT.fullmatch(path)
     agent_id = below[1] if below else None
-    call = (AGENT_CALLS if below else CALLS).get(below[2] if below else path)
+    call = CALLS.get(below[2] if below else path)
     if below and path == f"/api/agents/{agent_id}/prometheus/write":
         call = Call.REMOTE_WRITE
     if call is None or method not in METHODS.get(call, {"POST"}):

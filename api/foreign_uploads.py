@@ -3,31 +3,28 @@
 The same steps as `uploads.py`, with rows that may arrive in parts, and statuses that lose nothing.
 """
 
-import base64
-import binascii
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs
 
 import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
 from api.foreign_paths import Call
+from api.foreign_requests import every_of, parse_query, protocol_of, token_of
+from api.gateway_uploads import Arrival, GatewayUploads, microseconds_of, upload_of
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
+from auth.tokens import GATEWAY_PREFIX
 from core.clock import Clock
-from core.errors import RtsError, UnauthorizedError, WrongAgentError
-from db.hypertables.policies import MAX_SAMPLE_LEAD
+from core.errors import RtsError, WrongAgentError
+from devices.gateway_hosts import GatewayHosts
 from ingest.counters import IngestCounters
-from ingest.decode import accepted_by_time
 from ingest.group_commit import GroupCommit
-from ingest.pending import Upload
-from protocols.answers import PROTOBUF, Headers, Protocol, Reply, Stored, failure, reply_to
+from protocols.answers import PROTOBUF, Headers, Reply, Stored, failure, reply_to
 from protocols.collectd import read_collectd
 from protocols.errors import SeveralHostsError, UnsupportedUploadError
 from protocols.facts import Reading
-from protocols.fold import samples_of
 from protocols.influx import read_influx
 from protocols.memory import Memory
 from protocols.otlp import read_otlp
@@ -36,8 +33,6 @@ from protocols.remote_write import read_remote_write, unpack, unpacked_size, ver
 log = logging.getLogger(__name__)
 
 INFLUX_VERSION = (b"x-influxdb-version", b"1.8.10")
-SPAN_UNITS = {"s": 1, "m": 60, "h": 3600}
-MAX_EVERY_SECONDS = 3600
 
 
 class ForeignUploads:
@@ -55,12 +50,15 @@ class ForeignUploads:
         tally: IngestCounters,
         note_refusal: Callable[[Scope, RtsError], None],
         max_age: Callable[[], timedelta],
+        gateways: GatewayHosts,
+        verify_gateway: Callable[[str], Sender],
     ) -> None:
-        """`verify` turns a token into its Sender or raises an RtsError; `note_refusal` is told of refused calls.
+        """`verify` and `verify_gateway` turn a token into its Sender or raise an RtsError.
 
-        Samples older than `max_age` are refused.
+        `note_refusal` is called for refused calls. Samples older than `max_age` are refused.
         """
         self._note_refusal = note_refusal
+        self._max_age = max_age
         self._verify = verify
         self._limits = limits
         self._commits = commits
@@ -71,6 +69,8 @@ class ForeignUploads:
         self._tally = tally
         self._max_age = max_age
         self._memory = Memory()
+        self._verify_gateway = verify_gateway
+        self._gateways = GatewayUploads(gateways, commits, limits, self._memory, max_samples)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, agent_id: str | None) -> None:
         """Answer one request."""
@@ -105,11 +105,12 @@ class ForeignUploads:
         if call is Call.OTLP_OTHER:
             raise UnsupportedUploadError("Only metrics are taken here: send them to /v1/metrics.")
         query = parse_query(scope)
-        sender = self._verify(token_of(headers.get(b"authorization", b""), query, call))
+        token = token_of(headers.get(b"authorization", b""), query, call)
+        sender = (self._verify_gateway if token.startswith(GATEWAY_PREFIX) else self._verify)(token)
         self._limits.take_agent(sender.agent_id)
-        if agent_id is not None and str(sender.agent_id) != agent_id.lower():
+        if agent_id is not None and (sender.is_gateway or str(sender.agent_id) != agent_id.lower()):
             raise WrongAgentError
-        every, received_at = every_of(query), self._clock()
+        arrival = Arrival(self._clock(), every_of(query), self._max_age())
         encoding = headers.get(b"content-encoding", b"").lower()
         is_snappy = call is Call.REMOTE_WRITE
         if is_snappy and encoding != b"snappy":
@@ -119,28 +120,23 @@ class ForeignUploads:
             if is_snappy:
                 reader.announce(unpacked_size(body))
             self._commits.check_room()
-            reading = read(call, body, headers.get(b"content-type", b"").decode("latin-1"), query, received_at)
-            return await self._store(sender, reading, every, received_at)
+            content_type = headers.get(b"content-type", b"").decode("latin-1")
+            reading = read(call, body, content_type, query, arrival.at)
+            return await (self._gateways.store if sender.is_gateway else self._store)(sender, reading, arrival)
 
-    async def _store(self, sender: Sender, reading: Reading, every: int, received_at: datetime) -> Stored:
+    async def _store(self, sender: Sender, reading: Reading, arrival: Arrival) -> Stored:
         if len(reading.hosts) > 1:
             names = ", ".join(sorted(reading.hosts)[:3])
-            raise SeveralHostsError(f"One device's token brings the hosts {names[:200]}: give each a token of its own.")
-        newest = microseconds_of(received_at + MAX_SAMPLE_LEAD)
-        samples = samples_of(reading, self._memory.of(sender.agent_id), every, newest)
-        decoded = accepted_by_time(samples, received_at, self._max_samples, self._max_age())
-        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded, merges=True)
-        upload.make_rows()
+            raise SeveralHostsError(
+                f"One device's token brings the hosts {names[:200]}: give each a token of its own, or make a gateway."
+            )
+        samples = arrival.samples_of(reading.facts, self._memory.of(sender.agent_id, sender.token_hash))
+        upload = upload_of(sender.agent_id, sender.token_hash, samples, arrival, self._max_samples)
         await self._commits.submit(upload)
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
         upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
-        return Stored(reading, [rejection.message for rejection in decoded.rejected])
-
-
-def microseconds_of(time: datetime) -> int:
-    """Return a time as microseconds since 1970."""
-    return round(time.timestamp() * 1_000_000)
+        return Stored(reading, [rejection.message for rejection in upload.decoded.rejected])
 
 
 def read(call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime) -> Reading:
@@ -154,50 +150,6 @@ def read(call: Call, body: bytes, content_type: str, query: dict[str, str], rece
         return read_collectd(body)
     version = version_of(content_type)  # before the body is unpacked: another format is not a broken block
     return read_remote_write(unpack(body), version)
-
-
-def protocol_of(call: Call, media_type: bytes) -> Protocol:
-    """Return whose answers a request wants."""
-    if call in (Call.OTLP, Call.OTLP_OTHER):
-        return Protocol.OTLP
-    if call is Call.REMOTE_WRITE:
-        return Protocol.REMOTE_WRITE_2 if b"io.prometheus.write.v2" in media_type else Protocol.REMOTE_WRITE_1
-    return Protocol.COLLECTD if call is Call.COLLECTD else Protocol.INFLUX
-
-
-def parse_query(scope: Scope) -> dict[str, str]:
-    """Return the query parameters, of each name the first value."""
-    return {name: values[0] for name, values in parse_qs(scope.get("query_string", b"").decode("latin-1")).items()}
-
-
-def token_of(header: bytes, query: dict[str, str], call: Call) -> str:
-    """Return the agent's token: as Bearer, as Token, as the password of Basic, or `p` of Influx v1.
-
-    Raises UnauthorizedError.
-    """
-    scheme, _, value = header.decode("latin-1").partition(" ")
-    value = value.strip()
-    if scheme.lower() in ("bearer", "token") and value:
-        return value
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            raise UnauthorizedError from None
-    if call is Call.INFLUX_WRITE and query.get("p"):
-        return query["p"]
-    raise UnauthorizedError
-
-
-def every_of(query: dict[str, str]) -> int:
-    """Return `every` (30s, 5m, 1h) in microseconds, 0 without one; raises UnsupportedUploadError."""
-    text = query.get("every", "")
-    if not text:
-        return 0
-    count, unit = text[:-1], SPAN_UNITS.get(text[-1])
-    if unit is None or not count.isdigit() or not 0 < int(count) * unit <= MAX_EVERY_SECONDS:
-        raise UnsupportedUploadError("`every` must be a span of time up to 1h, such as 30s or 5m.")
-    return int(count) * unit * 1_000_000
 
 
 def show_databases(query: dict[str, str]) -> Reply:

@@ -37,6 +37,7 @@ from db.server_check import check_server, describe_server
 from devices.devices import check_agent
 from devices.refused_calls import RefusedCalls
 from devices.sensitive_reads import SensitiveReads
+from devices.gateway_hosts import GatewayHosts
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
 from ingest.group_commit import GroupCommit
@@ -121,14 +122,15 @@ async def open_services(
         refusals = Refusals(refused, tokens)
         limits, budget = make_limits(settings), BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
-        bodies = AgentBodies(budget, pace, limits, token_check(pool, clock))
+        gateways = GatewayHosts(pool, clock)
+        bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
         upload = UploadRoute(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age,
         )  # fmt: skip
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age,
+            clock, tally, refusals.note, storage.max_sample_age, gateways, gateway_by(tokens),
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
@@ -211,10 +213,23 @@ def sender_by(tokens: Tokens) -> Callable[[str], Sender]:
     return verify
 
 
-def token_check(pool: asyncpg.Pool, clock: Clock) -> Callable[[Sender], Awaitable[None]]:
+def gateway_by(tokens: Tokens) -> Callable[[str], Sender]:
+    """Return what turns a gateway's token into its sender."""
+
+    def verify(token: str) -> Sender:
+        gateway = tokens.verify_gateway(token)
+        return Sender(gateway.gateway_id, gateway.token_hash, is_gateway=True)
+
+    return verify
+
+
+def token_check(pool: asyncpg.Pool, clock: Clock, gateways: GatewayHosts) -> Callable[[Sender], Awaitable[None]]:
     """Return what asks the database whether a sender's token is still good; raises RevokedTokenError."""
 
     async def is_still_good(sender: Sender) -> None:
-        await check_agent(pool, AgentToken(sender.agent_id, sender.token_hash), clock())
+        if sender.is_gateway:
+            await gateways.of(sender.agent_id, sender.token_hash)
+        else:
+            await check_agent(pool, AgentToken(sender.agent_id, sender.token_hash), clock())
 
     return is_still_good

@@ -22,6 +22,8 @@ from auth.quick_tokens import agent_of
 
 ALGORITHM = "HS256"
 AGENT_AUDIENCE = "rts-agent"
+GATEWAY_AUDIENCE = "rts-gateway"
+GATEWAY_PREFIX = "rtsgw_"  # shows what a token is before its signature is verified
 # Letters and digits that can't be mistaken for one another when read aloud.
 REGISTRATION_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 MAX_TOKEN_LENGTH = 4096
@@ -35,6 +37,14 @@ class AgentToken:
     """A token whose signature is right; whether it is revoked is for the database to say."""
 
     agent_id: UUID
+    token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayToken:
+    """A gateway's token whose signature is right; whether it is revoked is for the database to say."""
+
+    gateway_id: UUID
     token_hash: str
 
 
@@ -102,6 +112,7 @@ class Tokens:
         self._keys = keys
         self._rules = rules or PersonRules()
         self._verified = lru_cache(CACHED_TOKENS)(self._verify_agent)
+        self._verified_gateway = lru_cache(CACHED_PEOPLE)(self._verify_gateway)
         self._verified_person = lru_cache(CACHED_PEOPLE)(self._verify_person)
 
     def check(self) -> None:
@@ -120,6 +131,18 @@ class Tokens:
         if not token.isascii():
             raise InvalidTokenError
         return self._verified(token, self._keys.generation)
+
+    def issue_gateway(self, gateway_id: UUID, now: datetime) -> str:
+        """Return a permanent token for one gateway; `jti` makes each one different."""
+        claims = {"sub": str(gateway_id), "aud": GATEWAY_AUDIENCE, "iat": now, "jti": secrets.token_hex(8)}
+        return GATEWAY_PREFIX + sign(self._keys.ring("agent"), claims)
+
+    def verify_gateway(self, token: str) -> GatewayToken:
+        """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
+        self._keys.ring("agent")
+        if not token.isascii() or not token.startswith(GATEWAY_PREFIX):
+            raise InvalidTokenError
+        return self._verified_gateway(token, self._keys.generation)
 
     def issue_person(self, claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> str:
         """Return a platform token, as the platform itself would issue it; for development and the demo."""
@@ -143,6 +166,13 @@ class Tokens:
             str(claims["sub"]), time_claim(claims, "exp"), employee, business, uuid_claim(claims, "user_id"),
             text_claim(claims, "role"),
         )  # fmt: skip
+
+    def _verify_gateway(self, token: str, _generation: int) -> GatewayToken:
+        signed = token.removeprefix(GATEWAY_PREFIX)
+        ring = self._keys.ring("agent", key_id_of(signed))
+        gateway_id = uuid_claim(read(ring, signed, required=("sub",), audience=GATEWAY_AUDIENCE), "sub")
+        assert gateway_id is not None
+        return GatewayToken(gateway_id, token_hash(token))
 
     def _verify_agent(self, token: str, _generation: int) -> AgentToken:
         quick = agent_of(self._keys.ring("agent"), token) if len(token) <= MAX_TOKEN_LENGTH else None
@@ -177,7 +207,7 @@ def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | N
         key = ring.keys[jwt.get_unverified_header(token)["kid"]]
         # When an agent's token was issued says nothing: the clock of the host that issued it may be ahead of ours.
         options: Any = {
-            "require": list(required), "verify_aud": audience is not None, "verify_iat": audience != AGENT_AUDIENCE,
+            "require": list(required), "verify_aud": audience is not None, "verify_iat": audience is None,
         }  # fmt: skip
         claims: dict[str, Any] = jwt.decode(token, key, [ALGORITHM], options, audience=audience, leeway=LEEWAY_SECONDS)
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:

@@ -1045,6 +1045,52 @@ CREATE TABLE agent_forecasts (
     CONSTRAINT agent_forecasts_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE
 );
 
+CREATE TABLE agent_gateway_hosts (
+    agent_device_id uuid,
+    business_id uuid NOT NULL,
+    confirmed_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL,
+    gateway_id uuid NOT NULL,
+    host text NOT NULL,
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    refused_at timestamp with time zone,
+    CONSTRAINT agent_gateway_hosts_business_id_host_key UNIQUE (business_id, host),
+    CONSTRAINT agent_gateway_hosts_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_gateway_hosts_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE SET NULL,
+    CONSTRAINT agent_gateway_hosts_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
+    CONSTRAINT agent_gateway_hosts_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES agent_gateways(id) ON DELETE CASCADE,
+    CONSTRAINT agent_gateway_hosts_check CHECK (((refused_at IS NULL) OR (agent_device_id IS NULL))),
+    CONSTRAINT agent_gateway_hosts_host_check CHECK (((length(host) >= 1) AND (length(host) <= 255)))
+);
+
+CREATE UNIQUE INDEX agent_gateway_hosts_by_device ON agent_gateway_hosts USING btree (agent_device_id);
+
+CREATE INDEX agent_gateway_hosts_by_gateway ON agent_gateway_hosts USING btree (gateway_id);
+
+CREATE TABLE agent_gateways (
+    business_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    enrolment text NOT NULL,
+    gateway_name text NOT NULL,
+    host_pattern text NOT NULL,
+    id uuid NOT NULL,
+    max_hosts integer NOT NULL,
+    metrics_interval_seconds integer NOT NULL,
+    revoked_at timestamp with time zone,
+    service_location_id uuid,
+    token_hash text NOT NULL,
+    CONSTRAINT agent_gateways_pkey PRIMARY KEY (id),
+    CONSTRAINT agent_gateways_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
+    CONSTRAINT agent_gateways_service_location_id_fkey FOREIGN KEY (service_location_id) REFERENCES service_locations(id) ON DELETE SET NULL,
+    CONSTRAINT agent_gateways_enrolment_check CHECK ((enrolment = ANY (ARRAY['confirm'::text, 'automatic'::text]))),
+    CONSTRAINT agent_gateways_gateway_name_check CHECK (((length(gateway_name) >= 1) AND (length(gateway_name) <= 255))),
+    CONSTRAINT agent_gateways_host_pattern_check CHECK (((length(host_pattern) >= 1) AND (length(host_pattern) <= 255))),
+    CONSTRAINT agent_gateways_max_hosts_check CHECK (((max_hosts >= 1) AND (max_hosts <= 5000))),
+    CONSTRAINT agent_gateways_metrics_interval_seconds_check CHECK (((metrics_interval_seconds >= 1) AND (metrics_interval_seconds <= 86400)))
+);
+
+CREATE INDEX agent_gateways_by_business ON agent_gateways USING btree (business_id, created_at DESC, id DESC);
+
 CREATE TABLE agent_isolated_faults (
     attempts integer NOT NULL DEFAULT 1,
     first_at timestamp with time zone NOT NULL,

@@ -59,3 +59,31 @@ class TooManyViewsError(RtsError):
 
     code: ClassVar[str] = "too_many_views"
     status: ClassVar[int] = 409
+
+
+class GatewayNotFoundError(RtsError):
+    """There is no gateway with this id."""
+
+    code: ClassVar[str] = "gateway_not_found"
+    status: ClassVar[int] = 404
+
+
+class HostNotFoundError(RtsError):
+    """This gateway's business has no host with this id."""
+
+    code: ClassVar[str] = "host_not_found"
+    status: ClassVar[int] = 404
+
+
+class DeviceTakenError(RtsError):
+    """This device is another host already: refuse that host first."""
+
+    code: ClassVar[str] = "device_taken"
+    status: ClassVar[int] = 409
+
+
+class AgentHasTokenError(RtsError):
+    """This device has an agent of its own, whose samples would mix with the gateway's: set replace_agent to end it."""
+
+    code: ClassVar[str] = "agent_has_token"
+    status: ClassVar[int] = 409

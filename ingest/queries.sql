@@ -39,7 +39,8 @@ RETURNING d.id, d.business_id,
 
 -- touch_devices --
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
--- newest sample as current, and return the (device, token) pairs that are good: the others are revoked. With each the
+-- newest sample as current, and return the (device, token) pairs that are good, the device's own token or that of a gateway of
+-- its business whose host it is: the others are revoked. With each the
 -- types of its open alerts, by an index that holds only those (some microseconds a device), and whether its counters are
 -- lower in the oldest sample than in the one before although it wasn't started anew. One row a device and no index is
 -- written, unless its status changes. Wakes the live channel once for the flush.
@@ -64,7 +65,10 @@ WITH uploads AS (
            d.clock_off_since, d.clock_told_at, d.metrics_interval_seconds
     FROM agent_devices d JOIN uploads u ON u.id = d.id
      AND (u.token_hash = d.agent_token
-          OR (u.token_hash = d.previous_agent_token AND COALESCE(u.received_at < d.previous_token_until, true)))
+          OR (u.token_hash = d.previous_agent_token AND COALESCE(u.received_at < d.previous_token_until, true))
+          OR EXISTS (SELECT FROM agent_gateway_hosts h JOIN agent_gateways g ON g.business_id = h.business_id
+                     WHERE h.agent_device_id = d.id AND h.business_id = d.business_id
+                       AND g.token_hash = u.token_hash AND g.revoked_at IS NULL))
     WHERE d.is_active AND NOT d.soft_delete
     ORDER BY d.id
     FOR NO KEY UPDATE OF d

@@ -79,7 +79,7 @@ def written(stored: Stored) -> Headers:
 
     They count every sample that was understood, also those without a column: a sender shows anything less as failed.
     """
-    samples = max(0, stored.reading.points - len(stored.rejected))
+    samples = max(0, stored.reading.points - stored.reading.refused - len(stored.rejected))
     return [
         (b"x-prometheus-remote-write-samples-written", str(samples).encode()),
         (b"x-prometheus-remote-write-histograms-written", b"0"),

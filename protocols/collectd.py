@@ -46,8 +46,7 @@ def read_collectd(body: bytes) -> Reading:
 def add_list(reading: Reading, values: ValueList) -> None:
     """Add what a value list says of the device."""
     reading.points += 1
-    if values.host:
-        reading.hosts.add(values.host)
+    reading.enter(values.host)
     cell = floor(round(values.time * SECOND), max(1, round(values.interval * SECOND)))
     read = PLUGINS.get((values.plugin, values.type))
     if read:

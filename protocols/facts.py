@@ -46,24 +46,41 @@ class Fact(NamedTuple):
 class Reading:
     """A body after an adapter read it.
 
+    `by_host` holds the facts by host, "" where none is named; `enter` says whose the next facts are.
     `points` counts the points that were understood, those without a column too. `refused` are points that can't be
     taken, and `unparsed` parts of the body that can't be read, each with its reason; the rest of the body is taken.
-    `hosts` are the different host names in it.
     """
 
-    facts: list[Fact] = field(default_factory=list)
+    by_host: dict[str, list[Fact]] = field(default_factory=dict)
     points: int = 0
     refused: int = 0
     unparsed: int = 0
     reasons: list[str] = field(default_factory=list)
-    hosts: set[str] = field(default_factory=set)
+    _entered: list[Fact] | None = None
+
+    @property
+    def hosts(self) -> set[str]:
+        """The different host names of the body."""
+        return {host for host in self.by_host if host}
+
+    @property
+    def facts(self) -> list[Fact]:
+        """The facts of all hosts."""
+        return [fact for facts in self.by_host.values() for fact in facts]
+
+    def enter(self, host: str) -> None:
+        """Say whose the facts are that are added next; "" when no host is named."""
+        self._entered = self.by_host.setdefault(host, [])
 
     def add(self, cell: int, quantity: Quantity, instance: str, value: float) -> None:
         """Add one value; a value that is not a number is no value, and a time that no clock shows is refused."""
         if not 0 <= cell <= LAST_CELL:
             self.refuse("a time before 1970 or after the year 9999")
         elif value == value and abs(value) != float("inf"):
-            self.facts.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
+            if self._entered is None:
+                self.enter("")
+            assert self._entered is not None
+            self._entered.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
 
     def refuse(self, reason: str, points: int = 1) -> None:
         """Note points that are understood and not taken."""

@@ -1,19 +1,20 @@
-"""A reading → samples of the device: cells folded, sets complete or left out."""
+"""Facts of one device → samples of the device: cells folded, sets complete or left out."""
+
+from collections.abc import Sequence
 
 from ingest.samples import Sample
 from protocols.columns import sample_of
-from protocols.facts import LAST_CELL, Reading, cells_of, floor
+from protocols.facts import LAST_CELL, Fact, cells_of, floor
 from protocols.instances import disks_of, interfaces_of
 from protocols.memory import Cell, DeviceMemory
 
 
-def samples_of(reading: Reading, memory: DeviceMemory, every: int = 0, newest: int = LAST_CELL) -> list[Sample]:
-    """Return the samples of a reading in order of time; `every` (microseconds) makes cells at least that wide.
+def samples_of(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, newest: int = LAST_CELL) -> list[Sample]:
+    """Return the samples of one device's facts in order of time; `every` (microseconds) makes cells at least that wide.
 
     Cells after `newest` (microseconds since 1970) are not remembered: a time far ahead would stay among the newest
     cells for good, and come back with every later request.
     """
-    facts = reading.facts
     if every:
         facts = [fact._replace(cell=floor(fact.cell, every)) for fact in facts]
     cells = cells_of(facts)

@@ -57,7 +57,7 @@ def cell_of(time: int | None, unit: float, received_at: int) -> int:
 def add_point(reading: Reading, point: Point, cell: int) -> None:
     """Add what a point says of the device; what no column takes is understood and left out."""
     reading.points += 1
-    reading.hosts.update(point.tags[tag] for tag in HOST_TAGS if tag in point.tags)
+    reading.enter(next((point.tags[tag] for tag in HOST_TAGS if point.tags.get(tag)), ""))
     read = MEASUREMENTS.get(point.measurement)
     if read:
         read(reading, point, cell)

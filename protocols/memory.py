@@ -103,16 +103,19 @@ class DeviceMemory:
 
 
 class Memory:
-    """The devices that sent something lately; the one that has been silent for longest is forgotten first."""
+    """The devices that sent something lately; the one that has been silent for longest is forgotten first.
+
+    Each token has a memory of its own: what a revoked token brings is never stored with an upload of a good one.
+    """
 
     def __init__(self, max_devices: int = MAX_DEVICES) -> None:
         self._max_devices = max_devices
-        self._devices: OrderedDict[UUID, DeviceMemory] = OrderedDict()
+        self._devices: OrderedDict[tuple[UUID, str], DeviceMemory] = OrderedDict()
 
-    def of(self, device_id: UUID) -> DeviceMemory:
-        """Return the memory of a device."""
-        found = self._devices.pop(device_id, None) or DeviceMemory()
-        self._devices[device_id] = found
+    def of(self, device_id: UUID, token_hash: str) -> DeviceMemory:
+        """Return the memory of a device for uploads by one token."""
+        found = self._devices.pop((device_id, token_hash), None) or DeviceMemory()
+        self._devices[device_id, token_hash] = found
         if len(self._devices) > self._max_devices:
             self._devices.popitem(last=False)
         return found

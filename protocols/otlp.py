@@ -31,6 +31,7 @@ UNREADABLE = (DecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionErr
 class RawPoint:
     """A point before its cell is known; `time` is in microseconds."""
 
+    host: str
     name: str
     attributes: dict[str, str]
     time: int
@@ -53,11 +54,21 @@ def read_otlp(body: bytes, content_type: str, received_at: int) -> Reading:
         raise MalformedUploadError(f"The body isn't an export request: {error}.") from None
     for point in points:
         point.time = point.time or received_at
-    starts = cell_starts(point.time for point in points)
-    for point in points:
-        cell = floor(starts[bisect_right(starts, point.time) - 1], SECOND)
-        add_point(reading, OtlpPoint(point.name, point.attributes, cell, point.value))
+    for host, own in by_host(points).items():
+        reading.enter(host)
+        starts = cell_starts(point.time for point in own)
+        for point in own:
+            cell = floor(starts[bisect_right(starts, point.time) - 1], SECOND)
+            add_point(reading, OtlpPoint(point.name, point.attributes, cell, point.value))
     return reading
+
+
+def by_host(points: Iterable[RawPoint]) -> dict[str, list[RawPoint]]:
+    """Group points by host: each host collects at times of its own."""
+    found: dict[str, list[RawPoint]] = {}
+    for point in points:
+        found.setdefault(point.host, []).append(point)
+    return found
 
 
 def cell_starts(times: Iterable[int]) -> list[int]:
@@ -76,7 +87,8 @@ def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
     request: Any = ExportMetricsServiceRequest()
     request.ParseFromString(body)
     for resource in request.resource_metrics:
-        note_hosts(reading, {one.key: one.value.string_value for one in resource.resource.attributes})
+        host = host_of({one.key: one.value.string_value for one in resource.resource.attributes})
+        reading.enter(host)
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
             kind = metric.WhichOneof("data")
             if kind not in ("gauge", "sum"):
@@ -86,14 +98,16 @@ def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
             if kind == "sum" and data.aggregation_temporality == DELTA:
                 refuse_delta(reading, metric.name, len(data.data_points))
             elif metric.name in NAMES:
-                yield from (protobuf_point(metric.name, point) for point in data.data_points if has_value(point.flags))
+                yield from (
+                    protobuf_point(host, metric.name, point) for point in data.data_points if has_value(point.flags)
+                )
 
 
-def protobuf_point(name: str, point: Any) -> RawPoint:
+def protobuf_point(host: str, name: str, point: Any) -> RawPoint:
     """Return one point."""
     attributes = {one.key: text_of(one.value) for one in point.attributes}
     value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
-    return RawPoint(name, attributes, point.time_unix_nano // 1000, value)
+    return RawPoint(host, name, attributes, point.time_unix_nano // 1000, value)
 
 
 def text_of(value: Any) -> str:
@@ -105,7 +119,8 @@ def text_of(value: Any) -> str:
 def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
     """Yield the points of names that a column takes; counts all of them."""
     for resource in otlp_json.decoder.decode(body).resource_metrics:
-        note_hosts(reading, {one.key: one.value.text() or "" for one in resource.resource.attributes})
+        host = host_of({one.key: one.value.text() or "" for one in resource.resource.attributes})
+        reading.enter(host)
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
             data = metric.gauge or metric.sum
             if data is None:
@@ -114,14 +129,16 @@ def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
             if metric.sum is data and data.aggregation_temporality == DELTA:
                 refuse_delta(reading, metric.name, len(data.data_points))
             elif metric.name in NAMES:
-                yield from (json_point(metric.name, point) for point in data.data_points if has_value(point.flags))
+                yield from (
+                    json_point(host, metric.name, point) for point in data.data_points if has_value(point.flags)
+                )
 
 
-def json_point(name: str, point: otlp_json.DataPoint) -> RawPoint:
+def json_point(host: str, name: str, point: otlp_json.DataPoint) -> RawPoint:
     """Return one point."""
     attributes = {one.key: one.value.text() or "" for one in point.attributes}
     value = point.as_double if point.as_int is None else point.as_int
-    return RawPoint(name, attributes, int(point.time_unix_nano) // 1000, float("nan" if value is None else value))
+    return RawPoint(host, name, attributes, int(point.time_unix_nano) // 1000, float("nan" if value is None else value))
 
 
 def has_value(flags: int) -> bool:
@@ -129,9 +146,9 @@ def has_value(flags: int) -> bool:
     return not flags & NO_RECORDED_VALUE
 
 
-def note_hosts(reading: Reading, attributes: dict[str, str]) -> None:
-    """Note which host a resource is."""
-    reading.hosts.update(attributes[name] for name in HOST_ATTRIBUTES if attributes.get(name))
+def host_of(attributes: dict[str, str]) -> str:
+    """Return which host a resource is, "" when it names none."""
+    return next((attributes[name] for name in HOST_ATTRIBUTES if attributes.get(name)), "")
 
 
 def refuse_delta(reading: Reading, name: str, points: int) -> None:

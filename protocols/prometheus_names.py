@@ -1,5 +1,6 @@
 """Series of node_exporter and windows_exporter → facts, by the name of the metric."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from protocols.disks import is_disk
@@ -7,8 +8,17 @@ from protocols.facts import Quantity, Reading
 
 Labels = Mapping[str, str]
 Add = Callable[[Reading, Labels, int, float], None]
-HOST_LABELS = ("instance",)
+HOST_LABELS = ("host", "instance")  # `host` is set by people, `instance` by Prometheus: address and port
+PORT = re.compile(r"(.+):\d{1,5}")
 SKIPPED_STATES = frozenset({"guest", "guest_nice"})  # their time is in user and nice already
+
+
+def host_of(labels: Labels) -> str:
+    """Return the host of a series without the port of its exporter, "" when none is named."""
+    name = next((labels[label] for label in HOST_LABELS if labels.get(label)), "")
+    with_port = PORT.fullmatch(name)
+    is_address = ":" in with_port[1] and not with_port[1].endswith("]") if with_port else False  # a bare IPv6 address
+    return with_port[1] if with_port and not is_address else name
 
 
 def plain(quantity: Quantity, label: str = "", instance: str = "") -> Add:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
 from protocols.facts import Reading
-from protocols.prometheus_names import HOST_LABELS, NAMES
+from protocols.prometheus_names import NAMES, host_of
 from protocols.protobuf_messages import RequestV1, RequestV2
 
 MILLISECOND = 1000
@@ -93,6 +93,6 @@ def add_series(reading: Reading, labels: Mapping[str, str], samples: Any) -> Non
     reading.points += len(samples)
     if add is None:
         return
-    reading.hosts.update(labels[label] for label in HOST_LABELS if label in labels)
+    reading.enter(host_of(labels))
     for sample in samples:
         add(reading, labels, sample.timestamp * MILLISECOND, sample.value)

@@ -51,6 +51,8 @@ class Target:
     history_id: UUID
     window_id: UUID
     token_id: UUID
+    gateway_id: UUID
+    host_id: UUID
 
     def ids(self, at_the_agent: bool) -> dict[str, Any]:
         """Return what goes into paths and bodies by name; an agent meets other commands than an employee."""
@@ -60,6 +62,7 @@ class Target:
             "batch_id": self.batch_id, "service_id": self.service_id, "eol_id": self.eol_id,
             "token": self.registration_token, "rule_id": self.rule_id, "history_id": self.history_id,
             "window_id": self.window_id, "token_id": self.token_id,
+            "gateway_id": self.gateway_id, "host_id": self.host_id,
             "view_id": uuid4(),  # views belong to people, not devices: one that is gone
         }  # fmt: skip
 
@@ -102,6 +105,7 @@ class Town:
         return Target(
             device, marker, UUID(waiting["command_id"]), UUID(begun["command_id"]), UUID(batch["batch_id"]),
             UUID(str(found)), UUID(rule["id"]), token["token"], *await self._alerts(device, marker), UUID(token["id"]),
+            *await self._gateway(tenant, marker),
         )  # fmt: skip
 
     async def _alerts(self, device: Device, marker: str) -> tuple[UUID, UUID, UUID]:
@@ -116,6 +120,16 @@ class Town:
         )  # fmt: skip
         window = await self._post(WINDOWS, self.employee, **WINDOW | {"window_name": marker, "business_id": business})
         return UUID(rule["id"]), UUID(str(history)), UUID(window["id"])
+
+    async def _gateway(self, tenant: Tenant, marker: str) -> tuple[UUID, UUID]:
+        """Make a gateway whose one host waits to be confirmed; return the ids of both."""
+        made = await self._post("/api/agents/gateways", self.employee, business_id=str(tenant.business_id), name=marker)
+        gateway_id, host_id = UUID(made["gateway"]["id"]), uuid4()
+        await self.pool.execute(
+            "INSERT INTO agent_gateway_hosts (id, business_id, gateway_id, host, first_seen_at) "
+            "VALUES ($1, $2, $3, $4, now())", host_id, tenant.business_id, gateway_id, f"{marker}-{host_id}".lower(),
+        )  # fmt: skip
+        return gateway_id, host_id
 
     async def strangers(self, target: Target, neighbour: Tenant) -> list[Caller]:
         """Return everyone but the target's own agent, for whom see `agent_of`."""

@@ -22,6 +22,8 @@ COLUMNS = ("os_version", "os_architecture", "hostname", "cpu_model", "mac_addres
 IDS = """
 SELECT id FROM service_locations WHERE business_id = $1 UNION ALL
 SELECT id FROM users WHERE business_id = $1 UNION ALL
+SELECT id FROM agent_gateways WHERE business_id = $1 UNION ALL
+SELECT id FROM agent_gateway_hosts WHERE business_id = $1 UNION ALL
 SELECT id FROM agent_alerts WHERE business_id = $1 UNION ALL
 SELECT id FROM agent_maintenance_windows WHERE business_id = $1 UNION ALL
 SELECT unnest(ARRAY[d.id, c.id, c.batch_id, s.id, i.id, h.id])
@@ -60,6 +62,7 @@ async def make_canary(town: Town) -> Canary:
         await do_things(device, town.employee, second, marker)
     await changed(devices[2], town.employee, "decommission", reason=marker)
     batch = await order_batch(town, devices[0], marker)
+    await bring_host(town, tenant, marker)
     found = {row[0] for row in await town.pool.fetch(IDS, tenant.business_id)} - {None}
     query = "SELECT id FROM {} WHERE agent_device_id = $1 LIMIT 1"
     service = await town.pool.fetchval(query.format("agent_monitored_services"), devices[0].agent_id)
@@ -71,6 +74,12 @@ async def make_canary(town: Town) -> Canary:
         "history_id": await town.pool.fetchval(query.format("agent_alert_history"), devices[0].agent_id),
         "token_id": await town.pool.fetchval(
             "SELECT id FROM agent_registration_tokens WHERE business_id = $1 LIMIT 1", tenant.business_id
+        ),
+        "gateway_id": await town.pool.fetchval(
+            "SELECT id FROM agent_gateways WHERE business_id = $1", tenant.business_id
+        ),
+        "host_id": await town.pool.fetchval(
+            "SELECT id FROM agent_gateway_hosts WHERE business_id = $1", tenant.business_id
         ),
         "window_id": await town.pool.fetchval(query.format("agent_maintenance_windows"), devices[0].agent_id),
     }  # fmt: skip
@@ -157,3 +166,13 @@ async def order_batch(town: Town, device: Device, marker: str) -> UUID:
     body: dict[str, Any] = {"command_type": marker, "agent_ids": [str(device.agent_id)], "params": {"note": marker}}
     response = await town.client.post("/api/agents/commands", json=body, headers=town.employee.headers)
     return UUID(response.json()["batch_id"])
+
+
+async def bring_host(town: Town, tenant: Tenant, marker: str) -> None:
+    """Make a gateway, and have it bring a host that waits to be confirmed."""
+    body = {"business_id": str(tenant.business_id), "name": marker}
+    made = (await town.client.post("/api/agents/gateways", json=body, headers=town.employee.headers)).json()
+    headers = {"Authorization": f"Token {made['token']}"}
+    line = f"system,host={marker}-gateway load1=1 {int(utc_now().timestamp())}"
+    response = await town.client.post("/api/v2/write?precision=s", content=line.encode(), headers=headers)
+    assert response.status_code == 400  # nobody has confirmed it

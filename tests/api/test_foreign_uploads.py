@@ -181,6 +181,22 @@ async def test_a_revoked_token_is_told_so(device: Device, employee: Employee) ->
     assert (await write(device, influx_lines(now(), TELEGRAF[0]))).status_code == 401
 
 
+async def test_what_a_revoked_token_brings_is_not_stored_with_an_upload_by_a_good_one(
+    device: Device, employee: Employee, pool: asyncpg.Pool
+) -> None:
+    revoked = await device.client.delete(f"/api/agents/{device.agent_id}/token", headers=employee.headers)
+    assert revoked.status_code == 204
+    at = now()
+    assert (await write(device, influx_lines(at, TELEGRAF[0]))).status_code == 401
+    body = {"business_id": str(device.tenant.business_id), "agent_id": str(device.agent_id)}
+    made = await device.client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+    again = await device.client.post("/api/agents/register", json={"token": made.json()["token"]})
+    device.token = again.json()["agent_token"]
+    assert (await write(device, influx_lines(at, TELEGRAF[1]))).status_code == 204
+    (row,) = await rows_of(pool, device)
+    assert (row["cpu_percent"], row["memory_percent"]) == (None, 75.0)
+
+
 async def test_a_token_writes_to_no_other_device(
     device: Device, make_device: MakeDevice, bob: Tenant, pool: asyncpg.Pool
 ) -> None:

@@ -21,6 +21,7 @@ COUNTS = "counts of the whole fleet, for operators: no row of a device leaves it
 COMMAND_LINE = "the command line's, on a device that it makes and takes back"
 OWNER = "by the person who owns it, whose id comes from their token"
 TRAIL = "writes into the audit trail and reads nothing"
+GATEWAY = "an employee's, or the gateway's own: bound to the business of its signed token (tests/api/test_gateways.py)"
 TOKEN = "by whoever holds the registration token, for the device that it is for"
 # Statements on devices that take no tenant, and why; * is a whole file.
 WITHOUT_TENANT: dict[str, dict[str, str]] = {
@@ -55,6 +56,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
+    "devices/gateways.sql": {"*": GATEWAY},
     "inventory/services.sql": {"change_service": EMPLOYEE},
     "ingest/series.sql": {"*": AGENT},
     "worker/series.sql": {"*": WORKER},

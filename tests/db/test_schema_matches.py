@@ -31,8 +31,8 @@ FILES = (
     "hypertables/agent_series_1h.sql", "hypertables/agent_series_1d.sql", "migrations/sql/alert_instances.sql",
     "migrations/sql/tokens_and_views.sql", "migrations/sql/approval.sql", "migrations/sql/alert_notes.sql",
     "migrations/sql/device_changes.sql", "migrations/sql/counter_breaks.sql",
-    "migrations/sql/erasures.sql",
-    "migrations/sql/audit_chain.sql", "migrations/sql/retention.sql",
+    "migrations/sql/erasures.sql", "migrations/sql/audit_chain.sql", "migrations/sql/retention.sql",
+    "migrations/sql/gateways.sql",
 )  # fmt: skip
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.

@@ -37,7 +37,7 @@ def rows_of(readings: Iterable[Reading]) -> Rows:
     """Return the rows that these requests make, one after the other."""
     memory, rows = DeviceMemory(), Rows()
     for reading in readings:
-        fill(rows, samples_of(reading, memory))
+        fill(rows, samples_of(reading.facts, memory))
     return rows
 
 
@@ -62,14 +62,14 @@ def test_requests_cut_anywhere_and_in_any_order_make_the_same_rows(client: str, 
     readings = [capture.read() for capture in captures_of(client)]
     facts = [fact for reading in readings for fact in reading.facts]
     known = DeviceMemory()  # what the device's sets hold, as after its first interval
-    samples_of(Reading(facts), known)
+    samples_of(facts, known)
     whole: Rows = {}
-    fill(whole, samples_of(Reading(facts), remembering(known)))
+    fill(whole, samples_of(facts, remembering(known)))
     shuffled = data.draw(st.permutations(facts))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(facts)), max_size=6)))
     memory, rows = remembering(known), Rows()
     for start, stop in zip([0, *cuts], [*cuts, len(facts)], strict=True):
-        fill(rows, samples_of(Reading(list(shuffled[start:stop])), memory))
+        fill(rows, samples_of(shuffled[start:stop], memory))
     assert sums(rows) == sums(whole)
 
 

@@ -1,0 +1,58 @@
+"""What a request of another agent says beside its body: whose answers it wants, its token, its query."""
+
+import base64
+import binascii
+from urllib.parse import parse_qs
+
+from api.foreign_paths import Call
+from api.server.asgi import Scope
+from core.errors import UnauthorizedError
+from protocols.answers import Protocol
+from protocols.errors import UnsupportedUploadError
+
+SPAN_UNITS = {"s": 1, "m": 60, "h": 3600}
+MAX_EVERY_SECONDS = 3600
+
+
+def protocol_of(call: Call, media_type: bytes) -> Protocol:
+    """Return whose answers a request wants."""
+    if call in (Call.OTLP, Call.OTLP_OTHER):
+        return Protocol.OTLP
+    if call is Call.REMOTE_WRITE:
+        return Protocol.REMOTE_WRITE_2 if b"io.prometheus.write.v2" in media_type else Protocol.REMOTE_WRITE_1
+    return Protocol.COLLECTD if call is Call.COLLECTD else Protocol.INFLUX
+
+
+def parse_query(scope: Scope) -> dict[str, str]:
+    """Return the query parameters, of each name the first value."""
+    return {name: values[0] for name, values in parse_qs(scope.get("query_string", b"").decode("latin-1")).items()}
+
+
+def token_of(header: bytes, query: dict[str, str], call: Call) -> str:
+    """Return the agent's token: as Bearer, as Token, as the password of Basic, or `p` of Influx v1.
+
+    Raises UnauthorizedError.
+    """
+    scheme, _, value = header.decode("latin-1").partition(" ")
+    value = value.strip()
+    if scheme.lower() in ("bearer", "token") and value:
+        return value
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            raise UnauthorizedError from None
+    if call is Call.INFLUX_WRITE and query.get("p"):
+        return query["p"]
+    raise UnauthorizedError
+
+
+def every_of(query: dict[str, str]) -> int:
+    """Return `every` (30s, 5m, 1h) in microseconds, 0 without one; raises UnsupportedUploadError."""
+    text = query.get("every", "")
+    if not text:
+        return 0
+    count, unit = text[:-1], SPAN_UNITS.get(text[-1])
+    if unit is None or not count.isdigit() or not 0 < int(count) * unit <= MAX_EVERY_SECONDS:
+        raise UnsupportedUploadError("`every` must be a span of time up to 1h, such as 30s or 5m.")
+    return int(count) * unit * 1_000_000

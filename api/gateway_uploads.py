@@ -1,0 +1,133 @@
+"""Uploads that bring many hosts under the token of one gateway: each host's samples go to its own device.
+
+A host without a device costs only its own samples: they are refused with the reason, the others are stored.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from api.agent_bodies import Sender
+from api.rate_limits import CallLimits
+from core.errors import RevokedTokenError
+from core.text import clean_name
+from db.hypertables.policies import MAX_SAMPLE_LEAD
+from devices.gateway_hosts import Gateway, GatewayHosts
+from ingest.decode import accepted_by_time
+from ingest.errors import UnstorableUploadError
+from ingest.group_commit import GroupCommit
+from ingest.pending import Upload
+from ingest.samples import Sample
+from protocols.answers import Stored
+from protocols.facts import Fact, Reading
+from protocols.fold import samples_of
+from protocols.memory import DeviceMemory, Memory
+
+MAX_HOST = 255
+# What costs only the samples of its host.
+OF_THE_HOST = (RevokedTokenError, UnstorableUploadError)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When an upload came (UTC), how wide its sender wants the cells (microseconds, 0 for as they are), and how old a
+    sample may be.
+    """
+
+    at: datetime
+    every: int
+    max_age: timedelta
+
+    def samples_of(self, facts: Sequence[Fact], memory: DeviceMemory) -> list[Sample]:
+        """Return the samples of one device."""
+        return samples_of(facts, memory, self.every, microseconds_of(self.at + MAX_SAMPLE_LEAD))
+
+
+class GatewayUploads:
+    """Stores what gateways bring."""
+
+    def __init__(
+        self, gateways: GatewayHosts, commits: GroupCommit, limits: CallLimits, memory: Memory, max_samples: int
+    ) -> None:
+        self._gateways = gateways
+        self._commits = commits
+        self._limits = limits
+        self._memory = memory
+        self._max_samples = max_samples
+
+    async def store(self, sender: Sender, reading: Reading, arrival: Arrival) -> Stored:
+        """Commit the samples of each host that has a device; raises RtsError for what fails as a whole."""
+        gateway = await self._gateways.of(sender.agent_id, sender.token_hash)
+        self._limits.learn(sender.agent_id, gateway.business_id)
+        hosts = by_clean_name(reading)
+        await self._gateways.add_unknown(gateway, hosts)
+        uploads = self._uploads_of(gateway, hosts, reading, arrival)
+        results = await asyncio.gather(*map(self._commits.submit, uploads.values()), return_exceptions=True)
+        rejected = [one.message for upload in uploads.values() for one in upload.decoded.rejected]
+        for upload in uploads.values():
+            upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+        await self._judge(gateway, hosts, dict(zip(uploads, results, strict=True)), reading)
+        return Stored(reading, rejected)
+
+    def _uploads_of(
+        self, gateway: Gateway, hosts: dict[str, list[Fact]], reading: Reading, arrival: Arrival
+    ) -> dict[str, Upload]:
+        """Return an upload for each host that has a device, the others refused or left out."""
+        uploads: dict[str, Upload] = {}
+        room = self._max_samples
+        for host, facts in hosts.items():
+            device_id = gateway.devices.get(host)
+            if device_id is None:
+                if host not in gateway.refused:
+                    reading.refuse(f"host {host[:100]} waits for an employee to confirm it", len(facts))
+                continue
+            samples = arrival.samples_of(facts, self._memory.of(device_id, gateway.token_hash))
+            uploads[host] = upload_of(device_id, gateway.token_hash, samples, arrival, room)
+            room -= len(samples)
+        return uploads
+
+    async def _judge(
+        self,
+        gateway: Gateway,
+        hosts: dict[str, list[Fact]],
+        results: dict[str, BaseException | None],
+        reading: Reading,
+    ) -> None:
+        """Refuse the samples of hosts whose device takes none; raise what failed for all, a revoked token first."""
+        failed = {host: error for host, error in results.items() if error}
+        if any(isinstance(error, RevokedTokenError) for error in failed.values()):
+            self._gateways.forget(gateway)
+            await self._gateways.of(gateway.id, gateway.token_hash)  # raises when the gateway itself is revoked
+        for host, error in failed.items():
+            if not isinstance(error, OF_THE_HOST):
+                raise error
+            reading.refuse(f"the device of host {host[:100]} takes no samples: {error.code}", len(hosts[host]))
+
+
+def by_clean_name(reading: Reading) -> dict[str, list[Fact]]:
+    """Return the facts by host in lower case; those of no host are refused."""
+    found: dict[str, list[Fact]] = {}
+    for name, facts in reading.by_host.items():
+        host = clean_name(name).lower()[:MAX_HOST].strip()
+        if facts and host:
+            found.setdefault(host, []).extend(facts)
+        elif facts:
+            reading.refuse("no host is named: a gateway's samples need one", len(facts))
+    return found
+
+
+def upload_of(
+    device_id: UUID, token_hash: str, samples: Sequence[Sample], arrival: Arrival, max_samples: int
+) -> Upload:
+    """Return the upload of one device, whose samples may be parts of rows; raises TooManySamplesError."""
+    decoded = accepted_by_time(samples, arrival.at, max_samples, arrival.max_age)
+    upload = Upload(device_id, token_hash, arrival.at, decoded, merges=True)
+    upload.make_rows()
+    return upload
+
+
+def microseconds_of(time: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return round(time.timestamp() * 1_000_000)

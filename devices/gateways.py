@@ -1,0 +1,165 @@
+"""Gateways: one token of a business whose uploads bring many hosts. Each host becomes a device, or matches one.
+
+A host name is a claim of the sender: it reaches only devices of the gateway's own business. A new one becomes a
+device only by the gateway's rule or by a person, and a gateway has a bounded number of hosts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from auth.tokens import Tokens, token_hash
+from core.errors import AgentNotFoundError, UnknownBusinessError, UnknownLocationError
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import Actor
+from devices.errors import AgentHasTokenError, DeviceTakenError, GatewayNotFoundError, HostNotFoundError
+
+QUERIES = load_beside(__file__, "gateways.sql")
+REGISTRY = load_beside(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRequest:
+    """What a gateway is for; `metrics_interval_seconds` is how often each of its hosts sends a sample."""
+
+    business_id: UUID
+    service_location_id: UUID | None
+    gateway_name: str
+    enrolment: str
+    host_pattern: str
+    max_hosts: int
+    metrics_interval_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostDecision:
+    """What a host becomes: a device that is there, or a new one with this name (default: the host's)."""
+
+    agent_id: UUID | None = None
+    device_name: str | None = None
+    replace_agent: bool = False  # the device's own agent is refused from then on
+
+
+async def create_gateway(
+    pool: asyncpg.Pool, tokens: Tokens, wanted: GatewayRequest, employee: Actor, now: datetime
+) -> tuple[UUID, str]:
+    """Return the id of a new gateway and its token, which is shown once.
+
+    Raises UnknownBusinessError, UnknownLocationError.
+    """
+    gateway_id = uuid4()
+    token = tokens.issue_gateway(gateway_id, now)
+    async with pool.acquire() as connection:
+        if wanted.service_location_id and not await connection.fetchval(
+            REGISTRY["location_in_business"], wanted.service_location_id, wanted.business_id
+        ):
+            raise UnknownLocationError
+        try:
+            await connection.fetchval(
+                QUERIES["create_gateway"], gateway_id, wanted.business_id, wanted.service_location_id,
+                wanted.gateway_name, token_hash(token), wanted.enrolment, wanted.host_pattern, wanted.max_hosts,
+                wanted.metrics_interval_seconds, now, *employee.values(),
+            )  # fmt: skip
+        except asyncpg.ForeignKeyViolationError as error:
+            raise UnknownBusinessError from error
+    return gateway_id, token
+
+
+async def list_gateways(
+    pool: asyncpg.Pool, business_id: UUID | None, after: tuple[datetime, UUID] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return at most `limit` gateways, newest first. Times are UTC."""
+    return await pool.fetch(QUERIES["list_gateways"], None, business_id, *(after or (None, None)), limit)
+
+
+async def get_gateway(pool: asyncpg.Pool, gateway_id: UUID) -> asyncpg.Record:
+    """Return one gateway; raises GatewayNotFoundError."""
+    row = await pool.fetchrow(QUERIES["list_gateways"], gateway_id, None, None, None, 1)
+    if row is None:
+        raise GatewayNotFoundError
+    return row
+
+
+async def revoke_gateway(pool: asyncpg.Pool, gateway_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
+    """Refuse a gateway's token from now on and return the gateway; raises GatewayNotFoundError."""
+    await pool.fetchval(QUERIES["revoke_gateway"], gateway_id, now, *employee.values())
+    return await get_gateway(pool, gateway_id)
+
+
+async def list_hosts(
+    pool: asyncpg.Pool, gateway_id: UUID, state: str | None, after: str | None, limit: int
+) -> Sequence[asyncpg.Record]:
+    """Return at most `limit` hosts of a gateway's business by name; raises GatewayNotFoundError."""
+    await get_gateway(pool, gateway_id)
+    return await pool.fetch(QUERIES["list_hosts"], gateway_id, state, None, after, limit)
+
+
+async def confirm_host(
+    pool: asyncpg.Pool, gateway_id: UUID, host_id: UUID, decision: HostDecision, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Make a host a device, and return it.
+
+    Raises HostNotFoundError, AgentNotFoundError for a device of another business, DeviceTakenError, AgentHasTokenError.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        host = await _locked(connection, gateway_id, host_id)
+        if decision.agent_id is None:
+            device_id = await _make_device(connection, host, decision.device_name, employee, now)
+        else:
+            device_id = decision.agent_id
+            await _check_device(connection, host, decision, now)
+        await connection.execute(QUERIES["decide_host"], host_id, device_id, now, *employee.values())
+        return await _read_host(connection, gateway_id, host_id)
+
+
+async def refuse_host(
+    pool: asyncpg.Pool, gateway_id: UUID, host_id: UUID, employee: Actor, now: datetime
+) -> asyncpg.Record:
+    """Leave out a host's samples from now on, and return the host; its device stays. Raises HostNotFoundError."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _locked(connection, gateway_id, host_id)
+        await connection.execute(QUERIES["decide_host"], host_id, None, now, *employee.values())
+        return await _read_host(connection, gateway_id, host_id)
+
+
+async def _locked(connection: Connection, gateway_id: UUID, host_id: UUID) -> asyncpg.Record:
+    row = await connection.fetchrow(QUERIES["lock_host"], gateway_id, host_id)
+    if row is None:
+        raise HostNotFoundError
+    return row
+
+
+async def _read_host(connection: Connection, gateway_id: UUID, host_id: UUID) -> asyncpg.Record:
+    row = await connection.fetchrow(QUERIES["list_hosts"], gateway_id, None, host_id, None, 1)
+    assert row is not None, "it is locked"
+    return row
+
+
+async def _make_device(
+    connection: Connection, host: asyncpg.Record, name: str | None, employee: Actor, now: datetime
+) -> UUID:
+    device_id = uuid4()
+    values: tuple[Any, ...] = (
+        device_id, host["business_id"], host["service_location_id"], name or host["host"], host["host"],
+        host["metrics_interval_seconds"], employee.id, now,
+    )  # fmt: skip
+    await connection.execute(QUERIES["make_device"], *values)
+    return device_id
+
+
+async def _check_device(connection: Connection, host: asyncpg.Record, decision: HostDecision, now: datetime) -> None:
+    """Refuse a device that isn't the business's, is another host, or has an agent of its own that is to stay."""
+    device = await connection.fetchrow(QUERIES["device_of_business"], decision.agent_id, host["business_id"])
+    if device is None:
+        raise AgentNotFoundError
+    if device["is_taken"] and host["agent_device_id"] != decision.agent_id:
+        raise DeviceTakenError
+    if device["has_agent"]:
+        if not decision.replace_agent:
+            raise AgentHasTokenError
+        await connection.execute(QUERIES["drop_agent_token"], decision.agent_id, now)
