@@ -127,7 +127,7 @@ async def test_a_host_waits_for_an_employee_and_costs_only_itself(
 async def eventually_taken(gateway: Gateway, host: str) -> dict[str, dict[str, Any]]:
     """Send until a decision is known in the process, which reads them every few seconds."""
     async with asyncio.timeout(60):
-        while (await gateway.write(f"system,host={host} load1=1")).status_code != 204:
+        while (await gateway.write(f"system,host={host} load1=1")).status_code != 204:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     return await gateway.hosts()
 
