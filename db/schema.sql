@@ -1056,7 +1056,7 @@ CREATE TABLE agent_gateway_hosts (
     refused_at timestamp with time zone,
     CONSTRAINT agent_gateway_hosts_business_id_host_key UNIQUE (business_id, host),
     CONSTRAINT agent_gateway_hosts_pkey PRIMARY KEY (id),
-    CONSTRAINT agent_gateway_hosts_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE SET NULL,
+    CONSTRAINT agent_gateway_hosts_agent_device_id_fkey FOREIGN KEY (agent_device_id) REFERENCES agent_devices(id) ON DELETE CASCADE,
     CONSTRAINT agent_gateway_hosts_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
     CONSTRAINT agent_gateway_hosts_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES agent_gateways(id) ON DELETE CASCADE,
     CONSTRAINT agent_gateway_hosts_check CHECK (((refused_at IS NULL) OR (agent_device_id IS NULL))),

@@ -20,14 +20,14 @@ CREATE TABLE agent_gateways (
 CREATE INDEX agent_gateways_by_business ON agent_gateways (business_id, created_at DESC, id DESC)
 
 -- agent_gateway_hosts --
--- A host of a business and its device. Without a device it waits for a person; refused, its samples are left out.
+-- A host of a business and its device; an erasure of the device takes it along. Without a device it waits for a person; refused, its samples are left out.
 -- All gateways of the business share it, so that a new gateway takes over the hosts of an old one.
 CREATE TABLE agent_gateway_hosts (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     business_id uuid NOT NULL REFERENCES businesses (id) ON DELETE CASCADE,
     gateway_id uuid NOT NULL REFERENCES agent_gateways (id) ON DELETE CASCADE,
     host text NOT NULL CHECK (length(host) BETWEEN 1 AND 255),
-    agent_device_id uuid REFERENCES agent_devices (id) ON DELETE SET NULL,
+    agent_device_id uuid REFERENCES agent_devices (id) ON DELETE CASCADE,
     first_seen_at timestamptz NOT NULL,
     confirmed_at timestamptz,
     refused_at timestamptz,

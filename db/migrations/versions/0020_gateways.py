@@ -12,6 +12,7 @@ revision = "0020"
 down_revision = "0019"
 branch_labels = None
 depends_on = None
+serves = "0018"
 
 FILE = Path(__file__).parents[1] / "sql" / "gateways.sql"
 
