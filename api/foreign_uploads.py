@@ -67,7 +67,6 @@ class ForeignUploads:
         self._retry_after = retry_after_seconds
         self._clock = clock
         self._tally = tally
-        self._max_age = max_age
         self._memory = Memory()
         self._verify_gateway = verify_gateway
         self._gateways = GatewayUploads(gateways, commits, limits, self._memory, max_samples)

@@ -32,8 +32,10 @@ OF_THE_HOST = (RevokedTokenError, UnstorableUploadError)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When an upload came (UTC), how wide its sender wants the cells (microseconds, 0 for as they are), and how old a
-    sample may be.
+    """When an upload came, in UTC.
+
+    `every` is how wide its sender wants the cells: microseconds, 0 for as they are. A sample older than `max_age` is
+    refused.
     """
 
     at: datetime

@@ -35,9 +35,9 @@ from db.pools import SERVER_SETTINGS, DatabaseUnavailableError, database_errors,
 from db.schema_check import check_schema
 from db.server_check import check_server, describe_server
 from devices.devices import check_agent
+from devices.gateway_hosts import GatewayHosts
 from devices.refused_calls import RefusedCalls
 from devices.sensitive_reads import SensitiveReads
-from devices.gateway_hosts import GatewayHosts
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
 from ingest.group_commit import GroupCommit

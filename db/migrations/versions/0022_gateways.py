@@ -8,11 +8,11 @@ from pathlib import Path
 
 from db.migrations.statements import run, run_file
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
-serves = "0018"
+serves = "0021"
 
 FILE = Path(__file__).parents[1] / "sql" / "gateways.sql"
 
