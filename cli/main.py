@@ -14,6 +14,7 @@ from cli import (
     agent,
     alerts,
     audit,
+    backup,
     database,
     demo,
     erase,
@@ -37,6 +38,7 @@ app = typer.Typer(
 for module in (demo, serve, worker, agent, token, webhook_secret, openapi):
     module.register(app)
 platform.register(database.app)
+backup.register(database.app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     environment: str = Field(
         default="", description="production: upgrade, downgrade, demo and load want the name of the database"
     )
+    postgres_bin: str = Field(default="", description="folder of pg_dump and pg_restore; empty: those on the PATH")
     erasure_hour: int = Field(
         default=2, ge=0, le=23, description="the hour (UTC) in which the worker works off erasures that wait"
     )

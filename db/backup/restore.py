@@ -1,0 +1,135 @@
+"""A restore as TimescaleDB wants it, with all jobs paused, and the check of what came back."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+import asyncpg
+import psycopg
+from sqlalchemy.engine import make_url
+
+from core.errors import RtsError
+from db.backup.dump import note_run
+from db.backup.manifest import Manifest, differences, query, read_contents, read_manifest
+from db.backup.tools import find_tool, run_tool
+from db.migrations.run import head
+from db.missing_parts import find_missing
+from db.pools import DatabaseUnavailableError
+
+
+class RestoreRefusedError(RtsError):
+    """This restore can't begin: nothing was changed."""
+
+    code: ClassVar[str] = "restore_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore brought: `faults` is empty when everything is there. `jobs_run` is False while they are paused."""
+
+    manifest: Manifest
+    seconds: float
+    faults: list[str]
+    jobs_run: bool = False
+
+
+def restore(url: str, dump: Path, now: datetime, *, folder: str = "", without_owners: bool = False) -> Restored:
+    """Restore a dump into the empty or absent database of `url` and compare it with its manifest; jobs stay paused.
+
+    Needs a superuser. Raises RestoreRefusedError, ManifestError or BackupToolError; a database that a failed restore
+    leaves is to be dropped.
+    """
+    manifest = read_manifest(dump)
+    began = time.perf_counter()
+    make_database(url)
+    prepare(url, manifest)
+    tool = find_tool("pg_restore", manifest.postgres, folder)
+    owners = ("--no-owner", "--no-acl") if without_owners else ()
+    run_tool(tool, url, *owners, "--exit-on-error", str(dump))  # never with --jobs: the catalog needs its order
+    open_paused(url)
+    faults = check_against(url, manifest)
+    seconds = time.perf_counter() - began
+    note_run(url, "restore", now, seconds, manifest.dump_bytes, is_good=not faults, details={"faults": faults})
+    return Restored(manifest, seconds, faults)
+
+
+def make_database(url: str) -> None:
+    """Make the database of `url` if there is none; raises RestoreRefusedError unless it is then empty."""
+    name = str(make_url(url).database)
+    with connect(at_postgres(url), autocommit=True) as connection:
+        if not query(connection, "is_superuser")[0][0]:
+            raise RestoreRefusedError("A restore writes TimescaleDB's catalog: connect as a superuser.")
+        if not query(connection, "find_database", name)[0][0]:
+            connection.execute(query(connection, "compose_create", name)[0][0])
+    with connect(url) as connection:
+        if not query(connection, "is_empty")[0][0]:
+            raise RestoreRefusedError(f"The database {name} is not empty: name one that is empty or absent.")
+
+
+def prepare(url: str, manifest: Manifest) -> None:
+    """Make the extension in the version of the backup and begin the restore; raises RestoreRefusedError."""
+    version = manifest.contents.timescaledb
+    with connect(url, autocommit=True) as connection:
+        if not query(connection, "offers_version", version)[0][0]:
+            raise RestoreRefusedError(
+                f"This server does not have TimescaleDB {version}, the version of the backup: install it, restore, and "
+                "upgrade the extension afterwards."
+            )
+        connection.execute(query(connection, "compose_extension", version)[0][0])
+    with connect(url, autocommit=True) as connection:
+        query(connection, "begin_restore")
+
+
+def open_paused(url: str) -> None:
+    """End the restore with every job paused: retention would drop what is older than it keeps."""
+    with connect(url, autocommit=True) as connection:
+        query(connection, "allow_jobs_to_change")
+        query(connection, "pause_jobs")
+    with connect(url, autocommit=True) as connection:
+        query(connection, "end_restore")
+        query(connection, "analyze")
+
+
+def check_against(url: str, manifest: Manifest) -> list[str]:
+    """Return a sentence for everything in which the database of `url` differs from a backup, or lacks a part."""
+    with connect(url) as connection:
+        found = list(differences(manifest.contents, read_contents(connection)))
+    missing = asyncio.run(_missing(url)) if manifest.contents.revision == head() else []
+    return [*missing, *found]
+
+
+async def _missing(url: str) -> list[str]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return await find_missing(connection)
+    finally:
+        await connection.close()
+
+
+def start_jobs(url: str, manifest: Manifest) -> int:
+    """Schedule the jobs that the backup had scheduled; returns how many."""
+    with connect(url) as connection:
+        started: int = query(connection, "start_jobs", manifest.contents.scheduled)[0][0]
+    return started
+
+
+def drop_database(url: str) -> None:
+    """Drop the database of `url`, whoever is connected."""
+    with connect(at_postgres(url), autocommit=True) as connection:
+        connection.execute(query(connection, "compose_drop", str(make_url(url).database))[0][0])
+
+
+def at_postgres(url: str) -> str:
+    """Return the URL of the database `postgres` on the same server."""
+    return make_url(url).set(database="postgres").render_as_string(hide_password=False)
+
+
+def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection[tuple[object, ...]]:
+    """Return a connection; raises DatabaseUnavailableError."""
+    try:
+        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailableError(str(error).strip()) from error

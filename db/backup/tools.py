@@ -1,0 +1,56 @@
+"""pg_dump and pg_restore: found on the PATH or in RTS_POSTGRES_BIN, never older than the server."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from sqlalchemy.engine import make_url
+
+from core.errors import RtsError
+
+SHOWN_LINES = 5
+
+
+class BackupToolError(RtsError):
+    """pg_dump or pg_restore is missing or too old: install PostgreSQL's client programs, or set RTS_POSTGRES_BIN."""
+
+    code: ClassVar[str] = "backup_tool"
+
+
+def find_tool(name: str, server: int, folder: str = "") -> Path:
+    """Return the path of `pg_dump` or `pg_restore`, of the server's major version or newer.
+
+    `folder` is RTS_POSTGRES_BIN, empty for the PATH. Raises BackupToolError.
+    """
+    found = shutil.which(name, path=folder or None)
+    if found is None:
+        raise BackupToolError(
+            f"{name} is not {f'in {folder}' if folder else 'on the PATH'}: install the package "
+            f"postgresql-client-{server}, or set RTS_POSTGRES_BIN to the folder that has it."
+        )
+    shown = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    version = re.search(r"\d+", shown)
+    if version is None or int(version.group()) < server:
+        raise BackupToolError(
+            f"{found} is {shown.strip()}, older than the server's {server}: install postgresql-client-{server}, or set "
+            "RTS_POSTGRES_BIN to the folder of a newer one."
+        )
+    return Path(found)
+
+
+def run_tool(tool: Path, url: str, *arguments: str) -> None:
+    """Run it on a database; the password goes by the environment, where `ps` does not show it.
+
+    Raises BackupToolError with the last lines of what it said.
+    """
+    parts = make_url(url).set(drivername="postgresql")
+    password = {"PGPASSWORD": parts.password} if parts.password else {}
+    shown = parts.set(password=None).render_as_string(hide_password=False)
+    command = [str(tool), "--no-password", f"--dbname={shown}", *arguments]
+    ended = subprocess.run(command, env=os.environ | password, capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        errors = [line for line in ended.stderr.splitlines() if "error:" in line] or ended.stderr.splitlines()
+        raise BackupToolError(f"{tool.name} failed: " + " / ".join(errors[:SHOWN_LINES]))
