@@ -21,6 +21,7 @@ from db.pooler_check import check_session
 from db.pools import database_errors
 from db.schema_check import check_schema
 from db.server_check import Server, check_server, check_writable, describe_server
+from db.server_faults import read_server_state, server_faults
 from devices.audit_chain import find_breaks
 from embedded.server import EmbeddedServer
 from health.faults import find_faults
@@ -182,7 +183,7 @@ async def read_misfits(url: str, client: str) -> list[str]:
 
 
 async def read_drift(url: str) -> list[str]:
-    """Return a sentence for each missing part, changed policy and break in the newest part of the audit trail.
+    """Return a sentence for each fault of the server, missing part, changed policy, and break in the newest trail.
 
     Raises DatabaseUnavailableError.
     """
@@ -191,7 +192,8 @@ async def read_drift(url: str) -> list[str]:
     try:
         drifts = [drift.sentence for drift in await find_drift(connection, utc_now())]
         breaks = [fault async for fault in find_breaks(connection, SEALS_CHECKED)]
-        return [*await find_missing(connection), *drifts, *breaks]
+        server = server_faults(await read_server_state(connection, utc_now()))
+        return [*server, *await find_missing(connection), *drifts, *breaks]
     finally:
         await connection.close()
 

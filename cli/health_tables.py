@@ -31,6 +31,9 @@ def server_table(facts: FleetFacts, now: datetime) -> Table:
     table.add_row("connections", f"{server.connections} of {server.connections_max}")
     oldest = server.oldest_transaction_at
     table.add_row("oldest transaction", f"{words(max(now, oldest) - oldest)} old" if oldest else "none")
+    for kind, name in (("backup", "last `db backup`"), ("drill", "last proven restore (`db drill`)")):
+        at = facts.backups.get(kind)
+        table.add_row(name, f"{words(max(now, at) - at)} ago" if at else "never")
     table.add_row("oldest row not frozen", f"{server.freeze_age:,} transactions")
     return table
 

@@ -25,6 +25,6 @@ async def find_missing(connection: Connection) -> list[str]:
     """Return a sentence for each part that the schema at head has and this database lacks."""
     missing = parts_of(FILE.read_text()) - parts_of(await schema_text(connection))
     return [
-        f"the {kind} {name} is missing: was a restore incomplete? Restore again as docs/operations.md says"
+        f"the {kind} {name} is missing: was a restore incomplete? Restore again as docs/recovery.md says"
         for kind, name in sorted(missing)
     ]

@@ -6,6 +6,7 @@ The same bounds stand in the alert rules of docs/operations.md, which Prometheus
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from db.server_faults import server_faults
 from health.fleet import Fleet, FleetFacts
 
 PASS_EVERY = timedelta(seconds=30)  # as in worker/duties.py
@@ -21,6 +22,7 @@ def find_faults(fleet: Fleet) -> list[str]:
     since = fleet.levels[0].since
     drifts = [f"{drift.sentence}: see `rts-agents retention show`" for drift in fleet.drifts]
     return [
+        *(server_faults(fleet.server) if fleet.server else ()),
         *drifts,
         *levels,
         *_of_passes(fleet.facts, since, fleet.at),

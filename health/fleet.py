@@ -12,7 +12,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
+from core.clock import utc_now
 from db.pools import CONNECTION_ERRORS, Connection
+from db.server_faults import ServerState, read_server_state
 from db.sql import load_beside
 from health.ttl_cache import TtlCache
 from rollups.drift import Drift, find_drift
@@ -66,6 +68,7 @@ class FleetFacts(msgspec.Struct):
     alert_pass: AlertPass
     database: Database
     tickets_put_off: dict[str, int] = {}  # tried in vain, by reason
+    backups: dict[str, datetime] = {}  # the newest good one, by kind: backup, drill
     isolated_faults: dict[str, int] = {}  # by the worker's task: what fails alone and is left out for a while
 
 
@@ -77,6 +80,7 @@ class Fleet(msgspec.Struct):
     at: datetime
     seconds: float
     drifts: list[Drift] = []  # policies that SQL has changed
+    server: ServerState | None = None
 
 
 async def read_fleet(connection: Connection, now: datetime) -> Fleet:
@@ -85,7 +89,8 @@ async def read_fleet(connection: Connection, now: datetime) -> Fleet:
     levels = await read_status(connection)
     facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=FleetFacts)
     drifts = await find_drift(connection, now)
-    return Fleet(facts, levels, now, time.perf_counter() - began, drifts)
+    server = await read_server_state(connection, utc_now())
+    return Fleet(facts, levels, now, time.perf_counter() - began, drifts, server)
 
 
 class FleetReader:

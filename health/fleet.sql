@@ -25,6 +25,8 @@ SELECT jsonb_build_object(
                       FROM agent_alert_notifications WHERE due_at IS NOT NULL),
     'isolated_faults', (SELECT COALESCE(jsonb_object_agg(task, faults), '{}')
                         FROM (SELECT task, count(*) AS faults FROM agent_isolated_faults GROUP BY task) f),
+    'backups', (SELECT COALESCE(jsonb_object_agg(kind, at), '{}')
+                FROM (SELECT kind, max(at) AS at FROM agent_backup_log WHERE is_good GROUP BY kind) b),
     'alert_pass', (SELECT jsonb_build_object('at', at, 'seconds', seconds, 'statements', statements, 'rules', rules)
                    FROM agent_alert_passes),
     'database', (SELECT jsonb_build_object(

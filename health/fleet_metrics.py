@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
+from db.server_faults import ServerState
 from health.fleet import AlertPass, Database, Fleet, FleetFacts
 from rollups.drift import Drift
 from rollups.status import LevelStatus
@@ -22,6 +23,9 @@ def fleet_metrics(fleet: Fleet | None) -> Iterator[Metric]:
     yield from work_metrics(fleet.facts, fleet.at)
     yield from pass_metrics(fleet.facts.alert_pass, fleet.at)
     yield from database_metrics(fleet.facts.database, fleet.at)
+    yield from backup_metrics(fleet.facts.backups, fleet.at)
+    if fleet.server:
+        yield from server_metrics(fleet.server)
 
 
 def level_metrics(levels: list[LevelStatus], now: datetime) -> Iterator[Metric]:
@@ -90,6 +94,20 @@ def database_metrics(database: Database, now: datetime) -> Iterator[Metric]:
     yield gauge("rts_database_oldest_transaction_seconds", "Age of the oldest transaction.",
                 max(0.0, oldest.total_seconds()))  # fmt: skip
     yield gauge("rts_database_freeze_age", "Transactions since the oldest row was frozen.", database.freeze_age)
+
+
+def backup_metrics(newest: dict[str, datetime], now: datetime) -> Iterator[Metric]:
+    """Yield how old the newest good backup and the newest good restore drill are; nothing where there was none."""
+    yield spans("rts_backup_age_seconds", "Since the newest good run of `db backup` and `db drill`.", "kind",
+                {kind: now - at for kind, at in newest.items() if kind != "restore"})  # fmt: skip
+
+
+def server_metrics(state: ServerState) -> Iterator[Metric]:
+    """Yield what the server lets jobs have, and jobs with faults."""
+    yield gauge("rts_clock_offset_seconds", "This process's clock minus the database's.", state.clock_offset_seconds)
+    yield gauge("rts_job_slots", "Jobs that TimescaleDB can run at once.", max(0, state.job_slots))
+    yield gauge("rts_jobs_failing", "Storage policies whose last run failed.", sum(bool(j.failed) for j in state.jobs))
+    yield gauge("rts_jobs_late", "Storage policies that are due for an hour.", sum(bool(j.late) for j in state.jobs))
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

@@ -61,7 +61,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 "WITH b AS (INSERT INTO businesses (business_name) VALUES ('Backed up') RETURNING id)"
-                " INSERT INTO agent_devices (business_id, device_name) SELECT id, 'd' || n FROM b, generate_series(1, 3) n"
+                " INSERT INTO agent_devices (business_id, device_name)"
+                " SELECT id, 'd' || n FROM b, generate_series(1, 3) n"
             )
             connection.execute(
                 "INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent)"
@@ -80,6 +81,11 @@ def dump(filled: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("dumps") / "rts.dump"
     backup(filled, file, utc_now())
     return file
+
+
+def exists(url: str) -> bool:
+    with psycopg.connect(REAL_SERVER) as connection:
+        return bool(query(connection, "find_database", make_url(url).database)[0][0])
 
 
 @pytest.fixture
@@ -145,23 +151,25 @@ def test_a_restore_that_was_not_ended_is_noticed(copy: str, filled: str, monkeyp
 
 
 @on_a_server
-def test_a_drill_proves_a_backup_and_drops_its_copy(filled: str, dump: Path) -> None:
-    with psycopg.connect(filled) as connection:
-        before = connection.execute("SELECT count(*) FROM pg_database").fetchone()
+def test_a_drill_proves_a_backup_and_drops_its_copy(
+    filled: str, dump: Path, copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.backup.drill.beside", lambda _: copy)
     done = drill(filled, utc_now(), dump=dump)
     assert done.faults == []
     assert done.rows > 483
+    assert not exists(copy)
     with psycopg.connect(filled) as connection:
-        assert connection.execute("SELECT count(*) FROM pg_database").fetchone() == before
         assert connection.execute(
             "SELECT bool_and(is_good) FROM agent_backup_log WHERE kind = 'drill' AND details ->> 'rows' <> '0'"
         ).fetchone() == (True,)
 
 
 @on_a_server
-def test_a_drill_of_a_backup_that_lacks_rows_fails_and_is_noted(filled: str, dump: Path, tmp_path: Path) -> None:
-    with psycopg.connect(filled) as connection:
-        before = connection.execute("SELECT count(*) FROM pg_database").fetchone()
+def test_a_drill_of_a_backup_that_lacks_rows_fails_and_is_noted(
+    filled: str, dump: Path, tmp_path: Path, copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.backup.drill.beside", lambda _: copy)
     manifest = read_manifest(dump)
     rows = manifest.contents.rows | {"public.agent_metrics": 484, "public.agent_lost": 1}
     wrong = msgspec.structs.replace(manifest, contents=msgspec.structs.replace(manifest.contents, rows=rows))
@@ -173,8 +181,8 @@ def test_a_drill_of_a_backup_that_lacks_rows_fails_and_is_noted(filled: str, dum
         "public.agent_metrics has 483 rows, the backup has 484 rows of it",
         "public.agent_lost is missing, the backup has 1 rows of it",
     ]
+    assert not exists(copy)
     with psycopg.connect(filled) as connection:
-        assert connection.execute("SELECT count(*) FROM pg_database").fetchone() == before
         assert connection.execute(
             "SELECT is_good FROM agent_backup_log WHERE kind = 'drill' ORDER BY id DESC LIMIT 1"
         ).fetchone() == (False,)

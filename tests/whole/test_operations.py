@@ -16,6 +16,7 @@ from api.server.connections import connections_per_process
 from core.clock import utc_now
 from core.settings import Settings
 from db.hypertables.policies import LEVELS
+from db.server_faults import ServerState
 from health.counts import ProcessCounts
 from health.exposition import all_metrics
 from health.fleet import AlertPass, Database, Fleet, FleetFacts, WorkQueue
@@ -41,11 +42,13 @@ def everything() -> list[Metric]:
         AlertPass(now, 1.0, 1, 1),
         server,
         {"look_up": 1},
+        {"backup": now},
         {"alerts": 1},
     )
     levels = [LevelStatus(level, 1, 1, 0, now, now, now if level.bucket else None, now) for level in LEVELS]
     process = ProcessCounts(written_at=now.timestamp())
-    return list(all_metrics({0: process}, Fleet(facts, levels, now, 0.1), now.timestamp()))
+    state = ServerState(False, 16, 1, 24, 2, True, 170006, "2.29.2", False, 0.1)
+    return list(all_metrics({0: process}, Fleet(facts, levels, now, 0.1, server=state), now.timestamp()))
 
 
 def full_name(metric: Metric) -> str:
