@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from demo.credentials import DemoAgent, DemoTenant
+from demo.instances import parts_at
 from demo.series import Profile, make_profile, sample_at
 
 SAMPLE_EVERY = timedelta(minutes=5)
@@ -116,7 +117,8 @@ class Fleet:
     def _batches(self, profile: Profile, start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
         batch: list[dict[str, Any]] = []
         for time in slots(start, end):
-            batch.append(sample_at(profile, time, self._began))
+            sample = sample_at(profile, time, self._began)
+            batch.append(sample | parts_at(profile, sample, time, self._began))
             if len(batch) == SAMPLES_PER_UPLOAD:
                 yield batch
                 batch = []

@@ -74,6 +74,8 @@ def test_the_demo_runs_can_be_used_and_goes_on(demo_database: str, tmp_path: Pat
                 params={"start": business_start(credentials), "interval": "1h"}, headers=headers,
             ).json()  # fmt: skip
             assert sum(row["samples"] for row in week["metrics"]) == SAMPLES_OF_A_WEEK
+            series = client.get(f"/api/agents/{agent['agent_id']}/metrics/series", headers=headers).json()["series"]
+            assert {"disk.percent", "network.rx_bytes"} <= {one["metric"] for one in series}
         employee = {"Authorization": f"Bearer {credentials['employee_token']}"}
         assert len(client.get("/api/agents", headers=employee).json()["agents"]) == 4
     reader.join(timeout=120)
