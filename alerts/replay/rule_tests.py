@@ -9,6 +9,9 @@
     series = { cpu_percent = "50x2 95x3 50x3" }
     expect = ["15m pending", "20m firing", "35m recovering", "40m inactive"]
 
+A series of an instance is named `"disk.percent D:"`; where the rule stands on instances, so is what is expected:
+`"20m firing D:"`.
+
 The samples are written to the real tables, for a device of its own, and the real statements and the real machine run at
 each minute from the first sample to one interval after the last; then everything is rolled back.
 """
@@ -24,20 +27,20 @@ from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID, uuid4
 
 import asyncpg
-import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerts.replay.replayer import Transition, replay
+from alerts.replay.samples import known_name, samples_of, values_of
 from alerts.replay.series import has_repetition, parse_series
 from alerts.rules.conditions import (
     ChangeCondition,
     Condition,
     MetricCondition,
-    MetricName,
     NoDataCondition,
     parse_condition,
     terms_of,
 )
+from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition
 from alerts.rules.terms import Rule, Scope
 from alerts.state.machine import State
 from core.errors import RtsError
@@ -50,6 +53,9 @@ MINUTE = timedelta(minutes=1)
 UNITS = {"s": timedelta(seconds=1), "m": MINUTE, "h": timedelta(hours=1), "d": timedelta(days=1)}
 SPAN = re.compile(r"(?:\d+[smhd])+")
 LONGEST = timedelta(days=14)
+Name = Annotated[str, AfterValidator(known_name)]
+Samples = Annotated[list[float | None], BeforeValidator(parse_series)]
+TESTABLE = MetricCondition | ChangeCondition | NoDataCondition | SeriesCondition | SeriesChangeCondition
 VERSION = 2
 
 
@@ -70,20 +76,21 @@ def testable(value: Any) -> Condition:
     """Return conditions that a series of samples can decide; raises ValueError."""
     condition = parse_condition(value)
     for leaf in terms_of(condition):
-        if not isinstance(leaf, MetricCondition | ChangeCondition | NoDataCondition):
+        if not isinstance(leaf, TESTABLE):
             raise ValueError(f"{leaf.in_words()}: a rule test has samples only, which don't decide this")
     return condition
 
 
 class Expected(BaseModel):
-    """A state that a rule comes to, and when, counted from the first sample."""
+    """A state that a rule comes to, and when, counted from the first sample; `instance` is empty for the device."""
 
     after: timedelta
     state: State
+    instance: str = ""
 
     def __str__(self) -> str:
-        """Return it as a test says it: `25m firing`."""
-        return f"{self.after / MINUTE:g}m {self.state}"
+        """Return it as a test says it: `25m firing`, `25m firing D:`."""
+        return f"{self.after / MINUTE:g}m {self.state} {self.instance}".rstrip()
 
 
 def notations_of(file: dict[str, Any]) -> Iterator[str]:
@@ -95,11 +102,11 @@ def notations_of(file: dict[str, Any]) -> Iterator[str]:
 
 
 def expected_of(text: Any) -> Any:
-    """Return `25m firing` as a span and a state; raises ValueError."""
+    """Return `25m firing D:` as a span, a state and an instance; raises ValueError."""
     if isinstance(text, Expected):
         return text
-    after, _, state = str(text).partition(" ")
-    return {"after": span_of(after), "state": state.strip()}
+    after, state, instance = (*str(text).split(maxsplit=2), "", "")[:3]
+    return {"after": span_of(after), "state": state, "instance": instance}
 
 
 class RuleTest(BaseModel):
@@ -110,9 +117,7 @@ class RuleTest(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=255)]
     every: Annotated[timedelta, BeforeValidator(span_of), Field(ge=MINUTE, le=timedelta(days=1))] = 5 * MINUTE
     rule: Annotated[Any, BeforeValidator(testable)]
-    series: Annotated[
-        dict[MetricName, Annotated[list[float | None], BeforeValidator(parse_series)]], Field(min_length=1)
-    ]
+    series: Annotated[dict[Name, Samples], Field(min_length=1)]
     keep_firing_minutes: Annotated[float, Field(ge=0, le=1440)] = 5
     expect: list[Annotated[Expected, BeforeValidator(expected_of)]]
 
@@ -186,11 +191,16 @@ async def run_test(connection: asyncpg.Connection, test: RuleTest, now: datetime
     await rolled_back.start()
     try:
         device_id = await connection.fetchval(QUERIES["make_device"], int(test.every.total_seconds()))
-        await connection.execute(QUERIES["put_samples"], device_id, as_json(samples_of(test, begin)))
+        await connection.execute(QUERIES["put_samples"], device_id, samples_of(test.series, test.every, begin))
+        await connection.execute(QUERIES["put_values"], device_id, values_of(test.series, test.every, begin))
         transitions = await transitions_of(connection, test, device_id, begin)
     finally:
         await rolled_back.rollback()
-    return Result(test, [Expected(after=one.at - begin, state=one.step.after.state) for one in transitions])
+    found = [
+        Expected(after=one.at - begin, state=one.step.after.state, instance=one.instance)
+        for one in sorted(transitions, key=lambda one: (one.at, one.instance))
+    ]
+    return Result(test, found)
 
 
 async def transitions_of(
@@ -200,18 +210,3 @@ async def transitions_of(
     rule = Rule(uuid4(), Scope(device_id=device_id), test.rule, test.keep_firing_minutes * MINUTE)
     instants = [begin + number * MINUTE for number in range(test.length // MINUTE + 1)]
     return await replay(connection, [rule], instants, level=RAW)
-
-
-def samples_of(test: RuleTest, begin: datetime) -> list[dict[str, Any]]:
-    """Return the samples that aren't missing, each with its time."""
-    samples: dict[int, dict[str, Any]] = {}
-    for metric, values in test.series.items():
-        for number, value in enumerate(values):
-            if value is not None:
-                samples.setdefault(number, {"at": begin + number * test.every})[metric] = value
-    return list(samples.values())
-
-
-def as_json(samples: list[dict[str, Any]]) -> str:
-    """Return samples as the statement takes them."""
-    return msgspec.json.encode(samples).decode()

@@ -19,3 +19,16 @@ SELECT $1, s.at, s.at, s.cpu_percent, s.memory_used_gb, s.memory_percent, s.disk
 FROM jsonb_to_recordset($2::jsonb) AS s (
     at timestamptz, cpu_percent float8, memory_used_gb float8, memory_percent float8, disk_used_gb float8,
     disk_percent float8, load_average_1m float8, load_average_5m float8, load_average_15m float8, uptime_seconds bigint)
+
+-- put_values --
+-- Series of the device and their values. $1 device, $2 values as JSON: metric, instance, kind, time, value.
+WITH given AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($2::jsonb)
+        AS v (metric text, instance text, is_counter boolean, at timestamptz, value float8)
+), made AS (
+    INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
+    SELECT $1, metric, instance, '', bool_or(is_counter), min(at), max(at) FROM given GROUP BY metric, instance
+    RETURNING id, metric, instance
+)
+INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
+SELECT m.id, g.is_counter, g.at, g.value FROM given g JOIN made m USING (metric, instance)

@@ -117,3 +117,13 @@ def test_without_a_database_it_brings_its_own(tmp_path: Path) -> None:
         command, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, cwd=tmp_path
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["network_rx_bytes", "disk.none D:", "cpu_percent C:", "", "disk.percent " + "x" * 256]
+)
+def test_a_series_that_no_rule_can_be_about_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text(WRONG.replace('cpu_percent = "50', f'"{name}" = "50'))
+    with pytest.raises(RuleTestFileError, match="series"):
+        load_tests(file)
