@@ -101,6 +101,19 @@ ORDER BY o.agent_device_id, o.from_at
 -- Rows of the audit trail that name a device or a business: they stay. $1 devices, $2 business.
 SELECT count(*) FROM agent_audit WHERE agent_device_id = ANY ($1::uuid[]) OR details ->> 'business_id' = $2::uuid::text
 
+-- list_holds --
+-- Legal holds in force on one of these devices or on a business. $1 devices, $2 business.
+SELECT h.id, h.subject, h.reason
+FROM agent_legal_holds h
+WHERE h.released_at IS NULL
+  AND (h.business_id = $2::uuid
+       OR EXISTS (SELECT FROM agent_held_devices d WHERE d.hold_id = h.id AND d.agent_device_id = ANY ($1::uuid[])))
+ORDER BY h.id
+
+-- list_unfinished --
+-- Devices of which an erasure has not deleted everything. $1 erasure.
+SELECT agent_device_id FROM agent_erasure_devices WHERE erasure_id = $1 AND erased_at IS NULL
+
 -- find_waiting --
 -- An erasure of the same subject that waits. $1 kind, $2 id.
 SELECT id FROM agent_erasures WHERE state = 'waiting' AND subject_kind = $1 AND subject_id IS NOT DISTINCT FROM $2::uuid

@@ -20,6 +20,13 @@ class NothingToEraseError(RtsError):
     status: ClassVar[int] = 404
 
 
+class LegalHoldError(RtsError):
+    """A legal hold protects this data: release the hold first, or wait for its end."""
+
+    code: ClassVar[str] = "legal_hold"
+    status: ClassVar[int] = 409
+
+
 class ErasureBegunError(RtsError):
     """This erasure has begun, is done, was cancelled, or does not exist: it can't be cancelled."""
 
@@ -39,11 +46,12 @@ class Request:
 async def request_erasure(connection: Connection, subject: Subject, request: Request) -> int:
     """Lock the subject's devices out at once and note the erasure; returns its number, that of one that waits if any.
 
-    Raises NothingToEraseError.
+    Raises NothingToEraseError or LegalHoldError.
     """
     async with connection.transaction():
         found: int | None = await connection.fetchval(QUERIES["find_waiting"], subject.kind, subject.id)
         pieces = await list_pieces(connection, subject)
+        await check_holds(connection, subject, [one for piece in pieces for one in piece.device_ids])
         if found is None:
             if not pieces or not await count_subject(connection, subject):
                 raise NothingToEraseError
@@ -54,6 +62,14 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
         assert found is not None
         await note_pieces(connection, found, subject, pieces, request.at)
     return found
+
+
+async def check_holds(connection: Connection, subject: Subject, devices: Sequence[UUID]) -> None:
+    """Raise LegalHoldError, with each hold and its reason, if one protects the business or one of the devices."""
+    holds = await connection.fetch(QUERIES["list_holds"], devices, subject.values()[1])
+    if holds:
+        said = "; ".join(f"hold {hold['id']} on {hold['subject']}: {hold['reason']}" for hold in holds)
+        raise LegalHoldError(f"A legal hold protects this data ({said}): nothing was erased.")
 
 
 async def note_pieces(

@@ -15,7 +15,7 @@ from itertools import groupby
 from asyncpg import Record
 
 from db.pools import Connection
-from devices.erasure.requests import note_pieces
+from devices.erasure.requests import LegalHoldError, check_holds, note_pieces
 from devices.erasure.scope import QUERIES, RELATIONS, Piece, Subject, count_tables, list_pieces, on_levels
 
 DEVICES_AT_ONCE = 20
@@ -29,17 +29,30 @@ async def run_waiting(connection: Connection, now: datetime) -> list[int]:
     What is ended in between goes on at the next call.
     """
     waiting = [row["id"] for row in await connection.fetch(QUERIES["list_waiting"])]
-    return [erasure for erasure in waiting if await erase(connection, erasure, now)]
+    return [erasure for erasure in waiting if await _erase_unless_held(connection, erasure, now)]
+
+
+async def _erase_unless_held(connection: Connection, erasure: int, now: datetime) -> bool:
+    try:
+        return await erase(connection, erasure, now)
+    except LegalHoldError as error:
+        log.warning("erasure %d waits: %s", erasure, error.message)
+        return False
 
 
 async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
-    """Delete everything of an erasure; False where another process works on it."""
+    """Delete everything of an erasure; False where another process works on it.
+
+    Raises LegalHoldError where a hold was placed after the request.
+    """
     while True:
         async with connection.transaction():
             row = await connection.fetchrow(QUERIES["lock_erasure"], erasure)
             if row is None:
                 return False
             subject = Subject(row["subject_kind"], row["subject_id"])
+            left = [one["agent_device_id"] for one in await connection.fetch(QUERIES["list_unfinished"], erasure)]
+            await check_holds(connection, subject, left)
             await connection.execute(QUERIES["spare_the_others"])
             deleted = await _erase_some(connection, erasure, now)
             if deleted is None and await _newcomers(connection, erasure, subject, now):

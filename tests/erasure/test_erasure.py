@@ -12,6 +12,7 @@ from core.clock import utc_now
 from devices.erasure import scope, work
 from devices.erasure.requests import (
     ErasureBegunError,
+    LegalHoldError,
     NothingToEraseError,
     Request,
     cancel_erasure,
@@ -19,7 +20,7 @@ from devices.erasure.requests import (
     request_erasure,
 )
 from devices.erasure.scope import RELATIONS, Subject, count_audit, count_subject
-from devices.erasure.work import erase, prove_due
+from devices.erasure.work import erase, prove_due, run_waiting
 from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
@@ -294,3 +295,29 @@ async def test_the_trail_has_each_step_and_keeps_what_was_there(
     )
     assert [row["action"] for row in steps] == ["erasure_requested", "erasure_done", "erasure_proven"]
     assert json.loads(steps[0]["details"])["by"] == "dba"
+
+
+@pytest.mark.parametrize("held", ["device", "business"])
+async def test_what_a_legal_hold_protects_is_not_erased(
+    pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, held: str
+) -> None:
+    device, other = await make_device(dora), await make_device(dora, "server-2")
+    await fill(pool, device, other)
+    asked_before = await request(pool, Subject("business", dora.business_id))
+    hold = await pool.fetchval(
+        "INSERT INTO agent_legal_holds (business_id, agent_device_id, subject, reason, placed_at, placed_by, devices)"
+        " VALUES ($1, $2, 'Dora', 'litigation 17/26', now(), 'counsel', $3) RETURNING id",
+        dora.business_id if held == "business" else None, None if held == "business" else device.agent_id,
+        [] if held == "business" else [device.agent_id],
+    )  # fmt: skip
+    before = await rows_of(pool, device.agent_id)
+    async with pool.acquire() as connection:
+        with pytest.raises(LegalHoldError, match="litigation 17/26"):
+            await erase(connection, asked_before, utc_now())
+        assert asked_before not in await run_waiting(connection, utc_now())
+    for subject in (Subject("business", dora.business_id), Subject("device", device.agent_id)):
+        with pytest.raises(LegalHoldError):
+            await request(pool, subject)
+    assert await rows_of(pool, device.agent_id) == before
+    await pool.execute("UPDATE agent_legal_holds SET released_at = now(), released_by = 'counsel' WHERE id = $1", hold)
+    assert (await run(pool, asked_before))["deleted"]["agent_devices"] == 2
