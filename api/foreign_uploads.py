@@ -13,6 +13,7 @@ from api.agent_bodies import AgentBodies, Sender
 from api.foreign_paths import Call
 from api.foreign_requests import every_of, parse_query, protocol_of, token_of
 from api.gateway_uploads import Arrival, GatewayUploads, microseconds_of, upload_of
+from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
 from auth.tokens import GATEWAY_PREFIX
@@ -50,6 +51,7 @@ class ForeignUploads:
         tally: IngestCounters,
         note_refusal: Callable[[Scope, RtsError], None],
         max_age: Callable[[], timedelta],
+        quotas: Quotas,
         gateways: GatewayHosts,
         verify_gateway: Callable[[str], Sender],
     ) -> None:
@@ -59,6 +61,7 @@ class ForeignUploads:
         """
         self._note_refusal = note_refusal
         self._max_age = max_age
+        self._quotas = quotas
         self._verify = verify
         self._limits = limits
         self._commits = commits
@@ -69,7 +72,7 @@ class ForeignUploads:
         self._tally = tally
         self._memory = Memory()
         self._verify_gateway = verify_gateway
-        self._gateways = GatewayUploads(gateways, commits, limits, self._memory, max_samples)
+        self._gateways = GatewayUploads(gateways, commits, limits, quotas, self._memory, max_samples)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, agent_id: str | None) -> None:
         """Answer one request."""
@@ -109,6 +112,7 @@ class ForeignUploads:
         self._limits.take_agent(sender.agent_id)
         if agent_id is not None and (sender.is_gateway or str(sender.agent_id) != agent_id.lower()):
             raise WrongAgentError
+        self._quotas.check(sender.agent_id, "samples", "bytes", is_gateway=sender.is_gateway)
         arrival = Arrival(self._clock(), every_of(query), self._max_age())
         encoding = headers.get(b"content-encoding", b"").lower()
         is_snappy = call is Call.REMOTE_WRITE
@@ -121,7 +125,9 @@ class ForeignUploads:
             self._commits.check_room()
             content_type = headers.get(b"content-type", b"").decode("latin-1")
             reading = read(call, body, content_type, query, arrival.at)
-            return await (self._gateways.store if sender.is_gateway else self._store)(sender, reading, arrival)
+            stored = await (self._gateways.store if sender.is_gateway else self._store)(sender, reading, arrival)
+            self._quotas.spend(sender.agent_id, is_gateway=sender.is_gateway, bytes=len(body))
+            return stored
 
     async def _store(self, sender: Sender, reading: Reading, arrival: Arrival) -> Stored:
         if len(reading.hosts) > 1:
@@ -134,6 +140,7 @@ class ForeignUploads:
         await self._commits.submit(upload)
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
+        self._quotas.spend(sender.agent_id, samples=upload.inserted)
         upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
         return Stored(reading, [rejection.message for rejection in upload.decoded.rejected])
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from api.agent_bodies import Sender
+from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from core.errors import RevokedTokenError
 from core.text import clean_name
@@ -51,11 +52,18 @@ class GatewayUploads:
     """Stores what gateways bring."""
 
     def __init__(
-        self, gateways: GatewayHosts, commits: GroupCommit, limits: CallLimits, memory: Memory, max_samples: int
+        self,
+        gateways: GatewayHosts,
+        commits: GroupCommit,
+        limits: CallLimits,
+        quotas: Quotas,
+        memory: Memory,
+        max_samples: int,
     ) -> None:
         self._gateways = gateways
         self._commits = commits
         self._limits = limits
+        self._quotas = quotas
         self._memory = memory
         self._max_samples = max_samples
 
@@ -69,6 +77,7 @@ class GatewayUploads:
         results = await asyncio.gather(*map(self._commits.submit, uploads.values()), return_exceptions=True)
         rejected = [one.message for upload in uploads.values() for one in upload.decoded.rejected]
         for upload in uploads.values():
+            self._quotas.spend(upload.agent_id, gateway.business_id, samples=upload.inserted)
             upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
         await self._judge(gateway, hosts, dict(zip(uploads, results, strict=True)), reading)
         return Stored(reading, rejected)
@@ -84,6 +93,9 @@ class GatewayUploads:
             if device_id is None:
                 if host not in gateway.refused:
                     reading.refuse(f"host {host[:100]} waits for an employee to confirm it", len(facts))
+                continue
+            if self._quotas.is_used_up(device_id, "samples"):
+                reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(facts))
                 continue
             samples = arrival.samples_of(facts, self._memory.of(device_id, gateway.token_hash))
             uploads[host] = upload_of(device_id, gateway.token_hash, samples, arrival, room)

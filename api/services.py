@@ -14,6 +14,7 @@ from fastapi import Request
 
 from api.agent_bodies import AgentBodies, Sender
 from api.foreign_uploads import ForeignUploads
+from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.refusals import Refusals, writing
 from api.server.body_budget import BodyBudget
@@ -45,6 +46,7 @@ from ingest.writer import Writer
 
 log = logging.getLogger(__name__)
 
+BODY_SIZE = "rts.body_size"  # in the scope of a request whose body was read
 START_ATTEMPTS = 30  # a database that starts together with the server needs a moment
 # The writer's statements have one good plan each, by primary key, and to plan touch_devices takes 1.7 ms: as long as to
 # run it for 40 devices.
@@ -67,6 +69,7 @@ class Services:
     people: People
     roles: RoleTable
     limits: CallLimits
+    quotas: Quotas
     commits: GroupCommit
     upload: UploadRoute
     foreign: ForeignUploads
@@ -84,6 +87,12 @@ def services_of(request: Request) -> Services:
     """Return the services of the application that serves `request`."""
     services: Services = request.app.state.services
     return services
+
+
+def size_of(request: Request) -> int:
+    """Return the bytes of a body as it was read; an empty one has none."""
+    size: int = request.scope.get(BODY_SIZE, 0)
+    return size
 
 
 @asynccontextmanager
@@ -112,7 +121,10 @@ async def open_services(
             pool, storage, settings.read_database_url, settings.pool_size, settings.query_timeout_seconds
         )  # fmt: skip
         stack.push_async_callback(charts.close)
-        writer = Writer(lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally)
+        writer = Writer(
+            lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally,
+            most_services=settings.device_services,
+        )  # fmt: skip
         stack.push_async_callback(writer.close)
         commits = GroupCommit(writer.write, settings.max_buffered_samples, tally)
         commits.start()
@@ -121,23 +133,24 @@ async def open_services(
         await stack.enter_async_context(writing(refused, pool))
         refusals = Refusals(refused, tokens)
         limits, budget = make_limits(settings), BodyBudget(settings.max_body_bytes, settings.max_decoding_bytes)
+        quotas = Quotas(settings, settings.workers, limits.business_of, process.counts.web.quota_refusals)
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
         gateways = GatewayHosts(pool, clock)
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
         upload = UploadRoute(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age,
+            clock, tally, refusals.note, storage.max_sample_age, quotas,
         )  # fmt: skip
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age, gateways, gateway_by(tokens),
+            clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, gateway_by(tokens),
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)
         people = People(pool, settings.people_cache_seconds)
         yield Services(
-            settings, clock, pool, charts, tokens, people, settings.roles, limits, commits, upload, foreign, budget,
-            pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
+            settings, clock, pool, charts, tokens, people, settings.roles, limits, quotas, commits, upload, foreign,
+            budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
         )  # fmt: skip
 
 

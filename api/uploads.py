@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
+from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
 from core.clock import Clock
@@ -51,12 +52,14 @@ class UploadRoute:
         tally: IngestCounters,
         note_refusal: Callable[[Scope, RtsError], None],
         max_age: Callable[[], timedelta],
+        quotas: Quotas,
     ) -> None:
         """`verify` turns a bearer token into its Sender or raises an RtsError.
 
         `note_refusal` is told of each call that is refused; samples older than `max_age` are refused.
         """
         self._note_refusal = note_refusal
+        self._quotas = quotas
         self._verify = verify
         self._limits = limits
         self._commits = commits
@@ -91,6 +94,7 @@ class UploadRoute:
         self._limits.take_agent(sender.agent_id)
         if str(sender.agent_id) != agent_id.lower():
             raise WrongAgentError
+        self._quotas.check(sender.agent_id, "samples", "bytes")
         received_at = self._clock()
         with self._bodies.open(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
             body = await reader.read()
@@ -99,6 +103,7 @@ class UploadRoute:
             await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
+        self._quotas.spend(sender.agent_id, samples=upload.inserted, bytes=len(body))
         decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
         upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
         return Receipt(

@@ -10,7 +10,7 @@ from api.server.asgi import Message, Receive, Scope
 from api.server.body_budget import Holder, charge_slow_body
 from api.server.body_errors import BodyTooLargeError
 from api.server.body_pace import PacedReceive, SlowBody
-from api.services import Services
+from api.services import BODY_SIZE, Services
 from api.uploads import bearer_token
 from auth.errors import InvalidTokenError
 from devices.devices import check_agent
@@ -50,6 +50,7 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
     paced = PacedReceive(receive, services.pace, partial(charge_slow_body, room, is_still_good))
     with BodyReader(paced, b"", most, room) as reader:
         body = await reader.read()
+        scope[BODY_SIZE] = len(body)
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:

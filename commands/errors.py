@@ -33,6 +33,13 @@ class CommandTypeRefusedError(RtsError):
     status: ClassVar[int] = 422
 
 
+class TooManyCommandsError(RtsError):
+    """As many commands wait for this device as RTS_DEVICE_PENDING_COMMANDS allows: cancel some first."""
+
+    code: ClassVar[str] = "too_many_commands"
+    status: ClassVar[int] = 409
+
+
 class CommandEndedError(RtsError):
     """This command has ended."""
 

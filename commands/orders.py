@@ -13,7 +13,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from commands.errors import CommandEndedError, CommandNotFoundError, NotAwaitingApprovalError, SecondEmployeeNeededError
+from commands.errors import (
+    CommandEndedError,
+    CommandNotFoundError,
+    NotAwaitingApprovalError,
+    SecondEmployeeNeededError,
+    TooManyCommandsError,
+)
 from core.errors import AgentNotFoundError, UnknownEmployeeError
 from db.pools import Connection
 from db.sql import load_beside
@@ -50,10 +56,11 @@ class CommandFilter:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRule:
-    """Beyond how many devices an employee's commands need a second employee, counted over `window` and this order."""
+    """What bounds orders: above how many devices, counted over `window` and this order, a second employee is needed."""
 
     above_devices: int
     window: timedelta
+    pending_commands: int  # that may wait for one device
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ async def create_commands(
             QUERIES["create_commands"], [uuid4() for _ in devices], list(devices), None, command.command_type,
             msgspec.json.encode(command.params).decode(), command.timeout_seconds, command.approval_required,
             now + command.lifetime, batch_id, now, *employee.values(), rule.above_devices, rule.window,
+            rule.pending_commands,
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
@@ -94,11 +102,22 @@ async def create_commands(
 async def create_command(
     pool: asyncpg.Pool, device_id: UUID, command: NewCommand, employee: Actor, rule: ApprovalRule, now: datetime
 ) -> UUID:
-    """Make a command for one device and return its id; raises AgentNotFoundError or AgentInactiveError."""
+    """Make a command for one device and return its id.
+
+    Raises AgentNotFoundError, AgentInactiveError or TooManyCommandsError.
+    """
     made = await create_commands(pool, [device_id], command, employee, rule, now)
     if device_id in made:
         return made[device_id]
+    if await full_devices(pool, [device_id], rule):
+        raise TooManyCommandsError(details={"limit": rule.pending_commands})
     raise AgentInactiveError if await visible_devices(pool, None, [device_id]) else AgentNotFoundError
+
+
+async def full_devices(pool: asyncpg.Pool, devices: Sequence[UUID], rule: ApprovalRule) -> set[UUID]:
+    """Return those of the devices for which as many commands wait as may."""
+    rows = await pool.fetch(QUERIES["full_devices"], list(devices), rule.pending_commands)
+    return {row["agent_device_id"] for row in rows}
 
 
 async def read_commands(

@@ -11,7 +11,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('rts-agents order ' || $1::uuid::t
 -- are more than $14.
 -- $1 new command ids, $2 devices (same length), $3 tenant, $4 type, $5 params, $6 time-out in seconds,
 -- $7 approval required, $8 expiry, $9 batch (or null), $10 now, $11 kind of actor, $12 employee, $13 address,
--- $14 most devices without approval, $15 how long before.
+-- $14 most devices without approval, $15 how long before, $16 commands that may wait for one device.
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS w (command_id, device_id)
 ), approval AS (
@@ -27,6 +27,8 @@ WITH wanted AS (
     SELECT w.command_id, d.id, $4, $5::jsonb, $6, a.required, $8::timestamptz, $8, $9::uuid, $10, $10, $12
     FROM wanted w JOIN agent_devices d ON d.id = w.device_id CROSS JOIN approval a
     WHERE d.is_active AND NOT d.soft_delete AND ($3::uuid IS NULL OR d.business_id = $3)
+      AND (SELECT count(*) FROM agent_commands q
+           WHERE q.agent_device_id = d.id AND q.status = 'pending') < $16::integer
     RETURNING id, agent_device_id
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
@@ -37,6 +39,13 @@ WITH wanted AS (
 SELECT id, agent_device_id, (SELECT count(pg_notify('rts_live', 'commands')::text)
                              FROM (SELECT FROM made LIMIT 1) any_made) AS woken
 FROM made
+
+-- full_devices --
+-- Those devices for which as many commands wait as may. $1 devices, $2 commands that may wait.
+SELECT agent_device_id FROM agent_commands
+WHERE agent_device_id = ANY ($1::uuid[]) AND status = 'pending'
+GROUP BY agent_device_id
+HAVING count(*) >= $2::integer
 
 -- read_commands --
 -- Commands by filter, newest first; outputs only of a single one ($3), a page of them could take 100 MB. $1 tenant, $2 device, $3 command, $4 batch, $5 statuses,

@@ -15,13 +15,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.access import DEFAULT_COMMANDS, DEFAULT_ROLES, CommandTable, RoleTable, parse_claims
 from core.database_urls import with_schema
+from core.quota_settings import QuotaSettings
 from core.secret_files import SecretFiles
 
 MIB = 1024 * 1024
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 
 
-class Settings(BaseSettings):
+class Settings(QuotaSettings):
     """What an operator may change; `rts-agents serve` and `worker` read the same."""
 
     model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore")

@@ -16,6 +16,7 @@ class WebCounters(msgspec.Struct):
 
     answers: dict[str, int] = msgspec.field(default_factory=dict)  # by the class of the status: 2xx
     seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(UPLOAD_BOUNDS))
+    quota_refusals: dict[str, int] = msgspec.field(default_factory=dict)  # of all calls of devices, by quota
 
     def answered(self, status: int, seconds: float) -> None:
         """Count one request."""

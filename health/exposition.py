@@ -72,6 +72,8 @@ def upload_metrics(tally: IngestCounters) -> Iterator[Metric]:
 def web_metrics(tally: WebCounters) -> Iterator[Metric]:
     """Yield what is counted of all other requests."""
     yield by_label("rts_http_requests", "Requests other than uploads, by class of status.", "status", tally.answers)
+    refused = tally.quota_refusals
+    yield by_label("rts_quota_refusals", "Calls of devices refused by a quota, by quota.", "quota", refused)
     yield histogram("rts_http_request_seconds", "Time of requests other than uploads.", tally.seconds)
 
 

@@ -19,7 +19,12 @@ from api.fields.times import parse_time
 from api.schemas.agents import AgentId
 from api.services import Services, services_of
 from auth.tokens import Person
-from commands.errors import CommandEndedError, CommandTypeRefusedError, NotAwaitingApprovalError
+from commands.errors import (
+    CommandEndedError,
+    CommandTypeRefusedError,
+    NotAwaitingApprovalError,
+    TooManyCommandsError,
+)
 from commands.orders import (
     ApprovalRule,
     Changed,
@@ -31,6 +36,7 @@ from commands.orders import (
     cancel_command,
     create_command,
     create_commands,
+    full_devices,
     read_command,
     read_commands,
 )
@@ -120,7 +126,7 @@ class NotCreated(BaseModel):
     """A device that got no command, and why."""
 
     agent_id: UUID
-    code: Literal["agent_not_found", "agent_inactive"]
+    code: Literal["agent_not_found", "agent_inactive", "too_many_commands"]
 
 
 class Batch(BaseModel):
@@ -152,12 +158,7 @@ async def order_many(request: Request, employee: MayOrder, body: BatchOrder) -> 
     batch_id, now = uuid4(), services.clock()
     order = order_of(body, services)
     made = await create_commands(services.pool, devices, order, employee.actor, approval_rule(services), now, batch_id)
-    missing = [device for device in devices if device not in made]
-    there = await visible_devices(services.pool, None, missing)
-    left_out = [
-        NotCreated(agent_id=device, code="agent_inactive" if device in there else "agent_not_found")
-        for device in missing
-    ]
+    left_out = await reasons_of(services, [device for device in devices if device not in made])
     rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MAX_DEVICES, now)
     return Batch(
         batch_id=batch_id,
@@ -202,7 +203,7 @@ async def cancel_many(
     return change_of(await cancel_batch(services.pool, batch_id, employee.actor, reason, services.clock()))
 
 
-@router.post("/{agent_id}/commands", status_code=201, responses=conflicts(AgentInactiveError))
+@router.post("/{agent_id}/commands", status_code=201, responses=conflicts(AgentInactiveError, TooManyCommandsError))
 async def order_one(request: Request, employee: MayOrder, agent_id: AgentId, body: CommandOrder) -> Command:
     """Order something of a device; it waits there until the agent fetches it, or expires."""
     services = services_of(request)
@@ -273,10 +274,31 @@ def order_of(body: CommandOrder, services: Services) -> NewCommand:
     )
 
 
+async def reasons_of(services: Services, devices: list[UUID]) -> list[NotCreated]:
+    """Return why these devices got no command."""
+    there = await visible_devices(services.pool, None, devices)
+    full = await full_devices(services.pool, devices, approval_rule(services)) if devices else set()
+    return [
+        NotCreated(
+            agent_id=device,
+            code="agent_not_found"
+            if device not in there
+            else "too_many_commands"
+            if device in full
+            else "agent_inactive",
+        )
+        for device in devices
+    ]
+
+
 def approval_rule(services: Services) -> ApprovalRule:
     """Return how many devices an employee may order something of without a second employee."""
     settings = services.settings
-    return ApprovalRule(settings.approval_above_devices, timedelta(minutes=settings.approval_window_minutes))
+    return ApprovalRule(
+        settings.approval_above_devices,
+        timedelta(minutes=settings.approval_window_minutes),
+        settings.device_pending_commands,
+    )
 
 
 def may_read_outputs(services: Services, person: Person) -> bool:

@@ -10,7 +10,7 @@ from api.auth import CurrentAgent, CurrentPerson
 from api.fields.text import StorableText
 from api.schemas.agents import AgentId
 from api.schemas.events import AgentEvent, DeviceEvent, EventList
-from api.services import services_of
+from api.services import services_of, size_of
 from devices.event_log import add_event, read_events
 
 router = APIRouter(prefix="/api/agents", tags=["events"])
@@ -26,7 +26,9 @@ class EventReceipt(BaseModel):
 async def take_event(request: Request, agent: CurrentAgent, body: AgentEvent) -> EventReceipt:
     """Keep an event; who follows the device on the live channel is told."""
     services = services_of(request)
+    services.quotas.check(agent.agent_id, "events", "bytes")
     await add_event(services.pool, agent.agent_id, body.event_type, body.timestamp, body.data, services.clock())
+    services.quotas.spend(agent.agent_id, events=1, bytes=size_of(request))
     return EventReceipt()
 
 

@@ -26,7 +26,7 @@ from api.schemas.inventory import (
     SoftwarePage,
     VersionPrefix,
 )
-from api.services import services_of
+from api.services import services_of, size_of
 from core.errors import RtsError
 from inventory.software import (
     Removal,
@@ -79,6 +79,7 @@ async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory)
     What is odd in an entry costs only that part; an entry without a name is rejected, and nothing counts as removed.
     """
     services = services_of(request)
+    services.quotas.check(agent.agent_id, "software", "bytes")
     now = services.clock()
     collected_at = body.collected_at or now
     if collected_at > now + CLOCK_AHEAD:
@@ -90,6 +91,7 @@ async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory)
         [Removal(**entry.model_dump()) for entry in body.removed],
     )
     merged = await take_list(services.pool, agent.agent_id, listed, now)
+    services.quotas.spend(agent.agent_id, software=merged.added, bytes=size_of(request))
     answer = MergedInventory.model_validate(merged, from_attributes=True)
     answer.received += len(body.tidied.rejected)
     answer.rejected = [RejectedEntry(**one) for one in body.tidied.rejected]

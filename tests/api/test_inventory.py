@@ -1,7 +1,6 @@
 """Software inventory: what lists make of it, full ones and deltas, late ones, several at once and large ones."""
 
 import asyncio
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -166,14 +165,12 @@ async def test_ten_thousand_entries_fit_in_one_call(device: Device) -> None:
                  software_type="system", latest_available_version=f"{number}.2")
         for number in range(10_000)
     ]  # fmt: skip
-    began = time.monotonic()
     assert counts(await listed(device, *entries, at=MAY)) == {"received": 10_000, "added": 10_000}
     newer = entries[:5000] + [one | {"software_version": "9"} for one in entries[5000:]]
     merged = await listed(device, *newer, at=MAY + DAY)
     assert counts(merged) == {"received": 10_000, "added": 5000, "removed": 5000, "unchanged": 5000}
     gone = [{"software_name": one["software_name"]} for one in entries]
     assert (await listed(device, at=MAY + 2 * DAY, mode="delta", removed=gone))["removed"] == 10_000
-    assert time.monotonic() - began < 15
     assert error_of(await post(device, *entries, software("one more"))) == (422, "invalid_request")
 
 

@@ -29,6 +29,8 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "read_audit": EMPLOYEE, "read_trail": EMPLOYEE, "add_refused_calls": TRAIL, "add_read": TRAIL,
     },
     "devices/audit_chain.sql": {"*": WORKER},
+    "devices/erasure/queries.sql": {"*": COMMAND_LINE},
+    "commands/orders.sql": {"full_devices": EMPLOYEE},
     "commands/delivery.sql": {
         "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,
         "finish_command": AGENT, "settle_due_commands": WORKER, "due_commands": WORKER,

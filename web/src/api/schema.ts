@@ -220,7 +220,7 @@ export type AnyOf = {
 export type AuditEntry = {
   id: number;
   at: string;
-  actor_kind: "employee" | "user" | "agent" | "system";
+  actor_kind: "employee" | "user" | "agent" | "system" | "unknown";
   actor_id: string | null;
   actor_name: string | null;
   source: string | null;
@@ -634,7 +634,7 @@ export type FoundSoftware = {
 export type FullAuditEntry = {
   id: number;
   at: string;
-  actor_kind: "employee" | "user" | "agent" | "system";
+  actor_kind: "employee" | "user" | "agent" | "system" | "unknown";
   actor_id: string | null;
   actor_name: string | null;
   source: string | null;
@@ -1032,7 +1032,7 @@ export type NoDataCondition = {
 
 export type NotCreated = {
   agent_id: string;
-  code: "agent_not_found" | "agent_inactive";
+  code: "agent_not_found" | "agent_inactive" | "too_many_commands";
 };
 
 export type Note = {

@@ -385,7 +385,7 @@ export const en = {
     empty: "Nothing has happened in the last 90 days",
     noneOfType: "No event of this type",
   },
-  audit: { when: "When", who: "Who", from: "From", what: "Action", details: "Details", kinds: { employee: "Employee", user: "Customer", agent: "Agent", system: "System" }, empty: "Nobody has changed anything" },
+  audit: { when: "When", who: "Who", from: "From", what: "Action", details: "Details", kinds: { employee: "Employee", user: "Customer", agent: "Agent", system: "System", unknown: "Unknown" }, empty: "Nobody has changed anything" },
   parts: { asOf: "Measured", instance: "Name", chart: "chart", gone: "gone", empty: "This device sends no values of single disks or interfaces", titles: { disk: "Disks", interface: "Network interfaces", network: "Network interfaces", sensor: "Sensors" } },
   settings: {
     name: "Name",
@@ -652,7 +652,8 @@ export const en = {
     outcome: "Ordered",
     made: "{0} of {1} devices have the command.",
     waitsNow: "It waits for a second employee.",
-    notCreated: { agent_not_found: "the device is not there any more", agent_inactive: "the device is deactivated" },
+    notCreated: { agent_not_found: "the device is not there any more", agent_inactive: "the device is deactivated",
+      too_many_commands: "as many commands wait for it as may" },
     follow: "Follow it",
     batch: "Commands of one order",
     allCommands: "All commands",

@@ -385,7 +385,7 @@ export const es: Language = {
     empty: "No ha pasado nada en los últimos 90 días",
     noneOfType: "Ningún evento de este tipo",
   },
-  audit: { when: "Cuándo", who: "Quién", from: "Desde", what: "Acción", details: "Detalles", kinds: { employee: "Empleado", user: "Cliente", agent: "Agente", system: "Sistema" }, empty: "Nadie ha cambiado nada" },
+  audit: { when: "Cuándo", who: "Quién", from: "Desde", what: "Acción", details: "Detalles", kinds: { employee: "Empleado", user: "Cliente", agent: "Agente", system: "Sistema", unknown: "Desconocido" }, empty: "Nadie ha cambiado nada" },
   parts: { asOf: "Medido", instance: "Nombre", chart: "gráfico", gone: "ya no está", empty: "Este dispositivo no envía valores de discos o interfaces sueltos", titles: { disk: "Discos", interface: "Interfaces de red", network: "Interfaces de red", sensor: "Sensores" } },
   settings: {
     name: "Nombre",
@@ -652,7 +652,8 @@ export const es: Language = {
     outcome: "Pedido",
     made: "{0} de {1} dispositivos tienen el comando.",
     waitsNow: "Espera a un segundo empleado.",
-    notCreated: { agent_not_found: "el dispositivo ya no está", agent_inactive: "el dispositivo está desactivado" },
+    notCreated: { agent_not_found: "el dispositivo ya no está", agent_inactive: "el dispositivo está desactivado",
+      too_many_commands: "ya esperan tantos comandos como se permite" },
     follow: "Seguirlo",
     batch: "Comandos de un pedido",
     allCommands: "Todos los comandos",

@@ -1,0 +1,128 @@
+"""Quotas: how much a device and a business may bring in a day, counted in memory: an upload costs no query.
+
+A quota holds a day's amount and refills evenly. What was committed is counted afterwards: the upload that goes beyond
+is taken and the next one waits. Each process counts for itself; a business has many connections, so each process of a
+server allows it a share.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from core.errors import RtsError
+from core.quota_settings import QuotaSettings
+
+What = Literal["samples", "bytes", "events", "software"]
+DAY_SECONDS = 86_400
+MAX_KEYS = 200_000  # devices remembered; beyond it all are forgotten, as after a restart
+MAX_WAIT_SECONDS = 3600
+
+
+class QuotaExceededError(RtsError):
+    """A quota of this day is used up: keep what is refused and send it again after Retry-After seconds."""
+
+    code: ClassVar[str] = "quota_exceeded"
+    status: ClassVar[int] = 429
+
+    def __init__(self, quota: str, limit: int, wait_seconds: float) -> None:
+        """`quota` is the setting without `RTS_`, in lower case."""
+        self._wait = max(1, math.ceil(min(wait_seconds, MAX_WAIT_SECONDS)))
+        message = f"The quota {quota} ({limit}) is used up: send this again after {self._wait} s."
+        super().__init__(message, details={"quota": quota, "limit": limit, "retry_after_seconds": self._wait})
+
+    def headers(self, retry_after_seconds: int) -> dict[str, str]:
+        """Return Retry-After as this quota has it."""
+        del retry_after_seconds
+        return {"Retry-After": str(self._wait)}
+
+
+class DayAmounts:
+    """One amount a day for each key; it refills evenly, and what is spent beyond it is owed."""
+
+    def __init__(self, per_day: float, clock: Callable[[], float]) -> None:
+        self._per_day = per_day
+        self._clock = clock
+        self._left: dict[UUID, tuple[float, float]] = {}  # what was left, and when
+
+    def wait(self, key: UUID) -> float:
+        """Return 0.0 when one or more is left for the key, else the seconds until then."""
+        left = self._now(key)
+        return 0.0 if left >= 1 else (1 - left) * DAY_SECONDS / self._per_day
+
+    def spend(self, key: UUID, amount: float) -> None:
+        """Count an amount of the key."""
+        left = self._now(key)
+        if len(self._left) >= MAX_KEYS and key not in self._left:
+            self._left.clear()
+        self._left[key] = left - amount, self._clock()
+
+    def _now(self, key: UUID) -> float:
+        known = self._left.get(key)
+        if known is None:
+            return self._per_day
+        return min(self._per_day, known[0] + (self._clock() - known[1]) * self._per_day / DAY_SECONDS)
+
+
+class Quotas:
+    """The quotas of this process."""
+
+    def __init__(
+        self,
+        settings: QuotaSettings,
+        workers: int,
+        business_of: Callable[[UUID], UUID | None],
+        refusals: dict[str, int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`business_of` returns whose a device is, None while that is unknown; `refusals` counts by quota."""
+        self._business_of = business_of
+        self._refusals = {} if refusals is None else refusals
+        self._limits: dict[tuple[str, str], tuple[int, DayAmounts]] = {}
+        for name in type(settings).model_fields:
+            whose, _, rest = name.partition("_")
+            what, _, per_day = rest.partition("_")
+            limit = getattr(settings, name) if per_day == "per_day" else 0
+            if limit:
+                share = limit / workers if whose == "business" else limit
+                self._limits[whose, what] = limit, DayAmounts(share, clock)
+
+    def check(self, device_id: UUID, *what: What, is_gateway: bool = False) -> None:
+        """Raise QuotaExceededError when nothing is left of one of these for the device or its business.
+
+        A gateway brings many devices, so only its business is asked.
+        """
+        business_id = self._business_of(device_id)
+        for name in what:
+            if not is_gateway:
+                self._check("device", name, device_id)
+            if business_id:
+                self._check("business", name, business_id)
+
+    def is_used_up(self, device_id: UUID, what: What) -> bool:
+        """Tell whether nothing is left of this for the device."""
+        found = self._limits.get(("device", what))
+        return bool(found and found[1].wait(device_id))
+
+    def spend(
+        self, device_id: UUID, business_id: UUID | None = None, *, is_gateway: bool = False, **amounts: int
+    ) -> None:
+        """Count what a device has stored, by what it is: samples, bytes, events, software.
+
+        `business_id` is whose it is, where the caller has it; of a gateway only its business's amount is counted.
+        """
+        keys = ("device", None if is_gateway else device_id), ("business", business_id or self._business_of(device_id))
+        for name, amount in amounts.items():
+            for whose, key in keys:
+                found = self._limits.get((whose, name))
+                if found and key and amount:
+                    found[1].spend(key, amount)
+
+    def _check(self, whose: str, what: str, key: UUID) -> None:
+        found = self._limits.get((whose, what))
+        wait = found[1].wait(key) if found else 0.0
+        if found and wait:
+            quota = f"{whose}_{what}_per_day"
+            self._refusals[quota] = self._refusals.get(quota, 0) + 1
+            raise QuotaExceededError(quota, found[0], wait)

@@ -1,0 +1,198 @@
+"""Quotas of devices and businesses: who brings too much in a day waits alone, with one stable answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from api.app import Application
+from api.quotas import DayAmounts, QuotaExceededError, Quotas
+from core.quota_settings import QuotaSettings
+from core.settings import Settings
+from tests.calls import beat, path_of
+from tests.commands import act, order
+from tests.devices import Device, register_device, sample
+from tests.people import Employee, Tenant
+
+MINUTE = timedelta(minutes=1)
+
+
+@asynccontextmanager
+async def served(settings: Settings, **quotas: int) -> AsyncIterator[tuple[httpx.AsyncClient, Application]]:
+    """The application with quotas of its own."""
+    application = Application(settings.model_copy(update=quotas))
+    async with application.web.router.lifespan_context(application.web):
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client, application
+
+
+async def send(client: httpx.AsyncClient, device: Device, *ages: int, **extra: Any) -> httpx.Response:
+    body = {"metrics": [sample(age * MINUTE, cpu_percent=5, **extra) for age in ages]}
+    return await client.post(path_of(device, "metrics"), json=body, headers=device.headers)
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str, str]:
+    """Return status, code and quota of an answer; it says when to come back."""
+    error = answer.json()["error"]
+    assert 1 <= int(answer.headers["retry-after"]) == error["details"]["retry_after_seconds"] <= 3600
+    return answer.status_code, error["code"], error["details"]["quota"]
+
+
+async def test_a_device_beyond_its_samples_waits_and_others_do_not(
+    settings: Settings, employee: Employee, alice: Tenant, pool: asyncpg.Pool
+) -> None:
+    async with served(settings, device_samples_per_day=5) as (client, application):
+        greedy, other = [await register_device(client, employee, alice, name, 300) for name in ("greedy", "other")]
+        assert (await send(client, greedy, *range(8))).status_code == 200
+        expected = 429, "quota_exceeded", "device_samples_per_day"
+        assert refusal(await send(client, greedy, 9)) == expected
+        assert refusal(await send(client, greedy, 9)) == expected
+        foreign = await client.post("/write", content=b"cpu usage_idle=5", headers=greedy.headers)
+        assert foreign.status_code == 503  # by which senders of that protocol keep what they have
+        assert (await send(client, other, *range(4))).status_code == 200
+        assert (
+            await pool.fetchval("SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1", greedy.agent_id) == 8
+        )
+        assert application.process.counts.web.quota_refusals == {"device_samples_per_day": 3}
+        assert application.process.counts.uploads.refused["quota_exceeded"] == 3
+
+
+async def test_what_was_sent_before_and_what_is_refused_costs_no_samples(
+    settings: Settings, employee: Employee, alice: Tenant
+) -> None:
+    async with served(settings, device_samples_per_day=4) as (client, _):
+        device = await register_device(client, employee, alice, "again", 300)
+        body = {"metrics": [sample(3 * MINUTE, cpu_percent=5), sample(timedelta(days=90), cpu_percent=5)]}
+        for _ in range(6):
+            answer = await client.post(path_of(device, "metrics"), json=body, headers=device.headers)
+            assert answer.status_code == 200, answer.text
+
+
+async def test_bytes_of_all_calls_count_together(settings: Settings, employee: Employee, alice: Tenant) -> None:
+    async with served(settings, device_bytes_per_day=3000) as (client, _):
+        device = await register_device(client, employee, alice, "bytes", 300)
+        assert (await send(client, device, 1, note="x" * 2000)).status_code == 200
+        event = {"event_type": "told", "timestamp": "2026-05-03T14:05:00Z", "data": {"text": "x" * 2000}}
+        assert (await client.post(path_of(device, "events"), json=event, headers=device.headers)).status_code == 201
+        expected = 429, "quota_exceeded", "device_bytes_per_day"
+        assert refusal(await send(client, device, 2)) == expected
+        assert refusal(await client.post(path_of(device, "events"), json=event, headers=device.headers)) == expected
+        listed = {"software": [{"software_name": "Editor"}]}
+        url = path_of(device, "inventory/software")
+        assert refusal(await client.post(url, json=listed, headers=device.headers)) == expected
+        assert (await beat(device)).status_code == 200
+
+
+async def test_events_and_software_have_quotas_of_their_own(
+    settings: Settings, employee: Employee, alice: Tenant
+) -> None:
+    async with served(settings, device_events_per_day=2, device_software_per_day=3) as (client, _):
+        device = await register_device(client, employee, alice, "events", 300)
+        event = {"event_type": "told", "timestamp": "2026-05-03T14:05:00Z"}
+        answers = [await client.post(path_of(device, "events"), json=event, headers=device.headers) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [201, 201, 429]
+        assert refusal(answers[2])[2] == "device_events_per_day"
+        url = path_of(device, "inventory/software")
+        for names, status in ((["a", "b"], 200), (["a", "b"], 200), (["c", "d"], 200), (["c", "d"], 429)):
+            listed = {"software": [{"software_name": name} for name in names]}
+            answer = await client.post(url, json=listed, headers=device.headers)
+            assert answer.status_code == status, answer.text
+        assert refusal(answer)[2] == "device_software_per_day"
+        assert (await send(client, device, 1)).status_code == 200
+
+
+async def test_a_business_beyond_its_quota_holds_up_no_other(
+    settings: Settings, employee: Employee, alice: Tenant, bob: Tenant
+) -> None:
+    async with served(settings, business_samples_per_day=6) as (client, _):
+        first, second = [await register_device(client, employee, alice, name, 300) for name in ("one", "two")]
+        theirs = await register_device(client, employee, bob, "theirs", 300)
+        for device in (first, second, theirs):
+            assert (await send(client, device, *range(3))).status_code == 200
+        assert refusal(await send(client, first, 5)) == (429, "quota_exceeded", "business_samples_per_day")
+        assert refusal(await send(client, second, 5)) == (429, "quota_exceeded", "business_samples_per_day")
+        assert (await send(client, theirs, 5)).status_code == 200
+
+
+async def test_an_outage_of_ours_costs_nobody_a_quota(
+    settings: Settings, employee: Employee, alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(settings, device_bytes_per_day=3000) as (client, application):
+        device = await register_device(client, employee, alice, "outage", 300)
+        commits = application.web.state.services.commits
+        with monkeypatch.context() as full:
+            full.setattr(commits, "max_samples", 0)
+            for _ in range(4):
+                assert (await send(client, device, 1, note="x" * 2000)).status_code == 503
+        assert (await send(client, device, 1, note="x" * 2000)).status_code == 200
+
+
+async def test_commands_that_wait_for_one_device_are_bounded(
+    settings: Settings, employee: Employee, alice: Tenant
+) -> None:
+    async with served(settings, device_pending_commands=2) as (client, _):
+        full, free = [await register_device(client, employee, alice, name, 300) for name in ("full", "free")]
+        made = [await order(full, employee) for _ in range(2)]
+        answer = await client.post(
+            path_of(full, "commands"), json={"command_type": "collect_now"}, headers=employee.headers
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "too_many_commands")
+        many = {
+            "command_type": "collect_now",
+            "agent_ids": [str(one) for one in (full.agent_id, free.agent_id, uuid4())],
+        }
+        batch = (await client.post("/api/agents/commands", json=many, headers=employee.headers)).json()
+        assert [command["agent_id"] for command in batch["commands"]] == [str(free.agent_id)]
+        assert [one["code"] for one in batch["not_created"]] == ["too_many_commands", "agent_not_found"]
+        await act(full, employee, made[0], "cancel")
+        await order(full, employee)
+
+
+async def test_a_services_setting_bounds_what_is_kept(settings: Settings, employee: Employee, alice: Tenant) -> None:
+    async with served(settings, device_services=2) as (client, _):
+        device = await register_device(client, employee, alice, "services", 300)
+        listed = [{"name": name, "status": "running"} for name in ("a", "b", "c")]
+        answer = await send(client, device, 1, services=listed)
+        assert [note["code"] for note in answer.json()["notes"]] == ["too_many_services"]
+
+
+class Seconds:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_owed_is_waited_for_and_no_more_is_saved_than_a_day() -> None:
+    clock, key = Seconds(), uuid4()
+    amounts = DayAmounts(100, clock)
+    assert amounts.wait(key) == 0
+    amounts.spend(key, 150)
+    assert amounts.wait(key) == pytest.approx(51 / 100 * 86_400)
+    clock.now += 51 / 100 * 86_400
+    assert amounts.wait(key) == 0
+    clock.now += 10 * 86_400
+    amounts.spend(key, 99)
+    assert amounts.wait(key) == 0
+    amounts.spend(key, 1)
+    assert amounts.wait(key) > 0
+
+
+def test_zero_sets_no_limit_and_workers_share_a_business() -> None:
+    device, business = uuid4(), uuid4()
+    free = Quotas(QuotaSettings(device_samples_per_day=0), 1, lambda _: None)
+    free.spend(device, samples=10**12)
+    free.check(device, "samples")
+    shared = Quotas(QuotaSettings(device_samples_per_day=0, business_samples_per_day=8), 4, lambda _: business)
+    shared.spend(device, samples=2)
+    with pytest.raises(QuotaExceededError):
+        shared.check(device, "samples")
