@@ -49,4 +49,5 @@ METRICS = (
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 GAUGES = tuple(metric for metric in METRICS if metric.kind is Kind.GAUGE)
+LOADS = tuple(metric for metric in METRICS if metric.name.startswith("load_average"))  # one field of a sample
 COUNTERS = tuple(metric for metric in METRICS if metric.kind is Kind.COUNTER)

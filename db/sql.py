@@ -2,12 +2,19 @@
 
 The form: a line `-- name --`, a comment that says what the statement does and what `$1`, `$2` … are,
 then the statement. Python only ever names a statement; none is put together from strings.
+
+A list with an entry for each metric comes from the catalogue: `{metrics, m.NAME}` becomes `m.cpu_percent, m.…`, and
+`{gauges WHEN 'NAME' THEN m.NAME_max}`, without the comma, entries with spaces between them.
 """
 
 import re
 from pathlib import Path
 
+from core.metrics import GAUGES, METRICS
+
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+_LIST = re.compile(r"\{(metrics|gauges)(,?) ([^{}]+)\}")
+_LISTED = {"metrics": METRICS, "gauges": GAUGES}
 
 
 class Queries(dict[str, str]):
@@ -29,8 +36,14 @@ def load_queries(file: Path) -> Queries:
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         if name in queries or not body.strip():
             raise ValueError(f"{file}: {name} is empty or named twice")
-        queries[name] = body.strip()
+        queries[name] = _LIST.sub(_write_list, body.strip())
     return queries
+
+
+def _write_list(found: re.Match[str]) -> str:
+    """Return the entries of a list, one for each metric of the catalogue."""
+    metrics, comma, entry = found.groups()
+    return f"{comma} ".join(entry.replace("NAME", metric.name) for metric in _LISTED[metrics])
 
 
 def load_beside(python_file: str, name: str = "queries.sql") -> Queries:

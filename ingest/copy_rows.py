@@ -5,6 +5,7 @@ has the figures). The format is that of PostgreSQL's documentation of COPY, "Bin
 before it, -1 for null; a timestamptz is microseconds since 2000; a jsonb has its version before its text.
 """
 
+import struct
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,18 +14,18 @@ from struct import Struct
 from typing import Any
 from uuid import UUID
 
-from core.metrics import METRICS
+from core.metrics import LOADS, METRICS
 from ingest.samples import Sample
 
 COLUMNS = ("agent_device_id", "collected_at", "received_at", *(metric.name for metric in METRICS), "raw_metrics")
 FIELDS = len(COLUMNS)
 FORMATS = tuple("q" if metric.whole else "d" for metric in METRICS)
 NO_LOAD = (None, None, None)
-# A sample's metrics in the order of METRICS, the loads in one, and its time; read in one call.
-VALUES = attrgetter(
-    "cpu_percent", "memory_used_gb", "memory_percent", "disk_used_gb", "disk_percent", "load_average",
-    "uptime_seconds", "network_rx_bytes", "network_tx_bytes", "collected_at",
-)  # fmt: skip
+# A sample's metrics in the order of the catalogue: those before the loads, those after.
+FIRST_LOAD = METRICS.index(LOADS[0])
+READ_BEFORE = attrgetter(*(metric.name for metric in METRICS[:FIRST_LOAD]))
+READ_AFTER = attrgetter(*(metric.name for metric in METRICS[FIRST_LOAD + len(LOADS) :]))
+WHOLE = tuple(place for place, metric in enumerate(METRICS) if metric.whole)
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # neither flags nor an extension of the header
 END = b"\xff\xff"
@@ -45,25 +46,47 @@ def encode_rows(
     return [encode_row(device, received, *each) for each in zip(samples, unknown, strict=True)]
 
 
+def metric_values(sample: Sample) -> tuple[Any, ...]:
+    """Return a sample's metrics in the order of the catalogue."""
+    before: tuple[Any, ...] = READ_BEFORE(sample)
+    after: tuple[Any, ...] = READ_AFTER(sample)
+    return before + (sample.load_average or NO_LOAD) + after
+
+
 def encode_row(device: bytes, received: int, sample: Sample, unknown: bytes | None) -> bytes:
     """Return one row."""
-    a, b, c, d, e, load, i, j, k, collected_at = VALUES(sample)
-    f, g, h = load or NO_LOAD
-    if type(i) is float or type(j) is float or type(k) is float:
-        i, j, k = whole(i), whole(j), whole(k)
-    collected = microseconds(collected_at)
+    values = metric_values(sample)
+    collected = microseconds(sample.collected_at)
     length = NULL if unknown is None else len(unknown) + len(JSONB_VERSION)
-    values = (a, b, c, d, e, f, g, h, i, j, k)
     if None in values:
-        there = tuple(value is not None for value in values)
-        fields: list[Any] = [part for value in values for part in ((NULL,) if value is None else (8, value))]
-        row = layout(there).pack(FIELDS, 16, device, 8, collected, 8, received, *fields, length)
+        row = encode_nulls(device, collected, received, values, length)
     else:
-        row = PACK_ALL(
-            FIELDS, 16, device, 8, collected, 8, received,
-            8, a, 8, b, 8, c, 8, d, 8, e, 8, f, 8, g, 8, h, 8, i, 8, j, 8, k, length,
-        )  # fmt: skip
+        fields = ROW.copy()
+        fields[VALUES_OF_ROW] = (device, collected, received, *values)
+        fields[-1] = length
+        try:
+            row = PACK_ALL(*fields)
+        except struct.error:  # a float for a bigint column
+            fields[VALUES_OF_ROW] = (device, collected, received, *whole_numbers(values))
+            row = PACK_ALL(*fields)
     return row if unknown is None else row + JSONB_VERSION + unknown
+
+
+def encode_nulls(device: bytes, collected: int, received: int, values: Sequence[Any], length: int) -> bytes:
+    """Return a row that has nulls, up to the length of its last field."""
+    values = whole_numbers(values)
+    there = tuple(value is not None for value in values)
+    fields = [part for value in values for part in ((NULL,) if value is None else (8, value))]
+    return layout(there).pack(FIELDS, 16, device, 8, collected, 8, received, *fields, length)
+
+
+def whole_numbers(values: Sequence[Any]) -> list[Any]:
+    """Return values with whole numbers for the bigint columns; a fraction is dropped."""
+    whole = list(values)
+    for place in WHOLE:
+        if type(whole[place]) is float:
+            whole[place] = int(whole[place])
+    return whole
 
 
 def microseconds(at: datetime) -> int:
@@ -80,11 +103,9 @@ def layout(there: tuple[bool, ...]) -> Struct:
 
 
 PACK_ALL = layout((True,) * len(METRICS)).pack
-
-
-def whole(value: float | None) -> int | None:
-    """Return a whole number for a bigint column; a fraction is dropped."""
-    return None if value is None else int(value)
+# What is packed of a row without nulls: how many fields, each with its length before it, the length of the last one.
+ROW: list[Any] = [FIELDS, 16, None, 8, None, 8, None, *[8, None] * len(METRICS), None]
+VALUES_OF_ROW = slice(2, -1, 2)
 
 
 async def copy_data(rows: Sequence[bytes]) -> AsyncIterator[bytes]:

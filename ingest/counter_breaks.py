@@ -57,7 +57,7 @@ def was_started(before: Mapping[str, Any], before_at: datetime, sample: Sample) 
     if earlier is None or uptime is None or uptime < earlier:
         return True
     passed = (sample.collected_at - before_at).total_seconds()
-    return uptime <= passed + TOLERANCE_SECONDS and uptime < earlier + passed - TOLERANCE_SECONDS
+    return bool(uptime <= passed + TOLERANCE_SECONDS and uptime < earlier + passed - TOLERANCE_SECONDS)
 
 
 def fell(before: float | None, after: float) -> bool:

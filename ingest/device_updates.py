@@ -10,7 +10,7 @@ import msgspec
 
 from core.metrics import METRICS
 from db.hypertables.policies import LEVELS, refresh_lag
-from ingest.copy_rows import NO_LOAD, VALUES
+from ingest.copy_rows import metric_values
 from ingest.pending import Row, Upload
 from ingest.samples import Sample
 
@@ -104,6 +104,4 @@ def boot_time(sample: Sample) -> datetime | None:
 
 def current_metrics(sample: Sample) -> str:
     """Return a sample's metrics by column name, as JSON."""
-    *gauges, load, uptime, received, sent, _ = VALUES(sample)
-    values = (*gauges, *(load or NO_LOAD), uptime, received, sent)
-    return msgspec.json.encode(dict(zip(NAMES, values, strict=True))).decode()
+    return msgspec.json.encode(dict(zip(NAMES, metric_values(sample), strict=True))).decode()

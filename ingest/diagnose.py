@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from core.metrics import BY_NAME, Metric
+from core.metrics import LOADS, METRICS, Metric
 from ingest.faults import FaultError, Notes, shown
 from ingest.listed_services import read_services
 from ingest.numbers import read_number
@@ -17,8 +17,7 @@ from ingest.samples import Sample
 from ingest.series_read import read_series_parts
 from ingest.unknown_fields import encode_unknown
 
-METRICS = {name: metric for name, metric in BY_NAME.items() if not name.startswith("load_average")}
-LOADS = tuple(metric for name, metric in BY_NAME.items() if name.startswith("load_average"))
+SINGLE_METRICS = tuple(metric for metric in METRICS if metric not in LOADS)
 KNOWN = frozenset(Sample.__struct_fields__)
 Part = TypeVar("Part")
 
@@ -31,8 +30,8 @@ def read_sample(item: Any, notes: Notes) -> tuple[Sample, bytes | None]:
     if not isinstance(item, dict):
         raise FaultError("wrong_type", f"a sample must be an object, not {shown(item)}")
     sample = Sample(collected_at=read_time(item.get("collected_at")))
-    for name, metric in METRICS.items():
-        setattr(sample, name, read_metric(metric, item.get(name), notes))
+    for metric in SINGLE_METRICS:
+        setattr(sample, metric.name, read_metric(metric, item.get(metric.name), notes))
     sample.load_average = part("load_average", lambda: read_load(item.get("load_average"), notes), notes)
     sample.services = part("services", lambda: read_services(item.get("services"), notes), notes)
     read_series_parts(sample, item, notes)

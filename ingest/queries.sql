@@ -197,12 +197,8 @@ CREATE TEMP TABLE IF NOT EXISTS agent_metrics_incoming (LIKE agent_metrics) ON C
 
 -- merge_incoming --
 -- Move what is new into the hypertable and return its keys; what is there already stays as it is.
-INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, memory_used_gb, memory_percent,
-                           disk_used_gb, disk_percent, load_average_1m, load_average_5m, load_average_15m,
-                           uptime_seconds, network_rx_bytes, network_tx_bytes, raw_metrics)
-SELECT agent_device_id, collected_at, received_at, cpu_percent, memory_used_gb, memory_percent,
-       disk_used_gb, disk_percent, load_average_1m, load_average_5m, load_average_15m,
-       uptime_seconds, network_rx_bytes, network_tx_bytes, raw_metrics
+INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, {metrics, NAME}, raw_metrics)
+SELECT agent_device_id, collected_at, received_at, {metrics, NAME}, raw_metrics
 FROM agent_metrics_incoming
 ON CONFLICT DO NOTHING
 RETURNING agent_device_id, collected_at
@@ -212,46 +208,16 @@ RETURNING agent_device_id, collected_at
 -- rows that are new. $1 age from which a chunk may be in the columnstore: a row there is not changed.
 WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a row twice
     SELECT i.agent_device_id, i.collected_at, min(i.received_at) AS received_at,
-           (array_agg(cpu_percent ORDER BY i.ctid) FILTER (WHERE cpu_percent IS NOT NULL))[1] AS cpu_percent,
-           (array_agg(memory_used_gb ORDER BY i.ctid) FILTER (WHERE memory_used_gb IS NOT NULL))[1] AS memory_used_gb,
-           (array_agg(memory_percent ORDER BY i.ctid) FILTER (WHERE memory_percent IS NOT NULL))[1] AS memory_percent,
-           (array_agg(disk_used_gb ORDER BY i.ctid) FILTER (WHERE disk_used_gb IS NOT NULL))[1] AS disk_used_gb,
-           (array_agg(disk_percent ORDER BY i.ctid) FILTER (WHERE disk_percent IS NOT NULL))[1] AS disk_percent,
-           (array_agg(load_average_1m ORDER BY i.ctid) FILTER (WHERE load_average_1m IS NOT NULL))[1] AS load_average_1m,
-           (array_agg(load_average_5m ORDER BY i.ctid) FILTER (WHERE load_average_5m IS NOT NULL))[1] AS load_average_5m,
-           (array_agg(load_average_15m ORDER BY i.ctid) FILTER (WHERE load_average_15m IS NOT NULL))[1] AS load_average_15m,
-           (array_agg(uptime_seconds ORDER BY i.ctid) FILTER (WHERE uptime_seconds IS NOT NULL))[1] AS uptime_seconds,
-           (array_agg(network_rx_bytes ORDER BY i.ctid) FILTER (WHERE network_rx_bytes IS NOT NULL))[1] AS network_rx_bytes,
-           (array_agg(network_tx_bytes ORDER BY i.ctid) FILTER (WHERE network_tx_bytes IS NOT NULL))[1] AS network_tx_bytes
+           {metrics, (array_agg(NAME ORDER BY i.ctid) FILTER (WHERE NAME IS NOT NULL))[1] AS NAME}
     FROM agent_metrics_incoming i
     GROUP BY i.agent_device_id, i.collected_at
 ), merged AS (
-    INSERT INTO agent_metrics AS m (agent_device_id, collected_at, received_at,
-                                    cpu_percent, memory_used_gb, memory_percent, disk_used_gb,
-                                    disk_percent, load_average_1m, load_average_5m, load_average_15m,
-                                    uptime_seconds, network_rx_bytes, network_tx_bytes)
+    INSERT INTO agent_metrics AS m (agent_device_id, collected_at, received_at, {metrics, NAME})
     SELECT * FROM folded
     ON CONFLICT (agent_device_id, collected_at) DO UPDATE
-    SET cpu_percent = COALESCE(m.cpu_percent, EXCLUDED.cpu_percent),
-        memory_used_gb = COALESCE(m.memory_used_gb, EXCLUDED.memory_used_gb),
-        memory_percent = COALESCE(m.memory_percent, EXCLUDED.memory_percent),
-        disk_used_gb = COALESCE(m.disk_used_gb, EXCLUDED.disk_used_gb),
-        disk_percent = COALESCE(m.disk_percent, EXCLUDED.disk_percent),
-        load_average_1m = COALESCE(m.load_average_1m, EXCLUDED.load_average_1m),
-        load_average_5m = COALESCE(m.load_average_5m, EXCLUDED.load_average_5m),
-        load_average_15m = COALESCE(m.load_average_15m, EXCLUDED.load_average_15m),
-        uptime_seconds = COALESCE(m.uptime_seconds, EXCLUDED.uptime_seconds),
-        network_rx_bytes = COALESCE(m.network_rx_bytes, EXCLUDED.network_rx_bytes),
-        network_tx_bytes = COALESCE(m.network_tx_bytes, EXCLUDED.network_tx_bytes)
+    SET {metrics, NAME = COALESCE(m.NAME, EXCLUDED.NAME)}
     WHERE m.collected_at > now() - $1::interval
-      AND num_nulls(m.cpu_percent, m.memory_used_gb, m.memory_percent, m.disk_used_gb, m.disk_percent, m.load_average_1m,
-                    m.load_average_5m, m.load_average_15m, m.uptime_seconds, m.network_rx_bytes, m.network_tx_bytes)
-        > num_nulls(COALESCE(m.cpu_percent, EXCLUDED.cpu_percent), COALESCE(m.memory_used_gb, EXCLUDED.memory_used_gb),
-                    COALESCE(m.memory_percent, EXCLUDED.memory_percent), COALESCE(m.disk_used_gb, EXCLUDED.disk_used_gb),
-                    COALESCE(m.disk_percent, EXCLUDED.disk_percent), COALESCE(m.load_average_1m, EXCLUDED.load_average_1m),
-                    COALESCE(m.load_average_5m, EXCLUDED.load_average_5m), COALESCE(m.load_average_15m, EXCLUDED.load_average_15m),
-                    COALESCE(m.uptime_seconds, EXCLUDED.uptime_seconds), COALESCE(m.network_rx_bytes, EXCLUDED.network_rx_bytes),
-                    COALESCE(m.network_tx_bytes, EXCLUDED.network_tx_bytes))
+      AND num_nulls({metrics, m.NAME}) > num_nulls({metrics, COALESCE(m.NAME, EXCLUDED.NAME)})
     RETURNING m.agent_device_id, m.collected_at, m.xmax = 0 AS is_new
 )
 SELECT agent_device_id, collected_at FROM merged WHERE is_new

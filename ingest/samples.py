@@ -1,20 +1,13 @@
 """The shape of an upload as msgspec types: what passes here needs no further look but at its time."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct
 
-from core.metrics import EXACT
+from core.metrics import LOADS, METRICS, Metric
 from ingest.series_types import Disks, Interfaces, Sensors, Values
-
-Percent = Annotated[float, Meta(ge=0, le=100)]
-Load = Annotated[float, Meta(ge=0, le=1e6)]
-Memory = Annotated[float, Meta(ge=0, le=1e6)]
-Disk = Annotated[float, Meta(ge=0, le=1e9)]
-# Whole numbers may come as floats (`time.time() - boot`); the fraction is dropped when stored.
-Uptime = Annotated[int, Meta(ge=0, le=10_000_000_000)] | Annotated[float, Meta(ge=0, le=1e10)]
-Bytes = Annotated[int, Meta(ge=0, le=int(EXACT))] | Annotated[float, Meta(ge=0, le=EXACT)]
 
 Text = Annotated[str, Meta(min_length=1, max_length=255)]
 SERVICE_STATUSES = ("running", "stopped", "starting", "error")
@@ -28,24 +21,55 @@ class Service(Struct, forbid_unknown_fields=False):
     pid: Annotated[int, Meta(ge=0, le=2**32)] | None = None
 
 
-class Sample(Struct, forbid_unknown_fields=True):
-    """One sample as an agent sends it; every metric may be null or absent. Units as in `core.metrics`."""
+def value_type(metric: Metric) -> Any:
+    """Return the type of a metric's values; whole numbers may come as floats, whose fraction is dropped when stored."""
+    number = Annotated[float, Meta(ge=0, le=metric.maximum)]
+    return Annotated[int, Meta(ge=0, le=int(metric.maximum))] | number if metric.whole else number
 
-    collected_at: Annotated[datetime, Meta(tz=True)]
-    cpu_percent: Percent | None = None
-    memory_used_gb: Memory | None = None
-    memory_percent: Percent | None = None
-    disk_used_gb: Disk | None = None
-    disk_percent: Percent | None = None
-    load_average: tuple[Load | None, Load | None, Load | None] | None = None
-    uptime_seconds: Uptime | None = None
-    network_rx_bytes: Bytes | None = None
-    network_tx_bytes: Bytes | None = None
-    services: Annotated[list[Service], Meta(max_length=500)] | None = None
-    disks: Disks | None = None
-    interfaces: Interfaces | None = None
-    sensors: Sensors | None = None
-    series: Values | None = None
+
+def metric_fields() -> Iterator[tuple[str, Any, None]]:
+    """Yield a field for each metric of the catalogue; the load averages are one, [1m, 5m, 15m]."""
+    for metric in METRICS:
+        if metric is LOADS[0]:
+            yield "load_average", tuple.__class_getitem__(tuple(value_type(load) | None for load in LOADS)) | None, None
+        elif metric not in LOADS:
+            yield metric.name, value_type(metric) | None, None
+
+
+SAMPLE = "One sample as an agent sends it; every metric may be null or absent. Units as in `core.metrics`."
+
+if TYPE_CHECKING:
+
+    class Sample(Struct):
+        """One sample; the metrics are fields as well."""
+
+        collected_at: datetime
+        load_average: tuple[float | None, float | None, float | None] | None
+        services: list[Service] | None
+        disks: Disks | None
+        interfaces: Interfaces | None
+        sensors: Sensors | None
+        series: Values | None
+
+        def __init__(self, collected_at: datetime, **fields: Any) -> None: ...
+        def __getattribute__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
+else:
+    Sample = defstruct(
+        "Sample",
+        [
+            ("collected_at", Annotated[datetime, Meta(tz=True)]),
+            *metric_fields(),
+            ("services", Annotated[list[Service], Meta(max_length=500)] | None, None),
+            ("disks", Disks | None, None),
+            ("interfaces", Interfaces | None, None),
+            ("sensors", Sensors | None, None),
+            ("series", Values | None, None),
+        ],
+        namespace={"__doc__": SAMPLE},
+        forbid_unknown_fields=True,
+        module=__name__,
+    )
 
 
 VALUES = tuple(name for name in Sample.__struct_fields__ if name != "collected_at")

@@ -17,16 +17,7 @@ WITH pair AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[]) AS p (device_id, metric)
 ), hourly AS MATERIALIZED (
     SELECT p.device_id, p.metric, alert_hour_of_week(m.bucket) AS hour_of_week,
-           CASE p.metric
-               WHEN 'cpu_percent' THEN m.cpu_percent_sum / NULLIF(m.cpu_percent_count, 0)
-               WHEN 'memory_used_gb' THEN m.memory_used_gb_sum / NULLIF(m.memory_used_gb_count, 0)
-               WHEN 'memory_percent' THEN m.memory_percent_sum / NULLIF(m.memory_percent_count, 0)
-               WHEN 'disk_used_gb' THEN m.disk_used_gb_sum / NULLIF(m.disk_used_gb_count, 0)
-               WHEN 'disk_percent' THEN m.disk_percent_sum / NULLIF(m.disk_percent_count, 0)
-               WHEN 'load_average_1m' THEN m.load_average_1m_sum / NULLIF(m.load_average_1m_count, 0)
-               WHEN 'load_average_5m' THEN m.load_average_5m_sum / NULLIF(m.load_average_5m_count, 0)
-               WHEN 'load_average_15m' THEN m.load_average_15m_sum / NULLIF(m.load_average_15m_count, 0)
-               WHEN 'uptime_seconds' THEN m.uptime_seconds_sum / NULLIF(m.uptime_seconds_count, 0) END AS mean
+           CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_sum / NULLIF(m.NAME_count, 0)} END AS mean
     FROM pair p
     JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id
     WHERE m.bucket > $3::timestamptz - interval '35 days' AND m.bucket <= $3

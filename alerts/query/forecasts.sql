@@ -15,23 +15,13 @@ WITH pair AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[]) AS p (device_id, metric)
 ), bucket AS (
     SELECT p.device_id, p.metric, m.bucket,
-           CASE p.metric
-               WHEN 'cpu_percent' THEN m.cpu_percent_max WHEN 'memory_used_gb' THEN m.memory_used_gb_max
-               WHEN 'memory_percent' THEN m.memory_percent_max WHEN 'disk_used_gb' THEN m.disk_used_gb_max
-               WHEN 'disk_percent' THEN m.disk_percent_max WHEN 'load_average_1m' THEN m.load_average_1m_max
-               WHEN 'load_average_5m' THEN m.load_average_5m_max WHEN 'load_average_15m' THEN m.load_average_15m_max
-               WHEN 'uptime_seconds' THEN m.uptime_seconds_max END AS highest
+           CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_max} END AS highest
     FROM pair p
     JOIN agent_metrics_1d m ON m.agent_device_id = p.device_id
     WHERE m.bucket > $3::timestamptz - interval '31 days' AND m.bucket < $4::timestamptz
     UNION ALL
     SELECT p.device_id, p.metric, m.bucket,
-           CASE p.metric
-               WHEN 'cpu_percent' THEN m.cpu_percent_max WHEN 'memory_used_gb' THEN m.memory_used_gb_max
-               WHEN 'memory_percent' THEN m.memory_percent_max WHEN 'disk_used_gb' THEN m.disk_used_gb_max
-               WHEN 'disk_percent' THEN m.disk_percent_max WHEN 'load_average_1m' THEN m.load_average_1m_max
-               WHEN 'load_average_5m' THEN m.load_average_5m_max WHEN 'load_average_15m' THEN m.load_average_15m_max
-               WHEN 'uptime_seconds' THEN m.uptime_seconds_max END
+           CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_max} END
     FROM pair p
     JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id
     WHERE m.bucket > $3 - interval '31 days' AND m.bucket >= $4 AND m.bucket <= $3

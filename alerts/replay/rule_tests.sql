@@ -12,13 +12,9 @@ RETURNING id
 
 -- put_samples --
 -- $1 device, $2 samples as JSON: a time and metrics by name.
-INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, memory_used_gb, memory_percent,
-                           disk_used_gb, disk_percent, load_average_1m, load_average_5m, load_average_15m, uptime_seconds)
-SELECT $1, s.at, s.at, s.cpu_percent, s.memory_used_gb, s.memory_percent, s.disk_used_gb, s.disk_percent,
-       s.load_average_1m, s.load_average_5m, s.load_average_15m, s.uptime_seconds
-FROM jsonb_to_recordset($2::jsonb) AS s (
-    at timestamptz, cpu_percent float8, memory_used_gb float8, memory_percent float8, disk_used_gb float8,
-    disk_percent float8, load_average_1m float8, load_average_5m float8, load_average_15m float8, uptime_seconds bigint)
+INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, {gauges, NAME})
+SELECT $1, s.at, s.at, {gauges, s.NAME}
+FROM jsonb_to_recordset($2::jsonb) AS s (at timestamptz, {gauges, NAME float8})
 
 -- put_values --
 -- Series of the device and their values. $1 device, $2 values as JSON: metric, instance, kind, time, value.

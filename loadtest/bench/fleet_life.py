@@ -31,9 +31,12 @@ class Device:
         self._sent += chance.randrange(5_000 * seconds)
         load = self._cpu / 25
         return Sample(
-            at, round(self._cpu, 1), round(self._memory, 2), round(self._memory / 0.32, 1), round(self._disk, 2),
-            round(self._disk / 5, 1), (round(load, 2), round(load * 0.9, 2), round(load * 0.8, 2)),
-            int(at.timestamp()) % 10_000_000, self._received, self._sent,
+            at, cpu_percent=round(self._cpu, 1), memory_used_gb=round(self._memory, 2),
+            memory_percent=round(self._memory / 0.32, 1), disk_used_gb=round(self._disk, 2),
+            disk_percent=round(self._disk / 5, 1),
+            load_average=(round(load, 2), round(load * 0.9, 2), round(load * 0.8, 2)),
+            uptime_seconds=int(at.timestamp()) % 10_000_000, network_rx_bytes=self._received,
+            network_tx_bytes=self._sent,
         )  # fmt: skip
 
 
