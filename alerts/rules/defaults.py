@@ -16,6 +16,11 @@ def above(metric: str, threshold: float, recovery: float, minutes: float) -> dic
     }  # fmt: skip
 
 
+# Mounts that are full by nature or are no disk of the device: images, removable media, layers of containers.
+NO_DISKS = ["/snap/*", "/var/lib/snapd/*", "/var/lib/docker/*", "/media/*", "/cdrom*", "/run/*"]
+EACH_DISK = {"instance": "*", "except_instances": NO_DISKS}
+
+
 DEFAULTS = (
     # A backup or an update takes the processor for minutes, too; a quarter of an hour without a pause is another thing.
     default(
@@ -27,21 +32,22 @@ DEFAULTS = (
         "memory_percent_high", "Memory short", "warning", "The memory has been above 95 % for 15 minutes.",
         conditions=above("memory_percent", 95, 90, 15),
     ),
-    # Time to clean up. A disk that goes to and fro at 90 % must not open an alert each time: it is well below 88 %.
+    # Time to clean up. Each disk for itself: the fullest one would hide the others. A disk that goes to and fro at 90 %
+    # must not open an alert each time: it is well below 88 %.
     default(
-        "disk_percent_high", "Disk filling", "warning", "The disk is more than 90 % full.",
-        conditions=above("disk_percent", 90, 88, 10), keep_firing_minutes=30,
+        "disk_percent_high", "Disk filling", "warning", "A disk is more than 90 % full.",
+        conditions=above("disk.percent", 90, 88, 10) | EACH_DISK, keep_firing_minutes=30,
     ),
     # Now: databases and mail servers stop soon. A second rule, so that the alert above stays what it was.
     default(
-        "disk_percent_critical", "Disk nearly full", "critical", "The disk is more than 95 % full.",
-        conditions=above("disk_percent", 95, 93, 10), keep_firing_minutes=30,
+        "disk_percent_critical", "Disk nearly full", "critical", "A disk is more than 95 % full.",
+        conditions=above("disk.percent", 95, 93, 10) | EACH_DISK, keep_firing_minutes=30,
     ),
     # Two weeks leave time for an order or a clean-up in the next maintenance.
     default(
         "disk_percent_forecast", "Disk full within two weeks", "warning",
-        "As it has grown, the disk will be full within 14 days.",
-        conditions={"metric": "disk_percent", "reaches": 100, "within_days": 14}, keep_firing_minutes=60,
+        "As it has grown, a disk will be full within 14 days.",
+        conditions={"metric": "disk.percent", "reaches": 100, "within_days": 14} | EACH_DISK, keep_firing_minutes=60,
     ),
     # Only servers: a workstation that is switched off in the evening is no alert. A restart takes less.
     default(

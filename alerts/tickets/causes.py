@@ -11,10 +11,14 @@ from alerts.rules.conditions import (
     terms_of,
 )
 from alerts.rules.loader import RuleRow
+from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 
 
 def cause_of(row: RuleRow) -> str | None:
-    """Return a name of the cause, as `disk high`; None for a rule about several things or about services."""
+    """Return a name of the cause, as `disk high`, or `disk.percent high` where instances have it.
+
+    None for a rule about several things or about services.
+    """
     causes = {cause_of_condition(leaf) for leaf in terms_of(row.rule.condition)}
     return causes.pop() if len(causes) == 1 else None
 
@@ -30,10 +34,21 @@ def cause_of_condition(condition: Condition) -> str | None:
             return named(condition.metric, is_high=condition.change_by > 0)
         case ForecastCondition() | BaselineCondition():
             return named(condition.metric, is_high=True)
+        case SeriesCondition():
+            return f"{condition.metric} {direction(is_high=condition.operator in ('>', '>='))}"
+        case SeriesChangeCondition():
+            return f"{condition.metric} {direction(is_high=condition.change_by > 0)}"
+        case SeriesForecastCondition():
+            return f"{condition.metric} {direction(is_high=True)}"
         case _:
             return None
 
 
 def named(metric: str, *, is_high: bool) -> str:
     """Return the resource of a metric (`disk` of `disk_percent` and `disk_used_gb`) with the direction."""
-    return f"{metric.partition('_')[0]} {'high' if is_high else 'low'}"
+    return f"{metric.partition('_')[0]} {direction(is_high=is_high)}"
+
+
+def direction(*, is_high: bool) -> str:
+    """Return the word for a direction."""
+    return "high" if is_high else "low"

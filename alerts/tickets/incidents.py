@@ -44,8 +44,7 @@ class FiredAlert:
     @property
     def key(self) -> str:
         """What its own incident is about, shared by rules of one cause; an instance by a digest: names may be long."""
-        cause = None if self.instance else cause_of(self.row)
-        key = f"device:{cause or self.row.rule.id}:{self.device['id']}"
+        key = f"device:{cause_of(self.row) or self.row.rule.id}:{self.device['id']}"
         return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
 
     @property

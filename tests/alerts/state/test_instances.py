@@ -10,9 +10,12 @@ import pytest
 from alerts.replay.replayer import replay
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
+from auth.tokens import Tokens
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS
+from tests.conftest import MakeDevice
 from tests.devices import Device, sample
+from tests.people import make_tenant
 from tests.rules import Rules, alerts_of
 
 MINUTE = timedelta(minutes=1)
@@ -153,3 +156,19 @@ async def test_statements_do_not_grow_with_rules_or_instances(
         await rules.make(device.tenant, FULL | {"threshold": threshold, "instance": [f"{threshold}", "*"]})
     await disks(device, begin + MINUTE, **{f"D{number}": 95 for number in range(20)})
     assert await statements() == few
+
+
+async def test_the_default_rules_watch_each_disk_but_images_and_removable_media(
+    rules: Rules, pool: asyncpg.Pool, tokens: Tokens, make_device: MakeDevice, begin: datetime
+) -> None:
+    device = await make_device(await make_tenant(pool, tokens, "Gina"))  # who has no rules yet
+    body = {"business_id": str(device.tenant.business_id)}
+    assert (await rules.call("POST", "defaults", json=body)).is_success
+    listed = [{"name": name, "percent": full} for name, full in (("/", 50), ("/srv", 96), ("/snap/core/1", 100))]
+    await device.accepted(*(sample(begin - age * MINUTE, disks=listed, disk_percent=50) for age in range(0, 30, 5)))
+    await rules.evaluate(begin)
+    alerts = await alerts_of(device)
+    assert {(alert["alert_type"], alert["severity"]) for alert in alerts if "disk" in alert["alert_type"]} == {
+        ("disk_percent_high", "warning"), ("disk_percent_critical", "critical"),
+    }  # fmt: skip
+    assert all("(/srv)" in alert["alert_message"] for alert in alerts)

@@ -16,6 +16,10 @@ def disk(threshold: float) -> dict[str, object]:
     return {"metric": "disk_percent", "operator": ">", "threshold": threshold, "duration_minutes": 10}
 
 
+def each_disk(threshold: float) -> dict[str, object]:
+    return disk(threshold) | {"metric": "disk.percent", "instance": "*"}
+
+
 async def fill(desk: Desk, device: Device, percent: float, age: int) -> None:
     """Let a disk be that full for twelve minutes, ending some minutes ago, then let the worker take its turn."""
     at = utc_now() - age * MINUTE
@@ -33,6 +37,19 @@ async def test_severities_of_one_thing_raise_one_ticket(desk: Desk, device: Devi
     (ticket,) = await desk.tickets()
     assert (ticket["urgency"], ticket["priority"]) == ("Emergency", "Critical")
     assert len(await desk.alerts()) == 2
+
+
+async def test_severities_of_one_disk_raise_its_ticket_and_another_disk_has_its_own(desk: Desk, device: Device) -> None:
+    await desk.rule(each_disk(90), "warning")
+    await desk.rule(each_disk(95), "critical")
+    for age, full in ((40, 91), (20, 97)):
+        at = utc_now() - age * MINUTE
+        disks = [{"name": "C:", "percent": full}, {"name": "D:", "percent": 92}]
+        await device.accepted(*(sample(at - minutes * MINUTE, disks=disks) for minutes in (1, 6, 11)))
+        await desk.turn(at)
+    tickets = {ticket["title"][-4:]: ticket["urgency"] for ticket in await desk.tickets()}
+    assert tickets == {"(C:)": "Emergency", "(D:)": "Prime"}
+    assert len(await desk.alerts()) == 3
 
 
 async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, device: Device) -> None:
