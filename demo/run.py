@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -33,6 +34,7 @@ from demo.businesses import BUSINESSES, create_businesses, employee_id
 from demo.credentials import Credentials, DemoTenant, load_agents
 from demo.fleet import SAMPLE_EVERY, Fleet, Loaded
 from demo.processes import Processes, is_up, wait_until
+from demo.scenery import age_devices, create_rules
 from demo.summary import machine_id, show_live, show_summary
 from embedded.server import EmbeddedServer
 from rollups.choose import bucket_start
@@ -115,8 +117,18 @@ async def play(options: DemoOptions, dsn: str, tokens: Tokens, processes: Proces
         loaded = await load_history(fleet, credentials, path, now, console)
         with console.status("Rolling up 5m → 1h → 1d …"):
             await roll_up(dsn, datetime.fromisoformat(credentials.began) - HISTORY)
+        await set_scene(dsn, credentials, console)
         await show_summary(dsn, credentials, loaded, options.directory, console)
         await live(options, fleet, credentials, path, processes, console)
+
+
+async def set_scene(dsn: str, credentials: Credentials, console: Console) -> None:
+    """Let the devices be as old as their samples, and make rules and a maintenance window."""
+    devices = [UUID(agent.agent_id) for tenant in credentials.businesses for agent in tenant.agents]
+    await age_devices(dsn, devices, datetime.fromisoformat(credentials.began) - HISTORY)
+    made = await create_rules(credentials)
+    if made:
+        console.print(f"[green]✓[/green] {made} alert rules, and a weekly maintenance window")
 
 
 def make_credentials(options: DemoOptions, tokens: Tokens, path: Path) -> Credentials:

@@ -2,19 +2,27 @@
 
 Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. Open
 alerts are few and read whole: what is new, gone, acknowledged or snoozed shows by comparison, whoever changed it.
+
+A part that fails leaves the others as they are. When it works again, its changes in between are unknown: followers of
+its scope are asked to read the whole.
 """
 
+import logging
 from collections import Counter
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 
 from api.live.clients import Message
 from api.live.scopes import News, text_of
+from db.pools import CONNECTION_ERRORS
 from db.sql import load_beside
 from devices.summary import count_awaiting_approval
+
+log = logging.getLogger(__name__)
 
 QUERIES = load_beside(__file__, "scopes.sql")
 
@@ -25,6 +33,7 @@ FIELDS = (
     "status_changed_at",
 )  # fmt: skip
 Alert = dict[str, Any]
+T = TypeVar("T")
 
 
 class ScopeLook:
@@ -42,24 +51,44 @@ class ScopeLook:
         self._counts: dict[tuple[UUID, UUID], int] = {}
         self._tokens: dict[UUID, str] = {}
         self._awaiting: int | None = None
+        self._failing: set[str] = set()
 
     async def look(self, now: datetime) -> News:
-        """Return what changed since the look before; raises what the driver does."""
+        """Return what changed since the look before; raises the driver's errors of a database that is unavailable."""
         first, since = self._since is None, (self._since or now) - OVERLAP
-        devices = self._changed_devices(await self._pool.fetch(QUERIES["look_at_fleet"], since))
-        alerts = await self._changed_alerts(now)
+        failed = frozenset(self._failing)
+        devices = await self._part("devices", self._changed_devices(since))
+        alerts = await self._part("alerts", self._changed_alerts(now))
         counts = self._changed_counts(now)
-        registration = await self._changed_tokens(since, now)
-        awaiting = await self._changed_awaiting(now)
+        registration = await self._part("registration", self._changed_tokens(since, now))
+        awaiting = await self._part("approval", self._changed_awaiting(now))
         self._since = now
         if first:
             return News(now, [], [], None, [])
-        return News(now, devices + counts, alerts, awaiting, registration)
+        recovered = failed - self._failing
+        more = frozenset("alerts" if part == "alerts" else "fleet" for part in recovered)
+        return News(now, (devices or []) + counts, alerts or [], awaiting, registration or [], more)
 
-    def _changed_devices(self, rows: list[asyncpg.Record]) -> list[tuple[UUID, Message]]:
+    async def _part(self, name: str, changes: Awaitable[T]) -> T | None:
+        """Return the changes of one part; None when it fails, and when it works again after that."""
+        try:
+            found = await changes
+        except CONNECTION_ERRORS:
+            raise
+        except Exception:
+            if name not in self._failing:
+                log.exception("the part %s of the live channel's scopes can't be read", name)
+            self._failing.add(name)
+            return None
+        if name in self._failing:
+            self._failing.remove(name)
+            return None
+        return found
+
+    async def _changed_devices(self, since: datetime) -> list[tuple[UUID, Message]]:
         """Return the fields of each device that differ from what was seen; of one not seen before, all."""
         found = []
-        for row in rows:
+        for row in await self._pool.fetch(QUERIES["look_at_fleet"], since):
             values = tuple(row[name] for name in FIELDS)
             before = self._devices.get(row["id"], ())
             if values != before:

@@ -21,18 +21,22 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 1.0
 REST = 20.0  # times as long as the look took
 MAX_DEVICES = 1000  # of one frame
+ALL_SCOPES = frozenset({"fleet", "alerts"})
 
 
 @dataclass(slots=True)
 class News:
-    """What one look found: (business, content) of each change, and numbers for employees only (None: unchanged)."""
+    """What one look found: (business, content) of each change, and numbers for employees only (None: unchanged).
+
+    `more` names the scopes whose followers must read the whole again, since changes were missed.
+    """
 
     as_of: datetime
     devices: list[tuple[UUID, Message]]
     alerts: list[tuple[UUID, Message]]
     awaiting_approval: int | None
     registration: list[Message]
-    more: bool = False
+    more: frozenset[str] = frozenset()
 
 
 class Look(Protocol):
@@ -92,7 +96,8 @@ class Scopes:
                 self._look.forget()
                 return
             news = await self._look.look(self._clock())
-        news.more, self._missed = self._missed, False
+        if self._missed:
+            news.more, self._missed = ALL_SCOPES, False
         for client in followers:
             for scope in list(client.scopes):
                 send(client, scope, news)
@@ -118,7 +123,7 @@ def fleet_frame(client: Client, scope: Scope, news: News) -> Message | None:
     devices = [content for business, content in news.devices if holds(client, scope, business)]
     frame: Message = {
         "as_of": text_of(news.as_of), "devices": devices[:MAX_DEVICES],
-        "more": news.more or len(devices) > MAX_DEVICES,
+        "more": "fleet" in news.more or len(devices) > MAX_DEVICES,
     }  # fmt: skip
     if is_employee(client):
         if news.awaiting_approval is not None:
@@ -133,7 +138,7 @@ def alerts_frame(client: Client, scope: Scope, news: News) -> Message | None:
     changed = [content for business, content in news.alerts if holds(client, scope, business)]
     frame: Message = {
         "as_of": text_of(news.as_of), "changed": changed[:MAX_DEVICES],
-        "more": news.more or len(changed) > MAX_DEVICES,
+        "more": "alerts" in news.more or len(changed) > MAX_DEVICES,
     }  # fmt: skip
     return frame if changed or frame["more"] else None
 

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
+import asyncpg
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from alerts.rules.stored import subject_of
+from alerts.rules.stored import Kind, subject_of
 from alerts.silences.occurrences import Span
 from api.annotations import read_annotations
 from api.auth import CurrentPerson
@@ -74,6 +75,7 @@ class AlertPart(BaseModel):
     start: datetime
     end: datetime | None = Field(description="null: it is open")
     metric: str | None = Field(description="where the rule is one comparison of a metric")
+    rule_kind: Kind | None = Field(description="kind of the rule's condition; null: it cannot be read")
     metrics: list[str] = Field(description="all metrics that the rule compares", examples=[["cpu_percent"]])
     threshold: float | None
     message: str | None
@@ -140,9 +142,15 @@ async def device_annotations(
         statuses=[StatusPart.model_validate(one, from_attributes=True) for one in found.statuses],
         gaps=[GapPart.model_validate(one, from_attributes=True) for one in found.gaps],
         maintenance=[MaintenancePart.model_validate(one, from_attributes=True) for one in found.maintenance],
-        alerts=[AlertPart(**one, metrics=subject_of(one["conditions"]).metrics) for one in found.alerts],
+        alerts=[alert_part(one) for one in found.alerts],
         commands=[CommandPart(**one) for one in found.commands],
         software=[SoftwarePart(**one) for one in found.software],
         retention=[RetentionPart(level=level, kept_from=at) for level, at in found.retention.items()],
         enrolled_at=found.enrolled_at,
     )  # fmt: skip
+
+
+def alert_part(row: asyncpg.Record) -> AlertPart:
+    """Return an alert's row with what its rule is about."""
+    subject = subject_of(row["conditions"])
+    return AlertPart(**row, rule_kind=subject.kind, metrics=subject.metrics)

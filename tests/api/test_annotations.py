@@ -244,6 +244,8 @@ async def test_an_alert_names_every_metric_that_its_rule_compares(
     )  # fmt: skip
     found = await read(device, now - 4 * HOUR, now)
     assert [one["metrics"] for one in found["alerts"]] == [metrics]
+    (kind,) = [one["rule_kind"] for one in found["alerts"]]
+    assert (kind is None) == (conditions in ("[]", '"odd"'))
     listed = await device.client.get(f"/api/agents/{device.agent_id}/alerts", headers=device.tenant.headers)
     assert [one["metrics"] for one in listed.json()["alerts"]] == [metrics]
 

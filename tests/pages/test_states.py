@@ -169,3 +169,15 @@ async def test_a_newer_build_is_offered_and_not_loaded_by_itself(tab: Tab) -> No
 async def look_again(page: Page) -> None:
     """Come back to the tab, as a person does."""
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+async def test_a_part_that_cannot_be_loaded_is_said_and_loaded_again(tab: Tab) -> None:
+    page = tab.page
+    await page.route("**/assets/rules-*.js", refusing(404, "not_found"))
+    await tab.open("/dashboard")
+    await page.get_by_role("link", name="Alert rules").click()
+    failed = page.get_by_role("alert").filter(has_text="This part of the pages could not be loaded")
+    await expect(failed).to_be_visible()
+    await page.unroute("**/assets/rules-*.js")
+    await failed.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_role("heading", name="Alert rules", level=1)).to_be_visible()

@@ -11,19 +11,10 @@ import { Shell } from "./shell/shell";
 import { SignInForm, SignInPage } from "./shell/sign_in";
 import { Dialog } from "./ui/dialog";
 import { ErrorBox, NotFound, Skeleton } from "./ui/states";
-import { AlertsPage } from "./alerts/page";
-import { CommandsPage } from "./commands/page";
-import { DevicePage } from "./device/page";
-import { EmbedPage } from "./device/embed";
 import { FleetPage } from "./fleet/page";
 import { OverviewPage } from "./fleet/overview";
-import { SoftwarePage } from "./fleet/software";
-import { MaintenancePage } from "./maintenance/page";
-import { ManagementPage } from "./admin/management";
-import { RegistrationPage } from "./admin/registration";
-import { StoragePage } from "./admin/storage";
-import { RulePage } from "./rules/page";
-import { RulesPage } from "./rules/list";
+import * as later from "./later/parts";
+import { isLazy } from "./ui/lazy";
 
 type Parts = Record<string, string>;
 interface Route {
@@ -37,16 +28,16 @@ interface Route {
 const ROUTES: Route[] = [
   { pattern: "/dashboard", page: OverviewPage, title: "overview" },
   { pattern: "/dashboard/agents", page: FleetPage, title: "devices" },
-  { pattern: "/dashboard/agents/alerts", page: AlertsPage, title: "alerts" },
-  { pattern: "/dashboard/agents/:id", page: DevicePage, title: "devices" },
-  { pattern: "/dashboard/commands", page: CommandsPage, title: "commands" },
-  { pattern: "/dashboard/software", page: SoftwarePage, title: "software" },
-  { pattern: "/dashboard/maintenance", page: MaintenancePage, title: "maintenance" },
-  { pattern: "/admin/agents", page: ManagementPage, title: "management", needs: "manage_agents" },
-  { pattern: "/admin/agents/alerts", page: RulesPage, title: "rules", needs: "edit_rules" },
-  { pattern: "/admin/agents/alerts/:rule", page: RulePage, title: "rules", needs: "edit_rules" },
-  { pattern: "/admin/agents/registration", page: RegistrationPage, title: "registration", needs: "register" },
-  { pattern: "/admin/agents/storage", page: StoragePage, title: "storage", needs: "see_storage" },
+  { pattern: "/dashboard/agents/alerts", page: later.AlertsPage, title: "alerts" },
+  { pattern: "/dashboard/agents/:id", page: later.DevicePage, title: "devices" },
+  { pattern: "/dashboard/commands", page: later.CommandsPage, title: "commands" },
+  { pattern: "/dashboard/software", page: later.SoftwarePage, title: "software" },
+  { pattern: "/dashboard/maintenance", page: later.MaintenancePage, title: "maintenance" },
+  { pattern: "/admin/agents", page: later.ManagementPage, title: "management", needs: "manage_agents" },
+  { pattern: "/admin/agents/alerts", page: later.RulesPage, title: "rules", needs: "edit_rules" },
+  { pattern: "/admin/agents/alerts/:rule", page: later.RulePage, title: "rules", needs: "edit_rules" },
+  { pattern: "/admin/agents/registration", page: later.RegistrationPage, title: "registration", needs: "register" },
+  { pattern: "/admin/agents/storage", page: later.StoragePage, title: "storage", needs: "see_storage" },
 ];
 
 function find(given: string): [Route, Parts] | null {
@@ -57,10 +48,17 @@ function find(given: string): [Route, Parts] | null {
   return null;
 }
 
+/** Begin to load the script of the page that the address names, before it is known who asks for it. */
+export function loadPage(given: string): void {
+  const route = ROUTES.find((one) => matchPath(one.pattern, given));
+  const page = given.startsWith("/embed/") ? later.EmbedPage : route?.page;
+  if (page && isLazy(page)) page.load().catch(() => undefined); // the page itself says what failed
+}
+
 export function App() {
   const person = me.value;
   const here = path.value;
-  if (here.startsWith("/embed/")) return <EmbedPage />;
+  if (here.startsWith("/embed/")) return <later.EmbedPage parts={{}} />;
   if (here.startsWith("/sign-in")) return <SignInPage />;
   if (person === undefined) return meError.value ? <Away /> : <Skeleton />;
   if (person === null) return <ToSignIn />;

@@ -1,7 +1,8 @@
 // The beginning: who is signed in, then the page that the URL names.
 import { render } from "preact";
-import { App } from "./app";
+import { App, loadPage } from "./app";
 import { me, readMe, takeTokenFromAddress } from "./api/session";
+import { loadAhead } from "./later/parts";
 import { loadTexts } from "./texts";
 import { followLinks } from "./lib/url";
 import "uplot/dist/uPlot.min.css";
@@ -12,6 +13,7 @@ import "./styles/pages.css";
 import "./styles/print.css";
 
 document.addEventListener("click", followLinks);
+loadPage(location.pathname);
 void (async () => {
   try {
     if (await takeTokenFromAddress()) return;
@@ -22,3 +24,4 @@ void (async () => {
   else await readMe();
 })();
 void loadTexts().then(() => render(<App />, document.getElementById("app")!));
+addEventListener("load", loadAhead, { once: true });

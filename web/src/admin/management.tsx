@@ -25,22 +25,25 @@ export function ManagementPage() {
   const heads: Array<Head<Row>> = [
     {
       title: t.device,
+      class: "name",
       cell: (row) => (
         <>
           <a href={`/dashboard/agents/${row.id}?tab=settings`}>
             <bdi>{row.device_name}</bdi>
           </a>
-          <div class="faint">
-            <bdi>{row.hostname}</bdi>
-          </div>
+          {row.hostname && row.hostname !== row.device_name && (
+            <div class="faint">
+              <bdi>{row.hostname}</bdi>
+            </div>
+          )}
         </>
       ),
     },
     { title: t.business, cell: (row) => <bdi>{[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")}</bdi> },
-    { title: t.status, cell: (row) => <StatusWord status={row.status} /> },
+    { title: t.status, class: "short", cell: (row) => <StatusWord status={row.status} /> },
     { title: t.os, cell: (row) => osName({ os: row.os_type ?? "", osVersion: row.os_version ?? "" }) },
     { title: t.version, cell: (row) => row.agent_version ?? "–" },
-    { title: t.seen, cell: (row) => <When time={row.last_heartbeat ?? row.last_metrics_received} /> },
+    { title: t.seen, class: "short", cell: (row) => <When time={row.last_heartbeat ?? row.last_metrics_received} /> },
     {
       title: texts.value.actions,
       cell: (row) => (

@@ -1,13 +1,13 @@
 // The chosen alert: what, since when, its chart two hours around, and why it fired or didn't, in words.
 import { useGet, ONCE, useResource } from "../lib/resource";
 import { isEmployee } from "../api/session";
-import type { AgentDetail, Alert, AlertTransition, HistoryColumns, TransitionList } from "../api/schema";
+import type { AgentDetail, Alert, HistoryColumns, TransitionList } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
 import { useAnnotations } from "../device/annotations";
 import { GROUPS, readHistory } from "../device/charts";
 import { serverNow } from "../lib/clock";
-import { millis, withUnit } from "../lib/format";
+import { millis } from "../lib/format";
 import { iso } from "../lib/range";
 import { withParams } from "../lib/url";
 import { texts } from "../texts";
@@ -16,7 +16,7 @@ import { Icon } from "../ui/icons";
 import { Loaded, Skeleton } from "../ui/states";
 import { SeverityWord } from "../ui/status";
 import { AlertActions } from "./actions";
-import { StateWord, Ticket, metricOf, whatOf } from "./parts";
+import { StateWord, Ticket, inWords, metricOf, whatOf } from "./parts";
 
 const AROUND_MS = 2 * 3_600_000;
 
@@ -165,10 +165,4 @@ function Course({ alert }: { alert: Alert }) {
       </p>
     </section>
   );
-}
-
-export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }): string {
-  const t = texts.value.alerts;
-  const value = one.value === null ? "" : ` (${withUnit(one.value, "")}${one.threshold ? ` / ${withUnit(one.threshold, "")}` : ""})`;
-  return `${t.machine[one.from_state]} → ${t.machine[one.to_state]}: ${one.reason}${value}`;
 }

@@ -63,7 +63,7 @@ function Rows({ alerts, chosen, withBoxes }: { alerts: Alert[]; chosen: string; 
             <th scope="col">{t.device}</th>
             <th scope="col">{t.since}</th>
             <th scope="col">{t.state}</th>
-            <th scope="col">{t.ticket}</th>
+            <th scope="col" class="ticket">{t.ticket}</th>
           </tr>
         </thead>
         <tbody>
@@ -74,7 +74,7 @@ function Rows({ alerts, chosen, withBoxes }: { alerts: Alert[]; chosen: string; 
                   <input type="checkbox" aria-label={t.selectOne(alert.alert_name, alert.device_name)} checked={picked.value.has(alert.id)} onChange={(event) => pick([alert.id], event.currentTarget.checked)} />
                 </td>
               )}
-              <td data-title={t.severity}>
+              <td data-title={t.severity} class="short">
                 <SeverityWord severity={alert.severity} quiet={!isOpen(alert) || isSnoozed(alert)} />
               </td>
               <td data-title={t.what}>
@@ -95,13 +95,13 @@ function Rows({ alerts, chosen, withBoxes }: { alerts: Alert[]; chosen: string; 
                   </div>
                 )}
               </td>
-              <td data-title={t.since}>
+              <td data-title={t.since} class="short">
                 <When time={alert.triggered_at} />
               </td>
-              <td data-title={t.state}>
+              <td data-title={t.state} class="words">
                 <StateWord alert={alert} />
               </td>
-              <td data-title={t.ticket}>
+              <td data-title={t.ticket} class="ticket">
                 <Ticket alert={alert} />
               </td>
             </tr>

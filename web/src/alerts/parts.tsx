@@ -1,5 +1,5 @@
 // How an alert stands, in words, and its ticket.
-import type { Alert } from "../api/schema";
+import type { Alert, AlertTransition } from "../api/schema";
 import { me } from "../api/session";
 import { now } from "../lib/clock";
 import { millis, shortTime, withUnit } from "../lib/format";
@@ -32,9 +32,9 @@ export function StateWord({ alert }: { alert: Alert }) {
   return <span class={`word ${isOpen(alert) && !isSnoozed(alert) ? (alert.status === "acknowledged" ? "info" : alert.severity) : "stale"}`}>{parts.join(" · ")}</span>;
 }
 
-/** `CPU 97 %, over 90 %` where the alert is of one metric, else its message. */
+/** `CPU 97 %, over 90 %` where the rule compares one metric with a threshold, else its message: a forecast's value is in days. */
 export function whatOf(alert: Alert): string {
-  const metric = alert.metric;
+  const metric = alert.rule_kind === "metric" ? alert.metric : null;
   if (metric && alert.metric_value !== null) {
     const unit = metric.endsWith("percent") ? "percent" : metric.endsWith("_gb") ? "gigabytes" : metric.endsWith("seconds") ? "seconds" : "";
     const name = texts.value.metrics[metric as "cpu_percent"] ?? metric;
@@ -55,4 +55,11 @@ export function Ticket({ alert }: { alert: Alert }) {
       {number}
     </a>
   );
+}
+
+/** A change of a rule's state on a device, with its reason. */
+export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }): string {
+  const t = texts.value.alerts;
+  const value = one.value === null ? "" : ` (${withUnit(one.value, "")}${one.threshold ? ` / ${withUnit(one.threshold, "")}` : ""})`;
+  return `${t.machine[one.from_state]} → ${t.machine[one.to_state]}: ${one.reason}${value}`;
 }

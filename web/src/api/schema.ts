@@ -133,6 +133,7 @@ export type AlertPart = {
   start: string;
   end: string | null;
   metric: string | null;
+  rule_kind: "metric" | "no_data" | "offline" | "service" | "change" | "forecast" | "baseline" | "series" | "series_change" | "series_forecast" | "all" | "any" | null;
   metrics: Array<string>;
   threshold: number | null;
   message: string | null;

@@ -100,7 +100,7 @@ function paintAlert(plot: uPlot, alert: DeviceAnnotations["alerts"][number], col
   ctx.moveTo(left, bbox.top);
   ctx.lineTo(left, bbox.top + bbox.height);
   ctx.stroke();
-  if (alert.threshold === null || alert.metric === null) return; // of several comparisons none has the one threshold
+  if (alert.threshold === null || alert.rule_kind !== "metric") return; // a forecast's threshold is in days, a combined rule has several
   const y = plot.valToPos(alert.threshold, "y", true);
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
   ctx.lineWidth = devicePixelRatio;

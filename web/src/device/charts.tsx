@@ -22,6 +22,12 @@ export const GROUPS: Array<{ key: "cpu" | "memory" | "disk" | "network" | "load"
   { key: "network", metrics: ["network_rx_bytes", "network_tx_bytes"], unit: "bytes/s", isBounded: false },
   { key: "load", metrics: ["load_average_1m"], unit: "processes", isBounded: false },
 ];
+
+/** The charts of a device; Windows has no load average, which is the last one. */
+function groupsOf(device: AgentDetail): typeof GROUPS {
+  return device.os_type === "windows" ? GROUPS.slice(0, -1) : GROUPS;
+}
+
 const METRICS = GROUPS.flatMap((group) => group.metrics).join(",");
 const LIVE_SECONDS = 30; // between reads of a short range that ends now
 
@@ -51,11 +57,12 @@ export function DeviceCharts({ device, range, annotations }: { device: AgentDeta
     <section class="charts" aria-label={t.label}>
       {history.error && <ErrorBox error={history.error} retry={history.reload} />}
       <ChartNotes history={history} hasCompared={shift > 0} />
+      {device.os_type === "windows" && <p class="chart-notes faint">{t.noLoad}</p>}
       <div class="chart-grid">
         {history.data ? (
           <Drawn device={device} range={range} history={history.data} compared={shift ? compared.data : undefined} shift={shift} annotations={annotations} />
         ) : (
-          GROUPS.map((group) => (
+          groupsOf(device).map((group) => (
             <figure class="chart" key={group.key}>
               <figcaption>
                 <strong>{t.titles[group.key]}</strong>
@@ -87,7 +94,7 @@ function Drawn({ device, range, history, compared, shift, annotations }: { devic
   );
   return (
     <>
-      {GROUPS.map((group, index) => (
+      {groupsOf(device).map((group, index) => (
         <Chart
           key={group.key}
           title={t.titles[group.key]}
@@ -102,7 +109,6 @@ function Drawn({ device, range, history, compared, shift, annotations }: { devic
           sync="device"
           isBounded={group.isBounded}
           patience={Math.max(3 * history.expected_interval_seconds, history.bucket_seconds * 1.5)}
-          {...(group.key === "load" && device.os_type === "windows" && { note: t.noLoad })}
           brush={(low, high) => setParams({ from: iso(low), to: iso(high) }, "push")}
           reset={() => setParams({ from: null, to: null }, "push")}
           hover={(inside) => (isPaused.value = inside)}

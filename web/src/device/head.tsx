@@ -2,8 +2,7 @@
 import type { AgentDetail, Alert } from "../api/schema";
 import { may } from "../api/session";
 import { AlertActions } from "../alerts/actions";
-import { CommandDialog } from "../commands/dialog";
-import { WindowDialog } from "../maintenance/dialog";
+import { CommandDialog, EmbedDialog, WindowDialog } from "../later/parts";
 import { isStale } from "../lib/clock";
 import { duration, withUnit } from "../lib/format";
 import { currentRange, iso } from "../lib/range";
@@ -15,7 +14,6 @@ import { copy, When } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { SeverityWord, StatusWord } from "../ui/status";
 import { useState } from "preact/hooks";
-import { EmbedDialog } from "./embed_dialog";
 
 export function seenAt(device: AgentDetail): string | null {
   const times = [device.last_heartbeat, device.last_metrics_received].filter((time) => time !== null);

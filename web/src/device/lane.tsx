@@ -24,6 +24,7 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
   return (
     <section class="lane" aria-label={t.lane.label}>
       <ol class="lane-statuses">
+        <Before annotations={annotations} range={range} />
         {(annotations?.statuses ?? []).map((one) => {
           const at = place(range, millis(one.start), millis(one.end));
           const words = `${t.statuses[one.status]} ${span(one.start, one.end)}${one.reason ? ` · ${statusReason(one.reason)}` : ""}`;
@@ -94,6 +95,19 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
       </div>
       <Axis range={range} />
     </section>
+  );
+}
+
+/** The part of the range in which the device was not there yet. */
+function Before({ annotations, range }: { annotations: DeviceAnnotations | undefined; range: TimeRange }) {
+  const first = annotations?.statuses[0]?.start ?? annotations?.enrolled_at;
+  const at = first && place(range, range.from, millis(first));
+  if (!at) return null;
+  const word = texts.value.gaps.words.not_enrolled;
+  return (
+    <li class="lane-span before" style={at} title={`${word} ${span(range.from, first)}`}>
+      {word}
+    </li>
   );
 }
 

@@ -5,6 +5,7 @@ import { ApiError } from "../api/call";
 import type { AlertPage } from "../api/pending";
 import { isEmployee } from "../api/session";
 import type { AgentDetail, Alert } from "../api/schema";
+import { DeviceTab } from "../later/parts";
 import { followDevices, onMessage, type Message } from "../lib/live";
 import { currentRange } from "../lib/range";
 import { param } from "../lib/url";
@@ -13,18 +14,10 @@ import { texts } from "../texts";
 import { Tabs } from "../ui/controls";
 import { ErrorBox, NotFound, Skeleton } from "../ui/states";
 import { useAnnotations } from "./annotations";
-import { AlertsTab } from "./alerts_tab";
-import { AuditTab } from "./audit_tab";
 import { DeviceCharts } from "./charts";
-import { CommandsTab } from "./commands_tab";
-import { DisksTab } from "./disks_tab";
-import { EventsTab } from "./events_tab";
 import { DeviceHead, OpenAlerts } from "./head";
 import { StatusLane } from "./lane";
 import { RangeBar } from "./range_bar";
-import { ServicesTab } from "./services_tab";
-import { SettingsTab } from "./settings_tab";
-import { SoftwareTab } from "./software_tab";
 
 /** Read the device again after what the live channel says of it. */
 function useDevice(id: string): Resource<AgentDetail> {
@@ -102,14 +95,7 @@ function DeviceTabs({ device, reload, openAlerts }: { device: AgentDetail; reloa
     <section class="device-tabs">
       <Tabs name="tab" label={t.label} chosen={chosen} tabs={tabs} />
       <div class="tab-body">
-        {chosen === "services" && <ServicesTab id={device.id} />}
-        {chosen === "software" && <SoftwareTab id={device.id} />}
-        {chosen === "commands" && <CommandsTab device={device} />}
-        {chosen === "alerts" && <AlertsTab id={device.id} />}
-        {chosen === "events" && <EventsTab id={device.id} />}
-        {chosen === "disks" && <DisksTab id={device.id} />}
-        {chosen === "audit" && <AuditTab id={device.id} />}
-        {chosen === "settings" && <SettingsTab device={device} reload={reload} />}
+        <DeviceTab chosen={chosen} device={device} reload={reload} />
       </div>
     </section>
   );

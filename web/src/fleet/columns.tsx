@@ -1,5 +1,6 @@
 // The columns that a device list can show: title, width, cell, and text for CSV.
 import type { JSX } from "preact";
+import { isEmployee } from "../api/session";
 import { isStale, now } from "../lib/clock";
 import { duration, percent, number } from "../lib/format";
 import { texts, type Texts } from "../texts";
@@ -48,7 +49,7 @@ function Seen({ device }: { device: Device }) {
 function measure(key: "cpu" | "memory" | "disk"): Column {
   return {
     key,
-    width: "minmax(92px, 0.8fr)",
+    width: "minmax(92px, 0.7fr)",
     cell: (device) => <Meter value={device.live.value[key]} stale={isStale.value || device.live.value.status === "offline"} />,
     csv: (device) => device.live.peek()[key],
   };
@@ -59,8 +60,8 @@ function plain(key: "business" | "site" | "version" | "hostname" | "address", wi
 }
 
 export const COLUMNS: Column[] = [
-  plain("business", "minmax(110px, 1.2fr)"),
-  plain("site", "minmax(100px, 1.1fr)"),
+  plain("business", "minmax(130px, 1.5fr)"),
+  plain("site", "minmax(110px, 1.3fr)"),
   { key: "os", width: "minmax(76px, 0.7fr)", cell: (device) => osName(device), csv: (device) => osName(device) },
   { key: "type", width: "minmax(70px, 0.6fr)", cell: (device) => typeName(device.type), csv: (device) => device.type },
   measure("cpu"),
@@ -74,11 +75,16 @@ export const COLUMNS: Column[] = [
   { key: "created", width: "minmax(90px, 0.7fr)", cell: (device) => <When time={device.createdAt} at />, csv: (device) => device.createdAt },
 ];
 
-export const DEFAULT_COLUMNS = ["business", "site", "os", "cpu", "memory", "disk", "alerts", "seen", "version"];
+const USUAL = ["business", "site", "os", "cpu", "memory", "disk", "alerts", "seen", "version"];
+
+/** The columns where none are chosen; a customer's devices are all of one business. */
+export function defaultColumns(): string[] {
+  return isEmployee.value ? USUAL : USUAL.slice(1);
+}
 
 /** Return the columns that a comma-separated list names, in their usual order. */
 export function columnsOf(names: string): Column[] {
-  const wanted = names ? names.split(",") : DEFAULT_COLUMNS;
+  const wanted = names ? names.split(",") : defaultColumns();
   return COLUMNS.filter((column) => wanted.includes(column.key));
 }
 

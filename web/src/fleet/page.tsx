@@ -82,7 +82,7 @@ function List() {
   const active = useListKeys(rows, withBox);
   const narrow = isNarrow.value;
   if (!rows.length) return <Nothing />;
-  const tracks = [...(withBox ? ["34px"] : []), "minmax(190px, 1.8fr)", ...columns.map((column) => column.width)].join(" ");
+  const tracks = [...(withBox ? ["34px"] : []), "minmax(180px, 1.5fr)", ...columns.map((column) => column.width)].join(" ");
   return (
     <div class="list" style={{ "--tracks": tracks }}>
       <VirtualRows

@@ -1,7 +1,7 @@
 // The bar of what is selected: how many, of how many that show, and what can be done with them.
 import { useState } from "preact/hooks";
 import { may } from "../api/session";
-import { BulkCommand } from "../commands/bulk";
+import { BulkCommand } from "../later/parts";
 import { number } from "../lib/format";
 import { texts } from "../texts";
 import { shown } from "./order";

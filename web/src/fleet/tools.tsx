@@ -6,13 +6,14 @@ import { texts } from "../texts";
 import { copy } from "../ui/controls";
 import { Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
-import { COLUMNS, columnsOf, columnTitle, DEFAULT_COLUMNS } from "./columns";
+import { COLUMNS, columnsOf, columnTitle, defaultColumns } from "./columns";
 import { shown } from "./order";
 
 function toggle(key: string, on: boolean): void {
   const chosen = columnsOf(param("cols")).map((column) => column.key as string);
   const next = COLUMNS.map((column) => column.key as string).filter((one) => (one === key ? on : chosen.includes(one)));
-  const isDefault = next.length === DEFAULT_COLUMNS.length && next.every((one) => DEFAULT_COLUMNS.includes(one));
+  const usual = defaultColumns();
+  const isDefault = next.length === usual.length && next.every((one) => usual.includes(one));
   setParams({ cols: isDefault ? null : next.join(",") });
 }
 

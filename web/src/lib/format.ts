@@ -127,3 +127,8 @@ export function span(start: Time, end: Time): string {
   const to = millis(end);
   return `${shortTime(from)} – ${day(from) === day(to) ? clock(to) : shortTime(to)} (${duration((to - from) / 1000)})`;
 }
+
+/** The short name of a day of the week; 1 is Monday. */
+export function weekday(number: number): string {
+  return new Intl.DateTimeFormat(locale.value, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, number));
+}

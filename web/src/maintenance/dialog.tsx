@@ -3,7 +3,7 @@ import type { MaintenanceWindow } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import { serverNow } from "../lib/clock";
-import { zone } from "../lib/format";
+import { weekday, zone } from "../lib/format";
 import { iso } from "../lib/range";
 import { fromLocal, toLocal } from "../lib/zones";
 import { texts } from "../texts";
@@ -11,7 +11,6 @@ import { ActButton, Field } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PlacePicker, type PlaceChoice } from "../ui/place_picker";
 import { say } from "../ui/toasts";
-import { weekday } from "./page";
 
 const HOUR_MS = 3_600_000;
 const DAYS = [1, 2, 3, 4, 5, 6, 7];

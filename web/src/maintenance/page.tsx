@@ -3,10 +3,10 @@ import type { MaintenanceWindow } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import { isEmployee, may } from "../api/session";
-import { duration, shortTime } from "../lib/format";
+import { duration, shortTime, weekday } from "../lib/format";
 import { usePages } from "../lib/pages";
 import { param } from "../lib/url";
-import { locale, texts } from "../texts";
+import { texts } from "../texts";
 import { ActButton, Tabs, When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PagedTable, type Head } from "../ui/list";
@@ -20,11 +20,6 @@ export function whenOf(window: MaintenanceWindow): string {
   if (window.starts_at) return `${shortTime(window.starts_at)} – ${shortTime(window.ends_at)}`;
   const days = (window.weekdays ?? []).map((day) => weekday(day)).join(", ");
   return `${days} ${window.local_start}, ${duration((window.duration_minutes ?? 0) * 60)} (${window.time_zone})`;
-}
-
-/** The short name of a day of the week; 1 is Monday. */
-export function weekday(day: number): string {
-  return new Intl.DateTimeFormat(locale.value, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, day));
 }
 
 /** Whether it neither runs nor begins again; one that can't be read stays until somebody mends it. */

@@ -6,7 +6,7 @@ import { texts } from "../texts";
 import { typeName } from "../fleet/columns";
 import { Field } from "../ui/controls";
 import { PlacePicker } from "../ui/place_picker";
-import { weekday } from "../maintenance/page";
+import { weekday } from "../lib/format";
 import { KINDS, type Draft, type RuleKind } from "./draft";
 
 type Change = (patch: Partial<Draft>) => void;

@@ -1,7 +1,7 @@
 // Beside the form: how many alerts and tickets the rule would have made in the last days, by threshold.
 import { useResource } from "../lib/resource";
 import type { BacktestAnswer, BacktestOutcome, HistoryColumns } from "../api/schema";
-import { inWords } from "../alerts/details";
+import { inWords } from "../alerts/parts";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
 import { readHistory } from "../device/charts";

@@ -104,6 +104,7 @@ export const en = {
     retry: "Try again",
     retryIn: "Try again ({0} s)",
     codes: {
+      page_part_missing: "This part of the pages could not be loaded; they may have been upgraded.",
       no_connection: "The server cannot be reached. Check the network; this page tries again by itself.",
       page_fault: "The page failed to show the answer. Reload it; if it stays, report it.",
       database_unavailable: "The database is away for the moment.",

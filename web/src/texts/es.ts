@@ -104,6 +104,7 @@ export const es: Language = {
     retry: "Intentar de nuevo",
     retryIn: "Intentar de nuevo ({0} s)",
     codes: {
+      page_part_missing: "No se pudo cargar esta parte de las páginas; puede que se hayan actualizado.",
       no_connection: "No se llega al servidor. Compruebe la red; esta página lo intenta de nuevo sola.",
       page_fault: "La página no pudo mostrar la respuesta. Recárguela; si sigue igual, avise.",
       database_unavailable: "La base de datos no está disponible en este momento.",

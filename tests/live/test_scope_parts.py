@@ -1,0 +1,103 @@
+"""A part of a scope that cannot be read keeps nothing else from its followers."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from api.live.scope_look import QUERIES, ScopeLook
+from api.live.scopes import News
+from core.clock import utc_now
+from tests.conftest import MakeDevice
+from tests.devices import Device, sample
+from tests.live.test_scopes import open_alert
+from tests.people import Tenant
+
+SECOND = timedelta(seconds=1)
+
+
+class PoolWithFault:
+    """A pool whose database refuses some of the queries while `refused` names them."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.refused: Sequence[str] = ()
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """Fetch, or raise as the driver does for a value that it cannot convert."""
+        if query in [QUERIES[name] for name in self.refused]:
+            raise asyncpg.NumericValueOutOfRangeError("a value that another program wrote")
+        return await self._pool.fetch(query, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+
+def devices_in(news: News) -> set[str]:
+    return {content["id"] for _, content in news.devices if "cpu_percent" in content}
+
+
+def alerts_in(news: News) -> list[str]:
+    return [content["id"] for _, content in news.alerts]
+
+
+async def first_look(pool: asyncpg.Pool) -> tuple[PoolWithFault, ScopeLook, datetime]:
+    faulty, now = PoolWithFault(pool), utc_now()
+    look = ScopeLook(faulty)  # type: ignore[arg-type]
+    await look.look(now)
+    return faulty, look, now
+
+
+async def test_alerts_that_cannot_be_read_leave_the_devices(
+    pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    device: Device = await make_device(dora)
+    faulty, look, now = await first_look(pool)
+    faulty.refused = ["look_at_open_alerts"]
+    alert = await open_alert(pool, device)
+    await device.accepted(sample(cpu_percent=11))
+    with caplog.at_level(logging.ERROR):
+        news = await look.look(now + SECOND)
+        assert str(device.agent_id) in devices_in(news)
+        assert (alerts_in(news), set(news.more)) == ([], set())
+        await look.look(now + 2 * SECOND)
+    assert len([one for one in caplog.records if "part alerts" in one.getMessage()]) == 1
+    faulty.refused = []
+    news = await look.look(now + 3 * SECOND)
+    assert (alerts_in(news), set(news.more)) == ([], {"alerts"})
+    later = await open_alert(pool, device)
+    news = await look.look(now + 4 * SECOND)
+    assert str(later) in alerts_in(news)
+    assert str(alert) not in alerts_in(news)
+    assert news.more == frozenset()
+
+
+@pytest.mark.parametrize("part", ["look_at_fleet", "look_at_registration"])
+async def test_a_part_of_the_fleet_that_cannot_be_read_leaves_the_alerts(
+    pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, part: str
+) -> None:
+    device = await make_device(dora)
+    faulty, look, now = await first_look(pool)
+    faulty.refused = [part]
+    alert = await open_alert(pool, device)
+    news = await look.look(now + SECOND)
+    assert str(alert) in alerts_in(news)
+    faulty.refused = []
+    assert (await look.look(now + 2 * SECOND)).more == {"fleet"}
+
+
+async def test_a_first_look_that_fails_in_part_announces_nothing_old(
+    pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant
+) -> None:
+    alert = await open_alert(pool, await make_device(dora))
+    faulty, now = PoolWithFault(pool), utc_now()
+    look = ScopeLook(faulty)  # type: ignore[arg-type]
+    faulty.refused = ["look_at_open_alerts"]
+    await look.look(now)
+    faulty.refused = []
+    news = await look.look(now + SECOND)
+    assert str(alert) not in alerts_in(news)
+    assert news.more == {"alerts"}

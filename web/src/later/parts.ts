@@ -1,0 +1,41 @@
+// Which parts load later, and from which file.
+import type { ComponentType } from "preact";
+import { lazy, type Lazy } from "../ui/lazy";
+
+const administration = () => import("./administration");
+const devices = () => import("./devices");
+const rules = () => import("./rules");
+const work = () => import("./work");
+
+interface PageProps {
+  parts: Record<string, string>;
+}
+
+function page<M>(read: () => Promise<M>, choose: (of: M) => ComponentType<PageProps>): Lazy<PageProps> {
+  return lazy<M, PageProps>(read, choose);
+}
+
+export const ManagementPage = page(administration, (of) => of.ManagementPage);
+export const RegistrationPage = page(administration, (of) => of.RegistrationPage);
+export const StoragePage = page(administration, (of) => of.StoragePage);
+export const RulesPage = page(rules, (of) => of.RulesPage);
+export const RulePage = page(rules, (of) => of.RulePage);
+
+export const DevicePage = page(devices, (of) => of.DevicePage);
+
+export const AlertsPage = page(devices, (of) => of.AlertsPage);
+export const EmbedPage = page(devices, (of) => of.EmbedPage);
+export const CommandsPage = page(work, (of) => of.CommandsPage);
+export const MaintenancePage = page(work, (of) => of.MaintenancePage);
+export const SoftwarePage = page(work, (of) => of.SoftwarePage);
+export const DeviceTab = lazy(work, (of) => of.DeviceTab);
+export const BulkCommand = lazy(work, (of) => of.BulkCommand, true);
+export const CommandDialog = lazy(work, (of) => of.CommandDialog, true);
+export const EmbedDialog = lazy(work, (of) => of.EmbedDialog, true);
+export const WindowDialog = lazy(work, (of) => of.WindowDialog, true);
+
+/** Load what is likely to be opened next, when the first page stands. */
+export function loadAhead(): void {
+  const idle = window.requestIdleCallback ?? ((then: () => void) => setTimeout(then, 2000));
+  idle(() => void devices().then(work).catch(() => undefined));
+}
