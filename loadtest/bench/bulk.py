@@ -22,7 +22,7 @@ from rich.console import Console
 from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
-from loadtest.bench.clean import empty, pause_policies
+from loadtest.bench.clean import empty, pause_policies, settle
 from loadtest.bench.copying import copy_file, find_psql, write_file
 from loadtest.bench.payloads import Agent, add_agents, make_bodies, packed, upload
 from loadtest.bench.report import show
@@ -154,7 +154,7 @@ async def send_all(connection: asyncpg.Connection, form: Form, scale: Scale) -> 
 async def make_room(connection: asyncpg.Connection) -> None:
     """Empty the table, and let the database write what it still has to."""
     await connection.execute(QUERIES["empty_samples"])
-    await connection.execute(QUERIES["settle"])
+    await settle(connection)
 
 
 def result_of(name: str, rates: dict[str, list[float]], scale: Scale) -> dict[str, Any]:

@@ -12,7 +12,3 @@ SELECT * FROM agent_metrics
 
 -- copy_samples --
 COPY agent_metrics FROM STDIN (FORMAT BINARY)
-
--- settle --
--- What the last case left to be written isn't the next one's.
-CHECKPOINT

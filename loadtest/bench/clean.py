@@ -1,6 +1,7 @@
 """A database that a benchmark has to itself: emptied, its policies at rest."""
 
 import asyncio
+from contextlib import suppress
 
 import asyncpg
 
@@ -15,6 +16,12 @@ async def pause_policies(connection: asyncpg.Connection) -> None:
     await connection.execute(QUERIES["pause_policies"])
     while await connection.fetchval(QUERIES["count_running"]):  # noqa: ASYNC110  the jobs are the database's
         await asyncio.sleep(0.1)
+
+
+async def settle(connection: asyncpg.Connection) -> None:
+    """Let the database write what the last step left; a role that may not measures with what is left."""
+    with suppress(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(QUERIES["settle"])
 
 
 async def empty(connection: asyncpg.Connection) -> None:

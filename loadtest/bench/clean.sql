@@ -22,3 +22,7 @@ TRUNCATE agent_metrics_1h
 
 -- empty_1d --
 TRUNCATE agent_metrics_1d
+
+-- settle --
+-- What the last step left to be written isn't the next one's. Needs a superuser or pg_checkpoint.
+CHECKPOINT

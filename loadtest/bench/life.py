@@ -24,7 +24,7 @@ from db.hypertables.policies import DAY, LEVELS
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from ingest.writer import Writer
-from loadtest.bench.clean import empty, pause_policies
+from loadtest.bench.clean import empty, pause_policies, settle
 from loadtest.bench.fleet_life import make_uploads
 from loadtest.bench.payloads import Agent, add_agents
 from loadtest.bench.report import show
@@ -72,7 +72,7 @@ class Life:
         """Do one step and note the CPU seconds per million raw rows, with what the server writes for it later."""
         before = cpu_seconds(self.server) if self.server else 0.0
         await work
-        await self.connection.execute(QUERIES["settle"])
+        await settle(self.connection)
         used = cpu_seconds(self.server) - before if self.server else None
         self.cpu_s[name] = None if used is None else round(used / self.rows * MILLION, 2)
 

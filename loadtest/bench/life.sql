@@ -16,8 +16,5 @@ FROM timescaledb_information.chunks k
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.materialization_hypertable_name = k.hypertable_name
 WHERE COALESCE(c.view_name, k.hypertable_name) = $1::text AND NOT k.is_compressed
 
--- settle --
-CHECKPOINT
-
 -- vacuum --
 VACUUM ANALYZE

@@ -123,7 +123,7 @@ async def test_a_schema_that_is_older_isnt_served_and_a_newer_one_is(
 
 @pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one session with one state for all")
 async def test_a_database_that_takes_no_writes_gets_no_requests(database: str, settings: Settings) -> None:
-    standby = f"{database}?default_transaction_read_only=on"
+    standby = f"{database}?options=-c%20default_transaction_read_only%3Don"
     application = Application(settings.model_copy(update={"database_url": standby}))
     async with application.web.router.lifespan_context(application.web), client_of(application) as client:
         assert await reasons(client) == ["database_read_only"]

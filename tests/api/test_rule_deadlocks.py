@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.calls import error_of
-from tests.databases import REAL_SERVER
+from tests.databases import REAL_SERVER, as_admin
 from tests.devices import Device
 from tests.people import Tenant
 from tests.rules import CPU, Rules, only_alert
@@ -30,10 +30,19 @@ class Others:
         await self._connection.fetch("SELECT FROM agent_alerts WHERE id = $1::text::uuid FOR UPDATE", rule_id)
 
 
+async def wait_long_for_deadlocks(database: str, connection: asyncpg.Connection) -> None:
+    """Let it be the other session that gives way; only a superuser may set this, or allow it to a role."""
+    admin = await asyncpg.connect(as_admin(database))
+    role = await connection.fetchval("SELECT quote_ident(current_user)")
+    await admin.execute(f"GRANT SET ON PARAMETER deadlock_timeout TO {role}")
+    await admin.close()
+    await connection.execute("SET deadlock_timeout = '1min'")
+
+
 @asynccontextmanager
 async def deadlock(database: str, alert_id: str) -> AsyncIterator[Others]:
     connection = await asyncpg.connect(database)
-    await connection.execute("SET deadlock_timeout = '1min'")  # so that it is the other that gives way
+    await wait_long_for_deadlocks(database, connection)
     async with connection.transaction():
         await connection.fetch("SELECT FROM agent_alert_history WHERE id = $1::text::uuid FOR UPDATE", alert_id)
         yield Others(connection)

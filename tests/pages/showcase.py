@@ -43,6 +43,7 @@ class Showcase:
 
 async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -> Showcase:
     """Make the fleet through the API, as agents do."""
+    await pool.execute("UPDATE agent_devices SET soft_delete = true")  # other tests' devices are in no story
     now = utc_now().replace(second=0, microsecond=0)
     tess, max_ = await named_employee(pool, tokens, "tess"), await named_employee(pool, tokens, "max")
     made = Showcase(tess, max_, {}, {})

@@ -21,7 +21,7 @@ EDITOR = "/admin/agents/alerts/new"
 async def settled(page: Page) -> None:
     """Wait until nothing loads any more."""
     await expect(page.locator("main h1")).to_be_visible()
-    await expect(page.locator(".skeleton")).to_have_count(0, timeout=20_000)
+    await expect(page.locator(".skeleton")).to_have_count(0, timeout=60_000)
 
 
 async def violations(page: Page) -> list[str]:

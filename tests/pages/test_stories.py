@@ -111,7 +111,7 @@ async def test_a_manager_makes_a_rule_after_seeing_that_it_would_have_opened_thr
     if width < 1000:
         await page.locator("details.preview > summary").click()
     verdict = page.get_by_text("It would have opened 3 alerts and 3 tickets in the last 7 days.")
-    await expect(verdict).to_be_visible(timeout=20_000)
+    await expect(verdict).to_be_visible(timeout=60_000)
     table = page.get_by_role("table", name="By threshold")
     await expect(table.get_by_role("row", name=re.compile("^85 % "))).to_be_visible()
     await expect(page.locator(".worst canvas")).to_be_visible()

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-START_SECONDS = 40.0
+START_SECONDS = 120.0
 METRICS_TOKEN = "a-token-for-tests-of-metrics"
 
 

@@ -7,7 +7,7 @@ import { canBeTested, conditionsOf, thresholdsAround, type Draft } from "./draft
 
 const PAUSE_MS = 500;
 const DAYS = 7;
-const QUICK = 30; // devices: a test of them answers in a few seconds
+const QUICK = 12; // devices: a test of them answers in about a second
 const MOST = 90; // devices: as many as a test of seven days in steps of five minutes may read
 
 export interface Preview {
