@@ -455,6 +455,12 @@ export type CommandResult = {
   completed_at?: string | null;
 };
 
+export type Confirmation = {
+  agent_id?: string | null;
+  device_name?: string | null;
+  replace_agent?: boolean;
+};
+
 export type Decommissioning = {
   reason: string;
 };
@@ -658,6 +664,26 @@ export type GapPart = {
   message: string;
 };
 
+export type Gateway = {
+  id: string;
+  name: string;
+  business: Business;
+  service_location: Location | null;
+  enrolment: "confirm" | "automatic";
+  host_pattern: string;
+  max_hosts: number;
+  metrics_interval_seconds: number;
+  hosts: number;
+  waiting: number;
+  created_at: string;
+  revoked_at: string | null;
+};
+
+export type GatewayList = {
+  gateways: Array<Gateway>;
+  next_cursor: string | null;
+};
+
 export type GrowthDay = {
   day: string;
   bytes: number;
@@ -733,6 +759,23 @@ export type HistoryRows = {
 export type HistoryWarning = {
   code: "outside_retention" | "coarser_than_asked";
   message: string;
+};
+
+export type Host = {
+  id: string;
+  host: string;
+  state: "waiting" | "confirmed" | "refused";
+  first_seen_at: string;
+  confirmed_at: string | null;
+  gateway_id: string;
+  agent_id: string | null;
+  device_name: string | null;
+  same_name_agent_id: string | null;
+};
+
+export type HostList = {
+  hosts: Array<Host>;
+  next_cursor: string | null;
 };
 
 export type InstalledSoftware = {
@@ -861,6 +904,11 @@ export type ListedSoftware = {
 export type Location = {
   id: string;
   location_name: string | null;
+};
+
+export type MadeGateway = {
+  gateway: Gateway;
+  token: string;
 };
 
 export type MaintenancePart = {
@@ -999,6 +1047,16 @@ export type NewEolRule = {
   eol_date: string;
   latest_available_version?: string | null;
   note?: string | null;
+};
+
+export type NewGateway = {
+  business_id: string;
+  name: string;
+  service_location_id?: string | null;
+  enrolment?: "confirm" | "automatic";
+  host_pattern?: string;
+  max_hosts?: number;
+  metrics_interval_seconds?: number | null;
 };
 
 export type NewRegistrationToken = {
