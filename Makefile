@@ -80,6 +80,9 @@ sbom: setup ## Write sbom.json, the bill of materials of what a release runs, as
 audit: setup ## Look up known vulnerabilities of what a release runs; says so where no source can be reached
 	@$(BIN)/python -m release.audit
 
+drill: setup ## Back up DATABASE_URL, restore it into a copy, compare and try it (BACKUP: prove that dump instead)
+	@$(BIN)/rts-agents db drill $(if $(BACKUP),--backup "$(BACKUP)")
+
 schema: setup ## Write db/schema.sql from the revisions
 	@$(BIN)/python -m db.write_schema
 
@@ -127,4 +130,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help
+.PHONY: drill pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help

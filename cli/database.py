@@ -31,6 +31,7 @@ from rollups.drift import find_drift
 
 ENDING = {signal.SIGINT, signal.SIGTERM}
 SEALS_CHECKED = 100  # the newest of the audit trail; `audit verify` reads all
+PATIENCE = {"statement_timeout": "15s"}  # a blocked database is an answer too
 LOOK_EVERY_SECONDS = 0.5  # whether the embedded server is still there
 
 app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
@@ -188,7 +189,7 @@ async def read_drift(url: str) -> list[str]:
     Raises DatabaseUnavailableError.
     """
     with database_errors():
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
     try:
         drifts = [drift.sentence for drift in await find_drift(connection, utc_now())]
         breaks = [fault async for fault in find_breaks(connection, SEALS_CHECKED)]
@@ -201,7 +202,7 @@ async def read_drift(url: str) -> list[str]:
 async def read_health(url: str) -> Fleet:
     """Return the fleet's health; raises DatabaseUnavailableError or SchemaNotMigratedError."""
     with database_errors():
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
     try:
         await check_schema(connection)
         return await read_fleet(connection, utc_now())

@@ -23,7 +23,9 @@ from cli import (
     platform,
     retention,
     serve,
+    smoke,
     token,
+    tune,
     webhook_secret,
     worker,
 )
@@ -35,10 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (demo, serve, worker, agent, token, webhook_secret, openapi):
+for module in (demo, serve, worker, agent, token, webhook_secret, openapi, smoke):
     module.register(app)
 platform.register(database.app)
 backup.register(database.app)
+tune.register(database.app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

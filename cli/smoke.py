@@ -1,0 +1,92 @@
+"""`rts-agents smoke`: check a deployment from outside."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import httpx
+import typer
+
+from cli.erase import who
+from cli.erase import with_connection as with_database
+from core.clock import utc_now
+from core.settings import get_settings
+from db.pools import Connection
+from devices.erasure.requests import Request, read_certificate, request_erasure
+from devices.erasure.scope import Subject
+from devices.erasure.work import erase
+from health.smoke import Step, check_answers, check_person, check_upload
+
+SECONDS = 15.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(smoke)
+
+
+def smoke(
+    url: Annotated[str, typer.Argument(help="address of the deployment")],
+    token_file: Annotated[Path | None, typer.Option(help="file with a token of an employee who may register")] = None,
+    business: Annotated[UUID | None, typer.Option(help="business for a probe device, which is erased again")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
+    """Check a deployment from outside: health, 401 instead of 404, and one upload to its chart by a probe device.
+
+    Without a token only what needs none. The probe device is deleted, and erased where DATABASE_URL is set.
+    Exit status 1 when anything is wrong.
+
+    Example: rts-agents smoke https://agents.example --token-file employee.jwt --business 77…
+    """
+    if business and not token_file:
+        raise typer.BadParameter("--business needs --token-file")
+    steps = asyncio.run(run_steps(url, token_file.read_text().strip() if token_file else "", business, as_json))
+    if not all(step.good for step in steps):
+        raise typer.Exit(1)
+
+
+async def run_steps(url: str, token: str, business: UUID | None, as_json: bool) -> list[Step]:
+    """Run every step and print it as it ends."""
+    steps: list[Step] = []
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=SECONDS))
+        async for step in all_steps(client, token, business):
+            steps.append(step)
+            shown = (
+                json.dumps(asdict(step)) if as_json else f"{'ok  ' if step.good else 'FAIL'} {step.name}: {step.said}"
+            )
+            typer.echo(shown)
+    return steps
+
+
+async def all_steps(client: httpx.AsyncClient, token: str, business: UUID | None) -> AsyncIterator[Step]:
+    """Yield the steps that the token and the business allow."""
+    async for step in check_answers(client):
+        yield step
+    if token:
+        async for step in check_person(client, token):
+            yield step
+    device = ""
+    if token and business:
+        async for step in check_upload(client, token, business):
+            device = step.said if step.name == "a probe device registers" and step.good else device
+            yield step
+    if device and get_settings().database_url:
+        yield await erase_probe(UUID(device))
+
+
+async def erase_probe(device: UUID) -> Step:
+    """Erase the probe device at every level."""
+
+    async def do(connection: Connection) -> int:
+        request = Request("smoke check", who(), utc_now())
+        number = await request_erasure(connection, Subject("device", device), request)
+        await erase(connection, number, utc_now())
+        return sum((await read_certificate(connection, number))["deleted"].values())
+
+    return Step("it is erased", True, f"{await with_database(do)} rows")

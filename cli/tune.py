@@ -1,0 +1,63 @@
+"""`rts-agents db tune`: settings for the database server, beside what it has."""
+
+import asyncio
+import re
+from typing import Annotated
+
+import asyncpg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core.settings import get_settings
+from db.pools import database_errors
+from db.server_advice import Machine, advise, pool_size
+
+MEMORY = re.compile(r"(\d+)(MB|GB)", re.IGNORECASE)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `rts-agents db`."""
+    app.command()(tune)
+
+
+def tune(
+    memory: Annotated[str, typer.Option(help="memory for the database: 1GB, 512MB")],
+    cores: Annotated[int, typer.Option(min=1, help="cores for the database")],
+    connections: Annotated[int, typer.Option(min=10, help="max_connections")] = 100,
+    processes: Annotated[int, typer.Option(min=1, help="processes of `serve`, on all hosts")] = 2,
+    databases: Annotated[int, typer.Option(min=1, help="databases with TimescaleDB on the server")] = 1,
+) -> None:
+    """Print settings for a database server of this size, and what the server of DATABASE_URL has instead.
+
+    It changes nothing. Compare with timescaledb-tune, which knows the machine but not our jobs and connections.
+
+    Example: rts-agents db tune --memory 1GB --cores 2 --connections 30
+    """
+    machine = Machine(in_mib(memory), cores, connections, databases)
+    url = get_settings().database_url
+    has = asyncio.run(read_settings(url, [one.name for one in advise(machine)])) if url else {}
+    table = Table("setting", "advice", "has now", "restart", "why")
+    for one in advise(machine):
+        table.add_row(one.name, one.value, has.get(one.name, "-"), "yes" if one.restart else "", one.why)
+    Console().print(table)
+    typer.echo(f"RTS_POOL_SIZE={pool_size(machine, processes)} for {processes} processes of `serve`.")
+
+
+def in_mib(text: str) -> int:
+    """Return an amount of memory in MiB; raises typer.BadParameter."""
+    found = MEMORY.fullmatch(text.strip())
+    if found is None or not int(found.group(1)):
+        raise typer.BadParameter(f"{text} is no amount of memory: write 512MB or 4GB")
+    return int(found.group(1)) * (1024 if found.group(2).upper() == "GB" else 1)
+
+
+async def read_settings(url: str, names: list[str]) -> dict[str, str]:
+    """Return what the server has of these settings; raises DatabaseUnavailableError."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+    try:
+        found = {name: await connection.fetchval("SELECT current_setting($1, true)", name) for name in names}
+    finally:
+        await connection.close()
+    return {name: value for name, value in found.items() if value is not None}

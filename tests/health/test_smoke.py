@@ -1,0 +1,71 @@
+"""The smoke check passes on a server that works, names what doesn't, and leaves no device behind."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from core.settings import get_settings
+from health.smoke import Step, check_answers, check_person, check_upload
+from tests.people import Employee, Tenant
+from tests.whole.processes import running_server
+
+
+async def all_of(steps: AsyncIterator[Step]) -> list[Step]:
+    return [step async for step in steps]
+
+
+async def test_a_server_that_works_passes(client: httpx.AsyncClient, employee: Employee, dora: Tenant) -> None:
+    steps = [
+        *await all_of(check_answers(client)),
+        *await all_of(check_person(client, employee.token)),
+        *await all_of(check_upload(client, employee.token, dora.business_id)),
+    ]
+    assert [step for step in steps if not step.good] == []
+    assert len(steps) == 14
+    listed = await client.get("/api/agents", headers=employee.headers, params={"business_id": str(dora.business_id)})
+    assert listed.json()["agents"] == []
+
+
+async def test_each_fault_is_named(client: httpx.AsyncClient, dora: Tenant) -> None:
+    (failed,) = await all_of(check_upload(client, dora.user_token, dora.business_id))  # a user may not register
+    assert not failed.good
+    assert failed.said.startswith("403")
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404 if request.url.path == "/api/agents" else 200, json={})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(broken), base_url="http://broken") as other:
+        faults = {step.name: step.said for step in await all_of(check_answers(other)) if not step.good}
+    assert faults["GET /api/agents is 401"].startswith("404")
+    assert len(faults) == 4
+
+    async with httpx.AsyncClient(base_url="http://127.0.0.1:1") as nowhere:
+        assert not any(step.good for step in await all_of(check_answers(nowhere)))
+
+
+async def test_the_command_erases_its_probe(
+    database: str, pool: asyncpg.Pool, key_file: Path, employee: Employee, dora: Tenant, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    token = tmp_path / "employee.jwt"
+    token.write_text(employee.token + "\n")
+    monkeypatch.setenv("DATABASE_URL", database)
+    get_settings.cache_clear()
+    with running_server(database, key_file, tmp_path) as server:
+        arguments = [server.url, "--token-file", str(token), "--business", str(dora.business_id), "--json"]
+        ended = await asyncio.to_thread(CliRunner().invoke, app, ["smoke", *arguments])
+    get_settings.cache_clear()
+    assert ended.exit_code == 0, ended.output
+    steps = [json.loads(line) for line in ended.output.splitlines()]
+    assert all(step["good"] for step in steps)
+    assert steps[-1]["name"] == "it is erased"
+    device = next(step["said"] for step in steps if step["name"] == "a probe device registers")
+    assert await pool.fetchval("SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1", device) == 0
+    assert await pool.fetchval("SELECT count(*) FROM agent_devices WHERE business_id = $1", dora.business_id) == 0
