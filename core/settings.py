@@ -9,6 +9,7 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
+from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -120,6 +121,9 @@ class Settings(QuotaSettings):
     )
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:587, or smtps://…")
     mail_from: str = Field(default="rts-agents@localhost", description="sender of the e-mails of alerts")
+    time_zone: str = Field(
+        default="UTC", description="whose clock is usual for devices whose site and business have no zone of their own"
+    )
     quiet_hours: str = Field(
         default="", description="when only critical alerts are sent: 22:00-07:00 Europe/Berlin; empty for never"
     )
@@ -181,6 +185,14 @@ class Settings(QuotaSettings):
         readers = {"role_rights": RoleTable.parse, "command_types": CommandTable.parse, "required_claims": parse_claims}
         readers[info.field_name or ""](text)
         return text
+
+    @field_validator("time_zone")
+    @classmethod
+    def is_a_zone(cls, name: str) -> str:
+        """Refuse a zone that the IANA database does not have."""
+        if name not in available_timezones():
+            raise ValueError("RTS_TIME_ZONE must be a time zone of the IANA database, such as Europe/Berlin")
+        return name
 
     @field_validator("webhook_networks")
     @classmethod

@@ -1,5 +1,6 @@
 """Who there is in the platform's tables: people by id, businesses and their sites."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from auth.tokens import Person
 from core.errors import RtsError
 from core.text import like_literal
 from db.sql import load_beside
+from devices.audit import Actor
 
 QUERIES = load_beside(__file__, "directory.sql")
 
@@ -43,6 +45,20 @@ async def list_sites(pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID)
     if not rows:
         raise BusinessNotFoundError
     return [row for row in rows if row["id"] is not None]
+
+
+async def list_time_zones(pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID) -> list[asyncpg.Record]:
+    """Return the zones of a business and its sites; raises BusinessNotFoundError, for another tenant's too."""
+    await list_sites(pool, tenant, business_id)
+    return await pool.fetch(QUERIES["list_time_zones"], tenant, business_id)
+
+
+async def set_time_zone(
+    pool: asyncpg.Pool, business_id: UUID, site_id: UUID | None, time_zone: str | None, actor: Actor, now: datetime
+) -> None:
+    """Set the zone of a business or one of its sites, or take it away (None); raises BusinessNotFoundError."""
+    if not await pool.fetchval(QUERIES["set_time_zone"], business_id, site_id, time_zone, now, *actor.values()):
+        raise BusinessNotFoundError
 
 
 async def list_logins(pool: asyncpg.Pool) -> list[asyncpg.Record]:

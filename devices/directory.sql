@@ -43,6 +43,37 @@ WHERE b.id = $2 AND ($1 IS NULL OR b.id = $1)
 ORDER BY is_headquarters DESC, l.location_name, l.id
 LIMIT 1000
 
+-- list_time_zones --
+-- The zones of a business (site null) and of its sites; no row when there is none or the caller may not see it.
+-- $1 tenant (null: an employee), $2 business.
+SELECT z.service_location_id, z.time_zone
+FROM agent_time_zones z
+WHERE z.business_id = $2 AND ($1::uuid IS NULL OR z.business_id = $1)
+ORDER BY z.service_location_id NULLS FIRST
+
+-- set_time_zone --
+-- Set the zone of a business or one of its sites, or take it away. Returns a row unless there is no such business or site.
+-- $1 business, $2 site (or null), $3 zone (null: none), $4 now, $5 kind of actor, $6 employee, $7 address.
+WITH place AS (
+    SELECT b.id FROM businesses b
+    WHERE b.id = $1
+      AND ($2::uuid IS NULL OR EXISTS (SELECT FROM service_locations l WHERE l.id = $2 AND l.business_id = b.id))
+), removed AS (
+    DELETE FROM agent_time_zones z USING place p
+    WHERE $3::text IS NULL AND z.business_id = p.id AND z.service_location_id IS NOT DISTINCT FROM $2
+), kept AS (
+    INSERT INTO agent_time_zones (business_id, service_location_id, time_zone, updated_at)
+    SELECT p.id, $2, $3, $4::timestamptz FROM place p WHERE $3 IS NOT NULL
+    ON CONFLICT (business_id, service_location_id) DO UPDATE
+    SET time_zone = EXCLUDED.time_zone, updated_at = EXCLUDED.updated_at
+), audited AS (
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
+    SELECT $4, $5::text, $6::uuid, $7::inet, 'time_zone_set',
+           jsonb_build_object('business_id', p.id, 'service_location_id', $2, 'time_zone', $3)
+    FROM place p
+)
+SELECT id FROM place
+
 -- list_logins --
 -- Who may sign in to the demo: employees, and the first user of each business.
 (SELECT 'employee' AS kind, id, email, NULL::uuid AS business_id, NULL AS business_name

@@ -32,6 +32,8 @@ WHO: dict[str, Who] = {
     "POST /api/session/demo": "demo",
     "GET /api/businesses": "person",
     "GET /api/businesses/{business_id}/locations": "person",
+    "GET /api/businesses/{business_id}/time-zone": "person",
+    "PUT /api/businesses/{business_id}/time-zone": "employee",
     "GET /api/agents/summary": "person",
     "POST /api/agents/register": "registration token",
     "POST /api/agents/registration-tokens": "employee",

@@ -74,7 +74,9 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("forecasts", timedelta(hours=1), update_forecasts),
         PeriodicTask("series", timedelta(hours=1), keep_series),
         PeriodicTask("forecasts of series", timedelta(hours=1), update_series_forecasts),
-        PeriodicTask("baselines", timedelta(hours=1), update_baselines),  # each once a day, new ones within the hour
+        PeriodicTask(
+            "baselines", timedelta(hours=1), baselines_by(settings.time_zone)
+        ),  # each once a day, new ones within the hour
         PeriodicTask("alerts", timedelta(seconds=30), evaluate_rules),
         PeriodicTask("late samples", timedelta(seconds=30), look_at_late_samples),
         PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
@@ -112,6 +114,15 @@ def send_notifications(settings: Settings) -> Handler:
         sent = await send_due(connection, senders, now, quiet)
         if sent:
             log.info("sent %d notifications", sent)
+
+    return do
+
+
+def baselines_by(zone: str) -> Handler:
+    """Work out what is usual, by this zone's clock where a business has no other."""
+
+    async def do(connection: Connection, now: datetime) -> None:
+        await update_baselines(connection, now, zone)
 
     return do
 

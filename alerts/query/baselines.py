@@ -20,14 +20,22 @@ RENEW_AFTER, FORGET_AFTER = timedelta(days=1), timedelta(days=3)
 log = logging.getLogger(__name__)
 
 
-async def update_baselines(connection: Connection, now: datetime) -> None:
-    """Work out what is usual, wherever a rule in force compares with it and it is older than a day."""
+async def update_baselines(connection: Connection, now: datetime, default_zone: str = "UTC") -> None:
+    """Work out what is usual, wherever a rule in force compares with it and it is older than a day.
+
+    Hours are by the zone of the device's site, else of its business, else `default_zone` (an IANA name).
+    """
     leaves = await leaves_in_force(connection, "baseline")
-    pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {}), now, RENEW_AFTER) if leaves else []
+    pairs = (
+        await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {}), now, RENEW_AFTER, default_zone)
+        if leaves
+        else []
+    )
 
     async def write(some: Sequence[asyncpg.Record]) -> None:
         arguments = [row["device_id"] for row in some], [row["metric"] for row in some], now
-        await connection.execute(QUERIES["write_baselines"], *arguments)
+        zones = [row["time_zone"] for row in some]
+        await connection.execute(QUERIES["write_baselines"], *arguments, zones)
         await connection.execute(QUERIES["forget_hours"], *arguments)
 
     await each_batch(connection, "baselines", pairs, write, now)

@@ -37,6 +37,7 @@ states = table("agent_alert_states", column("agent_alert_id", UUID), column("age
 baselines = table(
     "agent_baselines", column("agent_device_id", UUID), column("metric", Text), column("hour_of_week", Integer),
     column("median", DOUBLE_PRECISION), column("distance", DOUBLE_PRECISION), column("weeks", Integer),
+    column("time_zone", Text),
 )  # fmt: skip
 
 
@@ -83,9 +84,18 @@ def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
     )
     by_usual = pairs.c.deviations > ZERO
     place = pairs.c.feature + ONE
+    # By the hour of UTC that an instant is in, as the hourly means are: in some zones hours begin at its half.
+    hour = func.date_trunc("hour", known.c.at)
+    any_hour = baselines.alias("any_hour")
+    zone = (
+        select(any_hour.c.time_zone)
+        .where(any_hour.c.agent_device_id == pairs.c.device_id, any_hour.c.metric == pairs.c.name)
+        .limit(ONE)
+        .scalar_subquery()
+    )
     same_hour = and_(
         by_usual, baselines.c.agent_device_id == pairs.c.device_id, baselines.c.metric == pairs.c.name,
-        baselines.c.hour_of_week == cast(func.alert_hour_of_week(known.c.at), Integer),
+        baselines.c.hour_of_week == cast(func.alert_local_hour_of_week(hour, zone), Integer),
     )  # fmt: skip
     beside = pairs.join(known, known.c.device_id == pairs.c.device_id).outerjoin(baselines, same_hour)
     return select(

@@ -4,15 +4,18 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import CurrentPerson
+from api.auth import CurrentPerson, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.local_times import TimeZone
 from api.fields.text import StorableText
 from api.services import services_of
-from devices.directory import list_businesses, list_sites
+from devices.directory import list_businesses, list_sites, list_time_zones, set_time_zone
 
 router = APIRouter(prefix="/api/businesses", tags=["businesses"])
+
+BusinessId = Annotated[UUID, Path(description="id of the business")]
 
 
 class ListedBusiness(BaseModel):
@@ -45,6 +48,21 @@ class SiteList(BaseModel):
     locations: list[Site]
 
 
+class PlaceZone(BaseModel):
+    """The time zone of a business, or of one of its sites."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"time_zone": "Europe/Berlin"}]})
+
+    time_zone: TimeZone | None = Field(description="of the IANA database; null takes it away")
+    service_location_id: UUID | None = Field(None, description="a site of the business; null: the whole business")
+
+
+class ZoneList(BaseModel):
+    """The zones that are set; a site without one has that of its business."""
+
+    time_zones: list[PlaceZone]
+
+
 @router.get("")
 async def read_businesses(
     request: Request,
@@ -63,9 +81,24 @@ async def read_businesses(
 
 
 @router.get("/{business_id}/locations")
-async def read_locations(
-    request: Request, person: CurrentPerson, business_id: Annotated[UUID, Path(description="id of the business")]
-) -> SiteList:
+async def read_locations(request: Request, person: CurrentPerson, business_id: BusinessId) -> SiteList:
     """List the sites of a business; a customer gets 404 for another business's."""
     rows = await list_sites(services_of(request).pool, person.tenant, business_id)
     return SiteList(locations=[Site(**row) for row in rows])
+
+
+@router.get("/{business_id}/time-zone")
+async def read_time_zones(request: Request, person: CurrentPerson, business_id: BusinessId) -> ZoneList:
+    """Read the zones of a business and its sites; a customer gets 404 for another business's."""
+    rows = await list_time_zones(services_of(request).pool, person.tenant, business_id)
+    return ZoneList(time_zones=[PlaceZone(**row) for row in rows])
+
+
+@router.put("/{business_id}/time-zone")
+async def put_time_zone(request: Request, employee: MayEditRules, business_id: BusinessId, body: PlaceZone) -> ZoneList:
+    """Set whose clock is meant by "usual for the hour" of a business or site; within the hour rules compare by it."""
+    services = services_of(request)
+    place = business_id, body.service_location_id
+    await set_time_zone(services.pool, *place, body.time_zone, employee.actor, services.clock())
+    rows = await list_time_zones(services.pool, None, business_id)
+    return ZoneList(time_zones=[PlaceZone(**row) for row in rows])

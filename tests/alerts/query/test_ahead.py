@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
@@ -167,6 +168,53 @@ async def test_a_usual_peak_on_monday_is_none_and_on_sunday_night_is_one(
     assert not await fires(connection, device, monday - WEEK + timedelta(hours=9, minutes=30), 88)
     assert await fires(connection, device, monday - timedelta(minutes=30), 88)
     assert not await fires(connection, device, monday - timedelta(hours=6), 20)
+
+
+def work_in(zone: str) -> Callable[[datetime], float]:
+    """Busy from nine to ten by the clock of a zone, each working day."""
+    clock = ZoneInfo(zone)
+
+    def value(at: datetime) -> float:
+        local = at.astimezone(clock)
+        return 80 if local.isoweekday() < 6 and local.hour == 9 else 10
+
+    return value
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("place", ["business", "site", "setting"])
+async def test_what_is_usual_by_the_clock_stays_so_after_summer_time(
+    connection: asyncpg.Connection, device: Device, zone: str, place: str
+) -> None:
+    clock = ZoneInfo(zone)
+    day = date(2026, 10, 1)  # the change of clocks of each zone in October or November
+    while clock.utcoffset(datetime(day.year, day.month, day.day, 12)) == clock.utcoffset(datetime(2026, 9, 29, 12)):
+        day += DAY
+    morning = datetime(day.year, day.month, day.day, 9, 25, tzinfo=clock) + (8 - day.isoweekday()) % 7 * DAY
+    noon = morning.replace(hour=12).astimezone(UTC)
+    await hourly(connection, device, bucket_start(morning.astimezone(UTC) - 4 * WEEK, WEEK), work_in(zone), 29 * 24)
+    if place != "setting":
+        site = device.tenant.location_id if place == "site" else None
+        await connection.execute(
+            "INSERT INTO agent_time_zones VALUES ($1, $2, $3, now())", device.tenant.business_id, site, zone
+        )
+    await put_rule(connection, device, UNUSUAL)
+    await update_baselines(connection, noon, zone if place == "setting" else "UTC")
+    await connection.execute("DELETE FROM agent_time_zones WHERE business_id = $1", device.tenant.business_id)
+    for later in range(5):  # each working day of the first week by the new clock
+        assert not await fires(connection, device, morning.astimezone(UTC) + later * DAY, 80), later
+    assert await fires(connection, device, noon, 80)
+
+
+async def test_another_zone_has_its_hours_worked_out_at_once(connection: asyncpg.Connection, device: Device) -> None:
+    await put_rule(connection, device, UNUSUAL)
+    await hourly(connection, device, bucket_start(utc_now(), WEEK) - 3 * WEEK, week_of_work, 21 * 24)
+    now = utc_now()
+    query = "SELECT DISTINCT time_zone FROM agent_baselines WHERE agent_device_id = $1"
+    for zone, expected in (("UTC", "UTC"), ("Asia/Kathmandu", "Asia/Kathmandu"), ("Pacific Standard Time", "UTC")):
+        await update_baselines(connection, now, zone)
+        now += HOUR
+        assert [row["time_zone"] for row in await connection.fetch(query, device.agent_id)] == [expected]
 
 
 async def test_two_weeks_say_nothing_of_the_usual(connection: asyncpg.Connection, device: Device) -> None:

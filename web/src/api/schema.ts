@@ -1127,6 +1127,11 @@ export type Permissions = {
   maintenance: boolean;
 };
 
+export type PlaceZone = {
+  time_zone: string | null;
+  service_location_id?: string | null;
+};
+
 export type Progress = {
   percent?: number | null;
   message?: string | null;
@@ -1501,4 +1506,8 @@ export type WaitingWork = {
 export type WindowList = {
   windows: Array<MaintenanceWindow>;
   next_cursor: string | null;
+};
+
+export type ZoneList = {
+  time_zones: Array<PlaceZone>;
 };
