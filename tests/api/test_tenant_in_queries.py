@@ -58,6 +58,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
+    "devices/directory.sql": {"set_time_zone": EMPLOYEE},
     "devices/gateways.sql": {"*": GATEWAY},
     "inventory/services.sql": {"change_service": EMPLOYEE},
     "ingest/series.sql": {"*": AGENT},
