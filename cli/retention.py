@@ -1,99 +1,191 @@
-"""`rts-agents retention`: what is kept for how long, as the database has it, and its repair."""
+"""`rts-agents retention`: how long data is kept, what a change would do, and the change itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Annotated, TypeVar
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
 
-import asyncpg
 import typer
 from rich.console import Console
-from rich.filesize import decimal
-from rich.table import Table
 
+from cli import retention_holds
+from cli.erase import with_connection
+from cli.retention_holds import operator
+from cli.retention_tables import changes_table, effects_table, plan_lines, retention_table, show_lines
 from cli.settings import settings_with_database
 from core.clock import utc_now
-from db.pools import Connection, database_errors
-from db.schema_check import check_schema
-from health.tables import words
-from rollups.drift import QUERIES, Drift, Storage, find_drift, read_storage
+from db.environment import confirm_target
+from db.pools import Connection
+from retention.ages import parse_age
+from retention.changes import PlanDamagedError, apply_due, apply_plan, list_changes, undo_change
+from retention.overview import read_overview
+from retention.plans import make_plan
 from rollups.repair import repair
-from rollups.status import LevelStatus, read_status
 
-app = typer.Typer(help="Retention: what is kept for how long, and its repair.", no_args_is_help=True)
-T = TypeVar("T")
+app = typer.Typer(help="How long data is kept: show, plan, apply, undo, legal holds.", no_args_is_help=True)
+app.add_typer(retention_holds.app, name="hold")
+
+Raw = Annotated[str, typer.Option("--raw", help="how long raw samples are kept: 14d, 8w, 2y")]
+FiveMinutes = Annotated[str, typer.Option("--5m", help="how long rollups of 5 minutes are kept")]
+Hours = Annotated[str, typer.Option("--1h", help="how long rollups of an hour are kept")]
+Days = Annotated[str, typer.Option("--1d", help="how long rollups of a day are kept")]
+Large = Annotated[bool, typer.Option("--large", help="allow to drop more than a quarter of a level")]
+Database = Annotated[str, typer.Option(help="name of the database, to confirm; needed where it is marked production")]
+Yes = Annotated[bool, typer.Option("--yes", help="don't ask")]
 
 
 @app.command()
 def show() -> None:
-    """Show each level's retention as the database has it, its oldest chunk, size, and what differs from our values.
+    """Show each level's retention, size, growth, oldest chunk and next drop; exit status 1 when something is wrong.
 
-    Exit status 1 when anything differs. Example: rts-agents retention show
+    Example: rts-agents retention show
     """
-    now = utc_now()
-    target, levels, storage, drifts = asyncio.run(with_connection(lambda one: read_all(one, now)))
+    settings = settings_with_database()
+    overview = asyncio.run(with_connection(lambda one: read_overview(one, utc_now(), settings.disk_bytes)))
     console = Console()
-    console.print(f"target {target}", highlight=False)
-    console.print(retention_table(levels, storage))
-    for drift in drifts:
-        mark = "UNSAFE, the worker pauses it" if drift.unsafe else "differs"
-        console.print(f"! {mark}: {drift.sentence}", highlight=False, soft_wrap=True)
-    if drifts:
-        console.print("`rts-agents retention repair` puts our values back.", highlight=False)
+    console.print(f"target {overview.target}", highlight=False)
+    console.print(retention_table(overview))
+    for line in show_lines(overview):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    if overview.drifts:
+        console.print("`rts-agents retention repair` puts the values in force into the policies.", highlight=False)
         raise typer.Exit(1)
+
+
+@app.command("what-if")
+def what_if(raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False) -> None:
+    """Show what other ages would drop, and who would lose data. Nothing is written; exit status 1 when it is refused.
+
+    Example: rts-agents retention what-if --raw 14d --5m 60d
+    """
+    print_plan(made_plan(raw, five, hours, days, large=large))
+
+
+@app.command()
+def plan(
+    raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False,
+    out: Annotated[Path, typer.Option(help="file for the plan")] = Path("retention-plan.json"),
+) -> None:  # fmt: skip
+    """Write what a change would do into a file, to be read, signed off and applied. The database stays as it is.
+
+    Example: rts-agents retention plan --raw 14d --out plan.json
+    """
+    document = made_plan(raw, five, hours, days, large=large)
+    print_plan(document)
+    out.write_text(json.dumps(document, indent=2) + "\n")
+    typer.echo(f"The plan is in {out}. Apply it: rts-agents retention apply {out} --reason …")
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="the plan")],
+    reason: Annotated[str, typer.Option(help="why, for the history and the audit trail")],
+    database: Database = "",
+    yes: Yes = False,
+) -> None:
+    """Apply a plan: longer ages are in force at once, shorter ones after the grace, within which `undo` costs nothing.
+
+    Refused when the database has changed since the plan was made.
+
+    Example: rts-agents retention apply plan.json --reason "ticket 4711" --yes --database rts
+    """
+    document = read_plan(file)
+    name = confirmed(database, yes=yes)
+    print_plan(document)
+    grace = timedelta(hours=settings_with_database().retention_grace_hours)
+    change = asyncio.run(
+        with_connection(lambda one: apply_plan(one, document, name, operator(), reason, utc_now(), grace))
+    )
+    if change.applied:
+        typer.echo(f"Change {change.id} is in force.")
+    else:
+        undo_hint = f"`rts-agents retention undo {change.id}` costs nothing until then."
+        typer.echo(f"Change {change.id} waits until {change.due_at:%Y-%m-%d %H:%M} UTC. {undo_hint}")
+
+
+@app.command()
+def history() -> None:
+    """Show the changes of retention, the newest first; times in UTC.
+
+    Example: rts-agents retention history
+    """
+    Console().print(changes_table(asyncio.run(with_connection(list_changes))))
+
+
+@app.command()
+def undo(
+    number: Annotated[int, typer.Argument(help="number of the change, from `history`")],
+    database: Database = "",
+    yes: Yes = False,
+) -> None:
+    """Undo the newest change: before it is in force at no cost, after that as long as nothing was dropped.
+
+    Example: rts-agents retention undo 14 --yes --database rts
+    """
+    confirmed(database, yes=yes)
+    typer.echo(asyncio.run(with_connection(lambda one: undo_change(one, number, operator(), utc_now()))))
 
 
 @app.command("repair")
 def put_back(
     database: Annotated[str, typer.Option(help="name of the database, to confirm")],
 ) -> None:
-    """Put our retention back, and schedule each refresh only as far back as its source still has chunks.
+    """Put the values in force into the policies, and apply a change that is due.
 
-    Dropped chunks do not come back, but rollups over them stay. Run it again when the source has grown: it widens the
-    window. Example: rts-agents retention repair --database rts
+    Each refresh looks back only as far as its source still has chunks. Dropped chunks do not come back, but rollups
+    over them stay. Example: rts-agents retention repair --database rts
     """
-    for line in asyncio.run(with_connection(lambda one: repair_named(one, database))):
+    confirmed(database, yes=True)
+    for line in asyncio.run(with_connection(repair_all)) or ["Nothing to repair."]:
         typer.echo(line)
 
 
-async def read_all(connection: Connection, now: datetime) -> tuple[str, list[LevelStatus], Storage, list[Drift]]:
-    """Return target, levels, policies and what differs."""
-    target: str = await connection.fetchval(QUERIES["read_target"])
-    return target, await read_status(connection), await read_storage(connection), await find_drift(connection, now)
-
-
-async def repair_named(connection: Connection, database: str) -> list[str]:
-    """Repair the policies if this is the database of that name; raises typer.BadParameter otherwise."""
-    target: str = await connection.fetchval(QUERIES["read_target"])
-    if target.rpartition("/")[2] != database:
-        raise typer.BadParameter(f"this is {target}, not a database named {database}")
+async def repair_all(connection: Connection) -> list[str]:
+    """Repair the policies, then apply what is due; returns what was done."""
     async with connection.transaction():
-        return await repair(connection, utc_now()) or ["Nothing to repair."]
+        done = await repair(connection, utc_now())
+    number = await apply_due(connection, utc_now())
+    return [*done, *([f"Change {number} is in force."] if number else [])]
 
 
-def retention_table(levels: list[LevelStatus], storage: Storage) -> Table:
-    """Return what each level keeps; times in UTC."""
-    table = Table("level", title="Retention", title_justify="left")
-    for name in ("kept for", "oldest chunk", "next drop", "on disk", "in columnstore"):
-        table.add_column(name, justify="right")
-    for status in levels:
-        job = storage.policies.get((status.level.relation, "retention"))
-        keep = job.drop_after if job and job.scheduled else None
-        oldest = storage.oldest.get(status.level.relation)
-        drop = f"{oldest + status.level.chunk + keep:%Y-%m-%d}" if oldest and keep else "-"
-        table.add_row(
-            status.level.name, words(keep) if keep else "for ever", f"{oldest:%Y-%m-%d}" if oldest else "-", drop,
-            decimal(status.bytes), f"{status.columnstore_chunks} of {status.chunks}",
-        )  # fmt: skip
-    return table
+def made_plan(raw: str, five: str, hours: str, days: str, *, large: bool) -> dict[str, Any]:
+    """Return the plan of ages as they were given; raises InvalidAgeError, or typer.BadParameter without any."""
+    given = {"raw": raw, "5m": five, "1h": hours, "1d": days}
+    keep = {level: parse_age(text) for level, text in given.items() if text}
+    if not keep:
+        raise typer.BadParameter("give at least one age: --raw 14d, --5m, --1h or --1d")
+    grace = timedelta(hours=settings_with_database().retention_grace_hours)
+    made = asyncio.run(with_connection(lambda one: make_plan(one, keep, utc_now(), grace, large=large)))
+    return made.document()
 
 
-async def with_connection(work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Return what `work` returns; raises DatabaseUnavailableError or SchemaNotMigratedError."""
-    with database_errors():
-        connection = await asyncpg.connect(settings_with_database().database_url, timeout=10)
+def print_plan(document: dict[str, Any]) -> None:
+    """Print a plan; exits with status 1 when it is refused."""
+    console = Console()
+    if document["effects"]:
+        console.print(effects_table(document["effects"]))
+    for line in plan_lines(document):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    if document["objections"]:
+        raise typer.Exit(1)
+
+
+def read_plan(file: Path) -> dict[str, Any]:
+    """Return the document in a file; raises PlanDamagedError."""
     try:
-        await check_schema(connection)
-        return await work(connection)
-    finally:
-        await connection.close()
+        document = json.loads(file.read_text())
+    except (OSError, ValueError) as fault:
+        raise PlanDamagedError(f"{file} can't be read as a plan.") from fault
+    if not isinstance(document, dict) or not {"effects", "objections", "losses", "after"} <= document.keys():
+        raise PlanDamagedError
+    return document
+
+
+def confirmed(database: str, *, yes: bool) -> str:
+    """Return the name of the database once it is confirmed; raises ProductionDatabaseError."""
+    settings = settings_with_database()
+    target = confirm_target(settings.database_url, database, settings.environment)
+    if not yes and not database:
+        typer.confirm(f"This changes how long data is kept in the database {target.name}. Go on?", abort=True)
+    return target.name

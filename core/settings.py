@@ -115,6 +115,12 @@ class Settings(QuotaSettings):
     erasure_hour: int = Field(
         default=2, ge=0, le=23, description="the hour (UTC) in which the worker works off erasures that wait"
     )
+    retention_grace_hours: float = Field(
+        default=24, ge=1, le=720, description="how long a shorter retention waits, and can be undone, before it drops"
+    )
+    disk_bytes: int = Field(
+        default=0, ge=0, description="size of the database's disk; 0: unknown, then nothing says when it is full"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
     webhook_networks: str = Field(
         default="", description="internal networks that webhooks may reach: 10.20.0.0/16, comma-separated"

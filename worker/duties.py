@@ -30,6 +30,7 @@ from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
 from rollups.refresh import PolicyRunner
 from rollups.repair import watch_drift, widen
+from worker.retention import apply_changes, keep_holds, keep_sizes
 from worker.series import keep_series
 
 QUERIES = load_beside(__file__)
@@ -58,6 +59,9 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
     """Return the tasks in the order in which they are begun."""
     return [
         PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses what would destroy data
+        PeriodicTask("retention changes", timedelta(seconds=20), apply_changes),
+        PeriodicTask("legal holds", timedelta(hours=1), keep_holds),
+        PeriodicTask("storage sizes", timedelta(hours=1), keep_sizes),
         PeriodicTask("refresh windows", timedelta(hours=1), widen),
         PeriodicTask(
             "storage policies", EVERY_TICK, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600

@@ -8,7 +8,7 @@ import pytest
 from db.sql import load_queries
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("alerts", "api", "commands", "devices", "health", "ingest", "inventory", "rollups", "worker")
+FOLDERS = ("alerts", "api", "commands", "devices", "health", "ingest", "inventory", "retention", "rollups", "worker")
 TABLES = re.compile(r"\bagent_(?!software_rule\b|software_version_fits\b)\w+")
 TENANT = re.compile(r"\$(\d+) tenant\b")
 
@@ -64,6 +64,10 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "ingest/series.sql": {"*": AGENT},
     "worker/series.sql": {"*": WORKER},
     "rollups/drift.sql": {"*": WORKER},
+    "retention/changes.sql": {"*": EMPLOYEE},
+    "retention/effects.sql": {"*": EMPLOYEE},
+    "retention/growth.sql": {"*": COUNTS},
+    "retention/holds.sql": {"*": EMPLOYEE},
     "rollups/series.sql": {"top_of_fleet": EMPLOYEE},
     "alerts/manage/alerts.sql": {
         "acknowledge": EMPLOYEE, "resolve": EMPLOYEE, "snooze": EMPLOYEE,

@@ -1,0 +1,105 @@
+"""What `rts-agents retention` prints: tables of levels, effects and changes, and lines beside them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.filesize import decimal
+from rich.table import Table
+
+from health.tables import words
+from retention.overview import Overview
+
+
+def retention_table(overview: Overview) -> Table:
+    """Return what each level keeps; times in UTC."""
+    table = Table("level", title="Retention", title_justify="left")
+    for name in ("kept for", "oldest chunk", "next drop", "on disk", "in columnstore", "growth a day"):
+        table.add_column(name, justify="right")
+    for level in overview.levels:
+        status, drop = level.status, "held" if level.held else "-"
+        table.add_row(
+            status.level.name, words(level.keep), f"{status.oldest:%Y-%m-%d}" if status.oldest else "-",
+            f"{level.next_drop:%Y-%m-%d}" if level.next_drop else drop, decimal(status.bytes),
+            f"{status.columnstore_chunks} of {status.chunks}", "-" if level.growth is None else size_of(level.growth),
+        )  # fmt: skip
+    return table
+
+
+def size_of(count: float) -> str:
+    """Return bytes in their largest fitting unit; what shrinks has a minus."""
+    return f"-{decimal(round(-count))}" if count < 0 else decimal(round(count))
+
+
+def show_lines(overview: Overview) -> Iterator[str]:
+    """Yield what stands under the table."""
+    full = f"; the disk is full in {overview.full_in.days} days at this rate" if overview.full_in is not None else ""
+    oldest = f"Samples are taken until they are {words(overview.max_sample_age)} old."
+    yield f"database {decimal(overview.growth.bytes)}{full}. {oldest}"
+    for change in overview.waiting:
+        ages = ", ".join(ages_changed(change["before"], change["after"]))
+        yield f"change {change['id']} waits until {change['due_at']:%Y-%m-%d %H:%M} UTC: {ages}"
+    for hold in overview.holds:
+        until = f" until {hold['ends_at']:%Y-%m-%d}" if hold["ends_at"] else ""
+        what = f"hold {hold['id']}: {hold['kind']} {hold['subject']}, {hold['devices']} devices"
+        yield f'{what}, since {hold["placed_at"]:%Y-%m-%d}{until}: "{hold["reason"]}"'
+    for drift in overview.drifts:
+        yield f"! {'UNSAFE, the worker pauses it' if drift.unsafe else 'differs'}: {drift.sentence}"
+
+
+def ages_changed(before: dict[str, float], after: dict[str, float]) -> Iterator[str]:
+    """Yield each level that changes, with both ages in days."""
+    for level, days in before.items():
+        if after[level] != days:
+            yield f"{level} {days:g} d -> {after[level]:g} d"
+
+
+def effects_table(effects: Sequence[dict[str, Any]]) -> Table:
+    """Return what a plan drops."""
+    table = Table("dropped of", title="Would be dropped", title_justify="left")
+    for name in ("chunks", "rows", "freed", "share", "from", "until"):
+        table.add_column(name, justify="right")
+    for effect in effects:
+        table.add_row(
+            effect["relation"], str(effect["chunks"]), f"{effect['rows']:,}", decimal(effect["bytes"]),
+            f"{effect['share']:.0%}", effect["oldest"][:10], effect["until"][:10],
+        )  # fmt: skip
+    return table
+
+
+def plan_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what a plan changes, what is lost, and why it is refused."""
+    yield f"{document['database']}: {', '.join(ages_changed(document['before'], document['after'])) or 'no change'}"
+    freed = sum(effect["bytes"] for effect in document["effects"])
+    if freed:
+        yield f"frees {decimal(freed)}, not before {document['drops_from'][:16].replace('T', ' ')} UTC"
+    for loss in document["losses"]:
+        yield f"- {loss}"
+    for objection in document["objections"]:
+        yield f"REFUSED: {objection}"
+
+
+def changes_table(changes: Sequence[dict[str, Any]]) -> Table:
+    """Return the history of changes; times in UTC."""
+    table = Table("number", "state", "ages", "requested", "by", "reason", "in force", "undone", "planned to free")
+    for row in changes:
+        times = [
+            f"{row[name]:%Y-%m-%d %H:%M}" if row[name] else "-" for name in ("requested_at", "applied_at", "undone_at")
+        ]
+        in_force = f"due {row['due_at']:%Y-%m-%d %H:%M}" if row["state"] == "waiting" else times[1]
+        table.add_row(
+            str(row["id"]), row["state"], ", ".join(ages_changed(row["before"], row["after"])), times[0],
+            row["requested_by"], row["reason"], in_force, times[2], decimal(row["planned_bytes"]),
+        )  # fmt: skip
+    return table
+
+
+def holds_table(holds: Sequence[dict[str, Any]]) -> Table:
+    """Return legal holds; times in UTC."""
+    table = Table("number", "state", "of", "devices", "reason", "placed", "by", "ends", "released")
+    for row in holds:
+        dates = [f"{row[name]:%Y-%m-%d}" if row[name] else "-" for name in ("placed_at", "ends_at", "released_at")]
+        table.add_row(
+            str(row["id"]), "released" if row["released_at"] else "in force", f"{row['kind']} {row['subject']}",
+            str(row["devices"]), row["reason"], dates[0], row["placed_by"], dates[1], dates[2],
+        )  # fmt: skip
+    return table

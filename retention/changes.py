@@ -1,0 +1,208 @@
+"""Changes of retention: asked for by a plan, in force after a grace, undone as long as nothing is dropped."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import asyncpg
+
+from core.errors import RtsError
+from db.pools import Connection
+from db.sql import load_beside
+from devices.audit import Actor
+from retention.ages import ages_of
+from retention.plans import FORMAT, Plan, PlanRefusedError, hash_of, make_plan
+from rollups.drift import find_drift, read_storage
+from rollups.repair import repair
+
+QUERIES = load_beside(__file__, "changes.sql")
+log = logging.getLogger(__name__)
+
+
+class PlanDamagedError(RtsError):
+    """This is no plan of `rts-agents retention plan`, or it was changed since: make it again."""
+
+    code: ClassVar[str] = "retention_plan_damaged"
+    status: ClassVar[int] = 422
+
+
+class PlanOutdatedError(RtsError):
+    """The database has changed since this plan was made: make the plan again, and read it again."""
+
+    code: ClassVar[str] = "retention_plan_outdated"
+    status: ClassVar[int] = 409
+
+
+class WrongDatabaseError(RtsError):
+    """This is another database than the one that was named: nothing was done."""
+
+    code: ClassVar[str] = "wrong_database"
+    status: ClassVar[int] = 409
+
+
+class ChangeNotFoundError(RtsError):
+    """There is no change of retention with this number: see the history."""
+
+    code: ClassVar[str] = "retention_change_not_found"
+    status: ClassVar[int] = 404
+
+
+class UndoRefusedError(RtsError):
+    """This change can't be undone."""
+
+    code: ClassVar[str] = "retention_undo_refused"
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who changes retention: an employee of a call, or a person at the command line, by name."""
+
+    name: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a request: `due_at` (UTC) is when it is in force; `applied` when it is already."""
+
+    id: int
+    due_at: datetime
+    applied: bool
+
+
+async def apply_plan(
+    connection: Connection, document: Mapping[str, Any], database: str, operator: Operator, reason: str, now: datetime,
+    grace: timedelta,
+) -> Change:  # fmt: skip
+    """Request the change of a plan: it waits out the grace if a level is kept shorter, and is in force at once if not.
+
+    `database` is the name that confirms. Raises PlanDamagedError, WrongDatabaseError, PlanOutdatedError or
+    PlanRefusedError.
+    """
+    check_document(document)
+    async with connection.transaction():
+        await connection.execute(QUERIES["limit_waits"])
+        await connection.execute(QUERIES["lock_values"])
+        plan = await make_plan(connection, ages_of(document["after"]), now, grace, large=bool(document["large"]))
+        check_plan(plan, document, database)
+        due = now + grace if plan.shortens else now
+        number: int = await connection.fetchval(
+            QUERIES["add_change"], now, due, operator.name, reason, json.dumps(plan.before), json.dumps(plan.after),
+            json.dumps(document), *operator.actor.values(),
+        )  # fmt: skip
+    return Change(number, due, applied=await apply_due(connection, now) == number)
+
+
+def check_document(document: Mapping[str, Any]) -> None:
+    """Raise PlanDamagedError unless this is a plan as it was made."""
+    wanted = {"format", "after", "before", "large", "fingerprint", "oldest", "database", "hash"}
+    if not wanted <= document.keys() or document["format"] != FORMAT or hash_of(document) != document["hash"]:
+        raise PlanDamagedError
+
+
+def check_plan(plan: Plan, document: Mapping[str, Any], database: str) -> None:
+    """Raise unless the plan, made anew, is the one that was signed off, for this database, and safe."""
+    if plan.database not in (database, document["database"]) or database != document["database"]:
+        raise WrongDatabaseError(f"This database is {plan.database}, the plan is for {document['database']}.")
+    if plan.objections:
+        raise PlanRefusedError("This change is not safe: " + "; ".join(plan.objections), details=plan.objections)
+    older = [
+        relation
+        for relation, oldest in plan.oldest.items()
+        if oldest < datetime.fromisoformat(document["oldest"].get(relation, oldest.isoformat()))
+    ]
+    if plan.fingerprint != document["fingerprint"] or older:
+        raise PlanOutdatedError
+
+
+async def apply_due(connection: Connection, now: datetime) -> int | None:
+    """Put the change in force whose grace is over; returns its number, None where none is due.
+
+    A change that would meet unsafe policies waits on; a later call tries again.
+    """
+    try:
+        async with connection.transaction():
+            await connection.execute(QUERIES["limit_waits"])
+            row = await connection.fetchrow(QUERIES["claim_due"], now)
+            if row is None:
+                return None
+            unsafe = [drift.sentence for drift in await find_drift(connection, now) if drift.unsafe]
+            if unsafe:
+                log.error("change %d of retention waits on: %s", row["id"], "; ".join(unsafe))
+                return None
+            await put_in_force(connection, row["id"], json.loads(row["after"]), now)
+            oldest = {name: at.isoformat() for name, at in (await read_storage(connection)).oldest.items()}
+            await connection.execute(QUERIES["note_applied"], row["id"], now, json.dumps(oldest))
+    except asyncpg.LockNotAvailableError:
+        log.warning("a change of retention is tried again: others hold the locks that it needs")
+        return None
+    number: int = row["id"]
+    return number
+
+
+async def put_in_force(connection: Connection, number: int, days: Mapping[str, float], now: datetime) -> None:
+    """Write ages into the values and the policies, in the caller's transaction."""
+    for level, keep in ages_of(days).items():
+        await connection.execute(QUERIES["set_keep"], level, keep, number)
+    for line in await repair(connection, now):
+        log.info(line)
+
+
+async def undo_change(connection: Connection, number: int, operator: Operator, now: datetime) -> str:
+    """Undo the newest change; returns what that means, in a sentence.
+
+    Raises ChangeNotFoundError; UndoRefusedError when chunks were dropped, when a later change builds on it, or when
+    undoing would itself drop data.
+    """
+    async with connection.transaction():
+        await connection.execute(QUERIES["limit_waits"])
+        await connection.execute(QUERIES["lock_values"])
+        row = await connection.fetchrow(QUERIES["read_change"], number)
+        if row is None:
+            raise ChangeNotFoundError
+        before, after = json.loads(row["before"]), json.loads(row["after"])
+        check_undo(dict(row), before, after)
+        if row["state"] == "applied":
+            await check_nothing_dropped(connection, json.loads(row["oldest"]))
+            await put_in_force(connection, number, before, now)
+        await connection.execute(QUERIES["note_undone"], number, now, operator.name, *operator.actor.values())
+    if row["state"] == "waiting":
+        return f"Change {number} is undone. It was not in force, nothing was dropped."
+    return f"Change {number} is undone. Nothing had been dropped, the values before it are in force again."
+
+
+def check_undo(row: Mapping[str, Any], before: Mapping[str, float], after: Mapping[str, float]) -> None:
+    """Raise UndoRefusedError unless a change is the newest one and undoing it drops nothing."""
+    if row["state"] == "undone":
+        raise UndoRefusedError(f"Change {row['id']} is undone already.")
+    if not row["is_newest"]:
+        raise UndoRefusedError(f"Changes after {row['id']} build on it: undo those first, or make a plan.")
+    longer = [name for name in before if after[name] > before[name]]
+    if row["state"] == "applied" and longer:
+        raise UndoRefusedError(
+            f"Change {row['id']} keeps {', '.join(longer)} longer: to undo it would drop data. Make a plan for that."
+        )
+
+
+async def check_nothing_dropped(connection: Connection, oldest: Mapping[str, str]) -> None:
+    """Raise UndoRefusedError when chunks are gone that were there when the change was applied."""
+    now_oldest = (await read_storage(connection)).oldest
+    gone = [
+        f"{relation} before {now_oldest[relation]:%Y-%m-%d}" if relation in now_oldest else relation
+        for relation, at in oldest.items()
+        if relation not in now_oldest or now_oldest[relation] > datetime.fromisoformat(at)
+    ]
+    if gone:
+        raise UndoRefusedError(
+            f"Chunks were dropped: {', '.join(gone)}. They stay lost; make a plan to keep data longer from now on."
+        )
+
+
+async def list_changes(connection: Connection, most: int = 100) -> list[dict[str, Any]]:
+    """Return the newest changes first; times in UTC, ages in days, sizes in bytes."""
+    rows = await connection.fetch(QUERIES["list_changes"], most)
+    return [dict(row) | {name: json.loads(row[name]) for name in ("before", "after")} for row in rows]

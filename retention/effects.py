@@ -1,0 +1,61 @@
+"""What a change of retention would drop: chunks, bytes, rows, by level; and what people would no longer see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from db.hypertables.policies import DAY, Level
+from db.hypertables.values import StorageValues
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "effects.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What shorter retention drops of a relation; `share` of its bytes, 0 to 1; times in UTC, None for nothing."""
+
+    level: str
+    relation: str
+    chunks: int
+    bytes: int
+    rows: int
+    share: float
+    oldest: datetime | None
+    until: datetime | None
+
+
+async def find_effects(
+    connection: Connection, before: StorageValues, after: StorageValues, at: datetime
+) -> list[Effect]:  # fmt: skip
+    """Return what retention by `after` drops at `at` (UTC) and `before` would not, by relation that loses something."""
+    names = {level.relation: level.name for level in after.levels}
+    bounds = [[at - level.keep for level in values.levels] for values in (before, after)]
+    effects = []
+    for row in await connection.fetch(QUERIES["doomed_chunks"], list(names), *bounds):
+        rows = await connection.fetchval(QUERIES[f"count_{row['relation']}"], row["oldest"], row["until"])
+        effects.append(Effect(level=names[row["relation"]], rows=rows, **dict(row)))
+    return effects
+
+
+def losses_of(before: StorageValues, after: StorageValues, at: datetime) -> Iterator[str]:
+    """Yield what people would see of a change, in sentences."""
+    for old, new in zip(before.metrics, after.metrics, strict=True):
+        if new.keep < old.keep:
+            yield _shorter(new, old.keep, after, at)
+        elif new.keep > old.keep:
+            kept = f"{new.name} is kept for {new.keep / DAY:g} days instead of {old.keep / DAY:g}"
+            yield f"{kept}; what was dropped stays lost"
+    if after.max_sample_age != before.max_sample_age:
+        yield (
+            f"samples are taken until they are {after.max_sample_age / DAY:.3g} days old "
+            f"(now {before.max_sample_age / DAY:.3g})"
+        )
+
+
+def _shorter(new: Level, before: timedelta, after: StorageValues, at: datetime) -> str:
+    since = f"{at - new.keep:%Y-%m-%d}"
+    instead = next((level.name for level in after.metrics if level.keep > new.keep), None)
+    gives = f"{instead} gives charts before {since}" if instead else f"charts have nothing before {since}"
+    return f"{new.name} is kept for {new.keep / DAY:g} days instead of {before / DAY:g}: {gives}"

@@ -1,0 +1,114 @@
+"""Legal holds: data of a device or a business that must not be dropped, whatever retention says.
+
+Chunks hold data of all tenants together, so a hold takes the retention policies of every level out of the schedule. The
+worker then drops only what ends before the first data of a held device. So a hold needs disk, and loses nothing when
+the worker stands still.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from core.errors import RtsError
+from db.pools import Connection
+from db.sql import load_beside
+from retention.changes import Operator
+from rollups.drift import QUERIES as DRIFT
+from rollups.drift import Storage, read_storage
+from rollups.repair import FIRST_RUN_AFTER
+
+QUERIES = load_beside(__file__, "holds.sql")
+log = logging.getLogger(__name__)
+
+
+class HoldSubjectNotFoundError(RtsError):
+    """There is no device or business with this id, and no data of it."""
+
+    code: ClassVar[str] = "hold_subject_not_found"
+    status: ClassVar[int] = 404
+
+
+class HoldNotFoundError(RtsError):
+    """There is no legal hold with this number in force."""
+
+    code: ClassVar[str] = "legal_hold_not_found"
+    status: ClassVar[int] = 404
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequest:
+    """What is held and why; `ends_at` (UTC) releases it by itself, None: until somebody does."""
+
+    kind: Literal["device", "business"]
+    id: UUID
+    reason: str
+    ends_at: datetime | None = None
+
+
+async def place_hold(connection: Connection, wanted: HoldRequest, operator: Operator, now: datetime) -> int:
+    """Place a hold and take retention out of the schedule, in one transaction; returns its number.
+
+    Raises HoldSubjectNotFoundError.
+    """
+    async with connection.transaction():
+        number: int | None = await connection.fetchval(
+            QUERIES["place_hold"], wanted.kind, wanted.id, wanted.reason, now, operator.name, wanted.ends_at,
+            *operator.actor.values(),
+        )  # fmt: skip
+        if number is None:
+            raise HoldSubjectNotFoundError
+        await _schedule(connection, await read_storage(connection), now, scheduled=False)
+    return number
+
+
+async def release_hold(connection: Connection, number: int, operator: Operator, now: datetime) -> None:
+    """Release a hold; with the last one retention runs again, an hour from now. Raises HoldNotFoundError."""
+    async with connection.transaction():
+        released = await connection.fetchval(
+            QUERIES["release_hold"], number, now, operator.name, *operator.actor.values()
+        )  # fmt: skip
+        if released is None:
+            raise HoldNotFoundError
+        storage = await read_storage(connection)
+        if not storage.held:
+            await _schedule(connection, storage, now, scheduled=True)
+
+
+async def list_holds(connection: Connection) -> list[dict[str, Any]]:
+    """Return all holds, those in force first; times in UTC."""
+    return [dict(row) for row in await connection.fetch(QUERIES["list_holds"])]
+
+
+async def end_holds(connection: Connection, now: datetime, operator: Operator) -> None:
+    """Release the holds whose end has come."""
+    for row in await connection.fetch(QUERIES["list_ended"], now):
+        await release_hold(connection, row["id"], operator, now)
+        log.info("legal hold %d has ended", row["id"])
+
+
+async def drop_unheld(connection: Connection, now: datetime) -> int:
+    """Drop what retention would drop and no hold protects; returns how many chunks. Without a hold the policies do."""
+    storage = await read_storage(connection)
+    if not storage.held:
+        return 0
+    dropped, unknown = 0, await connection.fetchval(QUERIES["has_gone"])
+    for level in storage.values.levels if not unknown else storage.values.metrics:
+        end, oldest = now - level.keep, storage.oldest.get(level.relation)
+        if oldest is None or oldest + level.chunk > end:
+            continue
+        first = await connection.fetchval(QUERIES[f"first_held_{level.relation}"], end)
+        count = await connection.fetchval(QUERIES["drop_old_chunks"], level.relation, min(end, first or end))
+        if count:
+            log.info("%s: %d chunks without data under legal hold are dropped", level.relation, count)
+        dropped += count
+    return dropped
+
+
+async def _schedule(connection: Connection, storage: Storage, now: datetime, *, scheduled: bool) -> None:
+    for (relation, kind), job in storage.policies.items():
+        if kind == "retention" and job.scheduled != scheduled:
+            keep = next(level.keep for level in storage.values.levels if level.relation == relation)
+            later = now + FIRST_RUN_AFTER if scheduled else None
+            await connection.execute(DRIFT["set_retention"], job.job_id, keep, scheduled, later)

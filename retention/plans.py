@@ -1,0 +1,156 @@
+"""A plan: what a change of retention would do, as a document that can be read, signed off and applied later.
+
+It writes nothing. A plan is applied only while the database is as it was: the same values, policies, holds and needs.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from core.errors import RtsError
+from db.hypertables.policies import DAY, find_faults
+from db.hypertables.values import StorageValues, longest_windows, with_values
+from db.pools import Connection
+from db.sql import load_beside
+from retention.ages import ages_of, days_of
+from retention.effects import Effect, find_effects, losses_of
+from retention.needs import find_unmet, read_needs
+from rollups.drift import Storage, find_drift, read_storage
+from rollups.status import read_status
+
+QUERIES = load_beside(__file__, "changes.sql")
+FORMAT = 1
+LARGE_SHARE = 0.25  # of a relation's bytes: more is dropped only by a plan made with `large`
+
+
+class PlanRefusedError(RtsError):
+    """This change of retention is not safe: `details` says why."""
+
+    code: ClassVar[str] = "retention_plan_refused"
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a change would do. Ages in days by level, sizes in bytes, times in UTC.
+
+    `objections` refuse it; `losses` say what people lose. `fingerprint` stands for the state of the database.
+    """
+
+    database: str
+    made_at: datetime
+    version: int
+    before: dict[str, float]
+    after: dict[str, float]
+    drops_from: datetime
+    sample_age_days: dict[str, float]
+    effects: list[Effect]
+    losses: list[str]
+    objections: list[str]
+    large: bool
+    oldest: dict[str, datetime]
+    fingerprint: str
+
+    @property
+    def shortens(self) -> bool:
+        """Whether a level is kept shorter: such a change waits."""
+        return any(self.after[name] < days for name, days in self.before.items())
+
+    @property
+    def bytes(self) -> int:
+        """How much is dropped, in bytes."""
+        return sum(effect.bytes for effect in self.effects)
+
+    def document(self) -> dict[str, Any]:
+        """Return the plan as JSON with a hash over all of it."""
+        content: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **asdict(self)}, default=_text))
+        return content | {"hash": hash_of(content)}
+
+
+def _text(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.isoformat()
+
+
+def hash_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a document without its own hash."""
+    bare = {name: value for name, value in content.items() if name != "hash"}
+    return hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
+
+
+async def make_plan(
+    connection: Connection, keep: Mapping[str, timedelta], now: datetime, grace: timedelta, *, large: bool = False
+) -> Plan:
+    """Return what keeping levels so long (by name) would do; levels that are not named stay as they are."""
+    storage = await read_storage(connection)
+    before, after = storage.values, changed(storage.values, keep)
+    drops_from = now + grace
+    effects = await find_effects(connection, before, after, drops_from)
+    losses = [*losses_of(before, after, drops_from), *_held(storage)]
+    objections = await find_objections(connection, storage, after, effects, now, large=large)
+    row = await connection.fetchrow(QUERIES["read_state"])
+    assert row is not None
+    return Plan(
+        row["database"], now, before.version, days_of(before), days_of(after), drops_from,
+        {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
+        effects, losses, objections, large, storage.oldest, fingerprint_of(storage, dict(row), objections),
+    )  # fmt: skip
+
+
+def changed(values: StorageValues, keep: Mapping[str, timedelta]) -> StorageValues:
+    """Return `values` with other ages; a refresh looks back no further than its source will be kept."""
+    ages = ages_of(days_of(values)) | dict(keep)
+    windows = longest_windows(ages)
+    shorter = {
+        level.name: min(windows[level.name], level.refresh_from) for level in values.metrics if level.refresh_from
+    }
+    return with_values(values, ages, shorter, values.version)
+
+
+async def find_objections(
+    connection: Connection, storage: Storage, after: StorageValues, effects: list[Effect], now: datetime, *, large: bool
+) -> list[str]:
+    """Return why a change is refused, in sentences; empty when it is safe."""
+    found = find_faults(after.metrics, after.max_sample_age)
+    found += find_unmet(after, await read_needs(connection))
+    if days_of(after) == days_of(storage.values):
+        found.append("nothing changes: every level is kept so long already")
+    found += [f"{drift.sentence}: `rts-agents retention repair` first" for drift in await find_drift(connection, now)]
+    waiting = await connection.fetchval(QUERIES["find_waiting"])
+    if waiting is not None:
+        found.append(f"change {waiting} waits: undo it, or wait until it is applied")
+    if effects:
+        found += [fault for level in await read_status(connection) for fault in level.faults(now)]
+    if not large:
+        found += [
+            f"{effect.relation} would lose {effect.share:.0%} of its bytes: make the plan with --large if that is meant"
+            for effect in effects
+            if effect.share > LARGE_SHARE
+        ]
+    return found
+
+
+def _held(storage: Storage) -> list[str]:
+    held = "a legal hold is in force: chunks with data of what is held stay until it is released"
+    return [held] if storage.held else []
+
+
+def fingerprint_of(storage: Storage, state: dict[str, Any], objections: list[str]) -> str:
+    """Return what stands for the state of the database; look-backs, which grow by themselves, are left out."""
+    policies = sorted(
+        (relation, kind, str(job.drop_after), str(job.compress_after), job.scheduled)
+        for (relation, kind), job in storage.policies.items()
+        if kind != "refresh"
+    )
+    content = [
+        days_of(storage.values),
+        storage.values.version,
+        policies,
+        storage.held,
+        sorted(state.items()),
+        objections,
+    ]
+    return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""A database whose retention may be changed, with samples of 60 days, and a DBA at the command line."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from core.clock import utc_now
+from core.settings import get_settings
+from db.hypertables.policies import DAY
+from db.migrations.run import upgrade
+from devices.audit import Actor
+from retention.changes import Operator
+from rollups.refresh import refresh_range
+from tests.databases import fresh_database
+from tests.db.scheduler import stop_scheduler
+from tests.platform.kinds import build_platform
+
+OPERATOR = Operator("dba@test", Actor("system"))
+TABLES = (
+    "agent_metrics", "agent_series_samples", "agent_retention_changes", "agent_legal_holds", "agent_alerts",
+    "agent_devices", "agent_storage_sizes",
+)  # fmt: skip
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture(scope="package")
+def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with fresh_database(tmp_path_factory.mktemp("retention")) as url:
+        stop_scheduler(url)
+        build_platform(url, "ours")
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture
+async def connection(own_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the database as it was installed: values, policies and tables."""
+    made = await asyncpg.connect(own_url, timeout=10)
+    await restore(made)
+    yield made
+    await made.close()
+
+
+async def restore(connection: asyncpg.Connection) -> None:
+    await connection.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+    for rollup in ("5m", "1h", "1d"):
+        await connection.execute(f"TRUNCATE agent_metrics_{rollup}")
+    await connection.execute(
+        "UPDATE agent_storage_levels l SET keep = v.keep, refresh_from = v.back, version = NULL FROM (VALUES "
+        "('raw', interval '30 days', NULL::interval), ('5m', interval '90 days', interval '28 days'), "
+        "('1h', interval '730 days', interval '29 days'), ('1d', interval '3650 days', interval '31 days')"
+        ") AS v (level, keep, back) WHERE v.level = l.level"
+    )
+    await connection.execute(
+        "SELECT alter_job(j.job_id, scheduled => true, config => CASE WHEN j.proc_name = 'policy_retention' "
+        "THEN jsonb_set(j.config, '{drop_after}', to_jsonb(l.keep::text)) "
+        "ELSE jsonb_set(j.config, '{start_offset}', to_jsonb(l.refresh_from::text)) END) "
+        "FROM timescaledb_information.jobs j "
+        "LEFT JOIN timescaledb_information.continuous_aggregates c "
+        "  ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name) "
+        "JOIN agent_storage_levels l ON l.level = COALESCE(substring(c.view_name::text FROM '(5m|1h|1d)$'), 'raw') "
+        "WHERE j.proc_name IN ('policy_retention', 'policy_refresh_continuous_aggregate')"
+    )
+
+
+async def store_days(connection: asyncpg.Connection, device: UUID | None = None, first: int = 25) -> UUID:
+    """Store a sample each hour from `first` days ago on, and roll them up; returns the device."""
+    now, device = utc_now(), device or uuid4()
+    await connection.execute(
+        "INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent) "
+        "SELECT $1, now() - n * INTERVAL '1 hour', now(), 50 FROM generate_series(1, $2 * 24) n",
+        device, first,
+    )  # fmt: skip
+    await refresh_range(connection, now - min(first, 26) * DAY, now, now)
+    return device
+
+
+@pytest.fixture
+def run(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run `rts-agents` on the database."""
+    monkeypatch.setenv("DATABASE_URL", own_url)
+    monkeypatch.setenv("COLUMNS", "200")
+    get_settings.cache_clear()
+
+    async def command(*arguments: str) -> Result:
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments))
+
+    yield command
+    get_settings.cache_clear()

@@ -1,0 +1,27 @@
+"""The worker's part of retention: changes that are due, legal holds, and the sizes of each day."""
+
+from datetime import datetime
+
+from db.pools import Connection
+from devices.audit import WORKER
+from retention.changes import Operator, apply_due
+from retention.growth import note_sizes
+from retention.holds import drop_unheld, end_holds
+
+OPERATOR = Operator("worker", WORKER)
+
+
+async def apply_changes(connection: Connection, now: datetime) -> None:
+    """Put the change in force whose grace is over."""
+    await apply_due(connection, now)
+
+
+async def keep_holds(connection: Connection, now: datetime) -> None:
+    """Release holds that have ended, and drop what is old and not held."""
+    await end_holds(connection, now, OPERATOR)
+    await drop_unheld(connection, now)
+
+
+async def keep_sizes(connection: Connection, now: datetime) -> None:
+    """Note today's sizes of the storage."""
+    await note_sizes(connection, now)
