@@ -29,6 +29,7 @@ from api.routes import (
     commands,
     eol,
     events,
+    fleet,
     gateways,
     health,
     heartbeat,
@@ -190,6 +191,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
         history, annotations, series, commands, command_delivery, registration, registration_tokens, gateways, eol,
+        fleet,
         inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
         catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage,
         audit,

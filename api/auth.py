@@ -13,7 +13,7 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.services import services_of
-from auth.tokens import AgentToken, Person
+from auth.tokens import GATEWAY_PREFIX, AgentToken, Person
 from core.access import Right
 from core.addresses import address_of
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
@@ -39,6 +39,20 @@ class RightMissingError(RtsError):
 
     def __init__(self, right: Right, role: str | None) -> None:
         super().__init__(details={"right": right, "role": role})
+
+
+class GatewayMayNotReadError(RtsError):
+    """This gateway's token is for uploads only: make a gateway with may_read."""
+
+    code: ClassVar[str] = "gateway_may_not_read"
+    status: ClassVar[int] = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Other monitoring that reads the fleet: a person, or a gateway that may; `tenant` as of a person."""
+
+    tenant: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,20 @@ async def current_person(request: Request, credentials: Credentials) -> Person:
     await services.people.check(person)
     services.limits.take_person(person.subject, person.tenant)
     return person
+
+
+async def current_reader(request: Request, credentials: Credentials) -> Reader:
+    """Return who reads the fleet; raises 401 errors, GatewayMayNotReadError, or 429 when they call too often."""
+    services = services_of(request)
+    token = token_of(credentials)
+    if not token.startswith(GATEWAY_PREFIX):
+        return Reader((await current_person(request, credentials)).tenant)
+    gateway = services.tokens.verify_gateway(token)
+    services.limits.take_agent(gateway.gateway_id)
+    found = await services.gateways.of(gateway.gateway_id, gateway.token_hash)
+    if not found.may_read:
+        raise GatewayMayNotReadError
+    return Reader(found.business_id)
 
 
 async def current_employee(request: Request, person: Annotated[Person, Depends(current_person)]) -> Employee:
@@ -143,6 +171,7 @@ def actor_of(request: Request, person: Person) -> Actor:
 
 
 CurrentPerson = Annotated[Person, Depends(current_person)]
+CurrentReader = Annotated[Reader, Depends(current_reader)]
 CurrentEmployee = Annotated[Employee, Depends(current_employee)]
 MayOrder = Annotated[Employee, employee_with("order")]
 MayApprove = Annotated[Employee, employee_with("approve")]

@@ -73,6 +73,7 @@ class Services:
     commits: GroupCommit
     upload: UploadRoute
     foreign: ForeignUploads
+    gateways: GatewayHosts
     budget: BodyBudget
     pace: PaceRule
     process: ThisProcess
@@ -150,7 +151,7 @@ async def open_services(
         people = People(pool, settings.people_cache_seconds)
         yield Services(
             settings, clock, pool, charts, tokens, people, settings.roles, limits, quotas, commits, upload, foreign,
-            budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
+            gateways, budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
         )  # fmt: skip
 
 

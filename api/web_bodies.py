@@ -13,6 +13,7 @@ from api.server.body_pace import PacedReceive, SlowBody
 from api.services import BODY_SIZE, Services
 from api.uploads import bearer_token
 from auth.errors import InvalidTokenError
+from auth.tokens import GATEWAY_PREFIX
 from devices.devices import check_agent
 
 MAX_BYTES = 256 * 1024
@@ -65,6 +66,8 @@ def sender_of(services: Services, scope: Scope, authorization: bytes) -> tuple[H
     if WITHOUT_TOKEN.fullmatch(scope["path"]):
         return Holder("address", address), nobody
     token = bearer_token(authorization)
+    if token.startswith(GATEWAY_PREFIX):
+        return gateway_sender(services, token)
     try:
         agent = services.tokens.verify_agent(token)
     except InvalidTokenError:
@@ -75,6 +78,16 @@ def sender_of(services: Services, scope: Scope, authorization: bytes) -> tuple[H
         await check_agent(services.pool, agent, services.clock())
 
     return Holder("agent", agent.agent_id, services.limits.business_of(agent.agent_id)), agent_is_good
+
+
+def gateway_sender(services: Services, token: str) -> tuple[Holder, SlowBody]:
+    """Return the gateway that sends a request, and the question whether it still may."""
+    gateway = services.tokens.verify_gateway(token)
+
+    async def gateway_is_good() -> None:
+        await services.gateways.of(gateway.gateway_id, gateway.token_hash)
+
+    return Holder("agent", gateway.gateway_id, services.limits.business_of(gateway.gateway_id)), gateway_is_good
 
 
 async def nobody() -> None:

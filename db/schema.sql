@@ -1075,6 +1075,7 @@ CREATE TABLE agent_gateways (
     host_pattern text NOT NULL,
     id uuid NOT NULL,
     max_hosts integer NOT NULL,
+    may_read boolean NOT NULL DEFAULT false,
     metrics_interval_seconds integer NOT NULL,
     revoked_at timestamp with time zone,
     service_location_id uuid,

@@ -28,6 +28,7 @@ class Gateway:
     token_hash: str
     enrolment: str
     host_pattern: str
+    may_read: bool
     devices: dict[str, UUID | None]
     refused: frozenset[str] = frozenset()
     read_at: float = field(default_factory=time.monotonic)
@@ -85,7 +86,7 @@ class GatewayHosts:
                 raise RevokedTokenError
             hosts = await self._pool.fetch(QUERIES["load_hosts"], row["business_id"])
         return Gateway(
-            row["id"], row["business_id"], token_hash, row["enrolment"], row["host_pattern"],
+            row["id"], row["business_id"], token_hash, row["enrolment"], row["host_pattern"], row["may_read"],
             {host["host"]: host["agent_device_id"] for host in hosts},
             frozenset(host["host"] for host in hosts if host["is_refused"]),
         )  # fmt: skip

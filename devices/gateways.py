@@ -34,6 +34,7 @@ class GatewayRequest:
     host_pattern: str
     max_hosts: int
     metrics_interval_seconds: int
+    may_read: bool = False  # the business's devices, as other monitoring does
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def create_gateway(
             await connection.fetchval(
                 QUERIES["create_gateway"], gateway_id, wanted.business_id, wanted.service_location_id,
                 wanted.gateway_name, token_hash(token), wanted.enrolment, wanted.host_pattern, wanted.max_hosts,
-                wanted.metrics_interval_seconds, now, *employee.values(),
+                wanted.metrics_interval_seconds, now, *employee.values(), wanted.may_read,
             )  # fmt: skip
         except asyncpg.ForeignKeyViolationError as error:
             raise UnknownBusinessError from error

@@ -2,11 +2,12 @@
 
 -- create_gateway --
 -- Keep the hash of a new gateway's token. $1 id, $2 business, $3 location (or null), $4 name, $5 token hash, $6 enrolment,
--- $7 pattern of hosts, $8 most hosts, $9 metrics interval, $10 now, $11 kind of actor, $12 employee, $13 address.
+-- $7 pattern of hosts, $8 most hosts, $9 metrics interval, $10 now, $11 kind of actor, $12 employee, $13 address, $14 whether
+-- it may read the fleet.
 WITH made AS (
     INSERT INTO agent_gateways (id, business_id, service_location_id, gateway_name, token_hash, enrolment, host_pattern,
-                                max_hosts, metrics_interval_seconds, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                max_hosts, metrics_interval_seconds, created_at, may_read)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14)
     RETURNING id, business_id, gateway_name
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
@@ -20,7 +21,7 @@ SELECT id FROM made
 -- Gateways, newest first, with their hosts counted. $1 gateway (null: all), $2 business (null: all), $3 and $4 time and id of
 -- the last one of the page before, $5 gateways on a page.
 SELECT g.id, g.gateway_name, g.business_id, b.business_name, g.service_location_id, l.location_name, g.enrolment,
-       g.host_pattern, g.max_hosts, g.metrics_interval_seconds, g.created_at, g.revoked_at,
+       g.host_pattern, g.max_hosts, g.metrics_interval_seconds, g.created_at, g.revoked_at, g.may_read,
        count(h.id) AS hosts, count(h.id) FILTER (WHERE h.agent_device_id IS NULL AND h.refused_at IS NULL) AS waiting
 FROM agent_gateways g
 JOIN businesses b ON b.id = g.business_id
@@ -67,7 +68,7 @@ LIMIT $5
 
 -- load_gateway --
 -- A gateway whose token is good. $1 gateway, $2 token hash.
-SELECT id, business_id, enrolment, host_pattern
+SELECT id, business_id, enrolment, host_pattern, may_read
 FROM agent_gateways
 WHERE id = $1 AND token_hash = $2 AND revoked_at IS NULL
 

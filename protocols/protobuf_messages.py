@@ -1,4 +1,4 @@
-"""The messages of Prometheus remote write 1.0 and 2.0, described field by field: only what is read here.
+"""The messages of Prometheus remote write 1.0 and 2.0 and of remote read, field by field: only what is used here.
 
 Field numbers: prometheus.io, "Prometheus Remote-Write Specification" 1.0 and 2.0. Descriptors are built at import: no
 compiler and no generated code are needed, and the protobuf library parses.
@@ -24,13 +24,24 @@ V2 = {
     "TimeSeries": (("labels_refs", 1, UINT32, True), ("samples", 2, "Sample", True)),
     "Request": (("symbols", 4, STRING, True), ("timeseries", 5, "TimeSeries", True)),
 }
+READ = {
+    "Matcher": (("type", 1, Field.TYPE_INT32, False), ("name", 2, STRING, False), ("value", 3, STRING, False)),
+    "Hints": (("step_ms", 1, INT64, False),),
+    "Query": (
+        ("start_timestamp_ms", 1, INT64, False), ("end_timestamp_ms", 2, INT64, False),
+        ("matchers", 3, "Matcher", True), ("hints", 4, "Hints", False),
+    ),
+    "Request": (("queries", 1, "Query", True),),
+    "Result": (("timeseries", 1, "TimeSeries", True),),
+    "Response": (("results", 1, "Result", True),),
+} | {name: V1[name] for name in ("Label", "Sample", "TimeSeries")}  # fmt: skip
 
 
-def request_class(package: str, messages: dict[str, Any]) -> Any:
-    """Return the class of the message `Request` of these messages."""
+def message_class(package: str, messages: dict[str, Any], name: str = "Request") -> Any:
+    """Return the class of one of these messages."""
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
-    for name, fields in messages.items():
-        message = file.message_type.add(name=name)
+    for message_name, fields in messages.items():
+        message = file.message_type.add(name=message_name)
         for field_name, number, kind, repeated in fields:
             field = message.field.add(name=field_name, number=number, label=REPEATED if repeated else OPTIONAL)
             if isinstance(kind, str):
@@ -39,8 +50,10 @@ def request_class(package: str, messages: dict[str, Any]) -> Any:
                 field.type = kind
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.Request"))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
 
 
-RequestV1 = request_class("rts.remote_write.v1", V1)
-RequestV2 = request_class("rts.remote_write.v2", V2)
+RequestV1 = message_class("rts.remote_write.v1", V1)
+RequestV2 = message_class("rts.remote_write.v2", V2)
+ReadRequest = message_class("rts.remote_read", READ)
+ReadResponse = message_class("rts.remote_read", READ, "Response")

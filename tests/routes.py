@@ -47,6 +47,8 @@ WHO: dict[str, Who] = {
     "GET /api/agents/gateways/{gateway_id}/hosts": "employee",
     "POST /api/agents/gateways/{gateway_id}/hosts/{host_id}/confirm": "employee",
     "POST /api/agents/gateways/{gateway_id}/hosts/{host_id}/refuse": "employee",
+    "GET /api/fleet/metrics": "person",
+    "POST /api/v1/read": "person",
     "GET /api/views": "person",
     "POST /api/views": "person",
     "DELETE /api/views/{view_id}": "person",

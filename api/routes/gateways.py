@@ -59,6 +59,9 @@ class NewGateway(BaseModel):
     metrics_interval_seconds: int | None = Field(
         None, ge=1, le=86_400, description="how often each host sends a sample; default 300"
     )
+    may_read: bool = Field(
+        False, description="its token also reads the business's fleet (/api/fleet/metrics, remote read)"
+    )
 
 
 class Gateway(BaseModel):
@@ -72,6 +75,7 @@ class Gateway(BaseModel):
     host_pattern: str
     max_hosts: int
     metrics_interval_seconds: int
+    may_read: bool
     hosts: int = Field(description="hosts that it was the first to bring")
     waiting: int = Field(description="of these, hosts that an employee must confirm or refuse")
     created_at: datetime
@@ -139,6 +143,7 @@ async def new_gateway(request: Request, employee: MayRegister, body: NewGateway)
     wanted = GatewayRequest(
         body.business_id, body.service_location_id, body.name, body.enrolment, body.host_pattern.lower(),
         body.max_hosts, body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds,
+        body.may_read,
     )  # fmt: skip
     with database_errors():
         gateway_id, token = await create_gateway(

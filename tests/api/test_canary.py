@@ -27,7 +27,7 @@ VALUES: dict[str, list[Any]] = {
     "start": [(NOW - timedelta(days=1)).isoformat()], "end": [NOW.isoformat()],
     "metric": ["disk.percent", "cpu_percent"],
     "interval": ["raw", "5m"], "max_points": [100], "aggregates": ["avg,min,max"], "format": ["columns", "csv"],
-    "snoozed": [True, False], "state": ["open", "spent"], "page": ["agents", "alerts"],
+    "snoozed": [True, False], "state": ["open", "spent", "waiting", "confirmed"], "page": ["agents", "alerts"],
     "os_type": ["windows,linux,macos"], "device_type": ["server,vm"], "sort": ["name"],
     "action": ["enrolled"], "actor_id": ["11111111-1111-4111-8111-111111111111"],
     "changed_since": ["2020-01-01T00:00:00Z"],
@@ -99,7 +99,8 @@ async def cursors_of(
     client: httpx.AsyncClient, url: str, least: dict[str, Any], canary: Canary
 ) -> dict[str, list[Any]]:
     """Return where the canary's own next page begins, by the parameter that says so."""
-    page = (await client.get(url, params=least | {"limit": 1}, headers=canary.tenant.headers)).json()
+    answer = await client.get(url, params=least | {"limit": 1}, headers=canary.tenant.headers)
+    page = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
     made = {"cursor": page.get("next_cursor"), "before": page.get("next_before")}
     return {name: [value] for name, value in made.items() if value is not None}
 

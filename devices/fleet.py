@@ -1,0 +1,56 @@
+"""The fleet as other monitoring reads it: newest samples for a scrape, and the series that a remote read asks for."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+import asyncpg
+
+from core.errors import RtsError
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "fleet.sql")
+MAX_DEVICES = 5000  # of one scrape: about 1.3 kB each
+MAX_SERIES = 500  # of one query of a remote read; each is a chart
+PRESENT = timedelta(minutes=5)  # Prometheus drops a series that was not seen for as long
+
+
+class TooManySeriesError(RtsError):
+    """This query reaches too many series: name a device or a metric in it."""
+
+    code: ClassVar[str] = "too_many_series"
+    status: ClassVar[int] = 422
+
+
+class BadMatcherError(RtsError):
+    """A matcher's regular expression can't be read."""
+
+    code: ClassVar[str] = "bad_matcher"
+    status: ClassVar[int] = 400
+
+
+async def newest_samples(
+    pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID | None, now: datetime
+) -> list[asyncpg.Record]:
+    """Return devices with their newest sample, at most MAX_DEVICES by name; `metrics` is null for a silent one."""
+    return await pool.fetch(QUERIES["newest_samples"], tenant, business_id, now, PRESENT, MAX_DEVICES)
+
+
+async def matching_series(
+    pool: asyncpg.Pool, tenant: UUID | None, names: Sequence[str], matchers: Sequence[tuple[str, int, str]]
+) -> list[asyncpg.Record]:
+    """Return the series whose labels fit all matchers (label, type, value).
+
+    Raises TooManySeriesError, BadMatcherError.
+    """
+    labels, types, values = ([matcher[part] for matcher in matchers] for part in range(3))
+    try:
+        rows = await pool.fetch(
+            QUERIES["matching_series"], tenant, list(names), labels, types, values, MAX_SERIES + 1
+        )  # fmt: skip
+    except asyncpg.InvalidRegularExpressionError as error:
+        raise BadMatcherError(f"A matcher's regular expression can't be read: {error}.") from error
+    if len(rows) > MAX_SERIES:
+        raise TooManySeriesError(f"This query reaches more than {MAX_SERIES} series: name a device or a metric in it.")
+    return rows

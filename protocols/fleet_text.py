@@ -1,0 +1,77 @@
+"""Devices with their newest sample → metrics for Prometheus to scrape. Samples carry no time: the scrape's counts."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from core.metrics import METRICS, Kind
+
+Row = Mapping[str, Any]  # id, device_name, business_name, os_type, status, current_collected_at, metrics (JSON or null)
+LABELS = ("device_id", "device", "business")
+
+
+class Families(Collector):
+    """The metrics of one scrape."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return them."""
+        return self._families
+
+
+def expose_fleet(rows: Sequence[Row], accept: str) -> tuple[bytes, str]:
+    """Return body and content type of a scrape, in the format that `accept` asks for."""
+    registry = CollectorRegistry()
+    registry.register(Families(families_of(rows)))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
+    """Yield the metrics; a silent device has only its information, status and time."""
+    samples = [(labels_of(row), json.loads(row["metrics"]) if row["metrics"] else {}) for row in rows]
+    for metric in METRICS:
+        is_counter = metric.kind is Kind.COUNTER
+        text = f"Newest {metric.name}, in {metric.unit}."
+        family: Any = (CounterMetricFamily if is_counter else GaugeMetricFamily)(
+            f"rts_{metric.name}", text, None, LABELS
+        )
+        for labels, values in samples:
+            value = number_of(values.get(metric.name))
+            if value is not None:
+                family.add_metric(labels, value)
+        yield family
+    yield from facts_of(rows)
+
+
+def facts_of(rows: Sequence[Row]) -> Iterator[Metric]:
+    """Yield what is true of every device, of a silent one too."""
+    information = InfoMetricFamily("rts_device", "Device and its operating system.", labels=LABELS)
+    status = GaugeMetricFamily("rts_device_status", "1 for the device's status.", None, [*LABELS, "status"])
+    newest = GaugeMetricFamily("rts_last_sample_timestamp_seconds", "Time of the newest sample.", None, LABELS)
+    for row in rows:
+        labels = labels_of(row)
+        information.add_metric(labels, {"os": row["os_type"] or ""})
+        status.add_metric([*labels, row["status"]], 1)
+        if row["current_collected_at"]:
+            newest.add_metric(labels, row["current_collected_at"].timestamp())
+    yield from (information, status, newest)
+
+
+def labels_of(row: Row) -> list[str]:
+    """Return the values of LABELS."""
+    return [str(row["id"]), row["device_name"], row["business_name"] or ""]
+
+
+def number_of(value: Any) -> float | None:
+    """Return a finite number, None for anything else that a sample may hold."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
