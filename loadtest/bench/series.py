@@ -32,6 +32,7 @@ MINUTE = timedelta(minutes=1)
 DEVICES, WARM_ROUNDS, ROUNDS, SAMPLES = 100, 2, 20, 5
 COPIED, PER_SAMPLE = 1_000_000, 40
 ASKED = 50
+FILLED = {"5min": (5 * MINUTE, 150), "1min": (MINUTE, 30)}  # between two samples, devices
 DISK = {"type": "ext4", "used_bytes": 120_400_000_000, "size_bytes": 256_000_000_000, "percent": 47.1,
         "inodes_percent": 3.2, "read_bytes": 123_456_789, "write_bytes": 98_765_432}  # fmt: skip
 INTERFACE = {"rx_bytes": 123_456_789, "tx_bytes": 98_765_432, "rx_errors": 0, "tx_errors": 0}
@@ -122,10 +123,8 @@ async def chart(database: Database, connection: asyncpg.Connection, business: UU
     (device,) = [row["id"] for row in await connection.fetch(QUERIES["add_devices"], business, 1, "chart")]
     series = [row["id"] for row in await connection.fetch(QUERIES["add_disks"], device, 10, now)]
     await connection.execute(QUERIES["fill_history"], series, now)
-    await connection.execute(QUERIES["fill_many"], now)
     await refresh_range(connection, now - timedelta(days=26), now, now)
-    await connection.execute(QUERIES["convert"], "agent_series_samples")
-    figures = {"bytes_per_value": round(await connection.fetchval(QUERIES["bytes_per_value"], now), 2)}
+    figures = await size_of_values(connection, now)
     asked = AskedSeries(device, now - timedelta(days=30), now, ("disk.percent",))
     async with asyncpg.create_pool(database.dsn, min_size=1, max_size=1, server_settings=SERVER_SETTINGS) as pool:
         spent = []
@@ -135,6 +134,17 @@ async def chart(database: Database, connection: asyncpg.Connection, business: UU
             spent.append((time.perf_counter() - began) * 1000)
     points = sum(len(line.times) for line in history.lines)
     return figures | {"chart_points": points, "chart_ms": round(median(spent), 1)}
+
+
+async def size_of_values(connection: asyncpg.Connection, now: datetime) -> dict[str, Any]:
+    """Return the bytes of a value in the columnstore, by the time between two samples."""
+    today = now.replace(hour=0, minute=0, second=0)
+    days = {name: today - timedelta(days=age) for age, name in enumerate(FILLED, 3)}
+    for name, day in days.items():
+        await connection.execute(QUERIES["fill_day"], day, *FILLED[name])
+    await connection.execute(QUERIES["convert"], "agent_series_samples")
+    sizes = {name: await connection.fetchval(QUERIES["bytes_per_value"], day) for name, day in days.items()}
+    return {f"bytes_per_value_{name}": round(size, 2) for name, size in sizes.items()}
 
 
 async def top(connection: asyncpg.Connection, business: UUID, fleet: int, now: datetime) -> dict[str, Any]:

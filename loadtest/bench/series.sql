@@ -23,28 +23,42 @@ SELECT s.id, false, t.at, round((50 + 20 * sin(extract(epoch FROM t.at) / 40000 
 FROM unnest($1::integer[]) AS s (id)
 CROSS JOIN generate_series($2::timestamptz - interval '29 days', $2, interval '5 minutes') AS t (at)
 
--- fill_many --
--- Three days of 2,000 more disks, a sample each five minutes. $1 now.
+-- fill_day --
+-- A day of devices with 40 series each, as agents send them: used space, size, percent and inodes of four disks, bytes
+-- read and written and the time of it, bytes and errors of three interfaces. $1 the day, $2 between two samples, $3 devices.
 INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
-SELECT 20000000 + s, false, t.at, round((50 + 20 * sin(extract(epoch FROM t.at) / 40000 + s) + random())::numeric, 1)
-FROM generate_series(1, 2000) AS s
-CROSS JOIN generate_series(date_trunc('day', $1::timestamptz) - interval '5 days',
-                           date_trunc('day', $1) - interval '2 days' - interval '5 minutes', interval '5 minutes') AS t (at)
+SELECT 20000000 + device * 40 + series, series >= 16, t.at,
+       CASE
+           WHEN series < 4 THEN 120e9 + device * 1e7 + t.seconds * 136 * (series + 1) + 4096 * floor(200 * random())
+           WHEN series < 8 THEN 256060514304
+           WHEN series < 12 THEN
+               round((47 + device % 30 + t.seconds * 0.000007 * (series - 7) + 0.03 * random())::numeric, 1)
+           WHEN series < 16 THEN round((3.2 + t.seconds * 0.000001)::numeric, 1)
+           WHEN series < 20 THEN floor(1e9 + t.seconds * 20000 * (series - 15) + random() * t.width * 15000)
+           WHEN series < 24 THEN floor(1e9 + t.seconds * 60000 * (series - 19) + random() * t.width * 50000)
+           WHEN series < 28 THEN floor(1e6 + t.seconds * 20 + random() * t.width * 15)
+           WHEN series < 31 THEN floor(5e9 + t.seconds * 40000 * (series - 27) + random() * t.width * 30000)
+           WHEN series < 34 THEN floor(2e9 + t.seconds * 15000 * (series - 30) + random() * t.width * 10000)
+           ELSE floor(t.seconds / 50000)
+       END
+FROM generate_series(1, $3::integer) AS device CROSS JOIN generate_series(0, 39) AS series
+CROSS JOIN (
+    SELECT at, extract(epoch FROM at - $1::timestamptz)::float8 AS seconds, extract(epoch FROM $2::interval)::float8 AS width
+    FROM generate_series($1::timestamptz, $1 + interval '1 day' - $2::interval, $2::interval) AS at
+) AS t
 
 -- convert --
 -- Move what lies before today into the columnstore. $1 relation.
 SELECT count(compress_chunk(c, if_not_compressed => true)) FROM show_chunks($1::text::regclass, older_than => interval '1 day') c
 
 -- bytes_per_value --
--- Bytes of a value in the columnstore, indexes included, in the days of 2,010 disks. $1 now.
+-- Bytes of a value in the columnstore, indexes included, on one day. $1 the day.
 SELECT sum(c.after_compression_total_bytes)::float8
        / (SELECT count(*) FROM agent_series_samples m
-          WHERE m.collected_at < date_trunc('day', $1::timestamptz) - interval '2 days'
-            AND m.collected_at >= date_trunc('day', $1) - interval '5 days')
+          WHERE m.collected_at >= $1::timestamptz AND m.collected_at < $1 + interval '1 day')
 FROM chunk_columnstore_stats('agent_series_samples') c
 JOIN timescaledb_information.chunks k ON k.chunk_schema = c.chunk_schema AND k.chunk_name = c.chunk_name
-WHERE k.range_end <= date_trunc('day', $1) - interval '2 days'
-  AND k.range_start >= date_trunc('day', $1) - interval '5 days'
+WHERE k.range_start = $1
 
 -- fill_newest --
 -- Newest values of two disks of each of $1 devices of one business, $2; $3 now.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.series import SERIES_VALUES
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Account:
     faults: list[str] = field(default_factory=list)  # answers that weren't what they should have been
     _times: "array[int]" = field(default_factory=lambda: array("q"))
     _tenths: "array[int]" = field(default_factory=lambda: array("h"))
+    _has_series: "array[int]" = field(default_factory=lambda: array("b"))
 
     def receive(self, parcel: Parcel, receipt: dict[str, Any]) -> None:
         """Count the answer 200 to an upload."""
@@ -43,6 +45,7 @@ class Account:
             if index not in codes:
                 self._times.append(parcel.times[index])
                 self._tenths.append(parcel.tenths[index])
+                self._has_series.append(parcel.has_series)
 
     def refuse(self, parcel: Parcel, answer: str) -> None:
         """Count an upload that was refused as a whole: `answer` is its status and code."""
@@ -55,19 +58,24 @@ class Account:
         """Count a send whose outcome nobody knows."""
         self.unsure += parcel.size
 
-    def stored(self) -> dict[int, int]:
-        """Return each sample that the server says it has: time → CPU in tenths; of two at one time, the first."""
-        found: dict[int, int] = {}
-        for ms, tenths in zip(self._times, self._tenths, strict=True):
-            found.setdefault(ms, tenths)
+    def stored(self) -> dict[int, tuple[int, int]]:
+        """Return each sample that the server says it has: time → CPU in tenths, and whether it has series.
+
+        Of two at one time, the first.
+        """
+        found: dict[int, tuple[int, int]] = {}
+        for ms, tenths, has_series in zip(self._times, self._tenths, self._has_series, strict=True):
+            found.setdefault(ms, (tenths, has_series))
         return found
 
     def close(self) -> dict[str, Any]:
         """Return the account as plain numbers, for the check."""
         stored = self.stored()
+        of_series = [tenths for tenths, has_series in stored.values() if has_series]
         return {
             "sent": self.sent, "accepted": self.accepted, "duplicates": self.duplicates,
             "rejected": dict(self.rejected), "unsure": self.unsure, "waiting": self.waiting,
             "faults": self.faults[:5],
-            "stored": len(stored), "times_sum": sum(stored), "tenths_sum": sum(stored.values()),
+            "stored": len(stored), "times_sum": sum(stored), "tenths_sum": sum(tenths for tenths, _ in stored.values()),
+            "series_values": SERIES_VALUES * len(of_series), "series_tenths_sum": sum(of_series),
         }  # fmt: skip

@@ -1,8 +1,8 @@
 """The conservation check: nothing is lost, nothing is there twice, and what the agents were told is so.
 
 For each agent: sent = accepted + duplicates + rejected; the database has exactly the samples that the server said it
-has (count, sum of times, sum of values); and it has more than were called accepted only where an answer was lost. Then:
-the rollups equal raw.
+has (count, sum of times, sum of values), and exactly the values of series that they brought; and it has more than were
+called accepted only where an answer was lost. Then: the rollups equal raw.
 """
 
 from collections import Counter
@@ -65,6 +65,7 @@ async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[
         if why:
             faults.append(AgentFault(account["name"], account["agent_id"], tuple(why)))
     totals = totals_of(accounts, sum(row["rows"] for row in found.values()))
+    totals["series_values"] = sum(row["series_values"] for row in found.values())
     return Conservation(totals, faults, worst_of(accounts, found))
 
 
@@ -81,6 +82,9 @@ def faults_of(account: Numbers, row: Numbers) -> list[str]:
         faults.append(f"{stored} samples should be in the database, {rows} are")
     elif (row["times_sum"], row["tenths_sum"]) != (account["times_sum"], account["tenths_sum"]):
         faults.append(f"the database has {rows} samples as it should, but others: times or values differ")
+    elif (row["series_values"], row["series_tenths_sum"]) != (account["series_values"], account["series_tenths_sum"]):
+        expected, found = account["series_values"], row["series_values"]
+        faults.append(f"{expected} values of series should be in the database, {found} are, or others")
     if not accepted <= rows <= accepted + account["unsure"] + account["waiting"]:
         faults.append(f"{rows} rows, but accepted {accepted} and at most {account['unsure']} whose answer was lost")
     return faults

@@ -1,13 +1,23 @@
 -- What the database holds after a run, to be compared with what the agents were told.
 
 -- count_rows --
--- Rows of each device, the sum of their times (ms since 2020) and of their CPU (tenths of a percent). $1 devices.
-SELECT u.id::text AS agent_id, count(m.collected_at) AS rows,
-       COALESCE(sum(extract(epoch FROM m.collected_at - timestamptz '2020-01-01T00:00:00Z') * 1000), 0)::bigint
-           AS times_sum,
-       COALESCE(sum(round(m.cpu_percent * 10)), 0)::bigint AS tenths_sum
-FROM unnest($1::uuid[]) AS u (id) LEFT JOIN agent_metrics m ON m.agent_device_id = u.id
-GROUP BY u.id
+-- Rows of each device, the sum of their times (ms since 2020) and of their CPU (tenths of a percent); values of its
+-- series, and the sum of those of its disks (tenths of a percent). $1 devices.
+SELECT u.id::text AS agent_id, m.rows, m.times_sum, m.tenths_sum, s.series_values, s.series_tenths_sum
+FROM unnest($1::uuid[]) AS u (id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS rows,
+           COALESCE(sum(extract(epoch FROM m.collected_at - timestamptz '2020-01-01T00:00:00Z') * 1000), 0)::bigint
+               AS times_sum,
+           COALESCE(sum(round(m.cpu_percent * 10)), 0)::bigint AS tenths_sum
+    FROM agent_metrics m WHERE m.agent_device_id = u.id
+) m
+CROSS JOIN LATERAL (
+    SELECT count(*) AS series_values,
+           COALESCE(sum(round(v.value * 10)) FILTER (WHERE s.metric = 'disk.percent'), 0)::bigint AS series_tenths_sum
+    FROM agent_series s JOIN agent_series_samples v ON v.series_id = s.id
+    WHERE s.agent_device_id = u.id
+) s
 
 -- sample_range --
 -- The oldest and the newest sample of these devices, null without any. $1 devices.

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.fleet.series import sample_at, tenths_of
+from loadtest.fleet.series import SERIES_EVERY, parts_at, sample_at, tenths_of
 
 GZIP_ABOVE_BYTES = 1_000  # as the real agent does
 MAX_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
@@ -26,6 +26,7 @@ class Parcel:
     refusal: str = ""  # "400 bad_gzip": the whole upload must be refused so
     path: str = ""  # somebody else's agent_id
     token: str = ""  # another token than the agent's own
+    has_series: bool = False  # each of its samples has disks and interfaces
 
     @property
     def size(self) -> int:
@@ -55,7 +56,12 @@ def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
     kept = list(times)
     tenths = [tenths_of(number, ms, seed) for ms in kept]
     samples = [sample_at(number, ms, tenth) for ms, tenth in zip(kept, tenths, strict=True)]
-    return pack(samples, kept, tenths)
+    has_series = number % SERIES_EVERY == 0
+    if has_series:
+        samples = [one | parts_at(number, *each) for one, *each in zip(samples, kept, tenths, strict=True)]
+    parcel = pack(samples, kept, tenths)
+    parcel.has_series = has_series
+    return parcel
 
 
 def pack_backlog(number: int, times: list[int], seed: int) -> list[Parcel]:

@@ -11,6 +11,10 @@ EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 SERVICES = [{"name": "Spooler", "status": "running", "pid": 812}, {"name": "sshd", "status": "running", "pid": 640}]
 
 
+SERIES_EVERY = 4  # one agent of so many sends disks and interfaces as well
+SERIES_VALUES = 3  # of one of its samples
+
+
 def to_ms(time: float) -> int:
     """Return Unix seconds as milliseconds since EPOCH."""
     return round((time - EPOCH.timestamp()) * 1000)
@@ -37,3 +41,12 @@ def sample_at(number: int, ms: int, tenths: int) -> dict[str, Any]:
         "network_rx_bytes": up * (1000 + number % 97), "network_tx_bytes": up * (400 + number % 89),
         "services": SERVICES,
     }  # fmt: skip
+
+
+def parts_at(number: int, ms: int, tenths: int) -> dict[str, Any]:
+    """Return the lists of a sample, SERIES_VALUES values of series; the disk is as full as the CPU is busy."""
+    up = ms // 1000
+    return {
+        "disks": [{"name": "C:", "type": "NTFS", "percent": tenths / 10}],
+        "interfaces": [{"name": "eth0", "rx_bytes": up * (1000 + number % 97), "tx_bytes": up * (400 + number % 89)}],
+    }

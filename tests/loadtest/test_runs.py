@@ -30,13 +30,23 @@ def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -
         victim = accounts[5]["agent_id"]
         with psycopg.connect(site.dsn, autocommit=True) as connection:
             deleted = connection.execute("DELETE FROM agent_metrics WHERE agent_device_id = %s", [victim]).rowcount
+            connection.execute(
+                "DELETE FROM agent_series_samples v USING agent_series s"
+                " WHERE s.id = v.series_id AND s.agent_device_id = %s AND s.metric = 'network.rx_bytes'",
+                [accounts[4]["agent_id"]],
+            )
         broken = Result(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
     totals = good.conservation.totals
     assert (good.faults, exit_status(good), totals["sent"], totals["rows"]) == ([], 0, 18, 18)
+    assert totals["series_values"] > 0
     assert outcome["measures"]["dropped"] == 18
     assert exit_status(broken) == 1
     assert (broken.conservation.worst["name"], broken.conservation.worst["rows"]) == ("load-00005", 0)
-    assert [(fault.name, fault.agent_id) for fault in broken.conservation.faults] == [("load-00005", victim)]
+    without_values, without_samples = sorted(broken.conservation.faults, key=lambda fault: fault.name)
+    assert (without_values.name, (without_samples.name, without_samples.agent_id)) == (
+        "load-00004", ("load-00005", victim),
+    )  # fmt: skip
+    assert "values of series" in str(without_values)
     screen = io.StringIO()
     show(broken, Console(file=screen, width=200))
     assert f"load-00005 ({victim}): {deleted} samples should be in the database, 0 are" in screen.getvalue()

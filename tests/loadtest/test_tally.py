@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from loadtest.checks.accounting import Account
 from loadtest.checks.conservation import faults_of
 from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.series import SERIES_VALUES
 
 uploads = st.lists(st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=8), max_size=8)
 
@@ -18,12 +19,15 @@ class Server:
 
     def __init__(self) -> None:
         self.rows: dict[int, int] = {}
+        self.series: dict[int, int] = {}
 
     def take(self, parcel: Parcel) -> dict[str, Any]:
         new = 0
         for index in range(parcel.size):
             if index not in parcel.expected and parcel.times[index] not in self.rows:
                 self.rows[parcel.times[index]] = parcel.tenths[index]
+                if parcel.has_series:
+                    self.series[parcel.times[index]] = parcel.tenths[index]
                 new += 1
         rejected = [{"index": index, "code": code} for index, code in parcel.expected.items()]
         duplicates = parcel.size - new - len(rejected)
@@ -31,14 +35,16 @@ class Server:
 
     def row(self) -> dict[str, int]:
         return {
-            "rows": len(self.rows), "times_sum": sum(self.rows), "tenths_sum": sum(self.rows.values())
+            "rows": len(self.rows), "times_sum": sum(self.rows), "tenths_sum": sum(self.rows.values()),
+            "series_values": SERIES_VALUES * len(self.series), "series_tenths_sum": sum(self.series.values()),
         }  # fmt: skip
 
 
 def parcel_of(samples: list[tuple[int, bool]], salt: int) -> Parcel:
     expected = {index: "wrong_type" for index, (_, good) in enumerate(samples) if not good}
     times = array("q", [ms for ms, _ in samples])
-    return Parcel(b"", times, array("h", [(ms * 7 + salt) % 1001 for ms, _ in samples]), expected=expected)
+    tenths = array("h", [(ms * 7 + salt) % 1001 for ms, _ in samples])
+    return Parcel(b"", times, tenths, expected=expected, has_series=salt % 2 == 0)
 
 
 def play(uploads: list[list[tuple[int, bool]]], lost: set[int]) -> tuple[Account, Server]:
@@ -85,6 +91,14 @@ def test_rows_that_nobody_called_accepted_are_found_although_they_are_there() ->
     account.accepted -= 1
     account.duplicates += 1
     assert any("whose answer was lost" in fault for fault in faults_of(account.close(), server.row()))
+
+
+def test_a_lost_a_doubled_and_a_changed_value_of_a_series_are_found() -> None:
+    account, server = play([[(1, True), (2, True)], [(3, True)]], set())
+    row = server.row()
+    assert faults_of(account.close(), row) == []
+    for change in ({"series_values": 5}, {"series_values": 7}, {"series_tenths_sum": row["series_tenths_sum"] + 1}):
+        assert any("values of series" in fault for fault in faults_of(account.close(), row | change))
 
 
 def test_an_answer_that_is_not_what_it_should_be_is_a_fault() -> None:
