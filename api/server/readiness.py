@@ -13,6 +13,7 @@ from api.errors import NotReadyError, Reason
 from api.server.body_budget import BodyBudget
 from db.migrations.run import head, known
 from db.pools import CONNECTION_ERRORS
+from db.server_faults import MAX_CLOCK_OFFSET
 from db.sql import load_beside
 from health.process import ThisProcess
 from health.ttl_cache import TtlCache
@@ -35,6 +36,8 @@ STUCK = Reason("writer_stuck", f"A flush has taken over {STUCK_SECONDS:.0f} seco
 FAILED = Reason("writer_failed", "The last flush has failed.")
 AWAY_NOW = Reason("database_unavailable", "The database doesn't answer.")
 READ_ONLY = Reason("database_read_only", "The database takes no writes: a standby, perhaps.")
+LOCKED = Reason("database_locked", "Writes wait for a lock that another session holds: see docs/operations.md.")
+CLOCK = Reason("clock_differs", "The clocks of this host and of the database differ by over a minute: set both by NTP.")
 OTHER_SCHEMA = Reason("schema_not_migrated", "The schema isn't the one of this version: run `rts-agents db upgrade`.")
 
 
@@ -77,7 +80,14 @@ class Readiness:
             log.warning("readiness: the database doesn't answer: %r", error)
             return AWAY_NOW
         assert row is not None
-        if row["read_only"]:
-            return READ_ONLY
-        # A newer revision than is known here: an upgrade is under way, and this process serves until it is restarted.
-        return OTHER_SCHEMA if row["revision"] in self._older else None
+        return self._judge(row)
+
+    def _judge(self, row: asyncpg.Record) -> Reason | None:
+        facts = {
+            READ_ONLY: row["read_only"],
+            LOCKED: row["locked"],
+            CLOCK: abs(time.time() - row["clock"]) > MAX_CLOCK_OFFSET,
+            # A newer revision than is known here: an upgrade is under way, and this process serves until its restart.
+            OTHER_SCHEMA: row["revision"] in self._older,
+        }
+        return next((reason for reason, holds in facts.items() if holds), None)

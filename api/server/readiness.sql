@@ -1,4 +1,10 @@
 -- check_writable --
 -- Whether rows can be written here, and which revision of the schema this is; fails where there is no schema of ours.
+-- `clock` is the database's, in seconds since 1970. `locked` says that a writer of this role has waited for a lock for
+-- more than two seconds: somebody holds a table of ours.
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
-       (SELECT version_num FROM rts_agents_alembic_version) AS revision
+       (SELECT version_num FROM rts_agents_alembic_version) AS revision,
+       EXTRACT(epoch FROM clock_timestamp())::double precision AS clock,
+       EXISTS (SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = 'rts-agents ingest'
+                 AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '2 seconds') AS locked

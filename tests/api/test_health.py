@@ -1,5 +1,6 @@
 """Health: whether the server lives and should get requests, asked by anybody."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -13,6 +14,7 @@ from api.services import Services
 from core.settings import Settings
 from db.migrations.run import head
 from tests.databases import REAL_SERVER
+from tests.devices import Device, sample
 from tests.whole.proxy import DatabaseProxy
 
 
@@ -127,3 +129,35 @@ async def test_a_database_that_takes_no_writes_gets_no_requests(database: str, s
     application = Application(settings.model_copy(update={"database_url": standby}))
     async with application.web.router.lifespan_context(application.web), client_of(application) as client:
         assert await reasons(client) == ["database_read_only"]
+
+
+@pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one session: nobody else can hold a lock")
+async def test_a_table_that_another_session_locks_is_a_reason_within_five_seconds(
+    other: Application, database: str, device: Device
+) -> None:
+    locker = await asyncpg.connect(database)
+    async with client_of(other) as client:
+        assert (await client.get("/api/health/ready")).status_code == 200
+        async with locker.transaction():
+            await locker.execute("LOCK TABLE agent_devices IN ACCESS EXCLUSIVE MODE")
+            here = Device(client, device.agent_id, device.token, device.tenant)
+            upload = asyncio.create_task(here.send(sample()))
+            began = time.monotonic()
+            while (await client.get("/api/health/ready")).status_code == 200:
+                assert time.monotonic() - began < 30
+                await asyncio.sleep(0.1)
+            assert await reasons(client) == ["database_locked"]
+        assert (await upload).status_code == 200  # it waited, and is stored
+        while (await client.get("/api/health/ready")).status_code != 200:
+            assert time.monotonic() - began < 60
+            await asyncio.sleep(0.1)
+    await locker.close()
+
+
+async def test_a_clock_that_differs_from_the_databases_is_a_reason(
+    other: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    monkeypatch.setattr("time.time", lambda: real() - 3 * 3600)
+    async with client_of(other) as client:
+        assert await reasons(client) == ["clock_differs"]
