@@ -81,7 +81,7 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask(
             "baselines", timedelta(hours=1), baselines_by(settings.time_zone)
         ),  # each once a day, new ones within the hour
-        PeriodicTask("alerts", timedelta(seconds=30), evaluate_rules),
+        PeriodicTask("alerts", timedelta(seconds=30), evaluate_rules(settings.unmeasured_days)),
         PeriodicTask("late samples", timedelta(seconds=30), look_at_late_samples),
         PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
         PeriodicTask("notifications", EVERY_TICK, send_notifications(settings), at_once=4),
@@ -161,11 +161,15 @@ def end_enrolments(settings: Settings) -> Handler:
     return do
 
 
-async def evaluate_rules(connection: Connection, now: datetime) -> None:
+def evaluate_rules(unmeasured_days: float) -> Handler:
     """Evaluate the alert rules, unless another worker does."""
-    done = await evaluate(connection, now)
-    if done is not None and done.changed:
-        log.info("%d alert rules evaluated in %.2f s: %d changes", done.rules, done.seconds, done.changed)
+
+    async def do(connection: Connection, now: datetime) -> None:
+        done = await evaluate(connection, now, timedelta(days=unmeasured_days))
+        if done is not None and done.changed:
+            log.info("%d alert rules evaluated in %.2f s: %d changes", done.rules, done.seconds, done.changed)
+
+    return do
 
 
 async def look_at_late_samples(connection: Connection, now: datetime) -> None:

@@ -31,6 +31,7 @@ from alerts.state.apply import StateChange, write_changes
 from alerts.state.broken_rules import end_alerts_of_missing_rules
 from alerts.state.instances import instance_changes, split_rules
 from alerts.state.machine import INACTIVE, OPEN, AlertState, StateStep, step
+from alerts.state.unmeasured import UNMEASURED, find_measuring, is_due
 from db.isolation import Isolated, in_halves
 from db.pools import Connection
 from db.sql import load_beside
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 MOVED, GONE = "moved to another business", "no longer installed"
 NO_SERVICE = replace(FALSE, note=GONE)
+UNMEASURED_AFTER = timedelta(days=3)
 AWAY_AFTER = timedelta(minutes=10)  # without an evaluation for so long, we were away
 SEVERITIES = ("info", "warning", "critical")
 Pair = tuple[UUID, UUID]  # rule, device
@@ -56,8 +58,13 @@ class Pass:
     seconds: float
 
 
-async def evaluate(connection: Connection, now: datetime) -> Pass | None:
-    """Evaluate every rule at `now` (UTC); None when it is another's turn or that instant is done."""
+async def evaluate(
+    connection: Connection, now: datetime, unmeasured_after: timedelta = UNMEASURED_AFTER
+) -> Pass | None:
+    """Evaluate every rule at `now` (UTC); None when it is another's turn or that instant is done.
+
+    `unmeasured_after`: when an alert ends whose device goes on without what the rule asks for; zero is never.
+    """
     began = time.perf_counter()
     async with connection.transaction():
         turn = await connection.fetchrow(QUERIES["begin_pass"], now, AWAY_AFTER)
@@ -75,6 +82,12 @@ async def evaluate(connection: Connection, now: datetime) -> Pass | None:
         situations = await read_situations(connection, of_devices)
         mutes = await read_silences(connection, now, kept)
         changes = await steps(of_devices, apart, situations, mutes, kept)
+
+        async def end_unmeasured() -> list[StateChange]:
+            measuring = await find_measuring(connection, situations, now, unmeasured_after)
+            return unmeasured_changes(of_devices, situations, measuring, changes, now, unmeasured_after)
+
+        changes += await kept.attempt("unmeasured", end_unmeasured) or []
         try:
             async with connection.transaction():
                 changes += await instance_changes(connection, of_instances, question, mutes)
@@ -128,6 +141,23 @@ async def steps(
         if change is not None and change.step.changed:
             changes.append(change)
     return changes
+
+
+def unmeasured_changes(
+    rules: Rules,
+    situations: Mapping[Pair, AlertState],
+    measuring: set[UUID],
+    changes: Sequence[StateChange],
+    now: datetime,
+    after: timedelta,
+) -> list[StateChange]:
+    """Return the ends of alerts of which nothing is measured any more, unless they change anyway in this pass."""
+    changed = {(change.row.rule.id, change.device_id) for change in changes}
+    return [
+        StateChange(rules.rows[pair[0]], pair[1], leave(state, now, UNMEASURED), UNKNOWN)
+        for pair, state in situations.items()
+        if pair[1] in measuring and pair not in changed and is_due(state, now, after)
+    ]
 
 
 def offline_devices(
