@@ -131,7 +131,7 @@ def test_other_values_replace_those_set_before(own_database: str) -> None:
             )
             assert found.scalars().all() == [kept]
             jobs = made.exec_driver_sql("SELECT count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000")
-            assert jobs.scalar() == 11
+            assert jobs.scalar() == 22
     engine.dispose()
 
 
