@@ -14,7 +14,7 @@ from tests.whole.processes import free_port
 @asynccontextmanager
 async def serving(application: Any, **options: Any) -> AsyncIterator[int]:
     """Serve `application`, which is started already, by the product's HTTP protocol; yield the port."""
-    port = free_port()
+    port = options.pop("port", None) or free_port()
     config = uvicorn.Config(application, port=port, lifespan="off", http=BoundedProtocol, log_config=None, **options)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -53,12 +54,14 @@ class Fleet:
         await self.connection.execute(
             """
             INSERT INTO agent_devices (business_id, service_location_id, device_name, hostname, status,
-                                       clone_suspected_at)
+                                       clone_suspected_at, os_type, device_type)
             SELECT CASE WHEN n % 2 = 0 THEN $1::uuid ELSE ($2::uuid[])[n / 2 % 50 + 1] END,
                    CASE WHEN n % 2 = 0 THEN $3::uuid WHEN n / 2 % 50 = 0 THEN $4 END,
                    'device-' || md5(n::text), 'host-' || n || CASE WHEN n % 5000 = 0 THEN '-needle' ELSE '' END,
                    CASE WHEN n % 1000 < 980 THEN 'online' WHEN n % 1000 < 990 THEN 'offline' ELSE 'warning' END,
-                   CASE WHEN n % 1000 = 7 OR n % 2000 = 4 THEN now() END
+                   CASE WHEN n % 1000 = 7 OR n % 2000 = 4 THEN now() END,
+                   CASE WHEN n % 1000 = 9 THEN 'macos' WHEN n % 3 = 0 THEN 'linux' ELSE 'windows' END,
+                   (ARRAY['desktop', 'server', 'laptop', 'vm'])[n % 4 + 1]
             FROM generate_series(1, $5::int) n
             """,
             self.large, [self.small, *others], self.large_site, self.small_site, DEVICES,
@@ -114,6 +117,10 @@ FILTERS: dict[str, dict[str, Any]] = {
     "absent text": {"search": "nowhere"},
     "usual text and rare status": {"search": "device-", "statuses": ["offline"]},
     "rare text at the large site": {"search": "NEEDLE", "site": "large"},
+    "usual system": {"os_types": ["windows"]},
+    "usual system and type": {"os_types": ["windows", "linux"], "device_types": ["server", "desktop"]},
+    "usual system at the large site": {"site": "large", "os_types": ["linux"]},
+    "changed since": {"changed_since": utc_now() - timedelta(days=1)},
     "suspected": {"clone_suspected": True},
     "not suspected": {"clone_suspected": False},
     "suspected and usual status": {"clone_suspected": True, "statuses": ["online"]},
@@ -139,3 +146,20 @@ async def test_a_page_reads_a_few_times_its_rows(fleet: Fleet, name: str, who: s
     assert not any(node["Node Type"] == "Seq Scan" for node in scans), json.dumps(plan, indent=1)
     statuses = len(wanted.statuses or (1,))
     assert rows_read(plan) <= 5 * PAGE * (statuses + 1), f"{rows_read(plan)} rows: {json.dumps(plan, indent=1)}"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        DeviceFilter(os_types=["macos"]), DeviceFilter(device_types=["none"]),
+        DeviceFilter(os_types=["macos"], statuses=["online", "offline"]),
+        DeviceFilter(changed_since=utc_now() + timedelta(days=1)),
+    ],
+    ids=["rare system", "absent type", "rare system and two statuses", "nothing changed since"],
+)  # fmt: skip
+async def test_what_has_no_index_looks_at_each_device_once(fleet: Fleet, wanted: DeviceFilter) -> None:
+    # A bitmap scan reads an entry of an index and the row: two for each device.
+    plan = await fleet.plan(wanted, fleet.small)
+    assert rows_read(plan) <= 2 * DEVICES // 50 + 5 * PAGE, json.dumps(plan, indent=1)
+    plan = await fleet.plan(wanted, None)
+    assert rows_read(plan) <= 2 * DEVICES + 5 * PAGE, json.dumps(plan, indent=1)
