@@ -42,6 +42,7 @@ from api.routes import (
     monitored_services,
     registration,
     registration_tokens,
+    retention,
     saved_views,
     series,
     session,
@@ -193,7 +194,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
         history, annotations, series, commands, command_delivery, registration, registration_tokens, gateways, eol,
         fleet,
         inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
-        catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage,
+        catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage, retention,
         audit,
     )  # fmt: skip
     for module in modules:

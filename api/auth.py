@@ -182,5 +182,6 @@ MayRegister = Annotated[Employee, employee_with("register")]
 MayEditRules = Annotated[Employee, employee_with("rules")]
 MayHandleAlerts = Annotated[Employee, employee_with("alerts")]
 MayAudit = Annotated[Employee, employee_with("audit")]
+MayKeepStorage = Annotated[Employee, employee_with("dba")]
 SignedAgent = Annotated[AgentToken, Depends(signed_agent)]  # the query itself checks the token: heartbeat
 CurrentAgent = Annotated[Agent, Depends(current_agent)]

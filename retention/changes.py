@@ -119,6 +119,14 @@ def check_plan(plan: Plan, document: Mapping[str, Any], database: str) -> None:
         raise PlanOutdatedError
 
 
+async def check_database(connection: Connection, name: str) -> None:
+    """Raise WrongDatabaseError unless this is the database of that name."""
+    state = await connection.fetchrow(QUERIES["read_state"])
+    assert state is not None
+    if state["database"] != name:
+        raise WrongDatabaseError(f"This database is {state['database']}, not {name}: nothing was done.")
+
+
 async def apply_due(connection: Connection, now: datetime) -> int | None:
     """Put the change in force whose grace is over; returns its number, None where none is due.
 

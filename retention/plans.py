@@ -77,8 +77,17 @@ def _text(value: object) -> str:
 
 def hash_of(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a document without its own hash."""
-    bare = {name: value for name, value in content.items() if name != "hash"}
+    bare = plain({name: value for name, value in content.items() if name != "hash"})
     return hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Return a document with whole numbers as such: a program that reads and writes JSON may turn 30.0 into 30."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 async def make_plan(

@@ -39,7 +39,8 @@ WITHOUT_TEXT = {
     "GET /api/views", "GET /api/health", "GET /api/health/live", "GET /api/health/ready",
     "GET /api/agents/software-eol",
     "GET /api/agents/{agent_id}/metrics/history", "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog",
-    "GET /api/admin/storage", "GET /api/session/demo", "GET /api/businesses/{business_id}/time-zone",
+    "GET /api/admin/storage", "GET /api/admin/retention", "GET /api/admin/retention/changes",
+    "GET /api/session/demo", "GET /api/businesses/{business_id}/time-zone",
 }  # fmt: skip
 ONE_PAGE = {"GET /api/businesses"}  # a user sees one business
 GETS = [key for key in WHO if key.startswith("GET ")]

@@ -196,3 +196,28 @@ def test_the_platforms_role_goes_on_as_before(urls: Urls) -> None:
 def test_a_role_without_the_rights_gets_a_sentence(urls: Urls) -> None:
     with pytest.raises(MigrationFailedError, match="rts-agents db roles"):
         downgrade(urls.app)
+
+
+async def test_the_application_changes_storage_policies_and_the_reader_does_not(urls: Urls) -> None:
+    find = (
+        "SELECT job_id FROM timescaledb_information.jobs "
+        "WHERE proc_name = 'policy_retention' AND hypertable_name = 'agent_metrics'"
+    )
+    app, reader = await asyncpg.connect(urls.app), await asyncpg.connect(urls.reader)
+    try:
+        job = await app.fetchval(find)
+        await app.execute("SELECT agent_set_policy($1, false)", job)
+        query = "SELECT scheduled FROM timescaledb_information.jobs WHERE job_id = $1"
+        assert await app.fetchval(query, job) is False
+        await app.execute("SELECT agent_set_policy($1, true)", job)
+        await app.fetchval("SELECT agent_drop_old_chunks('agent_metrics', now() - interval '31 days')")
+        with pytest.raises(asyncpg.InvalidParameterValueError):
+            await app.fetchval("SELECT agent_drop_old_chunks('agent_metrics', now() - interval '29 days')")
+        await reader.execute("CREATE TEMPORARY TABLE agent_retention_changes (id integer)")  # which it may write to
+        for call in (f"agent_set_policy({job}, false)", "agent_drop_old_chunks('agent_metrics', 'epoch')"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await reader.fetchval(f"SELECT {call}")
+        assert await app.fetchval(query, job) is True
+    finally:
+        await app.close()
+        await reader.close()

@@ -1,0 +1,149 @@
+"""Retention over HTTP: how it stands, plans, changes, undo, legal holds. Employees read; the right `dba` changes."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+
+from api.auth import CurrentEmployee, Employee, MayKeepStorage
+from api.errors import conflicts
+from api.schemas.retention import (
+    ChangeOrder,
+    ChangeOrdered,
+    HoldOrder,
+    HoldPlaced,
+    LegalHold,
+    PlanOrder,
+    RetentionChange,
+    RetentionLevel,
+    RetentionPlan,
+    RetentionReport,
+    Undone,
+    UndoOrder,
+)
+from api.services import Services, services_of
+from db.hypertables.policies import DAY
+from retention.ages import parse_age
+from retention.changes import (
+    Operator,
+    PlanOutdatedError,
+    UndoRefusedError,
+    WrongDatabaseError,
+    apply_plan,
+    check_database,
+    list_changes,
+    undo_change,
+)
+from retention.holds import HoldRequest, list_holds, place_hold, release_hold
+from retention.overview import LevelRetention, read_overview
+from retention.plans import PlanRefusedError, make_plan
+
+router = APIRouter(prefix="/api/admin/retention", tags=["retention"])
+ChangeId = Annotated[int, Path(ge=1, le=2**62, description="change_id")]
+HoldId = Annotated[int, Path(ge=1, le=2**62, description="hold_id")]
+
+
+@router.get("")
+async def read_retention(request: Request, employee: CurrentEmployee) -> RetentionReport:
+    """Read how long each level is kept, how it grows, what waits and what is held."""
+    del employee
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        found = await read_overview(connection, services.clock(), services.settings.disk_bytes)
+        holds = await list_holds(connection)
+    return RetentionReport(
+        version=found.version, levels=[level_of(level) for level in found.levels],
+        max_sample_age_days=found.max_sample_age / DAY, database_bytes=found.growth.bytes,
+        full_in_days=None if found.full_in is None else found.full_in / DAY,
+        waiting=change_of(found.waiting[0]) if found.waiting else None,
+        holds=[hold_of(row) for row in holds], drifts=[drift.sentence for drift in found.drifts],
+    )  # fmt: skip
+
+
+@router.post("/plans")
+async def plan_retention(request: Request, order: PlanOrder, employee: MayKeepStorage) -> RetentionPlan:
+    """Tell what other ages would drop, and who would lose data. Nothing is written."""
+    del employee
+    services = services_of(request)
+    keep: dict[str, timedelta] = {level: parse_age(text) for level, text in order.keep.items()}
+    async with services.pool.acquire() as connection:
+        plan = await make_plan(connection, keep, services.clock(), grace_of(services), large=order.large)
+    return RetentionPlan(plan=plan.document(), refused=bool(plan.objections))
+
+
+@router.post("/changes", status_code=201, responses=conflicts(PlanOutdatedError, PlanRefusedError, WrongDatabaseError))
+async def change_retention(request: Request, order: ChangeOrder, employee: MayKeepStorage) -> ChangeOrdered:
+    """Apply a plan: longer ages at once, shorter ones after the grace."""
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        change = await apply_plan(
+            connection, order.plan, order.database, operator_of(employee), order.reason, services.clock(),
+            grace_of(services),
+        )  # fmt: skip
+    await services.storage.read()
+    return ChangeOrdered(change_id=change.id, due_at=change.due_at, in_force=change.applied)
+
+
+@router.get("/changes")
+async def read_changes(request: Request, employee: CurrentEmployee) -> list[RetentionChange]:
+    """Read the last 100 changes, the newest first."""
+    del employee
+    async with services_of(request).pool.acquire() as connection:
+        return [change_of(row) for row in await list_changes(connection)]
+
+
+@router.post("/changes/{change_id}/undo", responses=conflicts(UndoRefusedError, WrongDatabaseError))
+async def undo_retention(request: Request, change_id: ChangeId, order: UndoOrder, employee: MayKeepStorage) -> Undone:
+    """Undo the newest change, as long as it dropped nothing."""
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        await check_database(connection, order.database)
+        message = await undo_change(connection, change_id, operator_of(employee), services.clock())
+    await services.storage.read()
+    return Undone(message=message)
+
+
+@router.post("/holds", status_code=201)
+async def hold_data(request: Request, order: HoldOrder, employee: MayKeepStorage) -> HoldPlaced:
+    """Place a legal hold: retention of every level stops until it is released."""
+    services = services_of(request)
+    wanted = HoldRequest(order.kind, order.subject_id, order.reason, order.ends_at)
+    async with services.pool.acquire() as connection:
+        return HoldPlaced(hold_id=await place_hold(connection, wanted, operator_of(employee), services.clock()))
+
+
+@router.post("/holds/{hold_id}/release", status_code=204)
+async def release(request: Request, hold_id: HoldId, employee: MayKeepStorage) -> None:
+    """Release a legal hold; with the last one retention goes on, an hour later."""
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        await release_hold(connection, hold_id, operator_of(employee), services.clock())
+
+
+def grace_of(services: Services) -> timedelta:
+    """Return how long a shorter retention waits."""
+    return timedelta(hours=services.settings.retention_grace_hours)
+
+
+def operator_of(employee: Employee) -> Operator:
+    """Return the employee as changes and holds name them."""
+    return Operator(f"employee {employee.id}", employee.actor)
+
+
+def level_of(level: LevelRetention) -> RetentionLevel:
+    """Return a level as the API shows it."""
+    return RetentionLevel(
+        name=level.status.level.name, kept_days=level.keep / DAY, bytes=level.status.bytes,
+        growth_bytes_per_day=level.growth, oldest_at=level.status.oldest, next_drop_at=level.next_drop,
+    )  # fmt: skip
+
+
+def change_of(row: dict[str, Any]) -> RetentionChange:
+    """Return a change as the API shows it."""
+    renamed = {"change_id": row["id"], "before_days": row["before"], "after_days": row["after"]}
+    return RetentionChange.model_validate(row | renamed)
+
+
+def hold_of(row: dict[str, Any]) -> LegalHold:
+    """Return a hold as the API shows it."""
+    return LegalHold.model_validate(row | {"hold_id": row["id"]})

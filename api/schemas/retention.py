@@ -1,0 +1,143 @@
+"""What the routes of retention take and give. Times in UTC, sizes in bytes, ages in days."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from api.fields.text import StorableText
+
+Reason = Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+LevelName = Literal["raw", "5m", "1h", "1d"]
+DaysByLevel = dict[str, float]
+
+
+class RetentionLevel(BaseModel):
+    """A level of detail and how long it is kept."""
+
+    name: str = Field(examples=["raw", "5m"])
+    kept_days: float
+    bytes: int
+    growth_bytes_per_day: float | None = Field(description="over the last two weeks; null: only one day is known")
+    oldest_at: datetime | None = Field(description="where the oldest chunk begins")
+    next_drop_at: datetime | None = Field(description="null: nothing is stored, or a legal hold is in force")
+
+
+class RetentionChange(BaseModel):
+    """A change of retention."""
+
+    change_id: int
+    state: Literal["waiting", "applied", "undone"]
+    requested_at: datetime
+    due_at: datetime = Field(description="when it is in force, if it is not undone before")
+    applied_at: datetime | None
+    undone_at: datetime | None
+    requested_by: str
+    undone_by: str | None
+    reason: str
+    before_days: DaysByLevel
+    after_days: DaysByLevel
+    planned_bytes: int = Field(description="what the plan said that it frees")
+
+
+class LegalHold(BaseModel):
+    """A legal hold: data of a device or a business that is not dropped."""
+
+    hold_id: int
+    kind: Literal["device", "business"]
+    subject_id: UUID
+    subject: str = Field(description="the name when the hold was placed")
+    devices: int
+    reason: str
+    placed_at: datetime
+    placed_by: str
+    ends_at: datetime | None
+    released_at: datetime | None
+    released_by: str | None
+
+
+class RetentionReport(BaseModel):
+    """How retention stands: what `rts-agents retention show` prints."""
+
+    version: int = Field(description="the change that set the values in force; 0: those of the installation")
+    levels: list[RetentionLevel]
+    max_sample_age_days: float = Field(description="older samples are refused")
+    database_bytes: int
+    full_in_days: float | None = Field(description="at this rate; null: never, or RTS_DISK_BYTES is not set")
+    waiting: RetentionChange | None
+    holds: list[LegalHold] = Field(description="all of them, those in force first")
+    drifts: list[str] = Field(description="policies that differ from the values in force, in sentences")
+
+
+class PlanOrder(BaseModel):
+    """Which ages are wanted."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keep": {"raw": "45d"}}]})
+
+    keep: dict[LevelName, str] = Field(min_length=1, description="14d, 8w or 2y; levels not named stay as they are")
+    large: bool = Field(False, description="allow to drop more than a quarter of a relation's bytes")
+
+
+class RetentionPlan(BaseModel):
+    """What a change would do. Send it back as it is to apply it."""
+
+    plan: dict[str, Any] = Field(
+        description="after and before by level in days, effects by relation, losses and objections in sentences, a hash"
+    )
+    refused: bool = Field(description="the plan has objections and can't be applied")
+
+
+class ChangeOrder(BaseModel):
+    """A plan to apply."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"plan": {"hash": "…"}, "database": "rts", "reason": "ticket 4711"}]}
+    )
+
+    plan: dict[str, Any] = Field(description="from POST /api/admin/retention/plans, unchanged")
+    database: str = Field(description="name of the database, to confirm", examples=["rts"])
+    reason: Reason
+
+
+class ChangeOrdered(BaseModel):
+    """What became of the order."""
+
+    change_id: int
+    due_at: datetime
+    in_force: bool = Field(description="false: it waits until due_at, and undoing it costs nothing")
+
+
+class UndoOrder(BaseModel):
+    """Confirms an undo."""
+
+    database: str = Field(description="name of the database, to confirm", examples=["rts"])
+
+
+class Undone(BaseModel):
+    """What an undo meant."""
+
+    message: str
+
+
+class HoldOrder(BaseModel):
+    """What is to be held."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"kind": "business", "subject_id": "5d0c1f3e-0a4b-4b8e-9a52-0b0f7a6d1c11", "reason": "litigation 17/26"}
+            ]
+        }
+    )
+
+    kind: Literal["device", "business"]
+    subject_id: UUID = Field(description="agent_id or business_id")
+    reason: Reason
+    ends_at: AwareDatetime | None = Field(None, description="releases it by itself; null: until somebody does")
+
+
+class HoldPlaced(BaseModel):
+    """A hold that is in force."""
+
+    hold_id: int
