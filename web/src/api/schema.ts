@@ -673,6 +673,7 @@ export type Gateway = {
   host_pattern: string;
   max_hosts: number;
   metrics_interval_seconds: number;
+  may_read: boolean;
   hosts: number;
   waiting: number;
   created_at: string;
@@ -1057,6 +1058,7 @@ export type NewGateway = {
   host_pattern?: string;
   max_hosts?: number;
   metrics_interval_seconds?: number | null;
+  may_read?: boolean;
 };
 
 export type NewRegistrationToken = {
