@@ -14,7 +14,7 @@ from core.settings import Settings
 from db.backup.drill import drill
 from db.backup.dump import backup, write_private
 from db.backup.manifest import manifest_of, read_manifest
-from db.backup.restore import restore, start_jobs
+from db.backup.restore import check_against, restore, start_jobs
 
 File = Annotated[Path, typer.Argument(help="the dump; its manifest is beside it, with .json at the end")]
 
@@ -57,6 +57,7 @@ def restore_backup(
     database: Annotated[str, typer.Option(help="name of the database to restore into, as in DATABASE_URL")],
     start: Annotated[bool, typer.Option("--start-jobs", help="schedule the jobs when everything is there")] = False,
     without_owners: Annotated[bool, typer.Option("--no-owner", help="leave out owners and grants")] = False,
+    check: Annotated[bool, typer.Option("--check", help="compare only: it was restored by other means")] = False,
 ) -> None:
     """Restore a backup into the database of DATABASE_URL, empty or absent, and compare it with its manifest.
 
@@ -65,6 +66,9 @@ def restore_backup(
     Example: DATABASE_URL=postgresql://…/restored rts-agents db restore rts.dump --database restored
     """
     settings = settings_for(database)
+    if check:
+        compare(settings.database_url, dump)
+        return
     done = restore(
         settings.database_url, dump, utc_now(), folder=settings.postgres_bin, without_owners=without_owners
     )  # fmt: skip
@@ -81,6 +85,18 @@ def restore_backup(
         typer.echo(f"{start_jobs(settings.database_url, done.manifest)} jobs are scheduled again.")
     else:
         typer.echo("All jobs are paused: `rts-agents db start-jobs FILE` schedules them as they were.")
+
+
+def compare(url: str, dump: Path) -> None:
+    """Print in what a database differs from a backup; exit status 1 if in anything."""
+    manifest = read_manifest(dump)
+    faults = check_against(url, manifest)
+    for fault in faults:
+        typer.echo(f"! {fault}")
+    rows, tables = sum(manifest.contents.rows.values()), len(manifest.contents.rows)
+    typer.echo(f"{rows:,} rows of {tables} tables and rollups compared: {len(faults)} faults.")
+    if faults:
+        raise typer.Exit(1)
 
 
 def resume(

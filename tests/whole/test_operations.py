@@ -105,7 +105,7 @@ def test_every_alert_rule_is_complete_and_about_metrics_that_exist(rules: list[d
 
 def test_every_reason_is_on_the_page() -> None:
     reasons = [value for value in vars(readiness).values() if isinstance(value, Reason)]
-    assert len(reasons) == 8
+    assert len(reasons) == 10
     for reason in reasons:
         assert f"| `{reason.code}` |" in PAGE
 
