@@ -129,6 +129,7 @@ def status() -> None:
     fleet = asyncio.run(read_health(settings_with_database().database_url))
     console = Console()
     console.print(levels_table(fleet.levels, fleet.at), policies_table([status.level for status in fleet.levels]))
+    console.print(levels_table(fleet.series_levels, fleet.at, title="Levels of series (disks, interfaces, sensors)"))
     console.print(fleet_table(fleet.facts, fleet.at), server_table(fleet.facts, fleet.at))
     faults = find_faults(fleet)
     for fault in faults:

@@ -18,7 +18,7 @@ FREEZE_AGE = 1_000_000_000  # autovacuum begins at 200 million
 
 def find_faults(fleet: Fleet) -> list[str]:
     """Return what is wrong with the fleet; empty when it is healthy."""
-    levels = [fault for level in fleet.levels for fault in level.faults(fleet.at)]
+    levels = [fault for level in (*fleet.levels, *fleet.series_levels) for fault in level.faults(fleet.at)]
     since = fleet.levels[0].since
     drifts = [f"{drift.sentence}: see `rts-agents retention show`" for drift in fleet.drifts]
     return [

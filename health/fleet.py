@@ -18,7 +18,7 @@ from db.server_faults import ServerState, read_server_state
 from db.sql import load_beside
 from health.ttl_cache import TtlCache
 from rollups.drift import Drift, find_drift
-from rollups.status import LevelStatus, read_status
+from rollups.status import LevelStatus, read_series_status, read_status
 
 QUERIES = load_beside(__file__, "fleet.sql")
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ class Fleet(msgspec.Struct):
     seconds: float
     drifts: list[Drift] = []  # policies that SQL has changed
     server: ServerState | None = None
+    series_levels: list[LevelStatus] = []
 
 
 async def read_fleet(connection: Connection, now: datetime) -> Fleet:
@@ -90,7 +91,8 @@ async def read_fleet(connection: Connection, now: datetime) -> Fleet:
     facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=FleetFacts)
     drifts = await find_drift(connection, now)
     server = await read_server_state(connection, utc_now())
-    return Fleet(facts, levels, now, time.perf_counter() - began, drifts, server)
+    series = await read_series_status(connection)
+    return Fleet(facts, levels, now, time.perf_counter() - began, drifts, server, series)
 
 
 class FleetReader:

@@ -18,7 +18,10 @@ def fleet_metrics(fleet: Fleet | None) -> Iterator[Metric]:
     if fleet is None:
         return
     yield gauge("rts_fleet_read_seconds", "Time that reading these took; read at most every 15 s.", fleet.seconds)
-    yield from level_metrics(fleet.levels, fleet.at)
+    yield from rollup_metrics(fleet.levels, fleet.at)
+    by_name = {status.level.name: status for status in fleet.levels}
+    by_name |= {f"series_{status.level.name}": status for status in fleet.series_levels}
+    yield from level_metrics(by_name, fleet.at)
     yield from drift_metrics(fleet.drifts)
     yield from work_metrics(fleet.facts, fleet.at)
     yield from pass_metrics(fleet.facts.alert_pass, fleet.at)
@@ -28,14 +31,17 @@ def fleet_metrics(fleet: Fleet | None) -> Iterator[Metric]:
         yield from server_metrics(fleet.server)
 
 
-def level_metrics(levels: list[LevelStatus], now: datetime) -> Iterator[Metric]:
-    """Yield how the levels stand."""
-    by_name = {status.level.name: status for status in levels}
-    rollups = {name: status for name, status in by_name.items() if status.allowed_lag is not None}
+def rollup_metrics(levels: list[LevelStatus], now: datetime) -> Iterator[Metric]:
+    """Yield how far the rollups are behind."""
+    rollups = {status.level.name: status for status in levels if status.allowed_lag is not None}
     yield spans("rts_rollup_lag_seconds", "How far a rollup is behind what has come.", "level",
                 {name: status.lag(now) for name, status in rollups.items()})  # fmt: skip
     yield spans("rts_rollup_lag_allowed_seconds", "How far behind it may be.", "level",
                 {name: status.allowed_lag for name, status in rollups.items()})  # fmt: skip
+
+
+def level_metrics(by_name: Mapping[str, LevelStatus], now: datetime) -> Iterator[Metric]:
+    """Yield sizes and columnstore of the levels of metrics and of series."""
     yield spans("rts_uncompressed_chunk_age_seconds", "Age of the oldest chunk outside the columnstore.", "level",
                 {name: status.rowstore_age(now) for name, status in by_name.items()})  # fmt: skip
     yield spans("rts_uncompressed_chunk_age_allowed_seconds", "How old it may be.", "level",

@@ -10,9 +10,11 @@ from db.hypertables.policies import Level
 from rollups.status import LevelStatus
 
 
-def levels_table(levels: Sequence[LevelStatus], now: datetime, rows: Mapping[str, int] | None = None) -> Table:
+def levels_table(
+    levels: Sequence[LevelStatus], now: datetime, rows: Mapping[str, int] | None = None, title: str = "Levels"
+) -> Table:
     """Return the levels as a table; `rows` adds exact row counts."""
-    table = Table("level", title="Levels", title_justify="left")
+    table = Table("level", title=title, title_justify="left")
     for name in (*(("rows",) if rows else ()), "size", "chunks", "in columnstore", "complete until"):
         table.add_column(name, justify="right")
     for status in levels:

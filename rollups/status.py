@@ -3,7 +3,8 @@
 Freshness, not a job's last status: some server versions mark every job failed although its work is committed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from db.hypertables.policies import Level
@@ -73,8 +74,22 @@ class LevelStatus:
 
 
 async def read_status(connection: Connection) -> list[LevelStatus]:
-    """Return the state of every level, raw first."""
+    """Return the state of every level of metrics, raw first."""
     levels = (await read_values(connection)).metrics
+    return await read_levels(connection, levels)
+
+
+async def read_series_status(connection: Connection) -> list[LevelStatus]:
+    """Return the state of every level of series, raw first.
+
+    The newest sample of a device may have no series, so their lag is not judged.
+    """
+    levels = (await read_values(connection)).series
+    return [replace(status, newest=None, since=None) for status in await read_levels(connection, levels)]
+
+
+async def read_levels(connection: Connection, levels: Sequence[Level]) -> list[LevelStatus]:
+    """Return the state of some levels."""
     rows = await connection.fetch(QUERIES["describe_levels"], [level.relation for level in levels])
     found = {row["relation"]: row for row in rows}
     return [

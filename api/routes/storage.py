@@ -40,6 +40,7 @@ async def read_storage(request: Request, employee: CurrentEmployee) -> StorageRe
     return StorageReport(
         as_of=fleet.at, healthy=not faults, faults=faults, growth=[], full_at=None, worker=[],
         levels=[level_of(level, fleet.at) for level in fleet.levels],
+        series_levels=[level_of(level, fleet.at) for level in fleet.series_levels],
         database=database_of(facts.database),
         jobs=[StorageJob(name=job.name, last_run_at=job.last_run_at, last_status=job.last_status,
                          next_run_at=job.next_run_at, runs=job.runs, failures=job.failures) for job in jobs],

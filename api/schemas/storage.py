@@ -86,6 +86,7 @@ class StorageReport(BaseModel):
     healthy: bool
     faults: list[str] = Field(description="what is wrong, in sentences that say what to do")
     levels: list[StorageLevel]
+    series_levels: list[StorageLevel] = Field(description="the same of metrics with instances; their lag is not judged")
     growth: list[GrowthDay] = Field(description="empty: sizes of earlier days aren't kept")
     full_at: datetime | None = Field(description="null: how much disk is free only the database's host knows")
     database: StorageDatabase

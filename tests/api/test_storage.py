@@ -12,13 +12,15 @@ async def test_every_level_has_its_size_and_how_long_it_is_kept(
     client: httpx.AsyncClient, employee: Employee, make_device: MakeDevice
 ) -> None:
     device = await make_device()
-    await device.accepted(sample(cpu_percent=5))
+    await device.accepted(sample(cpu_percent=5, disks=[{"name": "C:", "percent": 50}]))
     answer = await client.get("/api/admin/storage", headers=employee.headers)
     assert answer.status_code == 200, answer.text
     report = answer.json()
     kept = {level["name"]: level["kept_seconds"] for level in report["levels"]}
     assert kept == {level.name: level.keep.total_seconds() for level in LEVELS}
     assert all(level["bytes"] >= 0 for level in report["levels"])
+    assert {level["name"]: level["kept_seconds"] for level in report["series_levels"]} == kept
+    assert next(level["bytes"] for level in report["series_levels"] if level["name"] == "raw") > 0
     assert {job["name"].split(" of ")[1] for job in report["jobs"]} <= {level.relation for level in LEVELS}
     assert any("refresh" in job["name"] for job in report["jobs"])
     assert report["healthy"] == (report["faults"] == [])

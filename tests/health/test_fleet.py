@@ -26,6 +26,7 @@ async def test_what_is_there_is_counted(database: str, town: Town, device: Devic
     assert facts.database.connections_max > 0
     assert facts.database.timescaledb
     assert [level.level.name for level in fleet.levels] == ["raw", "5m", "1h", "1d"]
+    assert [level.level.relation for level in fleet.series_levels][:2] == ["agent_series_samples", "agent_series_5m"]
     assert target.marker not in str(facts)
 
 

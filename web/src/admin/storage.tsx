@@ -49,7 +49,11 @@ function Report({ report }: { report: StorageReport }) {
       )}
       <section class="panel">
         <h2>{t.levels}</h2>
-        <Levels levels={report.levels} />
+        <Levels title={t.levels} levels={report.levels} />
+      </section>
+      <section class="panel">
+        <h2>{t.seriesLevels}</h2>
+        <Levels title={t.seriesLevels} levels={report.series_levels} />
       </section>
       <div class="panels">
         <section class="panel">
@@ -117,11 +121,11 @@ function outbox(box: StorageReport["outboxes"]["tickets"]): string {
   return box.failing ? t.failing(number(box.waiting), number(box.failing)) : number(box.waiting);
 }
 
-function Levels({ levels }: { levels: Level[] }) {
+function Levels({ title, levels }: { title: string; levels: Level[] }) {
   const t = texts.value.storage;
   return (
     <Table
-      label={t.levels}
+      label={title}
       rows={levels}
       keyOf={(row) => row.name}
       heads={[

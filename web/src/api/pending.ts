@@ -128,6 +128,7 @@ export interface StorageReport {
     lag_seconds: number | null;
     allowed_lag_seconds: number | null;
   }>;
+  series_levels: StorageReport["levels"];
   growth: Array<{ day: string; bytes: number }>;
   full_at: string | null;
   database: { postgres: string; timescaledb: string | null; bytes: number; connections: number; connections_max: number; oldest_transaction_at: string | null; freeze_age: number };

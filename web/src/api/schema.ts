@@ -365,6 +365,18 @@ export type ChangeCondition = {
   within_minutes?: number;
 };
 
+export type ChangeOrder = {
+  plan: Record<string, unknown>;
+  database: string;
+  reason: string;
+};
+
+export type ChangeOrdered = {
+  change_id: number;
+  due_at: string;
+  in_force: boolean;
+};
+
 export type ChangePage = {
   changes: Array<SoftwareChange>;
   next_cursor: string | null;
@@ -762,6 +774,17 @@ export type HistoryWarning = {
   message: string;
 };
 
+export type HoldOrder = {
+  kind: "device" | "business";
+  subject_id: string;
+  reason: string;
+  ends_at?: string | null;
+};
+
+export type HoldPlaced = {
+  hold_id: number;
+};
+
 export type Host = {
   id: string;
   host: string;
@@ -852,6 +875,20 @@ export type LeasedCommand = {
 export type LeasedCommands = {
   commands: Array<LeasedCommand>;
   cancel_commands: Array<string>;
+};
+
+export type LegalHold = {
+  hold_id: number;
+  kind: "device" | "business";
+  subject_id: string;
+  subject: string;
+  devices: number;
+  reason: string;
+  placed_at: string;
+  placed_by: string;
+  ends_at: string | null;
+  released_at: string | null;
+  released_by: string | null;
 };
 
 export type Limits = {
@@ -1134,6 +1171,11 @@ export type PlaceZone = {
   service_location_id?: string | null;
 };
 
+export type PlanOrder = {
+  keep: Record<string, string>;
+  large?: boolean;
+};
+
 export type Progress = {
   percent?: number | null;
   message?: string | null;
@@ -1211,9 +1253,49 @@ export type Resolution = {
   notes?: string | null;
 };
 
+export type RetentionChange = {
+  change_id: number;
+  state: "waiting" | "applied" | "undone";
+  requested_at: string;
+  due_at: string;
+  applied_at: string | null;
+  undone_at: string | null;
+  requested_by: string;
+  undone_by: string | null;
+  reason: string;
+  before_days: Record<string, number>;
+  after_days: Record<string, number>;
+  planned_bytes: number;
+};
+
+export type RetentionLevel = {
+  name: string;
+  kept_days: number;
+  bytes: number;
+  growth_bytes_per_day: number | null;
+  oldest_at: string | null;
+  next_drop_at: string | null;
+};
+
 export type RetentionPart = {
   level: string;
   kept_from: string;
+};
+
+export type RetentionPlan = {
+  plan: Record<string, unknown>;
+  refused: boolean;
+};
+
+export type RetentionReport = {
+  version: number;
+  levels: Array<RetentionLevel>;
+  max_sample_age_days: number;
+  database_bytes: number;
+  full_in_days: number | null;
+  waiting: RetentionChange | null;
+  holds: Array<LegalHold>;
+  drifts: Array<string>;
 };
 
 export type Sample = {
@@ -1448,6 +1530,7 @@ export type StorageReport = {
   healthy: boolean;
   faults: Array<string>;
   levels: Array<StorageLevel>;
+  series_levels: Array<StorageLevel>;
   growth: Array<GrowthDay>;
   full_at: string | null;
   database: StorageDatabase;
@@ -1490,6 +1573,14 @@ export type TopValue = {
 export type TransitionList = {
   transitions: Array<AlertTransition>;
   next_cursor: string | null;
+};
+
+export type UndoOrder = {
+  database: string;
+};
+
+export type Undone = {
+  message: string;
 };
 
 export type ViewOrder = {

@@ -716,6 +716,7 @@ export const en = {
     asOf: "as of",
     healthy: "Everything is as it should be.",
     levels: "Levels",
+    seriesLevels: "Levels of disks, interfaces and sensors",
     level: "Level",
     size: "Size",
     perDay: "Rows a day",

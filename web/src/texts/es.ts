@@ -716,6 +716,7 @@ export const es: Language = {
     asOf: "a fecha de",
     healthy: "Todo está como debe.",
     levels: "Niveles",
+    seriesLevels: "Niveles de discos, interfaces y sensores",
     level: "Nivel",
     size: "Tamaño",
     perDay: "Filas al día",
