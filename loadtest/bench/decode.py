@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -49,7 +50,7 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
     for count in SAMPLES:
         times = [now - number * timedelta(minutes=1) for number in range(count, 0, -1)]
         body = payloads.native(times)
-        base = seconds_of(lambda body=body: rows_of(decode_upload(body, now, 10_000), now))
+        base = seconds_of(partial(decode_native, body, now))
         for name, (sent, seconds) in {"native": (body, base), **foreign(times, now)}.items():
             cost = {"bytes": len(sent), "us_per_sample": 1e6 * seconds / count, "ratio": seconds / base}
             result["protocols"][f"{name}, {count}"] = cost
@@ -67,7 +68,7 @@ def foreign(times: list[datetime], now: datetime) -> dict[str, tuple[bytes, floa
     for name, (make, read) in PROTOCOLS.items():
         body = make(times)
         assert len(samples_of(read(body).facts, DeviceMemory())) == len(times), name
-        found[name] = body, seconds_of(lambda read=read, body=body: fold(read(body), now))
+        found[name] = body, seconds_of(partial(decode_foreign, read, body, now))
     return found
 
 
@@ -79,6 +80,16 @@ def gateway(now: datetime) -> dict[str, float]:
     requests = GATEWAY_HOSTS / HOSTS_A_REQUEST
     share = requests * seconds / GATEWAY_SECONDS
     return {"bytes": len(body), "ms_per_request": seconds * 1000, "share_of_a_core": share}
+
+
+def decode_native(body: bytes, now: datetime) -> None:
+    """Make the rows of an upload in the product's own format."""
+    rows_of(decode_upload(body, now, 10_000), now)
+
+
+def decode_foreign(read: Read, body: bytes, now: datetime) -> None:
+    """Make the rows of an upload in another format."""
+    fold(read(body), now)
 
 
 def fold(reading: Reading, now: datetime) -> None:
