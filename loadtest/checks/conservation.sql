@@ -64,3 +64,38 @@ SELECT level, count(raw.bucket) AS buckets,
                        ) AS differing
 FROM raw FULL JOIN ours o USING (level, agent_device_id, bucket)
 GROUP BY level
+
+-- compare_series_rollups --
+-- The same for the series of these devices; a gauge has sum, least and greatest, a counter its growth. $1 to $4 as above.
+WITH levels AS (
+    SELECT * FROM unnest($2::text[], $3::interval[], $4::timestamptz[]) AS l (level, width, until)
+), series AS (
+    SELECT id, is_counter FROM agent_series WHERE agent_device_id = ANY ($1::uuid[])
+), raw AS (
+    SELECT l.level, v.series_id, time_bucket(l.width, v.collected_at) AS bucket, count(*) AS samples,
+           sum(v.value) FILTER (WHERE NOT s.is_counter) AS total, min(v.value) FILTER (WHERE NOT s.is_counter) AS least,
+           max(v.value) FILTER (WHERE NOT s.is_counter) AS greatest,
+           counter_increase(v.value, v.value, 0 ORDER BY v.collected_at) FILTER (WHERE s.is_counter) AS growth
+    FROM agent_series_samples v JOIN series s ON s.id = v.series_id JOIN levels l ON v.collected_at < l.until
+    GROUP BY 1, 2, 3
+), rolled AS (
+    SELECT '5m' AS level, series_id, bucket, sample_count, value_sum, value_min, value_max, value_increase
+    FROM agent_series_5m
+    UNION ALL
+    SELECT '1h', series_id, bucket, sample_count, value_sum, value_min, value_max, value_increase FROM agent_series_1h
+    UNION ALL
+    SELECT '1d', series_id, bucket, sample_count, value_sum, value_min, value_max, value_increase FROM agent_series_1d
+), ours AS (
+    SELECT r.* FROM rolled r JOIN levels l USING (level) JOIN series s ON s.id = r.series_id WHERE r.bucket < l.until
+)
+SELECT level, count(raw.bucket) AS buckets,
+       count(*) FILTER (WHERE raw.samples IS DISTINCT FROM o.sample_count
+                           OR raw.least IS DISTINCT FROM o.value_min
+                           OR raw.greatest IS DISTINCT FROM o.value_max
+                           OR (raw.total IS NULL) <> (o.value_sum IS NULL)
+                           OR abs(raw.total - o.value_sum) > 1e-6 * greatest(1, abs(raw.total))
+                           OR (raw.growth IS NULL) <> (o.value_increase IS NULL)
+                           OR abs(raw.growth - o.value_increase) > 1e-6 * greatest(1, abs(raw.growth))
+                       ) AS differing
+FROM raw FULL JOIN ours o USING (level, series_id, bucket)
+GROUP BY level

@@ -1,4 +1,4 @@
-"""After a run: every level refreshed, and compared with the same aggregates of the raw samples."""
+"""After a run: every level, of series too, refreshed and compared with the same aggregates of the raw samples."""
 
 import asyncio
 from collections.abc import Sequence
@@ -40,9 +40,12 @@ async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, 
     levels = LEVELS[1:]
     ends = [bucket_start(now - (level.refresh_to or DAY), level.bucket or DAY) for level in levels]
     names, widths = [level.name for level in levels], [level.bucket for level in levels]
-    rows = await connection.fetch(QUERIES["compare_rollups"], list(ids), names, widths, ends)
-    found = {row["level"]: LevelCheck(**row) for row in rows}
-    return [found.get(name, LevelCheck(name, 0, 0)) for name in names]
+    checks = []
+    for query, prefix in (("compare_rollups", ""), ("compare_series_rollups", "series_")):
+        rows = await connection.fetch(QUERIES[query], list(ids), names, widths, ends)
+        found = {row["level"]: (row["buckets"], row["differing"]) for row in rows}
+        checks += [LevelCheck(f"{prefix}{name}", *found.get(name, (0, 0))) for name in names]
+    return checks
 
 
 async def refresh(connection: asyncpg.Connection, span: tuple[datetime, datetime], now: datetime) -> None:

@@ -39,6 +39,13 @@ def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -
     totals = good.conservation.totals
     assert (good.faults, exit_status(good), totals["sent"], totals["rows"]) == ([], 0, 18, 18)
     assert totals["series_values"] > 0
+    assert {level.level for level in good.rollups if level.buckets} >= {
+        "5m",
+        "1h",
+        "series_5m",
+        "series_1h",
+        "series_1d",
+    }
     assert outcome["measures"]["dropped"] == 18
     assert exit_status(broken) == 1
     assert (broken.conservation.worst["name"], broken.conservation.worst["rows"]) == ("load-00005", 0)
