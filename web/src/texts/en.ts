@@ -387,7 +387,7 @@ export const en = {
     noneOfType: "No event of this type",
   },
   audit: { when: "When", who: "Who", from: "From", what: "Action", details: "Details", kinds: { employee: "Employee", user: "Customer", agent: "Agent", system: "System", unknown: "Unknown" }, empty: "Nobody has changed anything" },
-  parts: { asOf: "Measured", instance: "Name", chart: "chart", gone: "gone", empty: "This device sends no values of single disks or interfaces", titles: { disk: "Disks", interface: "Network interfaces", network: "Network interfaces", sensor: "Sensors" } },
+  parts: { asOf: "Measured", instance: "Name", chart: "chart", gone: "gone", empty: "This device sends no values of single disks or interfaces", titles: { disk: "Disks", interface: "Network interfaces", network: "Network interfaces", sensor: "Sensors", temperature: "Temperatures", cpu: "Processor", swap: "Swap", custom: "Own metrics" } },
   settings: {
     name: "Name",
     site: "Site",

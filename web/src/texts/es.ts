@@ -387,7 +387,7 @@ export const es: Language = {
     noneOfType: "Ningún evento de este tipo",
   },
   audit: { when: "Cuándo", who: "Quién", from: "Desde", what: "Acción", details: "Detalles", kinds: { employee: "Empleado", user: "Cliente", agent: "Agente", system: "Sistema", unknown: "Desconocido" }, empty: "Nadie ha cambiado nada" },
-  parts: { asOf: "Medido", instance: "Nombre", chart: "gráfico", gone: "ya no está", empty: "Este dispositivo no envía valores de discos o interfaces sueltos", titles: { disk: "Discos", interface: "Interfaces de red", network: "Interfaces de red", sensor: "Sensores" } },
+  parts: { asOf: "Medido", instance: "Nombre", chart: "gráfico", gone: "ya no está", empty: "Este dispositivo no envía valores de discos o interfaces sueltos", titles: { disk: "Discos", interface: "Interfaces de red", network: "Interfaces de red", sensor: "Sensores", temperature: "Temperaturas", cpu: "Procesador", swap: "Intercambio", custom: "Medidas propias" } },
   settings: {
     name: "Nombre",
     site: "Sede",

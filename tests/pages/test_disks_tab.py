@@ -1,0 +1,39 @@
+"""The tab of disks, interfaces and sensors: the newest values of each, and a chart of the one that is chosen."""
+
+from datetime import timedelta
+
+from playwright.async_api import expect
+
+from core.clock import utc_now
+from tests.conftest import MakeDevice
+from tests.devices import sample
+from tests.pages.builds import needs_browser
+from tests.pages.conftest import Tab
+from tests.people import Tenant
+
+pytestmark = needs_browser
+MINUTE = timedelta(minutes=1)
+
+
+async def test_each_disk_and_sensor_has_its_value_and_its_chart(
+    tab: Tab, make_device: MakeDevice, dora: Tenant
+) -> None:
+    device = await make_device(dora, "with-disks")
+    now = utc_now()
+    parts = [
+        {"disks": [{"name": "C:", "percent": 51.5}, {"name": "D:", "percent": 90 + step / 2}],
+         "interfaces": [{"name": "Ethernet", "rx_bytes": 1000 * step, "tx_bytes": 500 * step}],
+         "sensors": [{"name": "CPU", "celsius": 61.5}]}
+        for step in range(10)
+    ]  # fmt: skip
+    await device.accepted(*(sample(now - (9 - step) * 5 * MINUTE, **each) for step, each in enumerate(parts)))
+
+    page = await tab.open(f"/dashboard/agents/{device.agent_id}?tab=disks")
+    disks = page.get_by_role("table", name="Disks")
+    await expect(disks.get_by_role("row", name="C:")).to_contain_text("51.5")
+    await expect(page.get_by_role("table", name="Network interfaces")).to_contain_text("Ethernet")
+    await expect(page.get_by_role("table", name="Temperatures")).to_contain_text("61.5")
+    await disks.get_by_role("row", name="D:").get_by_role("link").first.click()
+    await expect(page.get_by_text("D: · disk.percent").first).to_be_visible()
+    await expect(page.locator("canvas").last).to_be_visible()
+    assert tab.faults == []
