@@ -1,1 +1,1 @@
-"""A small real agent: this machine's metrics in, HTTP uploads out; imports nothing of ours. Open `run.py` first."""
+"""A small real agent: this machine's metrics in, HTTP uploads out; imports no other package. Open `run.py` first."""

@@ -95,7 +95,7 @@ class Uplink:
         return summary(answer) if taken else reason(response), 0.0
 
     def heartbeat(self) -> dict[str, Any]:
-        """Say that this agent is alive and return what the server wants; {} while it is away."""
+        """Send a heartbeat and return the server's answer; {} if the server can't be reached."""
         body = {"timestamp": datetime.now(UTC).isoformat(), "agent_version": version("rts-agent-monitoring")}
         try:
             response = self.post("/heartbeat", body)

@@ -18,7 +18,7 @@ STATES = {psutil.STATUS_STOPPED: "stopped", psutil.STATUS_ZOMBIE: "error", psuti
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return what /register wants to know of this machine."""
+    """Return the facts about this machine for /register."""
     return {
         "hostname": socket.gethostname(),
         "os_type": OS_TYPES.get(platform.system(), "linux"),

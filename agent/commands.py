@@ -50,7 +50,7 @@ class Commands:
             self.run(command)
 
     def run(self, command: dict[str, Any]) -> None:
-        """Run a command unless it was run before or the server no longer wants it; keep its result."""
+        """Run a command unless it has run before or was cancelled; keep its result."""
         command_id = str(command.get("command_id"))
         store = self.uplink.store
         if store.has_begun(command_id):
@@ -103,7 +103,7 @@ class Commands:
         action = self.actions.get(str(command.get("command_type")))
         if action is None:
             known = ", ".join(sorted(self.actions))
-            return Outcome("failed", error_message=f"this agent only knows {known}")
+            return Outcome("failed", error_message=f"this agent supports only {known}")
         try:
             return action(command.get("params") or {})
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The agent's loop: sample, upload, heartbeat and commands, each at its time, until it is told to stop."""
+"""The agent's loop: sample, upload, heartbeat and commands, each at its time, until `stop` is set."""
 
 import json
 import logging
@@ -144,7 +144,7 @@ class Agent:
         self._commands.send_results()
 
     def _obey(self, wanted: dict[str, Any]) -> None:
-        """Do what the answer to a heartbeat asks for."""
+        """Act on the answer to a heartbeat."""
         config = wanted.get("config")
         if isinstance(config, dict):
             self._take_config({name: value for name, value in config.items() if name in CONFIGURED})

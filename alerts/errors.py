@@ -1,4 +1,4 @@
-"""What callers can be told of rules, alerts and maintenance windows; each class a fact with a stable code."""
+"""Errors about rules, alerts and maintenance windows; each class has a stable code."""
 
 from typing import ClassVar
 

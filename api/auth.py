@@ -72,7 +72,7 @@ class Employee:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The agent who calls for itself, whose token the database knows; `business_id` is its tenant."""
+    """The agent that calls, after its token was found in the database; `business_id` is its tenant."""
 
     agent_id: UUID
     token_hash: str

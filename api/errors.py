@@ -66,7 +66,7 @@ def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
 
 
 def as_known(request: Request, error: Exception) -> RtsError:
-    """Return any failure as an error of ours; one that nobody foresaw goes to the log."""
+    """Return any exception as an RtsError; an unexpected one is logged."""
     if isinstance(error, RtsError):
         return error
     if isinstance(error, RequestValidationError):
@@ -79,7 +79,7 @@ def as_known(request: Request, error: Exception) -> RtsError:
 
 
 def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
-    """Return an error as an HTTP answer, with the headers that its status asks for."""
+    """Return an error as an HTTP answer, with the headers that its status requires."""
     return JSONResponse(error.as_json(), error.status, error.headers(retry_after_seconds))
 
 

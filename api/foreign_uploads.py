@@ -103,7 +103,7 @@ class ForeignUploads:
     async def _take(
         self, scope: Scope, receive: Receive, call: Call, agent_id: str | None, headers: dict[bytes, bytes]
     ) -> Stored:
-        """Read, decode and commit one upload; raises RtsError for what the sender must be told."""
+        """Read, decode and commit one upload; raises RtsError, which is the answer to the sender."""
         if call is Call.OTLP_OTHER:
             raise UnsupportedUploadError("Only metrics are taken here: send them to /v1/metrics.")
         query = parse_query(scope)

@@ -238,7 +238,7 @@ def gateway_by(tokens: Tokens) -> Callable[[str], Sender]:
 
 
 def token_check(pool: asyncpg.Pool, clock: Clock, gateways: GatewayHosts) -> Callable[[Sender], Awaitable[None]]:
-    """Return what asks the database whether a sender's token is still good; raises RevokedTokenError."""
+    """Return a function that checks a sender's token in the database; it raises RevokedTokenError."""
 
     async def is_still_good(sender: Sender) -> None:
         if sender.is_gateway:

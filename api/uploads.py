@@ -88,7 +88,7 @@ class UploadRoute:
             await answer(send, 200, msgspec.json.encode(receipt))
 
     async def take(self, scope: Scope, receive: Receive, agent_id: str) -> Receipt:
-        """Read, decode and commit one upload; raises RtsError for what the agent must be told."""
+        """Read, decode and commit one upload; raises RtsError, which is the answer to the agent."""
         headers = dict(scope["headers"])
         sender = self._verify(bearer_token(headers.get(b"authorization", b"")))
         self._limits.take_agent(sender.agent_id)

@@ -27,7 +27,7 @@ class AccessEndedError(RtsError):
 
 
 class People:
-    """The people whom the platform's tables let in, as this process knows them."""
+    """People who have access by the platform's tables, as cached by this process."""
 
     def __init__(self, pool: asyncpg.Pool, keep_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """`keep_seconds`: how long somebody who has left may go on at most."""

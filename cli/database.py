@@ -59,7 +59,9 @@ def upgrade(
 
 @app.command()
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="revision to go back to; base removes everything of ours")],
+    revision: Annotated[
+        str, typer.Argument(help="revision to go back to; base removes everything that revisions made")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
     database: Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")] = "",
 ) -> None:

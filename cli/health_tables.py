@@ -23,7 +23,7 @@ def fleet_table(facts: FleetFacts, now: datetime) -> Table:
 
 
 def server_table(facts: FleetFacts, now: datetime) -> Table:
-    """Return how the database server stands. How much disk is free only its host knows."""
+    """Return the state of the database server. It does not report free disk space."""
     server = facts.database
     table = two_columns("Database server")
     table.add_row("version", f"PostgreSQL {server.postgres}, TimescaleDB {server.timescaledb}")

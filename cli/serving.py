@@ -62,7 +62,7 @@ def serve_with_siblings(settings: Settings, host: str, port: int) -> None:
 
 
 def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
-    """Return what uvicorn is told either way."""
+    """Return uvicorn's options for one or several processes."""
     return {
         "host": host, "port": port, "loop": "uvloop", "http": BoundedProtocol, "access_log": False,
         "server_header": False,
@@ -94,7 +94,7 @@ def end_with_supervisor(siblings: Siblings) -> None:
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that, told to end, says so by its readiness for a while before it does."""
+    """A server that drains: after SIGTERM readiness returns 503 for a while before it stops."""
 
     def __init__(self, config: uvicorn.Config, application: Application, settings: Settings) -> None:
         super().__init__(config)
@@ -111,7 +111,7 @@ class DrainingServer(uvicorn.Server):
             self._ending = sig, time.monotonic() + self._seconds
 
     async def on_tick(self, counter: int) -> bool:
-        """End when the time has come; uvicorn asks ten times a second."""
+        """Stop when the drain period has passed; uvicorn calls this ten times a second."""
         if self._ending and time.monotonic() >= self._ending[1] and not self.should_exit:
             super().handle_exit(self._ending[0], None)
         return await super().on_tick(counter)

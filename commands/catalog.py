@@ -1,4 +1,4 @@
-"""The command types that agents of the platform know, with their parameters: what a form asks for.
+"""The command types of the platform's agents, with their parameters for forms.
 
 Orders of other types are taken too, because an agent may know more than this table; what it doesn't know, it fails.
 """

@@ -1,4 +1,4 @@
-"""Every error of ours: one class per fact, a stable code, and a message that says what to do.
+"""All errors: one class per fault, a stable code, and a message that says what to do.
 
 The class docstring is the default message, so a text is written once and documented once. Here are those that several
 folders raise; the others are in the `errors.py` of their folder.
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 
 class RtsError(Exception):
-    """Something failed in a way that this program knows."""
+    """The base of all expected errors."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500

@@ -48,12 +48,14 @@ class Settings(QuotaSettings):
 
     workers: int = Field(default=1, ge=1, le=64, description="server processes on one port: serve --workers")
     drain_seconds: float = Field(
-        default=0, ge=0, description="how long a server that is told to end goes on serving, its readiness 503"
+        default=0, ge=0, description="drain period after SIGTERM: requests are served while readiness returns 503"
     )
     keep_alive_seconds: int = Field(
         default=5, ge=1, description="how long an idle connection stays open; behind a balancer longer than there"
     )
-    metrics_token: SecretStr = Field(default=SecretStr(""), description="who knows it may read /metrics; empty: nobody")
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="token for /metrics; empty: every request is refused"
+    )
     pool_size: int = Field(default=8, ge=1, description="connections for the API, per process")
     query_timeout_seconds: float = Field(default=20, gt=0, description="longest wait for one API query")
 
@@ -92,8 +94,8 @@ class Settings(QuotaSettings):
         default=3600, ge=0, description="how long a replaced agent token stays good after the new one's first use"
     )
 
-    default_metrics_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
-    heartbeat_interval_seconds: int = Field(default=300, ge=1, description="told to agents at /register")
+    default_metrics_interval_seconds: int = Field(default=300, ge=1, description="sent to agents at /register")
+    heartbeat_interval_seconds: int = Field(default=300, ge=1, description="sent to agents at /register")
     warning_after_intervals: float = Field(default=2, ge=1, description="silence, in intervals, that is a warning")
     offline_after_intervals: float = Field(default=3, ge=1, description="silence, in intervals, that means offline")
     command_types: str = Field(

@@ -1,1 +1,1 @@
-"""Settings, pools, named SQL, errors, migrations; it imports nothing of ours. Open `settings.py` first."""
+"""Settings, pools, named SQL, errors, migrations; it imports only `core` and `embedded`. Open `settings.py` first."""

@@ -31,7 +31,7 @@ async def schema_text(connection: Connection) -> str:
 
 
 def arguments_of(query: str, platform: Sequence[str]) -> tuple[Any, ...]:
-    """Return the arguments of a query: the names of the platform's tables, where it wants them."""
+    """Return the arguments of a query: the names of the platform's tables, if it has a parameter."""
     return (platform,) if "$1" in query else ()
 
 

@@ -38,7 +38,7 @@ async def show_commands(credentials: Credentials, agent_id: str, console: Consol
 
 
 async def watch(line: ClientConnection, command_id: str) -> str:
-    """Return a command's course as the live channel tells it: `sent 12 ms → executing 31 ms → completed 80 ms`."""
+    """Return the status updates of a command on the live channel: `sent 12 ms → executing 31 ms → completed 80 ms`."""
     began = time.monotonic()
     course: list[str] = []
     try:

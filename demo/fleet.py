@@ -85,7 +85,7 @@ class Fleet:
         return token
 
     async def load(self, start: datetime, end: datetime, step: Callable[[int], None]) -> Loaded:
-        """Upload what every device measured in [start, end); `step` is told the samples of each upload."""
+        """Upload what every device measured in [start, end); `step` gets the number of samples of each upload."""
         loaded = Loaded()
         limit = asyncio.Semaphore(UPLOADS_AT_ONCE)
 

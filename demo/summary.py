@@ -89,7 +89,7 @@ async def first_samples(http: httpx.AsyncClient, agent_id: str, waits: int) -> d
 
 
 async def show_live(credentials: Credentials, directory: Path, console: Console) -> None:
-    """Print one line: this machine's newest sample, as the API tells it."""
+    """Print one line: this machine's newest sample, from the API."""
     async with employee_client(credentials) as http:
         response = await http.get(f"/api/agents/{machine_id(directory)}")
     sample = response.json()["current_metrics"] if response.status_code == 200 else {}

@@ -1,4 +1,4 @@
-"""A device's tokens: an employee asks for a new one or revokes them, the agent fetches the new one.
+"""A device's tokens: an employee requests a rotation or revokes them, the agent fetches the new one.
 
 A new token doesn't end the old one at once: the answer may be lost. The old one stays good until the new one has been
 used, and RTS_TOKEN_OVERLAP_SECONDS longer, for uploads that were under way; the queries that take a call see to that.

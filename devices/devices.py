@@ -127,7 +127,7 @@ async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> U
 async def heartbeat(
     pool: asyncpg.Pool, agent: AgentToken, beat: HeartbeatReport, now: datetime, token_overlap: timedelta
 ) -> asyncpg.Record:
-    """Note that a device is alive; returns what it has to know, as the query names it.
+    """Record a heartbeat; returns the answer to the device by the names of the query.
 
     Raises RevokedTokenError when the token is no longer good.
     """

@@ -1,4 +1,4 @@
-"""What callers of the registry can be told; each class a fact with a stable code."""
+"""Errors of the registry; each class has a stable code."""
 
 from typing import ClassVar
 

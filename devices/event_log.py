@@ -1,4 +1,4 @@
-"""What happened on a device and to it: told by agents, noticed here, read by people, kept for 90 days."""
+"""Events of devices: reported by agents or detected by the server, read by people, kept for 90 days."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ PRUNED_AT_ONCE = 10_000
 async def add_event(
     pool: asyncpg.Pool, device_id: UUID, event_type: str, occurred_at: datetime, data: dict[str, Any], now: datetime
 ) -> None:
-    """Keep what an agent tells of its device (a service crashed); those who follow it are told. Times are UTC."""
+    """Store an event that an agent reports (a service crashed) and notify followers. Times are UTC."""
     encoded = msgspec.json.encode(data).decode()
     await pool.execute(QUERIES["add_event"], device_id, event_type, occurred_at, now, encoded)
 
@@ -36,7 +36,7 @@ async def read_events(
 
 
 async def check_known(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, *, deleted_too: bool) -> None:
-    """Raise AgentNotFoundError unless there is such a device that `tenant` may know of."""
+    """Raise AgentNotFoundError unless `tenant` may see such a device."""
     if not await pool.fetchval(QUERIES["device_known"], device_id, tenant, deleted_too):
         raise AgentNotFoundError
 

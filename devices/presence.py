@@ -55,7 +55,7 @@ async def sweep(
 
 
 async def note_outage(connection: Connection, now: datetime, patience: OfflineThresholds) -> bool:
-    """Tell whether nobody is heard at all; then silence counts from now on. In the log once, at its beginning."""
+    """Return whether no device calls at all; then silence counts from now on. Logged once, when it begins."""
     unheard_for = patience.heartbeat_interval * DEAF_AFTER_INTERVALS
     row = await connection.fetchrow(
         QUERIES["note_outage"], now, unheard_for, patience.heartbeat_interval, MANY_DEVICES
@@ -68,7 +68,7 @@ async def note_outage(connection: Connection, now: datetime, patience: OfflineTh
 
 
 async def lapse_enrolments(connection: Connection, now: datetime, within: timedelta) -> int:
-    """Remove devices never heard `within` this time of their registration; return how many."""
+    """Remove devices without a call `within` this time of their registration; return how many."""
     removed, lapsed = 0, LAPSED_AT_ONCE
 
     async def remove(only: Sequence[UUID] | None) -> int:

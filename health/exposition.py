@@ -32,7 +32,7 @@ class Once(Collector):
 
 
 def expose(processes: Mapping[int, ProcessCounts], fleet: Fleet | None, now: float, accept: str) -> tuple[bytes, str]:
-    """Return the body and content type of a scrape, in the format that `accept` asks for."""
+    """Return the body and content type of a scrape, in the format of `accept`."""
     registry = CollectorRegistry()
     registry.register(Once(all_metrics(processes, fleet, now)))
     encode, content_type = choose_encoder(accept)

@@ -115,7 +115,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def attempt(name: str, do: Callable[[], Awaitable[object]]) -> Step:
-    """Run one step; a wrong answer, and no answer, are told instead of raised."""
+    """Run one step; a wrong or missing answer is returned instead of raised."""
     began = time.perf_counter()
     try:
         said = await do()

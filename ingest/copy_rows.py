@@ -109,7 +109,7 @@ VALUES_OF_ROW = slice(2, -1, 2)
 
 
 async def copy_data(rows: Sequence[bytes]) -> AsyncIterator[bytes]:
-    """Yield what COPY … FROM STDIN (FORMAT binary) wants to read, in pieces of bounded size: one for a usual flush.
+    """Yield the data for COPY … FROM STDIN (FORMAT binary), in pieces of bounded size: one for a usual flush.
 
     The driver waits for the socket before each piece, which costs as much as to encode some dozens of rows.
     """

@@ -1,4 +1,4 @@
-"""What a flush says of its devices: who was heard, their newest and oldest samples."""
+"""Updates of devices in a flush: last contact, newest and oldest samples."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

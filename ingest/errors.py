@@ -1,4 +1,4 @@
-"""What an agent can be told about its upload: a stable code, a status, and what to do."""
+"""Errors of uploads: a stable code, a status, and what the agent should do."""
 
 from typing import ClassVar
 

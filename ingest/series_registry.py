@@ -47,7 +47,7 @@ class DeviceSeries:
 
 
 class SeriesRegistry:
-    """The series of the devices that this process has heard of lately."""
+    """The series of devices that uploaded to this process lately."""
 
     def __init__(self) -> None:
         self._devices: OrderedDict[UUID, DeviceSeries] = OrderedDict()

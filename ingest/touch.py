@@ -1,4 +1,4 @@
-"""Recording in the transaction of a flush that its devices were heard: the usual ones by a plain update.
+"""Recording the contact of devices in the transaction of a flush: the usual ones by a plain update.
 
 A device is usual when nothing about it changes but its newest sample. Python leaves out what an upload itself shows
 (late or odd times, nothing measured, two tokens at once), the conditions of `touch_usual_devices` leave out what the

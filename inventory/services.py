@@ -1,4 +1,4 @@
-"""The services of a device: their newest state as uploads tell it, and what employees expect of them."""
+"""The services of a device: their newest state from uploads, and the state that employees expect."""
 
 from datetime import datetime
 from typing import Any

@@ -34,7 +34,7 @@ class Page:
 
 
 class Generator:
-    """One Locust; `progress` yields what it tells until it ends."""
+    """One Locust; `progress` yields its reports until it ends."""
 
     def __init__(self, plan: Plan, directory: Path, report: Path, page: Page | None) -> None:
         self._plan = plan
@@ -60,7 +60,7 @@ class Generator:
             )
 
     def progress(self) -> Iterator[dict[str, Any]]:
-        """Yield what it tells, about once a second."""
+        """Yield its reports, about once a second."""
         out: IO[str] | None = self._process.stdout
         assert out
         for line in out:

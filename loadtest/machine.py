@@ -34,7 +34,7 @@ def commit() -> str | None:
 
 
 def cpu_model() -> str:
-    """Return the processor's name where Linux tells it, else its architecture."""
+    """Return the processor's name on Linux, else its architecture."""
     lines = Path("/proc/cpuinfo")
     if lines.exists():
         for line in lines.read_text().splitlines():

@@ -66,11 +66,11 @@ class ProgressLine:
             self._status.stop()
 
     def show(self, told: dict[str, Any], note: str) -> None:
-        """Show what the generator told."""
+        """Show the generator's progress."""
         line = (
             f"{self._settings.scenario}: {told['elapsed']:.0f} of {self._settings.seconds:.0f} s, "
             f"{told['uploads']:,} uploads answered, {told['waiting']:,} samples on their way, "
-            f"{told['waits']:,} times told to wait, generator at {told['cpu']:.0%} of a core {note}"
+            f"{told['waits']:,} answers to wait, generator at {told['cpu']:.0%} of a core {note}"
         )
         if self._status:
             self._status.update(line)

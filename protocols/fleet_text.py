@@ -28,7 +28,7 @@ class Families(Collector):
 
 
 def expose_fleet(rows: Sequence[Row], accept: str) -> tuple[bytes, str]:
-    """Return body and content type of a scrape, in the format that `accept` asks for."""
+    """Return body and content type of a scrape, in the format of `accept`."""
     registry = CollectorRegistry()
     registry.register(Families(families_of(rows)))
     encode, content_type = choose_encoder(accept)

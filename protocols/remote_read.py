@@ -27,7 +27,7 @@ Matcher = tuple[str, int, str]  # label, type (0 equal, 1 unequal, 2 matches, 3 
 
 @dataclass(frozen=True, slots=True)
 class ReadQuery:
-    """One query: a range in UTC, the matchers, and how far apart the points are that the client wants (0: unknown)."""
+    """One query: a range in UTC, the matchers, and the requested distance of points (0: unknown)."""
 
     start: datetime
     end: datetime

@@ -27,7 +27,7 @@ ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday: where time_bucket() count
 
 @dataclass(frozen=True, slots=True)
 class LevelQuestion:
-    """What a chart asks for. `interval` is a width, zero for raw samples, None to fit `max_points`."""
+    """The request of a chart. `interval` is a width, zero for raw samples, None to fit `max_points`."""
 
     start: datetime
     end: datetime

@@ -1,4 +1,4 @@
-"""What a reader of history can be told."""
+"""Errors of history requests."""
 
 from typing import ClassVar
 

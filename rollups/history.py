@@ -29,7 +29,7 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """What a reader asks of one device; `interval` is a width, zero for raw samples, None to fit `max_points`.
+    """A history request for one device; `interval` is a width, zero for raw samples, None to fit `max_points`.
 
     `aggregates` are of gauges; a counter has only its rate.
     """

@@ -29,7 +29,7 @@ A_COUNTER = (Metric("counter", "", Kind.COUNTER, 0),)
 
 @dataclass(frozen=True, slots=True)
 class AskedSeries:
-    """What a reader asks of one device; `interval` is a width, zero for samples, None to fit `max_points`."""
+    """A history request for one device; `interval` is a width, zero for samples, None to fit `max_points`."""
 
     device_id: UUID
     start: datetime

@@ -151,7 +151,7 @@ def forget_audit(days: int) -> Handler:
 
 
 def end_enrolments(settings: Settings) -> Handler:
-    """Remove devices that registered and were never heard."""
+    """Remove devices that registered and never called."""
 
     async def do(connection: Connection, now: datetime) -> None:
         lapsed = await lapse_enrolments(connection, now, timedelta(seconds=settings.enrol_within_seconds))

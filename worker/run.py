@@ -45,7 +45,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc
 
 
 async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime) -> None:
-    """Check that this is the database that we know, and begin what is due; never raises."""
+    """Check the database and its schema, and begin what is due; never raises."""
     try:
         await pool  # opens it, when it isn't open
         async with pool.acquire(timeout=10) as connection:

@@ -79,7 +79,7 @@ async def acknowledge(
 async def resolve(
     connection: Connection, history_id: UUID, notes: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
-    """End an alert by hand, and have those told who were told of it; raises as `handle`."""
+    """End an alert by hand and notify its recipients; raises as `handle`."""
     row = await handle(connection, "resolve", history_id, employee, now, notes)
     await queue_resolved(connection, [history_id], now)
     return row

@@ -185,7 +185,7 @@ async def write_change(
     employee: Actor,
     now: datetime,
 ) -> None:
-    """Change a rule and leave a trail; with a note it starts anew, its open alerts end, and who was told is told so."""
+    """Change a rule and leave a trail; with a note it starts anew, and open alerts end with their messages."""
     try:
         ended = await connection.fetch(
             QUERIES["change_rule"], rule_id, as_json(changes), note, action, now, *employee.values()

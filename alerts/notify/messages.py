@@ -35,7 +35,7 @@ class Message:
 
 
 def message_of(rows: Sequence[Row]) -> Message:
-    """Return the message that tells one recipient of these notifications, which share an owner."""
+    """Return the message to one recipient about these notifications, which share an owner."""
     joined = ",".join(str(number) for number in sorted(row["id"] for row in rows))
     return Message(
         "msg_" + hashlib.sha256(joined.encode()).hexdigest()[:32], rows[0]["owner_id"], subject_of(rows),

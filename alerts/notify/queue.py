@@ -57,7 +57,7 @@ async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], n
 
 
 async def queue_resolved(connection: Connection, alerts: Sequence[UUID], now: datetime) -> None:
-    """Want that those who were told of these alerts, and nobody else, are told of their end."""
+    """Queue resolved messages for exactly the recipients of these alerts' firing messages."""
     await connection.execute(QUERIES["want_resolved"], list(alerts), now)
 
 

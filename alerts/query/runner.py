@@ -92,7 +92,7 @@ async def run_queries(connection: Source, rules: Iterable[Rule], question: Evalu
 
 
 async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[Statement]:
-    """Return the statements that tell what holds of the rules' conditions."""
+    """Return the statements that evaluate the rules' conditions."""
     leaves = [rounded(leaf, question.level) for rule in rules for leaf in rule.leaves]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)

@@ -13,7 +13,7 @@ Minutes = Annotated[float, Field(ge=1, le=MAX_MINUTES, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
-    """Refuses what it doesn't know, so that a misspelt field is no silent default."""
+    """Refuses unknown fields, so that a misspelt field is not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
 

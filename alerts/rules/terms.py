@@ -52,7 +52,7 @@ class Feature:
     beyond: tuple[bool, bool, float] | None = None  # up, strict, threshold: of a share only
 
     def __hash__(self) -> int:
-        """Hash what tells features apart; thousands of rules look theirs up at each evaluation."""
+        """Hash the distinguishing fields only; thousands of rules look their features up at each evaluation."""
         return hash((self.metric.name, self.window, self.part, self.beyond))
 
 
@@ -83,7 +83,7 @@ class Term:
 
     @property
     def newest_of(self) -> str | None:
-        """The metric whose newest value alone can tell that this hasn't begun; None where it can't."""
+        """The metric whose newest value alone proves that this hasn't begun; None if there is none."""
         if self.feature is None or self.by_value or self.kind != "metric":
             return None
         return self.feature.metric.name

@@ -1,4 +1,4 @@
-"""Who is notified: addresses of webhooks and of people, told apart by their shape."""
+"""Who is notified: addresses of webhooks and of people, distinguished by their form."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What has changed for those who are connected: read from the tables, compared with what was told last.
+"""Changes for connected clients: read from the tables and compared with the last state sent.
 
 A wake says only that something was committed. So nothing depends on its content or on none being lost: each look asks
 for the state as it is, and reaches back a little for what other processes committed with slower clocks.
@@ -29,7 +29,7 @@ UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two p
 
 
 class ChangePoller:
-    """Remembers what was told, and tells what is new."""
+    """Keeps the last state sent, and sends what differs."""
 
     def __init__(self, pool: asyncpg.Pool, hub: Hub, loop_time: Callable[[], float]) -> None:
         self._pool = pool
@@ -40,7 +40,7 @@ class ChangePoller:
         self._events: dict[int, datetime] = {}
 
     async def at_commands(self, now: datetime) -> None:
-        """Hand out what waits for connected agents, tell them what to stop, and tell followers what has changed."""
+        """Send waiting commands and cancellations to connected agents, and changes to followers."""
         agents = self._hub.agents()
         for start in range(0, len(agents), AGENTS_AT_ONCE):
             await self._deliver(agents[start : start + AGENTS_AT_ONCE], now)
@@ -113,7 +113,7 @@ class ChangePoller:
                     socket.offer("command_cancel", {"command_id": str(row["id"])})
 
     def _hand_out(self, row: asyncpg.Record) -> bool:
-        """Hand a command to its agent's newest socket; tell whether there was one."""
+        """Send a command to its agent's newest socket; return whether there is one."""
         for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
             at = self._loop_time()
             recent = {
@@ -143,7 +143,7 @@ def apart(kind: str, item: Any) -> Iterator[None]:
 
 
 def state_of(row: asyncpg.Record) -> tuple[Any, ...]:
-    """Return that of a device's state whose change is told."""
+    """Return the part of a device's state whose changes are sent."""
     return row["status"], row["clone_suspected_at"]
 
 

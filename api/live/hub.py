@@ -1,4 +1,4 @@
-"""Who is connected to this process, who follows which device, and what each was told last.
+"""The clients of this process, the devices that each follows, and the last state sent to each.
 
 All of it may be lost at any time: a client that connects again is told everything from the tables. So several processes
 need nothing of one another but the database's NOTIFY.

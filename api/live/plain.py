@@ -83,7 +83,7 @@ class PlainEndpoint:
 
 
 def read(message: Any) -> dict[str, Any]:
-    """Return the object of a frame; anything else is an empty one, which no handler knows."""
+    """Return the object of a frame; for anything else an empty one, for which there is no handler."""
     try:
         content = DECODER.decode(message.get("text") or message.get("bytes") or b"")
     except (msgspec.DecodeError, RecursionError, UnicodeError):

@@ -1,4 +1,4 @@
-"""Long polling of Socket.IO: not spoken here, since no balancer keeps a session with one process; clients are told so.
+"""Long polling of Socket.IO is not supported, because sessions are not sticky; clients get an error that says so.
 
 A client with default transports begins with a poll. It gets a session that ends at once, and in the same answer the
 error of its connection, which its library hands to the application as `connect_error`.

@@ -63,7 +63,7 @@ class Scopes:
         self._missed = False
 
     async def follow(self, client: Client, scope: Scope) -> datetime:
-        """Add a scope to a client; returns the time from which on it is told of changes."""
+        """Add a scope to a client; returns the time from which on changes are sent."""
         if not self._followed.is_set():
             async with self._looking:
                 await self._look.look(self._clock())

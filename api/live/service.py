@@ -34,7 +34,7 @@ class Live:
     socket_io: SocketIoEndpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Serve a connection if its path is one of the live channel's; tell whether it was."""
+        """Serve a connection if its path is one of the live channel's; return whether it was."""
         if scope["type"] == "websocket" and scope["path"] == "/ws":
             await self.plain(scope, receive, send)
         elif SOCKET_IO_PATH.fullmatch(scope["path"]):

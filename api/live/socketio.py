@@ -102,7 +102,7 @@ class SocketIoEndpoint:
             await self._handlers.goodbye(client)
 
     async def _take(self, event: str, session: str, *data: Any) -> Any:
-        """Handle any event; a client that wants an acknowledgement gets the answer there, else as an event."""
+        """Handle any event; the answer goes into the acknowledgement if the client requests one, else into an event."""
         client = self._clients.get(session)
         if client is None:
             return None

@@ -54,7 +54,7 @@ class CommandInfo(BaseModel):
 
 
 class CommandCatalog(BaseModel):
-    """The command types that agents of the platform know; orders of other types are taken too."""
+    """The command types of the platform's agents; orders of other types are accepted too."""
 
     commands: list[CommandInfo]
     free_types: bool = Field(True, description="whether orders of types that aren't listed are taken")

@@ -1,4 +1,4 @@
-"""/api/agents/{id}/events: what happened on a device and to it; agents tell, people read."""
+"""/api/agents/{id}/events: events of a device; agents write, people read."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ class EventReceipt(BaseModel):
 
 @router.post("/{agent_id}/events", status_code=201)
 async def take_event(request: Request, agent: CurrentAgent, body: AgentEvent) -> EventReceipt:
-    """Keep an event; who follows the device on the live channel is told."""
+    """Store an event and send it to followers of the device on the live channel."""
     services = services_of(request)
     services.quotas.check(agent.agent_id, "events", "bytes")
     await add_event(services.pool, agent.agent_id, body.event_type, body.timestamp, body.data, services.clock())

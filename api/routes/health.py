@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 5.0
 
 
 class Health(BaseModel):
-    """What a load balancer and an operator want to know."""
+    """Health for load balancers and operators."""
 
     status: Literal["ok"] = Field(description="`ok`: the database answered; otherwise the answer is a 503")
     buffered_samples: int = Field(description="samples of uploads that wait for COMMIT in this process")
@@ -42,7 +42,7 @@ async def health(request: Request) -> Health:
 
 @router.get("/health/live")
 async def live() -> Alive:
-    """Answer 200 as long as the process answers at all; asks nobody. Restart a process that doesn't answer."""
+    """Answer 200 without any check. Restart a process that doesn't answer."""
     return Alive(status="alive")
 
 

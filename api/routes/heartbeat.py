@@ -37,7 +37,7 @@ class Heartbeat(BaseModel):
 
 
 class HeartbeatAnswer(BaseModel):
-    """What the agent has to know now."""
+    """The server's answer to a heartbeat."""
 
     config_updated: bool = Field(description="`config` has changed since the last heartbeat")
     config: AgentConfig
@@ -49,7 +49,7 @@ class HeartbeatAnswer(BaseModel):
 
 @router.post("/{agent_id}/heartbeat")
 async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) -> HeartbeatAnswer:
-    """Note that a device is alive and tell it what waits for it."""
+    """Record a heartbeat and return what waits for the device."""
     services = services_of(request)
     now = services.clock()
     overlap = timedelta(seconds=services.settings.token_overlap_seconds)

@@ -41,7 +41,7 @@ class DeviceChanges(BaseModel):
     device_name: Name | None = None
     service_location_id: UUID | None = Field(None, description="a site of the device's business, or null")
     device_type: Literal["desktop", "server", "laptop", "vm"] | None = None
-    metrics_interval_seconds: int | None = Field(None, ge=1, le=86_400, description="told at the next heartbeat")
+    metrics_interval_seconds: int | None = Field(None, ge=1, le=86_400, description="sent with the next heartbeat")
     monitoring_enabled: bool | None = None
     alerts_enabled: bool | None = None
     auto_remediation_enabled: bool | None = None
@@ -107,7 +107,7 @@ async def deactivate_agent(request: Request, employee: MayManage, agent_id: Agen
 
 @router.post("/{agent_id}/activate", responses=conflicts(DecommissionedError))
 async def activate_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
-    """Take a deactivated device's calls again; it is offline until it is heard."""
+    """Accept a deactivated device's calls again; it is offline until its next call."""
     services = services_of(request)
     await activate(services.pool, agent_id, employee.actor, services.clock())
     return await detail_of(services, None, agent_id)
@@ -149,7 +149,7 @@ async def delete_agent(request: Request, employee: MayDecommission, agent_id: Ag
 
 @router.post("/{agent_id}/restore")
 async def restore_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
-    """Bring back a deleted, lapsed or decommissioned device: active, offline until it is heard.
+    """Bring back a deleted, lapsed or decommissioned device: active, offline until its next call.
 
     Where `token_state` is revoked, it needs a registration token for its agent_id.
     """

@@ -1,4 +1,4 @@
-"""GET /metrics for Prometheus: of all processes on this port, and of the fleet; for who knows RTS_METRICS_TOKEN.
+"""GET /metrics for Prometheus: of all processes on this port, and of the fleet; requires RTS_METRICS_TOKEN.
 
 Not in the OpenAPI document: it is no call of agents or people.
 """
@@ -17,7 +17,7 @@ router = APIRouter()
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
-    """Answer in the format that Accept asks for: Prometheus' text, or OpenMetrics."""
+    """Answer in the format of the Accept header: Prometheus' text, or OpenMetrics."""
     services = services_of(request)
     check_token(request.headers.get("authorization", ""), services.settings.metrics_token.get_secret_value())
     fleet = await services.fleet.read()

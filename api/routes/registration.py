@@ -164,7 +164,7 @@ async def register_agent(request: Request, body: Registration) -> RegisteredAgen
 
 
 def config_of(settings: Settings, metrics_interval_seconds: int) -> AgentConfig:
-    """Return what an agent is told of its intervals and of the live channel."""
+    """Return an agent's intervals and the address of the live channel."""
     return AgentConfig(
         heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
         metrics_interval_seconds=metrics_interval_seconds,

@@ -19,7 +19,7 @@ State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error
 AlertType = Annotated[StorableText, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 Minutes = Annotated[float, Field(ge=0, le=1440, allow_inf_nan=False)]
 
-TYPE = "as agents are told it in alerts_triggered; left out: it follows from the conditions"
+TYPE = "sent to agents in alerts_triggered; if absent, derived from the conditions"
 BUSINESS = "null: all businesses, or that of the device or site"
 CHANNELS = "left out: those of the recipients"
 RECIPIENTS = "e-mail addresses and web addresses (http, https), at most 20"
@@ -47,7 +47,7 @@ class ActiveHours(BaseModel):
 
 
 class NewAlertRule(BaseModel):
-    """A rule: what must hold, on which devices, and who is told."""
+    """A rule: conditions, scope and recipients."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -11,11 +11,11 @@ from api.fields.times import Time
 
 
 class DeviceEvent(BaseModel):
-    """Something that happened: told by the agent (`service_crashed`), or noticed here (`status_changed`)."""
+    """An event: reported by the agent (`service_crashed`) or detected by the server (`status_changed`)."""
 
     id: int
     event_type: str = Field(examples=["status_changed"])
-    occurred_at: datetime = Field(description="by the device's clock, where the agent told it")
+    occurred_at: datetime = Field(description="by the device's clock, if the agent sent a time")
     received_at: datetime
     data: dict[str, Any] = Field(description="of status_changed: from, to, why")
 

@@ -179,9 +179,9 @@ class InstalledSoftware(BaseModel):
     last_seen: datetime
     removed_at: datetime | None
     is_latest_version: bool | None
-    latest_available_version: str | None = Field(description="as the agent knows it, else by the end-of-life rule")
+    latest_available_version: str | None = Field(description="reported by the agent, else from the end-of-life rule")
     is_eol: bool = Field(description="its end of life had come at `as_of`")
-    eol_date: date | None = Field(description="null: no rule knows it")
+    eol_date: date | None = Field(description="null: no rule matches")
 
 
 class SoftwarePage(BaseModel):

@@ -88,7 +88,7 @@ class StorageReport(BaseModel):
     levels: list[StorageLevel]
     series_levels: list[StorageLevel] = Field(description="the same of metrics with instances; their lag is not judged")
     growth: list[GrowthDay] = Field(description="empty: sizes of earlier days aren't kept")
-    full_at: datetime | None = Field(description="null: how much disk is free only the database's host knows")
+    full_at: datetime | None = Field(description="null: the database does not report free disk space")
     database: StorageDatabase
     jobs: list[StorageJob]
     worker: list[DutyRun] = Field(description="empty: the worker reports its turns in its own log")

@@ -1,4 +1,4 @@
-"""What browsers need to hear: security headers on every answer of the API, and CORS for the origins that are named."""
+"""Headers for browsers: security headers on every answer of the API, and CORS for the origins that are named."""
 
 from collections.abc import MutableMapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A restore as TimescaleDB wants it, with all jobs paused, and the check of what came back."""
+"""A restore by TimescaleDB's procedure, with all jobs paused, and the check of what came back."""
 
 import asyncio
 import time

@@ -104,12 +104,12 @@ def failed(fault: DBAPIError) -> RtsError:
 
 
 def head() -> str:
-    """Return the newest revision that this code knows."""
+    """Return the newest revision of this code."""
     found = ScriptDirectory.from_config(config("postgresql://")).get_current_head()
     assert found is not None
     return found
 
 
 def known() -> frozenset[str]:
-    """Return every revision that this code knows; another one is of a newer version."""
+    """Return every revision of this code; any other is from a newer version."""
     return frozenset(one.revision for one in ScriptDirectory.from_config(config("postgresql://")).walk_revisions())

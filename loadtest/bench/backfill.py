@@ -91,7 +91,7 @@ async def write_past(connection: asyncpg.Connection, devices: int, whole: int, n
 
 
 async def refresh_ends(filling: Filling) -> None:
-    """Compute each level's last bucket from the one below, by which TimescaleDB knows how far it is; then convert."""
+    """Compute each level's last bucket from the one below, which sets TimescaleDB's watermark; then convert."""
     connection = filling.connection
     for level in LEVELS[1:]:
         assert level.bucket

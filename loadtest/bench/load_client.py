@@ -106,7 +106,7 @@ def head_of(agent_id: str, token: str, port: int) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection; tells `done` when an answer is complete, and `lost` when the server has closed it."""
+    """One kept-alive connection; calls `done` when an answer is complete, and `lost` when the server has closed it."""
 
     def __init__(self, hammer: Hammer, done: Tell, lost: Tell) -> None:
         self._hammer = hammer

@@ -1,4 +1,4 @@
-"""Many times of the same thing, told in a few numbers."""
+"""A few numbers that describe many durations."""
 
 import statistics
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ class Client:
 
 
 def watched(database: Database, connection: asyncpg.Connection, server: Server) -> Watched:
-    """Return the processes whose CPU is told, by name: server, worker if any, and the database if it is here."""
+    """Return the processes whose CPU is reported, by name: server, worker if any, and the database if it is here."""
     names = {"serve": "server", "worker": "worker"}
     found = {names[name]: psutil.Process(pid) for name, pid in server.pids.items() if name in names}
     there = database_process(database, connection.get_server_pid())

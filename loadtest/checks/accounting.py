@@ -1,4 +1,4 @@
-"""What one agent sent and what the server said of it: the side of the conservation check that the agents know."""
+"""What one agent sent and the server's receipts: the agents' side of the conservation check."""
 
 from array import array
 from collections import Counter
@@ -55,7 +55,7 @@ class Account:
         self.rejected[answer] += parcel.size
 
     def lose(self, parcel: Parcel) -> None:
-        """Count a send whose outcome nobody knows."""
+        """Count a send without an answer."""
         self.unsure += parcel.size
 
     def stored(self) -> dict[int, tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The conservation check: nothing is lost, nothing is there twice, and what the agents were told is so.
+"""The conservation check: nothing is lost, nothing is stored twice, and all receipts are true.
 
 For each agent: sent = accepted + duplicates + rejected; the database has exactly the samples that the server said it
 has (count, sum of times, sum of values), and exactly the values of series that they brought; and it has more than were

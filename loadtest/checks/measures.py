@@ -1,4 +1,4 @@
-"""What the generator measures: latencies in milliseconds, how often it was told to wait, and how late it was itself."""
+"""What the generator measures: latencies in milliseconds, answers with Retry-After, its own delays."""
 
 import math
 from collections import Counter, defaultdict
@@ -42,7 +42,7 @@ class Measures:
     uploads: defaultdict[str, Latency] = field(default_factory=lambda: defaultdict(Latency))  # by group of agents
     heartbeats: Latency = field(default_factory=Latency)
     reads: defaultdict[str, Latency] = field(default_factory=lambda: defaultdict(Latency))  # by kind
-    waits: Counter[str] = field(default_factory=Counter)  # "upload 503 ingest_busy": told to come back
+    waits: Counter[str] = field(default_factory=Counter)  # "upload 503 ingest_busy": refused with Retry-After
     lost: Counter[str] = field(default_factory=Counter)  # answers that never came, by reason
     dropped: int = 0  # answers that the scenario didn't read
     failures: Counter[str] = field(default_factory=Counter)  # of heartbeats and reads

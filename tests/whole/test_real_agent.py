@@ -108,7 +108,7 @@ async def test_the_real_agent_runs_a_command_that_is_seen_over_http_and_live(
         assert approved.status_code == 200, approved.text
         await portal.until(lambda message: message.get("status") == "failed")
         seen = (await client.get(f"{url}/{unknown['command_id']}", headers=employee.headers)).json()
-        assert "only knows collect_inventory, collect_now" in seen["error_message"]
+        assert "supports only collect_inventory, collect_now" in seen["error_message"]
     await portal.close()
 
 
