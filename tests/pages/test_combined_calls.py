@@ -13,12 +13,12 @@ from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import OpenTab, Tab
-from tests.people import Tenant
+from tests.people import Employee, Tenant
 
 pytestmark = needs_browser
 
 
-async def alert_on(pool: asyncpg.Pool, device: Device, name: str) -> UUID:
+async def alert_on(pool: asyncpg.Pool, device: Device, name: str, message: str = "m") -> UUID:
     """Open an alert on a device, of a rule that the worker does not evaluate, and return its id."""
     rule = await pool.fetchval(
         "INSERT INTO agent_alerts (alert_name, alert_type, severity, agent_device_id, conditions, is_active) "
@@ -27,8 +27,8 @@ async def alert_on(pool: asyncpg.Pool, device: Device, name: str) -> UUID:
     )  # fmt: skip
     made: UUID = await pool.fetchval(
         "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, status, "
-        "alert_message) VALUES ($1, $2, now() - interval '1 hour', 'warning', 'active', 'm') RETURNING id",
-        rule, device.agent_id,
+        "alert_message) VALUES ($1, $2, now() - interval '1 hour', 'warning', 'active', $3) RETURNING id",
+        rule, device.agent_id, message,
     )  # fmt: skip
     return made
 
@@ -114,3 +114,16 @@ async def test_many_alerts_are_acknowledged_with_one_call_and_an_ended_one_is_co
     query = "SELECT id, status FROM agent_alert_history WHERE agent_device_id = $1"
     stored = {row["id"]: row["status"] for row in await pool.fetch(query, device.agent_id)}
     assert stored == {ids[0]: "resolved", ids[1]: "acknowledged", ids[2]: "acknowledged"}
+
+
+@pytest.mark.parametrize("message", ["word " * 60, "w" * 300], ids=["words", "one word"])
+async def test_a_long_message_of_an_alert_keeps_to_a_narrow_screen(
+    open_tab: OpenTab, employee: Employee, make_device: MakeDevice, dora: Tenant, pool: asyncpg.Pool, message: str
+) -> None:
+    device = await make_device(dora, "with-a-long-alert")
+    alert = await alert_on(pool, device, "long", message)
+    tab = await open_tab(employee, viewport={"width": 320, "height": 700})
+    for path in (f"/dashboard/agents/{device.agent_id}", f"/dashboard/agents/alerts?alert={alert}", "/dashboard"):
+        page = await tab.open(path)
+        await expect(page.get_by_role("link", name="long").first).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path

@@ -85,7 +85,7 @@ function Rows({ alerts, chosen, withBoxes }: { alerts: Alert[]; chosen: string; 
                   <bdi>{whatOf(alert)}</bdi>
                 </div>
               </td>
-              <td data-title={t.device}>
+              <td data-title={t.device} class="name">
                 <a href={`/dashboard/agents/${alert.agent_id}`}>
                   <bdi>{alert.device_name}</bdi>
                 </a>

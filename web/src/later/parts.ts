@@ -12,7 +12,7 @@ interface PageProps {
 }
 
 function page<M>(read: () => Promise<M>, choose: (of: M) => ComponentType<PageProps>): Lazy<PageProps> {
-  return lazy<M, PageProps>(read, choose);
+  return lazy<M, PageProps>(read, choose, "page");
 }
 
 export const ManagementPage = page(administration, (of) => of.ManagementPage);
@@ -28,11 +28,11 @@ export const EmbedPage = page(devices, (of) => of.EmbedPage);
 export const CommandsPage = page(work, (of) => of.CommandsPage);
 export const MaintenancePage = page(work, (of) => of.MaintenancePage);
 export const SoftwarePage = page(work, (of) => of.SoftwarePage);
-export const DeviceTab = lazy(work, (of) => of.DeviceTab);
-export const BulkCommand = lazy(work, (of) => of.BulkCommand, true);
-export const CommandDialog = lazy(work, (of) => of.CommandDialog, true);
-export const EmbedDialog = lazy(work, (of) => of.EmbedDialog, true);
-export const WindowDialog = lazy(work, (of) => of.WindowDialog, true);
+export const DeviceTab = lazy(work, (of) => of.DeviceTab, "part");
+export const BulkCommand = lazy(work, (of) => of.BulkCommand, "dialog");
+export const CommandDialog = lazy(work, (of) => of.CommandDialog, "dialog");
+export const EmbedDialog = lazy(work, (of) => of.EmbedDialog, "dialog");
+export const WindowDialog = lazy(work, (of) => of.WindowDialog, "dialog");
 
 /** Load what is likely to be opened next, when the first page stands. */
 export function loadAhead(): void {

@@ -11,8 +11,10 @@ export function isLazy<P>(part: ComponentType<P>): part is Lazy<P> {
   return "load" in part;
 }
 
-/** Return a component that stands for one of a module's; `blank` shows nothing while it loads, as a dialog does. */
-export function lazy<M, P extends object>(read: () => Promise<M>, choose: (module: M) => ComponentType<P>, blank = false): Lazy<P> {
+type Kind = "page" | "part" | "dialog";
+
+/** Return a component that stands for one of a module's; while it loads, a dialog shows nothing. */
+export function lazy<M, P extends object>(read: () => Promise<M>, choose: (module: M) => ComponentType<P>, kind: Kind): Lazy<P> {
   let found: ComponentType<P> | undefined;
   const load = () => read().then((module) => (found = choose(module)));
   function Later(props: P) {
@@ -25,16 +27,14 @@ export function lazy<M, P extends object>(read: () => Promise<M>, choose: (modul
         () => (fail(true), void checkVersion()),
       );
     };
+    const Part = found;
     useEffect(() => {
-      if (!found) begin();
+      if (!Part) begin(); // also where it came between the drawing and this effect: it must be drawn then
     }, []);
-    if (found) {
-      const Part = found;
-      return <Part {...props} />;
-    }
+    if (Part) return <Part {...props} />;
     // A tab that is older than the server's pages asks for a file that is no longer there.
-    if (isFailed) return <ErrorBox error={new ApiError(0, "page_part_missing", "")} retry={() => (isNewVersion.peek() ? location.reload() : begin())} />;
-    return blank ? null : <Skeleton />;
+    const state = isFailed ? <ErrorBox error={new ApiError(0, "page_part_missing", "")} retry={() => (isNewVersion.peek() ? location.reload() : begin())} /> : kind === "dialog" ? null : <Skeleton />;
+    return kind === "page" ? <main class="page" id="content" tabIndex={-1}>{state}</main> : state;
   }
   return Object.assign(Later, { load });
 }
