@@ -115,9 +115,10 @@ SELECT EXISTS (
                       WHERE m.agent_device_id = r.agent_device_id AND m.collected_at >= $1 AND m.collected_at < $2))
 
 -- schedule_retention --
--- Stop (false) or start (true) the job that drops old samples. $1.
+-- Stop (false) or start (true) the job that drops old samples; a legal hold in force keeps it stopped. $1.
 SELECT count(*)
-FROM timescaledb_information.jobs j CROSS JOIN LATERAL alter_job(j.job_id, scheduled => $1::boolean)
+FROM timescaledb_information.jobs j CROSS JOIN LATERAL alter_job(
+    j.job_id, scheduled => $1::boolean AND NOT EXISTS (SELECT FROM agent_legal_holds WHERE released_at IS NULL))
 WHERE j.proc_name = 'policy_retention' AND j.hypertable_name = 'agent_metrics'
   AND j.hypertable_schema = (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                              WHERE c.oid = 'agent_metrics'::regclass)

@@ -17,6 +17,7 @@ from db.hypertables.values import read_values
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import bucket_start
+from rollups.drift import find_unsafe, read_storage
 
 QUERIES = load_beside(__file__)
 RELATIONS = [level.relation for level in (*LEVELS, *SERIES_LEVELS)]
@@ -59,6 +60,10 @@ class PolicyRunner:
     async def run_due(self, connection: Connection, now: datetime) -> list[Job]:
         """Run what is due and return it; a job that fails is logged and tried again after its interval."""
         due = [job for job in await list_jobs(connection) if self._is_due(job, now)]
+        unsafe = (
+            {job.job_id for job, _ in await find_unsafe(connection, await read_storage(connection), now)} if due else ()
+        )
+        due = [job for job in due if job.job_id not in unsafe]  # `watch_drift` pauses them and says why
         for job in due:
             self._last[job.job_id] = now
             await run_job(connection, job)

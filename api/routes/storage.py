@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 
 from api.auth import CurrentEmployee
 from api.schemas.storage import (
+    GrowthDay,
     LastAlertPass,
     StorageDatabase,
     StorageJob,
@@ -17,6 +18,7 @@ from api.services import services_of
 from db.pools import DatabaseUnavailableError
 from health.faults import find_faults
 from health.fleet import Database, WorkQueue
+from retention.growth import read_days, read_growth
 from rollups.jobs import count_late_devices, read_jobs
 from rollups.status import LevelStatus
 
@@ -34,11 +36,15 @@ async def read_storage(request: Request, employee: CurrentEmployee) -> StorageRe
     async with services.pool.acquire() as connection:
         jobs = await read_jobs(connection)
         late = await count_late_devices(connection)
+        days = await read_days(connection, fleet.at)
+        full_in = (await read_growth(connection, fleet.at)).full_in(services.settings.disk_bytes)
     counts = (await services.process.all()).values()
     faults = find_faults(fleet)
     facts = fleet.facts
     return StorageReport(
-        as_of=fleet.at, healthy=not faults, faults=faults, growth=[], full_at=None, worker=[],
+        as_of=fleet.at, healthy=not faults, faults=faults, worker=[],
+        growth=[GrowthDay(day=day, bytes=size) for day, size in days],
+        full_at=None if full_in is None else fleet.at + full_in,
         levels=[level_of(level, fleet.at) for level in fleet.levels],
         series_levels=[level_of(level, fleet.at) for level in fleet.series_levels],
         database=database_of(facts.database),

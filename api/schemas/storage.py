@@ -87,8 +87,10 @@ class StorageReport(BaseModel):
     faults: list[str] = Field(description="what is wrong, in sentences that say what to do")
     levels: list[StorageLevel]
     series_levels: list[StorageLevel] = Field(description="the same of metrics with instances; their lag is not judged")
-    growth: list[GrowthDay] = Field(description="empty: sizes of earlier days aren't kept")
-    full_at: datetime | None = Field(description="null: the database does not report free disk space")
+    growth: list[GrowthDay] = Field(description="of the last year; the worker notes the size of each day")
+    full_at: datetime | None = Field(
+        description="when the disk is full at this rate; null: never, or RTS_DISK_BYTES is not set"
+    )
     database: StorageDatabase
     jobs: list[StorageJob]
     worker: list[DutyRun] = Field(description="empty: the worker reports its turns in its own log")

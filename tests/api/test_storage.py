@@ -1,8 +1,13 @@
 """How the storage stands, over HTTP: what `rts-agents db status` prints."""
 
+from datetime import timedelta
+
+import asyncpg
 import httpx
 
+from core.clock import utc_now
 from db.hypertables.policies import LEVELS
+from retention.growth import note_sizes
 from tests.conftest import MakeDevice
 from tests.devices import sample
 from tests.people import Employee, Tenant
@@ -29,3 +34,17 @@ async def test_every_level_has_its_size_and_how_long_it_is_kept(
 async def test_customers_may_not_see_it(client: httpx.AsyncClient, alice: Tenant) -> None:
     answer = await client.get("/api/admin/storage", headers=alice.headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "employees_only")
+
+
+async def test_sizes_of_each_day_are_the_growth(
+    client: httpx.AsyncClient, employee: Employee, pool: asyncpg.Pool
+) -> None:
+    now = utc_now()
+    async with pool.acquire() as connection:
+        await note_sizes(connection, now - timedelta(days=3))
+        await note_sizes(connection, now)
+    report = (await client.get("/api/admin/storage", headers=employee.headers)).json()
+    days = {day["day"]: day["bytes"] for day in report["growth"]}
+    assert days[(now - timedelta(days=3)).date().isoformat()] > 0
+    assert now.date().isoformat() in days
+    assert report["full_at"] is None

@@ -8,6 +8,7 @@ import pytest
 
 from core.clock import utc_now
 from db.hypertables.policies import DAY
+from devices.platform_import import QUERIES as IMPORT
 from retention.holds import (
     HoldNotFoundError,
     HoldRequest,
@@ -130,4 +131,12 @@ async def test_with_two_holds_retention_goes_on_after_the_last_one(connection: a
 async def test_what_does_not_exist_cannot_be_held(connection: asyncpg.Connection) -> None:
     with pytest.raises(HoldSubjectNotFoundError):
         await place_hold(connection, HoldRequest("device", uuid4(), "x"), OPERATOR, utc_now())
+    assert await find_drift(connection, utc_now()) == []
+
+
+async def test_an_import_that_ends_during_a_hold_leaves_retention_stopped(connection: asyncpg.Connection) -> None:
+    _, held, _ = await make_devices(connection)
+    await connection.fetchval(IMPORT["schedule_retention"], False)
+    await place_hold(connection, HoldRequest("device", held, "litigation"), OPERATOR, utc_now())
+    await connection.fetchval(IMPORT["schedule_retention"], True)
     assert await find_drift(connection, utc_now()) == []

@@ -17,7 +17,7 @@ from db.hypertables.policies import DAY, LEVELS
 from db.hypertables.values import read_values
 from db.migrations.run import upgrade
 from rollups.drift import find_drift
-from rollups.refresh import list_jobs, refresh_range, run_job
+from rollups.refresh import PolicyRunner, list_jobs, refresh_range, run_job
 from rollups.repair import pause_unsafe, repair, widen
 from tests.databases import fresh_database
 from tests.db.scheduler import stop_scheduler
@@ -180,3 +180,13 @@ async def test_repair_adds_a_retention_that_was_removed(connection: asyncpg.Conn
     assert len(await repair(connection, utc_now())) == 1
     assert await find_drift(connection, utc_now()) == []
     assert await repair(connection, utc_now() + timedelta(minutes=1)) == []
+
+
+async def test_our_own_runner_leaves_an_unsafe_refresh_out(connection: asyncpg.Connection) -> None:
+    before = await store_weeks(connection)
+    await connection.execute("SELECT drop_chunks('agent_metrics', older_than => INTERVAL '7 days')")
+    ran = await PolicyRunner().run_due(connection, utc_now())
+    refreshed = {job.relation for job in ran if job.procedure.startswith("policy_refresh")}
+    assert "agent_metrics_1h" in refreshed
+    assert "agent_metrics_5m" not in refreshed
+    assert await rolled_up(connection) == before
