@@ -18,6 +18,7 @@ from cli import (
     database,
     demo,
     erase,
+    export,
     keys,
     openapi,
     platform,
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (demo, serve, worker, agent, token, webhook_secret, openapi, smoke):
+for module in (demo, serve, worker, agent, token, webhook_secret, openapi, smoke, export):
     module.register(app)
 platform.register(database.app)
 backup.register(database.app)

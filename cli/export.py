@@ -1,0 +1,70 @@
+"""`rts-agents export`: raw samples of a range as CSV or JSON lines."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TextIO
+from uuid import UUID
+
+import asyncpg
+import typer
+
+from cli.settings import settings_with_database
+from core.clock import utc_now
+from db.pools import SERVER_SETTINGS, database_errors
+from db.schema_check import check_schema
+from devices.export_samples import SampleRange, export_samples
+
+
+class Form(StrEnum):
+    """The format of the file."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    start: Annotated[datetime, typer.Option(help="the first time, UTC")],
+    end: Annotated[datetime | None, typer.Option(help="the time after the last one, UTC; default: now")] = None,
+    business: Annotated[UUID | None, typer.Option(help="only this business's devices")] = None,
+    device: Annotated[UUID | None, typer.Option(help="only this device")] = None,
+    form: Annotated[Form, typer.Option("--format", help="of the file")] = Form.CSV,
+    to: Annotated[Path | None, typer.Option(help="a new file; default: standard output")] = None,
+) -> None:
+    """Export raw samples, by device and time. Nothing but one page of rows is held in memory.
+
+    Example: rts-agents export --start 2026-05-01 --end 2026-06-01 --business 0b7f… --to may.csv
+    """
+    wanted = SampleRange(in_utc(start), in_utc(end) if end else utc_now(), business, device)
+    if to is None:
+        asyncio.run(write(wanted, form, sys.stdout))
+        return
+    if to.exists():
+        raise typer.BadParameter(f"{to} is there already: name a new file.")
+    with to.open("x", encoding="utf-8", newline="") as file:
+        to.chmod(0o600)
+        asyncio.run(write(wanted, form, file))
+
+
+def in_utc(time: datetime) -> datetime:
+    """Return a time of the command line, which has no time zone, as UTC."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+async def write(wanted: SampleRange, form: Form, file: TextIO) -> None:
+    """Write the samples into a file."""
+    with database_errors():
+        connection = await asyncpg.connect(settings_with_database().database_url, server_settings=SERVER_SETTINGS)
+    try:
+        await check_schema(connection)
+        async for text in export_samples(connection, wanted, form.value):
+            file.write(text)
+    finally:
+        await connection.close()
