@@ -43,7 +43,7 @@ async def export_samples(connection: Connection, wanted: SampleRange, form: Form
         async with connection.transaction(readonly=True):
             cursor = await connection.cursor(QUERIES["exported_samples"], *arguments)
             while rows := await cursor.fetch(ROWS_AT_ONCE):
-                yield "".join(write(head | row_values(row)) for row in rows)
+                yield "".join(write(head | row_values(dict(row))) for row in rows)
 
 
 def row_values(row: Row) -> dict[str, Any]:
