@@ -26,9 +26,9 @@ from sqlalchemy import (
     table,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, TIMESTAMP, UUID
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.types import BigInteger, Interval
+from sqlalchemy.types import BigInteger, Integer, Interval
 
 from core.metrics import Kind, Metric
 from rollups.choose import MAX_POINTS
@@ -39,6 +39,7 @@ TENANT = bindparam("tenant", type_=UUID)
 # Buckets of the level lie in [start, cut), raw samples in [cut, end).
 START, CUT, END = (bindparam(name, type_=TIME) for name in ("start", "cut", "end"))
 WIDTH = bindparam("width", type_=Interval)
+DAYS = bindparam("days", type_=ARRAY(TIME))  # where local days begin, in order
 
 ONE, ZERO = literal_column("1", BigInteger), literal_column("0::double precision", DOUBLE_PRECISION)
 ONE_BYTE = literal_column("1::double precision", DOUBLE_PRECISION)
@@ -71,6 +72,7 @@ class Shape(StrEnum):
     SAMPLES = "each raw sample is a point"
     BUCKETS = "each bucket of the level is a point, its raw tail is merged"
     MERGED = "a point is merged from several pieces"
+    DAYS = "a point is merged from the pieces of a local day; its bucket is the number of that day, from 1"
 
 
 @lru_cache(256)
@@ -91,7 +93,8 @@ def chart_query(
     elif shape is Shape.BUCKETS and level_part is not None:
         query = union_all(finished(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
     else:
-        query = merged(raw_part if level_part is None else union_all(level_part, raw_part), metrics, aggregates)
+        pieces = raw_part if level_part is None else union_all(level_part, raw_part)
+        query = merged(pieces, metrics, aggregates, by_day=shape is Shape.DAYS)
     compiled = query.order_by("bucket").compile(dialect=dialect())  # type: ignore[no-untyped-call]
     constants = {name: value for name, value in compiled.params.items() if value is not None}
     return ChartQuery(str(compiled), tuple(compiled.positiontup or ()), constants)
@@ -182,10 +185,14 @@ def finished(pieces: Select[Any], metrics: Sequence[Metric], aggregates: Sequenc
     return select(*columns)
 
 
-def merged(pieces: Any, metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
-    """Merge the pieces of each bucket of `width`."""
+def merged(pieces: Any, metrics: Sequence[Metric], aggregates: Sequence[str], *, by_day: bool = False) -> Select[Any]:
+    """Merge the pieces of each bucket of `width`, or of each day that begins in `days`."""
     piece = pieces.subquery("piece")
-    bucket = func.time_bucket(WIDTH, piece.c.time, type_=TIME)
+    bucket = (
+        func.width_bucket(piece.c.time, DAYS, type_=Integer)
+        if by_day
+        else func.time_bucket(WIDTH, piece.c.time, type_=TIME)
+    )
     counters = [metric for metric in metrics if metric.kind is Kind.COUNTER]
     grown = [growth(piece.c, metric, bucket) for metric in counters]
     inner = select(bucket.label("bucket"), *piece.c, *grown).subquery("piece") if counters else piece

@@ -19,6 +19,13 @@ class InvalidIntervalError(RtsError):
     status: ClassVar[int] = 422
 
 
+class LocalDaysOnlyError(RtsError):
+    """`time_zone` is for intervals of whole days, such as 1d or 7d, of metrics without instances."""
+
+    code: ClassVar[str] = "local_days_only"
+    status: ClassVar[int] = 422
+
+
 class TooManyPointsError(RtsError):
     """The range holds too many points at this interval: ask for a longer interval or a shorter range."""
 

@@ -4,21 +4,25 @@ Steps: may the caller see the device → which level and bucket → one query ov
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from core.errors import AgentNotFoundError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
-from db.hypertables.policies import LEVELS, Level, refresh_lag
+from db.hypertables.policies import DAY, HOUR, LEVELS, Level, refresh_lag
 from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, bucket_start, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
+from rollups.local_days import day_starts, has_whole_hours, whole_days
 from rollups.points import MAX_GAP_SAMPLES, Grid, Points, make_points
 
 QUERIES = load_beside(__file__)
@@ -41,6 +45,7 @@ class HistoryQuery:
     interval: timedelta | None = None
     max_points: int = 800
     aggregates: tuple[str, ...] = AGGREGATES
+    zone: ZoneInfo | None = None  # by whose clock days count; `interval` is then a whole number of days
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class HistoryPlan:
     query: ChartQuery
     arguments: list[object]
     former: list[tuple[datetime, timedelta]] = field(default_factory=list)  # intervals before, each until when
+    days: list[datetime] = field(default_factory=list)  # where local days begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,15 @@ async def read_history(
     """
     async with pool.acquire() as connection:
         plan = await plan_history(connection, tenant, asked, now, values)
-        rows = await connection.fetch(plan.query.sql, *plan.arguments)
+        rows: Sequence[Any] = await connection.fetch(plan.query.sql, *plan.arguments)
     choice, window = plan.choice, plan.window
+    if plan.days:
+        rows = [dict(row) | {"bucket": plan.days[row["bucket"] - 1]} for row in rows]
     if not choice.width and len(rows) > MAX_POINTS:
         raise TooManyPointsError
     newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
-    grid = Grid(window.shown, min(window.end, max(now, newest)), choice.width, plan.sample_every, now, plan.former)
+    until = min(window.end, max(now, newest))
+    grid = Grid(window.shown, until, choice.width, plan.sample_every, now, plan.former, plan.days)
     return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
 
 
@@ -121,10 +130,37 @@ async def plan_history(
     device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
     every = timedelta(seconds=device["metrics_interval_seconds"])
     question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
-    choice = choose(question, now, values.metrics)
+    choice = choose(question, now, levels_for(asked, now, values.metrics))
     complete = complete_until(choice, watermarks, device, now, values.metrics)
     window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
-    return HistoryPlan(choice, window, every, *plan_chart(asked, tenant, choice, window), former_intervals(device, now))
+    days: list[datetime] = []
+    if asked.zone:
+        window, days = local_window(choice, window, complete, asked.zone)
+    query, arguments = plan_chart(asked, tenant, choice, window, days)
+    return HistoryPlan(choice, window, every, query, arguments, former_intervals(device, now), days)
+
+
+def levels_for(asked: HistoryQuery, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    """Return the levels that a chart may be read from: those whose buckets lie within local days, where it has a zone.
+
+    Where a day begins within an hour and nothing finer is kept so long, its hours are those that begin in it.
+    """
+    if asked.zone is None:
+        return levels
+    days = day_starts(asked.start, asked.end, whole_days(asked.interval or DAY) or 1, asked.zone)
+    fine = tuple(level for level in levels if not level.bucket or level.bucket <= HOUR)
+    if has_whole_hours(days):
+        return fine
+    finer = tuple(level for level in fine if not level.bucket or level.bucket < HOUR)
+    return finer if any(asked.start >= now - level.keep for level in finer) else fine
+
+
+def local_window(choice: Choice, window: Window, complete: datetime, zone: ZoneInfo) -> tuple[Window, list[datetime]]:
+    """Round a window out to local days; returns it and where its days begin, with the end of the last one."""
+    count = whole_days(choice.width) or 1
+    shown, *_, end = day_starts(choice.start, choice.end, count, zone)
+    days = day_starts(window.start - DAY if window.start < window.shown else shown, end, count, zone)
+    return Window(days[0], max(days[0], min(end, complete)), end, shown), days
 
 
 def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[datetime, timedelta]]:
@@ -177,17 +213,17 @@ def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
 
 
 def plan_chart(
-    asked: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window
+    asked: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window, days: Sequence[datetime] = ()
 ) -> tuple[ChartQuery, list[object]]:
     """Return the query of a chart and its arguments, in order."""
     relation = choice.level.relation if choice.level.bucket else None
     # One order: one query to keep.
     metrics = tuple(metric for metric in METRICS if metric in asked.metrics)
     aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in asked.aggregates)
-    query = chart_query(relation, metrics, shape_of(choice), aggregates)
+    query = chart_query(relation, metrics, Shape.DAYS if days else shape_of(choice), aggregates)
     arguments = query.arguments(
         device=asked.device_id, tenant=tenant, width=choice.width,
-        start=window.start, cut=window.cut, end=window.end,
+        start=window.start, cut=window.cut, end=window.end, days=days,
     )  # fmt: skip
     return query, arguments
 

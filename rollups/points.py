@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Protocol
 
 from core.metrics import Kind, Metric
@@ -34,9 +35,12 @@ class Grid:
     sample_every: timedelta
     now: datetime  # no sample is expected after this
     former: Sequence[tuple[datetime, timedelta]] = ()  # intervals before, each until when, in order
+    days: Sequence[datetime] = ()  # where local days begin, and the end of the last one
 
     def buckets(self) -> Iterator[datetime]:
         """Yield the start of every bucket, those without samples too."""
+        if self.days:
+            return (day for day in self.days[:-1] if self.start <= day < self.until)
         steps = math.ceil((self.until - self.start) / self.width)
         return (self.start + step * self.width for step in range(steps))
 
@@ -45,6 +49,12 @@ class Grid:
         if not self.width:
             return [1.0] * len(buckets)
         until = min(self.until, self.now)
+        if self.days:
+            ends = dict(pairwise(self.days))
+            return [
+                share(held, self.expected(day, min(ends[day], max(until, day))))
+                for day, held in zip(buckets, samples, strict=True)
+            ]
         if self.former and buckets and self.former[-1][0] > buckets[0]:
             return [
                 share(held, self.expected(bucket, min(bucket + self.width, max(until, bucket))))

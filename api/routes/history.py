@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.auth import CurrentPerson
+from api.fields.local_times import TimeZone
 from api.routes.series import series_body
 from api.schemas.agents import AgentId
 from api.services import services_of
@@ -18,8 +20,10 @@ from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, Choice, parse_interval
+from rollups.errors import LocalDaysOnlyError
 from rollups.history import History, HistoryQuery, find_metrics
 from rollups.history import Segment as ReadSegment
+from rollups.local_days import whole_days
 from rollups.points import Grid, Points
 from rollups.series_history import AskedSeries, SeriesHistory, read_series_history
 
@@ -134,9 +138,13 @@ async def metrics_history(
     format: Annotated[  # noqa: A002  the contract's name
         Literal["rows", "columns"], Query(description="columns: one array per series, for charts")
     ] = "rows",
+    time_zone: Annotated[
+        TimeZone | None, Query(description="by whose clock days count (IANA); needs an interval of whole days")
+    ] = None,
 ) -> Response:
     """Read the history of a device: averages by bucket, from the coarsest level that gives what is asked.
 
+    With `time_zone`, buckets of whole days begin at local midnight; a day has 23 or 25 hours when clocks change.
     Closed buckets come from a rollup, the newest part from raw samples; `segments` says which is which.
     """
     services = services_of(request)
@@ -145,6 +153,8 @@ async def metrics_history(
     wanted = aggregates_of(aggregates)
     since = start or max(until, EARLIEST) - DEFAULT_RANGE
     width = parse_interval(interval)
+    if time_zone and ("." in metric or not (width and whole_days(width))):
+        raise LocalDaysOnlyError
     if "." in metric:
         names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
         chosen = tuple(instance) if instance else None
@@ -152,7 +162,8 @@ async def metrics_history(
         lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
         return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")
     asked = HistoryQuery(
-        agent_id, since, until, metrics_of(metric), width, max_points, tuple(wanted)
+        agent_id, since, until, metrics_of(metric), width, max_points, tuple(wanted),
+        zone_of(time_zone),
     )  # fmt: skip
     history = await services.charts.read(person.tenant, asked, now)
     form = columns if format == "columns" else rows
@@ -160,6 +171,11 @@ async def metrics_history(
     body = head(agent_id, history.choice, history.grid, history.segments, units)
     body |= form(history, asked.metrics, wanted)
     return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """Return a zone; None for UTC, whose days are those of the rollups."""
+    return None if name in (None, "UTC") else ZoneInfo(name or "")
 
 
 def metrics_of(text: str) -> tuple[Metric, ...]:

@@ -30,7 +30,7 @@ VALUES: dict[str, list[Any]] = {
     "snoozed": [True, False], "state": ["open", "spent", "waiting", "confirmed"], "page": ["agents", "alerts"],
     "os_type": ["windows,linux,macos"], "device_type": ["server,vm"], "sort": ["name"],
     "action": ["enrolled"], "actor_id": ["11111111-1111-4111-8111-111111111111"],
-    "changed_since": ["2020-01-01T00:00:00Z"],
+    "changed_since": ["2020-01-01T00:00:00Z"], "time_zone": ["Asia/Kathmandu"],
 }  # fmt: skip
 MARKED = {"search", "event_type", "version", "instance"}
 NARROWING = ("business_id", "service_location_id", "agent_id", "batch_id", "search")
