@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from sqlalchemy.engine import make_url
 
 from auth.keys import RINGS, KeyFile
 from cli.settings import settings_with_database
@@ -15,6 +14,7 @@ from db.backup.drill import drill
 from db.backup.dump import backup, write_private
 from db.backup.manifest import manifest_of, read_manifest
 from db.backup.restore import check_against, restore, start_jobs
+from db.backup.tools import database_of
 
 File = Annotated[Path, typer.Argument(help="the dump; its manifest is beside it, with .json at the end")]
 
@@ -113,7 +113,7 @@ def resume(
 def settings_for(database: str) -> Settings:
     """Return the settings if DATABASE_URL leads to the database of this name; raises typer.BadParameter."""
     settings = settings_with_database()
-    name = make_url(settings.database_url).database
+    name = database_of(settings.database_url)
     if name != database:
         raise typer.BadParameter(f"DATABASE_URL leads to the database {name}, not {database}: nothing was done")
     return settings

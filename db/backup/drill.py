@@ -9,11 +9,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-from sqlalchemy.engine import make_url
 
 from db.backup.dump import backup, note_run
 from db.backup.manifest import query, read_manifest
 from db.backup.restore import connect, drop_database, restore
+from db.backup.tools import at_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def drill(url: str, now: datetime, *, dump: Path | None = None, server: str = ""
 
 def beside(url: str) -> str:
     """Return the URL of a database that is not there yet, with a name of its own."""
-    return make_url(url).set(database=f"rts_drill_{uuid4().hex[:8]}").render_as_string(hide_password=False)
+    return at_database(url, f"rts_drill_{uuid4().hex[:8]}")
 
 
 def try_copy(url: str) -> list[str]:

@@ -9,12 +9,11 @@ from typing import ClassVar
 
 import asyncpg
 import psycopg
-from sqlalchemy.engine import make_url
 
 from core.errors import RtsError
 from db.backup.dump import note_run
 from db.backup.manifest import Manifest, differences, query, read_contents, read_manifest
-from db.backup.tools import find_tool, run_tool
+from db.backup.tools import at_database, database_of, find_tool, run_tool
 from db.migrations.run import head
 from db.missing_parts import find_missing
 from db.pools import DatabaseUnavailableError
@@ -58,7 +57,7 @@ def restore(url: str, dump: Path, now: datetime, *, folder: str = "", without_ow
 
 def make_database(url: str) -> None:
     """Make the database of `url` if there is none; raises RestoreRefusedError unless it is then empty."""
-    name = str(make_url(url).database)
+    name = database_of(url)
     with connect(at_postgres(url), autocommit=True) as connection:
         if not query(connection, "is_superuser")[0][0]:
             raise RestoreRefusedError("A restore writes TimescaleDB's catalog: connect as a superuser.")
@@ -119,12 +118,12 @@ def start_jobs(url: str, manifest: Manifest) -> int:
 def drop_database(url: str) -> None:
     """Drop the database of `url`, whoever is connected."""
     with connect(at_postgres(url), autocommit=True) as connection:
-        connection.execute(query(connection, "compose_drop", str(make_url(url).database))[0][0])
+        connection.execute(query(connection, "compose_drop", database_of(url))[0][0])
 
 
 def at_postgres(url: str) -> str:
     """Return the URL of the database `postgres` on the same server."""
-    return make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    return at_database(url, "postgres")
 
 
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection[tuple[object, ...]]:

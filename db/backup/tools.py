@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit, urlunsplit
 
-from sqlalchemy.engine import make_url
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from core.errors import RtsError
 
@@ -46,11 +47,22 @@ def run_tool(tool: Path, url: str, *arguments: str) -> None:
 
     Raises BackupToolError with the last lines of what it said.
     """
-    parts = make_url(url).set(drivername="postgresql")
-    password = {"PGPASSWORD": parts.password} if parts.password else {}
-    shown = parts.set(password=None).render_as_string(hide_password=False)
-    command = [str(tool), "--no-password", f"--dbname={shown}", *arguments]
+    parts = conninfo_to_dict(url)
+    secret = parts.pop("password", None)
+    password = {"PGPASSWORD": str(secret)} if secret else {}
+    target = make_conninfo(**{name: str(value) for name, value in parts.items() if value is not None})
+    command = [str(tool), "--no-password", f"--dbname={target}", *arguments]
     ended = subprocess.run(command, env=os.environ | password, capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode:
         errors = [line for line in ended.stderr.splitlines() if "error:" in line] or ended.stderr.splitlines()
         raise BackupToolError(f"{tool.name} failed: " + " / ".join(errors[:SHOWN_LINES]))
+
+
+def at_database(url: str, name: str) -> str:
+    """Return the URL of another database on the same server; settings of the session stay as they are written."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def database_of(url: str) -> str:
+    """Return the name of the database that a URL leads to."""
+    return str(conninfo_to_dict(url).get("dbname", ""))

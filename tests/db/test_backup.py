@@ -9,11 +9,13 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from cli.main import app
 from core.clock import utc_now
+from core.database_urls import with_schema
 from core.settings import get_settings
 from db.backup.drill import beside, drill
 from db.backup.dump import BackupRefusedError, backup
@@ -26,7 +28,7 @@ from db.backup.restore import (
     restore,
     start_jobs,
 )
-from db.backup.tools import BackupToolError, find_tool
+from db.backup.tools import BackupToolError, at_database, database_of, find_tool
 from db.migrations.run import upgrade
 from tests.databases import REAL_SERVER, fresh_database
 from tests.db.scheduler import stop_scheduler
@@ -256,3 +258,23 @@ def test_every_difference_is_a_sentence() -> None:
         "h: 0 chunks, 0 in the columnstore; the backup has 3 and 2",
         "job 1000 is missing or differs: policy",
     ]
+
+
+@on_a_server
+def test_a_schema_of_its_own_is_backed_up_and_proven(filled: str, tmp_path: Path) -> None:
+    own = with_schema(beside(filled), "rts")
+    make_database(own)
+    try:
+        stop_scheduler(own)
+        upgrade(own)
+        done = drill(own, utc_now())
+        assert done.faults == []
+    finally:
+        drop_database(own)
+
+
+def test_the_name_of_a_database_changes_and_nothing_else_of_a_url() -> None:
+    url = with_schema("postgresql://rts:p%40ss@db-1:5432/rts?sslmode=require", "rts")
+    other = at_database(url, "copy")
+    assert database_of(other) == "copy"
+    assert conninfo_to_dict(other) == conninfo_to_dict(url) | {"dbname": "copy"}
