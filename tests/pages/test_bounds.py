@@ -13,7 +13,7 @@ from tests.pages.builds import needs_build
 WEB = Path(__file__).parents[2] / "web"
 SOURCES = [path for path in (WEB / "src").rglob("*") if path.suffix in (".ts", ".tsx") and path.name != "schema.ts"]
 MAX_FIRST_BYTES = 75_000  # scripts and styles that a page needs before it stands, packed
-MAX_CODE_BYTES = 93_000  # all scripts and styles, packed
+MAX_CODE_BYTES = 100_000  # all scripts and styles, packed
 MAX_TEXT_BYTES = 11_000  # one language, packed
 MAX_FILE = 250  # lines
 
@@ -35,7 +35,7 @@ def test_scripts_and_styles_stay_small() -> None:
     packed = {path: len(gzip.compress(path.read_bytes(), 9)) for path in (STATIC / "assets").iterdir()}
     code = sum(size for path, size in packed.items() if path.suffix in (".js", ".css"))
     styles = sum(size for path, size in packed.items() if path.suffix == ".css")
-    for name in ("administration", "devices", "rules", "work"):  # the files of web/src/later
+    for name in ("administration", "devices", "rules", "tabs", "work"):  # the files of web/src/later
         (entry,) = (STATIC / "assets").glob(f"{name}-*.js")
         assert styles + sum(packed[path] for path in needed_by(entry)) <= MAX_FIRST_BYTES, name
     texts = [size for path, size in packed.items() if path.suffix == ".json"]

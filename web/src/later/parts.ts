@@ -5,6 +5,7 @@ import { lazy, type Lazy } from "../ui/lazy";
 const administration = () => import("./administration");
 const devices = () => import("./devices");
 const rules = () => import("./rules");
+const tabs = () => import("./tabs");
 const work = () => import("./work");
 
 interface PageProps {
@@ -28,14 +29,14 @@ export const EmbedPage = page(devices, (of) => of.EmbedPage);
 export const CommandsPage = page(work, (of) => of.CommandsPage);
 export const MaintenancePage = page(work, (of) => of.MaintenancePage);
 export const SoftwarePage = page(work, (of) => of.SoftwarePage);
-export const DeviceTab = lazy(work, (of) => of.DeviceTab, "part");
+export const DeviceTab = lazy(tabs, (of) => of.DeviceTab, "part");
 export const BulkCommand = lazy(work, (of) => of.BulkCommand, "dialog");
 export const CommandDialog = lazy(work, (of) => of.CommandDialog, "dialog");
-export const EmbedDialog = lazy(work, (of) => of.EmbedDialog, "dialog");
+export const EmbedDialog = lazy(devices, (of) => of.EmbedDialog, "dialog");
 export const WindowDialog = lazy(work, (of) => of.WindowDialog, "dialog");
 
 /** Load what is likely to be opened next, when the first page stands. */
 export function loadAhead(): void {
   const idle = window.requestIdleCallback ?? ((then: () => void) => setTimeout(then, 2000));
-  idle(() => void devices().then(work).catch(() => undefined));
+  idle(() => void devices().then(tabs).then(work).catch(() => undefined));
 }

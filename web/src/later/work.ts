@@ -1,9 +1,7 @@
-// Commands, maintenance, software, the tabs of a device, and the dialogs of other pages: one file of script.
+// Commands, maintenance, software, and the dialogs of other pages: one file of script.
 export { BulkCommand } from "../commands/bulk";
 export { CommandDialog } from "../commands/dialog";
 export { CommandsPage } from "../commands/page";
-export { DeviceTab } from "../device/tabs";
-export { EmbedDialog } from "../device/embed_dialog";
 export { SoftwarePage } from "../fleet/software";
 export { WindowDialog } from "../maintenance/dialog";
 export { MaintenancePage } from "../maintenance/page";
