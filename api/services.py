@@ -20,7 +20,7 @@ from api.refusals import Refusals, writing
 from api.server.body_budget import BodyBudget
 from api.server.body_pace import PaceRule
 from api.server.chart_reader import ChartReader
-from api.server.connections import HEALTH, check_connections
+from api.server.connections import HEALTH, WRITERS, check_connections
 from api.server.readiness import Readiness
 from api.uploads import UploadRoute
 from auth.keys import KeyFile
@@ -122,12 +122,16 @@ async def open_services(
             pool, storage, settings.read_database_url, settings.pool_size, settings.query_timeout_seconds
         )  # fmt: skip
         stack.push_async_callback(charts.close)
-        writer = Writer(
-            lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally,
-            most_services=settings.device_services,
+        writer, beside = (
+            Writer(
+                lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally,
+                most_services=settings.device_services,
+            )
+            for _ in range(WRITERS)
         )  # fmt: skip
         stack.push_async_callback(writer.close)
-        commits = GroupCommit(writer.write, settings.max_buffered_samples, tally)
+        stack.push_async_callback(beside.close)
+        commits = GroupCommit(writer.write, settings.max_buffered_samples, tally, beside.write)
         commits.start()
         stack.push_async_callback(commits.close)
         refused = RefusedCalls(settings.audit_refusals_per_hour, clock)

@@ -1,58 +1,93 @@
-"""Group commit: uploads that arrive while a COPY runs make up the next COPY.
+"""Group commit: uploads that arrive while others are written make up the next group.
 
-The contract of back-pressure: `submit` refuses at once when the buffer is full (the agent comes back later), waits
-for COMMIT otherwise, and never holds more than `max_samples`. `close` takes no more uploads and writes what waits.
+The contract of back-pressure: `enqueue` refuses at once when the buffer is full (the agent comes back later), calls
+back after COMMIT otherwise, and never holds more than `max_samples`. `close` takes no more uploads and writes what
+waits.
+
+Two groups may be written at the same time, on two connections: small uploads never wait for the COPY of large ones, and
+while one group commits the next is gathered. Uploads of one device are written in the order of their arrival, one group
+after the other.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from ingest.counters import IngestCounters
 from ingest.errors import IngestBusyError
+from ingest.pace import Pace
 from ingest.pending import Upload
+from ingest.turns import Turns
 
 Write = Callable[[Sequence[Upload]], Awaitable[None]]
+Done = Callable[[], None]
+Waiting = tuple[Upload, Done]
 
 # One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
 MAX_GROUP_SAMPLES = 10_000
-# From the beginning of one group to the next: uploads that come meanwhile share a commit. The first after a silence
-# doesn't wait, and neither does anybody when commits take longer than this.
-BETWEEN_SECONDS = 0.02
+MAX_SMALL = 200  # samples of an upload that doesn't wait for large ones
 SERIES_WEIGHT = 4  # a sample with series is some dozens of rows more, though narrow ones
 
 
 class GroupCommit:
-    """The bounded buffer between requests and the one writer of this process."""
+    """The bounded buffer between requests and the writers of this process."""
 
-    def __init__(self, write: Write, max_samples: int, tally: IngestCounters | None = None) -> None:
-        """`write` commits uploads and records the outcome in each; it may raise, which fails the whole group."""
-        self._write = write
+    def __init__(
+        self, write: Write, max_samples: int, tally: IngestCounters | None = None, beside: Write | None = None
+    ) -> None:
+        """`write` commits uploads and records the outcome in each; it may raise, which fails the whole group.
+
+        `beside` does the same at the same time, for small uploads.
+        """
+        self._write, self._beside = write, beside
+        self._idle: set[Write] = {each for each in (write, beside) if each}
         self._tally = tally or IngestCounters()
         self.max_samples = max_samples
-        self._waiting: deque[tuple[Upload, asyncio.Future[None]]] = deque()
-        self._arrival = asyncio.Event()
+        self._small: deque[Waiting] = deque()
+        self._large: Turns[Waiting] = Turns()
+        self._written: set[int] = set()  # devices of the groups that are being written, by their ids
+        self._running: dict[asyncio.Task[None], float] = {}  # since when, by time.monotonic
+        self._large_was_last = False
+        self._pace = Pace()
+        self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.buffered = 0  # samples that wait or are being written
-        self.writing_since: float | None = None  # by time.monotonic, while a group is being written
+        self.writing_since: float | None = None  # by time.monotonic, since when the oldest group is being written
 
     def start(self) -> None:
         """Begin to write; call once, inside the event loop."""
         self._task = asyncio.create_task(self._run(), name="group commit")
 
-    async def submit(self, upload: Upload) -> None:
+    async def submit(self, upload: Upload, tenant: Hashable = None) -> None:
         """Return when `upload` is committed; raises its error, or IngestBusyError when there is no room."""
-        size = weight(upload)
-        self.check_room(size)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.buffered += size
-        self._waiting.append((upload, done))
-        self._arrival.set()
+
+        def set_done() -> None:
+            if not done.done():  # a request that was cancelled no longer waits
+                done.set_result(None)
+
+        self.enqueue(upload, set_done, tenant)
         await done
         if upload.error:
             raise upload.error
+
+    def enqueue(self, upload: Upload, done: Done, tenant: Hashable = None) -> None:
+        """Let an upload wait; calls `done` when it is committed or has its error. Raises IngestBusyError.
+
+        `tenant`: whose turn a large upload takes, as far as that is known.
+        """
+        size = weight(upload)
+        self.check_room(size)
+        self.buffered += size
+        self._pace.arrived(joins=bool(self._small or self._large))
+        if self._is_for_all(upload, size):
+            self._small.append((upload, done))
+        else:
+            self._large.push(tenant, upload.agent_id, (upload, done))
+        if self._idle:
+            self._wake.set()
 
     def check_room(self, samples: int = 1) -> None:
         """Raise IngestBusyError when `samples` more have no room; asked before a body is decoded, that is cheap."""
@@ -62,43 +97,90 @@ class GroupCommit:
     async def close(self) -> None:
         """Refuse new uploads, write those that wait, and return when they are answered."""
         self._closing = True
-        self._arrival.set()
+        self._wake.set()
         if self._task:
             await self._task
 
-    async def _run(self) -> None:
-        while self._waiting or not self._closing:
-            if self._waiting:
-                earliest = time.monotonic() + BETWEEN_SECONDS
-                await self._commit(self._take())
-                await asyncio.sleep(max(0.0, earliest - time.monotonic()))
-            else:
-                self._arrival.clear()
-                await self._arrival.wait()
+    def _is_for_all(self, upload: Upload, size: int) -> bool:
+        """Return whether both writers may take an upload: it is small, unless an earlier one of its device waits."""
+        if size <= MAX_SMALL:
+            return not self._large or upload.agent_id not in self._large
+        return any(other.agent_id == upload.agent_id for other, _ in self._small)
 
-    def _take(self) -> list[tuple[Upload, asyncio.Future[None]]]:
-        group: list[tuple[Upload, asyncio.Future[None]]] = []
+    async def _run(self) -> None:
+        while not self._closing or self._small or self._large or self._running:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._gather()
+            for write in (self._write, self._beside):
+                if write and write in self._idle and (group := self._take(write)):
+                    self._begin(write, group)
+
+    async def _gather(self) -> None:
+        """Return when the next group may begin: an arrival may bring that nearer or put it off."""
+        while self._idle and (self._small or self._large):
+            seconds = self._pace.wait()
+            if seconds <= 0:
+                return
+            await asyncio.sleep(seconds)
+
+    def _begin(self, write: Write, group: list[Waiting]) -> None:
+        self._idle.discard(write)
+        self._pace.began()
+        self._written.update(upload.agent_id.int for upload, _ in group)
+        task = asyncio.create_task(self._commit(write, group), name="a group")
+        self._running[task] = time.monotonic()
+        self.writing_since = min(self._running.values())
+
+    def _take(self, write: Write) -> list[Waiting]:
+        """Return the next group of a writer; empty when nothing that waits is for it. A single writer alternates."""
+        takes_large = write is self._write and (not self._small or self._beside or not self._large_was_last)
+        self._large_was_last = bool(self._large and takes_large)
+        return self._take_large() if self._large_was_last else self._take_small()
+
+    def _take_small(self) -> list[Waiting]:
+        group: list[Waiting] = []
+        left: deque[Waiting] = deque()  # of devices that are being written, and so in order
         samples = 0
-        while self._waiting and (not group or samples + weight(self._waiting[0][0]) <= MAX_GROUP_SAMPLES):
-            group.append(self._waiting.popleft())
-            samples += weight(group[-1][0])
+        while self._small and (not group or samples + weight(self._small[0][0]) <= MAX_GROUP_SAMPLES):
+            entry = self._small.popleft()
+            if entry[0].agent_id.int in self._written:
+                left.append(entry)
+            else:
+                group.append(entry)
+                samples += weight(entry[0])
+        left.extend(self._small)
+        self._small = left
         return group
 
-    async def _commit(self, group: list[tuple[Upload, asyncio.Future[None]]]) -> None:
+    def _take_large(self) -> list[Waiting]:
+        group: list[Waiting] = []
+        samples = 0
+        while self._large:
+            upload = self._large.peek()[0]
+            if upload.agent_id.int in self._written or (group and samples + weight(upload) > MAX_GROUP_SAMPLES):
+                break
+            group.append(self._large.pop())
+            samples += weight(upload)
+        return group
+
+    async def _commit(self, write: Write, group: list[Waiting]) -> None:
         uploads = [upload for upload, _ in group]
-        samples = sum(map(weight, uploads))
-        began = self.writing_since = time.monotonic()
+        samples, began = sum(map(weight, uploads)), time.monotonic()
         try:
-            await self._write(uploads)
-        except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait, not to this loop
+            await write(uploads)
+        except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait, not to this task
             for upload in uploads:
                 upload.error = upload.error or error
-        self.writing_since = None
+        self._written.difference_update(upload.agent_id.int for upload in uploads)
+        self._idle.add(write)
+        self._wake.set()
+        del self._running[asyncio.current_task()]  # type: ignore[arg-type]  # a task runs this
+        self.writing_since = min(self._running.values(), default=None)
         self._tally.flushed(samples, time.monotonic() - began)
         self.buffered -= samples
         for _, done in group:
-            if not done.done():  # a request that was cancelled no longer waits
-                done.set_result(None)
+            done()
 
 
 def weight(upload: Upload) -> int:

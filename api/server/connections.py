@@ -11,7 +11,7 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "connections.sql")
 log = logging.getLogger(__name__)
 
-WRITER, LIVE, HEALTH = 1, 1, 2
+WRITERS, LIVE, HEALTH = 2, 1, 2
 OTHERS = 4  # the worker, a migration, an operator's psql
 
 
@@ -23,7 +23,7 @@ class TooManyConnectionsWantedError(RtsError):
 
 def connections_per_process(settings: Settings) -> int:
     """Return how many connections one process opens at most."""
-    return settings.pool_size + WRITER + LIVE + HEALTH
+    return settings.pool_size + WRITERS + LIVE + HEALTH
 
 
 async def check_connections(connection: Connection, settings: Settings) -> None:

@@ -1,0 +1,39 @@
+"""When a group of uploads begins: when those that come together have come, at the latest after a fixed time.
+
+A commit costs the same for one upload and for hundreds, so that uploads which arrive one shortly after the other share
+one. How shortly is measured: a pause of several usual gaps between arrivals means that nobody else is on the way.
+"""
+
+import time
+
+# From the beginning of one group to the next, while uploads keep arriving. The first after a silence doesn't wait, and
+# neither does anybody when commits take longer than this.
+BETWEEN_SECONDS = 0.02
+PAUSE_GAPS = 4.0
+LEAST_PAUSE_SECONDS = 0.001
+WEIGHT = 0.05  # of the newest gap in the average
+
+
+class Pace:
+    """The arrivals of one process; all times by time.monotonic."""
+
+    def __init__(self) -> None:
+        self._gap = BETWEEN_SECONDS
+        self._last = 0.0
+        self._began = 0.0
+
+    def arrived(self, *, joins: bool) -> None:
+        """Note an upload; `joins`: others wait already, so that the time since the last one is a gap."""
+        now = time.monotonic()
+        if joins:
+            self._gap += (now - self._last - self._gap) * WEIGHT
+        self._last = now
+
+    def began(self) -> None:
+        """Note that a group begins now."""
+        self._began = time.monotonic()
+
+    def wait(self) -> float:
+        """Return the seconds until the next group may begin, as far as can be said now; 0 or less: it may."""
+        pause = max(LEAST_PAUSE_SECONDS, PAUSE_GAPS * self._gap)
+        return min(self._began + BETWEEN_SECONDS, self._last + pause) - time.monotonic()
