@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.direct_uploads import UploadDesk
 from api.errors import RESPONSES, install_error_answers
 from api.foreign_paths import call_of
 from api.live.service import Live, open_live
@@ -77,6 +78,12 @@ class Application:
         self.web = make_web(settings, clock, self.process)
         self._pages = Pages(settings.embed_origins)
         self._browsers = BrowserHeaders(settings.cors_named, over_tls=settings.public_url.startswith("https"))
+
+    @property
+    def direct_uploads(self) -> UploadDesk | None:
+        """What handles usual uploads in the HTTP protocol itself (api/server/direct.py); None before the start."""
+        services: Services | None = getattr(self.web.state, "services", None)
+        return services.direct if services else None
 
     def check(self) -> None:
         """Open and close the services once, so that a fault shows as its own error before the server starts."""

@@ -13,6 +13,7 @@ import asyncpg
 from fastapi import Request
 
 from api.agent_bodies import AgentBodies, Sender
+from api.direct_uploads import UploadDesk
 from api.foreign_uploads import ForeignUploads
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
@@ -72,6 +73,7 @@ class Services:
     quotas: Quotas
     commits: GroupCommit
     upload: UploadRoute
+    direct: UploadDesk
     foreign: ForeignUploads
     gateways: GatewayHosts
     budget: BodyBudget
@@ -146,6 +148,10 @@ async def open_services(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas,
         )  # fmt: skip
+        direct = UploadDesk(
+            sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
+            clock, tally, storage.max_sample_age, quotas,
+        )  # fmt: skip
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, gateway_by(tokens),
@@ -154,8 +160,8 @@ async def open_services(
         fleet = FleetReader(health, clock)
         people = People(pool, settings.people_cache_seconds)
         yield Services(
-            settings, clock, pool, charts, tokens, people, settings.roles, limits, quotas, commits, upload, foreign,
-            gateways, budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
+            settings, clock, pool, charts, tokens, people, settings.roles, limits, quotas, commits, upload, direct,
+            foreign, gateways, budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
         )  # fmt: skip
 
 

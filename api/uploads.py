@@ -36,13 +36,15 @@ IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
 MAX_WAIT_SECONDS = 10.0
 JSON = (b"content-type", b"application/json")
 
+Verify = Callable[[str], Sender]  # turns a bearer token into its sender, or raises an RtsError
+
 
 class UploadRoute:
     """The ASGI application of the metrics upload."""
 
     def __init__(
         self,
-        verify: Callable[[str], Sender],
+        verify: Verify,
         limits: CallLimits,
         commits: GroupCommit,
         bodies: AgentBodies,
@@ -54,9 +56,7 @@ class UploadRoute:
         max_age: Callable[[], timedelta],
         quotas: Quotas,
     ) -> None:
-        """`verify` turns a bearer token into its Sender or raises an RtsError.
-
-        `note_refusal` is told of each call that is refused; samples older than `max_age` are refused.
+        """`note_refusal` is told of each call that is refused; samples older than `max_age` are refused.
         """
         self._note_refusal = note_refusal
         self._quotas = quotas
@@ -101,15 +101,9 @@ class UploadRoute:
             make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
             upload = await make(sender, body, received_at)
             await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
-        if upload.business_id:
-            self._limits.learn(sender.agent_id, upload.business_id)
+        receipt = receipt_of(upload, self._limits)
         self._quotas.spend(sender.agent_id, samples=upload.inserted, bytes=len(body))
-        decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
-        upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
-        return Receipt(
-            decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts,
-            decoded.notes + upload.notes, decoded.notes_left_out,
-        )  # fmt: skip
+        return receipt
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:
@@ -146,6 +140,18 @@ class UploadRoute:
     async def _refuse(self, send: Send, error: RtsError) -> None:
         self._tally.refuse(error.code)
         await refuse(send, error, self._retry_after)
+
+
+def receipt_of(upload: Upload, limits: CallLimits) -> Receipt:
+    """Return what the agent of a committed upload is told; from now on its business is counted with its calls."""
+    if upload.business_id:
+        limits.learn(upload.agent_id, upload.business_id)
+    decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
+    upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+    return Receipt(
+        decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts,
+        decoded.notes + upload.notes, decoded.notes_left_out,
+    )  # fmt: skip
 
 
 def bearer_token(header: bytes) -> str:

@@ -25,6 +25,7 @@ from api.app import Application
 from api.live.socketio import PING_SECONDS
 from api.live.sockets import MAX_BYTES
 from api.server.bounded import BoundedProtocol
+from api.server.direct import DirectProtocol
 from cli.garbage import tune_garbage_collector
 from cli.settings import log_to_stderr, settings_with_database
 from cli.supervisor import GRACE_SECONDS, Supervisor
@@ -64,7 +65,7 @@ def serve_with_siblings(settings: Settings, host: str, port: int) -> None:
 def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     """Return uvicorn's options for one or several processes."""
     return {
-        "host": host, "port": port, "loop": "uvloop", "http": BoundedProtocol, "access_log": False,
+        "host": host, "port": port, "loop": "uvloop", "http": DirectProtocol, "access_log": False,
         "server_header": False,
         "ws": "websockets-sansio", "ws_max_size": MAX_BYTES, "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS, "proxy_headers": bool(settings.trusted_proxies),

@@ -49,6 +49,7 @@ class GroupCommit:
         self._written: set[int] = set()  # devices of the groups that are being written, by their ids
         self._running: dict[asyncio.Task[None], float] = {}  # since when, by time.monotonic
         self._large_was_last = False
+        self._small_running = 0  # uploads of the small group that is being written: one beside it must not be smaller
         self._pace = Pace()
         self._wake = asyncio.Event()
         self._closing = False
@@ -127,8 +128,10 @@ class GroupCommit:
     def _begin(self, write: Write, group: list[Waiting]) -> None:
         self._idle.discard(write)
         self._pace.began()
+        small = len(group) if weight(group[0][0]) <= MAX_SMALL else 0
+        self._small_running += small
         self._written.update(upload.agent_id.int for upload, _ in group)
-        task = asyncio.create_task(self._commit(write, group), name="a group")
+        task = asyncio.create_task(self._commit(write, group, small), name="a group")
         self._running[task] = time.monotonic()
         self.writing_since = min(self._running.values())
 
@@ -136,7 +139,9 @@ class GroupCommit:
         """Return the next group of a writer; empty when nothing that waits is for it. A single writer alternates."""
         takes_large = write is self._write and (not self._small or self._beside or not self._large_was_last)
         self._large_was_last = bool(self._large and takes_large)
-        return self._take_large() if self._large_was_last else self._take_small()
+        if self._large_was_last:
+            return self._take_large()
+        return self._take_small() if len(self._small) >= self._small_running else []
 
     def _take_small(self) -> list[Waiting]:
         group: list[Waiting] = []
@@ -164,7 +169,7 @@ class GroupCommit:
             samples += weight(upload)
         return group
 
-    async def _commit(self, write: Write, group: list[Waiting]) -> None:
+    async def _commit(self, write: Write, group: list[Waiting], small: int) -> None:
         uploads = [upload for upload, _ in group]
         samples, began = sum(map(weight, uploads)), time.monotonic()
         try:
@@ -173,6 +178,7 @@ class GroupCommit:
             for upload in uploads:
                 upload.error = upload.error or error
         self._written.difference_update(upload.agent_id.int for upload in uploads)
+        self._small_running -= small
         self._idle.add(write)
         self._wake.set()
         del self._running[asyncio.current_task()]  # type: ignore[arg-type]  # a task runs this

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from api.server.bounded import BoundedProtocol
+from api.server.direct import DirectProtocol
 from tests.whole.processes import free_port
 
 
@@ -15,7 +15,7 @@ from tests.whole.processes import free_port
 async def serving(application: Any, **options: Any) -> AsyncIterator[int]:
     """Serve `application`, which is started already, by the product's HTTP protocol; yield the port."""
     port = options.pop("port", None) or free_port()
-    config = uvicorn.Config(application, port=port, lifespan="off", http=BoundedProtocol, log_config=None, **options)
+    config = uvicorn.Config(application, port=port, lifespan="off", http=DirectProtocol, log_config=None, **options)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn has nothing else to wait for

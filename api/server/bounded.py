@@ -95,10 +95,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End the head: its time is no longer measured."""
+        self._end_head()
+        super().on_headers_complete()
+
+    def _end_head(self) -> None:
         self._in_head = False
         self._unparsed = 0
         self._head_has_come()
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -109,6 +112,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request; where its answer is given too, await the next."""
         super().on_message_complete()
+        if self._is_answered:
+            self.cycle.more_body = False  # uvicorn leaves it, and the connection would never be idle again
         if self._linger:
             self._linger.cancel()
             self._linger = None
@@ -128,6 +133,10 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def _is_idle(self) -> bool:
         return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
+
+    @property
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
 
     @property
     def _body_is_open(self) -> bool:

@@ -1,7 +1,7 @@
 """Group commit: what waits together goes together, a full buffer refuses, closing writes what waits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ import pytest
 
 from core.clock import utc_now
 from ingest.errors import IngestBusyError
-from ingest.group_commit import MAX_GROUP_SAMPLES, GroupCommit
+from ingest.group_commit import MAX_GROUP_SAMPLES, MAX_SMALL, GroupCommit, Write
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
 from tests.waiting import until
@@ -139,3 +139,98 @@ async def test_a_request_that_is_cancelled_gives_its_room_back() -> None:
     await commits.submit(upload(10))
     assert commits.buffered == 0
     await commits.close()
+
+
+class Connections:
+    """Two writers that note what they write, and end when they are told to."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, list[list[Upload]]] = {"first": [], "beside": []}
+        self.open = {name: asyncio.Event() for name in self.groups}
+        self.commits = GroupCommit(self._writing("first"), 100_000, beside=self._writing("beside"))
+
+    def _writing(self, name: str) -> Write:
+        async def write(uploads: Sequence[Upload]) -> None:
+            self.groups[name].append(list(uploads))
+            await self.open[name].wait()
+
+        return write
+
+    def end_all(self) -> None:
+        for event in self.open.values():
+            event.set()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  there is nothing else to wait for
+            await asyncio.sleep(0.001)
+
+
+async def test_a_small_upload_does_not_wait_for_a_large_one_that_is_being_written() -> None:
+    two = Connections()
+    two.commits.start()
+    large = asyncio.create_task(two.commits.submit(upload(MAX_SMALL + 1)))
+    await until(lambda: two.groups["first"])
+    two.open["beside"].set()
+    for _ in range(3):
+        await two.commits.submit(upload())
+    assert not large.done()
+    assert [len(group) for group in two.groups["beside"]] == [1, 1, 1]
+    two.end_all()
+    await large
+    await two.commits.close()
+
+
+async def test_an_upload_waits_for_an_earlier_one_of_its_device() -> None:
+    two = Connections()
+    two.commits.start()
+    first, second, other = upload(MAX_SMALL + 1), upload(), upload()
+    second.agent_id = first.agent_id
+    tasks = [asyncio.create_task(two.commits.submit(first))]
+    await until(lambda: two.groups["first"])
+    tasks += [asyncio.create_task(two.commits.submit(each)) for each in (second, other)]
+    await until(lambda: two.groups["beside"])
+    assert two.groups["beside"] == [[other]]
+    two.open["beside"].set()
+    await tasks[2]
+    assert two.groups == {"first": [[first]], "beside": [[other]]}
+    two.end_all()
+    await asyncio.gather(*tasks)
+    assert [second] in two.groups["first"] + two.groups["beside"]
+    await two.commits.close()
+
+
+async def test_large_and_small_uploads_of_a_device_are_written_in_the_order_of_their_arrival() -> None:
+    two = Connections()
+    two.end_all()
+    one = uuid4()
+    uploads = [upload(size) for size in (1, MAX_SMALL + 1, 1, 1, MAX_SMALL + 1, 1)]
+    for each in uploads:
+        each.agent_id = one
+    tasks = [asyncio.create_task(two.commits.submit(each)) for each in uploads]
+    await asyncio.sleep(0)
+    two.commits.start()
+    await asyncio.gather(*tasks)
+    written = [each for group in (*two.groups["first"], *two.groups["beside"]) for each in group]
+    assert sorted(map(id, written)) == sorted(map(id, uploads))
+    assert [uploads.index(each) for each in two.groups["first"][0]] == sorted(
+        uploads.index(each) for each in two.groups["first"][0]
+    )
+    await two.commits.close()
+
+
+async def test_a_group_beside_another_is_not_smaller_than_it() -> None:
+    two = Connections()
+    two.commits.start()
+    tasks = [asyncio.create_task(two.commits.submit(upload())) for _ in range(3)]
+    await until(lambda: two.groups["first"])
+    tasks += [asyncio.create_task(two.commits.submit(upload())) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert two.groups["beside"] == []
+    tasks.append(asyncio.create_task(two.commits.submit(upload())))
+    await until(lambda: two.groups["beside"])
+    assert len(two.groups["beside"][0]) == 3
+    two.end_all()
+    await asyncio.gather(*tasks)
+    await two.commits.close()

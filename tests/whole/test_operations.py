@@ -116,8 +116,8 @@ def test_every_setting_on_the_page_exists() -> None:
 
 
 def test_the_number_of_connections_is_right() -> None:
-    assert connections_per_process(Settings()) == 12
-    for words in ("`RTS_POOL_SIZE` + 4", "12 connections a process", "4 processes take 48, 60 during a restart"):
+    assert connections_per_process(Settings()) == 13
+    for words in ("`RTS_POOL_SIZE` + 5", "13 connections a process", "4 processes take 52, 65 during a restart"):
         assert words in PAGE
 
 

@@ -39,7 +39,7 @@ def test_more_connections_than_the_database_takes(key_file: Path, database: str)
     status, said = serve(key_file, database, "--workers", "40", RTS_POOL_SIZE="10")
     assert status == 1
     assert len(said.strip().splitlines()) == 1
-    for words in ("RTS_WORKERS=40", "RTS_POOL_SIZE=10", "560 connections (14 each)", "max_connections"):
+    for words in ("RTS_WORKERS=40", "RTS_POOL_SIZE=10", "600 connections (15 each)", "max_connections"):
         assert words in said
 
 

@@ -1,0 +1,288 @@
+"""Uploads that the HTTP protocol handles itself: the tests of uploads once more over a socket, and what HTTP asks."""
+
+import asyncio
+import gzip
+import hashlib
+import inspect
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from api.app import Application
+from api.direct_uploads import UploadInHand
+from api.server import bounded, direct
+from api.server.direct import MAX_DIRECT_BYTES
+from api.services import Services
+from tests.api.test_counters_that_fall import *  # noqa: F403  run here as well, with the client of this module
+from tests.api.test_odd_uploads import *  # noqa: F403
+from tests.api.test_uploads import *  # noqa: F403
+from tests.devices import Device, sample
+from tests.serving import serving
+
+LONGER = 20.0
+# What api/server/direct.py and bounded.py rely on, as of uvicorn 0.54.0.
+INTERNALS = {
+    HttpToolsProtocol: "18fdf324b11bf160",
+    RequestResponseCycle: "e67d470d435dcc1c",
+    FlowControl: "126debcdaa894c83",
+}
+
+
+@pytest.fixture(scope="module")
+async def port(application: Application) -> AsyncIterator[int]:
+    async with serving(application) as chosen:
+        yield chosen
+
+
+@pytest.fixture(scope="module")
+async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP calls over a socket."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=LONGER) as made:
+        yield made
+
+
+@pytest.fixture
+def direct_bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that were taken without ASGI."""
+    bodies: list[bytes] = []
+    take = UploadInHand.take
+
+    def note(upload: UploadInHand, body: bytes) -> bool:
+        taken = take(upload, body)
+        if taken:
+            bodies.append(body)
+        return taken
+
+    monkeypatch.setattr(UploadInHand, "take", note)
+    return bodies
+
+
+class Wire:
+    """A connection on which a test writes requests byte by byte and reads answers."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def open(cls, port: int) -> "Wire":
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    def send(self, *parts: bytes) -> None:
+        self.writer.write(b"".join(parts))
+
+    async def answer(self) -> tuple[int, dict[bytes, bytes], Any]:
+        """Return status, headers and JSON of the next answer."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), LONGER)
+        line, *lines = head[:-4].split(b"\r\n")
+        headers = dict(line.lower().split(b": ", 1) for line in lines)
+        body = await asyncio.wait_for(self.reader.readexactly(int(headers[b"content-length"])), LONGER)
+        return int(line.split()[1]), headers, json.loads(body)
+
+    async def closed(self) -> bool:
+        return await asyncio.wait_for(self.reader.read(1), LONGER) == b""
+
+
+@pytest.fixture
+async def wire(port: int) -> AsyncIterator[Wire]:
+    opened = await Wire.open(port)
+    yield opened
+    opened.writer.close()
+
+
+def head_of(device: Device, *lines: str, token: str | None = None) -> bytes:
+    path = f"/api/agents/{device.agent_id}/metrics"
+    given = (f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {token or device.token}", *lines)
+    return "\r\n".join((*given, "", "")).encode()
+
+
+def body_of(*samples: dict[str, Any]) -> bytes:
+    return json.dumps({"metrics": samples or (sample(cpu_percent=1),)}).encode()
+
+
+def length_of(body: bytes) -> str:
+    return f"Content-Length: {len(body)}"
+
+
+async def test_a_usual_upload_is_taken_without_asgi(device: Device, wire: Wire, direct_bodies: list[bytes]) -> None:
+    body = body_of()
+    for accepted in (1, 0):
+        wire.send(head_of(device, length_of(body)), body)
+        status, headers, receipt = await wire.answer()
+        assert (status, receipt["accepted"], receipt["duplicates"]) == (200, accepted, 1 - accepted)
+        assert headers[b"content-type"] == b"application/json"
+        assert b"date" in headers
+    assert direct_bodies == [body, body]
+
+
+async def test_a_small_gzip_body_is_too(device: Device, wire: Wire, direct_bodies: list[bytes]) -> None:
+    body = gzip.compress(body_of())
+    wire.send(head_of(device, length_of(body), "Content-Encoding: gzip"), body)
+    assert (await wire.answer())[0] == 200
+    assert direct_bodies == [body]
+
+
+async def test_a_body_in_two_parts_is_waited_for(device: Device, wire: Wire, direct_bodies: list[bytes]) -> None:
+    body = body_of()
+    wire.send(head_of(device, length_of(body)))
+    await wire.writer.drain()
+    await asyncio.sleep(0.01)
+    wire.send(body[:10])
+    await asyncio.sleep(0.01)
+    wire.send(body[10:])
+    assert (await wire.answer())[0] == 200
+    assert direct_bodies == [body]
+
+
+async def test_a_slow_body_is_handed_over(
+    device: Device, wire: Wire, direct_bodies: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "BODY_SECONDS", 0.01)
+    body = body_of()
+    wire.send(head_of(device, length_of(body)), body[:10])
+    await asyncio.sleep(0.2)
+    wire.send(body[10:])
+    status, _, receipt = await wire.answer()
+    assert (status, receipt["accepted"]) == (200, 1)
+    assert direct_bodies == []
+    wire.send(head_of(device, length_of(body)), body)
+    assert (await wire.answer())[2]["duplicates"] == 1
+    assert direct_bodies == [body]
+
+
+@pytest.mark.parametrize("how", ["chunked", "expect", "large", "unpacks to much", "a query"])
+async def test_what_is_unusual_is_left_to_asgi(
+    device: Device, wire: Wire, direct_bodies: list[bytes], how: str
+) -> None:
+    body = body_of()
+    if how == "chunked":
+        wire.send(head_of(device, "Transfer-Encoding: chunked"), b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    elif how == "expect":
+        wire.send(head_of(device, length_of(body), "Expect: 100-continue"))
+        assert (await asyncio.wait_for(wire.reader.readuntil(b"\r\n\r\n"), LONGER)).startswith(b"HTTP/1.1 100")
+        wire.send(body)
+    elif how == "large":
+        body = body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES))
+        wire.send(head_of(device, length_of(body)), body)
+    elif how == "unpacks to much":
+        body = gzip.compress(body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES)))
+        wire.send(head_of(device, length_of(body), "Content-Encoding: gzip"), body)
+    else:
+        wire.send(head_of(device, length_of(body)).replace(b"/metrics ", b"/metrics?a=b "), body)
+    status, _, receipt = await wire.answer()
+    assert (status, receipt["accepted"]) == (200, 1)
+    assert direct_bodies == []
+
+
+async def test_pipelined_uploads_are_answered_in_order(device: Device, wire: Wire) -> None:
+    bodies = [body_of(*({"collected_at": "?"} for _ in range(number))) for number in range(1, 6)]
+    wire.send(*(part for body in bodies for part in (head_of(device, length_of(body)), body)))
+    for number in range(1, 6):
+        status, _, receipt = await wire.answer()
+        assert (status, receipt["received"]) == (200, number)
+
+
+async def test_another_request_may_follow_in_the_same_packet(device: Device, wire: Wire) -> None:
+    body = body_of()
+    health = b"GET /api/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    wire.send(health, head_of(device, length_of(body)), body, health)
+    for _ in range(3):
+        assert (await wire.answer())[0] == 200
+
+
+async def test_connection_close_closes_after_the_answer(device: Device, wire: Wire) -> None:
+    body = body_of()
+    wire.send(head_of(device, length_of(body), "Connection: close"), body)
+    status, headers, _ = await wire.answer()
+    assert (status, headers[b"connection"]) == (200, b"close")
+    assert await wire.closed()
+
+
+async def test_a_refused_head_is_answered_before_its_body_and_the_connection_goes_on(
+    device: Device, wire: Wire
+) -> None:
+    body = body_of()
+    wire.send(head_of(device, length_of(body), token="none"))
+    status, headers, refusal = await wire.answer()
+    assert (status, refusal["error"]["code"]) == (401, "invalid_token")
+    assert b"www-authenticate" in headers
+    wire.send(body, head_of(device, length_of(body)), body)
+    assert (await wire.answer())[2]["accepted"] == 1
+
+
+async def test_a_connection_whose_refused_body_came_late_is_closed_when_it_is_idle(
+    device: Device, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded.BoundedProtocol, "head_seconds", 0.2)
+    async with serving(application) as port:
+        wire = await Wire.open(port)
+        body = body_of()
+        wire.send(head_of(device, length_of(body), token="none"))
+        assert (await wire.answer())[0] == 401
+        wire.send(body)
+        assert await wire.closed()
+        wire.writer.close()
+
+
+async def test_a_client_that_goes_away_leaves_no_bytes_behind(
+    device: Device, port: int, services: Services, direct_bodies: list[bytes]
+) -> None:
+    body = body_of()
+    for sent in (body, body[:10]):
+        wire = await Wire.open(port)
+        wire.send(head_of(device, length_of(body)), sent)
+        await wire.writer.drain()
+        wire.writer.close()
+    async with asyncio.timeout(LONGER):
+        while services.commits.buffered or services.budget.in_memory or not direct_bodies:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_full_buffer_refuses_at_once(
+    device: Device, wire: Wire, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.commits, "max_samples", 0)
+    body = body_of()
+    wire.send(head_of(device, length_of(body)), body)
+    status, headers, refusal = await wire.answer()
+    assert (status, refusal["error"]["code"]) == (503, "ingest_busy")
+    assert int(headers[b"retry-after"]) > 0
+    assert services.budget.in_memory == 0
+
+
+async def test_a_fault_of_ours_is_a_500_and_the_connection_goes_on(
+    device: Device, wire: Wire, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = body_of()
+    with monkeypatch.context() as patched:
+        patched.setattr(services.commits, "enqueue", lambda *_: 1 / 0)
+        wire.send(head_of(device, length_of(body)), body)
+        assert (await wire.answer())[0] == 500
+    assert services.budget.in_memory == 0
+    wire.send(head_of(device, length_of(body)), body)
+    assert (await wire.answer())[0] == 200
+
+
+async def test_uploads_are_counted(device: Device, wire: Wire, services: Services) -> None:
+    tally = services.process.counts.uploads
+    before = tally.uploads, tally.accepted, tally.refused.get("wrong_agent", 0)
+    body = body_of()
+    wire.send(head_of(device, length_of(body)), body)
+    await wire.answer()
+    other = "0" * 8 + str(device.agent_id)[8:]
+    wire.send(head_of(device, length_of(body)).replace(str(device.agent_id).encode(), other.encode()), body)
+    assert (await wire.answer())[0] == 403
+    assert (tally.uploads, tally.accepted, tally.refused["wrong_agent"]) == tuple(each + 1 for each in before)
+
+
+def test_uvicorn_is_the_one_that_the_protocol_was_written_for() -> None:
+    found = {part: hashlib.sha256(inspect.getsource(part).encode()).hexdigest()[:16] for part in INTERNALS}
+    for part, digest in INTERNALS.items():
+        assert found[part] == digest, (
+            f"uvicorn's {part.__name__} has changed: compare it with what api/server/direct.py and bounded.py use "
+            f"(cycle, flow, pipeline, the callbacks of the parser), then write {found[part]} into this test."
+        )
