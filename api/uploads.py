@@ -8,10 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
+from api.fair_turn import FairTurn
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
@@ -69,7 +71,7 @@ class UploadRoute:
         self._clock = clock
         self._tally = tally
         self._max_age = max_age
-        self._turn = asyncio.Lock()
+        self._turn = FairTurn()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
         """Answer one upload for the device `agent_id` of the path."""
@@ -100,25 +102,26 @@ class UploadRoute:
             body = await reader.read()
             make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
             upload = await make(sender, body, received_at)
-            await self._commits.submit(upload)  # the body's bytes stay counted: what it became is still in memory
+            # The body's bytes stay counted meanwhile: what it became is still in memory.
+            await self._commits.submit(upload, self._tenant_of(sender))
         receipt = receipt_of(upload, self._limits)
         self._quotas.spend(sender.agent_id, samples=upload.inserted, bytes=len(body))
         return receipt
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:
-            async with asyncio.timeout(MAX_WAIT_SECONDS):
-                await self._turn.acquire()
+            async with self._turn.of(self._tenant_of(sender), sender.agent_id, MAX_WAIT_SECONDS):
+                upload = await self._decoded(sender, body, received_at)
+                for start in range(0, len(upload.decoded.samples), ROWS_A_ROUND):
+                    upload.make_rows(start, start + ROWS_A_ROUND)
+                    await asyncio.sleep(0)  # everybody else's round, the writer's too
         except TimeoutError:
             raise IngestBusyError from None
-        try:
-            upload = await self._decoded(sender, body, received_at)
-            for start in range(0, len(upload.decoded.samples), ROWS_A_ROUND):
-                upload.make_rows(start, start + ROWS_A_ROUND)
-                await asyncio.sleep(0)  # everybody else's round, the writer's too
-        finally:
-            self._turn.release()
         return upload
+
+    def _tenant_of(self, sender: Sender) -> UUID | None:
+        """Return whose device an upload is from; devices whose business isn't confirmed yet take turns as one."""
+        return self._limits.business_of(sender.agent_id)
 
     async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         upload = await self._decoded(sender, body, received_at)

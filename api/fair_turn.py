@@ -1,0 +1,46 @@
+"""A lock for one upload at a time; its waiters come in turn by tenant and device: who sends much waits longest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from ingest.turns import Turns
+
+
+class FairTurn:
+    """The lock; free at first."""
+
+    def __init__(self) -> None:
+        self._is_held = False
+        self._waiting: Turns[asyncio.Future[None]] = Turns()
+
+    @asynccontextmanager
+    async def of(self, tenant: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
+        """Hold the lock; raises TimeoutError when the turn doesn't come within `most_seconds`."""
+        async with asyncio.timeout(most_seconds):
+            await self._acquire(tenant, device)
+        try:
+            yield
+        finally:
+            self._release()
+
+    async def _acquire(self, tenant: Hashable, device: Hashable) -> None:
+        if not self._is_held:
+            self._is_held = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.push(tenant, device, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._release()  # the turn came in the same moment
+            raise
+
+    def _release(self) -> None:
+        while self._waiting:
+            turn = self._waiting.pop()
+            if not turn.done():  # one that has waited too long is gone
+                turn.set_result(None)
+                return
+        self._is_held = False

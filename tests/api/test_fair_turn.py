@@ -1,0 +1,48 @@
+"""Turns of large uploads: by tenant and device, and none is lost with a waiter that is gone."""
+
+import asyncio
+
+import pytest
+
+from api.fair_turn import FairTurn
+
+LONG = 20.0
+
+
+async def hold(turn: FairTurn, tenant: str, device: str, order: list[str], *, most_seconds: float = LONG) -> None:
+    async with turn.of(tenant, device, most_seconds):
+        order.append(device)
+        await asyncio.sleep(0)
+
+
+async def test_who_sends_much_comes_after_who_sends_little() -> None:
+    turn, order = FairTurn(), list[str]()
+    async with turn.of("z", "z1", LONG):
+        whose = [("a", "a1")] * 4 + [("a", "a2"), ("b", "b1")]
+        waiting = [asyncio.create_task(hold(turn, *who, order)) for who in whose]
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert order == ["a1", "b1", "a2", "a1", "a1", "a1"]
+
+
+async def test_one_that_waits_too_long_is_told_and_the_next_comes() -> None:
+    turn, order = FairTurn(), list[str]()
+    async with turn.of("a", "a1", LONG):
+        with pytest.raises(TimeoutError):
+            await hold(turn, "b", "b1", order, most_seconds=0.01)
+        waiting = asyncio.create_task(hold(turn, "c", "c1", order))
+        await asyncio.sleep(0)
+    await waiting
+    assert order == ["c1"]
+    await hold(turn, "d", "d1", order)
+
+
+async def test_a_cancelled_waiter_gives_its_turn_on() -> None:
+    turn, order = FairTurn(), list[str]()
+    async with turn.of("a", "a1", LONG):
+        first, second = (asyncio.create_task(hold(turn, "b", device, order)) for device in ("b1", "b2"))
+        await asyncio.sleep(0)
+    first.cancel()  # in the same round in which its turn has come
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert order == ["b2"]
+    await hold(turn, "d", "d1", order)
