@@ -6,23 +6,27 @@ No task and no coroutine: the protocol hands the body over, the group calls back
 import logging
 import time
 import zlib
+from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
 from api.bodies import GZIP
+from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.body_budget import Holder, Room
-from api.server.direct import MAX_DIRECT_BYTES, Answer
+from api.server.direct import MAX_DIRECT_BYTES, Exchange
 from api.uploads import Verify, bearer_token, receipt_of
 from core.clock import Clock
-from core.errors import RtsError, WrongAgentError
+from core.errors import RtsError
 from ingest.counters import IngestCounters
 from ingest.decode import decode_upload
 from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
 
 log = logging.getLogger(__name__)
+OF_THE_SENDER = frozenset({401, 403})  # statuses of refusals that go into the audit trail
 PLAIN, ZIPPED = (b"", b"identity"), (b"gzip", b"x-gzip")
 
 
@@ -31,66 +35,74 @@ class UploadDesk:
 
     def __init__(
         self, verify: Verify, limits: CallLimits, commits: GroupCommit, bodies: AgentBodies, max_samples: int,
-        retry_after_seconds: int, clock: Clock, tally: IngestCounters,
+        retry_after_seconds: int, clock: Clock, tally: IngestCounters, max_age: Callable[[], timedelta], quotas: Quotas,
     ) -> None:  # fmt: skip
         self.verify, self.limits, self.commits, self.bodies = verify, limits, commits, bodies
         self.max_samples, self.retry_after, self.clock, self.tally = max_samples, retry_after_seconds, clock, tally
+        self.max_age, self.quotas = max_age, quotas
 
-    def open(self, agent_id: str, authorization: bytes, encoding: bytes, answer: Answer) -> "UploadInHand | None":
-        """Return an upload of a verified sender; None when it was refused and the answer is given."""
-        began = time.monotonic()
+    def open(self, agent_id: str, authorization: bytes, encoding: bytes, exchange: Exchange) -> "UploadInHand | None":
+        """Return an upload of a verified sender; None when it is to be refused, which ASGI does and notes."""
         try:
             sender = self.verify(bearer_token(authorization))
-            if str(sender.agent_id) != agent_id.lower():
-                self.limits.take_agent(sender.agent_id)
-                raise WrongAgentError
-        except Exception as error:  # noqa: BLE001  an RtsError is for the agent, any other is logged
-            self.refuse(error, answer)
+        except Exception:  # noqa: BLE001  ASGI meets the same fault, answers and notes it
             return None
-        return UploadInHand(self, sender, encoding, answer, began)
+        if str(sender.agent_id) != agent_id.lower():
+            return None
+        return UploadInHand(self, sender, encoding, exchange)
 
-    def refuse(self, error: Exception, answer: Answer) -> None:
-        """Answer with an error and count it; one that is not for the agent is logged."""
+    def refuse(self, error: Exception, exchange: Exchange) -> None:
+        """Answer with an error and count it; one that is not for the agent is logged.
+
+        What says something about the sender goes to ASGI, which refuses it once more and notes it with its address.
+        """
         if not isinstance(error, RtsError):
             log.error("an upload failed", exc_info=error)
             error = RtsError("Something failed on the server: send the upload again later.")
+        if error.status in OF_THE_SENDER:
+            exchange.hand_over()
+            return
         self.tally.refuse(error.code)
         headers = [(name.lower().encode(), value.encode()) for name, value in error.headers(self.retry_after).items()]
-        answer(error.status, msgspec.json.encode(error.as_json()), headers)
+        exchange.answer(error.status, msgspec.json.encode(error.as_json()), headers)
 
 
 class UploadInHand:
     """One upload on its way; `take` is called once."""
 
-    __slots__ = ("_answer", "_began", "_desk", "_encoding", "_room", "_sender", "_upload")
+    __slots__ = ("_began", "_bytes", "_desk", "_encoding", "_exchange", "_room", "_sender", "_upload")
 
-    def __init__(self, desk: UploadDesk, sender: Sender, encoding: bytes, answer: Answer, began: float) -> None:
-        self._desk, self._sender, self._encoding, self._answer, self._began = desk, sender, encoding, answer, began
+    def __init__(self, desk: UploadDesk, sender: Sender, encoding: bytes, exchange: Exchange) -> None:
+        self._desk, self._sender, self._encoding, self._exchange = desk, sender, encoding, exchange
+        self._began = time.monotonic()
+        self._bytes = 0
         self._room: Room
         self._upload: Upload
 
-    def take(self, body: bytes) -> bool:
-        """Decode the body and let it wait for its group; False: it is not for this path."""
+    def take(self, body: bytes) -> None:
+        """Decode the body and let it wait for its group; hands over what is not for this path."""
         unpacked = unpack(body, self._encoding)
         budget = self._desk.bodies.budget
         if unpacked is None or len(unpacked) > budget.one:
-            return False
+            self._exchange.hand_over()
+            return
         business_id = self._desk.limits.business_of(self._sender.agent_id)
         self._room = budget.room_for(Holder("agent", self._sender.agent_id, business_id))
+        self._bytes = len(unpacked)
         try:
-            self._room.take(len(unpacked))
             self._enqueue(unpacked)
         except Exception as error:  # noqa: BLE001  an RtsError is for the agent, any other is logged
             self._room.close()
-            self._desk.refuse(error, self._answer)
-        return True
+            self._desk.refuse(error, self._exchange)
 
     def _enqueue(self, body: bytes) -> None:
         desk, sender = self._desk, self._sender
         desk.limits.take_agent(sender.agent_id)
+        desk.quotas.check(sender.agent_id, "samples", "bytes")
         received_at = desk.clock()
+        self._room.take(len(body))
         desk.commits.check_room()
-        decoded = decode_upload(body, received_at, desk.max_samples)
+        decoded = decode_upload(body, received_at, desk.max_samples, desk.max_age())
         self._upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
         self._upload.make_rows()
         desk.commits.enqueue(self._upload, self._committed)
@@ -101,12 +113,13 @@ class UploadInHand:
         self._room.close()
         if upload.error:
             upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
-            desk.refuse(upload.error, self._answer)
+            desk.refuse(upload.error, self._exchange)
             return
         receipt = receipt_of(upload, desk.limits)
+        desk.quotas.spend(upload.agent_id, samples=upload.inserted, bytes=self._bytes)
         seconds = time.monotonic() - self._began
         desk.tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, seconds, receipt.notes)
-        self._answer(200, msgspec.json.encode(receipt), ())
+        self._exchange.answer(200, msgspec.json.encode(receipt))
 
 
 def unpack(body: bytes, encoding: bytes) -> bytes | None:

@@ -58,8 +58,7 @@ class UploadRoute:
         max_age: Callable[[], timedelta],
         quotas: Quotas,
     ) -> None:
-        """`note_refusal` is told of each call that is refused; samples older than `max_age` are refused.
-        """
+        """`note_refusal` is told of each call that is refused; samples older than `max_age` are refused."""
         self._note_refusal = note_refusal
         self._quotas = quotas
         self._verify = verify

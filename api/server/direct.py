@@ -10,10 +10,12 @@ the parts of uvicorn that this file relies on with those that it was written for
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 from typing import Protocol as Interface
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.server.bounded import BoundedProtocol
 
@@ -24,21 +26,30 @@ BODY_SECONDS = 0.25  # for the rest of a body; afterwards its pace is measured (
 ASGI_HEADERS = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 Headers = Iterable[tuple[bytes, bytes]]
-Answer = Callable[[int, bytes, Headers], None]
+
+
+class Exchange(Interface):
+    """What an upload does with its request in the end; one of the two."""
+
+    def answer(self, status: int, body: bytes, headers: Headers = ()) -> None:
+        """Write the answer."""
+
+    def hand_over(self) -> None:
+        """Let ASGI handle the request."""
 
 
 class DirectUpload(Interface):
-    """One upload, whose head was accepted."""
+    """One upload, whose sender is verified."""
 
-    def take(self, body: bytes) -> bool:
-        """Take the whole body and answer sooner or later; False: nothing was done, hand the request over to ASGI."""
+    def take(self, body: bytes) -> None:
+        """Take the whole body; answers sooner or later, or hands over."""
 
 
 class DirectUploads(Interface):
     """What handles uploads without ASGI."""
 
-    def open(self, agent_id: str, authorization: bytes, encoding: bytes, answer: Answer) -> DirectUpload | None:
-        """Return an upload whose sender is verified; None when it was refused and the answer is given."""
+    def open(self, agent_id: str, authorization: bytes, encoding: bytes, exchange: Exchange) -> DirectUpload | None:
+        """Return an upload whose sender is verified; None when ASGI is to handle, and so to refuse, the request."""
 
 
 class NoEvent:
@@ -51,17 +62,28 @@ class NoEvent:
 class DirectExchange:
     """A request and its answer, in the place of uvicorn's RequestResponseCycle."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "protocol", "response_complete", "timer", "upload")
+    __slots__ = (
+        "body", "disconnected", "keep_alive", "more_body", "path", "protocol", "response_complete", "scope", "timer",
+        "upload",
+    )  # fmt: skip
     message_event: ClassVar[NoEvent] = NoEvent()
 
     def __init__(self, protocol: "DirectProtocol", *, keep_alive: bool) -> None:
         self.protocol = protocol
+        self.scope, self.path = protocol.scope, protocol.url
         self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True
         self.disconnected = self.response_complete = False
         self.upload: DirectUpload | None = None
         self.timer: asyncio.TimerHandle | None = None
+
+    def hand_over(self) -> None:
+        """Let ASGI handle the request, as if it had done so from the beginning."""
+        self.upload = None
+        self.stop_timer()
+        if not self.response_complete:
+            self.protocol.hand_over(self)
 
     def answer(self, status: int, body: bytes, headers: Headers = ()) -> None:
         """Write the answer, unless the client is gone, and go on with the connection."""
@@ -99,21 +121,16 @@ class DirectProtocol(BoundedProtocol):
         super().data_received(data)
         exchange = self._exchange()
         if exchange and exchange.more_body and not exchange.response_complete and not exchange.timer:
-            exchange.timer = self.loop.call_later(BODY_SECONDS, self._hand_over)
+            exchange.timer = self.loop.call_later(BODY_SECONDS, exchange.hand_over)
 
     def on_headers_complete(self) -> None:
         """End a head: begin an exchange if it is that of a usual upload."""
-        usual = self._usual_upload()
-        if usual is None:
+        exchange = self._begin_exchange()
+        if exchange is None:
             super().on_headers_complete()
             return
         self._end_head()
-        uploads, agent_id, headers = usual
-        exchange = DirectExchange(self, keep_alive=self.parser.should_keep_alive())
         self.cycle = exchange  # type: ignore[assignment]  # has what uvicorn's protocol uses of a cycle
-        authorization, encoding = headers.get(b"authorization", b""), headers.get(b"content-encoding", b"")
-        upload = uploads.open(agent_id, authorization, encoding.lower(), exchange.answer)
-        exchange.upload = None if exchange.response_complete else upload
 
     def on_message_complete(self) -> None:
         """End a request: the upload takes its body, or ASGI does."""
@@ -121,8 +138,7 @@ class DirectProtocol(BoundedProtocol):
         exchange = self._exchange()
         if exchange and exchange.upload and not exchange.response_complete:
             exchange.stop_timer()
-            if not exchange.upload.take(exchange.body):
-                self._hand_over()
+            exchange.upload.take(exchange.body)
 
     def write_answer(self, exchange: DirectExchange, status: int, body: bytes, headers: Headers) -> None:
         """Write an answer in one piece, after what is held back, and await the next request."""
@@ -144,34 +160,46 @@ class DirectProtocol(BoundedProtocol):
         cycle: object = self.cycle
         return cycle if type(cycle) is DirectExchange else None
 
-    def _usual_upload(self) -> tuple[DirectUploads, str, dict[bytes, bytes]] | None:
-        """Return what handles the request, its device and headers; None when ASGI is to handle it."""
-        waits = self.cycle is not None and not self.cycle.response_complete
-        if self._uploads is None or waits or self.pipeline or self.flow.write_paused:
-            return None
-        found = UPLOAD_URL.fullmatch(self.url)
+    def _begin_exchange(self) -> DirectExchange | None:
+        """Return the exchange of a usual upload; None when ASGI is to handle the request."""
+        found = UPLOAD_URL.fullmatch(self.url) if self._is_free() else None
         if not found or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         headers = dict(self.headers)
         length = headers.get(b"content-length", b"")
         if not ASGI_HEADERS.isdisjoint(headers) or not length.isdigit() or int(length) > MAX_DIRECT_BYTES:
             return None
-        return self._uploads, found[1].decode(), headers
+        exchange = DirectExchange(self, keep_alive=self.parser.should_keep_alive())
+        authorization, encoding = headers.get(b"authorization", b""), headers.get(b"content-encoding", b"")
+        assert self._uploads
+        exchange.upload = self._uploads.open(found[1].decode(), authorization, encoding.lower(), exchange)
+        return exchange if exchange.upload else None
 
-    def _hand_over(self) -> None:
-        """Let ASGI handle the request, as if it had done so from the beginning."""
-        exchange = self._exchange()
-        if exchange is None or exchange.response_complete:
+    def _is_free(self) -> bool:
+        """Return whether nothing of this connection waits to be answered or written."""
+        waits = self.cycle is not None and not self.cycle.response_complete
+        return self._uploads is not None and not waits and not self.pipeline and not self.flow.write_paused
+
+    def hand_over(self, exchange: DirectExchange) -> None:
+        """Let ASGI handle a request, in its place among the connection's requests."""
+        if self._direct.is_closing():
             return
-        exchange.stop_timer()
-        exchange.upload = None
-        self.cycle = None  # type: ignore[assignment]
-        super().on_headers_complete()
-        self.cycle.body += exchange.body
-        self.cycle.more_body = exchange.more_body
-        self.cycle.keep_alive = exchange.keep_alive
+        scope: Any = exchange.scope
+        path = scope["raw_path"] = exchange.path
+        scope.update(method="POST", path=path.decode(), query_string=b"")
+        cycle = RequestResponseCycle(
+            scope=scope, transport=self.transport, flow=self.flow, logger=self.logger,
+            access_logger=self.access_logger, access_log=self.access_log,
+            default_headers=self.server_state.default_headers, message_event=asyncio.Event(),
+            expect_100_continue=False, keep_alive=exchange.keep_alive, on_response=self.on_response_complete,
+        )  # fmt: skip
+        cycle.body += exchange.body
+        cycle.more_body = exchange.more_body
         if exchange.body or not exchange.more_body:
-            self.cycle.message_event.set()
+            cycle.message_event.set()
+        if self._exchange() is exchange:
+            self.cycle = cycle
+        self._start_asgi_task(cycle, self.app)
 
     def _default_lines(self) -> bytes:
         """Return the headers of every answer; uvicorn makes a new list of them each second."""

@@ -1,7 +1,7 @@
 """Group commit: what waits together goes together, a full buffer refuses, closing writes what waits."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -159,12 +159,6 @@ class Connections:
     def end_all(self) -> None:
         for event in self.open.values():
             event.set()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  there is nothing else to wait for
-            await asyncio.sleep(0.001)
 
 
 async def test_a_small_upload_does_not_wait_for_a_large_one_that_is_being_written() -> None:
