@@ -100,9 +100,17 @@ def row_of(workers: int, connections: int, found: list[tuple[dict[str, Any], dic
         "p50_ms": median(durable, "p50_ms"), "p99_ms": median(durable, "p99_ms"),
         "failed": sum(sum(one["failed"].values()) for one in durable),
         "server_cpu": median(durable, "server_cpu"), "database_cpu": median(durable, "database_cpu"),
+        "server_us_per_upload": microseconds_each(durable, "server_cpu"),
+        "database_us_per_upload": microseconds_each(durable, "database_cpu"),
+        "bare_us_per_upload": microseconds_each(bare, "server_cpu"),
         "client_cpu": median(durable, "cpu"), "bare_server_cpu": median(bare, "server_cpu"),
         "bare_client_cpu": median(bare, "cpu"),
     }  # fmt: skip
+
+
+def microseconds_each(rounds: list[dict[str, Any]], name: str) -> float:
+    """Return the CPU time of one upload, the median of the rounds; on a busy machine it says more than a rate."""
+    return round(float(statistics.median(1e6 * one.get(name, 0) / one["per_second"] for one in rounds)), 1)
 
 
 @dataclass(frozen=True, slots=True)
