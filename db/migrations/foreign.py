@@ -14,7 +14,7 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "foreign.sql")
 ENV = load_beside(__file__, "env.sql")
 DB = Path(__file__).parents[1]
-CREATED = re.compile(r"^CREATE (?:TABLE|MATERIALIZED VIEW) (\w+)", re.MULTILINE)
+CREATED = re.compile(r"^CREATE (?:TABLE|(?:MATERIALIZED )?VIEW) (\w+)", re.MULTILINE)
 
 
 class ForeignTablesError(RtsError):
