@@ -261,7 +261,7 @@ LEFT JOIN service_locations l ON l.id = d.service_location_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS alerts, max(CASE h.severity WHEN 'info' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END) AS worst
     FROM agent_alert_history h
-    WHERE h.agent_device_id = d.id AND h.status IN ('active', 'acknowledged')
+    WHERE h.agent_device_id = d.id AND h.status IN ('active', 'acknowledged') AND h.former_owner IS NULL
       AND (h.snoozed_until IS NULL OR h.snoozed_until <= $13)
 ) open
 ORDER BY d.device_name, d.id

@@ -20,7 +20,7 @@ WITH devices AS (
     FROM agent_alert_history h
     JOIN agent_devices d ON d.id = h.agent_device_id
     CROSS JOIN LATERAL (SELECT COALESCE(h.snoozed_until > $3, false) AS snoozed) s
-    WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
+    WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete AND h.former_owner IS NULL
       AND ($1 IS NULL OR d.business_id = $1) AND ($2 IS NULL OR d.business_id = $2)
     GROUP BY d.business_id
 )
@@ -47,7 +47,7 @@ WITH alerts AS (
     SELECT d.service_location_id, h.severity, count(*) AS alerts
     FROM agent_alert_history h
     JOIN agent_devices d ON d.id = h.agent_device_id
-    WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
+    WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete AND h.former_owner IS NULL
       AND d.business_id = $2 AND ($1::uuid IS NULL OR d.business_id = $1)
       AND (h.snoozed_until IS NULL OR h.snoozed_until <= $3::timestamptz)
     GROUP BY d.service_location_id, h.severity

@@ -2,10 +2,22 @@
 
 from uuid import uuid4
 
-from tests.calls import change, changed, deeds, error_of, events, seen
+import asyncpg
+
+from tests.calls import change, changed, deeds, error_of, events, listed, seen
 from tests.conftest import MakeDevice
 from tests.devices import sample
 from tests.people import Employee, Tenant
+
+OPEN_ALERT = """
+WITH rule AS (
+    INSERT INTO agent_alerts (alert_name, alert_type, severity, business_id, is_active, conditions)
+    VALUES ('old', 'metric', 'critical', $1, false, '{"metric": "cpu_percent", "operator": ">", "threshold": 90}')
+    RETURNING id
+)
+INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, severity, alert_message, triggered_at)
+SELECT id, $2, 'critical', 'of the former owner', now() FROM rule
+"""
 
 
 async def test_a_device_is_given_to_another_business(make_device: MakeDevice, employee: Employee, dora: Tenant) -> None:
@@ -32,3 +44,17 @@ async def test_an_unknown_business_or_a_foreign_site_changes_nothing(
     body = {"business_id": str(dora.business_id), "service_location_id": str(device.tenant.location_id)}
     assert (await change(device, employee, "move", **body)).status_code >= 400
     assert (await seen(device))["business"]["id"] == str(device.tenant.business_id)
+
+
+async def test_open_alerts_of_the_former_owner_count_nowhere_for_the_new_one(
+    make_device: MakeDevice, employee: Employee, dora: Tenant, pool: asyncpg.Pool
+) -> None:
+    device = await make_device()
+    await pool.execute(OPEN_ALERT, device.tenant.business_id, device.agent_id)
+    await changed(device, employee, "move", business_id=str(dora.business_id))
+    for headers in (dora.headers, employee.headers):
+        (row,) = await listed(device.client, headers, business_id=str(dora.business_id))
+        assert row["open_alerts"] == 0
+        summary = (await device.client.get("/api/agents/summary", headers=headers)).json()
+        (business,) = [one for one in summary["businesses"] if one["id"] == str(dora.business_id)]
+        assert business["open_alerts"] == {"critical": 0, "warning": 0, "info": 0}
