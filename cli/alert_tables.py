@@ -103,8 +103,8 @@ def explained(one: Explained) -> Iterator[RenderableType]:
     read = ask.level.relation if ask.level else "the newest state"
     yield Text(f"Read from {read}", style="bold")
     table = Table("condition", "window")
-    for leaf in ask.leaves:
-        table.add_row(f"{leaf.number + 1}: {leaf.kind}", words(leaf.window))
+    for term in ask.terms:
+        table.add_row(f"{term.number + 1}: {term.kind}", words(term.window))
     yield table
     yield Syntax(ask.sql, "sql", word_wrap=True)
     bound = Table("parameter", "name", "value")

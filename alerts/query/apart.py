@@ -126,6 +126,6 @@ async def ask(connection: Connection, block: Block, question: EvaluationRequest,
             raise
         return error
     apart.facts.statements += found.statements
-    for key, leaves in found.of.items():
-        apart.facts.of[key].update(leaves)
+    for key, terms in found.of.items():
+        apart.facts.of[key].update(terms)
     return None

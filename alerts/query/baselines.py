@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from alerts.query.forecasts import each_batch, leaves_in_force
+from alerts.query.forecasts import each_batch, terms_in_force
 from alerts.query.runner import as_json
 from db.pools import Connection
 from db.sql import load_beside
@@ -25,10 +25,10 @@ async def update_baselines(connection: Connection, now: datetime, default_zone: 
 
     Hours are by the zone of the device's site, else of its business, else `default_zone` (an IANA name).
     """
-    leaves = await leaves_in_force(connection, "baseline")
+    terms = await terms_in_force(connection, "baseline")
     pairs = (
-        await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {}), now, RENEW_AFTER, default_zone)
-        if leaves
+        await connection.fetch(QUERIES["read_pairs"], as_json(terms, {}), now, RENEW_AFTER, default_zone)
+        if terms
         else []
     )
 

@@ -1,4 +1,4 @@
-"""The last step of the statement: each leaf beside its feature of each device in its reach.
+"""The last step of the statement: each term beside its feature of each device in its reach.
 
 Three-valued, null is unknown. A row that is left out says that nothing has begun and nothing holds.
 """
@@ -48,7 +48,7 @@ def is_open(pair: Any) -> ColumnElement[bool]:
 
 
 def compared(pairs: Any, known: Any) -> Select[Any]:
-    """Compare each leaf with its feature of each device in its reach."""
+    """Compare each term with its feature of each device in its reach."""
     joined = with_thresholds(pairs, known).subquery("joined")
     of = joined.c
 
@@ -74,7 +74,7 @@ def compared(pairs: Any, known: Any) -> Select[Any]:
 
 
 def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
-    """Join leaves and what is known of their devices, by hashing; each takes its feature from the arrays.
+    """Join terms and the results of their devices, by hashing; each takes its feature from the arrays.
 
     A baseline's threshold is what is usual for that device at that hour. With an OFFSET: each is worked out once and
     not at every comparison.

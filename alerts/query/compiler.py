@@ -1,8 +1,8 @@
 """Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
 
-    leaves x devices in their reach (alert_pairs) ──▶ which devices are read
+    terms x devices in their reach (alert_pairs) ──▶ which devices are read
     for each device: samples or rollups ⋈ instants, over the longest window ──▶ arrays, a place for each feature in use
-    leaves ⋈ the arrays of their device ──▶ compared (comparison.py) ──▶ rows where something has begun or is open
+    terms ⋈ the arrays of their device ──▶ compared (comparison.py) ──▶ rows where something has begun or is open
 
 Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the
 catalogue of metrics); thresholds, windows, ids and times are bound. The instants are an argument: one for live
@@ -99,7 +99,7 @@ def can_stitch(level: Level, feature: Feature) -> bool:
 def metric_statement(
     level: Level, features: tuple[Feature, ...], instants: Instants, clocks: Clocks = "all"
 ) -> Statement:
-    """Return the statement for all leaves over these features, which are read from one level.
+    """Return the statement for all terms over these features, which are read from one level.
 
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
@@ -120,9 +120,9 @@ def materialised(cte: CTE) -> CTE:
 
 
 def wanted_pairs() -> Select[Any]:
-    """Select the leaves and devices that must be looked at.
+    """Select the terms and devices that must be evaluated.
 
-    A leaf that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
+    A term that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
     device, is well; most devices are well most of the time.
     """
     columns: list[ColumnElement[Any]] = [column(name, kind) for name, kind in PAIR.items()]

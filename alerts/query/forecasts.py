@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 async def update_forecasts(connection: Connection, now: datetime) -> None:
     """Work out the growth of every metric that a rule in force looks ahead on."""
-    leaves = await leaves_in_force(connection, "forecast")
-    pairs = await connection.fetch(QUERIES["read_pairs"], as_json(leaves, {})) if leaves else []
+    terms = await terms_in_force(connection, "forecast")
+    pairs = await connection.fetch(QUERIES["read_pairs"], as_json(terms, {})) if terms else []
     days_until = (await read_watermarks(connection))[LEVELS[3].relation]
 
     async def write(some: Sequence[asyncpg.Record]) -> None:
@@ -59,11 +59,11 @@ def item_of(row: asyncpg.Record) -> str:
     return f"device:{row['device_id']}:{row['metric']}"
 
 
-async def leaves_in_force(connection: Connection, kind: str) -> list[Term]:
+async def terms_in_force(connection: Connection, kind: str) -> list[Term]:
     """Return the conditions of one kind of all rules in force."""
     rules = await read_rules(connection)
-    leaves = [leaf for row in rules.rows.values() for leaf in row.rule.leaves]
-    return [leaf for leaf in leaves if leaf.kind == kind]
+    terms = [term for row in rules.rows.values() for term in row.rule.terms]
+    return [term for term in terms if term.kind == kind]
 
 
 def batches(pairs: Sequence[asyncpg.Record]) -> Iterator[Sequence[asyncpg.Record]]:

@@ -1,4 +1,4 @@
-"""Asks the database what holds: rules → leaves → one statement for each level and kind in use → facts.
+"""Evaluates conditions in the database: rules → terms → one statement for each level and kind in use → facts.
 
 The number of statements depends on the levels and kinds, not on how many rules or devices there are.
 """
@@ -37,7 +37,7 @@ Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relat
 
 @dataclass(slots=True)
 class ResultsByKey:
-    """What is known: for each rule, device and instant the facts of its leaves by their number."""
+    """What is known: for each rule, device and instant the results of its terms by their number."""
 
     of: dict[Key, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
     of_instances: dict[InstanceKey, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
@@ -75,11 +75,11 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement to ask: SQL, its parameters by name in order, and the level and leaves that it is for."""
+    """One statement to ask: SQL, its parameters by name in order, and the level and terms that it is for."""
 
     sql: str
     parameters: dict[str, Any]
-    leaves: Sequence[Term]
+    terms: Sequence[Term]
     level: Level | None = None
 
 
@@ -93,21 +93,21 @@ async def run_queries(connection: Source, rules: Iterable[Rule], question: Evalu
 
 async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[Statement]:
     """Return the statements that evaluate the rules' conditions."""
-    leaves = [rounded(leaf, question.level) for rule in rules for leaf in rule.leaves]
+    terms = [rounded(term, question.level) for rule in rules for term in rule.terms]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
     shifts = await read_shifts(connection, question)
     found = []
     for level in LEVELS[:3]:
-        wanted = [leaf for leaf in leaves if leaf.feature and (question.level or level_for(leaf.window)) is level]
+        wanted = [term for term in terms if term.feature and (question.level or level_for(term.window)) is level]
         groups = by_features(wanted, level, question)
         found += [
             ask_metrics(level, group, question, longest, watermarks, shift) for group in groups for shift in shifts
         ]
-    found += ask_silence(leaves, question, watermarks)
-    found += await ask_series(connection, leaves, question)
+    found += ask_silence(terms, question, watermarks)
+    found += await ask_series(connection, terms, question)
     for kind in ("service", "forecast"):
-        wanted = [leaf for leaf in leaves if leaf.kind == kind]
+        wanted = [term for term in terms if term.kind == kind]
         for at in question.instants if wanted else ():
             parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
             found.append(Statement(QUERIES[f"{kind}_facts"], parameters, wanted))
@@ -125,17 +125,17 @@ async def read_shifts(connection: Source, question: EvaluationRequest) -> list[S
     return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
 
 
-def rounded(leaf: Term, level: Level | None) -> Term:
-    """Return a leaf whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
-    if leaf.feature is None or level is None or level.bucket is None:
-        return leaf
-    window = -(-leaf.feature.window // level.bucket) * level.bucket
-    return replace(leaf, feature=replace(leaf.feature, window=window))
+def rounded(term: Term, level: Level | None) -> Term:
+    """Return a term whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
+    if term.feature is None or level is None or level.bucket is None:
+        return term
+    window = -(-term.feature.window // level.bucket) * level.bucket
+    return replace(term, feature=replace(term.feature, window=window))
 
 
-def by_features(leaves: Sequence[Term], level: Level, question: EvaluationRequest) -> list[list[Term]]:
-    """Split leaves into groups whose features fit one statement: those that are stitched, then the others."""
-    features = list(dict.fromkeys(leaf.feature for leaf in leaves if leaf.feature))
+def by_features(terms: Sequence[Term], level: Level, question: EvaluationRequest) -> list[list[Term]]:
+    """Split terms into groups whose features fit one statement: those that are stitched, then the others."""
+    features = list(dict.fromkeys(term.feature for term in terms if term.feature))
     stitched = [feature for feature in features if instants_of(feature, level, question) == "one, stitched"]
     others = [feature for feature in features if feature not in stitched]
     groups = [
@@ -143,7 +143,7 @@ def by_features(leaves: Sequence[Term], level: Level, question: EvaluationReques
         for kind in (stitched, others)
         for start in range(0, len(kind), MAX_FEATURES)
     ]
-    return [[leaf for leaf in leaves if leaf.feature in group] for group in groups]
+    return [[term for term in terms if term.feature in group] for group in groups]
 
 
 def instants_of(feature: Feature, level: Level, question: EvaluationRequest) -> Instants:
@@ -155,14 +155,14 @@ def instants_of(feature: Feature, level: Level, question: EvaluationRequest) -> 
 
 def ask_metrics(
     level: Level,
-    leaves: Sequence[Term],
+    terms: Sequence[Term],
     question: EvaluationRequest,
     longest: timedelta,
     watermarks: Watermarks,
     shift: Shift,
 ) -> Statement:
     """Ask for the conditions on metrics of one level."""
-    features = sorted({leaf.feature for leaf in leaves if leaf.feature}, key=repr)  # one order: one statement to keep
+    features = sorted({term.feature for term in terms if term.feature}, key=repr)  # one order: one statement to keep
     instants: Instants = "one" if shift.clocks == "wrong" else instants_of(features[0], level, question)
     statement = metric_statement(level, tuple(features), instants, shift.clocks)
     hour_cut, cut = cuts(level, question, watermarks)
@@ -170,13 +170,13 @@ def ask_metrics(
         MIN_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
     ])  # fmt: skip
     values = statement.bound | {
-        "leaves": as_json(leaves, {feature: number for number, feature in enumerate(features)}),
+        "leaves": as_json(terms, {feature: number for number, feature in enumerate(features)}),
         "tenant": question.tenant, "among": question.among, "instants": list(question.instants), "lookback": lookback,
         "cut": cut, "hour_cut": hour_cut,
         "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
         "everything": question.everything,
     }  # fmt: skip
-    return Statement(statement.sql, {name: values[name] for name in statement.parameters}, leaves, level)
+    return Statement(statement.sql, {name: values[name] for name in statement.parameters}, terms, level)
 
 
 def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> tuple[datetime, datetime]:
@@ -189,9 +189,9 @@ def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> t
     return min(watermarks[LEVELS[2].relation], whole), cut
 
 
-def ask_silence(leaves: list[Term], question: EvaluationRequest, watermarks: Watermarks) -> list[Statement]:
+def ask_silence(terms: list[Term], question: EvaluationRequest, watermarks: Watermarks) -> list[Statement]:
     """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
-    wanted = [leaf for leaf in leaves if leaf.kind in ("no_data", "offline")]
+    wanted = [term for term in terms if term.kind in ("no_data", "offline")]
     if not wanted:
         return []
     first, among = {"leaves": as_json(wanted, {}), "tenant": question.tenant}, {"among": question.among}
@@ -223,39 +223,39 @@ def number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def as_json(leaves: Sequence[Term], features: dict[Feature, int]) -> str:
-    """Return leaves in the form of the function alert_pairs."""
+def as_json(terms: Sequence[Term], features: dict[Feature, int]) -> str:
+    """Return terms in the form of the function alert_pairs."""
     return msgspec.json.encode([
         {
-            "rule_id": leaf.rule.id, "leaf": leaf.number, "business_id": leaf.rule.reach.business_id,
-            "service_location_id": leaf.rule.reach.service_location_id, "device_id": leaf.rule.reach.device_id,
-            "device_type": leaf.rule.reach.device_type, "feature": features.get(leaf.feature) if leaf.feature else None,
-            "is_up": leaf.up, "is_strict": leaf.strict, "value_threshold": leaf.value_threshold,
-            "last_threshold": leaf.last_threshold, "recovery": leaf.recovery, "by_value": leaf.by_value,
-            "window_seconds": leaf.window.total_seconds(), "deviations": leaf.deviations, "floor": leaf.floor,
-            "newest_of": leaf.newest_of,
-            "name": leaf.kind if leaf.kind in ("no_data", "offline") else leaf.name,
-        } | picked(leaf)
-        for leaf in leaves
+            "rule_id": term.rule.id, "leaf": term.number, "business_id": term.rule.reach.business_id,
+            "service_location_id": term.rule.reach.service_location_id, "device_id": term.rule.reach.device_id,
+            "device_type": term.rule.reach.device_type, "feature": features.get(term.feature) if term.feature else None,
+            "is_up": term.up, "is_strict": term.strict, "value_threshold": term.value_threshold,
+            "last_threshold": term.last_threshold, "recovery": term.recovery, "by_value": term.by_value,
+            "window_seconds": term.window.total_seconds(), "deviations": term.deviations, "floor": term.floor,
+            "newest_of": term.newest_of,
+            "name": term.kind if term.kind in ("no_data", "offline") else term.name,
+        } | picked(term)
+        for term in terms
     ]).decode()  # fmt: skip
 
 
-def picked(leaf: Term) -> dict[str, Any]:
-    """Return which instances a leaf picks, for the statements on series."""
-    if leaf.picks is None:
+def picked(term: Term) -> dict[str, Any]:
+    """Return which instances a term picks, for the statements on series."""
+    if term.picks is None:
         return {}
-    return {"part": leaf.part, "includes": leaf.picks.includes(), "excludes": leaf.picks.excludes()}
+    return {"part": term.part, "includes": term.picks.includes(), "excludes": term.picks.excludes()}
 
 
-async def ask_series(connection: Source, leaves: Sequence[Term], question: EvaluationRequest) -> list[Statement]:
+async def ask_series(connection: Source, terms: Sequence[Term], question: EvaluationRequest) -> list[Statement]:
     """Ask for the conditions on instances: a statement for each level in use, and one for forecasts."""
     found = []
-    wanted = [leaf for leaf in leaves if leaf.kind == "series"]
+    wanted = [term for term in terms if term.kind == "series"]
     watermarks = await read_series_watermarks(connection) if wanted else {}
     for level in SERIES_LEVELS[:3]:
-        of_level = [leaf for leaf in wanted if series_level(leaf, question) == level.name]
+        of_level = [term for term in wanted if series_level(term, question) == level.name]
         if of_level:
-            longest = max(leaf.window for leaf in of_level)
+            longest = max(term.window for term in of_level)
             parameters = {
                 "leaves": as_json(of_level, {}), "tenant": question.tenant, "instants": list(question.instants),
                 "everything": question.everything, "level": level.name,
@@ -263,13 +263,13 @@ async def ask_series(connection: Source, leaves: Sequence[Term], question: Evalu
                 "lowest": question.instants[0] - longest - MAX_LEAD,
             }  # fmt: skip
             found.append(Statement(SERIES["series_facts"], parameters, of_level, level))
-    ahead = [leaf for leaf in leaves if leaf.kind == "series_forecast"]
+    ahead = [term for term in terms if term.kind == "series_forecast"]
     for at in question.instants if ahead else ():
         parameters = {"leaves": as_json(ahead, {}), "tenant": question.tenant, "now": at}
         found.append(Statement(SERIES["series_forecast_facts"], parameters, ahead))
     return found
 
 
-def series_level(leaf: Term, question: EvaluationRequest) -> str:
+def series_level(term: Term, question: EvaluationRequest) -> str:
     """Return the name of the level that a condition on instances is read from."""
-    return (question.level or level_for(leaf.window)).name
+    return (question.level or level_for(term.window)).name

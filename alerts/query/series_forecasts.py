@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from alerts.query.forecasts import batches, leaves_in_force
+from alerts.query.forecasts import batches, terms_in_force
 from alerts.query.runner import SERIES, as_json
 from db.hypertables.policies import SERIES_LEVELS
 from db.pools import Connection
@@ -11,8 +11,8 @@ from rollups.series_history import read_series_watermarks
 
 async def update_series_forecasts(connection: Connection, now: datetime) -> None:
     """Work out the growth of every series that a rule in force looks ahead on."""
-    leaves = await leaves_in_force(connection, "series_forecast")
-    rows = await connection.fetch(SERIES["read_forecast_series"], as_json(leaves, {})) if leaves else []
+    terms = await terms_in_force(connection, "series_forecast")
+    rows = await connection.fetch(SERIES["read_forecast_series"], as_json(terms, {})) if terms else []
     days_until = (await read_series_watermarks(connection))[SERIES_LEVELS[3].relation]
     for batch in batches(rows):
         await connection.execute(SERIES["write_forecasts"], [row["id"] for row in batch], now, days_until)

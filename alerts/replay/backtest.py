@@ -146,10 +146,10 @@ async def backtest(
     check_past(wanted.condition)
     asked = variants(wanted.condition, wanted.thresholds)
     whole = [Rule(uuid4(), wanted.reach, condition, wanted.keep_firing) for _, condition in asked]
-    leaves = [leaf for rule in whole for leaf in rule.leaves]
-    sample = await sample_of(source, wanted, leaves)
+    terms = [term for rule in whole for term in rule.terms]
+    sample = await sample_of(source, wanted, terms)
     rules = [[rule] if sample is None else on_each(rule, sample) for rule in whole]
-    plan = await make_plan(source, leaves, wanted, now, sample)
+    plan = await make_plan(source, terms, wanted, now, sample)
     tallies = await run(source, wanted, plan, [rule for each in rules for rule in each], progress)
     outcomes = [
         Outcome(threshold, condition, worst_first([tally for rule in each for tally in tallies[rule.id]], plan.end))
@@ -168,26 +168,26 @@ def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
     return [replace(rule, id=uuid4(), reach=Scope(device_id=device_id)) for device_id in devices]
 
 
-async def sample_of(source: Source, wanted: BacktestSpec, leaves: Sequence[Term]) -> list[UUID] | None:
+async def sample_of(source: Source, wanted: BacktestSpec, terms: Sequence[Term]) -> list[UUID] | None:
     """Return the devices to test when more are in reach than are wanted, None to test all; the same each time."""
     most = wanted.sample_devices
     if most is None:
         return None
-    rows = await source.fetch(QUERIES["sample_devices"], as_json(leaves, {}), wanted.reach.business_id, most + 1)
+    rows = await source.fetch(QUERIES["sample_devices"], as_json(terms, {}), wanted.reach.business_id, most + 1)
     return [row["device_id"] for row in rows[:most]] if len(rows) > most else None
 
 
 async def make_plan(
-    source: Source, leaves: Sequence[Term], wanted: BacktestSpec, now: datetime, sample: Sequence[UUID] | None
+    source: Source, terms: Sequence[Term], wanted: BacktestSpec, now: datetime, sample: Sequence[UUID] | None
 ) -> BacktestPlan:
     """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
-    windows = [leaf.window for leaf in leaves]
+    windows = [term.window for term in terms]
     step = next(step for most, step in STEPS if min(windows) <= most)
     level = next(level for level in reversed(LEVELS[1:]) if level.bucket and level.bucket <= step)
     assert level.bucket
     end = bucket_start(now, step)
     begin = end - timedelta(days=wanted.days)
-    in_reach = await source.fetchval(QUERIES["count_devices"], as_json(leaves, {}), wanted.reach.business_id)
+    in_reach = await source.fetchval(QUERIES["count_devices"], as_json(terms, {}), wanted.reach.business_id)
     devices = in_reach if sample is None else len(sample)
     instants = (end - begin) // step
     readings = devices * instants * max(1, max(windows) // level.bucket // BUCKETS_IN_A_READING)

@@ -72,8 +72,8 @@ async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRo
 
 def judges_by_samples(row: RuleRow) -> bool:
     """Tell whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
-    leaves = row.rule.leaves
-    return not row.is_shadow and all(leaf.feature is not None and leaf.window <= RAW_UP_TO for leaf in leaves)
+    terms = row.rule.terms
+    return not row.is_shadow and all(term.feature is not None and term.window <= RAW_UP_TO for term in terms)
 
 
 def reaches(reach: Scope, device: asyncpg.Record) -> bool:
@@ -108,7 +108,7 @@ async def replayed(
 
 def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> list[datetime]:
     """Return the instants to judge: from before the late samples until alerts about them have ended, at most now."""
-    window = max(leaf.window for rule in rules for leaf in rule.leaves)
+    window = max(term.window for rule in rules for term in rule.terms)
     begin = late["first"] - window
     end = min(now, late["last"] + window + max(rule.keep_firing for rule in rules) + 3 * late["every"])
     step = max(MINUTE, late["every"], (end - begin) / MAX_INSTANTS)

@@ -62,9 +62,9 @@ class Replay:
     def _places(self, facts: ResultsByKey) -> dict[Place, dict[datetime, dict[int, ConditionResult]]]:
         """Return facts by where a rule stands, then by instant; what has none there is quiet."""
         places: dict[Place, dict[datetime, dict[int, ConditionResult]]] = defaultdict(dict)
-        for (rule_id, device_id, at), leaves in facts.of.items():
+        for (rule_id, device_id, at), terms in facts.of.items():
             if not self._rules[rule_id].has_instances:
-                places[rule_id, device_id, ""][at] = leaves
+                places[rule_id, device_id, ""][at] = terms
         return places | by_place(facts)
 
     def _run(
@@ -77,8 +77,8 @@ class Replay:
         for at in instants:
             if at not in known and situation.state == "inactive":
                 continue
-            leaves = known.get(at, {})
-            fact = judge(rule.condition, [leaves.get(number, FALSE) for number in numbers])
+            terms = known.get(at, {})
+            fact = judge(rule.condition, [terms.get(number, FALSE) for number in numbers])
             muted = bool(fact.breached) and self._muted(device_id, at)
             made = step(situation, fact, at, rule.keep_firing, muted=muted)
             if made.changed:

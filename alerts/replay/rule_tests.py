@@ -75,9 +75,9 @@ def span_of(text: Any) -> timedelta:
 def testable(value: Any) -> Condition:
     """Return conditions that a series of samples can decide; raises ValueError."""
     condition = parse_condition(value)
-    for leaf in terms_of(condition):
-        if not isinstance(leaf, TESTABLE):
-            raise ValueError(f"{leaf.in_words()}: a rule test has samples only, which don't decide this")
+    for term in terms_of(condition):
+        if not isinstance(term, TESTABLE):
+            raise ValueError(f"{term.in_words()}: a rule test has samples only, which don't decide this")
     return condition
 
 

@@ -46,9 +46,9 @@ class ThresholdsDontFitError(RtsError):
 def check_past(condition: Condition) -> None:
     """Raise NotInThePastError naming the conditions of which the past isn't kept."""
     untold = ServiceCondition, ForecastCondition, SeriesForecastCondition
-    unknown = [leaf for leaf in terms_of(condition) if isinstance(leaf, untold)]
+    unknown = [term for term in terms_of(condition) if isinstance(term, untold)]
     if unknown:
-        named = [leaf.in_words() for leaf in unknown]
+        named = [term.in_words() for term in unknown]
         message = f"Of this only the newest state is kept, so the past can't be tested: {'; '.join(named)}."
         raise NotInThePastError(message, details={"conditions": named})
 
@@ -61,14 +61,14 @@ def notes_of(condition: Condition, bucket: timedelta) -> list[str]:
         "mean is the last.",
         "Devices, maintenance windows and hours are those of today; tickets are counted for each device, not grouped.",
     ]
-    leaves = terms_of(condition)
-    for leaf in leaves:
-        if isinstance(leaf, OfflineCondition):
-            notes.append(f"{leaf.in_words()}: judged by samples, because earlier heartbeats aren't kept.")
-        if isinstance(leaf, BaselineCondition):
-            notes.append(f"{leaf.in_words()}: compared with what is usual today, which the tested days are part of.")
-        if isinstance(leaf, MetricCondition) and leaf.aggregate == "share":
-            notes.append(f"{leaf.in_words()}: the share of rollups of {width} by their means.")
+    terms = terms_of(condition)
+    for term in terms:
+        if isinstance(term, OfflineCondition):
+            notes.append(f"{term.in_words()}: judged by samples, because earlier heartbeats aren't kept.")
+        if isinstance(term, BaselineCondition):
+            notes.append(f"{term.in_words()}: compared with what is usual today, which the tested days are part of.")
+        if isinstance(term, MetricCondition) and term.aggregate == "share":
+            notes.append(f"{term.in_words()}: the share of rollups of {width} by their means.")
     return notes
 
 
@@ -88,14 +88,14 @@ def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[fl
 
 def field_of(condition: Condition) -> str | None:
     """Return which field of a rule is its threshold; None when there is none, or more than one."""
-    fields = [FIELDS[type(leaf)] for leaf in terms_of(condition) if type(leaf) in FIELDS]
+    fields = [FIELDS[type(term)] for term in terms_of(condition) if type(term) in FIELDS]
     return fields[0] if len(fields) == 1 else None
 
 
 def threshold_of(condition: Condition) -> float | None:
     """Return the threshold that a rule has now, if it is one."""
     field = field_of(condition)
-    found = (getattr(leaf, field, None) for leaf in terms_of(condition)) if field else iter(())
+    found = (getattr(term, field, None) for term in terms_of(condition)) if field else iter(())
     return next((value for value in found if value is not None), None)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:  # a type checker reads no catalogue
     MetricName = Literal[tuple(metric.name for metric in GAUGES)]
 Operator = Literal[">", ">=", "<", "<="]
-MAX_LEAVES, MAX_DEPTH = 10, 4
+MAX_TERMS, MAX_DEPTH = 10, 4
 
 
 class MetricCondition(Strict):
@@ -144,7 +144,7 @@ class BaselineCondition(Strict):
 class AllOf(Strict):
     """Every one of these."""
 
-    all: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_LEAVES)]
+    all: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_TERMS)]
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -154,7 +154,7 @@ class AllOf(Strict):
 class AnyOf(Strict):
     """At least one of these."""
 
-    any: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_LEAVES)]
+    any: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_TERMS)]
 
     def in_words(self) -> str:
         """Return the condition as people say it."""
@@ -217,15 +217,15 @@ def parse_condition(value: Any) -> "Condition":
     if depth_of(value) > MAX_DEPTH:
         raise ValueError(f"conditions are nested more than {MAX_DEPTH} levels deep")
     condition = CONDITION.validate_python(value)
-    if len(terms_of(condition)) > MAX_LEAVES:
-        raise ValueError(f"a rule has at most {MAX_LEAVES} conditions")
+    if len(terms_of(condition)) > MAX_TERMS:
+        raise ValueError(f"a rule has at most {MAX_TERMS} conditions")
     return condition
 
 
 def terms_of(condition: "Condition") -> list["Condition"]:
     """Return the single conditions of a tree, in order."""
     if isinstance(condition, AllOf):
-        return [leaf for inner in condition.all for leaf in terms_of(inner)]
+        return [term for inner in condition.all for term in terms_of(inner)]
     if isinstance(condition, AnyOf):
-        return [leaf for inner in condition.any for leaf in terms_of(inner)]
+        return [term for inner in condition.any for term in terms_of(inner)]
     return [condition]

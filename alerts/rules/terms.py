@@ -99,7 +99,7 @@ class Rule:
     keep_firing: timedelta = timedelta(minutes=5)
 
     @cached_property
-    def leaves(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[Term, ...]:
         """Its single conditions, numbered in their order."""
         return tuple(
             series_leaf(self, number, condition) if isinstance(condition, PicksInstances)
@@ -110,7 +110,7 @@ class Rule:
     @cached_property
     def has_instances(self) -> bool:
         """Whether it stands on instances of devices rather than on devices."""
-        return any(leaf.picks for leaf in self.leaves)
+        return any(term.picks for term in self.terms)
 
 
 def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
@@ -143,7 +143,7 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
 
 
 def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
-    """Return a metric's threshold as a leaf: "all beyond" is the least of them beyond, or the greatest."""
+    """Return a metric's threshold as a term: "all beyond" is the least of them beyond, or the greatest."""
     up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")
     window = timedelta(minutes=condition.duration_minutes)
     parts: dict[str, Part] = {"all": "min" if up else "max", "share": "share"}
@@ -160,7 +160,7 @@ def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
 
 
 def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Term:
-    """Return a change as a leaf: the newest value of the window minus its first."""
+    """Return a change as a term: the newest value of the window minus its first."""
     window = timedelta(minutes=condition.within_minutes)
     feature = Feature(BY_NAME[condition.metric], window, "change")
     return Term(
@@ -170,7 +170,7 @@ def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Term:
 
 
 def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Term:
-    """Return a condition on instances as a leaf."""
+    """Return a condition on instances as a term."""
     if isinstance(condition, SeriesForecastCondition):
         return Term(
             rule, number, "series_forecast", timedelta(days=condition.within_days), name=condition.metric,

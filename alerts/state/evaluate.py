@@ -125,7 +125,7 @@ async def steps(
     rules: Rules, apart: Apart, situations: dict[Pair, AlertState], mutes: ActiveSilences, kept: Isolated
 ) -> list[StateChange]:
     """Return what changes: one step of the machine for each pair of which something is known."""
-    known = {(rule, device): leaves for (rule, device, _), leaves in apart.facts.of.items()}
+    known = {(rule, device): terms for (rule, device, _), terms in apart.facts.of.items()}
     changes, offline = [], offline_devices(rules, known, situations)
     for pair in known.keys() | situations.keys():
         row, situation = rules.rows[pair[0]], situations.get(pair, INACTIVE)
@@ -166,10 +166,10 @@ def offline_devices(
     """Return the devices on which a rule on their whole silence fires, or begins to now, with its severity's rank."""
     found: dict[UUID, int] = {}
     for pair in known.keys() | situations.keys():
-        row, leaves = rules.rows[pair[0]], known.get(pair, {})
+        row, terms = rules.rows[pair[0]], known.get(pair, {})
         if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in terms_of(row.rule.condition)):
-            begins = any(fact.breached for fact in leaves.values())
-            goes_on = situations.get(pair, INACTIVE).state in OPEN and any(fact.holding for fact in leaves.values())
+            begins = any(fact.breached for fact in terms.values())
+            goes_on = situations.get(pair, INACTIVE).state in OPEN and any(fact.holding for fact in terms.values())
             if begins or goes_on:
                 found[pair[1]] = max(found.get(pair[1], -1), SEVERITIES.index(row.severity))
     return found
@@ -183,14 +183,14 @@ def depends_on_device(row: RuleRow) -> bool:
 def one_step(
     row: RuleRow,
     pair: Pair,
-    leaves: dict[int, ConditionResult] | None,
+    terms: dict[int, ConditionResult] | None,
     situation: AlertState,
     mutes: ActiveSilences,
     *,
     held: bool,
 ) -> StateChange:
     """Return what becomes of one rule on one device, by what is known of its conditions; `held`: nothing begins."""
-    fact = fact_of(row, leaves, open_already=situation is not INACTIVE)
+    fact = fact_of(row, terms, open_already=situation is not INACTIVE)
     muted = held or mutes.covers(pair[1], row.active_hours)
     if fact is None or situation.has_moved:
         why = MOVED if situation.has_moved else "out of reach"
@@ -204,7 +204,7 @@ def fail(situation: AlertState, now: datetime, reason: str) -> StateStep:
     return StateStep(situation, AlertState("error", now), reason[:500])
 
 
-def fact_of(row: RuleRow, leaves: dict[int, ConditionResult] | None, *, open_already: bool) -> ConditionResult | None:
+def fact_of(row: RuleRow, terms: dict[int, ConditionResult] | None, *, open_already: bool) -> ConditionResult | None:
     """Return what is known of a whole rule on one device; None when the device is out of its reach.
 
     What begun nowhere has no row, unless the rule is open there: then only services that are all well, and forecasts
@@ -216,9 +216,9 @@ def fact_of(row: RuleRow, leaves: dict[int, ConditionResult] | None, *, open_alr
         else UNKNOWN if open_already else FALSE
         for one in conditions
     ]  # fmt: skip
-    if not leaves and not any(isinstance(one, ServiceCondition | ForecastCondition) for one in conditions):
+    if not terms and not any(isinstance(one, ServiceCondition | ForecastCondition) for one in conditions):
         return None
-    return judge(row.rule.condition, [(leaves or {}).get(number, fact) for number, fact in enumerate(absent)])
+    return judge(row.rule.condition, [(terms or {}).get(number, fact) for number, fact in enumerate(absent)])
 
 
 def leave(situation: AlertState, now: datetime, why: str) -> StateStep:

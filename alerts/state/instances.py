@@ -74,8 +74,8 @@ def steps(
             yield StateChange(row, place[1], made, fact, place[2])
 
 
-def fact_of(row: RuleRow, leaves: Mapping[int, ConditionResult], *, open_already: bool) -> ConditionResult:
+def fact_of(row: RuleRow, terms: Mapping[int, ConditionResult], *, open_already: bool) -> ConditionResult:
     """Return what is known of a whole rule on one instance; what has begun nowhere has no row."""
     absent = UNKNOWN if open_already else FALSE
     numbers = range(len(terms_of(row.rule.condition)))
-    return judge(row.rule.condition, [leaves.get(number, absent) for number in numbers])
+    return judge(row.rule.condition, [terms.get(number, absent) for number in numbers])

@@ -19,7 +19,7 @@ def cause_of(row: RuleRow) -> str | None:
 
     None for a rule about several things or about services.
     """
-    causes = {cause_of_condition(leaf) for leaf in terms_of(row.rule.condition)}
+    causes = {cause_of_condition(term) for term in terms_of(row.rule.condition)}
     return causes.pop() if len(causes) == 1 else None
 
 

@@ -119,7 +119,7 @@ async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert]
 
 def looks_at_samples(row: RuleRow) -> bool | None:
     """Tell whether a rule on silence looks at samples only; None when it isn't on silence."""
-    kinds = {type(leaf) for leaf in terms_of(row.rule.condition)}
+    kinds = {type(term) for term in terms_of(row.rule.condition)}
     if OfflineCondition in kinds:
         return False
     return True if NoDataCondition in kinds else None

@@ -22,11 +22,11 @@ CONDITIONS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUID
 def test_each_condition_can_be_read_and_said(value: object) -> None:
     condition: Condition = parse_condition(value)
     assert condition.in_words()
-    assert Rule(uuid4(), Scope(), condition).leaves
+    assert Rule(uuid4(), Scope(), condition).terms
 
 
 def test_each_kind_of_condition_is_in_it() -> None:
-    kinds = {type(leaf) for value in CONDITIONS for leaf in terms_of(parse_condition(value))}
+    kinds = {type(term) for value in CONDITIONS for term in terms_of(parse_condition(value))}
     assert kinds >= set(FIELDS)
     assert len(kinds) == 10
 
