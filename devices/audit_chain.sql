@@ -20,8 +20,8 @@ LEFT JOIN LATERAL (SELECT * FROM agent_audit_seals ORDER BY id DESC LIMIT 1) s O
 SELECT encode(hash, 'hex') FROM agent_audit_seals WHERE last_id = $1
 
 -- first_of_newest --
--- The seal before the newest ones. $1 how many.
-SELECT min(id) FROM (SELECT id FROM agent_audit_seals ORDER BY id DESC LIMIT $1 + 1) newest
+-- The seal before the newest ones; null when there are no more than those. $1 how many.
+SELECT CASE WHEN count(*) > $1 THEN min(id) END FROM (SELECT id FROM agent_audit_seals ORDER BY id DESC LIMIT $1 + 1) newest
 
 -- verify --
 -- The seals from one on, each with its hash as it should be and the rows that differ. Of the first seal read only the hash

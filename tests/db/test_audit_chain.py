@@ -103,7 +103,9 @@ async def test_each_change_by_force_is_found_with_its_row(
                    "source = NULL", "action = 'other'", "agent_device_id = gen_random_uuid()",
                    "command_id = gen_random_uuid()", "details = '{}'"):  # fmt: skip
         await by_force(chain, f"UPDATE agent_audit SET {column} WHERE id = $1", ids[5])
-        assert await breaks(chain) == [f"Audit rows altered since seal 2 was made: {ids[5]} (1)."], column
+        for newest in (None, 2, 3, 100):
+            found = await breaks(chain, newest)
+            assert found == [f"Audit rows altered since seal 2 was made: {ids[5]} (1)."], (column, newest)
         await by_force(chain, "DELETE FROM agent_audit WHERE id = $1", ids[5])
         await chain.execute(
             "INSERT INTO agent_audit (id, at, actor_kind, action, source, details) OVERRIDING SYSTEM VALUE "
