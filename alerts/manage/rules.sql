@@ -117,13 +117,13 @@ FROM ended
 SELECT FROM businesses WHERE id = $1 FOR NO KEY UPDATE
 
 -- rules_of_types --
--- A rule of each of these types that is for a whole business (one that was switched off too: somebody chose so), or in
+-- A rule of each of these types, and of each metric, that is for a whole business (one that was switched off too: somebody chose so), or in
 -- force for all. $1 business, $2 types.
-SELECT DISTINCT ON (alert_type) id, alert_type
+SELECT DISTINCT ON (alert_type, conditions ->> 'metric') id, alert_type
 FROM agent_alerts
 WHERE NOT soft_delete AND (business_id = $1 OR (business_id IS NULL AND is_active AND NOT is_shadow))
   AND alert_type = ANY ($2::text[]) AND agent_device_id IS NULL AND service_location_id IS NULL
-ORDER BY alert_type, business_id NULLS LAST, created_at, id
+ORDER BY alert_type, conditions ->> 'metric', business_id NULLS LAST, created_at, id
 
 -- read_transitions --
 -- A rule's changes of state, newest first. $1 rule, $2 device (null: any), $3 and $4 time and id of the last one of the

@@ -32,18 +32,32 @@ DEFAULTS = (
         "memory_percent_high", "Memory short", "warning", "The memory has been above 95 % for 15 minutes.",
         conditions=above("memory_percent", 95, 90, 15),
     ),
-    # Time to clean up. Each disk for itself: the fullest one would hide the others. A disk that goes to and fro at 90 %
-    # must not open an alert each time: it is well below 88 %.
+    # Time to clean up. A disk that goes to and fro at 90 % must not open an alert each time: it is well below 88 %.
+    # Once for the fullest disk, since many agents send nothing else, and once for each disk, since the fullest one
+    # hides the others; both share a ticket.
+    default(
+        "disk_percent_high", "Fullest disk filling", "warning", "The fullest disk is more than 90 % full.",
+        conditions=above("disk_percent", 90, 88, 10), keep_firing_minutes=30,
+    ),
     default(
         "disk_percent_high", "Disk filling", "warning", "A disk is more than 90 % full.",
         conditions=above("disk.percent", 90, 88, 10) | EACH_DISK, keep_firing_minutes=30,
     ),
     # Now: databases and mail servers stop soon. A second rule, so that the alert above stays what it was.
     default(
+        "disk_percent_critical", "Fullest disk nearly full", "critical", "The fullest disk is more than 95 % full.",
+        conditions=above("disk_percent", 95, 93, 10), keep_firing_minutes=30,
+    ),
+    default(
         "disk_percent_critical", "Disk nearly full", "critical", "A disk is more than 95 % full.",
         conditions=above("disk.percent", 95, 93, 10) | EACH_DISK, keep_firing_minutes=30,
     ),
     # Two weeks leave time for an order or a clean-up in the next maintenance.
+    default(
+        "disk_percent_forecast", "Fullest disk full within two weeks", "warning",
+        "As it has grown, the fullest disk will be full within 14 days.",
+        conditions={"metric": "disk_percent", "reaches": 100, "within_days": 14}, keep_firing_minutes=60,
+    ),
     default(
         "disk_percent_forecast", "Disk full within two weeks", "warning",
         "As it has grown, a disk will be full within 14 days.",

@@ -29,6 +29,8 @@ SITE_DEVICES, SITE_SHARE = 3, 0.6
 REOPEN_WITHIN = timedelta(hours=24)
 LISTED = 50  # devices in the text of a group's ticket
 SEVERITIES = ("info", "warning", "critical")
+# `disk_percent` is that of the fullest disk: the ticket of that disk is its ticket, too.
+CAUSE_OF_EACH = {"disk high": "disk.percent high"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class FiredAlert:
         """What its own incident is about, shared by rules of one cause; an instance by a digest: names may be long."""
         key = f"device:{cause_of(self.row) or self.row.rule.id}:{self.device['id']}"
         return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
+
+    @property
+    def instances_key(self) -> str | None:
+        """How the keys of incidents begin that say the same of single instances; None where nothing does."""
+        each = CAUSE_OF_EACH.get(cause_of(self.row) or "")
+        return f"device:{each}:{self.device['id']}:" if each and not self.instance else None
 
     @property
     def crowd(self) -> tuple[UUID, UUID]:
@@ -84,16 +92,18 @@ class Crowd:
 
 async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now: datetime) -> None:
     """Want a ticket for each alert that has begun, of its own or of its group."""
-    alerts = [alert for alert in fired if alert.row.ticket_enabled]
+    alerts = sorted((alert for alert in fired if alert.row.ticket_enabled), key=lambda alert: not alert.instance)
     if not alerts:
         return
     await connection.execute(QUERIES["plan_for_few"])
     sites = await read_silent_sites(connection, alerts, now)
     crowds = await count_crowds(connection, alerts, sites)
+    own_keys = await find_keys(connection, alerts)
     incidents: dict[str, Incident] = {}
     keys = []
     for alert in alerts:
-        incident = incident_of(alert, sites.get(alert.history_id), crowds.get(alert.crowd), now)
+        key = own_keys[alert.history_id]
+        incident = incident_of(alert, key, sites.get(alert.history_id), crowds.get(alert.crowd), now)
         incidents[incident.key] = worse(incident, incidents.get(incident.key))
         keys.append(incident.key)
     await open_incidents(connection, list(incidents.values()), now)
@@ -101,6 +111,21 @@ async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now
     groups = {(key, *alert.crowd) for key, alert in zip(keys, alerts, strict=True) if incidents[key].device_id is None}
     if groups:
         await gather_groups(connection, sorted(groups, key=str), incidents, now)
+
+
+async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dict[UUID, str]:
+    """Return the key of each alert's own incident; of the fullest instance, that of an instance which has one."""
+    found = {alert.history_id: alert.key for alert in alerts}
+    begins = {alert.instances_key for alert in alerts if alert.instances_key}
+    if not begins:
+        return found
+    rows = await connection.fetch(QUERIES["instance_incidents"], sorted(begins))
+    known = sorted(row["incident_key"] for row in rows) + [alert.key for alert in alerts if alert.instance]
+    for alert in alerts:
+        begin = alert.instances_key
+        if begin:
+            found[alert.history_id] = next((key for key in known if key.startswith(begin)), alert.key)
+    return found
 
 
 async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert], now: datetime) -> dict[UUID, UUID]:
@@ -136,13 +161,13 @@ async def count_crowds(
     return {(row["rule_id"], row["business_id"]): Crowd(row["open"], row["reach"], row["is_group"]) for row in rows}
 
 
-def incident_of(alert: FiredAlert, site: UUID | None, crowd: Crowd | None, now: datetime) -> Incident:
-    """Return what an alert's ticket is for; a group's text follows when its alerts are known."""
+def incident_of(alert: FiredAlert, key: str, site: UUID | None, crowd: Crowd | None, now: datetime) -> Incident:
+    """Return what an alert's ticket is for, by `key` its own; a group's text follows when its alerts are known."""
     rule_id, business_id = alert.crowd
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]
     text = single_text(alert.row, place_of(alert.device["device_name"], alert.instance), alert.message, now)
     own = Incident(
-        alert.key, rule_id, device_id, business_id, location_id, alert.row.severity,
+        key, rule_id, device_id, business_id, location_id, alert.row.severity,
         text.title, text.description, now,
     )  # fmt: skip
     if site is not None:

@@ -62,6 +62,12 @@ CROSS JOIN LATERAL (
       AND h.id <> ALL ($3::uuid[]) AND (t.id IS NULL OR NOT starts_with(t.incident_key, 'site:'))
 ) opened
 
+-- instance_incidents --
+-- The open incidents of instances whose keys begin with one of $1.
+SELECT t.incident_key
+FROM unnest($1::text[]) AS w (begin)
+JOIN agent_alert_tickets t ON t.wanted = 'open' AND starts_with(t.incident_key, w.begin)
+
 -- open_incidents --
 -- Want these incidents open. One that is open stays, and one that ended within $11 is taken up again with its ticket;
 -- else there is a new one. An open one has its highest severity, and the text of what was that severe first. What waits

@@ -90,6 +90,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/rules/loader.sql": {"*": WORKER},
     "alerts/silences/schedule.sql": {"*": WORKER},
     "alerts/state/apply.sql": {"*": WORKER},
+    "alerts/state/unmeasured.sql": {"*": WORKER},
     "alerts/state/evaluate.sql": {"*": WORKER},
     "api/live/queries.sql": {
         "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,

@@ -52,6 +52,19 @@ async def test_severities_of_one_disk_raise_its_ticket_and_another_disk_has_its_
     assert len(await desk.alerts()) == 3
 
 
+async def test_the_fullest_disk_shares_the_ticket_of_that_disk(desk: Desk, device: Device) -> None:
+    await desk.rule(disk(90), "warning")
+    await desk.rule(each_disk(90), "warning")
+    await desk.rule(disk(95), "critical")
+    for age, full in ((40, 91), (20, 97)):
+        at = utc_now() - age * MINUTE
+        disks = [{"name": "C:", "percent": full}, {"name": "D:", "percent": 50}]
+        await device.accepted(*(sample(at - minutes * MINUTE, disks=disks) for minutes in (1, 6, 11)))
+        await desk.turn(at)
+    (ticket,) = await desk.tickets()
+    assert (ticket["urgency"], len(await desk.alerts())) == ("Emergency", 3)
+
+
 async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, device: Device) -> None:
     await desk.rule(disk(90), "warning")
     await desk.rule(None, "warning")
