@@ -117,8 +117,8 @@ FROM ended
 SELECT FROM businesses WHERE id = $1 FOR NO KEY UPDATE
 
 -- rules_of_types --
--- A rule of each of these types, and of each metric, that is for a whole business (one that was switched off too: somebody chose so), or in
--- force for all. $1 business, $2 types.
+-- A rule of each of these types and metrics that is for a whole business (one that was switched off too: somebody chose
+-- so), or in force for all. $1 business, $2 types.
 SELECT DISTINCT ON (alert_type, conditions ->> 'metric') id, alert_type
 FROM agent_alerts
 WHERE NOT soft_delete AND (business_id = $1 OR (business_id IS NULL AND is_active AND NOT is_shadow))
