@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
 from ingest.diagnose import read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
@@ -38,12 +39,17 @@ def decode_upload(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_carefully(body, now, max_samples, max_age)
     _bound(len(samples), max_samples)
-    if b"\\u0000" in body:  # the one well-formed text that PostgreSQL refuses
+    if b"\\u0000" in body or not all(map(has_clean_names, samples)):  # what PostgreSQL refuses, what is to be cleaned
         return _decode_carefully(body, now, max_samples, max_age)
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
         _sort(decoded, index, sample, None, now, max_age)
     return decoded
+
+
+def has_clean_names(sample: Sample) -> bool:
+    """Return whether the services of a sample have names that are stored as they are."""
+    return not sample.services or all(service.name == clean_name(service.name) for service in sample.services)
 
 
 def _decode_carefully(

@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.text import clean_name
 from ingest.decode import _decode_carefully, decode_upload
 from ingest.diagnose import KNOWN
 from ingest.samples import Decoded
@@ -48,6 +50,16 @@ def view(decoded: Decoded) -> tuple[Any, ...]:
 def test_the_typed_and_the_careful_way_agree(samples: list[dict[str, Any]]) -> None:
     body = json.dumps({"metrics": samples}).encode()
     assert view(decode_upload(body, NOW, 100)) == view(_decode_carefully(body, NOW, 100))
+
+
+@pytest.mark.parametrize("name", [" ", "  a ", "\t", "\x1f", "\x85", "a\u200bb", "a\nb", "x" * 256, "e\u0301"])
+def test_a_service_with_an_odd_name_is_cleaned_or_left_out_with_a_note(name: str) -> None:
+    item = {"collected_at": "2026-05-03T11:59:00Z", "services": [{"name": name, "status": "running"}]}
+    body = json.dumps({"metrics": [item]}).encode()
+    decoded = decode_upload(body, NOW, 100)
+    assert view(decoded) == view(_decode_carefully(body, NOW, 100))
+    assert [note.field for note in decoded.notes] == ["services"]
+    assert all(service.name == clean_name(service.name) for service in decoded.samples[0].services or [])
 
 
 @given(st.lists(samples, max_size=4))
