@@ -33,6 +33,7 @@ COPY inventory inventory
 COPY pages pages
 COPY --from=pages /pages/static pages/static
 COPY protocols protocols
+COPY retention retention
 COPY rollups rollups
 COPY worker worker
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
