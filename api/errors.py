@@ -57,7 +57,10 @@ def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
 
     async def known(request: Request, error: Exception) -> JSONResponse:
         found = as_known(request, error)
-        web.state.services.refusals.note(request.scope, found)
+        if (
+            services := getattr(web.state, "services", None)
+        ) is not None:  # an application that is not started has none
+            services.refusals.note(request.scope, found)
         return answer(found, retry_after_seconds)
 
     for kind in (RtsError, RequestValidationError, Exception, *CONNECTION_ERRORS):

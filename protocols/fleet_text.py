@@ -37,7 +37,7 @@ def expose_fleet(rows: Sequence[Row], accept: str) -> tuple[bytes, str]:
 
 def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
     """Yield the metrics; a silent device has only its information, status and time."""
-    samples = [(labels_of(row), json.loads(row["metrics"]) if row["metrics"] else {}) for row in rows]
+    samples = [(labels_of(row), newest_of(row)) for row in rows]
     for metric in METRICS:
         is_counter = metric.kind is Kind.COUNTER
         text = f"Newest {metric.name}, in {metric.unit}."
@@ -50,6 +50,12 @@ def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
                 family.add_metric(labels, value)
         yield family
     yield from facts_of(rows)
+
+
+def newest_of(row: Row) -> dict[str, Any]:
+    """Return a device's newest values; another program may have written something else, which counts as none."""
+    found = json.loads(row["metrics"]) if row["metrics"] else {}
+    return found if isinstance(found, dict) else {}
 
 
 def facts_of(rows: Sequence[Row]) -> Iterator[Metric]:
@@ -73,5 +79,10 @@ def labels_of(row: Row) -> list[str]:
 
 def number_of(value: Any) -> float | None:
     """Return a finite number, None for anything else that a sample may hold."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond every float
+        return None
+    return number if math.isfinite(number) else None

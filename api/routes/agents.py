@@ -115,6 +115,8 @@ async def detail_of(services: Services, tenant: UUID | None, device_id: UUID) ->
     if tenant is not None:
         device["decommission_reason"] = None
     sample = msgspec.json.decode(device["current_metrics"] or "{}")
+    if not isinstance(sample, dict):  # another program wrote it
+        sample = {}
     if sample:
         sample = {"collected_at": device["current_collected_at"], **sample}
     monitored = msgspec.json.decode(device["monitored_services"])

@@ -33,6 +33,11 @@ MODES = GenerationMode.POSITIVE, GenerationMode.NEGATIVE  # what fits the docume
 # Of each mode: for those whose call it is, and for the others, whose refusals the role walk is about.
 EXAMPLES, EXAMPLES_OF_OTHERS = 8, 1
 MAX_SECONDS = 30  # the largest backtest that is not refused takes ten: the tenant may have devices enough by then
+# Employees without the right are refused, as the role walk shows; tests/retention has their answers.
+OF_A_DBA = {
+    f"POST /api/admin/retention/{path}"
+    for path in ("plans", "changes", "changes/{change_id}/undo", "holds", "holds/{hold_id}/release")
+}
 THEIRS = {
     "agent": ("agent", "registration token"), "user": ("person",), "employee": ("person", "employee", "open"),
 }  # fmt: skip
@@ -132,7 +137,7 @@ def test_every_answer_is_one_that_the_document_promises(
     document: Document, schema: BaseSchema, server: ServerProcess, session: requests.Session, technician: Employee,
     target: Target, key: str, role: str,
 ) -> None:  # fmt: skip
-    theirs = WHO[key] in THEIRS[role]
+    theirs = WHO[key] in THEIRS[role] and key not in OF_A_DBA
     user = target.device.tenant.user_token
     token = {"agent": target.device.token, "user": user, "employee": technician.token}[role]
     headers = {"Authorization": f"Bearer {token}"}

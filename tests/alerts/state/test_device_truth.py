@@ -21,6 +21,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     made = await asyncpg.connect(database)
+    await made.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
     await made.execute(
         "UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL"
     )  # other tests came to later instants
