@@ -57,9 +57,8 @@ def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
 
     async def known(request: Request, error: Exception) -> JSONResponse:
         found = as_known(request, error)
-        if (
-            services := getattr(web.state, "services", None)
-        ) is not None:  # an application that is not started has none
+        services = getattr(web.state, "services", None)  # an application that is not started has none
+        if services is not None:
             services.refusals.note(request.scope, found)
         return answer(found, retry_after_seconds)
 

@@ -1,6 +1,5 @@
 """The list of services of one sample, entry by entry: one odd entry never costs the others."""
 
-import math
 from typing import Any
 
 from core.text import clean_name
@@ -54,8 +53,8 @@ def read_pid(name: str, pid: Any, notes: Notes) -> int | None:
     """Return a process id; None, and a note, for what can't be one."""
     if pid is None:
         return None
-    is_number = isinstance(pid, int | float) and not isinstance(pid, bool) and math.isfinite(pid)
-    if is_number and 0 <= pid <= HIGHEST_PID and pid == int(pid):
+    is_number = isinstance(pid, int | float) and not isinstance(pid, bool)
+    if is_number and 0 <= pid <= HIGHEST_PID and pid == int(pid):  # NaN and infinity lie in no range
         return int(pid)
     notes.add("services", FaultError("out_of_range", f"pid {shown(pid)} of {shown(name)} is stored as null"))
     return None

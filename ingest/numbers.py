@@ -1,6 +1,7 @@
 """One number of a sample: within the range of its metric, else null; rounding beyond an end is cut to that end."""
 
 import math
+import sys
 from typing import Any
 
 from core.metrics import Metric
@@ -34,6 +35,8 @@ def check_number(name: str, value: Any) -> None:
         raise FaultError("wrong_type", f"{name} must be a number or null, not {shown(value)}; stored as null")
     if isinstance(value, float) and not math.isfinite(value):
         raise FaultError("not_finite", f"{name} is {value}: send null for what could not be measured")
+    if abs(value) > sys.float_info.max:
+        raise FaultError("out_of_range", f"{name} is beyond every floating-point number; stored as null")
 
 
 def nearest_end(metric: Metric, value: float) -> float | None:

@@ -62,6 +62,18 @@ def test_a_service_with_an_odd_name_is_cleaned_or_left_out_with_a_note(name: str
     assert all(service.name == clean_name(service.name) for service in decoded.samples[0].services or [])
 
 
+def test_a_number_beyond_every_float_costs_only_itself() -> None:
+    huge = "1" + "0" * 400
+    services = f'[{{"name": "a", "status": "running", "pid": {huge}}}, {{"name": "b", "status": "stopped", "pid": 7}}]'
+    series = f'[{{"metric": "custom.x", "value": {huge}}}, {{"metric": "custom.x", "value": 3}}]'
+    parts = f'"cpu_percent": {huge}, "services": {services}, "series": {series}'
+    body = f'{{"metrics": [{{"collected_at": "2026-05-03T11:59:00Z", {parts}}}]}}'
+    (sample,) = decode_upload(body.encode(), NOW, 100).samples
+    assert sample.cpu_percent is None
+    assert [value.value for value in sample.series or []] == [3]
+    assert [(service.name, service.pid) for service in sample.services or []] == [("a", None), ("b", 7)]
+
+
 @given(st.lists(samples, max_size=4))
 def test_every_sample_is_accepted_or_rejected_once(samples: list[dict[str, Any]]) -> None:
     decoded = decode_upload(json.dumps({"metrics": samples}).encode(), NOW, 100)
