@@ -1,7 +1,5 @@
 """Devices with their newest sample → metrics for Prometheus to scrape. Samples carry no time: the scrape's counts."""
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from core.metrics import METRICS, Kind
+from core.newest_values import newest_values
 
 Row = Mapping[str, Any]  # id, device_name, business_name, os_type, status, current_collected_at, metrics (JSON or null)
 LABELS = ("device_id", "device", "business")
@@ -37,7 +36,7 @@ def expose_fleet(rows: Sequence[Row], accept: str) -> tuple[bytes, str]:
 
 def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
     """Yield the metrics; a silent device has only its information, status and time."""
-    samples = [(labels_of(row), newest_of(row)) for row in rows]
+    samples = [(labels_of(row), newest_values(row["metrics"])) for row in rows]
     for metric in METRICS:
         is_counter = metric.kind is Kind.COUNTER
         text = f"Newest {metric.name}, in {metric.unit}."
@@ -45,17 +44,11 @@ def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
             f"rts_{metric.name}", text, None, LABELS
         )
         for labels, values in samples:
-            value = number_of(values.get(metric.name))
+            value = values.get(metric.name)
             if value is not None:
                 family.add_metric(labels, value)
         yield family
     yield from facts_of(rows)
-
-
-def newest_of(row: Row) -> dict[str, Any]:
-    """Return a device's newest values; another program may have written something else, which counts as none."""
-    found = json.loads(row["metrics"]) if row["metrics"] else {}
-    return found if isinstance(found, dict) else {}
 
 
 def facts_of(rows: Sequence[Row]) -> Iterator[Metric]:
@@ -75,14 +68,3 @@ def facts_of(rows: Sequence[Row]) -> Iterator[Metric]:
 def labels_of(row: Row) -> list[str]:
     """Return the values of LABELS."""
     return [str(row["id"]), row["device_name"], row["business_name"] or ""]
-
-
-def number_of(value: Any) -> float | None:
-    """Return a finite number, None for anything else that a sample may hold."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number beyond every float
-        return None
-    return number if math.isfinite(number) else None

@@ -18,6 +18,7 @@ import msgspec
 from api.live.clients import UNAUTHORIZED, Client, Message
 from api.live.hub import Hub
 from commands.delivery import handed_out, lease_commands, list_cancellations, release_commands
+from core.newest_values import newest_values
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
@@ -159,7 +160,7 @@ def metrics_of(row: asyncpg.Record) -> Message:
     """Return a device's newest sample as followers get it: one message for a flush, not one for a row."""
     return {
         "agent_id": str(row["id"]), "collected_at": text_of(row["current_collected_at"]),
-        "metrics": msgspec.json.decode(row["current_metrics"] or "{}"),
+        "metrics": newest_values(row["current_metrics"]),
     }  # fmt: skip
 
 

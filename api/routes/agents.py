@@ -25,6 +25,7 @@ from api.schemas.agents import (
     Status,
 )
 from api.services import Services, services_of
+from core.newest_values import newest_values
 from devices.devices import COLUMNS, DeviceFilter, count_devices, get_device, list_devices
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -114,9 +115,7 @@ async def detail_of(services: Services, tenant: UUID | None, device_id: UUID) ->
     device = nested(dict(await get_device(services.pool, tenant, device_id)))
     if tenant is not None:
         device["decommission_reason"] = None
-    sample = msgspec.json.decode(device["current_metrics"] or "{}")
-    if not isinstance(sample, dict):  # another program wrote it
-        sample = {}
+    sample: dict[str, Any] = dict(newest_values(device["current_metrics"]))
     if sample:
         sample = {"collected_at": device["current_collected_at"], **sample}
     monitored = msgspec.json.decode(device["monitored_services"])
