@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.server.connections import BESIDE_POOL
 from core.settings import get_settings
 from db.pools import database_errors
 from db.server_advice import Machine, advise, pool_size
@@ -41,7 +42,7 @@ def tune(
     for one in advise(machine):
         table.add_row(one.name, one.value, has.get(one.name, "-"), "yes" if one.restart else "", one.why)
     Console().print(table)
-    typer.echo(f"RTS_POOL_SIZE={pool_size(machine, processes)} for {processes} processes of `serve`.")
+    typer.echo(f"RTS_POOL_SIZE={pool_size(machine, processes, BESIDE_POOL)} for {processes} processes of `serve`.")
 
 
 def in_mib(text: str) -> int:

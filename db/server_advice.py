@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from db.server_faults import JOBS_AT_ONCE, OTHER_PROCESSES
+
 SMALL_MIB = 2048  # below this everything is spared
-BACKGROUND = 8  # 8 storage policies at once are plenty; more only share the disk
-OTHER_PROCESSES = 3
-BESIDE_POOL = 4  # connections of a server process: writer, live channel, two for health
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def _memory(machine: Machine) -> Iterator[Advice]:
 
 
 def _workers(machine: Machine) -> Iterator[Advice]:
-    jobs = min(BACKGROUND, max(2, machine.cores))
+    jobs = min(JOBS_AT_ONCE, max(2, machine.cores))
     background = machine.databases + jobs
     parallel = max(1, machine.cores)
     yield Advice("timescaledb.max_background_workers", str(background), f"schedulers and {jobs} jobs at once", True)
@@ -68,7 +67,10 @@ def _writing(machine: Machine) -> Iterator[Advice]:
     yield Advice("wal_compression", "lz4", "less to write; pglz where lz4 is not built in")
 
 
-def pool_size(machine: Machine, processes: int) -> int:
-    """Return RTS_POOL_SIZE so that a fifth of the connections stays free, with one process more during a restart."""
+def pool_size(machine: Machine, processes: int, beside_pool: int) -> int:
+    """Return RTS_POOL_SIZE so that a fifth of the connections stays free, with one process more during a restart.
+
+    `beside_pool`: how many connections a process opens beside its pool.
+    """
     each = machine.connections * 4 // 5 // (processes + 1)
-    return max(1, min(8, each - BESIDE_POOL))
+    return max(1, min(8, each - beside_pool))

@@ -13,7 +13,7 @@ QUERIES = load_beside(__file__, "server_faults.sql")
 RELATIONS = [level.relation for level in (*LEVELS, *SERIES_LEVELS)]
 
 MAX_CLOCK_OFFSET = 60.0  # seconds; samples ten minutes ahead are refused
-JOBS_AT_ONCE = 8
+JOBS_AT_ONCE = 8  # storage policies at once are plenty; more only share the disk
 OTHER_PROCESSES = 3  # the launcher, logical replication, one to spare: the rule of timescaledb-tune
 # These pairs mark jobs as failed although they commit, and wait longer and longer for the next run.
 BAD_PAIRS = {(170012, "2.29.2")}

@@ -12,6 +12,7 @@ QUERIES = load_beside(__file__, "connections.sql")
 log = logging.getLogger(__name__)
 
 WRITERS, LIVE, HEALTH = 2, 1, 2
+BESIDE_POOL = WRITERS + LIVE + HEALTH
 OTHERS = 4  # the worker, a migration, an operator's psql
 
 
@@ -23,7 +24,7 @@ class TooManyConnectionsWantedError(RtsError):
 
 def connections_per_process(settings: Settings) -> int:
     """Return how many connections one process opens at most."""
-    return settings.pool_size + WRITERS + LIVE + HEALTH
+    return settings.pool_size + BESIDE_POOL
 
 
 async def check_connections(connection: Connection, settings: Settings) -> None:

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from api.server.connections import BESIDE_POOL
 from cli.main import app
-from db.server_advice import BESIDE_POOL, Machine, advise, pool_size
+from db.server_advice import Machine, advise, pool_size
 from db.server_faults import ServerState, server_faults
 
 machines = st.builds(
@@ -29,7 +30,7 @@ def test_advice_fits_the_machine_and_has_none_of_our_faults(machine: Machine, pr
         int(advice["max_worker_processes"]), int(advice["max_parallel_workers"]), True, 170006, "2.29.2", False, 0.0,
     )  # fmt: skip
     assert server_faults(state) == []
-    size = pool_size(machine, processes)
+    size = pool_size(machine, processes, BESIDE_POOL)
     assert size == 1 or (processes + 1) * (size + BESIDE_POOL) <= machine.connections
 
 
@@ -37,5 +38,5 @@ def test_the_command_prints_it_for_a_small_box() -> None:
     ended = CliRunner().invoke(app, ["db", "tune", "--memory", "1GB", "--cores", "2", "--connections", "30"])
     assert ended.exit_code == 0, ended.output
     assert "204MB" in ended.output
-    assert "RTS_POOL_SIZE=4 for 2 processes" in ended.output
+    assert "RTS_POOL_SIZE=3 for 2 processes" in ended.output
     assert CliRunner().invoke(app, ["db", "tune", "--memory", "much", "--cores", "2"]).exit_code == 2
