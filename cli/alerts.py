@@ -2,15 +2,14 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import typer
 from pydantic import ValidationError
@@ -25,18 +24,16 @@ from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.loader import RuleRow, Rules, read_rules
 from alerts.rules.terms import Scope
 from cli.alert_tables import backtest_tables, explained, results_table, rules_table
+from cli.connection import with_connection
 from cli.settings import settings_with_database
 from core.clock import utc_now
 from core.settings import get_settings
 from db.migrations.run import upgrade
-from db.pools import SERVER_SETTINGS, database_errors
-from db.schema_check import check_schema
+from db.pools import Connection
 from embedded.server import EmbeddedServer
 
 app = typer.Typer(help="Alert rules: list, explain, test on the past or on series.", no_args_is_help=True)
 MAX_READINGS = 20_000_000  # nobody else waits for this one
-
-Found = TypeVar("Found")
 
 
 @app.command("list")
@@ -45,7 +42,7 @@ def list_rules() -> None:
 
     Example: rts-agents alerts list
     """
-    rules = asyncio.run(connected(settings_with_database().database_url, read_rules))
+    rules = asyncio.run(with_connection(read_rules))
     console = Console()
     console.print(rules_table(list(rules.rows.values())))
     for rule_id, fault in rules.faults.items():
@@ -59,11 +56,11 @@ def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of a rule in forc
     Example: rts-agents alerts explain 6f1c2d3e-0000-4000-8000-000000000009
     """
 
-    async def ask(connection: asyncpg.Connection) -> tuple[RuleRow, list[Explained]]:
+    async def ask(connection: Connection) -> tuple[RuleRow, list[Explained]]:
         row = one_of(await read_rules(connection, rule), rule)
         return row, await explain(connection, row, utc_now())
 
-    row, statements = asyncio.run(connected(settings_with_database().database_url, ask))
+    row, statements = asyncio.run(with_connection(ask))
     console = Console()
     console.print(f"[bold]{row.alert_name}[/bold]: {row.rule.condition.in_words()}", highlight=False)
     for statement in statements:
@@ -97,10 +94,10 @@ def backtest_rule(
         reach, keep = Scope(business, site, device, device_type), timedelta(minutes=keep_firing)
         wanted = BacktestSpec(condition, reach, thresholds, days, keep, most_readings=MAX_READINGS)
     else:
-        found = asyncio.run(connected(url, lambda connection: read_wanted(connection, rule, thresholds, days)))
+        found = asyncio.run(with_connection(lambda connection: read_wanted(connection, rule, thresholds, days), url))
         wanted = replace(found, most_readings=MAX_READINGS)
     with Progress(transient=True) as progress:
-        answer = asyncio.run(connected(url, lambda connection: run_backtest(connection, wanted, progress)))
+        answer = asyncio.run(with_connection(lambda connection: run_backtest(connection, wanted, progress), url))
     console = Console()
     for part in backtest_tables(answer):
         console.print(part)
@@ -116,7 +113,7 @@ def test_rules(file: Annotated[Path, typer.Argument(help="TOML file of tests")])
     """
     tests = load_tests(file)
     with database() as url:
-        results = asyncio.run(connected(url, lambda connection: run_tests(connection, tests)))
+        results = asyncio.run(with_connection(lambda connection: run_tests(connection, tests), url))
     console = Console()
     console.print(results_table(results))
     for result in results:
@@ -125,17 +122,6 @@ def test_rules(file: Annotated[Path, typer.Argument(help="TOML file of tests")])
             console.print("\n".join(f"  {line}" for line in result.difference()), highlight=False)
     if not all(result.is_passed for result in results):
         raise typer.Exit(1)
-
-
-async def connected(url: str, do: Callable[[asyncpg.Connection], Awaitable[Found]]) -> Found:
-    """Do something on a connection; raises DatabaseUnavailableError or SchemaNotMigratedError."""
-    with database_errors():
-        connection = await asyncpg.connect(url, timeout=10, server_settings=SERVER_SETTINGS)
-    try:
-        await check_schema(connection)
-        return await do(connection)
-    finally:
-        await connection.close()
 
 
 @contextmanager
@@ -150,12 +136,12 @@ def database() -> Iterator[str]:
         yield server.dsn
 
 
-async def run_tests(connection: asyncpg.Connection, tests: list[RuleTest]) -> list[Result]:
+async def run_tests(connection: Connection, tests: list[RuleTest]) -> list[Result]:
     """Run tests one after the other."""
     return [await run_test(connection, test, utc_now()) for test in tests]
 
 
-async def run_backtest(connection: asyncpg.Connection, wanted: BacktestSpec, progress: Progress) -> BacktestResult:
+async def run_backtest(connection: Connection, wanted: BacktestSpec, progress: Progress) -> BacktestResult:
     """Run a backtest that shows how far it is."""
     bar = progress.add_task("Going through the past")
 

@@ -4,26 +4,23 @@ import asyncio
 import getpass
 import json
 import platform
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.connection import with_connection
 from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.environment import confirm_target
-from db.pools import SERVER_SETTINGS, Connection, database_errors
-from db.schema_check import check_schema
+from db.pools import Connection
 from devices.erasure.requests import Request, cancel_erasure, list_erasures, read_certificate, request_erasure
 from devices.erasure.scope import Subject, count_audit, count_subject
 from devices.erasure.work import prove_due, run_waiting
 
 app = typer.Typer(help="Erase a device or a customer at every level, with a certificate.", no_args_is_help=True)
-T = TypeVar("T")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="count only, change nothing")]
 Reason = Annotated[str, typer.Option(help="why, for the certificate and the audit trail")]
@@ -145,15 +142,3 @@ def print_counts(counts: dict[str, int], audit: int) -> None:
 def who() -> str:
     """Return the user of this session and the machine."""
     return f"{getpass.getuser()}@{platform.node()}"
-
-
-async def with_connection(work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Return what `work` returns; raises DatabaseUnavailableError or SchemaNotMigratedError."""
-    settings: dict[str, Any] = SERVER_SETTINGS
-    with database_errors():
-        connection = await asyncpg.connect(settings_with_database().database_url, timeout=10, server_settings=settings)
-    try:
-        await check_schema(connection)
-        return await work(connection)
-    finally:
-        await connection.close()

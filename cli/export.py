@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated, TextIO
 from uuid import UUID
 
-import asyncpg
 import typer
 
-from cli.settings import settings_with_database
+from cli.connection import with_connection
 from core.clock import utc_now
-from db.pools import SERVER_SETTINGS, database_errors
-from db.schema_check import check_schema
+from db.pools import Connection
 from devices.export_samples import SampleRange, export_samples
 
 
@@ -44,13 +42,13 @@ def export(
     """
     wanted = SampleRange(in_utc(start), in_utc(end) if end else utc_now(), business, device)
     if to is None:
-        asyncio.run(write(wanted, form, sys.stdout))
+        asyncio.run(with_connection(lambda connection: write(connection, wanted, form, sys.stdout)))
         return
     if to.exists():
         raise typer.BadParameter(f"{to} is there already: name a new file.")
     with to.open("x", encoding="utf-8", newline="") as file:
         to.chmod(0o600)
-        asyncio.run(write(wanted, form, file))
+        asyncio.run(with_connection(lambda connection: write(connection, wanted, form, file)))
 
 
 def in_utc(time: datetime) -> datetime:
@@ -58,13 +56,7 @@ def in_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-async def write(wanted: SampleRange, form: Form, file: TextIO) -> None:
+async def write(connection: Connection, wanted: SampleRange, form: Form, file: TextIO) -> None:
     """Write the samples into a file."""
-    with database_errors():
-        connection = await asyncpg.connect(settings_with_database().database_url, server_settings=SERVER_SETTINGS)
-    try:
-        await check_schema(connection)
-        async for text in export_samples(connection, wanted, form.value):
-            file.write(text)
-    finally:
-        await connection.close()
+    async for text in export_samples(connection, wanted, form.value):
+        file.write(text)

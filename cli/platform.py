@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cli.connection import with_connection
 from cli.settings import settings_with_database
 from core.clock import utc_now
-from db.pools import SERVER_SETTINGS, Connection, database_errors
+from db.pools import Connection, database_errors
 from db.roles import apply_roles, compose_roles
-from db.schema_check import check_schema
 from devices.platform_import import Devices, Rows, count_day, count_devices, import_days, import_devices, list_days
 
 
@@ -71,16 +71,14 @@ def import_platform(
 
 async def run_import(url: str, dry_run: bool, extras: bool) -> tuple[Devices, Rows]:
     """Count or import everything, with a progress bar; raises NothingToImportError or DatabaseUnavailableError."""
-    with database_errors():
-        connection = await asyncpg.connect(url, timeout=10, server_settings=SERVER_SETTINGS)
-    try:
-        await check_schema(connection)
+
+    async def work(connection: Connection) -> tuple[Devices, Rows]:
         devices = await count_devices(connection)
         if not dry_run:
             await import_devices(connection)
         return devices, await go_through_days(connection, dry_run, extras)
-    finally:
-        await connection.close()
+
+    return await with_connection(work, url)
 
 
 async def go_through_days(connection: Connection, dry_run: bool, extras: bool) -> Rows:

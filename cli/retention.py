@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cli import retention_holds
-from cli.erase import with_connection
+from cli.connection import with_connection
 from cli.retention_holds import operator
 from cli.retention_tables import changes_table, effects_table, plan_lines, retention_table, show_lines
 from cli.settings import settings_with_database

@@ -8,7 +8,8 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from cli.erase import who, with_connection
+from cli.connection import with_connection
+from cli.erase import who
 from cli.retention_tables import holds_table
 from core.clock import utc_now
 from devices.audit import Actor

@@ -12,8 +12,8 @@ from uuid import UUID
 import httpx
 import typer
 
+from cli.connection import with_connection as with_database
 from cli.erase import who
-from cli.erase import with_connection as with_database
 from core.clock import utc_now
 from core.settings import get_settings
 from db.pools import Connection

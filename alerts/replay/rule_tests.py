@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID, uuid4
 
-import asyncpg
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerts.replay.replayer import Transition, replay
@@ -45,6 +44,7 @@ from alerts.rules.terms import Rule, Scope
 from alerts.state.machine import State
 from core.errors import RtsError
 from db.hypertables.policies import RAW
+from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "rule_tests.sql")
@@ -184,7 +184,7 @@ def load_tests(path: Path) -> list[RuleTest]:
         raise RuleTestFileError(f"{path}: {error}") from None
 
 
-async def run_test(connection: asyncpg.Connection, test: RuleTest, now: datetime) -> Result:
+async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Result:
     """Run one test; nothing of it stays in the database."""
     begin = now.replace(second=0, microsecond=0) - test.length - MINUTE
     rolled_back = connection.transaction()
@@ -203,9 +203,7 @@ async def run_test(connection: asyncpg.Connection, test: RuleTest, now: datetime
     return Result(test, found)
 
 
-async def transitions_of(
-    connection: asyncpg.Connection, test: RuleTest, device_id: UUID, begin: datetime
-) -> list[Transition]:
+async def transitions_of(connection: Connection, test: RuleTest, device_id: UUID, begin: datetime) -> list[Transition]:
     """Evaluate the rule at each minute."""
     rule = Rule(uuid4(), Scope(device_id=device_id), test.rule, test.keep_firing_minutes * MINUTE)
     instants = [begin + number * MINUTE for number in range(test.length // MINUTE + 1)]
