@@ -1,7 +1,7 @@
 """The agent's end of the live channel: a thread that holds a WebSocket and hands commands to the agent's loop.
 
-It only saves time: without it, the next heartbeat says that commands wait. A line that broke is made again, later and
-later, at most every five minutes.
+It only saves time: without it, the answer to the next heartbeat announces waiting commands. A broken connection is made
+again, later and later, at most every five minutes.
 """
 
 import json

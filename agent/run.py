@@ -89,7 +89,7 @@ class Agent:
     ) -> None:
         self.uplink = Uplink(server, identity, store)
         self._identity = identity
-        self._interval = interval  # asked for on the command line, whatever the server says
+        self._interval = interval  # given on the command line: overrides the server's configuration
         self._every = interval or identity.metrics_interval_seconds
         self._stop = stop
         self._save = save

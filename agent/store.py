@@ -85,7 +85,7 @@ class AgentStore:
         return (row[0], json.loads(row[1])) if row else None
 
     def drop_result(self, command_id: str) -> None:
-        """Note that the server has a result, and forget the oldest ids beyond MAX_COMMANDS."""
+        """Record that the server has a result, and delete the oldest ids beyond MAX_COMMANDS."""
         self._database.execute("UPDATE commands SET delivered = 1, result = '{}' WHERE command_id = ?", (command_id,))
         self._database.execute(
             "DELETE FROM commands WHERE delivered AND id <= (SELECT max(id) FROM commands) - ?", (MAX_COMMANDS,)

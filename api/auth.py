@@ -1,4 +1,4 @@
-"""Who calls: the one place that turns a bearer token into a person or an agent, and says 401, 403 or 429.
+"""Authentication: the one place that turns a bearer token into a person or an agent, or into a 401, 403 or 429.
 
 Routes ask for one of the types at the end: CurrentPerson (user or employee), CurrentEmployee, CurrentAgent. What a
 person may see is `person.tenant`, which every query on device data takes. All are coroutines: FastAPI would run a plain

@@ -77,7 +77,7 @@ class Gunzip:
 
     @property
     def complete(self) -> bool:
-        """True when the stream has ended where gzip says it ends."""
+        """True when the stream has ended at the end of a gzip member."""
         return self._stream.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:

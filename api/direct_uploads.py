@@ -54,7 +54,7 @@ class UploadDesk:
     def refuse(self, error: Exception, exchange: Exchange) -> None:
         """Answer with an error and count it; one that is not for the agent is logged.
 
-        What says something about the sender goes to ASGI, which refuses it once more and notes it with its address.
+        Faults of the sender go to ASGI, which refuses the upload again and records it with the sender's address.
         """
         if not isinstance(error, RtsError):
             log.error("an upload failed", exc_info=error)

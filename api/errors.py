@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class ErrorBody(BaseModel):
-    """What failed; `code` is stable, `message` says what to do."""
+    """What failed; `code` is stable, `message` names the next step."""
 
     code: str = Field(examples=["agent_not_found"])
     message: str = Field(examples=["There is no such agent."])
@@ -31,7 +31,7 @@ class ErrorAnswer(BaseModel):
     error: ErrorBody
 
 
-# What the OpenAPI document says of failures, for every route; the upload's are in openapi.py.
+# The failures in the OpenAPI document, for every route; the upload's are in openapi.py.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorAnswer, "description": "no token, a bad one, an expired or revoked one"},
     403: {"model": ErrorAnswer, "description": "the token is good, but not for this"},
@@ -43,7 +43,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def conflicts(*errors: type[RtsError]) -> dict[int | str, dict[str, Any]]:
-    """Return what the document says of a route that may refuse with 409: the codes and what they mean."""
+    """Return the documentation of a route that may refuse with 409: the codes and their meaning."""
     described = "; ".join(f"`{error.code}`: {error().message}" for error in errors)
     return {409: {"model": ErrorAnswer, "description": described}}
 
@@ -122,7 +122,7 @@ class NotReadyError(RtsError):
 
 
 class MetricsForbiddenError(RtsError):
-    """Metrics are for who knows RTS_METRICS_TOKEN: send it as `Authorization: Bearer <token>`; unset, nobody may."""
+    """Metrics need RTS_METRICS_TOKEN: send it as `Authorization: Bearer <token>`; unset, all are refused."""
 
     code = "metrics_forbidden"
     status = 403

@@ -1,4 +1,4 @@
-"""What a request of another agent says beside its body: whose answers it wants, its token, its query."""
+"""The parts of another agent's request beside its body: the format of answers, the token, the query."""
 
 import base64
 import binascii

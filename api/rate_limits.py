@@ -1,6 +1,6 @@
 """How often one caller may call: token buckets by agent, by person and by business; never by address.
 
-A site is one NAT: an address says nothing of who calls. Each process counts for itself: one agent or person keeps one
+A site is one NAT: an address does not identify a caller. Each process counts for itself: one agent or person keeps one
 connection, and so one process, which allows them the whole; a business has many connections, so each process of a
 server allows it a share (`api/services.py`). A bucket holds a minute's worth, so that a caller who was away may catch
 up in one go.
@@ -37,7 +37,7 @@ class Buckets:
         return 0.0
 
     def _forget_full(self, now: float) -> None:
-        """Forget callers who have been quiet for a minute: their buckets are full again. At worst forget all."""
+        """Delete callers that have been quiet for a minute: their buckets are full again. At worst delete all."""
         self._levels = {key: entry for key, entry in self._levels.items() if now - entry[1] < 60}
         if len(self._levels) >= MAX_KEYS:
             self._levels = {}

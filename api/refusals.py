@@ -26,7 +26,7 @@ NAMES_NOBODY = frozenset({"unauthorized", "invalid_token"})  # codes of calls wh
 
 
 class Refusals:
-    """Notes refused calls by what their request says."""
+    """Records refused calls, with details of their requests."""
 
     def __init__(self, calls: RefusedCalls, tokens: Tokens) -> None:
         self.calls = calls

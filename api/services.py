@@ -52,7 +52,7 @@ START_ATTEMPTS = 30  # a database that starts together with the server needs a m
 # The writer's statements have one good plan each, by primary key, and to plan touch_devices takes 1.7 ms: as long as to
 # run it for 40 devices.
 WRITER_SETTINGS = {"application_name": "rts-agents ingest", "plan_cache_mode": "force_generic_plan"}
-# Together below the 30 s after which agents hang up: a database that is silent must be told to them (503, Retry-After)
+# Together below the 30 s after which agents hang up: a database that does not answer must become a 503 with Retry-After
 # while they listen, or each gives up in its own time and sends again what may yet be committed.
 COPY_TIMEOUT_SECONDS = 20.0
 CONNECT_TIMEOUT_SECONDS = 5.0

@@ -33,7 +33,7 @@ DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so 
 # When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
 # round, and a flush, whose every message to the database takes a round, for thousands of rows.
 IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
-# … and the longest that one waits for its turn before it is told to come back: agents hang up after 30 s, and the COPY
+# … and the longest wait for a turn before the answer is a 503: agents hang up after 30 s, and the COPY
 # is still to come.
 MAX_WAIT_SECONDS = 10.0
 JSON = (b"content-type", b"application/json")
@@ -58,7 +58,7 @@ class UploadRoute:
         max_age: Callable[[], timedelta],
         quotas: Quotas,
     ) -> None:
-        """`note_refusal` is told of each call that is refused; samples older than `max_age` are refused."""
+        """`note_refusal` is called for each refused call; samples older than `max_age` are refused."""
         self._note_refusal = note_refusal
         self._quotas = quotas
         self._verify = verify
@@ -145,7 +145,7 @@ class UploadRoute:
 
 
 def receipt_of(upload: Upload, limits: CallLimits) -> Receipt:
-    """Return what the agent of a committed upload is told; from now on its business is counted with its calls."""
+    """Return the receipt of a committed upload; from now on its business is counted with its calls."""
     if upload.business_id:
         limits.learn(upload.agent_id, upload.business_id)
     decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted

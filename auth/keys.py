@@ -60,7 +60,7 @@ class KeyFile:
         self._stamp: tuple[int, int] | None = None
         self._looked = 0.0
         self._rings: dict[str, KeyRing] = {}
-        self.generation = 0  # grows with each change, so that caches know
+        self.generation = 0  # grows with each change, so that caches can compare
 
     def ring(self, name: Ring, key_id: object = None) -> KeyRing:
         """Return a ring as the file has it now; raises KeyFileError.

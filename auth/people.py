@@ -1,6 +1,6 @@
 """Whether a person may still come in: the platform's tables are asked, and an answer is kept for some seconds.
 
-A token says what the platform said when it was issued; that an employee has left, or that a user was moved to another
+A token has the platform's data from its time of issue; that an employee has left, or that a user was moved to another
 business, only the tables say. A table without a column (`is_active`, `soft_delete`) does not restrict by it.
 """
 

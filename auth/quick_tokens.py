@@ -1,6 +1,6 @@
 """The quick way to verify an agent's token: what the library takes a quarter of a millisecond for, in a tenth of it.
 
-A million agents fit no cache, so that each upload pays for this. It says yes only to tokens of exactly the form that
+A million agents fit no cache, so that each upload pays for this. It accepts only tokens of exactly the form that
 `Tokens.issue_agent` makes, signed by a key of the ring; everything else is for the library (PyJWT) to judge, which also
 knows how to say what is wrong.
 """

@@ -48,7 +48,7 @@ class GatewayToken:
     token_hash: str
 
 
-# What a claim of these names says of a token that the platform made for something else than a session.
+# The claims by which a token of the platform is for something other than a session.
 PURPOSE_CLAIMS = ("aud", "type", "typ", "token_type", "token_use", "purpose", "scope")
 NO_SESSION = re.compile(r"refresh|reset|verif|mfa|2fa|otp|invit|confirm|unsubscribe|magic", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ NO_SESSION = re.compile(r"refresh|reset|verif|mfa|2fa|otp|invit|confirm|unsubscr
 class PersonRules:
     """What the platform's tokens must fulfil beyond their signature.
 
-    `required`: claim → the values of which it must have one. A token that says that it is for something else than a
+    `required`: claim → the values of which it must have one. A token that is for something other than a
     session (`type: refresh`, `aud: password-reset`) is refused unless its claim is one of these.
     """
 
@@ -190,7 +190,7 @@ def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
 
 
 def key_id_of(token: str) -> object:
-    """Return the id of the key that a token says it is signed by; None when it says nothing that can be read."""
+    """Return the key id in a token's header; None when it cannot be read."""
     if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         return None
     try:
@@ -205,7 +205,7 @@ def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | N
         raise InvalidTokenError
     try:
         key = ring.keys[jwt.get_unverified_header(token)["kid"]]
-        # When an agent's token was issued says nothing: the clock of the host that issued it may be ahead of ours.
+        # The time of issue of an agent's token is not checked: the clock of the issuing host may be ahead of ours.
         options: Any = {
             "require": list(required), "verify_aud": audience is not None, "verify_iat": audience is None,
         }  # fmt: skip

@@ -25,7 +25,7 @@ def agent(
         typer.Option(help="file of the agent's id and token (mode 600); unsent samples are kept beside it, in .queue"),
     ] = Path(".rts/agent.json"),
     interval: Annotated[
-        float | None, typer.Option(help="seconds between samples; default: what the server says")
+        float | None, typer.Option(help="seconds between samples; default: the server's configuration")
     ] = None,
     count: Annotated[int | None, typer.Option(help="stop after this many samples")] = None,
     with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,

@@ -47,7 +47,7 @@ def take_backup(
     if keys:
         copy = dump.with_name(dump.name + ".keys")
         write_private(copy, settings.keys_file.read_bytes())
-        typer.echo(f"{copy}: the signing keys. Whoever has them can sign tokens of any device.")
+        typer.echo(f"{copy}: the signing keys. Their holder can sign tokens of any device.")
     else:
         typer.echo(f"Keep {settings.keys_file} too (or use --keys): without it every device must register anew.")
 

@@ -124,7 +124,7 @@ def check() -> None:
 def status() -> None:
     """Show levels, fleet and server as they stand, and what is wrong; exit status 1 when anything is.
 
-    The same is in /metrics; docs/operations.md says what each means and what to do.
+    /metrics has the same; docs/operations.md explains each value and what to do.
 
     Example: DATABASE_URL=postgresql://… rts-agents db status
     """

@@ -1,7 +1,7 @@
 """The parent of several server processes: uvicorn's supervisor, made to drain.
 
 uvicorn's binds the port, replaces a child that dies or doesn't answer, and at SIGHUP replaces all one after the other:
-the new one serves before the old one is told to end. What is added: it drains, hears SIGTERM during a restart too, and
+the new one serves before the old one gets SIGTERM. In addition it drains, handles SIGTERM during a restart too, and
 doesn't wait for ever for its children.
 """
 
@@ -20,7 +20,7 @@ from health.slots import Siblings
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 30  # for the requests of a process that is told to end
+GRACE_SECONDS = 30  # for the requests of a process that is ending
 
 
 class Supervisor(Multiprocess):

@@ -31,7 +31,8 @@ def tune(
 ) -> None:
     """Print settings for a database server of this size, and what the server of DATABASE_URL has instead.
 
-    It changes nothing. Compare with timescaledb-tune, which knows the machine but not our jobs and connections.
+    It changes nothing. Compare with timescaledb-tune, which reads the machine but not the product's jobs and
+    connections.
 
     Example: rts-agents db tune --memory 1GB --cores 2 --connections 30
     """

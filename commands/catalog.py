@@ -1,6 +1,7 @@
 """The command types of the platform's agents, with their parameters for forms.
 
-Orders of other types are taken too, because an agent may know more than this table; what it doesn't know, it fails.
+Other types can be ordered too, because an agent may implement more than this table; it answers an unknown type with
+failed.
 """
 
 from dataclasses import dataclass

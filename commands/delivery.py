@@ -1,7 +1,7 @@
 """Commands on their way: leased to the agent, begun, ended; and given up by the worker when nobody answers.
 
 A lease is a delivery that counts until its end: `FOR UPDATE SKIP LOCKED` gives each command to one poller only, and a
-command whose agent doesn't say that it has begun goes out again. So an agent remembers the ids that it has begun.
+command without a report of its start is delivered again. An agent therefore stores the ids of started commands.
 """
 
 from collections.abc import Sequence

@@ -52,7 +52,7 @@ WHERE agent_device_id = ANY ($1::uuid[]) AND status IN ('sent', 'executing') AND
   AND cancel_requested_at IS NOT NULL
 
 -- start_command --
--- The agent begins; how far it is, if it says so. Only what was delivered and has not ended can begin.
+-- The agent reports the start, or progress. Only a command that was delivered and has not ended can start.
 -- $1 command, $2 device, $3 now, $4 grace, $5 percent done (or null), $6 message (or null), $7 kind of actor,
 -- $8 agent, $9 address.
 WITH found AS (
@@ -117,7 +117,8 @@ SELECT id FROM agent_commands WHERE due_at <= $2::timestamptz AND id <> ALL ($1:
 
 -- settle_due_commands --
 -- What nobody fetched has expired; what was fetched and never begun goes out again, at most $2 times; what runs too
--- long has timed out. Returns how many were settled. $1 now, $2 most deliveries, $3 most commands, $4 only these (or null).
+-- long has timed out. Returns how many were settled. $1 now, $2 most deliveries, $3 most commands, $4 only these (or
+-- null).
 WITH due AS (
     SELECT id, agent_device_id, status, attempts, expires_at, cancel_requested_at
     FROM agent_commands

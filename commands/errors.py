@@ -13,7 +13,7 @@ class CommandNotFoundError(RtsError):
 
 
 class SecondEmployeeNeededError(RtsError):
-    """Whoever asked for a command can't approve it: another employee must."""
+    """The requester of a command cannot approve it: another employee must."""
 
     code: ClassVar[str] = "second_employee_needed"
     status: ClassVar[int] = 403
@@ -27,7 +27,7 @@ class NotAwaitingApprovalError(RtsError):
 
 
 class CommandTypeRefusedError(RtsError):
-    """Commands of this type are refused here: RTS_COMMAND_TYPES says what each type needs."""
+    """Commands of this type are refused here: RTS_COMMAND_TYPES sets what each type needs."""
 
     code: ClassVar[str] = "command_type_refused"
     status: ClassVar[int] = 422

@@ -7,10 +7,9 @@ SELECT pg_advisory_xact_lock(hashtextextended('rts-agents order ' || $1::uuid::t
 
 -- create_commands --
 -- Make one command for each device that is there and active; the others are not among the rows that come back.
--- All need approval when the devices of this order, and of the employee's orders without approval in the time before it,
--- are more than $14.
--- $1 new command ids, $2 devices (same length), $3 tenant, $4 type, $5 params, $6 time-out in seconds,
--- $7 approval required, $8 expiry, $9 batch (or null), $10 now, $11 kind of actor, $12 employee, $13 address,
+-- All need approval when the devices of this order, and of the employee's orders without approval in the time before
+-- it, are more than $14. $1 new command ids, $2 devices (same length), $3 tenant, $4 type, $5 params, $6 time-out in
+-- seconds, $7 approval required, $8 expiry, $9 batch (or null), $10 now, $11 kind of actor, $12 employee, $13 address,
 -- $14 most devices without approval, $15 how long before, $16 commands that may wait for one device.
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS w (command_id, device_id)
@@ -48,9 +47,9 @@ GROUP BY agent_device_id
 HAVING count(*) >= $2::integer
 
 -- read_commands --
--- Commands by filter, newest first; outputs only of a single one ($3), a page of them could take 100 MB. $1 tenant, $2 device, $3 command, $4 batch, $5 statuses,
--- $6 true: only those that await approval, $7 and $8 creation and id of the last one of the page before,
--- $9 commands on a page, $10 now. Null filters nothing.
+-- Commands by filter, newest first; outputs only of a single one ($3), a page of them could take 100 MB. $1 tenant, $2
+-- device, $3 command, $4 batch, $5 statuses, $6 true: only those that await approval, $7 and $8 creation and id of the
+-- last one of the page before, $9 commands on a page, $10 now. Null filters nothing.
 SELECT c.id, c.agent_device_id, d.device_name, c.batch_id, c.command_type, c.command_params, c.status,
        c.approval_required, c.approved_by, c.approved_by_name, c.approved_at, c.requested_by, c.requested_by_name, c.created_at, c.sent_at, c.started_at,
        c.completed_at, c.expires_at, c.timeout_seconds, c.attempts, c.progress_percent, c.progress_message,
@@ -72,7 +71,7 @@ ORDER BY c.created_at DESC, c.id DESC
 LIMIT $9
 
 -- approve_commands --
--- Approve one command or a whole batch; says of each what it was before, and whether this call approved it.
+-- Approve one command or a whole batch; returns the previous status of each, and whether this call approved it.
 -- $1 tenant, $2 device (or null), $3 command (or null), $4 batch (or null), $5 now, $6 kind of actor, $7 employee,
 -- $8 address.
 WITH found AS (

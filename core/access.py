@@ -75,7 +75,7 @@ class CommandTable:
         return cls(needs)
 
     def need_of(self, command_type: str) -> str:
-        """Return what a type needs; a type that the table does not name needs what `*` says, or approval."""
+        """Return what a type needs; a type that the table does not name needs the value of `*`, or approval."""
         return self.needs.get(command_type, self.needs.get(ANY, "approval"))
 
 

@@ -1,4 +1,4 @@
-"""All errors: one class per fault, a stable code, and a message that says what to do.
+"""All errors: one class per fault, a stable code, and a message that names the next step.
 
 The class docstring is the default message, so a text is written once and documented once. Here are those that several
 folders raise; the others are in the `errors.py` of their folder.
@@ -28,7 +28,7 @@ class RtsError(Exception):
     def headers(self, retry_after_seconds: int) -> dict[str, str]:
         """Return the headers that go with the status; `retry_after_seconds` is for what is away just now.
 
-        A wait between once and twice as long, drawn anew: a fleet that was told the same would come back in step.
+        A wait between once and twice as long, drawn at random, so that a fleet does not return in step.
         """
         if self.status == 503:
             return {"Retry-After": str(random.randint(retry_after_seconds, 2 * retry_after_seconds))}  # noqa: S311

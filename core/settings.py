@@ -124,7 +124,7 @@ class Settings(QuotaSettings):
         default=24, ge=1, le=720, description="how long a shorter retention waits, and can be undone, before it drops"
     )
     disk_bytes: int = Field(
-        default=0, ge=0, description="size of the database's disk; 0: unknown, then nothing says when it is full"
+        default=0, ge=0, description="size of the database's disk; 0: unknown; then no date is predicted"
     )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs the webhooks of alerts")
     webhook_networks: str = Field(
@@ -139,7 +139,7 @@ class Settings(QuotaSettings):
         default="", description="when only critical alerts are sent: 22:00-07:00 Europe/Berlin; empty for never"
     )
     enrol_within_seconds: int = Field(
-        default=3600, ge=60, description="a device never heard this long after /register is removed"
+        default=3600, ge=60, description="a device without contact this long after /register is removed"
     )
 
     embed_origins_text: str = Field(

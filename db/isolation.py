@@ -3,7 +3,7 @@
 Three parts, used by every loop of the worker over tenants' things:
 
 - `in_halves` does a batch in one statement, and in halves where that fails, until each thing that fails stands alone.
-- `Isolated` remembers what fails in `agent_isolated_faults`, with the reason, and leaves it out until its retry is due.
+- `Isolated` records a failing item in `agent_isolated_faults`, with the reason, and skips it until its retry is due.
 - each attempt has a limit in time; the worker gives each task one besides.
 """
 

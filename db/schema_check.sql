@@ -1,4 +1,4 @@
--- Which revision of ours is applied.
+-- The applied revision of the product's schema.
 
 -- read_revision --
 SELECT version_num FROM rts_agents_alembic_version

@@ -1,4 +1,4 @@
-"""Is this server able to run the product? Checked at start, with an answer that says what to install."""
+"""Checks at start whether this server can run the product; the error names what to install."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class UnsuitableServerError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the server says of itself."""
+    """The server's version, extensions and settings."""
 
     version_text: str
     postgres: int  # 170005 for 17.5

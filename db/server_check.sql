@@ -1,4 +1,4 @@
--- What the server says of itself; needs no rights beyond CONNECT.
+-- The server's version, extensions and settings; needs no rights beyond CONNECT.
 
 -- describe_server --
 -- Versions, licence, and whether TimescaleDB's own scheduler runs in this database. A role that may not see it takes it

@@ -1,6 +1,6 @@
 """Named SQL: a `queries.sql` beside the code that runs it, split into statements by name.
 
-The form: a line `-- name --`, a comment that says what the statement does and what `$1`, `$2` … are,
+The form: a line `-- name --`, a comment with what the statement does and what `$1`, `$2` … are,
 then the statement. Python only ever names a statement; none is put together from strings.
 
 A list with an entry for each metric comes from the catalogue: `{metrics, m.NAME}` becomes `m.cpu_percent, m.…`, and

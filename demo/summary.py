@@ -38,7 +38,7 @@ async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, direc
     in_service = await is_in_service(credentials, machine_id(directory))
     await show_charts(credentials, directory, console, MAX_WAITS if in_service else 0)
     if in_service:
-        console.print("Two commands to this machine's agent, as the live channel tells of them:")
+        console.print("Two commands to this machine's agent, as the live channel reports them:")
         await show_commands(credentials, machine_id(directory), console)
     else:
         console.print("[yellow]![/yellow] This machine's device is out of service: no commands to it.")

@@ -2,7 +2,8 @@
 -- Where nothing else is said: $1 device, $2 now, $3 kind of actor, $4 actor, $5 address.
 
 -- request_rotation --
--- Ask the agent for a new token: its next heartbeat is told. `has_token` is false when there is no agent to ask.
+-- Ask the agent to rotate its token: the answer to its next heartbeat has `rotate_token`. `has_token` is false when
+-- there is no agent to ask.
 WITH before AS (
     SELECT id, agent_token IS NOT NULL AS has_token, rotation_requested_at
     FROM agent_devices WHERE id = $1 AND NOT soft_delete FOR NO KEY UPDATE

@@ -31,7 +31,7 @@ class DeviceFilter:
     """Which devices a list holds; None filters nothing.
 
     `search` is looked for in name and hostname, whatever its case; `after` is (name, id) of the last device before
-    this page. `changed_since`: devices that were heard, or whose status, settings or alerts changed, from then on.
+    this page. `changed_since`: devices that made contact, or whose status, settings or alerts changed, from then on.
     """
 
     business_id: UUID | None = None
@@ -66,7 +66,7 @@ class DeviceFilter:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatReport:
-    """What a heartbeat says: online, warning or error, the agent's version if it says so, and its clock minus ours."""
+    """A heartbeat: online, warning or error, the agent's version if it was sent, and its clock minus ours."""
 
     status: str
     agent_version: str | None
@@ -75,7 +75,7 @@ class HeartbeatReport:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an agent says of its machine again, when it may have changed; None says nothing."""
+    """An agent's data about its machine, which may have changed; None: not sent."""
 
     hostname: str | None = None
     os_version: str | None = None

@@ -1,4 +1,4 @@
--- What happened on a device: as agents tell it and people read it, and what is forgotten of it.
+-- Events of devices: written by agents, read by people, deleted by age.
 
 -- add_event --
 -- $1 device, $2 type, $3 time by the device's clock, $4 now, $5 data.
@@ -20,7 +20,7 @@ ORDER BY e.received_at DESC, e.id DESC
 LIMIT $5
 
 -- device_known --
--- Whether the caller may know of a device; $3 whether one that is deleted counts too. $1 device, $2 tenant.
+-- Whether the caller may see a device; $3 whether one that is deleted counts too. $1 device, $2 tenant.
 SELECT EXISTS (SELECT FROM agent_devices
                WHERE id = $1 AND (NOT soft_delete OR $3) AND ($2::uuid IS NULL OR business_id = $2))
 

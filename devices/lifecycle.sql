@@ -25,7 +25,7 @@ WITH before AS (
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- activate --
--- Take the device's calls again; it is offline until it is heard. `decommissioned` says that it was left as it is.
+-- Take the device's calls again; it is offline until it is heard. `decommissioned`: it was left as it is.
 WITH before AS (
     SELECT id, status, is_active, decommissioned_at IS NOT NULL AS decommissioned
     FROM agent_devices WHERE id = $1 AND NOT soft_delete FOR NO KEY UPDATE
@@ -206,7 +206,8 @@ SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) A
 
 -- move_device --
 -- Give a device to another business; a trigger leaves its past with the former owner
--- (db/migrations/sql/device_changes.sql). Nothing changes unless the business is there and the location, if any, is its own. $6 business, $7 location (or null).
+-- (db/migrations/sql/device_changes.sql). Nothing changes unless the business is there and the location, if any, is its
+-- own. $6 business, $7 location (or null).
 WITH before AS (
     SELECT d.id, d.business_id AS former, EXISTS (SELECT FROM businesses b WHERE b.id = $6::uuid) AS business_fits,
            $7::uuid IS NULL

@@ -18,8 +18,8 @@ LEFT JOIN businesses b ON b.id = s.business_id
 LEFT JOIN agent_devices d ON d.id = s.id
 
 -- import_devices --
--- The same ids, so that metrics find them. No token: each gets one by a registration token for this device. Unknown types
--- become null.
+-- The same ids, so that metrics find them. No token: each gets one by a registration token for this device. Unknown
+-- types become null.
 INSERT INTO agent_devices
     (id, business_id, service_location_id, device_name, device_type, os_type, os_version, os_architecture, hostname,
      agent_version, last_heartbeat, last_metrics_received, cpu_model, total_memory_gb, total_disk_gb, ip_address,
@@ -52,7 +52,7 @@ GROUP BY 1
 ORDER BY 1
 
 -- count_day --
--- Of a day's rows: of no device of ours, out of time (before 2020, ahead of the clock), repeated, and here already.
+-- Of a day's rows: of an unknown device, out of time (before 2020, ahead of the clock), repeated, and here already.
 -- $1 begin, $2 end, $3 latest time that is taken.
 WITH source AS (
     SELECT m.agent_device_id, m.collected_at, d.id IS NOT NULL AS has_device,

@@ -63,7 +63,7 @@ async def note_outage(connection: Connection, now: datetime, patience: OfflineTh
     if row is None:
         return False
     if row["known_until"] is None or row["known_until"] < now - unheard_for:
-        log.error("no device at all was heard for %s: uploads don't get here; all keep their status", unheard_for)
+        log.error("no device made contact for %s: uploads do not arrive; all devices keep their status", unheard_for)
     return True
 
 

@@ -3,9 +3,10 @@
 
 -- note_outage --
 -- Note in agent_presence that nobody at all was heard for a while although many devices of several businesses should
--- have been, or many of several sites that were heard last within one interval of each other: then it is our own line. Reads nothing unless a device is due or it was so at the last look, and little
--- unless it is so. Returns a row when it is, with `known_until`: until when it was known before.
--- $1 now, $2 how long nobody was heard, $3 heartbeat interval, $4 how many devices must be expected that often.
+-- have been, or many of several sites that were heard last within one interval of each other: then it is our own line.
+-- Reads nothing unless a device is due or it was so at the last look, and little unless it is so. Returns a row when it
+-- is, with `known_until`: until when it was known before. $1 now, $2 how long nobody was heard, $3 heartbeat interval,
+-- $4 how many devices must be expected that often.
 WITH found AS (
     SELECT one, deaf_until
     FROM agent_presence
@@ -39,7 +40,7 @@ RETURNING f.deaf_until AS known_until
 SELECT id FROM agent_devices WHERE status_due_at <= $2::timestamptz AND id <> ALL ($1::uuid[]) ORDER BY status_due_at LIMIT $3
 
 -- sweep --
--- Look at the devices whose time has come, by when they were last heard, and say when each must be looked at next; null
+-- Check the devices that are due, by their last contact, and set when each is due next; null
 -- when silence can't change it any more. SKIP LOCKED: two workers never judge the same device. Returns how many were
 -- judged and how many changed. A device that sends heartbeats is expected as often as these, else as often as its
 -- uploads. $1 now, $2 heartbeat interval, $3 and $4 intervals of silence that are a warning and mean offline,
@@ -100,8 +101,8 @@ LIMIT $4
 -- lapse_enrolments --
 -- Remove devices that registered, have a token and were never heard, and make the registration token that each came
 -- with usable again, if it has not expired: the same install command works once more. Returns how many there were.
--- $1 now, $2 time in which a device must be heard, $3 most devices, $4 kind of actor, $5 actor, $6 address, $7 only these
--- (or null).
+-- $1 now, $2 time in which a device must be heard, $3 most devices, $4 kind of actor, $5 actor, $6 address, $7 only
+-- these (or null).
 WITH lapsed AS (
     SELECT id
     FROM agent_devices

@@ -32,7 +32,7 @@ SELECT for_device_id FROM agent_registration_tokens WHERE token_hash = $1
 -- Use up a registration token and make its device, or give a new token to the device that it is for, in one statement:
 -- two racing requests can't both win. A device that is there keeps its name, its place and what the agent doesn't say;
 -- all its tokens so far are refused from now on.
--- $1 hash of the registration token, $2 now, $3 device id, $4 hash of its token, $5 to $15 what the agent says of it,
+-- $1 hash of the registration token, $2 now, $3 device id, $4 hash of its token, $5 to $15 the agent's data about it,
 -- $16 address of the call.
 WITH claimed AS (
     UPDATE agent_registration_tokens t
@@ -117,8 +117,9 @@ WHERE id = $1 AND is_active AND NOT soft_delete
 -- heartbeat --
 -- Note that a device is alive; no row when its token is revoked. The first one confirms the enrolment. $1 device,
 -- $2 token hash, $3 now, $4 status, $5 agent version, $6 how long a replaced token stays good after the new one's
--- first use, $7 the device's clock minus ours in seconds, $8 how far it may be off. A clock that is off by more is an event,
--- one an hour at most, and when its newest sample was off by the same, rules are judged at the device's own time.
+-- first use, $7 the device's clock minus ours in seconds, $8 how far it may be off. A clock that is off by more is an
+-- event, one an hour at most, and when its newest sample was off by the same, rules are judged at the device's own
+-- time.
 WITH before AS (
     SELECT id, COALESCE(last_heartbeat, created_at) AS heard_at, agent_version, status, enrolled_at, business_id,
            agent_token = $2 AS by_new_token,
@@ -323,8 +324,8 @@ LEFT JOIN service_locations l ON l.id = d.service_location_id
 WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
 
 -- change_facts --
--- Take over what an agent says of its machine where it differs, with an event that has both; null says nothing. $1 device,
--- $2 now, $3 host name, $4 version and $5 architecture of its system, $6 IP and $7 hardware address.
+-- Store an agent's data about its machine where it differs, with an event that has both values; null: not sent. $1
+-- device, $2 now, $3 host name, $4 version and $5 architecture of its system, $6 IP and $7 hardware address.
 WITH before AS (
     SELECT id, jsonb_build_object('hostname', hostname, 'os_version', os_version, 'os_architecture', os_architecture,
                                   'ip_address', host(ip_address), 'mac_address', mac_address) AS old,

@@ -37,7 +37,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class SystemInfo:
-    """What an agent says of its device when it registers."""
+    """An agent's data about its device at registration."""
 
     hostname: str | None = None
     os_type: str | None = None

@@ -21,7 +21,7 @@ Key = tuple[str, UUID | None, str, UUID | None, str]
 
 
 class SensitiveReads:
-    """Writes reads into the trail, and remembers those of the last hour."""
+    """Writes reads into the trail, and keeps those of the last hour in memory."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
         self._pool = pool

@@ -1,4 +1,4 @@
-"""Why the embedded TimescaleDB could not be started; each message says what to do."""
+"""Why the embedded TimescaleDB could not be started; each message names the next step."""
 
 from typing import ClassVar
 

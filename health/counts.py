@@ -1,4 +1,4 @@
-"""What one server process says of itself, as it goes from process to process: counters, and gauges of this moment."""
+"""The metrics of one server process as they are passed between processes: counters, and gauges of this moment."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""What the database says of the whole fleet's health: read once, shown as metrics (`exposition.py`) and to people.
+"""The whole fleet's health in the database: read once, shown as metrics (`exposition.py`) and to people.
 
 It is read by a connection that the API's pool doesn't lend, so a starved pool hides nothing.
 """

@@ -1,9 +1,9 @@
--- What the database says of the product's own health. Counts only: no tenant's data, no names.
+-- The product's own health in the database. Counts only: no tenant's data, no names.
 
 -- describe_fleet --
--- Everything but the levels, as one JSON document with the fields of `fleet.Facts`. Each part reads an index, or a table
--- of some thousand rows; devices by status read the index of the list. Rows of an outbox are overdue from when they are
--- due; what waits for later by intent has a later due time. $1 now.
+-- Everything but the levels, as one JSON document with the fields of `fleet.Facts`. Each part reads an index, or a
+-- table of some thousand rows; devices by status read the index of the list. Rows of an outbox are overdue from when
+-- they are due; what waits for later by intent has a later due time. $1 now.
 SELECT jsonb_build_object(
     'devices', (SELECT COALESCE(jsonb_object_agg(status, devices), '{}')
                 FROM (SELECT status, count(*) AS devices FROM agent_devices WHERE NOT soft_delete GROUP BY status) s),

@@ -1,4 +1,4 @@
-"""The fleet's health as Prometheus metrics: what the database says, the same whichever process is asked."""
+"""The fleet's health as Prometheus metrics: read from the database, so every process gives the same."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -52,7 +52,7 @@ def broken_after(before: Mapping[str, Any], before_at: datetime, sample: Sample)
 
 
 def was_started(before: Mapping[str, Any], before_at: datetime, sample: Sample) -> bool:
-    """Return whether a device was started between two samples, or may have been: one says no uptime."""
+    """Return whether a device was started between two samples, or may have been because one has no uptime."""
     earlier, uptime = before.get("uptime_seconds"), sample.uptime_seconds
     if earlier is None or uptime is None or uptime < earlier:
         return True

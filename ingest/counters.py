@@ -1,6 +1,6 @@
 """What the upload path counts about itself: plain numbers, added to in the event loop, without locks or labels.
 
-One object for each process. Whoever shows the numbers (`health/`) reads them; nothing here knows how they are shown.
+One object for each process. `health/` reads and shows the numbers; nothing here depends on that.
 A `Struct`, because it goes from process to process as JSON.
 """
 

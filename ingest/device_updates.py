@@ -93,7 +93,7 @@ def first_metrics(entry: DeviceUpdate) -> str | None:
 
 
 def boot_time(sample: Sample) -> datetime | None:
-    """Return when the device says that it was started, by its own clock; None when it doesn't say."""
+    """Return the device's boot time by its own clock; None when it sends no uptime."""
     if sample.uptime_seconds is None:
         return None
     try:

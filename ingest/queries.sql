@@ -1,13 +1,13 @@
 -- What one flush does in one transaction, beside the COPY itself. Arrays run in parallel: one entry per device.
 
 -- touch_usual_devices --
--- Record the uploads of devices that are as they were: the cheap statement that nearly all devices of a flush need. Returns
--- the devices that it has updated, with the types of their open alerts; touch_devices takes the others. It never has to
--- insert an event, begin a period of late data, judge a clock or move a status, because its conditions leave out every
--- device for which touch_devices would. Wakes the live channel as touch_devices does.
--- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample, $5 its metrics, $6 boot times by it
--- (or null), $7 boot times by the time of receipt (or null), $8 times of the oldest sample, $9 and $10 its network counters
--- (or null), $11 tolerance of boot times. One entry a device; what is late, measures nothing or lies off our clock by more
+-- Record the uploads of devices that are as they were: the cheap statement that nearly all devices of a flush need.
+-- Returns the devices that it has updated, with the types of their open alerts; touch_devices takes the others. It
+-- never has to insert an event, begin a period of late data, judge a clock or move a status, because its conditions
+-- leave out every device for which touch_devices would. Wakes the live channel as touch_devices does. $1 device ids, $2
+-- token hashes, $3 times of receipt, $4 times of the newest sample, $5 its metrics, $6 boot times by it (or null), $7
+-- boot times by the time of receipt (or null), $8 times of the oldest sample, $9 and $10 its network counters (or
+-- null), $11 tolerance of boot times. One entry a device; what is late, measures nothing or lies off our clock by more
 -- than the tolerance is not asked here.
 UPDATE agent_devices d
 SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
@@ -39,17 +39,17 @@ RETURNING d.id, d.business_id,
 
 -- touch_devices --
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
--- newest sample as current, and return the (device, token) pairs that are good, the device's own token or that of a gateway of
--- its business whose host it is: the others are revoked. With each the
--- types of its open alerts, by an index that holds only those (some microseconds a device), and whether its counters are
--- lower in the oldest sample than in the one before although it wasn't started anew. One row a device and no index is
--- written, unless its status changes. Wakes the live channel once for the flush.
--- $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the newest sample (or null), $5 its metrics,
--- $6 times of the oldest sample, $7 time before which one is late, $8 age at which a late upload is rolled up for sure,
--- $9 boot times by the newest sample (or null), $10 how long a token that was replaced stays good after the new one's
--- first use, $11 tolerance of boot times and clocks, $12 whether something was measured: an upload whose samples were all
--- refused is no data, and doesn't bring a silent device back; $13 metrics of the oldest sample (null: it is the newest),
--- $14 how far samples lay ahead of our clock that were refused for it (or null).
+-- newest sample as current, and return the (device, token) pairs that are good, the device's own token or that of a
+-- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an index
+-- that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample than in
+-- the one before although it wasn't started anew. One row a device and no index is written, unless its status changes.
+-- Wakes the live channel once for the flush. $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the
+-- newest sample (or null), $5 its metrics, $6 times of the oldest sample, $7 time before which one is late, $8 age at
+-- which a late upload is rolled up for sure, $9 boot times by the newest sample (or null), $10 how long a token that
+-- was replaced stays good after the new one's first use, $11 tolerance of boot times and clocks, $12 whether something
+-- was measured: an upload whose samples were all refused is no data, and doesn't bring a silent device back; $13
+-- metrics of the oldest sample (null: it is the newest), $14 how far samples lay ahead of our clock that were refused
+-- for it (or null).
 WITH uploads AS (
     SELECT *
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
@@ -204,8 +204,8 @@ ON CONFLICT DO NOTHING
 RETURNING agent_device_id, collected_at
 
 -- merge_parts --
--- Move parts of rows into the hypertable: what is null in a stored row is filled, what is there stays. Returns the keys of
--- rows that are new. $1 age from which a chunk may be in the columnstore: a row there is not changed.
+-- Move parts of rows into the hypertable: what is null in a stored row is filled, what is there stays. Returns the keys
+-- of rows that are new. $1 age from which a chunk may be in the columnstore: a row there is not changed.
 WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a row twice
     SELECT i.agent_device_id, i.collected_at, min(i.received_at) AS received_at,
            {metrics, (array_agg(NAME ORDER BY i.ctid) FILTER (WHERE NAME IS NOT NULL))[1] AS NAME}
@@ -235,10 +235,10 @@ WHERE d.id = i.agent_device_id AND d.current_collected_at = i.collected_at
 
 -- keep_services --
 -- Keep the newest state of each service, and which are missing from the newest complete list of their device; a state
--- older than the one stored changes nothing. Windows' names know no case: the first spelling stays. Names beyond $9 of a
--- device aren't kept; returns how many there were, by device.
--- $1 device ids, $2 names, $3 statuses, $4 process ids (or null), $5 times of the samples, $6 since when they are in
--- these states, by the same upload; $7 devices with complete lists, $8 times of the newest and $10 of the oldest of them.
+-- older than the one stored changes nothing. Names of Windows are case-insensitive: the first spelling stays. Names
+-- beyond $9 of a device aren't kept; returns how many there were, by device. $1 device ids, $2 names, $3 statuses, $4
+-- process ids (or null), $5 times of the samples, $6 since when they are in these states, by the same upload; $7
+-- devices with complete lists, $8 times of the newest and $10 of the oldest of them.
 WITH listed AS MATERIALIZED (
     SELECT DISTINCT ON (u.device, s.key) u.device, COALESCE(s.known_name, u.name) AS name, u.status, u.pid, u.checked,
            u.since, s.known_name IS NULL AS is_new

@@ -154,14 +154,14 @@ def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) ->
 
 
 def is_other(value: SeriesValue, metric: SeriesMetric) -> bool:
-    """Tell whether a value says another unit or kind than its series has."""
+    """Return whether a value has another unit or kind than its series."""
     return (value.unit is not None and value.unit != metric.unit) or (
         value.kind is not None and value.kind != metric.kind.value
     )
 
 
 def message_of_other(value: SeriesValue, metric: SeriesMetric) -> str:
-    """Return what a receipt says of another unit or kind."""
+    """Return the note of a receipt about another unit or kind."""
     sent = f"{value.kind or metric.kind.value} in {metric.unit if value.unit is None else value.unit!a}"
     return (
         f"{metric.name} is a {metric.kind.value} in {metric.unit!a}, not a {sent}: this value isn't stored; "
@@ -170,7 +170,7 @@ def message_of_other(value: SeriesValue, metric: SeriesMetric) -> str:
 
 
 def message_of_full(metric: str, instance: str) -> str:
-    """Return what a receipt says of a series for which there is no room."""
+    """Return the note of a receipt about a series beyond the limit."""
     name = f"{metric} of {instance[:80]!a}"
     return f"{name} is a new series, and the device or its business has as many as it may: the value isn't stored"
 

@@ -1,4 +1,4 @@
-"""What a flush says of services: their newest states and since when, and which lists are complete."""
+"""The services of a flush: their newest states and since when, and which lists are complete."""
 
 from collections.abc import Iterable
 from datetime import datetime

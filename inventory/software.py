@@ -36,7 +36,7 @@ class Software:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a delta says is gone; a version or type of None stands for any."""
+    """A removal of a delta; a version or type of None matches any."""
 
     software_name: str
     software_version: str | None

@@ -21,7 +21,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 def database_process(database: Database, backend: int) -> psutil.Process | None:
     """Return the database server's process, None when it is on another machine.
 
-    `backend` is the process id of a connection, as the server tells it.
+    `backend` is the server's process id of a connection.
     """
     return psutil.Process(database.pid) if database.pid else postmaster(backend)
 

@@ -26,7 +26,7 @@ PLAIN_LINE_SECONDS = 10.0  # where there is no terminal, a line this often
 
 
 class Pause:
-    """Takes the database away for a while, as the run's clock says."""
+    """Takes the database away for a while, by the run's clock."""
 
     def __init__(self, settings: LoadSettings, proxy: DatabaseProxy) -> None:
         self._settings = settings

@@ -1,7 +1,7 @@
 """What each protocol answers: a status that its clients act on rightly, and a body that they read.
 
 Clients drop data on 4xx, some on 429 and 500 as well; only 503 with Retry-After is kept by all that keep anything. So a
-failure that may pass is a 503, and every other answer says what is wrong.
+failure that may pass is a 503, and every other answer names the fault.
 """
 
 from dataclasses import dataclass, field

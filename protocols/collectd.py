@@ -44,7 +44,7 @@ def read_collectd(body: bytes) -> Reading:
 
 
 def add_list(reading: Reading, values: ValueList) -> None:
-    """Add what a value list says of the device."""
+    """Add the facts of a value list about the device."""
     reading.points += 1
     reading.enter(values.host)
     cell = floor(round(values.time * SECOND), max(1, round(values.interval * SECOND)))

@@ -1,7 +1,7 @@
 """The facts of one cell → the columns of a sample.
 
 Memory is total minus *available*: the meaning of "used" differs between collectors and their versions. A disk is full
-by used ÷ (used + available), as `df` says it: blocks reserved for root are not available.
+by used ÷ (used + available), as in `df`: blocks reserved for root are not available.
 """
 
 from collections.abc import Mapping

@@ -46,7 +46,7 @@ class Fact(NamedTuple):
 class Reading:
     """A body after an adapter read it.
 
-    `by_host` holds the facts by host, "" where none is named; `enter` says whose the next facts are.
+    `by_host` holds the facts by host, "" where none is named; `enter` sets the host of the next facts.
     `points` counts the points that were understood, those without a column too. `refused` are points that can't be
     taken, and `unparsed` parts of the body that can't be read, each with its reason; the rest of the body is taken.
     """

@@ -55,7 +55,7 @@ def cell_of(time: int | None, unit: float, received_at: int) -> int:
 
 
 def add_point(reading: Reading, point: Point, cell: int) -> None:
-    """Add what a point says of the device; what no column takes is understood and left out."""
+    """Add the facts of a point about the device; known names without a column are left out."""
     reading.points += 1
     reading.enter(next((point.tags[tag] for tag in HOST_TAGS if point.tags.get(tag)), ""))
     read = MEASUREMENTS.get(point.measurement)

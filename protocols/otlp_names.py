@@ -24,7 +24,7 @@ class OtlpPoint:
 
 
 def add_point(reading: Reading, point: OtlpPoint) -> None:
-    """Add what a point says of the device; what no column takes is understood and left out."""
+    """Add the facts of a point about the device; known names without a column are left out."""
     add = NAMES.get(point.name)
     if add:
         add(reading, point)

@@ -8,7 +8,7 @@ PAGE = ROOT / "docs" / "licences.md"
 HEAD = """# Licences of what a release runs
 
 Written by `make licences` from the lock files and the metadata of the packages; a test compares.
-[NOTICE.md](../NOTICE.md) says what follows from them.
+[NOTICE.md](../NOTICE.md) explains the consequences.
 
 """
 ORIGINS = {"pypi": "Python packages", "npm": "Scripts of the pages and the embedded database"}

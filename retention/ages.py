@@ -22,7 +22,7 @@ class InvalidAgeError(RtsError):
 
 
 def parse_age(text: str) -> timedelta:
-    """Return the age that `14d`, `8w` or `2y` says; raises InvalidAgeError."""
+    """Parse an age such as `14d`, `8w` or `2y`; raises InvalidAgeError."""
     match = re.fullmatch(r"([1-9][0-9]{0,5})([dwy])", text.strip().lower())
     days = int(match[1]) * UNITS[match[2]] if match else 0
     if not 0 < days <= MAX_DAYS:

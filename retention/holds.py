@@ -1,4 +1,4 @@
-"""Legal holds: data of a device or a business that must not be dropped, whatever retention says.
+"""Legal holds: data of a device or a business that must not be dropped, whatever its retention.
 
 Chunks hold data of all tenants together, so a hold takes the retention policies of every level out of the schedule. The
 worker then drops only what ends before the first data of a held device. So a hold needs disk, and loses nothing when

@@ -27,7 +27,7 @@ LARGE_SHARE = 0.25  # of a relation's bytes: more is dropped only by a plan made
 
 
 class PlanRefusedError(RtsError):
-    """This change of retention is not safe: `details` says why."""
+    """This change of retention is not safe: `details` has the reasons."""
 
     code: ClassVar[str] = "retention_plan_refused"
     status: ClassVar[int] = 409

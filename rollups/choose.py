@@ -48,7 +48,7 @@ class Choice:
 
 
 def parse_interval(text: str | None) -> timedelta | None:
-    """Return the width that `5m` or `1h` says, zero for `raw`, None for None; raises InvalidIntervalError."""
+    """Parse a width such as `5m` or `1h`: zero for `raw`, None for None; raises InvalidIntervalError."""
     if text is None or text == "auto":
         return None
     if text == "raw":

@@ -63,7 +63,7 @@ class PolicyRunner:
         unsafe = (
             {job.job_id for job, _ in await find_unsafe(connection, await read_storage(connection), now)} if due else ()
         )
-        due = [job for job in due if job.job_id not in unsafe]  # `watch_drift` pauses them and says why
+        due = [job for job in due if job.job_id not in unsafe]  # `watch_drift` pauses them and reports the reason
         for job in due:
             self._last[job.job_id] = now
             await run_job(connection, job)

@@ -156,7 +156,7 @@ def end_enrolments(settings: Settings) -> Handler:
     async def do(connection: Connection, now: datetime) -> None:
         lapsed = await lapse_enrolments(connection, now, timedelta(seconds=settings.enrol_within_seconds))
         if lapsed:
-            log.info("%d devices were never heard after they had registered, and are removed", lapsed)
+            log.info("%d devices made no contact after registration and were removed", lapsed)
 
     return do
 

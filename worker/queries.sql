@@ -1,5 +1,5 @@
 -- What the worker itself asks of the database.
 
 -- clean_up --
--- What autovacuum does on a real server: remove dead rows and tell the planner how things stand.
+-- The work of autovacuum on a real server: remove dead rows and update the planner's statistics.
 VACUUM (ANALYZE)

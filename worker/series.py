@@ -10,7 +10,7 @@ QUERIES = load_beside(__file__, "series.sql")
 
 
 async def keep_series(connection: Connection, now: datetime) -> None:
-    """Mark series that nobody sends as gone, forget those without data, count the others."""
+    """Mark series that are no longer sent as gone, delete those without data, count the others."""
     await connection.execute(QUERIES["note_seen"], now)
     await connection.execute(QUERIES["mark_gone"], now)
     keep = max(level.keep for level in (await read_values(connection)).series)

@@ -11,7 +11,7 @@ WHERE s.id = v.id AND (s.last_seen_at < v.at - interval '6 hours' OR (s.gone_at 
   AND v.at <= $1::timestamptz + interval '1 hour'
 
 -- mark_gone --
--- Series that nobody has sent for a week. A device that sends nothing at all says nothing of its series. $1 now.
+-- Series that nobody has sent for a week. A device that sends nothing at all leaves its series as they are. $1 now.
 UPDATE agent_series s
 SET gone_at = $1::timestamptz
 FROM agent_devices d
@@ -37,5 +37,5 @@ ON CONFLICT (business_id) DO UPDATE SET live = EXCLUDED.live
 WHERE c.live <> EXCLUDED.live
 
 -- allow_again --
--- Devices of which series were refused a day ago: if they still are, an event says so once more. $1 now.
+-- Devices of which series were refused a day ago: if they still are, one more event records it. $1 now.
 DELETE FROM agent_series_refusals WHERE since < $1::timestamptz - interval '1 day'

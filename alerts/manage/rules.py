@@ -30,7 +30,7 @@ QUERIES = load_beside(__file__, "rules.sql")
 
 Values = dict[str, Any]  # column → value
 PLACE = ("business_id", "service_location_id", "agent_device_id")
-# What a rule is evaluated by: an alert that was opened before a change of these says nothing after it.
+# The fields that define a rule's evaluation: an alert that was opened before a change of these is void after it.
 STARTS_ANEW = frozenset({*PLACE, "device_type", "conditions", "is_shadow"})
 
 

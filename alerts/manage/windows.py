@@ -1,4 +1,4 @@
-"""Maintenance windows as employees keep them and customers see their own business's. `muting.py` says what they do."""
+"""Maintenance windows: employees manage them, customers see their own. `silences/schedule.py` applies them."""
 
 from dataclasses import dataclass
 from datetime import datetime, time

@@ -8,7 +8,7 @@ SEND_SECONDS = 10.0  # for all of one message: look-up, connection, TLS, request
 
 
 class SendError(Exception):
-    """A message couldn't be sent; the text says why. `permanent`: to try it again is in vain."""
+    """A message could not be sent; the text has the reason. `permanent`: a retry is useless."""
 
     def __init__(self, reason: str, *, permanent: bool = False) -> None:
         super().__init__(reason)

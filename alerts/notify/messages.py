@@ -62,7 +62,7 @@ def line_of(row: Row) -> str:
 
 
 def sentence_of(row: Row) -> str:
-    """Return what an alert says; of its end the value now, when it ended and how long it lasted."""
+    """Return the text of an alert; at its end with the value now, when it ended and how long it lasted."""
     if row["kind"] != "resolved":
         return clean_name(row["alert_message"] or row["alert_name"])
     began, ended = row["triggered_at"], row["resolved_at"]

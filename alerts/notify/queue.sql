@@ -10,8 +10,9 @@ FROM (SELECT alert_id, 'firing', channel, recipient
 ON CONFLICT DO NOTHING
 
 -- want_resolved --
--- Those who were told that an alert fires are told that it has ended. What was never tried is dropped. What is being
--- tried again stays due: when it is taken, note_sent wants the end too. What was given up has no end. $1 alerts, $2 now.
+-- Recipients of a message that an alert fires get one when it ends. A message that was never tried is dropped. What is
+-- being tried again stays due: when it is taken, note_sent wants the end too. What was given up has no end. $1 alerts,
+-- $2 now.
 WITH untold AS (
     UPDATE agent_alert_notifications
     SET due_at = NULL, last_error = 'It was over before it was sent.'
@@ -25,10 +26,10 @@ WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND sent_at 
 ON CONFLICT DO NOTHING
 
 -- claim_notifications --
--- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Businesses take turns, so that
--- many messages of one don't hold up another's. Snoozed alerts wait, their end doesn't; alerts that aren't critical wait
--- while it is quiet. `owner_id` is the business of the rule; `reason` says why an alert ended by itself, never what people
--- note. $1 now, $2 held until, $3 most, $4 whether it is quiet.
+-- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Businesses take turns, so
+-- that many messages of one don't hold up another's. Snoozed alerts wait, their end doesn't; alerts that aren't
+-- critical wait while it is quiet. `owner_id` is the business of the rule; `reason` is why an alert ended by itself,
+-- never what people note. $1 now, $2 held until, $3 most, $4 whether it is quiet.
 WITH waiting AS MATERIALIZED (
     SELECT n.id, row_number() OVER (PARTITION BY d.business_id ORDER BY n.due_at, n.id) AS turn
     FROM agent_alert_notifications n
@@ -62,7 +63,8 @@ JOIN businesses b ON b.id = d.business_id
 ORDER BY h.triggered_at, c.id
 
 -- note_sent --
--- Taken; an alert that ended while its beginning was on the way is ended for this recipient too. $1 notifications, $2 now.
+-- Taken; an alert that ended while its beginning was on the way is ended for this recipient too. $1 notifications, $2
+-- now.
 WITH sent AS (
     UPDATE agent_alert_notifications
     SET sent_at = $2::timestamptz, due_at = NULL, last_error = NULL

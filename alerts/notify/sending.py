@@ -69,7 +69,7 @@ async def send_due(
 async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]) -> SendError | None:
     """Send one message and return why it failed, None when it didn't; whatever fails is this message's own."""
     try:
-        async with asyncio.timeout(2 * SEND_SECONDS):  # a sender has its own limit, which says more
+        async with asyncio.timeout(2 * SEND_SECONDS):  # a sender has its own limit, whose error is more exact
             await senders[rows[0]["channel"]].send(rows[0]["recipient"], message_of(rows))
     except SendError as error:
         return error

@@ -1,8 +1,8 @@
 """Which addresses a webhook may go to: those of the internet, and internal networks that the operator has named.
 
-Whoever may write a rule chooses where this server sends a request: without this, to whatever only the server can reach,
-as a cloud's metadata. A name is looked up once, and the address that was checked is the one that we connect to: a name
-that leads elsewhere a moment later gains nothing.
+The author of a rule chooses where this server sends a request. Without this check, that could be an address that only
+the server can reach, as a cloud's metadata. A name is looked up once, and the address that was checked is the one that
+we connect to: a name that leads elsewhere a moment later gains nothing.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ Network = IPv4Network | IPv6Network
 LookUp = Callable[[str, int], Awaitable[list[Address]]]
 
 NAT64 = IPv6Network("64:ff9b::/96")
-# Of the cloud or network that the server runs in, whatever a version of Python says of them: metadata of Azure, Oracle
-# (in 192.0.0.0/24), Alibaba (in 100.64.0.0/10); relays; addresses that no host of the internet has.
+# Addresses of the cloud or network of the server, however a version of Python classifies them: metadata of Azure,
+# Oracle (in 192.0.0.0/24), Alibaba (in 100.64.0.0/10); relays; addresses that no host of the internet has.
 ALSO_INTERNAL = tuple(map(ip_network, (
     "168.63.129.16/32", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
     "203.0.113.0/24", "100.64.0.0/10", "0.0.0.0/8", "240.0.0.0/4",
@@ -26,7 +26,7 @@ ALSO_INTERNAL = tuple(map(ip_network, (
 
 
 class InternalAddressError(Exception):
-    """A host leads only to addresses that webhooks may not reach; the text says to which."""
+    """A host resolves only to addresses that webhooks may not reach; the text names them."""
 
 
 def is_internal(address: Address) -> bool:

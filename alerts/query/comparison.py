@@ -1,6 +1,6 @@
 """The last step of the statement: each term beside its feature of each device in its reach.
 
-Three-valued, null is unknown. A row that is left out says that nothing has begun and nothing holds.
+Results are three-valued: null is unknown. A missing row means that nothing has begun and nothing holds.
 """
 
 from typing import Any

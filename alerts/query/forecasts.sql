@@ -5,12 +5,12 @@
 SELECT DISTINCT device_id, name AS metric FROM alert_pairs($1::jsonb, NULL) ORDER BY device_id, metric
 
 -- write_forecasts --
--- Growth a day by the median of the slopes between daily maxima (Theil-Sen), since the last big drop: a fall by more than
--- 10 points of a percentage, or 10 % of anything else. Where such drops come again (two or more), what is cleaned regularly
--- isn't growth: then it is the slope between the highest values before each drop. It isn't growth unless three quarters of the slopes rise. Fewer
--- than five days say nothing; after a drop they say that there is no growth yet, so that what a clean-up has solved ends.
--- Days that aren't rolled up yet are read from hours. $1 devices, $2 metrics (in parallel), $3 now, $4 until when days are
--- rolled up.
+-- Growth a day by the median of the slopes between daily maxima (Theil-Sen), since the last big drop: a fall by more
+-- than 10 points of a percentage, or 10 % of anything else. Where such drops come again (two or more), what is cleaned
+-- regularly isn't growth: then it is the slope between the highest values before each drop. It isn't growth unless
+-- three quarters of the slopes rise. Fewer than five days say nothing; after a drop they say that there is no growth
+-- yet, so that what a clean-up has solved ends. Days that aren't rolled up yet are read from hours. $1 devices, $2
+-- metrics (in parallel), $3 now, $4 until when days are rolled up.
 WITH pair AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[]) AS p (device_id, metric)
 ), bucket AS (
@@ -84,5 +84,5 @@ SET newest = EXCLUDED.newest, slope_per_day = EXCLUDED.slope_per_day, days = EXC
 WHERE f.computed_at <= EXCLUDED.computed_at
 
 -- forget_forecasts --
--- What this pass didn't write: the device is out of reach, or says too little. $1 now.
+-- Delete forecasts that this pass did not write: the device is out of reach, or has too little data. $1 now.
 DELETE FROM agent_forecasts WHERE computed_at < $1

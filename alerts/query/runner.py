@@ -48,8 +48,8 @@ class ResultsByKey:
 class EvaluationRequest:
     """At which instants (UTC, in order) facts are asked for.
 
-    `tenant` and `among` bound the devices. `unsure_until`: until when silence says nothing of the devices, because the
-    silence was on our side.
+    `tenant` and `among` bound the devices. `unsure_until`: until when silence is no evidence against the devices,
+    because the silence was on our side.
 
     The past needs two things more. `everything`: also what is unknown or holds on where nothing has begun; silence is
     then judged by samples. `level`: read this one whatever the window: a rule test has only raw samples, and of a
@@ -184,7 +184,7 @@ def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> t
     if level.bucket is None:
         return EPOCH, question.instants[0]
     cut = watermarks[level.relation]
-    # Hours know nothing of five minutes that aren't there yet, and the hour of the instant itself isn't over.
+    # The hours lack five-minute buckets that are not written yet, and the hour of the instant itself has not ended.
     whole = min(cut, question.instants[0]).replace(minute=0, second=0, microsecond=0)
     return min(watermarks[LEVELS[2].relation], whole), cut
 

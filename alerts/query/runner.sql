@@ -17,9 +17,10 @@ WHERE is_active AND NOT soft_delete AND monitoring_enabled AND alerts_enabled
 ORDER BY business_id, id
 
 -- silence_facts --
--- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence that is our own says nothing:
--- $3 is until when nobody at all was heard, or we were away, and two intervals more. A device that was never heard isn't
--- silent. $1 leaves, $2 tenant, $3 until when it says nothing (or null), $4 now; $5 the only devices (or null).
+-- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence of our own side is not
+-- counted: $3 is until when no device at all was heard, or the server was down, plus two intervals. A device without
+-- any contact is not silent. $1 leaves, $2 tenant, $3 until when it is not counted (or null), $4 now; $5 the only
+-- devices (or null).
 WITH silent AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span,
            CASE p.name WHEN 'offline' THEN GREATEST(d.last_heartbeat, d.last_metrics_received)
@@ -39,10 +40,10 @@ WHERE j.is_silent OR EXISTS (SELECT FROM agent_alert_states s
                              WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id)
 
 -- past_silence_facts --
--- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a leaf's
--- span. Before $4 samples are buckets ($5 wide), seen from one interval before their end (or their beginning) and known
--- when they are closed. A device that was never heard isn't silent. $1 leaves, $2 tenant, $3 instants in order, $4 cut,
--- $5 width of a bucket; $6 the only devices (or null).
+-- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a
+-- leaf's span. Before $4 samples are buckets ($5 wide), seen from one interval before their end (or their beginning)
+-- and known when they are closed. A device without any contact is not silent. $1 leaves, $2 tenant, $3 instants in
+-- order, $4 cut, $5 width of a bucket; $6 the only devices (or null).
 WITH pair AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every FROM alert_pairs($1::jsonb, $2::uuid, $6::uuid[]) p
 ), device AS MATERIALIZED (
@@ -90,9 +91,9 @@ JOIN unnest($3::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at <
 
 -- service_facts --
 -- Services that should be running and aren't, for a leaf's span. `*` is any of those that are there; a service that is
--- named is missed when the newest complete list doesn't have it. Windows' names know no case. A device whose lists are old
--- says nothing of its services; a clock that is wrong is taken into account. $1 leaves, $2 tenant, $3 now; $4 the
--- only devices (or null).
+-- named is missed when the newest complete list does not have it. Names of Windows are case-insensitive. A device whose
+-- lists are old gives no result for its services; a wrong clock is taken into account. $1 leaves, $2 tenant, $3 now; $4
+-- the only devices (or null).
 WITH pair AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every, p.name FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
 ), device AS MATERIALIZED (
@@ -133,7 +134,7 @@ WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
 
 -- forecast_facts --
 -- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth older
--- than two days says nothing. $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
+-- than two days is not used. $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
 WITH grown AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
            f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,

@@ -1,10 +1,11 @@
--- Conditions on instances of devices: one statement a level and kind, however many rules, devices or instances there are.
+-- Conditions on instances of devices: one statement a level and kind, however many rules, devices or instances there
+-- are.
 
 -- series_facts --
 -- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a level
--- before the cut; of a counter its rate per second. Live, only those instances are read whose newest value is beyond the
--- threshold, and those where the rule is open. $1 leaves, $2 tenant, $3 instants in order, $4 everything, $5 `raw`, `5m`
--- or `1h`, $6 cut, $7 width of a bucket (zero for raw), $8 lowest time.
+-- before the cut; of a counter its rate per second. Live, only those instances are read whose newest value is beyond
+-- the threshold, and those where the rule is open. $1 leaves, $2 tenant, $3 instants in order, $4 everything, $5 `raw`,
+-- `5m` or `1h`, $6 cut, $7 width of a bucket (zero for raw), $8 lowest time.
 WITH leaf AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset($1::jsonb)
@@ -104,7 +105,7 @@ WHERE ($4 AND (j.begun IS DISTINCT FROM false OR j.holding IS DISTINCT FROM fals
 ORDER BY j.at
 
 -- series_forecast_facts --
--- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days says nothing.
+-- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days is not used.
 -- $1 leaves, $2 tenant, $3 now.
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
@@ -153,8 +154,8 @@ JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND
 ORDER BY s.id
 
 -- write_forecasts --
--- Growth a day of series, as of columns (forecasts.sql): the median of the slopes between daily maxima (Theil-Sen) since
--- the last big drop. $1 series, $2 now, $3 until when days are rolled up.
+-- Growth a day of series, as of columns (forecasts.sql): the median of the slopes between daily maxima (Theil-Sen)
+-- since the last big drop. $1 series, $2 now, $3 until when days are rolled up.
 WITH bucket AS (
     SELECT m.series_id, m.bucket, m.value_max
     FROM agent_series_1d m

@@ -1,6 +1,6 @@
 """What is read of each device: its samples and its buckets, all in one form, a piece.
 
-A piece says what one metric was from `time` on: min, max, sum, first, last, count. `seen` is when its last sample was
+A piece has one metric's min, max, sum, first, last and count from `time` on. `seen` is when its last sample was
 taken, `known` from when on it may be looked at.
 """
 

@@ -13,9 +13,9 @@ ORDER BY d.late_at
 LIMIT $1
 
 -- claim_late --
--- Take a device, unless another worker has: what it is, and the range of the samples that were late (by $2) and have come
--- since the last look; a minute more, for uploads that were committed out of order. The first look reaches back a day.
--- $1 device.
+-- Take a device, unless another worker has: what it is, and the range of the samples that were late (by $2) and have
+-- come since the last look; a minute more, for uploads that were committed out of order. The first look reaches back a
+-- day. $1 device.
 WITH before AS (
     SELECT looked_at FROM agent_alert_late_looks WHERE agent_device_id = $1
 ), claimed AS (
@@ -37,9 +37,9 @@ CROSS JOIN LATERAL (
 ) late
 
 -- record_found --
--- Alerts that have ended, each with its course and an event; none where there was an alert meanwhile, or before the rule
--- was made. They want no ticket and tell nobody. $1 device; in parallel $2 rules, $3 begins, $4 ends, $5 severities,
--- $6 messages, $7 values, $8 thresholds; $9 now.
+-- Alerts that have ended, each with its course and an event; none where there was an alert meanwhile, or before the
+-- rule was made. They open no ticket and send no message. $1 device; in parallel $2 rules, $3 begins, $4 ends, $5
+-- severities, $6 messages, $7 values, $8 thresholds; $9 now.
 WITH found AS (
     SELECT f.*
     FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::float8[], $8::float8[])

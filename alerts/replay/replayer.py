@@ -40,7 +40,8 @@ def never(device_id: UUID, at: datetime) -> bool:
 class Replay:
     """Rules that go through the past piece by piece; between the pieces only where they stand is kept.
 
-    `level` and `tenant` are those of a `EvaluationRequest`; `muted` says where nothing may begin to fire.
+    `level` and `tenant` are those of a `EvaluationRequest`; `muted` has the devices and times in which nothing may
+    begin to fire.
     """
 
     def __init__(

@@ -89,7 +89,7 @@ class Expected(BaseModel):
     instance: str = ""
 
     def __str__(self) -> str:
-        """Return it as a test says it: `25m firing`, `25m firing D:`."""
+        """Return it in the notation of a test: `25m firing`, `25m firing D:`."""
         return f"{self.after / MINUTE:g}m {self.state} {self.instance}".rstrip()
 
 
@@ -174,7 +174,7 @@ class Result:
 
 
 def load_tests(path: Path) -> list[RuleTest]:
-    """Read a file of tests; raises RuleTestFileError that says what is wrong where."""
+    """Read a file of tests; raises RuleTestFileError with the fault and its place."""
     try:
         return RuleTests.model_validate(tomllib.loads(path.read_text())).test
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""One rule with several thresholds: what is a threshold of which condition, and which conditions the past can tell."""
+"""One rule with several thresholds: thresholds of its conditions, and which conditions a backtest can evaluate."""
 
 from collections.abc import Sequence
 from datetime import timedelta

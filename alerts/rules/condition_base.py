@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from core.text import is_storable
 
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-MAX_MINUTES = 60 * 24 * 14  # two weeks: beyond it a rule says nothing that a report wouldn't say better
+MAX_MINUTES = 60 * 24 * 14  # two weeks: for longer windows a report is the better tool
 Minutes = Annotated[float, Field(ge=1, le=MAX_MINUTES, allow_inf_nan=False)]
 
 

@@ -23,9 +23,9 @@ MAX_TERMS, MAX_DEPTH = 10, 4
 class MetricCondition(Strict):
     """A metric beyond a threshold over a while.
 
-    `aggregate` says what is compared: `all` samples (the default), their avg, min or max, the last one, or `share`: the
-    percentage of samples beyond the threshold, which must reach `share_percent`. An alert that has fired goes on until
-    the metric is back behind `recovery_threshold` (default: the threshold).
+    `aggregate` selects what is compared: `all` samples (the default), their avg, min or max, the last one, or `share`:
+    the percentage of samples beyond the threshold, which must reach `share_percent`. An alert that has fired goes on
+    until the metric is back behind `recovery_threshold` (default: the threshold).
     """
 
     metric: MetricName
@@ -213,7 +213,7 @@ def as_list(value: Any, name: str) -> list[Any]:
 
 
 def parse_condition(value: Any) -> "Condition":
-    """Return the condition that JSON says; raises pydantic's ValidationError, or ValueError for one too large."""
+    """Return the condition of a JSON document; raises pydantic's ValidationError, or ValueError for one too large."""
     if depth_of(value) > MAX_DEPTH:
         raise ValueError(f"conditions are nested more than {MAX_DEPTH} levels deep")
     condition = CONDITION.validate_python(value)

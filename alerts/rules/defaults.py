@@ -65,16 +65,16 @@ DEFAULTS = (
     ),
     # Only servers: a workstation that is switched off in the evening is no alert. A restart takes less.
     default(
-        "server_offline", "Server offline", "critical", "Nothing has been heard of a server for 15 minutes.",
+        "server_offline", "Server offline", "critical", "A server has made no contact for 15 minutes.",
         device_type="server", conditions={"offline_minutes": 15},
     ),
     # Virtual machines are servers, mostly. A rule names one type: where they are desktops, only theirs is switched off.
     default(
         "vm_offline", "Virtual machine offline", "critical",
-        "Nothing has been heard of a virtual machine for 15 minutes.",
+        "A virtual machine has made no contact for 15 minutes.",
         device_type="vm", conditions={"offline_minutes": 15},
     ),
-    # Five minutes, so that a restart by an update isn't told.
+    # Five minutes, so that a restart by an update opens no alert.
     default(
         "service_down", "Service down", "critical", "A service that should be running hasn't run for 5 minutes.",
         conditions={"service": "*", "duration_minutes": 5},

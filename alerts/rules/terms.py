@@ -61,7 +61,7 @@ class Term:
     """One condition of a rule. `up`: beyond means above; `strict`: being equal isn't beyond.
 
     `value_threshold` is compared with the feature, `last_threshold` and `recovery` with the newest sample.
-    `by_value`: whether the alert holds on is told by the feature, not by the newest sample.
+    `by_value`: the feature decides whether the alert continues, not the newest sample.
     """
 
     rule: "Rule"

@@ -72,8 +72,8 @@ def is_zone(name: str | None) -> bool:
 def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> bool:
     """Tell whether a maintenance window is running; a weekly one may have begun a day or a week before.
 
-    It lasts as long as it says, whatever the clocks do meanwhile. One that begins at a time that the clocks leave out
-    begins as if they hadn't been put forward yet; at one that comes twice, the first time.
+    It lasts for its duration in elapsed time, also across a change of the clocks. One that begins at a time that the
+    clocks leave out begins as if they hadn't been put forward yet; at one that comes twice, the first time.
     """
     if window["weekdays"] is None:
         return bool(window["starts_at"] <= now < window["ends_at"])

@@ -1,6 +1,6 @@
 """What stands of rules that an evaluation leaves out: those that can't be understood, and those out of force.
 
-A rule that can't be understood says nothing: its open alerts stay open in the state `error`, as those of a silent
+A rule that cannot be read is not evaluated: its open alerts stay open in the state `error`, as those of a silent
 device stay open without data, and what had only begun is dropped. Over HTTP a rule that is switched off or deleted ends
 its alerts at once (`rule_book.py`); one that the platform switched off in the table ends them here, at the next pass.
 """

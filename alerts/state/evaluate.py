@@ -176,7 +176,7 @@ def offline_devices(
 
 
 def depends_on_device(row: RuleRow) -> bool:
-    """Tell whether a rule says nothing new of a device that is offline: it looks at missing data or services only."""
+    """Return whether a rule adds nothing for an offline device: it uses missing data or services only."""
     return all(isinstance(one, NoDataCondition | ServiceCondition) for one in terms_of(row.rule.condition))
 
 
@@ -200,7 +200,7 @@ def one_step(
 
 
 def fail(situation: AlertState, now: datetime, reason: str) -> StateStep:
-    """Return the step of an open alert of which nothing can be asked: it stays open and says why."""
+    """Return the step of an open alert that cannot be evaluated: it stays open, with the reason."""
     return StateStep(situation, AlertState("error", now), reason[:500])
 
 

@@ -1,6 +1,7 @@
 -- begin_pass --
 -- Take the turn for an evaluation of $1, unless another worker has it or that instant has been evaluated; then no row.
--- After $2 without an evaluation we were away: `resumed_at` is when we came back. Returns until when silence is our own.
+-- After $2 without an evaluation we were away: `resumed_at` is when we came back. Returns until when silence is our
+-- own.
 WITH turn AS (
     SELECT p.one, p.at
     FROM agent_alert_passes p
@@ -17,9 +18,10 @@ SELECT GREATEST(b.resumed_at, (SELECT deaf_until FROM agent_presence)) AS unsure
 FROM begun b
 
 -- plan_for_fleets --
--- For this transaction: pairs of rules and devices are joined in memory, and by hashing. The planner can't know how many
--- pairs there will be, and a nested loop over ten thousand times ten thousand is what it would choose for ten. Chunks are
--- left out by the constant bounds when a statement is planned; to look again for each device takes longer than its scan.
+-- For this transaction: pairs of rules and devices are joined in memory, and by hashing. The planner cannot estimate
+-- how many pairs there will be, and a nested loop over ten thousand times ten thousand is what it would choose for ten.
+-- Chunks are left out by the constant bounds when a statement is planned; to look again for each device takes longer
+-- than its scan.
 SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true),
        set_config('timescaledb.enable_runtime_exclusion', 'off', true)
 

@@ -36,7 +36,7 @@ INACTIVE = AlertState()
 
 @dataclass(frozen=True, slots=True)
 class StateStep:
-    """What one evaluation leads to; `changed` says whether the state is another one, `why` the reason."""
+    """What one evaluation leads to; `changed`: the state is another one; `why`: the reason."""
 
     before: AlertState
     after: AlertState
@@ -106,7 +106,7 @@ def from_no_data(situation: AlertState, fact: ConditionResult, at: datetime, kee
 
 
 def from_error(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
-    """Decide for an alert whose rule couldn't be understood: by what it says now."""
+    """Decide for an alert whose rule could not be read, by the rule as it is now."""
     state, _ = from_firing(situation, fact, at, keep, muted)
     return state, "the rule can be evaluated again"
 

@@ -8,7 +8,7 @@ LONGEST = 1000
 
 
 def message_of(row: RuleRow, fact: ConditionResult, device_name: str) -> str:
-    """Return what an alert says, in one line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
+    """Return the message of an alert in a line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
     shown = "" if fact.value is None else f" {fact.value:.4g}"
     note = f"; {fact.note}" if fact.note else ""
     text = f"{row.alert_name} on {device_name}:{shown} ({row.rule.condition.in_words()}{note})"

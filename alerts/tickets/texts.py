@@ -1,4 +1,4 @@
-"""A ticket in words: a title that fits its column, a description that says what, where and since when."""
+"""The texts of a ticket: a title that fits its column, and a description with the cause, the device and the time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ ENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a ticket says."""
+    """The texts of a ticket."""
 
     title: str
     description: str

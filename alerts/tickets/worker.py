@@ -1,6 +1,6 @@
 """Works off the outbox of tickets: opens, reopens and closes what the platform's own people work on.
 
-Each incident is one transaction: the ticket and what we know of it are committed together, so no crash opens a second
+Each incident is one transaction: the ticket and our record of it are committed together, so no crash opens a second
 one. What fails is noted where people see it and tried again, after a minute, then two, up to an hour.
 """
 
@@ -183,6 +183,6 @@ async def write_text(connection: Connection, incident: asyncpg.Record, now: date
 async def leave_open(
     connection: Connection, incident_id: UUID, request: UUID | None, now: datetime, *, note: str | None, touched: bool
 ) -> None:
-    """Link the alerts, and remember how we leave the ticket."""
+    """Link the alerts, and record the state in which we leave the ticket."""
     await connection.execute(QUERIES["link_request"], incident_id, request, note)
     await connection.execute(QUERIES["note_open"], incident_id, request, touched, now)

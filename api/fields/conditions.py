@@ -11,7 +11,7 @@ Location = tuple[int | str, ...]
 
 
 def read_conditions(value: Any, _: Any) -> Condition:
-    """Return the conditions that JSON says; raises ValidationError with paths as the sender wrote them."""
+    """Return the conditions of a JSON document; raises ValidationError with paths as the sender wrote them."""
     try:
         return parse_condition(value)
     except ValidationError as error:

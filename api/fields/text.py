@@ -17,7 +17,7 @@ def storable(text: str) -> str:
 
 
 def fact(value: Any, most: int) -> Any:
-    """Return what an agent says of its machine: text without invisible characters, cut to `most`; blank is null."""
+    """Return an agent's text about its machine without invisible characters, cut to `most`; blank is null."""
     return (clean_name(value)[:most].strip() or None) if isinstance(value, str) else value
 
 
@@ -40,7 +40,7 @@ StorableText = Annotated[str, AfterValidator(storable)]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
 # The constraints come first: what is left of a blank name after stripping must still be refused.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(storable)]
-# What is blank says nothing: null.
+# Blank text becomes null.
 Text2000 = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=2000),

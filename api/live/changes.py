@@ -1,7 +1,7 @@
 """Changes for connected clients: read from the tables and compared with the last state sent.
 
-A wake says only that something was committed. So nothing depends on its content or on none being lost: each look asks
-for the state as it is, and reaches back a little for what other processes committed with slower clocks.
+A notification only means that something was committed. Nothing depends on its content, and a lost one does no harm:
+each look asks for the state as it is, and reaches back a little for what other processes committed with slower clocks.
 """
 
 import logging

@@ -177,7 +177,7 @@ class Handlers:
         seen = await visible_devices(self._services.pool, client.person.tenant, asked)
         devices = [device for device in asked if device in seen]
         news = [device for device in devices if not self._hub.is_followed(device)]
-        self._hub.follow(client, devices)  # first: what changes from now on is told
+        self._hub.follow(client, devices)  # first: changes from now on are sent
         await self._look.show(client, devices, news, self._services.clock())
         return {
             "agent_ids": [str(device) for device in devices],

@@ -1,6 +1,6 @@
 """The clients of this process, the devices that each follows, and the last state sent to each.
 
-All of it may be lost at any time: a client that connects again is told everything from the tables. So several processes
+All of it may be lost at any time: a client that reconnects receives everything from the tables. So several processes
 need nothing of one another but the database's NOTIFY.
 """
 

@@ -1,4 +1,4 @@
-"""Long polling of Socket.IO is not supported, because sessions are not sticky; clients get an error that says so.
+"""Long polling of Socket.IO is not supported, because sessions are not sticky; clients get an error with the reason.
 
 A client with default transports begins with a poll. It gets a session that ends at once, and in the same answer the
 error of its connection, which its library hands to the application as `connect_error`.

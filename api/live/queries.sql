@@ -1,7 +1,7 @@
 -- What the live channel reads when it was woken. It keeps nothing of its own.
 
 -- look_at_devices --
--- How followed devices are now; whose they are goes with each, for who may be told. $1 devices.
+-- The current state of followed devices, each with its business, which decides who may receive it. $1 devices.
 SELECT id, business_id, status, status_changed_at, last_heartbeat, clone_suspected_at, current_collected_at,
        current_metrics
 FROM agent_devices

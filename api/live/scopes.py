@@ -1,7 +1,7 @@
 """Scopes of the live channel: who follows the whole fleet or all alerts, and one gathered frame a second for them.
 
 The tables are read at most once a second, and never for more than a twentieth of the time. What is sent is only what
-differs from the look before; a client reads the whole over HTTP first, and again when a frame says that there is more.
+differs from the look before; a client reads the whole over HTTP first, and again when a frame has `more`.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class Scopes:
             await asyncio.sleep(max(EVERY_SECONDS, REST * (loop.time() - began)))
 
     async def _turn(self) -> None:
-        """Look once, and send what was found; without followers, forget what was seen."""
+        """Look once and send the changes; without followers, clear the last state."""
         async with self._looking:
             followers = [client for client in self._hub.people() if client.scopes]
             if not followers:

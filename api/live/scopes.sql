@@ -2,7 +2,7 @@
 -- belongs to a business that they may see.
 
 -- look_at_fleet --
--- Devices that were heard or changed their status. Odd values that another program wrote count as none. $1 since.
+-- Devices that were heard or changed their status. Odd values that another program wrote become null. $1 since.
 SELECT d.id, d.business_id, d.status, d.last_heartbeat, d.last_metrics_received, d.status_changed_at,
        alert_number(d.current_metrics -> 'cpu_percent') AS cpu_percent,
        alert_number(d.current_metrics -> 'memory_percent') AS memory_percent,
@@ -25,7 +25,8 @@ ORDER BY h.status IN ('active', 'acknowledged') DESC, h.triggered_at DESC
 LIMIT $1
 
 -- look_at_registration --
--- Registration tokens of the last 30 days that are open, or were spent, revoked or expired a short while ago. $1 since, $2 now.
+-- Registration tokens of the last 30 days that are open, or were spent, revoked or expired a short while ago. $1 since,
+-- $2 now.
 SELECT t.id,
        CASE WHEN t.used_at IS NOT NULL THEN 'spent' WHEN t.revoked_at IS NOT NULL THEN 'revoked'
             WHEN t.expires_at <= $2 THEN 'expired' ELSE 'open' END AS state

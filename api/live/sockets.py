@@ -32,7 +32,7 @@ class PatientSocket:
         self._deadline.cancel()
 
     def close(self) -> None:
-        """End: the next `receive` says that the client has gone."""
+        """End: the next `receive` reports that the client has gone."""
         self._deadline.cancel()
         self._gone.set()
 

@@ -64,7 +64,7 @@ class Summary(BaseModel):
     as_of: datetime = Field(description="the server's clock")
     devices: int
     statuses: Statuses
-    silent_over_a_day: int = Field(description="active devices that weren't heard for a day")
+    silent_over_a_day: int = Field(description="active devices without contact for a day")
     awaiting_approval: int = Field(description="commands that await a second employee; for customers 0")
     open_alerts: OpenAlerts
     snoozed_alerts: int

@@ -59,7 +59,7 @@ async def list_agents(
     changed_since: Annotated[
         Time | None,
         Query(
-            description="only those that were heard, or whose status, settings or alerts changed, from then on. A "
+            description="only those that made contact, or whose status, settings or alerts changed, from then on. A "
             "device that is deleted doesn't show: read the whole list now and then"
         ),
     ] = None,

@@ -64,7 +64,7 @@ class CommandOrder(BaseModel):
     timeout_seconds: int = Field(300, ge=1, le=86_400, description="how long it may run on the device")
     expires_in_hours: float = Field(24, gt=0, le=720, description="how long it waits for a device that is away")
     approval_required: bool = Field(
-        False, description="a second employee must approve; the server may require it although this says false"
+        False, description="a second employee must approve; the server may require it even when this is false"
     )
 
 

@@ -25,7 +25,7 @@ class Heartbeat(BaseModel):
     timestamp: AwareDatetime = Field(examples=["2026-05-03T14:05:00Z"])
     status: Literal["online", "warning", "error"] = "online"
     agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
-    hostname: Fact255 = Field(None, description="these say what may have changed of the machine; an event tells it")
+    hostname: Fact255 = Field(None, description="these may have changed on the machine; an event records a change")
     os_version: Fact255 = None
     os_architecture: Fact64 = None
     ip_address: Annotated[str | None, BeforeValidator(address_or_none)] = None

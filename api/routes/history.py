@@ -145,7 +145,7 @@ async def metrics_history(
     """Read the history of a device: averages by bucket, from the coarsest level that gives what is asked.
 
     With `time_zone`, buckets of whole days begin at local midnight; a day has 23 or 25 hours when clocks change.
-    Closed buckets come from a rollup, the newest part from raw samples; `segments` says which is which.
+    Closed buckets come from a rollup, the newest part from raw samples; `segments` has the source of each part.
     """
     services = services_of(request)
     now = services.clock()

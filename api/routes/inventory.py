@@ -139,7 +139,8 @@ async def list_changes(
 ) -> ChangePage:
     """List what was installed, removed and upgraded on a device, newest first.
 
-    What its first list held isn't a change: nobody knows when it came. `inventory_since` says when that list was taken.
+    Entries of the first list are no changes, because their time is unknown. `inventory_since` is when that list was
+    taken.
     """
     services = services_of(request)
     device = await read_device(services.pool, person.tenant, agent_id)

@@ -89,13 +89,13 @@ async def new_registration_token(
 
 
 Short = Annotated[StorableText, StringConstraints(max_length=64)]
-# What an agent says of its machine: one odd character or a long text never costs the registration.
+# An agent's data about its machine: one odd character or a long text never costs the registration.
 Fact64 = Annotated[str | None, BeforeValidator(partial(fact, most=64))]
 Fact255 = Annotated[str | None, BeforeValidator(partial(fact, most=255))]
 
 
 class DeviceInfo(BaseModel):
-    """What an agent says of its device."""
+    """An agent's data about its device."""
 
     hostname: Fact255 = Field(None, examples=["front-desk-1"])
     os_type: Literal["windows", "linux", "macos"] | None = None

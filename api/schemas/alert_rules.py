@@ -25,7 +25,7 @@ CHANNELS = "left out: those of the recipients"
 RECIPIENTS = "e-mail addresses and web addresses (http, https), at most 20"
 KEEP = "how long it must be well before the alert ends"
 HOURS = "when the rule may begin to fire; null: always"
-SHADOW = "evaluated and recorded, but it opens no alert and tells nobody"
+SHADOW = "evaluated and recorded, but it opens no alert and sends no message"
 
 
 class ActiveHours(BaseModel):

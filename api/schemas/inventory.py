@@ -26,7 +26,7 @@ Kind = Literal["application", "system", "driver", "update"]
 SoftwareName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), AfterValidator(storable)
 ]
-# The constraints come first (api/fields/text.py). What is blank says nothing: null.
+# The constraints come first (api/fields/text.py). Blank text becomes null.
 Text255 = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=255),
@@ -63,7 +63,7 @@ class ListedSoftware(BaseModel):
     install_date: date | None = None
     software_type: Kind = "application"
     is_security_software: bool = Field(False, description="antivirus, firewall and the like")
-    is_latest_version: bool | None = Field(None, description="null: the agent doesn't know")
+    is_latest_version: bool | None = Field(None, description="null: the agent has no information")
     latest_available_version: Text255 | None = None
 
 
@@ -116,9 +116,9 @@ class Inventory(BaseModel):
     def fits_its_mode(self) -> Self:
         """Refuse `removed` in a full list, and a full list that doesn't list."""
         if self.mode == "full" and self.removed:
-            raise ValueError("`removed` is for mode delta: a full list says it by leaving out")
+            raise ValueError("`removed` is for mode delta: in a full list, software that is absent counts as removed")
         if self.mode == "full" and "software" not in self.model_fields_set:
-            raise ValueError("a full list needs `software`; an empty one says that nothing is installed")
+            raise ValueError("a full list needs `software`; an empty list means that nothing is installed")
         return self
 
 

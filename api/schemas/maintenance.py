@@ -66,7 +66,7 @@ def shown(
 
 
 def times_of(row: asyncpg.Record, now: datetime, within: Span | None) -> dict[str, Any]:
-    """Return when a window runs; one that cannot be read never does, and says why."""
+    """Return when a window runs; an unreadable window never does, and has the reason."""
     fault = fault_of(row, now)
     if fault is not None:
         runs: list[Span] = []

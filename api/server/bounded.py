@@ -45,7 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and forget every timer."""
+        """End, and cancel every timer."""
         self._head_has_come()
         for timer in (self._linger, self._writing):
             if timer:

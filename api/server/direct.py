@@ -109,7 +109,7 @@ class DirectProtocol(BoundedProtocol):
         self._head: tuple[Any, bytes] = (None, b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and forget the timer of a body."""
+        """End, and cancel the timer of a body."""
         exchange = self._exchange()
         if exchange:
             exchange.stop_timer()

@@ -1,7 +1,7 @@
 -- check_writable --
--- Whether rows can be written here, and which revision of the schema this is; fails where there is no schema of ours.
--- `clock` is the database's, in seconds since 1970. `locked` says that a writer of this role has waited for a lock for
--- more than two seconds: somebody holds a table of ours.
+-- Whether rows can be written here, and the revision of the schema; fails where the product's schema is missing.
+-- `clock` is the database's, in seconds since 1970. `locked`: a writer of this role has waited for a lock for
+-- more than two seconds, because another session holds a table of the product.
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only,
        (SELECT version_num FROM rts_agents_alembic_version) AS revision,
        EXTRACT(epoch FROM clock_timestamp())::double precision AS clock,

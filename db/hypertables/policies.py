@@ -3,7 +3,7 @@
 How long levels are kept and how far refreshes look back can be changed: `values.py` reads what is in force.
 
 The order of these values matters. A refresh that reaches behind dropped source chunks replaces good rollups
-with nothing, so `find_faults` refuses a table in which that could happen, and says why.
+with nothing, so `find_faults` refuses a table in which that could happen, with the reason.
 """
 
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ class Level:
 
     @property
     def name(self) -> str:
-        """`raw`, `5m`, `1h` or `1d`, as the API says it."""
+        """`raw`, `5m`, `1h` or `1d`, as in the API."""
         return self.relation.rpartition("_")[2] if self.bucket else "raw"
 
 

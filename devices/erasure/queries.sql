@@ -23,7 +23,7 @@ CROSS JOIN LATERAL (SELECT CASE l.key WHEN 'series_id' THEN 'integer' ELSE 'uuid
 
 -- compose_tables --
 -- Statements that count the rows of each of our tables that go with rows of $1 (`agent_devices` or `businesses`), by
--- references that cascade, directly or through other tables of ours. Their parameter is an array of ids.
+-- references that cascade, directly or through other tables of the product. Their parameter is an array of ids.
 WITH RECURSIVE reached (oid, name, condition, depth) AS (
     SELECT c.oid, c.relname, format('%I = ANY ($1::uuid[])', a.attname), 1
     FROM pg_constraint k
@@ -134,7 +134,8 @@ WITH added AS (
 SELECT id FROM added
 
 -- add_devices --
--- $1 erasure, $2 devices, $3 start and $4 end of their time; null for all of it. One that is there again is erased again.
+-- $1 erasure, $2 devices, $3 start and $4 end of their time; null for all of it. One that is there again is erased
+-- again.
 INSERT INTO agent_erasure_devices (erasure_id, agent_device_id, from_at, until_at)
 SELECT $1, d.id, d.from_at, d.until_at
 FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS d (id, from_at, until_at)

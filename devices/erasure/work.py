@@ -1,8 +1,8 @@
 """The work of an erasure: some devices at a time, each time in a transaction, so that it goes on where it was ended.
 
-Every level is deleted in one transaction, and TimescaleDB is told to log no range for a refresh: other devices' rollups
-are not computed again. A refresh that was running meanwhile may write a deleted row once more, so what is erased is
-counted again after `PROOF_AFTER`, and deleted again if anything is there.
+Every level is deleted in one transaction, with TimescaleDB's log of ranges to refresh switched off: other devices'
+rollups are not computed again. A refresh that was running meanwhile may write a deleted row once more, so what is
+erased is counted again after `PROOF_AFTER`, and deleted again if anything is there.
 """
 
 import json

@@ -31,7 +31,7 @@ def copy_file(dsn: str, path: Path, psql: str | None) -> float:
 
 
 def copy_by_psql(dsn: str, path: Path, psql: str) -> float:
-    r"""Run \copy and return what psql's own clock says."""
+    r"""Run \copy and return its time by psql's own clock."""
     command = [psql, dsn, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", r"\timing on"]
     done = subprocess.run(  # noqa: S603
         [*command, "-c", rf"\copy agent_metrics FROM '{path}' WITH (FORMAT BINARY)"],

@@ -198,7 +198,7 @@ async def loaded_list(context: BrowserContext, server: Server, scale: Scale) -> 
 
 
 async def all_there(page: Page, scale: Scale) -> None:
-    """Wait until the list says that it has every device; under the pages' policy no text may become script."""
+    """Wait until the list has every device; under the pages' policy no text may become script."""
     await expect(page.locator(".counts")).to_have_text(re.compile(f"^{scale.devices:,} "), timeout=60_000)
 
 

@@ -1,7 +1,7 @@
 """Durable uploads a second, of five samples each, beside the same HTTP server that answers without any work.
 
 Both take turns, several times in one run; the figure is the ratio of the medians. Whether the client is what bounds it
-is told by its CPU: below 1.0 it waits for the server.
+is visible in its CPU: below 1.0 it waits for the server.
 """
 
 import socket
@@ -109,7 +109,7 @@ def row_of(workers: int, connections: int, found: list[tuple[dict[str, Any], dic
 
 
 def microseconds_each(rounds: list[dict[str, Any]], name: str) -> float:
-    """Return the CPU time of one upload, the median of the rounds; on a busy machine it says more than a rate."""
+    """Return the CPU time of one upload, the median of the rounds; on a busy machine it is more exact than a rate."""
     return round(float(statistics.median(1e6 * one.get(name, 0) / one["per_second"] for one in rounds)), 1)
 
 

@@ -14,7 +14,7 @@ class Account:
     """Samples of one agent. An upload that is sent again counts each time; `stored` counts every sample once.
 
     `sent` = `accepted` + `duplicates` + `rejected`: all samples in uploads that got a final answer. `unsure` are those
-    of sends after which nobody knows: the answer was lost, or a 503. Only these may be in the database without having
+    of sends with an unknown outcome: the answer was lost, or a 503. Only these may be in the database without having
     been called accepted.
     """
 
@@ -36,7 +36,7 @@ class Account:
         if parcel.refusal or codes != parcel.expected:
             self.faults.append(f"expected {parcel.refusal or parcel.expected or 'no rejection'}, got 200 with {codes}")
         if receipt["received"] != parcel.size or parts != parcel.size:
-            self.faults.append(f"{parcel.size} samples were sent, and the answer says {receipt}")
+            self.faults.append(f"{parcel.size} samples were sent, and the answer was {receipt}")
         self.sent += parcel.size
         self.accepted += receipt["accepted"]
         self.duplicates += receipt["duplicates"]
@@ -59,7 +59,7 @@ class Account:
         self.unsure += parcel.size
 
     def stored(self) -> dict[int, tuple[int, int]]:
-        """Return each sample that the server says it has: time → CPU in tenths, and whether it has series.
+        """Return each sample that the server acknowledged: time → CPU in tenths, and whether it has series.
 
         Of two at one time, the first.
         """

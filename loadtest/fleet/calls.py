@@ -56,7 +56,7 @@ def call(
 
 
 def read(response: Any) -> Answer:
-    """Return what a response of Locust's client says; never raises."""
+    """Return the content of a response of Locust's client; never raises."""
     if not response.status_code:
         return Answer(0, type(getattr(response.error, "original", None) or response.error).__name__)
     try:

@@ -20,7 +20,7 @@ POISONED = 0  # the tenant who sends anything
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`dues` yields an agent's uploads by time; `group` says with whom its latency is reported."""
+    """`dues` yields an agent's uploads by time; `group` is the group in which its latency is reported."""
 
     what: str
     dues: Callable[[Plan, Member], Iterator[Due]]

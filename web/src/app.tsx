@@ -52,7 +52,7 @@ function find(given: string): [Route, Parts] | null {
 export function loadPage(given: string): void {
   const route = ROUTES.find((one) => matchPath(one.pattern, given));
   const page = given.startsWith("/embed/") ? later.EmbedPage : route?.page;
-  if (page && isLazy(page)) page.load().catch(() => undefined); // the page itself says what failed
+  if (page && isLazy(page)) page.load().catch(() => undefined); // the page itself shows what failed
 }
 
 export function App() {

@@ -23,7 +23,7 @@ type Tab = (typeof TABS)[number];
 /** Which alerts are selected for an action on all of them. */
 export const picked = signal<ReadonlySet<string>>(new Set());
 
-/** The open ones are read whole and told apart here; the history comes by time from the server. */
+/** The open alerts are read whole and divided here; the history comes by time from the server. */
 function useAlerts(tab: Tab): Paged<Alert> {
   const isHistory = tab === "history";
   const common = { severity: param("severity"), business_id: param("business") };

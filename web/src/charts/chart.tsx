@@ -99,7 +99,7 @@ function latest({ data, unit, lines }: ChartProps): string {
     .join(" · ");
 }
 
-/** What a chart says at one of its places: time, values, or why there are none. */
+/** The content of a chart at one place: time, values, or why there are none. */
 export function wordsAt({ data, lines, unit }: ChartProps, gaps: Gap[], index: number): string {
   const at = (data.times[index] ?? 0) * 1000;
   const parts = lines.flatMap((line, place) => {

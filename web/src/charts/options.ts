@@ -72,7 +72,7 @@ function seriesOf(line: number, colors: Palette): uPlot.Series[] {
   ];
 }
 
-/** Points show only where there are so few that each can be told from the next. */
+/** Points show only where they are few enough to be distinguished. */
 function isSparse(plot: uPlot, _: number, first: number, last: number): boolean {
   return plot.width / Math.max(1, last - first) > 24;
 }

@@ -1,4 +1,4 @@
-// A command to many devices: the targets were frozen when the dialog opened; it says what will happen before it does.
+// A command to many devices: the targets were frozen when the dialog opened; it shows what will happen before it does.
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import { me } from "../api/session";

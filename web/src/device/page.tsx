@@ -19,7 +19,7 @@ import { DeviceHead, OpenAlerts } from "./head";
 import { StatusLane } from "./lane";
 import { RangeBar } from "./range_bar";
 
-/** Read the device again after what the live channel says of it. */
+/** Read the device again after a message of the live channel about it. */
 function useDevice(id: string): Resource<AgentDetail> {
   const device = useGet<AgentDetail>(`/api/agents/${id}`, {}, { every: 60 });
   useEffect(() => {

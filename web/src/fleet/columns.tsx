@@ -105,7 +105,7 @@ export function typeName(type: string | null): string {
   return type ? (texts.value.types[type as keyof Texts["types"]] ?? type) : "–";
 }
 
-/** How long a device has been silent, in words, for those that should have been heard. */
+/** How long a device has been silent, in words, for devices that are due. */
 export function silence(device: Device): string {
   const at = device.live.value.seenAt;
   return Number.isNaN(at) ? texts.value.never : duration((now.value - at) / 1000);

@@ -9,7 +9,7 @@ export interface Filter {
   os: Set<string>;
   type: Set<string>;
   alerts: boolean;
-  silent: boolean; // not heard for a day
+  silent: boolean; // no contact for a day
   over: [keyof typeof MEASURES, number] | null;
 }
 

@@ -36,7 +36,7 @@ export function clockOffset(): number {
 /** The server's time, moved on each second while the page is visible. */
 export const now = signal(Date.now());
 
-/** Whether the server hasn't been heard for so long that nothing shown may count as how things are. */
+/** Whether the server has been silent for so long that the page must not show its data as current. */
 export const isStale = signal(false);
 const STALE_MS = 60_000;
 

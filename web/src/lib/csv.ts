@@ -1,4 +1,4 @@
-// CSV as RFC 4180 says, in UTF-8 with a mark; a cell that a spreadsheet would run as a formula is made text.
+// CSV as of RFC 4180, in UTF-8 with a mark; a cell that a spreadsheet would run as a formula is made text.
 
 export type Cell = string | number | boolean | null | undefined;
 

@@ -1,4 +1,4 @@
-// The alert rules: what each says in words, what it did, and whether it is on.
+// The alert rules: each in words, with its results, and whether it is on.
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import type { AlertRule, Defaults } from "../api/schema";

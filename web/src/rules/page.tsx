@@ -36,7 +36,7 @@ function Existing({ id }: { id: string }) {
   );
 }
 
-/** What the address says of a new rule: a device, a business, a metric. */
+/** The parts of a new rule in the address: a device, a business, a metric. */
 function newDraft(): Draft {
   return {
     ...NEW_DRAFT,

@@ -1,4 +1,4 @@
-// What a person must be told about the page itself: not live, session ends soon, a new version of the pages.
+// Messages about the page itself: not live, session ends soon, a new version of the pages.
 import { signal, useSignalEffect } from "@preact/signals";
 import { me } from "../api/session";
 import { now } from "../lib/clock";

@@ -13,7 +13,7 @@ export async function checkVersion(): Promise<void> {
     const script = /<script type="module"[^>]* src="([^"]+)"/.exec(await response.text())?.[1];
     if (response.ok && script && script !== own) isNewVersion.value = true;
   } catch {
-    // Not reachable: the banner of the live channel says so.
+    // Not reachable: the banner of the live channel shows it.
   }
 }
 

@@ -277,7 +277,7 @@ export const en = {
   } as Record<string, string>,
   gaps: {
     unknown: "no samples",
-    unknownLong: "No samples; nothing says why",
+    unknownLong: "No samples, for an unknown reason",
     words: {
       offline: "offline",
       maintenance: "maintenance",

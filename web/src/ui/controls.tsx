@@ -23,7 +23,7 @@ export function Field({ label, help, error, children }: { label: string; help?: 
   );
 }
 
-/** A button that can't be pressed twice while it works, and says what failed. */
+/** A button that cannot be pressed twice while it works, and shows what failed. */
 export function ActButton({ act, children, ...rest }: { act: () => Promise<unknown>; children: ComponentChildren; class?: string; disabled?: boolean; title?: string }) {
   const [busy, setBusy] = useState(false);
   const run = async () => {
