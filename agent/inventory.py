@@ -25,7 +25,6 @@ def list_software() -> list[dict[str, Any]]:
 
 
 def entry(name: str, version: str = "", vendor: str = "") -> dict[str, Any]:
-    """Return one software."""
     return {
         "software_name": name[:512], "software_version": version[:255] or None, "vendor": vendor[:255] or None,
         "software_type": "system",

@@ -117,7 +117,6 @@ class NotReadyError(RtsError):
     status = 503
 
     def __init__(self, reasons: Sequence[Reason]) -> None:
-        """Take every reason there is."""
         super().__init__(details=[{"code": reason.code, "message": reason.message} for reason in reasons])
 
 

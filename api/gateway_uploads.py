@@ -44,7 +44,6 @@ class Arrival:
     max_age: timedelta
 
     def samples_of(self, facts: Sequence[Fact], memory: DeviceMemory) -> list[Sample]:
-        """Return the samples of one device."""
         return samples_of(facts, memory, self.every, microseconds_of(self.at + MAX_SAMPLE_LEAD))
 
 

@@ -33,7 +33,6 @@ class QuotaExceededError(RtsError):
         super().__init__(message, details={"quota": quota, "limit": limit, "retry_after_seconds": self._wait})
 
     def headers(self, retry_after_seconds: int) -> dict[str, str]:
-        """Return Retry-After as this quota has it."""
         del retry_after_seconds
         return {"Retry-After": str(self._wait)}
 
@@ -52,7 +51,6 @@ class DayAmounts:
         return 0.0 if left >= 1 else (1 - left) * DAY_SECONDS / self._per_day
 
     def spend(self, key: UUID, amount: float) -> None:
-        """Count an amount of the key."""
         left = self._now(key)
         if len(self._left) >= MAX_KEYS and key not in self._left:
             self._left.clear()

@@ -76,7 +76,6 @@ class RateLimitedError(RtsError):
         super().__init__(message, details={"limit": whose, "retry_after_seconds": self._wait})
 
     def headers(self, retry_after_seconds: int) -> dict[str, str]:
-        """Return Retry-After as this limit has it."""
         del retry_after_seconds
         return {"Retry-After": str(self._wait)}
 

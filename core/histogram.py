@@ -14,10 +14,8 @@ class Histogram(msgspec.Struct):
 
     @classmethod
     def of(cls, bounds: tuple[float, ...]) -> "Histogram":
-        """Return an empty histogram."""
         return cls(bounds, [0] * (len(bounds) + 1))
 
     def add(self, value: float) -> None:
-        """Count one value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value

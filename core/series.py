@@ -90,6 +90,5 @@ SERIES_BY_NAME = {metric.name: metric for metric in SERIES_METRICS}
 
 
 def custom_metric(name: str, unit: str, kind: Kind) -> SeriesMetric:
-    """Return a customer's own metric."""
     low, high = (0.0, EXACT) if kind is Kind.COUNTER else (-CUSTOM_LIMIT, CUSTOM_LIMIT)
     return SeriesMetric(name, unit, kind, low, high, "a metric of the customer")

@@ -248,7 +248,6 @@ class Settings(QuotaSettings):
 
     @property
     def claims_required(self) -> dict[str, list[str]]:
-        """The claims of `required_claims`."""
         return parse_claims(self.required_claims)
 
 

@@ -72,7 +72,6 @@ def rollups_of(found: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
 
 
 def of(rows: Iterable[asyncpg.Record], table: str) -> Iterator[asyncpg.Record]:
-    """Yield the rows of one table."""
     return (row for row in rows if row["table"] == table)
 
 

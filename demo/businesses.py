@@ -21,7 +21,6 @@ class DemoBusiness:
 
     @property
     def id(self) -> UUID:
-        """The business's id."""
         return demo_id(self.name)
 
     @property
@@ -30,7 +29,6 @@ class DemoBusiness:
         return demo_id(self.name, self.users[0])
 
     def site_ids(self) -> list[UUID]:
-        """Return the ids of the sites."""
         return [demo_id(self.name, site) for site in self.sites]
 
 

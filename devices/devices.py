@@ -104,7 +104,6 @@ async def count_devices(pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceF
 
 
 async def visible_devices(pool: asyncpg.Pool, tenant: UUID | None, devices: Sequence[UUID]) -> set[UUID]:
-    """Return which of these devices are there for `tenant`."""
     return {row["id"] for row in await pool.fetch(QUERIES["visible_devices"], list(devices), tenant)}
 
 

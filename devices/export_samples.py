@@ -58,7 +58,6 @@ def csv_row(row: Row) -> str:
 
 
 def json_line(row: Row) -> str:
-    """Return one line of JSON."""
     return json.dumps({name: row[name] for name in COLUMNS}, ensure_ascii=False) + "\n"
 
 

@@ -27,7 +27,6 @@ class Once(Collector):
         self._metrics = list(metrics)
 
     def collect(self) -> Iterable[Metric]:
-        """Return them."""
         return self._metrics
 
 
@@ -103,7 +102,6 @@ def process_metrics(alive: Mapping[int, ProcessCounts]) -> Iterator[Metric]:
 
 
 def by_process(name: str, text: str, values: Mapping[int, float]) -> Metric:
-    """Return a gauge with one value for each process."""
     family = GaugeMetricFamily(name, text, labels=["process"])
     for number, value in sorted(values.items()):
         family.add_metric([str(number)], value)

@@ -117,12 +117,10 @@ def server_metrics(state: ServerState) -> Iterator[Metric]:
 
 
 def gauge(name: str, text: str, value: float) -> Metric:
-    """Return a gauge with one value."""
     return GaugeMetricFamily(name, text, value=value)
 
 
 def gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    """Return a gauge with one value for each value of a label."""
     family = GaugeMetricFamily(name, text, labels=[label])
     for key, value in sorted(values.items()):
         family.add_metric([key], value)

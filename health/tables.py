@@ -34,7 +34,6 @@ def freshness(watermark: datetime | None, now: datetime) -> str:
 
 
 def policies_table(levels: Sequence[Level]) -> Table:
-    """Return the storage policies as a table."""
     table = Table("level", title="Policies", title_justify="left")
     for name in ("chunk", "columnstore after", "kept for", "refreshed every", "looks back"):
         table.add_column(name, justify="right")

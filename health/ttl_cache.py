@@ -20,7 +20,6 @@ class TtlCache(Generic[T]):
         self._answer: T
 
     async def get(self) -> T:
-        """Return the answer."""
         async with self._lock:
             if self.asked_at is None or time.monotonic() - self.asked_at >= self.seconds:
                 self._answer = await self._ask()

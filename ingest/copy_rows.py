@@ -54,7 +54,6 @@ def metric_values(sample: Sample) -> tuple[Any, ...]:
 
 
 def encode_row(device: bytes, received: int, sample: Sample, unknown: bytes | None) -> bytes:
-    """Return one row."""
     values = metric_values(sample)
     collected = microseconds(sample.collected_at)
     length = NULL if unknown is None else len(unknown) + len(JSONB_VERSION)

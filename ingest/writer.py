@@ -250,5 +250,4 @@ def uploads_of(rows: Sequence[Row]) -> list[Upload]:
 
 
 def key_of(row: Row) -> Key:
-    """Return the natural key of a row."""
     return row.upload.agent_id, row.collected_at

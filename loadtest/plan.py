@@ -74,5 +74,4 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a plan."""
     return msgspec.json.decode(path.read_bytes(), type=Plan)

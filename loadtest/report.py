@@ -15,7 +15,6 @@ QUANTILES = ("p50", "p95", "p99", "max")
 
 
 def show(result: Result, console: Console) -> None:
-    """Print the result."""
     console.print(latencies(result))
     for line in facts(result.as_json()):
         console.print(line, highlight=False, soft_wrap=True)

@@ -136,7 +136,6 @@ def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Sit
 
 
 def parse_intervals(text: str) -> tuple[float, ...]:
-    """Return the intervals of `60,300`."""
     try:
         intervals = tuple(float(part) for part in text.split(","))
     except ValueError:

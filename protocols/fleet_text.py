@@ -22,7 +22,6 @@ class Families(Collector):
         self._families = list(families)
 
     def collect(self) -> Iterable[Metric]:
-        """Return them."""
         return self._families
 
 
@@ -66,5 +65,4 @@ def facts_of(rows: Sequence[Row]) -> Iterator[Metric]:
 
 
 def labels_of(row: Row) -> list[str]:
-    """Return the values of LABELS."""
     return [str(row["id"]), row["device_name"], row["business_name"] or ""]

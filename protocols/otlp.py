@@ -104,7 +104,6 @@ def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
 
 
 def protobuf_point(host: str, name: str, point: Any) -> RawPoint:
-    """Return one point."""
     attributes = {one.key: text_of(one.value) for one in point.attributes}
     value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
     return RawPoint(host, name, attributes, point.time_unix_nano // 1000, value)
@@ -135,7 +134,6 @@ def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
 
 
 def json_point(host: str, name: str, point: otlp_json.DataPoint) -> RawPoint:
-    """Return one point."""
     attributes = {one.key: one.value.text() or "" for one in point.attributes}
     value = point.as_double if point.as_int is None else point.as_int
     return RawPoint(host, name, attributes, int(point.time_unix_nano) // 1000, float("nan" if value is None else value))

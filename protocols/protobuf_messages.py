@@ -38,7 +38,6 @@ READ = {
 
 
 def message_class(package: str, messages: dict[str, Any], name: str = "Request") -> Any:
-    """Return the class of one of these messages."""
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
     for message_name, fields in messages.items():
         message = file.message_type.add(name=message_name)

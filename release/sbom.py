@@ -19,7 +19,6 @@ PRODUCT = "rts-agent-monitoring"
 
 
 def purl_of(component: Component) -> PackageURL:
-    """Return the package URL of a component."""
     group, _, name = component.name.rpartition("/")
     return PackageURL(component.ecosystem, group or None, name, component.version)
 

@@ -44,7 +44,6 @@ def message_of(rows: Sequence[Row]) -> Message:
 
 
 def subject_of(rows: Sequence[Row]) -> str:
-    """Return the subject: the one alert, or how many."""
     if len(rows) == 1:
         row = rows[0]
         what = "OK" if row["kind"] == "resolved" else row["severity"]
@@ -54,7 +53,6 @@ def subject_of(rows: Sequence[Row]) -> str:
 
 
 def line_of(row: Row) -> str:
-    """Return one alert as a line."""
     ended = row["kind"] == "resolved"
     at = row["resolved_at"] if ended else row["triggered_at"]
     what = "RESOLVED" if ended else row["severity"].upper()

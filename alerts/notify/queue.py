@@ -37,7 +37,6 @@ class QuietHours:
         return cls(time.fromisoformat(begin), time.fromisoformat(end), ZoneInfo(zone or "UTC"))
 
     def holds(self, now: datetime) -> bool:
-        """Tell whether it is quiet."""
         clock = now.astimezone(self.zone).time()
         if self.begin <= self.end:
             return self.begin <= clock < self.end

@@ -56,7 +56,6 @@ def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], V
 
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return whether all hold."""
     known = list(verdicts)
     if any(verdict is False for verdict in known):
         return False
@@ -64,7 +63,6 @@ def all_of(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def any_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return whether any holds."""
     known = list(verdicts)
     if any(known):
         return True

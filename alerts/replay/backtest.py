@@ -101,7 +101,6 @@ class Outcome:
 
     @property
     def flapping(self) -> int:
-        """How many devices flapped."""
         return sum(tally.is_flapping for tally in self.tallies)
 
 
@@ -164,7 +163,6 @@ async def backtest(
 
 
 def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
-    """Return a rule as one for each of these devices."""
     return [replace(rule, id=uuid4(), reach=Scope(device_id=device_id)) for device_id in devices]
 
 

@@ -43,7 +43,6 @@ class BacktestSummary:
 
     @property
     def firing_minutes(self) -> float:
-        """How long there was an alert."""
         return self.firing / timedelta(minutes=1)
 
     @property

@@ -170,7 +170,6 @@ def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Term:
 
 
 def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Term:
-    """Return a condition on instances as a term."""
     if isinstance(condition, SeriesForecastCondition):
         return Term(
             rule, number, "series_forecast", timedelta(days=condition.within_days), name=condition.metric,

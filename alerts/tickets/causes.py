@@ -50,5 +50,4 @@ def named(metric: str, *, is_high: bool) -> str:
 
 
 def direction(*, is_high: bool) -> str:
-    """Return the word for a direction."""
     return "high" if is_high else "low"

@@ -18,7 +18,6 @@ BY_MONITORING = "Agent monitoring"
 
 
 async def note_opened(connection: Connection, request: UUID, user: UUID, status: str | None) -> None:
-    """Write that a ticket was opened."""
     await write(connection, request, user, "created", None, status, "Opened by the agent monitoring for an alert.")
 
 

@@ -86,7 +86,6 @@ class Crowd:
 
     @property
     def is_storm(self) -> bool:
-        """Whether one ticket is for all."""
         return self.is_group or self.open > max(FREELY, STORM_SHARE * self.reach)
 
 

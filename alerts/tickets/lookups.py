@@ -47,7 +47,6 @@ class LookUps:
         return self.find("urgency", [urgency]), self.find("priority", [priority])
 
     def name_of(self, status_id: UUID | None) -> str | None:
-        """Return the name of a status."""
         return next((row.name for row in self.rows if row.id == status_id), None)
 
     def _named(self, kind: Kind, name: str) -> list[LookUp]:

@@ -24,7 +24,6 @@ class Text:
 
 
 def single_text(row: RuleRow, device_name: str, message: str, now: datetime) -> Text:
-    """Return the text of one device's ticket."""
     facts = f"{message}\n\nDevice: {clean_name(device_name)}\nSeverity: {row.severity}\nSince: {in_words(now)}"
     return Text(shortened(f"{row.alert_name} on {device_name}"), f"{facts}\n\n{ENDING}")
 

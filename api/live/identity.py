@@ -21,7 +21,6 @@ class LiveAgent:
 
     @property
     def agent_id(self) -> UUID:
-        """The device."""
         return self.token.agent_id
 
     @property

@@ -30,12 +30,10 @@ class PlainTransport:
         self._socket = socket
 
     async def send(self, name: str, data: Message) -> None:
-        """Send one message."""
         text = msgspec.json.encode({"type": name, **data}).decode()
         await self._socket.send({"type": "websocket.send", "text": text})
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with a code and a reason."""
         with suppress(SlowClientError):
             await self._socket.send({"type": "websocket.close", "code": code, "reason": reason})
         self._socket.close()

@@ -145,7 +145,6 @@ class ScopeLook:
 
 
 def is_open(alert: Alert) -> bool:
-    """Tell whether an alert is open."""
     return alert["status"] in ("active", "acknowledged")
 
 

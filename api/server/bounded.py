@@ -70,7 +70,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_head()
 
     def handle_websocket_upgrade(self) -> None:
-        """Become a WebSocket, which has bounds of its own."""
         self._upgraded = True
         super().handle_websocket_upgrade()
 

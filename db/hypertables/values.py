@@ -36,7 +36,6 @@ class StorageValues:
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """Every stored level."""
         return *self.metrics, *self.series
 
     @property

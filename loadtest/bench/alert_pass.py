@@ -53,7 +53,6 @@ class Scale:
 
     @property
     def devices(self) -> int:
-        """All devices."""
         return self.businesses * self.devices_each
 
 

@@ -189,7 +189,6 @@ async def opened(hammer: Hammer, rate: float) -> None:
 
 
 async def connect(hammer: Hammer, done: Tell, lost: Tell) -> Connection:
-    """Open a connection."""
     _, connection = await asyncio.get_running_loop().create_connection(
         lambda: Connection(hammer, done, lost), "127.0.0.1", hammer.orders.port
     )

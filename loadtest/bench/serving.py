@@ -35,7 +35,6 @@ class Server:
         return self.pids["serve"]
 
     def person(self, user: UUID, business: UUID) -> str:
-        """Return the token of a user of a business."""
         claims = {"sub": str(user), "user_id": str(user), "business_id": str(business)}
         return self.tokens.issue_person(claims, utc_now(), timedelta(days=1))
 

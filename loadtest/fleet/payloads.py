@@ -30,7 +30,6 @@ class Parcel:
 
     @property
     def size(self) -> int:
-        """Samples in it."""
         return len(self.times)
 
 

@@ -63,7 +63,6 @@ async def add_devices(
     intervals: Sequence[int],
     now: datetime,
 ) -> None:
-    """Write devices."""
     await connection.execute(
         QUERIES["add_devices"],
         [UUID(member.agent_id) for member in members], [businesses[member.tenant] for member in members],
