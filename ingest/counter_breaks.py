@@ -41,7 +41,7 @@ def values_of(sample: Sample) -> dict[str, Any]:
 
 def broken_after(before: Mapping[str, Any], before_at: datetime, sample: Sample) -> Sample | None:
     """Return `sample` with its breaks after a sample with the values `before`; None when it has none."""
-    if sample.collected_at <= before_at or was_started(before, before_at, sample):
+    if sample.collected_at <= before_at or was_started(before.get("uptime_seconds"), before_at, sample):
         return None
     breaks = {
         name: -int(value) - 1
@@ -51,9 +51,12 @@ def broken_after(before: Mapping[str, Any], before_at: datetime, sample: Sample)
     return msgspec.structs.replace(sample, **breaks) if breaks else None
 
 
-def was_started(before: Mapping[str, Any], before_at: datetime, sample: Sample) -> bool:
-    """Return whether a device was started between two samples, or may have been because one has no uptime."""
-    earlier, uptime = before.get("uptime_seconds"), sample.uptime_seconds
+def was_started(earlier: float | None, before_at: datetime, sample: Sample) -> bool:
+    """Return whether a device was started between two samples, or may have been: one of them has no uptime.
+
+    `earlier` is the uptime of the sample at `before_at`, in seconds.
+    """
+    uptime = sample.uptime_seconds
     if earlier is None or uptime is None or uptime < earlier:
         return True
     passed = (sample.collected_at - before_at).total_seconds()

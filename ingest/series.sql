@@ -6,6 +6,19 @@ SELECT agent_device_id, metric, instance, id, unit, is_counter
 FROM agent_series
 WHERE agent_device_id = ANY ($1::uuid[]) AND gone_at IS NULL
 
+-- read_uptimes --
+-- When devices measured last, and their uptimes then, in seconds. $1 devices.
+SELECT id, current_collected_at AS at, alert_number(current_metrics -> 'uptime_seconds') AS uptime
+FROM agent_devices
+WHERE id = ANY ($1::uuid[]) AND current_collected_at IS NOT NULL
+
+-- read_counters --
+-- The newest values of counters of devices. $1 devices.
+SELECT v.id, v.value, v.at
+FROM agent_series_newest n
+CROSS JOIN LATERAL unnest(n.series_ids, n.series_values, n.series_times) AS v (id, value, at)
+WHERE n.agent_device_id = ANY ($1::uuid[]) AND n.is_counter
+
 -- lock_counts --
 -- Before series are added: one transaction at a time for each business, in one order. $1 devices.
 WITH business AS (

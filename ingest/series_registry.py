@@ -8,6 +8,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +26,15 @@ REFUSED_SECONDS = 300.0  # how long a device that has no room isn't asked about 
 Name = tuple[str, str]  # metric, instance
 
 
+class Reading(NamedTuple):
+    """The counters of a device's newest sample in this process; `key` is what its values are of."""
+
+    at: datetime
+    uptime: float | None  # seconds
+    key: object
+    counters: tuple[float, ...]
+
+
 @dataclass(slots=True)
 class DeviceSeries:
     """The series of one device by (metric, instance), and the shapes of its samples."""
@@ -32,6 +43,7 @@ class DeviceSeries:
     slots: dict[Name, Slot] = field(default_factory=dict)
     shapes: dict[ShapeKey, Shape] = field(default_factory=dict)
     full_until: float = 0.0  # while it has no room for new series
+    reading: Reading | None = None
 
     def add(self, row: asyncpg.Record) -> None:
         """Keep a series that is registered."""
@@ -85,6 +97,11 @@ class SeriesRegistry:
             self._kept -= len(self._devices.pop(device, DeviceSeries(now)).slots)
             self._devices[device] = series
             self._kept += len(series.slots)
+
+    def learn_uptimes(self, rows: Iterable[asyncpg.Record]) -> None:
+        """Keep the newest uptimes of devices that were just read; their counters are read when they are compared."""
+        for row in rows:
+            self._devices[row["id"]].reading = Reading(row["at"], row["uptime"], None, ())
 
     def forget(self, devices: Iterable[UUID]) -> None:
         """Have devices read again: the transaction that registered their series didn't commit."""

@@ -34,6 +34,7 @@ class Shape:
     general: int  # where the values of the general list begin, whose bounds the decoder doesn't check
     lows: tuple[float, ...]
     highs: tuple[float, ...]
+    counters: Picker  # stored values → those of counters
 
     def values_of(self, values: Sequence[float | None]) -> tuple[float, ...] | None:
         """Return the values to store; None when others are null than in this shape, or one is out of bounds."""
@@ -66,4 +67,5 @@ def make_shape(device: bytes, slots: Sequence[Slot], values: Sequence[float | No
     bounds = [(slot.metric.minimum, slot.metric.maximum) for slot in checked]
     lows, highs = tuple(low for low, _ in bounds), tuple(high for _, high in bounds)
     newest, rows = NewestRows(device, slots), join_rows(slots)
-    return Shape(picker(places), tuple(slots), rows, newest, len(slots) - general, lows, highs)
+    counters = picker(tuple(place for place, slot in enumerate(slots) if slot.metric.is_counter))
+    return Shape(picker(places), tuple(slots), rows, newest, len(slots) - general, lows, highs, counters)

@@ -15,6 +15,7 @@ import asyncpg
 from db.sql import load_beside
 from ingest.copy_rows import END, SIGNATURE, encode_row, microseconds
 from ingest.pending import Row, Upload
+from ingest.series_breaks import mark_breaks
 from ingest.series_columns import fill_columns, lacks_columns
 from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
 from ingest.series_newest import NewestRows
@@ -68,11 +69,12 @@ class SeriesWriter:
             flattened = self._flatten(bringing)
             self._refuse(flattened, bringing)
         flats = sorted((flat for flat in flattened.flats if flat.values), key=attrgetter("at"))
+        stored = await mark_breaks(connection, self._series_of, flats)
         if new is None:
-            await copy_values(connection, "agent_series_samples", flats)
+            await copy_values(connection, "agent_series_samples", stored)
         else:
             await connection.execute(QUERIES["create_incoming"])
-            await copy_values(connection, "agent_series_incoming", flats)
+            await copy_values(connection, "agent_series_incoming", stored)
             await connection.execute(QUERIES["merge_incoming"])
         await write_newest(connection, flats)
         return flattened
@@ -86,6 +88,7 @@ class SeriesWriter:
         unknown = self._registry.unknown(devices)
         if unknown:
             self._registry.learn(unknown, await connection.fetch(QUERIES["read_series"], unknown))
+            self._registry.learn_uptimes(await connection.fetch(QUERIES["read_uptimes"], unknown))
 
     def _series_of(self, device: UUID) -> DeviceSeries:
         return self._registry.held(device)  # prepare() has read it

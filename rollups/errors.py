@@ -20,7 +20,7 @@ class InvalidIntervalError(RtsError):
 
 
 class LocalDaysOnlyError(RtsError):
-    """`time_zone` is for intervals of whole days, such as 1d or 7d, of metrics without instances."""
+    """`time_zone` is for intervals of whole days, such as 1d or 7d."""
 
     code: ClassVar[str] = "local_days_only"
     status: ClassVar[int] = 422

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -56,6 +56,26 @@ class Window:
     cut: datetime
     end: datetime
     shown: datetime
+
+
+class AskedDays(Protocol):
+    """What decides which levels fit the local days of a question."""
+
+    @property
+    def start(self) -> datetime:
+        """From when on."""
+
+    @property
+    def end(self) -> datetime:
+        """Until when."""
+
+    @property
+    def interval(self) -> timedelta | None:
+        """The width of a bucket, None to choose one."""
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of local days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +160,7 @@ async def plan_history(
     return HistoryPlan(choice, window, every, query, arguments, former_intervals(device, now), days)
 
 
-def levels_for(asked: HistoryQuery, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+def levels_for(asked: AskedDays, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
     """Return the levels that a chart may be read from: those whose buckets lie within local days, where it has a zone.
 
     Where a day begins within an hour and nothing finer is kept so long, its hours are those that begin in it.

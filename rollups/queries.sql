@@ -4,7 +4,7 @@
 -- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it; with
 -- it how far each level is materialised, as get_watermarks: a row for each level. No row for a device that isn't there.
 -- $1 device, $2 tenant, $3 relations.
-SELECT d.metrics_interval_seconds,
+SELECT d.metrics_interval_seconds, CASE WHEN $2::uuid IS NOT NULL THEN d.owned_since END AS owned_since,
        ARRAY(SELECT COALESCE(i.until_at, 'infinity') FROM agent_device_intervals i WHERE i.agent_device_id = d.id
              ORDER BY i.changed_at, i.id) AS former_until,
        ARRAY(SELECT i.seconds FROM agent_device_intervals i WHERE i.agent_device_id = d.id
@@ -15,7 +15,7 @@ SELECT d.metrics_interval_seconds,
 FROM agent_devices d
 LEFT JOIN _timescaledb_catalog.continuous_agg c ON c.user_view_name = ANY ($3::text[])
 LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
-WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
+WHERE d.id = $1 AND NOT d.soft_delete AND ($2 IS NULL OR d.business_id = $2)
 
 -- get_watermarks --
 -- How far each level is materialised (UTC): below it the rollup is complete, from it on raw samples are read. From the

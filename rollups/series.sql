@@ -1,13 +1,17 @@
--- Charts of series: closed buckets of a level in [$4, $5), raw samples in [$5, $6), merged into buckets of width $7.
--- Only the level that $3 names is read; the others are left out before they begin. $1 series, $2 tenant (null: an
--- employee), $3 `5m`, `1h`, `1d` or `raw`.
+-- Charts of series: closed buckets of a level in [$4, $5), raw samples in [$5, $6), merged into buckets of width $7, or
+-- into days that begin at the times in $8. Only the level that $3 names is read; the others are left out before they
+-- begin. $1 series, $2 tenant (null: an employee), $3 `5m`, `1h`, `1d` or `raw`.
 
 -- find_series --
--- The series of a device that the caller may see. $1 device, $2 tenant, $3 metrics, $4 instances (null: all).
+-- The series of a device that the caller may see: what a former owner measured is not shown to the next one. $1 device,
+-- $2 tenant, $3 metrics, $4 instances (null: all).
 SELECT s.id, s.metric, s.instance, s.unit, s.is_counter
 FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
 WHERE s.agent_device_id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
   AND s.metric = ANY ($3::text[]) AND ($4::text[] IS NULL OR s.instance = ANY ($4))
+  AND ($2 IS NULL OR COALESCE(d.owned_since <= GREATEST(s.last_seen_at, (
+           SELECT n.series_times[array_position(n.series_ids, s.id)]
+           FROM agent_series_newest n WHERE n.agent_device_id = d.id AND n.metric = s.metric)), true))
 ORDER BY array_position($3, s.metric), s.instance
 
 -- chart_gauges --
@@ -37,7 +41,10 @@ WITH piece AS (
       AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
                                  WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
 )
-SELECT series_id, time_bucket($7::interval, time) AS bucket, sum(sample_count)::bigint AS samples,
+SELECT series_id,
+       CASE WHEN $8::timestamptz[] IS NULL THEN time_bucket($7::interval, time)
+            ELSE ($8)[width_bucket(time, $8)] END AS bucket,
+       sum(sample_count)::bigint AS samples,
        sum(value_sum) / sum(sample_count)::double precision AS avg, min(value_min) AS min, max(value_max) AS max
 FROM piece
 GROUP BY 1, 2
@@ -70,23 +77,26 @@ WITH piece AS (
       AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
                                  WHERE s.id = ANY ($1) AND ($2 IS NULL OR d.business_id = $2)))
 ), placed AS (
-    SELECT *, time_bucket($7::interval, time) AS bucket,
-           lag(value_last) OVER (PARTITION BY series_id, time_bucket($7, time) ORDER BY time) AS before
+    SELECT *, CASE WHEN $8::timestamptz[] IS NULL THEN time_bucket($7::interval, time)
+                   ELSE ($8)[width_bucket(time, $8)] END AS bucket
     FROM piece
+), grown AS (
+    SELECT *, counter_value(lag(value_last) OVER (PARTITION BY series_id, bucket ORDER BY time)) AS before
+    FROM placed
 )
 SELECT series_id, bucket, sum(sample_count)::bigint AS samples,
-       first(value_first, time) AS first, last(value_last, time) AS last,
-       sum(value_increase + CASE WHEN before IS NULL THEN 0 WHEN value_first >= before THEN value_first - before
-                                 ELSE value_first END) AS increase,
+       first(value_first, time) AS first, counter_value(last(value_last, time)) AS last,
+       sum(value_increase + CASE WHEN before IS NULL OR value_first < 0 THEN 0
+                                 WHEN value_first >= before THEN value_first - before ELSE value_first END) AS increase,
        min(value_first_at) AS first_at, max(value_last_at) AS last_at
-FROM placed
+FROM grown
 GROUP BY 1, 2
 ORDER BY 1, 2
 
 -- samples --
 -- Raw samples, in order of series and time. $1 series, $2 tenant, $3 from, $4 to, $5 most.
 SELECT series_id, collected_at AS bucket, 1::bigint AS samples, value AS avg, value AS min, value AS max,
-       value AS first, value AS last, 0::double precision AS increase, collected_at AS first_at, collected_at AS last_at
+       value AS first, counter_value(value) AS last, 0::double precision AS increase, collected_at AS first_at, collected_at AS last_at
 FROM agent_series_samples
 WHERE collected_at >= $3::timestamptz AND collected_at < $4::timestamptz
   AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
@@ -95,13 +105,18 @@ ORDER BY 1, 2
 LIMIT $5
 
 -- list_series --
--- What a device has, with newest values. $1 device, $2 tenant.
-SELECT s.metric, s.instance, s.unit, s.is_counter, s.created_at, s.last_seen_at, s.gone_at,
-       n.series_values[array_position(n.series_ids, s.id)] AS value,
-       n.series_times[array_position(n.series_ids, s.id)] AS collected_at
+-- What a device has, with newest values; a tenant sees nothing of a former owner. $1 device, $2 tenant.
+SELECT s.metric, s.instance, s.unit, s.is_counter,
+       CASE WHEN $2::uuid IS NULL THEN s.created_at ELSE GREATEST(s.created_at, d.owned_since) END AS created_at,
+       s.last_seen_at, s.gone_at, s.value, s.collected_at
 FROM agent_devices d
-LEFT JOIN agent_series s ON s.agent_device_id = d.id
-LEFT JOIN agent_series_newest n ON n.agent_device_id = d.id AND n.metric = s.metric
+LEFT JOIN LATERAL (
+    SELECT s.*, n.series_values[array_position(n.series_ids, s.id)] AS value,
+           n.series_times[array_position(n.series_ids, s.id)] AS collected_at
+    FROM agent_series s
+    LEFT JOIN agent_series_newest n ON n.agent_device_id = s.agent_device_id AND n.metric = s.metric
+    WHERE s.agent_device_id = d.id
+) s ON $2::uuid IS NULL OR COALESCE(d.owned_since <= GREATEST(s.last_seen_at, s.collected_at), true)
 WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
 ORDER BY s.metric, s.instance
 
@@ -126,7 +141,7 @@ LIMIT $2
 -- top_of_business --
 -- The same over the devices of one business. $4 tenant.
 WITH device AS MATERIALIZED (
-    SELECT n.*, d.device_name, d.business_id
+    SELECT n.*, d.device_name, d.business_id, d.owned_since
     FROM agent_devices d JOIN agent_series_newest n ON n.agent_device_id = d.id AND n.metric = $1
     WHERE ($4::uuid IS NULL OR d.business_id = $4) AND NOT n.is_counter AND n.collected_at >= $3::timestamptz
       AND d.is_active AND NOT d.soft_delete
@@ -137,6 +152,6 @@ SELECT n.agent_device_id, n.device_name, n.business_id, s.instance, s.unit, v.va
 FROM device n
 CROSS JOIN LATERAL unnest(n.series_ids, n.series_values, n.series_times) AS v (id, value, at)
 JOIN agent_series s ON s.id = v.id
-WHERE v.at >= $3 AND s.gone_at IS NULL
+WHERE v.at >= $3 AND COALESCE(n.owned_since <= v.at, true) AND s.gone_at IS NULL
 ORDER BY v.value DESC, n.agent_device_id, s.instance
 LIMIT $2

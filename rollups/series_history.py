@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -17,7 +18,17 @@ from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
-from rollups.history import Segment, Window, complete_until, find_window, lead_of, segments_of
+from rollups.history import (
+    Segment,
+    Window,
+    complete_until,
+    find_window,
+    former_intervals,
+    lead_of,
+    levels_for,
+    local_window,
+    segments_of,
+)
 from rollups.points import Grid, rates
 
 DEVICE_QUERIES, QUERIES = load_beside(__file__), load_beside(__file__, "series.sql")
@@ -38,6 +49,7 @@ class AskedSeries:
     instances: tuple[str, ...] | None = None  # None: all
     interval: timedelta | None = None
     max_points: int = 800
+    zone: ZoneInfo | None = None  # buckets are whole days by this zone's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ async def read_series_history(
         found = await connection.fetch(DEVICE_QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
         if not found:
             raise AgentNotFoundError
-        every = timedelta(seconds=found[0]["metrics_interval_seconds"])
+        device, every = found[0], timedelta(seconds=found[0]["metrics_interval_seconds"])
         series = await connection.fetch(
             QUERIES["find_series"],
             asked.device_id,
@@ -95,9 +107,10 @@ async def read_series_history(
             asked.instances and list(asked.instances),
         )
         counters = any(one["is_counter"] for one in series)
-        choice, window = plan(asked, found, every, counters, now, values.series)
-        rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, window)
-    grid = Grid(window.shown, min(window.end, max(now, newest_of(rows, choice, now))), choice.width, every, now)
+        choice, window, days = plan(asked, found, every, counters, now, values.series)
+        rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
+    end = min(window.end, max(now, newest_of(rows, choice, now)))
+    grid = Grid(window.shown, end, choice.width, every, now, former_intervals(device, now), days)
     groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
     lines = [make_line(one, groups.get(one["id"], []), grid) for one in series[:MAX_LINES]]
     return SeriesHistory(choice, grid, segments_of(choice, window), lines)
@@ -112,18 +125,29 @@ async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[
 def plan(
     asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
     levels: tuple[Level, ...],
-) -> tuple[Choice, Window]:  # fmt: skip
-    """Return level, bucket and range for a question."""
+) -> tuple[Choice, Window, list[datetime]]:  # fmt: skip
+    """Return level, bucket and range for a question, and where local days begin."""
     question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
-    choice = choose(question, now, levels)
+    choice = choose(question, now, levels_for(asked, now, levels))
     watermarks = {row["relation"]: row["watermark"] for row in found}
     lead = lead_of(A_COUNTER if counters else (), choice, every)
-    return choice, find_window(choice, complete_until(choice, watermarks, found[0], now, levels), lead)
+    complete = complete_until(choice, watermarks, found[0], now, levels)
+    window = find_window(choice, complete, lead)
+    return (choice, *local_window(choice, window, complete, asked.zone)) if asked.zone else (choice, window, [])
+
+
+def owned(window: Window, device: asyncpg.Record) -> Window:
+    """Return a window without what a former owner measured."""
+    since = device["owned_since"]
+    if since is None or since <= window.start:
+        return window
+    return replace(window, start=since, cut=max(window.cut, since))
 
 
 async def read_rows(
-    connection: Connection, tenant: UUID | None, series: Sequence[asyncpg.Record], choice: Choice, window: Window
-) -> list[asyncpg.Record]:
+    connection: Connection, tenant: UUID | None, series: Sequence[asyncpg.Record], choice: Choice, window: Window,
+    days: Sequence[datetime] = (),
+) -> list[asyncpg.Record]:  # fmt: skip
     """Return the rows of all series, in order of series and time; raises TooManyPointsError."""
     if not choice.width:
         ids, most = [one["id"] for one in series], MAX_POINTS * max(1, len(series)) + 1
@@ -135,7 +159,7 @@ async def read_rows(
     for query, is_counter in (("chart_gauges", False), ("chart_counters", True)):
         ids = [one["id"] for one in series if one["is_counter"] is is_counter]
         if ids:
-            arguments = ids, tenant, choice.level.name, window.start, window.cut, window.end, choice.width
+            arguments = ids, tenant, choice.level.name, window.start, window.cut, window.end, choice.width, days or None
             rows += await connection.fetch(QUERIES[query], *arguments)
     return rows
 

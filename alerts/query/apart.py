@@ -128,4 +128,6 @@ async def ask(connection: Connection, block: Block, question: EvaluationRequest,
     apart.facts.statements += found.statements
     for key, terms in found.of.items():
         apart.facts.of[key].update(terms)
+    for place, terms in found.of_instances.items():
+        apart.facts.of_instances[place].update(terms)
     return None

@@ -105,7 +105,7 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
             ask_metrics(level, group, question, longest, watermarks, shift) for group in groups for shift in shifts
         ]
     found += ask_silence(terms, question, watermarks)
-    found += await ask_series(connection, terms, question)
+    found += await ask_series(connection, terms, question, min(shift.lowest for shift in shifts))
     for kind in ("service", "forecast"):
         wanted = [term for term in terms if term.kind == kind]
         for at in question.instants if wanted else ():
@@ -247,8 +247,13 @@ def picked(term: Term) -> dict[str, Any]:
     return {"part": term.part, "includes": term.picks.includes(), "excludes": term.picks.excludes()}
 
 
-async def ask_series(connection: Source, terms: Sequence[Term], question: EvaluationRequest) -> list[Statement]:
-    """Ask for the conditions on instances: a statement for each level in use, and one for forecasts."""
+async def ask_series(
+    connection: Source, terms: Sequence[Term], question: EvaluationRequest, behind: timedelta
+) -> list[Statement]:
+    """Ask for the conditions on instances: a statement for each level in use, and one for forecasts.
+
+    `behind`: the lowest shift of a device's clock, zero or less.
+    """
     found = []
     wanted = [term for term in terms if term.kind == "series"]
     watermarks = await read_series_watermarks(connection) if wanted else {}
@@ -260,12 +265,12 @@ async def ask_series(connection: Source, terms: Sequence[Term], question: Evalua
                 "leaves": as_json(of_level, {}), "tenant": question.tenant, "instants": list(question.instants),
                 "everything": question.everything, "level": level.name,
                 "cut": watermarks.get(level.relation, EPOCH), "width": level.bucket or timedelta(0),
-                "lowest": question.instants[0] - longest - MAX_LEAD,
+                "lowest": question.instants[0] + behind - longest - MAX_LEAD, "among": question.among,
             }  # fmt: skip
             found.append(Statement(SERIES["series_facts"], parameters, of_level, level))
     ahead = [term for term in terms if term.kind == "series_forecast"]
     for at in question.instants if ahead else ():
-        parameters = {"leaves": as_json(ahead, {}), "tenant": question.tenant, "now": at}
+        parameters = {"leaves": as_json(ahead, {}), "tenant": question.tenant, "now": at, "among": question.among}
         found.append(Statement(SERIES["series_forecast_facts"], parameters, ahead))
     return found
 

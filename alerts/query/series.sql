@@ -3,9 +3,10 @@
 
 -- series_facts --
 -- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a level
--- before the cut; of a counter its rate per second. Live, only those instances are read whose newest value is beyond
--- the threshold, and those where the rule is open. $1 leaves, $2 tenant, $3 instants in order, $4 everything, $5 `raw`,
--- `5m` or `1h`, $6 cut, $7 width of a bucket (zero for raw), $8 lowest time.
+-- before the cut; of a counter its rate per second, unknown where it fell without a reboot. A clock that is
+-- wrong is taken into account. Live, only those instances are read whose newest value is beyond the
+-- threshold, and those where the rule is open. $1 leaves, $2 tenant, $3 instants in order, $4 everything, $5 `raw`, `5m`
+-- or `1h`, $6 cut, $7 width of a bucket (zero for raw), $8 lowest time; $9 the only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset($1::jsonb)
@@ -13,16 +14,18 @@ WITH leaf AS MATERIALIZED (
 ), wanted AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.every, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
            p.recovery, p.by_value, p.span, l.part, s.id AS series_id, s.instance, s.is_counter,
+           CASE WHEN $4::boolean THEN interval '0' ELSE d.clock_shift END AS shift,
            EXISTS (SELECT FROM agent_alert_states a
                    WHERE a.agent_alert_id = p.rule_id AND a.agent_device_id = p.device_id
                      AND a.instance = s.instance) AS is_open
-    FROM alert_pairs($1::jsonb, $2::uuid) p
+    FROM alert_pairs($1::jsonb, $2::uuid, $9::uuid[]) p
+    JOIN agent_devices d ON d.id = p.device_id
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
      AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
      AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
     LEFT JOIN agent_series_newest n ON n.agent_device_id = p.device_id AND n.metric = p.name
-    WHERE $4::boolean OR p.by_value OR s.is_counter
+    WHERE $4 OR p.by_value OR s.is_counter
        OR alert_beyond(n.series_values[array_position(n.series_ids, s.id)], p.is_up, p.is_strict, p.last_threshold)
            IS NOT FALSE
        OR EXISTS (SELECT FROM agent_alert_states a
@@ -31,6 +34,7 @@ WITH leaf AS MATERIALIZED (
     SELECT w.*, i.at, f.*
     FROM wanted w
     CROSS JOIN unnest($3::timestamptz[]) AS i (at)
+    CROSS JOIN LATERAL (SELECT i.at + w.shift AS at) l
     CROSS JOIN LATERAL (
         SELECT CASE w.part
                    WHEN 'min' THEN min(v.low) FILTER (WHERE v.inside)
@@ -45,22 +49,24 @@ WITH leaf AS MATERIALIZED (
                        / NULLIF(count(*) FILTER (WHERE v.inside), 0)
                END::double precision AS value,
                sum(v.count) FILTER (WHERE v.inside) AS count,
-               last(v.mean, v.time) FILTER (WHERE v.seen > i.at - 2.5 * w.every - interval '1 minute') AS newest
+               last(v.mean, v.time) FILTER (WHERE v.seen > l.at - 2.5 * w.every - interval '1 minute') AS newest
         FROM (
-            SELECT p.*, p.time > i.at - GREATEST(w.span, 1.25 * w.every, $7::interval) AS inside
+            SELECT p.*, p.time > l.at - GREATEST(w.span, 1.25 * w.every, $7::interval) AS inside
             FROM (
                 SELECT x.collected_at AS time, x.collected_at AS seen, 1::double precision AS count,
                        x.rate AS low, x.rate AS high, x.rate AS mean
                 FROM (
                     SELECT m.collected_at,
                            CASE WHEN NOT w.is_counter THEN m.value
-                                ELSE (m.value - CASE WHEN m.value >= lag(m.value) OVER t THEN lag(m.value) OVER t ELSE 0 END)
+                                WHEN m.value >= 0
+                                THEN (m.value - CASE WHEN m.value >= counter_value(lag(m.value) OVER t)
+                                                     THEN counter_value(lag(m.value) OVER t) ELSE 0 END)
                                      / extract(epoch FROM m.collected_at - lag(m.collected_at) OVER t)::double precision
                            END AS rate
                     FROM agent_series_samples m
                     WHERE m.series_id = w.series_id AND m.collected_at > $8::timestamptz AND m.collected_at >= $6::timestamptz
-                      AND m.collected_at <= i.at
-                      AND m.collected_at > i.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - 3 * w.every
+                      AND m.collected_at <= l.at
+                      AND m.collected_at > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - 3 * w.every
                     WINDOW t AS (ORDER BY m.collected_at)
                 ) x
                 WHERE x.rate IS NOT NULL
@@ -78,8 +84,8 @@ WITH leaf AS MATERIALIZED (
                         SELECT * FROM agent_series_1h h
                         WHERE $5 = '1h' AND h.series_id = w.series_id AND h.bucket > $8 AND h.bucket < $6
                     ) r
-                    WHERE r.bucket + $7 <= i.at
-                      AND r.bucket > i.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - $7
+                    WHERE r.bucket + $7 <= l.at
+                      AND r.bucket > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - $7
                 ) b
                 WHERE b.value_sum IS NOT NULL OR b.rate IS NOT NULL
             ) p
@@ -106,7 +112,7 @@ ORDER BY j.at
 
 -- series_forecast_facts --
 -- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days is not used.
--- $1 leaves, $2 tenant, $3 now.
+-- $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 ), grown AS (
@@ -114,7 +120,7 @@ WITH leaf AS MATERIALIZED (
            f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,
            CASE WHEN f.newest >= p.value_threshold THEN 0
                 WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
-    FROM alert_pairs($1::jsonb, $2::uuid) p
+    FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
      AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
@@ -135,10 +141,15 @@ WHERE j.is_near OR EXISTS (SELECT FROM agent_alert_states s
                              AND s.instance = j.instance)
 
 -- read_states --
--- Where rules stand on instances. $1 rules.
-SELECT agent_alert_id, agent_device_id, instance, state, since
-FROM agent_alert_states
-WHERE agent_alert_id = ANY ($1::uuid[]) AND instance <> ''
+-- Where rules stand on instances, whether their device has changed hands since, and whether the device sends nothing of
+-- that name any more. $1 rules.
+SELECT a.agent_alert_id, a.agent_device_id, a.instance, a.state, a.since,
+       a.reason = 'moved to another business' AS has_moved,
+       EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance)
+       AND NOT EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance
+                                                    AND s.gone_at IS NULL) AS is_gone
+FROM agent_alert_states a
+WHERE a.agent_alert_id = ANY ($1::uuid[]) AND a.instance <> ''
 
 -- read_forecast_series --
 -- The series that rules look ahead on. $1 leaves.

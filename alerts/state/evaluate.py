@@ -29,9 +29,9 @@ from alerts.rules.loader import RuleRow, Rules, note_faults, read_rules
 from alerts.silences.schedule import ActiveSilences, read_silences
 from alerts.state.apply import StateChange, write_changes
 from alerts.state.broken_rules import end_alerts_of_missing_rules
-from alerts.state.instances import instance_changes, split_rules
-from alerts.state.machine import INACTIVE, OPEN, AlertState, StateStep, step
-from alerts.state.unmeasured import UNMEASURED, find_measuring, is_due
+from alerts.state.instances import instance_steps, read_instances, split_rules
+from alerts.state.machine import INACTIVE, MOVED, OPEN, OUT_OF_REACH, AlertState, StateStep, fail, leave, step
+from alerts.state.unmeasured import end_unmeasured
 from db.isolation import Isolated, in_halves
 from db.pools import Connection
 from db.sql import load_beside
@@ -40,7 +40,7 @@ QUERIES = load_beside(__file__, "evaluate.sql")
 
 log = logging.getLogger(__name__)
 
-MOVED, GONE = "moved to another business", "no longer installed"
+GONE = "no longer installed"
 NO_SERVICE = replace(FALSE, note=GONE)
 UNMEASURED_AFTER = timedelta(days=3)
 AWAY_AFTER = timedelta(minutes=10)  # without an evaluation for so long, we were away
@@ -78,23 +78,18 @@ async def evaluate(
         kept = await Isolated(connection, "alerts", now).read()
         question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
         of_devices, of_instances = split_rules(rules)
-        apart = await gather_apart(connection, (row.rule for row in of_devices.rows.values()), question, kept)
+        apart = await gather_apart(connection, (row.rule for row in rules.rows.values()), question, kept)
         situations = await read_situations(connection, of_devices)
+        instances = await read_instances(connection, of_instances)
         mutes = await read_silences(connection, now, kept)
         changes = await steps(of_devices, apart, situations, mutes, kept)
+        changes += await instance_steps(of_instances, apart, instances, mutes, kept)
+        places = {(*pair, ""): state for pair, state in situations.items()} | instances.states
 
-        async def end_unmeasured() -> list[StateChange]:
-            measuring = await find_measuring(connection, situations, now, unmeasured_after)
-            return unmeasured_changes(of_devices, situations, measuring, changes, now, unmeasured_after)
+        async def unmeasured() -> list[StateChange]:
+            return await end_unmeasured(connection, rules, places, changes, now, unmeasured_after)
 
-        changes += await kept.attempt("unmeasured", end_unmeasured) or []
-        try:
-            async with connection.transaction():
-                changes += await instance_changes(connection, of_instances, question, mutes)
-        except Exception as error:
-            if connection.is_closed():
-                raise
-            await kept.note("rules on instances", error)
+        changes += await kept.attempt("unmeasured", unmeasured) or []
         await write_apart(connection, changes, now, kept)
         await kept.forget_others()
         done = Pass(len(rules.rows), apart.facts.statements, len(changes), time.perf_counter() - began)
@@ -125,7 +120,7 @@ async def steps(
     rules: Rules, apart: Apart, situations: dict[Pair, AlertState], mutes: ActiveSilences, kept: Isolated
 ) -> list[StateChange]:
     """Return what changes: one step of the machine for each pair of which something is known."""
-    known = {(rule, device): terms for (rule, device, _), terms in apart.facts.of.items()}
+    known = {(rule, device): terms for (rule, device, _), terms in apart.facts.of.items() if rule in rules.rows}
     changes, offline = [], offline_devices(rules, known, situations)
     for pair in known.keys() | situations.keys():
         row, situation = rules.rows[pair[0]], situations.get(pair, INACTIVE)
@@ -141,23 +136,6 @@ async def steps(
         if change is not None and change.step.changed:
             changes.append(change)
     return changes
-
-
-def unmeasured_changes(
-    rules: Rules,
-    situations: Mapping[Pair, AlertState],
-    measuring: set[UUID],
-    changes: Sequence[StateChange],
-    now: datetime,
-    after: timedelta,
-) -> list[StateChange]:
-    """Return the ends of alerts of which nothing is measured any more, unless they change anyway in this pass."""
-    changed = {(change.row.rule.id, change.device_id) for change in changes}
-    return [
-        StateChange(rules.rows[pair[0]], pair[1], leave(state, now, UNMEASURED), UNKNOWN)
-        for pair, state in situations.items()
-        if pair[1] in measuring and pair not in changed and is_due(state, now, after)
-    ]
 
 
 def offline_devices(
@@ -193,15 +171,10 @@ def one_step(
     fact = fact_of(row, terms, open_already=situation is not INACTIVE)
     muted = held or mutes.covers(pair[1], row.active_hours)
     if fact is None or situation.has_moved:
-        why = MOVED if situation.has_moved else "out of reach"
+        why = MOVED if situation.has_moved else OUT_OF_REACH
         return StateChange(row, pair[1], leave(situation, mutes.now, why), UNKNOWN)
     made = step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted)
     return StateChange(row, pair[1], explained(made, fact), fact)
-
-
-def fail(situation: AlertState, now: datetime, reason: str) -> StateStep:
-    """Return the step of an open alert that cannot be evaluated: it stays open, with the reason."""
-    return StateStep(situation, AlertState("error", now), reason[:500])
 
 
 def fact_of(row: RuleRow, terms: dict[int, ConditionResult] | None, *, open_already: bool) -> ConditionResult | None:
@@ -219,11 +192,6 @@ def fact_of(row: RuleRow, terms: dict[int, ConditionResult] | None, *, open_alre
     if not terms and not any(isinstance(one, ServiceCondition | ForecastCondition) for one in conditions):
         return None
     return judge(row.rule.condition, [(terms or {}).get(number, fact) for number, fact in enumerate(absent)])
-
-
-def leave(situation: AlertState, now: datetime, why: str) -> StateStep:
-    """Return the step of a device that its rule no longer reaches, or that has changed hands: the alert ends."""
-    return StateStep(situation, AlertState("inactive", now), why)
 
 
 def explained(made: StateStep, fact: ConditionResult) -> StateStep:

@@ -1,28 +1,32 @@
 """Rules that stand on instances of devices: each disk, interface or sensor goes through the machine for itself.
 
-A condition on the device in such a rule (`all` / `any`) counts for each of its instances. They are asked for apart from
-the other rules and in a savepoint, so that a fault of one kind doesn't stop the other.
+A condition on the device in such a rule (`all` / `any`) counts for each of its instances.
 """
 
-import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-import asyncpg
-
+from alerts.query.apart import Apart
 from alerts.query.facts import FALSE, UNKNOWN, ConditionResult, judge
 from alerts.query.places import Place, by_place
-from alerts.query.runner import SERIES, EvaluationRequest, ResultsByKey, run_queries
+from alerts.query.runner import SERIES
 from alerts.rules.conditions import terms_of
 from alerts.rules.loader import RuleRow, Rules
 from alerts.silences.schedule import ActiveSilences
 from alerts.state.apply import StateChange
-from alerts.state.machine import INACTIVE, AlertState, StateStep, step
+from alerts.state.machine import INACTIVE, MOVED, OPEN, OUT_OF_REACH, AlertState, fail, leave, step
+from db.isolation import Isolated
 from db.pools import Connection
 
-log = logging.getLogger(__name__)
+Terms = Mapping[int, ConditionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Where rules stand on instances, and the places whose instance nobody sends any more."""
+
+    states: dict[Place, AlertState]
+    gone: set[Place]
 
 
 def split_rules(rules: Rules) -> tuple[Rules, Rules]:
@@ -32,49 +36,56 @@ def split_rules(rules: Rules) -> tuple[Rules, Rules]:
     return replace(rules, rows=devices), replace(rules, rows=instances)
 
 
-async def instance_changes(
-    connection: Connection, rules: Rules, question: EvaluationRequest, mutes: ActiveSilences
+async def read_instances(connection: Connection, rules: Rules) -> Instances:
+    """Return where the rules stand on instances."""
+    rows = await connection.fetch(SERIES["read_states"], list(rules.rows)) if rules.rows else []
+    places = {(row["agent_alert_id"], row["agent_device_id"], row["instance"]): row for row in rows}
+    return Instances(
+        {place: AlertState(row["state"], row["since"], row["has_moved"]) for place, row in places.items()},
+        {place for place, row in places.items() if row["is_gone"]},
+    )
+
+
+async def instance_steps(
+    rules: Rules, apart: Apart, instances: Instances, mutes: ActiveSilences, kept: Isolated
 ) -> list[StateChange]:
-    """Return what changes on instances at the one instant of `question`; nothing when they can't be asked for."""
-    if not rules.rows:
-        return []
-    try:
-        async with connection.transaction():
-            facts = await run_queries(connection, (row.rule for row in rules.rows.values()), question)
-            rows = await connection.fetch(SERIES["read_states"], list(rules.rows))
-    except asyncpg.PostgresError:
-        log.exception("the rules on instances can't be evaluated")
-        return []
-    situations = {
-        (row["agent_alert_id"], row["agent_device_id"], row["instance"]): AlertState(row["state"], row["since"])
-        for row in rows
-    }
-    return list(steps(rules.rows, facts, situations, mutes, question.instants[0]))
+    """Return what changes: one step of the machine for each instance of which something is known."""
+    known, changes = by_place(apart.facts), []
+    for place in known.keys() | instances.states.keys():
+        own = known.get(place, {}).get(mutes.now)
+        try:
+            change = one_step(rules.rows[place[0]], place, own, instances, mutes, apart.reason(place[:2]))
+        except Exception as error:  # noqa: BLE001  it is this instance's alone
+            await kept.note(f"step:{place[0]}:{place[1]}", error)
+            continue
+        if change is not None and change.step.changed:
+            changes.append(change)
+    return changes
 
 
-def steps(
-    rules: Mapping[UUID, RuleRow],
-    facts: ResultsByKey,
-    situations: Mapping[Place, AlertState],
-    mutes: ActiveSilences,
-    now: datetime,
-) -> Iterable[StateChange]:
-    """Yield what changes: one step of the machine for each instance of which something is known."""
-    known = by_place(facts)
-    for place in known.keys() | situations.keys():
-        row, situation = rules[place[0]], situations.get(place, INACTIVE)
-        own = known.get(place, {}).get(now)
-        if own is None:
-            made, fact = StateStep(situation, AlertState("inactive", now), "out of reach"), UNKNOWN
-        else:
-            fact = fact_of(row, own, open_already=place in situations)
-            muted = mutes.covers(place[1], row.active_hours)
-            made = step(situation, fact, now, row.rule.keep_firing, muted=muted)
-        if made.changed:
-            yield StateChange(row, place[1], made, fact, place[2])
+def one_step(
+    row: RuleRow, place: Place, own: Terms | None, instances: Instances, mutes: ActiveSilences, reason: str | None
+) -> StateChange | None:
+    """Return what becomes of one rule on one instance; `reason`: why the rule can't be evaluated on the device.
+
+    An instance that is gone has no data: its alert ends as no longer measured (`unmeasured.py`).
+    """
+    _, device_id, instance = place
+    situation, now = instances.states.get(place, INACTIVE), mutes.now
+    if reason is not None:
+        made = fail(situation, now, reason) if situation.state in OPEN else None
+        return StateChange(row, device_id, made, UNKNOWN, instance) if made else None
+    if situation.has_moved or (own is None and place not in instances.gone):
+        why = MOVED if situation.has_moved else OUT_OF_REACH
+        return StateChange(row, device_id, leave(situation, now, why), UNKNOWN, instance)
+    fact = UNKNOWN if own is None else fact_of(row, own, open_already=place in instances.states)
+    muted = mutes.covers(device_id, row.active_hours)
+    return StateChange(
+        row, device_id, step(situation, fact, now, row.rule.keep_firing, muted=muted), fact, instance
+    )  # fmt: skip
 
 
-def fact_of(row: RuleRow, terms: Mapping[int, ConditionResult], *, open_already: bool) -> ConditionResult:
+def fact_of(row: RuleRow, terms: Terms, *, open_already: bool) -> ConditionResult:
     """Return what is known of a whole rule on one instance; what has begun nowhere has no row."""
     absent = UNKNOWN if open_already else FALSE
     numbers = range(len(terms_of(row.rule.condition)))

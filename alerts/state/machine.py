@@ -32,6 +32,7 @@ class AlertState:
 
 
 INACTIVE = AlertState()
+MOVED, OUT_OF_REACH = "moved to another business", "out of reach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,16 @@ def step(
     if state == situation.state:
         return StateStep(situation, situation, why)
     return StateStep(situation, AlertState(state, at), why)
+
+
+def leave(situation: AlertState, at: datetime, why: str) -> StateStep:
+    """Return the step of what its rule no longer reaches, or that has changed hands: the alert ends."""
+    return StateStep(situation, AlertState("inactive", at), why)
+
+
+def fail(situation: AlertState, at: datetime, reason: str) -> StateStep:
+    """Return the step of an open alert that can't be evaluated: it stays open and gives the reason."""
+    return StateStep(situation, AlertState("error", at), reason[:500])
 
 
 Decision = tuple[State, str]

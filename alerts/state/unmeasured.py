@@ -3,11 +3,15 @@
 A device that is silent is another matter: its alerts stay open as `no_data`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from alerts.state.machine import AlertState
+from alerts.query.facts import UNKNOWN
+from alerts.query.places import Place
+from alerts.rules.loader import Rules
+from alerts.state.apply import StateChange
+from alerts.state.machine import AlertState, leave
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -17,14 +21,35 @@ UNMEASURED = "no longer measured"
 MAX_DEVICES = 1000  # of one evaluation; the next one takes others
 
 
-async def find_measuring(
-    connection: Connection, states: Mapping[tuple[UUID, UUID], AlertState], now: datetime, after: timedelta
-) -> set[UUID]:
-    """Return the devices that have gone on measuring, among those with a rule in `no_data` for longer than `after`."""
-    waiting = {pair[1] for pair, state in states.items() if is_due(state, now, after)}
-    if not waiting:
+async def end_unmeasured(
+    connection: Connection,
+    rules: Rules,
+    states: Mapping[Place, AlertState],
+    changes: Sequence[StateChange],
+    now: datetime,
+    after: timedelta,
+) -> list[StateChange]:
+    """Return the ends of alerts that have had no data for longer than `after` (zero: never) on devices that go on.
+
+    What changes anyway in this pass (`changes`) is left out.
+    """
+    changed = {(change.row.rule.id, change.device_id, change.instance) for change in changes}
+    waiting = {
+        place: state for place, state in states.items() if place not in changed and is_due(state, now, after)
+    }  # fmt: skip
+    measuring = await find_measuring(connection, {place[1] for place in waiting}, now)
+    return [
+        StateChange(rules.rows[rule_id], device_id, leave(state, now, UNMEASURED), UNKNOWN, instance)
+        for (rule_id, device_id, instance), state in waiting.items()
+        if device_id in measuring
+    ]
+
+
+async def find_measuring(connection: Connection, devices: set[UUID], now: datetime) -> set[UUID]:
+    """Return those of the devices that have gone on measuring."""
+    if not devices:
         return set()
-    rows = await connection.fetch(QUERIES["find_measuring"], sorted(waiting)[:MAX_DEVICES], now)
+    rows = await connection.fetch(QUERIES["find_measuring"], sorted(devices)[:MAX_DEVICES], now)
     return {row["agent_device_id"] for row in rows}
 
 

@@ -153,12 +153,12 @@ async def metrics_history(
     wanted = aggregates_of(aggregates)
     since = start or max(until, EARLIEST) - DEFAULT_RANGE
     width = parse_interval(interval)
-    if time_zone and ("." in metric or not (width and whole_days(width))):
+    if time_zone and not (width and whole_days(width)):
         raise LocalDaysOnlyError
     if "." in metric:
         names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
         chosen = tuple(instance) if instance else None
-        series = AskedSeries(agent_id, since, until, names, chosen, width, max_points)
+        series = AskedSeries(agent_id, since, until, names, chosen, width, max_points, zone_of(time_zone))
         lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
         return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")
     asked = HistoryQuery(

@@ -88,7 +88,7 @@ async def test_a_day_of_changed_clocks_has_all_its_hours(
 @pytest.mark.parametrize(
     "query",
     [{"time_zone": "Pacific Standard Time"}, {"time_zone": "../UTC"}, {"interval": "1h"}, {"interval": ""},
-     {"metric": "disk.percent"}, {"time_zone": ""}],
+     {"metric": "disk.percent", "interval": "1h"}, {"time_zone": ""}],
 )  # fmt: skip
 async def test_what_has_no_local_days_is_refused(device: Device, query: dict[str, str]) -> None:
     asked = {"time_zone": "Asia/Kathmandu", "interval": "1d"} | query

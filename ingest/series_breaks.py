@@ -1,0 +1,93 @@
+"""Counters of series that fall although their device wasn't started anew: such a value is stored as a break.
+
+As with the counters among the columns (`counter_breaks.py`), a break is stored as -value - 1. The process compares
+each sample with the one before it that it has seen. Only where a counter seems to have fallen, or where it has seen
+none, the values before are read from the database: another process may have stored them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from operator import lt
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from db.sql import load_beside
+from ingest.counter_breaks import fell, was_started
+from ingest.series_registry import DeviceSeries, Reading
+from ingest.series_values import Flat
+
+QUERIES = load_beside(__file__, "series.sql")
+SeriesOf = Callable[[UUID], DeviceSeries]
+
+
+class Counted(NamedTuple):
+    """The value of a counter in the sample before."""
+
+    value: float
+    at: datetime
+
+
+async def mark_breaks(connection: asyncpg.Connection, series_of: SeriesOf, flats: Sequence[Flat]) -> Sequence[Flat]:
+    """Return the samples as they are stored, in the order of time as they come."""
+    before = {flat.row.upload.agent_id: series_of(flat.row.upload.agent_id).reading for flat in flats}
+    suspects = find_suspects(series_of, flats)
+    if not suspects:
+        return flats
+    rows = await connection.fetch(QUERIES["read_counters"], list(suspects))
+    counted = {row["id"]: Counted(row["value"], row["at"]) for row in rows}
+    stored = []
+    for flat in flats:
+        device = flat.row.upload.agent_id
+        if device in suspects:
+            stored.append(with_breaks(flat, counted, before[device]))
+            before[device] = reading_of(flat)
+        else:
+            stored.append(flat)
+    return stored
+
+
+def find_suspects(series_of: SeriesOf, flats: Sequence[Flat]) -> set[UUID]:
+    """Return the devices of which a counter may have fallen, and keep the newest reading of each."""
+    suspects = set()
+    for flat in flats:
+        device = flat.row.upload.agent_id
+        series, reading = series_of(device), reading_of(flat)
+        last = series.reading
+        if last is not None and reading.at <= last.at:
+            continue
+        series.reading = reading
+        if not reading.counters:
+            continue
+        if last is None or last.key != reading.key or any(map(lt, reading.counters, last.counters)):
+            suspects.add(device)
+    return suspects
+
+
+def reading_of(flat: Flat) -> Reading:
+    """Return the counters of a sample, and its uptime."""
+    row, shape = flat.row, flat.shape
+    if shape:
+        counters = shape.counters(flat.values)
+    else:
+        counters = tuple(
+            value for slot, value in zip(flat.slots, flat.values, strict=True) if slot.metric.is_counter
+        )  # fmt: skip
+    key = shape or tuple(slot.id for slot in flat.slots)
+    return Reading(row.collected_at, row.sample.uptime_seconds, key, counters)
+
+
+def with_breaks(flat: Flat, counted: dict[int, Counted], before: Reading | None) -> Flat:
+    """Return a sample with its breaks; `counted` has the values before, and gets those of this sample."""
+    at, values = flat.row.collected_at, list(flat.values)
+    started = before is None or was_started(before.uptime, before.at, flat.row.sample)
+    for place, (slot, value) in enumerate(zip(flat.slots, flat.values, strict=True)):
+        last = counted.get(slot.id)
+        if not slot.metric.is_counter or (last is not None and at <= last.at):
+            continue
+        counted[slot.id] = Counted(value, at)
+        if last is not None and not started and fell(last.value, value):
+            values[place] = -value - 1
+    return replace(flat, values=values)
