@@ -12,7 +12,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,10 @@ import msgspec
 import psutil
 import uvloop
 
+from loadtest.bench.requests import FORMATS, Format, Requests, Times
 from loadtest.bench.spread import percentile
 
-SAMPLES = 5
-SAMPLE = (
-    b'{"collected_at":"%s","cpu_percent":23.5,"memory_used_gb":7.25,"memory_percent":45.3,"disk_used_gb":120.5,'
-    b'"disk_percent":61.2,"load_average":[0.52,0.61,0.55],"uptime_seconds":%s,"network_rx_bytes":9876543210,'
-    b'"network_tx_bytes":1234567890,"services":[]}'
-)
-BODY = b'{"metrics":[' + b",".join([SAMPLE] * SAMPLES) + b"]}"
-MARK = b"2026-01-01T00:00:00.000Z", b"123456"  # as long as every time and uptime in a body
+GOOD = b"200", b"204"
 STEP_SECONDS = 0.1  # between an agent's samples in a closed loop: all are recent and none comes twice
 TICK_SECONDS = 0.002  # of the open loop
 DRAIN_SECONDS = 3.0  # for the last answers
@@ -47,28 +40,7 @@ class Orders(msgspec.Struct, frozen=True):
     rate: float | None = None
     step: float = STEP_SECONDS  # from one sample of an agent to the next
     booted: float = 0.0  # Unix seconds at which all agents were started
-
-
-class Times:
-    """The times and uptimes of samples as JSON has them, made once for the uploads of each round."""
-
-    def __init__(self, first: float, step: float, booted: float) -> None:
-        self._first = datetime.fromtimestamp(first, UTC)
-        self._step = step
-        self._uptime = first - booted
-        self._made: list[tuple[bytes, ...]] = []
-
-    def of(self, round_: int) -> tuple[bytes, ...]:
-        """Return what fills the bodies of one round: time and uptime of each sample."""
-        while len(self._made) <= round_:
-            number = len(self._made) * SAMPLES
-            self._made.append(tuple(part for each in range(number, number + SAMPLES) for part in self._sample(each)))
-        return self._made[round_]
-
-    def _sample(self, number: int) -> tuple[bytes, bytes]:
-        at = self._first + timedelta(seconds=self._step * number)
-        time_text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return time_text.encode(), b"%d" % (self._uptime + self._step * number)
+    format: Format = "native"
 
 
 class Hammer:
@@ -79,30 +51,21 @@ class Hammer:
         self.latencies: list[float] = []
         self.failed: dict[str, int] = {}
         self.over = False
-        self._times = Times(orders.first, orders.step, orders.booted)
-        self._heads = [head_of(agent_id, token, orders.port) for agent_id, token in orders.agents]
+        self._times = Times(orders.format, orders.first, orders.step, orders.booted)
+        self._requests: Requests = FORMATS[orders.format](orders.agents, orders.port)
         self._next = 0
 
     def request(self) -> bytes:
         """Return the next agent's next upload."""
-        round_, agent = divmod(self._next, len(self._heads))
+        round_, agent = divmod(self._next, len(self.orders.agents))
         self._next += 1
-        return self._heads[agent] + BODY % self._times.of(round_)
+        return self._requests.make(agent, self._times.of(round_))
 
     def take(self, status: bytes, began: float) -> None:
         """Note an answer."""
         self.latencies.append(time.perf_counter() - began)
-        if status != b"200":
+        if status not in GOOD:
             self.failed[status.decode()] = self.failed.get(status.decode(), 0) + 1
-
-
-def head_of(agent_id: str, token: str, port: int) -> bytes:
-    """Return the head of an agent's requests."""
-    length = len(BODY % (MARK * SAMPLES))
-    return (
-        f"POST /api/agents/{agent_id}/metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -128,8 +91,7 @@ class Connection(asyncio.Protocol):
         """Take an answer once it is complete."""
         data = self._read + data
         head = data.find(b"\r\n\r\n")
-        at = data.find(b"ontent-length: ")
-        if head < 0 or len(data) < head + 4 + int(data[at + 15 : data.index(b"\r", at)]):
+        if head < 0 or len(data) < head + 4 + length_of(data):
             self._read = data
             return
         self._read = b""
@@ -145,6 +107,12 @@ class Connection(asyncio.Protocol):
         if self._began is not None:
             self._hammer.failed["closed"] = self._hammer.failed.get("closed", 0) + 1
         self._lost(self)
+
+
+def length_of(answer: bytes) -> int:
+    """Return the length of an answer's body; a 204 has none."""
+    at = answer.find(b"ontent-length: ")
+    return int(answer[at + 15 : answer.index(b"\r", at)]) if at >= 0 else 0
 
 
 Tell = Callable[[Connection], None]

@@ -12,8 +12,9 @@ import msgspec
 import psutil
 
 from core.clock import utc_now
-from loadtest.bench.load_client import SAMPLES, STEP_SECONDS, Orders
+from loadtest.bench.load_client import STEP_SECONDS, Orders
 from loadtest.bench.payloads import Agent
+from loadtest.bench.requests import SAMPLES, Format
 from loadtest.bench.serving import Server
 from loadtest.cpu import cpu_seconds, database_process
 from loadtest.databases import Database
@@ -24,7 +25,8 @@ Watched = Mapping[str, psutil.Process]
 class Client:
     """Starts the load client; each run begins after the samples of the one before, so that none comes twice."""
 
-    def __init__(self, agents: Sequence[Agent], directory: Path) -> None:
+    def __init__(self, agents: Sequence[Agent], directory: Path, format_: Format = "native") -> None:
+        self._format: Format = format_
         self._agents = [(str(agent.agent_id), agent.token) for agent in agents]
         self._directory = directory
         self._booted = utc_now().timestamp() - 200_000  # Unix seconds
@@ -38,7 +40,9 @@ class Client:
         outcome, path = self._directory / "outcome.json", self._directory / "orders.json"
         step = len(self._agents) / rate / SAMPLES if rate else STEP_SECONDS
         first = max(self._next, utc_now().timestamp() - step * SAMPLES)
-        orders = Orders(port, self._agents, first, seconds, connections, str(outcome), rate, step, self._booted)
+        orders = Orders(
+            port, self._agents, first, seconds, connections, str(outcome), rate, step, self._booted, self._format
+        )
         path.touch(mode=0o600)  # it holds tokens
         path.write_bytes(msgspec.json.encode(orders))
         subprocess.run([sys.executable, "-m", "loadtest.bench.load_client", str(path)], check=True)  # noqa: S603

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from db.migrations.run import upgrade
-from loadtest.bench import alert_pass, bulk, charts, life, memory, sustained, uploads
+from loadtest.bench import alert_pass, bulk, charts, life, memory, peers, sustained, uploads
 from loadtest.databases import Database, fresh_database
 
 CASES: dict[str, tuple[Any, Any]] = {
@@ -22,6 +22,7 @@ CASES: dict[str, tuple[Any, Any]] = {
     "memory": (memory.run, memory.Scale(floods=((5, 2),), rounds=1, steady_connections=2, seconds=1)),
     "life": (life.run, life.Scale(devices=2, rounds=1, span=timedelta(hours=24))),
     "uploads": (uploads.run, uploads.Scale(seconds=1, rounds=1, agents=20, connections=(4,), processes=(1,))),
+    "peers": (peers.run, peers.Scale(seconds=1, rounds=1, agents=20, connections=(4,), processes=1)),
     "sustained": (
         sustained.run,
         sustained.Scale(20, 2, agents=20, connections=4, policies_every_seconds=0.5, old_samples=2_000),
@@ -48,6 +49,10 @@ def test_it_runs_and_tells_what_it_measured(database: Database, name: str) -> No
         assert all(one["points"] > 150 and one["api_to_sql"]["median"] > 0 for one in result["results"])
     if name == "uploads":
         assert all(one["durable_per_second"] > 0 and one["failed"] == 0 for one in result["results"])
+    if name == "peers":
+        assert result["results"][0]["target"] == "product"
+        assert all(one["per_second"] > 0 and one["failed"] == 0 for one in result["results"])
+        assert all(one["stored"] >= one["acknowledged"] > 0 for one in result["samples"])
     if name == "sustained":
         assert result["results"]["nothing_lost"]
         assert result["results"]["answered_samples"] >= 100

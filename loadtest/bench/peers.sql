@@ -1,0 +1,3 @@
+-- count_samples --
+-- All raw samples.
+SELECT count(*) FROM agent_metrics
