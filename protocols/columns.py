@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.metrics import BY_NAME
+from ingest.numbers import nearest_end
 from ingest.samples import Sample
 from protocols.facts import Quantity
 
@@ -17,7 +18,7 @@ Facts = Mapping[Quantity, Values]
 NONE: Values = {}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GIGABYTE = 1e9
-ROUNDING = 0.5  # percent beyond 0..100 that a difference of counters may be off
+ROUNDING = 0.5  # percent below 0 that a difference of counters may be off
 SYSTEM_DISKS = ("/", "C:", "root")  # root: collectd's name of /
 IDLE_STATES = frozenset({"idle", "iowait", "wait"})
 
@@ -145,12 +146,12 @@ def gigabytes(value: float | None) -> float | None:
 
 
 def in_range(name: str, value: float | None) -> float | None:
-    """Return a value in the range of its column: rounding is clamped, anything further out is not a value."""
-    if value is None:
-        return None
-    maximum = BY_NAME[name].maximum
-    slack = ROUNDING if BY_NAME[name].unit == "percent" else 0.0
-    return min(max(value, 0.0), maximum) if -slack <= value <= maximum + slack else None
+    """Return a value in the range of its column, cut as in native uploads; anything further out is not a value."""
+    if value is None or 0 <= value <= BY_NAME[name].maximum:
+        return value
+    if BY_NAME[name].unit == "percent" and -ROUNDING <= value < 0:
+        return 0.0
+    return nearest_end(BY_NAME[name], value)
 
 
 def whole(name: str, value: float | None) -> int | None:

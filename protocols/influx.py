@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from core.errors import RtsError
 from protocols.disks import is_disk
-from protocols.errors import MalformedUploadError
 from protocols.facts import Quantity, Reading, floor
 from protocols.line_protocol import BadLine, Point, parse_lines
 
@@ -28,17 +27,13 @@ class UnknownPrecisionError(RtsError):
 def read_influx(body: bytes, precision: str, received_at: int) -> Reading:
     """Return the facts of a body; `received_at` is in microseconds since 1970, for points without a time.
 
-    Raises MalformedUploadError for a body that isn't UTF-8, UnknownPrecisionError.
+    Raises UnknownPrecisionError.
     """
     if precision and precision not in PRECISIONS:
         raise UnknownPrecisionError(f"Precision {precision[:20]!r} is unknown: use ns, us, ms or s.")
     unit = PRECISIONS[precision or "ns"]
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedUploadError(f"unable to parse: the body isn't UTF-8 at byte {error.start}") from None
     reading = Reading()
-    for point in parse_lines(text):
+    for point in parse_lines(body.decode("utf-8", "replace")):  # a byte that isn't UTF-8 costs only its name
         if isinstance(point, BadLine):
             reading.cannot_parse(f"unable to parse line {point.number}: {point.text!r}")
         else:

@@ -1,7 +1,7 @@
 """The facts of one cell → the disks and interfaces of a sample, each with its name."""
 
 from ingest.series_types import Disk, Interface
-from protocols.columns import NONE, Facts, Values, percent_of, used_of
+from protocols.columns import NONE, Facts, Values, in_range, percent_of, used_of
 from protocols.facts import Quantity
 
 MAX_INSTANCES = 100  # of each kind: a device has 200 series at most
@@ -37,5 +37,5 @@ def amount(value: float | None) -> int | None:
 
 
 def percent(value: float | None) -> float | None:
-    """Return a share in percent; None for one that can't be."""
-    return value if value is not None and 0 <= value <= 100 else None
+    """Return a share in percent, rounding cut to 0..100; None for one that can't be."""
+    return in_range("disk_percent", value)

@@ -14,6 +14,7 @@ TAG = re.compile(rf",({NAME})=((?:[^,\s\\]|\\.)+)", re.DOTALL)
 FIELD = re.compile(rf'({NAME})=("(?:[^"\\]|\\.)*"|[^,\s"]+)(,?)', re.DOTALL)
 TIME = re.compile(r"[ \t]+(-?[0-9]{1,19})[ \t]*|[ \t]*")  # 64 bits, as InfluxDB has it
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+ESCAPE = re.compile(r"\\.")
 ESCAPED = re.compile(r"\\([,= ])")
 SHOWN = 120
 
@@ -51,9 +52,10 @@ def logical_lines(body: str) -> Iterator[tuple[int, str]]:
         number += 1
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if line.count('"') % 2 and has_open_string(line):
-            end = next((n for n in range(number, len(lines)) if closes(lines[first : n + 1])), None)
-            if end is not None:
+        if has_odd_quotes(line) and has_open_string(line):
+            # Only the next line with an odd number of quotes can close the string: one attempt for each open string.
+            end = next((n for n in range(number, len(lines)) if has_odd_quotes(lines[n])), None)
+            if end is not None and is_one(lines[first : end + 1]):
                 line, number = "\n".join(lines[first : end + 1]).rstrip("\r"), end + 1
         yield first + 1, line.strip(" \t")
 
@@ -63,9 +65,14 @@ def has_open_string(line: str) -> bool:
     return parse_line(line.strip(" \t")) is None and parse_line(line.strip(" \t") + '"') is not None
 
 
-def closes(lines: list[str]) -> bool:
+def has_odd_quotes(line: str) -> bool:
+    """Return whether a line has an odd number of quotes that are not escaped."""
+    return ESCAPE.sub("", line).count('"') % 2 == 1
+
+
+def is_one(lines: list[str]) -> bool:
     """Return whether these lines together are one."""
-    return lines[-1].count('"') % 2 == 1 and parse_line("\n".join(lines).rstrip("\r").strip(" \t")) is not None
+    return parse_line("\n".join(lines).rstrip("\r").strip(" \t")) is not None
 
 
 def parse_line(line: str) -> Point | None:

@@ -117,7 +117,7 @@ def text_of(value: Any) -> str:
 
 def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
     """Yield the points of names that a column takes; counts all of them."""
-    for resource in otlp_json.decoder.decode(body).resource_metrics:
+    for resource in otlp_json.decode(body).resource_metrics:
         host = host_of({one.key: one.value.text() or "" for one in resource.resource.attributes})
         reading.enter(host)
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
@@ -128,9 +128,19 @@ def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
             if metric.sum is data and data.aggregation_temporality == DELTA:
                 refuse_delta(reading, metric.name, len(data.data_points))
             elif metric.name in NAMES:
-                yield from (
-                    json_point(host, metric.name, point) for point in data.data_points if has_value(point.flags)
-                )
+                yield from good_points(host, metric.name, data.data_points, reading)
+
+
+def good_points(
+    host: str, name: str, points: Iterable[otlp_json.DataPoint], reading: Reading
+) -> Iterator[RawPoint]:  # fmt: skip
+    """Yield the points that have a value; one whose number can't be read is refused alone."""
+    for point in points:
+        if has_value(point.flags):
+            try:
+                yield json_point(host, name, point)
+            except (ValueError, OverflowError) as error:
+                reading.refuse(f"{name[:120]}: {str(error)[:120]}")
 
 
 def json_point(host: str, name: str, point: otlp_json.DataPoint) -> RawPoint:

@@ -81,4 +81,12 @@ class Request(msgspec.Struct, rename="camel"):
     resource_metrics: list[ResourceMetrics] = []
 
 
-decoder = msgspec.json.Decoder(Request)
+_decoder = msgspec.json.Decoder(Request)
+
+
+def decode(body: bytes) -> Request:
+    """Return a request; a byte that isn't UTF-8 costs only its character. Raises msgspec.DecodeError."""
+    try:
+        return _decoder.decode(body)
+    except UnicodeDecodeError:
+        return _decoder.decode(body.decode("utf-8", "replace"))

@@ -31,7 +31,7 @@ ON CONFLICT DO NOTHING
 -- critical wait while it is quiet. `owner_id` is the business of the rule; `reason` is why an alert ended by itself,
 -- never what people note. $1 now, $2 held until, $3 most, $4 whether it is quiet.
 WITH waiting AS MATERIALIZED (
-    SELECT n.id, row_number() OVER (PARTITION BY d.business_id ORDER BY n.due_at, n.id) AS turn
+    SELECT n.id, row_number() OVER (PARTITION BY COALESCE(h.former_owner, d.business_id) ORDER BY n.due_at, n.id) AS turn
     FROM agent_alert_notifications n
     JOIN agent_alert_history h ON h.id = n.agent_alert_history_id
     JOIN agent_devices d ON d.id = h.agent_device_id
@@ -59,7 +59,7 @@ FROM claimed c
 JOIN agent_alert_history h ON h.id = c.agent_alert_history_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
 JOIN agent_devices d ON d.id = h.agent_device_id
-JOIN businesses b ON b.id = d.business_id
+JOIN businesses b ON b.id = COALESCE(h.former_owner, d.business_id) -- whose device it was then
 ORDER BY h.triggered_at, c.id
 
 -- note_sent --

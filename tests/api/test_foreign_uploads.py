@@ -144,14 +144,56 @@ async def test_a_line_of_an_impossible_time_costs_only_itself(device: Device, po
     assert (await write(device, influx_lines(now(2), "system,host=a load1=4,load5=2,load15=3"))).status_code == 204
 
 
-@pytest.mark.parametrize("value", ["1" + "0" * 400, "1" + "0" * 5000, '"x"'])
-async def test_a_whole_number_that_no_float_holds_is_refused_by_otlp(device: Device, value: str) -> None:
-    point = {"timeUnixNano": str(int(now().timestamp()) * 10**9), "asInt": "VALUE"}
-    metric = {"name": "system.cpu.load_average.1m", "gauge": {"dataPoints": [point]}}
-    body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).replace('"VALUE"', value)
+def otlp_gauges(*points: tuple[str, str]) -> bytes:
+    """A request in JSON with a gauge for each (name, value as it stands in the text)."""
+    time = str(int(now().timestamp()) * 10**9)
+    gauge = {"dataPoints": [{"timeUnixNano": time, "asInt": "VALUE"}]}
+    metrics = [{"name": name, "gauge": gauge} for name, _ in points]
+    body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+    for _, value in points:
+        body = body.replace('"VALUE"', value, 1)
+    return body.encode()
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, '"x"'])
+async def test_a_number_that_cannot_be_read_costs_otlp_only_its_point(
+    device: Device, pool: asyncpg.Pool, value: str
+) -> None:
+    body = otlp_gauges(("system.cpu.load_average.1m", value), ("system.cpu.load_average.5m", "2"))
     headers = device.headers | {"Content-Type": "application/json"}
-    response = await device.client.post("/v1/metrics", content=body.encode(), headers=headers)
-    assert response.status_code == 400
+    response = await device.client.post("/v1/metrics", content=body, headers=headers)
+    assert (response.status_code, response.json()["partialSuccess"]["rejectedDataPoints"]) == (200, "1")
+    (row,) = await rows_of(pool, device)
+    assert (row["load_average_1m"], row["load_average_5m"]) == (None, 2)
+
+
+async def test_a_byte_that_is_not_utf_8_costs_only_its_name(device: Device, pool: asyncpg.Pool) -> None:
+    at = now()
+    lines = influx_lines(at, "disk,path=/Datei#,fstype=ext4,host=a used=60i,free=40i", "system,host=a load1=1")
+    assert (await write(device, lines.replace(b"#", b"\xfc"))).status_code == 204
+    (row,) = await rows_of(pool, device)
+    assert (row["load_average_1m"], row["disk_percent"]) == (1, 60)
+    body = otlp_gauges(("system.cpu.load_average.5m", "2"), ("some.name", "3")).replace(b"some.name", b"some.n\xe4me")
+    headers = device.headers | {"Content-Type": "application/json"}
+    assert (await device.client.post("/v1/metrics", content=body, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("used_percent", "kept"), [(100.00000000000001, 100), (-7e-10, 0), (100.4, 100), (120, None), (-3, None)]
+)
+async def test_a_percentage_a_hair_out_of_range_is_cut(
+    device: Device, pool: asyncpg.Pool, used_percent: float, kept: float | None
+) -> None:
+    line = f"disk,path=/,fstype=ext4,host=a used_percent={used_percent}"
+    idle = 100 - used_percent if used_percent != 120 else -3.7  # a turbo's cycles
+    cpu = f"cpu,cpu=cpu-total,host=a usage_idle={idle}"
+    assert (await write(device, influx_lines(now(), line, cpu, "system,host=a load1=1"))).status_code == 204
+    (row,) = await rows_of(pool, device)
+    assert (row["disk_percent"], row["load_average_1m"]) == (kept, 1)
+    assert row["cpu_percent"] == (100 if used_percent == 120 else kept)
+    query = "SELECT value FROM agent_series_samples JOIN agent_series s ON s.id = series_id WHERE agent_device_id = $1"
+    values = await pool.fetch(query, device.agent_id)
+    assert [value for (value,) in values] == ([] if kept is None else [kept])
 
 
 @pytest.mark.parametrize("scheme", ["Bearer {}", "Token {}", "basic", "p"])

@@ -98,3 +98,16 @@ def test_a_line_as_clients_write_it_comes_back(tags: dict[str, str], value: floa
     (point,) = points(line)
     assert isinstance(point, Point)
     assert (point.tags, point.fields) == (tags, {"v": value})
+
+
+def test_lines_whose_strings_never_end_cost_a_look_each() -> None:
+    body = 'cpu,host=a x="y\n' * 100_000
+    assert sum(isinstance(one, BadLine) for one in parse_lines(body)) == 100_000
+    body = 'cpu,host=a x="y\n' + "cpu,host=a x=1\n" * 100_000
+    assert sum(isinstance(one, BadLine) for one in parse_lines(body)) == 1
+
+
+def test_a_string_over_several_lines_with_escaped_quotes_is_one_point() -> None:
+    (point,) = parse_lines('cpu,host=a x="y \\"\nz\n \\" end",busy=3 7\n')
+    assert isinstance(point, Point)
+    assert (point.fields, point.time) == ({"busy": 3}, 7)
