@@ -263,12 +263,12 @@ def as_row_of(*recipients: Any) -> RuleRow:
 
 
 async def test_the_end_for_a_former_owner_names_that_owner(
-    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel], dora: Tenant
+    evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel], bob: Tenant
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
     await send_due(evaluator.connection, senders, now + MINUTE)
     query = "UPDATE agent_devices SET business_id = $2 WHERE id = $1"
-    await evaluator.connection.execute(query, device.agent_id, dora.business_id)
+    await evaluator.connection.execute(query, device.agent_id, bob.business_id)
     await evaluate(evaluator.connection, now + 2 * MINUTE)
     assert await send_due(evaluator.connection, senders, now + 3 * MINUTE) == 1
     (alert,) = json.loads(hook.received[-1][1])["alerts"]
