@@ -137,6 +137,7 @@ class ForeignUploads:
             )
         samples = arrival.samples_of(reading.facts, self._memory.of(sender.agent_id, sender.token_hash))
         upload = upload_of(sender.agent_id, sender.token_hash, samples, arrival, self._max_samples)
+        upload.decoded.facts = next(iter(reading.machines.values()), None)
         await self._commits.submit(upload)
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)

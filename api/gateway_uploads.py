@@ -5,7 +5,7 @@ A host without a device costs only its own samples: they are refused with the re
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -87,6 +87,8 @@ class GatewayUploads:
         """Return an upload for each host that has a device, the others refused or left out."""
         uploads: dict[str, Upload] = {}
         room = self._max_samples
+        # A host's name is what finds its device, so it never changes.
+        machines = {clean_name(name).lower(): replace(facts, hostname=None) for name, facts in reading.machines.items()}
         for host, facts in hosts.items():
             device_id = gateway.devices.get(host)
             if device_id is None:
@@ -98,6 +100,7 @@ class GatewayUploads:
                 continue
             samples = arrival.samples_of(facts, self._memory.of(device_id, gateway.token_hash))
             uploads[host] = upload_of(device_id, gateway.token_hash, samples, arrival, room)
+            uploads[host].decoded.facts = machines.get(host)
             room -= len(samples)
         return uploads
 

@@ -1,7 +1,7 @@
 """Devices as people see them, list and detail, and the heartbeat that keeps one. Every read carries the tenant."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,14 @@ import asyncpg
 
 from auth.tokens import AgentToken
 from core.errors import AgentNotFoundError, RevokedTokenError
+from core.facts import NONE, Facts
 from core.text import like_literal
 from db.sql import load_beside
+from ingest.facts import Told
+from ingest.facts import change_facts as store_facts
 
 QUERIES = load_beside(__file__)
 CLOCK_TOLERANCE_SECONDS = 120.0  # as uploads have it (`ingest/device_updates.py BOOT_TOLERANCE`)
-
 
 # What a row of `list_devices` holds, in this order.
 COLUMNS = (
@@ -73,21 +75,10 @@ class HeartbeatReport:
     clock_offset_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """An agent's data about its machine, which may have changed; None: not sent."""
-
-    hostname: str | None = None
-    os_version: str | None = None
-    os_architecture: str | None = None
-    ip_address: str | None = None
-    mac_address: str | None = None
-
-
 async def change_facts(pool: asyncpg.Pool, device_id: UUID, facts: Facts, now: datetime) -> None:
     """Take over what has changed of a machine, with an event; nothing is written when nothing has."""
-    if facts != Facts():
-        await pool.execute(QUERIES["change_facts"], device_id, now, *astuple(facts))
+    if facts != NONE:
+        await store_facts(pool, {device_id: Told(facts, by_others=False)}, now)
 
 
 async def list_devices(

@@ -30,12 +30,14 @@ class DeviceChange:
     monitoring_enabled: bool | None = None
     alerts_enabled: bool | None = None
     auto_remediation_enabled: bool | None = None
+    hostname: str | None = None
 
     def values(self) -> tuple[Any, ...]:
         """Return the values in the order of the query `change_device`."""
         return (
             self.device_name, self.set_location, self.service_location_id, self.device_type,
             self.metrics_interval_seconds, self.monitoring_enabled, self.alerts_enabled, self.auto_remediation_enabled,
+            self.hostname,
         )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) A
 -- Change what an employee may change; null leaves a value as it is. The trail names each change. `location_fits` is
 -- false, and nothing changed, when the location isn't one of the device's business.
 -- $6 name, $7 whether the location changes, $8 location (or null), $9 type, $10 metrics interval in seconds,
--- $11 monitoring, $12 alerts and $13 automatic repair enabled.
+-- $11 monitoring, $12 alerts and $13 automatic repair enabled, $14 host name.
 WITH before AS (
     SELECT d.id, to_jsonb(v) AS old,
            jsonb_build_object(
@@ -152,12 +152,13 @@ WITH before AS (
                'metrics_interval_seconds', COALESCE($10, d.metrics_interval_seconds),
                'monitoring_enabled', COALESCE($11, d.monitoring_enabled),
                'alerts_enabled', COALESCE($12, d.alerts_enabled),
-               'auto_remediation_enabled', COALESCE($13, d.auto_remediation_enabled)) AS new,
+               'auto_remediation_enabled', COALESCE($13, d.auto_remediation_enabled),
+               'hostname', COALESCE($14, d.hostname)) AS new,
            $8 IS NULL OR EXISTS (SELECT FROM service_locations l
                                  WHERE l.id = $8 AND l.business_id = d.business_id) AS location_fits
     FROM agent_devices d, LATERAL (
         SELECT d.device_name, d.device_type, d.service_location_id, d.metrics_interval_seconds, d.monitoring_enabled,
-               d.alerts_enabled, d.auto_remediation_enabled) v
+               d.alerts_enabled, d.auto_remediation_enabled, d.hostname) v
     WHERE d.id = $1 AND NOT d.soft_delete
     FOR NO KEY UPDATE OF d
 ), changes AS (
@@ -172,7 +173,7 @@ WITH before AS (
         metrics_interval_seconds = COALESCE($10, d.metrics_interval_seconds),
         monitoring_enabled = COALESCE($11, d.monitoring_enabled),
         alerts_enabled = COALESCE($12, d.alerts_enabled),
-        auto_remediation_enabled = COALESCE($13, d.auto_remediation_enabled),
+        auto_remediation_enabled = COALESCE($13, d.auto_remediation_enabled), hostname = COALESCE($14, d.hostname),
         config_changed_at = CASE WHEN c.fields ? 'metrics_interval_seconds' THEN $2 ELSE d.config_changed_at END,
         updated_at = $2
     FROM changes c

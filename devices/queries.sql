@@ -322,32 +322,3 @@ FROM agent_devices d
 JOIN businesses b ON b.id = d.business_id
 LEFT JOIN service_locations l ON l.id = d.service_location_id
 WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR d.business_id = $2)
-
--- change_facts --
--- Store an agent's data about its machine where it differs, with an event that has both values; null: not sent. $1
--- device, $2 now, $3 host name, $4 version and $5 architecture of its system, $6 IP and $7 hardware address.
-WITH before AS (
-    SELECT id, jsonb_build_object('hostname', hostname, 'os_version', os_version, 'os_architecture', os_architecture,
-                                  'ip_address', host(ip_address), 'mac_address', mac_address) AS old,
-           jsonb_strip_nulls(jsonb_build_object('hostname', $3::text, 'os_version', $4::text, 'os_architecture', $5::text,
-                                                'ip_address', host($6::inet), 'mac_address', $7::text)) AS new
-    FROM agent_devices
-    WHERE id = $1 AND (COALESCE($3, hostname, ''), COALESCE($4, os_version, ''), COALESCE($5, os_architecture, ''),
-                       COALESCE(host($6), host(ip_address), ''), COALESCE($7, mac_address, ''))
-                      <> (COALESCE(hostname, ''), COALESCE(os_version, ''), COALESCE(os_architecture, ''),
-                          COALESCE(host(ip_address), ''), COALESCE(mac_address, ''))
-    FOR NO KEY UPDATE
-), changed AS (
-    UPDATE agent_devices d
-    SET hostname = COALESCE($3, d.hostname), os_version = COALESCE($4, d.os_version),
-        os_architecture = COALESCE($5, d.os_architecture), ip_address = COALESCE($6, d.ip_address),
-        mac_address = COALESCE($7, d.mac_address), updated_at = $2::timestamptz
-    FROM before b
-    WHERE d.id = b.id
-    RETURNING d.id
-)
-INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-SELECT b.id, 'facts_changed', $2, $2,
-       (SELECT jsonb_object_agg(n.key, jsonb_build_object('from', b.old -> n.key, 'to', n.value))
-        FROM jsonb_each(b.new) n WHERE n.value IS DISTINCT FROM b.old -> n.key)
-FROM before b JOIN changed c ON c.id = b.id

@@ -8,10 +8,12 @@ import json
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from core.facts import read_facts
 from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
 from ingest.diagnose import read_sample
@@ -22,6 +24,8 @@ from ingest.samples import Decoded, Envelope, Rejection, Sample
 MAX_INT = 4000
 REPLACED = "\ufffd"
 FURTHEST_AHEAD = timedelta(days=3650)
+FACTS = ("hostname", "os_version", "os_architecture", "ip_address", "mac_address")
+FACTS_OF = attrgetter(*FACTS)
 _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
 
@@ -35,15 +39,18 @@ def decode_upload(
     is a Rejection, never an exception.
     """
     try:
-        samples = _typed.decode(body).metrics
+        envelope = _typed.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_carefully(body, now, max_samples, max_age)
+    samples = envelope.metrics
     _bound(len(samples), max_samples)
     if b"\\u0000" in body or not all(map(has_clean_names, samples)):  # what PostgreSQL refuses, what is to be cleaned
         return _decode_carefully(body, now, max_samples, max_age)
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
         _sort(decoded, index, sample, None, now, max_age)
+    facts = FACTS_OF(envelope)
+    decoded.facts = read_facts(*facts) if any(facts) else None
     return decoded
 
 
@@ -70,6 +77,7 @@ def _decode_carefully(
                 _note_replaced(item, notes)
             _sort(decoded, notes.index, sample, unknown, now, max_age)
     decoded.notes, decoded.notes_left_out = notes.kept, notes.left_out
+    decoded.facts = read_facts(*map(parsed.get, FACTS))
     return decoded
 
 

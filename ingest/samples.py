@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct, defstruct
 
+from core.facts import Facts
 from core.metrics import LOADS, METRICS, Metric
 from ingest.series_types import Disks, Interfaces, Sensors, Values
 
@@ -81,9 +82,14 @@ def has_values(sample: Sample) -> bool:
 
 
 class Envelope(Struct):
-    """The body of an upload when every sample in it is in order."""
+    """The body of an upload when every sample in it is in order, and what it says of the machine."""
 
     metrics: list[Sample]
+    hostname: Any = None
+    os_version: Any = None
+    os_architecture: Any = None
+    ip_address: Any = None
+    mac_address: Any = None
 
 
 class Rejection(Struct):
@@ -117,6 +123,7 @@ class Decoded(Struct):
     notes: list[Note] = []
     notes_left_out: int = 0  # beyond MAX_NOTES
     ahead: timedelta | None = None  # how far the last sample lay ahead that was refused for it
+    facts: Facts | None = None  # what the upload says of the machine
 
 
 class Receipt(Struct):

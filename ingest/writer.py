@@ -25,6 +25,7 @@ from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
 from ingest.device_updates import DeviceUpdate, collect_device_updates
 from ingest.errors import UnstorableUploadError
+from ingest.facts import Told, ToldFacts, change_facts
 from ingest.pending import Row, Upload
 from ingest.samples import Note
 from ingest.series_values import Flattened
@@ -64,6 +65,7 @@ class Writer:
         self._connect = connect
         self._tally = tally or IngestCounters()
         self._series = series or SeriesWriter()
+        self._told = ToldFacts()
         self._token_overlap = token_overlap
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
@@ -127,7 +129,7 @@ class Writer:
         """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                heard, new, flattened = await self._transaction(uploads, rows, store)
+                heard, new, flattened, told = await self._transaction(uploads, rows, store)
             except TRY_AGAIN:
                 self._series.forget(uploads)
                 if attempt == ATTEMPTS:
@@ -138,13 +140,14 @@ class Writer:
                 raise
             else:
                 record(heard, rows, new)
+                self._told.keep(told)
                 if flattened:
                     flattened.write_notes()
                 return
 
     async def _transaction(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
-    ) -> tuple[list[DeviceUpdate], set[Key] | None, Flattened | None]:
+    ) -> tuple[list[DeviceUpdate], set[Key] | None, Flattened | None, dict[UUID, Told]]:
         connection = await self._open()
         await self._series.prepare(connection, rows)
         heard = collect_device_updates(uploads, rows)
@@ -159,7 +162,10 @@ class Writer:
             if services[0] or services[6]:
                 left_out = await connection.fetch(QUERIES["keep_services"], *services)
                 note_left_out(uploads, left_out)
-        return heard, new, flattened
+            told = self._told.news_of(heard)
+            if told:
+                await change_facts(connection, told, self._clock())
+        return heard, new, flattened, told
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

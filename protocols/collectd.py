@@ -47,6 +47,8 @@ def add_list(reading: Reading, values: ValueList) -> None:
     """Add the facts of a value list about the device."""
     reading.points += 1
     reading.enter(values.host)
+    if values.host not in reading.machines:
+        reading.describe(values.host, hostname=values.host)
     cell = floor(round(values.time * SECOND), max(1, round(values.interval * SECOND)))
     read = PLUGINS.get((values.plugin, values.type))
     if read:

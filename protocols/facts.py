@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from core.facts import Facts, read_facts
+
 MAX_REASONS = 20  # messages in one answer
 MAX_INSTANCE = 255  # characters of an instance name
 LAST_CELL = 253_402_300_799_999_999  # the end of the year 9999, the last time that a datetime holds
@@ -52,6 +54,7 @@ class Reading:
     """
 
     by_host: dict[str, list[Fact]] = field(default_factory=dict)
+    machines: dict[str, Facts] = field(default_factory=dict)  # what is said of the hosts themselves, where it is
     points: int = 0
     refused: int = 0
     unparsed: int = 0
@@ -71,6 +74,12 @@ class Reading:
     def enter(self, host: str) -> None:
         """Say whose the facts are that are added next; "" when no host is named."""
         self._entered = self.by_host.setdefault(host, [])
+
+    def describe(self, host: str, **facts: str | None) -> None:
+        """Note what is said of a host's machine, by the names of `read_facts`."""
+        found = read_facts(**facts) if host else None
+        if found is not None:
+            self.machines[host] = found
 
     def add(self, cell: int, quantity: Quantity, instance: str, value: float) -> None:
         """Add one value; a value that is not a number is no value, and a time that no clock shows is refused."""

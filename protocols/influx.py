@@ -52,7 +52,10 @@ def cell_of(time: int | None, unit: float, received_at: int) -> int:
 def add_point(reading: Reading, point: Point, cell: int) -> None:
     """Add the facts of a point about the device; known names without a column are left out."""
     reading.points += 1
-    reading.enter(next((point.tags[tag] for tag in HOST_TAGS if point.tags.get(tag)), ""))
+    host = next((point.tags[tag] for tag in HOST_TAGS if point.tags.get(tag)), "")
+    reading.enter(host)
+    if host not in reading.machines:
+        reading.describe(host, hostname=host)
     read = MEASUREMENTS.get(point.measurement)
     if read:
         read(reading, point, cell)

@@ -87,8 +87,7 @@ def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
     request: Any = ExportMetricsServiceRequest()
     request.ParseFromString(body)
     for resource in request.resource_metrics:
-        host = host_of({one.key: one.value.string_value for one in resource.resource.attributes})
-        reading.enter(host)
+        host = enter_host(reading, {one.key: one.value.string_value for one in resource.resource.attributes})
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
             kind = metric.WhichOneof("data")
             if kind not in ("gauge", "sum"):
@@ -118,8 +117,7 @@ def text_of(value: Any) -> str:
 def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
     """Yield the points of names that a column takes; counts all of them."""
     for resource in otlp_json.decode(body).resource_metrics:
-        host = host_of({one.key: one.value.text() or "" for one in resource.resource.attributes})
-        reading.enter(host)
+        host = enter_host(reading, {one.key: one.value.text() or "" for one in resource.resource.attributes})
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
             data = metric.gauge or metric.sum
             if data is None:
@@ -152,6 +150,17 @@ def json_point(host: str, name: str, point: otlp_json.DataPoint) -> RawPoint:
 def has_value(flags: int) -> bool:
     """Return whether a point has a value: the sender may say that it measured none."""
     return not flags & NO_RECORDED_VALUE
+
+
+def enter_host(reading: Reading, attributes: dict[str, str]) -> str:
+    """Say whose the next points are and what is said of that host; returns its name."""
+    host = host_of(attributes)
+    reading.enter(host)
+    system = attributes.get("os.version") or attributes.get("os.description")
+    reading.describe(
+        host, hostname=attributes.get("host.name"), os_version=system, os_architecture=attributes.get("host.arch")
+    )
+    return host
 
 
 def host_of(attributes: dict[str, str]) -> str:

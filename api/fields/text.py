@@ -1,12 +1,11 @@
 """Text in requests: types that take only what PostgreSQL can store."""
 
 import unicodedata
-from ipaddress import ip_address
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from core.text import clean_name, is_storable
+from core.text import is_storable
 
 
 def storable(text: str) -> str:
@@ -14,19 +13,6 @@ def storable(text: str) -> str:
     if not is_storable(text):
         raise ValueError("holds a character that can't be stored")
     return text
-
-
-def fact(value: Any, most: int) -> Any:
-    """Return an agent's text about its machine without invisible characters, cut to `most`; blank is null."""
-    return (clean_name(value)[:most].strip() or None) if isinstance(value, str) else value
-
-
-def address_or_none(value: Any) -> str | None:
-    """Return an IP address as text; null for what isn't one."""
-    try:
-        return str(ip_address(value.partition("%")[0].strip())) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def in_nfc(text: str) -> str:

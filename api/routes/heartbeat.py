@@ -9,11 +9,12 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringCon
 
 from api.auth import CurrentAgent, SignedAgent
 from api.errors import conflicts
-from api.fields.text import StorableText, address_or_none
+from api.fields.text import StorableText
 from api.routes.registration import AgentConfig, Fact64, Fact255, config_of
 from api.services import services_of
+from core.facts import Facts, clean_address
 from devices.credentials import rotate_token
-from devices.devices import Facts, HeartbeatReport, change_facts, heartbeat
+from devices.devices import HeartbeatReport, change_facts, heartbeat
 from devices.errors import SupersededTokenError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -28,7 +29,7 @@ class Heartbeat(BaseModel):
     hostname: Fact255 = Field(None, description="these may have changed on the machine; an event records a change")
     os_version: Fact255 = None
     os_architecture: Fact64 = None
-    ip_address: Annotated[str | None, BeforeValidator(address_or_none)] = None
+    ip_address: Annotated[str | None, BeforeValidator(clean_address)] = None
     mac_address: Fact64 = None
 
     def facts(self) -> Facts:

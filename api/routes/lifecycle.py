@@ -45,6 +45,7 @@ class DeviceChanges(BaseModel):
     monitoring_enabled: bool | None = None
     alerts_enabled: bool | None = None
     auto_remediation_enabled: bool | None = None
+    hostname: Name | None = Field(None, description="until the agent sends another one")
 
     @model_validator(mode="after")
     def no_nulls(self) -> Self:

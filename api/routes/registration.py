@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from api.auth import MayRegister, source_of
-from api.fields.text import Name, StorableText, fact
+from api.fields.text import Name, StorableText
 from api.services import services_of
+from core.facts import clean_fact
 from core.settings import Settings
 from db.pools import database_errors
 from devices.registration import SystemInfo, TokenRequest, create_registration_token, register
@@ -90,8 +91,8 @@ async def new_registration_token(
 
 Short = Annotated[StorableText, StringConstraints(max_length=64)]
 # An agent's data about its machine: one odd character or a long text never costs the registration.
-Fact64 = Annotated[str | None, BeforeValidator(partial(fact, most=64))]
-Fact255 = Annotated[str | None, BeforeValidator(partial(fact, most=255))]
+Fact64 = Annotated[str | None, BeforeValidator(partial(clean_fact, most=64))]
+Fact255 = Annotated[str | None, BeforeValidator(partial(clean_fact, most=255))]
 
 
 class DeviceInfo(BaseModel):

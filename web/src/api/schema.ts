@@ -519,6 +519,7 @@ export type DeviceChanges = {
   monitoring_enabled?: boolean | null;
   alerts_enabled?: boolean | null;
   auto_remediation_enabled?: boolean | null;
+  hostname?: string | null;
 };
 
 export type DeviceEvent = {
@@ -571,6 +572,11 @@ export type EntryNote = {
 
 export type Envelope = {
   metrics: Array<Sample>;
+  hostname?: unknown;
+  os_version?: unknown;
+  os_architecture?: unknown;
+  ip_address?: unknown;
+  mac_address?: unknown;
 };
 
 export type EolRule = {
