@@ -93,9 +93,11 @@ def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
         .limit(ONE)
         .scalar_subquery()
     )
+    # Only for terms with a baseline: the hash join would call the function for every pair of rule and device.
+    hour_of_week = case((by_usual, cast(func.alert_local_hour_of_week(hour, zone), Integer)))
     same_hour = and_(
         by_usual, baselines.c.agent_device_id == pairs.c.device_id, baselines.c.metric == pairs.c.name,
-        baselines.c.hour_of_week == cast(func.alert_local_hour_of_week(hour, zone), Integer),
+        baselines.c.hour_of_week == hour_of_week,
     )  # fmt: skip
     beside = pairs.join(known, known.c.device_id == pairs.c.device_id).outerjoin(baselines, same_hour)
     return select(
