@@ -42,11 +42,13 @@ async def read_annotations(
 ) -> Annotations:
     """Return what happened to a device in `span`; raises AgentNotFoundError."""
     async with pool.acquire() as connection:
-        device = await connection.fetchrow(QUERIES["device"], device_id, tenant)
+        device = await connection.fetchrow(*QUERIES.bind("device", device_id=device_id, tenant=tenant))
         if device is None:
             raise AgentNotFoundError
         lists = {
-            name: await connection.fetch(QUERIES[name], device_id, tenant, *span)
+            name: await connection.fetch(
+                *QUERIES.bind(name, device_id=device_id, tenant=tenant, start=span.start, end=span.end)
+            )
             for name in ("statuses", "windows", "alerts", "commands", "software")
         }
     statuses = list(status_spans(device, lists["statuses"], span, now))

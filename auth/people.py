@@ -49,12 +49,14 @@ class People:
 
     async def _ask(self, person: Person) -> None:
         if person.employee_id is not None:
-            is_active = await self._pool.fetchval(QUERIES["check_employee"], person.employee_id)
+            is_active = await self._pool.fetchval(*QUERIES.bind("check_employee", employee_id=person.employee_id))
             if is_active is None:
                 raise UnknownEmployeeError
         else:
             user = user_of(person)
-            is_active = await self._pool.fetchval(QUERIES["check_user"], person.business_id, user and UUID(user))
+            is_active = await self._pool.fetchval(
+                *QUERIES.bind("check_user", business_id=person.business_id, user_id=user and UUID(user))
+            )
         if not is_active:
             raise AccessEndedError
 

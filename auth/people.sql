@@ -2,19 +2,20 @@
 -- its default.
 
 -- check_employee --
--- $1 employee. No row: not in the table. True: active.
+-- No row: not in the table. True: active.
 SELECT COALESCE((to_jsonb(e) ->> 'is_active')::boolean, true)
        AND NOT COALESCE((to_jsonb(e) ->> 'soft_delete')::boolean, false) AS is_active
 FROM employees e
-WHERE e.id = $1
+WHERE e.id = :employee_id
 
 -- check_user --
--- $1 business, $2 user (null: the token names none, and only the business must be there). No row or false: no access.
+-- :business_id, :user_id (null: the token names none, and only the business must be there). No row or false: no
+-- access.
 SELECT NOT COALESCE((to_jsonb(b) ->> 'soft_delete')::boolean, false)
-       AND ($2::uuid IS NULL OR EXISTS (
+       AND (:user_id::uuid IS NULL OR EXISTS (
            SELECT FROM users u
-           WHERE u.id = $2 AND u.business_id = b.id
+           WHERE u.id = :user_id AND u.business_id = b.id
              AND COALESCE((to_jsonb(u) ->> 'is_active')::boolean, true)
              AND NOT COALESCE((to_jsonb(u) ->> 'soft_delete')::boolean, false))) AS is_active
 FROM businesses b
-WHERE b.id = $1
+WHERE b.id = :business_id

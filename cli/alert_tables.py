@@ -106,9 +106,10 @@ def explained(one: Explained) -> Iterator[RenderableType]:
     for term in ask.terms:
         table.add_row(f"{term.number + 1}: {term.kind}", words(term.window))
     yield table
-    yield Syntax(ask.sql, "sql", word_wrap=True)
+    sql, *arguments = ask.statement.bind(**ask.values)
+    yield Syntax(sql, "sql", word_wrap=True)
     bound = Table("parameter", "name", "value")
-    for number, (name, value) in enumerate(ask.parameters.items(), 1):
+    for number, (name, value) in enumerate(zip(ask.statement.parameters, arguments, strict=True), 1):
         bound.add_row(f"${number}", name, shown(value))
     yield bound
     yield Text("\n".join(one.plan))

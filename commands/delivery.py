@@ -7,6 +7,7 @@ command without a report of its start is delivered again. An agent therefore sto
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -48,7 +49,9 @@ async def lease_commands(
 ) -> list[asyncpg.Record]:
     """Take what waits for these devices: each command is handed to one caller only until its lease ends."""
     most = COMMANDS_PER_POLL if len(devices) == 1 else LEASED_AT_ONCE
-    return await pool.fetch(QUERIES["lease_commands"], list(devices), now, GRACE, most, way)
+    return await pool.fetch(
+        *QUERIES.bind("lease_commands", devices=list(devices), now=now, grace=GRACE, limit=most, delivered_by=way)
+    )
 
 
 def handed_out(row: asyncpg.Record) -> dict[str, Any]:
@@ -61,12 +64,12 @@ def handed_out(row: asyncpg.Record) -> dict[str, Any]:
 
 async def release_commands(pool: asyncpg.Pool, device_id: UUID, commands: Sequence[UUID], now: datetime) -> None:
     """Take back what was handed to a socket that broke before its agent had begun: it goes out again at once."""
-    await pool.execute(QUERIES["release_commands"], device_id, list(commands), now)
+    await pool.execute(*QUERIES.bind("release_commands", device_id=device_id, commands=list(commands), now=now))
 
 
 async def list_cancellations(pool: asyncpg.Pool, devices: Sequence[UUID]) -> list[asyncpg.Record]:
     """Return (id, agent_device_id) of the commands that these devices have and should stop."""
-    return await pool.fetch(QUERIES["list_cancellations"], list(devices))
+    return await pool.fetch(*QUERIES.bind("list_cancellations", devices=list(devices)))
 
 
 async def start_command(
@@ -82,7 +85,16 @@ async def start_command(
     Raises CommandNotFoundError, CommandNotDeliveredError, or CommandEndedError: then it must not be run.
     """
     row = await pool.fetchrow(
-        QUERIES["start_command"], command_id, agent.id, now, GRACE, percent, message, *agent.values()
+        *QUERIES.bind(
+            "start_command",
+            command_id=command_id,
+            device_id=agent.id,
+            now=now,
+            grace=GRACE,
+            percent=percent,
+            message=message,
+            **agent.parameters(),
+        )
     )
     check_delivered(row)
     assert row is not None
@@ -99,9 +111,23 @@ async def finish_command(pool: asyncpg.Pool, agent: Actor, command_id: UUID, res
     stdout, stdout_cut = keep(result.stdout)
     stderr, stderr_cut = keep(result.stderr)
     row = await pool.fetchrow(
-        QUERIES["finish_command"], command_id, agent.id, now, result.status, result.exit_code, stdout, stdout_cut,
-        stderr, stderr_cut, result.error_message, result.started_at, result.completed_at, *agent.values(),
-    )  # fmt: skip
+        *QUERIES.bind(
+            "finish_command",
+            command_id=command_id,
+            device_id=agent.id,
+            now=now,
+            status=result.status,
+            exit_code=result.exit_code,
+            stdout=stdout,
+            stdout_cut=stdout_cut,
+            stderr=stderr,
+            stderr_cut=stderr_cut,
+            error_message=result.error_message,
+            started_at=result.started_at,
+            completed_at=result.completed_at,
+            **agent.parameters(),
+        ),
+    )
     check_delivered(row)
     assert row is not None
     return bool(row["recorded"])
@@ -118,15 +144,16 @@ def check_delivered(row: asyncpg.Record | None) -> None:
 async def settle_due_commands(connection: Connection, now: datetime) -> None:
     """Expire, send again or time out what is due, until nothing is; several workers share the work."""
     settled = SETTLED_AT_ONCE
+    find = partial(QUERIES.bind, "due_commands", now=now, limit=SETTLED_AT_ONCE)
 
     async def settle(only: Sequence[UUID] | None) -> int:
-        values = now, MAX_DELIVERIES, SETTLED_AT_ONCE, only
-        return int(await connection.fetchval(QUERIES["settle_due_commands"], *values))
+        select = QUERIES.bind(
+            "settle_due_commands", now=now, max_deliveries=MAX_DELIVERIES, limit=SETTLED_AT_ONCE, only=only
+        )
+        return int(await connection.fetchval(*select))
 
     while settled == SETTLED_AT_ONCE:
-        settled = await due_apart(
-            connection, "due commands", now, settle, QUERIES["due_commands"], now, SETTLED_AT_ONCE
-        )  # fmt: skip
+        settled = await due_apart(connection, "due commands", now, settle, find)
 
 
 def keep(output: str | None) -> tuple[str | None, bool]:

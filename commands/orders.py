@@ -86,14 +86,27 @@ async def create_commands(
     Orders of one employee are made one after the other, so that none is left out of the count of devices. Raises
     UnknownEmployeeError.
     """
-    await connection.execute(QUERIES["lock_orders_of_employee"], employee.id)
+    await connection.execute(*QUERIES.bind("lock_orders_of_employee", employee_id=employee.id))
     try:
         rows = await connection.fetch(
-            QUERIES["create_commands"], [uuid4() for _ in devices], list(devices), None, command.command_type,
-            msgspec.json.encode(command.params).decode(), command.timeout_seconds, command.approval_required,
-            now + command.lifetime, batch_id, now, *employee.values(), rule.above_devices, rule.window,
-            rule.pending_commands,
-        )  # fmt: skip
+            *QUERIES.bind(
+                "create_commands",
+                command_ids=[uuid4() for _ in devices],
+                devices=list(devices),
+                tenant=None,
+                command_type=command.command_type,
+                params=msgspec.json.encode(command.params).decode(),
+                timeout_seconds=command.timeout_seconds,
+                approval_required=command.approval_required,
+                expires_at=now + command.lifetime,
+                batch_id=batch_id,
+                now=now,
+                **employee.parameters(),
+                above_devices=rule.above_devices,
+                window=rule.window,
+                pending_commands=rule.pending_commands,
+            ),
+        )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
     return {row["agent_device_id"]: row["id"] for row in rows}
@@ -116,7 +129,9 @@ async def create_command(
 
 async def full_devices(pool: asyncpg.Pool, devices: Sequence[UUID], rule: ApprovalRule) -> set[UUID]:
     """Return those of the devices for which as many commands wait as may."""
-    rows = await pool.fetch(QUERIES["full_devices"], list(devices), rule.pending_commands)
+    rows = await pool.fetch(
+        *QUERIES.bind("full_devices", devices=list(devices), pending_commands=rule.pending_commands)
+    )
     return {row["agent_device_id"] for row in rows}
 
 
@@ -126,9 +141,20 @@ async def read_commands(
     """Return at most `limit` commands that `tenant` may see, newest first."""
     created_at, command_id = wanted.after or (None, None)
     return await pool.fetch(
-        QUERIES["read_commands"], tenant, wanted.device_id, wanted.command_id, wanted.batch_id, wanted.statuses,
-        wanted.awaits_approval, created_at, command_id, limit, now,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "read_commands",
+            tenant=tenant,
+            device_id=wanted.device_id,
+            command_id=wanted.command_id,
+            batch_id=wanted.batch_id,
+            statuses=wanted.statuses,
+            awaits_approval=wanted.awaits_approval,
+            after_time=created_at,
+            after_id=command_id,
+            limit=limit,
+            now=now,
+        ),
+    )
 
 
 async def read_command(
@@ -172,7 +198,16 @@ async def cancel_command(
 ) -> None:
     """Cancel a command, or ask its agent to stop it; raises CommandNotFoundError or CommandEndedError."""
     rows = await pool.fetch(
-        QUERIES["cancel_commands"], None, device_id, command_id, None, now, *employee.values(), reason
+        *QUERIES.bind(
+            "cancel_commands",
+            tenant=None,
+            device_id=device_id,
+            command_id=command_id,
+            batch_id=None,
+            now=now,
+            **employee.parameters(),
+            reason=reason,
+        )
     )
     if not rows:
         raise CommandNotFoundError
@@ -184,7 +219,18 @@ async def cancel_batch(
     pool: asyncpg.Pool, batch_id: UUID, employee: Actor, reason: str | None, now: datetime
 ) -> Changed:
     """Cancel what is still open in a batch; raises CommandNotFoundError."""
-    rows = await pool.fetch(QUERIES["cancel_commands"], None, None, None, batch_id, now, *employee.values(), reason)
+    rows = await pool.fetch(
+        *QUERIES.bind(
+            "cancel_commands",
+            tenant=None,
+            device_id=None,
+            command_id=None,
+            batch_id=batch_id,
+            now=now,
+            **employee.parameters(),
+            reason=reason,
+        )
+    )
     if not rows:
         raise CommandNotFoundError
     return split(rows, "cancelled")
@@ -200,7 +246,15 @@ async def _approve(
 ) -> list[asyncpg.Record]:
     try:
         return await pool.fetch(
-            QUERIES["approve_commands"], None, device_id, command_id, batch_id, now, *employee.values()
+            *QUERIES.bind(
+                "approve_commands",
+                tenant=None,
+                device_id=device_id,
+                command_id=command_id,
+                batch_id=batch_id,
+                now=now,
+                **employee.parameters(),
+            )
         )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error

@@ -59,8 +59,8 @@ async def set_mark(url: str, mark: str | None) -> Target:
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
-        query, arguments = ("compose_mark", (mark,)) if mark else ("compose_unmark", ())
-        await connection.execute(await connection.fetchval(QUERIES[query], *arguments))
+        select = QUERIES.bind("compose_mark", environment=mark) if mark else QUERIES.bind("compose_unmark")
+        await connection.execute(await connection.fetchval(*select))
     except asyncpg.InsufficientPrivilegeError as error:
         raise MarkNotAllowedError(f"{error}: run this with the DATABASE_URL of a superuser.") from error
     finally:

@@ -9,8 +9,8 @@ SELECT current_database() AS name,
         WHERE d.datname = current_database() AND s.setrole = 0 AND setting LIKE 'rts.environment=%') AS mark
 
 -- compose_mark --
--- The statement that sets the mark. $1 the mark.
-SELECT format('ALTER DATABASE %I SET rts.environment = %L', current_database(), $1::text)
+-- The statement that sets the mark. :environment the mark.
+SELECT format('ALTER DATABASE %I SET rts.environment = %L', current_database(), :environment::text)
 
 -- compose_unmark --
 -- The statement that removes the mark.

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from db.pools import Connection
@@ -70,7 +70,7 @@ class Isolated:
 
     async def read(self) -> "Isolated":
         """Read what is left out now (`held`)."""
-        rows = await self._connection.fetch(QUERIES["read_faults"], self._task, self._now)
+        rows = await self._connection.fetch(*QUERIES.bind("read_faults", task=self._task, now=self._now))
         self._known = {row["item"] for row in rows}
         self.held = {row["item"] for row in rows if row["is_held"]}
         return self
@@ -101,30 +101,39 @@ class Isolated:
         log.warning("%s: %s fails alone: %s", self._task, item, reason)
         with suppress(UnicodeEncodeError):
             await self._connection.execute(
-                QUERIES["note_fault"], self._task, item[:300], reason, self._now, FIRST_RETRY, LAST_RETRY
+                *QUERIES.bind(
+                    "note_fault",
+                    task=self._task,
+                    item=item[:300],
+                    reason=reason,
+                    now=self._now,
+                    first_delay=FIRST_RETRY,
+                    longest_delay=LAST_RETRY,
+                )
             )
 
     async def forget(self, item: str) -> None:
         """Drop what succeeds again."""
         if item in self._known:
             self._known.discard(item)
-            await self._connection.execute(QUERIES["forget_faults"], self._task, [item])
+            await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=[item]))
 
     async def forget_others(self) -> None:
         """Drop what was tried again in this pass and didn't fail, for tasks that try everything at once."""
         gone = [item for item in self._known if item not in self.held]
         if gone:
-            await self._connection.execute(QUERIES["forget_faults"], self._task, gone)
+            await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=gone))
 
 
 Do = Callable[[Sequence[UUID] | None], Awaitable[int]]
+Find = Callable[..., tuple[Any, ...]]
 
 
-async def due_apart(connection: Connection, task: str, now: datetime, do: Do, find: str, *values: object) -> int:
+async def due_apart(connection: Connection, task: str, now: datetime, do: Do, find: Find) -> int:
     """Do what is due in one statement, `do(None)`; where that fails, do the things apart, and leave out what is held.
 
-    `do` takes the only ids that it may touch and returns how much it did. `find` is SQL that returns the due ids,
-    without those of its `$1`; `$2` on are `values`.
+    `do` takes the only ids that it may touch and returns how much it did. `find(held=ids)` returns SQL and arguments
+    of a query for the due ids without the held ones.
     """
     kept = await Isolated(connection, task, now).read()
     if not kept.held:
@@ -143,7 +152,7 @@ async def due_apart(connection: Connection, task: str, now: datetime, do: Do, fi
         counted.append(await do(ids))
 
     held = [UUID(item.partition(":")[2]) for item in kept.held]
-    ids = [row["id"] for row in await connection.fetch(find, held, *values)]
+    ids = [row["id"] for row in await connection.fetch(*find(held=held))]
     for failed, reason in await in_halves(connection, ids, some):
         await kept.note(f"id:{failed}", reason)
     await kept.forget_others()

@@ -13,7 +13,7 @@ async def compose_roles(connection: Connection, owner: str, application: str, re
 
     What an upgrade makes later has its grants by the owner's default privileges.
     """
-    rows = await connection.fetch(QUERIES["compose_roles"], owner, application, reader)
+    rows = await connection.fetch(*QUERIES.bind("compose_roles", owner=owner, application=application, reader=reader))
     return [row["statement"] for row in rows]
 
 

@@ -4,9 +4,8 @@ It is for people: revisions are what makes a database. Storage policies stand in
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
@@ -25,14 +24,11 @@ HEAD = """\
 async def schema_text(connection: Connection) -> str:
     """Return the schema of a migrated database as SQL."""
     platform = list(load_queries(PLATFORM))
-    found = {name: await connection.fetch(query, *arguments_of(query, platform)) for name, query in QUERIES.items()}
+    found = {}
+    for name, statement in QUERIES.statements.items():
+        found[name] = await connection.fetch(*statement.bind(**dict.fromkeys(statement.parameters, platform)))
     parts = [HEAD, *functions_of(found), *tables_of(found), *rollups_of(found)]
     return "\n".join(part.rstrip() + "\n" for part in parts)
-
-
-def arguments_of(query: str, platform: Sequence[str]) -> tuple[Any, ...]:
-    """Return the arguments of a query: the names of the platform's tables, if it has a parameter."""
-    return (platform,) if "$1" in query else ()
 
 
 def functions_of(found: dict[str, list[asyncpg.Record]]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 -- The schema of this product as text, read from the catalog. Tables of the platform are left out: they are not its own.
--- $1 names of the platform's tables.
+-- `:platform`: names of the platform's tables.
 
 -- tables --
 -- Tables with their columns, in the order of their names.
@@ -13,7 +13,7 @@ SELECT c.relname AS name, CASE WHEN c.relname <> 'rts_agents_alembic_version' TH
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1::text[])
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> ALL (:platform::text[])
 GROUP BY c.oid, c.relname, c.reloptions
 ORDER BY c.relname
 
@@ -21,14 +21,14 @@ ORDER BY c.relname
 -- Keys, checks and references of those tables.
 SELECT c.relname AS "table", k.conname AS name, pg_get_constraintdef(k.oid) AS definition
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname <> ALL ($1::text[]) AND k.contype IN ('p', 'u', 'c', 'f', 'x')
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relname <> ALL (:platform::text[]) AND k.contype IN ('p', 'u', 'c', 'f', 'x')
 ORDER BY c.relname, k.contype DESC, k.conname
 
 -- indexes --
 -- Indexes that no constraint made.
 SELECT c.relname AS "table", pg_get_indexdef(i.indexrelid) AS definition
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1::text[])
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> ALL (:platform::text[])
   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
 ORDER BY c.relname, x.relname
 
@@ -36,7 +36,7 @@ ORDER BY c.relname, x.relname
 -- Triggers of those tables, without those of TimescaleDB.
 SELECT c.relname AS "table", pg_get_triggerdef(t.oid) AS definition
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname <> ALL ($1::text[]) AND NOT t.tgisinternal
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relname <> ALL (:platform::text[]) AND NOT t.tgisinternal
   AND p.pronamespace = current_schema()::regnamespace
 ORDER BY c.relname, t.tgname
 

@@ -53,9 +53,9 @@ class ServerState(msgspec.Struct, frozen=True):
 
 async def read_server_state(connection: Connection, now: datetime) -> ServerState:
     """Read settings and jobs; `now` is this program's clock (UTC), read just before."""
-    row = await connection.fetchrow(QUERIES["describe_jobs_and_settings"], now)
+    row = await connection.fetchrow(*QUERIES.bind("describe_jobs_and_settings", now=now))
     assert row is not None
-    jobs = [] if row["embedded"] else await connection.fetch(QUERIES["list_jobs"], RELATIONS)
+    jobs = [] if row["embedded"] else await connection.fetch(*QUERIES.bind("list_jobs", relations=RELATIONS))
     return ServerState(**dict(row), jobs=[JobFault(**dict(job)) for job in jobs])
 
 

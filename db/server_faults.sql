@@ -2,7 +2,7 @@
 
 -- describe_jobs_and_settings --
 -- One row. Without pg_read_all_stats other sessions are hidden. Each database with TimescaleDB costs a worker for its
--- scheduler; what is left runs jobs. $1 now by the clock of this program.
+-- scheduler; what is left runs jobs. :now by the clock of this program.
 SELECT current_setting('timescaledb.restoring', true) = 'on' AS restoring,
        COALESCE(current_setting('timescaledb.max_background_workers', true)::integer, 0) AS background_workers,
        (SELECT count(*)::integer FROM pg_stat_activity
@@ -13,10 +13,10 @@ SELECT current_setting('timescaledb.restoring', true) = 'on' AS restoring,
        current_setting('server_version_num')::integer AS postgres,
        (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb,
        version() LIKE '%emcc%' AS embedded,
-       EXTRACT(epoch FROM $1::timestamptz - clock_timestamp())::double precision AS clock_offset_seconds
+       EXTRACT(epoch FROM :now::timestamptz - clock_timestamp())::double precision AS clock_offset_seconds
 
 -- list_jobs --
--- Scheduled policies on our relations whose last run failed, or which should have run an hour ago. $1 relations.
+-- Scheduled policies on our relations whose last run failed, or which should have run an hour ago.
 SELECT j.job_id, j.proc_name || ' of ' || COALESCE(c.view_name, j.hypertable_name) AS name, s.next_start,
        s.last_run_status = 'Failed' AS failed, s.total_failures::integer AS failures,
        s.next_start < clock_timestamp() - interval '1 hour' AS late
@@ -25,6 +25,7 @@ JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
 LEFT JOIN timescaledb_information.continuous_aggregates c
   ON c.materialization_hypertable_schema = j.hypertable_schema
  AND c.materialization_hypertable_name = j.hypertable_name
-WHERE j.scheduled AND j.proc_name LIKE 'policy\_%' AND COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
+WHERE j.scheduled AND j.proc_name LIKE 'policy\_%' AND COALESCE(c.view_name,
+                                                                j.hypertable_name) = ANY (:relations::text[])
   AND (s.last_run_status = 'Failed' OR s.next_start < clock_timestamp() - interval '1 hour')
 ORDER BY j.job_id

@@ -1,27 +1,83 @@
 """Named SQL: a `queries.sql` beside the code that runs it, split into statements by name.
 
-The form: a line `-- name --`, a comment with what the statement does and what `$1`, `$2` … are,
-then the statement. Python only ever names a statement; none is put together from strings.
+The form: a line `-- name --`, a comment that says what the statement does, then the statement with named parameters,
+`:device_id`. asyncpg takes `$1`, `$2` … only, so names are numbered once, when the file is read. Python only ever
+names a statement and its parameters; none is put together from strings.
+
+    await pool.fetch(*QUERIES.bind("read_services", device_id=device_id, tenant=tenant))
 
 A list with an entry for each metric comes from the catalogue: `{metrics, m.NAME}` becomes `m.cpu_percent, m.…`, and
 `{gauges WHEN 'NAME' THEN m.NAME_max}`, without the comma, entries with spaces between them.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from core.metrics import GAUGES, METRICS
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _LIST = re.compile(r"\{(metrics|gauges)(,?) ([^{}]+)\}")
 _LISTED = {"metrics": METRICS, "gauges": GAUGES}
+# Comments, strings, quoted names and dollar quotes have no parameters; `::` is a cast and `[1:n]` a slice.
+_QUOTED = r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$(?P<tag>[a-z_]*)\$.*?\$(?P=tag)\$"
+_PARAMETER = re.compile(rf"(?P<quoted>{_QUOTED})|(?<![:\w]):(?P<name>[a-z]\w*)|\$(?P<number>\d+)", re.DOTALL)
+
+
+class Statement(NamedTuple):
+    """SQL for asyncpg, the names of its `$1`, `$2` … in order, and the values of those that are always the same."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    constants: Mapping[str, Any] = MappingProxyType({})
+
+    def bind(self, **values: Any) -> tuple[Any, ...]:
+        """Return SQL and arguments; raises TypeError when `values` are not exactly the parameters."""
+        values |= self.constants
+        if values.keys() != set(self.parameters):
+            raise TypeError(f"parameters are {', '.join(self.parameters)}, not {', '.join(values)}: {self.sql[:200]}")
+        return (self.sql, *[values[parameter] for parameter in self.parameters])
 
 
 class Queries(dict[str, str]):
-    """Statements by name, in the order of the file."""
+    """Statements by name as they are written, in the order of the file; `bind` returns them for asyncpg."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        super().__init__(texts)
+        self.statements = {name: number_parameters(text) for name, text in texts.items()}
 
     def __missing__(self, name: str) -> str:
         raise KeyError(f"no query is named {name!r}; there are: {', '.join(self)}")
+
+    def bind(self, name: str, /, **values: Any) -> tuple[Any, ...]:
+        """Return SQL and arguments of a statement, to be passed on as `fetch(*queries.bind(…))`; raises TypeError."""
+        if name not in self:
+            self.__missing__(name)
+        return self.statements[name].bind(**values)
+
+
+def number_parameters(text: str) -> Statement:
+    """Return a statement with `$1`, `$2` … for its named parameters, in the order in which they first appear.
+
+    Raises ValueError for a statement that has names and numbers.
+    """
+    numbers: dict[str, int] = {}
+    numbered = False
+
+    def write(found: re.Match[str]) -> str:
+        nonlocal numbered
+        name = found["name"]
+        if name is None:
+            numbered = numbered or found["number"] is not None
+            return found[0]
+        return f"${numbers.setdefault(name, len(numbers) + 1)}"
+
+    sql = _PARAMETER.sub(write, text)
+    if numbers and numbered:
+        raise ValueError(f"parameters by name and by number in one statement: {text[:200]}")
+    return Statement(sql, tuple(numbers))
 
 
 def load_queries(file: Path) -> Queries:
@@ -32,12 +88,12 @@ def load_queries(file: Path) -> Queries:
     head, *parts = _HEADING.split(file.read_text())
     if any(line.strip() and not line.startswith("--") for line in head.splitlines()):
         raise ValueError(f"{file}: there is SQL before the first `-- name --`")
-    queries = Queries()
+    texts: dict[str, str] = {}
     for name, body in zip(parts[::2], parts[1::2], strict=True):
-        if name in queries or not body.strip():
+        if name in texts or not body.strip():
             raise ValueError(f"{file}: {name} is empty or named twice")
-        queries[name] = _LIST.sub(_write_list, body.strip())
-    return queries
+        texts[name] = _LIST.sub(_write_list, body.strip())
+    return Queries(texts)
 
 
 def _write_list(found: re.Match[str]) -> str:

@@ -59,13 +59,25 @@ async def create_businesses(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     async with connection.transaction():
         for business in BUSINESSES:
-            await connection.execute(QUERIES["add_business"], business.id, business.name)
+            await connection.execute(*QUERIES.bind("add_business", business_id=business.id, name=business.name))
             for site, site_id in zip(business.sites, business.site_ids(), strict=True):
                 first = site == business.sites[0]
-                await connection.execute(QUERIES["add_site"], site_id, business.id, site, first)
+                await connection.execute(
+                    *QUERIES.bind(
+                        "add_site", site_id=site_id, business_id=business.id, name=site, is_headquarters=first
+                    )
+                )
             for user in business.users:
                 first = user == business.users[0]
-                await connection.execute(QUERIES["add_user"], demo_id(business.name, user), business.id, user, first)
+                await connection.execute(
+                    *QUERIES.bind(
+                        "add_user",
+                        user_id=demo_id(business.name, user),
+                        business_id=business.id,
+                        email=user,
+                        is_primary=first,
+                    )
+                )
         for email in EMPLOYEES:
-            await connection.execute(QUERIES["add_employee"], demo_id(email), email)
+            await connection.execute(*QUERIES.bind("add_employee", employee_id=demo_id(email), email=email))
     await connection.close()

@@ -36,7 +36,7 @@ PATCH_NIGHT = {
 async def age_devices(dsn: str, devices: Sequence[UUID], since: datetime) -> None:
     """Let devices have joined, and come online, when their history begins."""
     connection = await asyncpg.connect(dsn)
-    await connection.execute(QUERIES["age_devices"], devices, since)
+    await connection.execute(*QUERIES.bind("age_devices", devices=devices, since=since))
     await connection.close()
 
 

@@ -20,9 +20,9 @@ class Actor:
     id: UUID | None = None
     source: str | None = None
 
-    def values(self) -> tuple[str, UUID | None, str | None]:
-        """Return kind, id and source: the last three parameters of every statement that leaves a trail."""
-        return self.kind, self.id, self.source
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of every statement that writes the audit trail."""
+        return {"actor_kind": self.kind, "actor_id": self.id, "actor_source": self.source}
 
 
 WORKER = Actor("system")
@@ -30,7 +30,10 @@ WORKER = Actor("system")
 
 async def read_audit(pool: asyncpg.Pool, device_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
     """Return what was done to a device and its commands, newest first; `before` is the id of the last one seen."""
-    return [dict(row) for row in await pool.fetch(QUERIES["read_audit"], device_id, before, limit)]
+    return [
+        dict(row)
+        for row in await pool.fetch(*QUERIES.bind("read_audit", device_id=device_id, before=before, limit=limit))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,6 @@ class TrailFilter:
     start: datetime | None = None
     end: datetime | None = None
 
-    def values(self) -> tuple[UUID | str | datetime | None, ...]:
-        """Return the filters as `read_trail` takes them."""
-        return self.actor_id, self.action, self.agent_id, self.business_id, self.start, self.end
-
     def named(self) -> dict[str, Any]:
         """Return the filters that are set, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -55,4 +54,6 @@ class TrailFilter:
 
 async def read_trail(pool: asyncpg.Pool, only: TrailFilter, before: int | None, limit: int) -> list[dict[str, Any]]:
     """Return rows of the whole trail, newest first, those without a device too; `before` is the last id seen."""
-    return [dict(row) for row in await pool.fetch(QUERIES["read_trail"], before, limit, *only.values())]
+    return [
+        dict(row) for row in await pool.fetch(*QUERIES.bind("read_trail", before=before, limit=limit, **asdict(only)))
+    ]

@@ -31,7 +31,7 @@ class Head:
 async def seal_trail(connection: Connection) -> int:
     """Seal what has no seal; return how many rows. Rows that are being written wait for the next call."""
     sealed = 0
-    while done := await connection.fetchval(QUERIES["seal"], SEALED_AT_ONCE):
+    while done := await connection.fetchval(*QUERIES.bind("seal", limit=SEALED_AT_ONCE)):
         sealed += done
         if done < SEALED_AT_ONCE:
             break
@@ -41,7 +41,7 @@ async def seal_trail(connection: Connection) -> int:
 async def forget_trail(connection: Connection, now: datetime, keep: timedelta) -> int:
     """Delete rows that are older than `keep` (30 days at least), whole seals only; return how many."""
     deleted = 0
-    while done := await connection.fetchval(QUERIES["forget"], now - keep, FORGOTTEN_AT_ONCE):
+    while done := await connection.fetchval(*QUERIES.bind("forget", before=now - keep, limit=FORGOTTEN_AT_ONCE)):
         deleted += done
     return deleted
 
@@ -55,9 +55,9 @@ async def read_head(connection: Connection) -> Head:
 
 async def find_breaks(connection: Connection, newest: int | None = None) -> AsyncIterator[str]:
     """Yield a sentence for each place where the trail differs from its seals; `newest` seals only, or all."""
-    after = newest and await connection.fetchval(QUERIES["first_of_newest"], newest)
+    after = newest and await connection.fetchval(*QUERIES.bind("first_of_newest", newest=newest))
     while True:
-        seals = await connection.fetch(QUERIES["verify"], after, VERIFIED_AT_ONCE + 1)
+        seals = await connection.fetch(*QUERIES.bind("verify", after=after, limit=VERIFIED_AT_ONCE + 1))
         for seal in seals:
             for sentence in faults_of(dict(seal)):
                 yield sentence
@@ -68,7 +68,7 @@ async def find_breaks(connection: Connection, newest: int | None = None) -> Asyn
 
 async def find_lost_head(connection: Connection, last_id: int, expected: str) -> str | None:
     """Return a sentence unless the chain had the hash `expected` (hex) at row `last_id`."""
-    found = await connection.fetchval(QUERIES["hash_at"], last_id)
+    found = await connection.fetchval(*QUERIES.bind("hash_at", last_id=last_id))
     if found == expected.lower():
         return None
     if found is None:

@@ -1,12 +1,12 @@
 -- The chain of hashes over the audit trail: sealed and forgotten by the worker, verified by a command.
 
 -- seal --
--- Returns how many rows were sealed; null when others held the table too long. $1 most rows.
-SELECT agent_audit_seal($1)
+-- Returns how many rows were sealed; null when others held the table too long.
+SELECT agent_audit_seal(:limit)
 
 -- forget --
--- Returns how many rows were deleted. $1 rows from before this time, $2 most seals.
-SELECT agent_audit_forget($1::timestamptz, $2)
+-- Returns how many rows were deleted. :before rows from before this time, :limit most seals.
+SELECT agent_audit_forget(:before::timestamptz, :limit)
 
 -- head --
 -- The newest seal, and how many rows wait for the next one.
@@ -16,24 +16,25 @@ FROM (VALUES (1)) AS one
 LEFT JOIN LATERAL (SELECT * FROM agent_audit_seals ORDER BY id DESC LIMIT 1) s ON true
 
 -- hash_at --
--- The hash of the chain up to a row that ended a seal; null when no seal ended there. $1 id of the row.
-SELECT encode(hash, 'hex') FROM agent_audit_seals WHERE last_id = $1
+-- The hash of the chain up to a row that ended a seal; null when no seal ended there. :last_id id of the row.
+SELECT encode(hash, 'hex') FROM agent_audit_seals WHERE last_id = :last_id
 
 -- first_of_newest --
--- The seal before the newest ones; null when there are no more than those. $1 how many.
-SELECT CASE WHEN count(*) > $1 THEN min(id) END FROM (SELECT id FROM agent_audit_seals ORDER BY id DESC LIMIT $1 + 1) newest
+-- The seal before the newest ones; null when there are no more than those. :newest how many.
+SELECT CASE WHEN count(*) > :newest THEN min(id) END
+FROM (SELECT id FROM agent_audit_seals ORDER BY id DESC LIMIT :newest + 1) newest
 
 -- verify --
--- The seals from one on, each with its hash as it should be and the rows that differ. Of the first seal read only the hash
--- is used, unless the chain begins with it. $1 id of the first seal (null: the oldest), $2 most seals.
+-- The seals from one on, each with its hash as it should be and the rows that differ. Of the first seal read only the
+-- hash is used, unless the chain begins with it. :after id of the first seal (null: the oldest), :limit most seals.
 WITH seal AS (
     SELECT s.*, lag(s.hash) OVER w AS hash_before, lag(s.last_id) OVER w AS id_before,
-           s.ids IS NOT NULL AND ($1::bigint IS NULL OR s.id > $1) AS is_checked
+           s.ids IS NOT NULL AND (:after::bigint IS NULL OR s.id > :after) AS is_checked
     FROM agent_audit_seals s
-    WHERE $1::bigint IS NULL OR s.id >= $1
+    WHERE :after::bigint IS NULL OR s.id >= :after
     WINDOW w AS (ORDER BY s.id)
     ORDER BY s.id
-    LIMIT $2
+    LIMIT :limit
 )
 SELECT s.id, s.last_id, s.row_count, s.is_checked,
        NOT s.is_checked OR s.hash = agent_audit_link(s.hash_before, s.ids, s.digests) AS is_linked,

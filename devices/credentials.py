@@ -20,7 +20,7 @@ QUERIES = load_beside(__file__, "credentials.sql")
 
 async def request_rotation(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
     """Have the next heartbeat ask the agent for a rotation; raises AgentNotFoundError or NoAgentTokenError."""
-    row = await pool.fetchrow(QUERIES["request_rotation"], device_id, now, *employee.values())
+    row = await pool.fetchrow(*QUERIES.bind("request_rotation", device_id=device_id, now=now, **employee.parameters()))
     if row is None:
         raise AgentNotFoundError
     if not row["has_token"]:
@@ -36,8 +36,15 @@ async def rotate_token(
     """
     made = tokens.issue_agent(device_id, now)
     row = await pool.fetchrow(
-        QUERIES["rotate_token"], device_id, now, *agent.values(), called_with, token_hash(made)
-    )  # fmt: skip
+        *QUERIES.bind(
+            "rotate_token",
+            device_id=device_id,
+            now=now,
+            **agent.parameters(),
+            called_with=called_with,
+            new_hash=token_hash(made),
+        )
+    )
     if row is None:
         raise RevokedTokenError
     if row["superseded"]:
@@ -47,5 +54,8 @@ async def rotate_token(
 
 async def revoke_token(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
     """Refuse all of a device's tokens from now on; raises AgentNotFoundError."""
-    if await pool.fetchrow(QUERIES["revoke_token"], device_id, now, *employee.values()) is None:
+    if (
+        await pool.fetchrow(*QUERIES.bind("revoke_token", device_id=device_id, now=now, **employee.parameters()))
+        is None
+    ):
         raise AgentNotFoundError

@@ -46,24 +46,22 @@ class DeviceFilter:
     changed_since: datetime | None = None
     after: tuple[str, UUID] | None = None
 
-    def values(self, tenant: UUID | None, limit: int, now: datetime) -> tuple[Any, ...]:
-        """Return the parameters of the query `list_devices`."""
+    def parameters(self) -> dict[str, Any]:
+        """Return the filters as the queries `list_devices` and `count_devices` take them."""
+        return {
+            "business_id": self.business_id, "statuses": self.statuses and sorted(set(self.statuses)),
+            "service_location_id": self.service_location_id, "clone_suspected": self.clone_suspected,
+            "pattern": f"%{like_literal(self.search)}%" if self.search else None,
+            "os_types": self.os_types, "device_types": self.device_types, "changed_since": self.changed_since,
+        }  # fmt: skip
+
+    def page(self, tenant: UUID | None, limit: int, now: datetime) -> tuple[Any, ...]:
+        """Return the query `list_devices` with its arguments."""
         name, device_id = self.after or (None, None)
-        return (
-            tenant, self.business_id, self.statuses and sorted(set(self.statuses)), self.service_location_id,
-            name, device_id, limit, self._pattern(), self.clone_suspected, self.os_types, self.device_types,
-            self.changed_since, now,
+        return QUERIES.bind(
+            "list_devices", tenant=tenant, limit=limit, now=now, after_name=name, after_id=device_id,
+            **self.parameters(),
         )  # fmt: skip
-
-    def counted(self, tenant: UUID | None) -> tuple[Any, ...]:
-        """Return the parameters of the query `count_devices`."""
-        return (
-            tenant, self.business_id, self.statuses, self.service_location_id, self._pattern(), self.clone_suspected,
-            self.os_types, self.device_types, self.changed_since,
-        )  # fmt: skip
-
-    def _pattern(self) -> str | None:
-        return f"%{like_literal(self.search)}%" if self.search else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +83,24 @@ async def list_devices(
     pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter, limit: int, now: datetime
 ) -> list[asyncpg.Record]:
     """Return a page of at most `limit` devices in the order of their names; `cells` is a JSON array of COLUMNS."""
-    return await pool.fetch(QUERIES["list_devices"], *wanted.values(tenant, limit, now))
+    return await pool.fetch(*wanted.page(tenant, limit, now))
 
 
 async def count_devices(pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter) -> int:
     """Return how many devices the whole list has."""
-    count: int = await pool.fetchval(QUERIES["count_devices"], *wanted.counted(tenant))
+    count: int = await pool.fetchval(*QUERIES.bind("count_devices", tenant=tenant, **wanted.parameters()))
     return count
 
 
 async def visible_devices(pool: asyncpg.Pool, tenant: UUID | None, devices: Sequence[UUID]) -> set[UUID]:
-    return {row["id"] for row in await pool.fetch(QUERIES["visible_devices"], list(devices), tenant)}
+    return {
+        row["id"] for row in await pool.fetch(*QUERIES.bind("visible_devices", devices=list(devices), tenant=tenant))
+    }
 
 
 async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> asyncpg.Record:
     """Return a device with its newest sample, services and count of open alerts; raises AgentNotFoundError."""
-    row = await pool.fetchrow(QUERIES["get_device"], device_id, tenant)
+    row = await pool.fetchrow(*QUERIES.bind("get_device", device_id=device_id, tenant=tenant))
     if row is None:
         raise AgentNotFoundError
     return row
@@ -108,7 +108,9 @@ async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -
 
 async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> UUID:
     """Return the business of an agent; raises RevokedTokenError when its token is no longer good."""
-    business_id: UUID | None = await pool.fetchval(QUERIES["check_agent"], agent.agent_id, agent.token_hash, now)
+    business_id: UUID | None = await pool.fetchval(
+        *QUERIES.bind("check_agent", device_id=agent.agent_id, token_hash=agent.token_hash, now=now)
+    )
     if business_id is None:
         raise RevokedTokenError
     return business_id
@@ -122,9 +124,18 @@ async def heartbeat(
     Raises RevokedTokenError when the token is no longer good.
     """
     row = await pool.fetchrow(
-        QUERIES["heartbeat"], agent.agent_id, agent.token_hash, now, beat.status, beat.agent_version, token_overlap,
-        beat.clock_offset_seconds, CLOCK_TOLERANCE_SECONDS,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "heartbeat",
+            device_id=agent.agent_id,
+            token_hash=agent.token_hash,
+            now=now,
+            status=beat.status,
+            agent_version=beat.agent_version,
+            token_overlap=token_overlap,
+            clock_offset_seconds=beat.clock_offset_seconds,
+            tolerance_seconds=CLOCK_TOLERANCE_SECONDS,
+        ),
+    )
     if row is None:
         raise RevokedTokenError
     return row

@@ -22,14 +22,22 @@ async def add_event(
 ) -> None:
     """Store an event that an agent reports (a service crashed) and notify followers. Times are UTC."""
     encoded = msgspec.json.encode(data).decode()
-    await pool.execute(QUERIES["add_event"], device_id, event_type, occurred_at, now, encoded)
+    await pool.execute(
+        *QUERIES.bind(
+            "add_event", device_id=device_id, event_type=event_type, occurred_at=occurred_at, now=now, data=encoded
+        )
+    )
 
 
 async def read_events(
     pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, event_type: str | None, before: int | None, limit: int
 ) -> list[asyncpg.Record]:
     """Return a device's events, newest first; `before` is the id of the last one seen. Raises AgentNotFoundError."""
-    rows = await pool.fetch(QUERIES["read_events"], device_id, tenant, event_type, before, limit)
+    rows = await pool.fetch(
+        *QUERIES.bind(
+            "read_events", device_id=device_id, tenant=tenant, event_type=event_type, before=before, limit=limit
+        )
+    )
     if not rows:
         await check_known(pool, tenant, device_id, deleted_too=False)
     return rows
@@ -37,7 +45,9 @@ async def read_events(
 
 async def check_known(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, *, deleted_too: bool) -> None:
     """Raise AgentNotFoundError unless `tenant` may see such a device."""
-    if not await pool.fetchval(QUERIES["device_known"], device_id, tenant, deleted_too):
+    if not await pool.fetchval(
+        *QUERIES.bind("device_known", device_id=device_id, tenant=tenant, deleted_too=deleted_too)
+    ):
         raise AgentNotFoundError
 
 
@@ -45,4 +55,4 @@ async def prune_events(connection: Connection, now: datetime) -> None:
     """Forget events older than 90 days, in batches that hold no lock for long."""
     pruned = PRUNED_AT_ONCE
     while pruned == PRUNED_AT_ONCE:
-        pruned = await connection.fetchval(QUERIES["prune_events"], now - KEPT, PRUNED_AT_ONCE)
+        pruned = await connection.fetchval(*QUERIES.bind("prune_events", before=now - KEPT, limit=PRUNED_AT_ONCE))

@@ -34,14 +34,19 @@ async def export_samples(connection: Connection, wanted: SampleRange, form: Form
     write = WRITERS[form]
     if form == "csv":
         yield csv_line(COLUMNS)
-    devices = await connection.fetch(QUERIES["exported_devices"], wanted.business_id, wanted.device_id)
+    devices = await connection.fetch(
+        *QUERIES.bind("exported_devices", tenant=wanted.business_id, device_id=wanted.device_id)
+    )
     for device in devices:
         head = {
             "device_id": str(device["id"]), "device_name": device["device_name"], "hostname": device["hostname"]
         }  # fmt: skip
-        arguments = wanted.business_id, device["id"], wanted.start, wanted.end
+        select = QUERIES.bind(
+            "exported_samples", tenant=wanted.business_id, device_id=device["id"], start=wanted.start,
+            end=wanted.end,
+        )  # fmt: skip
         async with connection.transaction(readonly=True):
-            cursor = await connection.cursor(QUERIES["exported_samples"], *arguments)
+            cursor = await connection.cursor(*select)
             while rows := await cursor.fetch(ROWS_AT_ONCE):
                 yield "".join(write(head | row_values(dict(row))) for row in rows)
 

@@ -34,7 +34,11 @@ async def newest_samples(
     pool: asyncpg.Pool, tenant: UUID | None, business_id: UUID | None, now: datetime
 ) -> list[asyncpg.Record]:
     """Return devices with their newest sample, at most MAX_DEVICES by name; `metrics` is null for a silent one."""
-    return await pool.fetch(QUERIES["newest_samples"], tenant, business_id, now, PRESENT, MAX_DEVICES)
+    return await pool.fetch(
+        *QUERIES.bind(
+            "newest_samples", tenant=tenant, business_id=business_id, now=now, max_age=PRESENT, limit=MAX_DEVICES
+        )
+    )
 
 
 async def matching_series(
@@ -47,8 +51,16 @@ async def matching_series(
     labels, types, values = ([matcher[part] for matcher in matchers] for part in range(3))
     try:
         rows = await pool.fetch(
-            QUERIES["matching_series"], tenant, list(names), labels, types, values, MAX_SERIES + 1
-        )  # fmt: skip
+            *QUERIES.bind(
+                "matching_series",
+                tenant=tenant,
+                metrics=list(names),
+                labels=labels,
+                types=types,
+                values=values,
+                limit=MAX_SERIES + 1,
+            )
+        )
     except asyncpg.InvalidRegularExpressionError as error:
         raise BadMatcherError(f"A matcher's regular expression can't be read: {error}.") from error
     if len(rows) > MAX_SERIES:

@@ -70,21 +70,23 @@ class GatewayHosts:
             fits = [gateway.fits(host) for host in unknown]
             with database_errors():
                 async with self._pool.acquire() as connection, connection.transaction():
-                    if await connection.fetchval(QUERIES["lock_gateway"], gateway.id) is None:
+                    if await connection.fetchval(*QUERIES.bind("lock_gateway", gateway_id=gateway.id)) is None:
                         self.forget(gateway)
                         raise RevokedTokenError
-                    await connection.fetch(QUERIES["add_hosts"], gateway.id, unknown, fits, self._clock())
-                rows = await self._pool.fetch(QUERIES["load_hosts"], gateway.business_id)
+                    await connection.fetch(
+                        *QUERIES.bind("add_hosts", gateway_id=gateway.id, hosts=unknown, fits=fits, now=self._clock())
+                    )
+                rows = await self._pool.fetch(*QUERIES.bind("load_hosts", business_id=gateway.business_id))
             gateway.devices = dict.fromkeys(unknown) | {row["host"]: row["agent_device_id"] for row in rows}
         return gateway.devices
 
     async def _load(self, gateway_id: UUID, token_hash: str) -> Gateway:
         with database_errors():
-            row = await self._pool.fetchrow(QUERIES["load_gateway"], gateway_id, token_hash)
+            row = await self._pool.fetchrow(*QUERIES.bind("load_gateway", gateway_id=gateway_id, token_hash=token_hash))
             if row is None:
                 self._known.pop(token_hash, None)
                 raise RevokedTokenError
-            hosts = await self._pool.fetch(QUERIES["load_hosts"], row["business_id"])
+            hosts = await self._pool.fetch(*QUERIES.bind("load_hosts", business_id=row["business_id"]))
         return Gateway(
             row["id"], row["business_id"], token_hash, row["enrolment"], row["host_pattern"], row["may_read"],
             {host["host"]: host["agent_device_id"] for host in hosts},

@@ -7,7 +7,6 @@ device only by the gateway's rule or by a person, and a gateway has a bounded nu
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -57,15 +56,29 @@ async def create_gateway(
     token = tokens.issue_gateway(gateway_id, now)
     async with pool.acquire() as connection:
         if wanted.service_location_id and not await connection.fetchval(
-            REGISTRY["location_in_business"], wanted.service_location_id, wanted.business_id
+            *REGISTRY.bind(
+                "location_in_business", service_location_id=wanted.service_location_id, business_id=wanted.business_id
+            )
         ):
             raise UnknownLocationError
         try:
             await connection.fetchval(
-                QUERIES["create_gateway"], gateway_id, wanted.business_id, wanted.service_location_id,
-                wanted.gateway_name, token_hash(token), wanted.enrolment, wanted.host_pattern, wanted.max_hosts,
-                wanted.metrics_interval_seconds, now, *employee.values(), wanted.may_read,
-            )  # fmt: skip
+                *QUERIES.bind(
+                    "create_gateway",
+                    gateway_id=gateway_id,
+                    business_id=wanted.business_id,
+                    service_location_id=wanted.service_location_id,
+                    name=wanted.gateway_name,
+                    token_hash=token_hash(token),
+                    enrolment=wanted.enrolment,
+                    host_pattern=wanted.host_pattern,
+                    max_hosts=wanted.max_hosts,
+                    metrics_interval_seconds=wanted.metrics_interval_seconds,
+                    now=now,
+                    **employee.parameters(),
+                    may_read=wanted.may_read,
+                ),
+            )
         except asyncpg.ForeignKeyViolationError as error:
             raise UnknownBusinessError from error
     return gateway_id, token
@@ -75,12 +88,23 @@ async def list_gateways(
     pool: asyncpg.Pool, business_id: UUID | None, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[asyncpg.Record]:
     """Return at most `limit` gateways, newest first. Times are UTC."""
-    return await pool.fetch(QUERIES["list_gateways"], None, business_id, *(after or (None, None)), limit)
+    return await pool.fetch(
+        *QUERIES.bind(
+            "list_gateways",
+            gateway_id=None,
+            business_id=business_id,
+            after_time=after and after[0],
+            after_id=after and after[1],
+            limit=limit,
+        )
+    )
 
 
 async def get_gateway(pool: asyncpg.Pool, gateway_id: UUID) -> asyncpg.Record:
     """Return one gateway; raises GatewayNotFoundError."""
-    row = await pool.fetchrow(QUERIES["list_gateways"], gateway_id, None, None, None, 1)
+    row = await pool.fetchrow(
+        *QUERIES.bind("list_gateways", gateway_id=gateway_id, business_id=None, after_time=None, after_id=None, limit=1)
+    )
     if row is None:
         raise GatewayNotFoundError
     return row
@@ -88,7 +112,7 @@ async def get_gateway(pool: asyncpg.Pool, gateway_id: UUID) -> asyncpg.Record:
 
 async def revoke_gateway(pool: asyncpg.Pool, gateway_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
     """Refuse a gateway's token from now on and return the gateway; raises GatewayNotFoundError."""
-    await pool.fetchval(QUERIES["revoke_gateway"], gateway_id, now, *employee.values())
+    await pool.fetchval(*QUERIES.bind("revoke_gateway", gateway_id=gateway_id, now=now, **employee.parameters()))
     return await get_gateway(pool, gateway_id)
 
 
@@ -97,7 +121,9 @@ async def list_hosts(
 ) -> Sequence[asyncpg.Record]:
     """Return at most `limit` hosts of a gateway's business by name; raises GatewayNotFoundError."""
     await get_gateway(pool, gateway_id)
-    return await pool.fetch(QUERIES["list_hosts"], gateway_id, state, None, after, limit)
+    return await pool.fetch(
+        *QUERIES.bind("list_hosts", gateway_id=gateway_id, state=state, host_id=None, after_name=after, limit=limit)
+    )
 
 
 async def confirm_host(
@@ -114,7 +140,9 @@ async def confirm_host(
         else:
             device_id = decision.agent_id
             await _check_device(connection, host, decision, now)
-        await connection.execute(QUERIES["decide_host"], host_id, device_id, now, *employee.values())
+        await connection.execute(
+            *QUERIES.bind("decide_host", host_id=host_id, device_id=device_id, now=now, **employee.parameters())
+        )
         return await _read_host(connection, gateway_id, host_id)
 
 
@@ -124,19 +152,23 @@ async def refuse_host(
     """Leave out a host's samples from now on, and return the host; its device stays. Raises HostNotFoundError."""
     async with pool.acquire() as connection, connection.transaction():
         await _locked(connection, gateway_id, host_id)
-        await connection.execute(QUERIES["decide_host"], host_id, None, now, *employee.values())
+        await connection.execute(
+            *QUERIES.bind("decide_host", host_id=host_id, device_id=None, now=now, **employee.parameters())
+        )
         return await _read_host(connection, gateway_id, host_id)
 
 
 async def _locked(connection: Connection, gateway_id: UUID, host_id: UUID) -> asyncpg.Record:
-    row = await connection.fetchrow(QUERIES["lock_host"], gateway_id, host_id)
+    row = await connection.fetchrow(*QUERIES.bind("lock_host", gateway_id=gateway_id, host_id=host_id))
     if row is None:
         raise HostNotFoundError
     return row
 
 
 async def _read_host(connection: Connection, gateway_id: UUID, host_id: UUID) -> asyncpg.Record:
-    row = await connection.fetchrow(QUERIES["list_hosts"], gateway_id, None, host_id, None, 1)
+    row = await connection.fetchrow(
+        *QUERIES.bind("list_hosts", gateway_id=gateway_id, state=None, host_id=host_id, after_name=None, limit=1)
+    )
     assert row is not None, "it is locked"
     return row
 
@@ -145,17 +177,27 @@ async def _make_device(
     connection: Connection, host: asyncpg.Record, name: str | None, employee: Actor, now: datetime
 ) -> UUID:
     device_id = uuid4()
-    values: tuple[Any, ...] = (
-        device_id, host["business_id"], host["service_location_id"], name or host["host"], host["host"],
-        host["metrics_interval_seconds"], employee.id, now,
-    )  # fmt: skip
-    await connection.execute(QUERIES["make_device"], *values)
+    await connection.execute(
+        *QUERIES.bind(
+            "make_device",
+            device_id=device_id,
+            business_id=host["business_id"],
+            service_location_id=host["service_location_id"],
+            name=name or host["host"],
+            hostname=host["host"],
+            metrics_interval_seconds=host["metrics_interval_seconds"],
+            employee_id=employee.id,
+            now=now,
+        )
+    )
     return device_id
 
 
 async def _check_device(connection: Connection, host: asyncpg.Record, decision: HostDecision, now: datetime) -> None:
     """Refuse a device that isn't the business's, is another host, or has an agent of its own that is to stay."""
-    device = await connection.fetchrow(QUERIES["device_of_business"], decision.agent_id, host["business_id"])
+    device = await connection.fetchrow(
+        *QUERIES.bind("device_of_business", device_id=decision.agent_id, business_id=host["business_id"])
+    )
     if device is None:
         raise AgentNotFoundError
     if device["is_taken"] and host["agent_device_id"] != decision.agent_id:
@@ -163,4 +205,4 @@ async def _check_device(connection: Connection, host: asyncpg.Record, decision: 
     if device["has_agent"]:
         if not decision.replace_agent:
             raise AgentHasTokenError
-        await connection.execute(QUERIES["drop_agent_token"], decision.agent_id, now)
+        await connection.execute(*QUERIES.bind("drop_agent_token", device_id=decision.agent_id, now=now))

@@ -3,7 +3,7 @@
 Each call leaves a row in the audit trail when it changes something, and none when all is as wanted already.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,14 +32,6 @@ class DeviceChange:
     auto_remediation_enabled: bool | None = None
     hostname: str | None = None
 
-    def values(self) -> tuple[Any, ...]:
-        """Return the values in the order of the query `change_device`."""
-        return (
-            self.device_name, self.set_location, self.service_location_id, self.device_type,
-            self.metrics_interval_seconds, self.monitoring_enabled, self.alerts_enabled, self.auto_remediation_enabled,
-            self.hostname,
-        )  # fmt: skip
-
 
 async def deactivate(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
     """Refuse a device's calls until it is activated; its token stays. Raises AgentNotFoundError."""
@@ -55,7 +47,7 @@ async def activate(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: da
 
 async def decommission(pool: asyncpg.Pool, device_id: UUID, reason: str, employee: Actor, now: datetime) -> None:
     """End a device's service: its tokens are revoked, its open commands cancelled. Raises AgentNotFoundError."""
-    await _run(pool, "decommission", device_id, now, employee, reason)
+    await _run(pool, "decommission", device_id, now, employee, reason=reason)
 
 
 async def delete_device(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
@@ -72,7 +64,7 @@ async def change_device(
     pool: asyncpg.Pool, device_id: UUID, change: DeviceChange, employee: Actor, now: datetime
 ) -> None:
     """Change a device; raises AgentNotFoundError, or UnknownLocationError for a site of another business."""
-    row = await _run(pool, "change_device", device_id, now, employee, *change.values())
+    row = await _run(pool, "change_device", device_id, now, employee, **asdict(change))
     if not row["location_fits"]:
         raise UnknownLocationError
 
@@ -84,7 +76,9 @@ async def move_device(
 
     Raises AgentNotFoundError, UnknownBusinessError, or UnknownLocationError for a site of another business.
     """
-    row = await _run(pool, "move_device", device_id, now, employee, business_id, location_id)
+    row = await _run(
+        pool, "move_device", device_id, now, employee, business_id=business_id, service_location_id=location_id
+    )
     if not row["business_fits"]:
         raise UnknownBusinessError
     if not row["location_fits"]:
@@ -97,9 +91,9 @@ async def dismiss_clone(pool: asyncpg.Pool, device_id: UUID, employee: Actor, no
 
 
 async def _run(
-    pool: asyncpg.Pool, query: str, device_id: UUID, now: datetime, employee: Actor, *values: Any
+    pool: asyncpg.Pool, query: str, device_id: UUID, now: datetime, employee: Actor, **values: Any
 ) -> asyncpg.Record:
-    row = await pool.fetchrow(QUERIES[query], device_id, now, *employee.values(), *values)
+    row = await pool.fetchrow(*QUERIES.bind(query, device_id=device_id, now=now, **employee.parameters(), **values))
     if row is None:
         raise AgentNotFoundError
     return row

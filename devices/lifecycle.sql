@@ -1,26 +1,26 @@
 -- What people and agents do to a device's life. Every change leaves a row in agent_audit in the same statement, and
 -- wakes the live channel when it shows. A statement that finds nothing to change changes nothing and leaves no trail.
--- Each returns a row when the device is there. Where nothing else is said: $1 device, $2 now, $3 kind of actor,
--- $4 actor, $5 address.
+-- Each returns a row when the device is there.
 
 -- deactivate --
 -- Refuse the device's calls until it is activated; its token stays.
 WITH before AS (
-    SELECT id, status, is_active FROM agent_devices WHERE id = $1 AND NOT soft_delete FOR NO KEY UPDATE
+    SELECT id, status, is_active FROM agent_devices WHERE id = :device_id AND NOT soft_delete FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
-    SET is_active = false, status = 'disabled', status_due_at = NULL, updated_at = $2,
-        status_changed_at = CASE WHEN b.status <> 'disabled' THEN $2 ELSE d.status_changed_at END
+    SET is_active = false, status = 'disabled', status_due_at = NULL, updated_at = :now,
+        status_changed_at = CASE WHEN b.status <> 'disabled' THEN :now ELSE d.status_changed_at END
     FROM before b
     WHERE d.id = b.id AND b.is_active
     RETURNING d.id, b.status AS was
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT id, 'status_changed', $2, $2, jsonb_build_object('from', was, 'to', 'disabled', 'why', 'it was deactivated')
+    SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'disabled', 'why',
+                                                                'it was deactivated')
     FROM changed WHERE was <> 'disabled'
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT $2, $3, $4, $5::inet, 'device_deactivated', id FROM changed
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_deactivated', id FROM changed
 )
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
@@ -28,56 +28,58 @@ SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) A
 -- Take the device's calls again; it is offline until it is heard. `decommissioned`: it was left as it is.
 WITH before AS (
     SELECT id, status, is_active, decommissioned_at IS NOT NULL AS decommissioned
-    FROM agent_devices WHERE id = $1 AND NOT soft_delete FOR NO KEY UPDATE
+    FROM agent_devices WHERE id = :device_id AND NOT soft_delete FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
-    SET is_active = true, status = 'offline', status_due_at = NULL, updated_at = $2, status_changed_at = $2
+    SET is_active = true, status = 'offline', status_due_at = NULL, updated_at = :now, status_changed_at = :now
     FROM before b
     WHERE d.id = b.id AND NOT b.is_active AND NOT b.decommissioned
     RETURNING d.id, b.status AS was
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT id, 'status_changed', $2, $2, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was activated')
+    SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was activated')
     FROM changed WHERE was <> 'offline'
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT $2, $3, $4, $5::inet, 'device_activated', id FROM changed
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_activated', id FROM changed
 )
 SELECT id, decommissioned, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- decommission --
--- End a device's service: no token of its is good any more, and its open commands are cancelled. $6 reason.
+-- End a device's service: no token of its is good any more, and its open commands are cancelled.
 WITH before AS (
-    SELECT id, status, decommissioned_at FROM agent_devices WHERE id = $1 AND NOT soft_delete FOR NO KEY UPDATE
+    SELECT id, status, decommissioned_at FROM agent_devices WHERE id = :device_id AND NOT soft_delete FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
     SET agent_token = NULL, previous_agent_token = NULL, previous_token_until = NULL, rotation_requested_at = NULL,
-        decommissioned_at = $2, decommission_reason = $6, is_active = false, status = 'disabled', status_due_at = NULL,
-        status_changed_at = CASE WHEN b.status <> 'disabled' THEN $2 ELSE d.status_changed_at END, updated_at = $2
+        decommissioned_at = :now, decommission_reason = :reason, is_active = false, status = 'disabled',
+            status_due_at = NULL,
+        status_changed_at = CASE WHEN b.status <> 'disabled' THEN :now ELSE d.status_changed_at END, updated_at = :now
     FROM before b
     WHERE d.id = b.id AND b.decommissioned_at IS NULL
     RETURNING d.id, b.status AS was
 ), cancelled AS (
     UPDATE agent_commands c
-    SET status = 'cancelled', changed_at = $2, due_at = NULL, completed_at = $2,
-        cancel_requested_at = COALESCE(c.cancel_requested_at, $2), error_message = 'The device was decommissioned.'
+    SET status = 'cancelled', changed_at = :now, due_at = NULL, completed_at = :now,
+        cancel_requested_at = COALESCE(c.cancel_requested_at, :now), error_message = 'The device was decommissioned.'
     FROM changed d
     WHERE c.agent_device_id = d.id AND c.status IN ('pending', 'sent', 'executing')
     RETURNING c.id, c.agent_device_id
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT id, 'decommissioned', $2::timestamptz, $2, '{}'::jsonb FROM changed
+    SELECT id, 'decommissioned', :now::timestamptz, :now, '{}'::jsonb FROM changed
     UNION ALL
-    SELECT id, 'status_changed', $2, $2,
+    SELECT id, 'status_changed', :now, :now,
            jsonb_build_object('from', was, 'to', 'disabled', 'why', 'it was decommissioned')
     FROM changed WHERE was <> 'disabled'
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT $2::timestamptz, $3, $4::uuid, $5::inet, 'device_decommissioned', id, NULL::uuid,
-           jsonb_build_object('reason', $6::text, 'commands_cancelled', (SELECT count(*) FROM cancelled))
+    SELECT :now::timestamptz, :actor_kind, :actor_id::uuid, :actor_source::inet, 'device_decommissioned', id,
+           NULL::uuid,
+           jsonb_build_object('reason', :reason::text, 'commands_cancelled', (SELECT count(*) FROM cancelled))
     FROM changed
     UNION ALL
-    SELECT $2, $3, $4, $5::inet, 'command_cancelled', agent_device_id, id,
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'command_cancelled', agent_device_id, id,
            jsonb_build_object('reason', 'the device was decommissioned')
     FROM cancelled
 )
@@ -91,23 +93,23 @@ FROM before
 -- cancelled.
 WITH changed AS (
     UPDATE agent_devices
-    SET soft_delete = true, deleted_at = $2, status_due_at = NULL, updated_at = $2
-    WHERE id = $1 AND NOT soft_delete
+    SET soft_delete = true, deleted_at = :now, status_due_at = NULL, updated_at = :now
+    WHERE id = :device_id AND NOT soft_delete
     RETURNING id
 ), cancelled AS (
     UPDATE agent_commands c
-    SET status = 'cancelled', changed_at = $2, due_at = NULL, completed_at = $2,
-        cancel_requested_at = COALESCE(c.cancel_requested_at, $2), error_message = 'The device was deleted.'
+    SET status = 'cancelled', changed_at = :now, due_at = NULL, completed_at = :now,
+        cancel_requested_at = COALESCE(c.cancel_requested_at, :now), error_message = 'The device was deleted.'
     FROM changed d
     WHERE c.agent_device_id = d.id AND c.status IN ('pending', 'sent', 'executing')
     RETURNING c.id, c.agent_device_id
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT $2::timestamptz, $3, $4::uuid, $5::inet, 'device_deleted', id, NULL::uuid,
+    SELECT :now::timestamptz, :actor_kind, :actor_id::uuid, :actor_source::inet, 'device_deleted', id, NULL::uuid,
            jsonb_build_object('commands_cancelled', (SELECT count(*) FROM cancelled))
     FROM changed
     UNION ALL
-    SELECT $2, $3, $4, $5::inet, 'command_cancelled', agent_device_id, id,
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'command_cancelled', agent_device_id, id,
            jsonb_build_object('reason', 'the device was deleted')
     FROM cancelled
 )
@@ -118,48 +120,53 @@ SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) A
 -- was revoked stays so.
 WITH before AS (
     SELECT id, status, soft_delete, soft_delete OR decommissioned_at IS NOT NULL AS gone
-    FROM agent_devices WHERE id = $1 FOR NO KEY UPDATE
+    FROM agent_devices WHERE id = :device_id FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
     SET soft_delete = false, deleted_at = NULL, decommissioned_at = NULL, decommission_reason = NULL, is_active = true,
-        status = 'offline', status_due_at = NULL, updated_at = $2,
-        status_changed_at = CASE WHEN b.status <> 'offline' THEN $2 ELSE d.status_changed_at END
+        status = 'offline', status_due_at = NULL, updated_at = :now,
+        status_changed_at = CASE WHEN b.status <> 'offline' THEN :now ELSE d.status_changed_at END
     FROM before b
     WHERE d.id = b.id AND b.gone
     RETURNING d.id, b.status AS was, b.soft_delete AS was_deleted
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT id, 'restored', $2::timestamptz, $2, '{}'::jsonb FROM changed
+    SELECT id, 'restored', :now::timestamptz, :now, '{}'::jsonb FROM changed
     UNION ALL
-    SELECT id, 'status_changed', $2, $2, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was restored')
+    SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was restored')
     FROM changed WHERE was <> 'offline'
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3, $4, $5::inet, 'device_restored', id, jsonb_build_object('was_deleted', was_deleted) FROM changed
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_restored', id,
+           jsonb_build_object('was_deleted', was_deleted)
+    FROM changed
 )
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- change_device --
 -- Change what an employee may change; null leaves a value as it is. The trail names each change. `location_fits` is
--- false, and nothing changed, when the location isn't one of the device's business.
--- $6 name, $7 whether the location changes, $8 location (or null), $9 type, $10 metrics interval in seconds,
--- $11 monitoring, $12 alerts and $13 automatic repair enabled, $14 host name.
+-- false, and nothing changed, when the location isn't one of the device's business. :device_name, :set_location
+-- whether the location changes, :service_location_id (or null), :device_type, :metrics_interval_seconds,
+-- :monitoring_enabled, :alerts_enabled alerts and :auto_remediation_enabled automatic repair enabled, :hostname.
 WITH before AS (
     SELECT d.id, to_jsonb(v) AS old,
            jsonb_build_object(
-               'device_name', COALESCE($6, d.device_name), 'device_type', COALESCE($9, d.device_type),
-               'service_location_id', CASE WHEN $7::boolean THEN $8::uuid ELSE d.service_location_id END,
-               'metrics_interval_seconds', COALESCE($10, d.metrics_interval_seconds),
-               'monitoring_enabled', COALESCE($11, d.monitoring_enabled),
-               'alerts_enabled', COALESCE($12, d.alerts_enabled),
-               'auto_remediation_enabled', COALESCE($13, d.auto_remediation_enabled),
-               'hostname', COALESCE($14, d.hostname)) AS new,
-           $8 IS NULL OR EXISTS (SELECT FROM service_locations l
-                                 WHERE l.id = $8 AND l.business_id = d.business_id) AS location_fits
+               'device_name', COALESCE(:device_name, d.device_name),
+               'device_type', COALESCE(:device_type, d.device_type),
+               'service_location_id',
+                   CASE WHEN :set_location::boolean THEN :service_location_id::uuid ELSE d.service_location_id END,
+               'metrics_interval_seconds', COALESCE(:metrics_interval_seconds, d.metrics_interval_seconds),
+               'monitoring_enabled', COALESCE(:monitoring_enabled, d.monitoring_enabled),
+               'alerts_enabled', COALESCE(:alerts_enabled, d.alerts_enabled),
+               'auto_remediation_enabled', COALESCE(:auto_remediation_enabled, d.auto_remediation_enabled),
+               'hostname', COALESCE(:hostname, d.hostname)) AS new,
+           :service_location_id IS NULL
+               OR EXISTS (SELECT FROM service_locations l
+                          WHERE l.id = :service_location_id AND l.business_id = d.business_id) AS location_fits
     FROM agent_devices d, LATERAL (
         SELECT d.device_name, d.device_type, d.service_location_id, d.metrics_interval_seconds, d.monitoring_enabled,
                d.alerts_enabled, d.auto_remediation_enabled, d.hostname) v
-    WHERE d.id = $1 AND NOT d.soft_delete
+    WHERE d.id = :device_id AND NOT d.soft_delete
     FOR NO KEY UPDATE OF d
 ), changes AS (
     SELECT b.id, (SELECT jsonb_object_agg(n.key, jsonb_build_object('from', o.value, 'to', n.value))
@@ -168,63 +175,69 @@ WITH before AS (
     FROM before b WHERE b.location_fits
 ), changed AS (
     UPDATE agent_devices d
-    SET device_name = COALESCE($6, d.device_name), device_type = COALESCE($9, d.device_type),
-        service_location_id = CASE WHEN $7 THEN $8 ELSE d.service_location_id END,
-        metrics_interval_seconds = COALESCE($10, d.metrics_interval_seconds),
-        monitoring_enabled = COALESCE($11, d.monitoring_enabled),
-        alerts_enabled = COALESCE($12, d.alerts_enabled),
-        auto_remediation_enabled = COALESCE($13, d.auto_remediation_enabled), hostname = COALESCE($14, d.hostname),
-        config_changed_at = CASE WHEN c.fields ? 'metrics_interval_seconds' THEN $2 ELSE d.config_changed_at END,
-        updated_at = $2
+    SET device_name = COALESCE(:device_name, d.device_name), device_type = COALESCE(:device_type, d.device_type),
+        service_location_id = CASE WHEN :set_location THEN :service_location_id ELSE d.service_location_id END,
+        metrics_interval_seconds = COALESCE(:metrics_interval_seconds, d.metrics_interval_seconds),
+        monitoring_enabled = COALESCE(:monitoring_enabled, d.monitoring_enabled),
+        alerts_enabled = COALESCE(:alerts_enabled, d.alerts_enabled),
+        auto_remediation_enabled = COALESCE(:auto_remediation_enabled, d.auto_remediation_enabled),
+        hostname = COALESCE(:hostname, d.hostname),
+        config_changed_at = CASE WHEN c.fields ? 'metrics_interval_seconds' THEN :now ELSE d.config_changed_at END,
+        updated_at = :now
     FROM changes c
     WHERE d.id = c.id AND c.fields IS NOT NULL
     RETURNING d.id, c.fields
 ), intervals AS ( -- what was measured until it learns of the change isn't missing
     INSERT INTO agent_device_intervals (agent_device_id, seconds, changed_at)
-    SELECT id, (fields -> 'metrics_interval_seconds' ->> 'from')::integer, $2
+    SELECT id, (fields -> 'metrics_interval_seconds' ->> 'from')::integer, :now
     FROM changed WHERE fields ? 'metrics_interval_seconds'
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3, $4, $5::inet, 'device_changed', id, fields FROM changed
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_changed', id, fields FROM changed
 )
 SELECT id, location_fits, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- dismiss_clone --
 -- Somebody has looked: it isn't cloned, or isn't any more. Counting begins again.
 WITH before AS (
-    SELECT id, clone_suspected_at FROM agent_devices WHERE id = $1 AND NOT soft_delete FOR NO KEY UPDATE
+    SELECT id, clone_suspected_at FROM agent_devices WHERE id = :device_id AND NOT soft_delete FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
-    SET clone_suspected_at = NULL, boot_returns = 0, updated_at = $2
+    SET clone_suspected_at = NULL, boot_returns = 0, updated_at = :now
     FROM before b
     WHERE d.id = b.id AND b.clone_suspected_at IS NOT NULL
     RETURNING d.id, b.clone_suspected_at AS suspected_at
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3, $4, $5::inet, 'clone_dismissed', id, jsonb_build_object('suspected_at', suspected_at) FROM changed
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'clone_dismissed', id,
+           jsonb_build_object('suspected_at', suspected_at) FROM changed
 )
 SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
 
 -- move_device --
 -- Give a device to another business; a trigger leaves its past with the former owner
--- (db/migrations/sql/device_changes.sql). Nothing changes unless the business is there and the location, if any, is its
--- own. $6 business, $7 location (or null).
+-- (db/migrations/sql/device_changes.sql). Nothing changes unless the business is there and the location, if any, is
+-- its own. :business_id, :service_location_id (or null).
 WITH before AS (
-    SELECT d.id, d.business_id AS former, EXISTS (SELECT FROM businesses b WHERE b.id = $6::uuid) AS business_fits,
-           $7::uuid IS NULL
-               OR EXISTS (SELECT FROM service_locations l WHERE l.id = $7 AND l.business_id = $6) AS location_fits
+    SELECT d.id, d.business_id AS former,
+           EXISTS (SELECT FROM businesses b WHERE b.id = :business_id::uuid) AS business_fits,
+           :service_location_id::uuid IS NULL
+               OR EXISTS (SELECT FROM service_locations l WHERE l.id = :service_location_id
+                 AND l.business_id = :business_id) AS location_fits
     FROM agent_devices d
-    WHERE d.id = $1 AND NOT d.soft_delete
+    WHERE d.id = :device_id AND NOT d.soft_delete
     FOR NO KEY UPDATE OF d
 ), changed AS (
     UPDATE agent_devices d
-    SET business_id = $6, service_location_id = $7, updated_at = $2
+    SET business_id = :business_id, service_location_id = :service_location_id, updated_at = :now
     FROM before b
-    WHERE d.id = b.id AND b.business_fits AND b.location_fits AND b.former <> $6
+    WHERE d.id = b.id AND b.business_fits AND b.location_fits AND b.former <> :business_id
     RETURNING d.id, b.former
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3, $4, $5::inet, 'device_moved', id, jsonb_build_object('from', former, 'to', $6::uuid) FROM changed
+    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_moved', id,
+           jsonb_build_object('from', former, 'to', :business_id::uuid)
+    FROM changed
 )
 SELECT id, business_fits, location_fits, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken
 FROM before

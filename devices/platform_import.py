@@ -81,7 +81,7 @@ async def list_days(connection: Connection) -> list[tuple[date, int]]:
 async def count_day(connection: Connection, day: date, now: datetime) -> Rows:
     """Count what would become of a day's rows."""
     begin, end = span_of(day)
-    row = await connection.fetchrow(QUERIES["count_day"], begin, end, now + MAX_SAMPLE_LEAD)
+    row = await connection.fetchrow(*QUERIES.bind("count_day", start=begin, end=end, latest=now + MAX_SAMPLE_LEAD))
     assert row is not None
     rows = Rows(**dict(row))
     rows.new = rows.found - rows.without_device - rows.out_of_time - rows.repeated - rows.here
@@ -102,7 +102,7 @@ async def import_days(
 
     Retention of raw samples rests until the iterator is at its end or closed.
     """
-    await connection.fetchval(QUERIES["schedule_retention"], False)
+    await connection.fetchval(*QUERIES.bind("schedule_retention", scheduled=False))
     try:
         for day, _ in days:
             rows = await count_day(connection, day, now)
@@ -112,13 +112,17 @@ async def import_days(
                 await roll_up(connection, day, now)
             yield day, rows
     finally:
-        await connection.fetchval(QUERIES["schedule_retention"], True)
+        await connection.fetchval(*QUERIES.bind("schedule_retention", scheduled=True))
 
 
 async def import_day(connection: Connection, day: date, now: datetime, *, extras: bool) -> int:
     """Import a day's rows in one transaction; return how many were not here."""
     begin, end = span_of(day)
-    done = await connection.execute(QUERIES["import_day"], begin, end, now + MAX_SAMPLE_LEAD, extras, OWN_PLACE)
+    done = await connection.execute(
+        *QUERIES.bind(
+            "import_day", start=begin, end=end, latest=now + MAX_SAMPLE_LEAD, keep_extras=extras, own_columns=OWN_PLACE
+        )
+    )
     return int(done.split()[-1])
 
 
@@ -132,14 +136,14 @@ async def roll_up(connection: Connection, day: date, now: datetime) -> None:
         assert level.bucket
         until = min(end, bucket_start(now - level.refresh_to, level.bucket))
         if until > begin:
-            await connection.execute(QUERIES["refresh_level"], level.relation, begin, until)
+            await connection.execute(*QUERIES.bind("refresh_level", relation=level.relation, start=begin, end=until))
 
 
 async def is_dropped(connection: Connection, begin: datetime, end: datetime, now: datetime) -> bool:
     """Tell whether a refresh would lose rollups whose samples were dropped."""
     if now - begin <= (await read_values(connection)).level("raw").keep:
         return False
-    return bool(await connection.fetchval(QUERIES["is_rolled_up"], begin, end))
+    return bool(await connection.fetchval(*QUERIES.bind("is_rolled_up", start=begin, end=end)))
 
 
 def span_of(day: date) -> tuple[datetime, datetime]:

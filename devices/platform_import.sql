@@ -53,28 +53,29 @@ ORDER BY 1
 
 -- count_day --
 -- Of a day's rows: of an unknown device, out of time (before 2020, ahead of the clock), repeated, and here already.
--- $1 begin, $2 end, $3 latest time that is taken.
+-- :start, :end, :latest time that is taken.
 WITH source AS (
     SELECT m.agent_device_id, m.collected_at, d.id IS NOT NULL AS has_device,
-           m.collected_at >= '2020-01-01' AND m.collected_at <= $3::timestamptz AS in_time,
+           m.collected_at >= '2020-01-01' AND m.collected_at <= :latest::timestamptz AS in_time,
            row_number() OVER (PARTITION BY m.agent_device_id, m.collected_at) > 1 AS repeated
     FROM public.agent_metrics m
     LEFT JOIN (SELECT id FROM agent_devices
                UNION SELECT s.id FROM public.agent_devices s JOIN businesses b ON b.id = s.business_id
                      WHERE NOT COALESCE((to_jsonb(s) ->> 'soft_delete')::boolean, false)) d ON d.id = m.agent_device_id
-    WHERE m.collected_at >= $1::timestamptz AND m.collected_at < $2::timestamptz
+    WHERE m.collected_at >= :start::timestamptz AND m.collected_at < :end::timestamptz
 )
 SELECT count(*) AS found, count(*) FILTER (WHERE NOT has_device) AS without_device,
        count(*) FILTER (WHERE has_device AND NOT in_time) AS out_of_time,
        count(*) FILTER (WHERE has_device AND in_time AND repeated) AS repeated,
        count(*) FILTER (WHERE has_device AND in_time AND NOT repeated AND EXISTS (
            SELECT FROM agent_metrics o WHERE o.agent_device_id = s.agent_device_id AND o.collected_at = s.collected_at
-                                         AND o.collected_at >= $1 AND o.collected_at < $2)) AS here
+                                         AND o.collected_at >= :start AND o.collected_at < :end)) AS here
 FROM source s
 
 -- import_day --
--- A day's rows; values out of their range become null, other columns go into raw_metrics. $1 begin, $2 end, $3 latest
--- time that is taken, $4 whether other columns are kept, $5 the columns that have a place of their own.
+-- A day's rows; values out of their range become null, other columns go into raw_metrics. :start, :end, :latest time
+-- that is taken, :keep_extras whether other columns are kept, :own_columns the columns that have a place of their
+-- own.
 INSERT INTO agent_metrics
     (agent_device_id, collected_at, received_at, cpu_percent, memory_used_gb, memory_percent, disk_used_gb,
      disk_percent, load_average_1m, load_average_5m, load_average_15m, uptime_seconds, network_rx_bytes,
@@ -89,40 +90,40 @@ SELECT DISTINCT ON (m.agent_device_id, m.collected_at) m.agent_device_id, m.coll
        CASE WHEN (f ->> 'load_average_1m')::float8 BETWEEN 0 AND 1e6 THEN (f ->> 'load_average_1m')::float8 END,
        CASE WHEN (f ->> 'load_average_5m')::float8 BETWEEN 0 AND 1e6 THEN (f ->> 'load_average_5m')::float8 END,
        CASE WHEN (f ->> 'load_average_15m')::float8 BETWEEN 0 AND 1e6 THEN (f ->> 'load_average_15m')::float8 END,
-       CASE WHEN (f ->> 'uptime_seconds')::numeric BETWEEN 0 AND 1e10 THEN (f ->> 'uptime_seconds')::numeric::bigint END,
+       CASE WHEN (f ->> 'uptime_seconds')::numeric BETWEEN 0
+         AND 1e10 THEN (f ->> 'uptime_seconds')::numeric::bigint END,
        CASE WHEN (f ->> 'network_rx_bytes')::numeric BETWEEN 0 AND 9007199254740992
             THEN (f ->> 'network_rx_bytes')::numeric::bigint END,
        CASE WHEN (f ->> 'network_tx_bytes')::numeric BETWEEN 0 AND 9007199254740992
             THEN (f ->> 'network_tx_bytes')::numeric::bigint END,
-       CASE WHEN $4::boolean THEN NULLIF(
+       CASE WHEN :keep_extras::boolean THEN NULLIF(
            CASE WHEN jsonb_typeof(f -> 'raw_metrics') = 'object' THEN f -> 'raw_metrics' ELSE '{}' END
-               || jsonb_strip_nulls(f - $5::text[]), '{}') END
+               || jsonb_strip_nulls(f - :own_columns::text[]), '{}') END
 FROM public.agent_metrics m
 CROSS JOIN LATERAL (SELECT to_jsonb(m) AS f) j
 JOIN agent_devices d ON d.id = m.agent_device_id
-WHERE m.collected_at >= $1::timestamptz AND m.collected_at < $2::timestamptz
-  AND m.collected_at >= '2020-01-01' AND m.collected_at <= $3::timestamptz
+WHERE m.collected_at >= :start::timestamptz AND m.collected_at < :end::timestamptz
+  AND m.collected_at >= '2020-01-01' AND m.collected_at <= :latest::timestamptz
 ORDER BY m.agent_device_id, m.collected_at, f ->> 'received_at'
 ON CONFLICT (agent_device_id, collected_at) DO NOTHING
 
 -- is_rolled_up --
 -- Whether the day's rollup has devices whose samples are no longer there: to compute it again would lose them.
--- $1 begin, $2 end.
 SELECT EXISTS (
     SELECT FROM agent_metrics_1d r
-    WHERE r.bucket >= $1::timestamptz AND r.bucket < $2::timestamptz
+    WHERE r.bucket >= :start::timestamptz AND r.bucket < :end::timestamptz
       AND NOT EXISTS (SELECT FROM agent_metrics m
-                      WHERE m.agent_device_id = r.agent_device_id AND m.collected_at >= $1 AND m.collected_at < $2))
+                      WHERE m.agent_device_id = r.agent_device_id AND m.collected_at >= :start
+                        AND m.collected_at < :end))
 
 -- schedule_retention --
--- Stop (false) or start (true) the job that drops old samples; a legal hold in force keeps it stopped. $1.
+-- Stop (false) or start (true) the job that drops old samples; a legal hold in force keeps it stopped.
 SELECT count(*)
 FROM timescaledb_information.jobs j CROSS JOIN LATERAL alter_job(
-    j.job_id, scheduled => $1::boolean AND NOT EXISTS (SELECT FROM agent_legal_holds WHERE released_at IS NULL))
+    j.job_id, scheduled => :scheduled::boolean AND NOT EXISTS (SELECT FROM agent_legal_holds WHERE released_at IS NULL))
 WHERE j.proc_name = 'policy_retention' AND j.hypertable_name = 'agent_metrics'
   AND j.hypertable_schema = (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                              WHERE c.oid = 'agent_metrics'::regclass)
 
 -- refresh_level --
--- $1 relation, $2 from, $3 to.
-CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz)
+CALL refresh_continuous_aggregate(:relation::text::regclass, :start::timestamptz, :end::timestamptz)

@@ -6,8 +6,10 @@ our side, and everybody's silence counts from its end (`note_outage`).
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from db.isolation import due_apart
@@ -40,17 +42,18 @@ async def sweep(
     """Judge every device whose time has come, `at_once` in one statement; return how many changed their status."""
     await note_outage(connection, now, patience)
     changed: list[int] = []
-    values = now, patience.heartbeat_interval, patience.warning_after, patience.offline_after, at_once
+    thresholds = asdict(patience)
+    find = partial(QUERIES.bind, "due_devices", now=now, limit=at_once)
 
     async def judge(only: Sequence[UUID] | None) -> int:
-        row = await connection.fetchrow(QUERIES["sweep"], *values, only)
+        row = await connection.fetchrow(*QUERIES.bind("sweep", now=now, **thresholds, limit=at_once, only=only))
         assert row is not None
         changed.append(row["changed"])
         return int(row["judged"])
 
     judged = at_once
     while judged == at_once:
-        judged = await due_apart(connection, "presence", now, judge, QUERIES["due_devices"], now, at_once)
+        judged = await due_apart(connection, "presence", now, judge, find)
     return sum(changed)
 
 
@@ -58,8 +61,14 @@ async def note_outage(connection: Connection, now: datetime, patience: OfflineTh
     """Return whether no device calls at all; then silence counts from now on. Logged once, when it begins."""
     unheard_for = patience.heartbeat_interval * DEAF_AFTER_INTERVALS
     row = await connection.fetchrow(
-        QUERIES["note_outage"], now, unheard_for, patience.heartbeat_interval, MANY_DEVICES
-    )  # fmt: skip
+        *QUERIES.bind(
+            "note_outage",
+            now=now,
+            unheard_for=unheard_for,
+            heartbeat_interval=patience.heartbeat_interval,
+            min_devices=MANY_DEVICES,
+        )
+    )
     if row is None:
         return False
     if row["known_until"] is None or row["known_until"] < now - unheard_for:
@@ -70,14 +79,14 @@ async def note_outage(connection: Connection, now: datetime, patience: OfflineTh
 async def lapse_enrolments(connection: Connection, now: datetime, within: timedelta) -> int:
     """Remove devices without a call `within` this time of their registration; return how many."""
     removed, lapsed = 0, LAPSED_AT_ONCE
+    limits: dict[str, Any] = {"now": now, "within": within, "limit": LAPSED_AT_ONCE}
+    find = partial(QUERIES.bind, "due_enrolments", **limits)
 
     async def remove(only: Sequence[UUID] | None) -> int:
-        values = now, within, LAPSED_AT_ONCE, *WORKER.values(), only
-        return int(await connection.fetchval(QUERIES["lapse_enrolments"], *values))
+        lapse = QUERIES.bind("lapse_enrolments", **limits, **WORKER.parameters(), only=only)
+        return int(await connection.fetchval(*lapse))
 
     while lapsed == LAPSED_AT_ONCE:
-        lapsed = await due_apart(
-            connection, "lapsed enrolments", now, remove, QUERIES["due_enrolments"], now, within, LAPSED_AT_ONCE
-        )
+        lapsed = await due_apart(connection, "lapsed enrolments", now, remove, find)
         removed += lapsed
     return removed

@@ -3,81 +3,85 @@
 
 -- note_outage --
 -- Note in agent_presence that nobody at all was heard for a while although many devices of several businesses should
--- have been, or many of several sites that were heard last within one interval of each other: then it is our own line.
--- Reads nothing unless a device is due or it was so at the last look, and little unless it is so. Returns a row when it
--- is, with `known_until`: until when it was known before. $1 now, $2 how long nobody was heard, $3 heartbeat interval,
--- $4 how many devices must be expected that often.
+-- have been, or many of several sites that were heard last within one interval of each other: then it is our own
+-- line. Reads nothing unless a device is due or it was so at the last look, and little unless it is so. Returns a row
+-- when it is, with `known_until`: until when it was known before. :now, :unheard_for how long nobody was heard,
+-- :heartbeat_interval, :min_devices how many devices must be expected that often.
 WITH found AS (
     SELECT one, deaf_until
     FROM agent_presence
     WHERE CASE
-        WHEN COALESCE(deaf_until <= $1::timestamptz - $2::interval, true) -- it isn't so just now
-             AND NOT EXISTS (SELECT FROM agent_devices WHERE status_due_at <= $1) THEN false
+        WHEN COALESCE(deaf_until <= :now::timestamptz - :unheard_for::interval, true) -- it isn't so just now
+             AND NOT EXISTS (SELECT FROM agent_devices WHERE status_due_at <= :now) THEN false
         WHEN EXISTS (SELECT FROM agent_devices
                      WHERE status_due_at IS NOT NULL
-                       AND (last_heartbeat > $1 - $2::interval OR last_metrics_received > $1 - $2::interval)) THEN false
-        ELSE (SELECT (count(*) >= $4 AND count(DISTINCT business_id) > 1)
-                     OR (count(*) FILTER (WHERE together) >= $4
+                       AND (last_heartbeat > :now - :unheard_for::interval
+                            OR last_metrics_received > :now - :unheard_for::interval)) THEN false
+        ELSE (SELECT (count(*) >= :min_devices AND count(DISTINCT business_id) > 1)
+                     OR (count(*) FILTER (WHERE together) >= :min_devices
                          AND count(DISTINCT (business_id, service_location_id)) FILTER (WHERE together) > 1)
               FROM (SELECT d.business_id, d.service_location_id,
                            GREATEST(d.last_heartbeat, d.last_metrics_received)
-                           >= max(GREATEST(d.last_heartbeat, d.last_metrics_received)) OVER () - $3::interval AS together
+                           >= max(GREATEST(d.last_heartbeat,
+                                           d.last_metrics_received)) OVER () - :heartbeat_interval::interval AS together
                     FROM agent_devices d
                     WHERE d.status_due_at IS NOT NULL
                       AND (d.last_heartbeat IS NOT NULL
-                           OR d.metrics_interval_seconds * interval '1 second' <= $3::interval)) expected)
+                           OR d.metrics_interval_seconds * interval '1 second' <= :heartbeat_interval::interval)
+                  ) expected)
         END
     FOR UPDATE
 )
 UPDATE agent_presence p
-SET deaf_until = $1
+SET deaf_until = :now
 FROM found f
 WHERE p.one = f.one
 RETURNING f.deaf_until AS known_until
 
 -- due_devices --
--- The devices whose time has come. $1 all but these, $2 now, $3 most.
-SELECT id FROM agent_devices WHERE status_due_at <= $2::timestamptz AND id <> ALL ($1::uuid[]) ORDER BY status_due_at LIMIT $3
+-- The devices whose time has come. :held all but these, :now, :limit.
+SELECT id FROM agent_devices WHERE status_due_at <= :now::timestamptz
+  AND id <> ALL (:held::uuid[]) ORDER BY status_due_at LIMIT :limit
 
 -- sweep --
--- Check the devices that are due, by their last contact, and set when each is due next; null
--- when silence can't change it any more. SKIP LOCKED: two workers never judge the same device. Returns how many were
--- judged and how many changed. A device that sends heartbeats is expected as often as these, else as often as its
--- uploads. $1 now, $2 heartbeat interval, $3 and $4 intervals of silence that are a warning and mean offline,
--- $5 most devices, $6 only these (or null).
+-- Check the devices that are due, by their last contact, and set when each is due next; null when silence can't
+-- change it any more. SKIP LOCKED: two workers never judge the same device. Returns how many were judged and how many
+-- changed. A device that sends heartbeats is expected as often as these, else as often as its uploads. :now,
+-- :heartbeat_interval, :warning_after and :offline_after intervals of silence that are a warning and mean offline,
+-- :limit, :only these (or null).
 WITH due AS (
     SELECT id, status, reported_status,
            GREATEST(last_heartbeat, last_metrics_received) AS heard_at,
            CASE WHEN last_heartbeat IS NULL THEN metrics_interval_seconds * interval '1 second'
-                ELSE $2::interval END AS every
+                ELSE :heartbeat_interval::interval END AS every
     FROM agent_devices
-    WHERE status_due_at <= $1 AND ($6::uuid[] IS NULL OR id = ANY ($6))
+    WHERE status_due_at <= :now AND (:only::uuid[] IS NULL OR id = ANY (:only))
     ORDER BY status_due_at
-    LIMIT $5
+    LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
 ), silent AS (
-    SELECT d.*, GREATEST(d.heard_at, p.deaf_until) + d.every * $3::float8 AS warning_at,
-           GREATEST(d.heard_at, p.deaf_until) + d.every * $4::float8 AS offline_at
+    SELECT d.*, GREATEST(d.heard_at, p.deaf_until) + d.every * :warning_after::float8 AS warning_at,
+           GREATEST(d.heard_at, p.deaf_until) + d.every * :offline_after::float8 AS offline_at
     FROM due d CROSS JOIN agent_presence p
 ), judged AS (
     SELECT *, CASE WHEN status = 'disabled' THEN status
-                   WHEN heard_at IS NULL OR offline_at <= $1 THEN 'offline'
-                   WHEN warning_at <= $1 THEN 'warning'
+                   WHEN heard_at IS NULL OR offline_at <= :now THEN 'offline'
+                   WHEN warning_at <= :now THEN 'warning'
                    ELSE reported_status END AS new_status
     FROM silent
 ), swept AS (
     UPDATE agent_devices d
     SET status = j.new_status,
-        status_changed_at = CASE WHEN j.new_status <> j.status THEN $1 ELSE d.status_changed_at END,
+        status_changed_at = CASE WHEN j.new_status <> j.status THEN :now ELSE d.status_changed_at END,
         status_due_at = CASE WHEN j.new_status IN ('disabled', 'offline') THEN NULL
-                             WHEN j.warning_at <= $1 THEN j.offline_at
+                             WHEN j.warning_at <= :now THEN j.offline_at
                              ELSE j.warning_at END
     FROM judged j
     WHERE d.id = j.id
     RETURNING d.id, j.status AS was, j.new_status, j.heard_at
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT id, 'status_changed', $1, $1,
+    SELECT id, 'status_changed', :now, :now,
            jsonb_build_object('from', was, 'to', new_status)
            || CASE WHEN new_status IN ('warning', 'offline')
                    THEN jsonb_build_object('why', 'it fell silent', 'silent_since', heard_at)
@@ -90,32 +94,34 @@ SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed,
 FROM swept
 
 -- due_enrolments --
--- The devices that were never heard. $1 all but these, $2 now, $3 time in which a device must be heard, $4 most.
+-- The devices that were never heard. :held all but these, :now, :within time in which a device must be heard, :limit.
 SELECT id FROM agent_devices
 WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete AND last_heartbeat IS NULL
-  AND last_metrics_received IS NULL AND created_at <= $2::timestamptz - $3::interval AND updated_at <= $2 - $3
-  AND is_active AND id <> ALL ($1::uuid[])
+  AND last_metrics_received IS NULL AND created_at <= :now::timestamptz - :within::interval
+    AND updated_at <= :now - :within
+  AND is_active AND id <> ALL (:held::uuid[])
 ORDER BY created_at
-LIMIT $4
+LIMIT :limit
 
 -- lapse_enrolments --
 -- Remove devices that registered, have a token and were never heard, and make the registration token that each came
 -- with usable again, if it has not expired: the same install command works once more. Returns how many there were.
--- $1 now, $2 time in which a device must be heard, $3 most devices, $4 kind of actor, $5 actor, $6 address, $7 only
--- these (or null).
+-- :now, :within time in which a device must be heard, :limit, :actor_kind, :actor_id, :actor_source, :only these (or
+-- null).
 WITH lapsed AS (
     SELECT id
     FROM agent_devices
-    WHERE ($7::uuid[] IS NULL OR id = ANY ($7)) AND enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete
+    WHERE (:only::uuid[] IS NULL OR id = ANY (:only)) AND enrolled_at IS NULL AND agent_token IS NOT NULL
+      AND NOT soft_delete
       AND last_heartbeat IS NULL AND last_metrics_received IS NULL
-      AND created_at <= $1::timestamptz - $2::interval
-      AND updated_at <= $1 - $2 AND is_active -- one that was restored and registered again has its time too
+      AND created_at <= :now::timestamptz - :within::interval
+      AND updated_at <= :now - :within AND is_active -- one that was restored and registered again has its time too
     ORDER BY created_at
-    LIMIT $3
+    LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ), removed AS (
     UPDATE agent_devices d
-    SET soft_delete = true, deleted_at = $1, updated_at = $1, status_due_at = NULL, rotation_requested_at = NULL,
+    SET soft_delete = true, deleted_at = :now, updated_at = :now, status_due_at = NULL, rotation_requested_at = NULL,
         agent_token = NULL, previous_agent_token = NULL, previous_token_until = NULL
     FROM lapsed l
     WHERE d.id = l.id
@@ -124,14 +130,14 @@ WITH lapsed AS (
     UPDATE agent_registration_tokens t
     SET used_at = NULL, agent_device_id = NULL
     FROM removed r
-    WHERE t.agent_device_id = r.id AND t.expires_at > $1
+    WHERE t.agent_device_id = r.id AND t.expires_at > :now
     RETURNING r.id
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT id, 'enrolment_lapsed', $1, $1, '{}' FROM removed
+    SELECT id, 'enrolment_lapsed', :now, :now, '{}' FROM removed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $1, $4, $5::uuid, $6::inet, 'enrolment_lapsed', r.id,
+    SELECT :now, :actor_kind, :actor_id::uuid, :actor_source::inet, 'enrolment_lapsed', r.id,
            jsonb_build_object('registration_token_usable', EXISTS (SELECT FROM freed f WHERE f.id = r.id))
     FROM removed r
 )

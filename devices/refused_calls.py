@@ -66,8 +66,12 @@ class RefusedCalls:
         rows += self._take_beyond()
         if rows:
             times, actors, details = zip(*rows, strict=True)
-            kinds, ids, sources = zip(*(actor.values() for actor in actors), strict=True)
-            await pool.execute(QUERIES["add_refused_calls"], times, kinds, ids, sources, details)
+            kinds, ids, sources = zip(*((actor.kind, actor.id, actor.source) for actor in actors), strict=True)
+            await pool.execute(
+                *QUERIES.bind(
+                    "add_refused_calls", times=times, actor_kinds=kinds, actor_ids=ids, sources=sources, details=details
+                )
+            )
         return len(rows)
 
     def _has_room(self, source: str | None) -> bool:

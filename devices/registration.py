@@ -3,9 +3,8 @@
 A token may be for a device that is there already: that one keeps its id, name and history, and gets a new token.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -51,13 +50,6 @@ class SystemInfo:
     total_disk_gb: float | None = None
     agent_version: str | None = None
 
-    def values(self) -> tuple[Any, ...]:
-        """Return the values in the order of the query `register_device`."""
-        return (
-            self.hostname, self.os_type, self.os_version, self.os_architecture, self.device_type, self.ip_address,
-            self.mac_address, self.cpu_model, self.total_memory_gb, self.total_disk_gb, self.agent_version,
-        )  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -83,10 +75,19 @@ async def create_registration_token(
         await _check_location(connection, request)
         try:
             made = await connection.fetchval(
-                QUERIES["create_registration_token"], token_hash(token), request.business_id,
-                request.service_location_id, request.device_name, request.metrics_interval_seconds,
-                expires_at, request.device_id, now, *employee.values(),
-            )  # fmt: skip
+                *QUERIES.bind(
+                    "create_registration_token",
+                    token_hash=token_hash(token),
+                    business_id=request.business_id,
+                    service_location_id=request.service_location_id,
+                    device_name=request.device_name,
+                    metrics_interval_seconds=request.metrics_interval_seconds,
+                    expires_at=expires_at,
+                    device_id=request.device_id,
+                    now=now,
+                    **employee.parameters(),
+                ),
+            )
         except asyncpg.ForeignKeyViolationError as error:
             refused = UnknownEmployeeError if "created_by" in str(error.constraint_name) else UnknownBusinessError
             raise refused from error
@@ -97,7 +98,9 @@ async def create_registration_token(
 
 async def _check_location(connection: Connection, request: TokenRequest) -> None:
     if request.service_location_id and not await connection.fetchval(
-        QUERIES["location_in_business"], request.service_location_id, request.business_id
+        *QUERIES.bind(
+            "location_in_business", service_location_id=request.service_location_id, business_id=request.business_id
+        )
     ):
         raise UnknownLocationError
 
@@ -116,10 +119,18 @@ async def register(
     """
     spent = token_hash(registration_token)
     # What a token is for never changes, so it may be read before the statement that lets only one caller spend it.
-    agent_id = await pool.fetchval(QUERIES["device_of_token"], spent) or uuid4()
+    agent_id = await pool.fetchval(*QUERIES.bind("device_of_token", token_hash=spent)) or uuid4()
     agent_token = tokens.issue_agent(agent_id, now)
     row = await pool.fetchrow(
-        QUERIES["register_device"], spent, now, agent_id, token_hash(agent_token), *system.values(), source
+        *QUERIES.bind(
+            "register_device",
+            registration_hash=spent,
+            now=now,
+            device_id=agent_id,
+            token_hash=token_hash(agent_token),
+            source=source,
+            **asdict(system),
+        )
     )
     if row is None:
         raise RegistrationRefusedError

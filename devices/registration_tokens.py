@@ -26,13 +26,33 @@ async def list_tokens(pool: asyncpg.Pool, wanted: TokenFilter, now: datetime, li
     """Return at most `limit` tokens, newest first. Times are UTC."""
     created_at, token_id = wanted.after or (None, None)
     return await pool.fetch(
-        QUERIES["list_tokens"], None, now, wanted.state, wanted.business_id, created_at, token_id, limit
+        *QUERIES.bind(
+            "list_tokens",
+            token_id=None,
+            now=now,
+            state=wanted.state,
+            business_id=wanted.business_id,
+            after_time=created_at,
+            after_id=token_id,
+            limit=limit,
+        )
     )
 
 
 async def get_token(pool: asyncpg.Pool, token_id: UUID, now: datetime) -> asyncpg.Record:
     """Return one token; raises RegistrationTokenNotFoundError."""
-    row = await pool.fetchrow(QUERIES["list_tokens"], token_id, now, None, None, None, None, 1)
+    row = await pool.fetchrow(
+        *QUERIES.bind(
+            "list_tokens",
+            token_id=token_id,
+            now=now,
+            state=None,
+            business_id=None,
+            after_time=None,
+            after_id=None,
+            limit=1,
+        )
+    )
     if row is None:
         raise RegistrationTokenNotFoundError
     return row
@@ -40,7 +60,7 @@ async def get_token(pool: asyncpg.Pool, token_id: UUID, now: datetime) -> asyncp
 
 async def revoke_token(pool: asyncpg.Pool, token_id: UUID, employee: Actor, now: datetime) -> asyncpg.Record:
     """Revoke a token and return it; raises RegistrationTokenNotFoundError, RegistrationTokenSpentError."""
-    revoked = await pool.fetchval(QUERIES["revoke_token"], token_id, now, *employee.values())
+    revoked = await pool.fetchval(*QUERIES.bind("revoke_token", token_id=token_id, now=now, **employee.parameters()))
     token = await get_token(pool, token_id, now)
     if revoked is None:
         raise RegistrationTokenSpentError

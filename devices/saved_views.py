@@ -32,13 +32,22 @@ class NewView:
 
 async def list_views(pool: asyncpg.Pool, owner: Owner, page: str) -> list[asyncpg.Record]:
     """Return a person's own views of a page and those that are shared with them, by name."""
-    return await pool.fetch(QUERIES["list_views"], owner.tenant, owner.person_id, page)
+    return await pool.fetch(*QUERIES.bind("list_views", tenant=owner.tenant, owner_id=owner.person_id, page=page))
 
 
 async def save_view(pool: asyncpg.Pool, owner: Owner, view: NewView, now: datetime) -> asyncpg.Record:
     """Save a view, in place of one of that name; raises TooManyViewsError."""
     row = await pool.fetchrow(
-        QUERIES["save_view"], owner.tenant, owner.person_id, view.page, view.name, view.query, view.is_shared, now
+        *QUERIES.bind(
+            "save_view",
+            tenant=owner.tenant,
+            owner_id=owner.person_id,
+            page=view.page,
+            name=view.name,
+            query=view.query,
+            is_shared=view.is_shared,
+            now=now,
+        )
     )
     if row is None:
         raise TooManyViewsError
@@ -47,4 +56,4 @@ async def save_view(pool: asyncpg.Pool, owner: Owner, view: NewView, now: dateti
 
 async def delete_view(pool: asyncpg.Pool, owner: Owner, view_id: UUID) -> None:
     """Delete one of a person's own views; changes nothing for another one."""
-    await pool.execute(QUERIES["delete_view"], view_id, owner.person_id)
+    await pool.execute(*QUERIES.bind("delete_view", view_id=view_id, owner_id=owner.person_id))

@@ -41,7 +41,11 @@ class SensitiveReads:
         before = self._last.get(key)
         if before is not None and now - before < AGAIN_AFTER:
             return
-        await self._pool.execute(QUERIES["add_read"], now, *actor.values(), action, device_id, encoded)
+        await self._pool.execute(
+            *QUERIES.bind(
+                "add_read", now=now, **actor.parameters(), action=action, device_id=device_id, details=encoded
+            )
+        )
         self._remember(key, now)
 
     def _remember(self, key: Key, now: datetime) -> None:

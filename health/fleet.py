@@ -88,7 +88,7 @@ async def read_fleet(connection: Connection, now: datetime) -> Fleet:
     """Read the fleet's health; raises what the driver raises, and asyncpg.UndefinedTableError without our schema."""
     began = time.perf_counter()
     levels = await read_status(connection)
-    facts = msgspec.json.decode(await connection.fetchval(QUERIES["describe_fleet"], now), type=FleetFacts)
+    facts = msgspec.json.decode(await connection.fetchval(*QUERIES.bind("describe_fleet", now=now)), type=FleetFacts)
     drifts = await find_drift(connection, now)
     server = await read_server_state(connection, utc_now())
     series = await read_series_status(connection)

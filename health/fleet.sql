@@ -3,7 +3,7 @@
 -- describe_fleet --
 -- Everything but the levels, as one JSON document with the fields of `fleet.Facts`. Each part reads an index, or a
 -- table of some thousand rows; devices by status read the index of the list. Rows of an outbox are overdue from when
--- they are due; what waits for later by intent has a later due time. $1 now.
+-- they are due; what waits for later by intent has a later due time.
 SELECT jsonb_build_object(
     'devices', (SELECT COALESCE(jsonb_object_agg(status, devices), '{}')
                 FROM (SELECT status, count(*) AS devices FROM agent_devices WHERE NOT soft_delete GROUP BY status) s),
@@ -13,15 +13,15 @@ SELECT jsonb_build_object(
     'commands', (SELECT COALESCE(jsonb_object_agg(status, commands), '{}')
                  FROM (SELECT status, count(*) AS commands FROM agent_commands
                        WHERE due_at IS NOT NULL AND status IN ('pending', 'sent', 'executing') GROUP BY status) s),
-    'commands_due_since', (SELECT min(due_at) FROM agent_commands WHERE due_at <= $1::timestamptz),
+    'commands_due_since', (SELECT min(due_at) FROM agent_commands WHERE due_at <= :now::timestamptz),
     'tickets', (SELECT jsonb_build_object('waiting', count(*), 'failing', count(*) FILTER (WHERE attempts > 0),
-                                          'due_since', min(due_at) FILTER (WHERE due_at <= $1))
+                                          'due_since', min(due_at) FILTER (WHERE due_at <= :now))
                 FROM agent_alert_tickets WHERE due_at IS NOT NULL),
     'tickets_put_off', (SELECT COALESCE(jsonb_object_agg(reason, tickets), '{}')
                         FROM (SELECT COALESCE(fault_reason, 'unknown') AS reason, count(*) AS tickets
                               FROM agent_alert_tickets WHERE due_at IS NOT NULL AND attempts > 0 GROUP BY 1) p),
     'notifications', (SELECT jsonb_build_object('waiting', count(*), 'failing', count(*) FILTER (WHERE attempts > 0),
-                                                'due_since', min(due_at) FILTER (WHERE due_at <= $1))
+                                                'due_since', min(due_at) FILTER (WHERE due_at <= :now))
                       FROM agent_alert_notifications WHERE due_at IS NOT NULL),
     'isolated_faults', (SELECT COALESCE(jsonb_object_agg(task, faults), '{}')
                         FROM (SELECT task, count(*) AS faults FROM agent_isolated_faults GROUP BY task) f),

@@ -67,24 +67,24 @@ def collect_device_updates(uploads: Iterable[Upload], rows: Iterable[Row]) -> li
     return list(heard.values())
 
 
-def touch_arguments(heard: Sequence[DeviceUpdate], late_before: datetime, token_overlap: timedelta) -> tuple[Any, ...]:
-    """Return the arguments of the query `touch_devices`; rows collected before `late_before` are late."""
-    return (
-        [entry.agent_id for entry in heard],
-        [entry.token_hash for entry in heard],
-        [entry.received_at for entry in heard],
-        [entry.newest and entry.newest.collected_at for entry in heard],
-        [entry.newest and current_metrics(entry.newest) for entry in heard],
-        [entry.oldest and entry.oldest.collected_at for entry in heard],
-        late_before,
-        refresh_lag(LEVELS[-1]),
-        [entry.newest and boot_time(entry.newest) for entry in heard],
-        token_overlap,
-        BOOT_TOLERANCE,
-        [entry.measured for entry in heard],
-        [first_metrics(entry) for entry in heard],
-        [entry.ahead for entry in heard],
-    )
+def touch_parameters(heard: Sequence[DeviceUpdate], late_before: datetime, token_overlap: timedelta) -> dict[str, Any]:
+    """Return the parameters of the query `touch_devices`; rows collected before `late_before` are late."""
+    return {
+        "device_ids": [entry.agent_id for entry in heard],
+        "token_hashes": [entry.token_hash for entry in heard],
+        "received_at": [entry.received_at for entry in heard],
+        "newest_at": [entry.newest and entry.newest.collected_at for entry in heard],
+        "newest_metrics": [entry.newest and current_metrics(entry.newest) for entry in heard],
+        "oldest_at": [entry.oldest and entry.oldest.collected_at for entry in heard],
+        "late_before": late_before,
+        "rolled_up_after": refresh_lag(LEVELS[-1]),
+        "boot_by_sample": [entry.newest and boot_time(entry.newest) for entry in heard],
+        "token_overlap": token_overlap,
+        "tolerance": BOOT_TOLERANCE,
+        "was_measured": [entry.measured for entry in heard],
+        "oldest_metrics": [first_metrics(entry) for entry in heard],
+        "refused_lead": [entry.ahead for entry in heard],
+    }
 
 
 def first_metrics(entry: DeviceUpdate) -> str | None:

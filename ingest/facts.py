@@ -1,7 +1,7 @@
 """Facts about machines that come with uploads: stored when they differ from what this process stored last."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple
+from dataclasses import fields
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -47,7 +47,6 @@ class ToldFacts:
 
 async def change_facts(connection: Source, news: Mapping[UUID, Told], now: datetime) -> None:
     """Take over what has changed of machines, with an event for each; nothing is written where nothing has."""
-    columns = zip(*(astuple(told.facts) for told in news.values()), strict=True)
-    await connection.execute(
-        QUERIES["change_facts"], list(news), now, *map(list, columns), [told.by_others for told in news.values()]
-    )
+    columns = {field.name: [getattr(told.facts, field.name) for told in news.values()] for field in fields(Facts)}
+    by_others = [told.by_others for told in news.values()]
+    await connection.execute(*QUERIES.bind("change_facts", devices=list(news), now=now, by_others=by_others, **columns))

@@ -2,11 +2,12 @@
 
 -- change_facts --
 -- Store agents' data about their machines where it differs, with an event that has both values; null: not sent. In
--- parallel $1 devices (each once), $3 host names, $4 versions and $5 architectures of their systems, $6 IP and $7 hardware
--- addresses, $8 whether another program than our agent says so: then only of devices that send no heartbeats. $2 now.
+-- parallel :devices (each once), :hostname and the other facts, :by_others whether another program than our agent says
+-- so: then only of devices that send no heartbeats. :now.
 WITH told AS (
     SELECT *
-    FROM unnest($1::uuid[], $3::text[], $4::text[], $5::text[], $6::inet[], $7::text[], $8::boolean[])
+    FROM unnest(:devices::uuid[], :hostname::text[], :os_version::text[], :os_architecture::text[], :ip_address::inet[],
+                :mac_address::text[], :by_others::boolean[])
         AS t (id, hostname, os_version, os_architecture, ip_address, mac_address, by_others)
 ), before AS (
     SELECT d.id, t.hostname, t.os_version, t.os_architecture, t.ip_address, t.mac_address,
@@ -29,13 +30,13 @@ WITH told AS (
     SET hostname = COALESCE(b.hostname, d.hostname), os_version = COALESCE(b.os_version, d.os_version),
         os_architecture = COALESCE(b.os_architecture, d.os_architecture),
         ip_address = COALESCE(b.ip_address, d.ip_address), mac_address = COALESCE(b.mac_address, d.mac_address),
-        updated_at = $2::timestamptz
+        updated_at = :now::timestamptz
     FROM before b
     WHERE d.id = b.id
     RETURNING d.id
 )
 INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-SELECT b.id, 'facts_changed', $2, $2,
+SELECT b.id, 'facts_changed', :now, :now,
        (SELECT jsonb_object_agg(n.key, jsonb_build_object('from', b.old -> n.key, 'to', n.value))
         FROM jsonb_each(b.new) n WHERE n.value IS DISTINCT FROM b.old -> n.key)
 FROM before b JOIN changed c ON c.id = b.id

@@ -4,18 +4,20 @@
 -- Record the uploads of devices that are as they were: the cheap statement that nearly all devices of a flush need.
 -- Returns the devices that it has updated, with the types of their open alerts; touch_devices takes the others. It
 -- never has to insert an event, begin a period of late data, judge a clock or move a status, because its conditions
--- leave out every device for which touch_devices would. Wakes the live channel as touch_devices does. $1 device ids, $2
--- token hashes, $3 times of receipt, $4 times of the newest sample, $5 its metrics, $6 boot times by it (or null), $7
--- boot times by the time of receipt (or null), $8 times of the oldest sample, $9 and $10 its network counters (or
--- null), $11 tolerance of boot times. One entry a device; what is late, measures nothing or lies off our clock by more
--- than the tolerance is not asked here.
+-- leave out every device for which touch_devices would. Wakes the live channel as touch_devices does. :device_ids,
+-- :token_hashes, :received_at times of receipt, :newest_at times of the newest sample, :newest_metrics,
+-- :boot_by_sample boot times by it (or null), :boot_by_receipt boot times by the time of receipt (or null),
+-- :oldest_at times of the oldest sample, :rx_bytes and :tx_bytes its network counters (or null), :tolerance of boot
+-- times. One entry a device; what is late, measures nothing or lies off our clock by more than the tolerance is not
+-- asked here.
 UPDATE agent_devices d
 SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
     current_metrics = u.metrics,
     current_collected_at = u.collected_at,
     boot_by_receipt = u.receipt_boot
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
-            $7::timestamptz[], $8::timestamptz[], $9::float8[], $10::float8[])
+FROM unnest(:device_ids::uuid[], :token_hashes::text[], :received_at::timestamptz[], :newest_at::timestamptz[],
+            :newest_metrics::jsonb[], :boot_by_sample::timestamptz[],
+            :boot_by_receipt::timestamptz[], :oldest_at::timestamptz[], :rx_bytes::float8[], :tx_bytes::float8[])
          AS u (id, token_hash, received_at, collected_at, metrics, boot_at, receipt_boot, oldest, first_rx, first_tx),
      (SELECT pg_notify('rts_live', 'devices')) woken
 WHERE d.id = u.id
@@ -25,7 +27,7 @@ WHERE d.id = u.id
                 AND (d.previous_agent_token IS NULL OR d.previous_token_until IS NOT NULL)
                 AND d.status = d.reported_status AND d.status_due_at IS NOT NULL
                 AND d.current_collected_at < u.collected_at
-                AND (u.boot_at IS NULL OR u.boot_at BETWEEN d.boot_at - $11::interval AND d.boot_at + $11)
+                AND (u.boot_at IS NULL OR u.boot_at BETWEEN d.boot_at - :tolerance::interval AND d.boot_at + :tolerance)
                 AND d.sample_lag IS NULL AND d.sample_lag_since IS NULL
                 AND d.clock_shift = '0' AND d.clock_off_since IS NULL
                 AND (u.oldest <= d.current_collected_at
@@ -40,24 +42,28 @@ RETURNING d.id, d.business_id,
 -- touch_devices --
 -- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
 -- newest sample as current, and return the (device, token) pairs that are good, the device's own token or that of a
--- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an index
--- that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample than in
--- the one before although it wasn't started anew. One row a device and no index is written, unless its status changes.
--- Wakes the live channel once for the flush. $1 device ids, $2 token hashes, $3 times of receipt, $4 times of the
--- newest sample (or null), $5 its metrics, $6 times of the oldest sample, $7 time before which one is late, $8 age at
--- which a late upload is rolled up for sure, $9 boot times by the newest sample (or null), $10 how long a token that
--- was replaced stays good after the new one's first use, $11 tolerance of boot times and clocks, $12 whether something
--- was measured: an upload whose samples were all refused is no data, and doesn't bring a silent device back; $13
--- metrics of the oldest sample (null: it is the newest), $14 how far samples lay ahead of our clock that were refused
--- for it (or null).
+-- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an
+-- index that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample
+-- than in the one before although it wasn't started anew. One row a device and no index is written, unless its status
+-- changes. Wakes the live channel once for the flush. :device_ids, :token_hashes, :received_at times of receipt,
+-- :newest_at times of the newest sample (or null), :newest_metrics, :oldest_at times of the oldest sample,
+-- :late_before time before which one is late, :rolled_up_after age at which a late upload is rolled up for sure,
+-- :boot_by_sample boot times by the newest sample (or null), :token_overlap how long a token that was replaced stays
+-- good after the new one's first use, :tolerance of boot times and clocks, :was_measured whether something was
+-- measured: an upload whose samples were all refused is no data, and doesn't bring a silent device back;
+-- :oldest_metrics metrics of the oldest sample (null: it is the newest), :refused_lead how far samples lay ahead of
+-- our clock that were refused for it (or null).
 WITH uploads AS (
     SELECT *
-    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
-                $9::timestamptz[], $12::boolean[], $13::jsonb[], $14::interval[])
+    FROM unnest(:device_ids::uuid[], :token_hashes::text[], :received_at::timestamptz[], :newest_at::timestamptz[],
+                :newest_metrics::jsonb[], :oldest_at::timestamptz[],
+                :boot_by_sample::timestamptz[], :was_measured::boolean[], :oldest_metrics::jsonb[],
+                    :refused_lead::interval[])
         AS u (id, token_hash, received_at, collected_at, metrics, oldest, boot_at, measured, first_metrics, ahead)
 ), accepted AS (
     SELECT d.id, d.business_id, u.token_hash, u.token_hash = d.agent_token AS by_new_token, u.received_at,
-           u.collected_at, u.metrics, u.oldest, u.boot_at, u.measured, COALESCE(u.first_metrics, u.metrics) AS first_metrics,
+           u.collected_at, u.metrics, u.oldest, u.boot_at, u.measured,
+               COALESCE(u.first_metrics, u.metrics) AS first_metrics,
            u.ahead,
            d.status, d.reported_status, d.current_collected_at, d.late_since, d.boot_at AS known_boot, d.boot_before,
            d.boot_changed_at, d.boot_returns, d.clone_suspected_at, d.boot_by_receipt, d.boot_fallen,
@@ -79,7 +85,7 @@ WITH uploads AS (
            metrics_interval_seconds,
            bool_or(measured) AS measured, max(ahead) AS ahead,
            bool_or(by_new_token) AS by_new_token, max(received_at) AS received_at, max(collected_at) AS collected_at,
-           min(oldest) AS oldest, COALESCE(min(oldest) < $7::timestamptz, false) AS is_late,
+           min(oldest) AS oldest, COALESCE(min(oldest) < :late_before::timestamptz, false) AS is_late,
            (array_agg(metrics ORDER BY collected_at DESC NULLS LAST))[1] AS metrics,
            (array_agg(boot_at ORDER BY collected_at DESC NULLS LAST))[1] AS boot_at,
            COALESCE(max(collected_at) > COALESCE(current_collected_at, '-infinity'), false) AS is_newest
@@ -89,29 +95,33 @@ WITH uploads AS (
              clock_offset_seconds, sample_lag, sample_lag_since, clock_shift, clock_off_since, clock_told_at,
              metrics_interval_seconds
 ), booted AS (
-    SELECT *, is_late AND COALESCE(late_since < received_at - $8::interval, true) AS new_period,
+    SELECT *, is_late AND COALESCE(late_since < received_at - :rolled_up_after::interval, true) AS new_period,
            CASE WHEN status = 'disabled' OR NOT measured THEN status ELSE reported_status END AS new_status,
            CASE WHEN is_newest THEN collected_at - received_at ELSE ahead END AS lag,
            CASE WHEN boot_at IS NOT NULL THEN received_at - (collected_at - boot_at) END AS receipt_boot,
            is_newest AND boot_at IS NOT NULL
-               AND COALESCE(boot_at NOT BETWEEN known_boot - $11::interval AND known_boot + $11, true) AS clock_says_other
+               AND COALESCE(boot_at NOT BETWEEN known_boot - :tolerance::interval AND known_boot + :tolerance,
+                            true) AS clock_says_other
     FROM heard
 ), timed AS (
     SELECT *, clock_says_other
-              AND COALESCE(receipt_boot NOT BETWEEN boot_by_receipt - $11 AND boot_by_receipt + $11, true) AS other_boot,
-           lag NOT BETWEEN -$11 AND $11 AS is_off,
-           lag NOT BETWEEN -$11 AND $11 AND COALESCE(lag BETWEEN sample_lag - $11 AND sample_lag + $11, false) AS steady
+              AND COALESCE(receipt_boot NOT BETWEEN boot_by_receipt - :tolerance AND boot_by_receipt + :tolerance,
+                           true) AS other_boot,
+           lag NOT BETWEEN -:tolerance AND :tolerance AS is_off,
+           lag NOT BETWEEN -:tolerance AND :tolerance AND COALESCE(lag BETWEEN sample_lag - :tolerance
+             AND sample_lag + :tolerance, false) AS steady
     FROM booted
 ), weighed AS (
     SELECT *, CASE WHEN NOT other_boot THEN boot_returns
-                   WHEN boot_at BETWEEN boot_before - $11 AND boot_before + $11
+                   WHEN boot_at BETWEEN boot_before - :tolerance AND boot_before + :tolerance
                         AND boot_changed_at > received_at - interval '1 day' THEN boot_returns + 1
                    ELSE 0 END AS returns,
            (metrics ->> 'uptime_seconds')::float8 < known_uptime AS uptime_fell,
-           is_off AND (lag > $11 OR (steady AND sample_lag_since <= received_at - 5 * $11)
-                       OR COALESCE(lag BETWEEN clock_offset_seconds * interval '1 second' - $11
+           is_off AND (lag > :tolerance OR (steady AND sample_lag_since <= received_at - 5 * :tolerance)
+                       OR COALESCE(lag BETWEEN clock_offset_seconds * interval '1 second' - :tolerance
                                                - metrics_interval_seconds * interval '1 second'
-                                       AND clock_offset_seconds * interval '1 second' + $11, false)) AS clock_is_off
+                                       AND clock_offset_seconds * interval '1 second' + :tolerance,
+                                           false)) AS clock_is_off
     FROM timed
 ), judged AS (
     SELECT *, CASE WHEN NOT other_boot THEN boot_fallen WHEN returns = 0 THEN 0
@@ -146,16 +156,17 @@ WITH uploads AS (
         sample_lag_since = CASE WHEN j.lag IS NULL THEN d.sample_lag_since
                                 WHEN j.steady THEN COALESCE(d.sample_lag_since, j.received_at)
                                 WHEN j.is_off THEN j.received_at END,
-        clock_shift = CASE WHEN NOT j.is_newest THEN d.clock_shift WHEN j.clock_is_off THEN LEAST(j.lag, '0') ELSE '0' END,
+        clock_shift = CASE WHEN NOT j.is_newest THEN d.clock_shift WHEN j.clock_is_off
+            THEN LEAST(j.lag, '0') ELSE '0' END,
         clock_off_since = CASE WHEN j.clock_is_off THEN COALESCE(d.clock_off_since, j.received_at)
                                WHEN j.is_newest AND NOT j.is_off
-                                    AND COALESCE(abs(j.clock_offset_seconds) * interval '1 second' <= $11, true)
+                                    AND COALESCE(abs(j.clock_offset_seconds) * interval '1 second' <= :tolerance, true)
                                THEN NULL ELSE d.clock_off_since END,
         clock_told_at = CASE WHEN j.clock_is_off AND j.clock_off_since IS NULL
                                   AND COALESCE(j.clock_told_at < j.received_at - interval '1 hour', true)
                              THEN j.received_at ELSE d.clock_told_at END,
         previous_token_until = CASE WHEN j.by_new_token AND d.previous_agent_token IS NOT NULL
-                                    THEN COALESCE(d.previous_token_until, j.received_at + $10::interval)
+                                    THEN COALESCE(d.previous_token_until, j.received_at + :token_overlap::interval)
                                     ELSE d.previous_token_until END
     FROM judged j
     WHERE d.id = j.id
@@ -178,7 +189,7 @@ WITH uploads AS (
     SELECT id, 'clock_right', received_at, received_at, '{}'::jsonb
     FROM judged
     WHERE clock_off_since IS NOT NULL AND is_newest AND NOT is_off
-      AND COALESCE(abs(clock_offset_seconds) * interval '1 second' <= $11, true)
+      AND COALESCE(abs(clock_offset_seconds) * interval '1 second' <= :tolerance, true)
 )
 SELECT a.id, a.token_hash, a.business_id,
        ARRAY(SELECT r.alert_type -- a sort for each device, even of nothing, would take most of the query's time
@@ -204,8 +215,9 @@ ON CONFLICT DO NOTHING
 RETURNING agent_device_id, collected_at
 
 -- merge_parts --
--- Move parts of rows into the hypertable: what is null in a stored row is filled, what is there stays. Returns the keys
--- of rows that are new. $1 age from which a chunk may be in the columnstore: a row there is not changed.
+-- Move parts of rows into the hypertable: what is null in a stored row is filled, what is there stays. Returns the
+-- keys of rows that are new. :columnstore_after age from which a chunk may be in the columnstore: a row there is not
+-- changed.
 WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a row twice
     SELECT i.agent_device_id, i.collected_at, min(i.received_at) AS received_at,
            {metrics, (array_agg(NAME ORDER BY i.ctid) FILTER (WHERE NAME IS NOT NULL))[1] AS NAME}
@@ -216,7 +228,7 @@ WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a r
     SELECT * FROM folded
     ON CONFLICT (agent_device_id, collected_at) DO UPDATE
     SET {metrics, NAME = COALESCE(m.NAME, EXCLUDED.NAME)}
-    WHERE m.collected_at > now() - $1::interval
+    WHERE m.collected_at > now() - :columnstore_after::interval
       AND num_nulls({metrics, m.NAME}) > num_nulls({metrics, COALESCE(m.NAME, EXCLUDED.NAME)})
     RETURNING m.agent_device_id, m.collected_at, m.xmax = 0 AS is_new
 )
@@ -236,13 +248,15 @@ WHERE d.id = i.agent_device_id AND d.current_collected_at = i.collected_at
 -- keep_services --
 -- Keep the newest state of each service, and which are missing from the newest complete list of their device; a state
 -- older than the one stored changes nothing. Names of Windows are case-insensitive: the first spelling stays. Names
--- beyond $9 of a device aren't kept; returns how many there were, by device. $1 device ids, $2 names, $3 statuses, $4
--- process ids (or null), $5 times of the samples, $6 since when they are in these states, by the same upload; $7
--- devices with complete lists, $8 times of the newest and $10 of the oldest of them.
+-- beyond :max_services of a device aren't kept; returns how many there were, by device. :device_ids, :names,
+-- :statuses, :pids process ids (or null), :sampled_at times of the samples, :since when they are in these states, by
+-- the same upload; :listed_devices devices with complete lists, :listed_at times of the newest and :oldest_listed_at
+-- of the oldest of them.
 WITH listed AS MATERIALIZED (
     SELECT DISTINCT ON (u.device, s.key) u.device, COALESCE(s.known_name, u.name) AS name, u.status, u.pid, u.checked,
            u.since, s.known_name IS NULL AS is_new
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+    FROM unnest(:device_ids::uuid[], :names::text[], :statuses::text[], :pids::bigint[], :sampled_at::timestamptz[],
+                :since::timestamptz[])
         WITH ORDINALITY AS u (device, name, status, pid, checked, since, place)
     JOIN agent_devices d ON d.id = u.device
     CROSS JOIN LATERAL (SELECT CASE WHEN d.os_type = 'windows' THEN lower(u.name) ELSE u.name END AS folded) f
@@ -266,7 +280,7 @@ WITH listed AS MATERIALIZED (
         (agent_device_id, service_name, status, pid, last_checked, last_state_change)
     SELECT device, name, status, pid, checked, since
     FROM counted
-    WHERE place <= $9::integer
+    WHERE place <= :max_services::integer
     ORDER BY device, name
     ON CONFLICT (agent_device_id, service_name) DO UPDATE
     SET status = EXCLUDED.status,
@@ -286,11 +300,13 @@ WITH listed AS MATERIALIZED (
         last_state_change = CASE WHEN s.status = 'stopped' THEN s.last_state_change
                                  ELSE GREATEST(c.oldest, s.last_checked) END,
         state_changes = s.state_changes + (s.status <> 'stopped')::int
-    FROM unnest($7::uuid[], $8::timestamptz[], $10::timestamptz[]) AS c (device, newest, oldest)
+    FROM unnest(:listed_devices::uuid[], :listed_at::timestamptz[],
+                :oldest_listed_at::timestamptz[])
+                    AS c (device, newest, oldest)
     WHERE s.agent_device_id = c.device AND s.missing_since IS NULL AND s.last_checked < c.newest
       AND NOT EXISTS (SELECT FROM listed l WHERE l.device = s.agent_device_id AND l.name = s.service_name)
 )
 SELECT device, count(*)::integer AS left_out
 FROM counted
-WHERE place > $9
+WHERE place > :max_services
 GROUP BY device

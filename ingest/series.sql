@@ -1,28 +1,28 @@
 -- Series in the writer. Arrays run in parallel.
 
 -- read_series --
--- The series of devices that this process doesn't have in memory. $1 devices.
+-- The series of devices that this process doesn't have in memory.
 SELECT agent_device_id, metric, instance, id, unit, is_counter
 FROM agent_series
-WHERE agent_device_id = ANY ($1::uuid[]) AND gone_at IS NULL
+WHERE agent_device_id = ANY (:devices::uuid[]) AND gone_at IS NULL
 
 -- read_uptimes --
--- When devices measured last, and their uptimes then, in seconds. $1 devices.
+-- When devices measured last, and their uptimes then, in seconds.
 SELECT id, current_collected_at AS at, alert_number(current_metrics -> 'uptime_seconds') AS uptime
 FROM agent_devices
-WHERE id = ANY ($1::uuid[]) AND current_collected_at IS NOT NULL
+WHERE id = ANY (:devices::uuid[]) AND current_collected_at IS NOT NULL
 
 -- read_counters --
--- The newest values of counters of devices. $1 devices.
+-- The newest values of counters of devices.
 SELECT v.id, v.value, v.at
 FROM agent_series_newest n
 CROSS JOIN LATERAL unnest(n.series_ids, n.series_values, n.series_times) AS v (id, value, at)
-WHERE n.agent_device_id = ANY ($1::uuid[]) AND n.is_counter
+WHERE n.agent_device_id = ANY (:devices::uuid[]) AND n.is_counter
 
 -- lock_counts --
--- Before series are added: one transaction at a time for each business, in one order. $1 devices.
+-- Before series are added: one transaction at a time for each business, in one order.
 WITH business AS (
-    SELECT DISTINCT business_id FROM agent_devices WHERE id = ANY ($1::uuid[])
+    SELECT DISTINCT business_id FROM agent_devices WHERE id = ANY (:devices::uuid[])
 ), made AS (
     INSERT INTO agent_series_counts (business_id, live)
     SELECT business_id, 0 FROM business ORDER BY business_id
@@ -32,10 +32,11 @@ WITH business AS (
 SELECT count(*) FROM made
 
 -- define_custom --
--- Unit and kind of metrics that a business sends for the first time. $1 devices, $2 metrics, $3 units, $4 kinds, $5 now.
+-- Unit and kind of metrics that a business sends for the first time.
 INSERT INTO agent_custom_metrics (business_id, name, unit, is_counter, created_at)
-SELECT DISTINCT ON (d.business_id, o.metric) d.business_id, o.metric, o.unit, o.is_counter, $5::timestamptz
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY AS o (device, metric, unit, is_counter, place)
+SELECT DISTINCT ON (d.business_id, o.metric) d.business_id, o.metric, o.unit, o.is_counter, :now::timestamptz
+FROM unnest(:devices::uuid[], :metrics::text[], :units::text[], :kinds::boolean[]) WITH ORDINALITY
+    AS o (device, metric, unit, is_counter, place)
 JOIN agent_devices d ON d.id = o.device
 WHERE o.metric LIKE 'custom.%'
 ORDER BY d.business_id, o.metric, o.place
@@ -43,12 +44,12 @@ ON CONFLICT DO NOTHING
 
 -- register_series --
 -- Add what has room in the bounds of device and business, bring back what was gone, and return the series of all that
--- was asked for; what is missing in the answer was refused. The devices are locked by this transaction.
--- $1 devices, $2 metrics, $3 instances, $4 units, $5 kinds, $6 now, $7 most of a device, $8 most of a business.
+-- was asked for; what is missing in the answer was refused. The devices are locked by this transaction. :devices,
+-- :metrics, :instances, :units, :kinds, :now, :max_of_device most of a device, :max_of_business most of a business.
 WITH offered AS MATERIALIZED (
     SELECT o.device, o.metric, o.instance, o.place, d.business_id,
            COALESCE(m.unit, o.unit) AS unit, COALESCE(m.is_counter, o.is_counter) AS is_counter, s.id, s.gone_at
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[])
+    FROM unnest(:devices::uuid[], :metrics::text[], :instances::text[], :units::text[], :kinds::boolean[])
         WITH ORDINALITY AS o (device, metric, instance, unit, is_counter, place)
     JOIN agent_devices d ON d.id = o.device
     LEFT JOIN agent_custom_metrics m ON m.business_id = d.business_id AND m.name = o.metric
@@ -56,7 +57,7 @@ WITH offered AS MATERIALIZED (
 ), held AS (
     SELECT agent_device_id, count(*) AS live
     FROM agent_series
-    WHERE agent_device_id = ANY ($1) AND gone_at IS NULL
+    WHERE agent_device_id = ANY (:devices) AND gone_at IS NULL
     GROUP BY agent_device_id
 ), ranked AS (
     SELECT o.*, COALESCE(h.live, 0) + row_number() OVER (PARTITION BY o.device ORDER BY o.place) AS in_device
@@ -65,15 +66,15 @@ WITH offered AS MATERIALIZED (
 ), placed AS (
     SELECT r.*, c.live + row_number() OVER (PARTITION BY r.business_id ORDER BY r.place) AS in_business
     FROM ranked r JOIN agent_series_counts c ON c.business_id = r.business_id
-    WHERE r.in_device <= $7::integer
+    WHERE r.in_device <= :max_of_device::integer
 ), fitting AS (
-    SELECT * FROM placed WHERE in_business <= $8::integer
+    SELECT * FROM placed WHERE in_business <= :max_of_business::integer
 ), added AS (
     INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
-    SELECT device, metric, instance, unit, is_counter, $6::timestamptz, $6 FROM fitting WHERE id IS NULL
+    SELECT device, metric, instance, unit, is_counter, :now::timestamptz, :now FROM fitting WHERE id IS NULL
     RETURNING agent_device_id, metric, instance, id, unit, is_counter
 ), returned AS (
-    UPDATE agent_series s SET gone_at = NULL, last_seen_at = $6
+    UPDATE agent_series s SET gone_at = NULL, last_seen_at = :now
     FROM fitting f WHERE s.id = f.id
     RETURNING s.agent_device_id, s.metric, s.instance, s.id, s.unit, s.is_counter
 ), counted AS (
@@ -82,14 +83,15 @@ WITH offered AS MATERIALIZED (
     WHERE c.business_id = f.business_id
 ), refused AS (
     INSERT INTO agent_series_refusals (agent_device_id, since)
-    SELECT DISTINCT device, $6 FROM ranked r
+    SELECT DISTINCT device, :now FROM ranked r
     WHERE NOT EXISTS (SELECT FROM fitting f WHERE f.place = r.place)
     ON CONFLICT DO NOTHING
     RETURNING agent_device_id
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT agent_device_id, 'series_refused', $6, $6,
-           jsonb_build_object('most_of_a_device', $7::integer, 'most_of_a_business', $8::integer)
+    SELECT agent_device_id, 'series_refused', :now, :now,
+           jsonb_build_object('most_of_a_device', :max_of_device::integer, 'most_of_a_business',
+                              :max_of_business::integer)
     FROM refused
 )
 SELECT s.agent_device_id, s.metric, s.instance, s.id, s.unit, s.is_counter

@@ -36,7 +36,7 @@ async def mark_breaks(connection: asyncpg.Connection, series_of: SeriesOf, flats
     suspects = find_suspects(series_of, flats)
     if not suspects:
         return flats
-    rows = await connection.fetch(QUERIES["read_counters"], list(suspects))
+    rows = await connection.fetch(*QUERIES.bind("read_counters", devices=list(suspects)))
     counted = {row["id"]: Counted(row["value"], row["at"]) for row in rows}
     stored = []
     for flat in flats:

@@ -87,8 +87,8 @@ class SeriesWriter:
         self._registry.trim()
         unknown = self._registry.unknown(devices)
         if unknown:
-            self._registry.learn(unknown, await connection.fetch(QUERIES["read_series"], unknown))
-            self._registry.learn_uptimes(await connection.fetch(QUERIES["read_uptimes"], unknown))
+            self._registry.learn(unknown, await connection.fetch(*QUERIES.bind("read_series", devices=unknown)))
+            self._registry.learn_uptimes(await connection.fetch(*QUERIES.bind("read_uptimes", devices=unknown)))
 
     def _series_of(self, device: UUID) -> DeviceSeries:
         return self._registry.held(device)  # prepare() has read it
@@ -108,17 +108,22 @@ class SeriesWriter:
         wanted = list(flattened.wanted.values())
         devices, metrics = [one.device_id for one in wanted], [one.metric.name for one in wanted]
         units, kinds = [one.metric.unit for one in wanted], [one.metric.is_counter for one in wanted]
-        await connection.fetch(QUERIES["lock_counts"], devices)
-        await connection.execute(QUERIES["define_custom"], devices, metrics, units, kinds, now)
+        await connection.fetch(*QUERIES.bind("lock_counts", devices=devices))
+        await connection.execute(
+            *QUERIES.bind("define_custom", devices=devices, metrics=metrics, units=units, kinds=kinds, now=now)
+        )
         found = await connection.fetch(
-            QUERIES["register_series"],
-            devices,
-            metrics,
-            [one.instance for one in wanted],
-            units,
-            kinds,
-            now,
-            *self._most,
+            *QUERIES.bind(
+                "register_series",
+                devices=devices,
+                metrics=metrics,
+                instances=[one.instance for one in wanted],
+                units=units,
+                kinds=kinds,
+                now=now,
+                max_of_device=self._most[0],
+                max_of_business=self._most[1],
+            )
         )
         self._registry.registered(found)
 

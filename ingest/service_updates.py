@@ -13,8 +13,8 @@ MAX_LISTS = 300  # of one upload, the newest: how far back a state is followed
 State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
 
 
-def service_arguments(heard: Iterable[DeviceUpdate], most_services: int) -> tuple[Any, ...]:
-    """Return the arguments of the query `keep_services`; a name that a sample lists twice counts once, the last."""
+def service_parameters(heard: Iterable[DeviceUpdate], most_services: int) -> dict[str, Any]:
+    """Return the parameters of the query `keep_services`; a name that a sample lists twice counts once, the last."""
     states: dict[tuple[UUID, str], State] = {}
     complete: list[tuple[UUID, datetime, datetime]] = []
     for entry in heard:
@@ -27,15 +27,18 @@ def service_arguments(heard: Iterable[DeviceUpdate], most_services: int) -> tupl
             states[entry.agent_id, name] = service.status, service.pid, newest.collected_at, since
         if not isinstance(newest.services, PartOfServices):
             complete.append((entry.agent_id, newest.collected_at, first_complete(lists).collected_at))
-    return (
-        [agent_id for agent_id, _ in states],
-        [name for _, name in states],
-        *([state[position] for state in states.values()] for position in range(4)),
-        [device for device, _, _ in complete],
-        [newest for _, newest, _ in complete],
-        most_services,
-        [oldest for _, _, oldest in complete],
-    )
+    return {
+        "device_ids": [agent_id for agent_id, _ in states],
+        "names": [name for _, name in states],
+        "statuses": [status for status, _, _, _ in states.values()],
+        "pids": [pid for _, pid, _, _ in states.values()],
+        "sampled_at": [at for _, _, at, _ in states.values()],
+        "since": [since for _, _, _, since in states.values()],
+        "listed_devices": [device for device, _, _ in complete],
+        "listed_at": [newest for _, newest, _ in complete],
+        "max_services": most_services,
+        "oldest_listed_at": [oldest for _, _, oldest in complete],
+    }
 
 
 def by_name(sample: Sample) -> dict[str, Service]:

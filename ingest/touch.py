@@ -15,7 +15,7 @@ import msgspec
 
 from db.hypertables.policies import LATE_AFTER
 from db.sql import load_beside
-from ingest.device_updates import BOOT_TOLERANCE, DeviceUpdate, boot_time, current_metrics, touch_arguments
+from ingest.device_updates import BOOT_TOLERANCE, DeviceUpdate, boot_time, current_metrics, touch_parameters
 from ingest.samples import Sample
 
 QUERIES = load_beside(__file__)
@@ -31,13 +31,17 @@ async def touch_devices(
     late_before = now - LATE_AFTER
     usual = usual_of(heard, late_before)
     if usual:
-        for row in await connection.fetch(QUERIES["touch_usual_devices"], *usual_arguments(list(usual.values()))):
+        for row in await connection.fetch(
+            *QUERIES.bind("touch_usual_devices", **usual_parameters(list(usual.values())))
+        ):
             note_good(usual.pop(row["id"].int), row)
     others = [entry for entry in heard if entry.business_id is None]
     if not others:
         return
     entry_of = {(entry.agent_id, entry.token_hash): entry for entry in others}
-    for row in await connection.fetch(QUERIES["touch_devices"], *touch_arguments(others, late_before, token_overlap)):
+    for row in await connection.fetch(
+        *QUERIES.bind("touch_devices", **touch_parameters(others, late_before, token_overlap))
+    ):
         entry = entry_of[row["id"], row["token_hash"]]
         note_good(entry, row)
         if row["fallen_from"] and entry.oldest_row:
@@ -66,24 +70,24 @@ def looks_usual(entry: DeviceUpdate, late_before: datetime) -> bool:
     return -BOOT_TOLERANCE <= lag <= BOOT_TOLERANCE and entry.oldest.collected_at >= late_before
 
 
-def usual_arguments(usual: Sequence[DeviceUpdate]) -> tuple[Any, ...]:
-    """Return the arguments of the query `touch_usual_devices`."""
+def usual_parameters(usual: Sequence[DeviceUpdate]) -> dict[str, Any]:
+    """Return the parameters of the query `touch_usual_devices`."""
     newest = [entry.newest for entry in usual if entry.newest]
     oldest = [entry.oldest for entry in usual if entry.oldest]
     booted = [boot_time(sample) for sample in newest]
-    return (
-        [entry.agent_id for entry in usual],
-        [entry.token_hash for entry in usual],
-        [entry.received_at for entry in usual],
-        [sample.collected_at for sample in newest],
-        [current_metrics(sample) for sample in newest],
-        booted,
-        [receipt_boot(*each) for each in zip(usual, newest, booted, strict=True)],
-        [sample.collected_at for sample in oldest],
-        [sample.network_rx_bytes for sample in oldest],
-        [sample.network_tx_bytes for sample in oldest],
-        BOOT_TOLERANCE,
-    )
+    return {
+        "device_ids": [entry.agent_id for entry in usual],
+        "token_hashes": [entry.token_hash for entry in usual],
+        "received_at": [entry.received_at for entry in usual],
+        "newest_at": [sample.collected_at for sample in newest],
+        "newest_metrics": [current_metrics(sample) for sample in newest],
+        "boot_by_sample": booted,
+        "boot_by_receipt": [receipt_boot(*each) for each in zip(usual, newest, booted, strict=True)],
+        "oldest_at": [sample.collected_at for sample in oldest],
+        "rx_bytes": [sample.network_rx_bytes for sample in oldest],
+        "tx_bytes": [sample.network_tx_bytes for sample in oldest],
+        "tolerance": BOOT_TOLERANCE,
+    }
 
 
 def receipt_boot(entry: DeviceUpdate, newest: Sample, booted: datetime | None) -> datetime | None:

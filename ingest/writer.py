@@ -30,7 +30,7 @@ from ingest.pending import Row, Upload
 from ingest.samples import Note
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
-from ingest.service_updates import service_arguments
+from ingest.service_updates import service_parameters
 from ingest.touch import touch_devices
 from ingest.transaction_groups import split_lanes
 
@@ -158,9 +158,9 @@ class Writer:
             # A part that fills a row brings series of its own, although its key is not new.
             keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
             flattened = await self._series.store(connection, stored, keys, self._clock())
-            services = service_arguments((entry for entry in heard if entry.business_id), self._most_services)
-            if services[0] or services[6]:
-                left_out = await connection.fetch(QUERIES["keep_services"], *services)
+            services = service_parameters((entry for entry in heard if entry.business_id), self._most_services)
+            if services["names"] or services["listed_devices"]:
+                left_out = await connection.fetch(*QUERIES.bind("keep_services", **services))
                 note_left_out(uploads, left_out)
             told = self._told.news_of(heard)
             if told:
@@ -210,7 +210,10 @@ async def copy_parts(connection: asyncpg.Connection, rows: Sequence[Row]) -> set
     await connection.execute(QUERIES["create_incoming"])
     await copy_into(connection, "agent_metrics_incoming", rows)
     await connection.execute(QUERIES["fill_current"])
-    return {(row[0], row[1]) for row in await connection.fetch(QUERIES["merge_parts"], RAW.columnstore_after)}
+    return {
+        (row[0], row[1])
+        for row in await connection.fetch(*QUERIES.bind("merge_parts", columnstore_after=RAW.columnstore_after))
+    }
 
 
 async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:

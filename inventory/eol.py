@@ -6,8 +6,9 @@ counts for it now.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -44,12 +45,16 @@ async def list_rules(
 ) -> list[asyncpg.Record]:
     """Return at most `limit` rules whose name holds `search`; `after` is (sort_key, version_prefix) of the last one."""
     pattern = None if search is None else f"%{like_literal(search)}%"
-    return await pool.fetch(QUERIES["list_rules"], pattern, *(after or (None, None)), limit)
+    return await pool.fetch(
+        *QUERIES.bind(
+            "list_rules", pattern=pattern, after_key=after and after[0], after_version=after and after[1], limit=limit
+        )
+    )
 
 
 async def create_rule(pool: asyncpg.Pool, rule: NewRule, employee: Actor, now: datetime) -> asyncpg.Record:
     """Make a rule and return its row; raises EolRuleExistsError or UnknownEmployeeError."""
-    row = await _written(pool, "create_rule", *astuple(rule), now, *employee.values())
+    row = await _written(pool, "create_rule", now, employee, **asdict(rule))
     assert row is not None
     return row
 
@@ -62,7 +67,7 @@ async def change_rule(
     Raises EolRuleNotFoundError, EolRuleExistsError or UnknownEmployeeError.
     """
     patch = msgspec.json.encode(changes).decode()
-    row = await _written(pool, "change_rule", rule_id, patch, now, *employee.values())
+    row = await _written(pool, "change_rule", now, employee, rule_id=rule_id, changes=patch)
     if row is None:
         raise EolRuleNotFoundError
     return row
@@ -70,13 +75,15 @@ async def change_rule(
 
 async def delete_rule(pool: asyncpg.Pool, rule_id: UUID, employee: Actor, now: datetime) -> None:
     """Take a rule out of force; raises EolRuleNotFoundError or UnknownEmployeeError."""
-    if await _written(pool, "delete_rule", rule_id, now, *employee.values()) is None:
+    if await _written(pool, "delete_rule", now, employee, rule_id=rule_id) is None:
         raise EolRuleNotFoundError
 
 
-async def _written(pool: asyncpg.Pool, query: str, *values: Any) -> asyncpg.Record | None:
+async def _written(
+    pool: asyncpg.Pool, query: str, now: datetime, employee: Actor, **values: Any
+) -> asyncpg.Record | None:
     try:
-        return await pool.fetchrow(QUERIES[query], *values)
+        return await pool.fetchrow(*QUERIES.bind(query, now=now, **employee.parameters(), **values))
     except asyncpg.UniqueViolationError as error:
         raise EolRuleExistsError from error
     except asyncpg.ForeignKeyViolationError as error:
@@ -86,7 +93,7 @@ async def _written(pool: asyncpg.Pool, query: str, *values: Any) -> asyncpg.Reco
 async def apply_rules(connection: Connection, now: datetime) -> None:
     """Mark the inventory with the rules that wait for it; what is too much for one pass goes on in the next."""
     batches, kept = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
-    while batches and (rule := await connection.fetchrow(QUERIES["next_rule"], kept.held_ids("rule"))):
+    while batches and (rule := await connection.fetchrow(*QUERIES.bind("next_rule", held=kept.held_ids("rule")))):
         await connection.execute(QUERIES["wait_for_lists"])
         item = f"rule:{rule['id']}"
         try:
@@ -103,24 +110,34 @@ async def _apply(connection: Connection, rule: asyncpg.Record, now: datetime, ba
     marked_to = rule["marked_to"]
     for done in range(batches):
         last = await connection.fetchval(
-            QUERIES["mark_batch"], rule["id"], rule["pattern"], marked_to, now.date(), ROWS_AT_ONCE
+            *QUERIES.bind(
+                "mark_batch",
+                rule_id=rule["id"],
+                pattern=rule["pattern"],
+                marked_to=marked_to,
+                today=now.date(),
+                limit=ROWS_AT_ONCE,
+            )
         )
         if last is None:
-            await connection.execute(QUERIES["settle_rule"], rule["id"], rule["updated_at"], now)
+            await connection.execute(
+                *QUERIES.bind("settle_rule", rule_id=rule["id"], updated_at=rule["updated_at"], now=now)
+            )
             return batches - done - 1
         marked_to = last
-    await connection.execute(QUERIES["pause_rule"], rule["id"], rule["updated_at"], marked_to)
+    await connection.execute(
+        *QUERIES.bind("pause_rule", rule_id=rule["id"], updated_at=rule["updated_at"], marked_to=marked_to)
+    )
     return 0
 
 
 async def reach_ends(connection: Connection, now: datetime) -> None:
     """Mark what has reached its end of life by now (the day in UTC)."""
     reached, day = ROWS_AT_ONCE, now.date()
+    find = partial(QUERIES.bind, "due_ends", today=day, limit=ROWS_AT_ONCE)
 
     async def mark(only: Sequence[UUID] | None) -> int:
-        return int(await connection.fetchval(QUERIES["reach_ends"], day, ROWS_AT_ONCE, only))
+        return int(await connection.fetchval(*QUERIES.bind("reach_ends", today=day, limit=ROWS_AT_ONCE, only=only)))
 
     while reached == ROWS_AT_ONCE:
-        reached = await due_apart(
-            connection, "ends of life", now, mark, QUERIES["due_ends"], day, ROWS_AT_ONCE
-        )  # fmt: skip
+        reached = await due_apart(connection, "ends of life", now, mark, find)

@@ -18,7 +18,7 @@ QUERIES = load_beside(__file__, "services.sql")
 
 async def read_services(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> list[asyncpg.Record]:
     """Return the services of a device in the order of their names; raises AgentNotFoundError."""
-    rows = await pool.fetch(QUERIES["read_services"], device_id, tenant)
+    rows = await pool.fetch(*QUERIES.bind("read_services", device_id=device_id, tenant=tenant))
     if not rows:
         await read_device(pool, tenant, device_id)
     return rows
@@ -32,7 +32,16 @@ async def change_service(
     Raises ServiceNotFoundError or UnknownEmployeeError.
     """
     patch = msgspec.json.encode(changes).decode()
-    row = await pool.fetchrow(QUERIES["change_service"], device_id, service_id, patch, now, *employee.values())
+    row = await pool.fetchrow(
+        *QUERIES.bind(
+            "change_service",
+            device_id=device_id,
+            service_id=service_id,
+            changes=patch,
+            now=now,
+            **employee.parameters(),
+        )
+    )
     if row is None:
         raise ServiceNotFoundError
     if row["id"] is None:

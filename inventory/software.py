@@ -22,7 +22,7 @@ QUERIES = load_beside(__file__, "software.sql")
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """A software as an agent lists it; the fields stand in the order of the query `merge_list`."""
+    """A software as an agent lists it; the fields are parameters of the query `merge_list`."""
 
     software_name: str
     software_type: str
@@ -98,15 +98,17 @@ async def take_list(pool: asyncpg.Pool, device_id: UUID, listed: SoftwareList, n
     received = len(listed.software)
     distinct = {(one.software_name, one.software_type, one.software_version): one for one in listed.software}
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(QUERIES["queue_list"], device_id)
-        device = await connection.fetchrow(QUERIES["newest_list"], device_id)
+        await connection.execute(*QUERIES.bind("queue_list", device_id=device_id))
+        device = await connection.fetchrow(*QUERIES.bind("newest_list", device_id=device_id))
         if device is None:
             raise RevokedTokenError
         if device["inventory_at"] is not None and listed.collected_at < device["inventory_at"]:
             return Merged(received, stale=True)
         counts = await connection.fetchrow(
-            QUERIES["merge_list"], device_id, listed.collected_at, listed.full,
-            *columns(distinct.values()), by_name(listed.removed), now.date(),
+            *QUERIES.bind(
+                "merge_list", device_id=device_id, collected_at=listed.collected_at, is_full=listed.full,
+                removed=by_name(listed.removed), today=now.date(), **columns(distinct.values()),
+            )
         )  # fmt: skip
     assert counts is not None
     return Merged(received, duplicates=received - len(distinct), **counts)
@@ -114,7 +116,7 @@ async def take_list(pool: asyncpg.Pool, device_id: UUID, listed: SoftwareList, n
 
 async def read_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -> asyncpg.Record:
     """Return when a device's first and newest lists were taken (null: never); raises AgentNotFoundError."""
-    row = await pool.fetchrow(QUERIES["read_device"], device_id, tenant)
+    row = await pool.fetchrow(*QUERIES.bind("read_device", device_id=device_id, tenant=tenant))
     if row is None:
         raise AgentNotFoundError
     return row
@@ -127,9 +129,21 @@ async def read_software(
     pattern = None if wanted.search is None else f"%{like_literal(wanted.search)}%"
     today = (wanted.at or now).date()
     return await pool.fetch(
-        QUERIES["read_software"], device_id, tenant, wanted.at, today, pattern, wanted.software_type, wanted.eol,
-        wanted.security, *(wanted.after or (None, None)), limit,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "read_software",
+            device_id=device_id,
+            tenant=tenant,
+            at=wanted.at,
+            today=today,
+            pattern=pattern,
+            software_type=wanted.software_type,
+            eol=wanted.eol,
+            security=wanted.security,
+            after_key=wanted.after and wanted.after[0],
+            after_id=wanted.after and wanted.after[1],
+            limit=limit,
+        ),
+    )
 
 
 async def read_changes(
@@ -137,7 +151,17 @@ async def read_changes(
 ) -> list[asyncpg.Record]:
     """Return at most `limit` changes of a device's software, newest first; its first list is none."""
     return await pool.fetch(
-        QUERIES["read_changes"], device_id, tenant, span.since, span.until, *(span.after or (None, None, None)), limit
+        *QUERIES.bind(
+            "read_changes",
+            device_id=device_id,
+            tenant=tenant,
+            since=span.since,
+            end=span.until,
+            after_time=span.after and span.after[0],
+            after_key=span.after and span.after[1],
+            after_id=span.after and span.after[2],
+            limit=limit,
+        )
     )
 
 
@@ -147,13 +171,22 @@ async def find_software(
 ) -> list[asyncpg.Record]:  # fmt: skip
     """Return at most `limit` software of the fleet whose names begin with `name`; `version` '' is any."""
     return await pool.fetch(
-        QUERIES["find_software"], tenant, like_literal(name) + "%", version, now.date(), *(after or (None, None)), limit
+        *QUERIES.bind(
+            "find_software",
+            tenant=tenant,
+            pattern=like_literal(name) + "%",
+            version=version,
+            today=now.date(),
+            after_key=after and after[0],
+            after_id=after and after[1],
+            limit=limit,
+        )
     )
 
 
-def columns(software: Collection[Software]) -> list[list[Any]]:
-    """Return the fields of all software as one list for each field."""
-    return [[getattr(one, field.name) for one in software] for field in fields(Software)]
+def columns(software: Collection[Software]) -> dict[str, list[Any]]:
+    """Return the fields of all software as one list for each field, by name."""
+    return {field.name: [getattr(one, field.name) for one in software] for field in fields(Software)}
 
 
 def by_name(removed: Iterable[Removal]) -> str:

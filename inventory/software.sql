@@ -3,30 +3,32 @@
 
 -- queue_list --
 -- Let the lists of one device wait for each other, without holding up its uploads; and let the worker wait for lists
--- that may not have seen a new end-of-life rule (eol.sql). Both end with the transaction. $1 device.
-SELECT pg_advisory_xact_lock_shared(7260, 1), pg_advisory_xact_lock(7261, hashtext($1::uuid::text))
+-- that may not have seen a new end-of-life rule (eol.sql). Both end with the transaction.
+SELECT pg_advisory_xact_lock_shared(7260, 1), pg_advisory_xact_lock(7261, hashtext(:device_id::uuid::text))
 
 -- newest_list --
 -- When the newest list of a device was taken; no row when the device is gone. It can't be deleted until the
--- transaction ends. $1 device.
-SELECT inventory_at FROM agent_devices WHERE id = $1 AND is_active AND NOT soft_delete FOR KEY SHARE
+-- transaction ends.
+SELECT inventory_at FROM agent_devices WHERE id = :device_id AND is_active AND NOT soft_delete FOR KEY SHARE
 
 -- merge_list --
 -- Bring a device's stays in line with a list. The full join is one pass by hash, however long the list is. Rows are
--- locked in the order of their ids, as the worker locks them.
--- $1 device, $2 time of the list, $3 whether it is full, $4… the columns of the list (no key twice): names, types,
--- versions, vendors, dates of installation, security software, newest already, newest versions; $12 what was removed:
--- an object of name -> [{version, type}] (null: any), which costs no join; $13 today.
+-- locked in the order of their ids, as the worker locks them. :device_id, :collected_at time of the list, :is_full
+-- whether it is full, the columns of the list (no key twice): names, types, versions, vendors, dates of
+-- installation, security software, newest already, newest versions; :removed what was removed: an object of name ->
+-- [{version, type}] (null: any), which costs no join; :today.
 WITH listed AS (
-    SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::date[], $9::boolean[], $10::boolean[],
-                         $11::text[])
+    SELECT * FROM unnest(:software_name::text[], :software_type::text[], :software_version::text[], :vendor::text[],
+                         :install_date::date[], :is_security_software::boolean[], :is_latest_version::boolean[],
+                         :latest_available_version::text[])
         AS l (name, type, version, vendor, installed, security, is_latest, latest)
 ), known AS MATERIALIZED (
     SELECT i.id, i.software_name, i.software_type, i.software_version, r.latest_available_version AS rule_latest,
-           ROW (i.vendor, i.install_date, i.is_security_software, i.is_latest_version, i.reported_latest_version) AS facts
+           ROW (i.vendor, i.install_date, i.is_security_software, i.is_latest_version,
+                i.reported_latest_version) AS facts
     FROM agent_software_inventory i
     LEFT JOIN agent_software_eol r ON r.id = i.eol_rule_id
-    WHERE i.agent_device_id = $1 AND i.is_active
+    WHERE i.agent_device_id = :device_id AND i.is_active
     ORDER BY i.id
     FOR NO KEY UPDATE OF i
 ), merged AS MATERIALIZED (
@@ -37,17 +39,17 @@ WITH listed AS (
                       AND COALESCE(l.version, '') = COALESCE(k.software_version, '')
 ), seen AS (
     UPDATE agent_software_inventory i
-    SET last_seen = $2, vendor = m.vendor, install_date = m.installed, is_security_software = m.security,
+    SET last_seen = :collected_at, vendor = m.vendor, install_date = m.installed, is_security_software = m.security,
         is_latest_version = m.is_latest, reported_latest_version = m.latest,
         latest_available_version = COALESCE(m.latest, m.rule_latest)
     FROM merged m
     WHERE i.id = m.id AND m.name IS NOT NULL
 ), ended AS (
     UPDATE agent_software_inventory i
-    SET is_active = false, removed_at = $2
+    SET is_active = false, removed_at = :collected_at
     FROM merged m
     WHERE i.id = m.id AND m.name IS NULL
-      AND ($3::boolean OR EXISTS (SELECT FROM jsonb_array_elements($12::jsonb -> m.software_name) g
+      AND (:is_full::boolean OR EXISTS (SELECT FROM jsonb_array_elements(:removed::jsonb -> m.software_name) g
                                   WHERE COALESCE(g ->> 'version' = COALESCE(m.software_version, ''), true)
                                     AND COALESCE(g ->> 'type' = m.software_type, true)))
     RETURNING i.id
@@ -56,16 +58,16 @@ WITH listed AS (
         (agent_device_id, software_name, software_type, software_version, vendor, install_date, is_security_software,
          is_latest_version, reported_latest_version, latest_available_version, first_seen, last_seen,
          eol_rule_id, eol_date, is_eol)
-    SELECT $1, m.name, m.type, m.version, m.vendor, m.installed, m.security,
-           m.is_latest, m.latest, COALESCE(m.latest, r.rule_latest), $2, $2,
-           r.rule_id, r.rule_date, r.rule_date <= $13::date
+    SELECT :device_id, m.name, m.type, m.version, m.vendor, m.installed, m.security,
+           m.is_latest, m.latest, COALESCE(m.latest, r.rule_latest), :collected_at, :collected_at,
+           r.rule_id, r.rule_date, r.rule_date <= :today::date
     FROM merged m LEFT JOIN LATERAL agent_software_rule(m.name, m.version) r ON true
     WHERE m.id IS NULL
     RETURNING id
 ), noted AS (
     UPDATE agent_devices
-    SET inventory_at = $2, inventory_since = COALESCE(inventory_since, $2)
-    WHERE id = $1
+    SET inventory_at = :collected_at, inventory_since = COALESCE(inventory_since, :collected_at)
+    WHERE id = :device_id
 )
 SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM ended) AS removed,
        count(*) FILTER (WHERE id IS NOT NULL AND name IS NOT NULL AND changed) AS updated,
@@ -73,42 +75,44 @@ SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM ended) AS re
 FROM merged
 
 -- read_device --
--- When the first and the newest list of a device were taken, or no row. $1 device, $2 tenant.
+-- When the first and the newest list of a device were taken, or no row.
 SELECT inventory_since, inventory_at
 FROM agent_devices
-WHERE id = $1 AND NOT soft_delete AND ($2::uuid IS NULL OR business_id = $2)
+WHERE id = :device_id AND NOT soft_delete AND (:tenant::uuid IS NULL OR business_id = :tenant)
 
 -- read_software --
--- A page of what is, or was, on a device. $1 device, $2 tenant, $3 a time (null: what is there now), $4 the day that
--- ends of life are counted by, $5 LIKE pattern of name or vendor, $6 type, $7 past its end of life or not, $8 security
--- software or not (null: all), $9 and $10 sort key and id of the last one of the page before, $11 rows.
+-- A page of what is, or was, on a device. :device_id, :tenant, :at a time (null: what is there now), :today the day
+-- that ends of life are counted by, :pattern LIKE pattern of name or vendor, :software_type, :eol past its end of
+-- life or not, :security software or not (null: all), :after_key and :after_id sort key and id of the last one of the
+-- page before, :limit.
 SELECT i.id, i.software_name, i.software_version, i.vendor, i.install_date, i.software_type, i.is_security_software,
        i.is_active, i.first_seen, i.last_seen, i.removed_at, i.is_latest_version, i.latest_available_version,
-       COALESCE(i.eol_date <= $4::date, false) AS is_eol, i.eol_date, lower(i.software_name) AS sort_key
+       COALESCE(i.eol_date <= :today::date, false) AS is_eol, i.eol_date, lower(i.software_name) AS sort_key
 FROM agent_software_inventory i
 JOIN agent_devices d ON d.id = i.agent_device_id
-WHERE i.agent_device_id = $1 AND NOT d.soft_delete
-  AND ($2::uuid IS NULL OR (d.business_id = $2 AND i.former_owner IS NULL))
-  AND CASE WHEN $3::timestamptz IS NULL THEN i.is_active
-           ELSE i.first_seen <= $3 AND COALESCE(i.removed_at > $3, true) END
-  AND ($5::text IS NULL OR lower(i.software_name) LIKE lower($5) OR COALESCE(lower(i.vendor) LIKE lower($5), false))
-  AND ($6::text IS NULL OR i.software_type = $6)
-  AND ($7::boolean IS NULL OR COALESCE(i.eol_date <= $4, false) = $7)
-  AND ($8::boolean IS NULL OR i.is_security_software = $8)
-  AND ($9::text IS NULL OR (lower(i.software_name) COLLATE "C", i.id) > ($9, $10::uuid))
+WHERE i.agent_device_id = :device_id AND NOT d.soft_delete
+  AND (:tenant::uuid IS NULL OR (d.business_id = :tenant AND i.former_owner IS NULL))
+  AND CASE WHEN :at::timestamptz IS NULL THEN i.is_active
+           ELSE i.first_seen <= :at AND COALESCE(i.removed_at > :at, true) END
+  AND (:pattern::text IS NULL OR lower(i.software_name) LIKE lower(:pattern)
+       OR COALESCE(lower(i.vendor) LIKE lower(:pattern), false))
+  AND (:software_type::text IS NULL OR i.software_type = :software_type)
+  AND (:eol::boolean IS NULL OR COALESCE(i.eol_date <= :today, false) = :eol)
+  AND (:security::boolean IS NULL OR i.is_security_software = :security)
+  AND (:after_key::text IS NULL OR (lower(i.software_name) COLLATE "C", i.id) > (:after_key, :after_id::uuid))
 ORDER BY lower(i.software_name) COLLATE "C", i.id
-LIMIT $11
+LIMIT :limit
 
 -- read_changes --
 -- A page of what came and went on a device after its first list, newest first. A removal and an installation of one
--- name and type at one time are one upgrade. $1 device, $2 tenant, $3 since, $4 until, $5 to $7 time, sort key and id
--- of the last one of the page before, $8 rows.
+-- name and type at one time are one upgrade. :device_id, :tenant, :since, :end, :after_time to :after_id time, sort
+-- key and id of the last one of the page before, :limit.
 WITH stays AS (
     SELECT i.*, i.first_seen > d.inventory_since AS came_later
     FROM agent_software_inventory i
     JOIN agent_devices d ON d.id = i.agent_device_id
-    WHERE i.agent_device_id = $1 AND NOT d.soft_delete
-      AND ($2::uuid IS NULL OR (d.business_id = $2 AND i.former_owner IS NULL))
+    WHERE i.agent_device_id = :device_id AND NOT d.soft_delete
+      AND (:tenant::uuid IS NULL OR (d.business_id = :tenant AND i.former_owner IS NULL))
       AND COALESCE(i.first_seen < i.removed_at, true) -- two lists of one time: the first never was in force
 ), came AS (
     SELECT first_seen AS at, software_name, software_type, software_version, vendor, id,
@@ -132,25 +136,27 @@ WITH stays AS (
 )
 SELECT *
 FROM changes
-WHERE ($3::timestamptz IS NULL OR at >= $3)
-  AND ($4::timestamptz IS NULL OR at < $4)
-  AND ($5::timestamptz IS NULL OR at < $5 OR (at = $5 AND (sort_key COLLATE "C", id) > ($6::text, $7::uuid)))
+WHERE (:since::timestamptz IS NULL OR at >= :since)
+  AND (:end::timestamptz IS NULL OR at < :end)
+  AND (:after_time::timestamptz IS NULL OR at < :after_time OR (at = :after_time
+      AND (sort_key COLLATE "C",
+           id) > (:after_key::text, :after_id::uuid)))
 ORDER BY at DESC, sort_key COLLATE "C", id
-LIMIT $8
+LIMIT :limit
 
 -- find_software --
--- A page of where in the fleet a software is now. $1 tenant, $2 LIKE pattern of the name's beginning, $3 version or
--- its beginning ('': any), $4 the day that ends of life are counted by, $5 and $6 sort key and id of the last one of
--- the page before, $7 rows.
+-- A page of where in the fleet a software is now. :tenant, :pattern LIKE pattern of the name's beginning, :version or
+-- its beginning ('': any), :today the day that ends of life are counted by, :after_key and :after_id sort key and id
+-- of the last one of the page before, :limit.
 SELECT i.id, i.software_name, i.software_version, i.software_type, i.vendor, i.eol_date,
-       COALESCE(i.eol_date <= $4::date, false) AS is_eol, i.first_seen, i.last_seen,
+       COALESCE(i.eol_date <= :today::date, false) AS is_eol, i.first_seen, i.last_seen,
        i.agent_device_id, d.device_name, d.business_id, b.business_name, lower(i.software_name) AS sort_key
 FROM agent_software_inventory i
 JOIN agent_devices d ON d.id = i.agent_device_id
 JOIN businesses b ON b.id = d.business_id
-WHERE i.is_active AND NOT d.soft_delete AND ($1::uuid IS NULL OR d.business_id = $1)
-  AND lower(i.software_name) COLLATE "C" LIKE lower($2::text)
-  AND agent_software_version_fits(i.software_version, $3::text)
-  AND ($5::text IS NULL OR (lower(i.software_name) COLLATE "C", i.id) > ($5, $6::uuid))
+WHERE i.is_active AND NOT d.soft_delete AND (:tenant::uuid IS NULL OR d.business_id = :tenant)
+  AND lower(i.software_name) COLLATE "C" LIKE lower(:pattern::text)
+  AND agent_software_version_fits(i.software_version, :version::text)
+  AND (:after_key::text IS NULL OR (lower(i.software_name) COLLATE "C", i.id) > (:after_key, :after_id::uuid))
 ORDER BY lower(i.software_name) COLLATE "C", i.id
-LIMIT $7
+LIMIT :limit

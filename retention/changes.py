@@ -91,9 +91,18 @@ async def apply_plan(
         check_plan(plan, document, database)
         due = now + grace if plan.shortens else now
         number: int = await connection.fetchval(
-            QUERIES["add_change"], now, due, operator.name, reason, json.dumps(plan.before), json.dumps(plan.after),
-            json.dumps(document), *operator.actor.values(),
-        )  # fmt: skip
+            *QUERIES.bind(
+                "add_change",
+                now=now,
+                due=due,
+                operator=operator.name,
+                reason=reason,
+                before=json.dumps(plan.before),
+                after=json.dumps(plan.after),
+                plan=json.dumps(document),
+                **operator.actor.parameters(),
+            ),
+        )
     return Change(number, due, applied=await apply_due(connection, now) == number)
 
 
@@ -135,7 +144,7 @@ async def apply_due(connection: Connection, now: datetime) -> int | None:
     try:
         async with connection.transaction():
             await connection.execute(QUERIES["limit_waits"])
-            row = await connection.fetchrow(QUERIES["claim_due"], now)
+            row = await connection.fetchrow(*QUERIES.bind("claim_due", now=now))
             if row is None:
                 return None
             unsafe = [drift.sentence for drift in await find_drift(connection, now) if drift.unsafe]
@@ -144,7 +153,9 @@ async def apply_due(connection: Connection, now: datetime) -> int | None:
                 return None
             await put_in_force(connection, row["id"], json.loads(row["after"]), now)
             oldest = {name: at.isoformat() for name, at in (await read_storage(connection)).oldest.items()}
-            await connection.execute(QUERIES["note_applied"], row["id"], now, json.dumps(oldest))
+            await connection.execute(
+                *QUERIES.bind("note_applied", change=row["id"], now=now, oldest=json.dumps(oldest))
+            )
     except asyncpg.LockNotAvailableError:
         log.warning("a change of retention is tried again: others hold the locks that it needs")
         return None
@@ -155,7 +166,7 @@ async def apply_due(connection: Connection, now: datetime) -> int | None:
 async def put_in_force(connection: Connection, number: int, days: Mapping[str, float], now: datetime) -> None:
     """Write ages into the values and the policies, in the caller's transaction."""
     for level, keep in ages_of(days).items():
-        await connection.execute(QUERIES["set_keep"], level, keep, number)
+        await connection.execute(*QUERIES.bind("set_keep", level=level, keep=keep, change=number))
     for line in await repair(connection, now):
         log.info(line)
 
@@ -169,7 +180,7 @@ async def undo_change(connection: Connection, number: int, operator: Operator, n
     async with connection.transaction():
         await connection.execute(QUERIES["limit_waits"])
         await connection.execute(QUERIES["lock_values"])
-        row = await connection.fetchrow(QUERIES["read_change"], number)
+        row = await connection.fetchrow(*QUERIES.bind("read_change", change=number))
         if row is None:
             raise ChangeNotFoundError
         before, after = json.loads(row["before"]), json.loads(row["after"])
@@ -177,7 +188,9 @@ async def undo_change(connection: Connection, number: int, operator: Operator, n
         if row["state"] == "applied":
             await check_nothing_dropped(connection, json.loads(row["oldest"]))
             await put_in_force(connection, number, before, now)
-        await connection.execute(QUERIES["note_undone"], number, now, operator.name, *operator.actor.values())
+        await connection.execute(
+            *QUERIES.bind("note_undone", change=number, now=now, operator=operator.name, **operator.actor.parameters())
+        )
     if row["state"] == "waiting":
         return f"Change {number} is undone. It was not in force, nothing was dropped."
     return f"Change {number} is undone. Nothing had been dropped, the values before it are in force again."
@@ -212,5 +225,5 @@ async def check_nothing_dropped(connection: Connection, oldest: Mapping[str, str
 
 async def list_changes(connection: Connection, most: int = 100) -> list[dict[str, Any]]:
     """Return the newest changes first; times in UTC, ages in days, sizes in bytes."""
-    rows = await connection.fetch(QUERIES["list_changes"], most)
+    rows = await connection.fetch(*QUERIES.bind("list_changes", limit=most))
     return [dict(row) | {name: json.loads(row[name]) for name in ("before", "after")} for row in rows]

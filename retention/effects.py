@@ -31,10 +31,13 @@ async def find_effects(
 ) -> list[Effect]:  # fmt: skip
     """Return what retention by `after` drops at `at` (UTC) and `before` would not, by relation that loses something."""
     names = {level.relation: level.name for level in after.levels}
-    bounds = [[at - level.keep for level in values.levels] for values in (before, after)]
+    bound, until = ([at - level.keep for level in values.levels] for values in (before, after))
+    doomed = QUERIES.bind("doomed_chunks", relations=list(names), after=bound, until=until)
     effects = []
-    for row in await connection.fetch(QUERIES["doomed_chunks"], list(names), *bounds):
-        rows = await connection.fetchval(QUERIES[f"count_{row['relation']}"], row["oldest"], row["until"])
+    for row in await connection.fetch(*doomed):
+        rows = await connection.fetchval(
+            *QUERIES.bind(f"count_{row['relation']}", start=row["oldest"], end=row["until"])
+        )
         effects.append(Effect(level=names[row["relation"]], rows=rows, **dict(row)))
     return effects
 

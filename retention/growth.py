@@ -28,17 +28,17 @@ class Growth:
 
 async def note_sizes(connection: Connection, now: datetime) -> None:
     """Note today's size (UTC) of each relation and of the database; the last one of a day stays."""
-    await connection.execute(QUERIES["note_sizes"], now.date())
+    await connection.execute(*QUERIES.bind("note_sizes", today=now.date()))
 
 
 async def read_growth(connection: Connection, now: datetime) -> Growth:
     """Return how the storage grows."""
-    rows = await connection.fetch(QUERIES["read_growth"], now.date() - timedelta(days=DAYS_BACK))
+    rows = await connection.fetch(*QUERIES.bind("read_growth", first_day=now.date() - timedelta(days=DAYS_BACK)))
     total: int = await connection.fetchval(QUERIES["read_size"])
     return Growth(total, {row["relation"]: row["per_day"] for row in rows})
 
 
 async def read_days(connection: Connection, now: datetime) -> list[tuple[str, int]]:
     """Return the size of the database by day, the last year, oldest first."""
-    rows = await connection.fetch(QUERIES["read_days"], now.date() - timedelta(days=365))
+    rows = await connection.fetch(*QUERIES.bind("read_days", first_day=now.date() - timedelta(days=365)))
     return [(row["day"].isoformat(), row["bytes"]) for row in rows]

@@ -1,7 +1,7 @@
 -- Sizes of the storage by day.
 
 -- note_sizes --
--- Today's sizes; two years of them are kept. $1 today.
+-- Today's sizes; two years of them are kept.
 WITH relation AS (
     SELECT COALESCE(c.view_name, h.table_name)::text AS name,
            hypertable_approximate_size(format('%I.%I', h.schema_name, h.table_name)::regclass) AS bytes
@@ -12,17 +12,17 @@ WITH relation AS (
     UNION ALL
     SELECT 'database', pg_database_size(current_database())
 ), forgotten AS (
-    DELETE FROM agent_storage_sizes WHERE day < $1::date - 730
+    DELETE FROM agent_storage_sizes WHERE day < :today::date - 730
 )
 INSERT INTO agent_storage_sizes (day, relation, bytes)
-SELECT $1::date, name, bytes FROM relation WHERE bytes IS NOT NULL
+SELECT :today::date, name, bytes FROM relation WHERE bytes IS NOT NULL
 ON CONFLICT (day, relation) DO UPDATE SET bytes = EXCLUDED.bytes
 
 -- read_growth --
--- Bytes a day between the first and the last size of each relation. $1 first day.
+-- Bytes a day between the first and the last size of each relation.
 SELECT relation, (last(bytes, day) - first(bytes, day))::float8 / (max(day) - min(day)) AS per_day
 FROM agent_storage_sizes
-WHERE day >= $1
+WHERE day >= :first_day
 GROUP BY relation
 HAVING max(day) > min(day)
 
@@ -30,5 +30,5 @@ HAVING max(day) > min(day)
 SELECT pg_database_size(current_database())
 
 -- read_days --
--- The size of the database by day. $1 first day.
-SELECT day, bytes FROM agent_storage_sizes WHERE relation = 'database' AND day >= $1 ORDER BY day
+-- The size of the database by day.
+SELECT day, bytes FROM agent_storage_sizes WHERE relation = 'database' AND day >= :first_day ORDER BY day

@@ -54,9 +54,17 @@ async def place_hold(connection: Connection, wanted: HoldRequest, operator: Oper
     """
     async with connection.transaction():
         number: int | None = await connection.fetchval(
-            QUERIES["place_hold"], wanted.kind, wanted.id, wanted.reason, now, operator.name, wanted.ends_at,
-            *operator.actor.values(),
-        )  # fmt: skip
+            *QUERIES.bind(
+                "place_hold",
+                kind=wanted.kind,
+                subject_id=wanted.id,
+                reason=wanted.reason,
+                now=now,
+                operator=operator.name,
+                ends_at=wanted.ends_at,
+                **operator.actor.parameters(),
+            ),
+        )
         if number is None:
             raise HoldSubjectNotFoundError
         await _schedule(connection, await read_storage(connection), now, scheduled=False)
@@ -67,8 +75,8 @@ async def release_hold(connection: Connection, number: int, operator: Operator, 
     """Release a hold; with the last one retention runs again, an hour from now. Raises HoldNotFoundError."""
     async with connection.transaction():
         released = await connection.fetchval(
-            QUERIES["release_hold"], number, now, operator.name, *operator.actor.values()
-        )  # fmt: skip
+            *QUERIES.bind("release_hold", hold=number, now=now, operator=operator.name, **operator.actor.parameters())
+        )
         if released is None:
             raise HoldNotFoundError
         storage = await read_storage(connection)
@@ -83,7 +91,7 @@ async def list_holds(connection: Connection) -> list[dict[str, Any]]:
 
 async def end_holds(connection: Connection, now: datetime, operator: Operator) -> None:
     """Release the holds whose end has come."""
-    for row in await connection.fetch(QUERIES["list_ended"], now):
+    for row in await connection.fetch(*QUERIES.bind("list_ended", now=now)):
         await release_hold(connection, row["id"], operator, now)
         log.info("legal hold %d has ended", row["id"])
 
@@ -98,8 +106,10 @@ async def drop_unheld(connection: Connection, now: datetime) -> int:
         end, oldest = now - level.keep, storage.oldest.get(level.relation)
         if oldest is None or oldest + level.chunk > end:
             continue
-        first = await connection.fetchval(QUERIES[f"first_held_{level.relation}"], end)
-        count = await connection.fetchval(QUERIES["drop_old_chunks"], level.relation, min(end, first or end))
+        first = await connection.fetchval(*QUERIES.bind(f"first_held_{level.relation}", until=end))
+        count = await connection.fetchval(
+            *QUERIES.bind("drop_old_chunks", relation=level.relation, time=min(end, first or end))
+        )
         if count:
             log.info("%s: %d chunks without data under legal hold are dropped", level.relation, count)
         dropped += count
@@ -111,4 +121,6 @@ async def _schedule(connection: Connection, storage: Storage, now: datetime, *, 
         if kind == "retention" and job.scheduled != scheduled:
             keep = next(level.keep for level in storage.values.levels if level.relation == relation)
             later = now + FIRST_RUN_AFTER if scheduled else None
-            await connection.execute(DRIFT["set_retention"], job.job_id, keep, scheduled, later)
+            await connection.execute(
+                *DRIFT.bind("set_retention", job_id=job.job_id, keep=keep, scheduled=scheduled, next_start=later)
+            )

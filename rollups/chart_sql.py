@@ -9,7 +9,7 @@ of a request becomes SQL text.
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,10 +27,11 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, TIMESTAMP, UUID
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.types import BigInteger, Integer, Interval
 
 from core.metrics import Kind, Metric
+from db.compiled import compiled
+from db.sql import Statement
 from rollups.choose import MAX_POINTS
 
 TIME = TIMESTAMP(timezone=True)
@@ -53,19 +54,6 @@ devices = table("agent_devices", column("id", UUID), column("business_id", UUID)
 raw = table("agent_metrics", column("agent_device_id", UUID), column("collected_at", TIME))
 
 
-class ChartQuery(NamedTuple):
-    """SQL for asyncpg, the names of its `$1`, `$2` … in order, and the values of those that are always the same."""
-
-    sql: str
-    parameters: tuple[str, ...]
-    constants: dict[str, Any]
-
-    def arguments(self, **values: Any) -> list[Any]:
-        """Return `values` in the order of the parameters."""
-        known = self.constants | values
-        return [known[name] for name in self.parameters]
-
-
 class Shape(StrEnum):
     """What the points of a chart are made of."""
 
@@ -78,7 +66,7 @@ class Shape(StrEnum):
 @lru_cache(256)
 def chart_query(
     relation: str | None, metrics: tuple[Metric, ...], shape: Shape, aggregates: tuple[str, ...] = AGGREGATES
-) -> ChartQuery:
+) -> Statement:
     """Return the query for a level (`relation`, None: raw samples only); rows come in time order.
 
     A row is `bucket`, `sample_count`, of each gauge the `aggregates` as `<name>`, `<name>_min`, `<name>_max`, of each
@@ -95,9 +83,7 @@ def chart_query(
     else:
         pieces = raw_part if level_part is None else union_all(level_part, raw_part)
         query = merged(pieces, metrics, aggregates, by_day=shape is Shape.DAYS)
-    compiled = query.order_by("bucket").compile(dialect=dialect())  # type: ignore[no-untyped-call]
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return ChartQuery(str(compiled), tuple(compiled.positiontup or ()), constants)
+    return compiled(query.order_by("bucket"))
 
 
 def parts_of(metric: Metric, aggregates: Sequence[str] = AGGREGATES) -> tuple[str, ...]:

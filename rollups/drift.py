@@ -62,9 +62,9 @@ async def read_storage(connection: Connection) -> Storage:
     """Return values, policies, holds and the oldest chunks of every level."""
     values = await read_values(connection)
     names = [level.relation for level in values.levels]
-    found = [Policy(**dict(row)) for row in await connection.fetch(QUERIES["list_policies"], names)]
+    found = [Policy(**dict(row)) for row in await connection.fetch(*QUERIES.bind("list_policies", relations=names))]
     policies = {(one.relation, KINDS[one.procedure]): one for one in found if one.procedure in KINDS}
-    rows = await connection.fetch(QUERIES["list_oldest_chunks"], names)
+    rows = await connection.fetch(*QUERIES.bind("list_oldest_chunks", relations=names))
     oldest = {row["relation"]: row["oldest"] for row in rows}
     return Storage(values, policies, oldest, await connection.fetchval(QUERIES["is_held"]))
 
@@ -122,7 +122,9 @@ async def holds_behind(
 ) -> bool:
     """Whether the rollup has rows from `start` on that its source has no chunks for any more."""
     oldest = storage.oldest.get(below.relation, now)
-    return start < oldest and bool(await connection.fetchval(QUERIES[f"holds_{level.relation}"], start, oldest))
+    return start < oldest and bool(
+        await connection.fetchval(*QUERIES.bind(f"holds_{level.relation}", start=start, end=oldest))
+    )
 
 
 def _differences(level: Level, storage: Storage) -> Iterator[Drift]:

@@ -1,8 +1,9 @@
 -- Storage policies as the database has them, and the chunks that they leave.
 
 -- list_policies --
--- Each policy of our relations with its values; intervals are null where a policy has none. $1 relations.
-SELECT COALESCE(c.view_name, j.hypertable_name)::text AS relation, j.job_id, j.proc_name::text AS procedure, j.scheduled,
+-- Each policy of our relations with its values; intervals are null where a policy has none.
+SELECT COALESCE(c.view_name, j.hypertable_name)::text AS relation, j.job_id, j.proc_name::text AS procedure,
+       j.scheduled,
        (j.config ->> 'drop_after')::interval AS drop_after, (j.config ->> 'compress_after')::interval AS compress_after,
        (j.config ->> 'start_offset')::interval AS start_offset, (j.config ->> 'end_offset')::interval AS end_offset,
        j.schedule_interval AS every
@@ -10,12 +11,12 @@ FROM timescaledb_information.jobs j
 LEFT JOIN timescaledb_information.continuous_aggregates c
   ON c.materialization_hypertable_schema = j.hypertable_schema
  AND c.materialization_hypertable_name = j.hypertable_name
-WHERE COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
+WHERE COALESCE(c.view_name, j.hypertable_name) = ANY (:relations::text[])
 
 -- list_oldest_chunks --
--- Where the oldest chunk of each relation begins; no row for a relation without chunks. $1 relations.
+-- Where the oldest chunk of each relation begins; no row for a relation without chunks.
 SELECT a.relation, min(k.range_start) AS oldest
-FROM unnest($1::text[]) AS a (relation)
+FROM unnest(:relations::text[]) AS a (relation)
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
 JOIN timescaledb_information.chunks k
   ON k.hypertable_name = COALESCE(c.materialization_hypertable_name, a.relation)
@@ -23,52 +24,52 @@ JOIN timescaledb_information.chunks k
 GROUP BY a.relation
 
 -- holds_agent_metrics_5m --
--- Whether this rollup has rows in [$1, $2).
-SELECT EXISTS (SELECT FROM agent_metrics_5m WHERE bucket >= $1 AND bucket < $2)
+-- Whether this rollup has rows in [:start, :end).
+SELECT EXISTS (SELECT FROM agent_metrics_5m WHERE bucket >= :start AND bucket < :end)
 
 -- holds_agent_metrics_1h --
--- Whether this rollup has rows in [$1, $2).
-SELECT EXISTS (SELECT FROM agent_metrics_1h WHERE bucket >= $1 AND bucket < $2)
+-- Whether this rollup has rows in [:start, :end).
+SELECT EXISTS (SELECT FROM agent_metrics_1h WHERE bucket >= :start AND bucket < :end)
 
 -- holds_agent_metrics_1d --
--- Whether this rollup has rows in [$1, $2).
-SELECT EXISTS (SELECT FROM agent_metrics_1d WHERE bucket >= $1 AND bucket < $2)
+-- Whether this rollup has rows in [:start, :end).
+SELECT EXISTS (SELECT FROM agent_metrics_1d WHERE bucket >= :start AND bucket < :end)
 
 -- holds_agent_series_5m --
--- Whether this rollup has rows in [$1, $2).
-SELECT EXISTS (SELECT FROM agent_series_5m WHERE bucket >= $1 AND bucket < $2)
+-- Whether this rollup has rows in [:start, :end).
+SELECT EXISTS (SELECT FROM agent_series_5m WHERE bucket >= :start AND bucket < :end)
 
 -- holds_agent_series_1h --
--- Whether this rollup has rows in [$1, $2).
-SELECT EXISTS (SELECT FROM agent_series_1h WHERE bucket >= $1 AND bucket < $2)
+-- Whether this rollup has rows in [:start, :end).
+SELECT EXISTS (SELECT FROM agent_series_1h WHERE bucket >= :start AND bucket < :end)
 
 -- holds_agent_series_1d --
--- Whether this rollup has rows in [$1, $2).
-SELECT EXISTS (SELECT FROM agent_series_1d WHERE bucket >= $1 AND bucket < $2)
+-- Whether this rollup has rows in [:start, :end).
+SELECT EXISTS (SELECT FROM agent_series_1d WHERE bucket >= :start AND bucket < :end)
 
 -- is_held --
 -- Whether a legal hold is in force.
 SELECT EXISTS (SELECT FROM agent_legal_holds WHERE released_at IS NULL)
 
 -- set_schedule --
--- Schedule a policy or take it out of the schedule. $1 job, $2 scheduled.
-SELECT agent_set_policy($1, $2)
+-- Schedule a policy or take it out of the schedule.
+SELECT agent_set_policy(:job_id, :scheduled)
 
 -- set_refresh --
--- Schedule a refresh, and let it look back no further than $2. $1 job.
-SELECT agent_set_policy($1, true, 'start_offset', $2::interval)
+-- Schedule a refresh, and let it look back no further than :window.
+SELECT agent_set_policy(:job_id, true, 'start_offset', :window::interval)
 
 -- set_retention --
--- Set the age of retention. $1 job, $2 age, $3 scheduled, $4 when it runs next (null: as it was).
-SELECT agent_set_policy($1, $3, 'drop_after', $2::interval, $4::timestamptz)
+-- Set the age of retention. :job_id, :keep age, :scheduled, :next_start when it runs next (null: as it was).
+SELECT agent_set_policy(:job_id, :scheduled, 'drop_after', :keep::interval, :next_start::timestamptz)
 
 -- set_look_back --
--- Keep how far the refresh of a level looks back. $1 level, $2 age.
-UPDATE agent_storage_levels SET refresh_from = $2 WHERE level = $1 AND refresh_from IS DISTINCT FROM $2
+-- Keep how far the refresh of a level looks back. :level, :window age.
+UPDATE agent_storage_levels SET refresh_from = :window WHERE level = :level AND refresh_from IS DISTINCT FROM :window
 
 -- add_retention --
--- Add the retention policy that is missing. $1 relation, $2 age.
-SELECT add_retention_policy($1::text::regclass, drop_after => $2::interval)
+-- Add the retention policy that is missing. :relation, :keep age.
+SELECT add_retention_policy(:relation::text::regclass, drop_after => :keep::interval)
 
 -- read_target --
 -- Which database this is.

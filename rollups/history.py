@@ -19,7 +19,7 @@ from db.hypertables.policies import DAY, HOUR, LEVELS, Level, refresh_lag
 from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
-from rollups.chart_sql import AGGREGATES, ChartQuery, Shape, chart_query
+from rollups.chart_sql import AGGREGATES, Shape, chart_query
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, bucket_start, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.local_days import day_starts, has_whole_hours, whole_days
@@ -85,8 +85,7 @@ class HistoryPlan:
     choice: Choice
     window: Window
     sample_every: timedelta
-    query: ChartQuery
-    arguments: list[object]
+    query: tuple[Any, ...]  # with its arguments, for asyncpg
     former: list[tuple[datetime, timedelta]] = field(default_factory=list)  # intervals before, each until when
     days: list[datetime] = field(default_factory=list)  # where local days begin
 
@@ -128,7 +127,7 @@ async def read_history(
     """
     async with pool.acquire() as connection:
         plan = await plan_history(connection, tenant, asked, now, values)
-        rows: Sequence[Any] = await connection.fetch(plan.query.sql, *plan.arguments)
+        rows: Sequence[Any] = await connection.fetch(*plan.query)
     choice, window = plan.choice, plan.window
     if plan.days:
         rows = [dict(row) | {"bucket": plan.days[row["bucket"] - 1]} for row in rows]
@@ -144,7 +143,9 @@ async def plan_history(
     connection: Connection, tenant: UUID | None, asked: HistoryQuery, now: datetime, values: StorageValues = DEFAULTS
 ) -> HistoryPlan:
     """Return how a question is answered; raises as `read_history` does."""
-    found = await connection.fetch(QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
+    found = await connection.fetch(
+        *QUERIES.bind("get_charted_device", device_id=asked.device_id, tenant=tenant, relations=ROLLUPS)
+    )
     if not found:
         raise AgentNotFoundError
     device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
@@ -156,8 +157,8 @@ async def plan_history(
     days: list[datetime] = []
     if asked.zone:
         window, days = local_window(choice, window, complete, asked.zone)
-    query, arguments = plan_chart(asked, tenant, choice, window, days)
-    return HistoryPlan(choice, window, every, query, arguments, former_intervals(device, now), days)
+    query = plan_chart(asked, tenant, choice, window, days)
+    return HistoryPlan(choice, window, every, query, former_intervals(device, now), days)
 
 
 def levels_for(asked: AskedDays, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
@@ -191,7 +192,10 @@ def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[dateti
 
 async def read_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
     """Return how far each rollup is materialised, by relation, in UTC."""
-    return {row["relation"]: row["watermark"] for row in await connection.fetch(QUERIES["get_watermarks"], ROLLUPS)}
+    return {
+        row["relation"]: row["watermark"]
+        for row in await connection.fetch(*QUERIES.bind("get_watermarks", relations=ROLLUPS))
+    }
 
 
 def lead_of(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta) -> timedelta:
@@ -234,18 +238,18 @@ def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
 
 def plan_chart(
     asked: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window, days: Sequence[datetime] = ()
-) -> tuple[ChartQuery, list[object]]:
-    """Return the query of a chart and its arguments, in order."""
+) -> tuple[Any, ...]:
+    """Return the query of a chart with its arguments, for asyncpg."""
     relation = choice.level.relation if choice.level.bucket else None
     # One order: one query to keep.
     metrics = tuple(metric for metric in METRICS if metric in asked.metrics)
     aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in asked.aggregates)
     query = chart_query(relation, metrics, Shape.DAYS if days else shape_of(choice), aggregates)
-    arguments = query.arguments(
-        device=asked.device_id, tenant=tenant, width=choice.width,
-        start=window.start, cut=window.cut, end=window.end, days=days,
-    )  # fmt: skip
-    return query, arguments
+    values = {
+        "device": asked.device_id, "tenant": tenant, "width": choice.width, "start": window.start, "cut": window.cut,
+        "end": window.end, "days": days,
+    }  # fmt: skip
+    return query.bind(**{name: values[name] for name in query.parameters if name in values})
 
 
 def shape_of(choice: Choice) -> Shape:

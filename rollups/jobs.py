@@ -25,7 +25,7 @@ class JobStatus:
 
 async def read_jobs(connection: Connection) -> list[JobStatus]:
     """Return the jobs on our relations, in the order of their names."""
-    rows = await connection.fetch(QUERIES["describe_jobs"], [level.relation for level in LEVELS])
+    rows = await connection.fetch(*QUERIES.bind("describe_jobs", relations=[level.relation for level in LEVELS]))
     return [JobStatus(**row) for row in rows]
 
 

@@ -1,10 +1,10 @@
 -- What reading and refreshing the levels asks of TimescaleDB's catalogue, and of a device.
 
 -- get_charted_device --
--- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it; with
--- it how far each level is materialised, as get_watermarks: a row for each level. No row for a device that isn't there.
--- $1 device, $2 tenant, $3 relations.
-SELECT d.metrics_interval_seconds, CASE WHEN $2::uuid IS NOT NULL THEN d.owned_since END AS owned_since,
+-- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it;
+-- with it how far each level is materialised, as get_watermarks: a row for each level. No row for a device that isn't
+-- there.
+SELECT d.metrics_interval_seconds, CASE WHEN :tenant::uuid IS NOT NULL THEN d.owned_since END AS owned_since,
        ARRAY(SELECT COALESCE(i.until_at, 'infinity') FROM agent_device_intervals i WHERE i.agent_device_id = d.id
              ORDER BY i.changed_at, i.id) AS former_until,
        ARRAY(SELECT i.seconds FROM agent_device_intervals i WHERE i.agent_device_id = d.id
@@ -13,18 +13,18 @@ SELECT d.metrics_interval_seconds, CASE WHEN $2::uuid IS NOT NULL THEN d.owned_s
        c.user_view_name::text AS relation,
        GREATEST(_timescaledb_functions.to_timestamp(w.watermark), 'epoch') AS watermark
 FROM agent_devices d
-LEFT JOIN _timescaledb_catalog.continuous_agg c ON c.user_view_name = ANY ($3::text[])
+LEFT JOIN _timescaledb_catalog.continuous_agg c ON c.user_view_name = ANY (:relations::text[])
 LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
-WHERE d.id = $1 AND NOT d.soft_delete AND ($2 IS NULL OR d.business_id = $2)
+WHERE d.id = :device_id AND NOT d.soft_delete AND (:tenant IS NULL OR d.business_id = :tenant)
 
 -- get_watermarks --
--- How far each level is materialised (UTC): below it the rollup is complete, from it on raw samples are read. From the
--- catalogue itself: to plan the views over it takes ten times as long. $1 relations.
+-- How far each level is materialised (UTC): below it the rollup is complete, from it on raw samples are read. From
+-- the catalogue itself: to plan the views over it takes ten times as long.
 SELECT c.user_view_name::text AS relation,
        GREATEST(_timescaledb_functions.to_timestamp(w.watermark), 'epoch') AS watermark
 FROM _timescaledb_catalog.continuous_agg c
 LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
-WHERE c.user_view_name = ANY ($1::text[])
+WHERE c.user_view_name = ANY (:relations::text[])
 
 -- list_policy_jobs --
 -- The scheduled jobs of our relations: refresh (finest level first), columnstore, retention.
@@ -33,22 +33,22 @@ FROM timescaledb_information.jobs j
 LEFT JOIN timescaledb_information.continuous_aggregates c
   ON c.materialization_hypertable_schema = j.hypertable_schema
  AND c.materialization_hypertable_name = j.hypertable_name
-WHERE j.scheduled AND COALESCE(c.view_name, j.hypertable_name) = ANY ($1::text[])
+WHERE j.scheduled AND COALESCE(c.view_name, j.hypertable_name) = ANY (:relations::text[])
 
 -- run_job --
--- Run one policy now, in the foreground. $1 job.
-CALL run_job($1)
+-- Run one policy now, in the foreground.
+CALL run_job(:job_id)
 
 -- refresh_level --
--- Recompute what changed of a level in a range. $1 relation, $2 from, $3 to.
-CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz)
+-- Recompute what changed of a level in a range.
+CALL refresh_continuous_aggregate(:relation::text::regclass, :start::timestamptz, :end::timestamptz)
 
 -- describe_levels --
 -- Each relation's chunks, size in bytes and watermark (null for raw). Sizes are what the last write left on disk. The
 -- columnstore's job runs each 12 hours: a chunk that is younger, however old its samples, hasn't missed it.
 WITH levels AS (
     SELECT a.relation, h.id, h.schema_name, h.table_name, c.view_name IS NOT NULL AS is_rollup
-    FROM unnest($1::text[]) AS a (relation)
+    FROM unnest(:relations::text[]) AS a (relation)
     LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
     JOIN _timescaledb_catalog.hypertable h
       ON h.table_name = COALESCE(c.materialization_hypertable_name, a.relation)
@@ -67,7 +67,7 @@ CROSS JOIN (SELECT max(current_collected_at) AS newest, min(created_at) AS since
 LEFT JOIN timescaledb_information.chunks k
   ON k.hypertable_schema = l.schema_name AND k.hypertable_name = l.table_name
 GROUP BY l.relation, l.id, l.schema_name, l.table_name, l.is_rollup, d.newest, d.since
-ORDER BY array_position($1::text[], l.relation::text)
+ORDER BY array_position(:relations::text[], l.relation::text)
 
 -- count_rows --
 -- Exact rows of each level; reads every chunk, so for small databases only.
@@ -78,7 +78,7 @@ SELECT (SELECT count(*) FROM agent_metrics) AS agent_metrics,
 
 -- forget_late --
 -- After a refresh of every level: the late samples in its range are rolled up, so charts need not read them raw.
--- $1 and $2 the range, $3 when the refresh began.
+-- :start and :end the range, :now when the refresh began.
 UPDATE agent_devices
 SET late_from = NULL, late_at = NULL, late_since = NULL, late_before = NULL
-WHERE LEAST(late_from, late_before) >= $1 AND late_at < $3 AND $2 > $3
+WHERE LEAST(late_from, late_before) >= :start AND late_at < :now AND :end > :now

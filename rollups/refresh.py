@@ -45,7 +45,7 @@ class Job:
 
 async def list_jobs(connection: Connection) -> list[Job]:
     """Return the policies' jobs in the order in which they should run."""
-    rows = await connection.fetch(QUERIES["list_policy_jobs"], RELATIONS)
+    rows = await connection.fetch(*QUERIES.bind("list_policy_jobs", relations=RELATIONS))
     jobs = [Job(row["job_id"], row["proc_name"], row["relation"], row["schedule_interval"]) for row in rows]
     known = [job for job in jobs if job.procedure in ORDER]
     return sorted(known, key=lambda job: (ORDER.index(job.procedure), RELATIONS.index(job.relation)))
@@ -77,7 +77,7 @@ class PolicyRunner:
 async def run_job(connection: Connection, job: Job) -> None:
     """Run one policy in the foreground; a failure of the job itself is logged, not raised."""
     try:
-        await connection.execute(QUERIES["run_job"], job.job_id)
+        await connection.execute(*QUERIES.bind("run_job", job_id=job.job_id))
     except asyncpg.PostgresError as error:
         if isinstance(error, asyncpg.PostgresConnectionError):
             raise
@@ -96,8 +96,8 @@ async def refresh_range(connection: Connection, start: datetime, end: datetime, 
         guard(level, below, first, now)
         until = min(last, bucket_start(now - level.refresh_to, level.bucket))
         if until > first:
-            await connection.execute(QUERIES["refresh_level"], level.relation, first, until)
-    await connection.execute(QUERIES["forget_late"], first, last, now)
+            await connection.execute(*QUERIES.bind("refresh_level", relation=level.relation, start=first, end=until))
+    await connection.execute(*QUERIES.bind("forget_late", start=first, end=last, now=now))
 
 
 def guard(level: Level, below: Level, start: datetime, now: datetime) -> None:

@@ -25,7 +25,7 @@ async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
     paused = []
     for job, drift in await find_unsafe(connection, storage, now):
         if job.scheduled:
-            await connection.execute(QUERIES["set_schedule"], job.job_id, False)
+            await connection.execute(*QUERIES.bind("set_schedule", job_id=job.job_id, scheduled=False))
             log.error("%s: the %s policy is paused", drift.sentence, drift.policy)
             paused.append(drift)
     return paused
@@ -53,7 +53,7 @@ async def repair(connection: Connection, now: datetime) -> list[str]:
         if refresh:
             done += await _set_window(connection, refresh, windows[level.name])
     for name, window in windows.items():
-        await connection.execute(QUERIES["set_look_back"], name, window)
+        await connection.execute(*QUERIES.bind("set_look_back", level=name, window=window))
     return done
 
 
@@ -66,7 +66,7 @@ async def widen(connection: Connection, now: datetime) -> None:
         if refresh and back and refresh.scheduled and refresh.start_offset == back < windows[level.name]:
             async with connection.transaction():
                 (line,) = await _set_window(connection, refresh, windows[level.name])
-                await connection.execute(QUERIES["set_look_back"], level.name, windows[level.name])
+                await connection.execute(*QUERIES.bind("set_look_back", level=level.name, window=windows[level.name]))
             log.info(line)
 
 
@@ -84,17 +84,21 @@ async def safe_windows(connection: Connection, storage: Storage, now: datetime) 
 async def _set_window(connection: Connection, refresh: Policy, window: timedelta) -> list[str]:
     if refresh.scheduled and refresh.start_offset == window:
         return []
-    await connection.execute(QUERIES["set_refresh"], refresh.job_id, window)
+    await connection.execute(*QUERIES.bind("set_refresh", job_id=refresh.job_id, window=window))
     return [f"{refresh.relation}: refresh runs and looks back {words(window)}"]
 
 
 async def _repair_retention(connection: Connection, level: Level, storage: Storage, now: datetime) -> list[str]:
     job, runs = storage.policies.get((level.relation, "retention")), not storage.held
     if job is None:
-        await connection.execute(QUERIES["add_retention"], level.relation, level.keep)
+        await connection.execute(*QUERIES.bind("add_retention", relation=level.relation, keep=level.keep))
         job = (await read_storage(connection)).policies[level.relation, "retention"]
     elif job.scheduled == runs and job.drop_after == level.keep:
         return []
-    await connection.execute(QUERIES["set_retention"], job.job_id, level.keep, runs, now + FIRST_RUN_AFTER)
+    await connection.execute(
+        *QUERIES.bind(
+            "set_retention", job_id=job.job_id, keep=level.keep, scheduled=runs, next_start=now + FIRST_RUN_AFTER
+        )
+    )
     rests = "" if runs else "; it rests, because a legal hold is in force"
     return [f"{level.relation}: retention is {words(level.keep)} again{rests}"]

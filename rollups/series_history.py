@@ -95,16 +95,20 @@ async def read_series_history(
     """
     check_names(asked.metrics)
     async with pool.acquire() as connection:
-        found = await connection.fetch(DEVICE_QUERIES["get_charted_device"], asked.device_id, tenant, ROLLUPS)
+        found = await connection.fetch(
+            *DEVICE_QUERIES.bind("get_charted_device", device_id=asked.device_id, tenant=tenant, relations=ROLLUPS)
+        )
         if not found:
             raise AgentNotFoundError
         device, every = found[0], timedelta(seconds=found[0]["metrics_interval_seconds"])
         series = await connection.fetch(
-            QUERIES["find_series"],
-            asked.device_id,
-            tenant,
-            list(asked.metrics),
-            asked.instances and list(asked.instances),
+            *QUERIES.bind(
+                "find_series",
+                device_id=asked.device_id,
+                tenant=tenant,
+                metrics=list(asked.metrics),
+                instances=asked.instances and list(asked.instances),
+            ),
         )
         counters = any(one["is_counter"] for one in series)
         choice, window, days = plan(asked, found, every, counters, now, values.series)
@@ -118,7 +122,7 @@ async def read_series_history(
 
 async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
     """Return how far each rollup of series is materialised, by relation, in UTC."""
-    rows = await connection.fetch(DEVICE_QUERIES["get_watermarks"], ROLLUPS)
+    rows = await connection.fetch(*DEVICE_QUERIES.bind("get_watermarks", relations=ROLLUPS))
     return {row["relation"]: row["watermark"] for row in rows}
 
 
@@ -151,7 +155,9 @@ async def read_rows(
     """Return the rows of all series, in order of series and time; raises TooManyPointsError."""
     if not choice.width:
         ids, most = [one["id"] for one in series], MAX_POINTS * max(1, len(series)) + 1
-        rows = await connection.fetch(QUERIES["samples"], ids, tenant, window.start, window.end, most)
+        rows = await connection.fetch(
+            *QUERIES.bind("samples", series=ids, tenant=tenant, start=window.start, end=window.end, limit=most)
+        )
         if len(rows) == most:
             raise TooManyPointsError
         return rows
@@ -159,8 +165,11 @@ async def read_rows(
     for query, is_counter in (("chart_gauges", False), ("chart_counters", True)):
         ids = [one["id"] for one in series if one["is_counter"] is is_counter]
         if ids:
-            arguments = ids, tenant, choice.level.name, window.start, window.cut, window.end, choice.width, days or None
-            rows += await connection.fetch(QUERIES[query], *arguments)
+            chart = QUERIES.bind(
+                query, series=ids, tenant=tenant, level=choice.level.name, start=window.start, cut=window.cut,
+                end=window.end, width=choice.width, days=days or None,
+            )  # fmt: skip
+            rows += await connection.fetch(*chart)
     return rows
 
 

@@ -11,9 +11,9 @@ QUERIES = load_beside(__file__, "series.sql")
 
 async def keep_series(connection: Connection, now: datetime) -> None:
     """Mark series that are no longer sent as gone, delete those without data, count the others."""
-    await connection.execute(QUERIES["note_seen"], now)
-    await connection.execute(QUERIES["mark_gone"], now)
+    await connection.execute(*QUERIES.bind("note_seen", now=now))
+    await connection.execute(*QUERIES.bind("mark_gone", now=now))
     keep = max(level.keep for level in (await read_values(connection)).series)
-    await connection.execute(QUERIES["forget_gone"], now, keep)
+    await connection.execute(*QUERIES.bind("forget_gone", now=now, keep=keep))
     await connection.execute(QUERIES["count_live"])
-    await connection.execute(QUERIES["allow_again"], now)
+    await connection.execute(*QUERIES.bind("allow_again", now=now))

@@ -1,29 +1,29 @@
 -- The life of series: seen, gone, forgotten. Each statement is one pass over the registry.
 
 -- note_seen --
--- When series were sent last, by the newest values; to within six hours, so that few rows are written. Those that were
--- gone are back. $1 now.
+-- When series were sent last, by the newest values; to within six hours, so that few rows are written. Those that
+-- were gone are back.
 UPDATE agent_series s
 SET last_seen_at = v.at, gone_at = NULL
 FROM agent_series_newest n
 CROSS JOIN LATERAL unnest(n.series_ids, n.series_times) AS v (id, at)
 WHERE s.id = v.id AND (s.last_seen_at < v.at - interval '6 hours' OR (s.gone_at IS NOT NULL AND v.at > s.gone_at))
-  AND v.at <= $1::timestamptz + interval '1 hour'
+  AND v.at <= :now::timestamptz + interval '1 hour'
 
 -- mark_gone --
--- Series that nobody has sent for a week. A device that sends nothing at all leaves its series as they are. $1 now.
+-- Series that nobody has sent for a week. A device that sends nothing at all leaves its series as they are.
 UPDATE agent_series s
-SET gone_at = $1::timestamptz
+SET gone_at = :now::timestamptz
 FROM agent_devices d
-WHERE d.id = s.agent_device_id AND s.gone_at IS NULL AND s.last_seen_at < $1::timestamptz - interval '7 days'
-  AND d.current_collected_at > $1 - interval '1 day'
+WHERE d.id = s.agent_device_id AND s.gone_at IS NULL AND s.last_seen_at < :now::timestamptz - interval '7 days'
+  AND d.current_collected_at > :now - interval '1 day'
   AND NOT EXISTS (SELECT FROM agent_series_samples m
-                  WHERE m.series_id = s.id AND m.collected_at > $1 - interval '7 days')
+                  WHERE m.series_id = s.id AND m.collected_at > :now - interval '7 days')
 
 -- forget_gone --
--- Series that are gone and of which no level holds anything any more. $1 now, $2 how long the coarsest level keeps.
+-- Series that are gone and of which no level holds anything any more. :now, :keep how long the coarsest level keeps.
 DELETE FROM agent_series s
-WHERE s.gone_at < $1::timestamptz - $2::interval
+WHERE s.gone_at < :now::timestamptz - :keep::interval
   AND NOT EXISTS (SELECT FROM agent_series_1d m WHERE m.series_id = s.id)
 
 -- count_live --
@@ -37,5 +37,5 @@ ON CONFLICT (business_id) DO UPDATE SET live = EXCLUDED.live
 WHERE c.live <> EXCLUDED.live
 
 -- allow_again --
--- Devices of which series were refused a day ago: if they still are, one more event records it. $1 now.
-DELETE FROM agent_series_refusals WHERE since < $1::timestamptz - interval '1 day'
+-- Devices of which series were refused a day ago: if they still are, one more event records it.
+DELETE FROM agent_series_refusals WHERE since < :now::timestamptz - interval '1 day'

@@ -52,9 +52,24 @@ async def find_alerts(
     """Return at most `limit` alerts, newest first."""
     pattern = wanted.search and f"%{like_literal(wanted.search)}%"
     found = await pool.fetch(
-        QUERIES["find_alerts"], tenant, wanted.start, wanted.end, wanted.statuses, wanted.severities, wanted.rule_id,
-        wanted.device_id, wanted.business_id, pattern, wanted.snoozed, now, *(wanted.after or (None, None)), limit,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "find_alerts",
+            tenant=tenant,
+            start=wanted.start,
+            end=wanted.end,
+            statuses=wanted.statuses,
+            severities=wanted.severities,
+            rule_id=wanted.rule_id,
+            device_id=wanted.device_id,
+            business_id=wanted.business_id,
+            pattern=pattern,
+            snoozed=wanted.snoozed,
+            now=now,
+            after_time=wanted.after and wanted.after[0],
+            after_id=wanted.after and wanted.after[1],
+            limit=limit,
+        ),
+    )
     return await show(pool, found, tenant)
 
 

@@ -47,7 +47,17 @@ async def read_device_alerts(
 
     Raises AgentNotFoundError.
     """
-    found = await pool.fetch(QUERIES["device_alerts"], device_id, tenant, statuses, *(after or (None, None)), limit)
+    found = await pool.fetch(
+        *QUERIES.bind(
+            "device_alerts",
+            device_id=device_id,
+            tenant=tenant,
+            statuses=statuses,
+            after_time=after and after[0],
+            after_id=after and after[1],
+            limit=limit,
+        )
+    )
     if not found:
         await check_known(pool, tenant, device_id, deleted_too=False)
     return await show(pool, found, tenant)
@@ -58,13 +68,18 @@ async def read_open_alerts(
 ) -> list[asyncpg.Record]:
     """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
     after = wanted.after or (None, None, None)
-    found = await pool.fetch(QUERIES["open_alerts"], tenant, wanted.business_id, wanted.severities, *after, limit)
+    found = await pool.fetch(
+        *QUERIES.bind(
+            "open_alerts", tenant=tenant, business_id=wanted.business_id, severities=wanted.severities,
+            after_rank=after[0], after_time=after[1], after_id=after[2], limit=limit,
+        )
+    )  # fmt: skip
     return await show(pool, found, tenant)
 
 
 async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
     """Return alerts that a list has found as people read them, in its order."""
-    return await pool.fetch(QUERIES["show_alerts"], [row["id"] for row in found], tenant)
+    return await pool.fetch(*QUERIES.bind("show_alerts", alerts=[row["id"] for row in found], tenant=tenant))
 
 
 @in_transaction
@@ -72,7 +87,7 @@ async def acknowledge(
     connection: Connection, history_id: UUID, note: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """Record that an employee looks after an alert; the first one stays. Raises as `handle`."""
-    return await handle(connection, "acknowledge", history_id, employee, now, note)
+    return await handle(connection, "acknowledge", history_id, employee, now, note=note)
 
 
 @in_transaction
@@ -80,7 +95,7 @@ async def resolve(
     connection: Connection, history_id: UUID, notes: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """End an alert by hand and notify its recipients; raises as `handle`."""
-    row = await handle(connection, "resolve", history_id, employee, now, notes)
+    row = await handle(connection, "resolve", history_id, employee, now, notes=notes)
     await queue_resolved(connection, [history_id], now)
     return row
 
@@ -90,24 +105,26 @@ async def snooze(
     connection: Connection, history_id: UUID, span: timedelta, employee: Actor, now: datetime
 ) -> asyncpg.Record:
     """Keep an alert quiet for a while, or (a span of nothing) no longer; raises as `handle`."""
-    return await handle(connection, "snooze", history_id, employee, now, now + span if span else None)
+    return await handle(connection, "snooze", history_id, employee, now, until=now + span if span else None)
 
 
 async def handle(
-    connection: Connection, query: str, history_id: UUID, employee: Actor, now: datetime, *values: Any
+    connection: Connection, query: str, history_id: UUID, employee: Actor, now: datetime, **values: Any
 ) -> asyncpg.Record:
     """Run a statement on an open alert and return the alert.
 
     Raises AlertNotFoundError, AlertEndedError or UnknownEmployeeError.
     """
     try:
-        was = await connection.fetchrow(QUERIES[query], history_id, now, *employee.values(), *values)
+        was = await connection.fetchrow(
+            *QUERIES.bind(query, alert_id=history_id, now=now, **employee.parameters(), **values)
+        )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
     if was is None:
         raise AlertNotFoundError
     if was["status"] not in OPEN:
         raise AlertEndedError
-    row = await connection.fetchrow(QUERIES["show_alerts"], [history_id], None)
+    row = await connection.fetchrow(*QUERIES.bind("show_alerts", alerts=[history_id], tenant=None))
     assert row is not None
     return row

@@ -1,34 +1,36 @@
 -- Alerts as people read and handle them. Shadow rules open none.
 
 -- device_alerts --
--- A device's alerts, newest first. $1 device, $2 tenant, $3 statuses (or null), $4 and $5 time and id of the last one of
--- the page before, $6 rows.
+-- A device's alerts, newest first. :device_id, :tenant, :statuses (or null), :after_time and :after_id time and id of
+-- the last one of the page before, :limit.
 SELECT h.id
 FROM agent_devices d
 JOIN agent_alert_history h ON h.agent_device_id = d.id
-WHERE d.id = $1 AND NOT d.soft_delete AND ($2::uuid IS NULL OR (d.business_id = $2 AND h.former_owner IS NULL))
-  AND ($3::text[] IS NULL OR h.status = ANY ($3))
-  AND ($4::timestamptz IS NULL OR (h.triggered_at, h.id) < ($4, $5::uuid))
+WHERE d.id = :device_id AND NOT d.soft_delete
+  AND (:tenant::uuid IS NULL OR (d.business_id = :tenant AND h.former_owner IS NULL))
+  AND (:statuses::text[] IS NULL OR h.status = ANY (:statuses))
+  AND (:after_time::timestamptz IS NULL OR (h.triggered_at, h.id) < (:after_time, :after_id::uuid))
 ORDER BY h.triggered_at DESC, h.id DESC
-LIMIT $6
+LIMIT :limit
 
 -- open_alerts --
--- Open alerts, the worst first, then the newest. $1 tenant, $2 business, $3 severities (or null), $4 to $6 rank, time and
--- id of the last one of the page before, $7 rows.
+-- Open alerts, the worst first, then the newest. :tenant, :business_id, :severities (or null), :after_rank to
+-- :after_id rank, time and id of the last one of the page before, :limit.
 SELECT h.id
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
 CROSS JOIN LATERAL (SELECT array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank) r
 WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete
-  AND ($1::uuid IS NULL OR (d.business_id = $1 AND h.former_owner IS NULL))
-  AND ($2::uuid IS NULL OR d.business_id = $2)
-  AND ($3::text[] IS NULL OR h.severity = ANY ($3))
-  AND ($4::integer IS NULL OR (r.rank, h.triggered_at, h.id) < ($4, $5::timestamptz, $6::uuid))
+  AND (:tenant::uuid IS NULL OR (d.business_id = :tenant AND h.former_owner IS NULL))
+  AND (:business_id::uuid IS NULL OR d.business_id = :business_id)
+  AND (:severities::text[] IS NULL OR h.severity = ANY (:severities))
+  AND (:after_rank::integer IS NULL OR (r.rank, h.triggered_at,
+                                        h.id) < (:after_rank, :after_time::timestamptz, :after_id::uuid))
 ORDER BY r.rank DESC, h.triggered_at DESC, h.id DESC
-LIMIT $7
+LIMIT :limit
 
 -- show_alerts --
--- Alerts as people read them, in the order of their ids. $1 alerts, $2 tenant.
+-- Alerts as people read them, in the order of their ids.
 SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, h.triggered_at, h.resolved_at,
        h.resolved_value, CASE WHEN h.status IN ('active', 'acknowledged') THEN s.state END AS state, h.alert_message,
        h.metric_value, h.threshold_value, h.service_request_created, h.acknowledged_at, h.snoozed_until,
@@ -45,38 +47,38 @@ SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, 
        d.id AS agent_id,
        d.device_name, d.business_id, b.business_name,
        array_position(ARRAY['info', 'warning', 'critical'], h.severity) AS rank
-FROM unnest($1::uuid[]) WITH ORDINALITY AS f (id, number)
+FROM unnest(:alerts::uuid[]) WITH ORDINALITY AS f (id, number)
 JOIN agent_alert_history h ON h.id = f.id
 JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN businesses b ON b.id = d.business_id
 JOIN agent_alerts a ON a.id = h.agent_alert_id
 LEFT JOIN agent_alert_states s ON s.agent_alert_id = h.agent_alert_id AND s.agent_device_id = h.agent_device_id
                                AND s.instance = h.instance
-WHERE ($2::uuid IS NULL OR (d.business_id = $2 AND h.former_owner IS NULL))
+WHERE (:tenant::uuid IS NULL OR (d.business_id = :tenant AND h.former_owner IS NULL))
 ORDER BY f.number
 
 -- acknowledge --
 -- Note who looks after an alert; one that is acknowledged already stays so and leaves no trail. Returns its status
--- before. $1 alert, $2 now, $3 kind of actor, $4 employee, $5 address, $6 note (or null).
+-- before. :alert_id, :now, :actor_kind, :actor_id, :actor_source, :note (or null).
 WITH before AS (
     SELECT h.id, h.status
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
-    WHERE h.id = $1 AND NOT d.soft_delete
+    WHERE h.id = :alert_id AND NOT d.soft_delete
     FOR NO KEY UPDATE OF h
 ), changed AS (
     UPDATE agent_alert_history h
-    SET status = 'acknowledged', acknowledged_by = $4, acknowledged_at = $2, acknowledgement_note = $6::text
+    SET status = 'acknowledged', acknowledged_by = :actor_id, acknowledged_at = :now, acknowledgement_note = :note::text
     FROM before b
     WHERE h.id = b.id AND b.status = 'active'
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT agent_device_id, 'alert_acknowledged', $2, $2,
+    SELECT agent_device_id, 'alert_acknowledged', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM changed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3::text, $4, $5::inet, 'alert_acknowledged', agent_device_id,
+    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_acknowledged', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id)
     FROM changed
 )
@@ -84,54 +86,54 @@ SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM change
 
 -- resolve --
 -- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered.
--- Returns its status before. $1 alert, $2 now, $3 kind of actor, $4 employee, $5 address, $6 notes (or null).
+-- Returns its status before. :alert_id, :now, :actor_kind, :actor_id, :actor_source, :notes (or null).
 WITH before AS (
     SELECT h.id, h.status
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
-    WHERE h.id = $1 AND NOT d.soft_delete
+    WHERE h.id = :alert_id AND NOT d.soft_delete
     FOR NO KEY UPDATE OF h
 ), ended AS (
     UPDATE agent_alert_history h
-    SET status = 'resolved', resolved_at = $2, resolved_by = $4, resolution_notes = $6
+    SET status = 'resolved', resolved_at = :now, resolved_by = :actor_id, resolution_notes = :notes
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT agent_device_id, 'alert_resolved', $2, $2,
+    SELECT agent_device_id, 'alert_resolved', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM ended
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3::text, $4, $5::inet, 'alert_resolved', agent_device_id,
-           jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'notes', $6::text)
+    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_resolved', agent_device_id,
+           jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'notes', :notes::text)
     FROM ended
 )
 SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM ended) AS woken FROM before
 
 -- snooze --
--- Keep an open alert quiet until a time. Returns its status. $1 alert, $2 now, $3 kind of actor, $4 employee,
--- $5 address, $6 until when (null: no longer).
+-- Keep an open alert quiet until a time. Returns its status. :alert_id, :now, :actor_kind, :actor_id, :actor_source,
+-- :until (null: no longer).
 WITH before AS (
     SELECT h.id, h.status
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
-    WHERE h.id = $1 AND NOT d.soft_delete
+    WHERE h.id = :alert_id AND NOT d.soft_delete
     FOR NO KEY UPDATE OF h
 ), changed AS (
     UPDATE agent_alert_history h
-    SET snoozed_until = $6::timestamptz
+    SET snoozed_until = :until::timestamptz
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.snoozed_until
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT agent_device_id, 'alert_snoozed', $2, $2,
+    SELECT agent_device_id, 'alert_snoozed', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until)
     FROM changed
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT $2, $3::text, $4, $5::inet, 'alert_snoozed', agent_device_id,
-           jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'until', $6)
+    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_snoozed', agent_device_id,
+           jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'until', :until)
     FROM changed
 )
 SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before

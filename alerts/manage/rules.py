@@ -48,20 +48,23 @@ class RuleFilter:
     search: str | None = None
     after: tuple[str, UUID] | None = None
 
-    def values(self, limit: int) -> tuple[Any, ...]:
-        """Return the parameters of the query `list_rules`."""
-        pattern = None if self.search is None else f"%{like_literal(self.search)}%"
-        return None, self.business_id, self.agent_id, self.is_active, pattern, *(self.after or (None, None)), limit
+    def parameters(self) -> dict[str, Any]:
+        """Return the filters as the query `list_rules` takes them."""
+        return {
+            "business_id": self.business_id, "device_id": self.agent_id, "is_active": self.is_active,
+            "pattern": None if self.search is None else f"%{like_literal(self.search)}%",
+            "after_name": self.after and self.after[0], "after_id": self.after and self.after[1],
+        }  # fmt: skip
 
 
 async def list_rules(pool: asyncpg.Pool, wanted: RuleFilter, limit: int) -> list[asyncpg.Record]:
     """Return at most `limit` rules in the order of their names."""
-    return await pool.fetch(QUERIES["list_rules"], *wanted.values(limit))
+    return await pool.fetch(*QUERIES.bind("list_rules", rule_id=None, limit=limit, **wanted.parameters()))
 
 
 async def read_rule(connection: Connection | asyncpg.Pool, rule_id: UUID) -> asyncpg.Record:
     """Return a rule; raises AlertRuleNotFoundError."""
-    row = await connection.fetchrow(QUERIES["list_rules"], rule_id, None, None, None, None, None, None, 1)
+    row = await connection.fetchrow(*QUERIES.bind("list_rules", rule_id=rule_id, limit=1, **RuleFilter().parameters()))
     if row is None:
         raise AlertRuleNotFoundError
     return row
@@ -84,7 +87,9 @@ async def insert_rules(
     """Insert rules with a trail and return them in order."""
     rows = [rule | {"alert_type": rule.get("alert_type") or type_of(rule["conditions"])} for rule in rules]
     try:
-        made = await connection.fetch(QUERIES["create_rules"], as_json(rows), now, *employee.values())
+        made = await connection.fetch(
+            *QUERIES.bind("create_rules", rules=as_json(rows), now=now, **employee.parameters())
+        )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
     return [await read_rule(connection, row["id"]) for row in made]
@@ -137,9 +142,9 @@ async def create_defaults(
     Raises UnknownBusinessError or UnknownEmployeeError.
     """
     await business_of(connection, ScopeOfRule(business_id, None, None))
-    await connection.execute(QUERIES["lock_business"], business_id)
+    await connection.execute(*QUERIES.bind("lock_business", business_id=business_id))
     types = [default["alert_type"] for default in DEFAULTS]
-    there = await connection.fetch(QUERIES["rules_of_types"], business_id, types)
+    there = await connection.fetch(*QUERIES.bind("rules_of_types", business_id=business_id, types=types))
     known = {row["alert_type"] for row in there}
     missing = [default | {"business_id": business_id} for default in DEFAULTS if default["alert_type"] not in known]
     made = await insert_rules(connection, missing, employee, now) if missing else []
@@ -153,7 +158,16 @@ async def read_transitions(
 
     Raises AlertRuleNotFoundError.
     """
-    rows = await pool.fetch(QUERIES["read_transitions"], rule_id, device_id, *(after or (None, None)), limit)
+    rows = await pool.fetch(
+        *QUERIES.bind(
+            "read_transitions",
+            rule_id=rule_id,
+            device_id=device_id,
+            after_time=after and after[0],
+            after_id=after and after[1],
+            limit=limit,
+        )
+    )
     if not rows:
         await read_rule(pool, rule_id)
     return rows
@@ -165,7 +179,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
     Raises AlertRuleNotFoundError.
     """
     await connection.execute(QUERIES["wait_for_pass"])
-    row = await connection.fetchrow(QUERIES["lock_rule"], rule_id)
+    row = await connection.fetchrow(*QUERIES.bind("lock_rule", rule_id=rule_id))
     if row is None:
         raise AlertRuleNotFoundError
     return dict(row) | {"conditions": decoded(row["conditions"])}
@@ -188,7 +202,15 @@ async def write_change(
     """Change a rule and leave a trail; with a note it starts anew, and open alerts end with their messages."""
     try:
         ended = await connection.fetch(
-            QUERIES["change_rule"], rule_id, as_json(changes), note, action, now, *employee.values()
+            *QUERIES.bind(
+                "change_rule",
+                rule_id=rule_id,
+                changes=as_json(changes),
+                note=note,
+                action=action,
+                now=now,
+                **employee.parameters(),
+            )
         )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error

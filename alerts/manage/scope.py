@@ -25,7 +25,12 @@ async def business_of(connection: Connection, place: ScopeOfRule) -> UUID | None
     Raises UnknownBusinessError, UnknownLocationError or AgentNotFoundError for what isn't there or is another's.
     """
     row = await connection.fetchrow(
-        QUERIES["check_place"], place.business_id, place.service_location_id, place.agent_device_id
+        *QUERIES.bind(
+            "check_place",
+            business_id=place.business_id,
+            service_location_id=place.service_location_id,
+            device_id=place.agent_device_id,
+        )
     )
     assert row is not None
     if not row["business_known"]:

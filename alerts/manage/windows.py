@@ -30,12 +30,14 @@ class Window:
     duration_minutes: int | None = None
     time_zone: str | None = None
 
-    def values(self, business_id: UUID | None) -> tuple[Any, ...]:
-        """Return the parameters that the statements take, with the business that the place belongs to."""
-        return (
-            self.window_name, business_id, self.place.service_location_id, self.place.agent_device_id, self.starts_at,
-            self.ends_at, self.weekdays, self.local_start, self.duration_minutes, self.time_zone,
-        )  # fmt: skip
+    def parameters(self) -> dict[str, Any]:
+        """Return what the statements take, without the business that the place belongs to."""
+        return {
+            "name": self.window_name, "service_location_id": self.place.service_location_id,
+            "device_id": self.place.agent_device_id, "starts_at": self.starts_at, "ends_at": self.ends_at,
+            "weekdays": self.weekdays, "local_start": self.local_start, "duration_minutes": self.duration_minutes,
+            "time_zone": self.time_zone,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,28 @@ class WindowFilter:
 async def list_windows(pool: asyncpg.Pool, tenant: UUID | None, only: WindowFilter, limit: int) -> list[asyncpg.Record]:
     """Return at most `limit` windows in the order of their names."""
     after = only.after or (None, None)
-    return await pool.fetch(QUERIES["list_windows"], None, tenant, only.business_id, *after, limit, only.device_id)
+    return await pool.fetch(
+        *QUERIES.bind(
+            "list_windows", window_id=None, tenant=tenant, business_id=only.business_id, after_name=after[0],
+            after_id=after[1], limit=limit, device_id=only.device_id,
+        )
+    )  # fmt: skip
 
 
 async def read_window(connection: Connection | asyncpg.Pool, tenant: UUID | None, window_id: UUID) -> asyncpg.Record:
     """Return a window; raises WindowNotFoundError."""
-    row = await connection.fetchrow(QUERIES["list_windows"], window_id, tenant, None, None, None, 1, None)
+    row = await connection.fetchrow(
+        *QUERIES.bind(
+            "list_windows",
+            window_id=window_id,
+            tenant=tenant,
+            business_id=None,
+            after_name=None,
+            after_id=None,
+            limit=1,
+            device_id=None,
+        )
+    )
     if row is None:
         raise WindowNotFoundError
     return row
@@ -67,7 +85,9 @@ async def create_window(pool: asyncpg.Pool, window: Window, employee: Actor, now
         business_id = await business_of(connection, window.place)
         try:
             made = await connection.fetchval(
-                QUERIES["create_window"], *window.values(business_id), now, *employee.values()
+                *QUERIES.bind(
+                    "create_window", business_id=business_id, now=now, **window.parameters(), **employee.parameters()
+                )
             )
         except asyncpg.ForeignKeyViolationError as error:
             raise UnknownEmployeeError from error
@@ -81,12 +101,22 @@ async def replace_window(
     async with pool.acquire() as connection, connection.transaction():
         business_id = await business_of(connection, window.place)
         await connection.execute(
-            QUERIES["replace_window"], *window.values(business_id), now, *employee.values(), window_id
+            *QUERIES.bind(
+                "replace_window",
+                window_id=window_id,
+                business_id=business_id,
+                now=now,
+                **window.parameters(),
+                **employee.parameters(),
+            )
         )
         return await read_window(connection, None, window_id)
 
 
 async def delete_window(pool: asyncpg.Pool, window_id: UUID, employee: Actor, now: datetime) -> None:
     """Take a window away; raises WindowNotFoundError."""
-    if await pool.fetchval(QUERIES["delete_window"], window_id, now, *employee.values()) is None:
+    if (
+        await pool.fetchval(*QUERIES.bind("delete_window", window_id=window_id, now=now, **employee.parameters()))
+        is None
+    ):
         raise WindowNotFoundError

@@ -52,12 +52,17 @@ async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], n
         for channel, recipient in recipients_of(row)
     ]
     if wanted:
-        await connection.execute(QUERIES["want_firing"], *map(list, zip(*wanted, strict=True)), now, now + GATHER)
+        alert_ids, channels, recipients = zip(*wanted, strict=True)
+        await connection.execute(
+            *QUERIES.bind(
+                "want_firing", alerts=alert_ids, channels=channels, recipients=recipients, now=now, due=now + GATHER
+            )
+        )
 
 
 async def queue_resolved(connection: Connection, alerts: Sequence[UUID], now: datetime) -> None:
     """Queue resolved messages for exactly the recipients of these alerts' firing messages."""
-    await connection.execute(QUERIES["want_resolved"], list(alerts), now)
+    await connection.execute(*QUERIES.bind("want_resolved", alerts=list(alerts), now=now))
 
 
 def recipients_of(row: RuleRow) -> list[tuple[str, str]]:

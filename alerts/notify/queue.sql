@@ -1,52 +1,51 @@
 -- The outbox of notifications: written with the alert, worked off by the worker, grouped by recipient.
 
 -- want_firing --
--- A notification for each alert and recipient, due after a moment in which more may come. $1 alerts, $2 channels,
--- $3 recipients (in parallel), $4 now, $5 due.
+-- A notification for each alert and recipient, due after a moment in which more may come. :alerts, :channels,
+-- :recipients (in parallel), :now, :due.
 INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
-SELECT t.*, $4::timestamptz, $5::timestamptz
+SELECT t.*, :now::timestamptz, :due::timestamptz
 FROM (SELECT alert_id, 'firing', channel, recipient
-      FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (alert_id, channel, recipient)) AS t
+      FROM unnest(:alerts::uuid[], :channels::text[], :recipients::text[]) AS u (alert_id, channel, recipient)) AS t
 ON CONFLICT DO NOTHING
 
 -- want_resolved --
--- Recipients of a message that an alert fires get one when it ends. A message that was never tried is dropped. What is
--- being tried again stays due: when it is taken, note_sent wants the end too. What was given up has no end. $1 alerts,
--- $2 now.
+-- Recipients of a message that an alert fires get one when it ends. A message that was never tried is dropped. What
+-- is being tried again stays due: when it is taken, note_sent wants the end too. What was given up has no end.
 WITH untold AS (
     UPDATE agent_alert_notifications
     SET due_at = NULL, last_error = 'It was over before it was sent.'
-    WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND sent_at IS NULL AND due_at IS NOT NULL
+    WHERE agent_alert_history_id = ANY (:alerts::uuid[]) AND kind = 'firing' AND sent_at IS NULL AND due_at IS NOT NULL
       AND attempts = 0
 )
 INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
-SELECT agent_alert_history_id, 'resolved', channel, recipient, $2::timestamptz, $2
+SELECT agent_alert_history_id, 'resolved', channel, recipient, :now::timestamptz, :now
 FROM agent_alert_notifications
-WHERE agent_alert_history_id = ANY ($1::uuid[]) AND kind = 'firing' AND sent_at IS NOT NULL
+WHERE agent_alert_history_id = ANY (:alerts::uuid[]) AND kind = 'firing' AND sent_at IS NOT NULL
 ON CONFLICT DO NOTHING
 
 -- claim_notifications --
--- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Businesses take turns, so
--- that many messages of one don't hold up another's. Snoozed alerts wait, their end doesn't; alerts that aren't
+-- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Businesses take turns,
+-- so that many messages of one don't hold up another's. Snoozed alerts wait, their end doesn't; alerts that aren't
 -- critical wait while it is quiet. `owner_id` is the business of the rule; `reason` is why an alert ended by itself,
--- never what people note. $1 now, $2 held until, $3 most, $4 whether it is quiet.
+-- never what people note. :now, :held_until, :limit, :is_quiet whether it is quiet.
 WITH waiting AS MATERIALIZED (
     SELECT n.id, row_number() OVER (PARTITION BY COALESCE(h.former_owner, d.business_id) ORDER BY n.due_at, n.id) AS turn
     FROM agent_alert_notifications n
     JOIN agent_alert_history h ON h.id = n.agent_alert_history_id
     JOIN agent_devices d ON d.id = h.agent_device_id
-    WHERE n.due_at <= $1::timestamptz AND (n.kind = 'resolved' OR COALESCE(h.snoozed_until <= $1, true))
-      AND (NOT $4::boolean OR h.severity = 'critical')
+    WHERE n.due_at <= :now::timestamptz AND (n.kind = 'resolved' OR COALESCE(h.snoozed_until <= :now, true))
+      AND (NOT :is_quiet::boolean OR h.severity = 'critical')
 ), due AS (
     SELECT n.id
     FROM agent_alert_notifications n JOIN waiting w ON w.id = n.id
-    WHERE n.due_at <= $1
+    WHERE n.due_at <= :now
     ORDER BY w.turn, n.due_at
-    LIMIT $3
+    LIMIT :limit
     FOR UPDATE OF n SKIP LOCKED
 ), claimed AS (
     UPDATE agent_alert_notifications n
-    SET due_at = $2::timestamptz, attempts = n.attempts + 1
+    SET due_at = :held_until::timestamptz, attempts = n.attempts + 1
     FROM due d
     WHERE n.id = d.id
     RETURNING n.id, n.kind, n.channel, n.recipient, n.attempts, n.agent_alert_history_id
@@ -63,27 +62,26 @@ JOIN businesses b ON b.id = COALESCE(h.former_owner, d.business_id) -- whose dev
 ORDER BY h.triggered_at, c.id
 
 -- note_sent --
--- Taken; an alert that ended while its beginning was on the way is ended for this recipient too. $1 notifications, $2
--- now.
+-- Taken; an alert that ended while its beginning was on the way is ended for this recipient too.
 WITH sent AS (
     UPDATE agent_alert_notifications
-    SET sent_at = $2::timestamptz, due_at = NULL, last_error = NULL
-    WHERE id = ANY ($1::bigint[])
+    SET sent_at = :now::timestamptz, due_at = NULL, last_error = NULL
+    WHERE id = ANY (:notifications::bigint[])
     RETURNING agent_alert_history_id, kind, channel, recipient
 ), over AS (
     INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
-    SELECT s.agent_alert_history_id, 'resolved', s.channel, s.recipient, $2, $2
+    SELECT s.agent_alert_history_id, 'resolved', s.channel, s.recipient, :now, :now
     FROM sent s JOIN agent_alert_history h ON h.id = s.agent_alert_history_id
     WHERE s.kind = 'firing' AND h.status NOT IN ('active', 'acknowledged')
     ON CONFLICT DO NOTHING
 )
 UPDATE agent_alert_history
-SET notification_sent = true, notification_sent_at = $2
+SET notification_sent = true, notification_sent_at = :now
 WHERE id IN (SELECT agent_alert_history_id FROM sent)
 
 -- note_failed --
--- Each again at its own time, or never. In parallel $1 notifications and $2 when (null: given up); $3 why.
+-- Each again at its own time, or never. In parallel :notifications and :again when (null: given up); :error why.
 UPDATE agent_alert_notifications n
-SET due_at = f.again, last_error = left($3, 1000)
-FROM unnest($1::bigint[], $2::timestamptz[]) AS f (id, again)
+SET due_at = f.again, last_error = left(:error, 1000)
+FROM unnest(:notifications::bigint[], :again::timestamptz[]) AS f (id, again)
 WHERE n.id = f.id

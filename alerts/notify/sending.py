@@ -51,7 +51,9 @@ async def send_due(
 ) -> int:
     """Send what is due, one message for each recipient and owner; return how many messages were taken."""
     is_quiet = quiet is not None and quiet.holds(now)
-    rows = await connection.fetch(QUERIES["claim_notifications"], now, now + HELD, CLAIMED_AT_ONCE, is_quiet)
+    rows = await connection.fetch(
+        *QUERIES.bind("claim_notifications", now=now, held_until=now + HELD, limit=CLAIMED_AT_ONCE, is_quiet=is_quiet)
+    )
     groups: dict[tuple[Any, ...], list[asyncpg.Record]] = defaultdict(list)
     for row in rows:
         groups[row["channel"], row["recipient"], row["owner_id"]].append(row)
@@ -84,12 +86,14 @@ async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]
 async def note(connection: Connection, rows: Sequence[asyncpg.Record], fault: SendError | None, now: datetime) -> None:
     """Write down what became of one message; each alert in it has its own number of attempts and its own next time."""
     if fault is None:
-        await connection.execute(QUERIES["note_sent"], [row["id"] for row in rows], now)
+        await connection.execute(*QUERIES.bind("note_sent", notifications=[row["id"] for row in rows], now=now))
         return
     again = [None if fault.permanent else next_time(row["attempts"], now) for row in rows]
     given_up = sum(at is None for at in again)
     log.warning("%d notifications failed, %d of them given up: %s", len(rows), given_up, fault)
-    await connection.execute(QUERIES["note_failed"], [row["id"] for row in rows], again, str(fault))
+    await connection.execute(
+        *QUERIES.bind("note_failed", notifications=[row["id"] for row in rows], again=again, error=str(fault))
+    )
 
 
 def next_time(attempts: int, now: datetime) -> datetime | None:

@@ -6,6 +6,7 @@ Each device's is worked out anew once a day; that of a new rule or device within
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 
@@ -27,18 +28,22 @@ async def update_baselines(connection: Connection, now: datetime, default_zone: 
     """
     terms = await terms_in_force(connection, "baseline")
     pairs = (
-        await connection.fetch(QUERIES["read_pairs"], as_json(terms, {}), now, RENEW_AFTER, default_zone)
+        await connection.fetch(
+            *QUERIES.bind("read_pairs", terms=as_json(terms, {}), now=now, age=RENEW_AFTER, default_zone=default_zone)
+        )
         if terms
         else []
     )
 
     async def write(some: Sequence[asyncpg.Record]) -> None:
-        arguments = [row["device_id"] for row in some], [row["metric"] for row in some], now
+        pairs: dict[str, Any] = {
+            "devices": [row["device_id"] for row in some], "metrics": [row["metric"] for row in some], "now": now
+        }  # fmt: skip
         zones = [row["time_zone"] for row in some]
-        await connection.execute(QUERIES["write_baselines"], *arguments, zones)
-        await connection.execute(QUERIES["forget_hours"], *arguments)
+        await connection.execute(*QUERIES.bind("write_baselines", **pairs, time_zones=zones))
+        await connection.execute(*QUERIES.bind("forget_hours", **pairs))
 
     await each_batch(connection, "baselines", pairs, write, now)
-    await connection.execute(QUERIES["forget_baselines"], now, FORGET_AFTER)
+    await connection.execute(*QUERIES.bind("forget_baselines", now=now, age=FORGET_AFTER))
     if pairs:
         log.info("worked out what is usual for %d metrics of devices", len(pairs))

@@ -10,7 +10,6 @@ evaluation, thousands for a backtest. A device is read once, however many rules 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -37,19 +36,20 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from alerts.query.comparison import EVERYTHING, compared, is_open
 from alerts.query.sources import NONE, TIME, ZERO, known_count, pieces_of, stitched_pieces, windows_of
 from alerts.rules.terms import Feature
 from core.metrics import Metric
+from db.compiled import compiled
 from db.hypertables.policies import LEVELS, Level
+from db.sql import Statement
 
 # Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
 # belong to it as well.
 RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
 
-LEAVES, TENANT = bindparam("leaves", type_=JSONB), bindparam("tenant", type_=UUID)
+TERMS, TENANT = bindparam("terms", type_=JSONB), bindparam("tenant", type_=UUID)
 AMONG = bindparam("among", type_=ARRAY(UUID))
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
 LOOKBACK = bindparam("lookback", type_=Interval)
@@ -71,15 +71,6 @@ PAIR = {
 Instants = Literal["one", "one, stitched", "many"]
 # Which devices: all as if their clocks were right, those whose clocks are right, or the others at their own time.
 Clocks = Literal["all", "right", "wrong"]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL for asyncpg and the names of its `$1`, `$2` … in order."""
-
-    sql: str
-    parameters: tuple[str, ...]
-    bound: dict[str, Any]  # what the features bind: windows, thresholds of shares
 
 
 def level_for(window: timedelta) -> Level:
@@ -110,8 +101,7 @@ def metric_statement(
     known = materialised(
         aggregated(features, sought, read_before(level, features, read, sought, instants)).cte("known")
     )
-    compiled = compared(pairs, known).compile(dialect=dialect())  # type: ignore[no-untyped-call]
-    return Statement(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
+    return compiled(compared(pairs, known))
 
 
 def materialised(cte: CTE) -> CTE:
@@ -126,7 +116,7 @@ def wanted_pairs() -> Select[Any]:
     device, is well; most devices are well most of the time.
     """
     columns: list[ColumnElement[Any]] = [column(name, kind) for name, kind in PAIR.items()]
-    pair = func.alert_pairs(LEAVES, TENANT, AMONG).table_valued(*columns).alias("pair")
+    pair = func.alert_pairs(TERMS, TENANT, AMONG).table_valued(*columns).alias("pair")
     now_beyond = func.alert_beyond(
         pair.c.now_value, pair.c.is_up, pair.c.is_strict, pair.c.last_threshold, type_=Boolean
     )

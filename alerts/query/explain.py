@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.query.runner import EvaluationRequest, Statement, statements_for
+from alerts.query.runner import EvaluationRequest, TermQuery, statements_for
 from alerts.rules.loader import RuleRow
 from db.pools import Connection
 
@@ -14,7 +14,7 @@ from db.pools import Connection
 class Explained:
     """One statement and its plan, a line a step."""
 
-    ask: Statement
+    ask: TermQuery
     plan: list[str]
 
 
@@ -24,10 +24,11 @@ async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[E
     return [Explained(ask, list(lines_of(await plan_of(connection, ask)))) for ask in found]
 
 
-async def plan_of(connection: Connection, ask: Statement) -> dict[str, Any]:
+async def plan_of(connection: Connection, ask: TermQuery) -> dict[str, Any]:
     """Return the plan of a statement, which isn't run."""
-    prepared = await connection.prepare(ask.sql)
-    (explained,) = await prepared.explain(*ask.parameters.values())
+    sql, *arguments = ask.statement.bind(**ask.values)
+    prepared = await connection.prepare(sql)
+    (explained,) = await prepared.explain(*arguments)
     plan: dict[str, Any] = explained["Plan"]
     return plan
 

@@ -28,15 +28,17 @@ log = logging.getLogger(__name__)
 async def update_forecasts(connection: Connection, now: datetime) -> None:
     """Work out the growth of every metric that a rule in force looks ahead on."""
     terms = await terms_in_force(connection, "forecast")
-    pairs = await connection.fetch(QUERIES["read_pairs"], as_json(terms, {})) if terms else []
+    pairs = await connection.fetch(*QUERIES.bind("read_pairs", terms=as_json(terms, {}))) if terms else []
     days_until = (await read_watermarks(connection))[LEVELS[3].relation]
 
     async def write(some: Sequence[asyncpg.Record]) -> None:
         devices, metrics = [row["device_id"] for row in some], [row["metric"] for row in some]
-        await connection.execute(QUERIES["write_forecasts"], devices, metrics, now, days_until)
+        await connection.execute(
+            *QUERIES.bind("write_forecasts", devices=devices, metrics=metrics, now=now, days_until=days_until)
+        )
 
     await each_batch(connection, "forecasts", pairs, write, now)
-    await connection.execute(QUERIES["forget_forecasts"], now)
+    await connection.execute(*QUERIES.bind("forget_forecasts", now=now))
     if pairs:
         log.info("worked out the growth of %d metrics of devices", len(pairs))
 

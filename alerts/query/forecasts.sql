@@ -1,30 +1,30 @@
 -- How metrics grow, for rules that look ahead.
 
 -- read_pairs --
--- The devices in reach and their rules' metrics, each pair once. $1 leaves.
-SELECT DISTINCT device_id, name AS metric FROM alert_pairs($1::jsonb, NULL) ORDER BY device_id, metric
+-- The devices in reach and their rules' metrics, each pair once. :terms.
+SELECT DISTINCT device_id, name AS metric FROM alert_pairs(:terms::jsonb, NULL) ORDER BY device_id, metric
 
 -- write_forecasts --
 -- Growth a day by the median of the slopes between daily maxima (Theil-Sen), since the last big drop: a fall by more
--- than 10 points of a percentage, or 10 % of anything else. Where such drops come again (two or more), what is cleaned
--- regularly isn't growth: then it is the slope between the highest values before each drop. It isn't growth unless
--- three quarters of the slopes rise. Fewer than five days say nothing; after a drop they say that there is no growth
--- yet, so that what a clean-up has solved ends. Days that aren't rolled up yet are read from hours. $1 devices, $2
--- metrics (in parallel), $3 now, $4 until when days are rolled up.
+-- than 10 points of a percentage, or 10 % of anything else. Where such drops come again (two or more), what is
+-- cleaned regularly isn't growth: then it is the slope between the highest values before each drop. It isn't growth
+-- unless three quarters of the slopes rise. Fewer than five days say nothing; after a drop they say that there is no
+-- growth yet, so that what a clean-up has solved ends. Days that aren't rolled up yet are read from hours. :devices,
+-- :metrics (in parallel), :now, :days_until until when days are rolled up.
 WITH pair AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::text[]) AS p (device_id, metric)
+    SELECT * FROM unnest(:devices::uuid[], :metrics::text[]) AS p (device_id, metric)
 ), bucket AS (
     SELECT p.device_id, p.metric, m.bucket,
            CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_max} END AS highest
     FROM pair p
     JOIN agent_metrics_1d m ON m.agent_device_id = p.device_id
-    WHERE m.bucket > $3::timestamptz - interval '31 days' AND m.bucket < $4::timestamptz
+    WHERE m.bucket > :now::timestamptz - interval '31 days' AND m.bucket < :days_until::timestamptz
     UNION ALL
     SELECT p.device_id, p.metric, m.bucket,
            CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_max} END
     FROM pair p
     JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id
-    WHERE m.bucket > $3 - interval '31 days' AND m.bucket >= $4 AND m.bucket <= $3
+    WHERE m.bucket > :now - interval '31 days' AND m.bucket >= :days_until AND m.bucket <= :now
 ), daily AS (
     SELECT device_id, metric, (bucket AT TIME ZONE 'UTC')::date AS day, max(highest) AS highest
     FROM bucket
@@ -71,7 +71,7 @@ INSERT INTO agent_forecasts AS f (agent_device_id, metric, newest, slope_per_day
 SELECT k.device_id, k.metric, CASE WHEN r.quarter > 0 THEN GREATEST(k.newest, r.highest) ELSE k.newest END,
        CASE WHEN r.device_id IS NOT NULL THEN CASE WHEN r.quarter > 0 THEN r.median ELSE 0 END
             WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END,
-       k.days, e.since, $3
+       k.days, e.since, :now
 FROM known k
 JOIN era e ON e.device_id = k.device_id AND e.metric = k.metric
 JOIN agent_devices d ON d.id = k.device_id
@@ -84,5 +84,5 @@ SET newest = EXCLUDED.newest, slope_per_day = EXCLUDED.slope_per_day, days = EXC
 WHERE f.computed_at <= EXCLUDED.computed_at
 
 -- forget_forecasts --
--- Delete forecasts that this pass did not write: the device is out of reach, or has too little data. $1 now.
-DELETE FROM agent_forecasts WHERE computed_at < $1
+-- Delete forecasts that this pass did not write: the device is out of reach, or has too little data.
+DELETE FROM agent_forecasts WHERE computed_at < :now

@@ -18,7 +18,7 @@ from alerts.query.facts import ConditionResult
 from alerts.rules.terms import Feature, Rule, Term
 from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
 from db.pools import Source
-from db.sql import load_beside
+from db.sql import Statement, load_beside
 from rollups.history import read_watermarks
 from rollups.series_history import read_series_watermarks
 
@@ -74,11 +74,11 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement to ask: SQL, its parameters by name in order, and the level and terms that it is for."""
+class TermQuery:
+    """A statement with the values of its parameters, and the terms and level that it is for."""
 
-    sql: str
-    parameters: dict[str, Any]
+    statement: Statement
+    values: dict[str, Any]
     terms: Sequence[Term]
     level: Level | None = None
 
@@ -87,11 +87,11 @@ async def run_queries(connection: Source, rules: Iterable[Rule], question: Evalu
     """Return what is known of the rules' conditions."""
     facts = ResultsByKey()
     for ask in await statements_for(connection, rules, question):
-        take(facts, await connection.fetch(ask.sql, *ask.parameters.values()))
+        take(facts, await connection.fetch(*ask.statement.bind(**ask.values)))
     return facts
 
 
-async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[Statement]:
+async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[TermQuery]:
     """Return the statements that evaluate the rules' conditions."""
     terms = [rounded(term, question.level) for rule in rules for term in rule.terms]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
@@ -109,8 +109,8 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
     for kind in ("service", "forecast"):
         wanted = [term for term in terms if term.kind == kind]
         for at in question.instants if wanted else ():
-            parameters = {"leaves": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
-            found.append(Statement(QUERIES[f"{kind}_facts"], parameters, wanted))
+            parameters = {"terms": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
+            found.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, wanted))
     return found
 
 
@@ -119,7 +119,11 @@ async def read_shifts(connection: Source, question: EvaluationRequest) -> list[S
 
     The past is read as it was measured.
     """
-    row = None if question.everything else await connection.fetchrow(QUERIES["clock_shifts"], question.tenant)
+    row = (
+        None
+        if question.everything
+        else await connection.fetchrow(*QUERIES.bind("clock_shifts", tenant=question.tenant))
+    )
     if row is None or row["lowest"] is None:
         return [Shift("all")]
     return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
@@ -160,7 +164,7 @@ def ask_metrics(
     longest: timedelta,
     watermarks: Watermarks,
     shift: Shift,
-) -> Statement:
+) -> TermQuery:
     """Ask for the conditions on metrics of one level."""
     features = sorted({term.feature for term in terms if term.feature}, key=repr)  # one order: one statement to keep
     instants: Instants = "one" if shift.clocks == "wrong" else instants_of(features[0], level, question)
@@ -169,14 +173,14 @@ def ask_metrics(
     lookback = max([
         MIN_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
     ])  # fmt: skip
-    values = statement.bound | {
-        "leaves": as_json(terms, {feature: number for number, feature in enumerate(features)}),
+    values = {
+        "terms": as_json(terms, {feature: number for number, feature in enumerate(features)}),
         "tenant": question.tenant, "among": question.among, "instants": list(question.instants), "lookback": lookback,
         "cut": cut, "hour_cut": hour_cut,
         "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
         "everything": question.everything,
     }  # fmt: skip
-    return Statement(statement.sql, {name: values[name] for name in statement.parameters}, terms, level)
+    return TermQuery(statement, {name: values[name] for name in statement.parameters if name in values}, terms, level)
 
 
 def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> tuple[datetime, datetime]:
@@ -189,21 +193,19 @@ def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> t
     return min(watermarks[LEVELS[2].relation], whole), cut
 
 
-def ask_silence(terms: list[Term], question: EvaluationRequest, watermarks: Watermarks) -> list[Statement]:
+def ask_silence(terms: list[Term], question: EvaluationRequest, watermarks: Watermarks) -> list[TermQuery]:
     """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
     wanted = [term for term in terms if term.kind in ("no_data", "offline")]
     if not wanted:
         return []
-    first, among = {"leaves": as_json(wanted, {}), "tenant": question.tenant}, {"among": question.among}
+    first, among = {"terms": as_json(wanted, {}), "tenant": question.tenant}, {"among": question.among}
     if question.everything:
         five = LEVELS[1]
         cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket, **among}
-        return [Statement(QUERIES["past_silence_facts"], parameters, wanted)]
-    return [
-        Statement(QUERIES["silence_facts"], first | {"unsure_until": question.unsure_until, "now": at, **among}, wanted)
-        for at in question.instants
-    ]
+        return [TermQuery(QUERIES.statements["past_silence_facts"], parameters, wanted)]
+    statement, unsure = QUERIES.statements["silence_facts"], {"unsure_until": question.unsure_until}
+    return [TermQuery(statement, first | among | unsure | {"now": at}, wanted) for at in question.instants]
 
 
 def take(facts: ResultsByKey, rows: list[asyncpg.Record]) -> None:
@@ -249,7 +251,7 @@ def picked(term: Term) -> dict[str, Any]:
 
 async def ask_series(
     connection: Source, terms: Sequence[Term], question: EvaluationRequest, behind: timedelta
-) -> list[Statement]:
+) -> list[TermQuery]:
     """Ask for the conditions on instances: a statement for each level in use, and one for forecasts.
 
     `behind`: the lowest shift of a device's clock, zero or less.
@@ -262,16 +264,16 @@ async def ask_series(
         if of_level:
             longest = max(term.window for term in of_level)
             parameters = {
-                "leaves": as_json(of_level, {}), "tenant": question.tenant, "instants": list(question.instants),
+                "terms": as_json(of_level, {}), "tenant": question.tenant, "instants": list(question.instants),
                 "everything": question.everything, "level": level.name,
                 "cut": watermarks.get(level.relation, EPOCH), "width": level.bucket or timedelta(0),
                 "lowest": question.instants[0] + behind - longest - MAX_LEAD, "among": question.among,
             }  # fmt: skip
-            found.append(Statement(SERIES["series_facts"], parameters, of_level, level))
+            found.append(TermQuery(SERIES.statements["series_facts"], parameters, of_level, level))
     ahead = [term for term in terms if term.kind == "series_forecast"]
     for at in question.instants if ahead else ():
-        parameters = {"leaves": as_json(ahead, {}), "tenant": question.tenant, "now": at, "among": question.among}
-        found.append(Statement(SERIES["series_forecast_facts"], parameters, ahead))
+        parameters = {"terms": as_json(ahead, {}), "tenant": question.tenant, "now": at, "among": question.among}
+        found.append(TermQuery(SERIES.statements["series_forecast_facts"], parameters, ahead))
     return found
 
 

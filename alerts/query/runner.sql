@@ -5,10 +5,10 @@ SELECT GREATEST(
     (SELECT max(seconds) FROM agent_device_intervals WHERE until_at IS NULL OR until_at > now() - interval '2 days'))
 
 -- clock_shifts --
--- Whose clocks are behind or ahead: the least and the greatest shift, null when there is none. $1 tenant.
+-- Whose clocks are behind or ahead: the least and the greatest shift, null when there is none.
 SELECT min(clock_shift) AS lowest, max(clock_shift) AS highest
 FROM agent_devices
-WHERE clock_shift <> '0' AND is_active AND NOT soft_delete AND ($1::uuid IS NULL OR business_id = $1)
+WHERE clock_shift <> '0' AND is_active AND NOT soft_delete AND (:tenant::uuid IS NULL OR business_id = :tenant)
 
 -- devices_in_reach --
 -- The devices that rules can be for, those of a business side by side.
@@ -18,21 +18,21 @@ ORDER BY business_id, id
 
 -- silence_facts --
 -- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence of our own side is not
--- counted: $3 is until when no device at all was heard, or the server was down, plus two intervals. A device without
--- any contact is not silent. $1 leaves, $2 tenant, $3 until when it is not counted (or null), $4 now; $5 the only
--- devices (or null).
+-- counted: :unsure_until is until when no device at all was heard, or the server was down, plus two intervals. A
+-- device without any contact is not silent. :terms, :tenant, :unsure_until until when it is not counted (or
+-- null), :now; :among the only devices (or null).
 WITH silent AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span,
            CASE p.name WHEN 'offline' THEN GREATEST(d.last_heartbeat, d.last_metrics_received)
                        ELSE d.last_metrics_received END AS heard_at,
-           $4::timestamptz < $3::timestamptz + 2 * p.every AS unsure
-    FROM alert_pairs($1::jsonb, $2::uuid, $5::uuid[]) p
+           :now::timestamptz < :unsure_until::timestamptz + 2 * p.every AS unsure
+    FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
     JOIN agent_devices d ON d.id = p.device_id
 ), judged AS (
-    SELECT s.*, CASE WHEN s.unsure THEN NULL ELSE COALESCE(s.heard_at < $4 - s.span, false) END AS is_silent
+    SELECT s.*, CASE WHEN s.unsure THEN NULL ELSE COALESCE(s.heard_at < :now - s.span, false) END AS is_silent
     FROM silent s
 )
-SELECT j.rule_id, j.leaf, j.device_id, $4::timestamptz AS at, extract(epoch FROM $4 - j.heard_at) / 60.0 AS value,
+SELECT j.rule_id, j.leaf, j.device_id, :now::timestamptz AS at, extract(epoch FROM :now - j.heard_at) / 60.0 AS value,
        extract(epoch FROM j.span) / 60.0 AS threshold, j.is_silent AS breached, j.is_silent AS begun,
        j.is_silent AS holding, NULL::text AS note
 FROM judged j
@@ -41,40 +41,41 @@ WHERE j.is_silent OR EXISTS (SELECT FROM agent_alert_states s
 
 -- past_silence_facts --
 -- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a
--- leaf's span. Before $4 samples are buckets ($5 wide), seen from one interval before their end (or their beginning)
--- and known when they are closed. A device without any contact is not silent. $1 leaves, $2 tenant, $3 instants in
--- order, $4 cut, $5 width of a bucket; $6 the only devices (or null).
+-- leaf's span. Before :cut samples are buckets (:bucket wide), seen from one interval before their end (or their
+-- beginning) and known when they are closed. A device without any contact is not silent. :terms, :tenant,
+-- :instants in order, :cut, :bucket width of a bucket; :among the only devices (or null).
 WITH pair AS MATERIALIZED (
-    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every FROM alert_pairs($1::jsonb, $2::uuid, $6::uuid[]) p
+    SELECT p.rule_id, p.leaf, p.device_id, p.span,
+           p.every FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
 ), device AS MATERIALIZED (
     SELECT DISTINCT device_id, every FROM pair
 ), span AS MATERIALIZED (
-    SELECT i.at[1] AS lowest, i.at[cardinality(i.at)] AS highest FROM (SELECT $3::timestamptz[] AS at) i
+    SELECT i.at[1] AS lowest, i.at[cardinality(i.at)] AS highest FROM (SELECT :instants::timestamptz[] AS at) i
 ), heard AS (
-    SELECT d.device_id, m.bucket + GREATEST($5::interval - d.every, interval '0') AS at,
-           m.bucket + $5 - interval '1 microsecond' AS known_at
+    SELECT d.device_id, m.bucket + GREATEST(:bucket::interval - d.every, interval '0') AS at,
+           m.bucket + :bucket - interval '1 microsecond' AS known_at
     FROM device d
     JOIN agent_metrics_5m m ON m.agent_device_id = d.device_id
-    WHERE m.bucket < $4::timestamptz AND m.bucket > (SELECT lowest FROM span) - $5
+    WHERE m.bucket < :cut::timestamptz AND m.bucket > (SELECT lowest FROM span) - :bucket
       AND m.bucket <= (SELECT highest FROM span)
     UNION ALL
-    SELECT d.device_id, before.bucket + GREATEST($5 - d.every, interval '0'), before.bucket
+    SELECT d.device_id, before.bucket + GREATEST(:bucket - d.every, interval '0'), before.bucket
     FROM device d
     CROSS JOIN LATERAL (SELECT m.bucket FROM agent_metrics_5m m
-                        WHERE m.agent_device_id = d.device_id AND m.bucket < $4
-                          AND m.bucket <= (SELECT lowest FROM span) - $5
+                        WHERE m.agent_device_id = d.device_id AND m.bucket < :cut
+                          AND m.bucket <= (SELECT lowest FROM span) - :bucket
                         ORDER BY m.bucket DESC LIMIT 1) before
     UNION ALL
     SELECT d.device_id, m.collected_at, m.collected_at
     FROM device d
     JOIN agent_metrics m ON m.agent_device_id = d.device_id
-    WHERE m.collected_at >= $4 AND m.collected_at > (SELECT lowest FROM span)
+    WHERE m.collected_at >= :cut AND m.collected_at > (SELECT lowest FROM span)
       AND m.collected_at <= (SELECT highest FROM span)
     UNION ALL
     SELECT d.device_id, before.collected_at, before.collected_at
     FROM device d
     CROSS JOIN LATERAL (SELECT m.collected_at FROM agent_metrics m
-                        WHERE m.agent_device_id = d.device_id AND m.collected_at >= $4
+                        WHERE m.agent_device_id = d.device_id AND m.collected_at >= :cut
                           AND m.collected_at <= (SELECT lowest FROM span)
                         ORDER BY m.collected_at DESC LIMIT 1) before
 ), gap AS (
@@ -87,17 +88,18 @@ SELECT p.rule_id, p.leaf, p.device_id, i.at, extract(epoch FROM i.at - g.from_at
        NULL::text AS note
 FROM gap g
 JOIN pair p ON p.device_id = g.device_id AND g.from_at + p.span < g.until_at
-JOIN unnest($3::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at < g.until_at
+JOIN unnest(:instants::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at < g.until_at
 
 -- service_facts --
--- Services that should be running and aren't, for a leaf's span. `*` is any of those that are there; a service that is
--- named is missed when the newest complete list does not have it. Names of Windows are case-insensitive. A device whose
--- lists are old gives no result for its services; a wrong clock is taken into account. $1 leaves, $2 tenant, $3 now; $4
--- the only devices (or null).
+-- Services that should be running and aren't, for a leaf's span. `*` is any of those that are there; a service that
+-- is named is missed when the newest complete list does not have it. Names of Windows are case-insensitive. A device
+-- whose lists are old gives no result for its services; a wrong clock is taken into account. :terms, :tenant,
+-- :now; :among the only devices (or null).
 WITH pair AS MATERIALIZED (
-    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every, p.name FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
+    SELECT p.rule_id, p.leaf, p.device_id, p.span, p.every,
+           p.name FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
 ), device AS MATERIALIZED (
-    SELECT d.id, d.os_type, $3::timestamptz + d.clock_shift AS at
+    SELECT d.id, d.os_type, :now::timestamptz + d.clock_shift AS at
     FROM agent_devices d WHERE d.id IN (SELECT p.device_id FROM pair p)
 ), service AS MATERIALIZED (
     SELECT s.agent_device_id, s.service_name, s.last_state_change, s.missing_since, d.at,
@@ -123,9 +125,10 @@ WITH pair AS MATERIALIZED (
     FROM wanted
     GROUP BY rule_id, leaf, device_id, span
 )
-SELECT w.rule_id, w.leaf, w.device_id, $3::timestamptz AS at, w.stopped::double precision AS value,
+SELECT w.rule_id, w.leaf, w.device_id, :now::timestamptz AS at, w.stopped::double precision AS value,
        0::double precision AS threshold,
-       CASE WHEN w.is_fresh THEN w.stopped_long > 0 END AS breached, CASE WHEN w.is_fresh THEN w.stopped > 0 END AS begun,
+       CASE WHEN w.is_fresh THEN w.stopped_long > 0 END AS breached,
+           CASE WHEN w.is_fresh THEN w.stopped > 0 END AS begun,
        CASE WHEN w.is_fresh THEN w.stopped > 0 END AS holding,
        left(COALESCE(w.names, 'no longer installed: ' || w.gone), 500) AS note
 FROM down w
@@ -133,21 +136,21 @@ WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
                                WHERE s.agent_alert_id = w.rule_id AND s.agent_device_id = w.device_id)
 
 -- forecast_facts --
--- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth older
--- than two days is not used. $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
+-- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth
+-- older than two days is not used. :terms, :tenant, :now; :among the only devices (or null).
 WITH grown AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
-           f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,
+           f.computed_at > :now::timestamptz - interval '2 days' AS is_fresh,
            CASE WHEN f.newest >= p.value_threshold THEN 0
                 WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
-    FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
+    FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
     JOIN agent_forecasts f ON f.agent_device_id = p.device_id AND f.metric = p.name
 ), judged AS (
     SELECT g.*, CASE WHEN g.is_fresh
                      THEN COALESCE(g.days_left <= extract(epoch FROM g.span) / 86400.0, false) END AS is_near
     FROM grown g
 )
-SELECT j.rule_id, j.leaf, j.device_id, $3::timestamptz AS at, j.days_left AS value,
+SELECT j.rule_id, j.leaf, j.device_id, :now::timestamptz AS at, j.days_left AS value,
        (extract(epoch FROM j.span) / 86400.0)::double precision AS threshold, j.is_near AS breached, j.is_near AS begun,
        j.is_near AS holding,
        format('now %s, growing by %s a day', round(j.newest::numeric, 1), round(j.slope_per_day::numeric, 2)) AS note

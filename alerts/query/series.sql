@@ -2,30 +2,30 @@
 -- are.
 
 -- series_facts --
--- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a level
--- before the cut; of a counter its rate per second, unknown where it fell without a reboot. A clock that is
--- wrong is taken into account. Live, only those instances are read whose newest value is beyond the
--- threshold, and those where the rule is open. $1 leaves, $2 tenant, $3 instants in order, $4 everything, $5 `raw`, `5m`
--- or `1h`, $6 cut, $7 width of a bucket (zero for raw), $8 lowest time; $9 the only devices (or null).
+-- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a
+-- level before the cut; of a counter its rate per second, unknown where it fell without a reboot. A clock that is
+-- wrong is taken into account. Live, only those instances are read whose newest value is beyond the threshold, and
+-- those where the rule is open. :terms, :tenant, :instants in order, :everything, :level `raw`, `5m` or `1h`,
+-- :cut, :width of a bucket (zero for raw), :lowest time; :among the only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT *
-    FROM jsonb_to_recordset($1::jsonb)
+    FROM jsonb_to_recordset(:terms::jsonb)
         AS l (rule_id uuid, leaf integer, part text, includes jsonb, excludes jsonb)
 ), wanted AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.every, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
            p.recovery, p.by_value, p.span, l.part, s.id AS series_id, s.instance, s.is_counter,
-           CASE WHEN $4::boolean THEN interval '0' ELSE d.clock_shift END AS shift,
+           CASE WHEN :everything::boolean THEN interval '0' ELSE d.clock_shift END AS shift,
            EXISTS (SELECT FROM agent_alert_states a
                    WHERE a.agent_alert_id = p.rule_id AND a.agent_device_id = p.device_id
                      AND a.instance = s.instance) AS is_open
-    FROM alert_pairs($1::jsonb, $2::uuid, $9::uuid[]) p
+    FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
     JOIN agent_devices d ON d.id = p.device_id
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
      AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
      AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
     LEFT JOIN agent_series_newest n ON n.agent_device_id = p.device_id AND n.metric = p.name
-    WHERE $4 OR p.by_value OR s.is_counter
+    WHERE :everything OR p.by_value OR s.is_counter
        OR alert_beyond(n.series_values[array_position(n.series_ids, s.id)], p.is_up, p.is_strict, p.last_threshold)
            IS NOT FALSE
        OR EXISTS (SELECT FROM agent_alert_states a
@@ -33,7 +33,7 @@ WITH leaf AS MATERIALIZED (
 ), known AS (
     SELECT w.*, i.at, f.*
     FROM wanted w
-    CROSS JOIN unnest($3::timestamptz[]) AS i (at)
+    CROSS JOIN unnest(:instants::timestamptz[]) AS i (at)
     CROSS JOIN LATERAL (SELECT i.at + w.shift AS at) l
     CROSS JOIN LATERAL (
         SELECT CASE w.part
@@ -51,7 +51,7 @@ WITH leaf AS MATERIALIZED (
                sum(v.count) FILTER (WHERE v.inside) AS count,
                last(v.mean, v.time) FILTER (WHERE v.seen > l.at - 2.5 * w.every - interval '1 minute') AS newest
         FROM (
-            SELECT p.*, p.time > l.at - GREATEST(w.span, 1.25 * w.every, $7::interval) AS inside
+            SELECT p.*, p.time > l.at - GREATEST(w.span, 1.25 * w.every, :width::interval) AS inside
             FROM (
                 SELECT x.collected_at AS time, x.collected_at AS seen, 1::double precision AS count,
                        x.rate AS low, x.rate AS high, x.rate AS mean
@@ -64,28 +64,31 @@ WITH leaf AS MATERIALIZED (
                                      / extract(epoch FROM m.collected_at - lag(m.collected_at) OVER t)::double precision
                            END AS rate
                     FROM agent_series_samples m
-                    WHERE m.series_id = w.series_id AND m.collected_at > $8::timestamptz AND m.collected_at >= $6::timestamptz
+                    WHERE m.series_id = w.series_id AND m.collected_at > :lowest::timestamptz
+                      AND m.collected_at >= :cut::timestamptz
                       AND m.collected_at <= l.at
                       AND m.collected_at > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - 3 * w.every
                     WINDOW t AS (ORDER BY m.collected_at)
                 ) x
                 WHERE x.rate IS NOT NULL
                 UNION ALL
-                SELECT b.bucket, b.bucket + GREATEST($7 - w.every, interval '0'), b.sample_count::double precision,
+                SELECT b.bucket, b.bucket + GREATEST(:width - w.every, interval '0'), b.sample_count::double precision,
                        COALESCE(b.value_min, b.rate), COALESCE(b.value_max, b.rate),
                        COALESCE(b.value_sum / b.sample_count::double precision, b.rate)
                 FROM (
                     SELECT r.*, r.value_increase
-                                / NULLIF(extract(epoch FROM r.value_last_at - r.value_first_at), 0)::double precision AS rate
+                                / NULLIF(extract(epoch FROM r.value_last_at - r.value_first_at),
+                                         0)::double precision AS rate
                     FROM (
                         SELECT * FROM agent_series_5m f
-                        WHERE $5::text = '5m' AND f.series_id = w.series_id AND f.bucket > $8 AND f.bucket < $6
+                        WHERE :level::text = '5m' AND f.series_id = w.series_id AND f.bucket > :lowest
+                          AND f.bucket < :cut
                         UNION ALL
                         SELECT * FROM agent_series_1h h
-                        WHERE $5 = '1h' AND h.series_id = w.series_id AND h.bucket > $8 AND h.bucket < $6
+                        WHERE :level = '1h' AND h.series_id = w.series_id AND h.bucket > :lowest AND h.bucket < :cut
                     ) r
-                    WHERE r.bucket + $7 <= l.at
-                      AND r.bucket > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - $7
+                    WHERE r.bucket + :width <= l.at
+                      AND r.bucket > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - :width
                 ) b
                 WHERE b.value_sum IS NOT NULL OR b.rate IS NOT NULL
             ) p
@@ -107,20 +110,21 @@ WITH leaf AS MATERIALIZED (
 SELECT j.rule_id, j.leaf, j.device_id, j.instance, j.at, COALESCE(j.value, j.newest) AS value,
        j.value_threshold AS threshold, j.breached, j.begun, j.holding, NULL::text AS note
 FROM judged j
-WHERE ($4 AND (j.begun IS DISTINCT FROM false OR j.holding IS DISTINCT FROM false)) OR j.breached OR j.begun OR j.is_open
+WHERE (:everything AND (j.begun IS DISTINCT FROM false OR j.holding IS DISTINCT FROM false))
+   OR j.breached OR j.begun OR j.is_open
 ORDER BY j.at
 
 -- series_forecast_facts --
--- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days is not used.
--- $1 leaves, $2 tenant, $3 now; $4 the only devices (or null).
+-- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days is not
+-- used. :terms, :tenant, :now; :among the only devices (or null).
 WITH leaf AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
+    SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 ), grown AS (
     SELECT p.rule_id, p.leaf, p.device_id, s.instance, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
-           f.computed_at > $3::timestamptz - interval '2 days' AS is_fresh,
+           f.computed_at > :now::timestamptz - interval '2 days' AS is_fresh,
            CASE WHEN f.newest >= p.value_threshold THEN 0
                 WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
-    FROM alert_pairs($1::jsonb, $2::uuid, $4::uuid[]) p
+    FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
      AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
@@ -131,7 +135,7 @@ WITH leaf AS MATERIALIZED (
                      THEN COALESCE(g.days_left <= extract(epoch FROM g.span) / 86400.0, false) END AS is_near
     FROM grown g
 )
-SELECT j.rule_id, j.leaf, j.device_id, j.instance, $3::timestamptz AS at, j.days_left AS value,
+SELECT j.rule_id, j.leaf, j.device_id, j.instance, :now::timestamptz AS at, j.days_left AS value,
        (extract(epoch FROM j.span) / 86400.0)::double precision AS threshold, j.is_near AS breached, j.is_near AS begun,
        j.is_near AS holding,
        format('now %s, growing by %s a day', round(j.newest::numeric, 1), round(j.slope_per_day::numeric, 2)) AS note
@@ -141,23 +145,24 @@ WHERE j.is_near OR EXISTS (SELECT FROM agent_alert_states s
                              AND s.instance = j.instance)
 
 -- read_states --
--- Where rules stand on instances, whether their device has changed hands since, and whether the device sends nothing of
--- that name any more. $1 rules.
+-- Where rules stand on instances, whether their device has changed hands since, and whether the device sends nothing
+-- of that name any more.
 SELECT a.agent_alert_id, a.agent_device_id, a.instance, a.state, a.since,
        a.reason = 'moved to another business' AS has_moved,
        EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance)
-       AND NOT EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance
+       AND NOT EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id
+         AND s.instance = a.instance
                                                     AND s.gone_at IS NULL) AS is_gone
 FROM agent_alert_states a
-WHERE a.agent_alert_id = ANY ($1::uuid[]) AND a.instance <> ''
+WHERE a.agent_alert_id = ANY (:rules::uuid[]) AND a.instance <> ''
 
 -- read_forecast_series --
--- The series that rules look ahead on. $1 leaves.
+-- The series that rules look ahead on. :terms.
 WITH leaf AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
+    SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 )
 SELECT DISTINCT s.id
-FROM alert_pairs($1::jsonb, NULL) p
+FROM alert_pairs(:terms::jsonb, NULL) p
 JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
 JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL AND NOT s.is_counter
  AND s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
@@ -166,16 +171,17 @@ ORDER BY s.id
 
 -- write_forecasts --
 -- Growth a day of series, as of columns (forecasts.sql): the median of the slopes between daily maxima (Theil-Sen)
--- since the last big drop. $1 series, $2 now, $3 until when days are rolled up.
+-- since the last big drop. :series, :now, :days_until until when days are rolled up.
 WITH bucket AS (
     SELECT m.series_id, m.bucket, m.value_max
     FROM agent_series_1d m
-    WHERE m.series_id = ANY ($1::integer[]) AND m.bucket > $2::timestamptz - interval '31 days'
-      AND m.bucket < $3::timestamptz
+    WHERE m.series_id = ANY (:series::integer[]) AND m.bucket > :now::timestamptz - interval '31 days'
+      AND m.bucket < :days_until::timestamptz
     UNION ALL
     SELECT m.series_id, m.bucket, m.value_max
     FROM agent_series_1h m
-    WHERE m.series_id = ANY ($1) AND m.bucket > $2 - interval '31 days' AND m.bucket >= $3 AND m.bucket <= $2
+    WHERE m.series_id = ANY (:series) AND m.bucket > :now - interval '31 days' AND m.bucket >= :days_until
+      AND m.bucket <= :now
 ), daily AS (
     SELECT b.series_id, s.unit, (b.bucket AT TIME ZONE 'UTC')::date AS day, max(b.value_max) AS highest
     FROM bucket b JOIN agent_series s ON s.id = b.series_id
@@ -203,7 +209,7 @@ WITH bucket AS (
 )
 INSERT INTO agent_series_forecasts AS f (series_id, newest, slope_per_day, days, since, computed_at)
 SELECT k.series_id, k.newest,
-       CASE WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END, k.days, e.since, $2
+       CASE WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END, k.days, e.since, :now
 FROM known k
 JOIN era e ON e.series_id = k.series_id
 LEFT JOIN slope s ON s.series_id = k.series_id
@@ -214,5 +220,5 @@ SET newest = EXCLUDED.newest, slope_per_day = EXCLUDED.slope_per_day, days = EXC
 WHERE f.computed_at <= EXCLUDED.computed_at
 
 -- forget_forecasts --
--- What this pass didn't write. $1 now.
-DELETE FROM agent_series_forecasts WHERE computed_at < $1
+-- What this pass didn't write.
+DELETE FROM agent_series_forecasts WHERE computed_at < :now

@@ -12,8 +12,10 @@ from rollups.series_history import read_series_watermarks
 async def update_series_forecasts(connection: Connection, now: datetime) -> None:
     """Work out the growth of every series that a rule in force looks ahead on."""
     terms = await terms_in_force(connection, "series_forecast")
-    rows = await connection.fetch(SERIES["read_forecast_series"], as_json(terms, {})) if terms else []
+    rows = await connection.fetch(*SERIES.bind("read_forecast_series", terms=as_json(terms, {}))) if terms else []
     days_until = (await read_series_watermarks(connection))[SERIES_LEVELS[3].relation]
     for batch in batches(rows):
-        await connection.execute(SERIES["write_forecasts"], [row["id"] for row in batch], now, days_until)
-    await connection.execute(SERIES["forget_forecasts"], now)
+        await connection.execute(
+            *SERIES.bind("write_forecasts", series=[row["id"] for row in batch], now=now, days_until=days_until)
+        )
+    await connection.execute(*SERIES.bind("forget_forecasts", now=now))

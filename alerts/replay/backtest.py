@@ -124,7 +124,7 @@ async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float]
 
     Raises AlertRuleNotFoundError or FaultyAlertRuleError.
     """
-    row = await source.fetchrow(QUERIES["read_rule"], rule_id)
+    row = await source.fetchrow(*QUERIES.bind("read_rule", rule_id=rule_id))
     if row is None:
         raise AlertRuleNotFoundError
     try:
@@ -155,7 +155,7 @@ async def backtest(
         for (threshold, condition), each in zip(asked, rules, strict=True)
     ]
     devices = {tally.device_id for outcome in outcomes for tally in outcome.tallies}
-    names = await source.fetch(QUERIES["device_names"], list(devices))
+    names = await source.fetch(*QUERIES.bind("device_names", devices=list(devices)))
     assert plan.level.bucket
     return BacktestResult(
         plan, outcomes, {row["id"]: row["device_name"] for row in names}, notes_of(wanted.condition, plan.level.bucket)
@@ -171,7 +171,9 @@ async def sample_of(source: Source, wanted: BacktestSpec, terms: Sequence[Term])
     most = wanted.sample_devices
     if most is None:
         return None
-    rows = await source.fetch(QUERIES["sample_devices"], as_json(terms, {}), wanted.reach.business_id, most + 1)
+    rows = await source.fetch(
+        *QUERIES.bind("sample_devices", terms=as_json(terms, {}), business_id=wanted.reach.business_id, limit=most + 1)
+    )
     return [row["device_id"] for row in rows[:most]] if len(rows) > most else None
 
 
@@ -185,7 +187,9 @@ async def make_plan(
     assert level.bucket
     end = bucket_start(now, step)
     begin = end - timedelta(days=wanted.days)
-    in_reach = await source.fetchval(QUERIES["count_devices"], as_json(terms, {}), wanted.reach.business_id)
+    in_reach = await source.fetchval(
+        *QUERIES.bind("count_devices", terms=as_json(terms, {}), business_id=wanted.reach.business_id)
+    )
     devices = in_reach if sample is None else len(sample)
     instants = (end - begin) // step
     readings = devices * instants * max(1, max(windows) // level.bucket // BUCKETS_IN_A_READING)

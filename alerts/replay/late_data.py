@@ -51,7 +51,7 @@ class LateBreach:
 async def find_late(connection: Connection, now: datetime) -> int:
     """Look at devices with late samples at `now` (UTC), outside a transaction; return how much was found."""
     kept = await Isolated(connection, "late samples", now).read()
-    devices = await connection.fetch(QUERIES["late_devices"], AT_ONCE, kept.held_ids("device"))
+    devices = await connection.fetch(*QUERIES.bind("late_devices", limit=AT_ONCE, held=kept.held_ids("device")))
     rules = await read_rules(connection) if devices else None
     found = 0
     for device in devices:
@@ -62,7 +62,7 @@ async def find_late(connection: Connection, now: datetime) -> int:
 
 async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
     """Record what the late samples of a device prove, unless another worker does; return how many breaches."""
-    late = await connection.fetchrow(QUERIES["claim_late"], device_id, LATE_AFTER)
+    late = await connection.fetchrow(*QUERIES.bind("claim_late", device_id=device_id, seen=LATE_AFTER))
     reaching = [row for row in rows if late and judges_by_samples(row) and reaches(row.rule.reach, late)]
     if late is None or late["first"] is None or not reaching:
         return 0
@@ -133,8 +133,17 @@ async def record(connection: Connection, late: asyncpg.Record, found: Sequence[L
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
     messages = [message_of(one.row, one.fact, device["device_name"]) for one in found]
     rows = await connection.fetch(
-        QUERIES["record_found"], late["id"], [one.row.rule.id for one in found], [one.began for one in found],
-        [one.ended for one in found], [one.row.severity for one in found], messages,
-        [one.fact.value for one in found], [one.fact.threshold for one in found], now,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "record_found",
+            device_id=late["id"],
+            rules=[one.row.rule.id for one in found],
+            begins=[one.began for one in found],
+            ends=[one.ended for one in found],
+            severities=[one.row.severity for one in found],
+            messages=messages,
+            values=[one.fact.value for one in found],
+            thresholds=[one.fact.threshold for one in found],
+            now=now,
+        ),
+    )
     return len(rows)

@@ -1,26 +1,26 @@
 -- Breaches that late data proves.
 
 -- late_devices --
--- Devices whose late samples haven't been looked at, the oldest upload first. Those whose clock is behind are judged at
--- their own time by each evaluation. $1 most, $2 devices that are left out now.
+-- Devices whose late samples haven't been looked at, the oldest upload first. Those whose clock is behind are judged
+-- at their own time by each evaluation. :limit, :held devices that are left out now.
 SELECT d.id
 FROM agent_devices d
 LEFT JOIN agent_alert_late_looks l ON l.agent_device_id = d.id
 WHERE d.late_at > COALESCE(l.looked_at, '-infinity')
-  AND d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled AND d.id <> ALL ($2::uuid[])
+  AND d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled AND d.id <> ALL (:held::uuid[])
   AND d.clock_shift = '0'
 ORDER BY d.late_at
-LIMIT $1
+LIMIT :limit
 
 -- claim_late --
--- Take a device, unless another worker has: what it is, and the range of the samples that were late (by $2) and have
--- come since the last look; a minute more, for uploads that were committed out of order. The first look reaches back a
--- day. $1 device.
+-- Take a device, unless another worker has: what it is, and the range of the samples that were late (by :seen) and
+-- have come since the last look; a minute more, for uploads that were committed out of order. The first look reaches
+-- back a day.
 WITH before AS (
-    SELECT looked_at FROM agent_alert_late_looks WHERE agent_device_id = $1
+    SELECT looked_at FROM agent_alert_late_looks WHERE agent_device_id = :device_id
 ), claimed AS (
     INSERT INTO agent_alert_late_looks AS l (agent_device_id, looked_at)
-    SELECT d.id, d.late_at FROM agent_devices d WHERE d.id = $1
+    SELECT d.id, d.late_at FROM agent_devices d WHERE d.id = :device_id
     ON CONFLICT (agent_device_id) DO UPDATE SET looked_at = EXCLUDED.looked_at WHERE l.looked_at < EXCLUDED.looked_at
     RETURNING agent_device_id
 )
@@ -33,38 +33,39 @@ CROSS JOIN LATERAL (
     FROM agent_metrics m
     WHERE m.agent_device_id = d.id AND m.collected_at >= LEAST(d.late_from, d.late_before)
       AND m.received_at > COALESCE((SELECT looked_at FROM before), d.late_at - interval '1 day') - interval '1 minute'
-      AND m.collected_at < m.received_at - $2::interval
+      AND m.collected_at < m.received_at - :seen::interval
 ) late
 
 -- record_found --
 -- Alerts that have ended, each with its course and an event; none where there was an alert meanwhile, or before the
--- rule was made. They open no ticket and send no message. $1 device; in parallel $2 rules, $3 begins, $4 ends, $5
--- severities, $6 messages, $7 values, $8 thresholds; $9 now.
+-- rule was made. They open no ticket and send no message. :device_id; in parallel :rules, :begins, :ends,
+-- :severities, :messages, :values, :thresholds; :now.
 WITH found AS (
     SELECT f.*
-    FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::float8[], $8::float8[])
+    FROM unnest(:rules::uuid[], :begins::timestamptz[], :ends::timestamptz[], :severities::text[], :messages::text[],
+                :values::float8[], :thresholds::float8[])
         AS f (rule_id, began, ended, severity, message, value, threshold)
     JOIN agent_alerts a ON a.id = f.rule_id AND a.created_at <= f.began
     WHERE NOT EXISTS (SELECT FROM agent_alert_history h
-                      WHERE h.agent_alert_id = f.rule_id AND h.agent_device_id = $1 AND h.triggered_at < f.ended
+                      WHERE h.agent_alert_id = f.rule_id AND h.agent_device_id = :device_id AND h.triggered_at < f.ended
                         AND COALESCE(h.resolved_at, 'infinity') > f.began)
 ), recorded AS (
     INSERT INTO agent_alert_history
         (agent_alert_id, agent_device_id, triggered_at, resolved_at, severity, alert_message, metric_value,
          threshold_value, status, resolution_notes, ticket_note)
-    SELECT rule_id, $1, began, ended, severity, message, value, threshold, 'auto_resolved',
+    SELECT rule_id, :device_id, began, ended, severity, message, value, threshold, 'auto_resolved',
            'Found late: its samples came when it was over.', 'No ticket: it was over when it was found.'
     FROM found
     RETURNING id, agent_alert_id, triggered_at, resolved_at, severity, alert_message
 ), noted AS (
     INSERT INTO agent_alert_transitions
         (agent_alert_id, agent_device_id, at, from_state, to_state, reason, value, threshold)
-    SELECT f.rule_id, $1, t.at, t.before, t.after, 'found late', f.value, f.threshold
+    SELECT f.rule_id, :device_id, t.at, t.before, t.after, 'found late', f.value, f.threshold
     FROM found f
     CROSS JOIN LATERAL (VALUES (f.began, 'inactive', 'firing'), (f.ended, 'firing', 'inactive')) t (at, before, after)
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT $1, 'alert_found_late', triggered_at, $9::timestamptz,
+    SELECT :device_id, 'alert_found_late', triggered_at, :now::timestamptz,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', resolved_at)
     FROM recorded
 )

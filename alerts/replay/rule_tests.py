@@ -190,9 +190,15 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Res
     rolled_back = connection.transaction()
     await rolled_back.start()
     try:
-        device_id = await connection.fetchval(QUERIES["make_device"], int(test.every.total_seconds()))
-        await connection.execute(QUERIES["put_samples"], device_id, samples_of(test.series, test.every, begin))
-        await connection.execute(QUERIES["put_values"], device_id, values_of(test.series, test.every, begin))
+        device_id = await connection.fetchval(
+            *QUERIES.bind("make_device", interval_seconds=int(test.every.total_seconds()))
+        )
+        await connection.execute(
+            *QUERIES.bind("put_samples", device_id=device_id, samples=samples_of(test.series, test.every, begin))
+        )
+        await connection.execute(
+            *QUERIES.bind("put_values", device_id=device_id, values=values_of(test.series, test.every, begin))
+        )
         transitions = await transitions_of(connection, test, device_id, begin)
     finally:
         await rolled_back.rollback()

@@ -52,7 +52,7 @@ class Rules:
 async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rules:
     """Return the rules that are in force."""
     rules = Rules()
-    for row in await connection.fetch(QUERIES["read_rules"], rule_id):
+    for row in await connection.fetch(*QUERIES.bind("read_rules", rule_id=rule_id)):
         try:
             rules.rows[row["id"]] = as_row(row)
         except UNREADABLE as fault:
@@ -64,7 +64,7 @@ async def note_faults(connection: Connection, rules: Rules, now: datetime) -> No
     """Write the reasons of rules that can't be read beside them, for their authors."""
     for rule_id, fault in rules.faults.items():
         log.warning("alert rule %s can't be evaluated: %s", rule_id, fault)
-        await connection.execute(QUERIES["note_rule_error"], rule_id, fault, now)
+        await connection.execute(*QUERIES.bind("note_rule_error", rule_id=rule_id, message=fault, now=now))
 
 
 @lru_cache(4096)

@@ -32,7 +32,7 @@ async def read_past_silences(
 ) -> PastSilences:
     """Return what muted the devices of a business (None: all) between two instants."""
     windows: dict[UUID, list[asyncpg.Record]] = {}
-    for row in await source.fetch(QUERIES["windows_of_devices"], begin, end, business_id):
+    for row in await source.fetch(*QUERIES.bind("windows_of_devices", start=begin, end=end, business_id=business_id)):
         if fault_of(row, end):  # out of force, as in a live evaluation
             continue
         windows.setdefault(row["device_id"], []).append(row)

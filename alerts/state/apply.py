@@ -7,6 +7,7 @@ never loses an alert.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -51,12 +52,18 @@ async def write_changes(connection: Connection, changes: Sequence[StateChange], 
 async def write_transitions(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
     """Keep each change as a row."""
     await connection.execute(
-        QUERIES["write_transitions"],
-        *pairs_of(changes), [change.step.before.state for change in changes],
-        [change.step.after.state for change in changes], [change.step.why for change in changes],
-        [change.fact.value for change in changes], [change.fact.threshold for change in changes],
-        [change.row.is_shadow for change in changes], now,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "write_transitions",
+            **instances_of(changes),
+            from_states=[change.step.before.state for change in changes],
+            to_states=[change.step.after.state for change in changes],
+            reasons=[change.step.why for change in changes],
+            values=[change.fact.value for change in changes],
+            thresholds=[change.fact.threshold for change in changes],
+            shadow=[change.row.is_shadow for change in changes],
+            now=now,
+        )
+    )
 
 
 async def write_states(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
@@ -64,16 +71,22 @@ async def write_states(connection: Connection, changes: Sequence[StateChange], n
     kept = [change for change in changes if change.step.after.state != "inactive"]
     dropped = [change for change in changes if change.step.after.state == "inactive"]
     await connection.execute(
-        QUERIES["write_states"],
-        *pairs_of(kept), [change.step.after.state for change in kept], [change.step.after.since for change in kept],
-        [change.step.why for change in kept], [change.fact.value for change in kept], now,
-    )  # fmt: skip
-    await connection.execute(QUERIES["drop_states"], *pairs_of(dropped))
+        *QUERIES.bind(
+            "write_states",
+            **instances_of(kept),
+            states=[change.step.after.state for change in kept],
+            since=[change.step.after.since for change in kept],
+            reasons=[change.step.why for change in kept],
+            values=[change.fact.value for change in kept],
+            now=now,
+        )
+    )
+    await connection.execute(*QUERIES.bind("drop_states", **instances_of(dropped)))
 
 
 async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
     """Return name, business and site of devices by id; devices that are deleted are left out."""
-    rows = await connection.fetch(QUERIES["describe_devices"], list(device_ids)) if device_ids else []
+    rows = await connection.fetch(*QUERIES.bind("describe_devices", devices=list(device_ids))) if device_ids else []
     return {row["id"]: row for row in rows}
 
 
@@ -88,15 +101,21 @@ async def open_alerts(connection: Connection, fired: Sequence[StateChange], now:
         for change in known
     ]
     opened = await connection.fetch(
-        QUERIES["open_alerts"],
-        *pairs_of(known), [change.row.severity for change in known], messages,
-        [change.fact.value for change in known], [change.fact.threshold for change in known], now,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "open_alerts",
+            **instances_of(known),
+            severities=[change.row.severity for change in known],
+            messages=messages,
+            values=[change.fact.value for change in known],
+            thresholds=[change.fact.threshold for change in known],
+            now=now,
+        )
+    )
     ids = {(row["agent_alert_id"], row["agent_device_id"], row["instance"]): row["id"] for row in opened}
     alerts = [
-        FiredAlert(ids[pair], change.row, devices[change.device_id], message, change.instance)
-        for pair, change, message in zip(zip(*pairs_of(known), strict=True), known, messages, strict=True)
-        if pair in ids
+        FiredAlert(ids[key], change.row, devices[change.device_id], message, change.instance)
+        for change, message in zip(known, messages, strict=True)
+        if (key := (change.row.rule.id, change.device_id, change.instance)) in ids
     ]
     await queue_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
     return alerts
@@ -107,13 +126,16 @@ async def resolve_alerts(connection: Connection, well: Sequence[StateChange], no
     if well:
         reasons = [change.step.why for change in well]
         values = [change.fact.value for change in well]
-        rows = await connection.fetch(QUERIES["resolve_alerts"], *pairs_of(well), now, reasons, values)
+        rows = await connection.fetch(
+            *QUERIES.bind("resolve_alerts", **instances_of(well), now=now, reasons=reasons, values=values)
+        )
         await queue_resolved(connection, [row["id"] for row in rows], now)
 
 
-def pairs_of(changes: Sequence[StateChange]) -> tuple[list[UUID], list[UUID], list[str]]:
+def instances_of(changes: Sequence[StateChange]) -> dict[str, Any]:
     """Return rules, devices and instances in parallel, as the statements take them."""
-    return (
-        [change.row.rule.id for change in changes], [change.device_id for change in changes],
-        [change.instance for change in changes],
-    )  # fmt: skip
+    return {
+        "rules": [change.row.rule.id for change in changes],
+        "devices": [change.device_id for change in changes],
+        "instances": [change.instance for change in changes],
+    }

@@ -18,9 +18,11 @@ QUERIES = load_beside(__file__, "broken_rules.sql")
 
 async def end_alerts_of_missing_rules(connection: Connection, faults: Mapping[UUID, str], now: datetime) -> None:
     """Settle the states and alerts of rules that aren't evaluated at `now` (UTC); `faults`: rule → why it can't be."""
-    await connection.execute(QUERIES["forget_errors"], list(faults))
+    await connection.execute(*QUERIES.bind("forget_errors", rules=list(faults)))
     if faults:
-        await connection.execute(QUERIES["hold_faulty"], list(faults), list(faults.values()), now)
-    ended = await connection.fetch(QUERIES["end_out_of_force"], now)
+        await connection.execute(
+            *QUERIES.bind("hold_faulty", rules=list(faults), reasons=list(faults.values()), now=now)
+        )
+    ended = await connection.fetch(*QUERIES.bind("end_out_of_force", now=now))
     if ended:
         await queue_resolved(connection, [row["id"] for row in ended], now)

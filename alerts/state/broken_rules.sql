@@ -1,24 +1,24 @@
 -- What stands of rules that an evaluation leaves out. Few rules and few pairs: most passes change nothing here.
 
 -- forget_errors --
--- A rule in force that can be understood again has no error; one that was changed over HTTP has none already. $1 rules
+-- A rule in force that can be understood again has no error; one that was changed over HTTP has none already. :rules
 -- that can't be understood.
 UPDATE agent_alerts
 SET error_message = NULL, error_at = NULL
-WHERE error_message IS NOT NULL AND is_active AND NOT soft_delete AND id <> ALL ($1::uuid[])
+WHERE error_message IS NOT NULL AND is_active AND NOT soft_delete AND id <> ALL (:rules::uuid[])
 
 -- hold_faulty --
--- Where rules that can't be understood have an alert, the state becomes error; where they had only begun, there is none.
--- $1 rules, $2 reasons, $3 now.
+-- Where rules that can't be understood have an alert, the state becomes error; where they had only begun, there is
+-- none.
 WITH left_out AS (
     SELECT s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, f.reason, a.is_shadow,
            CASE s.state WHEN 'pending' THEN 'inactive' ELSE 'error' END AS becomes
-    FROM unnest($1::uuid[], $2::text[]) AS f (rule_id, reason)
+    FROM unnest(:rules::uuid[], :reasons::text[]) AS f (rule_id, reason)
     JOIN agent_alerts a ON a.id = f.rule_id
     JOIN agent_alert_states s ON s.agent_alert_id = f.rule_id AND s.state <> 'error'
 ), held AS (
     UPDATE agent_alert_states s
-    SET state = 'error', since = $3::timestamptz, reason = l.reason, evaluated_at = $3
+    SET state = 'error', since = :now::timestamptz, reason = l.reason, evaluated_at = :now
     FROM left_out l
     WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND s.instance = l.instance
       AND l.becomes = 'error'
@@ -30,12 +30,12 @@ WITH left_out AS (
 )
 INSERT INTO agent_alert_transitions
     (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, is_shadow)
-SELECT agent_alert_id, agent_device_id, instance, $3, state, becomes, reason, value, is_shadow
+SELECT agent_alert_id, agent_device_id, instance, :now, state, becomes, reason, value, is_shadow
 FROM left_out
 
 -- end_out_of_force --
--- Rules that aren't in force stand nowhere, and their open alerts end: they were switched off or deleted in the table,
--- nobody knows by whom. Returns those alerts. $1 now.
+-- Rules that aren't in force stand nowhere, and their open alerts end: they were switched off or deleted in the
+-- table, nobody knows by whom. Returns those alerts.
 WITH gone AS (
     SELECT id, is_shadow, CASE WHEN soft_delete THEN 'The rule was deleted.' ELSE 'The rule was disabled.' END AS note
     FROM agent_alerts
@@ -48,16 +48,17 @@ WITH gone AS (
 ), noted AS (
     INSERT INTO agent_alert_transitions
         (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, is_shadow)
-    SELECT agent_alert_id, agent_device_id, instance, $1::timestamptz, state, 'inactive', note, value, is_shadow FROM dropped
+    SELECT agent_alert_id, agent_device_id, instance, :now::timestamptz, state, 'inactive', note, value,
+           is_shadow FROM dropped
 ), ended AS (
     UPDATE agent_alert_history h
-    SET status = 'auto_resolved', resolved_at = $1, resolution_notes = COALESCE(h.resolution_notes, g.note)
+    SET status = 'auto_resolved', resolved_at = :now, resolution_notes = COALESCE(h.resolution_notes, g.note)
     FROM gone g
     WHERE h.agent_alert_id = g.id AND h.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-    SELECT agent_device_id, 'alert_resolved', $1, $1,
+    SELECT agent_device_id, 'alert_resolved', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM ended
 )

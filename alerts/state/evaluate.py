@@ -67,7 +67,7 @@ async def evaluate(
     """
     began = time.perf_counter()
     async with connection.transaction():
-        turn = await connection.fetchrow(QUERIES["begin_pass"], now, AWAY_AFTER)
+        turn = await connection.fetchrow(*QUERIES.bind("begin_pass", now=now, away_after=AWAY_AFTER))
         if turn is None:
             return None
         await connection.execute(QUERIES["plan_for_fleets"])
@@ -93,13 +93,17 @@ async def evaluate(
         await write_apart(connection, changes, now, kept)
         await kept.forget_others()
         done = Pass(len(rules.rows), apart.facts.statements, len(changes), time.perf_counter() - began)
-        await connection.execute(QUERIES["end_pass"], done.seconds, done.statements, done.rules, done.changed)
+        await connection.execute(
+            *QUERIES.bind(
+                "end_pass", seconds=done.seconds, statements=done.statements, rules=done.rules, changes=done.changed
+            )
+        )
     return done
 
 
 async def read_situations(connection: Connection, rules: Rules) -> dict[Pair, AlertState]:
     """Return where the rules stand, by rule and device."""
-    rows = await connection.fetch(QUERIES["read_states"], list(rules.rows))
+    rows = await connection.fetch(*QUERIES.bind("read_states", rules=list(rules.rows)))
     return {
         (row["agent_alert_id"], row["agent_device_id"]): AlertState(row["state"], row["since"], row["has_moved"])
         for row in rows

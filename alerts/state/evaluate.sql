@@ -1,15 +1,15 @@
 -- begin_pass --
--- Take the turn for an evaluation of $1, unless another worker has it or that instant has been evaluated; then no row.
--- After $2 without an evaluation we were away: `resumed_at` is when we came back. Returns until when silence is our
--- own.
+-- Take the turn for an evaluation of :now, unless another worker has it or that instant has been evaluated; then no
+-- row. After :away_after without an evaluation we were away: `resumed_at` is when we came back. Returns until when
+-- silence is our own.
 WITH turn AS (
     SELECT p.one, p.at
     FROM agent_alert_passes p
-    WHERE pg_try_advisory_xact_lock(hashtext('rts-agents alert pass')) AND (p.at IS NULL OR p.at < $1::timestamptz)
+    WHERE pg_try_advisory_xact_lock(hashtext('rts-agents alert pass')) AND (p.at IS NULL OR p.at < :now::timestamptz)
     FOR UPDATE
 ), begun AS (
     UPDATE agent_alert_passes p
-    SET at = $1, resumed_at = CASE WHEN t.at < $1 - $2::interval THEN $1 ELSE p.resumed_at END
+    SET at = :now, resumed_at = CASE WHEN t.at < :now - :away_after::interval THEN :now ELSE p.resumed_at END
     FROM turn t
     WHERE p.one = t.one
     RETURNING p.resumed_at
@@ -30,11 +30,11 @@ SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off'
 SELECT set_config('lock_timeout', '2s', true)
 
 -- end_pass --
--- Note what a pass took. $1 seconds, $2 statements, $3 rules, $4 changes.
-UPDATE agent_alert_passes SET seconds = $1, statements = $2, rules = $3, changed = $4
+-- Note what a pass took.
+UPDATE agent_alert_passes SET seconds = :seconds, statements = :statements, rules = :rules, changed = :changes
 
 -- read_states --
--- Where rules stand, and whether their device has changed hands since; $1 rules.
+-- Where rules stand, and whether their device has changed hands since; :rules.
 SELECT agent_alert_id, agent_device_id, state, since, reason = 'moved to another business' AS has_moved
 FROM agent_alert_states
-WHERE agent_alert_id = ANY ($1::uuid[]) AND instance = ''
+WHERE agent_alert_id = ANY (:rules::uuid[]) AND instance = ''

@@ -38,7 +38,7 @@ def split_rules(rules: Rules) -> tuple[Rules, Rules]:
 
 async def read_instances(connection: Connection, rules: Rules) -> Instances:
     """Return where the rules stand on instances."""
-    rows = await connection.fetch(SERIES["read_states"], list(rules.rows)) if rules.rows else []
+    rows = await connection.fetch(*SERIES.bind("read_states", rules=list(rules.rows))) if rules.rows else []
     places = {(row["agent_alert_id"], row["agent_device_id"], row["instance"]): row for row in rows}
     return Instances(
         {place: AlertState(row["state"], row["since"], row["has_moved"]) for place, row in places.items()},

@@ -49,7 +49,7 @@ async def find_measuring(connection: Connection, devices: set[UUID], now: dateti
     """Return those of the devices that have gone on measuring."""
     if not devices:
         return set()
-    rows = await connection.fetch(QUERIES["find_measuring"], sorted(devices)[:MAX_DEVICES], now)
+    rows = await connection.fetch(*QUERIES.bind("find_measuring", devices=sorted(devices)[:MAX_DEVICES], now=now))
     return {row["agent_device_id"] for row in rows}
 
 

@@ -27,7 +27,7 @@ async def find_client(connection: Connection, business_id: UUID, named: str) -> 
     Raises NoTicketError.
     """
     email = named or service_email(business_id)
-    client: UUID | None = await connection.fetchval(QUERIES["find_client"], email)
+    client: UUID | None = await connection.fetchval(*QUERIES.bind("find_client", email=email))
     if client is None and named:
         raise NoTicketError("no_client", f"The ticket system has no user {named!r}, whom RTS_TICKET_CLIENT names.")
     return client or await make_client(connection, business_id, email)
@@ -43,7 +43,7 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
     try:
         made = await insert_row(connection, "users", values)
     except asyncpg.UniqueViolationError:
-        made = await connection.fetchval(QUERIES["find_client"], email)
+        made = await connection.fetchval(*QUERIES.bind("find_client", email=email))
     except asyncpg.IntegrityConstraintViolationError as fault:
         said = f"The ticket system refused a user for the tickets of machines: {primary_message(fault)}."
         raise NoTicketError("no_client", f"{said} Name one in RTS_TICKET_CLIENT.") from fault
@@ -54,7 +54,9 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
 
 async def find_location(connection: Connection, business_id: UUID, wanted: UUID | None) -> UUID:
     """Return the wanted site, else the headquarters, else the oldest; raises NoTicketError where there is none."""
-    location: UUID | None = await connection.fetchval(QUERIES["find_location"], business_id, wanted)
+    location: UUID | None = await connection.fetchval(
+        *QUERIES.bind("find_location", business_id=business_id, service_location_id=wanted)
+    )
     if location is None:
         raise NoTicketError(
             "no_location", "No ticket yet: the business has no location; it is opened when there is one."

@@ -63,7 +63,7 @@ async def of_look_ups(look_ups: LookUps) -> AsyncIterator[str]:
 async def of_columns(connection: Connection) -> AsyncIterator[str]:
     """Look for columns that must be filled and that we don't fill."""
     for table, columns in WRITTEN.items():
-        for row in await connection.fetch(QUERIES["demanded_columns"], table, columns):
+        for row in await connection.fetch(*QUERIES.bind("demanded_columns", table=table, columns=columns)):
             yield f"{table}.{row['attname']} is NOT NULL without a default, and we don't fill it: {FOLLOWS[table]}."
 
 
@@ -81,7 +81,7 @@ async def of_numbers(connection: Connection, now: datetime) -> AsyncIterator[str
     year = str(now.astimezone(UTC).year)
     if await connection.fetchval(NUMBERS["may_number_itself"]) and not await connection.fetchval(QUERIES["is_counted"]):
         return
-    state = await connection.fetchrow(NUMBERS["read_numbering"], year)
+    state = await connection.fetchrow(*NUMBERS.bind("read_numbering", year=year))
     assert state is not None
     counted = not state["any_sequence"] and state["any_ticket"]
     if state["sequence"] is None and not counted and not state["may_make"]:
@@ -90,8 +90,8 @@ async def of_numbers(connection: Connection, now: datetime) -> AsyncIterator[str
             "opens. Its owner runs CREATE SEQUENCE and grants USAGE."
         )
     if state["sequence"] is not None:
-        last = await connection.fetchval(NUMBERS["last_drawn"], state["sequence"])
-        highest = await connection.fetchval(NUMBERS["highest_number"], year)
+        last = await connection.fetchval(*NUMBERS.bind("last_drawn", sequence=state["sequence"]))
+        highest = await connection.fetchval(*NUMBERS.bind("highest_number", year=year))
         if highest > last:
             yield (
                 f"The sequence {state['sequence']} is at {last}, the highest number is {highest}: the platform's next "
@@ -101,7 +101,7 @@ async def of_numbers(connection: Connection, now: datetime) -> AsyncIterator[str
 
 async def of_client(connection: Connection, client: str) -> AsyncIterator[str]:
     """Look for the user of RTS_TICKET_CLIENT."""
-    if client and await connection.fetchval(CLIENTS["find_client"], client) is None:
+    if client and await connection.fetchval(*CLIENTS.bind("find_client", email=client)) is None:
         yield f"RTS_TICKET_CLIENT names {client}, who is not among the users: no ticket opens."
 
 

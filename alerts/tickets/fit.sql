@@ -1,11 +1,12 @@
 -- What of the platform's tables doesn't fit.
 
 -- demanded_columns --
--- Columns that an INSERT must fill and that aren't among $2. $1 table.
+-- Columns that an INSERT must fill and that aren't among :columns.
 SELECT a.attname
 FROM pg_attribute a
-WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef
-  AND a.attidentity = '' AND a.attname <> ALL ($2::text[])
+WHERE a.attrelid = to_regclass(:table::text) AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull
+  AND NOT a.atthasdef
+  AND a.attidentity = '' AND a.attname <> ALL (:columns::text[])
 ORDER BY a.attnum
 
 -- missing_rights --

@@ -106,7 +106,7 @@ async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now
         incidents[incident.key] = worse(incident, incidents.get(incident.key))
         keys.append(incident.key)
     await open_incidents(connection, list(incidents.values()), now)
-    await connection.execute(QUERIES["link_alerts"], [alert.history_id for alert in alerts], keys)
+    await connection.execute(*QUERIES.bind("link_alerts", alerts=[alert.history_id for alert in alerts], keys=keys))
     groups = {(key, *alert.crowd) for key, alert in zip(keys, alerts, strict=True) if incidents[key].device_id is None}
     if groups:
         await gather_groups(connection, sorted(groups, key=str), incidents, now)
@@ -118,7 +118,7 @@ async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dic
     begins = {alert.instances_key for alert in alerts if alert.instances_key}
     if not begins:
         return found
-    rows = await connection.fetch(QUERIES["instance_incidents"], sorted(begins))
+    rows = await connection.fetch(*QUERIES.bind("instance_incidents", beginnings=sorted(begins)))
     known = sorted(row["incident_key"] for row in rows) + [alert.key for alert in alerts if alert.instance]
     for alert in alerts:
         begin = alert.instances_key
@@ -134,9 +134,15 @@ async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert]
         return {}
     looking = [alert for alert in alerts if alert.history_id in silence]
     rows = await connection.fetch(
-        QUERIES["silent_sites"], [alert.device["id"] for alert in looking],
-        [silence[alert.history_id] for alert in looking], now, SITE_DEVICES, SITE_SHARE,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "silent_sites",
+            devices=[alert.device["id"] for alert in looking],
+            by_samples=[silence[alert.history_id] for alert in looking],
+            now=now,
+            min_devices=SITE_DEVICES,
+            min_share=SITE_SHARE,
+        ),
+    )
     sites = {row["id"]: row["site"] for row in rows}
     return {alert.history_id: sites[alert.device["id"]] for alert in looking if alert.device["id"] in sites}
 
@@ -155,7 +161,12 @@ async def count_crowds(
     """Count the rules of the alerts that no site takes, by rule and business."""
     wanted = sorted({alert.crowd for alert in alerts if alert.history_id not in sites})
     rows = await connection.fetch(
-        QUERIES["count_crowds"], [rule for rule, _ in wanted], [business for _, business in wanted], list(sites)
+        *QUERIES.bind(
+            "count_crowds",
+            rules=[rule for rule, _ in wanted],
+            businesses=[business for _, business in wanted],
+            sites=list(sites),
+        )
     )
     return {(row["rule_id"], row["business_id"]): Crowd(row["open"], row["reach"], row["is_group"]) for row in rows}
 
@@ -187,12 +198,21 @@ def worse(incident: Incident, other: Incident | None) -> Incident:
 async def open_incidents(connection: Connection, incidents: Sequence[Incident], now: datetime) -> None:
     """Write the incidents; those that ended a short time ago are taken up again."""
     await connection.execute(
-        QUERIES["open_incidents"],
-        [one.key for one in incidents], [one.rule_id for one in incidents], [one.device_id for one in incidents],
-        [one.business_id for one in incidents], [one.location_id for one in incidents],
-        [one.severity for one in incidents], [one.title for one in incidents],
-        [one.description for one in incidents], [one.due_at for one in incidents], now, REOPEN_WITHIN,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "open_incidents",
+            keys=[one.key for one in incidents],
+            rules=[one.rule_id for one in incidents],
+            devices=[one.device_id for one in incidents],
+            businesses=[one.business_id for one in incidents],
+            sites=[one.location_id for one in incidents],
+            severities=[one.severity for one in incidents],
+            titles=[one.title for one in incidents],
+            descriptions=[one.description for one in incidents],
+            due=[one.due_at for one in incidents],
+            now=now,
+            reopen_within=REOPEN_WITHIN,
+        ),
+    )
 
 
 async def gather_groups(
@@ -200,13 +220,23 @@ async def gather_groups(
 ) -> None:
     """Take single incidents without a ticket into their groups (key, rule, business), and write the groups' texts."""
     await connection.execute(
-        QUERIES["absorb_waiting"], [key for key, _, _ in groups], [rule for _, rule, _ in groups],
-        [business for _, _, business in groups], [incidents[key].location_id for key, _, _ in groups], now,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "absorb_waiting",
+            keys=[key for key, _, _ in groups],
+            rules=[rule for _, rule, _ in groups],
+            businesses=[business for _, _, business in groups],
+            sites=[incidents[key].location_id for key, _, _ in groups],
+            now=now,
+        ),
+    )
     keys = list({key for key, _, _ in groups})
-    rows = await connection.fetch(QUERIES["describe_groups"], keys, LISTED)
+    rows = await connection.fetch(*QUERIES.bind("describe_groups", keys=keys, limit=LISTED))
     texts = [group_text(row, now) for row in rows]
     await connection.execute(
-        QUERIES["write_texts"], [row["id"] for row in rows], [text.title for text in texts],
-        [text.description for text in texts],
-    )  # fmt: skip
+        *QUERIES.bind(
+            "write_texts",
+            incidents=[row["id"] for row in rows],
+            titles=[text.title for text in texts],
+            descriptions=[text.description for text in texts],
+        ),
+    )

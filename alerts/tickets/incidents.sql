@@ -6,10 +6,10 @@
 SELECT set_config('enable_nestloop', 'on', true)
 
 -- silent_sites --
--- Of devices that were just found silent, those whose site has fallen silent: at least $4 of its devices, and the share $5
--- of those that were heard until then, were heard last within two intervals of one another, and not since. Those that were
--- silent long before say nothing of the site. A site whose ticket is open takes its devices whatever the share.
--- $1 devices, $2 whether their rule looks at samples only, $3 now.
+-- Of devices that were just found silent, those whose site has fallen silent: at least :min_devices, and the share
+-- :min_share of those that were heard until then, were heard last within two intervals of one another, and not since.
+-- Those that were silent long before say nothing of the site. A site whose ticket is open takes its devices whatever
+-- the share. :devices, :by_samples whether their rule looks at samples only, :now.
 WITH heard AS (
     SELECT d.id, d.service_location_id AS site, by_data,
            CASE WHEN by_data THEN d.last_metrics_received
@@ -17,33 +17,36 @@ WITH heard AS (
            d.metrics_interval_seconds * interval '1 second' AS every
     FROM agent_devices d CROSS JOIN unnest(ARRAY[false, true]) AS by_data
     WHERE d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled
-      AND d.service_location_id IN (SELECT f.service_location_id FROM agent_devices f WHERE f.id = ANY ($1::uuid[]))
+      AND d.service_location_id IN (SELECT f.service_location_id FROM agent_devices f
+                                    WHERE f.id = ANY (:devices::uuid[]))
 ), silent AS (
-    SELECT * FROM heard WHERE at < $3::timestamptz - 1.25 * every
+    SELECT * FROM heard WHERE at < :now::timestamptz - 1.25 * every
 ), fired AS (
     SELECT s.id, s.site, s.by_data, s.at
-    FROM silent s JOIN unnest($1::uuid[], $2::boolean[]) AS f (id, by_data) ON f.id = s.id AND f.by_data = s.by_data
+    FROM silent s
+    JOIN unnest(:devices::uuid[], :by_samples::boolean[]) AS f (id, by_data)
+        ON f.id = s.id AND f.by_data = s.by_data
 ), newest AS (
     SELECT site, by_data, max(at) AS at FROM fired GROUP BY site, by_data
 ), counted AS (
     SELECT n.site, n.by_data, count(*) AS heard_then,
-           count(*) FILTER (WHERE h.at < $3 - 1.25 * h.every AND h.at <= n.at + 2 * h.every) AS silent_now
+           count(*) FILTER (WHERE h.at < :now - 1.25 * h.every AND h.at <= n.at + 2 * h.every) AS silent_now
     FROM newest n
     JOIN heard h ON h.site = n.site AND h.by_data = n.by_data AND h.at >= n.at - 2 * h.every
     GROUP BY n.site, n.by_data
 )
 SELECT f.id, f.site
 FROM fired f JOIN counted c ON c.site = f.site AND c.by_data = f.by_data
-WHERE (c.silent_now >= $4::integer AND c.silent_now >= $5::float8 * c.heard_then)
+WHERE (c.silent_now >= :min_devices::integer AND c.silent_now >= :min_share::float8 * c.heard_then)
    OR EXISTS (SELECT FROM agent_alert_tickets t WHERE t.incident_key = 'site:' || f.site AND t.wanted = 'open')
 
 -- count_crowds --
--- Of a rule in a business: how many devices it reaches, on how many it is open (those of silent sites don't count), and
--- whether its group has an incident already. $1 rules, $2 businesses, $3 alerts that sites take.
+-- Of a rule in a business: how many devices it reaches, on how many it is open (those of silent sites don't count),
+-- and whether its group has an incident already. :rules, :businesses, :sites alerts that sites take.
 SELECT w.rule_id, w.business_id, reached.devices AS reach, opened.alerts AS open,
        EXISTS (SELECT FROM agent_alert_tickets t
                WHERE t.incident_key = 'rule:' || w.rule_id || ':' || w.business_id AND t.wanted = 'open') AS is_group
-FROM unnest($1::uuid[], $2::uuid[]) AS w (rule_id, business_id)
+FROM unnest(:rules::uuid[], :businesses::uuid[]) AS w (rule_id, business_id)
 JOIN agent_alerts a ON a.id = w.rule_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS devices
@@ -59,24 +62,25 @@ CROSS JOIN LATERAL (
     JOIN agent_devices d ON d.id = h.agent_device_id
     LEFT JOIN agent_alert_tickets t ON t.id = h.agent_alert_ticket_id
     WHERE h.agent_alert_id = w.rule_id AND d.business_id = w.business_id AND h.status IN ('active', 'acknowledged')
-      AND h.id <> ALL ($3::uuid[]) AND (t.id IS NULL OR NOT starts_with(t.incident_key, 'site:'))
+      AND h.id <> ALL (:sites::uuid[]) AND (t.id IS NULL OR NOT starts_with(t.incident_key, 'site:'))
 ) opened
 
 -- instance_incidents --
--- The open incidents of instances whose keys begin with one of $1.
+-- The open incidents of instances whose keys begin with one of :beginnings.
 SELECT t.incident_key
-FROM unnest($1::text[]) AS w (begin)
+FROM unnest(:beginnings::text[]) AS w (begin)
 JOIN agent_alert_tickets t ON t.wanted = 'open' AND starts_with(t.incident_key, w.begin)
 
 -- open_incidents --
--- Want these incidents open. One that is open stays, and one that ended within $11 is taken up again with its ticket;
--- else there is a new one. An open one has its highest severity, and the text of what was that severe first. What waits
--- already keeps its turn. $1 keys, $2 rules, $3 devices (null: a group), $4 businesses, $5 sites, $6 severities, $7
--- titles, $8 descriptions, $9 due, $10 now.
+-- Want these incidents open. One that is open stays, and one that ended within :reopen_within is taken up again with
+-- its ticket; else there is a new one. An open one has its highest severity, and the text of what was that severe
+-- first. What waits already keeps its turn. :keys, :rules, :devices (null: a group), :businesses, :sites,
+-- :severities, :titles, :descriptions, :due, :now.
 WITH wanted AS (
     SELECT *
-    FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-                $9::timestamptz[])
+    FROM unnest(:keys::text[], :rules::uuid[], :devices::uuid[], :businesses::uuid[], :sites::uuid[],
+                :severities::text[], :titles::text[], :descriptions::text[],
+                :due::timestamptz[])
         AS w (key, rule_id, device_id, business_id, location_id, severity, title, description, due_at)
 ), newest AS (
     SELECT DISTINCT ON (t.incident_key) t.id, w.*, more_severe,
@@ -97,34 +101,36 @@ WITH wanted AS (
     FROM newest n
     WHERE t.id = n.id
       AND (t.wanted = 'open' OR t.closed_at IS NULL OR t.state IN ('waiting', 'open')
-           OR t.closed_at > $10::timestamptz - $11::interval)
+           OR t.closed_at > :now::timestamptz - :reopen_within::interval)
     RETURNING t.incident_key
 )
 INSERT INTO agent_alert_tickets
     (incident_key, agent_alert_id, agent_device_id, business_id, service_location_id, severity, title, description,
      wanted, created_at, due_at)
-SELECT w.key, w.rule_id, w.device_id, w.business_id, w.location_id, w.severity, w.title, w.description, 'open', $10,
+SELECT w.key, w.rule_id, w.device_id, w.business_id, w.location_id, w.severity, w.title, w.description, 'open', :now,
        w.due_at
 FROM wanted w
 WHERE NOT EXISTS (SELECT FROM again a WHERE a.incident_key = w.key)
 ON CONFLICT (incident_key) WHERE wanted = 'open' DO NOTHING
 
 -- link_alerts --
--- Say which incident alerts belong to. $1 alerts, $2 keys.
+-- Say which incident alerts belong to.
 UPDATE agent_alert_history h
 SET agent_alert_ticket_id = t.id
-FROM unnest($1::uuid[], $2::text[]) AS l (history_id, key)
+FROM unnest(:alerts::uuid[], :keys::text[]) AS l (history_id, key)
 JOIN agent_alert_tickets t ON t.incident_key = l.key AND t.wanted = 'open'
 WHERE h.id = l.history_id
 
 -- absorb_waiting --
--- Incidents of one device that have no ticket yet go into the group. $1 the groups' keys, $2 rules, $3 businesses,
--- $4 sites (null: all), $5 now.
+-- Incidents of one device that have no ticket yet go into the group. :keys the groups' keys, :rules, :businesses,
+-- :sites (null: all), :now.
 WITH taken AS (
     UPDATE agent_alert_tickets t
-    SET wanted = 'closed', state = 'closed', closed_at = $5::timestamptz, due_at = NULL, attempts = 0, last_error = NULL,
+    SET wanted = 'closed', state = 'closed', closed_at = :now::timestamptz, due_at = NULL, attempts = 0,
+        last_error = NULL,
         fault_reason = NULL
-    FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) AS g (key, rule_id, business_id, location_id)
+    FROM unnest(:keys::text[], :rules::uuid[], :businesses::uuid[],
+                :sites::uuid[]) AS g (key, rule_id, business_id, location_id)
     WHERE t.agent_alert_id = g.rule_id AND t.business_id = g.business_id AND t.agent_device_id IS NOT NULL
       AND (g.location_id IS NULL OR t.service_location_id = g.location_id)
       AND t.wanted = 'open' AND t.state = 'waiting' AND t.service_request_id IS NULL
@@ -136,22 +142,21 @@ FROM taken JOIN agent_alert_tickets t ON t.incident_key = taken.key AND t.wanted
 WHERE h.agent_alert_ticket_id = taken.id AND h.status IN ('active', 'acknowledged')
 
 -- describe_groups --
--- What the tickets of groups are about: the devices whose alerts are open, the messages of the first $2. $1 keys.
+-- What the tickets of groups are about: the devices whose alerts are open, the messages of the first :limit.
 SELECT t.id, a.alert_name, l.location_name, g.alerts, g.devices, g.messages
 FROM agent_alert_tickets t
 JOIN agent_alerts a ON a.id = t.agent_alert_id
 LEFT JOIN service_locations l ON l.id = t.service_location_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS alerts, count(DISTINCT d.id) AS devices,
-           (array_agg(left(h.alert_message, 200) ORDER BY d.device_name, d.id))[1:$2::integer] AS messages
+           (array_agg(left(h.alert_message, 200) ORDER BY d.device_name, d.id))[1 : :limit::integer] AS messages
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
     WHERE h.agent_alert_ticket_id = t.id AND h.status IN ('active', 'acknowledged')
 ) g
-WHERE t.incident_key = ANY ($1::text[]) AND t.wanted = 'open'
+WHERE t.incident_key = ANY (:keys::text[]) AND t.wanted = 'open'
 
 -- write_texts --
--- $1 incidents, $2 titles, $3 descriptions.
 UPDATE agent_alert_tickets t
 SET title = w.title, description = w.description
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS w (id, title, description)
+FROM unnest(:incidents::uuid[], :titles::text[], :descriptions::text[]) AS w (id, title, description)
 WHERE t.id = w.id

@@ -56,13 +56,13 @@ async def insert(connection: Connection, values: Mapping[str, object]) -> UUID:
 
 async def next_number(connection: Connection, year: int) -> str:
     """Return the number of the next ticket of `year`: `SR-2026-00123`, with as many digits as the platform's have."""
-    state = await connection.fetchrow(QUERIES["read_numbering"], str(year))
+    state = await connection.fetchrow(*QUERIES.bind("read_numbering", year=str(year)))
     assert state is not None
     sequence = state["sequence"]
     if sequence is None and (state["any_sequence"] or not state["any_ticket"]):
         sequence = await make_sequence(connection, year, state)
     if sequence is None:
-        number = await connection.fetchval(QUERIES["highest_number"], str(year)) + 1
+        number = await connection.fetchval(*QUERIES.bind("highest_number", year=str(year))) + 1
     else:
         number = await draw(connection, sequence, 1)
     return f"SR-{year}-{number:0{state['digits']}}"
@@ -77,8 +77,8 @@ async def make_sequence(connection: Connection, year: int, state: asyncpg.Record
             f"The sequence {name} is missing, and only the owner of service_requests may make it: "
             f"CREATE SEQUENCE {name}; GRANT USAGE ON SEQUENCE {name} TO this role. It is tried again.",
         )
-    first = await connection.fetchval(QUERIES["highest_number"], str(year)) + 1
-    row = await connection.fetchrow(QUERIES["compose_sequence"], name, first)
+    first = await connection.fetchval(*QUERIES.bind("highest_number", year=str(year))) + 1
+    row = await connection.fetchrow(*QUERIES.bind("compose_sequence", name=name, start=first))
     assert row is not None
     async with connection.transaction():
         await connection.execute(row["create"])
@@ -90,7 +90,7 @@ async def draw(connection: Connection, sequence: str, count: int) -> int:
     """Draw `count` numbers and return the last one; raises NoTicketError where the role may not."""
     try:
         async with connection.transaction():
-            drawn: int = await connection.fetchval(QUERIES["draw"], sequence, count)
+            drawn: int = await connection.fetchval(*QUERIES.bind("draw", sequence=sequence, limit=count))
             return drawn
     except asyncpg.InsufficientPrivilegeError as fault:
         raise NoTicketError(
@@ -100,11 +100,11 @@ async def draw(connection: Connection, sequence: str, count: int) -> int:
 
 async def catch_up(connection: Connection, year: int) -> None:
     """Draw what a sequence is behind the numbers that are taken; USAGE suffices for that, setval() would need more."""
-    state = await connection.fetchrow(QUERIES["read_numbering"], str(year))
+    state = await connection.fetchrow(*QUERIES.bind("read_numbering", year=str(year)))
     if state is None or state["sequence"] is None:
         return
-    last = await connection.fetchval(QUERIES["last_drawn"], state["sequence"])
-    behind = await connection.fetchval(QUERIES["highest_number"], str(year)) - last
+    last = await connection.fetchval(*QUERIES.bind("last_drawn", sequence=state["sequence"]))
+    behind = await connection.fetchval(*QUERIES.bind("highest_number", year=str(year))) - last
     if behind > MAX_CATCH_UP:
         raise NoTicketError(
             "number",

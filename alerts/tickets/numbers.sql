@@ -10,10 +10,10 @@ FROM pg_attribute a
 WHERE a.attrelid = 'service_requests'::regclass AND a.attname = 'request_number'
 
 -- read_numbering --
--- The year's sequence beside the tickets' table, whether there are sequences of other years, whether there are tickets
--- at all, whether this role may make a sequence for the table's owner, and how many digits zero-padded numbers have.
--- $1 year.
-SELECT to_regclass(format('%I.%I', n.nspname, 'service_request_number_seq_' || $1::text))::text AS sequence,
+-- The year's sequence beside the tickets' table, whether there are sequences of other years, whether there are
+-- tickets at all, whether this role may make a sequence for the table's owner, and how many digits zero-padded
+-- numbers have.
+SELECT to_regclass(format('%I.%I', n.nspname, 'service_request_number_seq_' || :year::text))::text AS sequence,
        EXISTS (SELECT FROM pg_class s WHERE s.relkind = 'S' AND s.relnamespace = c.relnamespace
                                         AND s.relname ~ '^service_request_number_seq_\d{4}$') AS any_sequence,
        EXISTS (SELECT FROM service_requests) AS any_ticket,
@@ -25,23 +25,21 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = 'service_requests'::regclass
 
 -- highest_number --
--- 0 where the year has no ticket. $1 year.
+-- 0 where the year has no ticket.
 SELECT COALESCE(max(substring(request_number FROM '^SR-\d+-(\d{1,15})$')::bigint), 0)
 FROM service_requests
-WHERE request_number LIKE 'SR-' || $1::text || '-%'
+WHERE request_number LIKE 'SR-' || :year::text || '-%'
 
 -- compose_sequence --
--- The two statements that make a sequence beside the tickets' table and give it to that table's owner. $1 name, $2 start.
-SELECT format('%I.%I', n.nspname, $1::text) AS sequence,
-       format('CREATE SEQUENCE IF NOT EXISTS %I.%I START %s', n.nspname, $1, $2::bigint) AS create,
-       format('ALTER SEQUENCE %I.%I OWNER TO %I', n.nspname, $1, r.rolname) AS give
+-- The two statements that make a sequence beside the tickets' table and give it to that table's owner.
+SELECT format('%I.%I', n.nspname, :name::text) AS sequence,
+       format('CREATE SEQUENCE IF NOT EXISTS %I.%I START %s', n.nspname, :name, :start::bigint) AS create,
+       format('ALTER SEQUENCE %I.%I OWNER TO %I', n.nspname, :name, r.rolname) AS give
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
 WHERE c.oid = 'service_requests'::regclass
 
 -- draw --
--- $1 sequence, $2 how many.
-SELECT max(nextval($1::text::regclass)) FROM generate_series(1, $2::bigint)
+SELECT max(nextval(:sequence::text::regclass)) FROM generate_series(1, :limit::bigint)
 
 -- last_drawn --
--- $1 sequence.
-SELECT COALESCE(pg_sequence_last_value($1::text::regclass), 0)
+SELECT COALESCE(pg_sequence_last_value(:sequence::text::regclass), 0)

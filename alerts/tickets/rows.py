@@ -21,7 +21,7 @@ async def insert_row(connection: Connection, table: str, values: Mapping[str, ob
 
     Raises what the database refuses it with; the transaction stays usable.
     """
-    statement = await connection.fetchval(QUERIES["compose_insert"], table, list(values))
+    statement = await connection.fetchval(*QUERIES.bind("compose_insert", table=table, columns=list(values)))
     if statement is None:
         return None
     async with connection.transaction():
@@ -31,7 +31,7 @@ async def insert_row(connection: Connection, table: str, values: Mapping[str, ob
 
 async def update_row(connection: Connection, table: str, row_id: UUID, values: Mapping[str, object]) -> None:
     """Set those of the columns that the table has."""
-    statement = await connection.fetchval(QUERIES["compose_update"], table, list(values))
+    statement = await connection.fetchval(*QUERIES.bind("compose_update", table=table, columns=list(values)))
     if statement is not None:
         await connection.execute(statement, msgspec.json.encode(values).decode(), row_id)
 

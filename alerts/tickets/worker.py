@@ -40,7 +40,7 @@ async def work_tickets(
     """
     await end_incidents(connection, now)
     done: Counter[Outcome] = Counter()
-    for row in await connection.fetch(QUERIES["due_incidents"], now, at_once):
+    for row in await connection.fetch(*QUERIES.bind("due_incidents", now=now, limit=at_once)):
         done[await work_safely(connection, row["id"], now, client)] += 1
     return done
 
@@ -50,8 +50,8 @@ async def end_incidents(connection: Connection, now: datetime) -> None:
     ended = [row["id"] for row in await connection.fetch(QUERIES["ended_incidents"])]
     if ended:
         async with connection.transaction():
-            locked = [row["id"] for row in await connection.fetch(QUERIES["lock_incidents"], ended)]
-            await connection.execute(QUERIES["end_incidents"], locked, now)
+            locked = [row["id"] for row in await connection.fetch(*QUERIES.bind("lock_incidents", incidents=ended))]
+            await connection.execute(*QUERIES.bind("end_incidents", incidents=locked, now=now))
 
 
 async def work_safely(connection: Connection, incident_id: UUID, now: datetime, client: str) -> Outcome:
@@ -73,8 +73,18 @@ async def put_off(
 ) -> None:
     """Say why there is no ticket yet, and when it is tried again."""
     async with connection.transaction():
-        row = await connection.fetchrow(QUERIES["put_off"], incident_id, now, FIRST_DELAY, MAX_DELAY, fault, reason)
-        await connection.execute(QUERIES["note_alerts"], incident_id, note)
+        row = await connection.fetchrow(
+            *QUERIES.bind(
+                "put_off",
+                incident_id=incident_id,
+                now=now,
+                first_delay=FIRST_DELAY,
+                max_delay=MAX_DELAY,
+                fault=fault,
+                reason=reason,
+            )
+        )
+        await connection.execute(*QUERIES.bind("note_alerts", incident_id=incident_id, note=note))
     if row is not None:
         log.warning(
             "ticket of incident %s, attempt %d: %s; next at %s", incident_id, row["attempts"], fault, row["due_at"]
@@ -83,11 +93,11 @@ async def put_off(
 
 async def work_one(connection: Connection, incident_id: UUID, now: datetime, client: str) -> Outcome:
     """Do what one incident needs by what is wanted and how its ticket stands."""
-    locked = await connection.fetchrow(QUERIES["lock_due"], incident_id, now)
+    locked = await connection.fetchrow(*QUERIES.bind("lock_due", incident_id=incident_id, now=now))
     if locked is None:
         return "left to another"
-    await connection.execute(QUERIES["lock_request"], locked["service_request_id"])
-    incident = await connection.fetchrow(QUERIES["read_incident"], incident_id)
+    await connection.execute(*QUERIES.bind("lock_request", ticket_id=locked["service_request_id"]))
+    incident = await connection.fetchrow(*QUERIES.bind("read_incident", incident_id=incident_id))
     assert incident is not None
     if incident["wanted"] == "closed":
         return await close_ticket(connection, incident, now)
@@ -153,9 +163,13 @@ async def close_ticket(connection: Connection, incident: asyncpg.Record, now: da
     elif incident["state"] == "waiting" and not incident["has_ticket"]:
         note = "The alert ended before a ticket was opened."
     if note is not None:
-        await connection.execute(QUERIES["note_alerts"], incident["id"], note)
+        await connection.execute(*QUERIES.bind("note_alerts", incident_id=incident["id"], note=note))
     outcome: Outcome = "kept" if kept else "closed"
-    await connection.execute(QUERIES["note_closed"], incident["id"], outcome, incident["is_touched"], now)
+    await connection.execute(
+        *QUERIES.bind(
+            "note_closed", incident_id=incident["id"], state=outcome, is_touched=incident["is_touched"], now=now
+        )
+    )
     return outcome
 
 
@@ -184,5 +198,7 @@ async def leave_open(
     connection: Connection, incident_id: UUID, request: UUID | None, now: datetime, *, note: str | None, touched: bool
 ) -> None:
     """Link the alerts, and record the state in which we leave the ticket."""
-    await connection.execute(QUERIES["link_request"], incident_id, request, note)
-    await connection.execute(QUERIES["note_open"], incident_id, request, touched, now)
+    await connection.execute(*QUERIES.bind("link_request", incident_id=incident_id, ticket_id=request, note=note))
+    await connection.execute(
+        *QUERIES.bind("note_open", incident_id=incident_id, ticket_id=request, is_touched=touched, now=now)
+    )

@@ -10,20 +10,20 @@ WHERE t.wanted = 'open'
                   WHERE h.agent_alert_ticket_id = t.id AND h.status IN ('active', 'acknowledged'))
 
 -- lock_incidents --
--- Those of $1 that nobody else has just now. What is asked next sees what was committed before.
-SELECT id FROM agent_alert_tickets WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
+-- Those of :incidents that nobody else has just now. What is asked next sees what was committed before.
+SELECT id FROM agent_alert_tickets WHERE id = ANY (:incidents::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
 
 -- end_incidents --
--- Want those of $1 closed that have really ended; $2 now.
+-- Want those of :incidents closed that have really ended; :now.
 UPDATE agent_alert_tickets t
-SET wanted = 'closed', due_at = $2::timestamptz, attempts = 0
-WHERE t.id = ANY ($1::uuid[]) AND t.wanted = 'open'
+SET wanted = 'closed', due_at = :now::timestamptz, attempts = 0
+WHERE t.id = ANY (:incidents::uuid[]) AND t.wanted = 'open'
   AND NOT EXISTS (SELECT FROM agent_alert_history h
                   WHERE h.agent_alert_ticket_id = t.id AND h.status IN ('active', 'acknowledged'))
 
 -- due_incidents --
--- What is to be done, the oldest first. $1 now, $2 most.
-SELECT id FROM agent_alert_tickets WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+-- What is to be done, the oldest first.
+SELECT id FROM agent_alert_tickets WHERE due_at <= :now ORDER BY due_at LIMIT :limit
 
 -- bound_waits --
 -- The platform's own transactions may hold its rows, and its triggers may take long: rather try again later than wait for
@@ -31,15 +31,16 @@ SELECT id FROM agent_alert_tickets WHERE due_at <= $1 ORDER BY due_at LIMIT $2
 SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '20s', true)
 
 -- lock_due --
--- One incident, if it is due still and nobody else has it. $1 incident, $2 now.
-SELECT service_request_id FROM agent_alert_tickets WHERE id = $1 AND due_at <= $2 FOR NO KEY UPDATE SKIP LOCKED
+-- One incident, if it is due still and nobody else has it.
+SELECT service_request_id FROM agent_alert_tickets WHERE id = :incident_id
+  AND due_at <= :now FOR NO KEY UPDATE SKIP LOCKED
 
 -- lock_request --
--- The ticket, so that nobody changes it between our look at it and our change. $1 ticket.
-SELECT id FROM service_requests WHERE id = $1 FOR NO KEY UPDATE
+-- The ticket, so that nobody changes it between our look at it and our change.
+SELECT id FROM service_requests WHERE id = :ticket_id FOR NO KEY UPDATE
 
 -- read_incident --
--- An incident and how its ticket stands; one that is marked as deleted is none. $1 incident.
+-- An incident and how its ticket stands; one that is marked as deleted is none.
 SELECT t.id, t.agent_device_id, t.business_id, t.service_location_id, t.severity, t.title, t.description, t.wanted,
        t.state, t.service_request_id, s.id IS NOT NULL AND NOT s.is_deleted AS has_ticket,
        s.status_id, s.created_by_user_id, COALESCE(s.is_final_status, false) AS is_final,
@@ -55,49 +56,52 @@ LEFT JOIN LATERAL (
     FROM service_requests r LEFT JOIN service_request_statuses c ON c.id = r.status_id
     WHERE r.id = t.service_request_id
 ) s ON true
-WHERE t.id = $1
+WHERE t.id = :incident_id
 
 -- link_request --
 -- The alerts of this opening of an incident get its ticket, and a note (null: what failed before is forgotten).
--- $1 incident, $2 ticket, $3 note.
 UPDATE agent_alert_history h
-SET service_request_created = $2::uuid,
-    ticket_note = COALESCE($3::text, CASE WHEN t.attempts = 0 THEN h.ticket_note END)
+SET service_request_created = :ticket_id::uuid,
+    ticket_note = COALESCE(:note::text, CASE WHEN t.attempts = 0 THEN h.ticket_note END)
 FROM agent_alert_tickets t
-WHERE t.id = $1 AND h.agent_alert_ticket_id = t.id
+WHERE t.id = :incident_id AND h.agent_alert_ticket_id = t.id
   AND (h.status IN ('active', 'acknowledged') OR t.closed_at IS NULL OR h.triggered_at >= t.closed_at)
 
 -- note_alerts --
--- Say of the alerts of this opening why they have no ticket, or what became of it. $1 incident, $2 note.
+-- Say of the alerts of this opening why they have no ticket, or what became of it.
 UPDATE agent_alert_history h
-SET ticket_note = $2::text
+SET ticket_note = :note::text
 FROM agent_alert_tickets t
-WHERE t.id = $1 AND h.agent_alert_ticket_id = t.id
+WHERE t.id = :incident_id AND h.agent_alert_ticket_id = t.id
   AND (h.status IN ('active', 'acknowledged') OR t.closed_at IS NULL OR h.triggered_at >= t.closed_at)
-  AND h.ticket_note IS DISTINCT FROM $2
+  AND h.ticket_note IS DISTINCT FROM :note
 
 -- note_open --
--- The incident has its ticket; how we leave that is remembered. $1 incident, $2 ticket, $3 touched by people, $4 now.
+-- The incident has its ticket; how we leave that is remembered. :incident_id, :ticket_id, :is_touched touched by
+-- people, :now.
 UPDATE agent_alert_tickets t
-SET state = 'open', service_request_id = $2::uuid, was_touched = $3, due_at = NULL, attempts = 0, last_error = NULL, fault_reason = NULL,
-    opened_at = CASE WHEN t.state = 'open' THEN t.opened_at ELSE $4::timestamptz END,
-    seen_status_id = (SELECT status_id FROM service_requests WHERE id = $2),
-    seen_updated_at = (SELECT (to_jsonb(r) ->> 'updated_at')::timestamptz FROM service_requests r WHERE r.id = $2)
-WHERE t.id = $1
+SET state = 'open', service_request_id = :ticket_id::uuid, was_touched = :is_touched, due_at = NULL, attempts = 0,
+    last_error = NULL, fault_reason = NULL,
+    opened_at = CASE WHEN t.state = 'open' THEN t.opened_at ELSE :now::timestamptz END,
+    seen_status_id = (SELECT status_id FROM service_requests WHERE id = :ticket_id),
+    seen_updated_at = (SELECT (to_jsonb(r) ->> 'updated_at')::timestamptz FROM service_requests r
+                       WHERE r.id = :ticket_id)
+WHERE t.id = :incident_id
 
 -- note_closed --
--- The incident is over. $1 incident, $2 state: closed by us or kept, $3 touched by people, $4 now.
+-- The incident is over. :incident_id, :state: closed by us or kept, :is_touched touched by people, :now.
 UPDATE agent_alert_tickets t
-SET state = $2, was_touched = $3, closed_at = $4::timestamptz, due_at = NULL, attempts = 0, last_error = NULL, fault_reason = NULL,
+SET state = :state, was_touched = :is_touched, closed_at = :now::timestamptz, due_at = NULL, attempts = 0,
+    last_error = NULL, fault_reason = NULL,
     seen_status_id = (SELECT status_id FROM service_requests WHERE id = t.service_request_id),
     seen_updated_at = (SELECT (to_jsonb(r) ->> 'updated_at')::timestamptz
                        FROM service_requests r WHERE r.id = t.service_request_id)
-WHERE t.id = $1
+WHERE t.id = :incident_id
 
 -- put_off --
--- It failed: try again after a delay that doubles up to $4, beginning with $3. $1 incident, $2 now, $5 fault, $6 reason.
+-- It failed: try again after a delay that doubles up to :max_delay, beginning with :first_delay.
 UPDATE agent_alert_tickets
-SET attempts = attempts + 1, last_error = $5, fault_reason = $6,
-    due_at = $2::timestamptz + LEAST($3::interval * power(2, LEAST(attempts, 20)), $4::interval)
-WHERE id = $1
+SET attempts = attempts + 1, last_error = :fault, fault_reason = :reason,
+    due_at = :now::timestamptz + LEAST(:first_delay::interval * power(2, LEAST(attempts, 20)), :max_delay::interval)
+WHERE id = :incident_id
 RETURNING attempts, due_at

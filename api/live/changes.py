@@ -47,7 +47,9 @@ class ChangePoller:
             await self._deliver(agents[start : start + AGENTS_AT_ONCE], now)
         followed = self._hub.followed()
         if followed:
-            for row in await self._pool.fetch(QUERIES["look_at_commands"], followed, now - OVERLAP):
+            for row in await self._pool.fetch(
+                *QUERIES.bind("look_at_commands", devices=followed, changed_since=now - OVERLAP)
+            ):
                 if self._commands.get(row["id"]) != row["changed_at"]:
                     self._commands[row["id"]] = row["changed_at"]
                     with apart("command", row["id"]):
@@ -59,10 +61,12 @@ class ChangePoller:
         followed = self._hub.followed()
         if not followed:
             return
-        for row in await self._pool.fetch(QUERIES["look_at_devices"], followed):
+        for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=followed)):
             with apart("device", row["id"]):
                 self._tell_device(row)
-        for row in await self._pool.fetch(QUERIES["look_at_events"], followed, now - OVERLAP):
+        for row in await self._pool.fetch(
+            *QUERIES.bind("look_at_events", devices=followed, received_since=now - OVERLAP)
+        ):
             if row["id"] not in self._events:
                 self._events[row["id"]] = row["received_at"]
                 with apart("event", row["id"]):
@@ -75,7 +79,7 @@ class ChangePoller:
         """Close the sockets of agents whose token is no longer good."""
         sockets = [socket for agent_id in self._hub.agents() for socket in self._hub.sockets_of(agent_id)]
         agents = list({socket.agent.agent_id for socket in sockets if socket.agent})
-        rows = await self._pool.fetch(QUERIES["good_tokens"], agents, now) if agents else []
+        rows = await self._pool.fetch(*QUERIES.bind("good_tokens", agents=agents, now=now)) if agents else []
         good = {(row["id"], token) for row in rows for token in (row["agent_token"], row["previous"])}
         for socket in sockets:  # those that were open before the question: a newer token may be in use by now
             if socket.agent and (socket.agent.agent_id, socket.agent.token.token_hash) not in good:
@@ -83,7 +87,7 @@ class ChangePoller:
 
     async def show(self, client: Client, devices: list[UUID], news: list[UUID], now: datetime) -> None:
         """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
-        for row in await self._pool.fetch(QUERIES["look_at_devices"], devices):
+        for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=devices)):
             if client.may_see(row["business_id"]):
                 with apart("device", row["id"]):
                     client.offer_state("status", row["id"], status_of(row))
@@ -91,9 +95,9 @@ class ChangePoller:
                         client.offer_state("metrics", row["id"], metrics_of(row))
                 self._devices.setdefault(row["id"], (state_of(row), row["current_collected_at"]))
         # What happened shortly before somebody began to follow is no news.
-        for row in await self._pool.fetch(QUERIES["look_at_events"], news, now - OVERLAP):
+        for row in await self._pool.fetch(*QUERIES.bind("look_at_events", devices=news, received_since=now - OVERLAP)):
             self._events[row["id"]] = row["received_at"]
-        for row in await self._pool.fetch(QUERIES["look_at_commands"], news, now - OVERLAP):
+        for row in await self._pool.fetch(*QUERIES.bind("look_at_commands", devices=news, changed_since=now - OVERLAP)):
             self._commands[row["id"]] = row["changed_at"]
 
     async def _deliver(self, agents: list[UUID], now: datetime) -> None:

@@ -88,7 +88,7 @@ class ScopeLook:
     async def _changed_devices(self, since: datetime) -> list[tuple[UUID, Message]]:
         """Return the fields of each device that differ from what was seen; of one not seen before, all."""
         found = []
-        for row in await self._pool.fetch(QUERIES["look_at_fleet"], since):
+        for row in await self._pool.fetch(*QUERIES.bind("look_at_fleet", since=since)):
             values = tuple(row[name] for name in FIELDS)
             before = self._devices.get(row["id"], ())
             if values != before:
@@ -103,7 +103,7 @@ class ScopeLook:
     async def _changed_alerts(self, now: datetime) -> list[tuple[UUID, Message]]:
         """Return the alerts that began, ended, or were acknowledged or snoozed."""
         before = self._alerts
-        rows = await self._pool.fetch(QUERIES["look_at_open_alerts"], MAX_ALERTS, list(before))
+        rows = await self._pool.fetch(*QUERIES.bind("look_at_open_alerts", limit=MAX_ALERTS, alerts=list(before)))
         found = {row["id"]: dict(row) for row in rows}
         self._alerts = {key: alert for key, alert in found.items() if is_open(alert)}
         changes = []
@@ -129,7 +129,7 @@ class ScopeLook:
 
     async def _changed_tokens(self, since: datetime, now: datetime) -> list[Message]:
         """Return the registration tokens that were made, spent or have expired."""
-        rows = await self._pool.fetch(QUERIES["look_at_registration"], since, now)
+        rows = await self._pool.fetch(*QUERIES.bind("look_at_registration", since=since, now=now))
         before, self._tokens = self._tokens, {row["id"]: row["state"] for row in rows}
         return [
             {"token_id": str(token), "state": state}

@@ -2,37 +2,36 @@
 -- belongs to a business that they may see.
 
 -- look_at_fleet --
--- Devices that were heard or changed their status. Odd values that another program wrote become null. $1 since.
+-- Devices that were heard or changed their status. Odd values that another program wrote become null.
 SELECT d.id, d.business_id, d.status, d.last_heartbeat, d.last_metrics_received, d.status_changed_at,
        alert_number(d.current_metrics -> 'cpu_percent') AS cpu_percent,
        alert_number(d.current_metrics -> 'memory_percent') AS memory_percent,
        alert_number(d.current_metrics -> 'disk_percent') AS disk_percent
 FROM agent_devices d
 WHERE NOT d.soft_delete
-  AND GREATEST(d.last_heartbeat, d.last_metrics_received, d.status_changed_at, d.created_at) >= $1
+  AND GREATEST(d.last_heartbeat, d.last_metrics_received, d.status_changed_at, d.created_at) >= :since
 LIMIT 20000
 
 -- look_at_open_alerts --
--- Open alerts, and those of $2 that were open at the look before. $1 most, $2 alerts.
+-- Open alerts, and those of :alerts that were open at the look before.
 SELECT h.id, h.agent_device_id, d.business_id, h.severity, h.status, r.alert_name, d.device_name, h.triggered_at,
        h.resolved_at, h.acknowledged_at, h.snoozed_until
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN agent_alerts r ON r.id = h.agent_alert_id
-WHERE (h.status IN ('active', 'acknowledged') OR h.id = ANY ($2::uuid[]))
+WHERE (h.status IN ('active', 'acknowledged') OR h.id = ANY (:alerts::uuid[]))
   AND NOT d.soft_delete AND h.former_owner IS NULL
 ORDER BY h.status IN ('active', 'acknowledged') DESC, h.triggered_at DESC
-LIMIT $1
+LIMIT :limit
 
 -- look_at_registration --
--- Registration tokens of the last 30 days that are open, or were spent, revoked or expired a short while ago. $1 since,
--- $2 now.
+-- Registration tokens of the last 30 days that are open, or were spent, revoked or expired a short while ago.
 SELECT t.id,
        CASE WHEN t.used_at IS NOT NULL THEN 'spent' WHEN t.revoked_at IS NOT NULL THEN 'revoked'
-            WHEN t.expires_at <= $2 THEN 'expired' ELSE 'open' END AS state
+            WHEN t.expires_at <= :now THEN 'expired' ELSE 'open' END AS state
 FROM agent_registration_tokens t
-WHERE t.created_at > $2::timestamptz - interval '30 days'
-  AND (GREATEST(t.used_at, t.revoked_at) >= $1
-       OR (t.used_at IS NULL AND t.revoked_at IS NULL AND t.expires_at >= $1))
+WHERE t.created_at > :now::timestamptz - interval '30 days'
+  AND (GREATEST(t.used_at, t.revoked_at) >= :since
+       OR (t.used_at IS NULL AND t.revoked_at IS NULL AND t.expires_at >= :since))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT 1000

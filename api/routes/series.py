@@ -69,9 +69,11 @@ async def top(
     services = services_of(request)
     since = services.clock() - FRESH
     if person.tenant is None:
-        rows = await services.pool.fetch(QUERIES["top_of_fleet"], metric, limit, since)
+        rows = await services.pool.fetch(*QUERIES.bind("top_of_fleet", metric=metric, limit=limit, since=since))
     else:
-        rows = await services.pool.fetch(QUERIES["top_of_business"], metric, limit, since, person.tenant)
+        rows = await services.pool.fetch(
+            *QUERIES.bind("top_of_business", metric=metric, limit=limit, since=since, tenant=person.tenant)
+        )
     return Top(metric=metric, top=[TopValue(agent_id=row["agent_device_id"], **without_id(row)) for row in rows])
 
 
@@ -83,7 +85,7 @@ def without_id(row: Any) -> dict[str, Any]:
 @router.get("/{agent_id}/metrics/series")
 async def list_series(request: Request, person: CurrentPerson, agent_id: AgentId) -> SeriesList:
     """List which disks, interfaces, sensors and other instances a device has, with their newest values."""
-    rows = await services_of(request).pool.fetch(QUERIES["list_series"], agent_id, person.tenant)
+    rows = await services_of(request).pool.fetch(*QUERIES.bind("list_series", device_id=agent_id, tenant=person.tenant))
     if not rows:
         raise AgentNotFoundError
     return SeriesList(series=[series_of(row) for row in rows if row["metric"] is not None])

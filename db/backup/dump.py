@@ -75,4 +75,4 @@ def note_run(
     """Note a backup, restore or drill in the database that it is of; `size` in bytes."""
     body = msgspec.json.encode(details or {}).decode()
     with psycopg.connect(url) as connection:
-        query(connection, "note_run", kind, at, seconds, size, is_good, body)
+        query(connection, "note_run", kind=kind, at=at, seconds=seconds, bytes=size, is_good=is_good, details=body)

@@ -79,10 +79,11 @@ def differences(backup: Contents, found: Contents) -> Iterator[str]:
             yield f"job {number} is missing or differs: {job}"
 
 
-def query(connection: psycopg.Connection[Any], name: str, *arguments: Any) -> list[tuple[Any, ...]]:
+def query(connection: psycopg.Connection[Any], name: str, /, **values: Any) -> list[tuple[Any, ...]]:
     """Run a named query and return its rows."""
     cursor = psycopg.RawCursor(connection)  # parameters are $1, $2 …
-    cursor.execute(QUERIES[name].encode(), arguments or None)
+    sql, *arguments = QUERIES.bind(name, **values)
+    cursor.execute(sql.encode(), arguments or None)
     return cursor.fetchall() if cursor.description else []
 
 

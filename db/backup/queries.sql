@@ -44,16 +44,16 @@ WHERE job_id >= 1000
 ORDER BY job_id
 
 -- find_database --
--- Whether there is a database of this name. $1 name.
-SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)
+-- Whether there is a database of this name.
+SELECT EXISTS (SELECT FROM pg_database WHERE datname = :name)
 
 -- compose_create --
--- The statement that makes a database without anything of template1. $1 name.
-SELECT format('CREATE DATABASE %I TEMPLATE template0', $1::text)
+-- The statement that makes a database without anything of template1.
+SELECT format('CREATE DATABASE %I TEMPLATE template0', :name::text)
 
 -- compose_drop --
--- The statement that drops it. $1 name.
-SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', $1::text)
+-- The statement that drops it.
+SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', :name::text)
 
 -- is_empty --
 -- Whether a database holds no table and no extension but plpgsql.
@@ -67,12 +67,12 @@ SELECT NOT EXISTS (SELECT FROM pg_extension WHERE extname <> 'plpgsql')
 SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 
 -- compose_extension --
--- The statement that makes the extension in the version of the backup. $1 version.
-SELECT format('CREATE EXTENSION timescaledb VERSION %L', $1::text)
+-- The statement that makes the extension in the version of the backup.
+SELECT format('CREATE EXTENSION timescaledb VERSION %L', :version::text)
 
 -- offers_version --
--- Whether this server has that version. $1 version.
-SELECT EXISTS (SELECT FROM pg_available_extension_versions WHERE name = 'timescaledb' AND version = $1)
+-- Whether this server has that version.
+SELECT EXISTS (SELECT FROM pg_available_extension_versions WHERE name = 'timescaledb' AND version = :version)
 
 -- begin_restore --
 -- No worker and no trigger of TimescaleDB runs until the end of the restore.
@@ -93,9 +93,9 @@ FROM (SELECT job_id FROM timescaledb_information.jobs WHERE job_id >= 1000 AND s
 CROSS JOIN LATERAL alter_job(j.job_id, scheduled => false)
 
 -- start_jobs --
--- Schedule these jobs. $1 their ids.
+-- Schedule these jobs.
 SELECT count(*)
-FROM (SELECT job_id FROM timescaledb_information.jobs WHERE job_id = ANY ($1::integer[])) j
+FROM (SELECT job_id FROM timescaledb_information.jobs WHERE job_id = ANY (:ids::integer[])) j
 CROSS JOIN LATERAL alter_job(j.job_id, scheduled => true)
 
 -- analyze --
@@ -103,9 +103,9 @@ CROSS JOIN LATERAL alter_job(j.job_id, scheduled => true)
 ANALYZE
 
 -- note_run --
--- $1 kind, $2 when, $3 seconds, $4 bytes, $5 whether it is good, $6 details.
+-- :kind, :at when, :seconds, :bytes, :is_good whether it is good, :details.
 INSERT INTO agent_backup_log (kind, at, seconds, bytes, is_good, details)
-VALUES ($1, $2, $3, $4, $5, $6::jsonb)
+VALUES (:kind, :at, :seconds, :bytes, :is_good, :details::jsonb)
 
 -- repeat_a_sample --
 -- Store the newest sample once more, which its key must refuse.

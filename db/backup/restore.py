@@ -61,8 +61,8 @@ def make_database(url: str) -> None:
     with connect(at_postgres(url), autocommit=True) as connection:
         if not query(connection, "is_superuser")[0][0]:
             raise RestoreRefusedError("A restore writes TimescaleDB's catalog: connect as a superuser.")
-        if not query(connection, "find_database", name)[0][0]:
-            connection.execute(query(connection, "compose_create", name)[0][0])
+        if not query(connection, "find_database", name=name)[0][0]:
+            connection.execute(query(connection, "compose_create", name=name)[0][0])
     with connect(url) as connection:
         if not query(connection, "is_empty")[0][0]:
             raise RestoreRefusedError(f"The database {name} is not empty: name one that is empty or absent.")
@@ -72,12 +72,12 @@ def prepare(url: str, manifest: Manifest) -> None:
     """Make the extension in the version of the backup and begin the restore; raises RestoreRefusedError."""
     version = manifest.contents.timescaledb
     with connect(url, autocommit=True) as connection:
-        if not query(connection, "offers_version", version)[0][0]:
+        if not query(connection, "offers_version", version=version)[0][0]:
             raise RestoreRefusedError(
                 f"This server does not have TimescaleDB {version}, the version of the backup: install it, restore, and "
                 "upgrade the extension afterwards."
             )
-        connection.execute(query(connection, "compose_extension", version)[0][0])
+        connection.execute(query(connection, "compose_extension", version=version)[0][0])
     with connect(url, autocommit=True) as connection:
         query(connection, "begin_restore")
 
@@ -111,14 +111,14 @@ async def _missing(url: str) -> list[str]:
 def start_jobs(url: str, manifest: Manifest) -> int:
     """Schedule the jobs that the backup had scheduled; returns how many."""
     with connect(url) as connection:
-        started: int = query(connection, "start_jobs", manifest.contents.scheduled)[0][0]
+        started: int = query(connection, "start_jobs", ids=manifest.contents.scheduled)[0][0]
     return started
 
 
 def drop_database(url: str) -> None:
     """Drop the database of `url`, whoever is connected."""
     with connect(at_postgres(url), autocommit=True) as connection:
-        connection.execute(query(connection, "compose_drop", database_of(url))[0][0])
+        connection.execute(query(connection, "compose_drop", name=database_of(url))[0][0])
 
 
 def at_postgres(url: str) -> str:

@@ -3,33 +3,34 @@
 
 -- compose_levels --
 -- For each level: the condition that selects rows of one erasure's devices, as statements that count and delete them.
--- Whole devices only ($1 keys): one condition on the column that segments the columnstore. $1 relations, $2 their keys.
+-- Whole devices only ($1 keys): one condition on the column that segments the columnstore.
 SELECT l.relation, l.key,
        format('SELECT count(*) FROM %I WHERE %I = ANY ($1::%s[])', l.relation, l.key, t.type) AS counts,
        format('DELETE FROM %I WHERE %I = ANY ($1::%s[])', l.relation, l.key, t.type) AS deletes
-FROM unnest($1::text[], $2::text[]) AS l (relation, key)
+FROM unnest(:relations::text[], :keys::text[]) AS l (relation, key)
 CROSS JOIN LATERAL (SELECT CASE l.key WHEN 'series_id' THEN 'integer' ELSE 'uuid' END AS type) t
 
 -- compose_periods --
--- The same for the time in which a device belonged to a business: [$2, $3) of the statements, and each bucket that
--- begins before its end and ends after its start. $1 relations, $2 their keys, $3 their times, $4 their buckets.
+-- The same for the time in which a device belonged to a business: [$2, $3) of the statements, and each bucket
+-- that begins before its end and ends after its start.
 SELECT l.relation, l.key,
        format('SELECT count(*) FROM %I WHERE %I = ANY ($1::%s[]) AND %I > $2::timestamptz - %L::interval AND %I < $3',
               l.relation, l.key, t.type, l.time, l.bucket, l.time) AS counts,
        format('DELETE FROM %I WHERE %I = ANY ($1::%s[]) AND %I > $2::timestamptz - %L::interval AND %I < $3',
               l.relation, l.key, t.type, l.time, l.bucket, l.time) AS deletes
-FROM unnest($1::text[], $2::text[], $3::text[], $4::interval[]) AS l (relation, key, time, bucket)
+FROM unnest(:relations::text[], :keys::text[], :times::text[], :buckets::interval[]) AS l (relation, key, time, bucket)
 CROSS JOIN LATERAL (SELECT CASE l.key WHEN 'series_id' THEN 'integer' ELSE 'uuid' END AS type) t
 
 -- compose_tables --
--- Statements that count the rows of each of our tables that go with rows of $1 (`agent_devices` or `businesses`), by
--- references that cascade, directly or through other tables of the product. Their parameter is an array of ids.
+-- Statements that count the rows of each of our tables that go with rows of :parent (`agent_devices` or
+-- `businesses`), by references that cascade, directly or through other tables of the product. Their parameter is an
+-- array of ids.
 WITH RECURSIVE reached (oid, name, condition, depth) AS (
     SELECT c.oid, c.relname, format('%I = ANY ($1::uuid[])', a.attname), 1
     FROM pg_constraint k
     JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-    WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.confrelid = to_regclass($1) AND c.relname LIKE 'agent\_%'
+    WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.confrelid = to_regclass(:parent) AND c.relname LIKE 'agent\_%'
       AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'agent_devices'::regclass)
     UNION
     SELECT c.oid, c.relname,
@@ -43,25 +44,25 @@ WITH RECURSIVE reached (oid, name, condition, depth) AS (
 ), tables AS (
     SELECT name, string_agg(DISTINCT '(' || condition || ')', ' OR ') AS condition FROM reached GROUP BY name
     UNION ALL
-    SELECT 'agent_devices', 'id = ANY ($1::uuid[])' WHERE $1 = 'agent_devices'
+    SELECT 'agent_devices', 'id = ANY ($1::uuid[])' WHERE :parent = 'agent_devices'
 )
 SELECT name AS table, format('SELECT count(*) FROM %I WHERE %s', name, condition) AS counts FROM tables ORDER BY name
 
 -- compose_deletes --
--- Statements that delete the rows of our tables that refer to $1 directly; the rest goes by its references.
+-- Statements that delete the rows of our tables that refer to :parent directly; the rest goes by its references.
 SELECT format('DELETE FROM %I WHERE %s', c.relname,
               string_agg(format('%I = ANY ($1::uuid[])', a.attname), ' OR ')) AS deletes
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.confrelid = to_regclass($1) AND c.relname LIKE 'agent\_%'
+WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.confrelid = to_regclass(:parent) AND c.relname LIKE 'agent\_%'
   AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'agent_devices'::regclass)
 GROUP BY c.relname
 ORDER BY c.relname = 'agent_devices', c.relname
 
 -- delete_devices --
--- The devices themselves, with everything that refers to them. $1 devices.
-DELETE FROM agent_devices WHERE id = ANY ($1::uuid[])
+-- The devices themselves, with everything that refers to them.
+DELETE FROM agent_devices WHERE id = ANY (:devices::uuid[])
 
 -- spare_the_others --
 -- Make deletes cost nothing for other devices: decompress only the rows that go, without a limit, and log no range for
@@ -74,173 +75,176 @@ FROM (VALUES ('timescaledb.skip_cagg_invalidation', 'on'),
 JOIN pg_settings s ON s.name = w.name
 
 -- list_whole --
--- Devices that a subject erases wholly, with their series. $1 device, $2 business; both null: devices that have
+-- Devices that a subject erases wholly, with their series. :device_id, :business_id; both null: devices that have
 -- measurements and no row. Those are found by the coarsest level and the samples of the last three days.
 SELECT d.id, ARRAY(SELECT s.id FROM agent_series s WHERE s.agent_device_id = d.id ORDER BY s.id) AS series_ids
-FROM agent_devices d WHERE d.id = $1::uuid OR d.business_id = $2::uuid
+FROM agent_devices d WHERE d.id = :device_id::uuid OR d.business_id = :business_id::uuid
 UNION ALL
-SELECT $1, '{}' WHERE $1 IS NOT NULL AND NOT EXISTS (SELECT FROM agent_devices WHERE id = $1)
+SELECT :device_id, '{}' WHERE :device_id IS NOT NULL AND NOT EXISTS (SELECT FROM agent_devices WHERE id = :device_id)
 UNION ALL
 SELECT m.id, '{}'
 FROM (SELECT agent_device_id AS id FROM agent_metrics_1d
       UNION SELECT agent_device_id FROM agent_metrics WHERE collected_at > now() - interval '3 days') m
-WHERE $1 IS NULL AND $2 IS NULL AND NOT EXISTS (SELECT FROM agent_devices d WHERE d.id = m.id)
+WHERE :device_id IS NULL AND :business_id IS NULL AND NOT EXISTS (SELECT FROM agent_devices d WHERE d.id = m.id)
 ORDER BY 1
 
 -- list_periods --
--- When devices that belong to others now belonged to a business; of a first owner everything before too. $1 business.
+-- When devices that belong to others now belonged to a business; of a first owner everything before too.
 SELECT o.agent_device_id AS id, ARRAY(SELECT s.id FROM agent_series s WHERE s.agent_device_id = d.id) AS series_ids,
        CASE WHEN EXISTS (SELECT FROM agent_device_owners b
                          WHERE b.agent_device_id = o.agent_device_id AND b.until_at < o.until_at)
             THEN o.from_at ELSE '2000-01-01' END AS from_at, o.until_at
 FROM agent_device_owners o JOIN agent_devices d ON d.id = o.agent_device_id
-WHERE o.business_id = $1 AND d.business_id <> $1
+WHERE o.business_id = :business_id AND d.business_id <> :business_id
 ORDER BY o.agent_device_id, o.from_at
 
 -- count_audit --
--- Rows of the audit trail that name a device or a business: they stay. $1 devices, $2 business.
-SELECT count(*) FROM agent_audit WHERE agent_device_id = ANY ($1::uuid[]) OR details ->> 'business_id' = $2::uuid::text
+-- Rows of the audit trail that name a device or a business: they stay.
+SELECT count(*) FROM agent_audit WHERE agent_device_id = ANY (:devices::uuid[])
+   OR details ->> 'business_id' = :business_id::uuid::text
 
 -- list_holds --
--- Legal holds in force on one of these devices or on a business. $1 devices, $2 business.
+-- Legal holds in force on one of these devices or on a business.
 SELECT h.id, h.subject, h.reason
 FROM agent_legal_holds h
 WHERE h.released_at IS NULL
-  AND (h.business_id = $2::uuid
-       OR EXISTS (SELECT FROM agent_held_devices d WHERE d.hold_id = h.id AND d.agent_device_id = ANY ($1::uuid[])))
+  AND (h.business_id = :business_id::uuid
+       OR EXISTS (SELECT FROM agent_held_devices d WHERE d.hold_id = h.id
+         AND d.agent_device_id = ANY (:devices::uuid[])))
 ORDER BY h.id
 
 -- list_unfinished --
--- Devices of which an erasure has not deleted everything. $1 erasure.
-SELECT agent_device_id FROM agent_erasure_devices WHERE erasure_id = $1 AND erased_at IS NULL
+-- Devices of which an erasure has not deleted everything.
+SELECT agent_device_id FROM agent_erasure_devices WHERE erasure_id = :erasure AND erased_at IS NULL
 
 -- find_waiting --
--- An erasure of the same subject that waits. $1 kind, $2 id.
-SELECT id FROM agent_erasures WHERE state = 'waiting' AND subject_kind = $1 AND subject_id IS NOT DISTINCT FROM $2::uuid
+-- An erasure of the same subject that waits.
+SELECT id FROM agent_erasures WHERE state = 'waiting' AND subject_kind = :kind
+  AND subject_id IS NOT DISTINCT FROM :subject_id::uuid
 
 -- add_erasure --
--- $1 kind, $2 id, $3 reason, $4 now, $5 by whom, $6 how many devices.
+-- :kind, :subject_id, :reason, :now, :by whom, :devices.
 WITH added AS (
     INSERT INTO agent_erasures (subject_kind, subject_id, reason, requested_at, requested_by, devices)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    VALUES (:kind, :subject_id, :reason, :now, :by, :devices)
     RETURNING id
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, details)
-    SELECT $4, 'system', 'erasure_requested', CASE WHEN $1 = 'device' THEN $2::uuid END,
-           jsonb_build_object('erasure', id, 'subject', $1::text, 'by', $5::text, 'devices', $6::integer)
-           || CASE WHEN $1 = 'business' THEN jsonb_build_object('business_id', $2::uuid) ELSE '{}' END
+    SELECT :now, 'system', 'erasure_requested', CASE WHEN :kind = 'device' THEN :subject_id::uuid END,
+           jsonb_build_object('erasure', id, 'subject', :kind::text, 'by', :by::text, 'devices', :devices::integer)
+           || CASE WHEN :kind = 'business' THEN jsonb_build_object('business_id', :subject_id::uuid) ELSE '{}' END
     FROM added
 )
 SELECT id FROM added
 
 -- add_devices --
--- $1 erasure, $2 devices, $3 start and $4 end of their time; null for all of it. One that is there again is erased
--- again.
+-- :erasure, :devices, :starts and :ends of their time; null for all of it. One that is there again is erased again.
 INSERT INTO agent_erasure_devices (erasure_id, agent_device_id, from_at, until_at)
-SELECT $1, d.id, d.from_at, d.until_at
-FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS d (id, from_at, until_at)
+SELECT :erasure, d.id, d.from_at, d.until_at
+FROM unnest(:devices::uuid[], :starts::timestamptz[], :ends::timestamptz[]) AS d (id, from_at, until_at)
 ON CONFLICT (erasure_id, agent_device_id, from_at) DO UPDATE SET erased_at = NULL
 
 -- refuse_devices --
--- No token of these devices is good any more, and nobody sees them. $1 devices, $2 now.
+-- No token of these devices is good any more, and nobody sees them.
 UPDATE agent_devices
 SET agent_token = NULL, previous_agent_token = NULL, previous_token_until = NULL, rotation_requested_at = NULL,
-    is_active = false, soft_delete = true, deleted_at = COALESCE(deleted_at, $2),
-    decommissioned_at = COALESCE(decommissioned_at, $2), status = 'disabled', status_due_at = NULL, updated_at = $2
-WHERE id = ANY ($1::uuid[])
+    is_active = false, soft_delete = true, deleted_at = COALESCE(deleted_at, :now),
+    decommissioned_at = COALESCE(decommissioned_at, :now), status = 'disabled', status_due_at = NULL, updated_at = :now
+WHERE id = ANY (:devices::uuid[])
 
 -- refuse_tokens --
--- Registration tokens of a device or a business. $1 devices, $2 business.
+-- Registration tokens of a device or a business.
 DELETE FROM agent_registration_tokens
-WHERE for_device_id = ANY ($1::uuid[]) OR agent_device_id = ANY ($1) OR business_id = $2::uuid
+WHERE for_device_id = ANY (:devices::uuid[]) OR agent_device_id = ANY (:devices) OR business_id = :business_id::uuid
 
 -- list_waiting --
 -- Erasures that are not done, the oldest first.
 SELECT id, subject_kind, subject_id FROM agent_erasures WHERE state = 'waiting' ORDER BY id
 
 -- lock_erasure --
--- One process works on an erasure at a time; no row for one that another process has, or that no longer waits. $1 it.
-SELECT subject_kind, subject_id FROM agent_erasures WHERE id = $1 AND state = 'waiting' FOR UPDATE SKIP LOCKED
+-- One process works on an erasure at a time; no row for one that another process has, or that no longer waits.
+-- :erasure.
+SELECT subject_kind, subject_id FROM agent_erasures WHERE id = :erasure AND state = 'waiting' FOR UPDATE SKIP LOCKED
 
 -- take_devices --
--- The next devices of an erasure with their series now; of periods one at a time. $1 erasure, $2 how many.
+-- The next devices of an erasure with their series now; of periods one at a time.
 SELECT e.id, e.agent_device_id, e.from_at, e.until_at,
        ARRAY(SELECT s.id FROM agent_series s WHERE s.agent_device_id = e.agent_device_id) AS series_ids
 FROM agent_erasure_devices e
-WHERE e.erasure_id = $1 AND e.erased_at IS NULL
+WHERE e.erasure_id = :erasure AND e.erased_at IS NULL
 ORDER BY e.from_at NULLS FIRST, e.id
-LIMIT $2
+LIMIT :limit
 
 -- forget_faults --
--- What the worker left out for a while because of these devices. $1 devices.
-DELETE FROM agent_isolated_faults f USING unnest($1::uuid[]) AS d (id) WHERE position(d.id::text IN f.item) > 0
+-- What the worker left out for a while because of these devices.
+DELETE FROM agent_isolated_faults f USING unnest(:devices::uuid[]) AS d (id) WHERE position(d.id::text IN f.item) > 0
 
 -- note_devices --
--- These are erased; their series are noted for the recount. $1 rows, $2 now.
+-- These are erased; their series are noted for the recount. :items rows, :now.
 UPDATE agent_erasure_devices e
-SET erased_at = $2::timestamptz,
+SET erased_at = :now::timestamptz,
     series_ids = ARRAY(SELECT s.id FROM agent_series s WHERE s.agent_device_id = e.agent_device_id)
-WHERE e.id = ANY ($1::bigint[])
+WHERE e.id = ANY (:items::bigint[])
 
 -- note_deleted --
--- Add rows that were deleted, by table, to the certificate. $1 erasure, $2 rows by table as JSON.
+-- Add rows that were deleted, by table, to the certificate. :erasure, :rows by table as JSON.
 UPDATE agent_erasures
 SET deleted = (SELECT COALESCE(jsonb_object_agg(name, rows), '{}')
                FROM (SELECT name, sum(rows) AS rows
                      FROM (SELECT key AS name, value::bigint AS rows FROM jsonb_each_text(deleted)
-                           UNION ALL SELECT key, value::bigint FROM jsonb_each_text($2::jsonb)) a
+                           UNION ALL SELECT key, value::bigint FROM jsonb_each_text(:rows::jsonb)) a
                      GROUP BY name) s)
-WHERE id = $1
+WHERE id = :erasure
 
 -- end_erasure --
--- Everything is deleted. $1 erasure, $2 now.
+-- Everything is deleted.
 WITH ended AS (
     UPDATE agent_erasures e
-    SET state = 'erased', erased_at = $2,
+    SET state = 'erased', erased_at = :now,
         devices = (SELECT count(*) FROM agent_erasure_devices d WHERE d.erasure_id = e.id)
-    WHERE e.id = $1
+    WHERE e.id = :erasure
     RETURNING id, devices
 )
 INSERT INTO agent_audit (at, actor_kind, action, details)
-SELECT $2, 'system', 'erasure_done', jsonb_build_object('erasure', id, 'devices', devices) FROM ended
+SELECT :now, 'system', 'erasure_done', jsonb_build_object('erasure', id, 'devices', devices) FROM ended
 
 -- list_unproven --
--- Erasures that were done before a time. $1 the time.
-SELECT id, subject_kind, subject_id FROM agent_erasures WHERE state = 'erased' AND erased_at <= $1 ORDER BY id
+-- Erasures that were done before a time. :until the time.
+SELECT id, subject_kind, subject_id FROM agent_erasures WHERE state = 'erased' AND erased_at <= :until ORDER BY id
 
 -- list_erased --
--- What an erasure deleted. $1 erasure.
+-- What an erasure deleted.
 SELECT agent_device_id, series_ids, from_at, until_at FROM agent_erasure_devices
-WHERE erasure_id = $1
+WHERE erasure_id = :erasure
 ORDER BY from_at NULLS FIRST, id
 
 -- note_recount --
--- What a recount found, by table. $1 erasure, $2 rows by table, $3 now, $4 whether it is the proof.
+-- What a recount found, by table. :erasure, :rows by table, :now, :is_proof whether it is the proof.
 WITH counted AS (
     UPDATE agent_erasures
-    SET recount = $2::jsonb, proven_at = CASE WHEN $4 THEN $3::timestamptz END,
-        state = CASE WHEN $4 THEN 'proven' ELSE state END
-    WHERE id = $1
+    SET recount = :rows::jsonb, proven_at = CASE WHEN :is_proof THEN :now::timestamptz END,
+        state = CASE WHEN :is_proof THEN 'proven' ELSE state END
+    WHERE id = :erasure
     RETURNING id
 ), forgotten AS (
-    DELETE FROM agent_erasure_devices WHERE $4 AND erasure_id = $1
+    DELETE FROM agent_erasure_devices WHERE :is_proof AND erasure_id = :erasure
 )
 INSERT INTO agent_audit (at, actor_kind, action, details)
-SELECT $3, 'system', 'erasure_proven', jsonb_build_object('erasure', id) FROM counted WHERE $4
+SELECT :now, 'system', 'erasure_proven', jsonb_build_object('erasure', id) FROM counted WHERE :is_proof
 
 -- cancel_erasure --
--- Only before the first row was deleted. The devices stay deleted until an employee restores them. $1 erasure, $2 now,
--- $3 by whom.
+-- Only before the first row was deleted. The devices stay deleted until an employee restores them. :erasure, :now,
+-- :by whom.
 WITH cancelled AS (
     UPDATE agent_erasures e SET state = 'cancelled'
-    WHERE e.id = $1 AND e.state = 'waiting'
+    WHERE e.id = :erasure AND e.state = 'waiting'
       AND NOT EXISTS (SELECT FROM agent_erasure_devices d WHERE d.erasure_id = e.id AND d.erased_at IS NOT NULL)
     RETURNING id
 ), forgotten AS (
     DELETE FROM agent_erasure_devices WHERE erasure_id IN (SELECT id FROM cancelled)
 ), audited AS (
     INSERT INTO agent_audit (at, actor_kind, action, details)
-    SELECT $2, 'system', 'erasure_cancelled', jsonb_build_object('erasure', id, 'by', $3::text) FROM cancelled
+    SELECT :now, 'system', 'erasure_cancelled', jsonb_build_object('erasure', id, 'by', :by::text) FROM cancelled
 )
 SELECT id FROM cancelled
 
@@ -250,7 +254,7 @@ SELECT id, subject_kind, subject_id, reason, requested_at, requested_by, state, 
 FROM agent_erasures ORDER BY id DESC
 
 -- read_certificate --
--- One of them. $1 erasure.
+-- One of them.
 SELECT id, subject_kind, subject_id, reason, requested_at, requested_by, state, devices, deleted, recount, erased_at,
        proven_at, current_database() AS database
-FROM agent_erasures WHERE id = $1
+FROM agent_erasures WHERE id = :erasure

@@ -49,7 +49,9 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
     Raises NothingToEraseError or LegalHoldError.
     """
     async with connection.transaction():
-        found: int | None = await connection.fetchval(QUERIES["find_waiting"], subject.kind, subject.id)
+        found: int | None = await connection.fetchval(
+            *QUERIES.bind("find_waiting", kind=subject.kind, subject_id=subject.id)
+        )
         pieces = await list_pieces(connection, subject)
         await check_holds(connection, subject, [one for piece in pieces for one in piece.device_ids])
         if found is None:
@@ -57,7 +59,15 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
                 raise NothingToEraseError
             devices = sum(len(piece.device_ids) for piece in pieces)
             found = await connection.fetchval(
-                QUERIES["add_erasure"], subject.kind, subject.id, request.reason, request.at, request.by, devices
+                *QUERIES.bind(
+                    "add_erasure",
+                    kind=subject.kind,
+                    subject_id=subject.id,
+                    reason=request.reason,
+                    now=request.at,
+                    by=request.by,
+                    devices=devices,
+                )
             )
         assert found is not None
         await note_pieces(connection, found, subject, pieces, request.at)
@@ -66,7 +76,7 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
 
 async def check_holds(connection: Connection, subject: Subject, devices: Sequence[UUID]) -> None:
     """Raise LegalHoldError, with each hold and its reason, if one protects the business or one of the devices."""
-    holds = await connection.fetch(QUERIES["list_holds"], devices, subject.values()[1])
+    holds = await connection.fetch(*QUERIES.bind("list_holds", devices=devices, business_id=subject.business_id))
     if holds:
         said = "; ".join(f"hold {hold['id']} on {hold['subject']}: {hold['reason']}" for hold in holds)
         raise LegalHoldError(f"A legal hold protects this data ({said}): nothing was erased.")
@@ -78,16 +88,16 @@ async def note_pieces(
     """List the devices of an erasure, and refuse every token of those that it erases wholly."""
     for piece in pieces:
         ids = list(piece.device_ids)
-        times = [[time] * len(ids) for time in (piece.from_at, piece.until_at)]
-        await connection.execute(QUERIES["add_devices"], erasure, ids, *times)
+        starts, ends = ([time] * len(ids) for time in (piece.from_at, piece.until_at))
+        await connection.execute(*QUERIES.bind("add_devices", erasure=erasure, devices=ids, starts=starts, ends=ends))
     whole: list[UUID] = [one for piece in pieces if piece.from_at is None for one in piece.device_ids]
-    await connection.execute(QUERIES["refuse_devices"], whole, now)
-    await connection.execute(QUERIES["refuse_tokens"], whole, subject.values()[1])
+    await connection.execute(*QUERIES.bind("refuse_devices", devices=whole, now=now))
+    await connection.execute(*QUERIES.bind("refuse_tokens", devices=whole, business_id=subject.business_id))
 
 
 async def cancel_erasure(connection: Connection, erasure: int, by: str, now: datetime) -> None:
     """Cancel an erasure of which nothing is deleted yet; its devices stay deleted. Raises ErasureBegunError."""
-    if await connection.fetchval(QUERIES["cancel_erasure"], erasure, now, by) is None:
+    if await connection.fetchval(*QUERIES.bind("cancel_erasure", erasure=erasure, now=now, by=by)) is None:
         raise ErasureBegunError
 
 
@@ -101,7 +111,7 @@ async def read_certificate(connection: Connection, erasure: int) -> dict[str, An
 
     Raises NothingToEraseError for a number that does not exist.
     """
-    row = await connection.fetchrow(QUERIES["read_certificate"], erasure)
+    row = await connection.fetchrow(*QUERIES.bind("read_certificate", erasure=erasure))
     if row is None:
         raise NothingToEraseError(f"There is no erasure {erasure}: `rts-agents erase list` has them all.")
     counts = {name: json.loads(row[name]) if row[name] else {} for name in ("deleted", "recount")}

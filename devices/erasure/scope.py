@@ -29,9 +29,15 @@ class Subject:
     kind: Kind
     id: UUID | None = None
 
-    def values(self) -> tuple[UUID | None, UUID | None]:
-        """Return the device's id and the business's id."""
-        return (self.id if self.kind == "device" else None), (self.id if self.kind == "business" else None)
+    @property
+    def device_id(self) -> UUID | None:
+        """The id of the device, None for another subject."""
+        return self.id if self.kind == "device" else None
+
+    @property
+    def business_id(self) -> UUID | None:
+        """The id of the business, None for another subject."""
+        return self.id if self.kind == "business" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,15 @@ class Piece:
 
 async def list_pieces(connection: Connection, subject: Subject) -> list[Piece]:
     """Return what a subject erases: one piece of whole devices, and one for each former time of a device."""
-    whole = await connection.fetch(QUERIES["list_whole"], *subject.values())
+    whole = await connection.fetch(
+        *QUERIES.bind("list_whole", device_id=subject.device_id, business_id=subject.business_id)
+    )
     pieces = []
     if whole:
         series = [series_id for row in whole for series_id in row["series_ids"]]
         pieces.append(Piece([row["id"] for row in whole], series))
     if subject.kind == "business":
-        periods = await connection.fetch(QUERIES["list_periods"], subject.id)
+        periods = await connection.fetch(*QUERIES.bind("list_periods", business_id=subject.id))
         pieces += [Piece([row["id"]], row["series_ids"], row["from_at"], row["until_at"]) for row in periods]
     return pieces
 
@@ -60,10 +68,12 @@ async def list_pieces(connection: Connection, subject: Subject) -> list[Piece]:
 async def on_levels(connection: Connection, piece: Piece, action: Literal["counts", "deletes"]) -> Counter[str]:
     """Count or delete the rows of a piece at every level; returns rows by relation."""
     if piece.from_at is None:
-        statements = await connection.fetch(QUERIES["compose_levels"], RELATIONS, KEYS)
+        statements = await connection.fetch(*QUERIES.bind("compose_levels", relations=RELATIONS, keys=KEYS))
         times: tuple[Any, ...] = ()
     else:
-        statements = await connection.fetch(QUERIES["compose_periods"], RELATIONS, KEYS, TIMES, BUCKETS)
+        statements = await connection.fetch(
+            *QUERIES.bind("compose_periods", relations=RELATIONS, keys=KEYS, times=TIMES, buckets=BUCKETS)
+        )
         times = (piece.from_at, piece.until_at)
     rows: Counter[str] = Counter()
     for statement in statements:
@@ -76,7 +86,7 @@ async def on_levels(connection: Connection, piece: Piece, action: Literal["count
 async def count_tables(connection: Connection, parent: str, ids: Sequence[UUID]) -> Counter[str]:
     """Return how many rows of our tables go with these rows of `agent_devices` or `businesses`."""
     rows: Counter[str] = Counter()
-    for statement in await connection.fetch(QUERIES["compose_tables"], parent):
+    for statement in await connection.fetch(*QUERIES.bind("compose_tables", parent=parent)):
         rows[statement["table"]] += await _rows(connection, statement["counts"], ids)
     return rows
 
@@ -96,7 +106,9 @@ async def count_subject(connection: Connection, subject: Subject) -> Counter[str
 async def count_audit(connection: Connection, subject: Subject) -> int:
     """Return how many rows of the audit trail name the subject or its devices; an erasure leaves them."""
     devices = [one for piece in await list_pieces(connection, subject) for one in piece.device_ids]
-    found: int = await connection.fetchval(QUERIES["count_audit"], devices, subject.values()[1])
+    found: int = await connection.fetchval(
+        *QUERIES.bind("count_audit", devices=devices, business_id=subject.business_id)
+    )
     return found
 
 

@@ -47,11 +47,14 @@ async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
     """
     while True:
         async with connection.transaction():
-            row = await connection.fetchrow(QUERIES["lock_erasure"], erasure)
+            row = await connection.fetchrow(*QUERIES.bind("lock_erasure", erasure=erasure))
             if row is None:
                 return False
             subject = Subject(row["subject_kind"], row["subject_id"])
-            left = [one["agent_device_id"] for one in await connection.fetch(QUERIES["list_unfinished"], erasure)]
+            left = [
+                one["agent_device_id"]
+                for one in await connection.fetch(*QUERIES.bind("list_unfinished", erasure=erasure))
+            ]
             await check_holds(connection, subject, left)
             await connection.execute(QUERIES["spare_the_others"])
             deleted = await _erase_some(connection, erasure, now)
@@ -60,24 +63,24 @@ async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
             if deleted is None:
                 deleted = await _erase_business(connection, subject)
                 await _note_deleted(connection, erasure, deleted)
-                await connection.execute(QUERIES["end_erasure"], erasure, now)
+                await connection.execute(*QUERIES.bind("end_erasure", erasure=erasure, now=now))
                 return True
             await _note_deleted(connection, erasure, deleted)
 
 
 async def _erase_some(connection: Connection, erasure: int, now: datetime) -> Counter[str] | None:
     """Delete the next devices; returns rows by table, None where none is left."""
-    taken = await connection.fetch(QUERIES["take_devices"], erasure, DEVICES_AT_ONCE)
+    taken = await connection.fetch(*QUERIES.bind("take_devices", erasure=erasure, limit=DEVICES_AT_ONCE))
     if not taken:
         return None
     deleted: Counter[str] = Counter()
     for piece in _pieces_of(taken):
         deleted += await on_levels(connection, piece, "deletes")
-    await connection.execute(QUERIES["note_devices"], [row["id"] for row in taken], now)
+    await connection.execute(*QUERIES.bind("note_devices", items=[row["id"] for row in taken], now=now))
     whole = [row["agent_device_id"] for row in taken if row["from_at"] is None]
     deleted += await count_tables(connection, "agent_devices", whole)
-    await connection.execute(QUERIES["forget_faults"], whole)
-    await connection.execute(QUERIES["delete_devices"], whole)
+    await connection.execute(*QUERIES.bind("forget_faults", devices=whole))
+    await connection.execute(*QUERIES.bind("delete_devices", devices=whole))
     return deleted
 
 
@@ -102,13 +105,13 @@ async def _erase_business(connection: Connection, subject: Subject) -> Counter[s
     if subject.kind != "business" or subject.id is None:
         return Counter()
     deleted = await count_tables(connection, "businesses", [subject.id])
-    for row in await connection.fetch(QUERIES["compose_deletes"], "businesses"):
+    for row in await connection.fetch(*QUERIES.bind("compose_deletes", parent="businesses")):
         await connection.execute(row["deletes"], [subject.id])
     return deleted
 
 
 async def _note_deleted(connection: Connection, erasure: int, deleted: Counter[str]) -> None:
-    await connection.execute(QUERIES["note_deleted"], erasure, json.dumps(+deleted))
+    await connection.execute(*QUERIES.bind("note_deleted", erasure=erasure, rows=json.dumps(+deleted)))
 
 
 async def prove_due(connection: Connection, now: datetime, after: timedelta = PROOF_AFTER) -> list[int]:
@@ -117,7 +120,7 @@ async def prove_due(connection: Connection, now: datetime, after: timedelta = PR
     Returns the numbers of the erasures that are proven by it.
     """
     proven = []
-    for row in await connection.fetch(QUERIES["list_unproven"], now - after):
+    for row in await connection.fetch(*QUERIES.bind("list_unproven", until=now - after)):
         left = await recount(connection, row["id"], now)
         if left:
             log.warning("erasure %d: rows came back and were deleted again: %s", row["id"], dict(left))
@@ -131,7 +134,7 @@ async def recount(connection: Connection, erasure: int, now: datetime) -> Counte
     left: Counter[str] = Counter()
     async with connection.transaction():
         await connection.execute(QUERIES["spare_the_others"])
-        rows = await connection.fetch(QUERIES["list_erased"], erasure)
+        rows = await connection.fetch(*QUERIES.bind("list_erased", erasure=erasure))
         for piece in _pieces_of(rows):
             left += await on_levels(connection, piece, "deletes")
         whole = [row["agent_device_id"] for row in rows if row["from_at"] is None]
@@ -139,5 +142,7 @@ async def recount(connection: Connection, erasure: int, now: datetime) -> Counte
             dict.fromkeys(RELATIONS, 0) | dict(await count_tables(connection, "agent_devices", whole)) | dict(left)
         )
         left = +Counter(counted)
-        await connection.execute(QUERIES["note_recount"], erasure, json.dumps(counted), now, not left)
+        await connection.execute(
+            *QUERIES.bind("note_recount", erasure=erasure, rows=json.dumps(counted), now=now, is_proof=not left)
+        )
     return left

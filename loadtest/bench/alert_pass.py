@@ -92,13 +92,13 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 async def fill(connection: asyncpg.Connection, scale: Scale, now: datetime) -> Any:
     """Write businesses, devices and their samples, rolled up; return the employee who makes the rules."""
     employee = await connection.fetchval(QUERIES["add_employee"])
-    await connection.execute(QUERIES["add_businesses"], scale.businesses)
-    await connection.execute(QUERIES["add_devices"], scale.devices_each, now)
+    await connection.execute(*QUERIES.bind("add_businesses", businesses=scale.businesses))
+    await connection.execute(*QUERIES.bind("add_devices", devices_each=scale.devices_each, now=now))
     for hours in range(int(HISTORY / timedelta(hours=1)), 0, -6):
         begin = now - timedelta(hours=hours)
         until = begin + timedelta(hours=6) - timedelta(minutes=5)
-        await connection.execute(QUERIES["add_samples"], begin, until)
-    await connection.execute(QUERIES["set_newest"], now - timedelta(hours=1))
+        await connection.execute(*QUERIES.bind("add_samples", start=begin, end=until))
+    await connection.execute(*QUERIES.bind("set_newest", since=now - timedelta(hours=1)))
     await refresh_range(connection, now - HISTORY, now, now)
     await connection.execute("VACUUM ANALYZE")
     return employee
@@ -111,7 +111,9 @@ async def passes(
     given, (query, count) = case
     await connection.execute(QUERIES["forget_rules"])
     await connection.execute(QUERIES["begin_anew"])
-    await connection.execute(QUERIES[query], msgspec.json.encode(SHAPES).decode(), count, employee)
+    await connection.execute(
+        *QUERIES.bind(query, shapes=msgspec.json.encode(SHAPES).decode(), rules_each=count, employee_id=employee)
+    )
     done = [await evaluate(connection, now + number * timedelta(seconds=30)) for number in range(1, scale.passes + 1)]
     seconds = [one.seconds for one in done if one]
     last = done[-1]

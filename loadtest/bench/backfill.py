@@ -63,7 +63,9 @@ class Filling:
     async def _fill(self, level: Level, since: datetime, until: datetime, devices: int) -> int:
         rows, width = 0, level.bucket or FIVE
         for begin, end in pieces(since, until, max(1, ROWS_AT_ONCE // devices) * width):
-            done = await self.connection.execute(QUERIES[f"add_{level.name}"], begin, end, devices)
+            done = await self.connection.execute(
+                *QUERIES.bind(f"add_{level.name}", start=begin, end=end, devices=devices)
+            )
             rows += int(done.split()[-1])
             self.status.update(f"Filling {level.relation} of {devices:,} devices: {rows:,} rows …")
         return rows
@@ -74,8 +76,8 @@ async def write_past(connection: asyncpg.Connection, devices: int, whole: int, n
     await pause_policies(connection)
     await empty(connection)
     each = min(10, devices)
-    await connection.execute(FLEET["add_businesses"], devices // each)
-    await connection.execute(FLEET["add_devices"], each, now)
+    await connection.execute(*FLEET.bind("add_businesses", businesses=devices // each))
+    await connection.execute(*FLEET.bind("add_devices", devices_each=each, now=now))
     await connection.execute(QUERIES["make_buckets"])
     filling = Filling(connection, devices, whole, now, status)
     raw_since = filling.end(LEVELS[-1])  # the coarsest ends first
@@ -96,7 +98,9 @@ async def refresh_ends(filling: Filling) -> None:
     for level in LEVELS[1:]:
         assert level.bucket
         until = filling.end(level)
-        await connection.execute(QUERIES["refresh_level"], level.relation, until - level.bucket, until)
+        await connection.execute(
+            *QUERIES.bind("refresh_level", relation=level.relation, start=until - level.bucket, end=until)
+        )
     for job in await list_jobs(connection):
         if job.procedure == "policy_compression":
             await run_job(connection, job)

@@ -78,7 +78,7 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 async def find_viewed(connection: asyncpg.Connection, server: Server, devices: int) -> list[Viewed]:
     """Return devices and users who see them; the first one has the whole past."""
     await connection.execute(QUERIES["add_users"])
-    rows = await connection.fetch(QUERIES["first_devices"], devices)
+    rows = await connection.fetch(*QUERIES.bind("first_devices", limit=devices))
     few = rows[:1] + rows[1 :: max(1, devices // 500)]
     return [Viewed(row["id"], row["business_id"], server.person(row["user_id"], row["business_id"])) for row in few]
 
@@ -131,7 +131,7 @@ async def ask_twice(
         if through_api:
             body = get(web, path, who.token)
         else:
-            await connection.fetch(plan.query.sql, *plan.arguments)
+            await connection.fetch(*plan.query)
         seconds[through_api] = time.perf_counter() - began
     return seconds[True], seconds[False], body
 

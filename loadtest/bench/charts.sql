@@ -27,40 +27,37 @@ RETURNS SETOF agent_metrics_5m LANGUAGE sql AS $$
 $$
 
 -- add_5m --
--- $1 from, $2 until, $3 of how many devices.
-INSERT INTO agent_metrics_5m SELECT * FROM bench_buckets('5 minutes', $1, $2, $3)
+INSERT INTO agent_metrics_5m SELECT * FROM bench_buckets('5 minutes', :start, :end, :devices)
 
 -- add_1h --
--- $1 from, $2 until, $3 of how many devices.
-INSERT INTO agent_metrics_1h SELECT * FROM bench_buckets('1 hour', $1, $2, $3)
+INSERT INTO agent_metrics_1h SELECT * FROM bench_buckets('1 hour', :start, :end, :devices)
 
 -- add_1d --
--- $1 from, $2 until, $3 of how many devices.
-INSERT INTO agent_metrics_1d SELECT * FROM bench_buckets('1 day', $1, $2, $3)
+INSERT INTO agent_metrics_1d SELECT * FROM bench_buckets('1 day', :start, :end, :devices)
 
 -- add_raw --
--- Raw samples in time order. $1 from, $2 until, $3 of how many devices.
+-- Raw samples in time order.
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, memory_used_gb, memory_percent,
                            disk_used_gb, disk_percent, load_average_1m, load_average_5m, load_average_15m,
                            uptime_seconds, network_rx_bytes, network_tx_bytes)
 SELECT d.id, t, t, v.cpu, v.used, v.memory, v.disk, v.disk / 5, v.load, v.load, v.load, v.up, v.up * 50000, v.up * 20000
-FROM generate_series($1::timestamptz, $2::timestamptz - interval '1 second', interval '5 minutes') t
-CROSS JOIN (SELECT id FROM agent_devices ORDER BY id LIMIT $3::integer) d
+FROM generate_series(:start::timestamptz, :end::timestamptz - interval '1 second', interval '5 minutes') t
+CROSS JOIN (SELECT id FROM agent_devices ORDER BY id LIMIT :devices::integer) d
 CROSS JOIN LATERAL (SELECT 20 + 60 * random() AS cpu, 5 + 3 * random() AS used, 40 + 20 * random() AS memory,
                            100 + 10 * random() AS disk, 4 * random() AS load,
                            EXTRACT(epoch FROM t - '2020-01-01')::bigint AS up) v
 
 -- refresh_level --
--- Compute the end of a level from the one below, which says how far it is complete. $1 relation, $2 from, $3 to.
-CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz, force => true)
+-- Compute the end of a level from the one below, which says how far it is complete.
+CALL refresh_continuous_aggregate(:relation::text::regclass, :start::timestamptz, :end::timestamptz, force => true)
 
 -- first_devices --
--- Devices with their businesses and a user of each, those with the whole past first. $1 how many.
+-- Devices with their businesses and a user of each, those with the whole past first.
 SELECT d.id, d.business_id, u.user_id
 FROM agent_devices d
 CROSS JOIN LATERAL (SELECT id AS user_id FROM users WHERE business_id = d.business_id LIMIT 1) u
 ORDER BY d.id
-LIMIT $1
+LIMIT :limit
 
 -- add_users --
 -- A user of each business that has none: the server serves only people whom the platform lists.

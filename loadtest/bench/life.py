@@ -79,7 +79,7 @@ class Life:
     async def weigh(self, name: str) -> None:
         """Note how many bytes each level takes."""
         await self.connection.execute(QUERIES["vacuum"])
-        rows = await self.connection.fetch(QUERIES["sizes"], RELATIONS)
+        rows = await self.connection.fetch(*QUERIES.bind("sizes", relations=RELATIONS))
         self.bytes_of[name] = {row["relation"]: row["bytes"] for row in rows}
 
 
@@ -112,11 +112,15 @@ async def live(connection: asyncpg.Connection, database: Database, server: psuti
     await life.step("written", write(database, agents, begin, end, scale))
     await life.weigh("written")
     for level in LEVELS[1:]:
-        refresh = connection.execute(REFRESH["refresh_level"], level.relation, bucket_start(begin, DAY), end)
+        refresh = connection.execute(
+            *REFRESH.bind("refresh_level", relation=level.relation, start=bucket_start(begin, DAY), end=end)
+        )
         await life.step(f"rolled up to {level.name}", refresh)
     await life.weigh("rolled up")
     for relation in RELATIONS:
-        await life.step(f"{relation} to columnstore", connection.execute(QUERIES["to_columnstore"], relation))
+        await life.step(
+            f"{relation} to columnstore", connection.execute(*QUERIES.bind("to_columnstore", relation=relation))
+        )
     await life.weigh("converted")
     return life
 

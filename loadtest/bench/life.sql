@@ -6,15 +6,15 @@ SELECT a.relation,
        hypertable_size(CASE WHEN c.view_name IS NULL THEN a.relation
                             ELSE format('%I.%I', c.materialization_hypertable_schema, c.materialization_hypertable_name)
                        END::regclass) AS bytes
-FROM unnest($1::text[]) AS a (relation)
+FROM unnest(:relations::text[]) AS a (relation)
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
 
 -- to_columnstore --
--- Convert every chunk of a relation. $1 relation (a rollup's own hypertable is found).
+-- Convert every chunk of a relation. :relation (a rollup's own hypertable is found).
 SELECT compress_chunk(format('%I.%I', k.chunk_schema, k.chunk_name)::regclass)
 FROM timescaledb_information.chunks k
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.materialization_hypertable_name = k.hypertable_name
-WHERE COALESCE(c.view_name, k.hypertable_name) = $1::text AND NOT k.is_compressed
+WHERE COALESCE(c.view_name, k.hypertable_name) = :relation::text AND NOT k.is_compressed
 
 -- vacuum --
 VACUUM ANALYZE

@@ -92,10 +92,10 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 async def fill(connection: asyncpg.Connection, scale: Scale) -> UUID:
     """Write the fleet and a day of samples of one device; return that one."""
     now = utc_now()
-    await connection.execute(FLEET["add_businesses"], BUSINESSES)
-    await connection.execute(FLEET["add_devices"], scale.devices // BUSINESSES, now)
-    found: UUID = await connection.fetchval(QUERIES["add_day"], now - timedelta(days=1), now)
-    await connection.execute(QUERIES["set_values"], now)
+    await connection.execute(*FLEET.bind("add_businesses", businesses=BUSINESSES))
+    await connection.execute(*FLEET.bind("add_devices", devices_each=scale.devices // BUSINESSES, now=now))
+    found: UUID = await connection.fetchval(*QUERIES.bind("add_day", start=now - timedelta(days=1), now=now))
+    await connection.execute(*QUERIES.bind("set_values", now=now))
     return found
 
 

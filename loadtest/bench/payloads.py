@@ -32,7 +32,9 @@ async def add_agents(
     """Write devices of a business for each fifty, at least three, and return them with their tokens."""
     now, settings = utc_now(), LoadSettings(agents=count)
     businesses = [uuid4() for _ in range(settings.tenants)]
-    await connection.execute(QUERIES["add_businesses"], businesses, [f"bench {business}" for business in businesses])
+    await connection.execute(
+        *QUERIES.bind("add_businesses", businesses=businesses, names=[f"bench {business}" for business in businesses])
+    )
     members = [make_member(number, settings, tokens, now) for number in range(count)]
     for start in range(0, count, AT_ONCE):
         some = members[start : start + AT_ONCE]

@@ -46,7 +46,7 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
     """Measure each and return settings and figures."""
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now().replace(microsecond=0)
-    business = await connection.fetchval(QUERIES["add_business"], uuid4())
+    business = await connection.fetchval(*QUERIES.bind("add_business", business_id=uuid4()))
     fleet = 1000 if database.kind == "embedded" else 100_000
     with console.status("Uploading, copying, charting …"):
         figures = await cpu_of_uploads(database, connection, business, now)
@@ -64,7 +64,12 @@ async def cpu_of_uploads(
     """Return the CPU of this process for an upload, without and with series by turns, in microseconds."""
     kinds = {"plain": {}, "series": PARTS}
     devices = {
-        name: [row["id"] for row in await connection.fetch(QUERIES["add_devices"], business, DEVICES, name)]
+        name: [
+            row["id"]
+            for row in await connection.fetch(
+                *QUERIES.bind("add_devices", business_id=business, count=DEVICES, prefix=name)
+            )
+        ]
         for name in kinds
     }
     writer = Writer(lambda: asyncpg.connect(database.dsn))
@@ -120,9 +125,14 @@ async def copy_values(connection: asyncpg.Connection, now: datetime) -> float:
 
 async def chart(database: Database, connection: asyncpg.Connection, business: UUID, now: datetime) -> dict[str, Any]:
     """Return the time of a chart of ten instances over 30 days, and the bytes of a value in the columnstore."""
-    (device,) = [row["id"] for row in await connection.fetch(QUERIES["add_devices"], business, 1, "chart")]
-    series = [row["id"] for row in await connection.fetch(QUERIES["add_disks"], device, 10, now)]
-    await connection.execute(QUERIES["fill_history"], series, now)
+    (device,) = [
+        row["id"]
+        for row in await connection.fetch(*QUERIES.bind("add_devices", business_id=business, count=1, prefix="chart"))
+    ]
+    series = [
+        row["id"] for row in await connection.fetch(*QUERIES.bind("add_disks", device_id=device, count=10, now=now))
+    ]
+    await connection.execute(*QUERIES.bind("fill_history", series=series, now=now))
     await refresh_range(connection, now - timedelta(days=26), now, now)
     figures = await size_of_values(connection, now)
     asked = AskedSeries(device, now - timedelta(days=30), now, ("disk.percent",))
@@ -141,15 +151,16 @@ async def size_of_values(connection: asyncpg.Connection, now: datetime) -> dict[
     today = now.replace(hour=0, minute=0, second=0)
     days = {name: today - timedelta(days=age) for age, name in enumerate(FILLED, 3)}
     for name, day in days.items():
-        await connection.execute(QUERIES["fill_day"], day, *FILLED[name])
-    await connection.execute(QUERIES["convert"], "agent_series_samples")
-    sizes = {name: await connection.fetchval(QUERIES["bytes_per_value"], day) for name, day in days.items()}
+        interval, devices = FILLED[name]
+        await connection.execute(*QUERIES.bind("fill_day", day=day, interval=interval, devices=devices))
+    await connection.execute(*QUERIES.bind("convert", relation="agent_series_samples"))
+    sizes = {name: await connection.fetchval(*QUERIES.bind("bytes_per_value", day=day)) for name, day in days.items()}
     return {f"bytes_per_value_{name}": round(size, 2) for name, size in sizes.items()}
 
 
 async def top(connection: asyncpg.Connection, business: UUID, fleet: int, now: datetime) -> dict[str, Any]:
     """Return the time of the 20 fullest disks of a fleet: for an employee, and for a user of its business."""
-    await connection.execute(QUERIES["fill_newest"], fleet, business, now)
+    await connection.execute(*QUERIES.bind("fill_newest", devices=fleet, business_id=business, now=now))
     await connection.execute(QUERIES["analyze"])
     figures = {}
     for name, query, tenant in (("fleet", "top_of_fleet", ()), ("business", "top_of_business", (business,))):

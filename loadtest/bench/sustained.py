@@ -95,9 +95,11 @@ def memory_of(process: psutil.Process) -> int:
 async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetime, rows: int) -> int:
     """Write what runs beside the uploads: rules over the fleet, and samples old enough for the columnstore."""
     await connection.execute(QUERIES["add_rules"])
-    await connection.execute(QUERIES["be_online"], now)
+    await connection.execute(*QUERIES.bind("be_online", now=now))
     await connection.execute("VACUUM ANALYZE agent_devices")
-    old = await connection.execute(QUERIES["add_old_samples"], now - timedelta(days=4), rows // 1000)
+    old = await connection.execute(
+        *QUERIES.bind("add_old_samples", start=now - timedelta(days=4), devices=rows // 1000)
+    )
     await connection.execute("ANALYZE agent_metrics")
     return int(old.rpartition(" ")[2])
 

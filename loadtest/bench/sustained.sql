@@ -12,17 +12,17 @@ FROM (VALUES
 ) AS r (name, conditions)
 
 -- be_online --
--- As devices are that have been heard for long: the first upload changes nothing but what each one changes, and
--- the looks at who is silent are spread. $1 now.
+-- As devices are that have been heard for long: the first upload changes nothing but what each one changes, and the
+-- looks at who is silent are spread.
 UPDATE agent_devices
-SET status = 'online', reported_status = 'online', last_metrics_received = $1,
-    status_due_at = $1::timestamptz + random() * interval '12 minutes'
+SET status = 'online', reported_status = 'online', last_metrics_received = :now,
+    status_due_at = :now::timestamptz + random() * interval '12 minutes'
 
 -- add_old_samples --
--- A thousand samples of some devices, a minute apart. $1 from, $2 devices.
+-- A thousand samples of some devices, a minute apart.
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, memory_percent, disk_percent)
-SELECT d.id, $1::timestamptz + n * interval '1 minute', $1, 20 + 60 * random(), 40 + 20 * random(), 50
-FROM (SELECT id FROM agent_devices ORDER BY id LIMIT $2::integer) d, generate_series(1, 1000) n
+SELECT d.id, :start::timestamptz + n * interval '1 minute', :start, 20 + 60 * random(), 40 + 20 * random(), 50
+FROM (SELECT id FROM agent_devices ORDER BY id LIMIT :devices::integer) d, generate_series(1, 1000) n
 
 -- count_samples --
 SELECT count(*) FROM agent_metrics

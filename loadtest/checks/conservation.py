@@ -58,7 +58,7 @@ class Conservation:
 async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[Numbers]) -> Conservation:
     """Compare the agents' accounts with the database's rows."""
     ids = [UUID(account["agent_id"]) for account in accounts]
-    found = {row["agent_id"]: dict(row) for row in await connection.fetch(QUERIES["count_rows"], ids)}
+    found = {row["agent_id"]: dict(row) for row in await connection.fetch(*QUERIES.bind("count_rows", devices=ids))}
     faults = []
     for account in accounts:
         why = faults_of(account, found[account["agent_id"]])
@@ -110,6 +110,6 @@ def worst_of(accounts: Sequence[Numbers], found: Mapping[str, Numbers]) -> dict[
 
 async def sample_range(connection: asyncpg.Connection, ids: Sequence[UUID]) -> tuple[datetime, datetime] | None:
     """Return the times of the oldest and the newest sample of these devices."""
-    row = await connection.fetchrow(QUERIES["sample_range"], ids)
+    row = await connection.fetchrow(*QUERIES.bind("sample_range", devices=ids))
     assert row
     return (row["oldest"], row["newest"]) if row["oldest"] else None

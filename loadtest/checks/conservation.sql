@@ -2,9 +2,9 @@
 
 -- count_rows --
 -- Rows of each device, the sum of their times (ms since 2020) and of their CPU (tenths of a percent); values of its
--- series, and the sum of those of its disks (tenths of a percent). $1 devices.
+-- series, and the sum of those of its disks (tenths of a percent).
 SELECT u.id::text AS agent_id, m.rows, m.times_sum, m.tenths_sum, s.series_values, s.series_tenths_sum
-FROM unnest($1::uuid[]) AS u (id)
+FROM unnest(:devices::uuid[]) AS u (id)
 CROSS JOIN LATERAL (
     SELECT count(*) AS rows,
            COALESCE(sum(extract(epoch FROM m.collected_at - timestamptz '2020-01-01T00:00:00Z') * 1000), 0)::bigint
@@ -20,22 +20,23 @@ CROSS JOIN LATERAL (
 ) s
 
 -- sample_range --
--- The oldest and the newest sample of these devices, null without any. $1 devices.
-SELECT min(collected_at) AS oldest, max(collected_at) AS newest FROM agent_metrics WHERE agent_device_id = ANY ($1)
+-- The oldest and the newest sample of these devices, null without any.
+SELECT min(collected_at) AS oldest,
+       max(collected_at) AS newest FROM agent_metrics WHERE agent_device_id = ANY (:devices)
 
 -- compare_rollups --
 -- For each level, how many buckets of these devices raw samples make, and how many differ from what is rolled up:
--- missing, too many, or with another count, sum, least, greatest or growth. $1 devices, $2 levels, $3 widths,
--- $4 the end of what is rolled up, for each level.
+-- missing, too many, or with another count, sum, least, greatest or growth. :devices, :levels, :widths, :ends of what
+-- is rolled up, for each level.
 WITH levels AS (
-    SELECT * FROM unnest($2::text[], $3::interval[], $4::timestamptz[]) AS l (level, width, until)
+    SELECT * FROM unnest(:levels::text[], :widths::interval[], :ends::timestamptz[]) AS l (level, width, until)
 ), raw AS (
     SELECT l.level, m.agent_device_id, time_bucket(l.width, m.collected_at) AS bucket, count(*) AS samples,
            sum(m.cpu_percent) AS total, min(m.cpu_percent) AS least, max(m.cpu_percent) AS greatest,
            counter_increase(m.network_rx_bytes::double precision, m.network_rx_bytes::double precision, 0
                             ORDER BY m.collected_at) AS growth
     FROM agent_metrics m JOIN levels l ON m.collected_at < l.until
-    WHERE m.agent_device_id = ANY ($1::uuid[])
+    WHERE m.agent_device_id = ANY (:devices::uuid[])
     GROUP BY 1, 2, 3
 ), rolled AS (
     SELECT '5m' AS level, agent_device_id, bucket, sample_count, cpu_percent_sum, cpu_percent_min, cpu_percent_max,
@@ -51,7 +52,7 @@ WITH levels AS (
     FROM agent_metrics_1d
 ), ours AS (
     SELECT r.* FROM rolled r JOIN levels l USING (level)
-    WHERE r.agent_device_id = ANY ($1::uuid[]) AND r.bucket < l.until
+    WHERE r.agent_device_id = ANY (:devices::uuid[]) AND r.bucket < l.until
 )
 SELECT level, count(raw.bucket) AS buckets,
        count(*) FILTER (WHERE raw.samples IS DISTINCT FROM o.sample_count
@@ -66,11 +67,12 @@ FROM raw FULL JOIN ours o USING (level, agent_device_id, bucket)
 GROUP BY level
 
 -- compare_series_rollups --
--- The same for the series of these devices; a gauge has sum, least and greatest, a counter its growth. $1 to $4 as above.
+-- The same for the series of these devices; a gauge has sum, least and greatest, a counter its growth. :devices to
+-- :ends as above.
 WITH levels AS (
-    SELECT * FROM unnest($2::text[], $3::interval[], $4::timestamptz[]) AS l (level, width, until)
+    SELECT * FROM unnest(:levels::text[], :widths::interval[], :ends::timestamptz[]) AS l (level, width, until)
 ), series AS (
-    SELECT id, is_counter FROM agent_series WHERE agent_device_id = ANY ($1::uuid[])
+    SELECT id, is_counter FROM agent_series WHERE agent_device_id = ANY (:devices::uuid[])
 ), raw AS (
     SELECT l.level, v.series_id, time_bucket(l.width, v.collected_at) AS bucket, count(*) AS samples,
            sum(v.value) FILTER (WHERE NOT s.is_counter) AS total, min(v.value) FILTER (WHERE NOT s.is_counter) AS least,

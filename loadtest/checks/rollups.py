@@ -42,7 +42,7 @@ async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, 
     names, widths = [level.name for level in levels], [level.bucket for level in levels]
     checks = []
     for query, prefix in (("compare_rollups", ""), ("compare_series_rollups", "series_")):
-        rows = await connection.fetch(QUERIES[query], list(ids), names, widths, ends)
+        rows = await connection.fetch(*QUERIES.bind(query, devices=list(ids), levels=names, widths=widths, ends=ends))
         found = {row["level"]: (row["buckets"], row["differing"]) for row in rows}
         checks += [LevelCheck(f"{prefix}{name}", *found.get(name, (0, 0))) for name in names]
     return checks

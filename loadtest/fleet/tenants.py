@@ -32,7 +32,7 @@ async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, toke
     run = uuid4().hex[:6]
     businesses = [uuid4() for _ in range(settings.tenants)]
     names = [f"load test {run} / {number}" for number in range(settings.tenants)]
-    await connection.execute(QUERIES["add_businesses"], businesses, names)
+    await connection.execute(*QUERIES.bind("add_businesses", businesses=businesses, names=names))
     members = [make_member(number, settings, tokens, now) for number in range(settings.agents)]
     intervals = [round(max(1, interval_of(member.number, settings.intervals))) for member in members]
     await add_devices(connection, members, businesses, intervals, now)
@@ -64,17 +64,23 @@ async def add_devices(
     now: datetime,
 ) -> None:
     await connection.execute(
-        QUERIES["add_devices"],
-        [UUID(member.agent_id) for member in members], [businesses[member.tenant] for member in members],
-        [token_hash(member.token) for member in members], [member.name for member in members], intervals, now,
-    )  # fmt: skip
+        *QUERIES.bind(
+            "add_devices",
+            devices=[UUID(member.agent_id) for member in members],
+            businesses=[businesses[member.tenant] for member in members],
+            token_hashes=[token_hash(member.token) for member in members],
+            names=[member.name for member in members],
+            intervals=intervals,
+            now=now,
+        ),
+    )
 
 
 async def add_history(connection: asyncpg.Connection, charted: Sequence[Member], now: datetime) -> None:
     """Give devices a week of samples, rolled up."""
     start = now - HISTORY
     ids = [UUID(member.agent_id) for member in charted]
-    await connection.execute(QUERIES["add_history"], ids, start, now - timedelta(minutes=20))
+    await connection.execute(*QUERIES.bind("add_history", devices=ids, start=start, end=now - timedelta(minutes=20)))
     await refresh_range(connection, start, now, now)
 
 
@@ -90,9 +96,9 @@ async def add_viewers(
     """Write people; every second one is an employee, the others are users of the charted businesses in turn."""
     users = [uuid4() for _ in businesses]
     addresses = [f"{user}@load.example" for user in users]
-    await connection.execute(QUERIES["add_users"], users, businesses, addresses)
+    await connection.execute(*QUERIES.bind("add_users", users=users, businesses=businesses, addresses=addresses))
     employee = uuid4()
-    await connection.execute(QUERIES["add_employee"], employee, f"{employee}@msp.example")
+    await connection.execute(*QUERIES.bind("add_employee", employee_id=employee, email=f"{employee}@msp.example"))
     viewers = []
     for number in range(settings.dashboards):
         # Each has a subject of its own: limits count by person.

@@ -150,8 +150,10 @@ async def test_only_unconfirmed_devices_are_read(database: str, alice: Tenant) -
         alice.business_id, utc_now() - 2 * WITHIN,
     )  # fmt: skip
     await connection.execute("ANALYZE agent_devices")
-    statement = f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES['lapse_enrolments']}"
-    plan = await connection.fetchval(statement, utc_now(), WITHIN, 1000, *WORKER.values(), None)
+    statement, *values = QUERIES.bind(
+        "lapse_enrolments", now=utc_now(), within=WITHIN, limit=1000, **WORKER.parameters(), only=None
+    )
+    plan = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
     await transaction.rollback()
     await connection.close()
     assert "agent_devices_unconfirmed" in plan

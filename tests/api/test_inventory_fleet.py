@@ -99,9 +99,11 @@ async def test_the_fleet_is_searched_by_index(database: str, alice: Tenant, page
     )
     await connection.execute("ANALYZE agent_software_inventory")
     after = ("package 7", uuid4()) if page == "later" else (None, None)
-    lines = await connection.fetch(
-        f"EXPLAIN {QUERIES['find_software']}", None, "Package 77%", "", utc_now().date(), *after, 51
-    )
+    statement, *values = QUERIES.bind(
+        "find_software", tenant=None, pattern="Package 77%", version="", today=utc_now().date(),
+        after_key=after[0], after_id=after[1], limit=51,
+    )  # fmt: skip
+    lines = await connection.fetch(f"EXPLAIN {statement}", *values)
     plan = "\n".join(line[0] for line in lines)
     assert "agent_software_inventory_by_name" in plan, plan
     assert "~>=~" in plan or ">= 'package 77'" in plan, plan

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from core.clock import utc_now
-from devices.devices import QUERIES, DeviceFilter
+from devices.devices import DeviceFilter
 
 DEVICES = 100_000
 PAGE = 51
@@ -68,9 +68,8 @@ class Fleet:
         )  # fmt: skip
 
     async def plan(self, wanted: DeviceFilter, tenant: UUID | None) -> dict[str, Any]:
-        explained = await self.connection.fetchval(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES['list_devices']}", *wanted.values(tenant, PAGE, utc_now())
-        )
+        statement, *values = wanted.page(tenant, PAGE, utc_now())
+        explained = await self.connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
         plan: dict[str, Any] = json.loads(explained)[0]["Plan"]
         return plan
 

@@ -113,9 +113,13 @@ async def test_twenty_thousand_silent_devices_are_one_quick_sweep(
     assert await sweep(alone, now, PATIENCE) == 0
 
 
-async def explain(connection: asyncpg.Connection, query: str, *values: Any) -> list[dict[str, Any]]:
+SWEEP = {"heartbeat_interval": INTERVAL, "warning_after": 2.0, "offline_after": 3.0, "limit": 5000, "only": None}
+
+
+async def explain(connection: asyncpg.Connection, query: str, **values: Any) -> list[dict[str, Any]]:
     """Run a statement and return the nodes of its plan that read agent_devices."""
-    plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES[query]}", *values))
+    statement, *arguments = QUERIES.bind(query, **values)
+    plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments))
     found: list[dict[str, Any]] = []
     waiting = [plan[0]["Plan"]]
     while waiting:
@@ -132,7 +136,7 @@ async def test_a_sweep_reads_only_what_is_due(alone: asyncpg.Connection, alice: 
     await add(alone, alice, 3000, now)
     await add(alone, alice, 7, now - timedelta(minutes=12))
     await alone.execute("ANALYZE agent_devices")
-    scans = await explain(alone, "sweep", now, INTERVAL, 2.0, 3.0, 5000, None)
+    scans = await explain(alone, "sweep", now=now, **SWEEP)
     assert "agent_devices_status_due" in {scan.get("Index Name") for scan in scans}
     assert "Seq Scan" not in {scan["Node Type"] for scan in scans}
     assert max(scan["Actual Rows"] for scan in scans) == 7
@@ -142,8 +146,9 @@ async def test_nothing_due_is_nothing_read(alone: asyncpg.Connection, alice: Ten
     now = utc_now()
     await add(alone, alice, 3000, now)
     await alone.execute("ANALYZE agent_devices")
-    for query, values in (("note_outage", (INTERVAL * 1.5, INTERVAL, 10)), ("sweep", (INTERVAL, 2.0, 3.0, 5000, None))):
-        for scan in await explain(alone, query, now, *values):
+    outage = {"unheard_for": INTERVAL * 1.5, "heartbeat_interval": INTERVAL, "min_devices": 10}
+    for query, values in (("note_outage", outage), ("sweep", SWEEP)):
+        for scan in await explain(alone, query, now=now, **values):
             assert scan["Actual Rows"] * scan["Actual Loops"] == 0, scan
             assert scan.get("Rows Removed by Filter", 0) == 0
             assert scan["Actual Loops"] == 0 or scan["Node Type"] != "Seq Scan"

@@ -10,7 +10,6 @@ from db.sql import load_queries
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("alerts", "api", "commands", "devices", "health", "ingest", "inventory", "retention", "rollups", "worker")
 TABLES = re.compile(r"\bagent_(?!software_rule\b|software_version_fits\b)\w+")
-TENANT = re.compile(r"\$(\d+) tenant\b")
 
 AGENT = "the agent's own: its id and the hash of its token come from its signature"
 EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
@@ -119,15 +118,11 @@ STATEMENTS = on_devices()
 
 
 def is_bound(text: str) -> bool:
-    """Tell whether a statement takes a tenant, says so, and compares the business with it."""
-    named = TENANT.search(text)
-    if named is None:
-        return False
-    parameter = re.escape(f"${named[1]}")
-    business = rf"(\w+\.)?business_id = {parameter}"
+    """Tell whether a statement takes a tenant and compares the business with it."""
+    business = r"(\w+\.)?business_id = :tenant\b"
     # Rows of a device that changed hands stay with the tenant they were written for.
     own = rf"\({business} AND (\w+\.)?former_owner IS NULL\)"
-    return bool(re.search(rf"\({parameter}(::uuid)? IS NULL OR ({business}|{own})\)", text))
+    return bool(re.search(rf"\(:tenant(::uuid)? IS NULL OR ({business}|{own})\)", " ".join(text.split())))
 
 
 @pytest.mark.parametrize(("file", "name"), STATEMENTS)
@@ -145,7 +140,7 @@ def test_every_reason_is_for_a_statement_that_is_there() -> None:
 
 def test_the_rule_finds_what_is_not_bound() -> None:
     assert len([text for text in STATEMENTS.values() if is_bound(text)]) > 12
-    bound = "-- $1 device, $2 tenant.\nSELECT id FROM agent_devices d WHERE ($2::uuid IS NULL OR d.business_id = $2)"
+    bound = "SELECT id FROM agent_devices d WHERE (:tenant::uuid IS NULL OR d.business_id = :tenant)"
     assert is_bound(bound)
     assert not is_bound(bound.replace("tenant", "business"))
-    assert not is_bound(bound.replace("d.business_id = $2", "d.business_id = $1"))
+    assert not is_bound(bound.replace("d.business_id = :tenant", "d.business_id = :device_id"))

@@ -87,7 +87,7 @@ def dump(filled: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def exists(url: str) -> bool:
     with psycopg.connect(REAL_SERVER) as connection:
-        return bool(query(connection, "find_database", make_url(url).database)[0][0])
+        return bool(query(connection, "find_database", name=make_url(url).database)[0][0])
 
 
 @pytest.fixture

@@ -276,7 +276,7 @@ async def test_every_table_that_names_a_device_or_a_business_is_reached_or_stays
     async with pool.acquire() as connection:
         reached = set(RELATIONS)
         for parent in ("agent_devices", "businesses"):
-            rows = await connection.fetch(scope.QUERIES["compose_tables"], parent)
+            rows = await connection.fetch(*scope.QUERIES.bind("compose_tables", parent=parent))
             reached |= {row["table"] for row in rows}
     assert {row["table"] for row in named} - reached - stays == set()
 

@@ -11,10 +11,10 @@ import pytest
 from auth.tokens import token_hash
 from core.clock import utc_now
 from db.hypertables.policies import LATE_AFTER
-from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_arguments
+from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_parameters
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from ingest.touch import QUERIES, touch_devices, usual_arguments, usual_of
+from ingest.touch import QUERIES, touch_devices, usual_of, usual_parameters
 from tests.conftest import MakeDevice
 from tests.devices import Device
 
@@ -85,8 +85,8 @@ def updates_of(*uploads: Upload) -> list[DeviceUpdate]:
 
 
 async def by_the_long_statement(connection: asyncpg.Connection, heard: Sequence[DeviceUpdate], now: datetime) -> Any:
-    arguments = touch_arguments(heard, now - LATE_AFTER, HOUR)
-    found = await connection.fetch(QUERIES["touch_devices"], *arguments)
+    parameters = touch_parameters(heard, now - LATE_AFTER, HOUR)
+    found = await connection.fetch(*QUERIES.bind("touch_devices", **parameters))
     return {row["id"]: (row["business_id"], sorted(row["alerts"])) for row in found}
 
 
@@ -112,7 +112,7 @@ async def both_ways(connection: asyncpg.Connection, device: Device, now: datetim
     await connection.execute("ROLLBACK TO before")
 
     usual = list(usual_of(updates_of(*uploads), now - LATE_AFTER).values())
-    taken = await connection.fetch(QUERIES["touch_usual_devices"], *usual_arguments(usual)) if usual else []
+    taken = await connection.fetch(*QUERIES.bind("touch_usual_devices", **usual_parameters(usual))) if usual else []
     await connection.execute("ROLLBACK TO before")
 
     heard = updates_of(*uploads)

@@ -28,7 +28,7 @@ class PoolWithFault:
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """Fetch, or raise as the driver does for a value that it cannot convert."""
-        if query in [QUERIES[name] for name in self.refused]:
+        if query in [QUERIES.statements[name].sql for name in self.refused]:
             raise asyncpg.NumericValueOutOfRangeError("a value that another program wrote")
         return await self._pool.fetch(query, *values)
 

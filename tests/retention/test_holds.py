@@ -136,7 +136,7 @@ async def test_what_does_not_exist_cannot_be_held(connection: asyncpg.Connection
 
 async def test_an_import_that_ends_during_a_hold_leaves_retention_stopped(connection: asyncpg.Connection) -> None:
     _, held, _ = await make_devices(connection)
-    await connection.fetchval(IMPORT["schedule_retention"], False)
+    await connection.fetchval(*IMPORT.bind("schedule_retention", scheduled=False))
     await place_hold(connection, HoldRequest("device", held, "litigation"), OPERATOR, utc_now())
-    await connection.fetchval(IMPORT["schedule_retention"], True)
+    await connection.fetchval(*IMPORT.bind("schedule_retention", scheduled=True))
     assert await find_drift(connection, utc_now()) == []

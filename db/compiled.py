@@ -1,0 +1,15 @@
+"""Queries that SQLAlchemy composes from typed tables, compiled for asyncpg."""
+
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from db.sql import Statement
+
+
+def compiled(query: Select[Any]) -> Statement:
+    """Return a query as a statement; what it binds itself are constants, what has no value yet are parameters."""
+    found = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    constants = {name: value for name, value in found.params.items() if value is not None}
+    return Statement(str(found), tuple(found.positiontup or ()), constants)
