@@ -68,8 +68,8 @@ async def chunks_of_chart(connection: asyncpg.Connection, device: Device, back: 
     assert row is not None
     complete = complete_until(choice, await read_watermarks(connection), row, now)
     window = find_window(choice, complete, lead_of(METRICS, choice, FIVE))
-    query, arguments = plan_chart(asked, device.tenant.business_id, choice, window)
-    plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.sql}", *arguments))
+    sql, *arguments = plan_chart(asked, device.tenant.business_id, choice, window)
+    plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments))
     scanned = {node["Relation Name"] for node in nodes(plan[0]["Plan"]) if node.get("Actual Loops")}
     known = {
         chunk["name"]: Chunk(chunk["relation"], chunk["range_start"], chunk["range_end"])
