@@ -157,11 +157,11 @@ FROM agent_alert_states a
 WHERE a.agent_alert_id = ANY (:rules::uuid[]) AND a.instance <> ''
 
 -- read_forecast_series --
--- The series that rules look ahead on. :terms.
+-- The series that rules look ahead on, and what each is called. :terms.
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 )
-SELECT DISTINCT s.id
+SELECT DISTINCT s.id, s.agent_device_id AS device_id, s.metric || ' of ' || s.instance AS metric
 FROM alert_pairs(:terms::jsonb, NULL) p
 JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
 JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL AND NOT s.is_counter
@@ -193,9 +193,23 @@ WITH bucket AS (
                        ELSE 0.1 * abs(lag(highest) OVER (PARTITION BY series_id ORDER BY day)) END AS fell
     FROM daily d
 ), era AS (
-    SELECT series_id, COALESCE(max(day) FILTER (WHERE fell), min(day)) AS since, bool_or(fell) AS has_fallen
+    SELECT series_id, COALESCE(max(day) FILTER (WHERE fell), min(day)) AS since, bool_or(fell) AS has_fallen,
+           count(*) FILTER (WHERE fell) AS drops
     FROM fallen
     GROUP BY series_id
+), tooth AS (
+    SELECT f.*, count(*) FILTER (WHERE fell) OVER (PARTITION BY series_id ORDER BY day) AS number FROM fallen f
+), peak AS MATERIALIZED (
+    SELECT t.series_id, t.number, max(t.highest) AS highest, last(t.day, t.highest) AS day
+    FROM tooth t JOIN era e ON e.series_id = t.series_id
+    WHERE e.drops >= 2 AND t.number < e.drops
+    GROUP BY t.series_id, t.number
+), rise AS (
+    SELECT a.series_id, max(b.highest) AS highest,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY (b.highest - a.highest) / GREATEST(b.day - a.day, 1)) AS median,
+           percentile_cont(0.25) WITHIN GROUP (ORDER BY (b.highest - a.highest) / GREATEST(b.day - a.day, 1)) AS quarter
+    FROM peak a JOIN peak b ON b.series_id = a.series_id AND b.number > a.number
+    GROUP BY a.series_id
 ), point AS MATERIALIZED (
     SELECT d.series_id, d.day, d.highest FROM daily d JOIN era e ON e.series_id = d.series_id AND d.day >= e.since
 ), slope AS (
@@ -208,10 +222,13 @@ WITH bucket AS (
     SELECT p.series_id, last(p.highest, p.day) AS newest, count(*)::integer AS days FROM point p GROUP BY p.series_id
 )
 INSERT INTO agent_series_forecasts AS f (series_id, newest, slope_per_day, days, since, computed_at)
-SELECT k.series_id, k.newest,
-       CASE WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END, k.days, e.since, :now
+SELECT k.series_id, CASE WHEN r.quarter > 0 THEN GREATEST(k.newest, r.highest) ELSE k.newest END,
+       CASE WHEN r.series_id IS NOT NULL THEN CASE WHEN r.quarter > 0 THEN r.median ELSE 0 END
+            WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END,
+       k.days, e.since, :now
 FROM known k
 JOIN era e ON e.series_id = k.series_id
+LEFT JOIN rise r ON r.series_id = k.series_id
 LEFT JOIN slope s ON s.series_id = k.series_id
 WHERE k.days >= 5 OR e.has_fallen
 ON CONFLICT (series_id) DO UPDATE

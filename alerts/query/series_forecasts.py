@@ -1,8 +1,11 @@
 """How series grow: the worker's part of forecast conditions on instances, worked out from the rollups once an hour."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from alerts.query.forecasts import batches, terms_in_force
+import asyncpg
+
+from alerts.query.forecasts import each_batch, terms_in_force
 from alerts.query.runner import SERIES, as_json
 from db.hypertables.policies import SERIES_LEVELS
 from db.pools import Connection
@@ -10,12 +13,14 @@ from rollups.series_history import read_series_watermarks
 
 
 async def update_series_forecasts(connection: Connection, now: datetime) -> None:
-    """Work out the growth of every series that a rule in force looks ahead on."""
+    """Work out the growth of every series that a rule in force looks ahead on; one that fails is left out and noted."""
     terms = await terms_in_force(connection, "series_forecast")
     rows = await connection.fetch(*SERIES.bind("read_forecast_series", terms=as_json(terms, {}))) if terms else []
     days_until = (await read_series_watermarks(connection))[SERIES_LEVELS[3].relation]
-    for batch in batches(rows):
-        await connection.execute(
-            *SERIES.bind("write_forecasts", series=[row["id"] for row in batch], now=now, days_until=days_until)
-        )
+
+    async def write(some: Sequence[asyncpg.Record]) -> None:
+        series = [row["id"] for row in some]
+        await connection.execute(*SERIES.bind("write_forecasts", series=series, now=now, days_until=days_until))
+
+    await each_batch(connection, "forecasts of series", rows, write, now)
     await connection.execute(*SERIES.bind("forget_forecasts", now=now))
