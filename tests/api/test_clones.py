@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
+import pytest
 
 from core.clock import utc_now
 from tests.calls import MINUTE, deeds, events, listed, removed, seen
@@ -149,3 +150,21 @@ async def test_a_clock_that_is_set_wrong_and_right_again_days_apart_is_no_clone(
         await pool.execute(query, device.agent_id)
     query = "SELECT clone_suspected_at FROM agent_devices WHERE id = $1"
     assert await pool.fetchval(query, device.agent_id) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "each"), [(5 * MINUTE, 3), (3 * MINUTE, 1), (20 * MINUTE, 2), (-7 * MINUTE, 4), (2 * HOUR, 3)]
+)
+async def test_a_clock_that_is_set_to_and_fro_is_no_clone(
+    device: Device, pool: asyncpg.Pool, ahead: timedelta, each: int
+) -> None:
+    """The uptime goes on evenly by our clock: one machine, whose clock two time services set by turns."""
+    start = utc_now() - 5 * HOUR
+    for step in range(24):
+        drift = ahead if step % (2 * each) < each else timedelta()
+        at = start + step * 5 * MINUTE
+        await device.accepted(sample(at + drift, uptime_seconds=86_400 + step * 300))
+        # As if the upload before had come five minutes ago by our clock.
+        query = "UPDATE agent_devices SET boot_by_receipt = boot_by_receipt - interval '5 minutes' WHERE id = $1"
+        await pool.execute(query, device.agent_id)
+    assert (await seen(device))["clone_suspected_at"] is None

@@ -225,3 +225,30 @@ async def test_an_outage_is_in_the_log_once(
         assert await note_outage(alone, now + timedelta(seconds=seconds), PATIENCE)
     told = [record.message for record in caplog.records if record.name.startswith("devices.")]
     assert ["no device made contact" in message for message in told] == [True]
+
+
+SITES = """
+WITH site AS (
+    INSERT INTO service_locations (id, business_id, location_name)
+    SELECT gen_random_uuid(), $1, 'site ' || number FROM generate_series(1, $2::int) AS number RETURNING id
+), numbered AS (SELECT id, row_number() OVER () AS number FROM site)
+UPDATE agent_devices d SET service_location_id = n.id, last_metrics_received = last_metrics_received - d.apart
+FROM (SELECT id, row_number() OVER () AS number, random() * $3::interval AS apart
+      FROM agent_devices WHERE business_id = $1 AND status_due_at IS NOT NULL) own
+JOIN numbered n ON n.number = own.number % $2 + 1
+WHERE d.id = own.id
+""".replace("d.apart", "own.apart")
+
+
+@pytest.mark.parametrize(
+    ("sites", "apart", "is_ours"),
+    [(3, 0, True), (3, 240, True), (2, 60, True), (3, 1200, False), (1, 0, False)],
+    ids=["at one minute", "within an interval", "two sites", "at different times", "one site: its line may be down"],
+)
+async def test_several_sites_of_one_customer_that_fall_silent_together_are_our_line(
+    alone: asyncpg.Connection, alice: Tenant, sites: int, apart: int, is_ours: bool
+) -> None:
+    now = utc_now()
+    await add(alone, alice, 18, now - timedelta(minutes=40))
+    await alone.execute(SITES, alice.business_id, sites, timedelta(seconds=apart))
+    assert await sweep(alone, now, PATIENCE) == (0 if is_ours else 18)

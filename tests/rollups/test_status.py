@@ -8,7 +8,7 @@ from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
 from rollups.refresh import PolicyRunner, list_jobs
-from rollups.status import LevelStatus, count_rows, read_status
+from rollups.status import LevelStatus, count_rows, read_series_status, read_status
 from tests.devices import Device, sample
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -69,3 +69,21 @@ async def test_a_job_runs_again_only_when_it_is_due(database: str) -> None:
         ("agent_series_5m", "policy_refresh_continuous_aggregate"),
     ]
     await connection.close()
+
+
+async def test_a_backlog_in_a_young_installation_is_no_fault(device: Device, database: str) -> None:
+    await device.accepted(*(sample(day * DAY, disks=[{"name": "C:", "percent": 1}]) for day in range(26)))
+    connection = await asyncpg.connect(database)
+    made = "UPDATE _timescaledb_catalog.chunk SET creation_time = creation_time - interval '14 hours'"
+    may_age = await connection.fetchval("SELECT has_table_privilege('_timescaledb_catalog.chunk', 'UPDATE')")
+    try:
+        for read in (read_status, read_series_status):
+            assert not any("rowstore" in fault for level in await read(connection) for fault in level.faults(utc_now()))
+        if may_age:
+            await connection.execute(made)  # the jobs have had their chance
+        for read in (read_status, read_series_status) if may_age else ():
+            assert any("rowstore" in fault for level in await read(connection) for fault in level.faults(utc_now()))
+    finally:
+        if may_age:
+            await connection.execute(made.replace(" - ", " + "))
+        await connection.close()
