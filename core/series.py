@@ -7,6 +7,7 @@ named `custom.*`; their unit and kind are defined by the first value that a busi
 from dataclasses import dataclass
 
 from core.metrics import EXACT, Kind
+from core.text import clean_name
 
 CUSTOM = "custom."
 MAX_METRIC, MAX_INSTANCE, MAX_UNIT = 100, 255, 30
@@ -87,6 +88,12 @@ SERIES_METRICS = (
     gauge("ping.loss_percent", "percent", 100, "lost packets to a target"),
 )
 SERIES_BY_NAME = {metric.name: metric for metric in SERIES_METRICS}
+
+
+def instance_name(text: str) -> str:
+    """Return the name of an instance as it is stored: clean, the letter of a Windows drive in upper case. May be ""."""
+    name = clean_name(text)
+    return name[0].upper() + name[1:] if name[1:2] == ":" and name[0].isascii() else name
 
 
 def custom_metric(name: str, unit: str, kind: Kind) -> SeriesMetric:

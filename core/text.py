@@ -19,9 +19,15 @@ def is_storable(text: str) -> bool:
     return "\0" not in text
 
 
+def composed(text: str) -> str:
+    """Return `text` in Unicode's form NFC, in which names are stored; the few texts that it would make longer stay."""
+    found = unicodedata.normalize("NFC", text)
+    return found if len(found) <= len(text) else text
+
+
 def like_literal(text: str) -> str:
-    r"""Return `text` as a part of a LIKE pattern that stands for itself: `%`, `_` and `\` mean nothing more."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    r"""Return `text` in NFC as a part of a LIKE pattern that stands for itself: `%`, `_` and `\` mean nothing more."""
+    return composed(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def clean_name(text: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from core.series import CUSTOM, METRIC_NAME, SeriesMetric
-from core.text import clean_name
+from core.series import CUSTOM, METRIC_NAME, SeriesMetric, instance_name
 from ingest.copy_rows import microseconds
 from ingest.pending import Row
 from ingest.samples import Note, Sample
@@ -100,13 +99,13 @@ def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[S
     """Return the series of a sample's values, each once, and the values; what can't be stored is noted in `into`."""
     found: dict[int, tuple[Slot, float]] = {}
     for value in values_of_lists(row.sample):
-        slot = series.slots.get((value.metric, clean_name(value.instance)))
+        slot = series.slots.get((value.metric, instance_name(value.instance)))
         if slot is None:
             want(row, series, value, into)
         else:
             found.setdefault(slot.id, (slot, value.value))
     for value in row.sample.series or ():
-        slot = series.slots.get((value.metric, clean_name(value.instance)))
+        slot = series.slots.get((value.metric, instance_name(value.instance)))
         if slot is None:
             want(row, series, value, into)
         elif is_storable(row, value, slot.metric, into):
@@ -136,7 +135,7 @@ def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flatte
 
 def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) -> None:
     """List a series that must be registered first; note what can't be."""
-    instance = clean_name(value.instance)
+    instance = instance_name(value.instance)
     metric = metric_of(value.metric, value.unit, value.kind)
     if metric is None or not METRIC_PATTERN.match(value.metric):
         known = f"the catalogue has none of this name; your own begin with {CUSTOM!r}"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from alerts.rules.condition_base import Minutes, Number, Strict, fault_of, storable
-from core.series import CUSTOM, MAX_INSTANCE, MAX_METRIC, SERIES_BY_NAME
+from core.series import CUSTOM, MAX_INSTANCE, MAX_METRIC, SERIES_BY_NAME, instance_name
 from core.text import like_literal
 
 MAX_PICKED = 50
@@ -111,7 +111,7 @@ class SeriesForecastCondition(PicksInstances):
 
 def as_like(name: str) -> str:
     """Return a name as a pattern of LIKE: `*` stands for any characters, all else for itself."""
-    return "%".join(like_literal(part) for part in name.split("*"))
+    return "%".join(like_literal(part) for part in instance_name(name).split("*"))
 
 
 SERIES_CONDITIONS = (SeriesCondition, SeriesChangeCondition, SeriesForecastCondition)

@@ -1,23 +1,17 @@
 """Text in requests: types that take only what PostgreSQL can store."""
 
-import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from core.text import is_storable
+from core.text import composed, is_storable
 
 
 def storable(text: str) -> str:
-    """Return `text`; raises ValueError for characters that PostgreSQL refuses."""
+    """Return `text` in Unicode's form NFC; raises ValueError for characters that PostgreSQL refuses."""
     if not is_storable(text):
         raise ValueError("holds a character that can't be stored")
-    return text
-
-
-def in_nfc(text: str) -> str:
-    """Return `text` in Unicode's form NFC, in which names are stored."""
-    return unicodedata.normalize("NFC", text)
+    return composed(text)
 
 
 StorableText = Annotated[str, AfterValidator(storable)]

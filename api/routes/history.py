@@ -18,6 +18,7 @@ from api.schemas.agents import AgentId
 from api.services import services_of
 from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
+from core.series import instance_name
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, Choice, parse_interval
 from rollups.errors import LocalDaysOnlyError
@@ -157,7 +158,7 @@ async def metrics_history(
         raise LocalDaysOnlyError
     if "." in metric:
         names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
-        chosen = tuple(instance) if instance else None
+        chosen = tuple(map(instance_name, instance)) if instance else None
         series = AskedSeries(agent_id, since, until, names, chosen, width, max_points, zone_of(time_zone))
         lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
         return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")

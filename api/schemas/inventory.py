@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.fields.text import in_nfc, storable
+from api.fields.text import storable
 from api.fields.times import Time
 from api.schemas.agents import Business
 from core.text import clean_name
@@ -33,18 +33,15 @@ Text255 = Annotated[
     AfterValidator(storable),
     AfterValidator(lambda text: text or None),
 ]
-# Names are stored in Unicode's form NFC: a search finds them by both spellings.
 Search = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=512),
     AfterValidator(storable),
-    AfterValidator(in_nfc),
 ]
 NameStart = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=2, max_length=512),
     AfterValidator(storable),
-    AfterValidator(in_nfc),
 ]
 VersionPrefix = Annotated[
     str,
