@@ -99,9 +99,7 @@ async def test_a_drive_letter_knows_no_case(rules: Rules, windows: Device, pool:
 
 
 @pytest.mark.parametrize(("pick", "fires"), [("ethernet 2", True), ("ETHERNET*", True), ("Wi-Fi", False)])
-async def test_an_adapter_of_windows_knows_no_case(
-    rules: Rules, windows: Device, pick: str, fires: bool
-) -> None:
+async def test_an_adapter_of_windows_knows_no_case(rules: Rules, windows: Device, pick: str, fires: bool) -> None:
     condition = {"metric": "network.rx_errors", "operator": ">", "threshold": 1, "duration_minutes": 5}
     await rules.make(windows.tenant, condition | {"instance": pick}, agent_device_id=str(windows.agent_id))
     now = utc_now()
