@@ -1,8 +1,12 @@
 """The course of commands from order to result: what agents fetch and tell, and what the trail and the history say."""
 
+from datetime import datetime
+
 import asyncpg
+import pytest
 
 from commands.delivery import KEPT_HEAD, KEPT_TAIL
+from core.clock import utc_now
 from tests.commands import act, fetched, later, order, state, tell, trail
 from tests.devices import Device
 from tests.people import Employee
@@ -121,3 +125,15 @@ async def test_history_pages_newest_first_and_filters(device: Device, employee: 
         headers=employee.headers,
     )  # fmt: skip
     assert [one["command_id"] for one in cancelled.json()["commands"]] == [made[0]["command_id"]]
+
+
+@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+async def test_a_time_that_no_clock_shows_is_replaced_by_ours(device: Device, employee: Employee, time: str) -> None:
+    began = utc_now()
+    await order(device, employee)
+    (command,) = await fetched(device)
+    answer = await tell(device, command, "result", status="completed", started_at=time, completed_at=time)
+    assert answer.json() == {"recorded": True}
+    ended = await state(device, command, employee.headers)
+    for name in ("started_at", "completed_at"):
+        assert began <= datetime.fromisoformat(ended[name]) <= utc_now()

@@ -81,3 +81,13 @@ def test_an_unsigned_token_is_refused(keys: KeyFile) -> None:
     assert agent_of(keys.ring("agent"), f"{none}.{body}.") is None
     assert agent_of(keys.ring("agent"), f"{head}.{body}.") is None
     assert agent_of(keys.ring("agent"), "") is None
+
+
+@pytest.mark.parametrize("behind", [timedelta(seconds=20), timedelta(hours=1), timedelta(days=40)])
+def test_a_host_whose_clock_is_behind_takes_an_agent_that_registered_elsewhere(
+    keys: KeyFile, behind: timedelta
+) -> None:
+    agent_id = uuid4()
+    elsewhere = utc_now() + behind
+    token = Tokens(keys).issue_agent(agent_id, elsewhere)
+    assert Tokens(keys).verify_agent(token).agent_id == agent_id

@@ -250,7 +250,10 @@ async def test_a_socket_io_connection_that_doesnt_say_who_it_is_is_closed(
 
 async def test_socket_io_over_long_polling_is_refused(live_port: int, device: Device) -> None:
     async with httpx.AsyncClient() as client:
-        answer = await client.get(f"http://127.0.0.1:{live_port}/agent-ws/?EIO=4&transport=polling")
+        headers = {"Origin": "https://evil.example"}
+        url = f"http://127.0.0.1:{live_port}/agent-ws/?EIO=4&transport=polling"
+        answer = await client.get(url, headers=headers)
+    assert not {name for name in answer.headers if name.startswith("access-control")}
     opened, refused = answer.text.split("\x1e")
     assert (answer.status_code, opened[:1], refused[:2]) == (200, "0", "44")
     assert "connect with transports: ['websocket']" in json.loads(refused[2:])["message"]
