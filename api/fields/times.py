@@ -27,4 +27,13 @@ def parse_time(text: str) -> datetime:
     return in_utc(time)
 
 
+def shown_by_a_clock(time: datetime | None) -> datetime | None:
+    """Return `time` in UTC; null outside 1970..2200, so that a wrong clock costs only the time."""
+    try:
+        return None if time is None else in_utc(time)
+    except ValueError:
+        return None
+
+
 Time = Annotated[AwareDatetime, AfterValidator(in_utc)]
+DeviceTime = Annotated[AwareDatetime | None, AfterValidator(shown_by_a_clock)]

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from api.fields.text import StorableText
-from api.fields.times import Time
+from api.fields.times import DeviceTime
 from commands.delivery import Result
 
 UNSIGNED, SIGNED = 2**32, 2**31
@@ -48,8 +48,8 @@ class CommandResult(BaseModel):
     stdout: str | None = None
     stderr: str | None = None
     error_message: Annotated[StorableText, StringConstraints(max_length=2000)] | None = None
-    started_at: Time | None = Field(None, description="by the device's clock")
-    completed_at: Time | None = Field(None, description="by the device's clock")
+    started_at: DeviceTime = Field(None, description="by the device's clock")
+    completed_at: DeviceTime = Field(None, description="by the device's clock")
 
     def result(self) -> Result:
         """Return the same for the registry."""
