@@ -127,7 +127,7 @@ async def test_history_pages_newest_first_and_filters(device: Device, employee: 
     assert [one["command_id"] for one in cancelled.json()["commands"]] == [made[0]["command_id"]]
 
 
-@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
 async def test_a_time_that_no_clock_shows_is_replaced_by_ours(device: Device, employee: Employee, time: str) -> None:
     began = utc_now()
     await order(device, employee)
