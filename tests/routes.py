@@ -123,6 +123,7 @@ WHO: dict[str, Who] = {
     f"DELETE {ALERTS}/{{rule_id}}": "employee",
     f"POST {ALERTS}/{{rule_id}}/enable": "employee",
     f"POST {ALERTS}/{{rule_id}}/disable": "employee",
+    f"GET {ALERTS}/{{rule_id}}/changes": "employee",
     f"GET {ALERTS}/{{rule_id}}/transitions": "employee",
     f"POST {ALERTS}/history/{{history_id}}/acknowledge": "employee",
     f"POST {ALERTS}/history/{{history_id}}/resolve": "employee",

@@ -9,6 +9,7 @@ SELECT a.id, a.alert_name, a.alert_type, a.severity, a.business_id, a.agent_devi
        a.device_type, a.conditions, a.notification_enabled, a.notification_channels, a.notification_recipients,
        a.keep_firing_minutes, a.active_hours, a.is_shadow, a.ticket_enabled, a.description, a.is_active,
        a.last_triggered, a.trigger_count, a.error_message, a.error_at, a.created_at, a.updated_at, a.created_by,
+       a.created_by_name,
        (SELECT count(*) FROM agent_alert_history h
         WHERE h.agent_alert_id = a.id AND h.status IN ('active', 'acknowledged')) AS open_alerts
 FROM agent_alerts a

@@ -7,6 +7,7 @@ import asyncpg
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
 
+from alerts.manage.rule_trail import read_rule_trail
 from alerts.manage.rules import (
     RuleFilter,
     change_rule,
@@ -33,6 +34,8 @@ from api.schemas.alert_rules import (
     Defaults,
     ForBusiness,
     NewAlertRule,
+    RuleChange,
+    RuleTrail,
     TransitionList,
 )
 from api.services import services_of
@@ -115,6 +118,14 @@ async def disable_alert_rule(request: Request, employee: MayEditRules, rule_id: 
     """Put a rule out of force; its open alerts end with a note."""
     services = services_of(request)
     return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=False))
+
+
+@router.get("/{rule_id}/changes")
+async def list_changes(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> RuleTrail:
+    """Read who made and changed a rule, newest first."""
+    del employee
+    rows = await read_rule_trail(services_of(request).pool, rule_id)
+    return RuleTrail(changes=[RuleChange.model_validate(row) for row in rows])
 
 
 @router.get("/{rule_id}/transitions")

@@ -10,6 +10,7 @@ from api.services import services_of
 from commands.catalog import CATALOG, CommandType
 from core.access import ANY, CommandTable
 from core.metrics import METRICS, Kind
+from core.series import SERIES_METRICS
 
 router = APIRouter(prefix="/api/agents", tags=["catalogues"])
 
@@ -28,10 +29,18 @@ class MetricInfo(BaseModel):
     in_rules: bool = Field(description="whether conditions of alert rules may name it")
 
 
+class InstanceMetricInfo(BaseModel):
+    """A metric with instances: disks, interfaces, sensors. Conditions of alert rules may name it."""
+
+    name: str = Field(examples=["disk.percent"])
+    unit: str = Field(description="as charts show it: of a counter, its rate", examples=["percent", "bytes/s"])
+
+
 class MetricCatalog(BaseModel):
-    """Every metric."""
+    """Every metric; there are also a device's own, `custom.*`."""
 
     metrics: list[MetricInfo]
+    with_instances: list[InstanceMetricInfo]
 
 
 class CommandParameter(BaseModel):
@@ -71,7 +80,8 @@ async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
         )
         for metric in METRICS
     ]  # fmt: skip
-    return MetricCatalog(metrics=found)
+    with_instances = [InstanceMetricInfo(name=metric.name, unit=metric.shown_unit) for metric in SERIES_METRICS]
+    return MetricCatalog(metrics=found, with_instances=with_instances)
 
 
 @router.get("/commands/catalog")

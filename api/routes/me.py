@@ -28,6 +28,7 @@ class Permissions(BaseModel):
     register_devices: bool = Field(alias="register")
     manage_agents: bool
     see_storage: bool
+    keep_storage: bool = Field(description="change retention and place legal holds: the right `dba`")
     maintenance: bool
 
 
@@ -73,14 +74,15 @@ async def me_of(services: Services, person: Person) -> Me:
     return Me(
         kind="customer" if business else "employee", subject=person.subject, name=name, role=person.role,
         employee_id=person.employee_id, user_id=person.user_id, business=business, expires_at=person.expires_at,
-        server_time=services.clock(), time_zone=None, permissions=permissions_of(person),
+        server_time=services.clock(), time_zone=None, permissions=permissions_of(person, services),
         embed_origins=list(settings.embed_origins), ticket_url=settings.ticket_url or None,
         approval_above_devices=settings.approval_above_devices, limits=Limits(live_devices=MAX_LIVE_DEVICES),
     )  # fmt: skip
 
 
-def permissions_of(person: Person) -> Permissions:
-    """Return what a person may do: employees everything, customers only read."""
+def permissions_of(person: Person, services: Services) -> Permissions:
+    """Return what a person may do: employees everything but the DBA's part, customers only read."""
     may = person.employee_id is not None
     names = [field.alias or name for name, field in Permissions.model_fields.items()]
-    return Permissions(**dict.fromkeys(names, may))
+    keeps = may and "dba" in services.roles.of(person.role)
+    return Permissions(**dict.fromkeys(names, may) | {"keep_storage": keeps})

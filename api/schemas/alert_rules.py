@@ -153,6 +153,25 @@ class AlertRule(BaseModel):
     created_at: datetime
     updated_at: datetime
     created_by: UUID | None
+    created_by_name: str | None = Field(description="the employee's name when the rule was made")
+
+
+class RuleChange(BaseModel):
+    """A change of a rule: who, when, and the fields with their new and former values. Times in UTC."""
+
+    at: datetime
+    actor_kind: Literal["employee", "user", "agent", "system", "unknown"]
+    actor_id: UUID | None
+    actor_name: str | None = Field(description="the employee's name now; null for one who was deleted")
+    action: str = Field(examples=["alert_rule_changed"])
+    changed: dict[str, Any] = Field(description="field -> new value; empty when the rule was made")
+    before: dict[str, Any] = Field(description="field -> value before the change")
+
+
+class RuleTrail(BaseModel):
+    """The newest changes of a rule, newest first; at most 50."""
+
+    changes: list[RuleChange]
 
 
 class AlertRuleList(BaseModel):

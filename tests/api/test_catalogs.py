@@ -3,6 +3,7 @@
 import httpx
 
 from core.metrics import METRICS
+from core.series import SERIES_METRICS
 from tests.people import Employee, Tenant
 
 
@@ -10,6 +11,8 @@ async def test_every_metric_is_listed_with_the_unit_of_its_chart(client: httpx.A
     answer = (await client.get("/api/agents/metrics/catalog", headers=alice.headers)).json()
     units = {metric["name"]: metric["unit"] for metric in answer["metrics"]}
     assert units == {metric.name: metric.shown_unit for metric in METRICS}
+    units = {metric["name"]: metric["unit"] for metric in answer["with_instances"]}
+    assert units == {metric.name: metric.shown_unit for metric in SERIES_METRICS}
 
 
 async def test_counters_are_not_offered_for_rules(client: httpx.AsyncClient, alice: Tenant) -> None:

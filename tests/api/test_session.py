@@ -1,6 +1,7 @@
 """The session of a browser: a cookie stands for the token, and another site can't use it."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from api.app import Application
 from api.server.sessions import COOKIE
+from auth.tokens import Tokens
+from core.clock import utc_now
 from core.settings import Settings
 from tests.devices import Device
 from tests.people import Employee, Tenant
@@ -59,7 +62,19 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
 async def test_the_token_may_come_in_the_body(browser: httpx.AsyncClient, employee: Employee) -> None:
     response = await browser.post("/api/session", json={"token": employee.token})
     assert response.json()["employee_id"] == str(employee.employee_id)
-    assert all(response.json()["permissions"].values())
+    permissions = response.json()["permissions"]
+    assert not permissions.pop("keep_storage")  # a DBA's: the token names no role
+    assert all(permissions.values())
+
+
+@pytest.mark.parametrize(("role", "keeps"), [("admin", True), ("technician", False)])
+async def test_only_the_right_dba_keeps_storage(
+    browser: httpx.AsyncClient, employee: Employee, tokens: Tokens, role: str, keeps: bool
+) -> None:
+    claims = {"sub": str(employee.employee_id), "employee_id": str(employee.employee_id), "role": role}
+    token = tokens.issue_person(claims, utc_now(), timedelta(minutes=10))
+    response = await browser.post("/api/session", json={"token": token})
+    assert response.json()["permissions"]["keep_storage"] is keeps
 
 
 async def test_a_new_token_takes_the_place_of_a_cookie_whose_token_has_ended(

@@ -1,14 +1,11 @@
 """A small fleet with a day of history, an alert and some software: what the stories are told on, and their pictures."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
-from playwright.async_api import Page
 
 from auth.tokens import Tokens
 from core.clock import utc_now
@@ -19,7 +16,6 @@ from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.rules import Rules
 from tests.software import listed, software
 
-PICTURES = Path(os.environ["RTS_PICTURES"]) if "RTS_PICTURES" in os.environ else None
 HISTORY = timedelta(hours=30)
 EVERY = timedelta(minutes=5)
 FLEET = {
@@ -110,11 +106,3 @@ async def fire(client: httpx.AsyncClient, pool: asyncpg.Pool, made: Showcase, no
     await rules.make(tenant, alert_name="CPU busy for 10 minutes", severity="critical")
     await rules.evaluate(now - timedelta(minutes=30))
     await rules.evaluate(now)
-
-
-async def picture(page: Page, name: str, directory: Path) -> None:
-    """Keep a picture of what a person sees, in docs/pictures where RTS_PICTURES says so."""
-    target = PICTURES or directory
-    target.mkdir(parents=True, exist_ok=True)
-    await page.wait_for_timeout(400)  # charts draw on the next frame
-    await page.screenshot(path=target / f"{name}.png", animations="disabled")

@@ -9,6 +9,7 @@ from tests.conftest import MakeDevice
 from tests.devices import sample
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import Tab
+from tests.pages.pictures import picture
 from tests.people import Tenant
 
 pytestmark = needs_browser
@@ -37,3 +38,27 @@ async def test_each_disk_and_sensor_has_its_value_and_its_chart(
     await expect(page.get_by_text("D: · disk.percent").first).to_be_visible()
     await expect(page.locator("canvas").last).to_be_visible()
     assert tab.faults == []
+
+
+async def test_all_disks_have_a_chart_each_and_one_can_be_left_out(
+    tab: Tab, make_device: MakeDevice, dora: Tenant
+) -> None:
+    device = await make_device(dora, "with-three-disks")
+    now = utc_now()
+    names = ("/", "/var,log", "/srv")  # a comma belongs to a name as anything else
+    await device.accepted(
+        *(
+            sample(now - step * 5 * MINUTE, disks=[{"name": name, "percent": 40.0 + step} for name in names])
+            for step in range(10)
+        )
+    )
+    page = await tab.open(f"/dashboard/agents/{device.agent_id}?tab=disks")
+    await page.get_by_role("link", name="disk.percent").click()
+    charts = page.get_by_role("region", name="Charts of disk.percent")
+    await expect(charts.locator("canvas")).to_have_count(3)
+    await picture(page, "disks-1440")
+    await charts.get_by_label("/var,log", exact=True).uncheck()
+    await expect(charts.locator("canvas")).to_have_count(2)
+    await page.reload()
+    await expect(charts.locator("canvas")).to_have_count(2)
+    await expect(charts.get_by_label("/var,log", exact=True)).not_to_be_checked()

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import httpx
@@ -13,7 +12,8 @@ from auth.tokens import Tokens
 from tests.callers import forget_rules
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import NARROW, WIDE, OpenTab
-from tests.pages.showcase import BUSY, Showcase, build, picture
+from tests.pages.pictures import picture
+from tests.pages.showcase import BUSY, Showcase, build
 
 pytestmark = needs_browser
 SIZES = pytest.mark.parametrize(("size", "width"), [(WIDE, 1440), (NARROW, 375)])
@@ -28,24 +28,24 @@ async def fleet(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -
 
 @SIZES
 async def test_a_technician_finds_the_worst_device_acknowledges_and_orders_a_sample(
-    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int, tmp_path: Path
+    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int
 ) -> None:
     name = BUSY[0] if width > 1000 else BUSY[1]
     tab = await open_tab(fleet.tess, viewport=size)
     page = await tab.open("/dashboard")
     await expect(page.get_by_role("link", name="CPU busy for 10 minutes").first).to_be_visible()
-    await picture(page, f"overview-{width}", tmp_path)
+    await picture(page, f"overview-{width}")
 
     await tab.open("/dashboard/agents?sort=-cpu")
     await expect(page.locator(".name-cell a").first).to_have_text(re.compile("srv-files-1|srv-backup-1"))
-    await picture(page, f"devices-{width}", tmp_path)
+    await picture(page, f"devices-{width}")
 
     await page.locator(".name-cell a", has_text=name).click()
     await expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
     alert = page.get_by_role("region", name="1 open alert")
     await expect(alert.get_by_text("since")).to_be_visible()
     await expect(page.locator(".chart canvas").first).to_be_visible()
-    await picture(page, f"device-{width}", tmp_path)
+    await picture(page, f"device-{width}")
 
     await alert.get_by_role("button", name="Acknowledge").click()
     await expect(page.get_by_text("1 alert acknowledged")).to_be_visible()
@@ -56,18 +56,18 @@ async def test_a_technician_finds_the_worst_device_acknowledges_and_orders_a_sam
     await expect(dialog.get_by_label("Command", exact=True)).to_have_value("collect_now")
     await dialog.get_by_role("button", name="Send").click()
     await expect(dialog.get_by_role("list", name="Course")).to_be_visible()
-    await picture(page, f"command-{width}", tmp_path)
+    await picture(page, f"command-{width}")
 
     await tab.open("/dashboard/agents/alerts?state=acknowledged")
     await page.get_by_role("link", name="CPU busy for 10 minutes").first.click()
     await expect(page.get_by_role("complementary").get_by_text("Acknowledged").first).to_be_visible()
     await expect(page.locator(".split-detail canvas")).to_be_visible()
-    await picture(page, f"alerts-{width}", tmp_path)
+    await picture(page, f"alerts-{width}")
 
 
 @SIZES
 async def test_a_customer_sees_only_their_own_in_page_and_traffic(
-    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int, tmp_path: Path
+    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int
 ) -> None:
     birch = fleet.tenants["Birch Logistics"]
     foreign = ["Alder Dental", "Cedar Legal", "srv-files", "srv-archive", "front-desk", "chambers"]
@@ -92,14 +92,14 @@ async def test_a_customer_sees_only_their_own_in_page_and_traffic(
         seen.append(await page.content())
     await tab.open("/dashboard")
     await expect(page.get_by_role("link", name="Main Street")).to_be_visible()
-    await picture(page, f"customer-{width}", tmp_path)
+    await picture(page, f"customer-{width}")
     for text in [*seen, *traffic]:
         assert [word for word in foreign if word in text] == []
 
 
 @SIZES
 async def test_a_manager_makes_a_rule_after_seeing_that_it_would_have_opened_three_tickets(
-    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int, tmp_path: Path
+    open_tab: OpenTab, fleet: Showcase, size: dict[str, int], width: int
 ) -> None:
     tab = await open_tab(fleet.max, viewport=size)
     page = await tab.open("/admin/agents/alerts/new")
@@ -118,6 +118,6 @@ async def test_a_manager_makes_a_rule_after_seeing_that_it_would_have_opened_thr
     if width < 1000:
         await verdict.scroll_into_view_if_needed()
         await page.mouse.wheel(0, 420)
-    await picture(page, f"rule-{width}", tmp_path)
+    await picture(page, f"rule-{width}")
     await page.get_by_role("button", name="Save and watch").click()
     await expect(page.get_by_role("link", name=f"CPU above 85 for 15 minutes ({width})")).to_be_visible()

@@ -27,6 +27,7 @@ BASE = "/api/admin/retention"
 class Server:
     """A server on the database of these tests, and people."""
 
+    application: Application
     client: httpx.AsyncClient
     services: Services
     dba: Employee
@@ -57,7 +58,7 @@ async def server(own_url: str, connection: asyncpg.Connection, tmp_path: Path) -
             claims = {"sub": str(dba.employee_id), "employee_id": str(dba.employee_id), "role": "admin"}
             dba = Employee(dba.employee_id, services.tokens.issue_person(claims, utc_now(), timedelta(hours=1)))
             tenant = await make_tenant(services.pool, services.tokens, "Alice")
-            yield Server(client, services, dba, technician, tenant)
+            yield Server(application, client, services, dba, technician, tenant)
 
 
 async def test_a_change_is_planned_applied_and_undone(server: Server, connection: asyncpg.Connection) -> None:

@@ -37,6 +37,7 @@ const ROUTES: Route[] = [
   { pattern: "/admin/agents/alerts", page: later.RulesPage, title: "rules", needs: "edit_rules" },
   { pattern: "/admin/agents/alerts/:rule", page: later.RulePage, title: "rules", needs: "edit_rules" },
   { pattern: "/admin/agents/registration", page: later.RegistrationPage, title: "registration", needs: "register" },
+  { pattern: "/admin/agents/gateways", page: later.GatewaysPage, title: "gateways", needs: "register" },
   { pattern: "/admin/agents/storage", page: later.StoragePage, title: "storage", needs: "see_storage" },
 ];
 

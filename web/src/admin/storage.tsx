@@ -1,34 +1,53 @@
-// Storage, for DBAs: sizes, freshness, jobs, what waits. It changes nothing.
+// Storage, for DBAs: sizes, freshness, jobs, what waits; a second tab has retention.
 import { useGet } from "../lib/resource";
 import type { StorageReport } from "../api/pending";
 import { bytes, day, duration, number } from "../lib/format";
 import { texts } from "../texts";
-import { When } from "../ui/controls";
+import { param } from "../lib/url";
+import { Facts } from "../ui/facts";
+import { Tabs, When } from "../ui/controls";
 import { Table } from "../ui/list";
 import { Empty, Loaded, Skeleton } from "../ui/states";
+import { Retention } from "./retention";
 
 type Level = StorageReport["levels"][number];
 const EVERY_SECONDS = 30;
 
 export function StoragePage() {
   const t = texts.value.storage;
-  const report = useGet<StorageReport>("/api/admin/storage", {}, { every: EVERY_SECONDS });
+  const tab = param("tab") || "state";
   return (
     <main class="page" id="content" tabIndex={-1}>
       <div class="page-head">
         <h1>{texts.value.nav.storage}</h1>
-        <p class="counts">
-          {report.data && (
-            <>
-              {t.asOf} <When time={report.data.as_of} />
-            </>
-          )}
-        </p>
       </div>
-      <Loaded of={report} skeleton={<Skeleton lines={12} />}>
-        {(found) => <Report report={found} />}
-      </Loaded>
+      <Tabs
+        name="tab"
+        label={texts.value.nav.storage}
+        chosen={tab}
+        tabs={[
+          ["state", t.stateTab],
+          ["retention", texts.value.retention.title],
+        ]}
+      />
+      {tab === "retention" ? <Retention /> : <State />}
     </main>
+  );
+}
+
+function State() {
+  const report = useGet<StorageReport>("/api/admin/storage", {}, { every: EVERY_SECONDS });
+  return (
+    <Loaded of={report} skeleton={<Skeleton lines={12} />}>
+      {(found) => (
+        <>
+          <p class="counts">
+            {texts.value.storage.asOf} <When time={found.as_of} />
+          </p>
+          <Report report={found} />
+        </>
+      )}
+    </Loaded>
   );
 }
 
@@ -100,19 +119,6 @@ function Report({ report }: { report: StorageReport }) {
         </section>
       )}
     </>
-  );
-}
-
-function Facts({ facts }: { facts: Array<[string, preact.ComponentChildren]> }) {
-  return (
-    <dl class="facts-list">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 

@@ -16,7 +16,7 @@ export interface Me {
   business: Business | null;
   expires_at: string;
   server_time: string;
-  permissions: Record<"handle_alerts" | "order_commands" | "approve_commands" | "edit_rules" | "register" | "manage_agents" | "see_storage" | "maintenance", boolean>;
+  permissions: Record<"handle_alerts" | "order_commands" | "approve_commands" | "edit_rules" | "register" | "manage_agents" | "see_storage" | "keep_storage" | "maintenance", boolean>;
   embed_origins: string[];
   ticket_url: string | null;
   approval_above_devices: number;

@@ -167,6 +167,7 @@ export type AlertRule = {
   created_at: string;
   updated_at: string;
   created_by: string | null;
+  created_by_name: string | null;
 };
 
 export type AlertRuleChange = {
@@ -826,6 +827,11 @@ export type InstalledSoftware = {
   eol_date: string | null;
 };
 
+export type InstanceMetricInfo = {
+  name: string;
+  unit: string;
+};
+
 export type Interface = {
   name: string;
   rx_bytes?: number | null;
@@ -1022,6 +1028,7 @@ export type MergedInventory = {
 
 export type MetricCatalog = {
   metrics: Array<MetricInfo>;
+  with_instances: Array<InstanceMetricInfo>;
 };
 
 export type MetricCondition = {
@@ -1169,6 +1176,7 @@ export type Permissions = {
   register: boolean;
   manage_agents: boolean;
   see_storage: boolean;
+  keep_storage: boolean;
   maintenance: boolean;
 };
 
@@ -1302,6 +1310,20 @@ export type RetentionReport = {
   waiting: RetentionChange | null;
   holds: Array<LegalHold>;
   drifts: Array<string>;
+};
+
+export type RuleChange = {
+  at: string;
+  actor_kind: "employee" | "user" | "agent" | "system" | "unknown";
+  actor_id: string | null;
+  actor_name: string | null;
+  action: string;
+  changed: Record<string, unknown>;
+  before: Record<string, unknown>;
+};
+
+export type RuleTrail = {
+  changes: Array<RuleChange>;
 };
 
 export type Sample = {

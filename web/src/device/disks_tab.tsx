@@ -6,7 +6,7 @@ import type { ChartData } from "../charts/data";
 import { withUnit } from "../lib/format";
 import { currentRange, iso } from "../lib/range";
 import { useGet, useResource } from "../lib/resource";
-import { param, withParams } from "../lib/url";
+import { param, setParams, withParams } from "../lib/url";
 import { texts, type Texts } from "../texts";
 import { When } from "../ui/controls";
 import { Table } from "../ui/list";
@@ -55,6 +55,16 @@ function Group({ name, series }: { name: string; series: Series[] }) {
           { title: t.asOf, cell: (instance) => <When time={find(instance, metrics[0] ?? "")?.collected_at} /> },
         ]}
       />
+      {instances.length > 1 && (
+        <p class="all-instances">
+          {t.all}{" "}
+          {metrics.map((metric) => (
+            <a key={metric} href={withParams({ metric, instance: null, without: null })}>
+              {metric}
+            </a>
+          ))}
+        </p>
+      )}
     </section>
   );
 }
@@ -63,40 +73,81 @@ function Value({ one }: { one: Series | undefined }) {
   if (!one) return <span class="faint">–</span>;
   const words = one.kind === "counter" ? texts.value.parts.chart : withUnit(one.value, one.unit);
   return (
-    <a href={withParams({ metric: one.metric, instance: one.instance })} class={one.gone_at ? "faint" : ""}>
+    <a href={withParams({ metric: one.metric, instance: one.instance, without: null })} class={one.gone_at ? "faint" : ""}>
       {one.gone_at ? texts.value.parts.gone : words}
     </a>
   );
 }
 
+/** A chart of the instance that is chosen, or one of each instance of the metric. */
 function Chosen({ id, series }: { id: string; series: Series[] }) {
-  const one = series.find((found) => found.metric === param("metric") && found.instance === param("instance"));
+  const metric = param("metric");
+  const instance = param("instance");
+  const known = series.some((found) => found.metric === metric && (!instance || found.instance === instance));
+  const hidden = new Set(hiddenNames());
   const range = currentRange();
-  const query = { metric: one?.metric, instance: one?.instance, format: "columns", aggregates: "avg,min,max", max_points: 640, start: iso(range.from), end: range.isLive ? null : iso(range.to) };
-  const key = one ? `${id} ${one.metric} ${one.instance} ${range.key}` : null;
+  const query = { metric, instance, format: "columns", aggregates: "avg,min,max", max_points: instance ? 640 : 320, start: iso(range.from), end: range.isLive ? null : iso(range.to) };
+  const key = known ? `${id} ${metric} ${instance} ${range.key}` : null;
   const history = useResource<HistoryInstances>(key, (signal) => call("GET", `/api/agents/${id}/metrics/history`, { query, signal }), { every: range.isLive ? 60 : 0 });
-  const line = history.data?.instances[0];
-  if (!one) return null;
+  if (!known) return null;
   return (
     <Loaded of={history}>
       {(found) =>
-        line ? (
-          <Chart
-            title={`${one.instance} · ${one.metric}`}
-            name={`${one.instance}-${one.metric}`}
-            lines={[{ metric: one.metric, label: one.metric }]}
-            unit={line.unit}
-            isBounded={line.unit === "percent"}
-            data={dataOf(line, found.bucket_seconds)}
-            from={range.from}
-            to={range.to}
-            patience={3 * found.expected_interval_seconds}
-          />
+        found.instances.length ? (
+          <section aria-label={texts.value.parts.chartsOf(metric)}>
+            {!instance && found.instances.length > 1 && <InstanceChoice names={found.instances.map((line) => line.instance)} hidden={hidden} />}
+            <div class={instance ? "" : "chart-grid"}>
+              {found.instances.filter((line) => instance || !hidden.has(line.instance)).map((line) => <InstanceChart key={line.instance} line={line} found={found} from={range.from} to={range.to} />)}
+            </div>
+          </section>
         ) : (
           <Empty title={texts.value.charts.nothing} />
         )
       }
     </Loaded>
+  );
+}
+
+/** Names of instances that were unticked, from the address. */
+function hiddenNames(): string[] {
+  return param("without").split(",").filter(Boolean).map(decodeURIComponent);
+}
+
+function InstanceChoice({ names, hidden }: { names: string[]; hidden: Set<string> }) {
+  const change = (name: string, isShown: boolean) => {
+    const left = isShown ? [...hidden].filter((one) => one !== name) : [...hidden, name];
+    setParams({ without: left.map(encodeURIComponent).join(",") || null });
+  };
+  return (
+    <fieldset class="days">
+      <legend>{texts.value.parts.shown}</legend>
+      {names.map((name) => (
+        <label class="check" key={name}>
+          <input type="checkbox" checked={!hidden.has(name)} onChange={(event) => change(name, event.currentTarget.checked)} />
+          <span>
+            <bdi>{name}</bdi>
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function InstanceChart({ line, found, from, to }: { line: SeriesLine; found: HistoryInstances; from: number; to: number }) {
+  const title = `${line.instance} · ${line.metric}`;
+  return (
+    <Chart
+      title={title}
+      name={`${line.instance}-${line.metric}`}
+      lines={[{ metric: line.metric, label: line.metric }]}
+      unit={line.unit}
+      isBounded={line.unit === "percent"}
+      sync="instances"
+      data={dataOf(line, found.bucket_seconds)}
+      from={from}
+      to={to}
+      patience={3 * found.expected_interval_seconds}
+    />
   );
 }
 

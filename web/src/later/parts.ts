@@ -16,6 +16,7 @@ function page<M>(read: () => Promise<M>, choose: (of: M) => ComponentType<PagePr
   return lazy<M, PageProps>(read, choose, "page");
 }
 
+export const GatewaysPage = page(administration, (of) => of.GatewaysPage);
 export const ManagementPage = page(administration, (of) => of.ManagementPage);
 export const RegistrationPage = page(administration, (of) => of.RegistrationPage);
 export const StoragePage = page(administration, (of) => of.StoragePage);

@@ -12,6 +12,8 @@ export interface Draft {
   deviceType: string;
   kind: RuleKind;
   metric: string;
+  instances: string; // of a metric with instances, one a line; `*` stands for any characters
+  except: string; // one a line
   operator: ">" | ">=" | "<" | "<=";
   threshold: number;
   recovery: string; // "" : none
@@ -39,6 +41,8 @@ export const NEW_DRAFT: Draft = {
   deviceType: "",
   kind: "metric",
   metric: "cpu_percent",
+  instances: "*",
+  except: "",
   operator: ">",
   threshold: 90,
   recovery: "",
@@ -59,12 +63,25 @@ export const NEW_DRAFT: Draft = {
   description: "",
 };
 
+/** Whether a metric has instances (disks, interfaces, sensors): its name has a dot. */
+export const hasInstances = (metric: string) => metric.includes(".");
+
+const linesOf = (text: string) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+
+/** The metric, and of which instances. */
+function metricOf(draft: Draft): Record<string, unknown> {
+  if (!hasInstances(draft.metric)) return { metric: draft.metric };
+  const names = linesOf(draft.instances);
+  const except = linesOf(draft.except);
+  return { metric: draft.metric, instance: names.length > 1 ? names : (names[0] ?? "*"), ...(except.length > 0 && { except_instances: except }) };
+}
+
 /** Return the conditions as the API takes them; raises SyntaxError when the free form is no JSON. */
 export function conditionsOf(draft: Draft): Record<string, unknown> {
   switch (draft.kind) {
     case "metric":
       return {
-        metric: draft.metric,
+        ...metricOf(draft),
         operator: draft.operator,
         threshold: draft.threshold,
         duration_minutes: draft.minutes,
@@ -73,7 +90,7 @@ export function conditionsOf(draft: Draft): Record<string, unknown> {
         ...(draft.recovery !== "" && { recovery_threshold: Number(draft.recovery) }),
       };
     case "change":
-      return { metric: draft.metric, change_by: draft.changeBy, within_minutes: draft.minutes };
+      return { ...metricOf(draft), change_by: draft.changeBy, within_minutes: draft.minutes };
     case "no_data":
       return { no_data_minutes: draft.minutes };
     case "offline":
@@ -81,7 +98,7 @@ export function conditionsOf(draft: Draft): Record<string, unknown> {
     case "service":
       return { service: draft.service, duration_minutes: draft.minutes };
     case "forecast":
-      return { metric: draft.metric, reaches: draft.threshold, within_days: draft.days };
+      return { ...metricOf(draft), reaches: draft.threshold, within_days: draft.days };
     case "unusual":
       return { metric: draft.metric, deviations: draft.deviations, floor: draft.floor, duration_minutes: draft.minutes };
     default:
@@ -106,7 +123,7 @@ export function ruleBody(draft: Draft): Record<string, unknown> {
   };
 }
 
-type Stored = Record<string, string | number | null | undefined>;
+type Stored = Record<string, string | number | string[] | null | undefined>;
 
 function kindOf(conditions: Stored): RuleKind {
   if ("operator" in conditions) return "metric";
@@ -116,6 +133,11 @@ function kindOf(conditions: Stored): RuleKind {
   if ("service" in conditions) return "service";
   if ("reaches" in conditions) return "forecast";
   return "deviations" in conditions ? "unusual" : "other";
+}
+
+/** Names of instances as the form shows them: one a line. */
+function namesOf(stored: Stored[string], otherwise: string): string {
+  return Array.isArray(stored) ? stored.join("\n") : typeof stored === "string" ? stored : otherwise;
 }
 
 export function draftOf(rule: AlertRule): Draft {
@@ -130,6 +152,8 @@ export function draftOf(rule: AlertRule): Draft {
     deviceType: rule.device_type ?? "",
     kind: kindOf(stored),
     metric: typeof stored.metric === "string" ? stored.metric : NEW_DRAFT.metric,
+    instances: namesOf(stored.instance, "*"),
+    except: namesOf(stored.except_instances, ""),
     operator: (stored.operator as Draft["operator"]) ?? ">",
     threshold: number("threshold", number("reaches", 90)),
     recovery: typeof stored.recovery_threshold === "number" ? String(stored.recovery_threshold) : "",

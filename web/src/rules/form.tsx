@@ -7,7 +7,7 @@ import { typeName } from "../fleet/columns";
 import { Field } from "../ui/controls";
 import { PlacePicker } from "../ui/place_picker";
 import { weekday } from "../lib/format";
-import { KINDS, type Draft, type RuleKind } from "./draft";
+import { hasInstances, KINDS, type Draft, type RuleKind } from "./draft";
 
 type Change = (patch: Partial<Draft>) => void;
 interface Props {
@@ -114,6 +114,7 @@ function Condition({ draft, change }: { draft: Draft; change: Change }) {
   return (
     <div class="inline-fields">
       {withMetric && <MetricField draft={draft} change={change} />}
+      {withMetric && hasInstances(draft.metric) && <InstanceFields draft={draft} change={change} />}
       {draft.kind === "metric" && (
         <>
           <Field label={t.operator}>
@@ -155,22 +156,50 @@ function Condition({ draft, change }: { draft: Draft; change: Change }) {
   );
 }
 
+interface Catalogue {
+  metrics: MetricInfo[];
+  with_instances: Array<{ name: string; unit: string }>;
+}
+
 function MetricField({ draft, change }: { draft: Draft; change: Change }) {
   const t = texts.value;
-  const catalogue = useGet<{ metrics: MetricInfo[] }>("/api/agents/metrics/catalog", {}, ONCE);
-  const names = catalogue.data?.metrics.filter((one) => one.in_rules).map((one) => one.name) ?? [draft.metric];
+  const catalogue = useGet<Catalogue>("/api/agents/metrics/catalog", {}, ONCE);
+  const names = catalogue.data?.metrics.filter((one) => one.in_rules).map((one) => one.name) ?? [];
+  const parts = draft.kind === "unusual" ? [] : (catalogue.data?.with_instances.map((one) => one.name) ?? []);
+  const isOther = ![...names, ...parts].includes(draft.metric); // a custom one, or the catalogue is not there yet
   return (
     <Field label={t.rules.metric}>
       {(id) => (
         <select id={id} value={draft.metric} onChange={(event) => change({ metric: event.currentTarget.value })}>
+          {isOther && <option value={draft.metric}>{draft.metric}</option>}
           {names.map((name) => (
             <option key={name} value={name}>
               {t.metrics[name as "cpu_percent"] ?? name}
             </option>
           ))}
+          {parts.length > 0 && (
+            <optgroup label={t.rules.ofInstances}>
+              {parts.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </optgroup>
+          )}
         </select>
       )}
     </Field>
+  );
+}
+
+/** Which disks, interfaces or sensors: the rule stands on each for itself. */
+function InstanceFields({ draft, change }: { draft: Draft; change: Change }) {
+  const t = texts.value.rules;
+  return (
+    <>
+      <Field label={t.instances} help={t.instancesHelp}>
+        {(id, help) => <textarea id={id} aria-describedby={help} rows={2} value={draft.instances} onInput={(event) => change({ instances: event.currentTarget.value })} />}
+      </Field>
+      <Field label={t.except}>{(id) => <textarea id={id} rows={2} value={draft.except} onInput={(event) => change({ except: event.currentTarget.value })} />}</Field>
+    </>
   );
 }
 

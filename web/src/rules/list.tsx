@@ -43,6 +43,7 @@ export function RulesPage() {
       ),
     },
     { title: t.reach, cell: (row) => <bdi>{reachOf(row, names)}</bdi> },
+    { title: t.madeBy, cell: (row) => <><bdi>{row.created_by_name ?? "–"}</bdi> <div class="faint">{t.changed} <When time={row.updated_at} /></div></> },
     { title: t.openAlerts, cell: (row) => (row.open_alerts ? <a href={`/dashboard/agents/alerts?rule=${row.id}`}>{number(row.open_alerts)}</a> : "0"), class: "number" },
     { title: t.last, cell: (row) => <When time={row.last_triggered} /> },
     { title: t.count, cell: (row) => number(row.trigger_count), class: "number" },

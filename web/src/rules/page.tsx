@@ -9,6 +9,7 @@ import { ActButton, useDraft } from "../ui/controls";
 import { Loaded, NotFound, Skeleton } from "../ui/states";
 import { say } from "../ui/toasts";
 import { useBacktest } from "./backtest";
+import { RuleChanges } from "./changes";
 import { conditionsOf, draftOf, NEW_DRAFT, ruleBody, type Draft } from "./draft";
 import { RuleForm } from "./form";
 import { RulePreview } from "./preview";
@@ -82,6 +83,7 @@ function Editor({ rule }: { rule: AlertRule | null }) {
         <RuleForm draft={draft} change={change} faults={preview.faults} />
         <RulePreview draft={draft} preview={preview} change={(threshold) => change({ threshold })} />
       </div>
+      {rule && <RuleChanges id={rule.id} />}
     </main>
   );
 }

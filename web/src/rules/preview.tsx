@@ -11,7 +11,7 @@ import { isNarrow } from "../lib/settings";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
-import { canBeTested, type Draft } from "./draft";
+import { canBeTested, hasInstances, type Draft } from "./draft";
 import type { WidePreview } from "./backtest";
 
 export function RulePreview({ draft, preview, change }: { draft: Draft; preview: WidePreview; change: (threshold: number) => void }) {
@@ -132,7 +132,7 @@ function Slider({ draft, unit, change }: { draft: Draft; unit: string; change: (
 function Worst({ outcome, answer, draft }: { outcome: BacktestOutcome; answer: BacktestAnswer; draft: Draft }) {
   const t = texts.value.rules;
   const [worst] = outcome.worst;
-  const metric = draft.kind === "metric" ? draft.metric : null;
+  const metric = draft.kind === "metric" && !hasInstances(draft.metric) ? draft.metric : null;
   const from = millis(answer.begin);
   const to = millis(answer.end);
   const range = { from, to, isLive: false, key: "", preset: "", isFaulty: false };

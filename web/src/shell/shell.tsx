@@ -29,6 +29,7 @@ function forEmployees(): Item[] {
   const items: Item[] = [];
   if (may("edit_rules")) items.push({ href: "/admin/agents/alerts", icon: "rules", key: "rules" });
   if (may("register")) items.push({ href: "/admin/agents/registration", icon: "registration", key: "registration" });
+  if (may("register")) items.push({ href: "/admin/agents/gateways", icon: "gateways", key: "gateways" });
   if (may("manage_agents")) items.push({ href: "/admin/agents", icon: "agents", key: "management", exact: true });
   if (may("see_storage")) items.push({ href: "/admin/agents/storage", icon: "storage", key: "storage" });
   return items;
