@@ -10,6 +10,7 @@ from rich.text import Text
 
 from alerts.query.explain import Explained
 from alerts.replay.backtest import BacktestResult, Outcome
+from alerts.replay.report import BacktestSummary
 from alerts.replay.rule_tests import Result
 from alerts.rules.loader import RuleRow
 from health.tables import words
@@ -48,7 +49,7 @@ def backtest_tables(answer: BacktestResult) -> Iterator[RenderableType]:
         table.add_column(name, justify="right")
     for outcome in answer.outcomes:
         hours = sum(tally.firing_minutes for tally in outcome.tallies) / 60
-        counts = (outcome.alerts, outcome.tickets, len(outcome.tallies), outcome.flapping)
+        counts = (outcome.alerts, outcome.tickets, outcome.devices, outcome.flapping)
         table.add_row(label(outcome), *map(str, counts), f"{hours:.1f}")
     yield table
     for outcome in answer.outcomes:
@@ -71,16 +72,21 @@ def devices_table(outcome: Outcome, answer: BacktestResult) -> Table:
         table.add_column(name, justify="right")
     for tally in outcome.tallies[:MAX_DEVICES]:
         table.add_row(
-            answer.names.get(tally.device_id, "?"), str(tally.alerts), str(tally.tickets), f"{tally.first:%m-%d %H:%M}",
+            name_of(tally, answer), str(tally.alerts), str(tally.tickets), f"{tally.first:%m-%d %H:%M}",
             f"{tally.last:%m-%d %H:%M}", f"{tally.firing_minutes:.0f}", "flapping" if tally.is_flapping else "",
         )  # fmt: skip
     return table
 
 
+def name_of(tally: BacktestSummary, answer: BacktestResult) -> str:
+    """Return the name of a device, and of its instance if the rule stands on one."""
+    return f"{answer.names.get(tally.device_id, '?')} {tally.instance}".rstrip()
+
+
 def transitions_table(outcome: Outcome, answer: BacktestResult) -> Table:
     """Return the first changes of the worst device."""
     worst = outcome.tallies[0]
-    name = answer.names.get(worst.device_id, "?")
+    name = name_of(worst, answer)
     table = Table("at", "from", "to", "why", "value", title=f"{label(outcome)}: {name}", title_justify="left")
     for one in worst.transitions[:MAX_TRANSITIONS]:
         value = "" if one.fact.value is None else f"{one.fact.value:.4g}"

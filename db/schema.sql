@@ -308,6 +308,53 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION alert_growth(days date[], highs double precision[], is_percent boolean)
+ RETURNS TABLE(newest double precision, slope_per_day double precision, day_count integer, since date)
+ LANGUAGE sql
+ STABLE ROWS 1
+AS $function$
+    WITH daily AS (
+        SELECT d.day, d.highest, lag(d.highest) OVER (ORDER BY d.day) AS before
+        FROM unnest(days, highs) AS d (day, highest)
+        WHERE d.highest IS NOT NULL
+    ), fallen AS (
+        SELECT d.day, d.highest,
+               COALESCE(d.before - d.highest > CASE WHEN is_percent THEN 10 ELSE 0.1 * abs(d.before) END, false) AS fell
+        FROM daily d
+    ), tooth AS MATERIALIZED (
+        SELECT f.day, f.highest, f.fell, count(*) FILTER (WHERE f.fell) OVER (ORDER BY f.day) AS number FROM fallen f
+    ), era AS MATERIALIZED (
+        SELECT COALESCE(max(t.day) FILTER (WHERE t.fell), min(t.day)) AS since, count(*) FILTER (WHERE t.fell) AS drops
+        FROM tooth t
+    ), peak AS MATERIALIZED (
+        SELECT t.number, max(t.highest) AS highest, last(t.day, t.highest) AS day
+        FROM tooth t CROSS JOIN era e
+        WHERE e.drops >= 2 AND t.number < e.drops
+        GROUP BY t.number
+    ), rise AS (
+        SELECT count(*) AS pairs, max(b.highest) AS highest,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY (b.highest - a.highest) / GREATEST(b.day - a.day, 1)) AS median,
+               percentile_cont(0.25) WITHIN GROUP (ORDER BY (b.highest - a.highest) / GREATEST(b.day - a.day, 1))
+                   AS quarter
+        FROM peak a JOIN peak b ON b.number > a.number
+    ), point AS MATERIALIZED (
+        SELECT t.day, t.highest FROM tooth t CROSS JOIN era e WHERE t.day >= e.since
+    ), slope AS (
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (b.highest - a.highest) / (b.day - a.day)) AS median,
+               percentile_cont(0.25) WITHIN GROUP (ORDER BY (b.highest - a.highest) / (b.day - a.day)) AS quarter
+        FROM point a JOIN point b ON b.day > a.day
+    ), known AS (
+        SELECT last(p.highest, p.day) AS newest, count(*)::integer AS days FROM point p
+    )
+    SELECT CASE WHEN r.quarter > 0 THEN GREATEST(k.newest, r.highest) ELSE k.newest END,
+           CASE WHEN r.pairs > 0 THEN CASE WHEN r.quarter > 0 THEN r.median ELSE 0 END
+                WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END,
+           k.days, e.since
+    FROM known k CROSS JOIN era e CROSS JOIN rise r CROSS JOIN slope s
+    WHERE k.days >= 5 OR e.drops > 0
+$function$
+;
+
 CREATE OR REPLACE FUNCTION alert_hour_of_week(at timestamp with time zone)
  RETURNS integer
  LANGUAGE sql
@@ -1305,6 +1352,19 @@ CREATE TABLE agent_series (
     CONSTRAINT agent_series_instance_check CHECK ((length(instance) <= 255)),
     CONSTRAINT agent_series_metric_check CHECK (((length(metric) >= 1) AND (length(metric) <= 100))),
     CONSTRAINT agent_series_unit_check CHECK ((length(unit) <= 30))
+);
+
+CREATE TABLE agent_series_baselines (
+    computed_at timestamp with time zone NOT NULL,
+    distance double precision NOT NULL,
+    hour_of_week smallint NOT NULL,
+    median double precision NOT NULL,
+    series_id integer NOT NULL,
+    time_zone text NOT NULL,
+    weeks integer NOT NULL,
+    CONSTRAINT agent_series_baselines_pkey PRIMARY KEY (series_id, hour_of_week),
+    CONSTRAINT agent_series_baselines_series_id_fkey FOREIGN KEY (series_id) REFERENCES agent_series(id) ON DELETE CASCADE,
+    CONSTRAINT agent_series_baselines_hour_of_week_check CHECK (((hour_of_week >= 0) AND (hour_of_week <= 167)))
 );
 
 CREATE TABLE agent_series_counts (

@@ -40,7 +40,7 @@ async def read_needs(connection: Connection) -> list[Need]:
 
 def needs_of(term: Term) -> Iterator[tuple[str, str, timedelta]]:
     """Yield level, kind and span of what a condition reads, with the chunk in which its window begins."""
-    if term.kind == "baseline":
+    if term.deviations:
         yield "1h", "baselines", BASELINE
     elif term.kind in ("forecast", "series_forecast"):
         yield "1d", "forecasts", FORECAST

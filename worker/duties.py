@@ -12,6 +12,7 @@ from alerts.notify.sending import send_due
 from alerts.notify.webhook import Webhook
 from alerts.query.baselines import update_baselines
 from alerts.query.forecasts import update_forecasts
+from alerts.query.series_baselines import update_series_baselines
 from alerts.query.series_forecasts import update_series_forecasts
 from alerts.replay.late_data import find_late
 from alerts.state.evaluate import evaluate
@@ -79,8 +80,11 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("series", timedelta(hours=1), keep_series),
         PeriodicTask("forecasts of series", timedelta(hours=1), update_series_forecasts),
         PeriodicTask(
-            "baselines", timedelta(hours=1), baselines_by(settings.time_zone)
+            "baselines", timedelta(hours=1), baselines_by(update_baselines, settings.time_zone)
         ),  # each once a day, new ones within the hour
+        PeriodicTask(
+            "baselines of series", timedelta(hours=1), baselines_by(update_series_baselines, settings.time_zone)
+        ),
         PeriodicTask("alerts", timedelta(seconds=30), evaluate_rules(settings.unmeasured_days)),
         PeriodicTask("late samples", timedelta(seconds=30), look_at_late_samples),
         PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
@@ -122,11 +126,11 @@ def send_notifications(settings: Settings) -> Handler:
     return do
 
 
-def baselines_by(zone: str) -> Handler:
+def baselines_by(update: Callable[[Connection, datetime, str], Awaitable[None]], zone: str) -> Handler:
     """Work out what is usual, by this zone's clock where a business has no other."""
 
     async def do(connection: Connection, now: datetime) -> None:
-        await update_baselines(connection, now, zone)
+        await update(connection, now, zone)
 
     return do
 

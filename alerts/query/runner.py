@@ -23,6 +23,7 @@ from rollups.history import read_watermarks
 from rollups.series_history import read_series_watermarks
 
 QUERIES, SERIES = load_beside(__file__, "runner.sql"), load_beside(__file__, "series.sql")
+SERIES_PAST = load_beside(__file__, "series_past.sql")
 
 MAX_FEATURES = 60  # columns of one statement; PostgreSQL takes 1,600, planning takes longer with each
 MIN_LOOKBACK = timedelta(minutes=15)
@@ -271,10 +272,24 @@ async def ask_series(
             }  # fmt: skip
             found.append(TermQuery(SERIES.statements["series_facts"], parameters, of_level, level))
     ahead = [term for term in terms if term.kind == "series_forecast"]
-    for at in question.instants if ahead else ():
-        parameters = {"terms": as_json(ahead, {}), "tenant": question.tenant, "now": at, "among": question.among}
-        found.append(TermQuery(SERIES.statements["series_forecast_facts"], parameters, ahead))
-    return found
+    return found + (await ask_series_forecasts(connection, ahead, question) if ahead else [])
+
+
+async def ask_series_forecasts(
+    connection: Source, terms: Sequence[Term], question: EvaluationRequest
+) -> list[TermQuery]:
+    """Ask for forecasts of instances: of the past by the rollups and samples up to each instant."""
+    bounds = {"terms": as_json(terms, {}), "tenant": question.tenant}
+    if question.everything:
+        hours = SERIES_LEVELS[2].relation
+        from_samples = question.level is not None and question.level.bucket is None
+        cut = EPOCH if from_samples else (await read_series_watermarks(connection)).get(hours, EPOCH)
+        bounds |= {"instants": list(question.instants), "cut": cut, "among": question.among}
+        return [TermQuery(SERIES_PAST.statements["past_series_forecast_facts"], bounds, terms)]
+    return [
+        TermQuery(SERIES.statements["series_forecast_facts"], bounds | {"now": at, "among": question.among}, terms)
+        for at in question.instants
+    ]
 
 
 def series_level(term: Term, question: EvaluationRequest) -> str:

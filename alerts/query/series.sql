@@ -3,18 +3,22 @@
 
 -- series_facts --
 -- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a
--- level before the cut; of a counter its rate per second, unknown where it fell without a reboot. A clock that is
--- wrong is taken into account. Live, only those instances are read whose newest value is beyond the threshold, and
--- those where the rule is open. :terms, :tenant, :instants in order, :everything, :level `raw`, `5m` or `1h`,
--- :cut, :width of a bucket (zero for raw), :lowest time; :among the only devices (or null).
+-- level before the cut, known a moment before its end; in the past windows are rounded up to buckets. Of a counter it
+-- is the rate per second, unknown where it fell without a reboot. A clock that is wrong is taken into account. It is
+-- compared with the threshold, or with what is usual of the series at that hour of the week. Live, only those instances
+-- are read whose newest value is beyond the threshold, and those where the rule is open. :terms, :tenant, :instants in
+-- order, :everything, :level `raw`, `5m` or `1h`, :cut, :width of a bucket (zero for raw), :lowest time; :among the
+-- only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(:terms::jsonb)
         AS l (rule_id uuid, leaf integer, part text, includes jsonb, excludes jsonb)
 ), wanted AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.every, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
-           p.recovery, p.by_value, p.span, l.part, s.id AS series_id, s.instance, s.is_counter,
+           p.recovery, p.by_value, p.span, p.deviations, p.floor, l.part, s.id AS series_id, s.instance, s.is_counter,
            CASE WHEN :everything::boolean THEN interval '0' ELSE d.clock_shift END AS shift,
+           CASE WHEN :everything AND :width::interval > interval '0'
+                THEN ceil(extract(epoch FROM p.span) / extract(epoch FROM :width)) * :width ELSE p.span END AS taken,
            EXISTS (SELECT FROM agent_alert_states a
                    WHERE a.agent_alert_id = p.rule_id AND a.agent_device_id = p.device_id
                      AND a.instance = s.instance) AS is_open
@@ -28,7 +32,7 @@ WITH leaf AS MATERIALIZED (
               ELSE s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
                    AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes))) END
     LEFT JOIN agent_series_newest n ON n.agent_device_id = p.device_id AND n.metric = p.name
-    WHERE :everything OR p.by_value OR s.is_counter
+    WHERE :everything OR p.by_value OR s.is_counter OR p.deviations > 0
        OR alert_beyond(n.series_values[array_position(n.series_ids, s.id)], p.is_up, p.is_strict, p.last_threshold)
            IS NOT FALSE
        OR EXISTS (SELECT FROM agent_alert_states a
@@ -54,7 +58,7 @@ WITH leaf AS MATERIALIZED (
                sum(v.count) FILTER (WHERE v.inside) AS count,
                last(v.mean, v.time) FILTER (WHERE v.seen > l.at - 2.5 * w.every - interval '1 minute') AS newest
         FROM (
-            SELECT p.*, p.time > l.at - GREATEST(w.span, 1.25 * w.every, :width::interval) AS inside
+            SELECT p.*, p.time > l.at - GREATEST(w.taken, 1.25 * w.every, :width) AS inside
             FROM (
                 SELECT x.collected_at AS time, x.collected_at AS seen, 1::double precision AS count,
                        x.rate AS low, x.rate AS high, x.rate AS mean
@@ -90,18 +94,29 @@ WITH leaf AS MATERIALIZED (
                         SELECT * FROM agent_series_1h h
                         WHERE :level = '1h' AND h.series_id = w.series_id AND h.bucket > :lowest AND h.bucket < :cut
                     ) r
-                    WHERE r.bucket + :width <= l.at
-                      AND r.bucket > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - :width
+                    WHERE r.bucket + :width - interval '1 microsecond' <= l.at
+                      AND r.bucket > l.at - GREATEST(w.taken, 2.5 * w.every + interval '1 minute') - :width
                 ) b
                 WHERE b.value_sum IS NOT NULL OR b.rate IS NOT NULL
             ) p
         ) v
     ) f
-), compared AS (
-    SELECT k.*, alert_beyond(k.value, k.is_up, k.is_strict, k.value_threshold) AS over,
-           alert_beyond(k.newest, k.is_up, k.is_strict, k.last_threshold) AS last_over,
-           alert_beyond(k.newest, k.is_up, k.is_strict, k.recovery) AS last_holding
+), bounded AS (
+    SELECT k.*, CASE WHEN k.deviations > 0 THEN u.highest ELSE k.value_threshold END AS value_bound,
+           CASE WHEN k.deviations > 0 THEN u.highest ELSE k.last_threshold END AS last_bound,
+           CASE WHEN k.deviations > 0 THEN u.highest ELSE k.recovery END AS recovery_bound
     FROM known k
+    LEFT JOIN LATERAL (
+        SELECT GREATEST(b.median + k.deviations * 1.4826 * b.distance, b.median + k.floor) AS highest
+        FROM agent_series_baselines b
+        WHERE k.deviations > 0 AND b.series_id = k.series_id
+          AND b.hour_of_week = alert_local_hour_of_week(date_trunc('hour', k.at), b.time_zone)
+    ) u ON true
+), compared AS (
+    SELECT k.*, alert_beyond(k.value, k.is_up, k.is_strict, k.value_bound) AS over,
+           alert_beyond(k.newest, k.is_up, k.is_strict, k.last_bound) AS last_over,
+           alert_beyond(k.newest, k.is_up, k.is_strict, k.recovery_bound) AS last_holding
+    FROM bounded k
 ), judged AS (
     SELECT c.*,
            CASE WHEN c.over IS FALSE THEN false
@@ -111,7 +126,7 @@ WITH leaf AS MATERIALIZED (
     FROM compared c
 )
 SELECT j.rule_id, j.leaf, j.device_id, j.instance, j.at, COALESCE(j.value, j.newest) AS value,
-       j.value_threshold AS threshold, j.breached, j.begun, j.holding, NULL::text AS note
+       j.value_bound AS threshold, j.breached, j.begun, j.holding, NULL::text AS note
 FROM judged j
 WHERE (:everything AND (j.begun IS DISTINCT FROM false OR j.holding IS DISTINCT FROM false))
    OR j.breached OR j.begun OR j.is_open
@@ -181,8 +196,7 @@ JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND
 ORDER BY s.id
 
 -- write_forecasts --
--- Growth a day of series, as of columns (forecasts.sql): the median of the slopes between daily maxima (Theil-Sen)
--- since the last big drop. :series, :now, :days_until until when days are rolled up.
+-- Growth a day of series by their daily maxima. :series, :now, :days_until until when days are rolled up.
 WITH bucket AS (
     SELECT m.series_id, m.bucket, m.value_max
     FROM agent_series_1d m
@@ -198,50 +212,14 @@ WITH bucket AS (
     FROM bucket b JOIN agent_series s ON s.id = b.series_id
     WHERE b.value_max IS NOT NULL
     GROUP BY 1, 2, 3
-), fallen AS (
-    SELECT d.*, lag(highest) OVER (PARTITION BY series_id ORDER BY day) - highest
-                > CASE WHEN unit = 'percent' THEN 10
-                       ELSE 0.1 * abs(lag(highest) OVER (PARTITION BY series_id ORDER BY day)) END AS fell
-    FROM daily d
-), era AS (
-    SELECT series_id, COALESCE(max(day) FILTER (WHERE fell), min(day)) AS since, bool_or(fell) AS has_fallen,
-           count(*) FILTER (WHERE fell) AS drops
-    FROM fallen
-    GROUP BY series_id
-), tooth AS (
-    SELECT f.*, count(*) FILTER (WHERE fell) OVER (PARTITION BY series_id ORDER BY day) AS number FROM fallen f
-), peak AS MATERIALIZED (
-    SELECT t.series_id, t.number, max(t.highest) AS highest, last(t.day, t.highest) AS day
-    FROM tooth t JOIN era e ON e.series_id = t.series_id
-    WHERE e.drops >= 2 AND t.number < e.drops
-    GROUP BY t.series_id, t.number
-), rise AS (
-    SELECT a.series_id, max(b.highest) AS highest,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY (b.highest - a.highest) / GREATEST(b.day - a.day, 1)) AS median,
-           percentile_cont(0.25) WITHIN GROUP (ORDER BY (b.highest - a.highest) / GREATEST(b.day - a.day, 1)) AS quarter
-    FROM peak a JOIN peak b ON b.series_id = a.series_id AND b.number > a.number
-    GROUP BY a.series_id
-), point AS MATERIALIZED (
-    SELECT d.series_id, d.day, d.highest FROM daily d JOIN era e ON e.series_id = d.series_id AND d.day >= e.since
-), slope AS (
-    SELECT a.series_id,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY (b.highest - a.highest) / (b.day - a.day)) AS median,
-           percentile_cont(0.25) WITHIN GROUP (ORDER BY (b.highest - a.highest) / (b.day - a.day)) AS quarter
-    FROM point a JOIN point b ON b.series_id = a.series_id AND b.day > a.day
-    GROUP BY a.series_id
-), known AS (
-    SELECT p.series_id, last(p.highest, p.day) AS newest, count(*)::integer AS days FROM point p GROUP BY p.series_id
+), listed AS (
+    SELECT series_id, unit, array_agg(day ORDER BY day) AS days, array_agg(highest ORDER BY day) AS highs
+    FROM daily
+    GROUP BY series_id, unit
 )
 INSERT INTO agent_series_forecasts AS f (series_id, newest, slope_per_day, days, since, computed_at)
-SELECT k.series_id, CASE WHEN r.quarter > 0 THEN GREATEST(k.newest, r.highest) ELSE k.newest END,
-       CASE WHEN r.series_id IS NOT NULL THEN CASE WHEN r.quarter > 0 THEN r.median ELSE 0 END
-            WHEN k.days < 5 THEN 0 WHEN s.quarter > 0 THEN s.median ELSE LEAST(s.median, 0) END,
-       k.days, e.since, :now
-FROM known k
-JOIN era e ON e.series_id = k.series_id
-LEFT JOIN rise r ON r.series_id = k.series_id
-LEFT JOIN slope s ON s.series_id = k.series_id
-WHERE k.days >= 5 OR e.has_fallen
+SELECT l.series_id, g.newest, g.slope_per_day, g.day_count, g.since, :now
+FROM listed l CROSS JOIN LATERAL alert_growth(l.days, l.highs, l.unit = 'percent') g
 ON CONFLICT (series_id) DO UPDATE
 SET newest = EXCLUDED.newest, slope_per_day = EXCLUDED.slope_per_day, days = EXCLUDED.days, since = EXCLUDED.since,
     computed_at = EXCLUDED.computed_at

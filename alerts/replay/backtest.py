@@ -32,6 +32,7 @@ MAX_DAYS, MAX_THRESHOLDS = 30, 20
 MAX_READINGS = 200_000  # devices x instants, 30 to 60 µs each; windows of many buckets count several times
 BUCKETS_IN_A_READING = 25
 ROWS_AT_ONCE, INSTANTS_AT_ONCE = 20_000, 48
+GROWTH = timedelta(days=31)  # what a forecast reads
 A_MOMENT = timedelta(microseconds=1)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 # The windows of a rule up to which its steps are so long; a step is read from the coarsest level that fits it.
@@ -83,7 +84,7 @@ class BacktestPlan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one threshold would have done, on each device that had an alert, the worst first."""
+    """What one threshold would have done, on each device or instance that had an alert, the worst first."""
 
     threshold: float | None
     condition: Condition
@@ -98,6 +99,11 @@ class Outcome:
     def tickets(self) -> int:
         """How many tickets on all devices."""
         return sum(tally.tickets for tally in self.tallies)
+
+    @property
+    def devices(self) -> int:
+        """How many devices had an alert."""
+        return len({tally.device_id for tally in self.tallies})
 
     @property
     def flapping(self) -> int:
@@ -182,6 +188,7 @@ async def make_plan(
 ) -> BacktestPlan:
     """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
     windows = [term.window for term in terms]
+    longest = max(GROWTH if term.kind == "series_forecast" else term.window for term in terms)
     step = next(step for most, step in STEPS if min(windows) <= most)
     level = next(level for level in reversed(LEVELS[1:]) if level.bucket and level.bucket <= step)
     assert level.bucket
@@ -192,7 +199,7 @@ async def make_plan(
     )
     devices = in_reach if sample is None else len(sample)
     instants = (end - begin) // step
-    readings = devices * instants * max(1, max(windows) // level.bucket // BUCKETS_IN_A_READING)
+    readings = devices * instants * max(1, longest // level.bucket // BUCKETS_IN_A_READING)
     if readings > wanted.most_readings:
         details = {"devices": devices, "instants": instants, "readings": readings, "most": wanted.most_readings}
         raise BacktestTooLargeError(details=details)
@@ -206,22 +213,23 @@ async def run(
     business = wanted.reach.business_id
     muted = await read_past_silences(source, plan.begin, plan.end, business, wanted.active_hours)
     replay = Replay(rules, business, plan.level, muted)
-    tallies: dict[UUID, dict[UUID, BacktestSummary]] = {rule.id: {} for rule in rules}
+    tallies: dict[UUID, dict[tuple[UUID, str], BacktestSummary]] = {rule.id: {} for rule in rules}
     size = max(1, min(INSTANTS_AT_ONCE, ROWS_AT_ONCE // max(1, plan.devices * len(rules))))
     done = 0
     for instants in plan.batches(size):
         for transition in await replay.go_on(source, instants):
             of_rule = tallies[transition.rule_id]
             shown = replace(transition, at=transition.at + A_MOMENT)
-            of_rule.setdefault(transition.device_id, BacktestSummary(transition.device_id)).take(shown)
+            place = transition.device_id, transition.instance
+            of_rule.setdefault(place, BacktestSummary(*place)).take(shown)
         done += len(instants)
         progress(done, plan.instants)
     return {rule_id: list(of_rule.values()) for rule_id, of_rule in tallies.items()}
 
 
 def worst_first(tallies: list[BacktestSummary], end: datetime) -> list[BacktestSummary]:
-    """Close the books at the end, and return the devices that had an alert in the order of how bad they were."""
+    """Close the books at the end, and return the devices and instances that had an alert in the order of how bad they were."""
     for tally in tallies:
         tally.until(end)
     alerted = [tally for tally in tallies if tally.alerts]
-    return sorted(alerted, key=lambda tally: (-tally.alerts, -tally.firing, str(tally.device_id)))
+    return sorted(alerted, key=lambda tally: (-tally.alerts, -tally.firing, str(tally.device_id), tally.instance))

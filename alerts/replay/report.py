@@ -1,4 +1,4 @@
-"""Counts what a rule would have done on one device: alerts, tickets, how long, and whether it flapped."""
+"""Counts what a rule would have done on one device, or one instance of it: alerts, tickets, how long, and whether it flapped."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ MAX_TRANSITIONS = 100  # kept of one device, for people to look at
 
 @dataclass(slots=True)
 class BacktestSummary:
-    """One device. `since` is when an alert that is open began, `ended` when the last one did."""
+    """One device, or one instance of it. `since` is when an alert that is open began, `ended` when the last one did."""
 
     device_id: UUID
+    instance: str = ""
     alerts: int = 0
     tickets: int = 0
     first: datetime | None = None

@@ -10,7 +10,7 @@
     expect = ["15m pending", "20m firing", "35m recovering", "40m inactive"]
 
 A series of an instance is named `"disk.percent D:"`; where the rule stands on instances, so is what is expected:
-`"20m firing D:"`.
+`"20m firing D:"`. Own metrics (`custom.*`) are gauges unless `counters = ["custom.jobs_done"]` lists them.
 
 The samples are written to the real tables, for a device of its own, and the real statements and the real machine run at
 each minute from the first sample to one interval after the last; then everything is rolled back.
@@ -39,10 +39,11 @@ from alerts.rules.conditions import (
     parse_condition,
     terms_of,
 )
-from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition
+from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 from alerts.rules.terms import Rule, Scope
 from alerts.state.machine import State
 from core.errors import RtsError
+from core.series import MAX_METRIC
 from db.hypertables.policies import RAW
 from db.pools import Connection
 from db.sql import load_beside
@@ -54,8 +55,16 @@ UNITS = {"s": timedelta(seconds=1), "m": MINUTE, "h": timedelta(hours=1), "d": t
 SPAN = re.compile(r"(?:\d+[smhd])+")
 LONGEST = timedelta(days=14)
 Name = Annotated[str, AfterValidator(known_name)]
+CustomName = Annotated[str, Field(max_length=MAX_METRIC, pattern=r"^custom\.")]
 Samples = Annotated[list[float | None], BeforeValidator(parse_series)]
-TESTABLE = MetricCondition | ChangeCondition | NoDataCondition | SeriesCondition | SeriesChangeCondition
+TESTABLE = (
+    MetricCondition
+    | ChangeCondition
+    | NoDataCondition
+    | SeriesCondition
+    | SeriesChangeCondition
+    | SeriesForecastCondition
+)
 VERSION = 2
 
 
@@ -118,12 +127,16 @@ class RuleTest(BaseModel):
     every: Annotated[timedelta, BeforeValidator(span_of), Field(ge=MINUTE, le=timedelta(days=1))] = 5 * MINUTE
     rule: Annotated[Any, BeforeValidator(testable)]
     series: Annotated[dict[Name, Samples], Field(min_length=1)]
+    counters: list[CustomName] = []
     keep_firing_minutes: Annotated[float, Field(ge=0, le=1440)] = 5
     expect: list[Annotated[Expected, BeforeValidator(expected_of)]]
 
     @model_validator(mode="after")
     def ends(self) -> Self:
-        """Refuse series so long that old samples would be in the columnstore."""
+        """Refuse counters without a series, and series so long that old samples would be in the columnstore."""
+        missing = set(self.counters) - {name.partition(" ")[0] for name in self.series}
+        if missing:
+            raise ValueError(f"counters names {', '.join(sorted(missing))}, which has no series")
         if self.length > LONGEST:
             raise ValueError(f"the series last {self.length.days} days, at most {LONGEST.days}")
         return self
@@ -186,7 +199,7 @@ def load_tests(path: Path) -> list[RuleTest]:
 
 async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Result:
     """Run one test; nothing of it stays in the database."""
-    begin = now.replace(second=0, microsecond=0) - test.length - MINUTE
+    begin = beginning_of(test, now)
     rolled_back = connection.transaction()
     await rolled_back.start()
     try:
@@ -197,7 +210,11 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Res
             *QUERIES.bind("put_samples", device_id=device_id, samples=samples_of(test.series, test.every, begin))
         )
         await connection.execute(
-            *QUERIES.bind("put_values", device_id=device_id, values=values_of(test.series, test.every, begin))
+            *QUERIES.bind(
+                "put_values",
+                device_id=device_id,
+                values=values_of(test.series, test.every, begin, test.counters),
+            )
         )
         transitions = await transitions_of(connection, test, device_id, begin)
     finally:
@@ -207,6 +224,13 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Res
         for one in sorted(transitions, key=lambda one: (one.at, one.instance))
     ]
     return Result(test, found)
+
+
+def beginning_of(test: RuleTest, now: datetime) -> datetime:
+    """Return when the first sample of a test is: a forecast reads whole days, so it begins with one, at 0:00 UTC."""
+    begin = now.replace(second=0, microsecond=0) - test.length - MINUTE
+    looks_ahead = any(isinstance(term, SeriesForecastCondition) for term in terms_of(test.rule))
+    return begin.replace(hour=0, minute=0) if looks_ahead else begin
 
 
 async def transitions_of(connection: Connection, test: RuleTest, device_id: UUID, begin: datetime) -> list[Transition]:

@@ -17,13 +17,14 @@ SELECT :device_id, s.at, s.at, {gauges, s.NAME}
 FROM jsonb_to_recordset(:samples::jsonb) AS s (at timestamptz, {gauges, NAME float8})
 
 -- put_values --
--- Series of the device and their values. :device_id, :values as JSON: metric, instance, kind, time, value.
+-- Series of the device and their values. :device_id, :values as JSON: metric, instance, unit, kind, time, value.
 WITH given AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:values::jsonb)
-        AS v (metric text, instance text, is_counter boolean, at timestamptz, value float8)
+        AS v (metric text, instance text, unit text, is_counter boolean, at timestamptz, value float8)
 ), made AS (
     INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
-    SELECT :device_id, metric, instance, '', bool_or(is_counter), min(at), max(at) FROM given GROUP BY metric, instance
+    SELECT :device_id, metric, instance, unit, bool_or(is_counter), min(at), max(at) FROM given
+    GROUP BY metric, instance, unit
     RETURNING id, metric, instance
 )
 INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)

@@ -4,7 +4,7 @@ A series is named by a column (`cpu_percent`), or by a metric with instances and
 (`disk.percent D:`; `swap.percent` alone is the device's own).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -43,13 +43,18 @@ def samples_of(series: Series, every: timedelta, begin: datetime) -> str:
     return msgspec.json.encode(list(samples.values())).decode()
 
 
-def values_of(series: Series, every: timedelta, begin: datetime) -> str:
-    """Return the values of instances, each with its metric, instance, kind and time."""
+def values_of(series: Series, every: timedelta, begin: datetime, counters: Collection[str] = ()) -> str:
+    """Return the values of instances, each with its metric, instance, unit, kind and time.
+
+    A metric of the customer is a gauge, unless it is one of `counters`.
+    """
     found = []
     for name, values in series.items():
         metric, _, instance = name.partition(" ")
-        known = SERIES_BY_NAME.get(metric)  # a metric of the customer is a gauge here
-        of_series = {"metric": metric, "instance": instance, "is_counter": bool(known and known.is_counter)}
+        known = SERIES_BY_NAME.get(metric)
+        is_counter = known.is_counter if known else metric in counters
+        unit = known.unit if known else ""
+        of_series = {"metric": metric, "instance": instance, "unit": unit, "is_counter": is_counter}
         for number, value in enumerate(values if metric not in COLUMNS else ()):
             if value is not None:
                 found.append(of_series | {"at": begin + number * every, "value": value})

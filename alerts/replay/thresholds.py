@@ -18,13 +18,19 @@ from alerts.rules.conditions import (
     parse_condition,
     terms_of,
 )
-from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
+from alerts.rules.series_conditions import (
+    SeriesBaselineCondition,
+    SeriesChangeCondition,
+    SeriesCondition,
+    SeriesForecastCondition,
+)
 from core.errors import RtsError
 
 # What is varied of a condition.
 FIELDS: dict[type[Any], str] = {
     MetricCondition: "threshold", ChangeCondition: "change_by", BaselineCondition: "deviations",
-    SeriesCondition: "threshold", SeriesChangeCondition: "change_by",
+    SeriesCondition: "threshold", SeriesChangeCondition: "change_by", SeriesForecastCondition: "reaches",
+    SeriesBaselineCondition: "deviations",
     NoDataCondition: "no_data_minutes", OfflineCondition: "offline_minutes",
 }  # fmt: skip
 
@@ -45,8 +51,7 @@ class ThresholdsDontFitError(RtsError):
 
 def check_past(condition: Condition) -> None:
     """Raise NotInThePastError naming the conditions of which the past isn't kept."""
-    untold = ServiceCondition, ForecastCondition, SeriesForecastCondition
-    unknown = [term for term in terms_of(condition) if isinstance(term, untold)]
+    unknown = [term for term in terms_of(condition) if isinstance(term, ServiceCondition | ForecastCondition)]
     if unknown:
         named = [term.in_words() for term in unknown]
         message = f"Of this only the newest state is kept, so the past can't be tested: {'; '.join(named)}."
@@ -59,15 +64,18 @@ def notes_of(condition: Condition, bucket: timedelta) -> list[str]:
     notes = [
         f"Samples are read as rollups of {width}: windows are rounded up to them, and of several samples in one the "
         "mean is the last.",
-        "Devices, maintenance windows and hours are those of today; tickets are counted for each device, not grouped.",
+        "Devices, maintenance windows and hours are those of today; tickets are counted for each device or instance, not "
+        "grouped.",
     ]
     terms = terms_of(condition)
     for term in terms:
         if isinstance(term, OfflineCondition):
             notes.append(f"{term.in_words()}: judged by samples, because earlier heartbeats aren't kept.")
-        if isinstance(term, BaselineCondition):
+        if isinstance(term, BaselineCondition | SeriesBaselineCondition):
             notes.append(f"{term.in_words()}: compared with what is usual today, which the tested days are part of.")
-        if isinstance(term, MetricCondition) and term.aggregate == "share":
+        if isinstance(term, SeriesForecastCondition):
+            notes.append(f"{term.in_words()}: by the growth up to the beginning of each hour.")
+        if isinstance(term, MetricCondition | SeriesCondition) and term.aggregate == "share":
             notes.append(f"{term.in_words()}: the share of rollups of {width} by their means.")
     return notes
 

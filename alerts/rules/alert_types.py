@@ -11,7 +11,12 @@ from alerts.rules.conditions import (
     NoDataCondition,
     OfflineCondition,
 )
-from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
+from alerts.rules.series_conditions import (
+    SeriesBaselineCondition,
+    SeriesChangeCondition,
+    SeriesCondition,
+    SeriesForecastCondition,
+)
 
 
 def alert_type_of(condition: Condition) -> str:
@@ -28,7 +33,7 @@ def type_with_dots(condition: Condition) -> str:
             return f"{metric}_rising" if change > 0 else f"{metric}_falling"
         case ForecastCondition(metric=metric) | SeriesForecastCondition(metric=metric):
             return f"{metric}_forecast"
-        case BaselineCondition(metric=metric):
+        case BaselineCondition(metric=metric) | SeriesBaselineCondition(metric=metric):
             return f"{metric}_unusual"
         case NoDataCondition():
             return "no_data"

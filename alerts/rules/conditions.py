@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from alerts.rules.condition_base import MAX_MINUTES, Minutes, Number, Strict, fault_of, storable
-from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
+from alerts.rules.series_conditions import (
+    SeriesBaselineCondition,
+    SeriesChangeCondition,
+    SeriesCondition,
+    SeriesForecastCondition,
+)
 from core.metrics import BY_NAME, GAUGES
 
 if TYPE_CHECKING:
@@ -168,7 +173,9 @@ TELLING = (
 )  # fmt: skip
 
 
-OF_INSTANCES = {"metric": "series", "change": "series_change", "forecast": "series_forecast"}
+OF_INSTANCES = {
+    "metric": "series", "change": "series_change", "forecast": "series_forecast", "baseline": "series_baseline"
+}  # fmt: skip
 
 
 def kind_of(value: Any) -> str:
@@ -189,6 +196,7 @@ Condition = Annotated[
     | Annotated[SeriesCondition, Tag("series")]
     | Annotated[SeriesChangeCondition, Tag("series_change")]
     | Annotated[SeriesForecastCondition, Tag("series_forecast")]
+    | Annotated[SeriesBaselineCondition, Tag("series_baseline")]
     | Annotated[AllOf, Tag("all")]
     | Annotated[AnyOf, Tag("any")],
     Discriminator(kind_of),

@@ -109,9 +109,24 @@ class SeriesForecastCondition(PicksInstances):
         return f"{self.picked_in_words()}: reaches {self.reaches:g} within {self.within_days:g} days"
 
 
+class SeriesBaselineCondition(PicksInstances):
+    """A metric of an instance beyond its usual at this hour of the week; the usual of each instance is its own.
+
+    The fields are those of a baseline of a column. Of a counter the usual is that of its rate per second.
+    """
+
+    deviations: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+    floor: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+    duration_minutes: Minutes = 15
+
+    def in_words(self) -> str:
+        """Return the condition as people say it."""
+        return f"{self.picked_in_words()}: beyond {self.deviations:g} deviations of the usual at this hour"
+
+
 def as_like(name: str) -> str:
     """Return a name as a pattern of LIKE: `*` stands for any characters, all else for itself."""
     return "%".join(like_literal(part) for part in instance_name(name).split("*"))
 
 
-SERIES_CONDITIONS = (SeriesCondition, SeriesChangeCondition, SeriesForecastCondition)
+SERIES_CONDITIONS = (SeriesCondition, SeriesChangeCondition, SeriesForecastCondition, SeriesBaselineCondition)

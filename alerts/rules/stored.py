@@ -9,7 +9,7 @@ from alerts.rules.conditions import as_list, kind_of
 
 Kind = Literal[
     "metric", "no_data", "offline", "service", "change", "forecast", "baseline", "series", "series_change",
-    "series_forecast", "all", "any",
+    "series_forecast", "series_baseline", "all", "any",
 ]  # fmt: skip
 MAX_NESTING = 50
 

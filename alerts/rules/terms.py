@@ -19,6 +19,7 @@ from alerts.rules.conditions import (
 )
 from alerts.rules.series_conditions import (
     PicksInstances,
+    SeriesBaselineCondition,
     SeriesChangeCondition,
     SeriesCondition,
     SeriesForecastCondition,
@@ -180,6 +181,11 @@ def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Term:
             rule, number, "series", timedelta(minutes=condition.within_minutes), up=condition.change_by > 0,
             value_threshold=condition.change_by, recovery=condition.change_by, by_value=True, name=condition.metric,
             picks=condition, part="change",
+        )  # fmt: skip
+    if isinstance(condition, SeriesBaselineCondition):
+        return Term(
+            rule, number, "series", timedelta(minutes=condition.duration_minutes), name=condition.metric,
+            deviations=condition.deviations, floor=condition.floor, picks=condition,
         )  # fmt: skip
     assert isinstance(condition, SeriesCondition)
     up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")

@@ -11,7 +11,12 @@ from alerts.rules.conditions import (
     terms_of,
 )
 from alerts.rules.loader import RuleRow
-from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
+from alerts.rules.series_conditions import (
+    SeriesBaselineCondition,
+    SeriesChangeCondition,
+    SeriesCondition,
+    SeriesForecastCondition,
+)
 
 
 def cause_of(row: RuleRow) -> str | None:
@@ -38,7 +43,7 @@ def cause_of_condition(condition: Condition) -> str | None:
             return f"{condition.metric} {direction(is_high=condition.operator in ('>', '>='))}"
         case SeriesChangeCondition():
             return f"{condition.metric} {direction(is_high=condition.change_by > 0)}"
-        case SeriesForecastCondition():
+        case SeriesForecastCondition() | SeriesBaselineCondition():
             return f"{condition.metric} {direction(is_high=True)}"
         case _:
             return None

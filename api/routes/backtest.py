@@ -82,10 +82,11 @@ class BacktestTransition(BaseModel):
 
 
 class BacktestDevice(BaseModel):
-    """What the rule would have done on one device."""
+    """What the rule would have done on one device, or on one instance of it."""
 
     agent_id: UUID
     device_name: str
+    instance: str = Field(description="empty: the device itself", examples=["C:"])
     alerts: int
     tickets: int
     first: datetime
@@ -104,7 +105,7 @@ class BacktestOutcome(BaseModel):
     devices: int
     flapping: int
     firing_minutes: float
-    worst: list[BacktestDevice] = Field(description="the 20 devices with the most alerts")
+    worst: list[BacktestDevice] = Field(description="the 20 devices, or instances of devices, with the most alerts")
     transitions: list[BacktestTransition] = Field(description="of the worst device, the first 100")
 
 
@@ -126,7 +127,7 @@ class BacktestAnswer(BaseModel):
 async def run_backtest(request: Request, employee: CurrentEmployee, body: BacktestOrder) -> BacktestAnswer:
     """Tell how many alerts and tickets a rule would have made in the last days, and on which devices.
 
-    It runs the evaluation itself over the rollups. Conditions on services and forecasts can't be tested on the past.
+    It runs the evaluation itself over the rollups. Conditions on services, and forecasts of columns, can't be tested on the past.
     """
     del employee
     services = services_of(request)
@@ -162,7 +163,7 @@ def outcome_of(outcome: Outcome, names: dict[UUID, str]) -> BacktestOutcome:
     tallies = outcome.tallies
     return BacktestOutcome(
         threshold=outcome.threshold, in_words=outcome.condition.in_words(), alerts=outcome.alerts,
-        tickets=outcome.tickets, devices=len(tallies), flapping=outcome.flapping,
+        tickets=outcome.tickets, devices=outcome.devices, flapping=outcome.flapping,
         firing_minutes=sum(tally.firing_minutes for tally in tallies),
         worst=[device_of(tally, names) for tally in tallies[:MAX_DEVICES]],
         transitions=[transition_of(one) for tally in tallies[:1] for one in tally.transitions],
@@ -174,9 +175,9 @@ def device_of(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
     assert tally.first
     assert tally.last
     return BacktestDevice(
-        agent_id=tally.device_id, device_name=names.get(tally.device_id, "?"), alerts=tally.alerts,
-        tickets=tally.tickets, first=tally.first, last=tally.last, firing_minutes=tally.firing_minutes,
-        is_flapping=tally.is_flapping,
+        agent_id=tally.device_id, device_name=names.get(tally.device_id, "?"), instance=tally.instance,
+        alerts=tally.alerts, tickets=tally.tickets, first=tally.first, last=tally.last,
+        firing_minutes=tally.firing_minutes, is_flapping=tally.is_flapping,
     )  # fmt: skip
 
 

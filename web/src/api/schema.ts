@@ -108,7 +108,7 @@ export type Alert = {
   acknowledgement_note: string | null;
   metric: string | null;
   metrics: Array<string>;
-  rule_kind: "metric" | "no_data" | "offline" | "service" | "change" | "forecast" | "baseline" | "series" | "series_change" | "series_forecast" | "all" | "any" | null;
+  rule_kind: "metric" | "no_data" | "offline" | "service" | "change" | "forecast" | "baseline" | "series" | "series_change" | "series_forecast" | "series_baseline" | "all" | "any" | null;
   found_late: boolean;
   instance: string;
 };
@@ -133,7 +133,7 @@ export type AlertPart = {
   start: string;
   end: string | null;
   metric: string | null;
-  rule_kind: "metric" | "no_data" | "offline" | "service" | "change" | "forecast" | "baseline" | "series" | "series_change" | "series_forecast" | "all" | "any" | null;
+  rule_kind: "metric" | "no_data" | "offline" | "service" | "change" | "forecast" | "baseline" | "series" | "series_change" | "series_forecast" | "series_baseline" | "all" | "any" | null;
   metrics: Array<string>;
   threshold: number | null;
   message: string | null;
@@ -178,7 +178,7 @@ export type AlertRuleChange = {
   agent_device_id?: string | null;
   service_location_id?: string | null;
   device_type?: "desktop" | "server" | "laptop" | "vm" | null;
-  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf | null;
+  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | SeriesBaselineCondition | AllOf | AnyOf | null;
   notification_enabled?: boolean | null;
   notification_channels?: Array<"webhook" | "email"> | null;
   notification_recipients?: Array<string> | null;
@@ -212,11 +212,11 @@ export type Alive = {
 };
 
 export type AllOf = {
-  all: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf>;
+  all: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | SeriesBaselineCondition | AllOf | AnyOf>;
 };
 
 export type AnyOf = {
-  any: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf>;
+  any: Array<MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | SeriesBaselineCondition | AllOf | AnyOf>;
 };
 
 export type AuditEntry = {
@@ -251,6 +251,7 @@ export type BacktestAnswer = {
 export type BacktestDevice = {
   agent_id: string;
   device_name: string;
+  instance: string;
   alerts: number;
   tickets: number;
   first: string;
@@ -261,7 +262,7 @@ export type BacktestDevice = {
 
 export type BacktestOrder = {
   rule_id?: string | null;
-  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf | null;
+  conditions?: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | SeriesBaselineCondition | AllOf | AnyOf | null;
   business_id?: string | null;
   service_location_id?: string | null;
   agent_device_id?: string | null;
@@ -1081,7 +1082,7 @@ export type NewAlertRule = {
   agent_device_id?: string | null;
   service_location_id?: string | null;
   device_type?: "desktop" | "server" | "laptop" | "vm" | null;
-  conditions: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | AllOf | AnyOf;
+  conditions: MetricCondition | NoDataCondition | OfflineCondition | ServiceCondition | ChangeCondition | ForecastCondition | BaselineCondition | SeriesCondition | SeriesChangeCondition | SeriesForecastCondition | SeriesBaselineCondition | AllOf | AnyOf;
   notification_enabled?: boolean;
   notification_channels?: Array<"webhook" | "email"> | null;
   notification_recipients?: Array<string>;
@@ -1377,6 +1378,15 @@ export type Series = {
   collected_at: string | null;
   since: string;
   gone_at: string | null;
+};
+
+export type SeriesBaselineCondition = {
+  metric: string;
+  instance: string | Array<string>;
+  except_instances?: Array<string>;
+  deviations: number;
+  floor: number;
+  duration_minutes?: number;
 };
 
 export type SeriesChangeCondition = {

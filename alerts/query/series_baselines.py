@@ -1,0 +1,45 @@
+"""What is usual for an instance (a disk, an interface) at an hour of the week: the worker's part of such conditions.
+
+As of columns (`baselines.py`): worked out anew once a day, of a new rule or series within the hour.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from alerts.query.baselines import FORGET_AFTER, RENEW_AFTER
+from alerts.query.forecasts import each_batch, terms_in_force
+from alerts.query.runner import as_json
+from db.pools import Connection
+from db.sql import load_beside
+
+QUERIES = load_beside(__file__, "series_baselines.sql")
+
+log = logging.getLogger(__name__)
+
+
+async def update_series_baselines(connection: Connection, now: datetime, default_zone: str = "UTC") -> None:
+    """Work out what is usual for each series with which a rule in force compares, where it is older than a day.
+
+    Hours are by the zone of the device's site, else of its business, else `default_zone` (an IANA name).
+    """
+    terms = [term for term in await terms_in_force(connection, "series") if term.deviations]
+    wanted = (
+        await connection.fetch(
+            *QUERIES.bind("read_series", terms=as_json(terms, {}), now=now, age=RENEW_AFTER, default_zone=default_zone)
+        )
+        if terms
+        else []
+    )
+
+    async def write(some: Sequence[asyncpg.Record]) -> None:
+        series, zones = [row["series_id"] for row in some], [row["time_zone"] for row in some]
+        await connection.execute(*QUERIES.bind("write_baselines", series=series, time_zones=zones, now=now))
+        await connection.execute(*QUERIES.bind("forget_hours", series=series, now=now))
+
+    await each_batch(connection, "baselines of series", wanted, write, now)
+    await connection.execute(*QUERIES.bind("forget_baselines", now=now, age=FORGET_AFTER))
+    if wanted:
+        log.info("worked out what is usual for %d series", len(wanted))
