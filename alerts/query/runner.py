@@ -279,7 +279,7 @@ async def ask_series_forecasts(
     connection: Source, terms: Sequence[Term], question: EvaluationRequest
 ) -> list[TermQuery]:
     """Ask for forecasts of instances: of the past by the rollups and samples up to each instant."""
-    bounds = {"terms": as_json(terms, {}), "tenant": question.tenant}
+    bounds: dict[str, Any] = {"terms": as_json(terms, {}), "tenant": question.tenant}
     if question.everything:
         hours = SERIES_LEVELS[2].relation
         from_samples = question.level is not None and question.level.bucket is None

@@ -228,7 +228,7 @@ async def run(
 
 
 def worst_first(tallies: list[BacktestSummary], end: datetime) -> list[BacktestSummary]:
-    """Close the books at the end, and return the devices and instances that had an alert in the order of how bad they were."""
+    """Close the tallies at the end, and return those of devices and instances that had an alert, the worst first."""
     for tally in tallies:
         tally.until(end)
     alerted = [tally for tally in tallies if tally.alerts]

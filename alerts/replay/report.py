@@ -1,4 +1,4 @@
-"""Counts what a rule would have done on one device, or one instance of it: alerts, tickets, how long, and whether it flapped."""
+"""Counts what a rule would have done on a device, or an instance: alerts, tickets, how long, and whether it flapped."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -64,8 +64,8 @@ def notes_of(condition: Condition, bucket: timedelta) -> list[str]:
     notes = [
         f"Samples are read as rollups of {width}: windows are rounded up to them, and of several samples in one the "
         "mean is the last.",
-        "Devices, maintenance windows and hours are those of today; tickets are counted for each device or instance, not "
-        "grouped.",
+        "Devices, maintenance windows and hours are those of today; tickets are counted for each device or instance, "
+        "not grouped.",
     ]
     terms = terms_of(condition)
     for term in terms:

@@ -127,7 +127,7 @@ class BacktestAnswer(BaseModel):
 async def run_backtest(request: Request, employee: CurrentEmployee, body: BacktestOrder) -> BacktestAnswer:
     """Tell how many alerts and tickets a rule would have made in the last days, and on which devices.
 
-    It runs the evaluation itself over the rollups. Conditions on services, and forecasts of columns, can't be tested on the past.
+    It runs the evaluation itself over the rollups. Services, and forecasts of columns, can't be tested.
     """
     del employee
     services = services_of(request)
