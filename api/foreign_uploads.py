@@ -135,8 +135,8 @@ class ForeignUploads:
             raise SeveralHostsError(
                 f"One device's token brings the hosts {names[:200]}: give each a token of its own, or make a gateway."
             )
-        samples = arrival.samples_of(reading.facts, self._memory.of(sender.agent_id, sender.token_hash))
-        upload = upload_of(sender.agent_id, sender.token_hash, samples, arrival, self._max_samples)
+        memory = self._memory.of(sender.agent_id, sender.token_hash)
+        upload = upload_of(sender.agent_id, sender.token_hash, reading.facts, memory, arrival, self._max_samples)
         upload.decoded.facts = next(iter(reading.machines.values()), None)
         await self._commits.submit(upload)
         if upload.business_id:

@@ -98,10 +98,10 @@ class GatewayUploads:
             if self._quotas.is_used_up(device_id, "samples"):
                 reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(facts))
                 continue
-            samples = arrival.samples_of(facts, self._memory.of(device_id, gateway.token_hash))
-            uploads[host] = upload_of(device_id, gateway.token_hash, samples, arrival, room)
+            memory = self._memory.of(device_id, gateway.token_hash)
+            uploads[host] = upload_of(device_id, gateway.token_hash, facts, memory, arrival, room)
             uploads[host].decoded.facts = machines.get(host)
-            room -= len(samples)
+            room -= uploads[host].decoded.received
         return uploads
 
     async def _judge(
@@ -135,11 +135,13 @@ def by_clean_name(reading: Reading) -> dict[str, list[Fact]]:
 
 
 def upload_of(
-    device_id: UUID, token_hash: str, samples: Sequence[Sample], arrival: Arrival, max_samples: int
+    device_id: UUID, token_hash: str, facts: Sequence[Fact], memory: DeviceMemory, arrival: Arrival, max_samples: int
 ) -> Upload:
     """Return the upload of one device, whose samples may be parts of rows; raises TooManySamplesError."""
+    samples = arrival.samples_of(facts, memory)
     decoded = accepted_by_time(samples, arrival.at, max_samples, arrival.max_age)
-    upload = Upload(device_id, token_hash, arrival.at, decoded, merges=True)
+    before = memory.counted_before(decoded.samples[0].collected_at) if decoded.samples else None
+    upload = Upload(device_id, token_hash, arrival.at, decoded, merges=True, before=before)
     upload.make_rows()
     return upload
 

@@ -21,8 +21,11 @@ TOLERANCE_SECONDS = 120.0
 WRAP, WRAP_ROOM = 2.0**32, 2.0**30
 
 
-def mark_breaks(samples: Sequence[Sample]) -> dict[int, Sample]:
-    """Return the samples of one upload that begin with a break, by their place, as they are stored."""
+def mark_breaks(samples: Sequence[Sample], *, are_parts: bool = False) -> dict[int, Sample]:
+    """Return the samples of one upload that begin with a break, by their place, as they are stored.
+
+    `are_parts`: what a sample lacks may come later, so one without uptime is no sign of a start.
+    """
     return {
         place: broken
         for place, (before, after) in enumerate(pairwise(samples), 1)
@@ -30,7 +33,7 @@ def mark_breaks(samples: Sequence[Sample]) -> dict[int, Sample]:
             (after.network_rx_bytes or 0) < (before.network_rx_bytes or 0)
             or (after.network_tx_bytes or 0) < (before.network_tx_bytes or 0)
         )
-        and (broken := broken_after(values_of(before), before.collected_at, after))
+        and (broken := broken_after(values_of(before), before.collected_at, after, are_parts=are_parts))
     }
 
 
@@ -39,9 +42,13 @@ def values_of(sample: Sample) -> dict[str, Any]:
     return {name: getattr(sample, name) for name in ("uptime_seconds", *COUNTERS)}
 
 
-def broken_after(before: Mapping[str, Any], before_at: datetime, sample: Sample) -> Sample | None:
+def broken_after(
+    before: Mapping[str, Any], before_at: datetime, sample: Sample, *, are_parts: bool = False
+) -> Sample | None:
     """Return `sample` with its breaks after a sample with the values `before`; None when it has none."""
-    if sample.collected_at <= before_at or was_started(before.get("uptime_seconds"), before_at, sample):
+    earlier = before.get("uptime_seconds")
+    is_open = are_parts and earlier is not None and sample.uptime_seconds is None
+    if sample.collected_at <= before_at or (not is_open and was_started(earlier, before_at, sample)):
         return None
     breaks = {
         name: -int(value) - 1

@@ -27,6 +27,7 @@ class Upload:
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
     notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them
     merges: bool = False  # its samples may be parts of rows: nulls of a stored row are filled, values stay
+    before: Sample | None = None  # the device's sample with counters before these, where parts came apart
 
     def brings_data(self) -> bool:
         """Return whether something was measured: not so when all samples were refused, or all their values."""
@@ -44,10 +45,10 @@ class Upload:
         self.brings_series = self.brings_series or any(map(has_series, samples))
 
     def _as_stored(self, start: int, samples: Sequence[Sample]) -> Sequence[Sample]:
-        if len(samples) == 1 and not start:
+        if len(samples) == 1 and not start and self.before is None:
             return samples
-        before = self.decoded.samples[start - 1 : start] if start else []
-        breaks = mark_breaks([*before, *samples])
+        before = self.decoded.samples[start - 1 : start] if start else [self.before] if self.before else []
+        breaks = mark_breaks([*before, *samples], are_parts=self.merges)
         return [breaks.get(place, sample) for place, sample in enumerate(samples, len(before))] if breaks else samples
 
     def mark_break(self, row: "Row", before: Mapping[str, Any], before_at: datetime) -> None:

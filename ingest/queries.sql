@@ -239,7 +239,9 @@ SELECT agent_device_id, collected_at FROM merged WHERE is_new
 UPDATE agent_devices d
 SET current_metrics = d.current_metrics || i.metrics || jsonb_strip_nulls(d.current_metrics)
 FROM (SELECT agent_device_id, collected_at,
-             jsonb_strip_nulls(jsonb_object_agg(key, value) FILTER (WHERE value <> 'null')) AS metrics
+             jsonb_strip_nulls(jsonb_object_agg(key, CASE WHEN value < '0' -- a counter that fell, as it is stored
+                                                          THEN to_jsonb(counter_value(value::float8)::bigint)
+                                                          ELSE value END) FILTER (WHERE value <> 'null')) AS metrics
       FROM agent_metrics_incoming, jsonb_each(to_jsonb(agent_metrics_incoming) - 'agent_device_id' - 'collected_at'
                                               - 'received_at' - 'raw_metrics') each
       GROUP BY agent_device_id, collected_at) i

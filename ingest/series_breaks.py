@@ -16,6 +16,7 @@ import asyncpg
 
 from db.sql import load_beside
 from ingest.counter_breaks import fell, was_started
+from ingest.pending import Row
 from ingest.series_registry import DeviceSeries, Reading
 from ingest.series_values import Flat
 
@@ -57,6 +58,8 @@ def find_suspects(series_of: SeriesOf, flats: Sequence[Flat]) -> set[UUID]:
         series, reading = series_of(device), reading_of(flat)
         last = series.reading
         if last is not None and reading.at <= last.at:
+            if reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
+                series.reading = last._replace(uptime=reading.uptime)
             continue
         series.reading = reading
         if not reading.counters:
@@ -79,10 +82,17 @@ def reading_of(flat: Flat) -> Reading:
     return Reading(row.collected_at, row.sample.uptime_seconds, key, counters)
 
 
+def may_have_started(before: Reading, row: Row) -> bool:
+    """Return whether a device may have been started; a part of a sample without uptime is no sign of it."""
+    if row.upload.merges and before.uptime is not None and row.sample.uptime_seconds is None:
+        return False
+    return was_started(before.uptime, before.at, row.sample)
+
+
 def with_breaks(flat: Flat, counted: dict[int, Counted], before: Reading | None) -> Flat:
     """Return a sample with its breaks; `counted` has the values before, and gets those of this sample."""
     at, values = flat.row.collected_at, list(flat.values)
-    started = before is None or was_started(before.uptime, before.at, flat.row.sample)
+    started = before is None or may_have_started(before, flat.row)
     for place, (slot, value) in enumerate(zip(flat.slots, flat.values, strict=True)):
         last = counted.get(slot.id)
         if not slot.metric.is_counter or (last is not None and at <= last.at):

@@ -35,4 +35,5 @@ def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample |
     sample = sample_of(at, memory.complete(at, cells), memory.cpu_percent(at, cells))
     if sample is not None:
         sample.disks, sample.interfaces = disks_of(cells[at]), interfaces_of(cells[at])
+        memory.note_counters(sample)
     return sample

@@ -8,9 +8,11 @@ Memory is of one process and bounded; when it is lost, values are null, never wr
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
 from uuid import UUID
 
+from ingest.samples import Sample
 from protocols.columns import IDLE_STATES, SYSTEM_DISKS
 from protocols.facts import Quantity
 
@@ -41,6 +43,8 @@ class DeviceMemory:
     complete_sets: dict[Quantity, frozenset[str]] = field(default_factory=dict)
     # A set that shrank, and in which cell: the next cell with the same set makes it the new one.
     smaller_sets: dict[Quantity, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    # The newest samples with counters, by their times: what the next ones are compared with.
+    counted: dict[datetime, Sample] = field(default_factory=dict)
     # What a device sends once is preferred from then on: of two ways to one column, each part must take the same.
     has_system_disk: bool = False
     has_memory_percent: bool = False
@@ -57,6 +61,18 @@ class DeviceMemory:
         for at in sorted(self.cells)[:-MAX_CELLS]:
             del self.cells[at]
         return merged
+
+    def note_counters(self, sample: Sample) -> None:
+        """Keep a sample whose counters are complete."""
+        if sample.network_rx_bytes is None and sample.network_tx_bytes is None:
+            return
+        self.counted[sample.collected_at] = sample
+        for at in sorted(self.counted)[:-MAX_CELLS]:
+            del self.counted[at]
+
+    def counted_before(self, at: datetime) -> Sample | None:
+        """Return the newest sample with counters before a time."""
+        return self.counted.get(max((time for time in self.counted if time < at), default=at))
 
     def _add(self, kept: Cell, brought: Cell) -> None:
         for quantity, values in brought.items():

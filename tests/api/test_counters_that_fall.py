@@ -8,6 +8,8 @@ import pytest
 
 from core.clock import utc_now
 from rollups.refresh import refresh_range
+from tests.api.test_foreign_uploads import write
+from tests.calls import seen
 from tests.devices import Device, sample
 
 STEP = timedelta(minutes=5)
@@ -56,3 +58,31 @@ async def test_a_reboot_counts_from_zero(device: Device) -> None:
     await device.accepted(*samples)
     assert await highest(device, start, "raw") <= 1.05 * MB
     assert await highest(device, start, "1h") == pytest.approx(0.93 * MB, rel=0.1)
+
+
+def lines_of(one: dict[str, Any]) -> list[bytes]:
+    """A sample as Telegraf sends it, in two parts."""
+    time = int(datetime.fromisoformat(one["collected_at"]).timestamp())
+    system = f"system,host=a uptime={one['uptime_seconds']}i {time}\nsystem,host=a load1=1 {time}\n"
+    adapters = f"net,interface=eth0,host=a bytes_recv={one['network_rx_bytes']}i,bytes_sent=1i {time}\n"
+    return [system.encode(), adapters.encode()]
+
+
+@pytest.mark.parametrize("split", ["at once", "the adapters last", "the adapters first"])
+@pytest.mark.parametrize("fall", [50 * GB, 390 * GB])
+async def test_a_fall_that_telegraf_sends_is_no_spike(device: Device, database: str, fall: int, split: str) -> None:
+    start, samples = story(fall)
+    for one in samples:
+        parts = lines_of(one) if split != "the adapters first" else lines_of(one)[::-1]
+        for body in [b"".join(parts)] if split == "at once" else parts:
+            assert (await write(device, body)).status_code == 204
+    for _ in range(2):
+        for interval in ("raw", "5m", "1h"):
+            assert await highest(device, start, interval) <= 1.05 * MB, interval
+        connection = await asyncpg.connect(database)
+        await refresh_range(connection, start - timedelta(days=1), datetime.now(UTC), utc_now())
+        await connection.close()
+    assert (await seen(device))["current_metrics"]["network_rx_bytes"] == samples[-1]["network_rx_bytes"]
+    asked = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat(), "interval": "raw"}
+    (line,) = (await device.history(metric="network.rx_bytes", **asked))["instances"]
+    assert max(point["avg"] for point in line["points"] if point["avg"] is not None) <= 1.05 * MB
