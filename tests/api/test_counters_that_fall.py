@@ -83,6 +83,10 @@ async def test_a_fall_that_telegraf_sends_is_no_spike(device: Device, database: 
         await refresh_range(connection, start - timedelta(days=1), datetime.now(UTC), utc_now())
         await connection.close()
     assert (await seen(device))["current_metrics"]["network_rx_bytes"] == samples[-1]["network_rx_bytes"]
-    asked: dict[str, Any] = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat(), "interval": "raw"}
+    asked: dict[str, Any] = {
+        "start": start.isoformat(),
+        "end": (start + timedelta(hours=2)).isoformat(),
+        "interval": "raw",
+    }
     (line,) = (await device.history(metric="network.rx_bytes", **asked))["instances"]
     assert max(point["avg"] for point in line["points"] if point["avg"] is not None) <= 1.05 * MB
