@@ -14,12 +14,11 @@ from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.access import DEFAULT_COMMANDS
 from core.settings import Settings
-from db.migrations.run import upgrade
 from tests.callers import Town, forget_rules
-from tests.databases import fresh_database
+from tests.databases import begin_run, end_run, migrated_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
-from tests.platform.kinds import build_platform
+from tests.platform.kinds import Kind
 from tests.routes import Document
 from tests.rules import Rules
 from tests.whole.processes import METRICS_TOKEN
@@ -34,7 +33,13 @@ hypothesis.settings.load_profile("here")
 # Tests here start processes: servers, demos, load runs, the embedded database itself.
 PROCESS_FOLDERS = {"embedded", "loadtest", "whole"}
 # A module that imports one of these makes databases or starts processes by itself.
-NOT_FOR_UNITS = {"fresh_database", "EmbeddedServer", "CliRunner", "subprocess"}
+NOT_FOR_UNITS = {"fresh_database", "migrated_database", "EmbeddedServer", "CliRunner", "subprocess"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run; whoever began it drops its databases at the end."""
+    if begin_run():
+        config.add_cleanup(end_run)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,9 +57,8 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
     Tests that are parametrized with kinds of platforms have one of each kind.
     """
-    with fresh_database(tmp_path_factory.mktemp("database")) as url:
-        build_platform(url, getattr(request, "param", "ours"))
-        upgrade(url)
+    kind: Kind = getattr(request, "param", "ours")
+    with migrated_database(tmp_path_factory.mktemp("database"), kind, scheduler=True) as url:
         yield url
 
 

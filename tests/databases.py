@@ -1,7 +1,10 @@
-"""Fresh databases: on the server of DATABASE_URL where that is set, else on an embedded server of their own.
+"""Databases of tests: on the server of DATABASE_URL where that is set, else on an embedded server of their own.
 
 ADMIN_DATABASE_URL names a superuser of the same server where the role of DATABASE_URL is none: it makes and drops the
 databases and roles of tests and stops the scheduler. All that is tested runs as the role of DATABASE_URL.
+
+A template is a database that is made once and copied by every test that needs one: an empty one, and a migrated one on
+each kind of platform. On a server it is a database of this run, which the run drops at its end.
 """
 
 import os
@@ -14,8 +17,12 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from tests.platform.kinds import Kind
+from tests.templates import KEPT, build, copy_directory, key_of_sources, locked
+
 REAL_SERVER = os.environ.get("DATABASE_URL", "")
 ADMIN = os.environ.get("ADMIN_DATABASE_URL", "") or REAL_SERVER
+RUN = "RTS_TEST_RUN"  # names this run for its processes, which share the templates
 
 
 def as_admin(url: str) -> str:
@@ -26,24 +33,91 @@ def as_admin(url: str) -> str:
 @contextmanager
 def fresh_database(directory: Path) -> Iterator[str]:
     """Yield the URL of an empty database; it is gone afterwards."""
-    if REAL_SERVER:
-        with _created_database() as url:
-            yield url
-    else:
-        from embedded.server import EmbeddedServer
-
-        with EmbeddedServer(directory / "timescaledb") as server:
-            yield server.dsn
+    with _created_database() if REAL_SERVER else _started_copy(directory, "empty") as url:
+        yield url
 
 
 @contextmanager
-def _created_database() -> Iterator[str]:
-    name = f"rts_test_{uuid4().hex[:12]}"
-    owner = make_url(REAL_SERVER).username
+def migrated_database(directory: Path, kind: Kind = "ours", *, scheduler: bool = False) -> Iterator[str]:
+    """Yield the URL of a database at the newest revision, a copy of the template; it is gone afterwards.
+
+    `scheduler` lets TimescaleDB's own jobs run in it, on a server that has them.
+    """
+    if not REAL_SERVER:
+        with _started_copy(directory, kind) as url:
+            yield url
+        return
+    with _created_database(_server_template(kind)) as url:
+        workers = "start" if scheduler else "stop"
+        with psycopg.connect(as_admin(url), autocommit=True) as connection:
+            connection.execute(f"SELECT _timescaledb_functions.{workers}_background_workers()".encode())
+        yield url
+
+
+def begin_run() -> bool:
+    """Give this run a name, unless it has one: then this process is a part of it, and the answer is no."""
+    if RUN in os.environ:
+        return False
+    os.environ[RUN] = uuid4().hex[:8]
+    return True
+
+
+def end_run() -> None:
+    """Drop the templates of this run."""
+    if not REAL_SERVER:
+        return
     with psycopg.connect(ADMIN, autocommit=True) as connection:
-        create = sql.SQL("CREATE DATABASE {} OWNER {}")
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(owner or connection.info.user)))
+        names = "SELECT datname FROM pg_database WHERE datname LIKE %s"
+        for (name,) in connection.execute(names, [f"rts_test_{os.environ[RUN]}_%"]).fetchall():
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _started_copy(directory: Path, template: Kind | str) -> Iterator[str]:
+    from embedded.server import EmbeddedServer
+
+    copy_directory(template, directory / "timescaledb")
+    with EmbeddedServer(directory / "timescaledb") as server:
+        yield server.dsn
+
+
+@contextmanager
+def _created_database(template: str = "template1") -> Iterator[str]:
+    name = f"rts_test_{uuid4().hex[:12]}"
+    with psycopg.connect(ADMIN, autocommit=True) as connection:
+        _create(connection, name, template)
         try:
-            yield make_url(REAL_SERVER).set(database=name).render_as_string(hide_password=False)
+            yield _url_of(name)
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _create(connection: psycopg.Connection, name: str, template: str = "template1") -> None:
+    owner = make_url(REAL_SERVER).username or connection.info.user
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
+    connection.execute(create.format(*(sql.Identifier(one) for one in (name, owner, template))))
+
+
+def _url_of(name: str) -> str:
+    return make_url(REAL_SERVER).set(database=name).render_as_string(hide_password=False)
+
+
+def _server_template(kind: Kind) -> str:
+    """Return the name of this run's template, which is made where it is missing."""
+    name = f"rts_test_{os.environ[RUN]}_{key_of_sources()}_{kind}"
+    with locked(KEPT / ".lock"), psycopg.connect(ADMIN, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            _create(connection, name)
+            _fill(_url_of(name), kind)
+            # Nobody may be connected to a database that is copied, not even a job.
+            close = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false")
+            connection.execute(close.format(sql.Identifier(name)))
+    return name
+
+
+def _fill(url: str, kind: Kind) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    with psycopg.connect(as_admin(url), autocommit=True) as connection:
+        connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+    build(url, kind)

@@ -7,10 +7,8 @@ import asyncpg
 import pytest
 
 from core.clock import utc_now
-from db.migrations.run import upgrade
 from devices.audit_chain import find_breaks, find_lost_head, forget_trail, read_head, seal_trail
-from tests.databases import fresh_database
-from tests.platform.kinds import build_platform
+from tests.databases import migrated_database
 
 ADD = (
     "INSERT INTO agent_audit (at, actor_kind, action, source, details) "
@@ -31,9 +29,7 @@ CHANGES = {
 @pytest.fixture(scope="module")
 def trail_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database of these tests' own: they change the trail by force."""
-    with fresh_database(tmp_path_factory.mktemp("trail")) as url:
-        build_platform(url, "ours")
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("trail")) as url:
         yield url
 
 

@@ -30,7 +30,7 @@ from db.backup.restore import (
 )
 from db.backup.tools import BackupToolError, at_database, database_of, find_tool
 from db.migrations.run import upgrade
-from tests.databases import REAL_SERVER, fresh_database
+from tests.databases import REAL_SERVER, migrated_database
 from tests.db.scheduler import stop_scheduler
 
 invoke = CliRunner().invoke
@@ -57,9 +57,7 @@ on_a_server = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with 3 devices, 40 days of samples in the rowstore and columnstore, and rollups."""
-    with fresh_database(tmp_path_factory.mktemp("filled")) as url:
-        stop_scheduler(url)
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("filled")) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 "WITH b AS (INSERT INTO businesses (business_name) VALUES ('Backed up') RETURNING id)"

@@ -12,11 +12,9 @@ from typer.testing import CliRunner
 from cli.main import app
 from core.settings import get_settings
 from db.environment import MarkNotAllowedError, ProductionDatabaseError, confirm_target, set_mark
-from db.migrations.run import upgrade
 from loadtest.plan import LoadSettings
 from loadtest.run import site_for
-from tests.databases import REAL_SERVER, as_admin, fresh_database
-from tests.db.scheduler import stop_scheduler
+from tests.databases import REAL_SERVER, as_admin, migrated_database
 
 run = CliRunner().invoke
 
@@ -24,9 +22,7 @@ run = CliRunner().invoke
 @pytest.fixture
 def url(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A migrated database of its own, named by DATABASE_URL."""
-    with fresh_database(tmp_path_factory.mktemp("marked")) as made:
-        stop_scheduler(made)
-        upgrade(made)
+    with migrated_database(tmp_path_factory.mktemp("marked")) as made:
         monkeypatch.setenv("DATABASE_URL", made)
         get_settings.cache_clear()
         yield made

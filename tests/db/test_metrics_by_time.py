@@ -6,8 +6,7 @@ import psycopg
 import pytest
 
 from db.migrations.run import downgrade, upgrade
-from tests.databases import fresh_database
-from tests.db.scheduler import stop_scheduler
+from tests.databases import migrated_database
 
 DEVICE = "00000000-0000-4000-8000-000000000001"
 DEVICES = 2000
@@ -41,9 +40,7 @@ def plan_of(connection: psycopg.Connection, condition: str) -> str:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with fresh_database(tmp_path_factory.mktemp("by_time")) as made:
-        stop_scheduler(made)
-        upgrade(made)
+    with migrated_database(tmp_path_factory.mktemp("by_time")) as made:
         yield made
 
 

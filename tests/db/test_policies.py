@@ -26,10 +26,8 @@ from db.hypertables.policies import (
     find_faults,
     with_keep,
 )
-from db.migrations.run import upgrade
 from rollups.refresh import RefreshBehindRetentionError, list_jobs, refresh_range, run_job
-from tests.databases import fresh_database
-from tests.db.scheduler import stop_scheduler
+from tests.databases import migrated_database
 
 
 def changed(relation: str, **values: Any) -> tuple[Level, ...]:
@@ -132,9 +130,7 @@ def test_in_any_accepted_table_no_refresh_reaches_dropped_chunks(changes: list[t
 @pytest.fixture(scope="module")
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database whose chunks may be dropped."""
-    with fresh_database(tmp_path_factory.mktemp("dropped")) as url:
-        stop_scheduler(url)
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("dropped")) as url:
         yield url
 
 

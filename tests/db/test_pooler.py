@@ -16,7 +16,7 @@ from core.settings import Settings
 from db.migrations.run import upgrade
 from db.pooler_check import UnsuitablePoolerError, check_pooler
 from db.pools import PoolerRefusesError, open_pool
-from tests.databases import REAL_SERVER, fresh_database
+from tests.databases import REAL_SERVER, migrated_database
 
 PROGRAM = shutil.which("pgbouncer") or next((p for p in ("/usr/sbin/pgbouncer",) if Path(p).exists()), "")
 pytestmark = [
@@ -28,8 +28,7 @@ IGNORED = "ignore_startup_parameters = plan_cache_mode, jit, timezone, options, 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with fresh_database(tmp_path_factory.mktemp("pooled")) as url:
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("pooled")) as url:
         yield url
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import create_engine
 
 from core.metrics import METRICS, Kind
 from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level, UnsafePolicyError, apply_policies, with_keep
-from db.migrations.run import sqlalchemy_url, upgrade
+from db.migrations.run import sqlalchemy_url
 from ingest.copy_rows import COLUMNS
 from rollups.refresh import list_jobs
-from tests.databases import fresh_database
+from tests.databases import migrated_database
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.
 BEHIND = """
@@ -43,8 +43,7 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture(scope="module")
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database for tests that change policies."""
-    with fresh_database(tmp_path_factory.mktemp("own")) as url:
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("own")) as url:
         yield url
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, query, row_values
+from tests.templates import EMPTY, copy_directory
 from tests.waiting import until
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -29,6 +30,13 @@ SCHEMA = """
 LOST_OR_TORN = """
     SELECT client, batch FROM samples GROUP BY 1, 2 HAVING count(*) <> $1
 """
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory that has been started and stopped once."""
+    copy_directory(EMPTY, tmp_path / "data")
+    return tmp_path / "data"
 
 
 async def copy_until_the_server_dies(dsn: str, acknowledged: set[tuple[uuid.UUID, int]]) -> None:
@@ -48,8 +56,8 @@ def has_at_least(acknowledged: set[tuple[uuid.UUID, int]], count: int) -> bool:
     return len(acknowledged) >= count
 
 
-async def test_kill_9_under_load_loses_no_acknowledged_row_and_tears_no_batch(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path / "data")
+async def test_kill_9_under_load_loses_no_acknowledged_row_and_tears_no_batch(data: Path) -> None:
+    server = EmbeddedServer(data)
     server.start()
     connection = await asyncpg.connect(server.dsn)
     for statement in SCHEMA.strip().removesuffix(";").split(";\n"):
@@ -77,8 +85,8 @@ async def test_kill_9_under_load_loses_no_acknowledged_row_and_tears_no_batch(tm
     server.stop()
 
 
-def test_when_postgresql_dies_clients_are_told_and_the_process_ends(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path / "data")
+def test_when_postgresql_dies_clients_are_told_and_the_process_ends(data: Path) -> None:
+    server = EmbeddedServer(data)
     server.start()
     process = psutil.Process(server.pid)
     with RawClient(server.dsn) as other, RawClient(server.dsn) as culprit:
@@ -97,8 +105,8 @@ def test_when_postgresql_dies_clients_are_told_and_the_process_ends(tmp_path: Pa
     server.stop()
 
 
-def test_stopping_rolls_back_tells_the_clients_and_keeps_what_was_committed(tmp_path: Path) -> None:
-    with EmbeddedServer(tmp_path / "data") as server:
+def test_stopping_rolls_back_tells_the_clients_and_keeps_what_was_committed(data: Path) -> None:
+    with EmbeddedServer(data) as server:
         process = psutil.Process(server.pid)
         with RawClient(server.dsn) as client, RawClient(server.dsn) as waiting:
             client.ask("CREATE TABLE stopped (n int)")
@@ -117,8 +125,8 @@ def test_stopping_rolls_back_tells_the_clients_and_keeps_what_was_committed(tmp_
 
 
 @pytest.mark.parametrize("times", [3])
-def test_a_server_can_be_stopped_and_started_again(tmp_path: Path, times: int) -> None:
-    server = EmbeddedServer(tmp_path / "data")
+def test_a_server_can_be_stopped_and_started_again(data: Path, times: int) -> None:
+    server = EmbeddedServer(data)
     for n in range(times):
         server.start()
         with RawClient(server.dsn) as client:

@@ -10,12 +10,14 @@ import pytest
 
 from embedded.server import EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, kinds, message, query, row_values
+from tests.templates import EMPTY, copy_directory
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server that waits one second for a client that is idle in a transaction."""
     directory: Path = tmp_path_factory.mktemp("impatient")
+    copy_directory(EMPTY, directory / "data")
     with EmbeddedServer(directory / "data", idle_in_transaction_s=1) as server:
         yield server
 

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from core.settings import get_settings
 from db.environment import ProductionDatabaseError
-from db.migrations.run import upgrade
-from tests.databases import fresh_database
+from tests.databases import migrated_database
 
 DEVICE, BUSINESS = uuid4(), uuid4()
 invoke = CliRunner().invoke
@@ -21,8 +20,7 @@ invoke = CliRunner().invoke
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with one device that has three samples."""
-    with fresh_database(tmp_path_factory.mktemp("erased")) as made:
-        upgrade(made)
+    with migrated_database(tmp_path_factory.mktemp("erased")) as made:
         with psycopg.connect(made) as connection:
             connection.execute("INSERT INTO businesses (id, business_name) VALUES (%s, 'Erased')", (BUSINESS,))
             connection.execute(

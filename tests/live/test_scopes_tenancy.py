@@ -1,5 +1,6 @@
 """Followers of a scope get what is their business's, and one device's odd values keep no frame from anybody."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,8 @@ QUIET_SECONDS = 2.5  # more than two frames
 
 async def texts(sockets: list[Socket]) -> list[str]:
     """Return everything that each socket received, and what still comes within some frames."""
-    return [str([*socket.received, *await socket.quiet(QUIET_SECONDS)]) for socket in sockets]
+    later = await asyncio.gather(*(socket.quiet(QUIET_SECONDS) for socket in sockets))
+    return [str([*socket.received, *more]) for socket, more in zip(sockets, later, strict=True)]
 
 
 async def test_another_businesss_alerts_never_reach_a_socket(
@@ -31,17 +33,19 @@ async def test_another_businesss_alerts_never_reach_a_socket(
 ) -> None:
     of_alice, of_bob = await make_device(alice, "alices"), await make_device(bob, "bobs")
     named = {"business_id": str(alice.business_id)}
-    own, all_of_them, only_alices = [
-        await followed(open_socket, alice.user_token, "alerts"),
-        await followed(open_socket, employee.token, "alerts"),
-        await followed(open_socket, employee.token, "alerts", **named),
-    ]
-    strangers = [
-        await followed(open_socket, tenant.user_token, scope, **more)
-        for tenant in (bob, charlie)
-        for scope in ("alerts", "fleet")
-        for more in ({}, named)
-    ]
+    own, all_of_them, only_alices = await asyncio.gather(
+        followed(open_socket, alice.user_token, "alerts"),
+        followed(open_socket, employee.token, "alerts"),
+        followed(open_socket, employee.token, "alerts", **named),
+    )
+    strangers = await asyncio.gather(
+        *(
+            followed(open_socket, tenant.user_token, scope, **more)
+            for tenant in (bob, charlie)
+            for scope in ("alerts", "fleet")
+            for more in ({}, named)
+        )
+    )
     alert = await open_alert(pool, of_alice)
     for socket in (own, all_of_them, only_alices):
         assert (await of_alert(socket, alert))["agent_id"] == str(of_alice.agent_id)

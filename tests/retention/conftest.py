@@ -12,13 +12,10 @@ from cli.main import app
 from core.clock import utc_now
 from core.settings import get_settings
 from db.hypertables.policies import DAY
-from db.migrations.run import upgrade
 from devices.audit import Actor
 from retention.changes import Operator
 from rollups.refresh import refresh_range
-from tests.databases import fresh_database
-from tests.db.scheduler import stop_scheduler
-from tests.platform.kinds import build_platform
+from tests.databases import migrated_database
 
 OPERATOR = Operator("dba@test", Actor("system"))
 TABLES = (
@@ -30,10 +27,7 @@ Run = Callable[..., Awaitable[Result]]
 
 @pytest.fixture(scope="package")
 def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with fresh_database(tmp_path_factory.mktemp("retention")) as url:
-        stop_scheduler(url)
-        build_platform(url, "ours")
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("retention")) as url:
         yield url
 
 

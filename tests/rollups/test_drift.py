@@ -15,12 +15,10 @@ from core.clock import utc_now
 from core.settings import get_settings
 from db.hypertables.policies import DAY, LEVELS
 from db.hypertables.values import read_values
-from db.migrations.run import upgrade
 from rollups.drift import find_drift
 from rollups.refresh import PolicyRunner, list_jobs, refresh_range, run_job
 from rollups.repair import pause_unsafe, repair, widen
-from tests.databases import fresh_database
-from tests.db.scheduler import stop_scheduler
+from tests.databases import migrated_database
 
 ROLLUPS = [level.relation for level in LEVELS[1:]]
 
@@ -28,9 +26,7 @@ ROLLUPS = [level.relation for level in LEVELS[1:]]
 @pytest.fixture
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database whose policies may be changed."""
-    with fresh_database(tmp_path_factory.mktemp("drift")) as url:
-        stop_scheduler(url)
-        upgrade(url)
+    with migrated_database(tmp_path_factory.mktemp("drift")) as url:
         yield url
 
 

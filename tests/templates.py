@@ -1,0 +1,81 @@
+"""Data directories of the embedded server that are made once and copied by every test that needs one.
+
+They are kept in `.pytest_cache` as long as the files that make them stay the same.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from db.migrations.run import upgrade
+from embedded.server import EmbeddedServer
+from tests.platform.kinds import KINDS, build_platform
+
+EMPTY = "empty"
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / ".pytest_cache" / "databases"
+# A template is made anew when any of these changes: revisions import from all of db and core.
+SOURCES = ("core/**/*.py", "db/**/*.py", "db/**/*.sql", "embedded/*.*", "tests/platform/*.*")
+
+
+def copy_directory(template: str, target: Path) -> None:
+    """Copy the data directory of a template, EMPTY or a kind of platform, to `target`, which must not exist yet."""
+    with locked(KEPT / ".lock"):
+        _copy(_directory_of(template), target)
+
+
+def build(url: str, template: str) -> None:
+    """Fill an empty database as the template says."""
+    for kind in KINDS:
+        if kind == template:
+            build_platform(url, kind)
+            upgrade(url)
+
+
+def _directory_of(template: str) -> Path:
+    found = KEPT / key_of_sources() / template
+    if found.exists():
+        return found
+    _forget_others(found.parent)
+    unfinished = found.with_suffix(".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    if template != EMPTY:
+        _copy(_directory_of(EMPTY), unfinished)
+    with EmbeddedServer(unfinished) as server:
+        build(server.dsn, template)
+    return unfinished.rename(found)
+
+
+def _forget_others(current: Path) -> None:
+    """Remove what older files made."""
+    for old in KEPT.glob("*/"):
+        if old != current:
+            shutil.rmtree(old)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)  # a fifth of what shutil.copytree needs
+
+
+@cache
+def key_of_sources() -> str:
+    """Return a name that changes with every file that makes a template."""
+    found = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in ROOT.glob(pattern) if path.is_file()):
+        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()[:16]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes out meanwhile; the operating system gives the lock up when this process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
