@@ -6,7 +6,7 @@ alerts of a rule, tickets wait for `GATHER`, so that a storm which comes in over
 become one. When alerts end, nothing is done here: the worker closes what no open alert belongs to, whoever ended it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -31,6 +31,7 @@ LISTED = 50  # devices in the text of a group's ticket
 SEVERITIES = ("info", "warning", "critical")
 # `disk_percent` is that of the fullest disk: the ticket of that disk is its ticket, too.
 CAUSE_OF_EACH = {"disk high": "disk.percent high"}
+CAUSE_OF_WORST = {each: worst for worst, each in CAUSE_OF_EACH.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ class FiredAlert:
         """How the keys of incidents begin that say the same of single instances; None where nothing does."""
         each = CAUSE_OF_EACH.get(cause_of(self.row) or "")
         return f"device:{each}:{self.device['id']}:" if each and not self.instance else None
+
+    @property
+    def worst_key(self) -> str | None:
+        """The key of the incident of the fullest instance, which this instance may be; None where there is none."""
+        worst = CAUSE_OF_WORST.get(cause_of(self.row) or "")
+        return f"device:{worst}:{self.device['id']}" if worst and self.instance else None
 
     @property
     def crowd(self) -> tuple[UUID, UUID]:
@@ -113,18 +120,31 @@ async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now
 
 
 async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dict[UUID, str]:
-    """Return the key of each alert's own incident; of the fullest instance, that of an instance which has one."""
+    """Return the key of each alert's own incident; `alerts` has those of instances first.
+
+    The fullest instance shares the incident of an instance that has one. The first instance that fires while only the
+    fullest one has an incident takes that.
+    """
     found = {alert.history_id: alert.key for alert in alerts}
-    begins = {alert.instances_key for alert in alerts if alert.instances_key}
+    begins = {key for alert in alerts for key in (alert.instances_key, alert.worst_key) if key}
     if not begins:
         return found
     rows = await connection.fetch(*QUERIES.bind("instance_incidents", beginnings=sorted(begins)))
-    known = sorted(row["incident_key"] for row in rows) + [alert.key for alert in alerts if alert.instance]
+    taken = {row["incident_key"]: set(row["instances"]) for row in rows}
     for alert in alerts:
-        begin = alert.instances_key
-        if begin:
-            found[alert.history_id] = next((key for key in known if key.startswith(begin)), alert.key)
+        if alert.key not in taken:
+            found[alert.history_id] = shared_key(alert, taken)
+        if alert.instance:
+            taken.setdefault(found[alert.history_id], set()).add(alert.instance)
     return found
+
+
+def shared_key(alert: FiredAlert, taken: Mapping[str, set[str]]) -> str:
+    """Return the key of the open incident that an alert shares, else its own; `taken` has the instances of each."""
+    worst, begin = alert.worst_key, alert.instances_key
+    if worst and worst in taken and (not taken[worst] or alert.instance in taken[worst]):
+        return worst
+    return next((key for key in sorted(taken) if begin and key.startswith(begin)), alert.key)
 
 
 async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert], now: datetime) -> dict[UUID, UUID]:

@@ -66,8 +66,9 @@ CROSS JOIN LATERAL (
 ) opened
 
 -- instance_incidents --
--- The open incidents of instances whose keys begin with one of :beginnings.
-SELECT t.incident_key
+-- The open incidents whose keys begin with one of :beginnings, and the instances that had alerts of them.
+SELECT t.incident_key, ARRAY(SELECT DISTINCT h.instance FROM agent_alert_history h
+                             WHERE h.agent_alert_ticket_id = t.id AND h.instance <> '') AS instances
 FROM unnest(:beginnings::text[]) AS w (begin)
 JOIN agent_alert_tickets t ON t.wanted = 'open' AND starts_with(t.incident_key, w.begin)
 

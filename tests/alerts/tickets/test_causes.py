@@ -65,6 +65,22 @@ async def test_the_fullest_disk_shares_the_ticket_of_that_disk(desk: Desk, devic
     assert (ticket["urgency"], len(await desk.alerts())) == ("Emergency", 3)
 
 
+async def test_a_disk_takes_the_ticket_that_the_fullest_disk_has_already(desk: Desk, device: Device) -> None:
+    """As when an agent is upgraded, and sends its disks one by one from then on."""
+    await desk.rule(disk(90), "warning")
+    await desk.rule(each_disk(90), "warning")
+    await desk.rule(each_disk(95), "critical")
+    await fill(desk, device, 91, 60)
+    for age, full, other in ((40, 91, 50), (20, 97, 92), (5, 97, 96)):
+        at = utc_now() - age * MINUTE
+        disks = [{"name": "C:", "percent": full}, {"name": "D:", "percent": other}]
+        await device.accepted(*(sample(at - minutes * MINUTE, disks=disks) for minutes in (1, 6, 11)))
+        await desk.turn(at)
+    tickets = [(ticket["urgency"], ticket["title"][-4:] == "(D:)") for ticket in await desk.tickets()]
+    assert tickets == [("Emergency", False), ("Emergency", True)]
+    assert len(await desk.alerts()) == 5
+
+
 async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, device: Device) -> None:
     await desk.rule(disk(90), "warning")
     await desk.rule(None, "warning")
