@@ -234,6 +234,41 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE PROCEDURE agent_refresh_rollup(IN job_id integer, IN config jsonb)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    rollup regclass := format('%I.%I', config ->> 'schema', config ->> 'relation')::regclass;
+    ends timestamptz := now() - (config ->> 'end_offset')::interval;
+    begins timestamptz := now() - (config ->> 'start_offset')::interval;
+    source record;
+    oldest timestamptz;
+    kept_from timestamptz;
+BEGIN
+    SELECT COALESCE(c.materialization_hypertable_schema, n.schema) AS schema,
+           COALESCE(c.materialization_hypertable_name, n.relation) AS relation
+    INTO source
+    FROM (VALUES (config ->> 'schema', config ->> 'source')) AS n (schema, relation)
+    LEFT JOIN timescaledb_information.continuous_aggregates c
+      ON (c.view_schema, c.view_name) = (n.schema, n.relation);
+    SELECT min(k.range_start) INTO oldest
+    FROM timescaledb_information.chunks k
+    WHERE (k.hypertable_schema, k.hypertable_name) = (source.schema, source.relation);
+    SELECT max(now() - (j.config ->> 'drop_after')::interval) INTO kept_from
+    FROM timescaledb_information.jobs j
+    WHERE j.proc_name = 'policy_retention'
+      AND j.hypertable_name IN (source.relation, agent_refresh_rollup.config ->> 'source');
+    IF oldest IS NULL THEN
+        RETURN; -- nothing to compute from
+    END IF;
+    begins := GREATEST(begins, oldest, kept_from);
+    IF ends - begins < 2 * (config ->> 'bucket')::interval THEN
+        RETURN; -- not one whole bucket
+    END IF;
+    CALL refresh_continuous_aggregate(rollup, begins, ends, options => '{"buckets_per_batch": 0}');
+END $procedure$
+;
+
 CREATE OR REPLACE FUNCTION agent_series_merged(newer agent_series_newest, older agent_series_newest)
  RETURNS agent_series_newest
  LANGUAGE sql
@@ -266,8 +301,8 @@ BEGIN
     PERFORM alter_job(j.job_id, scheduled => is_scheduled, next_start => starts,
                       config => CASE WHEN value_name IS NULL THEN j.config
                                      ELSE jsonb_set(j.config, ARRAY[value_name], to_jsonb(value::text)) END)
-    FROM timescaledb_information.jobs j
-    WHERE j.job_id = policy_job AND j.proc_name IN ('policy_retention', 'policy_refresh_continuous_aggregate');
+    FROM agent_storage_jobs() j
+    WHERE j.job_id = policy_job AND j.kind <> 'columnstore';
     IF NOT FOUND THEN
         RAISE invalid_parameter_value USING MESSAGE = 'no retention or refresh policy has this job id';
     END IF;
@@ -296,6 +331,24 @@ CREATE OR REPLACE FUNCTION agent_software_version_fits(version text, prefix text
 AS $function$
     SELECT prefix = ''
         OR COALESCE(starts_with(version, prefix) AND substr(version, length(prefix) + 1, 1) !~ '[[:alnum:]]', false)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION agent_storage_jobs()
+ RETURNS TABLE(job_id integer, relation text, kind text, procedure text, scheduled boolean, every interval, config jsonb)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT j.job_id, COALESCE(c.view_name, j.hypertable_name, j.config ->> 'relation')::text,
+           CASE j.proc_name WHEN 'policy_retention' THEN 'retention' WHEN 'policy_compression' THEN 'columnstore'
+                            WHEN 'agent_refresh_rollup' THEN 'refresh' ELSE 'unbounded refresh' END,
+           j.proc_name::text, j.scheduled, j.schedule_interval, j.config
+    FROM timescaledb_information.jobs j
+    LEFT JOIN timescaledb_information.continuous_aggregates c
+      ON (j.hypertable_schema, j.hypertable_name) IN (
+          (c.materialization_hypertable_schema, c.materialization_hypertable_name), (c.view_schema, c.view_name))
+    WHERE j.proc_name IN ('policy_retention', 'policy_compression', 'agent_refresh_rollup',
+                          'policy_refresh_continuous_aggregate')
 $function$
 ;
 

@@ -17,15 +17,10 @@ SELECT current_setting('timescaledb.restoring', true) = 'on' AS restoring,
 
 -- list_jobs --
 -- Scheduled policies on our relations whose last run failed, or which should have run an hour ago.
-SELECT j.job_id, j.proc_name || ' of ' || COALESCE(c.view_name, j.hypertable_name) AS name, s.next_start,
-       s.last_run_status = 'Failed' AS failed, s.total_failures::integer AS failures,
-       s.next_start < clock_timestamp() - interval '1 hour' AS late
-FROM timescaledb_information.jobs j
+SELECT j.job_id, j.kind || ' of ' || j.relation AS name, s.next_start, s.last_run_status = 'Failed' AS failed,
+       s.total_failures::integer AS failures, s.next_start < clock_timestamp() - interval '1 hour' AS late
+FROM agent_storage_jobs() j
 JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
-LEFT JOIN timescaledb_information.continuous_aggregates c
-  ON c.materialization_hypertable_schema = j.hypertable_schema
- AND c.materialization_hypertable_name = j.hypertable_name
-WHERE j.scheduled AND j.proc_name LIKE 'policy\_%' AND COALESCE(c.view_name,
-                                                                j.hypertable_name) = ANY (:relations::text[])
+WHERE j.scheduled AND j.relation = ANY (:relations::text[])
   AND (s.last_run_status = 'Failed' OR s.next_start < clock_timestamp() - interval '1 hour')
 ORDER BY j.job_id

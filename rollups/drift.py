@@ -1,7 +1,8 @@
 """Compare the storage policies in TimescaleDB with the values in force, and find runs that would destroy data.
 
-Policies can be changed by SQL. A refresh that begins before the oldest chunk of its source replaces good rollups with
-nothing, and retention that runs during a legal hold drops what must stay. `repair.py` pauses both.
+Policies can be changed by SQL. A refresh that begins before the oldest chunk of its source would replace good rollups
+with nothing: the procedure `agent_refresh_rollup` never does, a policy of TimescaleDB could. Retention that runs during
+a legal hold drops what must stay. `repair.py` pauses both.
 """
 
 from collections.abc import Iterator
@@ -14,10 +15,6 @@ from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "drift.sql")
-KINDS = {
-    "policy_retention": "retention", "policy_compression": "columnstore",
-    "policy_refresh_continuous_aggregate": "refresh",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,9 @@ class Policy:
 
     relation: str
     job_id: int
-    procedure: str
+    kind: (
+        str  # retention, columnstore, refresh, or unbounded refresh: a policy that TimescaleDB offers and we don't use
+    )
     scheduled: bool
     drop_after: timedelta | None
     compress_after: timedelta | None
@@ -63,7 +62,7 @@ async def read_storage(connection: Connection) -> Storage:
     values = await read_values(connection)
     names = [level.relation for level in values.levels]
     found = [Policy(**dict(row)) for row in await connection.fetch(*QUERIES.bind("list_policies", relations=names))]
-    policies = {(one.relation, KINDS[one.procedure]): one for one in found if one.procedure in KINDS}
+    policies = {(one.relation, one.kind): one for one in found}
     rows = await connection.fetch(*QUERIES.bind("list_oldest_chunks", relations=names))
     oldest = {row["relation"]: row["oldest"] for row in rows}
     return Storage(values, policies, oldest, await connection.fetchval(QUERIES["is_held"]))
@@ -84,7 +83,15 @@ async def find_unsafe(connection: Connection, storage: Storage, now: datetime) -
         if (job := storage.policies.get((level.relation, "refresh")))
         and (drift := await _find_unsafe(connection, below, level, storage, now))
     ]
-    return [*found, *_unheld(storage)]
+    return [*found, *_unbounded(storage), *_unheld(storage)]
+
+
+def _unbounded(storage: Storage) -> Iterator[tuple[Policy, Drift]]:
+    for (relation, kind), job in storage.policies.items():
+        if kind == "unbounded refresh":
+            remove = f"SELECT remove_continuous_aggregate_policy('{relation}')"
+            sentence = f"{relation}: a refresh policy of TimescaleDB may begin before its source's chunks: {remove}"
+            yield job, Drift(relation, "refresh", sentence, unsafe=True)
 
 
 def _unheld(storage: Storage) -> Iterator[tuple[Policy, Drift]]:

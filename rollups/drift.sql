@@ -2,16 +2,11 @@
 
 -- list_policies --
 -- Each policy of our relations with its values; intervals are null where a policy has none.
-SELECT COALESCE(c.view_name, j.hypertable_name)::text AS relation, j.job_id, j.proc_name::text AS procedure,
-       j.scheduled,
-       (j.config ->> 'drop_after')::interval AS drop_after, (j.config ->> 'compress_after')::interval AS compress_after,
-       (j.config ->> 'start_offset')::interval AS start_offset, (j.config ->> 'end_offset')::interval AS end_offset,
-       j.schedule_interval AS every
-FROM timescaledb_information.jobs j
-LEFT JOIN timescaledb_information.continuous_aggregates c
-  ON c.materialization_hypertable_schema = j.hypertable_schema
- AND c.materialization_hypertable_name = j.hypertable_name
-WHERE COALESCE(c.view_name, j.hypertable_name) = ANY (:relations::text[])
+SELECT relation, job_id, kind, scheduled, (config ->> 'drop_after')::interval AS drop_after,
+       (config ->> 'compress_after')::interval AS compress_after, (config ->> 'start_offset')::interval AS start_offset,
+       (config ->> 'end_offset')::interval AS end_offset, every
+FROM agent_storage_jobs()
+WHERE relation = ANY (:relations::text[])
 
 -- list_oldest_chunks --
 -- Where the oldest chunk of each relation begins; no row for a relation without chunks.

@@ -2,13 +2,11 @@
 
 -- describe_jobs --
 -- Those on our relations.
-SELECT j.proc_name || ' of ' || COALESCE(c.view_name, j.hypertable_name) AS name, s.last_run_started_at AS last_run_at,
-       s.last_run_status AS last_status, s.next_start AS next_run_at, s.total_runs AS runs,
-       s.total_failures AS failures
-FROM timescaledb_information.jobs j
+SELECT j.kind || ' of ' || j.relation AS name, s.last_run_started_at AS last_run_at, s.last_run_status AS last_status,
+       s.next_start AS next_run_at, s.total_runs AS runs, s.total_failures AS failures
+FROM agent_storage_jobs() j
 LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
-LEFT JOIN timescaledb_information.continuous_aggregates c ON c.materialization_hypertable_name = j.hypertable_name
-WHERE j.proc_name LIKE 'policy\_%' AND COALESCE(c.view_name, j.hypertable_name) = ANY (:relations)
+WHERE j.relation = ANY (:relations)
 ORDER BY name
 
 -- count_late_devices --

@@ -27,13 +27,10 @@ LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_i
 WHERE c.user_view_name = ANY (:relations::text[])
 
 -- list_policy_jobs --
--- The scheduled jobs of our relations: refresh (finest level first), columnstore, retention.
-SELECT j.job_id, j.proc_name, COALESCE(c.view_name, j.hypertable_name)::text AS relation, j.schedule_interval
-FROM timescaledb_information.jobs j
-LEFT JOIN timescaledb_information.continuous_aggregates c
-  ON c.materialization_hypertable_schema = j.hypertable_schema
- AND c.materialization_hypertable_name = j.hypertable_name
-WHERE j.scheduled AND COALESCE(c.view_name, j.hypertable_name) = ANY (:relations::text[])
+-- The scheduled jobs of our relations: refresh, columnstore, retention.
+SELECT job_id, kind, relation, every
+FROM agent_storage_jobs()
+WHERE scheduled AND relation = ANY (:relations::text[]) AND kind <> 'unbounded refresh'
 
 -- run_job --
 -- Run one policy now, in the foreground.

@@ -22,7 +22,7 @@ from rollups.drift import find_unsafe, read_storage
 QUERIES = load_beside(__file__)
 RELATIONS = [level.relation for level in (*LEVELS, *SERIES_LEVELS)]
 # Refresh first, then columnstore, then retention: nothing is dropped or converted before it is rolled up.
-ORDER = ("policy_refresh_continuous_aggregate", "policy_compression", "policy_retention")
+ORDER = ("refresh", "columnstore", "retention")
 log = logging.getLogger(__name__)
 
 
@@ -35,10 +35,10 @@ class RefreshBehindRetentionError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One policy of one relation."""
+    """One policy of one relation; `kind` is refresh, columnstore or retention."""
 
     job_id: int
-    procedure: str
+    kind: str
     relation: str
     every: timedelta
 
@@ -46,9 +46,8 @@ class Job:
 async def list_jobs(connection: Connection) -> list[Job]:
     """Return the policies' jobs in the order in which they should run."""
     rows = await connection.fetch(*QUERIES.bind("list_policy_jobs", relations=RELATIONS))
-    jobs = [Job(row["job_id"], row["proc_name"], row["relation"], row["schedule_interval"]) for row in rows]
-    known = [job for job in jobs if job.procedure in ORDER]
-    return sorted(known, key=lambda job: (ORDER.index(job.procedure), RELATIONS.index(job.relation)))
+    jobs = [Job(**dict(row)) for row in rows]
+    return sorted(jobs, key=lambda job: (ORDER.index(job.kind), RELATIONS.index(job.relation)))
 
 
 class PolicyRunner:
@@ -81,7 +80,7 @@ async def run_job(connection: Connection, job: Job) -> None:
     except asyncpg.PostgresError as error:
         if isinstance(error, asyncpg.PostgresConnectionError):
             raise
-        log.warning("%s of %s failed: %s", job.procedure, job.relation, error)
+        log.warning("%s of %s failed: %s", job.kind, job.relation, error)
 
 
 async def refresh_range(connection: Connection, start: datetime, end: datetime, now: datetime) -> None:

@@ -199,7 +199,7 @@ def run_policies(runner: PolicyRunner) -> Handler:
 
     async def do(connection: Connection, now: datetime) -> None:
         for job in await runner.run_due(connection, now):
-            log.info("ran %s of %s", job.procedure, job.relation)
+            log.info("ran %s of %s", job.kind, job.relation)
 
     return do
 

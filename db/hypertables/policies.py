@@ -9,15 +9,9 @@ with nothing, so `find_faults` refuses a table in which that could happen, with 
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, ClassVar
-
-from sqlalchemy import Connection, text
+from typing import ClassVar
 
 from core.errors import RtsError
-from db.sql import load_queries
-
-QUERIES = load_queries(Path(__file__).with_name("policies.sql"))
 
 MINUTE, HOUR, DAY, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 
@@ -150,34 +144,6 @@ def check_levels(levels: tuple[Level, ...] = LEVELS) -> None:
     faults = find_faults(levels)
     if faults:
         raise UnsafePolicyError("These storage values would lose data: " + "; ".join(faults), details=faults)
-
-
-def apply_policies(connection: Connection, levels: tuple[Level, ...] = LEVELS) -> None:
-    """Set chunk interval, columnstore, retention and refresh of every level, in the caller's transaction.
-
-    Replaces what was set before; chunks that exist keep their size. Raises UnsafePolicyError before any change.
-    """
-    check_levels(levels)
-    for level in levels:
-        _run(connection, "set_chunk_interval", relation=level.relation, chunk=level.chunk)
-        _run(connection, "remove_columnstore_policy", relation=level.relation)
-        if level.bucket:  # TimescaleDB wants a refresh policy before a columnstore policy
-            _apply_refresh(connection, level)
-        _run(connection, "add_columnstore_policy", relation=level.relation, after=level.columnstore_after)
-        _run(connection, "remove_retention_policy", relation=level.relation)
-        _run(connection, "add_retention_policy", relation=level.relation, keep=level.keep)
-
-
-def _apply_refresh(connection: Connection, level: Level) -> None:
-    _run(connection, "remove_refresh_policy", relation=level.relation)
-    _run(
-        connection, "add_refresh_policy", relation=level.relation,
-        start=level.refresh_from, end=level.refresh_to, every=level.refresh_every,
-    )  # fmt: skip
-
-
-def _run(connection: Connection, query: str, **values: Any) -> None:
-    connection.execute(text(QUERIES[query]), values)
 
 
 def with_keep(levels: tuple[Level, ...], **keep: timedelta) -> tuple[Level, ...]:

@@ -73,6 +73,8 @@ def rebuild_levels(columns: dict[str, str]) -> None:
     for level in reversed(LEVELS):
         run(f"DROP MATERIALIZED VIEW {level.relation}_old")
     set_storage(storage)
+    for level in LEVELS:
+        fetch("remove_second_refresh", relation=level.relation)
 
 
 def create_level(level: RollupLevel, columns: dict[str, str], counters: set[str]) -> None:

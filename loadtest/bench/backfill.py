@@ -102,7 +102,7 @@ async def refresh_ends(filling: Filling) -> None:
             *QUERIES.bind("refresh_level", relation=level.relation, start=until - level.bucket, end=until)
         )
     for job in await list_jobs(connection):
-        if job.procedure == "policy_compression":
+        if job.kind == "columnstore":
             await run_job(connection, job)
 
 

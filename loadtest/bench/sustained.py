@@ -124,7 +124,7 @@ async def policies(dsn: str, every_seconds: float) -> AsyncIterator[list[int]]:
 
     async def work() -> None:
         connection = await asyncpg.connect(dsn, server_settings=SERVER_SETTINGS)
-        jobs = [job for job in await list_jobs(connection) if job.procedure != "policy_retention"]
+        jobs = [job for job in await list_jobs(connection) if job.kind != "retention"]
         await wait(over, every_seconds)
         while not over.is_set():
             for job in jobs:

@@ -1,18 +1,14 @@
 """A migrated database has the columns of the catalogue of metrics and the numbers of the table of policies."""
 
-from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy import create_engine
 
 from core.metrics import METRICS, Kind
-from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level, UnsafePolicyError, apply_policies, with_keep
-from db.migrations.run import sqlalchemy_url
+from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
 from ingest.copy_rows import COLUMNS
 from rollups.refresh import list_jobs
-from tests.databases import migrated_database
 
 # In the view of jobs, old versions name the hypertable behind a continuous aggregate, new ones the aggregate itself.
 BEHIND = """
@@ -26,11 +22,13 @@ DIMENSION = f"""{BEHIND} SELECT column_name::text, time_interval
 FROM timescaledb_information.dimensions, names WHERE hypertable_name = behind"""
 COLUMNSTORE = f"""{BEHIND} SELECT segmentby, orderby FROM timescaledb_information.hypertable_columnstore_settings, names
 WHERE hypertable IN (to_regclass(behind), to_regclass('_timescaledb_internal.' || behind))"""
-JOBS = f"""{BEHIND} SELECT proc_name::text, schedule_interval, scheduled,
-       (config ->> 'compress_after')::interval AS compress_after,
+JOBS = """
+SELECT kind, every, scheduled, (config ->> 'compress_after')::interval AS compress_after,
        (config ->> 'drop_after')::interval AS drop_after, (config ->> 'start_offset')::interval AS start_offset,
-       (config ->> 'end_offset')::interval AS end_offset
-FROM timescaledb_information.jobs, names WHERE hypertable_name IN (relation, behind)"""
+       (config ->> 'end_offset')::interval AS end_offset, config ->> 'source' AS source,
+       (config ->> 'bucket')::interval AS bucket
+FROM agent_storage_jobs() WHERE relation = $1
+"""
 
 
 @pytest.fixture
@@ -38,13 +36,6 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     made = await asyncpg.connect(database)
     yield made
     await made.close()
-
-
-@pytest.fixture(scope="module")
-def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated database for tests that change policies."""
-    with migrated_database(tmp_path_factory.mktemp("own")) as url:
-        yield url
 
 
 ALL = (*LEVELS, *SERIES_LEVELS)
@@ -99,52 +90,26 @@ async def test_a_rollup_is_made_from_the_level_below(connection: asyncpg.Connect
 @each_level
 async def test_jobs_have_the_ages_of_the_table_of_values(connection: asyncpg.Connection, level: Level) -> None:
     rows = await connection.fetch(JOBS, level.relation)
-    jobs = {row["proc_name"]: row for row in rows}
+    jobs = {row["kind"]: row for row in rows}
     assert len(rows) == len(jobs)
     assert all(row["scheduled"] for row in rows)
-    assert jobs.pop("policy_compression")["compress_after"] == level.columnstore_after
-    assert jobs.pop("policy_retention")["drop_after"] == level.keep
+    assert jobs.pop("columnstore")["compress_after"] == level.columnstore_after
+    assert jobs.pop("retention")["drop_after"] == level.keep
     if level.bucket:
-        job = jobs.pop("policy_refresh_continuous_aggregate")
-        found = job["start_offset"], job["end_offset"], job["schedule_interval"]
-        assert found == (level.refresh_from, level.refresh_to, level.refresh_every)
+        job = jobs.pop("refresh")
+        found = job["start_offset"], job["end_offset"], job["every"], job["source"], job["bucket"]
+        assert found == (level.refresh_from, level.refresh_to, level.refresh_every, level.source, level.bucket)
     assert jobs == {}
 
 
 async def test_the_worker_finds_every_job_refresh_first(connection: asyncpg.Connection) -> None:
-    jobs = [(job.procedure.removeprefix("policy_"), job.relation) for job in await list_jobs(connection)]
+    jobs = [(job.kind, job.relation) for job in await list_jobs(connection)]
     levels = [level.relation for level in ALL]
     assert jobs == [
-        *(("refresh_continuous_aggregate", level.relation) for level in ALL if level.bucket),
-        *(("compression", name) for name in levels),
+        *(("refresh", level.relation) for level in ALL if level.bucket),
+        *(("columnstore", name) for name in levels),
         *(("retention", name) for name in levels),
     ]
-
-
-def test_other_values_replace_those_set_before(own_database: str) -> None:
-    engine = create_engine(sqlalchemy_url(own_database))
-    for levels, kept in ((LEVELS, "30 days"), (with_keep(LEVELS, raw=timedelta(days=45)), "45 days")):
-        with engine.begin() as made:
-            apply_policies(made, levels)
-            found = made.exec_driver_sql(
-                "SELECT config ->> 'drop_after' FROM timescaledb_information.jobs "
-                "WHERE proc_name = 'policy_retention' AND hypertable_name = 'agent_metrics'"
-            )
-            assert found.scalars().all() == [kept]
-            jobs = made.exec_driver_sql("SELECT count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000")
-            assert jobs.scalar() == 22
-    engine.dispose()
-
-
-def test_unsafe_values_change_nothing(own_database: str) -> None:
-    engine = create_engine(sqlalchemy_url(own_database))
-    query = "SELECT job_id, config::text FROM timescaledb_information.jobs ORDER BY job_id"
-    with engine.begin() as made:
-        before = made.exec_driver_sql(query).all()
-        with pytest.raises(UnsafePolicyError):
-            apply_policies(made, with_keep(LEVELS, raw=timedelta(days=20)))
-        assert made.exec_driver_sql(query).all() == before
-    engine.dispose()
 
 
 async def columns_of(connection: asyncpg.Connection, relation: str) -> list[tuple[str, str]]:

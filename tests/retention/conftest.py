@@ -51,14 +51,12 @@ async def restore(connection: asyncpg.Connection) -> None:
         ") AS v (level, keep, back) WHERE v.level = l.level"
     )
     await connection.execute(
-        "SELECT alter_job(j.job_id, scheduled => true, config => CASE WHEN j.proc_name = 'policy_retention' "
+        "SELECT alter_job(j.job_id, scheduled => true, config => CASE WHEN j.kind = 'retention' "
         "THEN jsonb_set(j.config, '{drop_after}', to_jsonb(l.keep::text)) "
         "ELSE jsonb_set(j.config, '{start_offset}', to_jsonb(l.refresh_from::text)) END) "
-        "FROM timescaledb_information.jobs j "
-        "LEFT JOIN timescaledb_information.continuous_aggregates c "
-        "  ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name) "
-        "JOIN agent_storage_levels l ON l.level = COALESCE(substring(c.view_name::text FROM '(5m|1h|1d)$'), 'raw') "
-        "WHERE j.proc_name IN ('policy_retention', 'policy_refresh_continuous_aggregate')"
+        "FROM agent_storage_jobs() j "
+        "JOIN agent_storage_levels l ON l.level = COALESCE(substring(j.relation FROM '(5m|1h|1d)$'), 'raw') "
+        "WHERE j.kind IN ('retention', 'refresh')"
     )
 
 

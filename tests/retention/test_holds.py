@@ -55,7 +55,7 @@ async def ages(connection: asyncpg.Connection) -> list[int]:
 
 async def run_retention(connection: asyncpg.Connection) -> None:
     for job in await list_jobs(connection):
-        if job.procedure == "policy_retention":
+        if job.kind == "retention":
             await run_job(connection, job)
 
 

@@ -134,10 +134,8 @@ async def test_a_change_by_sql_is_named(connection: asyncpg.Connection, statemen
 
 async def test_a_refresh_without_a_beginning_is_unsafe(connection: asyncpg.Connection) -> None:
     await connection.execute(
-        "SELECT alter_job(j.job_id, config => jsonb_set(j.config, '{start_offset}', 'null')) "
-        "FROM timescaledb_information.jobs j JOIN timescaledb_information.continuous_aggregates c "
-        "ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name) "
-        "WHERE c.view_name = 'agent_metrics_5m' AND j.proc_name LIKE 'policy_refresh%'"
+        "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', 'null')) FROM agent_storage_jobs() "
+        "WHERE relation = 'agent_metrics_5m' AND kind = 'refresh'"
     )
     unsafe, *_ = await find_drift(connection, utc_now())
     assert unsafe.unsafe
@@ -182,7 +180,49 @@ async def test_our_own_runner_leaves_an_unsafe_refresh_out(connection: asyncpg.C
     before = await store_weeks(connection)
     await connection.execute("SELECT drop_chunks('agent_metrics', older_than => INTERVAL '7 days')")
     ran = await PolicyRunner().run_due(connection, utc_now())
-    refreshed = {job.relation for job in ran if job.procedure.startswith("policy_refresh")}
+    refreshed = {job.relation for job in ran if job.kind == "refresh"}
     assert "agent_metrics_1h" in refreshed
     assert "agent_metrics_5m" not in refreshed
     assert await rolled_up(connection) == before
+
+
+async def run_all(connection: asyncpg.Connection, kind: str) -> None:
+    """Run the jobs of a kind as TimescaleDB's scheduler does: nothing of ours looks at them before."""
+    for job in await list_jobs(connection):
+        if job.kind == kind:
+            await connection.execute(f"CALL run_job({job.job_id})")
+
+
+async def test_a_refresh_job_keeps_every_bucket_whose_samples_are_dropped(connection: asyncpg.Connection) -> None:
+    before = await store_weeks(connection)
+    await shorten_by_sql(connection)
+    await run_all(connection, "retention")
+    oldest = await connection.fetchval("SELECT min(collected_at) FROM agent_metrics")
+    assert oldest > utc_now() - 9 * DAY
+    await run_all(connection, "refresh")
+    assert await rolled_up(connection) == before
+
+    await connection.execute(
+        "INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent) "
+        "VALUES ($1, $2, now(), 50)",
+        uuid4(), utc_now() - 4 * DAY,
+    )  # fmt: skip
+    await run_all(connection, "refresh")
+    assert await rolled_up(connection) == {name: count + 1 for name, count in before.items()}
+
+    await connection.execute("SELECT drop_chunks('agent_metrics', older_than => now() + INTERVAL '2 days')")
+    await run_all(connection, "refresh")
+    assert await rolled_up(connection) == {name: count + 1 for name, count in before.items()}
+
+
+async def test_a_refresh_policy_of_timescaledb_beside_ours_is_paused(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "SELECT add_continuous_aggregate_policy('agent_metrics_5m', NULL, INTERVAL '10 minutes', INTERVAL '5 minutes')"
+    )
+    (drift,) = await find_drift(connection, utc_now())
+    assert drift.unsafe
+    assert "remove_continuous_aggregate_policy('agent_metrics_5m')" in drift.sentence
+    assert await pause_unsafe(connection, utc_now()) == [drift]
+    assert await pause_unsafe(connection, utc_now()) == []
+    await connection.execute("SELECT remove_continuous_aggregate_policy('agent_metrics_5m')")
+    assert await find_drift(connection, utc_now()) == []

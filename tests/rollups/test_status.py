@@ -64,9 +64,9 @@ async def test_a_job_runs_again_only_when_it_is_due(database: str) -> None:
     await runner.run_due(connection, NOW)
     assert await runner.run_due(connection, NOW + MINUTE) == []
     again = await runner.run_due(connection, NOW + 6 * MINUTE)
-    assert [(job.relation, job.procedure) for job in again] == [
-        ("agent_metrics_5m", "policy_refresh_continuous_aggregate"),
-        ("agent_series_5m", "policy_refresh_continuous_aggregate"),
+    assert [(job.relation, job.kind) for job in again] == [
+        ("agent_metrics_5m", "refresh"),
+        ("agent_series_5m", "refresh"),
     ]
     await connection.close()
 
