@@ -65,6 +65,7 @@ async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
             await apply_roles(connection, again)
             yield Urls(admin, **made)
         finally:
+            await connection.execute("SELECT delete_job(job_id) FROM agent_storage_jobs() WHERE kind = 'refresh'")
             for name in names.values():
                 await connection.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
             await connection.close()
