@@ -10,7 +10,8 @@ PICTURES = Path(os.environ["RTS_PICTURES"]) if "RTS_PICTURES" in os.environ else
 
 async def picture(page: Page, name: str) -> None:
     """Keep a picture of what a person sees."""
-    if PICTURES is not None:
-        PICTURES.mkdir(parents=True, exist_ok=True)
+    target = PICTURES and PICTURES / f"{name}.png"
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
     await page.wait_for_timeout(400)  # charts draw on the next frame
-    await page.screenshot(path=PICTURES and PICTURES / f"{name}.png", animations="disabled")
+    await page.screenshot(path=target, animations="disabled")

@@ -15,6 +15,7 @@ from tests.conftest import MakeDevice
 from tests.devices import sample
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import COOKIE, OpenTab, Tab
+from tests.pages.pictures import picture
 from tests.people import Employee, Tenant
 from tests.serving import serving
 from tests.whole.processes import free_port
@@ -42,6 +43,7 @@ async def test_an_open_page_comes_through_a_restart_of_the_server(
     away = page.get_by_text(re.compile("Not live since"))
     await expect(away).to_be_visible()
     await expect(page.get_by_role("link", name="through-a-restart")).to_be_visible()
+    await picture(page, "faults/server-restarts")
     async with serving(application, port=port):
         await page.get_by_role("button", name="Try now").click()
         await expect(page.locator(".live-dot.live")).to_be_visible(timeout=15_000)

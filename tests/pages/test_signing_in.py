@@ -7,6 +7,7 @@ from playwright.async_api import expect
 from tests.conftest import MakeDevice
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import COOKIE, OpenTab, Tab
+from tests.pages.pictures import picture
 from tests.people import Employee, Tenant
 
 pytestmark = needs_browser
@@ -53,6 +54,7 @@ async def test_a_session_that_ends_in_the_middle_of_work_keeps_the_form_and_the_
     dialog = page.get_by_role("dialog", name="Your session has ended")
     await expect(dialog).to_be_visible()
     assert "threshold=71" in page.url
+    await picture(page, "faults/session-ended")
     await dialog.get_by_label("Token of the platform").fill(employee.token)
     await dialog.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_text("“Kept over the sign-in” is saved")).to_be_visible()

@@ -14,6 +14,7 @@ from tests.conftest import MakeDevice
 from tests.devices import sample
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import OpenTab, Tab
+from tests.pages.pictures import picture
 from tests.people import Employee, Tenant
 
 pytestmark = needs_browser
@@ -21,7 +22,7 @@ pytestmark = needs_browser
 PAGES = (
     "/dashboard", "/dashboard/agents", "/dashboard/agents/alerts", "/dashboard/commands", "/dashboard/software?q=py",
     "/dashboard/maintenance", "/admin/agents", "/admin/agents/alerts", "/admin/agents/registration",
-    "/admin/agents/storage",
+    "/admin/agents/storage", "/admin/agents/storage?tab=retention", "/admin/agents/gateways",
 )  # fmt: skip
 API = re.compile(r"/api/(?!me$|session)")
 
@@ -36,20 +37,11 @@ def refusing(status: int, code: str, **headers: str) -> Callable[[Route], Any]:
     return refuse
 
 
-@pytest.mark.parametrize("path", PAGES)
-async def test_a_database_that_is_away_is_said_and_tried_again(tab: Tab, path: str) -> None:
-    await tab.page.route(API, refusing(503, "database_unavailable", **{"Retry-After": "30"}))
-    page = await tab.open(path)
-    box = page.get_by_role("alert").first
-    await expect(box).to_contain_text("The database is away for the moment.")
-    await expect(box.get_by_role("button", name=re.compile(r"Try again \(\d+ s\)"))).to_be_visible()
-    await expect(page.get_by_role("navigation", name="Pages").first).to_be_visible()
-
-
 async def test_an_error_goes_away_when_it_works_again(tab: Tab, device: object) -> None:
     await tab.page.route(API, refusing(503, "database_unavailable"))
     page = await tab.open("/dashboard/agents")
     await expect(page.get_by_role("alert")).to_be_visible()
+    await picture(page, "faults/database-away")
     await page.unroute(API)
     await page.get_by_role("button", name="Try again").click()
     await expect(page.get_by_role("table", name="Devices")).to_be_visible()
@@ -124,18 +116,23 @@ async def test_without_contact_for_long_no_status_stays_green(tab: Tab, make_dev
     await page.clock.run_for(95_000)
     await expect(mark).to_have_class(re.compile("stale"))
     await expect(page.get_by_text(re.compile("Not live since"))).to_be_visible()
+    await picture(page, "faults/cut-for-90-s")
 
 
 @pytest.mark.parametrize("hours", [-3, 3])
 async def test_a_browsers_clock_that_is_hours_wrong_changes_no_age(
     tab: Tab, make_device: MakeDevice, dora: Tenant, hours: int
 ) -> None:
-    device = await make_device(dora, "clock-is-wrong")
+    device = await make_device(dora, f"clock-is-wrong-by{hours}")
     await device.accepted(sample(utc_now() - timedelta(seconds=5), cpu_percent=50))
     await tab.page.clock.install(time=utc_now() + timedelta(hours=hours))
-    page = await tab.open("/dashboard/agents?q=clock-is-wrong")
+    page = await tab.open(f"/dashboard/agents?q=clock-is-wrong-by{hours}")
     age = page.locator(".c-seen time").first
     await expect(age).to_have_text(re.compile(r"^(\d+ s ago|1 min ago|just now)$"))
+    await page.get_by_role("link", name=f"clock-is-wrong-by{hours}").click()
+    await expect(page.locator(".charts figure").first.locator(".readout")).to_contain_text("50")
+    if hours > 0:
+        await picture(page, "faults/clock-3-hours-ahead")
 
 
 async def test_a_session_that_ends_soon_is_said(open_tab: OpenTab, employee: Employee) -> None:

@@ -10,7 +10,7 @@ import { Icon } from "../ui/icons";
 import { emptySpans, PER_LINE, type ChartData, type Line } from "./data";
 import { explain, gapAt, type Gap } from "./gaps";
 import { optionsOf } from "./options";
-import { paintBehind, paintHollow, type Marks } from "./paint";
+import { paintBehind, paintHollow, paintReasons, type Marks } from "./paint";
 import { palette } from "./palette";
 import { savePng } from "./png";
 import { ChartTable } from "./table";
@@ -143,6 +143,7 @@ function Canvas(props: CanvasProps) {
         isBounded: props.isBounded ?? false,
         drawClear: (self) => paintBehind(self, marks(), colors),
         draw: (self) => {
+          paintReasons(self, given.current.gaps, colors);
           paintHollow(self, given.current.data, colors);
           paintThresholds(self, given.current.thresholds ?? [], colors.alert.critical);
         },

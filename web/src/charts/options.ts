@@ -34,7 +34,7 @@ export function optionsOf(plan: Plan): uPlot.Options {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), plan.zone),
     scales: {
       x: { time: true, range: plan.range },
-      y: { range: (_, low, high) => rangeOfValues(low, high, plan.isBounded) },
+      y: { range: (_, low, high) => rangeOfValues(low, high, plan) },
     },
     axes: [
       { ...axis, space: 72, size: 26, values: (_, splits) => timeLabels(splits) },
@@ -77,10 +77,11 @@ function isSparse(plot: uPlot, _: number, first: number, last: number): boolean 
   return plot.width / Math.max(1, last - first) > 24;
 }
 
-function rangeOfValues(low: number, high: number, isBounded: boolean): [number, number] {
+function rangeOfValues(low: number, high: number, { isBounded, unit }: Plan): [number, number] {
   if (isBounded) return [0, 100];
-  if (low === null || high === null || !Number.isFinite(high)) return [0, 1];
-  return [0, high > 0 ? high * 1.1 : 1];
+  const least = unit.startsWith("bytes") ? 1000 : 1; // parts of a byte would all read "0 B"
+  if (low === null || high === null || !Number.isFinite(high)) return [0, least];
+  return [0, Math.max(high * 1.1, least)];
 }
 
 function timeLabels(splits: number[]): string[] {
@@ -89,6 +90,7 @@ function timeLabels(splits: number[]): string[] {
   return splits.map((seconds) => {
     const at = seconds * 1000;
     const date = day(at);
+    if (step >= 300 * 86_400_000) return String(new Date(at + 43_200_000).getUTCFullYear());
     if (step >= 20 * 3_600_000) return date.replace(/,? ?\d{4}$/, "");
     const label = before && date !== before ? shortTime(at).replace(/,? ?\d\d:\d\d.*$/, "") || clock(at) : clock(at, step < 60_000);
     before = date;

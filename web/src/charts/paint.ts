@@ -24,7 +24,7 @@ export function paintBehind(plot: uPlot, marks: Marks, colors: Palette): void {
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  for (const gap of marks.gaps) paintGap(plot, gap, colors);
+  for (const gap of marks.gaps) area(plot, gap.from, gap.to, colors.gap, true);
   if (marks.show.windows) for (const window of marks.annotations?.maintenance ?? []) area(plot, millis(window.start), millis(window.end), colors.window, true);
   if (marks.show.alerts) for (const alert of marks.annotations?.alerts ?? []) if (alert.metrics.some((metric) => marks.metrics.includes(metric))) paintAlert(plot, alert, colors);
   ctx.restore();
@@ -69,9 +69,15 @@ function hatch(ctx: CanvasRenderingContext2D, color: string): CanvasPattern | nu
   return made;
 }
 
-function paintGap(plot: uPlot, gap: Gap, colors: Palette): void {
+/** Write the reason of each gap over the grid. */
+export function paintReasons(plot: uPlot, gaps: Gap[], colors: Palette): void {
+  plot.ctx.save();
+  for (const gap of gaps) paintReason(plot, gap, colors);
+  plot.ctx.restore();
+}
+
+function paintReason(plot: uPlot, gap: Gap, colors: Palette): void {
   const { ctx, bbox } = plot;
-  area(plot, gap.from, gap.to, colors.gap, true);
   const [left, right] = positions(plot, gap.from, gap.to);
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   const width = ctx.measureText(gap.word).width;

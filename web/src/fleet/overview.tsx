@@ -4,6 +4,7 @@ import { useGet } from "../lib/resource";
 import type { AlertPage, Counted, Summary } from "../api/pending";
 import { isEmployee } from "../api/session";
 import { whatOf } from "../alerts/parts";
+import { Busiest, BUSIEST_MOST } from "./busiest";
 import { isStale } from "../lib/clock";
 import { number } from "../lib/format";
 import { alertsChanged } from "../shell/counts";
@@ -38,6 +39,7 @@ export function OverviewPage() {
           <Loaded of={alerts}>{(found) => (found.alerts.length ? <Newest alerts={found.alerts} /> : <Empty title={t.quiet} />)}</Loaded>
         </section>
       </div>
+      {summary.data && summary.data.devices > 0 && summary.data.devices <= BUSIEST_MOST && <Busiest />}
     </main>
   );
 }

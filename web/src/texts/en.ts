@@ -133,6 +133,7 @@ export const en = {
     },
   },
   overview: {
+    highest: { cpu: "Highest CPU", memory: "Highest memory", disk: "Fullest disks" },
     devices: "{0} {0|device|devices}",
     critical: "Critical alerts",
     warning: "Warnings",

@@ -133,6 +133,7 @@ export const es: Language = {
     },
   },
   overview: {
+    highest: { cpu: "CPU más alta", memory: "Memoria más alta", disk: "Discos más llenos" },
     devices: "{0} {0|dispositivo|dispositivos}",
     critical: "Alertas críticas",
     warning: "Avisos",
