@@ -45,10 +45,15 @@ async def test_a_device_that_never_sent_anything_says_so(tab: Tab, make_device: 
 async def old_device(pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant) -> AsyncIterator[Device]:
     """A device whose days of five years are in the rollup that is kept so long."""
     device = await make_device(dora, "five-years-old")
-    schema, table = await pool.fetchrow(
+    await pool.execute(
+        "UPDATE agent_devices SET created_at = now() - interval '5 years' WHERE id = $1", device.agent_id
+    )
+    found = await pool.fetchrow(
         "SELECT materialization_hypertable_schema, materialization_hypertable_name "
         "FROM timescaledb_information.continuous_aggregates WHERE view_name = 'agent_metrics_1d'"
     )
+    assert found is not None
+    schema, table = found
     await pool.execute(
         f'INSERT INTO "{schema}"."{table}" (agent_device_id, bucket, sample_count, cpu_percent_sum, cpu_percent_count, '
         "cpu_percent_min, cpu_percent_max) "
