@@ -47,11 +47,14 @@ WITH claimed AS (
               t.for_device_id
 ), twin AS ( -- the same machine, it seems: its agent was installed twice
     SELECT d.id
-    FROM agent_devices d JOIN claimed c ON c.business_id = d.business_id
+    FROM agent_devices d
+    JOIN claimed c ON c.business_id = d.business_id
+    CROSS JOIN LATERAL ( -- as digits; some programs send zeros where they found no address
+        SELECT NULLIF(NULLIF(translate(lower(d.mac_address), ':-. ', ''), '000000000000'), 'ffffffffffff') AS known,
+               NULLIF(NULLIF(translate(lower(:mac_address::text), ':-. ', ''), '000000000000'), 'ffffffffffff') AS told
+    ) mac
     WHERE c.for_device_id IS NULL AND NOT d.soft_delete AND d.decommissioned_at IS NULL
-      AND CASE WHEN d.mac_address IS NOT NULL
-        AND :mac_address::text IS NOT NULL THEN lower(d.mac_address) = lower(:mac_address)
-               ELSE lower(d.hostname) = lower(:hostname::text) END
+      AND COALESCE(mac.known = mac.told, lower(d.hostname) = lower(:hostname::text))
     ORDER BY d.last_heartbeat DESC NULLS LAST, d.created_at DESC
     LIMIT 1
 ), made AS (
