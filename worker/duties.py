@@ -33,6 +33,7 @@ from rollups.refresh import PolicyRunner
 from rollups.repair import watch_drift, widen
 from worker.retention import apply_changes, keep_holds, keep_sizes
 from worker.series import keep_series
+from worker.services import forget_missing_services
 
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
         PeriodicTask("forecasts", timedelta(hours=1), update_forecasts),
         PeriodicTask("series", timedelta(hours=1), keep_series),
+        PeriodicTask("missing services", timedelta(hours=1), forget_missing_services),
         PeriodicTask("forecasts of series", timedelta(hours=1), update_series_forecasts),
         PeriodicTask(
             "baselines", timedelta(hours=1), baselines_by(update_baselines, settings.time_zone)
