@@ -27,8 +27,7 @@ WITH taken AS (
            jsonb_build_object('by', :delivered_by::text, 'attempt', attempts)
     FROM sent
 )
-SELECT id, agent_device_id, command_type, command_params, timeout_seconds,
-       (SELECT count(pg_notify('rts_live', 'commands')::text) FROM (SELECT FROM sent LIMIT 1) one) AS woken
+SELECT id, agent_device_id, command_type, command_params, timeout_seconds
 FROM sent
 ORDER BY created_at, id
 
@@ -43,7 +42,7 @@ WITH released AS (
 )
 INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, command_id, details)
 SELECT :now, 'system', 'command_requeued', :device_id, id, '{"why": "the connection broke"}'
-FROM released, (SELECT pg_notify('rts_live', 'commands')) woken
+FROM released
 
 -- list_cancellations --
 -- Commands that these devices have and should stop.
@@ -79,8 +78,7 @@ WITH found AS (
     SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet, 'command_started', :device_id, f.id
     FROM found f JOIN begun USING (id) WHERE f.status <> 'executing'
 )
-SELECT f.status, f.may_run, f.attempts,
-       (SELECT count(pg_notify('rts_live', 'commands')::text) FROM begun) AS woken
+SELECT f.status, f.may_run, f.attempts
 FROM found f
 
 -- finish_command --
@@ -114,8 +112,7 @@ WITH found AS (
            jsonb_build_object('exit_code', :exit_code::integer, 'was', f.status)
     FROM found f JOIN finished USING (id)
 )
-SELECT f.status AS was, f.attempts, (SELECT count(*) FROM finished) = 1 AS recorded,
-       (SELECT count(pg_notify('rts_live', 'commands')::text) FROM finished) AS woken
+SELECT f.status AS was, f.attempts, (SELECT count(*) FROM finished) = 1 AS recorded
 FROM found f
 
 -- due_commands --
@@ -160,6 +157,5 @@ WITH due AS (
            agent_device_id, id, jsonb_build_object('was', was)
     FROM settled
 )
-SELECT count(*) AS settled, (SELECT count(pg_notify('rts_live', 'commands')::text)
-                             FROM (SELECT FROM settled LIMIT 1) one) AS woken
+SELECT count(*) AS settled
 FROM settled

@@ -38,8 +38,7 @@ WITH wanted AS (
                               :batch_id)
     FROM made CROSS JOIN approval a
 )
-SELECT id, agent_device_id, (SELECT count(pg_notify('rts_live', 'commands')::text)
-                             FROM (SELECT FROM made LIMIT 1) any_made) AS woken
+SELECT id, agent_device_id
 FROM made
 
 -- full_devices --
@@ -100,8 +99,7 @@ WITH found AS (
     SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'command_approved', agent_device_id,
            id FROM approved
 )
-SELECT f.id, f.requested_by, f.awaits_approval, a.id IS NOT NULL AS approved,
-       (SELECT count(pg_notify('rts_live', 'commands')::text) FROM (SELECT FROM approved LIMIT 1) one) AS woken
+SELECT f.id, f.requested_by, f.awaits_approval, a.id IS NOT NULL AS approved
 FROM found f LEFT JOIN approved a USING (id)
 
 -- cancel_commands --
@@ -134,6 +132,5 @@ WITH found AS (
            agent_device_id, id, jsonb_build_object('reason', :reason::text)
     FROM cancelled
 )
-SELECT f.id, f.status, f.status IN ('pending', 'sent', 'executing') AS open, c.id IS NOT NULL AS cancelled,
-       (SELECT count(pg_notify('rts_live', 'commands')::text) FROM (SELECT FROM cancelled LIMIT 1) one) AS woken
+SELECT f.id, f.status, f.status IN ('pending', 'sent', 'executing') AS open, c.id IS NOT NULL AS cancelled
 FROM found f LEFT JOIN cancelled c USING (id)

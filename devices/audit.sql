@@ -4,15 +4,10 @@
 -- read_audit --
 -- Without reads, which are in the whole trail. :device_id, :before id of the last row of the page before (null: the
 -- newest), :limit.
-SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, person.actor_name, host(trail.source) AS source,
+SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, agent_person_name(to_jsonb(person)) AS actor_name, host(trail.source) AS source,
        trail.action, trail.command_id, trail.details
 FROM agent_audit trail
-LEFT JOIN LATERAL (
-    SELECT COALESCE(NULLIF(concat_ws(' ', p.found ->> 'first_name', p.found ->> 'last_name'), ''),
-                    p.found ->> 'name', p.found ->> 'email') AS actor_name
-    FROM (SELECT to_jsonb(e) AS found FROM employees e WHERE e.id = trail.actor_id) p
-    WHERE trail.actor_kind = 'employee'
-) person ON true
+LEFT JOIN employees person ON person.id = trail.actor_id AND trail.actor_kind = 'employee'
 WHERE trail.agent_device_id = :device_id AND trail.action NOT IN ('outputs_read', 'commands_read', 'inventory_read')
   AND (:before::bigint IS NULL OR trail.id < :before)
 ORDER BY trail.id DESC
@@ -21,15 +16,10 @@ LIMIT :limit
 -- read_trail --
 -- :before id of the last row of the page before (null: the newest), :limit; filters, null for all: :actor_id,
 -- :action, :agent_id device, :business_id (of the device, or named in the details), :start, :end (excluded).
-SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, person.actor_name, host(trail.source) AS source,
+SELECT trail.id, trail.at, trail.actor_kind, trail.actor_id, agent_person_name(to_jsonb(person)) AS actor_name, host(trail.source) AS source,
        trail.action, trail.agent_device_id AS agent_id, trail.command_id, trail.details
 FROM agent_audit trail
-LEFT JOIN LATERAL (
-    SELECT COALESCE(NULLIF(concat_ws(' ', p.found ->> 'first_name', p.found ->> 'last_name'), ''),
-                    p.found ->> 'name', p.found ->> 'email') AS actor_name
-    FROM (SELECT to_jsonb(e) AS found FROM employees e WHERE e.id = trail.actor_id) p
-    WHERE trail.actor_kind = 'employee'
-) person ON true
+LEFT JOIN employees person ON person.id = trail.actor_id AND trail.actor_kind = 'employee'
 WHERE (:before::bigint IS NULL OR trail.id < :before)
   AND (:actor_id::uuid IS NULL OR trail.actor_id = :actor_id)
   AND (:action::text IS NULL OR trail.action = :action)

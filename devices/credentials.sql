@@ -16,7 +16,7 @@ WITH before AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
     SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'token_rotation_requested', id FROM changed
 )
-SELECT id, has_token, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id, has_token FROM before
 
 -- rotate_token --
 -- Give the agent that calls a new token. The one that it called with stays good until the new one is used, and a
@@ -67,4 +67,4 @@ WITH before AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
     SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'token_revoked', id FROM changed
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id FROM before

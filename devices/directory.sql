@@ -2,13 +2,12 @@
 
 -- describe_employee --
 -- The name of an employee: first and last name, else the e-mail address.
-SELECT COALESCE(NULLIF(concat_ws(' ', first_name, last_name), ''), email) AS name FROM employees WHERE id = :employee_id
+SELECT agent_person_name(to_jsonb(e)) AS name FROM employees e WHERE e.id = :employee_id
 
 -- describe_user --
 -- The name of a user and of their business. :user_id (or null), :business_id.
 SELECT b.business_name,
-       (SELECT COALESCE(NULLIF(concat_ws(' ', u.first_name, u.last_name), ''), u.email)
-        FROM users u WHERE u.id = :user_id AND u.business_id = b.id) AS name
+       (SELECT agent_person_name(to_jsonb(u)) FROM users u WHERE u.id = :user_id AND u.business_id = b.id) AS name
 FROM businesses b
 WHERE b.id = :business_id
 

@@ -3,8 +3,7 @@
 -- add_event --
 -- :device_id, :event_type, :occurred_at time by the device's clock, :now, :data.
 INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
-SELECT :device_id, :event_type, :occurred_at, :now, :data::jsonb
-FROM (SELECT pg_notify('rts_live', 'devices')) woken
+VALUES (:device_id, :event_type, :occurred_at, :now, :data::jsonb)
 
 -- read_events --
 -- A device's events, newest first. :device_id, :tenant, :event_type (or null), :before id of the last one of the page

@@ -124,8 +124,7 @@ WITH gateway AS (
            jsonb_build_object('gateway_id', :gateway_id::uuid, 'host', a.host)
     FROM added a
 )
-SELECT host, agent_device_id, (SELECT count(pg_notify('rts_live',
-                                                      'devices')::text) FROM (SELECT FROM made LIMIT 1) m) AS woken
+SELECT host, agent_device_id
 FROM added
 
 -- lock_host --

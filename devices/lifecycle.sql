@@ -22,7 +22,7 @@ WITH before AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
     SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_deactivated', id FROM changed
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id FROM before
 
 -- activate --
 -- Take the device's calls again; it is offline until it is heard. `decommissioned`: it was left as it is.
@@ -43,7 +43,7 @@ WITH before AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
     SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_activated', id FROM changed
 )
-SELECT id, decommissioned, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id, decommissioned FROM before
 
 -- decommission --
 -- End a device's service: no token of its is good any more, and its open commands are cancelled.
@@ -83,9 +83,7 @@ WITH before AS (
            jsonb_build_object('reason', 'the device was decommissioned')
     FROM cancelled
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS devices_woken,
-       (SELECT count(pg_notify('rts_live', 'commands')::text)
-        FROM (SELECT FROM cancelled LIMIT 1) any_cancelled) AS commands_woken
+SELECT id
 FROM before
 
 -- delete_device --
@@ -113,7 +111,7 @@ WITH changed AS (
            jsonb_build_object('reason', 'the device was deleted')
     FROM cancelled
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM changed
+SELECT id FROM changed
 
 -- restore --
 -- Bring back a device that was deleted, lapsed or decommissioned: active, and offline until it is heard. A token that
@@ -141,7 +139,7 @@ WITH before AS (
            jsonb_build_object('was_deleted', was_deleted)
     FROM changed
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id FROM before
 
 -- change_device --
 -- Change what an employee may change; null leaves a value as it is. The trail names each change. `location_fits` is
@@ -195,7 +193,7 @@ WITH before AS (
     INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
     SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_changed', id, fields FROM changed
 )
-SELECT id, location_fits, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id, location_fits FROM before
 
 -- dismiss_clone --
 -- Somebody has looked: it isn't cloned, or isn't any more. Counting begins again.
@@ -212,7 +210,7 @@ WITH before AS (
     SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'clone_dismissed', id,
            jsonb_build_object('suspected_at', suspected_at) FROM changed
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT id FROM before
 
 -- move_device --
 -- Give a device to another business; a trigger leaves its past with the former owner
@@ -239,5 +237,5 @@ WITH before AS (
            jsonb_build_object('from', former, 'to', :business_id::uuid)
     FROM changed
 )
-SELECT id, business_fits, location_fits, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken
+SELECT id, business_fits, location_fits
 FROM before

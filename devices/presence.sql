@@ -88,9 +88,7 @@ WITH due AS (
                    ELSE '{"why": "it is expected less often now"}' END
     FROM swept WHERE new_status <> was
 )
-SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed,
-       (SELECT count(pg_notify('rts_live', 'devices')::text)
-        FROM (SELECT FROM swept WHERE new_status <> was LIMIT 1) any_changed) AS woken
+SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed
 FROM swept
 
 -- due_enrolments --
@@ -141,6 +139,5 @@ WITH lapsed AS (
            jsonb_build_object('registration_token_usable', EXISTS (SELECT FROM freed f WHERE f.id = r.id))
     FROM removed r
 )
-SELECT count(*) AS lapsed, (SELECT count(pg_notify('rts_live', 'devices')::text)
-                            FROM (SELECT FROM removed LIMIT 1) any_removed) AS woken
+SELECT count(*) AS lapsed
 FROM removed

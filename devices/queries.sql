@@ -113,8 +113,7 @@ WITH claimed AS (
            CASE WHEN for_device_id IS NULL THEN 'device_registered' ELSE 'device_registered_again' END, :device_id
     FROM claimed
 )
-SELECT id, business_id, service_location_id, metrics_interval_seconds,
-       (SELECT count(pg_notify('rts_live', 'devices')::text) FROM before) AS woken
+SELECT id, business_id, service_location_id, metrics_interval_seconds
 FROM (SELECT * FROM made UNION ALL SELECT * FROM renewed) registered
 
 -- check_agent --
@@ -196,8 +195,7 @@ SELECT t.config_updated, t.metrics_interval_seconds, t.business_id, t.rotate_tok
           AND (NOT c.approval_required OR c.approved_at IS NOT NULL)) AS pending_commands,
        ARRAY(SELECT c.id FROM agent_commands c
              WHERE c.agent_device_id = t.id AND c.status IN ('sent', 'executing')
-               AND c.cancel_requested_at IS NOT NULL AND c.due_at IS NOT NULL) AS cancel_commands,
-       (SELECT count(pg_notify('rts_live', 'devices')::text) FROM before WHERE new_status <> status) AS woken
+               AND c.cancel_requested_at IS NOT NULL AND c.due_at IS NOT NULL) AS cancel_commands
 FROM beaten t
 
 -- list_devices --

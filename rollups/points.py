@@ -115,6 +115,13 @@ def make_points(rows: Sequence[Row], metrics: Sequence[Metric], grid: Grid) -> P
     return Points(times, samples, grid.coverages(times, samples), shown)
 
 
+def counter_growth(before: float, value: float) -> float:
+    """Return how much a counter grew: as the database's function of this name, which adds up within buckets."""
+    if value >= before:
+        return value - before
+    return max(value, 0.0)  # reset to 0 in between, so it grew by what it shows; after a break by nothing that is known
+
+
 def rates(
     grid: Grid,
     firsts: Sequence[float | None],
@@ -125,9 +132,8 @@ def rates(
 ) -> list[float | None]:
     """Return a counter's growth per second over each bucket, None where it can't be known.
 
-    It is counted from the last sample with a value before the bucket, if that is near; else within the bucket. A
-    counter that is lower than before was reset to 0 in between, so it grew by what it shows. A first value below 0 is a
-    break: how much the counter grew before it isn't known.
+    It is counted from the last sample with a value before the bucket, if that is near, unless the bucket begins with a
+    break (below 0); else within the bucket.
     """
     found: list[float | None] = []
     # Over a longer silence the growth isn't a rate of the bucket that ends it.
@@ -138,7 +144,7 @@ def rates(
             found.append(None)
             continue
         if before is not None and since - before <= silence and first >= 0:
-            increase += first - last if first >= last else first
+            increase += counter_growth(last, first)
             since = before
         seconds = (until - since).total_seconds()
         found.append(increase / seconds if seconds > 0 else None)

@@ -89,8 +89,7 @@ WITH piece AS (
 )
 SELECT series_id, bucket, sum(sample_count)::bigint AS samples,
        first(value_first, time) AS first, counter_value(last(value_last, time)) AS last,
-       sum(value_increase + CASE WHEN before IS NULL OR value_first < 0 THEN 0
-                                 WHEN value_first >= before THEN value_first - before ELSE value_first END) AS increase,
+       sum(value_increase + counter_growth(before, value_first)) AS increase,
        min(value_first_at) AS first_at, max(value_last_at) AS last_at
 FROM grown
 GROUP BY 1, 2

@@ -82,7 +82,7 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id)
     FROM changed
 )
-SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT status FROM before
 
 -- resolve --
 -- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered.
@@ -109,7 +109,7 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'notes', :notes::text)
     FROM ended
 )
-SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM ended) AS woken FROM before
+SELECT status FROM before
 
 -- snooze --
 -- Keep an open alert quiet until a time. Returns its status. :alert_id, :now, :actor_kind, :actor_id, :actor_source,
@@ -136,4 +136,4 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'until', :until)
     FROM changed
 )
-SELECT status, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM changed) AS woken FROM before
+SELECT status FROM before

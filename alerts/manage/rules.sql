@@ -113,7 +113,7 @@ WITH before AS (
                               'alerts_ended', (SELECT count(*) FROM ended))
     FROM before b
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM ended LIMIT 1) one) AS woken
+SELECT id
 FROM ended
 
 -- lock_business --

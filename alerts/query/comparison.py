@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, UUID
 
-from alerts.query.sources import ZERO, ZERO_ROWS
+from alerts.query.sources import ZERO_ROWS
+from rollups.partials import ZERO
 
 EVERYTHING = bindparam("everything", type_=Boolean)
 ONE = literal_column("1", BigInteger)

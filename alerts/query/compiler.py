@@ -38,12 +38,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 
 from alerts.query.comparison import EVERYTHING, compared, is_open
-from alerts.query.sources import NONE, TIME, ZERO, known_count, pieces_of, stitched_pieces, windows_of
+from alerts.query.sources import NONE, known_count, partials_of, stitched_partials, windows_of
 from alerts.rules.terms import Feature
 from core.metrics import Metric
 from db.compiled import compiled
 from db.hypertables.policies import LEVELS, Level
 from db.sql import Statement
+from rollups.partials import TIME, ZERO, mean
 
 # Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
 # belong to it as well.
@@ -156,19 +157,22 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
 def read_before(
     level: Level, features: Sequence[Feature], read: FromClause, sought: Any, instants: Instants
 ) -> tuple[Any, FromClause]:
-    """Return the pieces, and devices at instants joined with those that lie before.
+    """Return the partials, and devices at instants joined with those that lie before.
 
     For one instant they are read as they are joined. For many, a device's are read once and joined with each; so the
-    pieces stand alone, with the device.
+    partials stand alone, with the device.
     """
+    part: Any
     if instants == "many":
-        each = pieces_of(level, features, read)
-        piece: Any = select(read.c.device_id, each).select_from(read, each).cte("pieces")
-        same = piece.c.device_id == sought.c.device_id
+        each = partials_of(level, features, read)
+        part = select(read.c.device_id, each).select_from(read, each).cte("partials")
+        same = part.c.device_id == sought.c.device_id
     else:
-        piece = stitched_pieces(features, sought) if instants == "one, stitched" else pieces_of(level, features, sought)
+        part = (
+            stitched_partials(features, sought) if instants == "one, stitched" else partials_of(level, features, sought)
+        )
         same = true()
-    return piece, sought.outerjoin(piece, and_(same, piece.c.known <= sought.c.local, piece.c.time > sought.c.lookback))
+    return part, sought.outerjoin(part, and_(same, part.c.known <= sought.c.local, part.c.time > sought.c.lookback))
 
 
 def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, FromClause]) -> Select[Any]:
@@ -176,40 +180,40 @@ def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, From
 
     An instant before which it has nothing is there as well: that is unknown.
     """
-    piece, joined = source
+    part, joined = source
     within = {}
     for number, window in enumerate(windows_of(features)):
-        since = piece.c.time > sought.c[f"since_{number}"]
-        within[window] = and_(since, counts_for(piece, number + 1)) if "front" in piece.c else since
-    found = [feature_of(number, feature, piece, within[feature.window]) for number, feature in enumerate(features)]
+        since = part.c.time > sought.c[f"since_{number}"]
+        within[window] = and_(since, counts_for(part, number + 1)) if "front" in part.c else since
+    found = [feature_of(number, feature, part, within[feature.window]) for number, feature in enumerate(features)]
     columns: dict[str, Sequence[ColumnElement[Any]]] = {
         "values": [value for value, _ in found],
         "counts": [count for _, count in found],
-        "lasts": [newest_of(feature.metric, piece, sought) for feature in features],
+        "lasts": [newest_of(feature.metric, part, sought) for feature in features],
     }
     arrays = [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
     each = sought.c.device_id, sought.c.at
     return select(*each, *arrays).select_from(joined).group_by(*each)
 
 
-def newest_of(metric: Metric, piece: Any, sought: Any) -> ColumnElement[Any]:
+def newest_of(metric: Metric, part: Any, sought: Any) -> ColumnElement[Any]:
     """Return the newest value of a metric; null where it isn't fresh."""
-    known = piece.c[f"{metric.name}_count"] > ZERO
-    return func.last(piece.c[f"{metric.name}_last"], piece.c.time).filter(known, piece.c.seen > sought.c.fresh)
+    known = part.c[f"{metric.name}_count"] > ZERO
+    return func.last(part.c[f"{metric.name}_last"], part.c.time).filter(known, part.c.seen > sought.c.fresh)
 
 
-def counts_for(piece: Any, front: int) -> ColumnElement[bool]:
-    """Tell whether a piece counts for a window: those at the fronts of other windows don't."""
-    return or_(*(piece.c.front == literal_column(str(number), Integer) for number in (0, front)))
+def counts_for(part: Any, front: int) -> ColumnElement[bool]:
+    """Tell whether a part counts for a window: those at the fronts of other windows don't."""
+    return or_(*(part.c.front == literal_column(str(number), Integer) for number in (0, front)))
 
 
 def feature_of(
-    number: int, feature: Feature, piece: Any, within: ColumnElement[bool]
+    number: int, feature: Feature, part: Any, within: ColumnElement[bool]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Return the aggregates of one feature: its value, and how many samples that is from."""
     name = feature.metric.name
     low, high, total, count, first, last = (
-        piece.c[f"{name}_{part}"] for part in ("min", "max", "sum", "count", "first", "last")
+        part.c[f"{name}_{kind}"] for kind in ("min", "max", "sum", "count", "first", "last")
     )
     inside = and_(count > ZERO, within)
     counted = func.sum(count).filter(inside)
@@ -222,11 +226,11 @@ def feature_of(
         case "avg":
             value = func.sum(total).filter(inside) / counted
         case "change":
-            value = func.last(last, piece.c.time).filter(inside) - func.first(first, piece.c.time).filter(inside)
+            value = func.last(last, part.c.time).filter(inside) - func.first(first, part.c.time).filter(inside)
         case "last":
-            value = func.last(last, piece.c.time).filter(inside)
+            value = func.last(last, part.c.time).filter(inside)
         case "share":
-            value = share(number, feature, total / known_count(count), inside)
+            value = share(number, feature, mean(total, count), inside)
     return value, counted
 
 

@@ -69,5 +69,5 @@ WITH found AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', resolved_at)
     FROM recorded
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM recorded LIMIT 1) one) AS woken
+SELECT id
 FROM recorded

@@ -55,8 +55,7 @@ WITH fired AS (
     FROM opened o JOIN fired f ON f.rule_id = o.agent_alert_id AND f.device_id = o.agent_device_id
                              AND f.instance = o.instance
 )
-SELECT id, agent_alert_id, agent_device_id, instance, (SELECT count(pg_notify('rts_live', 'devices')::text)
-                                             FROM (SELECT FROM opened LIMIT 1) one) AS woken
+SELECT id, agent_alert_id, agent_device_id, instance
 FROM opened
 
 -- resolve_alerts --
@@ -78,6 +77,5 @@ WITH well AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM resolved
 )
-SELECT id, agent_alert_id, agent_device_id, (SELECT count(pg_notify('rts_live', 'devices')::text)
-                                             FROM (SELECT FROM resolved LIMIT 1) one) AS woken
+SELECT id, agent_alert_id, agent_device_id
 FROM resolved

@@ -62,5 +62,5 @@ WITH gone AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM ended
 )
-SELECT id, (SELECT count(pg_notify('rts_live', 'devices')::text) FROM (SELECT FROM ended LIMIT 1) one) AS woken
+SELECT id
 FROM ended
