@@ -526,7 +526,7 @@ RETURN CASE WHEN ((state)[1] <> 'Infinity'::double precision) THEN (state)[0] EL
 CREATE OR REPLACE FUNCTION counter_value(stored double precision)
  RETURNS double precision
  LANGUAGE sql
- IMMUTABLE PARALLEL SAFE STRICT
+ IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (stored < (0)::double precision) THEN ((- stored) - (1)::double precision) ELSE stored END
 ;
 

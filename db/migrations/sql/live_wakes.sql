@@ -32,6 +32,11 @@ CREATE TRIGGER agent_wake_live AFTER INSERT ON agent_audit
           AND NEW.action NOT IN ('outputs_read', 'commands_read', 'inventory_read'))
     EXECUTE FUNCTION agent_wake_live('devices');
 
+-- counter_value --
+-- As before, without STRICT: a strict function whose body is a CASE is called for each row instead of being inlined.
+CREATE OR REPLACE FUNCTION counter_value(stored double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE WHEN stored < 0 THEN -stored - 1 ELSE stored END;
+
 -- counter_growth --
 -- How much a counter grew from one value to the next: by the difference; by what it shows where it is lower, because it
 -- was reset to 0 in between (the rule of Prometheus' increase()); by nothing that is known where it begins with a break

@@ -6,6 +6,7 @@ Locks the small tables that get a trigger for a moment, no table of samples.
 from pathlib import Path
 
 from db.migrations.statements import run, run_file
+from db.sql import load_queries
 
 revision = "0024"
 down_revision = "0023"
@@ -34,3 +35,5 @@ def downgrade() -> None:
     for trigger, table in TRIGGERS:
         run(f"DROP TRIGGER {trigger} ON {table}")
     run("DROP FUNCTION agent_wake_live, counter_growth, agent_person_name")
+    counter_value = load_queries(FILE.with_name("counter_breaks.sql"))["counter_value"]
+    run(counter_value.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
