@@ -17,7 +17,7 @@ MOST = 50  # changes
 async def read_rule_trail(pool: asyncpg.Pool, rule_id: UUID) -> list[dict[str, Any]]:
     """Return the newest changes of a rule, newest first, at most 50; raises AlertRuleNotFoundError."""
     await read_rule(pool, rule_id)
-    rows = await pool.fetch(QUERIES["read_rule_trail"], rule_id, ACTIONS, MOST)
+    rows = await pool.fetch(*QUERIES.bind("read_rule_trail", rule_id=rule_id, actions=ACTIONS, limit=MOST))
     return [dict(row) | changed_fields(msgspec.json.decode(row["details"])) for row in rows]
 
 

@@ -9,7 +9,7 @@ from db.sql import load_queries
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("alerts", "api", "commands", "devices", "health", "ingest", "inventory", "retention", "rollups", "worker")
-TABLES = re.compile(r"\bagent_(?!software_rule\b|software_version_fits\b)\w+")
+TABLES = re.compile(r"\bagent_(?!person_name\b|software_rule\b|software_version_fits\b)\w+")
 
 AGENT = "the agent's own: its id and the hash of its token come from its signature"
 EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
@@ -50,7 +50,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
                              "due_enrolments": WORKER},
     "devices/queries.sql": {
         "create_registration_token": EMPLOYEE, "device_of_token": TOKEN, "register_device": TOKEN,
-        "check_agent": AGENT, "heartbeat": AGENT, "change_facts": AGENT,
+        "check_agent": AGENT, "heartbeat": AGENT,
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
@@ -86,6 +86,10 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/tickets/worker.sql": {"*": WORKER},
     "alerts/query/runner.sql": {"*": WORKER},
     "alerts/query/series.sql": {"*": WORKER},
+    "alerts/query/series_baselines.sql": {"*": WORKER},
+    "alerts/query/series_past.sql": {"*": WORKER},
+    "alerts/manage/rule_trail.sql": {"read_rule_trail": EMPLOYEE},
+    "ingest/facts.sql": {"change_facts": AGENT},
     "alerts/rules/loader.sql": {"*": WORKER},
     "alerts/silences/schedule.sql": {"*": WORKER},
     "alerts/state/apply.sql": {"*": WORKER},

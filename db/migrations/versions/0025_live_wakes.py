@@ -8,11 +8,11 @@ from pathlib import Path
 from db.migrations.statements import run, run_file
 from db.sql import load_queries
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
-serves = "0023"
+serves = "0024"
 
 FILE = Path(__file__).parents[1] / "sql" / "live_wakes.sql"
 TRIGGERS = (
