@@ -234,6 +234,13 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION agent_person_name(person jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN COALESCE(NULLIF(concat_ws(' '::text, (person ->> 'first_name'::text), (person ->> 'last_name'::text)), ''::text), (person ->> 'name'::text), (person ->> 'email'::text))
+;
+
 CREATE OR REPLACE PROCEDURE agent_refresh_rollup(IN job_id integer, IN config jsonb)
  LANGUAGE plpgsql
 AS $procedure$
@@ -350,6 +357,20 @@ AS $function$
     WHERE j.proc_name IN ('policy_retention', 'policy_compression', 'agent_refresh_rollup',
                           'policy_refresh_continuous_aggregate')
 $function$
+;
+
+CREATE OR REPLACE FUNCTION agent_wake_live()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        PERFORM pg_notify('rts_live', TG_ARGV[0]);
+    ELSIF EXISTS (SELECT FROM written) THEN
+        PERFORM pg_notify('rts_live', TG_ARGV[0]);
+    END IF;
+    RETURN NULL;
+END $function$
 ;
 
 CREATE OR REPLACE FUNCTION alert_beyond(value double precision, is_up boolean, is_strict boolean, threshold double precision)
@@ -496,6 +517,13 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION counter_growth(before double precision, value double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (value >= before) THEN (value - before) WHEN ((value < (0)::double precision) OR ((before IS NULL) AND (value IS NOT NULL))) THEN (0)::double precision ELSE value END
+;
+
 CREATE OR REPLACE FUNCTION counter_increase_add(state point, piece_first double precision, piece_last double precision, piece_increase double precision)
  RETURNS point
  LANGUAGE plpgsql
@@ -591,6 +619,10 @@ CREATE UNIQUE INDEX agent_alert_history_one_open ON agent_alert_history USING bt
 CREATE INDEX agent_alert_history_open ON agent_alert_history USING btree (agent_device_id) WHERE (status = ANY (ARRAY['active'::text, 'acknowledged'::text]));
 
 CREATE TRIGGER agent_keep_names BEFORE UPDATE OF acknowledged_by, resolved_by ON agent_alert_history FOR EACH ROW EXECUTE FUNCTION agent_keep_names('acknowledged_by', 'resolved_by');
+
+CREATE TRIGGER agent_wake_live AFTER UPDATE ON agent_alert_history REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION agent_wake_live('devices');
+
+CREATE TRIGGER agent_wake_live_of_new AFTER INSERT ON agent_alert_history REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION agent_wake_live('devices');
 
 CREATE TABLE agent_alert_late_looks (
     agent_device_id uuid NOT NULL,
@@ -799,6 +831,8 @@ CREATE INDEX agent_audit_by_time ON agent_audit USING btree (at, id);
 
 CREATE TRIGGER agent_audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON agent_audit FOR EACH STATEMENT EXECUTE FUNCTION agent_audit_refuse_change();
 
+CREATE TRIGGER agent_wake_live AFTER INSERT ON agent_audit FOR EACH ROW WHEN (((new.agent_device_id IS NOT NULL) AND (new.command_id IS NULL) AND (new.action <> ALL (ARRAY['outputs_read'::text, 'commands_read'::text, 'inventory_read'::text])))) EXECUTE FUNCTION agent_wake_live('devices');
+
 CREATE TABLE agent_audit_seals (
     digests bytea[],
     hash bytea NOT NULL,
@@ -919,6 +953,10 @@ CREATE TRIGGER agent_command_due BEFORE INSERT ON agent_commands FOR EACH ROW WH
 CREATE TRIGGER agent_keep_names BEFORE INSERT OR UPDATE OF requested_by, approved_by ON agent_commands FOR EACH ROW EXECUTE FUNCTION agent_keep_names('requested_by', 'approved_by');
 
 CREATE TRIGGER agent_keeps_approval BEFORE UPDATE OF approval_required, approved_at, approved_by, requested_by, agent_device_id, command_type, command_params ON agent_commands FOR EACH ROW EXECUTE FUNCTION agent_approval_stays();
+
+CREATE TRIGGER agent_wake_live AFTER UPDATE ON agent_commands REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION agent_wake_live('commands');
+
+CREATE TRIGGER agent_wake_live_of_new AFTER INSERT ON agent_commands REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION agent_wake_live('commands');
 
 CREATE TABLE agent_custom_metrics (
     business_id uuid NOT NULL,
@@ -1132,6 +1170,8 @@ CREATE TABLE agent_events (
 CREATE INDEX agent_events_by_device ON agent_events USING btree (agent_device_id, received_at DESC, id DESC);
 
 CREATE INDEX agent_events_by_time ON agent_events USING btree (received_at);
+
+CREATE TRIGGER agent_wake_live AFTER INSERT ON agent_events REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION agent_wake_live('devices');
 
 CREATE TABLE agent_forecasts (
     agent_device_id uuid NOT NULL,

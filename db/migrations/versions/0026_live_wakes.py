@@ -8,11 +8,11 @@ from pathlib import Path
 from db.migrations.statements import run, run_file
 from db.sql import load_queries
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
-serves = "0024"
+serves = "0025"
 
 FILE = Path(__file__).parents[1] / "sql" / "live_wakes.sql"
 TRIGGERS = (
