@@ -12,12 +12,13 @@ LARGEST = 2**48  # sums below 2^53 are exact
 values = st.none() | st.integers(-LARGEST, LARGEST).map(float) | st.sampled_from([0.0, -1.0, 1.0])
 ADDED_UP = """
     WITH sample AS (
-        SELECT value, at, counter_value((array_remove(array_agg(value) OVER (ORDER BY at ROWS UNBOUNDED PRECEDING
-                                                                             EXCLUDE CURRENT ROW), NULL))[before]) AS before
-        FROM unnest($1::float8[]) WITH ORDINALITY AS s (value, at),
-             LATERAL (SELECT count(o) FROM unnest(($1::float8[])[:at - 1]) o WHERE o IS NOT NULL) b (before)
+        SELECT value, at, (SELECT counter_value(b.value)
+                           FROM unnest($1::float8[]) WITH ORDINALITY AS b (value, at)
+                           WHERE b.at < s.at AND b.value IS NOT NULL ORDER BY b.at DESC LIMIT 1) AS before
+        FROM unnest($1::float8[]) WITH ORDINALITY AS s (value, at)
     )
-    SELECT counter_increase(value, value, 0 ORDER BY at) AS by_aggregate, sum(counter_growth(before, value)) AS by_function
+    SELECT counter_increase(value, value, 0 ORDER BY at) AS by_aggregate,
+           sum(counter_growth(before, value)) AS by_function
     FROM sample
 """
 

@@ -12,7 +12,7 @@ revision = "0026"
 down_revision = "0025"
 branch_labels = None
 depends_on = None
-serves = "0025"
+serves = "0021"
 
 FILE = Path(__file__).parents[1] / "sql" / "live_wakes.sql"
 TRIGGERS = (
