@@ -2,8 +2,8 @@
 
 It reads partial aggregates (`partials.py`): buckets of the chosen level below its watermark, raw samples at or after
 it; one aggregate over both gives the points of the chart. Partials that are points already, a level's own buckets or
-raw samples, are passed through. Names come from the catalogue of metrics, values are bound: nothing of a request becomes
-SQL text.
+raw samples, are passed through. Names come from the catalogue of metrics, values are bound: nothing of a request
+becomes SQL text.
 """
 
 from collections.abc import Sequence
