@@ -31,6 +31,7 @@ FiveMinutes = Annotated[str, typer.Option("--5m", help="how long rollups of 5 mi
 Hours = Annotated[str, typer.Option("--1h", help="how long rollups of an hour are kept")]
 Days = Annotated[str, typer.Option("--1d", help="how long rollups of a day are kept")]
 Large = Annotated[bool, typer.Option("--large", help="allow to drop more than a quarter of a level")]
+Exact = Annotated[bool, typer.Option("--exact", help="count every row that would be dropped, however long it takes")]
 Database = Annotated[str, typer.Option(help="name of the database, to confirm; needed where it is marked production")]
 Yes = Annotated[bool, typer.Option("--yes", help="don't ask")]
 
@@ -54,24 +55,28 @@ def show() -> None:
 
 
 @app.command("what-if")
-def what_if(raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False) -> None:
+def what_if(
+    raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False,
+    exact: Exact = False,
+) -> None:  # fmt: skip
     """Show what other ages would drop, and who would lose data. Nothing is written; exit status 1 when it is refused.
 
     Example: rts-agents retention what-if --raw 14d --5m 60d
     """
-    print_plan(made_plan(raw, five, hours, days, large=large))
+    print_plan(made_plan(raw, five, hours, days, large=large, exact=exact))
 
 
 @app.command()
 def plan(
     raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False,
+    exact: Exact = False,
     out: Annotated[Path, typer.Option(help="file for the plan")] = Path("retention-plan.json"),
 ) -> None:  # fmt: skip
     """Write what a change would do into a file, to be read, signed off and applied. The database stays as it is.
 
     Example: rts-agents retention plan --raw 14d --out plan.json
     """
-    document = made_plan(raw, five, hours, days, large=large)
+    document = made_plan(raw, five, hours, days, large=large, exact=exact)
     print_plan(document)
     out.write_text(json.dumps(document, indent=2) + "\n")
     typer.echo(f"The plan is in {out}. Apply it: rts-agents retention apply {out} --reason …")
@@ -149,14 +154,14 @@ async def repair_all(connection: Connection) -> list[str]:
     return [*done, *([f"Change {number} is in force."] if number else [])]
 
 
-def made_plan(raw: str, five: str, hours: str, days: str, *, large: bool) -> dict[str, Any]:
+def made_plan(raw: str, five: str, hours: str, days: str, *, large: bool, exact: bool) -> dict[str, Any]:
     """Return the plan of ages as they were given; raises InvalidAgeError, or typer.BadParameter without any."""
     given = {"raw": raw, "5m": five, "1h": hours, "1d": days}
     keep = {level: parse_age(text) for level, text in given.items() if text}
     if not keep:
         raise typer.BadParameter("give at least one age: --raw 14d, --5m, --1h or --1d")
     grace = timedelta(hours=settings_with_database().retention_grace_hours)
-    made = asyncio.run(with_connection(lambda one: make_plan(one, keep, utc_now(), grace, large=large)))
+    made = asyncio.run(with_connection(lambda one: make_plan(one, keep, utc_now(), grace, large=large, exact=exact)))
     return made.document()
 
 

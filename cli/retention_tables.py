@@ -60,10 +60,15 @@ def effects_table(effects: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right")
     for effect in effects:
         table.add_row(
-            effect["relation"], str(effect["chunks"]), f"{effect['rows']:,}", decimal(effect["bytes"]),
+            effect["relation"], str(effect["chunks"]), rows_of(effect), decimal(effect["bytes"]),
             f"{effect['share']:.0%}", effect["oldest"][:10], effect["until"][:10],
         )  # fmt: skip
     return table
+
+
+def rows_of(effect: dict[str, Any]) -> str:
+    """Return the rows of an effect; a plan of an older version has counted all."""
+    return f"{'' if effect.get('exact', True) else 'about '}{effect['rows']:,}"
 
 
 def plan_lines(document: dict[str, Any]) -> Iterator[str]:

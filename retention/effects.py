@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from db.hypertables.policies import DAY, Level
 from db.hypertables.values import StorageValues
@@ -10,11 +11,15 @@ from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "effects.sql")
+COUNTED_BYTES = 100_000_000  # so much of a relation is counted in a second or so
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What shorter retention drops of a relation; `share` of its bytes, 0 to 1; times in UTC, None for nothing."""
+    """What shorter retention drops of a relation; `share` of its bytes, 0 to 1; times in UTC, None for nothing.
+
+    `exact`: the rows were counted. Else they are what the catalogue says, which is right to some percent.
+    """
 
     level: str
     relation: str
@@ -24,22 +29,33 @@ class Effect:
     share: float
     oldest: datetime | None
     until: datetime | None
+    exact: bool
 
 
 async def find_effects(
-    connection: Connection, before: StorageValues, after: StorageValues, at: datetime
-) -> list[Effect]:  # fmt: skip
-    """Return what retention by `after` drops at `at` (UTC) and `before` would not, by relation that loses something."""
+    connection: Connection, before: StorageValues, after: StorageValues, at: datetime, *, exact: bool = False
+) -> list[Effect]:
+    """Return what retention by `after` drops at `at` (UTC) and `before` would not, by relation that loses something.
+
+    Rows are counted where little is dropped, or with `exact`, which reads all that would be dropped.
+    """
     names = {level.relation: level.name for level in after.levels}
-    bound, until = ([at - level.keep for level in values.levels] for values in (before, after))
-    doomed = QUERIES.bind("doomed_chunks", relations=list(names), after=bound, until=until)
+    since, until = ([at - level.keep for level in values.levels] for values in (before, after))
+    query = QUERIES.bind("doomed_chunks", relations=list(names), after=since, until=until)
     effects = []
-    for row in await connection.fetch(*doomed):
-        rows = await connection.fetchval(
-            *QUERIES.bind(f"count_{row['relation']}", start=row["oldest"], end=row["until"])
-        )
-        effects.append(Effect(level=names[row["relation"]], rows=rows, **dict(row)))
+    for row in await connection.fetch(*query):
+        found = dict(row)
+        about = found.pop("about_rows")
+        counted = exact or about is None or found["bytes"] <= COUNTED_BYTES
+        rows = await _count(connection, found) if counted else about
+        effects.append(Effect(level=names[row["relation"]], rows=rows, exact=counted, **found))
     return effects
+
+
+async def _count(connection: Connection, found: dict[str, Any]) -> int:
+    query = QUERIES.bind(f"count_{found['relation']}", start=found["oldest"], end=found["until"])
+    counted: int = await connection.fetchval(*query)
+    return counted
 
 
 def losses_of(before: StorageValues, after: StorageValues, at: datetime) -> Iterator[str]:

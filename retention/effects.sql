@@ -2,8 +2,8 @@
 
 -- doomed_chunks --
 -- The chunks of each relation that end after :after and not after :until: what is dropped by :until and not by
--- :after. No row for a relation that has none. `share` of its bytes. :relations, :after and :until times (in
--- parallel).
+-- :after. No row for a relation that has none. `share` of its bytes. `about_rows` by the catalogue; null where a
+-- chunk was never analysed. :relations, :after and :until in parallel.
 WITH asked AS (
     SELECT a.relation, a.since, a.before, h.schema_name, h.table_name
     FROM unnest(:relations::text[], :after::timestamptz[], :until::timestamptz[]) AS a (relation, since, before)
@@ -14,14 +14,20 @@ WITH asked AS (
     WHERE a.since < a.before
 ), chunk AS (
     SELECT a.relation, k.range_start, k.range_end, s.total_bytes,
-           k.range_end > a.since AND k.range_end <= a.before AS goes
+           k.range_end > a.since AND k.range_end <= a.before AS goes,
+           CASE WHEN z.chunk_id IS NOT NULL THEN z.numrows_pre_compression + GREATEST(r.reltuples, 0)
+                WHEN r.reltuples >= 0 THEN r.reltuples END AS rows
     FROM asked a
     CROSS JOIN LATERAL chunks_detailed_size(format('%I.%I', a.schema_name, a.table_name)::regclass) s
     JOIN timescaledb_information.chunks k ON k.chunk_schema = s.chunk_schema AND k.chunk_name = s.chunk_name
+    JOIN pg_class r ON r.oid = format('%I.%I', s.chunk_schema, s.chunk_name)::regclass
+    LEFT JOIN _timescaledb_catalog.compression_chunk_size z
+      ON z.chunk_id = _timescaledb_functions.chunk_id_from_relid(r.oid)
 )
 SELECT relation, count(*) FILTER (WHERE goes) AS chunks,
        COALESCE(sum(total_bytes) FILTER (WHERE goes), 0)::bigint AS bytes,
        COALESCE(sum(total_bytes) FILTER (WHERE goes) / NULLIF(sum(total_bytes), 0), 0)::float8 AS share,
+       CASE WHEN bool_and(rows IS NOT NULL) FILTER (WHERE goes) THEN (sum(rows) FILTER (WHERE goes))::bigint END AS about_rows,
        min(range_start) FILTER (WHERE goes) AS oldest, max(range_end) FILTER (WHERE goes) AS until
 FROM chunk
 GROUP BY relation

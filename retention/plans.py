@@ -91,13 +91,19 @@ def plain(value: Any) -> Any:
 
 
 async def make_plan(
-    connection: Connection, keep: Mapping[str, timedelta], now: datetime, grace: timedelta, *, large: bool = False
+    connection: Connection,
+    keep: Mapping[str, timedelta],
+    now: datetime,
+    grace: timedelta,
+    *,
+    large: bool = False,
+    exact: bool = False,
 ) -> Plan:
     """Return what keeping levels so long (by name) would do; levels that are not named stay as they are."""
     storage = await read_storage(connection)
     before, after = storage.values, changed(storage.values, keep)
     drops_from = now + grace
-    effects = await find_effects(connection, before, after, drops_from)
+    effects = await find_effects(connection, before, after, drops_from, exact=exact)
     losses = [*losses_of(before, after, drops_from), *_held(storage)]
     objections = await find_objections(connection, storage, after, effects, now, large=large)
     row = await connection.fetchrow(QUERIES["read_state"])

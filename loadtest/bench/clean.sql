@@ -2,13 +2,12 @@
 
 -- pause_policies --
 -- The server's scheduler leaves our relations alone.
-SELECT alter_job(j.job_id, scheduled => false)
-FROM timescaledb_information.jobs j WHERE j.proc_schema LIKE '\_timescaledb%' AND j.hypertable_name IS NOT NULL
+SELECT alter_job(job_id, scheduled => false) FROM agent_storage_jobs()
 
 -- count_running --
 -- Jobs of this database that have begun and not ended.
-SELECT count(*) FROM timescaledb_information.job_stats s JOIN timescaledb_information.jobs j USING (job_id)
-WHERE s.job_status = 'Running' AND j.hypertable_name IS NOT NULL
+SELECT count(*) FROM timescaledb_information.job_stats s JOIN agent_storage_jobs() j USING (job_id)
+WHERE s.job_status = 'Running'
 
 -- empty --
 -- Everything that a fleet has, and the rollups, which are emptied one by one.

@@ -1,6 +1,7 @@
 """Changes of retention: planned, refused, in force after a grace, undone, and seen by everything that keeps data."""
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from cli.retention_tables import rows_of
 from core.clock import utc_now
 from db.hypertables.policies import DAY
 from db.hypertables.values import read_values
@@ -74,6 +76,24 @@ async def test_a_plan_says_what_is_dropped_and_writes_nothing(connection: asyncp
     assert plan["sample_age_days"] == {"before": 27, "after": 11}
     assert await counts(connection) == before
     assert await list_changes(connection) == []
+
+
+async def test_rows_of_large_relations_come_from_the_catalogue(
+    connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store_days(connection)
+    await connection.execute(
+        "SELECT compress_chunk(c) FROM show_chunks('agent_metrics', older_than => INTERVAL '20 days') c"
+    )
+    await connection.execute("ANALYZE agent_metrics")
+    monkeypatch.setattr("retention.effects.COUNTED_BYTES", 0)
+    keep, now = {"raw": 14 * DAY}, utc_now()
+    (about,) = (await make_plan(connection, keep, now, GRACE, large=True)).effects
+    (exact,) = (await make_plan(connection, keep, now, GRACE, large=True, exact=True)).effects
+    assert (about.exact, exact.exact) == (False, True)
+    assert about.rows == exact.rows > 0
+    assert rows_of(asdict(about)) == f"about {exact.rows:,}"
+    assert rows_of(asdict(exact)) == f"{exact.rows:,}"
 
 
 async def test_a_shorter_retention_waits_and_then_drops_and_rollups_stay(connection: asyncpg.Connection) -> None:

@@ -15,6 +15,7 @@ interface Effect {
   chunks: number;
   bytes: number;
   rows: number;
+  exact?: boolean;
   share: number; // 0 to 1
 }
 
@@ -130,7 +131,7 @@ function Effects({ effects }: { effects: Effect[] }) {
       heads={[
         { title: t.relation, cell: (row) => <code>{row.relation}</code> },
         { title: texts.value.storage.chunks, cell: (row) => number(row.chunks), class: "number" },
-        { title: t.rows, cell: (row) => number(row.rows), class: "number" },
+        { title: t.rows, cell: (row) => (row.exact === false ? `≈ ${number(row.rows)}` : number(row.rows)), class: "number" },
         { title: texts.value.storage.size, cell: (row) => bytes(row.bytes), class: "number" },
         { title: t.share, cell: (row) => `${number(100 * row.share)} %`, class: "number" },
       ]}
