@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+# More processes than cores: tests wait for servers, browsers and intervals most of the time.
+JOBS ?= 4
 NODE_READY := embedded/node_modules/.ready
 WEB_READY := web/node_modules/.ready
 PAGES := pages/static/index.html
@@ -34,7 +35,7 @@ worker: setup ## Run the background worker on DATABASE_URL
 setup: $(VENV)/.ready $(NODE_READY) $(PAGES) ## Install Python and npm packages, pinned, and build the pages (runs by itself when needed)
 
 test: setup ## Run all tests on the embedded TimescaleDB or on DATABASE_URL (TESTS, JOBS)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-unit: setup ## Run the tests that need neither a database nor another process, in seconds
 	$(BIN)/pytest -m unit $(TESTS)
@@ -94,7 +95,7 @@ docs: setup ## Build the documentation site into site/, with the API reference i
 	@echo "The site is in site/: open site/index.html, or run $(BIN)/mkdocs serve."
 
 coverage: setup ## Run all tests and print how much of each folder they reach (TESTS)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(TESTS)
 
 changelog: setup ## Show the changelog section of the next release
 	@$(BIN)/towncrier build --draft --version next

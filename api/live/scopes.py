@@ -61,22 +61,25 @@ class Scopes:
         self._followed = asyncio.Event()
         self._looking = asyncio.Lock()
         self._missed = False
+        self._pause = EVERY_SECONDS
 
     async def follow(self, client: Client, scope: Scope) -> datetime:
         """Add a scope to a client; returns the time from which on changes are sent."""
-        if not self._followed.is_set():
-            async with self._looking:
+        if self._followed.is_set():
+            client.scopes.add(scope)
+            return self._clock()
+        async with self._looking:
+            # Of many who begin at once, one looks: what a second look finds would be missed by the first.
+            if not self._followed.is_set():
                 await self._look.look(self._clock())
-        client.scopes.add(scope)
-        self._followed.set()
+            client.scopes.add(scope)
+            self._followed.set()
         return self._clock()
 
     async def run(self) -> None:
         """Look again and again while there are followers."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._followed.wait()
-            began = loop.time()
             try:
                 await self._turn()
             except CONNECTION_ERRORS as error:
@@ -85,7 +88,7 @@ class Scopes:
             except Exception:
                 log.exception("a look of the live channel's scopes failed")
                 self._missed = True
-            await asyncio.sleep(max(EVERY_SECONDS, REST * (loop.time() - began)))
+            await asyncio.sleep(self._pause)
 
     async def _turn(self) -> None:
         """Look once and send the changes; without followers, clear the last state."""
@@ -95,12 +98,21 @@ class Scopes:
                 self._followed.clear()
                 self._look.forget()
                 return
-            news = await self._look.look(self._clock())
+            news = await self._timed_look()
         if self._missed:
             news.more, self._missed = ALL_SCOPES, False
         for client in followers:
             for scope in list(client.scopes):
                 send(client, scope, news)
+
+    async def _timed_look(self) -> News:
+        """Look, and rest afterwards by the time that it took, without the time of waiting for our turn."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await self._look.look(self._clock())
+        finally:
+            self._pause = max(EVERY_SECONDS, REST * (loop.time() - began))
 
 
 def holds(client: Client, scope: Scope, business_id: UUID) -> bool:

@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 Message = dict[str, Any]
-PATIENCE = 10.0
+PATIENCE = 60.0  # a look of the scopes is followed by twenty times its own time, and a busy machine makes looks long
 
 
 class Socket:

@@ -33,17 +33,19 @@ async def test_another_businesss_alerts_never_reach_a_socket(
 ) -> None:
     of_alice, of_bob = await make_device(alice, "alices"), await make_device(bob, "bobs")
     named = {"business_id": str(alice.business_id)}
-    own, all_of_them, only_alices = [
-        await followed(open_socket, alice.user_token, "alerts"),
-        await followed(open_socket, employee.token, "alerts"),
-        await followed(open_socket, employee.token, "alerts", **named),
-    ]
-    strangers = [
-        await followed(open_socket, tenant.user_token, scope, **more)
-        for tenant in (bob, charlie)
-        for scope in ("alerts", "fleet")
-        for more in ({}, named)
-    ]
+    own, all_of_them, only_alices = await asyncio.gather(
+        followed(open_socket, alice.user_token, "alerts"),
+        followed(open_socket, employee.token, "alerts"),
+        followed(open_socket, employee.token, "alerts", **named),
+    )
+    strangers = await asyncio.gather(
+        *(
+            followed(open_socket, tenant.user_token, scope, **more)
+            for tenant in (bob, charlie)
+            for scope in ("alerts", "fleet")
+            for more in ({}, named)
+        )
+    )
     alert = await open_alert(pool, of_alice)
     for socket in (own, all_of_them, only_alices):
         assert (await of_alert(socket, alert))["agent_id"] == str(of_alice.agent_id)
