@@ -2,6 +2,7 @@
 import { render } from "preact";
 import { App, loadPage } from "./app";
 import { me, readMe, takeTokenFromAddress } from "./api/session";
+import { loadFirstScreen } from "./fleet/store";
 import { loadAhead } from "./later/parts";
 import { loadTexts } from "./texts";
 import { followLinks } from "./lib/url";
@@ -14,6 +15,7 @@ import "./styles/print.css";
 
 document.addEventListener("click", followLinks);
 loadPage(location.pathname);
+if (location.pathname === "/dashboard/agents" && !location.hash) loadFirstScreen();
 void (async () => {
   try {
     if (await takeTokenFromAddress()) return;

@@ -55,6 +55,20 @@ export const fleet = signal<FleetState>({ loaded: 0, total: null, isComplete: fa
 export const membership = signal(0);
 
 let running: AbortController | null = null;
+let early: Promise<DeviceColumns | null> | null = null;
+
+/** Begin to read the first screen before it is known who asks; nobody who is signed out is asked to sign in for it. */
+export function loadFirstScreen(): void {
+  const query = { format: "columns", limit: FIRST_PAGE };
+  early = call<DeviceColumns>("GET", "/api/agents", { query, waitForSignIn: false }).catch(() => null);
+}
+
+/** The first screen that was read early, once. */
+async function takeEarly(): Promise<DeviceColumns | null> {
+  const found = early;
+  early = null;
+  return found;
+}
 
 /** Read the whole list, page by page; what is shown already stays and is brought up to date. */
 export async function loadFleet(): Promise<void> {
@@ -65,7 +79,9 @@ export async function loadFleet(): Promise<void> {
   let limit = devices.size ? PAGE : FIRST_PAGE;
   try {
     do {
-      const page: DeviceColumns = await call<DeviceColumns>("GET", "/api/agents", { query: { format: "columns", limit, cursor }, signal: controller.signal });
+      const ready: DeviceColumns | null = cursor ? null : await takeEarly();
+      if (controller.signal.aborted) return;
+      const page: DeviceColumns = ready ?? (await call<DeviceColumns>("GET", "/api/agents", { query: { format: "columns", limit, cursor }, signal: controller.signal }));
       takePage(page, seen);
       cursor = page.next_cursor;
       limit = PAGE;
