@@ -7,6 +7,7 @@ import { param } from "../lib/url";
 import { Facts } from "../ui/facts";
 import { Tabs, When } from "../ui/controls";
 import { Table } from "../ui/list";
+import { Meter } from "../ui/meter";
 import { Empty, Loaded, Skeleton } from "../ui/states";
 import { Retention } from "./retention";
 
@@ -156,14 +157,9 @@ function Lag({ level }: { level: Level }) {
   const share = Math.min(100, (100 * level.lag_seconds) / level.allowed_lag_seconds);
   const isLate = level.lag_seconds > level.allowed_lag_seconds;
   return (
-    <span class={`meter ${isLate ? "high" : "low"}`}>
-      <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-        <rect class="track" width="100" height="6" rx="3" />
-        <rect class="fill" width={share} height="6" rx="3" />
-      </svg>
-      <span>{t.behind(duration(level.lag_seconds), duration(level.allowed_lag_seconds))}</span>
-      {isLate && <span class="word error"> {t.late}</span>}
-    </span>
+    <Meter value={share} level={isLate ? "high" : "low"}>
+      {t.behind(duration(level.lag_seconds), duration(level.allowed_lag_seconds))} {isLate && <span class="word error">{t.late}</span>}
+    </Meter>
   );
 }
 

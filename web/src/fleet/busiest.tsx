@@ -3,6 +3,7 @@ import type { DeviceColumns } from "../api/pending";
 import { percent } from "../lib/format";
 import { useGet } from "../lib/resource";
 import { texts } from "../texts";
+import { levelOf, Meter } from "../ui/meter";
 import { Empty, Loaded } from "../ui/states";
 
 export const BUSIEST_MOST = 1000; // devices
@@ -49,13 +50,9 @@ function Tops({ tops }: { tops: Top[] }) {
           <a href={`/dashboard/agents/${id}`}>
             <bdi>{name}</bdi>
           </a>
-          <span class={`meter ${value >= 90 ? "high" : value >= 75 ? "mid" : "low"}`}>
-            <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-              <rect class="track" width="100" height="6" rx="3" />
-              <rect class="fill" width={value} height="6" rx="3" />
-            </svg>
-            <span>{percent(value)}</span>
-          </span>
+          <Meter value={value} level={levelOf(value)}>
+            {percent(value)}
+          </Meter>
         </li>
       ))}
     </ol>

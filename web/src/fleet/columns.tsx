@@ -4,6 +4,7 @@ import { isEmployee } from "../api/session";
 import { isStale, now } from "../lib/clock";
 import { duration, percent, number } from "../lib/format";
 import { texts, type Texts } from "../texts";
+import { levelOf, Meter } from "../ui/meter";
 import { Mark } from "../ui/status";
 import { When } from "../ui/controls";
 import type { SortKey } from "./filter";
@@ -16,17 +17,12 @@ export interface Column {
   csv(device: Device): string | number | null;
 }
 
-function Meter({ value, stale }: { value: number | null; stale: boolean }) {
+function Percent({ value, stale }: { value: number | null; stale: boolean }) {
   if (value === null) return <span class="faint">–</span>;
-  const level = value >= 90 ? "high" : value >= 75 ? "mid" : "low";
   return (
-    <span class={`meter ${stale ? "stale" : level}`}>
-      <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-        <rect class="track" width="100" height="6" rx="3" />
-        <rect class="fill" width={value} height="6" rx="3" />
-      </svg>
-      <span>{percent(value)}</span>
-    </span>
+    <Meter value={value} level={stale ? "stale" : levelOf(value)}>
+      {percent(value)}
+    </Meter>
   );
 }
 
@@ -50,7 +46,7 @@ function measure(key: "cpu" | "memory" | "disk"): Column {
   return {
     key,
     width: "minmax(92px, 0.7fr)",
-    cell: (device) => <Meter value={device.live.value[key]} stale={isStale.value || device.live.value.status === "offline"} />,
+    cell: (device) => <Percent value={device.live.value[key]} stale={isStale.value || device.live.value.status === "offline"} />,
     csv: (device) => device.live.peek()[key],
   };
 }
