@@ -54,6 +54,10 @@ async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -
             await device.accepted(*history(name, now))
             await heartbeat(device)
             await install(device)
+    await pool.execute(
+        "UPDATE agent_devices SET created_at = $2 WHERE id = ANY($1::uuid[])",
+        [device.agent_id for device in made.devices.values()], now - HISTORY,
+    )  # fmt: skip
     async with pool.acquire() as connection:  # what other tests refreshed may hide samples that came after it
         await refresh_range(connection, now - HISTORY, now, now)
     await fire(client, pool, made, now)

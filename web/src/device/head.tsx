@@ -28,8 +28,8 @@ export function DeviceHead({ device, reload }: { device: AgentDetail; reload: ()
       <bdi>{device.business.business_name}</bdi>
     </a>,
     device.service_location?.location_name && <bdi key="s">{device.service_location.location_name}</bdi>,
-    osName({ os: device.os_type ?? "", osVersion: device.os_version ?? "" }),
-    typeName(device.device_type),
+    device.os_type && osName({ os: device.os_type ?? "", osVersion: device.os_version ?? "" }),
+    device.device_type && typeName(device.device_type),
     device.ip_address,
     device.hostname && device.hostname !== device.device_name && <bdi key="h">{device.hostname}</bdi>,
     typeof uptime === "number" && device.status !== "offline" && t.up(duration(uptime)),
