@@ -56,6 +56,7 @@ async def test_all_disks_have_a_chart_each_and_one_can_be_left_out(
     await page.get_by_role("link", name="disk.percent").click()
     charts = page.get_by_role("region", name="Charts of disk.percent")
     await expect(charts.locator("canvas")).to_have_count(3)
+    await charts.scroll_into_view_if_needed()
     await picture(page, "disks-1440")
     await charts.get_by_label("/var,log", exact=True).uncheck()
     await expect(charts.locator("canvas")).to_have_count(2)

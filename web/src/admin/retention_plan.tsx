@@ -96,7 +96,7 @@ function Plan({ plan, done }: { plan: RetentionPlan; done: () => void }) {
   const t = texts.value.retention;
   const found = plan.plan as unknown as Document;
   return (
-    <section aria-label={t.plan}>
+    <section class="plan" aria-label={t.plan}>
       <h3>
         {t.plan}: <Ages change={{ before_days: found.before, after_days: found.after }} />
       </h3>
