@@ -9,7 +9,6 @@ from locust import events
 from locust.env import Environment
 
 from loadtest.fleet import agent_user, dashboard_user
-from loadtest.fleet.attacks import attack
 from loadtest.state import make_stage
 
 PROGRESS_SECONDS = 1.0
@@ -39,8 +38,6 @@ def begin(environment: Environment, **_: Any) -> None:
     """Start the clock of the slots, and a watch that ends the run when all is sent and answered."""
     stage.begin()
     gevent.spawn(watch, environment)
-    if stage.scenario.attacks:
-        attack(stage)
 
 
 def watch(environment: Environment) -> None:

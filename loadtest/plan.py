@@ -27,18 +27,11 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     backlog_days: float = 21  # of laptop-return
     laptop_every: int = 10  # laptop-return: each so-manieth agent was away
     poison_interval: float = 1  # poison-tenant: each of its agents sends something hostile this often
-    hogs: int = 4  # … one in four of them, at most so many, sends good uploads of 1,000 samples without a pause
-    held_connections: int = 50  # … and so many connections of each kind send a head or a body that never ends
     pause_after: float = 5  # database-pause: when it begins
     pause: float = 60  # … and how long it lasts
     pause_how: PauseName = "cut"
     drain: float = 180  # how long after the last slot retries may go on
     seed: int = 1
-
-    @property
-    def attack_after(self) -> float:
-        """When the attacks of poison-tenant begin: until then the other tenants are alone."""
-        return self.seconds / 2
 
     @property
     def tenants(self) -> int:

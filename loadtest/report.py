@@ -65,10 +65,9 @@ def facts(kept: dict[str, Any]) -> Iterator[str]:
     for name in ("rejected_by_code",):
         if totals[name]:
             yield f"rejected: {counts(totals[name])}"
-    for name in ("waits", "lost", "failures", "attacks"):
+    for name in ("waits", "lost", "failures"):
         if kept[name]:
             yield f"{name}: {counts(kept[name])}"
-    yield from attacked(kept)
     yield "rollups: " + ", ".join(
         f"{level['level']} {level['buckets']:,} buckets, {level['differing']} differ"
         for level in kept["rollups"]["levels"]
@@ -78,19 +77,6 @@ def facts(kept: dict[str, Any]) -> Iterator[str]:
         f"{kept['generator']['cpu_share']:.0%} of a core; {counts(kept['cpu_shares'], '{:.0%}')}; all cores together "
         f"{kept['machine_busy']:.0%} busy"
     )
-
-
-def attacked(kept: dict[str, Any]) -> Iterator[str]:
-    """Yield how the other tenants fared during the attacks, where there were any."""
-    if kept["fairness"]:
-        ratios = ", ".join(f"{name} {ratio:g}" for name, ratio in kept["fairness"].items())
-        yield f"the other tenants' uploads during the attacks ÷ before: {ratios}"
-    others, poison = kept["webhooks"]["others"], kept["webhooks"]["poison"]
-    if others["due"]:
-        yield (
-            f"webhooks: others {others['sent']} of {others['due']} sent, median {others['median_seconds']} s, longest "
-            f"{others['longest_seconds']} s; slow receiver {poison['sent']} of {poison['due']}"
-        )
 
 
 def counts(values: dict[str, Any], form: str = "{:,}") -> str:

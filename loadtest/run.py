@@ -23,10 +23,8 @@ from db.pools import SERVER_SETTINGS
 from loadtest.checks.conservation import Conservation, check_conservation
 from loadtest.checks.result import REPORTS, RESULTS, Result, exit_status
 from loadtest.checks.rollups import LevelCheck, check_rollups
-from loadtest.checks.webhooks import check_webhooks
 from loadtest.environment import Site, own_site
 from loadtest.fleet.scenarios import SCENARIOS
-from loadtest.fleet.webhooks import NETWORK, receivers
 from loadtest.generator import Page
 from loadtest.machine import describe_machine
 from loadtest.plan import LoadSettings, PauseName, ScenarioName
@@ -97,19 +95,17 @@ def main(
 
 def run(settings: LoadSettings, console: Console, host: str = "", page: Page | None = None) -> Result:
     """Play a scenario and check it; raises RtsError."""
-    with tempfile.TemporaryDirectory() as name, receivers() as hooks, site_for(settings, host, Path(name)) as site:
+    with tempfile.TemporaryDirectory() as name, site_for(settings, host, Path(name)) as site:
         load_before = [round(load, 2) for load in os.getloadavg()]
         if page:
             console.print(f"Locust's page: [bold]http://{page.host}:{page.port}[/bold] (Ctrl-C ends it and checks)")
         report = report_of(settings, site.kind)
         report.parent.mkdir(exist_ok=True)
-        outcome = play(site, settings, Path(name), report, console, page, hooks)
-        webhooks = asyncio.run(check_webhooks(site.dsn, hooks))
+        outcome = play(site, settings, Path(name), report, console, page)
         site.stop()
         with console.status("Comparing with the database …"):
             conservation, rollups, machine = asyncio.run(check(site, outcome["accounts"]))
-    machine |= {"load_before": load_before}
-    return Result(settings, site.kind, machine, outcome, conservation, rollups, webhooks)
+    return Result(settings, site.kind, machine | {"load_before": load_before}, outcome, conservation, rollups)
 
 
 async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservation, list[LevelCheck], dict[str, Any]]:
@@ -135,9 +131,7 @@ def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Sit
         confirm_target(running.database_url, "", running.environment)
         yield Site(host.rstrip("/"), running.database_url, running.keys_file, "host")
         return
-    scenario = SCENARIOS[settings.scenario]
-    reachable = {"RTS_WEBHOOK_NETWORKS": NETWORK} if scenario.attacks else {}
-    with own_site(directory, proxied=scenario.pauses_database, settings=reachable) as site:
+    with own_site(directory, proxied=SCENARIOS[settings.scenario].pauses_database) as site:
         yield site
 
 

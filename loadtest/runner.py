@@ -17,8 +17,7 @@ from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from loadtest.environment import Site, cpu_of_each
 from loadtest.fleet.scenarios import SCENARIOS
-from loadtest.fleet.tenants import add_fleet, add_webhook_rules
-from loadtest.fleet.webhooks import Receivers
+from loadtest.fleet.tenants import add_fleet
 from loadtest.generator import Generator, Page
 from loadtest.plan import LoadSettings, Plan
 from loadtest.proxy import DatabaseProxy
@@ -80,30 +79,22 @@ class ProgressLine:
             self._console.print(line, highlight=False, soft_wrap=True)
 
 
-async def make_plan(site: Site, settings: LoadSettings, directory: Path, hooks: Receivers | None) -> Plan:
-    """Write the fleet into the database and return the plan of the run; `hooks`: who is told of alerts."""
+async def make_plan(site: Site, settings: LoadSettings, directory: Path) -> Plan:
+    """Write the fleet into the database and return the plan of the run."""
     now = utc_now()
     connection = await asyncpg.connect(site.dsn, server_settings=SERVER_SETTINGS)
     fleet = await add_fleet(connection, settings, Tokens(KeyFile(site.keys)), now)
-    if hooks:
-        await add_webhook_rules(connection, fleet.businesses, hooks)
     await connection.close()
     base = now.replace(second=0, microsecond=0).timestamp()
     return Plan(settings, site.host, base, fleet.members, fleet.viewers, str(directory / "outcome.json"))
 
 
 def play(
-    site: Site,
-    settings: LoadSettings,
-    directory: Path,
-    report: Path,
-    console: Console,
-    page: Page | None = None,
-    hooks: Receivers | None = None,
+    site: Site, settings: LoadSettings, directory: Path, report: Path, console: Console, page: Page | None = None
 ) -> dict[str, Any]:
     """Run the scenario and return its outcome; Ctrl-C ends it early, with what was counted so far."""
+    plan = asyncio.run(make_plan(site, settings, directory))
     scenario = SCENARIOS[settings.scenario]
-    plan = asyncio.run(make_plan(site, settings, directory, hooks if scenario.attacks and site.own else None))
     pause = Pause(settings, site.proxy) if scenario.pauses_database and site.proxy else None
     began, before = time.monotonic(), cpu_of_each(site.pids)
     psutil.cpu_percent()  # begins to count

@@ -47,7 +47,6 @@ class Measures:
     dropped: int = 0  # answers that the scenario didn't read
     failures: Counter[str] = field(default_factory=Counter)  # of heartbeats and reads
     lateness: list[float] = field(default_factory=list)  # ms that the generator woke after a slot
-    attacks: Counter[str] = field(default_factory=Counter)  # connections that never sent all, by kind
     last: float = 0.0  # when the last upload was answered, in seconds from the start
 
     def add_upload(self, group: str, due: float, sent: float, now: float) -> None:
@@ -68,6 +67,5 @@ class Measures:
             "heartbeats": self.heartbeats.close(),
             "reads": {kind: latency.close() for kind, latency in sorted(self.reads.items())},
             "waits": dict(self.waits), "lost": dict(self.lost), "dropped": self.dropped,
-            "attacks": dict(self.attacks),
             "failures": dict(self.failures), "lateness_ms": summary(self.lateness),
         }  # fmt: skip

@@ -54,8 +54,7 @@ class AgentUser(FastHttpUser):
         """Send every upload in its slot, then wait for the last heartbeat."""
         for due in self.stage.dues[self.member.number]:
             self.sleep_until(due.offset)
-            if self.stage.now() <= due.expires:
-                self.deliver(due.make(self.stage.start), due.offset)
+            self.deliver(due.make(self.stage.start), due.offset)
         self.heart.join()
         raise StopUser
 
@@ -74,17 +73,17 @@ class AgentUser(FastHttpUser):
         retry = FIRST_RETRY_SECONDS
         while True:
             sent = self.stage.now()
-            answer = self.send(parcel, sent - due, self.group_at(due))
+            answer = self.send(parcel, sent - due)
             if answer.status not in TRY_AGAIN:
                 break
             gevent.sleep(answer.retry_after or retry * (1 + JITTER * self.random.uniform(-1, 1)))
             retry = min(LAST_RETRY_SECONDS, retry * GROWTH)
         self.account.waiting -= parcel.size
-        self.stage.measures.add_upload(self.group_at(due), due, sent, self.stage.now())
+        self.stage.measures.add_upload(self.group, due, sent, self.stage.now())
 
-    def send(self, parcel: Parcel, late: float, group: str) -> Answer:
+    def send(self, parcel: Parcel, late: float) -> Answer:
         """Send an upload once and count what came of it."""
-        name, headers = f"upload ({group})", self.headers_of(parcel)
+        name, headers = f"upload ({self.group})", self.headers_of(parcel)
         answer = call(self.client, "POST", self.path_of(parcel), name, headers, parcel.body, late)
         if answer.status == 200:
             self.account.receive(parcel, answer.content)
@@ -122,9 +121,10 @@ class AgentUser(FastHttpUser):
             else:
                 self.stage.measures.failures[f"heartbeat {answer.text}"] += 1
 
-    def group_at(self, due: float) -> str:
-        """Return the group in which the latency of an upload is reported."""
-        return self.stage.scenario.group(self.stage.plan.settings, self.member, due)
+    @property
+    def group(self) -> str:
+        """With whom this agent's latency is reported."""
+        return self.stage.scenario.group(self.stage.plan.settings, self.member)
 
     def path_of(self, parcel: Parcel) -> str:
         """Return where an upload goes."""

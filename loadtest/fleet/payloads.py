@@ -1,7 +1,6 @@
 """One upload on its way: its body, packed, and what it should come to."""
 
 import gzip
-import math
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -36,14 +35,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An upload that is due `offset` seconds from the start; `make` packs it, given the start in Unix seconds.
-
-    It is left out when its agent gets to it only after `expires` seconds.
-    """
+    """An upload that is due `offset` seconds from the start; `make` packs it, given the start in Unix seconds."""
 
     offset: float
     make: Callable[[float], Parcel]
-    expires: float = math.inf
 
 
 def pack(samples: list[dict[str, Any]], times: Iterable[int], tenths: Iterable[int]) -> Parcel:

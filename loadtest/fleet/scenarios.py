@@ -6,7 +6,7 @@ from functools import partial
 
 from loadtest.fleet.clocks import pack_by_clock
 from loadtest.fleet.malformed import hostile_parcel, large_bodies
-from loadtest.fleet.payloads import MAX_SAMPLES, Due, Parcel, pack_backlog, pack_times
+from loadtest.fleet.payloads import Due, Parcel, pack_backlog, pack_times
 from loadtest.fleet.series import to_ms
 from loadtest.fleet.slots import interval_of, phase_of, slots
 from loadtest.plan import LoadSettings, Member, Plan, ScenarioName
@@ -16,9 +16,6 @@ BACKLOG_SECONDS = 60  # one sample a minute while the server was away
 LAPTOP_SECONDS = 300  # a laptop that was away for weeks sampled every five minutes
 BACKLOG_ENDS = 300  # seconds before the base
 POISONED = 0  # the tenant who sends anything
-HOSTILE_EACH_HOG = 4
-HOG_SECONDS = 0.25  # between the uploads of a hog, at least
-ALONE, ATTACKED = "others, alone", "others, attacked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +24,9 @@ class Scenario:
 
     what: str
     dues: Callable[[Plan, Member], Iterator[Due]]
-    group: Callable[[LoadSettings, Member, float], str] = lambda _settings, _member, _due: "agents"
+    group: Callable[[LoadSettings, Member], str] = lambda _settings, _member: "agents"
     answers_dropped: bool = False  # each upload is sent once without waiting for the answer, and then again
     pauses_database: bool = False
-    attacks: bool = False  # connections that never send all, and webhooks that are slow (attacks.py, webhooks.py)
 
 
 def due_slots(settings: LoadSettings, number: int) -> Iterator[float]:
@@ -90,41 +86,16 @@ def clock_chaos(plan: Plan, member: Member) -> Iterator[Due]:
 
 
 def poison_tenant(plan: Plan, member: Member) -> Iterator[Due]:
-    """One tenant's agents send something hostile from the middle of the run on; the others go on as usual."""
-    settings = plan.settings
+    """One tenant's agents send something hostile every second; the others go on as usual."""
     if member.tenant != POISONED:
         yield from steady(plan, member)
         return
-    if is_hog(settings, member):
-        yield from hog(plan, member)
-        return
     large_bodies()  # packed before the start
     victim = next(other for other in plan.members if other.tenant != POISONED)
-    every = settings.poison_interval
-    phase = settings.attack_after + phase_of(member.number, settings.agents, (every,))
-    for turn, offset in enumerate(slots(phase, every, settings.seconds)):
+    every = plan.settings.poison_interval
+    phase = phase_of(member.number, plan.settings.agents, (every,))
+    for turn, offset in enumerate(slots(phase, every, plan.settings.seconds)):
         yield Due(offset, partial(hostile_parcel, member.number, turn, offset, victim.agent_id))
-
-
-def is_hog(settings: LoadSettings, member: Member) -> bool:
-    """Return whether a hostile agent sends good uploads without a pause."""
-    turn, rest = divmod(member.number // settings.tenants, HOSTILE_EACH_HOG)
-    return rest == 0 and turn < settings.hogs
-
-
-def hog(plan: Plan, member: Member) -> Iterator[Due]:
-    """Yield the largest uploads that agents should send, each as soon as the one before is answered."""
-    settings = plan.settings
-    for turn, offset in enumerate(slots(settings.attack_after, HOG_SECONDS, settings.seconds)):
-        end = plan.base - BACKLOG_ENDS - turn * MAX_SAMPLES
-        times = [to_ms(end - age) for age in reversed(range(MAX_SAMPLES))]
-        yield Due(offset, partial(pack_later, member.number, times, settings.seed), expires=settings.seconds)
-
-
-def pack_later(number: int, times: list[int], seed: int, start: float) -> Parcel:
-    """Return samples at `times` (ms) as an upload."""
-    del start
-    return pack_times(number, times, seed)
 
 
 def is_laptop(settings: LoadSettings, member: Member) -> bool:
@@ -132,17 +103,15 @@ def is_laptop(settings: LoadSettings, member: Member) -> bool:
     return member.number % settings.laptop_every == 0
 
 
-def group_by_absence(settings: LoadSettings, member: Member, due: float) -> str:
+def group_by_absence(settings: LoadSettings, member: Member) -> str:
     """Return the group of laptop-return."""
-    del due
     return "laptops" if is_laptop(settings, member) else "others"
 
 
-def group_by_tenant(settings: LoadSettings, member: Member, due: float) -> str:
-    """Return the group of poison-tenant: the others before and during the attacks."""
-    if member.tenant == POISONED:
-        return "poison"
-    return ALONE if due < settings.attack_after else ATTACKED
+def group_by_tenant(settings: LoadSettings, member: Member) -> str:
+    """Return the group of poison-tenant."""
+    del settings
+    return "poison" if member.tenant == POISONED else "others"
 
 
 SCENARIOS: dict[ScenarioName, Scenario] = {
@@ -155,9 +124,6 @@ SCENARIOS: dict[ScenarioName, Scenario] = {
         "every answer is dropped once, every upload is sent twice", steady, answers_dropped=True
     ),
     "clock-chaos": Scenario("clocks in 1970, two hours ahead, an hour twice by daylight saving", clock_chaos),
-    "poison-tenant": Scenario(
-        "one tenant sends anything, and attacks by connections and webhooks", poison_tenant, group_by_tenant,
-        attacks=True,
-    ),
+    "poison-tenant": Scenario("one tenant's agents send anything, each second", poison_tenant, group_by_tenant),
     "database-pause": Scenario("the database is away for a minute", steady, pauses_database=True),
 }  # fmt: skip

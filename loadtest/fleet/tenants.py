@@ -10,7 +10,6 @@ import asyncpg
 from auth.tokens import Tokens, token_hash
 from db.sql import load_beside
 from loadtest.fleet.slots import interval_of
-from loadtest.fleet.webhooks import Receivers
 from loadtest.plan import LoadSettings, Member, Viewer
 from rollups.refresh import refresh_range
 
@@ -24,7 +23,6 @@ LIFETIME = timedelta(days=1)
 class Fleet:
     """Who takes part in a run."""
 
-    businesses: list[UUID]  # by the number of the tenant
     members: list[Member]
     viewers: list[Viewer]
 
@@ -41,15 +39,7 @@ async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, toke
     charted = [make_charted(tenant, tokens, now) for tenant in range(min(CHARTED_TENANTS, settings.tenants))]
     await add_devices(connection, charted, businesses, [300] * len(charted), now)
     await add_history(connection, charted, now)
-    return Fleet(
-        businesses, members, await add_viewers(connection, settings, tokens, businesses, members, charted, now)
-    )
-
-
-async def add_webhook_rules(connection: asyncpg.Connection, businesses: Sequence[UUID], hooks: Receivers) -> None:
-    """Give each business a rule that fires at once; the webhook of the first business is slow."""
-    addresses = [hooks.slow, *[hooks.quick] * (len(businesses) - 1)]
-    await connection.execute(*QUERIES.bind("add_webhook_rules", businesses=businesses, addresses=addresses))
+    return Fleet(members, await add_viewers(connection, settings, tokens, businesses, members, charted, now))
 
 
 def make_member(number: int, settings: LoadSettings, tokens: Tokens, now: datetime) -> Member:

@@ -27,12 +27,3 @@ INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_perce
                            load_average_1m, network_rx_bytes)
 SELECT d, t, t, 20 + 60 * random(), 40 + 20 * random(), 50, 4 * random(), 1000 * extract(epoch FROM t - :start)
 FROM unnest(:devices::uuid[]) d, generate_series(:start::timestamptz, :end::timestamptz, interval '5 minutes') t
-
--- add_webhook_rules --
--- A rule for each business that fires with the first sample. In parallel :businesses and :addresses of their webhooks.
-INSERT INTO agent_alerts (alert_name, alert_type, severity, business_id, conditions, ticket_enabled, notification_channels,
-                          notification_recipients)
-SELECT 'CPU is used', 'load', 'critical', t.business_id,
-       '{"metric": "cpu_percent", "operator": ">", "threshold": 0, "duration_minutes": 1, "aggregate": "last"}',
-       false, '["webhook"]', jsonb_build_array(t.address)
-FROM unnest(:businesses::uuid[], :addresses::text[]) AS t (business_id, address)

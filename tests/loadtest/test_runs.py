@@ -71,10 +71,7 @@ def test_the_command_writes_its_result_with_the_settings_inside(tmp_path: Path) 
     assert result["machine"]["cores"] >= 1
     assert result["conservation"]["holds"]
     assert result["rollups"]["equal"]
-    counts = {group: latency["from_slot_ms"]["count"] for group, latency in result["uploads"].items()}
-    assert (counts["others, alone"], counts["others, attacked"]) == (8, 8)
-    assert 6 < counts["poison"] <= 6 + 8  # the hostile ones, and of the hog as many as it got answered
-    assert {"half heads", "stalled bodies", "dribbled bodies"} <= result["attacks"].keys()
-    assert result["fairness"].keys() == {"p50", "p95"}
+    assert result["uploads"]["others"]["from_slot_ms"]["count"] == 16
+    assert result["uploads"]["poison"]["from_slot_ms"]["count"] == 16
     assert result["heartbeats"]["from_slot_ms"]["count"] == 24
     assert result["reads"]
