@@ -54,7 +54,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
-    "rollups/jobs.sql": {"count_late_devices": COUNTS},
+    "rollups/jobs.sql": {"count_late_devices": COUNTS, "describe_jobs": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
     "devices/directory.sql": {"set_time_zone": EMPLOYEE},
@@ -62,6 +62,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "inventory/services.sql": {"change_service": EMPLOYEE},
     "ingest/series.sql": {"*": AGENT},
     "worker/series.sql": {"*": WORKER},
+    "worker/services.sql": {"*": WORKER},
     "rollups/drift.sql": {"*": WORKER},
     "retention/changes.sql": {"*": EMPLOYEE},
     "retention/effects.sql": {"*": EMPLOYEE},
@@ -103,7 +104,9 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},
-    "rollups/queries.sql": {"describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER},
+    "rollups/queries.sql": {
+        "describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER, "list_policy_jobs": WORKER,
+    },
 }  # fmt: skip
 
 
