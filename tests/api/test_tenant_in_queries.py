@@ -54,7 +54,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
-    "rollups/jobs.sql": {"count_late_devices": COUNTS, "describe_jobs": COUNTS},
+    "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
     "devices/directory.sql": {"set_time_zone": EMPLOYEE},
@@ -104,9 +104,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},
-    "rollups/queries.sql": {
-        "describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER, "list_policy_jobs": WORKER,
-    },
+    "rollups/queries.sql": {"describe_levels": WORKER, "count_rows": WORKER, "forget_late": WORKER},
 }  # fmt: skip
 
 
