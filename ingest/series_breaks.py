@@ -5,7 +5,7 @@ each sample with the one before it that it has seen. Only where a counter seems 
 none, the values before are read from the database: another process may have stored them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import lt
@@ -21,7 +21,6 @@ from ingest.series_registry import DeviceSeries, Reading
 from ingest.series_values import Flat
 
 QUERIES = load_beside(__file__, "series.sql")
-SeriesOf = Callable[[UUID], DeviceSeries]
 
 
 class Counted(NamedTuple):
@@ -31,41 +30,38 @@ class Counted(NamedTuple):
     at: datetime
 
 
-async def mark_breaks(connection: asyncpg.Connection, series_of: SeriesOf, flats: Sequence[Flat]) -> Sequence[Flat]:
+async def mark_breaks(connection: asyncpg.Connection, flats: Sequence[Flat]) -> Sequence[Flat]:
     """Return the samples as they are stored, in the order of time as they come."""
-    before = {flat.row.upload.agent_id: series_of(flat.row.upload.agent_id).reading for flat in flats}
-    suspects = find_suspects(series_of, flats)
+    before = {flat.series: flat.series.reading for flat in flats}
+    suspects = find_suspects(flats)
     if not suspects:
         return flats
-    rows = await connection.fetch(*QUERIES.bind("read_counters", devices=list(suspects)))
+    rows = await connection.fetch(*QUERIES.bind("read_counters", devices=list(suspects.values())))
     counted = {row["id"]: Counted(row["value"], row["at"]) for row in rows}
     stored = []
     for flat in flats:
-        device = flat.row.upload.agent_id
-        if device in suspects:
-            stored.append(with_breaks(flat, counted, before[device]))
-            before[device] = reading_of(flat)
+        if flat.series in suspects:
+            stored.append(with_breaks(flat, counted, before[flat.series]))
+            before[flat.series] = reading_of(flat)
         else:
             stored.append(flat)
     return stored
 
 
-def find_suspects(series_of: SeriesOf, flats: Sequence[Flat]) -> set[UUID]:
+def find_suspects(flats: Sequence[Flat]) -> dict[DeviceSeries, UUID]:
     """Return the devices of which a counter may have fallen, and keep the newest reading of each."""
-    suspects = set()
+    suspects = {}
     for flat in flats:
-        device = flat.row.upload.agent_id
-        series, reading = series_of(device), reading_of(flat)
-        last = series.reading
+        last, reading = flat.series.reading, reading_of(flat)
         if last is not None and reading.at <= last.at:
             if reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
                 series.reading = last._replace(uptime=reading.uptime)
             continue
-        series.reading = reading
+        flat.series.reading = reading
         if not reading.counters:
             continue
         if last is None or last.key != reading.key or any(map(lt, reading.counters, last.counters)):
-            suspects.add(device)
+            suspects[flat.series] = flat.row.upload.agent_id
     return suspects
 
 

@@ -35,13 +35,13 @@ class Reading(NamedTuple):
     counters: tuple[float, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DeviceSeries:
     """The series of one device by (metric, instance), and the shapes of its samples."""
 
     read_at: float
     slots: dict[Name, Slot] = field(default_factory=dict)
-    shapes: dict[ShapeKey, Shape] = field(default_factory=dict)
+    shapes: dict[ShapeKey, list[Shape]] = field(default_factory=dict)
     full_until: float = 0.0  # while it has no room for new series
     reading: Reading | None = None
 
@@ -54,8 +54,8 @@ class DeviceSeries:
 
     def keep_shape(self, key: ShapeKey, shape: Shape) -> None:
         """Keep a shape; a device whose samples all differ has its first ones kept until it is read again."""
-        if len(self.shapes) < MAX_SHAPES:
-            self.shapes[key] = shape
+        if sum(map(len, self.shapes.values())) < MAX_SHAPES:
+            self.shapes.setdefault(key, []).append(shape)
 
 
 class SeriesRegistry:

@@ -7,27 +7,30 @@ how they are encoded. A sample of a known shape costs a few operations on whole 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from operator import attrgetter, le
+from operator import le
+
+from msgspec.structs import astuple
 
 from ingest.samples import Sample
 from ingest.series_newest import NewestRows
 from ingest.series_picker import Picker, picker
 from ingest.series_rows import Slot, join_rows
-from ingest.series_types import DISK_VALUES, INTERFACE_VALUES
+from ingest.series_types import TEXTS_OF_ENTRIES
 
 MAX_SHAPES = 8  # of one device
-NAME, CELSIUS, VALUE = attrgetter("name"), attrgetter("celsius"), attrgetter("value")
-SERIES_NAME = attrgetter("metric", "instance", "unit", "kind")
 
-# The names of each list and how many values are null: with the null places checked, this is all that a shape is.
-ShapeKey = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[tuple[str, ...], ...], int]
+# How many entries each list has; with texts and null places compared, this is a shape.
+ShapeKey = tuple[int, ...]
+Fields = list[str | float | None]
 
 
 @dataclass(slots=True, eq=False)
 class Shape:
     """What is known of the samples of one shape on one device."""
 
-    pick: Picker  # all values of a sample → those that are not null
+    pick_constants: Picker  # all fields of a sample → names, types, units and kinds, and what is null
+    constants: tuple[str | float | None, ...]
+    pick: Picker  # all fields of a sample → the values that are not null
     slots: tuple[Slot, ...]
     rows: bytes  # for COPY, with zeros for values and times
     newest: NewestRows
@@ -36,9 +39,11 @@ class Shape:
     highs: tuple[float, ...]
     counters: Picker  # stored values → those of counters
 
-    def values_of(self, values: Sequence[float | None]) -> tuple[float, ...] | None:
-        """Return the values to store; None when others are null than in this shape, or one is out of bounds."""
-        picked = self.pick(values)
+    def values_of(self, fields: Fields) -> tuple[float, ...] | None:
+        """Return the values to store; None when texts or null places are others, or a value is out of bounds."""
+        if self.pick_constants(fields) != self.constants:
+            return None
+        picked = self.pick(fields)
         if None in picked:
             return None
         if self.lows:
@@ -48,24 +53,26 @@ class Shape:
         return picked
 
 
-def read_sample(sample: Sample) -> tuple[ShapeKey, list[float | None]]:
-    """Return the key of a sample's shape, and its values, nulls among them, in the order of the lists."""
-    disks, interfaces = sample.disks or (), sample.interfaces or ()
-    sensors, series = sample.sensors or (), sample.series or ()
-    values: list[float | None] = list(chain.from_iterable(map(DISK_VALUES, disks)))
-    values += chain.from_iterable(map(INTERFACE_VALUES, interfaces))
-    values += map(CELSIUS, sensors)
-    values += map(VALUE, series)
-    names = tuple(map(NAME, disks)), tuple(map(NAME, interfaces)), tuple(map(NAME, sensors))
-    return (*names, tuple(map(SERIES_NAME, series)), values.count(None)), values
+def read_fields(sample: Sample) -> tuple[ShapeKey, Fields]:
+    """Return the key of a sample's shape, and all fields of all entries in the order of the lists, nulls among them."""
+    lists = sample.disks or (), sample.interfaces or (), sample.sensors or (), sample.series or ()
+    fields: Fields = list(chain.from_iterable(map(astuple, chain.from_iterable(lists))))
+    return tuple(map(len, lists)), fields
 
 
-def make_shape(device: bytes, slots: Sequence[Slot], values: Sequence[float | None], general: int) -> Shape:
-    """Return the shape of a sample whose values that are not null go to `slots`, `general` of them of its last list."""
-    places = tuple(place for place, value in enumerate(values) if value is not None)
+def make_shape(device: bytes, slots: Sequence[Slot], key: ShapeKey, fields: Fields) -> Shape:
+    """Return the shape of a sample whose values that are not null go to `slots`."""
+    is_text = [text for texts, count in zip(TEXTS_OF_ENTRIES, key, strict=True) for text in texts * count]
+    is_value = [not text and field is not None for text, field in zip(is_text, fields, strict=True)]
+    pick_constants = picker(tuple(place for place, value in enumerate(is_value) if not value))
+    places = tuple(place for place, value in enumerate(is_value) if value)
+    general = key[-1]
     checked = slots[len(slots) - general :] if general else ()
     bounds = [(slot.metric.minimum, slot.metric.maximum) for slot in checked]
     lows, highs = tuple(low for low, _ in bounds), tuple(high for _, high in bounds)
     newest, rows = NewestRows(device, slots), join_rows(slots)
     counters = picker(tuple(place for place, slot in enumerate(slots) if slot.metric.is_counter))
-    return Shape(picker(places), tuple(slots), rows, newest, len(slots) - general, lows, highs, counters)
+    return Shape(
+        pick_constants, pick_constants(fields), picker(places), tuple(slots), rows, newest, len(slots) - general, lows,
+        highs, counters,
+    )  # fmt: skip

@@ -65,7 +65,7 @@ Interfaces = Annotated[list[Interface], Meta(max_length=MAX_INSTANCES)]
 Sensors = Annotated[list[Sensor], Meta(max_length=MAX_INSTANCES)]
 Values = Annotated[list[SeriesValue], Meta(max_length=MAX_INSTANCES)]
 
-# The values of an entry in the order of its metrics; read in one call.
+# The values of an entry in the order of its metrics.
 DISK_FIELDS = (
     "used_bytes", "size_bytes", "percent", "inodes_percent", "read_bytes", "write_bytes", "read_ms", "write_ms",
 )  # fmt: skip
@@ -74,6 +74,13 @@ DISK_METRICS = tuple(f"disk.{field}" for field in DISK_FIELDS)
 INTERFACE_METRICS = tuple(f"network.{field}" for field in INTERFACE_FIELDS)
 SENSOR_METRICS = ("temperature.celsius",)
 DISK_VALUES, INTERFACE_VALUES = attrgetter(*DISK_FIELDS), attrgetter(*INTERFACE_FIELDS)
+
+
+# Which fields of a disk, an interface, a sensor and a general value are texts, in the order of the fields.
+TEXTS_OF_ENTRIES = tuple(
+    tuple(field in {"name", "type", "metric", "instance", "unit", "kind"} for field in made.__struct_fields__)
+    for made in (Disk, Interface, Sensor, SeriesValue)
+)
 
 
 def sensor_values(sensor: Sensor) -> tuple[float | None]:

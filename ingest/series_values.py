@@ -13,7 +13,7 @@ from ingest.pending import Row
 from ingest.samples import Note, Sample
 from ingest.series_registry import DeviceSeries, metric_of
 from ingest.series_rows import Slot, join_rows
-from ingest.series_shapes import Shape, make_shape, read_sample
+from ingest.series_shapes import Shape, make_shape, read_fields
 from ingest.series_types import (
     DISK_METRICS,
     DISK_VALUES,
@@ -46,6 +46,7 @@ class Flat:
     """The values of one sample, each series once; `at` is its time in microseconds since 2000."""
 
     row: Row
+    series: DeviceSeries  # of the device
     at: int
     slots: Sequence[Slot]
     values: Sequence[float]
@@ -83,16 +84,22 @@ def index_of(row: Row) -> int:
 
 def flatten(row: Row, series: DeviceSeries, into: Flattened) -> None:
     """Add the values of one sample to `into`."""
-    key, values = read_sample(row.sample)
-    shape, at = series.shapes.get(key), microseconds(row.collected_at)
-    picked = shape.values_of(values) if shape else None
-    if shape and picked is not None:
-        into.flats.append(Flat(row, at, shape.slots, picked, shape.rows, shape))
-        return
+    key, fields = read_fields(row.sample)
+    at = microseconds(row.collected_at)
+    for shape in series.shapes.get(key, ()):
+        picked = shape.values_of(fields)
+        if picked is not None:
+            into.flats.append(Flat(row, series, at, shape.slots, picked, shape.rows, shape))
+            return
     slots, stored = find_series(row, series, into)
-    into.flats.append(Flat(row, at, slots, stored, join_rows(slots)))
-    if shape is None and len(slots) == len(values) - values.count(None):
-        series.keep_shape(key, make_shape(row.upload.agent_id.bytes, slots, values, len(row.sample.series or ())))
+    into.flats.append(Flat(row, series, at, slots, stored, join_rows(slots)))
+    if len(slots) == count_values(row.sample):
+        series.keep_shape(key, make_shape(row.upload.agent_id.bytes, slots, key, fields))
+
+
+def count_values(sample: Sample) -> int:
+    """Return how many values a sample has for series."""
+    return sum(1 for _ in values_of_lists(sample)) + len(sample.series or ())
 
 
 def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[Slot], list[float]]:

@@ -69,7 +69,7 @@ class SeriesWriter:
             flattened = self._flatten(bringing)
             self._refuse(flattened, bringing)
         flats = sorted((flat for flat in flattened.flats if flat.values), key=attrgetter("at"))
-        stored = await mark_breaks(connection, self._series_of, flats)
+        stored = await mark_breaks(connection, flats)
         if new is None:
             await copy_values(connection, "agent_series_samples", stored)
         else:
@@ -98,8 +98,8 @@ class SeriesWriter:
 
     def _flatten(self, rows: Iterable[Row]) -> Flattened:
         flattened = Flattened()
-        for device, own in groupby(rows, key=attrgetter("upload.agent_id")):
-            series = self._series_of(device)
+        for upload, own in groupby(rows, key=attrgetter("upload")):
+            series = self._series_of(upload.agent_id)
             for row in own:
                 flatten(row, series, flattened)
         return flattened
@@ -189,13 +189,13 @@ async def write_newest(connection: asyncpg.Connection, flats: Sequence[Flat]) ->
 
 async def newest_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
     """Yield the rows of the newest values, device by device."""
-    devices: dict[UUID, list[Flat]] = {}
+    devices: dict[DeviceSeries, list[Flat]] = {}
     for flat in flats:
-        devices.setdefault(flat.row.upload.agent_id, []).append(flat)
-    yield SIGNATURE + b"".join([newest_rows(device, own) for device, own in devices.items()]) + END
+        devices.setdefault(flat.series, []).append(flat)
+    yield SIGNATURE + b"".join([newest_rows(own) for own in devices.values()]) + END
 
 
-def newest_rows(device: UUID, flats: Sequence[Flat]) -> bytes:
+def newest_rows(flats: Sequence[Flat]) -> bytes:
     """Return the rows of one device by its samples in the order of time."""
     newest = flats[-1]
     shape = newest.shape
@@ -206,4 +206,4 @@ def newest_rows(device: UUID, flats: Sequence[Flat]) -> bytes:
         for slot, value in zip(flat.slots, flat.values, strict=True):
             found.setdefault(slot.id, (slot, value, flat.at))
     slots, values, times = zip(*found.values(), strict=True)
-    return NewestRows(device.bytes, slots).rows_of_several(values, times)
+    return NewestRows(newest.row.upload.agent_id.bytes, slots).rows_of_several(values, times)

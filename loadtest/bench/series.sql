@@ -27,18 +27,18 @@ CROSS JOIN generate_series(:now::timestamptz - interval '29 days', :now, interva
 
 -- fill_day --
 -- A day of devices with 40 series each, as agents send them: used space, size, percent and inodes of four disks,
--- bytes read and written and the time of it, bytes and errors of three interfaces. :day, :interval between two
--- samples, :devices.
+-- bytes read and written and the time of it, bytes and errors of three interfaces. File systems count used space in blocks
+-- of 4096 bytes, disks what they read and write in sectors of 512. :day, :interval between two samples, :devices.
 INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
 SELECT 20000000 + device * 40 + series, series >= 16, t.at,
        CASE
-           WHEN series < 4 THEN 120e9 + device * 1e7 + t.seconds * 136 * (series + 1) + 4096 * floor(200 * random())
+           WHEN series < 4 THEN 4096 * floor(3e7 + device * 2400 + t.seconds * 0.0332 * (series + 1) + 200 * random())
            WHEN series < 8 THEN 256060514304
            WHEN series < 12 THEN
                round((47 + device % 30 + t.seconds * 0.000007 * (series - 7) + 0.03 * random())::numeric, 1)
            WHEN series < 16 THEN round((3.2 + t.seconds * 0.000001)::numeric, 1)
-           WHEN series < 20 THEN floor(1e9 + t.seconds * 20000 * (series - 15) + random() * t.width * 15000)
-           WHEN series < 24 THEN floor(1e9 + t.seconds * 60000 * (series - 19) + random() * t.width * 50000)
+           WHEN series < 20 THEN 512 * floor(2e6 + t.seconds * 39 * (series - 15) + random() * t.width * 29.3)
+           WHEN series < 24 THEN 512 * floor(2e6 + t.seconds * 117 * (series - 19) + random() * t.width * 97.7)
            WHEN series < 28 THEN floor(1e6 + t.seconds * 20 + random() * t.width * 15)
            WHEN series < 31 THEN floor(5e9 + t.seconds * 40000 * (series - 27) + random() * t.width * 30000)
            WHEN series < 34 THEN floor(2e9 + t.seconds * 15000 * (series - 30) + random() * t.width * 10000)

@@ -93,7 +93,7 @@ def test_a_known_shape_changes_nothing(parts: list[dict[str, Any]]) -> None:
 def test_values_that_move_from_one_field_to_another_have_another_shape() -> None:
     series = known_series()
     disks = [
-        [Disk("C:", used_bytes=1)],
+        [Disk("C:", type="NTFS", used_bytes=1)],
         [Disk("C:", type="NTFS", size_bytes=2)],
         [Disk("C:", type="NTFS", used_bytes=3)],
     ]
