@@ -1,24 +1,24 @@
 """What this machine has several of, by psutil: disks, interfaces, temperature sensors, swap.
 
-Only what is real: no images, memory or container layers among the disks, no loopback, bridges or virtual pairs among
-the interfaces.
+Only what is real: no images or container layers among the disks, memory only where somebody has mounted it (not under
+/run or /dev), no loopback, bridges or virtual pairs among the interfaces.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
 
 # psutil's `all=False` leaves most of these out already; not on every platform.
-UNREAL_TYPES = frozenset(
-    {"squashfs", "overlay", "tmpfs", "devtmpfs", "ramfs", "iso9660", "udf", "autofs", "fuse.snapfuse"}
-)
+UNREAL_TYPES = frozenset({"squashfs", "overlay", "devtmpfs", "ramfs", "iso9660", "udf", "autofs", "fuse.snapfuse"})
 UNREAL_MOUNTS = re.compile(r"^/(snap|var/snap|var/lib/(docker|containerd|kubelet)|run|proc|sys|dev)(/|$)")
 UNREAL_INTERFACES = re.compile(
     r"^(lo\d*|loopback.*|veth.*|vethernet.*|docker\d*|br-.*|br\d+|bridge\d*|virbr.*|vnet\d+|cni.*|flannel.*|cali.*"
     r"|ifb\d*|dummy\d*|awdl\d*|llw\d*)$",
     re.IGNORECASE,
 )
+MEMORY = "tmpfs"
 MOST = 200  # entries of a list that the server takes
 MAX_NAME = 255
 
@@ -32,13 +32,20 @@ def instances() -> dict[str, Any]:
 def disks() -> list[dict[str, Any]]:
     """Return each real file system once, by its mount point; bind mounts of a device count as it."""
     found, seen = [], set()
-    for part in psutil.disk_partitions(all=False):
-        if is_real_disk(part) and part.device not in seen and len(part.mountpoint) <= MAX_NAME:
-            seen.add(part.device)
+    for part in partitions():
+        device = part.mountpoint if part.fstype == MEMORY else part.device
+        if is_real_disk(part) and device not in seen and len(part.mountpoint) <= MAX_NAME:
+            seen.add(device)
             found.append(part)
     counters = psutil.disk_io_counters(perdisk=True) or {}
     measured = (disk(part, counters.get(part.device.rpartition("/")[2])) for part in found)
     return [one for one in measured if one is not None]
+
+
+def partitions() -> Iterator[Any]:
+    """Yield what psutil takes for physical, then file systems in memory, which it leaves out."""
+    yield from psutil.disk_partitions(all=False)
+    yield from (part for part in psutil.disk_partitions(all=True) if part.fstype == MEMORY)
 
 
 def is_real_disk(part: Any) -> bool:

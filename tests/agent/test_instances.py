@@ -27,7 +27,8 @@ def partition(mountpoint: str, fstype: str, device: str = "/dev/sda1", opts: str
         (partition("/", "ext4"), True), (partition("C:\\", "NTFS"), True), (partition("/var", "xfs"), True),
         (partition("/snap/core/1", "squashfs"), False), (partition("/", "overlay"), False),
         (partition("D:\\", "", opts="cdrom"), False), (partition("/run/user/1000", "ext4"), False),
-        (partition("/var/lib/docker/volumes/a", "ext4"), False),
+        (partition("/var/lib/docker/volumes/a", "ext4"), False), (partition("/srv/scratch", "tmpfs", "tmpfs"), True),
+        (partition("/run/lock", "tmpfs", "tmpfs"), False), (partition("/dev/shm", "tmpfs", "tmpfs"), False),
     ],
 )  # fmt: skip
 def test_only_real_file_systems_are_disks(part: Any, is_real: bool) -> None:
