@@ -55,7 +55,7 @@ def find_suspects(flats: Sequence[Flat]) -> dict[DeviceSeries, UUID]:
         last, reading = flat.series.reading, reading_of(flat)
         if last is not None and reading.at <= last.at:
             if reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
-                series.reading = last._replace(uptime=reading.uptime)
+                flat.series.reading = last._replace(uptime=reading.uptime)
             continue
         flat.series.reading = reading
         if not reading.counters:
