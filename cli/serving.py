@@ -26,9 +26,9 @@ from api.live.socketio import PING_SECONDS
 from api.live.sockets import MAX_BYTES
 from api.server.bounded import BoundedProtocol
 from api.server.direct import DirectProtocol
-from cli.garbage import tune_garbage_collector
 from cli.settings import log_to_stderr, settings_with_database
 from cli.supervisor import GRACE_SECONDS, Supervisor
+from core.garbage import tune_garbage_collector
 from core.settings import Settings
 from health.process import ThisProcess
 from health.slots import Siblings

@@ -12,8 +12,8 @@ import asyncpg
 from rich.console import Console
 
 from auth.tokens import token_hash
-from cli.garbage import tune_garbage_collector
 from core.clock import utc_now
+from core.garbage import tune_garbage_collector
 from core.series import SERIES_BY_NAME
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
