@@ -6,9 +6,11 @@ import asyncpg
 import httpx
 from playwright.async_api import expect
 
+from tests.conftest import MakeDevice
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import Tab
 from tests.pages.pictures import picture
+from tests.pages.test_states import refusing
 from tests.people import Employee, Tenant
 from tests.rules import Rules
 
@@ -67,3 +69,13 @@ async def test_who_changed_a_rule_stands_in_its_editor(
     await expect(changes.get_by_role("listitem").nth(1)).to_contain_text("severity: warning → critical")
     await expect(changes.get_by_role("listitem").nth(1)).to_contain_text(name)
     await expect(changes.get_by_role("listitem").nth(2)).to_contain_text("made it")
+
+
+async def test_a_preview_that_failed_is_tried_again_by_itself(tab: Tab, make_device: MakeDevice, dora: Tenant) -> None:
+    await make_device(dora, "previewed")
+    refuse = refusing(503, "database_unavailable", **{"Retry-After": "1"})
+    await tab.page.route("**/alerts/backtest", refuse, times=1)
+    page = await tab.open(f"/admin/agents/alerts/new?business={dora.business_id}")
+    await expect(page.get_by_text("The database is away for the moment.")).to_be_visible()
+    await expect(page.get_by_text(re.compile("It would have opened 0 alerts"))).to_be_visible(timeout=60_000)
+    await expect(page.get_by_text("The database is away for the moment.")).to_have_count(0)

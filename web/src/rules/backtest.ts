@@ -23,6 +23,7 @@ export interface Preview {
 export interface WidePreview extends Preview {
   isWide: boolean;
   widen: () => void;
+  again: () => void; // after an error
 }
 
 const NOTHING: Preview = { answer: undefined, days: DAYS, at: 0, busy: false, error: undefined, faults: [] };
@@ -44,6 +45,7 @@ function ask(question: Record<string, unknown>, devices: number, signal: AbortSi
 export function useBacktest(draft: Draft): WidePreview {
   const [preview, setPreview] = useState<Preview>(NOTHING);
   const [isWide, setWide] = useState(false);
+  const [turn, setTurn] = useState(0);
   const question = questionOf(draft);
   const key = JSON.stringify(question);
   useEffect(() => {
@@ -68,6 +70,6 @@ export function useBacktest(draft: Draft): WidePreview {
       clearTimeout(timer);
       controller.abort();
     };
-  }, [key, isWide]);
-  return { ...preview, isWide, widen: () => setWide(true) };
+  }, [key, isWide, turn]);
+  return { ...preview, isWide, widen: () => setWide(true), again: () => setTurn((before) => before + 1) };
 }

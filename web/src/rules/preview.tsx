@@ -21,7 +21,7 @@ export function RulePreview({ draft, preview, change }: { draft: Draft; preview:
   const body = (
     <>
       {!canBeTested(draft) && <Empty title={t.cantBeTested} />}
-      {preview.error && <ErrorBox error={preview.error} />}
+      {preview.error && <ErrorBox error={preview.error} retry={preview.again} />}
       {answer ? <Tested draft={draft} preview={preview} answer={answer} change={change} /> : preview.busy && <Skeleton lines={8} label={t.testing} />}
     </>
   );
