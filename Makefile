@@ -86,6 +86,9 @@ audit: setup ## Look up known vulnerabilities of what a release runs; says so wh
 drill: setup ## Back up DATABASE_URL, restore it into a copy, compare and try it (BACKUP: prove that dump instead)
 	@$(BIN)/rts-agents db drill $(if $(BACKUP),--backup "$(BACKUP)")
 
+dashboards: setup ## Write the dashboards for Grafana into docs/grafana/dashboards
+	@$(BIN)/python -m release.grafana_dashboards
+
 schema: setup ## Write db/schema.sql from the revisions
 	@$(BIN)/python -m db.write_schema
 
@@ -133,4 +136,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: drill pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help
+.PHONY: dashboards drill pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help

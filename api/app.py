@@ -30,6 +30,7 @@ from api.routes import (
     commands,
     eol,
     events,
+    export,
     fleet,
     gateways,
     health,
@@ -199,7 +200,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     # such as /api/agents/software-eol comes before that of /api/agents/{agent_id}.
     modules = (
         history, annotations, series, commands, command_delivery, registration, registration_tokens, gateways, eol,
-        fleet,
+        fleet, export,
         inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
         catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage, retention,
         audit,

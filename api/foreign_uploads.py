@@ -27,6 +27,7 @@ from protocols.collectd import read_collectd
 from protocols.errors import SeveralHostsError, UnsupportedUploadError
 from protocols.facts import Reading
 from protocols.influx import read_influx
+from protocols.mapping import EMPTY, MetricMapping
 from protocols.memory import Memory
 from protocols.otlp import read_otlp
 from protocols.remote_write import read_remote_write, unpack, unpacked_size, version_of
@@ -54,6 +55,7 @@ class ForeignUploads:
         quotas: Quotas,
         gateways: GatewayHosts,
         verify_gateway: Callable[[str], Sender],
+        mapping: MetricMapping = EMPTY,
     ) -> None:
         """`verify` and `verify_gateway` turn a token into its Sender or raise an RtsError.
 
@@ -71,6 +73,7 @@ class ForeignUploads:
         self._clock = clock
         self._tally = tally
         self._memory = Memory()
+        self._mapping = mapping
         self._verify_gateway = verify_gateway
         self._gateways = GatewayUploads(gateways, commits, limits, quotas, self._memory, max_samples)
 
@@ -124,7 +127,7 @@ class ForeignUploads:
                 reader.announce(unpacked_size(body))
             self._commits.check_room()
             content_type = headers.get(b"content-type", b"").decode("latin-1")
-            reading = read(call, body, content_type, query, arrival.at)
+            reading = read(call, body, content_type, query, arrival.at, self._mapping)
             stored = await (self._gateways.store if sender.is_gateway else self._store)(sender, reading, arrival)
             self._quotas.spend(sender.agent_id, is_gateway=sender.is_gateway, bytes=len(body))
             return stored
@@ -146,17 +149,19 @@ class ForeignUploads:
         return Stored(reading, [rejection.message for rejection in upload.decoded.rejected])
 
 
-def read(call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime) -> Reading:
+def read(
+    call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime, mapping: MetricMapping
+) -> Reading:  # fmt: skip
     """Return what the adapter of a protocol reads."""
     now = microseconds_of(received_at)
     if call is Call.INFLUX_WRITE:
-        return read_influx(body, query.get("precision", ""), now)
+        return read_influx(body, query.get("precision", ""), now, mapping)
     if call is Call.OTLP:
-        return read_otlp(body, content_type, now)
+        return read_otlp(body, content_type, now, mapping)
     if call is Call.COLLECTD:
-        return read_collectd(body)
+        return read_collectd(body, mapping)
     version = version_of(content_type)  # before the body is unpacked: another format is not a broken block
-    return read_remote_write(unpack(body), version)
+    return read_remote_write(unpack(body), version, mapping)
 
 
 def show_databases(query: dict[str, str]) -> Reply:

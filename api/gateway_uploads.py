@@ -93,7 +93,7 @@ class GatewayUploads:
             device_id = gateway.devices.get(host)
             if device_id is None:
                 if host not in gateway.refused:
-                    reading.refuse(f"host {host[:100]} waits for an employee to confirm it", len(facts))
+                    reading.wait(f"host {host[:100]} waits for an employee to confirm it", len(facts))
                 continue
             if self._quotas.is_used_up(device_id, "samples"):
                 reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(facts))

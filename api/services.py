@@ -44,6 +44,7 @@ from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
 from ingest.group_commit import GroupCommit
 from ingest.writer import Writer
+from protocols.mapping import read_mapping
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +156,7 @@ async def open_services(
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, gateway_by(tokens),
+            read_mapping(settings.mapping_file),
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
         fleet = FleetReader(health, clock)

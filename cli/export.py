@@ -1,11 +1,11 @@
-"""`rts-agents export`: raw samples of a range as CSV or JSON lines."""
+"""`rts-agents export`: raw samples of a range as CSV, JSON lines or Parquet."""
 
 import asyncio
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, BinaryIO
 from uuid import UUID
 
 import typer
@@ -21,6 +21,7 @@ class Form(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +43,11 @@ def export(
     """
     wanted = SampleRange(in_utc(start), in_utc(end) if end else utc_now(), business, device)
     if to is None:
-        asyncio.run(with_connection(lambda connection: write(connection, wanted, form, sys.stdout)))
+        asyncio.run(with_connection(lambda connection: write(connection, wanted, form, sys.stdout.buffer)))
         return
     if to.exists():
         raise typer.BadParameter(f"{to} is there already: name a new file.")
-    with to.open("x", encoding="utf-8", newline="") as file:
+    with to.open("xb") as file:
         to.chmod(0o600)
         asyncio.run(with_connection(lambda connection: write(connection, wanted, form, file)))
 
@@ -56,7 +57,7 @@ def in_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-async def write(connection: Connection, wanted: SampleRange, form: Form, file: TextIO) -> None:
+async def write(connection: Connection, wanted: SampleRange, form: Form, file: BinaryIO) -> None:
     """Write the samples into a file."""
-    async for text in export_samples(connection, wanted, form.value):
-        file.write(text)
+    async for part in export_samples(connection, wanted, form.value):
+        file.write(part)

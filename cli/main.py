@@ -19,7 +19,9 @@ from cli import (
     demo,
     erase,
     export,
+    grafana,
     keys,
+    mapping,
     openapi,
     platform,
     retention,
@@ -38,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (demo, serve, worker, agent, token, webhook_secret, openapi, smoke, export):
+for module in (demo, serve, worker, agent, token, webhook_secret, openapi, smoke, export, mapping):
     module.register(app)
 platform.register(database.app)
 backup.register(database.app)
@@ -49,6 +51,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 app.add_typer(retention.app, name="retention")
 app.add_typer(erase.app, name="erase")
+app.add_typer(grafana.app, name="grafana")
 
 
 def main() -> None:

@@ -37,6 +37,9 @@ class Settings(QuotaSettings):
         description="schema for our tables, where public has agent_* tables already; empty: public",
     )  # fmt: skip
     keys_file: Path = Field(default=Path(".rts/keys.json"), description="signing keys; made with mode 600")
+    mapping_file: Path | None = Field(
+        default=None, description="series made of metrics of other agents that no column takes: docs/sources/mapping.md"
+    )
     public_url: str = Field(default="http://127.0.0.1:3002", description="address agents use, no slash at the end")
 
     cors_origins: str = Field(

@@ -7,7 +7,7 @@ names a statement and its parameters; none is put together from strings.
     await pool.fetch(*QUERIES.bind("read_services", device_id=device_id, tenant=tenant))
 
 A list with an entry for each metric comes from the catalogue: `{metrics, m.NAME}` becomes `m.cpu_percent, m.…`, and
-`{gauges WHEN 'NAME' THEN m.NAME_max}`, without the comma, entries with spaces between them.
+`{gauges WHEN 'NAME' THEN m.NAME_max}`, without the comma, entries with spaces between them; `counters` likewise.
 """
 
 import re
@@ -16,11 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from core.metrics import GAUGES, METRICS
+from core.metrics import COUNTERS, GAUGES, METRICS
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
-_LIST = re.compile(r"\{(metrics|gauges)(,?) ([^{}]+)\}")
-_LISTED = {"metrics": METRICS, "gauges": GAUGES}
+_LIST = re.compile(r"\{(metrics|gauges|counters)(,?) ([^{}]+)\}")
+_LISTED = {"metrics": METRICS, "gauges": GAUGES, "counters": COUNTERS}
 # Comments, strings, quoted names and dollar quotes have no parameters; `::` is a cast and `[1:n]` a slice.
 _QUOTED = r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$(?P<tag>[a-z_]*)\$.*?\$(?P=tag)\$"
 _PARAMETER = re.compile(rf"(?P<quoted>{_QUOTED})|(?<![:\w]):(?P<name>[a-z]\w*)|\$(?P<number>\d+)", re.DOTALL)

@@ -1,5 +1,6 @@
-"""Raw samples of a range as CSV or JSON lines, read through cursors: a long range is never in memory."""
+"""Raw samples of a range as CSV, JSON lines or Parquet, read page by page: a long range is never in memory."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -7,63 +8,101 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import asyncpg
+
 from core.metrics import METRICS
 from db.pools import Connection
 from db.sql import load_beside
+from devices.export_parquet import ParquetWriter
 from devices.export_trail import csv_line, safe_cell
 
 QUERIES = load_beside(__file__, "export_samples.sql")
 COLUMNS = ("device_id", "device_name", "hostname", "collected_at", *(metric.name for metric in METRICS))
 ROWS_AT_ONCE = 5000
-Format = Literal["csv", "jsonl"]
+PAGES_AT_ONCE = 2  # of all exports of a process: others keep the rest of the pool
+Format = Literal["csv", "jsonl", "parquet"]
 Row = Mapping[str, Any]
+
+_turns = asyncio.Semaphore(PAGES_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRange:
-    """Which samples: of one business and one device (None: of all), in [start, end) (UTC)."""
+    """Which samples: of one business and one device (None: of all), in [start, end) (UTC).
+
+    `business_id` is whose view it is: what was measured before a device was theirs is left out. `only_business` narrows that.
+    """
 
     start: datetime
     end: datetime
     business_id: UUID | None = None
     device_id: UUID | None = None
+    only_business: UUID | None = None
 
 
-async def export_samples(connection: Connection, wanted: SampleRange, form: Format) -> AsyncIterator[str]:
-    """Yield the samples as text, by device and time; CSV begins with the names of its columns."""
+async def export_samples(
+    source: asyncpg.Pool | Connection, wanted: SampleRange, form: Format
+) -> AsyncIterator[bytes]:  # fmt: skip
+    """Yield the file in parts, by device and time; no connection of a pool is held between two pages.
+
+    CSV begins with the names of its columns. Raises ParquetMissingError, before the first part.
+    """
+    if form == "parquet":
+        writer = ParquetWriter(COLUMNS)
+        async for page in export_pages(source, wanted):
+            yield writer.add(page)
+        yield writer.end()
+        return
     write = WRITERS[form]
     if form == "csv":
-        yield csv_line(COLUMNS)
-    devices = await connection.fetch(
-        *QUERIES.bind("exported_devices", tenant=wanted.business_id, device_id=wanted.device_id)
+        yield csv_line(COLUMNS).encode()
+    async for page in export_pages(source, wanted):
+        yield "".join(map(write, page)).encode()
+
+
+async def export_pages(source: asyncpg.Pool | Connection, wanted: SampleRange) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield the rows in pages of one device each; `collected_at` is a time in UTC."""
+    devices = await source.fetch(
+        *QUERIES.bind(
+            "exported_devices", tenant=wanted.business_id, device_id=wanted.device_id, business_id=wanted.only_business
+        )
     )
     for device in devices:
         head = {
             "device_id": str(device["id"]), "device_name": device["device_name"], "hostname": device["hostname"]
         }  # fmt: skip
-        select = QUERIES.bind(
-            "exported_samples", tenant=wanted.business_id, device_id=device["id"], start=wanted.start,
-            end=wanted.end,
-        )  # fmt: skip
-        async with connection.transaction(readonly=True):
-            cursor = await connection.cursor(*select)
-            while rows := await cursor.fetch(ROWS_AT_ONCE):
-                yield "".join(write(head | row_values(dict(row))) for row in rows)
-
-
-def row_values(row: Row) -> dict[str, Any]:
-    """Return the values of a row, its time as text in UTC."""
-    return dict(row) | {"collected_at": row["collected_at"].isoformat()}
+        since, is_after = wanted.start, False
+        while True:
+            select = QUERIES.bind(
+                "exported_samples", tenant=wanted.business_id, device_id=device["id"], start=since, end=wanted.end,
+                is_after=is_after, page=ROWS_AT_ONCE,
+            )  # fmt: skip
+            async with _turns:
+                rows = await source.fetch(*select)
+            if rows:
+                yield [head | dict(row) for row in rows]
+                since, is_after = rows[-1]["collected_at"], True
+            if len(rows) < ROWS_AT_ONCE:
+                break
 
 
 def csv_row(row: Row) -> str:
     """Return one record of CSV; null is an empty cell, and no text runs as a formula."""
     cells = (row[name] for name in COLUMNS)
-    return csv_line(["" if cell is None else safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+    return csv_line([text_of(cell) for cell in cells])
+
+
+def text_of(cell: Any) -> Any:
+    """Return a cell of CSV."""
+    if isinstance(cell, datetime):
+        return cell.isoformat()
+    return "" if cell is None else safe_cell(cell) if isinstance(cell, str) else cell
 
 
 def json_line(row: Row) -> str:
-    return json.dumps({name: row[name] for name in COLUMNS}, ensure_ascii=False) + "\n"
+    """Return one line of JSON, its time as text in UTC."""
+    plain = {name: row[name] for name in COLUMNS} | {"collected_at": row["collected_at"].isoformat()}
+    return json.dumps(plain, ensure_ascii=False) + "\n"
 
 
 WRITERS: dict[Format, Callable[[Row], str]] = {"csv": csv_row, "jsonl": json_line}

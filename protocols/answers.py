@@ -49,8 +49,16 @@ class Stored:
 
     @property
     def lost(self) -> int:
-        """How many points or parts are not stored although they were meant to be."""
+        """How many points or parts are not stored although they were meant to be.
+
+        Without those of hosts that wait for a person: to a sender that repeats what failed, a failure would be a block.
+        """
         return self.reading.refused + self.reading.unparsed + len(self.rejected)
+
+    @property
+    def left_out(self) -> int:
+        """The same with hosts that wait, for OTLP, whose partial success is never sent again."""
+        return self.lost + self.reading.waiting
 
     @property
     def reason(self) -> str:
@@ -90,11 +98,11 @@ def written(stored: Stored) -> Headers:
 def otlp_reply(stored: Stored, media_type: bytes) -> Reply:
     """Return a success; points that were refused make it a partial one, which is never sent again."""
     if media_type == JSON:
-        partial = {"partialSuccess": {"rejectedDataPoints": str(stored.lost), "errorMessage": stored.reason}}
-        return Reply(200, msgspec.json.encode(partial if stored.lost else {}))
+        partial = {"partialSuccess": {"rejectedDataPoints": str(stored.left_out), "errorMessage": stored.reason}}
+        return Reply(200, msgspec.json.encode(partial if stored.left_out else {}))
     response = ExportMetricsServiceResponse()
-    if stored.lost:
-        response.partial_success.rejected_data_points = stored.lost
+    if stored.left_out:
+        response.partial_success.rejected_data_points = stored.left_out
         response.partial_success.error_message = stored.reason
     return Reply(200, response.SerializeToString(), PROTOBUF)
 

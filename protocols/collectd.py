@@ -1,11 +1,13 @@
 """collectd's write_http in JSON: value lists → facts. One interval arrives in several requests."""
 
 from collections.abc import Callable
+from itertools import zip_longest
 
 import msgspec
 
 from protocols.errors import MalformedUploadError
 from protocols.facts import Quantity, Reading, floor
+from protocols.mapping import EMPTY, MetricMapping
 
 SECOND = 1_000_000
 
@@ -28,13 +30,13 @@ _lists = msgspec.json.Decoder(list[msgspec.Raw])
 _list = msgspec.json.Decoder(ValueList)
 
 
-def read_collectd(body: bytes) -> Reading:
+def read_collectd(body: bytes, mapping: MetricMapping = EMPTY) -> Reading:
     """Return the facts of a body; raises MalformedUploadError when it isn't a JSON list."""
     try:
         raws = _lists.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedUploadError(f"The body must be a JSON list of value lists: {error}.") from None
-    reading = Reading()
+    reading = Reading(mapping=mapping)
     for number, raw in enumerate(raws):
         try:
             add_list(reading, _list.decode(raw))
@@ -53,6 +55,17 @@ def add_list(reading: Reading, values: ValueList) -> None:
     read = PLUGINS.get((values.plugin, values.type))
     if read:
         read(reading, values, cell)
+    if reading.mapping.find("collectd", f"{values.plugin}.{values.type}"):
+        add_mapped(reading, values, cell)
+
+
+def add_mapped(reading: Reading, values: ValueList, cell: int) -> None:
+    """Add what the mapping file makes of a list; the name of a value is the label `dsname`."""
+    labels = {"plugin_instance": values.plugin_instance, "type_instance": values.type_instance, "host": values.host}
+    for name, value in zip_longest(values.dsnames[: len(values.values)], values.values, fillvalue=""):
+        if isinstance(value, float):
+            named = labels | {"dsname": str(name)}
+            reading.add_mapped("collectd", f"{values.plugin}.{values.type}", named, cell, value)
 
 
 def one(reading: Reading, values: ValueList, cell: int, quantity: Quantity, instance: str = "") -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.facts import Facts, read_facts
+from protocols.mapping import EMPTY, Labels, Mapped, MetricMapping
 
 MAX_REASONS = 20  # messages in one answer
 MAX_INSTANCE = 255  # characters of an instance name
@@ -39,7 +40,7 @@ class Fact(NamedTuple):
     """One value; `cell` is the time of the sample it belongs to, in microseconds since 1970, UTC."""
 
     cell: int
-    quantity: Quantity
+    quantity: Quantity | Mapped
     instance: str
     value: float
 
@@ -59,6 +60,8 @@ class Reading:
     refused: int = 0
     unparsed: int = 0
     reasons: list[str] = field(default_factory=list)
+    waiting: int = 0  # facts of hosts that nobody has confirmed yet
+    mapping: MetricMapping = EMPTY
     _entered: list[Fact] | None = None
 
     @property
@@ -81,7 +84,7 @@ class Reading:
         if found is not None:
             self.machines[host] = found
 
-    def add(self, cell: int, quantity: Quantity, instance: str, value: float) -> None:
+    def add(self, cell: int, quantity: Quantity | Mapped, instance: str, value: float) -> None:
         """Add one value; a value that is not a number is no value, and a time that no clock shows is refused."""
         if not 0 <= cell <= LAST_CELL:
             self.refuse("a time before 1970 or after the year 9999")
@@ -90,6 +93,18 @@ class Reading:
                 self.enter("")
             assert self._entered is not None
             self._entered.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
+
+    def add_mapped(self, protocol: str, name: str, labels: Labels, cell: int, value: float) -> None:
+        """Add the series that the mapping file makes of a value, if it names it."""
+        for entry in self.mapping.find(protocol, name):
+            if entry.fits(labels):
+                key = Mapped(entry.to, entry.unit, entry.kind)
+                self.add(cell, key, entry.instance_of(labels), value * entry.scale + entry.offset)
+
+    def wait(self, reason: str, facts: int) -> None:
+        """Note what is left out because a person has to decide about its host first."""
+        self.waiting += facts
+        self._explain(reason)
 
     def refuse(self, reason: str, points: int = 1) -> None:
         """Note points that are understood and not taken."""
@@ -111,9 +126,9 @@ def floor(microseconds: int, width: int) -> int:
     return microseconds - microseconds % width
 
 
-def cells_of(facts: Iterable[Fact]) -> dict[int, dict[Quantity, dict[str, float]]]:
+def cells_of(facts: Iterable[Fact]) -> dict[int, dict[Quantity | Mapped, dict[str, float]]]:
     """Group facts by cell, quantity and instance; of two values of one thing the first one stays."""
-    cells: dict[int, dict[Quantity, dict[str, float]]] = {}
+    cells: dict[int, dict[Quantity | Mapped, dict[str, float]]] = {}
     for fact in facts:
         cells.setdefault(fact.cell, {}).setdefault(fact.quantity, {}).setdefault(fact.instance, fact.value)
     return cells

@@ -1,11 +1,12 @@
 """Facts of one device → samples of the device: cells folded, sets complete or left out."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from ingest.samples import Sample
-from protocols.columns import sample_of
-from protocols.facts import LAST_CELL, Fact, cells_of, floor
-from protocols.instances import disks_of, interfaces_of
+from protocols.columns import EPOCH, sample_of
+from protocols.facts import LAST_CELL, Fact, Quantity, cells_of, floor
+from protocols.instances import disks_of, interfaces_of, mapped_of
 from protocols.memory import Cell, DeviceMemory
 
 
@@ -31,9 +32,13 @@ def folded(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
 
 
 def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample | None:
-    """Return the sample of one cell with its disks and interfaces; None when no column has a value."""
+    """Return the sample of one cell with its disks and interfaces; None when nothing has a value."""
+    facts = {key: values for key, values in cells[at].items() if isinstance(key, Quantity)}
     sample = sample_of(at, memory.complete(at, cells), memory.cpu_percent(at, cells))
+    mapped = mapped_of(cells[at])
+    if sample is None and mapped:
+        sample = Sample(collected_at=EPOCH + timedelta(microseconds=at))
     if sample is not None:
-        sample.disks, sample.interfaces = disks_of(cells[at]), interfaces_of(cells[at])
+        sample.disks, sample.interfaces, sample.series = disks_of(facts), interfaces_of(facts), mapped
         memory.note_counters(sample)
     return sample

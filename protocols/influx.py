@@ -6,6 +6,7 @@ from core.errors import RtsError
 from protocols.disks import is_disk
 from protocols.facts import Quantity, Reading, floor
 from protocols.line_protocol import BadLine, Point, parse_lines
+from protocols.mapping import EMPTY, MetricMapping
 
 SECOND = 1_000_000
 UNTIMED_CELL = 10 * SECOND  # points without a time: their receipts spread over a second or so
@@ -24,7 +25,7 @@ class UnknownPrecisionError(RtsError):
     status = 400
 
 
-def read_influx(body: bytes, precision: str, received_at: int) -> Reading:
+def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMapping = EMPTY) -> Reading:
     """Return the facts of a body; `received_at` is in microseconds since 1970, for points without a time.
 
     Raises UnknownPrecisionError.
@@ -32,7 +33,7 @@ def read_influx(body: bytes, precision: str, received_at: int) -> Reading:
     if precision and precision not in PRECISIONS:
         raise UnknownPrecisionError(f"Precision {precision[:20]!r} is unknown: use ns, us, ms or s.")
     unit = PRECISIONS[precision or "ns"]
-    reading = Reading()
+    reading = Reading(mapping=mapping)
     for point in parse_lines(body.decode("utf-8", "replace")):  # a byte that isn't UTF-8 costs only its name
         if isinstance(point, BadLine):
             reading.cannot_parse(f"unable to parse line {point.number}: {point.text!r}")
@@ -59,6 +60,9 @@ def add_point(reading: Reading, point: Point, cell: int) -> None:
     read = MEASUREMENTS.get(point.measurement)
     if read:
         read(reading, point, cell)
+    if reading.mapping.entries:
+        for name, value in point.fields.items():
+            reading.add_mapped("influx", f"{point.measurement}.{name}", point.tags, cell, value)
 
 
 def add_fields(reading: Reading, point: Point, cell: int, names: dict[str, Quantity], instance: str = "") -> None:

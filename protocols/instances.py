@@ -1,8 +1,11 @@
 """The facts of one cell → the disks and interfaces of a sample, each with its name."""
 
-from ingest.series_types import Disk, Interface
+from collections.abc import Mapping
+
+from ingest.series_types import Disk, Interface, SeriesValue
 from protocols.columns import NONE, Facts, Values, in_range, percent_of, used_of
 from protocols.facts import Quantity
+from protocols.mapping import Mapped
 
 MAX_INSTANCES = 100  # of each kind: a device has 200 series at most
 EXACT = 2.0**53
@@ -29,6 +32,16 @@ def interfaces_of(facts: Facts) -> list[Interface] | None:
         Interface(name, rx_bytes=amount(received.get(name)), tx_bytes=amount(sent.get(name))) for name in names if name
     ]
     return interfaces or None
+
+
+def mapped_of(cell: Mapping[Quantity | Mapped, Values]) -> list[SeriesValue] | None:
+    """Return the values that the mapping file made; None when there are none."""
+    values = [
+        SeriesValue(key.metric, value, instance, key.unit, key.kind)
+        for key, found in cell.items() if isinstance(key, Mapped)
+        for instance, value in sorted(found.items())
+    ]  # fmt: skip
+    return values[:MAX_INSTANCES] or None
 
 
 def amount(value: float | None) -> int | None:

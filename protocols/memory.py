@@ -15,6 +15,7 @@ from uuid import UUID
 from ingest.samples import Sample
 from protocols.columns import IDLE_STATES, SYSTEM_DISKS
 from protocols.facts import Quantity
+from protocols.mapping import Mapped
 
 MAX_DEVICES = 65_536
 MAX_CELLS = 8  # newest cells of a device: a catch-up of older ones is computed from its own request
@@ -32,7 +33,7 @@ SETS = (
 INTERFACES = (Quantity.NETWORK_RX, Quantity.NETWORK_TX)
 DISKS = frozenset(quantity for quantity in Quantity if quantity.startswith("disk_"))
 
-Cell = dict[Quantity, dict[str, float]]
+Cell = dict[Quantity | Mapped, dict[str, float]]
 
 
 @dataclass(slots=True)
@@ -82,9 +83,11 @@ class DeviceMemory:
             self.has_system_disk |= quantity in DISKS and any(name in values for name in SYSTEM_DISKS)
             self.has_memory_percent |= quantity is Quantity.MEMORY_PERCENT
 
-    def complete(self, at: int, cells: Mapping[int, Cell]) -> Cell:
+    def complete(self, at: int, cells: Mapping[int, Cell]) -> dict[Quantity, dict[str, float]]:
         """Return the facts of one of `cells` without incomplete sets, and with the system's disk where there is one."""
-        facts = {quantity: values for quantity, values in cells[at].items() if values}
+        facts = {
+            quantity: values for quantity, values in cells[at].items() if values and isinstance(quantity, Quantity)
+        }
         for quantity in SETS:
             if quantity in facts and not self._is_complete(quantity, at, cells):
                 del facts[quantity]

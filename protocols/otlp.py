@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from protocols import otlp_json
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
 from protocols.facts import Reading, floor
+from protocols.mapping import EMPTY, MetricMapping
 from protocols.otlp_names import NAMES, OtlpPoint, add_point
 
 SECOND = 1_000_000
@@ -38,7 +39,7 @@ class RawPoint:
     value: float
 
 
-def read_otlp(body: bytes, content_type: str, received_at: int) -> Reading:
+def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricMapping = EMPTY) -> Reading:
     """Return the facts of a request; `received_at` (microseconds) is the time of points that have none.
 
     Raises MalformedUploadError, UnsupportedUploadError.
@@ -46,7 +47,7 @@ def read_otlp(body: bytes, content_type: str, received_at: int) -> Reading:
     media = content_type.partition(";")[0].strip().lower()
     if media not in (PROTOBUF, JSON):
         raise UnsupportedUploadError(f"Send {PROTOBUF} or {JSON}.")
-    reading = Reading()
+    reading = Reading(mapping=mapping)
     try:
         read = protobuf_points(body, reading) if media == PROTOBUF else json_points(body, reading)
         points = list(read)
@@ -96,10 +97,15 @@ def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
             reading.points += len(data.data_points)
             if kind == "sum" and data.aggregation_temporality == DELTA:
                 refuse_delta(reading, metric.name, len(data.data_points))
-            elif metric.name in NAMES:
+            elif is_wanted(metric.name, reading):
                 yield from (
                     protobuf_point(host, metric.name, point) for point in data.data_points if has_value(point.flags)
                 )
+
+
+def is_wanted(name: str, reading: Reading) -> bool:
+    """Return whether a column or the mapping file takes a metric."""
+    return name in NAMES or bool(reading.mapping.find("otlp", name))
 
 
 def protobuf_point(host: str, name: str, point: Any) -> RawPoint:
@@ -125,7 +131,7 @@ def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
             reading.points += len(data.data_points)
             if metric.sum is data and data.aggregation_temporality == DELTA:
                 refuse_delta(reading, metric.name, len(data.data_points))
-            elif metric.name in NAMES:
+            elif is_wanted(metric.name, reading):
                 yield from good_points(host, metric.name, data.data_points, reading)
 
 

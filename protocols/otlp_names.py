@@ -28,6 +28,7 @@ def add_point(reading: Reading, point: OtlpPoint) -> None:
     add = NAMES.get(point.name)
     if add:
         add(reading, point)
+    reading.add_mapped("otlp", point.name, point.attributes, point.cell, point.value)
 
 
 def cpu_time(reading: Reading, point: OtlpPoint) -> None:

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
 from protocols.facts import Reading
+from protocols.mapping import EMPTY, MetricMapping
 from protocols.prometheus_names import NAMES, host_of
 from protocols.protobuf_messages import RequestV1, RequestV2
 
@@ -56,25 +57,25 @@ def unpack(body: bytes) -> bytes:
         raise MalformedUploadError(f"The body isn't a snappy block: {error}.") from None
 
 
-def read_remote_write(message: bytes, version: int) -> Reading:
+def read_remote_write(message: bytes, version: int, mapping: MetricMapping = EMPTY) -> Reading:
     """Return the facts of an unpacked body; raises MalformedUploadError."""
     request: Any = (RequestV1 if version == 1 else RequestV2)()
     try:
         request.ParseFromString(message)
     except (DecodeError, RecursionError) as error:
         raise MalformedUploadError(f"The body isn't a remote write message: {error}.") from None
-    reading = Reading()
-    for labels, samples in series_v1(request) if version == 1 else series_v2(request):
+    reading = Reading(mapping=mapping)
+    for labels, samples in series_v1(request, mapping) if version == 1 else series_v2(request):
         add_series(reading, labels, samples)
     return reading
 
 
-def series_v1(request: Any) -> Iterable[tuple[Mapping[str, str], Any]]:
+def series_v1(request: Any, mapping: MetricMapping) -> Iterable[tuple[Mapping[str, str], Any]]:
     """Yield the labels and samples of each series; labels only where the name is one that a column takes."""
     for series in request.timeseries:
         name = next((label.value for label in series.labels if label.name == "__name__"), "")
-        known = {label.name: label.value for label in series.labels} if name in NAMES else {"__name__": name}
-        yield known, series.samples
+        is_known = name in NAMES or mapping.find("prometheus", name)
+        yield {label.name: label.value for label in series.labels} if is_known else {"__name__": name}, series.samples
 
 
 def series_v2(request: Any) -> Iterable[tuple[Mapping[str, str], Any]]:
@@ -89,10 +90,14 @@ def series_v2(request: Any) -> Iterable[tuple[Mapping[str, str], Any]]:
 
 def add_series(reading: Reading, labels: Mapping[str, str], samples: Any) -> None:
     """Add the samples of one series; those of an unknown name are understood and left out."""
-    add = NAMES.get(labels.get("__name__", ""))
+    name = labels.get("__name__", "")
+    add, is_mapped = NAMES.get(name), bool(reading.mapping.find("prometheus", name))
     reading.points += len(samples)
-    if add is None:
+    if add is None and not is_mapped:
         return
     reading.enter(host_of(labels))
     for sample in samples:
-        add(reading, labels, sample.timestamp * MILLISECOND, sample.value)
+        if add is not None:
+            add(reading, labels, sample.timestamp * MILLISECOND, sample.value)
+        if is_mapped:
+            reading.add_mapped("prometheus", name, labels, sample.timestamp * MILLISECOND, sample.value)

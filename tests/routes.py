@@ -98,6 +98,7 @@ WHO: dict[str, Who] = {
     "GET /api/admin/audit": "employee",
     "GET /api/admin/audit/export": "employee",
     "GET /api/agents/metrics/catalog": "person",
+    "GET /api/agents/metrics/export": "person",
     "POST /api/agents/commands": "employee",
     "POST /api/agents/commands/batches/{batch_id}/approve": "employee",
     "POST /api/agents/commands/batches/{batch_id}/cancel": "employee",

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+import httpx
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
@@ -16,14 +18,14 @@ from core.clock import utc_now
 from devices.export_samples import COLUMNS, Format, SampleRange, export_samples
 from tests.conftest import MakeDevice
 from tests.devices import sample
-from tests.people import Tenant
+from tests.people import Employee, Tenant
 
 HOUR = timedelta(hours=1)
 
 
 async def exported(pool: asyncpg.Pool, wanted: SampleRange, form: Format) -> str:
     async with pool.acquire() as connection:
-        return "".join([part async for part in export_samples(connection, wanted, form)])
+        return b"".join([part async for part in export_samples(connection, wanted, form)]).decode()
 
 
 async def test_both_formats_have_every_sample_of_the_range_once(
@@ -82,3 +84,72 @@ async def test_the_command_writes_a_new_file_that_others_cannot_read(
     assert file.stat().st_mode & 0o777 == 0o600
     again = await asyncio.to_thread(CliRunner().invoke, app, command, env={"DATABASE_URL": database})
     assert again.exit_code == 2
+
+
+URL = "/api/agents/metrics/export"
+
+
+async def downloaded(client: httpx.AsyncClient, headers: dict[str, str], form: str, **query: str) -> httpx.Response:
+    now = utc_now()
+    span = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat()}
+    return await client.get(URL, params=span | {"format": form} | query, headers=headers)
+
+
+async def test_parquet_has_the_same_rows_in_groups(
+    pool: asyncpg.Pool,
+    make_device: MakeDevice,
+    dora: Tenant,
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("devices.export_samples.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("devices.export_parquet.ROWS_OF_A_GROUP", 6)
+    for name in ("first", "second"):
+        device = await make_device(dora, name=name)
+        samples = (sample(timedelta(minutes=age), cpu_percent=age, network_rx_bytes=2**53 - age) for age in range(11))
+        await device.accepted(*samples)
+    answer = await downloaded(client, dora.headers, "parquet")
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(answer.content))
+    assert file.metadata.num_row_groups > 1
+    rows = file.read().to_pylist()
+    lines = [json.loads(line) for line in (await downloaded(client, dora.headers, "jsonl")).text.splitlines()]
+    assert [row | {"collected_at": row["collected_at"].isoformat()} for row in rows] == lines
+    assert len(rows) == 22
+
+
+async def test_a_download_has_only_what_the_caller_may_see(
+    client: httpx.AsyncClient, make_device: MakeDevice, dora: Tenant, bob: Tenant, charlie: Tenant, employee: Employee
+) -> None:
+    hers, his = await make_device(dora), await make_device(bob)
+    for device in (hers, his):
+        await device.accepted(sample(cpu_percent=1))
+
+    async def seen(headers: dict[str, str], **query: str) -> set[str]:
+        answer = await downloaded(client, headers, "jsonl", **query)
+        assert answer.status_code == 200, answer.text
+        return {json.loads(line)["device_id"] for line in answer.text.splitlines()}
+
+    both = {str(hers.agent_id), str(his.agent_id)}
+    assert await seen(dora.headers) == {str(hers.agent_id)}
+    assert await seen(dora.headers, business_id=str(bob.business_id)) == set()
+    assert await seen(dora.headers, agent_id=str(his.agent_id)) == set()
+    assert not both & await seen(charlie.headers)
+    assert both <= await seen(employee.headers)
+    assert await seen(employee.headers, business_id=str(dora.business_id)) == {str(hers.agent_id)}
+
+
+async def test_a_download_of_too_long_a_range_is_refused(client: httpx.AsyncClient, dora: Tenant) -> None:
+    long_ago = (utc_now() - 200 * 24 * HOUR).isoformat()
+    answer = await downloaded(client, dora.headers, "csv", start=long_ago)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_range")
+    backwards = await downloaded(client, dora.headers, "csv", start=(utc_now() + 2 * HOUR).isoformat())
+    assert backwards.status_code == 422
+
+
+async def test_without_pyarrow_parquet_is_refused_with_what_to_do(
+    client: httpx.AsyncClient, dora: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    answer = await downloaded(client, dora.headers, "parquet")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "parquet_missing")

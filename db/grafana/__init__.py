@@ -1,0 +1,1 @@
+"""The schema that Grafana reads, and the roles that read it."""

@@ -1,0 +1,99 @@
+"""The schema `grafana` and the roles that read it: what `rts-agents grafana` runs.
+
+It is no part of the migrations: who has no Grafana has no such schema, and to make roles takes rights that an upgrade
+doesn't have. Running it again brings it up to the newest version.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+import asyncpg
+
+from core.errors import RtsError
+from db.pools import Connection
+from db.sql import load_beside
+
+SCHEMA = load_beside(__file__, "schema.sql")
+QUERIES = load_beside(__file__, "roles.sql")
+
+
+class GrafanaSchemaError(RtsError):
+    """The schema `grafana` can't be made or isn't there."""
+
+    code: ClassVar[str] = "grafana_schema"
+
+
+class GrafanaRoleError(RtsError):
+    """This role can't be used for Grafana."""
+
+    code: ClassVar[str] = "grafana_role"
+
+
+async def install(connection: Connection) -> None:
+    """Make or renew the schema, its views, functions and the group `rts_grafana`, all or nothing.
+
+    Raises GrafanaSchemaError where a schema `grafana` is there that isn't this one, or where rights are missing.
+    """
+    place = await connection.fetchrow(QUERIES["describe_place"])
+    if place is None or (place["is_there"] and not place["is_ours"]):
+        raise GrafanaSchemaError("A schema `grafana` of another program is in this database: rename that one.")
+    try:
+        async with connection.transaction():
+            await connection.execute(QUERIES["search_ours_first"])
+            await run_composed(connection, "compose_place", owner=place["owner"])
+            for statement in SCHEMA.values():
+                await connection.execute(statement)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise GrafanaSchemaError(f"Run this as a superuser: {error}.") from error
+
+
+async def allow(connection: Connection, role: str, business_id: UUID | None) -> None:
+    """Let a role see one business (None: all); makes it where it isn't there.
+
+    Raises GrafanaSchemaError, GrafanaRoleError.
+    """
+    await check_installed(connection)
+    found = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
+    if found and found["is_there"] and not found["is_ours"]:
+        raise GrafanaRoleError(f"The role {role} is there and isn't of Grafana: name a new one.")
+    if (
+        business_id is not None
+        and await connection.fetchval(*QUERIES.bind("find_business", business_id=business_id)) is None
+    ):
+        raise GrafanaRoleError(f"No business has the id {business_id}.")
+    try:
+        async with connection.transaction():
+            await run_composed(connection, "compose_role", role=role)
+            await connection.execute(*QUERIES.bind("allow_role", role=role, business_id=business_id))
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.ReservedNameError) as error:
+        raise GrafanaRoleError(f"The role can't be made: {error}.") from error
+
+
+async def remove(connection: Connection, role: str) -> None:
+    """End a role that `allow` made; raises GrafanaSchemaError, GrafanaRoleError."""
+    await check_installed(connection)
+    found = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
+    if not found or not found["is_ours"]:
+        raise GrafanaRoleError(f"No role {role} reads for Grafana: `rts-agents grafana roles` lists them.")
+    async with connection.transaction():
+        await connection.execute(*QUERIES.bind("forget_role", role=role))
+        await run_composed(connection, "compose_removal", role=role)
+
+
+async def list_roles(connection: Connection) -> list[asyncpg.Record]:
+    """Return the roles by name with the business that each sees; raises GrafanaSchemaError."""
+    await check_installed(connection)
+    return await connection.fetch(QUERIES["list_roles"])
+
+
+async def check_installed(connection: Connection) -> None:
+    """Raise GrafanaSchemaError where the schema isn't there."""
+    place = await connection.fetchrow(QUERIES["describe_place"])
+    if place is None or not place["is_ours"]:
+        raise GrafanaSchemaError("The schema isn't there: run `rts-agents grafana install` first.")
+
+
+async def run_composed(connection: Connection, name: str, **names: str) -> None:
+    """Run the statements that a query composes with quoted names."""
+    for row in await connection.fetch(*QUERIES.bind(name, **names)):
+        await connection.execute(row["statement"])
