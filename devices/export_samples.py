@@ -30,7 +30,8 @@ _turns = asyncio.Semaphore(PAGES_AT_ONCE)
 class SampleRange:
     """Which samples: of one business and one device (None: of all), in [start, end) (UTC).
 
-    `business_id` is whose view it is: what was measured before a device was theirs is left out. `only_business` narrows that.
+    `business_id` is whose view it is: what was measured before a device was theirs is left out. `only_business`
+    narrows that.
     """
 
     start: datetime
