@@ -77,6 +77,8 @@ def read_cpu(reading: Reading, point: Point, cell: int) -> None:
     idle = point.fields.get("usage_idle")
     if point.tags.get("cpu", "cpu-total") == "cpu-total" and idle is not None:
         reading.add(cell, Quantity.CPU_BUSY, "", 100 - idle - point.fields.get("usage_iowait", 0.0))
+    elif "idle" in point.fields and "cpu" not in point.tags:  # Glances
+        reading.add(cell, Quantity.CPU_BUSY, "", 100 - point.fields["idle"] - point.fields.get("iowait", 0.0))
 
 
 def read_mem(reading: Reading, point: Point, cell: int) -> None:
@@ -113,6 +115,30 @@ def read_net(reading: Reading, point: Point, cell: int) -> None:
         add_fields(reading, point, cell, names, interface)
 
 
+def read_glances_load(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read the load averages of Glances."""
+    for name, instance in (("min1", "1m"), ("min5", "5m"), ("min15", "15m")):
+        add_fields(reading, point, cell, {name: Quantity.LOAD}, instance)
+
+
+def read_glances_fs(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read a file system of Glances: its `free` is what is available to users."""
+    mount = point.tags.get("mnt_point")
+    if mount and is_disk(point.tags.get("fs_type")):
+        add_fields(reading, point, cell, {
+            "size": Quantity.DISK_SIZE, "used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE,
+            "percent": Quantity.DISK_PERCENT,
+        }, mount)  # fmt: skip
+
+
+def read_glances_network(reading: Reading, point: Point, cell: int) -> None:
+    r"""Read an interface of Glances: `…_gauge` counts since boot, the plain fields since the last export."""
+    interface = point.tags.get("interface_name")
+    if interface:
+        names = {"bytes_recv_gauge": Quantity.NETWORK_RX, "bytes_sent_gauge": Quantity.NETWORK_TX}
+        add_fields(reading, point, cell, names, interface)
+
+
 def read_kernel(reading: Reading, point: Point, cell: int) -> None:
     r"""Read Telegraf\'s `kernel`."""
     add_fields(reading, point, cell, {"boot_time": Quantity.BOOT_TIME})
@@ -138,5 +164,5 @@ def read_win_system(reading: Reading, point: Point, cell: int) -> None:
 
 MEASUREMENTS: dict[str, Callable[[Reading, Point, int], None]] = {
     "cpu": read_cpu, "mem": read_mem, "disk": read_disk, "system": read_system, "net": read_net, "kernel": read_kernel,
-    "win_cpu": read_win_cpu, "win_disk": read_win_disk, "win_system": read_win_system,
+    "load": read_glances_load, "fs": read_glances_fs, "network": read_glances_network, "win_cpu": read_win_cpu, "win_disk": read_win_disk, "win_system": read_win_system,
 }  # fmt: skip

@@ -210,7 +210,7 @@ async def test_a_gateway_reaches_no_device_of_another_business(
     (host,) = names(1)
     device = await make_device(bob, name=host)
     gateway = await make_gateway(alice, enrolment="confirm")
-    assert (await gateway.write(f"system,host={host} load1=1")).status_code == 400
+    assert (await gateway.write(f"system,host={host} load1=1")).status_code == 204
     assert (await gateway.hosts())[host]["same_name_agent_id"] is None
     answer = await gateway.decide(host, "confirm", agent_id=str(device.agent_id), replace_agent=True)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "agent_not_found")
@@ -221,7 +221,7 @@ async def test_a_gateway_reaches_no_device_of_another_business(
     )  # fmt: skip
     async with asyncio.timeout(60):
         while "token_revoked" not in (answer := await gateway.write(f"system,host={host} load1=1")).text:
-            assert answer.status_code == 400
+            assert answer.status_code == 204  # it waits until the process reads the row
             await asyncio.sleep(0.2)
     assert await loads_of(pool, device.agent_id) == []
 
@@ -295,10 +295,9 @@ async def test_a_prometheus_that_scrapes_many_hosts(
         "Authorization": f"Bearer {gateway.token}", "Content-Type": content_type, "Content-Encoding": "snappy"
     }  # fmt: skip
     response = await gateway.client.post("/api/v1/write", content=body, headers=headers)
-    assert response.status_code == 400
-    assert "host printer waits" in response.text
+    assert response.status_code == 204  # of the host that waits, too: else the sender counts all as failed
     if version == 2:
-        assert response.headers["x-prometheus-remote-write-samples-written"] == "3"
+        assert response.headers["x-prometheus-remote-write-samples-written"] == "4"
     hosts = await gateway.hosts()
     assert await loads_of(pool, hosts[one]["agent_id"]) == [1, 2]
     assert await loads_of(pool, hosts[two]["agent_id"]) == [3]
