@@ -164,5 +164,6 @@ def read_win_system(reading: Reading, point: Point, cell: int) -> None:
 
 MEASUREMENTS: dict[str, Callable[[Reading, Point, int], None]] = {
     "cpu": read_cpu, "mem": read_mem, "disk": read_disk, "system": read_system, "net": read_net, "kernel": read_kernel,
-    "load": read_glances_load, "fs": read_glances_fs, "network": read_glances_network, "win_cpu": read_win_cpu, "win_disk": read_win_disk, "win_system": read_win_system,
+    "load": read_glances_load, "fs": read_glances_fs, "network": read_glances_network,
+    "win_cpu": read_win_cpu, "win_disk": read_win_disk, "win_system": read_win_system,
 }  # fmt: skip
