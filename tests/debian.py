@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,7 @@ def program(name: str, package: str) -> str:
 async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a program until the end of the block."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
     )
     try:
         yield process
@@ -31,7 +32,7 @@ async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
             try:
                 await asyncio.wait_for(process.wait(), 20)
             except TimeoutError:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
                 await process.wait()
 
 

@@ -400,3 +400,42 @@ async def test_collectd_is_stored_below_the_agents_address(device: Device, pool:
     (row,) = await rows_of(pool, device)
     assert (row["load_average_1m"], row["load_average_15m"]) == (1.0, 3.0)
     assert row["collected_at"].timestamp() % 10 == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_remote_write_that_is_cut_off_is_refused_and_the_next_is_stored(
+    device: Device, pool: asyncpg.Pool, version: int
+) -> None:
+    series = [({"__name__": "node_load1", "instance": "a:9100"}, [(4.5, int(now().timestamp() * 1000))])]
+    body, content_type = remote_write(version, series)
+    cut = bytes(cramjam.snappy.compress_raw(bytes(cramjam.snappy.decompress_raw(body))[:-3]))
+    assert (await push(device, cut, content_type)).status_code == 400
+    assert await rows_of(pool, device) == []
+    assert (await push(device, body, content_type)).status_code == 204
+    assert len(await rows_of(pool, device)) == 1
+
+
+async def test_otlp_that_is_cut_off_is_refused(device: Device, pool: asyncpg.Pool) -> None:
+    body = otlp_request(now(), 4.5).SerializeToString()[:-2]
+    answer = await device.client.post("/v1/metrics", content=body, headers={"Content-Type": PROTOBUF} | device.headers)
+    assert answer.status_code == 400
+    assert await rows_of(pool, device) == []
+
+
+async def test_histograms_are_left_out_beside_what_is_stored(device: Device, pool: asyncpg.Pool) -> None:
+    request = otlp_request(now(), 4.5)
+    metric = request.resource_metrics[0].scope_metrics[0].metrics.add(name="http.server.request.duration")
+    metric.histogram.data_points.add(count=3, sum=1.5, bucket_counts=[1, 2], explicit_bounds=[0.1])
+    answer = await device.client.post(
+        "/v1/metrics", content=request.SerializeToString(), headers={"Content-Type": PROTOBUF} | device.headers
+    )
+    assert answer.status_code == 200
+    assert ExportMetricsServiceResponse.FromString(answer.content).partial_success.rejected_data_points == 0
+    assert [row["load_average_1m"] for row in await rows_of(pool, device)] == [4.5]
+
+
+@pytest.mark.parametrize("path", ["/v1/metrics", "/api/v2/write"])
+async def test_a_zstd_bomb_is_refused_unread(device: Device, path: str) -> None:
+    bomb = bytes(cramjam.zstd.compress(b" " * 50_000_000))
+    headers = {"Content-Type": PROTOBUF, "Content-Encoding": "zstd"} | device.headers
+    assert (await device.client.post(path, content=bomb, headers=headers)).status_code == 415
