@@ -19,6 +19,11 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet 
   --allow-unsafe --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
   --build-deps-for editable
 
+# Restores, changed policies, retention, erasure, full disk, older code, a killed server, a locked or absent database.
+ALL_DRILLS = tests/db/test_backup.py tests/rollups/test_drift_with_scheduler.py tests/retention/test_walk.py \
+  tests/erasure tests/whole/test_full_disk.py tests/whole/test_old_code.py tests/whole/test_server_faults.py \
+  tests/api/test_health.py
+
 .DEFAULT_GOAL := help
 
 ##@ Use
@@ -83,8 +88,9 @@ sbom: setup ## Write sbom.json, the bill of materials of what a release runs, as
 audit: setup ## Look up known vulnerabilities of what a release runs; says so where no source can be reached
 	@$(BIN)/python -m release.audit
 
-drill: setup ## Back up DATABASE_URL, restore it into a copy, compare and try it (BACKUP: prove that dump instead)
+drill: setup ## Prove a backup of DATABASE_URL by a restore, then run the drills in databases of their own there (BACKUP, DRILLS)
 	@$(BIN)/rts-agents db drill $(if $(BACKUP),--backup "$(BACKUP)")
+	PATH="$${RTS_POSTGRES_BIN:+$$RTS_POSTGRES_BIN:}$$PATH" $(BIN)/pytest -q --durations=30 --durations-min=1 $(or $(DRILLS),$(ALL_DRILLS))
 
 dashboards: setup ## Write the dashboards for Grafana into docs/grafana/dashboards
 	@$(BIN)/python -m release.grafana_dashboards

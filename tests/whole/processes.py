@@ -25,7 +25,9 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`rts-agents serve` on a port of its own."""
+    """`rts-agents serve` on a port of its own; of other code where `folder` has some."""
+
+    folder: Path | None = None
 
     def __init__(self, database: str, key_file: Path, port: int, log: Path, *arguments: str, **settings: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -52,7 +54,7 @@ class ServerProcess:
         ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
+                command, cwd=self.folder, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
