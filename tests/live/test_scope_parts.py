@@ -1,5 +1,6 @@
 """A part of a scope that cannot be read keeps nothing else from its followers."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,8 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from api.live.clients import Scope
+from api.live.hub import Hub
 from api.live.scope_look import QUERIES, ScopeLook
-from api.live.scopes import News
+from api.live.scopes import News, Scopes
 from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
@@ -101,3 +104,29 @@ async def test_a_first_look_that_fails_in_part_announces_nothing_old(
     news = await look.look(now + SECOND)
     assert str(alert) not in alerts_in(news)
     assert news.more == {"alerts"}
+
+
+class CountedLook(ScopeLook):
+    """Counts how often the tables are read."""
+
+    looks = 0
+
+    async def look(self, now: datetime) -> News:
+        self.looks += 1
+        return await super().look(now)
+
+
+class Follower:
+    """What `Scopes.follow` needs of a client."""
+
+    def __init__(self) -> None:
+        self.scopes: set[Scope] = set()
+
+
+async def test_of_many_followers_who_begin_at_once_one_reads_the_tables(pool: asyncpg.Pool) -> None:
+    look = CountedLook(pool)
+    scopes = Scopes(Hub(), look, utc_now)
+    followers = [Follower() for _ in range(5)]
+    await asyncio.gather(*(scopes.follow(one, Scope("fleet", None)) for one in followers))  # type: ignore[arg-type]
+    assert look.looks == 1
+    assert all(one.scopes for one in followers)
