@@ -1,5 +1,7 @@
 """The configurations of docs/sources run as they are written there, with the address and token of a test's server."""
 
+import asyncio
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -71,6 +73,48 @@ async def test_glances_measures_a_device(
     glances = str(Path(sys.executable).with_name("glances"))
     command = (glances, "-C", str(file), "--quiet", "--export", "influxdb2", "--time", "2", "--disable-check-update")
     async with running(*command):
+        await eventually(has_some)
+
+
+async def test_opentelemetrys_own_system_metrics_measure_a_device(
+    server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    device = await make_device(name="otel-system-metrics")
+    script = tmp_path / "measure.py"
+    script.write_text(block("opentelemetry.md", "python") + "\nprovider.force_flush()\nprovider.shutdown()\n")
+    lines = (line.removeprefix("export ").partition("=") for line in block("opentelemetry.md", "sh").splitlines())
+    own = {name: aimed(value.strip('"'), server, device.token).replace("https", "http") for name, _, value in lines}
+    own["OTEL_EXPORTER_OTLP_ENDPOINT"] = server.url
+    process = await asyncio.create_subprocess_exec(sys.executable, str(script), env=dict(os.environ) | own)
+    assert await process.wait() == 0
+
+    async def has_some() -> bool:
+        row = await pool.fetchrow("SELECT * FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+        return row is not None and 0 < row["memory_percent"] < 100 and row["network_rx_bytes"] is not None
+
+    await eventually(has_some)
+
+
+async def test_collectd_measures_a_device_with_the_configuration_of_its_page(
+    server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    path = program("collectd", "collectd-core")
+    root, device = Path(path).parents[2], await make_device(name="collectd-page")
+    own = (
+        f'Hostname "front-desk"\nBaseDir "{tmp_path}"\nPIDFile "{tmp_path}/pid"\nInterval 1\n'
+        f'PluginDir "{root}/usr/lib/collectd"\nTypesDB "{root}/usr/share/collectd/types.db"\n'
+    )
+    page = block("collectd.md").replace("https://agents.example", server.url).replace("AGENT_ID", str(device.agent_id))
+    file = tmp_path / "collectd.conf"
+    file.write_text(own + page.replace("THE_AGENT_TOKEN", device.token))
+
+    async def has_some() -> bool:
+        return bool(await pool.fetchval(
+            "SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1 AND cpu_percent IS NOT NULL "
+            "AND memory_percent IS NOT NULL AND load_average_5m IS NOT NULL", device.agent_id,
+        ))  # fmt: skip
+
+    async with running(path, "-f", "-C", str(file)):
         await eventually(has_some)
 
 
