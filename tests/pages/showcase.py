@@ -54,14 +54,27 @@ async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -
             await device.accepted(*history(name, now))
             await heartbeat(device)
             await install(device)
-    await pool.execute(
-        "UPDATE agent_devices SET created_at = $2 WHERE id = ANY($1::uuid[])",
-        [device.agent_id for device in made.devices.values()], now - HISTORY,
-    )  # fmt: skip
+    await set_past(pool, made, now)
     async with pool.acquire() as connection:  # what other tests refreshed may hide samples that came after it
         await refresh_range(connection, now - HISTORY, now, now)
     await fire(client, pool, made, now)
     return made
+
+
+async def set_past(pool: asyncpg.Pool, made: Showcase, now: datetime) -> None:
+    """Let the devices be enrolled and online as long as their samples, and offline in the hour without any."""
+    devices = [device.agent_id for device in made.devices.values()]
+    await pool.execute("UPDATE agent_devices SET created_at = $2 WHERE id = ANY($1::uuid[])", devices, now - HISTORY)
+    await pool.execute(
+        "UPDATE agent_events SET occurred_at = $2 "
+        "WHERE agent_device_id = ANY($1::uuid[]) AND event_type = 'status_changed'", devices, now - HISTORY,
+    )  # fmt: skip
+    for was, to, hours in (("online", "offline", 10), ("offline", "online", 9)):
+        await pool.execute(
+            "INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data) "
+            "SELECT id, 'status_changed', $2, $2, jsonb_build_object('from', $3::text, 'to', $4::text, 'why', '') "
+            "FROM unnest($1::uuid[]) id", devices, now - timedelta(hours=hours), was, to,
+        )  # fmt: skip
 
 
 async def named_employee(pool: asyncpg.Pool, tokens: Tokens, name: str) -> Employee:
