@@ -1,5 +1,6 @@
 """The bytes of a request body: gathered, bounded and unpacked, before anything reads them."""
 
+import asyncio
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -40,7 +41,9 @@ class BodyReader:
             more = message.get("more_body", False)
             received += len(message.get("body", b""))
             self._check(received)
-            for part in self._unpack(message.get("body", b"")):
+            for number, part in enumerate(self._unpack(message.get("body", b""))):
+                if number:
+                    await asyncio.sleep(0)  # others' turn: a small body may unpack to many pieces
                 unpacked += len(part)
                 self._check(unpacked)
                 self._room.take(len(part))

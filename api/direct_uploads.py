@@ -101,11 +101,12 @@ class UploadInHand:
         desk.quotas.check(sender.agent_id, "samples", "bytes")
         received_at = desk.clock()
         self._room.take(len(body))
-        desk.commits.check_room()
+        tenant = desk.limits.business_of(sender.agent_id)
+        desk.commits.check_room(owner=tenant)
         decoded = decode_upload(body, received_at, desk.max_samples, desk.max_age())
         self._upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
         self._upload.make_rows()
-        desk.commits.enqueue(self._upload, self._committed)
+        desk.commits.enqueue(self._upload, self._committed, tenant)
 
     def _committed(self) -> None:
         """Answer after COMMIT."""

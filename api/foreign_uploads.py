@@ -3,6 +3,7 @@
 The same steps as `uploads.py`, with rows that may arrive in parts, and statuses that lose nothing.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,14 +14,17 @@ from api.agent_bodies import AgentBodies, Sender
 from api.foreign_paths import Call
 from api.foreign_requests import every_of, parse_query, protocol_of, token_of
 from api.gateway_uploads import Arrival, GatewayUploads, microseconds_of, upload_of
+from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
+from api.uploads import IN_TURN, MAX_WAIT_SECONDS
 from auth.tokens import GATEWAY_PREFIX
 from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
 from devices.gateway_hosts import GatewayHosts
 from ingest.counters import IngestCounters
+from ingest.errors import IngestBusyError
 from ingest.group_commit import GroupCommit
 from protocols.answers import PROTOBUF, Headers, Reply, Stored, failure, reply_to
 from protocols.collectd import read_collectd
@@ -55,6 +59,7 @@ class ForeignUploads:
         quotas: Quotas,
         gateways: GatewayHosts,
         verify_gateway: Callable[[str], Sender],
+        turns: LargeTurns,
         mapping: MetricMapping = EMPTY,
     ) -> None:
         """`verify` and `verify_gateway` turn a token into its Sender or raise an RtsError.
@@ -75,6 +80,7 @@ class ForeignUploads:
         self._memory = Memory()
         self._mapping = mapping
         self._verify_gateway = verify_gateway
+        self._turns = turns
         self._gateways = GatewayUploads(gateways, commits, limits, quotas, self._memory, max_samples)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, agent_id: str | None) -> None:
@@ -127,10 +133,25 @@ class ForeignUploads:
                 reader.announce(unpacked_size(body))
             self._commits.check_room()
             content_type = headers.get(b"content-type", b"").decode("latin-1")
-            reading = read(call, body, content_type, query, arrival.at, self._mapping)
+            reading = await self._read(sender, call, body, content_type, query, arrival.at)
             stored = await (self._gateways.store if sender.is_gateway else self._store)(sender, reading, arrival)
             self._quotas.spend(sender.agent_id, is_gateway=sender.is_gateway, bytes=len(body))
             return stored
+
+    async def _read(
+        self, sender: Sender, call: Call, body: bytes, content_type: str, query: dict[str, str], at: datetime
+    ) -> Reading:
+        """Return what a body brings; a large one has its turn and is read in a thread. Raises IngestBusyError."""
+        if len(body) < IN_TURN:
+            return read(call, body, content_type, query, at, self._mapping)
+        owner = self._limits.business_of(sender.agent_id) or sender.agent_id
+        try:
+            async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
+                return await asyncio.to_thread(
+                    read, call, body, content_type, query, at, self._mapping
+                )
+        except TimeoutError:
+            raise IngestBusyError from None
 
     async def _store(self, sender: Sender, reading: Reading, arrival: Arrival) -> Stored:
         if len(reading.hosts) > 1:
@@ -141,7 +162,7 @@ class ForeignUploads:
         memory = self._memory.of(sender.agent_id, sender.token_hash)
         upload = upload_of(sender.agent_id, sender.token_hash, reading.facts, memory, arrival, self._max_samples)
         upload.decoded.facts = next(iter(reading.machines.values()), None)
-        await self._commits.submit(upload)
+        await self._commits.submit(upload, self._limits.business_of(sender.agent_id))
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
         self._quotas.spend(sender.agent_id, samples=upload.inserted)

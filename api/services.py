@@ -15,6 +15,7 @@ from fastapi import Request
 from api.agent_bodies import AgentBodies, Sender
 from api.direct_uploads import UploadDesk
 from api.foreign_uploads import ForeignUploads
+from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.refusals import Refusals, writing
@@ -145,9 +146,10 @@ async def open_services(
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
         gateways = GatewayHosts(pool, clock)
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
+        turns = LargeTurns(commits.newest.is_there_another)
         upload = UploadRoute(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age, quotas,
+            clock, tally, refusals.note, storage.max_sample_age, quotas, turns,
         )  # fmt: skip
         direct = UploadDesk(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
@@ -155,7 +157,7 @@ async def open_services(
         )  # fmt: skip
         foreign = ForeignUploads(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, gateway_by(tokens),
+            clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, gateway_by(tokens), turns,
             read_mapping(settings.mapping_file),
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)

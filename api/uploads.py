@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
-from api.fair_turn import FairTurn
+from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
@@ -57,6 +57,7 @@ class UploadRoute:
         note_refusal: Callable[[Scope, RtsError], None],
         max_age: Callable[[], timedelta],
         quotas: Quotas,
+        turns: LargeTurns,
     ) -> None:
         """`note_refusal` is called for each refused call; samples older than `max_age` are refused."""
         self._note_refusal = note_refusal
@@ -70,7 +71,7 @@ class UploadRoute:
         self._clock = clock
         self._tally = tally
         self._max_age = max_age
-        self._turn = FairTurn()
+        self._turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, agent_id: str) -> None:
         """Answer one upload for the device `agent_id` of the path."""
@@ -99,17 +100,27 @@ class UploadRoute:
         received_at = self._clock()
         with self._bodies.open(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
             body = await reader.read()
-            make = self._make_at_once if len(body) < IN_TURN else self._make_in_turn
-            upload = await make(sender, body, received_at)
-            # The body's bytes stay counted meanwhile: what it became is still in memory.
-            await self._commits.submit(upload, self._tenant_of(sender))
+            # The body's bytes stay counted until it is stored: what it became is still in memory.
+            if len(body) < IN_TURN:
+                upload = await self._make_at_once(sender, body, received_at)
+                await self._commits.submit(upload, self._tenant_of(sender))
+            else:
+                upload = await self._take_in_turn(sender, body, received_at)
         receipt = receipt_of(upload, self._limits)
         self._quotas.spend(sender.agent_id, samples=upload.inserted, bytes=len(body))
         return receipt
 
-    async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+    async def _take_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        owner = self._tenant_of(sender) or sender.agent_id
+        upload = await self._make_in_turn(owner, sender, body, received_at)
+        began = time.monotonic()
+        await self._commits.submit(upload, owner)
+        self._turns.owe(owner, time.monotonic() - began)
+        return upload
+
+    async def _make_in_turn(self, owner: UUID, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:
-            async with self._turn.of(self._tenant_of(sender), sender.agent_id, MAX_WAIT_SECONDS):
+            async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
                 upload = await self._decoded(sender, body, received_at)
                 for start in range(0, len(upload.decoded.samples), ROWS_A_ROUND):
                     upload.make_rows(start, start + ROWS_A_ROUND)
@@ -119,7 +130,7 @@ class UploadRoute:
         return upload
 
     def _tenant_of(self, sender: Sender) -> UUID | None:
-        """Return whose device an upload is from; devices whose business isn't confirmed yet take turns as one."""
+        """Return whose device an upload is from; None while that is not confirmed."""
         return self._limits.business_of(sender.agent_id)
 
     async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
@@ -129,12 +140,11 @@ class UploadRoute:
 
     async def _decoded(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         """Return an upload that has no rows yet."""
+        self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, what is refused costs only its bytes
         decoded = await self._decode(body, received_at)
         return Upload(sender.agent_id, sender.token_hash, received_at, decoded)
 
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
-        """Decode a body when there is room for its samples: in a flood, what is refused costs nothing but its bytes."""
-        self._commits.check_room()
         if len(body) <= DECODED_AT_ONCE:
             return decode_upload(body, now, self._max_samples, self._max_age())
         return await asyncio.to_thread(decode_upload, body, now, self._max_samples, self._max_age())

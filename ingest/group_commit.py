@@ -4,6 +4,9 @@ The contract of back-pressure: `enqueue` refuses at once when the buffer is full
 back after COMMIT otherwise, and never holds more than `max_samples`. `close` takes no more uploads and writes what
 waits.
 
+The buffer and the groups are shared fairly: one business holds at most half of the buffer, and where more small uploads
+wait than a group takes, businesses and their devices take turns.
+
 Two groups may be written at the same time, on two connections: small uploads never wait for the COPY of large ones, and
 while one group commits the next is gathered. Uploads of one device are written in the order of their arrival, one group
 after the other.
@@ -11,22 +14,24 @@ after the other.
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 
 from ingest.counters import IngestCounters
 from ingest.errors import IngestBusyError
+from ingest.newest_owners import NewestOwners
 from ingest.pace import Pace
 from ingest.pending import Upload
 from ingest.turns import Turns
 
 Write = Callable[[Sequence[Upload]], Awaitable[None]]
 Done = Callable[[], None]
-Waiting = tuple[Upload, Done]
+Waiting = tuple[Upload, Done, Hashable]  # the last: whose turn it takes, and whose share of the buffer
 
 # One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
 MAX_GROUP_SAMPLES = 10_000
 MAX_SMALL = 200  # samples of an upload that doesn't wait for large ones
+SHARE = 0.5  # of the buffer, for one business
 SERIES_WEIGHT = 4  # a sample with series is some dozens of rows more, though narrow ones
 
 
@@ -54,6 +59,8 @@ class GroupCommit:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self.newest = NewestOwners()
+        self._held: Counter[Hashable] = Counter()  # samples of `buffered` by business
         self.buffered = 0  # samples that wait or are being written
         self.writing_since: float | None = None  # by time.monotonic, since when the oldest group is being written
 
@@ -77,23 +84,31 @@ class GroupCommit:
     def enqueue(self, upload: Upload, done: Done, tenant: Hashable = None) -> None:
         """Let an upload wait; calls `done` when it is committed or has its error. Raises IngestBusyError.
 
-        `tenant`: whose turn a large upload takes, as far as that is known.
+        `tenant`: whose turn and share of the buffer it takes; a device whose business is not known counts for itself.
         """
-        size = weight(upload)
-        self.check_room(size)
+        size, owner = weight(upload), upload.agent_id if tenant is None else tenant
+        self.check_room(size, owner)
         self.buffered += size
+        self._held[owner] += size
+        self.newest.note(owner)
         self._pace.arrived(joins=bool(self._small or self._large))
         if self._is_for_all(upload, size):
-            self._small.append((upload, done))
+            self._small.append((upload, done, owner))
         else:
-            self._large.push(tenant, upload.agent_id, (upload, done))
+            self._large.push(owner, upload.agent_id, (upload, done, owner))
         if self._idle:
             self._wake.set()
 
-    def check_room(self, samples: int = 1) -> None:
-        """Raise IngestBusyError when `samples` more have no room; asked before a body is decoded, that is cheap."""
+    def check_room(self, samples: int = 1, owner: Hashable = None) -> None:
+        """Raise IngestBusyError when `samples` more have no room; asked before a body is decoded, that is cheap.
+
+        An owner without any may exceed its share, so that an upload of any size has its turn.
+        """
+        held = self._held.get(owner, 0)
         if self._closing or self.buffered + samples > self.max_samples:
             raise IngestBusyError
+        if held and held + samples > self.max_samples * SHARE:
+            raise IngestBusyError("Too many samples of this business wait to be stored: send this again later.")
 
     async def close(self) -> None:
         """Refuse new uploads, write those that wait, and return when they are answered."""
@@ -106,7 +121,7 @@ class GroupCommit:
         """Return whether both writers may take an upload: it is small, unless an earlier one of its device waits."""
         if size <= MAX_SMALL:
             return not self._large or upload.agent_id not in self._large
-        return any(other.agent_id == upload.agent_id for other, _ in self._small)
+        return any(other.agent_id == upload.agent_id for other, _, _ in self._small)
 
     async def _run(self) -> None:
         while not self._closing or self._small or self._large or self._running:
@@ -130,7 +145,7 @@ class GroupCommit:
         self._pace.began()
         small = len(group) if weight(group[0][0]) <= MAX_SMALL else 0
         self._small_running += small
-        self._written.update(upload.agent_id.int for upload, _ in group)
+        self._written.update(upload.agent_id.int for upload, _, _ in group)
         task = asyncio.create_task(self._commit(write, group, small), name="a group")
         self._running[task] = time.monotonic()
         self.writing_since = min(self._running.values())
@@ -147,6 +162,8 @@ class GroupCommit:
         group: list[Waiting] = []
         left: deque[Waiting] = deque()  # of devices that are being written, and so in order
         samples = 0
+        if sum(weight(upload) for upload, _, _ in self._small) > MAX_GROUP_SAMPLES:
+            self._small = in_turns(self._small)
         while self._small and (not group or samples + weight(self._small[0][0]) <= MAX_GROUP_SAMPLES):
             entry = self._small.popleft()
             if entry[0].agent_id.int in self._written:
@@ -170,7 +187,7 @@ class GroupCommit:
         return group
 
     async def _commit(self, write: Write, group: list[Waiting], small: int) -> None:
-        uploads = [upload for upload, _ in group]
+        uploads = [upload for upload, _, _ in group]
         samples, began = sum(map(weight, uploads)), time.monotonic()
         try:
             await write(uploads)
@@ -184,9 +201,24 @@ class GroupCommit:
         del self._running[asyncio.current_task()]  # type: ignore[arg-type]  # a task runs this
         self.writing_since = min(self._running.values(), default=None)
         self._tally.flushed(samples, time.monotonic() - began)
-        self.buffered -= samples
-        for _, done in group:
+        self._give_back(group, samples)
+        for _, done, _ in group:
             done()
+
+    def _give_back(self, group: list[Waiting], samples: int) -> None:
+        self.buffered -= samples
+        for upload, _, owner in group:
+            self._held[owner] -= weight(upload)
+            if not self._held[owner]:
+                del self._held[owner]
+
+
+def in_turns(waiting: Iterable[Waiting]) -> "deque[Waiting]":
+    """Return what waits in the order of turns by business and device; uploads of one device keep their order."""
+    turns: Turns[Waiting] = Turns()
+    for entry in waiting:
+        turns.push(entry[2], entry[0].agent_id, entry)
+    return deque(turns.pop() for _ in range(len(turns)))
 
 
 def weight(upload: Upload) -> int:

@@ -42,17 +42,17 @@ class Site:
 
 
 @contextmanager
-def own_site(directory: Path, *, proxied: bool) -> Iterator[Site]:
+def own_site(directory: Path, *, proxied: bool, settings: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Yield a server and a worker on a fresh database; all is gone afterwards."""
     keys = directory / "keys.json"
     KeyFile(keys).create()
     with fresh_database() as database:
         upgrade(database.dsn)
         if proxied:
-            with DatabaseProxy(database.dsn) as proxy, running(directory, keys, database, proxy) as site:
+            with DatabaseProxy(database.dsn) as proxy, running(directory, keys, database, proxy, settings) as site:
                 yield site
         else:
-            with running(directory, keys, database, None) as site:
+            with running(directory, keys, database, None, settings) as site:
                 yield site
 
 

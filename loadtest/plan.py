@@ -27,6 +27,8 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     backlog_days: float = 21  # of laptop-return
     laptop_every: int = 10  # laptop-return: each so-manieth agent was away
     poison_interval: float = 1  # poison-tenant: each of its agents sends something hostile this often
+    alone_share: float = 0.4  # poison-tenant: share of `seconds` in which the others are alone, to compare with
+    attackers: int = 100  # poison-tenant: devices that send as much as they may
     pause_after: float = 5  # database-pause: when it begins
     pause: float = 60  # … and how long it lasts
     pause_how: PauseName = "cut"
@@ -37,6 +39,11 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     def tenants(self) -> int:
         """How many businesses the agents belong to, in turn; number 0 is the poisonous one."""
         return max(FEWEST_TENANTS, self.agents // AGENTS_PER_TENANT)
+
+    @property
+    def alone_seconds(self) -> float:
+        """How long the others are alone in poison-tenant."""
+        return self.alone_share * self.seconds
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -66,6 +73,9 @@ class Plan(msgspec.Struct, frozen=True):
     members: list[Member]
     viewers: list[Viewer]
     outcome: str  # the file for the accounts and measurements
+    attackers: list[Member] = []  # devices of tenant 0 that attack beside the generator
+    employee: str = ""  # a token that may make alert rules
+    businesses: list[str] = []  # ids by tenant
 
     def save(self, path: Path) -> None:
         """Write the file; it holds tokens, so only its owner may read it."""

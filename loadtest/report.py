@@ -72,6 +72,12 @@ def facts(kept: dict[str, Any]) -> Iterator[str]:
         f"{level['level']} {level['buckets']:,} buckets, {level['differing']} differ"
         for level in kept["rollups"]["levels"]
     )
+    if "fairness" in kept:
+        yield f"answers to the attack: {counts(kept['attacks'])}"
+        yield f"others beside the attack ÷ alone: {counts(kept['fairness']['ratios'], '{:.2f}')}"
+        for name, found in kept["fairness"]["webhooks_of_others"].items():
+            waited = f"longest {found['longest_seconds']:.1f} s"
+            yield f"webhooks of others ({name}): {found['sent']} of {found['made']} sent, {waited}"
     yield (
         f"generator: woke p50 {lateness.get('p50')} / p99 {lateness.get('p99')} ms after the slot, "
         f"{kept['generator']['cpu_share']:.0%} of a core; {counts(kept['cpu_shares'], '{:.0%}')}; all cores together "

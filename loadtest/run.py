@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -21,6 +22,7 @@ from core.settings import get_settings
 from db.environment import confirm_target
 from db.pools import SERVER_SETTINGS
 from loadtest.checks.conservation import Conservation, check_conservation
+from loadtest.checks.fairness import Fairness, compare, read_messages
 from loadtest.checks.result import REPORTS, RESULTS, Result, exit_status
 from loadtest.checks.rollups import LevelCheck, check_rollups
 from loadtest.environment import Site, own_site
@@ -105,7 +107,9 @@ def run(settings: LoadSettings, console: Console, host: str = "", page: Page | N
         site.stop()
         with console.status("Comparing with the database …"):
             conservation, rollups, machine = asyncio.run(check(site, outcome["accounts"]))
-    return Result(settings, site.kind, machine | {"load_before": load_before}, outcome, conservation, rollups)
+            fairness = asyncio.run(check_fairness(site, outcome)) if SCENARIOS[settings.scenario].attacks else None
+    machine |= {"load_before": load_before}
+    return Result(settings, site.kind, machine, outcome, conservation, rollups, fairness)
 
 
 async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservation, list[LevelCheck], dict[str, Any]]:
@@ -115,6 +119,19 @@ async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservatio
         conservation = await check_conservation(connection, accounts)
         ids = [UUID(account["agent_id"]) for account in accounts]
         return conservation, await check_rollups(connection, ids, own=site.own), await describe_machine(connection)
+    finally:
+        await connection.close()
+
+
+async def check_fairness(site: Site, outcome: dict[str, Any]) -> Fairness | None:
+    """Compare the others beside the attack with the others alone; None where one of them sent nothing."""
+    found = compare(outcome["measures"]["uploads"], "alone", "others")
+    prompt = outcome["attacks"]["prompt"]
+    if not found or not prompt:
+        return found
+    connection = await asyncpg.connect(site.dsn, server_settings=SERVER_SETTINGS)
+    try:
+        return replace(found, messages=await read_messages(connection, prompt))
     finally:
         await connection.close()
 
@@ -131,7 +148,8 @@ def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Sit
         confirm_target(running.database_url, "", running.environment)
         yield Site(host.rstrip("/"), running.database_url, running.keys_file, "host")
         return
-    with own_site(directory, proxied=SCENARIOS[settings.scenario].pauses_database) as site:
+    scenario = SCENARIOS[settings.scenario]
+    with own_site(directory, proxied=scenario.pauses_database, settings=scenario.server) as site:
         yield site
 
 

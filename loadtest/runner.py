@@ -15,6 +15,7 @@ from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
+from loadtest.attacks.attackers import Attackers
 from loadtest.environment import Site, cpu_of_each
 from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.fleet.tenants import add_fleet
@@ -86,7 +87,9 @@ async def make_plan(site: Site, settings: LoadSettings, directory: Path) -> Plan
     fleet = await add_fleet(connection, settings, Tokens(KeyFile(site.keys)), now)
     await connection.close()
     base = now.replace(second=0, microsecond=0).timestamp()
-    return Plan(settings, site.host, base, fleet.members, fleet.viewers, str(directory / "outcome.json"))
+    outcome = str(directory / "outcome.json")
+    parties = fleet.members, fleet.viewers, outcome, fleet.attackers, fleet.employee, fleet.businesses
+    return Plan(settings, site.host, base, *parties)
 
 
 def play(
@@ -96,12 +99,13 @@ def play(
     plan = asyncio.run(make_plan(site, settings, directory))
     scenario = SCENARIOS[settings.scenario]
     pause = Pause(settings, site.proxy) if scenario.pauses_database and site.proxy else None
+    attackers = Attackers(plan, with_hooks=site.own) if scenario.attacks else None
     began, before = time.monotonic(), cpu_of_each(site.pids)
     psutil.cpu_percent()  # begins to count
     generator = Generator(plan, directory, report, page)
     try:
         with ProgressLine(settings, console) as line:
-            interrupted = listen(generator, line, pause)
+            interrupted = listen(generator, line, pause or attackers)
         after, took = cpu_of_each(site.pids), time.monotonic() - began
         busy = round(psutil.cpu_percent() / 100, 3)
         outcome = generator.outcome()
@@ -109,21 +113,22 @@ def play(
         generator.close()
         if pause and site.proxy:
             site.proxy.mend()
-    outcome |= {"interrupted": interrupted, "machine_busy": busy}
+        attacked = attackers.close() if attackers else None
+    outcome |= {"attacks": attacked} | {"interrupted": interrupted, "machine_busy": busy}
     outcome["cpu_shares"] = {name: round((after[name] - before[name]) / took, 3) for name in after}
     outcome["started_at"] = datetime.fromtimestamp(outcome["start"], UTC).isoformat(timespec="seconds")
     return outcome
 
 
-def listen(generator: Generator, line: ProgressLine, pause: Pause | None) -> bool:
+def listen(generator: Generator, line: ProgressLine, beside: Pause | Attackers | None) -> bool:
     """Follow the generator until it ends; return True when Ctrl-C ended it."""
     ending = False
     while True:
         try:
             for told in generator.progress():
-                if pause:
-                    pause.follow(told["elapsed"])
-                line.show(told, pause.state if pause else "")
+                if beside:
+                    beside.follow(told["elapsed"])
+                line.show(told, beside.state if beside else "")
         except KeyboardInterrupt:
             if ending:
                 raise

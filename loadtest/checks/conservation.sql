@@ -101,3 +101,11 @@ SELECT level, count(raw.bucket) AS buckets,
                        ) AS differing
 FROM raw FULL JOIN ours o USING (level, series_id, bucket)
 GROUP BY level
+
+-- count_messages --
+-- Notifications by recipient. :prompt pattern of recipients.
+SELECT n.recipient, count(*) AS made, count(n.sent_at) AS sent,
+       coalesce(max(extract(epoch FROM n.sent_at - n.created_at)), 0)::float8 AS longest
+FROM agent_alert_notifications n
+WHERE n.recipient LIKE :prompt
+GROUP BY n.recipient

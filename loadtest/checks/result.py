@@ -10,6 +10,7 @@ import msgspec
 
 from loadtest.checks import rollups as rollup_check
 from loadtest.checks.conservation import Conservation
+from loadtest.checks.fairness import Fairness
 from loadtest.checks.rollups import LevelCheck
 from loadtest.plan import LoadSettings
 
@@ -29,6 +30,7 @@ class Result:
     outcome: dict[str, Any]
     conservation: Conservation
     rollups: Sequence[LevelCheck]
+    fairness: Fairness | None = None  # of a scenario that attacks
 
     @property
     def faults(self) -> list[str]:
@@ -41,7 +43,7 @@ class Result:
             for level in self.rollups
             if level.differing
         ]
-        return faults
+        return faults + (self.fairness.faults if self.fairness else [])
 
     @property
     def doubts(self) -> list[str]:
@@ -69,7 +71,13 @@ class Result:
             "generator": {"cpu_share": outcome["generator_cpu_share"], "doubts": self.doubts},
             "cpu_shares": outcome["cpu_shares"], "machine_busy": outcome["machine_busy"],
             "conservation": self.conservation.as_json(), "rollups": rollup_check.as_json(self.rollups),
-        }  # fmt: skip
+        } | self.of_attack()  # fmt: skip
+
+    def of_attack(self) -> dict[str, Any]:
+        """Return what came of an attack; empty without one."""
+        if not self.fairness:
+            return {}
+        return {"fairness": self.fairness.as_json(), "attacks": self.outcome["attacks"]["answers"]}
 
     def save(self, directory: Path) -> Path:
         """Write `<scenario>-<kind>.json`."""

@@ -73,18 +73,18 @@ class AgentUser(FastHttpUser):
         retry = FIRST_RETRY_SECONDS
         while True:
             sent = self.stage.now()
-            answer = self.send(parcel, sent - due)
+            answer = self.send(parcel, due, sent)
             if answer.status not in TRY_AGAIN:
                 break
             gevent.sleep(answer.retry_after or retry * (1 + JITTER * self.random.uniform(-1, 1)))
             retry = min(LAST_RETRY_SECONDS, retry * GROWTH)
         self.account.waiting -= parcel.size
-        self.stage.measures.add_upload(self.group, due, sent, self.stage.now())
+        self.stage.measures.add_upload(self.group_of(due), due, sent, self.stage.now())
 
-    def send(self, parcel: Parcel, late: float) -> Answer:
+    def send(self, parcel: Parcel, due: float, sent: float) -> Answer:
         """Send an upload once and count what came of it."""
-        name, headers = f"upload ({self.group})", self.headers_of(parcel)
-        answer = call(self.client, "POST", self.path_of(parcel), name, headers, parcel.body, late)
+        name, headers = f"upload ({self.group_of(due)})", self.headers_of(parcel)
+        answer = call(self.client, "POST", self.path_of(parcel), name, headers, parcel.body, sent - due)
         if answer.status == 200:
             self.account.receive(parcel, answer.content)
         elif answer.status not in TRY_AGAIN:
@@ -121,10 +121,9 @@ class AgentUser(FastHttpUser):
             else:
                 self.stage.measures.failures[f"heartbeat {answer.text}"] += 1
 
-    @property
-    def group(self) -> str:
-        """With whom this agent's latency is reported."""
-        return self.stage.scenario.group(self.stage.plan.settings, self.member)
+    def group_of(self, due: float) -> str:
+        """Return with whom the latency of an upload is reported that was due at `due` seconds."""
+        return self.stage.scenario.group(self.stage.plan.settings, self.member, due)
 
     def path_of(self, parcel: Parcel) -> str:
         """Return where an upload goes."""

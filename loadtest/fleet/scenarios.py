@@ -1,7 +1,7 @@
 """The scenarios as a table: who sends what, and when. The slots are the same in all of them, so that they compare."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from loadtest.fleet.clocks import pack_by_clock
@@ -24,9 +24,11 @@ class Scenario:
 
     what: str
     dues: Callable[[Plan, Member], Iterator[Due]]
-    group: Callable[[LoadSettings, Member], str] = lambda _settings, _member: "agents"
+    group: Callable[[LoadSettings, Member, float], str] = lambda _settings, _member, _due: "agents"
     answers_dropped: bool = False  # each upload is sent once without waiting for the answer, and then again
     pauses_database: bool = False
+    attacks: bool = False  # from outside the generator, after the time in which the others are alone
+    server: Mapping[str, str] = field(default_factory=dict)  # settings of the run's own server
 
 
 def due_slots(settings: LoadSettings, number: int) -> Iterator[float]:
@@ -86,15 +88,15 @@ def clock_chaos(plan: Plan, member: Member) -> Iterator[Due]:
 
 
 def poison_tenant(plan: Plan, member: Member) -> Iterator[Due]:
-    """One tenant's agents send something hostile every second; the others go on as usual."""
+    """One tenant's agents send something hostile every second after a while; the others go on as usual."""
     if member.tenant != POISONED:
         yield from steady(plan, member)
         return
     large_bodies()  # packed before the start
     victim = next(other for other in plan.members if other.tenant != POISONED)
-    every = plan.settings.poison_interval
-    phase = phase_of(member.number, plan.settings.agents, (every,))
-    for turn, offset in enumerate(slots(phase, every, plan.settings.seconds)):
+    settings = plan.settings
+    first = settings.alone_seconds + phase_of(member.number, settings.agents, (settings.poison_interval,))
+    for turn, offset in enumerate(slots(first, settings.poison_interval, settings.seconds)):
         yield Due(offset, partial(hostile_parcel, member.number, turn, offset, victim.agent_id))
 
 
@@ -103,15 +105,17 @@ def is_laptop(settings: LoadSettings, member: Member) -> bool:
     return member.number % settings.laptop_every == 0
 
 
-def group_by_absence(settings: LoadSettings, member: Member) -> str:
+def group_by_absence(settings: LoadSettings, member: Member, due: float) -> str:
     """Return the group of laptop-return."""
+    del due
     return "laptops" if is_laptop(settings, member) else "others"
 
 
-def group_by_tenant(settings: LoadSettings, member: Member) -> str:
-    """Return the group of poison-tenant."""
-    del settings
-    return "poison" if member.tenant == POISONED else "others"
+def group_by_tenant(settings: LoadSettings, member: Member, due: float) -> str:
+    """Return the group of poison-tenant; an upload that was due before the attack has a group of its own."""
+    if member.tenant == POISONED:
+        return "poison"
+    return "alone" if due < settings.alone_seconds else "others"
 
 
 SCENARIOS: dict[ScenarioName, Scenario] = {
@@ -124,6 +128,9 @@ SCENARIOS: dict[ScenarioName, Scenario] = {
         "every answer is dropped once, every upload is sent twice", steady, answers_dropped=True
     ),
     "clock-chaos": Scenario("clocks in 1970, two hours ahead, an hour twice by daylight saving", clock_chaos),
-    "poison-tenant": Scenario("one tenant's agents send anything, each second", poison_tenant, group_by_tenant),
+    "poison-tenant": Scenario(
+        "one tenant attacks, and sends as much as it may", poison_tenant, group_by_tenant, attacks=True,
+        server={"RTS_WEBHOOK_NETWORKS": "127.0.0.0/8"},
+    ),
     "database-pause": Scenario("the database is away for a minute", steady, pauses_database=True),
 }  # fmt: skip

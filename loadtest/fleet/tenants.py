@@ -25,6 +25,9 @@ class Fleet:
 
     members: list[Member]
     viewers: list[Viewer]
+    attackers: list[Member]
+    employee: str  # a token
+    businesses: list[str]
 
 
 async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, tokens: Tokens, now: datetime) -> Fleet:
@@ -39,7 +42,15 @@ async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, toke
     charted = [make_charted(tenant, tokens, now) for tenant in range(min(CHARTED_TENANTS, settings.tenants))]
     await add_devices(connection, charted, businesses, [300] * len(charted), now)
     await add_history(connection, charted, now)
-    return Fleet(members, await add_viewers(connection, settings, tokens, businesses, members, charted, now))
+    attackers = [
+        make_attacker(number, tokens, now)
+        for number in range(settings.attackers if settings.scenario == "poison-tenant" else 0)
+    ]
+    await add_devices(connection, attackers, businesses, [300] * len(attackers), now)
+    employee = await add_employee(connection)
+    viewers = await add_viewers(connection, settings, tokens, businesses, members, charted, employee, now)
+    manager = issue_employee(tokens, employee, "manager", "manager", now)
+    return Fleet(members, viewers, attackers, manager, list(map(str, businesses)))
 
 
 def make_member(number: int, settings: LoadSettings, tokens: Tokens, now: datetime) -> Member:
@@ -54,6 +65,12 @@ def make_charted(tenant: int, tokens: Tokens, now: datetime) -> Member:
     """Return a device that only has a past."""
     agent_id = uuid4()
     return Member(-1, f"charted-{tenant}", str(agent_id), tokens.issue_agent(agent_id, now), tenant)
+
+
+def make_attacker(number: int, tokens: Tokens, now: datetime) -> Member:
+    """Return a device of the first tenant that is used for attacks."""
+    agent_id = uuid4()
+    return Member(-1, f"attacker-{number}", str(agent_id), tokens.issue_agent(agent_id, now), 0)
 
 
 async def add_devices(
@@ -84,6 +101,18 @@ async def add_history(connection: asyncpg.Connection, charted: Sequence[Member],
     await refresh_range(connection, start, now, now)
 
 
+async def add_employee(connection: asyncpg.Connection) -> UUID:
+    """Write an employee and return their id."""
+    employee = uuid4()
+    await connection.execute(*QUERIES.bind("add_employee", employee_id=employee, email=f"{employee}@msp.example"))
+    return employee
+
+
+def issue_employee(tokens: Tokens, employee: UUID, subject: str, role: str, now: datetime) -> str:
+    """Return a token of an employee."""
+    return tokens.issue_person({"sub": subject, "employee_id": str(employee), "role": role}, now, LIFETIME)
+
+
 async def add_viewers(
     connection: asyncpg.Connection,
     settings: LoadSettings,
@@ -91,26 +120,26 @@ async def add_viewers(
     businesses: Sequence[UUID],
     members: Sequence[Member],
     charted: Sequence[Member],
+    employee: UUID,
     now: datetime,
 ) -> list[Viewer]:
     """Write people; every second one is an employee, the others are users of the charted businesses in turn."""
     users = [uuid4() for _ in businesses]
     addresses = [f"{user}@load.example" for user in users]
     await connection.execute(*QUERIES.bind("add_users", users=users, businesses=businesses, addresses=addresses))
-    employee = uuid4()
-    await connection.execute(*QUERIES.bind("add_employee", employee_id=employee, email=f"{employee}@msp.example"))
     viewers = []
     for number in range(settings.dashboards):
         # Each has a subject of its own: limits count by person.
         subject = f"viewer-{number}"
         if number % 2:
-            claims = {"sub": subject, "employee_id": str(employee), "role": "technician"}
+            token = issue_employee(tokens, employee, subject, "technician", now)
             seen = [member.agent_id for member in members], [member.agent_id for member in charted]
         else:
             tenant = number // 2 % len(charted)
             claims = {"sub": subject, "user_id": str(users[tenant]), "business_id": str(businesses[tenant])}
+            token = tokens.issue_person(claims, now, LIFETIME)
             seen = ids_of(members, tenant), ids_of(charted, tenant)
-        viewers.append(Viewer(tokens.issue_person(claims, now, LIFETIME), *seen))
+        viewers.append(Viewer(token, *seen))
     return viewers
 
 

@@ -228,3 +228,38 @@ async def test_a_group_beside_another_is_not_smaller_than_it() -> None:
     two.end_all()
     await asyncio.gather(*tasks)
     await two.commits.close()
+
+
+async def test_one_business_holds_at_most_half_of_the_buffer() -> None:
+    database = Database()
+    commits = GroupCommit(database.write, 100)
+    commits.start()
+    tasks = [asyncio.create_task(commits.submit(upload(50), "hog"))]
+    await until(lambda: commits.buffered == 50)
+    with pytest.raises(IngestBusyError):
+        await commits.submit(upload(1), "hog")
+    tasks += [asyncio.create_task(commits.submit(upload(samples), tenant)) for samples, tenant in ((40, "b"), (9, "c"))]
+    await until(lambda: commits.buffered == 99)
+    database.open.set()
+    await asyncio.gather(*tasks)
+    await commits.submit(upload(60), "hog")  # nothing of it waits: an upload of any size has its turn
+    await commits.close()
+    assert not commits._held
+
+
+async def test_small_uploads_of_others_do_not_wait_for_all_of_a_flood() -> None:
+    database = Database()
+    commits = GroupCommit(database.write, 100_000)
+    commits.start()
+    tasks = [asyncio.create_task(commits.submit(upload(), "first"))]
+    await until(lambda: database.groups)
+    flood = [upload(MAX_SMALL) for _ in range(2 * MAX_GROUP_SAMPLES // MAX_SMALL)]
+    tasks += [asyncio.create_task(commits.submit(each, "hog")) for each in flood]
+    await until(lambda: commits.buffered == 1 + 2 * MAX_GROUP_SAMPLES)
+    other = asyncio.create_task(commits.submit(upload(), "b"))
+    await until(lambda: commits.buffered == 2 + 2 * MAX_GROUP_SAMPLES)
+    database.open.set()
+    await other
+    assert len(database.groups) <= 3  # the one before the flood, its own, and the one that has begun since
+    await asyncio.gather(*tasks)
+    await commits.close()

@@ -1,0 +1,62 @@
+"""Turns of large uploads: one at a time is decoded, and a business that sends much rests while others upload.
+
+Decoding takes the event loop and the interpreter's lock, so that small uploads wait meanwhile. After each turn a
+business owes REST times as long as it took, unless nobody else uploads: a single one then takes at most a third of this
+process, and a fleet that is alone, or all of a fleet at once, is not slowed down.
+"""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+
+from api.fair_turn import FairTurn
+
+REST = 2.0
+MAX_REST_SECONDS = 1.0  # of one turn; what is owed beyond is forgotten
+
+
+class LargeTurns:
+    """The turns of this process: of the devices of a business among themselves, and of businesses."""
+
+    def __init__(self, others_upload: Callable[[Hashable], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        """`others_upload` returns whether anybody but this business has uploaded a moment ago."""
+        self._others_upload, self._clock = others_upload, clock
+        self._all = FairTurn()
+        self._of_business: defaultdict[Hashable, FairTurn] = defaultdict(FairTurn)
+        self._users: Counter[Hashable] = Counter()
+        self._owed: dict[Hashable, float] = {}  # seconds
+
+    @asynccontextmanager
+    async def of(self, business: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
+        """Hold the turn; raises TimeoutError when it doesn't come within about `most_seconds`."""
+        self._users[business] += 1
+        try:
+            async with self._of_business[business].of(device, device, most_seconds):
+                await self._rest(business)
+                async with self._all.of(business, device, most_seconds):
+                    began = self._clock()
+                    try:
+                        yield
+                    finally:
+                        self.owe(business, self._clock() - began)
+        finally:
+            self._leave(business)
+
+    def owe(self, business: Hashable, seconds: float) -> None:
+        """Count time that an upload of a business took of this process or the database."""
+        if self._others_upload(business):
+            self._owed[business] = min(MAX_REST_SECONDS, self._owed.get(business, 0.0) + REST * seconds)
+        else:
+            self._owed.pop(business, None)
+
+    async def _rest(self, business: Hashable) -> None:
+        owed = self._owed.pop(business, 0.0)
+        if owed and self._others_upload(business):
+            await asyncio.sleep(owed)
+
+    def _leave(self, business: Hashable) -> None:
+        self._users[business] -= 1
+        if not self._users[business]:
+            del self._users[business], self._of_business[business]

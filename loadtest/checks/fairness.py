@@ -1,0 +1,67 @@
+"""Did others wait because of an attack: their uploads and webhooks beside it against their own without it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import asyncpg
+
+from loadtest.checks.conservation import QUERIES
+
+MOST_RATIO = 2.0
+FEWEST = 30  # uploads in each part; with fewer the quantiles say nothing
+JUDGED = ("p50", "p95")
+TICK_SECONDS = 5.0  # the worker looks this often for messages that are due
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Webhooks of the others' alerts: how many were made and sent, and the longest wait (seconds)."""
+
+    made: int
+    sent: int
+    longest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """`ratios`: others' latency from the slot beside the attack by that alone, by quantile."""
+
+    ratios: dict[str, float]
+    counts: tuple[int, int]
+    messages: dict[str, Messages] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> list[str]:
+        """Return what is not fair, in sentences; quantiles of few uploads are not judged."""
+        faults = [
+            f"others' uploads took {self.ratios[name]:.2f} times as long beside the attack ({name})"
+            for name in JUDGED
+            if min(self.counts) >= FEWEST and self.ratios.get(name, 0) > MOST_RATIO
+        ]
+        for name, found in self.messages.items():
+            if found.sent < found.made:
+                faults.append(f"{found.made - found.sent} of {found.made} webhooks of others were not sent ({name})")
+            if found.longest_seconds > 2 * TICK_SECONDS:
+                faults.append(f"a webhook of others waited {found.longest_seconds:.1f} s ({name})")
+        return faults
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for the result file."""
+        messages = {name: asdict(found) for name, found in self.messages.items()}
+        return {"ratios": self.ratios, "counts": list(self.counts), "webhooks_of_others": messages}
+
+
+def compare(uploads: Mapping[str, Any], alone: str, beside: str) -> Fairness | None:
+    """Return the ratios of two groups of uploads; None where one of them has none."""
+    first, second = (uploads.get(name, {}).get("from_slot_ms", {}) for name in (alone, beside))
+    if not first or not second:
+        return None
+    ratios = {name: round(second[name] / first[name], 2) for name in ("p50", "p95", "p99", "max")}
+    return Fairness(ratios, (first["count"], second["count"]))
+
+
+async def read_messages(connection: asyncpg.Connection, prompt: str) -> dict[str, Messages]:
+    """Return what became of the webhooks of the address `prompt`, by the last part of their path."""
+    rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%"))
+    return {row["recipient"].rpartition("/")[2]: Messages(row["made"], row["sent"], row["longest"]) for row in rows}

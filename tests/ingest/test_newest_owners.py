@@ -1,0 +1,20 @@
+"""Whether somebody else uploaded a moment ago, found from the two newest owners."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.newest_owners import RECENT_SECONDS, NewestOwners
+
+arrivals = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, RECENT_SECONDS)), max_size=12)
+
+
+@given(arrivals, st.sampled_from("abcd"))
+def test_it_finds_what_a_list_of_all_arrivals_finds(uploads: list[tuple[str, float]], asked: str) -> None:
+    now = 0.0
+    newest, seen = NewestOwners(lambda: now), list[tuple[str, float]]()
+    for owner, pause in uploads:
+        now += pause
+        newest.note(owner)
+        seen.append((owner, now))
+    expected = any(owner != asked and now - at < RECENT_SECONDS for owner, at in seen)
+    assert newest.is_there_another(asked) == expected
