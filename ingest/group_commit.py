@@ -30,7 +30,8 @@ Waiting = tuple[Upload, Done, Hashable]  # the last: whose turn it takes, and wh
 
 # One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
 MAX_GROUP_SAMPLES = 10_000
-MAX_SMALL = 200  # samples of an upload that doesn't wait for large ones
+MAX_SMALL = 60  # samples of an upload that doesn't wait for large ones: an hour of minutes
+MAX_SMALL_GROUP = 2_000  # samples of a group of small ones: what a small upload that comes next waits for
 SHARE = 0.5  # of the buffer, for one business
 SERIES_WEIGHT = 4  # a sample with series is some dozens of rows more, though narrow ones
 
@@ -162,9 +163,9 @@ class GroupCommit:
         group: list[Waiting] = []
         left: deque[Waiting] = deque()  # of devices that are being written, and so in order
         samples = 0
-        if sum(weight(upload) for upload, _, _ in self._small) > MAX_GROUP_SAMPLES:
+        if sum(weight(upload) for upload, _, _ in self._small) > MAX_SMALL_GROUP:
             self._small = in_turns(self._small)
-        while self._small and (not group or samples + weight(self._small[0][0]) <= MAX_GROUP_SAMPLES):
+        while self._small and (not group or samples + weight(self._small[0][0]) <= MAX_SMALL_GROUP):
             entry = self._small.popleft()
             if entry[0].agent_id.int in self._written:
                 left.append(entry)

@@ -27,7 +27,7 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     backlog_days: float = 21  # of laptop-return
     laptop_every: int = 10  # laptop-return: each so-manieth agent was away
     poison_interval: float = 1  # poison-tenant: each of its agents sends something hostile this often
-    alone_share: float = 0.4  # poison-tenant: share of `seconds` in which the others are alone, to compare with
+    alone_share: float = 0.5  # poison-tenant: share of `seconds` in which the others are alone, to compare with
     attackers: int = 100  # poison-tenant: devices that send as much as they may
     pause_after: float = 5  # database-pause: when it begins
     pause: float = 60  # … and how long it lasts

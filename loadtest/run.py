@@ -126,12 +126,12 @@ async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservatio
 async def check_fairness(site: Site, outcome: dict[str, Any]) -> Fairness | None:
     """Compare the others beside the attack with the others alone; None where one of them sent nothing."""
     found = compare(outcome["measures"]["uploads"], "alone", "others")
-    prompt = outcome["attacks"]["prompt"]
+    prompt, end = outcome["attacks"]["prompt"], outcome["start"] + outcome["took_seconds"]
     if not found or not prompt:
         return found
     connection = await asyncpg.connect(site.dsn, server_settings=SERVER_SETTINGS)
     try:
-        return replace(found, messages=await read_messages(connection, prompt))
+        return replace(found, messages=await read_messages(connection, prompt, end))
     finally:
         await connection.close()
 

@@ -103,9 +103,10 @@ FROM raw FULL JOIN ours o USING (level, series_id, bucket)
 GROUP BY level
 
 -- count_messages --
--- Notifications by recipient. :prompt pattern of recipients.
-SELECT n.recipient, count(*) AS made, count(n.sent_at) AS sent,
-       coalesce(max(extract(epoch FROM n.sent_at - n.created_at)), 0)::float8 AS longest
+-- Notifications by recipient that were due long enough before the end, and how long they waited after they were due.
+-- :prompt pattern of recipients, :gather how long a message waits for others, :until when they should have been sent.
+SELECT n.recipient, count(*) AS made, count(n.sent_at) AS sent, coalesce(max(n.last_error), '') AS why,
+       coalesce(max(extract(epoch FROM n.sent_at - n.created_at - :gather::interval)), 0)::float8 AS longest
 FROM agent_alert_notifications n
-WHERE n.recipient LIKE :prompt
+WHERE n.recipient LIKE :prompt AND n.created_at + :gather <= :until::timestamptz
 GROUP BY n.recipient

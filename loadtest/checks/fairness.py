@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
+from alerts.notify.queue import GATHER
 from loadtest.checks.conservation import QUERIES
 
 MOST_RATIO = 2.0
 FEWEST = 30  # uploads in each part; with fewer the quantiles say nothing
 JUDGED = ("p50", "p95")
-TICK_SECONDS = 5.0  # the worker looks this often for messages that are due
+MOST_WAIT_SECONDS = 10.0  # of a message that is due: two passes of the worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Messages:
     made: int
     sent: int
     longest_seconds: float
+    why: str = ""  # one of them failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,12 @@ class Fairness:
             if min(self.counts) >= FEWEST and self.ratios.get(name, 0) > MOST_RATIO
         ]
         for name, found in self.messages.items():
+            why = found.why or "not tried"
             if found.sent < found.made:
-                faults.append(f"{found.made - found.sent} of {found.made} webhooks of others were not sent ({name})")
-            if found.longest_seconds > 2 * TICK_SECONDS:
+                faults.append(
+                    f"{found.made - found.sent} of {found.made} webhooks of others were not sent ({name}): {why}"
+                )
+            if found.longest_seconds > MOST_WAIT_SECONDS:
                 faults.append(f"a webhook of others waited {found.longest_seconds:.1f} s ({name})")
         return faults
 
@@ -61,7 +67,14 @@ def compare(uploads: Mapping[str, Any], alone: str, beside: str) -> Fairness | N
     return Fairness(ratios, (first["count"], second["count"]))
 
 
-async def read_messages(connection: asyncpg.Connection, prompt: str) -> dict[str, Messages]:
-    """Return what became of the webhooks of the address `prompt`, by the last part of their path."""
-    rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%"))
-    return {row["recipient"].rpartition("/")[2]: Messages(row["made"], row["sent"], row["longest"]) for row in rows}
+async def read_messages(connection: asyncpg.Connection, prompt: str, end: float) -> dict[str, Messages]:
+    """Return what became of the webhooks of the address `prompt`, by the last part of their path.
+
+    `end` is Unix seconds; what was due shortly before it is left out.
+    """
+    until = datetime.fromtimestamp(end - MOST_WAIT_SECONDS, UTC)
+    rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%", gather=GATHER, until=until))
+    return {
+        row["recipient"].rpartition("/")[2]: Messages(row["made"], row["sent"], row["longest"], row["why"])
+        for row in rows
+    }

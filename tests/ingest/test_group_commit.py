@@ -9,7 +9,7 @@ import pytest
 
 from core.clock import utc_now
 from ingest.errors import IngestBusyError
-from ingest.group_commit import MAX_GROUP_SAMPLES, MAX_SMALL, GroupCommit, Write
+from ingest.group_commit import MAX_GROUP_SAMPLES, MAX_SMALL, MAX_SMALL_GROUP, GroupCommit, Write
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
 from tests.waiting import until
@@ -253,11 +253,11 @@ async def test_small_uploads_of_others_do_not_wait_for_all_of_a_flood() -> None:
     commits.start()
     tasks = [asyncio.create_task(commits.submit(upload(), "first"))]
     await until(lambda: database.groups)
-    flood = [upload(MAX_SMALL) for _ in range(2 * MAX_GROUP_SAMPLES // MAX_SMALL)]
+    flood = [upload(MAX_SMALL) for _ in range(6 * MAX_SMALL_GROUP // MAX_SMALL)]
     tasks += [asyncio.create_task(commits.submit(each, "hog")) for each in flood]
-    await until(lambda: commits.buffered == 1 + 2 * MAX_GROUP_SAMPLES)
+    await until(lambda: commits.buffered == 1 + 6 * MAX_SMALL_GROUP)
     other = asyncio.create_task(commits.submit(upload(), "b"))
-    await until(lambda: commits.buffered == 2 + 2 * MAX_GROUP_SAMPLES)
+    await until(lambda: commits.buffered == 2 + 6 * MAX_SMALL_GROUP)
     database.open.set()
     await other
     assert len(database.groups) <= 3  # the one before the flood, its own, and the one that has begun since

@@ -71,7 +71,11 @@ def test_the_command_writes_its_result_with_the_settings_inside(tmp_path: Path) 
     assert result["machine"]["cores"] >= 1
     assert result["conservation"]["holds"]
     assert result["rollups"]["equal"]
-    assert result["uploads"]["others"]["from_slot_ms"]["count"] == 16
-    assert result["uploads"]["poison"]["from_slot_ms"]["count"] == 16
+    counts = {group: latency["from_slot_ms"]["count"] for group, latency in result["uploads"].items()}
+    assert counts == {"alone": 8, "others": 8, "poison": 8}
+    assert result["fairness"]["counts"] == [8, 8]
+    assert result["fairness"]["ratios"]["p50"] > 0
+    attacks = {answer.rpartition(" ")[0] for answer in result["attacks"]}
+    assert {"crowd", "gzip", "hogging token"} <= attacks
     assert result["heartbeats"]["from_slot_ms"]["count"] == 24
     assert result["reads"]
