@@ -97,4 +97,4 @@ async def write_once(calls: RefusedCalls, pool: asyncpg.Pool) -> None:
     try:
         await calls.write(pool)
     except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-        log.warning("refused calls were not written into the audit trail: %s", error)
+        log.warning("refused calls were not written into the audit trail: %r", error)

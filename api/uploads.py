@@ -20,7 +20,7 @@ from api.server.asgi import Receive, Scope, Send
 from core.clock import Clock
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from ingest.counters import IngestCounters
-from ingest.decode import decode_upload
+from ingest.decode import decode_in_pieces, decode_upload
 from ingest.errors import IngestBusyError
 from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
@@ -28,7 +28,7 @@ from ingest.samples import Decoded, Receipt
 
 log = logging.getLogger(__name__)
 
-DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in a thread, so that others don't wait for it
+DECODED_AT_ONCE = 256 * 1024  # bytes; a larger body is decoded in pieces: a thread would hold the interpreter's lock
 # Bytes from which uploads take turns, and how many rows one makes in a round of the event loop: half a millisecond.
 # When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
 # round, and a flush, whose every message to the database takes a round, for thousands of rows.
@@ -147,7 +147,21 @@ class UploadRoute:
     async def _decode(self, body: bytes, now: datetime) -> Decoded:
         if len(body) <= DECODED_AT_ONCE:
             return decode_upload(body, now, self._max_samples, self._max_age())
+        decoded = await self._decode_in_pieces(body, now)
+        if decoded:
+            return decoded
         return await asyncio.to_thread(decode_upload, body, now, self._max_samples, self._max_age())
+
+    async def _decode_in_pieces(self, body: bytes, now: datetime) -> Decoded | None:
+        """Decode a large body in short pieces; None when it has faults, which are found in a thread."""
+        pieces = decode_in_pieces(body, now, self._max_samples, self._max_age(), ROWS_A_ROUND)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                decoded: Decoded | None = end.value
+                return decoded
+            await asyncio.sleep(0)
 
     async def _refuse(self, send: Send, error: RtsError) -> None:
         self._tally.refuse(error.code)

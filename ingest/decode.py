@@ -6,7 +6,7 @@ on both paths.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -19,7 +19,7 @@ from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
 from ingest.diagnose import read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
 from ingest.faults import FaultError, Notes, shown
-from ingest.samples import Decoded, Envelope, Rejection, Sample
+from ingest.samples import Decoded, Envelope, RawEnvelope, Rejection, Sample
 
 MAX_INT = 4000
 REPLACED = "\ufffd"
@@ -28,6 +28,8 @@ FACTS = ("hostname", "os_version", "os_architecture", "ip_address", "mac_address
 FACTS_OF = attrgetter(*FACTS)
 _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
+_raw = msgspec.json.Decoder(RawEnvelope)
+_sample = msgspec.json.Decoder(Sample)
 
 
 def decode_upload(
@@ -49,6 +51,34 @@ def decode_upload(
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
         _sort(decoded, index, sample, None, now, max_age)
+    facts = FACTS_OF(envelope)
+    decoded.facts = read_facts(*facts) if any(facts) else None
+    return decoded
+
+
+def decode_in_pieces(
+    body: bytes, now: datetime, max_samples: int, max_age: timedelta, size: int
+) -> Generator[None, None, Decoded | None]:
+    """Decode as decode_upload does, but yield after each `size` samples, so that a large body holds up nobody.
+
+    Returns None for a body that needs the careful path. Raises TooManySamplesError.
+    """
+    try:
+        envelope = _raw.decode(body)
+        _bound(len(envelope.metrics), max_samples)
+        if b"\\u0000" in body:
+            return None
+        yield
+        decoded = Decoded(len(envelope.metrics), [], [], [])
+        for start in range(0, decoded.received, size):
+            samples = [_sample.decode(raw) for raw in envelope.metrics[start : start + size]]
+            if not all(map(has_clean_names, samples)):
+                return None
+            for index, sample in enumerate(samples, start):
+                _sort(decoded, index, sample, None, now, max_age)
+            yield
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
     facts = FACTS_OF(envelope)
     decoded.facts = read_facts(*facts) if any(facts) else None
     return decoded

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from msgspec import Meta, Struct, defstruct
+from msgspec import Meta, Raw, Struct, defstruct
 
 from core.facts import Facts
 from core.metrics import LOADS, METRICS, Metric
@@ -81,15 +81,26 @@ def has_values(sample: Sample) -> bool:
     return any(getattr(sample, name) is not None for name in VALUES)
 
 
-class Envelope(Struct):
-    """The body of an upload when every sample in it is in order, and what it says of the machine."""
+class MachineFacts(Struct, kw_only=True):
+    """What an upload says of the machine, beside its samples."""
 
-    metrics: list[Sample]
     hostname: Any = None
     os_version: Any = None
     os_architecture: Any = None
     ip_address: Any = None
     mac_address: Any = None
+
+
+class Envelope(MachineFacts, kw_only=True):
+    """The body of an upload when every sample in it is in order."""
+
+    metrics: list[Sample]
+
+
+class RawEnvelope(MachineFacts, kw_only=True):
+    """The same, its samples not decoded yet."""
+
+    metrics: list[Raw]
 
 
 class Rejection(Struct):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.text import clean_name
-from ingest.decode import _decode_carefully, decode_upload
+from db.hypertables.policies import MAX_SAMPLE_AGE
+from ingest.decode import _decode_carefully, decode_in_pieces, decode_upload
 from ingest.diagnose import KNOWN
 from ingest.samples import Decoded
 
@@ -99,3 +100,33 @@ def test_the_age_bounds_are_27_days_and_10_minutes() -> None:
     assert outcome(timedelta(days=27)) == outcome(timedelta(minutes=-10)) == []
     assert outcome(timedelta(days=27) + second) == ["too_old"]
     assert outcome(timedelta(minutes=-10) - second) == ["clock_ahead"]
+
+
+def in_pieces(body: bytes, size: int) -> Decoded | None:
+    """What the pieces make up."""
+    pieces = decode_in_pieces(body, NOW, 20_000, MAX_SAMPLE_AGE, size)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            decoded: Decoded | None = end.value
+            return decoded
+
+
+@given(st.lists(samples, max_size=9), st.integers(1, 4))
+def test_a_body_in_pieces_is_what_it_is_at_once_or_left_to_the_careful_way(
+    samples: list[dict[str, Any]], size: int
+) -> None:
+    body = json.dumps({"metrics": samples, "hostname": "server-1"}).encode()
+    decoded = in_pieces(body, size)
+    if decoded is None:
+        assert in_pieces(json.dumps({"metrics": []}).encode(), size)
+        return
+    whole = decode_upload(body, NOW, 20_000)
+    assert view(decoded) == view(whole)
+    assert decoded.facts == whole.facts
+
+
+@pytest.mark.parametrize("body", [b'{"metrics": [{}, 5]}', b'{"metrics": 5}', b"[]", b'{"metrics": [{"cpu', b"\xff"])
+def test_a_faulty_body_is_left_to_the_careful_way(body: bytes) -> None:
+    assert in_pieces(body, 1) is None
