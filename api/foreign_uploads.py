@@ -147,9 +147,7 @@ class ForeignUploads:
         owner = self._limits.business_of(sender.agent_id) or sender.agent_id
         try:
             async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
-                return await asyncio.to_thread(
-                    read, call, body, content_type, query, at, self._mapping
-                )
+                return await asyncio.to_thread(read, call, body, content_type, query, at, self._mapping)
         except TimeoutError:
             raise IngestBusyError from None
 
