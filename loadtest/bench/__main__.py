@@ -10,7 +10,20 @@ from rich.console import Console
 
 from db.migrations.run import upgrade
 from db.pools import SERVER_SETTINGS
-from loadtest.bench import alert_pass, bulk, charts, decode, life, memory, pages, peers, series, sustained, uploads
+from loadtest.bench import (
+    alert_pass,
+    bulk,
+    charts,
+    decode,
+    gateway,
+    life,
+    memory,
+    pages,
+    peers,
+    series,
+    sustained,
+    uploads,
+)
 from loadtest.bench.report import write_result
 from loadtest.databases import Database, fresh_database
 
@@ -19,7 +32,7 @@ Benchmark = Callable[[Database, Console], Awaitable[dict[str, object]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "uploads": uploads.run, "bulk": bulk.run, "charts": charts.run, "sustained": sustained.run,
     "alert-pass": alert_pass.run, "life": life.run, "memory": memory.run, "pages": pages.run,
-    "series": series.run, "decode": decode.run, "peers": peers.run,
+    "series": series.run, "decode": decode.run, "gateway": gateway.run, "peers": peers.run,
 }  # fmt: skip
 
 
