@@ -53,7 +53,6 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "check_agent": AGENT, "heartbeat": AGENT,
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
-    "db/grafana/schema.sql": {"*": "functions that compare session_user with grafana.roles (test_grafana.py)"},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
     "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
