@@ -18,6 +18,9 @@ from loadtest.environment import running
 # A benchmark plays a fleet from one place, as fast as it can.
 NO_LIMITS = {
     f"RTS_{whose}_CALLS_PER_MINUTE": "100000000" for whose in ("AGENT", "PERSON", "BUSINESS")
+} | {
+    f"RTS_{whose}_{what}_PER_DAY": "0"
+    for whose in ("DEVICE", "BUSINESS") for what in ("SAMPLES", "BYTES", "EVENTS", "SOFTWARE")
 }  # fmt: skip
 
 
@@ -45,7 +48,7 @@ class Server:
 
 @contextmanager
 def serving(database: Database, settings: Mapping[str, str] | None = None, *, worker: bool = False) -> Iterator[Server]:
-    """Yield a server on `database`; `settings` are environment variables, call limits are off."""
+    """Yield a server on `database`; `settings` are environment variables, call limits and quotas are off."""
     with TemporaryDirectory(prefix="rts-bench-") as name:
         keys = Path(name) / "keys.json"
         KeyFile(keys).create()

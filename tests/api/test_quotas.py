@@ -12,6 +12,7 @@ import pytest
 
 from api.app import Application
 from api.quotas import DayAmounts, QuotaExceededError, Quotas
+from core.clock import utc_now
 from core.quota_settings import QuotaSettings
 from core.settings import Settings
 from tests.calls import beat, path_of
@@ -152,6 +153,49 @@ async def test_commands_that_wait_for_one_device_are_bounded(
         assert [one["code"] for one in batch["not_created"]] == ["too_many_commands", "agent_not_found"]
         await act(full, employee, made[0], "cancel")
         await order(full, employee)
+
+
+async def test_hosts_of_a_gateway_have_quotas_of_their_own_and_their_business_has_one_for_all(
+    settings: Settings, employee: Employee, alice: Tenant, dora: Tenant, pool: asyncpg.Pool
+) -> None:
+    async with served(settings, device_samples_per_day=3, business_samples_per_day=12) as (client, _):
+        gateways = [await make_gateway(client, employee, tenant) for tenant in (alice, dora)]
+        greedy, modest = (f"host-{uuid4().hex[:12]}" for _ in range(2))
+        assert await write(client, gateways[0], greedy, range(2, 6)) == 204
+        for host, stored in ((greedy, 4), (modest, 2)):  # one host's quota costs only its own samples
+            status = await write(client, gateways[0], host, range(6, 8))
+            assert (status == 204) is (host == modest)
+            assert await count_samples(pool, host) == stored
+        assert await write(client, gateways[0], f"host-{uuid4().hex[:12]}", range(2, 12)) == 204
+        assert await write(client, gateways[0], modest, range(20, 22)) == 503  # the business has used its own up
+        assert await write(client, gateways[1], f"host-{uuid4().hex[:12]}", range(2, 4)) == 204
+
+
+async def make_gateway(client: httpx.AsyncClient, employee: Employee, tenant: Tenant) -> str:
+    """Make a gateway and return its token."""
+    body = {"business_id": str(tenant.business_id), "name": "telegraf-1", "enrolment": "automatic"}
+    answer = await client.post("/api/agents/gateways", json=body, headers=employee.headers)
+    assert answer.status_code == 201, answer.text
+    token: str = answer.json()["token"]
+    return token
+
+
+async def write(client: httpx.AsyncClient, token: str, host: str, ages: range) -> int:
+    """Upload a line of a host for each age in minutes, and return the status."""
+    now = utc_now().replace(microsecond=0)
+    lines = [f"system,host={host} load1=1 {int((now - age * MINUTE).timestamp())}" for age in ages]
+    headers = {"Authorization": f"Token {token}"}
+    answer = await client.post("/api/v2/write?precision=s", content="\n".join(lines), headers=headers)
+    return answer.status_code
+
+
+async def count_samples(pool: asyncpg.Pool, host: str) -> int:
+    count: int = await pool.fetchval(
+        "SELECT count(*) FROM agent_metrics m JOIN agent_devices d ON d.id = m.agent_device_id"
+        " WHERE d.device_name = $1",
+        host,
+    )
+    return count
 
 
 async def test_a_services_setting_bounds_what_is_kept(settings: Settings, employee: Employee, alice: Tenant) -> None:
