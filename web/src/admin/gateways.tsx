@@ -88,7 +88,7 @@ function Token({ made, close }: { made: MadeGateway; close: () => void }) {
       <p class="token">
         <code>{made.token}</code> <CopyButton text={made.token} />
       </p>
-      <p class="faint">{t.use}</p>
+      <p>{t.use}</p>
     </Dialog>
   );
 }

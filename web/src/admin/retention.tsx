@@ -1,7 +1,7 @@
 // Retention, for DBAs: how long each level is kept, the change that waits, what was changed before, legal holds.
 import type { RetentionChange, RetentionLevel, RetentionReport } from "../api/schema";
 import { may } from "../api/session";
-import { bytes, day, number } from "../lib/format";
+import { bytes, day } from "../lib/format";
 import { useGet } from "../lib/resource";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
@@ -96,7 +96,6 @@ function History({ changes }: { changes: RetentionChange[] }) {
       rows={changes}
       keyOf={(row) => row.change_id}
       heads={[
-        { title: t.number, cell: (row) => number(row.change_id), class: "number" },
         { title: t.change, cell: (row) => <Ages change={row} /> },
         { title: t.state, cell: (row) => t.states[row.state] },
         { title: t.by, cell: (row) => <>{row.requested_by} <span class="faint"><When time={row.requested_at} /></span></> },

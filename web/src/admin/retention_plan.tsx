@@ -51,7 +51,6 @@ export function PlanForm({ levels, done }: { levels: RetentionLevel[]; done: () 
               <input
                 id={id}
                 aria-describedby={help}
-                size={8}
                 value={wanted[level.name] ?? ""}
                 onInput={(event) => {
                   want({ ...wanted, [level.name]: event.currentTarget.value });
@@ -153,7 +152,7 @@ function SignOff({ plan, found, done }: { plan: RetentionPlan; found: Document; 
     <div class="form-grid">
       <p>{found.effects.length > 0 && t.dropsFrom(shortTime(found.drops_from))}</p>
       <Field label={t.reason}>{(id) => <input id={id} maxLength={500} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />}</Field>
-      <Field label={t.typeDatabase(found.database)}>{(id) => <input id={id} autocomplete="off" spellcheck={false} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />}</Field>
+      <Field label={t.typeDatabase(found.database)}>{(id) => <input id={id} autocomplete="off" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />}</Field>
       <footer>
         <ActButton class="primary" act={apply} disabled={typed.trim() !== found.database || !reason.trim()}>
           {t.apply}

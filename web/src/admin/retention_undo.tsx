@@ -25,7 +25,7 @@ export function Undo({ change, done }: { change: RetentionChange; done: () => vo
       {isOpen && (
         <Dialog title={t.undoTitle} close={() => open(false)}>
           <p>{t.undoHelp}</p>
-          <Field label={t.database}>{(id) => <input id={id} autocomplete="off" spellcheck={false} value={database} onInput={(event) => setDatabase(event.currentTarget.value)} />}</Field>
+          <Field label={t.database}>{(id) => <input id={id} autocomplete="off" value={database} onInput={(event) => setDatabase(event.currentTarget.value)} />}</Field>
           <footer>
             <ActButton class="primary" act={undo} disabled={!database.trim()}>
               {texts.value.undo}

@@ -9,14 +9,14 @@ export function RuleChanges({ id }: { id: string }) {
   const t = texts.value.rules;
   const trail = useGet<RuleTrail>(`/api/agents/alerts/${id}/changes`, {}, ONCE);
   return (
-    <section class="panel rule-changes">
+    <section class="panel">
       <h2>{t.changes}</h2>
       <Loaded of={trail}>
         {({ changes }) => (
           <ol class="course-list" aria-label={t.changes}>
             {changes.map((change) => (
               <li key={change.at + change.action}>
-                <When time={change.at} at /> <bdi>{change.actor_name ?? change.actor_kind}</bdi> <strong>{t.did[change.action as keyof typeof t.did] ?? change.action}</strong> <bdi class="faint">{wordsOf(change)}</bdi>
+                <When time={change.at} at /> <bdi>{change.actor_name ?? change.actor_kind}</bdi> <strong>{t.did[change.action as keyof typeof t.did]}</strong> <bdi class="faint">{wordsOf(change)}</bdi>
               </li>
             ))}
           </ol>

@@ -778,7 +778,6 @@ export const en = {
     inForce: "In force",
     history: "Changes",
     noChanges: "Nothing was changed: the ages are those of the installation",
-    number: "No.",
     change: "Change",
     state: "State",
     states: { waiting: "Waits", applied: "In force since then", undone: "Undone" },

@@ -778,7 +778,6 @@ export const es: Language = {
     inForce: "En vigor",
     history: "Cambios",
     noChanges: "No se ha cambiado nada: las edades son las de la instalación",
-    number: "N.º",
     change: "Cambio",
     state: "Estado",
     states: { waiting: "Espera", applied: "En vigor desde entonces", undone: "Deshecho" },
