@@ -573,12 +573,12 @@ export type EntryNote = {
 };
 
 export type Envelope = {
-  metrics: Array<Sample>;
   hostname?: unknown;
   os_version?: unknown;
   os_architecture?: unknown;
   ip_address?: unknown;
   mac_address?: unknown;
+  metrics: Array<Sample>;
 };
 
 export type EolRule = {
