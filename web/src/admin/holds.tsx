@@ -29,7 +29,6 @@ export function Holds({ holds, reload }: { holds: LegalHold[]; reload: () => voi
           label={t.holds}
           rows={holds}
           keyOf={(row) => row.hold_id}
-          rowClass={(row) => (row.released_at ? "off" : "")}
           heads={[
             { title: t.held, cell: (row) => <bdi>{row.subject}</bdi> },
             { title: t.devices, cell: (row) => row.devices, class: "number" },

@@ -142,7 +142,6 @@ function InstanceChart({ line, found, from, to }: { line: SeriesLine; found: His
       lines={[{ metric: line.metric, label: line.metric }]}
       unit={line.unit}
       isBounded={line.unit === "percent"}
-      sync="instances"
       data={dataOf(line, found.bucket_seconds)}
       from={from}
       to={to}

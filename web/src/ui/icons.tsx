@@ -8,7 +8,7 @@ const PATHS: Record<string, string> = {
   maintenance: "M14 6a4 4 0 0 1 5-3l-2.6 2.6 2 2L21 5a4 4 0 0 1-5.4 5L8 17.6a2 2 0 1 1-2.8-2.8L13 7",
   rules: "M4 6h10M18 6h2M4 12h2M10 12h10M4 18h10M18 18h2M16 4v4M8 10v4M16 16v4",
   registration: "M12 5v14M5 12h14",
-  gateways: "M12 3v6M5 21v-5h14v5M12 9v7M9 3h6v6H9zM3 21h4M17 21h4M12 16v5",
+  gateways: "M4 12h16M12 4v16M4 4h16",
   agents: "M4 7h16M4 12h16M4 17h10",
   storage: "M4 6c0-4 16-4 16 0v12c0 4-16 4-16 0zM4 6c0 4 16 4 16 0M4 12c0 4 16 4 16 0",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M16 16l5 5",
