@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from api.fair_turn import FairTurn
 
 REST = 2.0
-MAX_REST_SECONDS = 1.0  # of one turn; what is owed beyond is forgotten
+MAX_REST_SECONDS = 3.0  # of one turn; what is owed beyond is forgotten
 
 
 class LargeTurns:

@@ -5,31 +5,54 @@ rollups are not computed again. A refresh that was running meanwhile may write a
 erased is counted again after `PROOF_AFTER`, and deleted again if anything is there.
 """
 
+import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from asyncpg import Record
 
+from db.isolation import Isolated
 from db.pools import Connection
 from devices.erasure.requests import LegalHoldError, check_holds, note_pieces
 from devices.erasure.scope import QUERIES, RELATIONS, Piece, Subject, count_tables, list_pieces, on_levels
 
 DEVICES_AT_ONCE = 20
 PROOF_AFTER = timedelta(hours=1)
+ERASURE_SECONDS = 900.0  # what is left of it goes on at the next call
+Step = Callable[[Connection, int, datetime], Awaitable[bool]]
 log = logging.getLogger(__name__)
 
 
 async def run_waiting(connection: Connection, now: datetime) -> list[int]:
     """Work off every erasure that waits; returns the numbers of those that are done.
 
-    What is ended in between goes on at the next call.
+    What is ended in between goes on at the next call. One that fails, or takes longer than ERASURE_SECONDS, stops no
+    other.
     """
     waiting = [row["id"] for row in await connection.fetch(QUERIES["list_waiting"])]
-    return [erasure for erasure in waiting if await _erase_unless_held(connection, erasure, now)]
+    kept = await Isolated(connection, "erasures", now).read()
+    return [number for number in waiting if await _apart(connection, kept, number, _erase_unless_held, now)]
+
+
+async def _apart(connection: Connection, kept: Isolated, number: int, do: Step, now: datetime) -> bool:
+    """Do one step of one erasure, unless it failed a moment ago; a failure is written down and is its own."""
+    item = f"erasure:{number}"
+    if item in kept.held:
+        return False
+    try:
+        async with asyncio.timeout(ERASURE_SECONDS):
+            done = await do(connection, number, now)
+    except Exception as error:
+        if connection.is_closed():
+            raise
+        await kept.note(item, error)
+        return False
+    await kept.forget(item)
+    return done
 
 
 async def _erase_unless_held(connection: Connection, erasure: int, now: datetime) -> bool:
@@ -119,14 +142,16 @@ async def prove_due(connection: Connection, now: datetime, after: timedelta = PR
 
     Returns the numbers of the erasures that are proven by it.
     """
-    proven = []
-    for row in await connection.fetch(*QUERIES.bind("list_unproven", until=now - after)):
-        left = await recount(connection, row["id"], now)
-        if left:
-            log.warning("erasure %d: rows came back and were deleted again: %s", row["id"], dict(left))
-        else:
-            proven.append(row["id"])
-    return proven
+    unproven = [row["id"] for row in await connection.fetch(*QUERIES.bind("list_unproven", until=now - after))]
+    kept = await Isolated(connection, "proofs of erasures", now).read()
+    return [number for number in unproven if await _apart(connection, kept, number, _is_proven, now)]
+
+
+async def _is_proven(connection: Connection, erasure: int, now: datetime) -> bool:
+    left = await recount(connection, erasure, now)
+    if left:
+        log.warning("erasure %d: rows came back and were deleted again: %s", erasure, dict(left))
+    return not left
 
 
 async def recount(connection: Connection, erasure: int, now: datetime) -> Counter[str]:

@@ -51,7 +51,7 @@ async def test_nobody_rests_where_nobody_else_uploads(monkeypatch: pytest.Monkey
 
 async def test_a_rest_holds_up_no_other_business() -> None:
     turns, order = LargeTurns(lambda _: True), list[str]()
-    turns.owe("a", MAX_REST_SECONDS)
+    turns.owe("a", 0.2)
 
     async def work(business: str) -> None:
         async with turns.of(business, business, LONG):

@@ -321,3 +321,33 @@ async def test_what_a_legal_hold_protects_is_not_erased(
     assert await rows_of(pool, device.agent_id) == before
     await pool.execute("UPDATE agent_legal_holds SET released_at = now(), released_by = 'counsel' WHERE id = $1", hold)
     assert (await run(pool, asked_before))["deleted"]["agent_devices"] == 2
+
+
+async def test_an_erasure_that_fails_stops_no_other_and_goes_on_by_itself(
+    pool: asyncpg.Pool, make_device: MakeDevice, alice: Tenant, dora: Tenant
+) -> None:
+    devices = await make_device(alice), await make_device(dora)
+    numbers = [await request(pool, Subject("device", device.agent_id)) for device in devices]
+    now = utc_now()
+    await pool.execute(
+        f"""
+        CREATE FUNCTION refuse_to_go() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            IF OLD.id = '{devices[0].agent_id}' THEN RAISE EXCEPTION 'this device stays'; END IF;
+            RETURN OLD;
+        END $body$;
+        CREATE TRIGGER refuse BEFORE DELETE ON agent_devices FOR EACH ROW EXECUTE FUNCTION refuse_to_go()
+        """
+    )
+    faults = "SELECT reason FROM agent_isolated_faults WHERE task = 'erasures' AND item = $1"
+    item = f"erasure:{numbers[0]}"
+    try:
+        async with pool.acquire() as connection:
+            done = await run_waiting(connection, now)
+        assert (numbers[0] in done, numbers[1] in done) == (False, True)
+        assert await pool.fetchval(faults, item) == "this device stays"
+    finally:
+        await pool.execute("DROP TRIGGER refuse ON agent_devices; DROP FUNCTION refuse_to_go()")
+    async with pool.acquire() as connection:
+        assert numbers[0] in await run_waiting(connection, now + LATER)
+    assert await pool.fetchval(faults, item) is None
