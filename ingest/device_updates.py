@@ -49,13 +49,13 @@ class DeviceUpdate:
 
 def collect_device_updates(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[DeviceUpdate]:
     """Return one entry for each (device, token) among `uploads`, with the newest of its `rows`."""
-    heard: dict[tuple[UUID, str], DeviceUpdate] = {}
+    updates: dict[tuple[UUID, str], DeviceUpdate] = {}
     entry_of: dict[Upload, DeviceUpdate] = {}  # an upload is found by its identity: for thousands of rows that counts
     for upload in uploads:
         key = upload.agent_id, upload.token_hash
-        entry = heard.get(key)
+        entry = updates.get(key)
         if entry is None:
-            entry = heard[key] = DeviceUpdate(*key, upload.received_at)
+            entry = updates[key] = DeviceUpdate(*key, upload.received_at)
         elif upload.received_at > entry.received_at:
             entry.received_at = upload.received_at
         entry_of[upload] = entry
@@ -64,26 +64,28 @@ def collect_device_updates(uploads: Iterable[Upload], rows: Iterable[Row]) -> li
         entry.ahead = entry.ahead or upload.decoded.ahead
     for row in rows:
         entry_of[row.upload].add(row)
-    return list(heard.values())
+    return list(updates.values())
 
 
-def touch_parameters(heard: Sequence[DeviceUpdate], late_before: datetime, token_overlap: timedelta) -> dict[str, Any]:
+def touch_parameters(
+    updates: Sequence[DeviceUpdate], late_before: datetime, token_overlap: timedelta
+) -> dict[str, Any]:
     """Return the parameters of the query `touch_devices`; rows collected before `late_before` are late."""
     return {
-        "device_ids": [entry.agent_id for entry in heard],
-        "token_hashes": [entry.token_hash for entry in heard],
-        "received_at": [entry.received_at for entry in heard],
-        "newest_at": [entry.newest and entry.newest.collected_at for entry in heard],
-        "newest_metrics": [entry.newest and current_metrics(entry.newest) for entry in heard],
-        "oldest_at": [entry.oldest and entry.oldest.collected_at for entry in heard],
+        "device_ids": [entry.agent_id for entry in updates],
+        "token_hashes": [entry.token_hash for entry in updates],
+        "received_at": [entry.received_at for entry in updates],
+        "newest_at": [entry.newest and entry.newest.collected_at for entry in updates],
+        "newest_metrics": [entry.newest and current_metrics(entry.newest) for entry in updates],
+        "oldest_at": [entry.oldest and entry.oldest.collected_at for entry in updates],
         "late_before": late_before,
         "rolled_up_after": refresh_lag(LEVELS[-1]),
-        "boot_by_sample": [entry.newest and boot_time(entry.newest) for entry in heard],
+        "boot_by_sample": [entry.newest and boot_time(entry.newest) for entry in updates],
         "token_overlap": token_overlap,
         "tolerance": BOOT_TOLERANCE,
-        "was_measured": [entry.measured for entry in heard],
-        "oldest_metrics": [first_metrics(entry) for entry in heard],
-        "refused_lead": [entry.ahead for entry in heard],
+        "was_measured": [entry.measured for entry in updates],
+        "oldest_metrics": [first_metrics(entry) for entry in updates],
+        "refused_lead": [entry.ahead for entry in updates],
     }
 
 

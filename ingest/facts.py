@@ -12,41 +12,43 @@ from db.sql import load_beside
 from ingest.device_updates import DeviceUpdate
 
 QUERIES = load_beside(__file__, "facts.sql")
-KEPT_DEVICES = 50_000
+MAX_DEVICES = 50_000  # in memory; beyond it the cache begins anew
 
 
-class Told(NamedTuple):
-    """Facts, and whether another program than our agent says so."""
+class ReportedFacts(NamedTuple):
+    """Facts of one device, and whether another program than the product's agent sent them."""
 
     facts: Facts
     by_others: bool
 
 
-class ToldFacts:
-    """What devices have said of their machines, as far as this process remembers: most uploads repeat it."""
+class FactsCache:
+    """The facts that this process stored last, by device: most uploads repeat them, and then nothing is written."""
 
     def __init__(self) -> None:
-        self._kept: dict[UUID, Told] = {}
+        self._stored: dict[UUID, ReportedFacts] = {}
 
-    def news_of(self, heard: Iterable[DeviceUpdate]) -> dict[UUID, Told]:
-        """Return what is new among the uploads of devices whose token is good; the last one of a device counts."""
-        news: dict[UUID, Told] = {}
-        for entry in heard:
-            for upload in entry.uploads if entry.business_id else ():
-                facts = upload.decoded.facts
-                if facts not in (None, NONE) and self._kept.get(entry.agent_id) != (told := Told(facts, upload.merges)):
-                    news[entry.agent_id] = told
-        return news
+    def find_changed(self, updates: Iterable[DeviceUpdate]) -> dict[UUID, ReportedFacts]:
+        """Return the facts that differ, by device; only of devices with a valid token. The last upload counts."""
+        changed: dict[UUID, ReportedFacts] = {}
+        for update in updates:
+            for upload in update.uploads if update.business_id else ():
+                reported = ReportedFacts(upload.decoded.facts or NONE, upload.merges)
+                if reported.facts != NONE and self._stored.get(update.agent_id) != reported:
+                    changed[update.agent_id] = reported
+        return changed
 
-    def keep(self, news: Mapping[UUID, Told]) -> None:
-        """Remember what was committed."""
-        if len(self._kept) > KEPT_DEVICES:
-            self._kept.clear()
-        self._kept |= news
+    def store(self, changed: Mapping[UUID, ReportedFacts]) -> None:
+        """Keep facts that were committed."""
+        if len(self._stored) > MAX_DEVICES:
+            self._stored.clear()
+        self._stored |= changed
 
 
-async def change_facts(connection: Source, news: Mapping[UUID, Told], now: datetime) -> None:
-    """Take over what has changed of machines, with an event for each; nothing is written where nothing has."""
-    columns = {field.name: [getattr(told.facts, field.name) for told in news.values()] for field in fields(Facts)}
-    by_others = [told.by_others for told in news.values()]
-    await connection.execute(*QUERIES.bind("change_facts", devices=list(news), now=now, by_others=by_others, **columns))
+async def change_facts(connection: Source, changed: Mapping[UUID, ReportedFacts], now: datetime) -> None:
+    """Store facts that differ from the device's row, with an event for each device."""
+    reported = changed.values()
+    columns = {field.name: [getattr(one.facts, field.name) for one in reported] for field in fields(Facts)}
+    by_others = [one.by_others for one in reported]
+    devices = list(changed)
+    await connection.execute(*QUERIES.bind("change_facts", devices=devices, now=now, by_others=by_others, **columns))

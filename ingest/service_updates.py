@@ -13,11 +13,11 @@ MAX_LISTS = 300  # of one upload, the newest: how far back a state is followed
 State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
 
 
-def service_parameters(heard: Iterable[DeviceUpdate], most_services: int) -> dict[str, Any]:
+def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> dict[str, Any]:
     """Return the parameters of the query `keep_services`; a name that a sample lists twice counts once, the last."""
     states: dict[tuple[UUID, str], State] = {}
     complete: list[tuple[UUID, datetime, datetime]] = []
-    for entry in heard:
+    for entry in updates:
         if not entry.with_services:
             continue
         lists = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MAX_LISTS:]

@@ -22,20 +22,20 @@ QUERIES = load_beside(__file__)
 
 
 async def touch_devices(
-    connection: asyncpg.Connection, heard: Sequence[DeviceUpdate], now: datetime, token_overlap: timedelta
+    connection: asyncpg.Connection, updates: Sequence[DeviceUpdate], now: datetime, token_overlap: timedelta
 ) -> None:
     """Record the devices of a flush; sets `business_id` and `alerts` of those whose token is good.
 
     A sample whose counters fell since the one before it is stored as a break.
     """
     late_before = now - LATE_AFTER
-    usual = usual_of(heard, late_before)
+    usual = usual_of(updates, late_before)
     if usual:
         for row in await connection.fetch(
             *QUERIES.bind("touch_usual_devices", **usual_parameters(list(usual.values())))
         ):
             note_good(usual.pop(row["id"].int), row)
-    others = [entry for entry in heard if entry.business_id is None]
+    others = [entry for entry in updates if entry.business_id is None]
     if not others:
         return
     entry_of = {(entry.agent_id, entry.token_hash): entry for entry in others}
@@ -55,10 +55,10 @@ def note_good(entry: DeviceUpdate, row: asyncpg.Record) -> None:
     entry.alerts = sorted(set(row["alerts"])) if row["alerts"] else []
 
 
-def usual_of(heard: Sequence[DeviceUpdate], late_before: datetime) -> dict[int, DeviceUpdate]:
+def usual_of(updates: Sequence[DeviceUpdate], late_before: datetime) -> dict[int, DeviceUpdate]:
     """Return the devices whose uploads show nothing unusual, by id and in the order of ids: that of their locks."""
-    tokens = Counter(entry.agent_id.int for entry in heard)
-    usual = [entry for entry in heard if tokens[entry.agent_id.int] == 1 and looks_usual(entry, late_before)]
+    tokens = Counter(entry.agent_id.int for entry in updates)
+    usual = [entry for entry in updates if tokens[entry.agent_id.int] == 1 and looks_usual(entry, late_before)]
     return {entry.agent_id.int: entry for entry in sorted(usual, key=lambda entry: entry.agent_id.int)}
 
 

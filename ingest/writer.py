@@ -25,7 +25,7 @@ from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
 from ingest.device_updates import DeviceUpdate, collect_device_updates
 from ingest.errors import UnstorableUploadError
-from ingest.facts import Told, ToldFacts, change_facts
+from ingest.facts import FactsCache, ReportedFacts, change_facts
 from ingest.pending import Row, Upload
 from ingest.samples import Note
 from ingest.series_values import Flattened
@@ -65,7 +65,7 @@ class Writer:
         self._connect = connect
         self._tally = tally or IngestCounters()
         self._series = series or SeriesWriter()
-        self._told = ToldFacts()
+        self._facts = FactsCache()
         self._token_overlap = token_overlap
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
@@ -129,7 +129,7 @@ class Writer:
         """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                heard, new, flattened, told = await self._transaction(uploads, rows, store)
+                updates, new, flattened, facts = await self._transaction(uploads, rows, store)
             except TRY_AGAIN:
                 self._series.forget(uploads)
                 if attempt == ATTEMPTS:
@@ -139,33 +139,33 @@ class Writer:
                 self._series.forget(uploads)
                 raise
             else:
-                record(heard, rows, new)
-                self._told.keep(told)
+                record(updates, rows, new)
+                self._facts.store(facts)
                 if flattened:
                     flattened.write_notes()
                 return
 
     async def _transaction(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store
-    ) -> tuple[list[DeviceUpdate], set[Key] | None, Flattened | None, dict[UUID, Told]]:
+    ) -> tuple[list[DeviceUpdate], set[Key] | None, Flattened | None, dict[UUID, ReportedFacts]]:
         connection = await self._open()
         await self._series.prepare(connection, rows)
-        heard = collect_device_updates(uploads, rows)
+        updates = collect_device_updates(uploads, rows)
         async with connection.transaction():
-            await touch_devices(connection, heard, self._clock(), self._token_overlap)
-            stored = rows_of_good(heard, rows)
+            await touch_devices(connection, updates, self._clock(), self._token_overlap)
+            stored = rows_of_good(updates, rows)
             new = await store(connection, stored)
             # A part that fills a row brings series of its own, although its key is not new.
             keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
             flattened = await self._series.store(connection, stored, keys, self._clock())
-            services = service_parameters((entry for entry in heard if entry.business_id), self._most_services)
+            services = service_parameters((entry for entry in updates if entry.business_id), self._most_services)
             if services["names"] or services["listed_devices"]:
                 left_out = await connection.fetch(*QUERIES.bind("keep_services", **services))
                 note_left_out(uploads, left_out)
-            told = self._told.news_of(heard)
-            if told:
-                await change_facts(connection, told, self._clock())
-        return heard, new, flattened, told
+            facts = self._facts.find_changed(updates)
+            if facts:
+                await change_facts(connection, facts, self._clock())
+        return updates, new, flattened, facts
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
@@ -223,15 +223,15 @@ async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[R
     await connection.copy_to_table(table, columns=COLUMNS, source=data, format="binary")
 
 
-def rows_of_good(heard: Iterable[DeviceUpdate], rows: Sequence[Row]) -> Sequence[Row]:
+def rows_of_good(updates: Iterable[DeviceUpdate], rows: Sequence[Row]) -> Sequence[Row]:
     """Return the rows whose token is good."""
-    refused = {upload for entry in heard if not entry.business_id for upload in entry.uploads}
+    refused = {upload for entry in updates if not entry.business_id for upload in entry.uploads}
     return [row for row in rows if row.upload not in refused] if refused else rows
 
 
-def record(heard: Iterable[DeviceUpdate], rows: Sequence[Row], new: set[Key] | None) -> None:
+def record(updates: Iterable[DeviceUpdate], rows: Sequence[Row], new: set[Key] | None) -> None:
     """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
-    for entry in heard:
+    for entry in updates:
         for upload in entry.uploads:
             upload.business_id, upload.alerts = entry.business_id, entry.alerts
             if upload.business_id is None:
