@@ -89,7 +89,7 @@ def transitions_table(outcome: Outcome, answer: BacktestResult) -> Table:
     name = name_of(worst, answer)
     table = Table("at", "from", "to", "why", "value", title=f"{label(outcome)}: {name}", title_justify="left")
     for one in worst.transitions[:MAX_TRANSITIONS]:
-        value = "" if one.fact.value is None else f"{one.fact.value:.4g}"
+        value = "" if one.result.value is None else f"{one.result.value:.4g}"
         table.add_row(f"{one.at:%m-%d %H:%M}", one.step.before.state, one.step.after.state, one.step.why, value)
     return table
 
@@ -98,8 +98,8 @@ def results_table(results: Sequence[Result]) -> Table:
     """Return the results of rule tests."""
     table = Table("test", "result", "went through")
     for result in results:
-        told = "[green]passed[/green]" if result.is_passed else "[red]failed[/red]"
-        table.add_row(result.test.name, told, ", ".join(map(str, result.found)) or "nothing")
+        outcome = "[green]passed[/green]" if result.is_passed else "[red]failed[/red]"
+        table.add_row(result.test.name, outcome, ", ".join(map(str, result.found)) or "nothing")
     return table
 
 

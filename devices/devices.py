@@ -13,7 +13,7 @@ from core.errors import AgentNotFoundError, RevokedTokenError
 from core.facts import NONE, Facts
 from core.text import like_literal
 from db.sql import load_beside
-from ingest.facts import Told
+from ingest.facts import ReportedFacts
 from ingest.facts import change_facts as store_facts
 
 QUERIES = load_beside(__file__)
@@ -76,7 +76,7 @@ class HeartbeatReport:
 async def change_facts(pool: asyncpg.Pool, device_id: UUID, facts: Facts, now: datetime) -> None:
     """Take over what has changed of a machine, with an event; nothing is written when nothing has."""
     if facts != NONE:
-        await store_facts(pool, {device_id: Told(facts, by_others=False)}, now)
+        await store_facts(pool, {device_id: ReportedFacts(facts, by_others=False)}, now)
 
 
 async def list_devices(

@@ -48,10 +48,12 @@ def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionRe
 
 def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], Verdict]) -> ConditionResult:
     """Combine the verdicts of several conditions; the value shown is that of the first that counts."""
-    shown = next((fact for fact in facts if fact.breached), next((fact for fact in facts if fact.begun), facts[0]))
+    shown = next(
+        (result for result in facts if result.breached), next((result for result in facts if result.begun), facts[0])
+    )
     return ConditionResult(
-        combine(fact.breached for fact in facts), combine(fact.begun for fact in facts),
-        combine(fact.holding for fact in facts), shown.value, shown.threshold, shown.note,
+        combine(result.breached for result in facts), combine(result.begun for result in facts),
+        combine(result.holding for result in facts), shown.value, shown.threshold, shown.note,
     )  # fmt: skip
 
 

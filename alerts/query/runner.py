@@ -214,11 +214,11 @@ def take(facts: ResultsByKey, rows: list[asyncpg.Record]) -> None:
     facts.statements += 1
     for row in rows:
         value = number(row["value"])
-        fact = ConditionResult(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
+        result = ConditionResult(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
         if "instance" in row:
-            facts.of_instances[row["rule_id"], row["device_id"], row["instance"], row["at"]][row["leaf"]] = fact
+            facts.of_instances[row["rule_id"], row["device_id"], row["instance"], row["at"]][row["leaf"]] = result
         else:
-            facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = fact
+            facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = result
 
 
 def number(value: Any) -> float | None:

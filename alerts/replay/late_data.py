@@ -40,12 +40,12 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class LateBreach:
-    """A breach of the past on one device; `fact` is what was known when it began."""
+    """A breach of the past on one device; `result` is what was known when it began."""
 
     row: RuleRow
     began: datetime
     ended: datetime
-    fact: ConditionResult
+    result: ConditionResult
 
 
 async def find_late(connection: Connection, now: datetime) -> int:
@@ -122,16 +122,16 @@ def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBr
         if one.step.fires:
             begun = one
         if one.step.resolves and begun:
-            yield LateBreach(row, begun.at, one.at, begun.fact)
+            yield LateBreach(row, begun.at, one.at, begun.result)
             begun = None
     if begun and transitions[-1].step.after.state == "no_data":
-        yield LateBreach(row, begun.at, transitions[-1].at, begun.fact)
+        yield LateBreach(row, begun.at, transitions[-1].at, begun.result)
 
 
 async def record(connection: Connection, late: asyncpg.Record, found: Sequence[LateBreach], now: datetime) -> int:
     """Write the breaches that meet no alert that there was; return how many."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
-    messages = [message_of(one.row, one.fact, device["device_name"]) for one in found]
+    messages = [message_of(one.row, one.result, device["device_name"]) for one in found]
     rows = await connection.fetch(
         *QUERIES.bind(
             "record_found",
@@ -141,8 +141,8 @@ async def record(connection: Connection, late: asyncpg.Record, found: Sequence[L
             ends=[one.ended for one in found],
             severities=[one.row.severity for one in found],
             messages=messages,
-            values=[one.fact.value for one in found],
-            thresholds=[one.fact.threshold for one in found],
+            values=[one.result.value for one in found],
+            thresholds=[one.result.threshold for one in found],
             now=now,
         ),
     )

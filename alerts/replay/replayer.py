@@ -27,7 +27,7 @@ class Transition:
     device_id: UUID
     at: datetime
     step: StateStep
-    fact: ConditionResult
+    result: ConditionResult
     instance: str = ""
 
 
@@ -49,14 +49,14 @@ class Replay:
     ) -> None:
         self._rules = {rule.id: rule for rule in rules}
         self._tenant, self._level, self._muted = tenant, level, muted
-        self.situations: dict[Place, AlertState] = {}
+        self.states: dict[Place, AlertState] = {}
 
     async def go_on(self, connection: Source, instants: Sequence[datetime]) -> list[Transition]:
         """Return what would have changed, had the rules been evaluated at each of these instants (UTC, in order)."""
         question = EvaluationRequest(instants, self._tenant, everything=True, level=self._level)
         places = self._places(await run_queries(connection, self._rules.values(), question))
         transitions: list[Transition] = []
-        for place in places.keys() | self.situations.keys():
+        for place in places.keys() | self.states.keys():
             transitions += self._run(place, places.get(place, {}), instants)
         return sorted(transitions, key=lambda transition: transition.at)
 
@@ -74,19 +74,19 @@ class Replay:
         """Let the machine go through the instants for one rule on one device."""
         rule, device_id = self._rules[pair[0]], pair[1]
         numbers = range(len(terms_of(rule.condition)))
-        situation, transitions = self.situations.pop(pair, INACTIVE), []
+        current, transitions = self.states.pop(pair, INACTIVE), []
         for at in instants:
-            if at not in known and situation.state == "inactive":
+            if at not in known and current.state == "inactive":
                 continue
             terms = known.get(at, {})
-            fact = judge(rule.condition, [terms.get(number, FALSE) for number in numbers])
-            muted = bool(fact.breached) and self._muted(device_id, at)
-            made = step(situation, fact, at, rule.keep_firing, muted=muted)
+            result = judge(rule.condition, [terms.get(number, FALSE) for number in numbers])
+            muted = bool(result.breached) and self._muted(device_id, at)
+            made = step(current, result, at, rule.keep_firing, muted=muted)
             if made.changed:
-                transitions.append(Transition(rule.id, device_id, at, made, fact, pair[2]))
-            situation = made.after
-        if situation.state != "inactive":
-            self.situations[pair] = situation
+                transitions.append(Transition(rule.id, device_id, at, made, result, pair[2]))
+            current = made.after
+        if current.state != "inactive":
+            self.states[pair] = current
         return transitions
 
 

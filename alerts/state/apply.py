@@ -32,7 +32,7 @@ class StateChange:
     row: RuleRow
     device_id: UUID
     step: StateStep
-    fact: ConditionResult
+    result: ConditionResult
     instance: str = ""
 
 
@@ -42,11 +42,11 @@ async def write_changes(connection: Connection, changes: Sequence[StateChange], 
         return
     await write_transitions(connection, changes, now)
     await write_states(connection, changes, now)
-    told = [change for change in changes if not change.row.is_shadow]
+    alerting = [change for change in changes if not change.row.is_shadow]
     # First what fires: its tickets are locked before the alerts that end, in the order in which the worker locks them.
-    fired = await open_alerts(connection, [change for change in told if change.step.fires], now)
+    fired = await open_alerts(connection, [change for change in alerting if change.step.fires], now)
     await write_tickets(connection, fired, now)
-    await resolve_alerts(connection, [change for change in told if change.step.resolves], now)
+    await resolve_alerts(connection, [change for change in alerting if change.step.resolves], now)
 
 
 async def write_transitions(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
@@ -58,8 +58,8 @@ async def write_transitions(connection: Connection, changes: Sequence[StateChang
             from_states=[change.step.before.state for change in changes],
             to_states=[change.step.after.state for change in changes],
             reasons=[change.step.why for change in changes],
-            values=[change.fact.value for change in changes],
-            thresholds=[change.fact.threshold for change in changes],
+            values=[change.result.value for change in changes],
+            thresholds=[change.result.threshold for change in changes],
             shadow=[change.row.is_shadow for change in changes],
             now=now,
         )
@@ -77,7 +77,7 @@ async def write_states(connection: Connection, changes: Sequence[StateChange], n
             states=[change.step.after.state for change in kept],
             since=[change.step.after.since for change in kept],
             reasons=[change.step.why for change in kept],
-            values=[change.fact.value for change in kept],
+            values=[change.result.value for change in kept],
             now=now,
         )
     )
@@ -97,7 +97,7 @@ async def open_alerts(connection: Connection, fired: Sequence[StateChange], now:
     if not known:
         return []
     messages = [
-        message_of(change.row, change.fact, place_of(devices[change.device_id]["device_name"], change.instance))
+        message_of(change.row, change.result, place_of(devices[change.device_id]["device_name"], change.instance))
         for change in known
     ]
     opened = await connection.fetch(
@@ -106,8 +106,8 @@ async def open_alerts(connection: Connection, fired: Sequence[StateChange], now:
             **instances_of(known),
             severities=[change.row.severity for change in known],
             messages=messages,
-            values=[change.fact.value for change in known],
-            thresholds=[change.fact.threshold for change in known],
+            values=[change.result.value for change in known],
+            thresholds=[change.result.threshold for change in known],
             now=now,
         )
     )
@@ -125,7 +125,7 @@ async def resolve_alerts(connection: Connection, well: Sequence[StateChange], no
     """Close the alerts of rules on devices that are well again."""
     if well:
         reasons = [change.step.why for change in well]
-        values = [change.fact.value for change in well]
+        values = [change.result.value for change in well]
         rows = await connection.fetch(
             *QUERIES.bind("resolve_alerts", **instances_of(well), now=now, reasons=reasons, values=values)
         )

@@ -79,12 +79,12 @@ async def evaluate(
         question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
         of_devices, of_instances = split_rules(rules)
         apart = await gather_apart(connection, (row.rule for row in rules.rows.values()), question, kept)
-        situations = await read_situations(connection, of_devices)
+        states = await read_states(connection, of_devices)
         instances = await read_instances(connection, of_instances)
         mutes = await read_silences(connection, now, kept)
-        changes = await steps(of_devices, apart, situations, mutes, kept)
+        changes = await steps(of_devices, apart, states, mutes, kept)
         changes += await instance_steps(of_instances, apart, instances, mutes, kept)
-        places = {(*pair, ""): state for pair, state in situations.items()} | instances.states
+        places = {(*pair, ""): state for pair, state in states.items()} | instances.states
 
         async def unmeasured() -> list[StateChange]:
             return await end_unmeasured(connection, rules, places, changes, now, unmeasured_after)
@@ -101,7 +101,7 @@ async def evaluate(
     return done
 
 
-async def read_situations(connection: Connection, rules: Rules) -> dict[Pair, AlertState]:
+async def read_states(connection: Connection, rules: Rules) -> dict[Pair, AlertState]:
     """Return where the rules stand, by rule and device."""
     rows = await connection.fetch(*QUERIES.bind("read_states", rules=list(rules.rows)))
     return {
@@ -121,19 +121,19 @@ async def write_apart(connection: Connection, changes: Sequence[StateChange], no
 
 
 async def steps(
-    rules: Rules, apart: Apart, situations: dict[Pair, AlertState], mutes: ActiveSilences, kept: Isolated
+    rules: Rules, apart: Apart, states: dict[Pair, AlertState], mutes: ActiveSilences, kept: Isolated
 ) -> list[StateChange]:
     """Return what changes: one step of the machine for each pair of which something is known."""
     known = {(rule, device): terms for (rule, device, _), terms in apart.facts.of.items() if rule in rules.rows}
-    changes, offline = [], offline_devices(rules, known, situations)
-    for pair in known.keys() | situations.keys():
-        row, situation = rules.rows[pair[0]], situations.get(pair, INACTIVE)
+    changes, offline = [], offline_devices(rules, known, states)
+    for pair in known.keys() | states.keys():
+        row, current = rules.rows[pair[0]], states.get(pair, INACTIVE)
         try:
             reason = apart.reason(pair)
             held = depends_on_device(row) and offline.get(pair[1], -1) >= SEVERITIES.index(row.severity)
-            change = one_step(row, pair, known.get(pair), situation, mutes, held=held) if reason is None else None
-            if reason is not None and situation.state in OPEN:
-                change = StateChange(row, pair[1], fail(situation, mutes.now, reason), UNKNOWN)
+            change = one_step(row, pair, known.get(pair), current, mutes, held=held) if reason is None else None
+            if reason is not None and current.state in OPEN:
+                change = StateChange(row, pair[1], fail(current, mutes.now, reason), UNKNOWN)
         except Exception as error:  # noqa: BLE001  it is this pair's alone
             await kept.note(f"step:{pair[0]}:{pair[1]}", error)
             continue
@@ -143,15 +143,15 @@ async def steps(
 
 
 def offline_devices(
-    rules: Rules, known: Mapping[Pair, Mapping[int, ConditionResult]], situations: Mapping[Pair, AlertState]
+    rules: Rules, known: Mapping[Pair, Mapping[int, ConditionResult]], states: Mapping[Pair, AlertState]
 ) -> dict[UUID, int]:
     """Return the devices on which a rule on their whole silence fires, or begins to now, with its severity's rank."""
     found: dict[UUID, int] = {}
-    for pair in known.keys() | situations.keys():
+    for pair in known.keys() | states.keys():
         row, terms = rules.rows[pair[0]], known.get(pair, {})
         if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in terms_of(row.rule.condition)):
-            begins = any(fact.breached for fact in terms.values())
-            goes_on = situations.get(pair, INACTIVE).state in OPEN and any(fact.holding for fact in terms.values())
+            begins = any(result.breached for result in terms.values())
+            goes_on = states.get(pair, INACTIVE).state in OPEN and any(result.holding for result in terms.values())
             if begins or goes_on:
                 found[pair[1]] = max(found.get(pair[1], -1), SEVERITIES.index(row.severity))
     return found
@@ -166,22 +166,22 @@ def one_step(
     row: RuleRow,
     pair: Pair,
     terms: dict[int, ConditionResult] | None,
-    situation: AlertState,
+    current: AlertState,
     mutes: ActiveSilences,
     *,
     held: bool,
 ) -> StateChange:
     """Return what becomes of one rule on one device, by what is known of its conditions; `held`: nothing begins."""
-    fact = fact_of(row, terms, open_already=situation is not INACTIVE)
+    result = result_of(row, terms, open_already=current is not INACTIVE)
     muted = held or mutes.covers(pair[1], row.active_hours)
-    if fact is None or situation.has_moved:
-        why = MOVED if situation.has_moved else OUT_OF_REACH
-        return StateChange(row, pair[1], leave(situation, mutes.now, why), UNKNOWN)
-    made = step(situation, fact, mutes.now, row.rule.keep_firing, muted=muted)
-    return StateChange(row, pair[1], explained(made, fact), fact)
+    if result is None or current.has_moved:
+        why = MOVED if current.has_moved else OUT_OF_REACH
+        return StateChange(row, pair[1], leave(current, mutes.now, why), UNKNOWN)
+    made = step(current, result, mutes.now, row.rule.keep_firing, muted=muted)
+    return StateChange(row, pair[1], explained(made, result), result)
 
 
-def fact_of(row: RuleRow, terms: dict[int, ConditionResult] | None, *, open_already: bool) -> ConditionResult | None:
+def result_of(row: RuleRow, terms: dict[int, ConditionResult] | None, *, open_already: bool) -> ConditionResult | None:
     """Return what is known of a whole rule on one device; None when the device is out of its reach.
 
     What begun nowhere has no row, unless the rule is open there: then only services that are all well, and forecasts
@@ -195,10 +195,10 @@ def fact_of(row: RuleRow, terms: dict[int, ConditionResult] | None, *, open_alre
     ]  # fmt: skip
     if not terms and not any(isinstance(one, ServiceCondition | ForecastCondition) for one in conditions):
         return None
-    return judge(row.rule.condition, [(terms or {}).get(number, fact) for number, fact in enumerate(absent)])
+    return judge(row.rule.condition, [(terms or {}).get(number, result) for number, result in enumerate(absent)])
 
 
-def explained(made: StateStep, fact: ConditionResult) -> StateStep:
+def explained(made: StateStep, result: ConditionResult) -> StateStep:
     """Return a step with a better reason where an alert ends because what it was about has gone."""
-    note = fact.note or ""
+    note = result.note or ""
     return replace(made, why=note) if made.resolves and note.startswith(GONE) else made

@@ -71,21 +71,21 @@ def one_step(
     An instance that is gone has no data: its alert ends as no longer measured (`unmeasured.py`).
     """
     _, device_id, instance = place
-    situation, now = instances.states.get(place, INACTIVE), mutes.now
+    current, now = instances.states.get(place, INACTIVE), mutes.now
     if reason is not None:
-        made = fail(situation, now, reason) if situation.state in OPEN else None
+        made = fail(current, now, reason) if current.state in OPEN else None
         return StateChange(row, device_id, made, UNKNOWN, instance) if made else None
-    if situation.has_moved or (own is None and place not in instances.gone):
-        why = MOVED if situation.has_moved else OUT_OF_REACH
-        return StateChange(row, device_id, leave(situation, now, why), UNKNOWN, instance)
-    fact = UNKNOWN if own is None else fact_of(row, own, open_already=place in instances.states)
+    if current.has_moved or (own is None and place not in instances.gone):
+        why = MOVED if current.has_moved else OUT_OF_REACH
+        return StateChange(row, device_id, leave(current, now, why), UNKNOWN, instance)
+    result = UNKNOWN if own is None else result_of(row, own, open_already=place in instances.states)
     muted = mutes.covers(device_id, row.active_hours)
     return StateChange(
-        row, device_id, step(situation, fact, now, row.rule.keep_firing, muted=muted), fact, instance
+        row, device_id, step(current, result, now, row.rule.keep_firing, muted=muted), result, instance
     )  # fmt: skip
 
 
-def fact_of(row: RuleRow, terms: Terms, *, open_already: bool) -> ConditionResult:
+def result_of(row: RuleRow, terms: Terms, *, open_already: bool) -> ConditionResult:
     """Return what is known of a whole rule on one instance; what has begun nowhere has no row."""
     absent = UNKNOWN if open_already else FALSE
     numbers = range(len(terms_of(row.rule.condition)))

@@ -60,7 +60,7 @@ class StateStep:
 
 
 def step(
-    situation: AlertState, fact: ConditionResult, at: datetime, keep_firing: timedelta, *, muted: bool = False
+    current: AlertState, result: ConditionResult, at: datetime, keep_firing: timedelta, *, muted: bool = False
 ) -> StateStep:
     """Return what follows at `at`.
 
@@ -70,66 +70,66 @@ def step(
     decide = {
         "inactive": from_quiet, "pending": from_quiet, "firing": from_firing, "no_data": from_no_data,
         "recovering": from_recovering, "error": from_error,
-    }[situation.state]  # fmt: skip
-    state, why = decide(situation, fact, at, keep_firing, muted)
-    if state == situation.state:
-        return StateStep(situation, situation, why)
-    return StateStep(situation, AlertState(state, at), why)
+    }[current.state]  # fmt: skip
+    state, why = decide(current, result, at, keep_firing, muted)
+    if state == current.state:
+        return StateStep(current, current, why)
+    return StateStep(current, AlertState(state, at), why)
 
 
-def leave(situation: AlertState, at: datetime, why: str) -> StateStep:
+def leave(current: AlertState, at: datetime, why: str) -> StateStep:
     """Return the step of what its rule no longer reaches, or that has changed hands: the alert ends."""
-    return StateStep(situation, AlertState("inactive", at), why)
+    return StateStep(current, AlertState("inactive", at), why)
 
 
-def fail(situation: AlertState, at: datetime, reason: str) -> StateStep:
+def fail(current: AlertState, at: datetime, reason: str) -> StateStep:
     """Return the step of an open alert that can't be evaluated: it stays open and gives the reason."""
-    return StateStep(situation, AlertState("error", at), reason[:500])
+    return StateStep(current, AlertState("error", at), reason[:500])
 
 
 Decision = tuple[State, str]
 
 
-def from_quiet(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_quiet(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for inactive and pending: fire when the whole condition holds, wait while it has begun."""
     del at, keep
-    if fact.breached:
+    if result.breached:
         return ("pending", "muted") if muted else ("firing", "breached")
-    if fact.begun:
+    if result.begun:
         return "pending", "begun"
-    if fact.begun is None and situation.state == "pending":
+    if result.begun is None and current.state == "pending":
         return "inactive", "no data"
     return "inactive", "over"
 
 
-def from_firing(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_firing(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for firing: go on while it holds, begin to recover when it doesn't."""
-    del situation, at, keep, muted
-    if fact.holding is None:
+    del current, at, keep, muted
+    if result.holding is None:
         return "no_data", "no data"
-    return ("firing", "holding") if fact.holding else ("recovering", "behind the recovery threshold")
+    return ("firing", "holding") if result.holding else ("recovering", "behind the recovery threshold")
 
 
-def from_no_data(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_no_data(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for an alert whose device is silent: by what comes back."""
-    state, why = from_firing(situation, fact, at, keep, muted)
+    state, why = from_firing(current, result, at, keep, muted)
     return (state, why) if state == "no_data" else (state, "data again")
 
 
-def from_error(situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
+def from_error(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
     """Decide for an alert whose rule could not be read, by the rule as it is now."""
-    state, _ = from_firing(situation, fact, at, keep, muted)
+    state, _ = from_firing(current, result, at, keep, muted)
     return state, "the rule can be evaluated again"
 
 
 def from_recovering(
-    situation: AlertState, fact: ConditionResult, at: datetime, keep: timedelta, muted: bool
+    current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool
 ) -> Decision:
     """Decide for recovering: fire on if it comes back within `keep`, end after it."""
     del muted
-    if fact.holding is None:
+    if result.holding is None:
         return "no_data", "no data"
-    if fact.holding:
+    if result.holding:
         return "firing", "holding again"
-    assert situation.since is not None
-    return ("inactive", "recovered") if at - situation.since >= keep else ("recovering", "recovering")
+    assert current.since is not None
+    return ("inactive", "recovered") if at - current.since >= keep else ("recovering", "recovering")

@@ -7,9 +7,9 @@ from core.text import clean_name
 LONGEST = 1000
 
 
-def message_of(row: RuleRow, fact: ConditionResult, device_name: str) -> str:
+def message_of(row: RuleRow, result: ConditionResult, device_name: str) -> str:
     """Return the message of an alert in a line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
-    shown = "" if fact.value is None else f" {fact.value:.4g}"
-    note = f"; {fact.note}" if fact.note else ""
+    shown = "" if result.value is None else f" {result.value:.4g}"
+    note = f"; {result.note}" if result.note else ""
     text = f"{row.alert_name} on {device_name}:{shown} ({row.rule.condition.in_words()}{note})"
     return clean_name(text)[:LONGEST]

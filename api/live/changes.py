@@ -54,7 +54,7 @@ class ChangePoller:
                     self._commands[row["id"]] = row["changed_at"]
                     with apart("command", row["id"]):
                         self._hub.tell(row["agent_device_id"], row["business_id"], "command_update", command_of(row))
-        forget(self._commands, now)
+        drop_old(self._commands, now)
 
     async def at_devices(self, now: datetime) -> None:
         """Tell followers of new samples, changed states and events."""
@@ -71,7 +71,7 @@ class ChangePoller:
                 self._events[row["id"]] = row["received_at"]
                 with apart("event", row["id"]):
                     self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_of(row))
-        forget(self._events, now)
+        drop_old(self._events, now)
         for device in self._devices.keys() - set(followed):
             del self._devices[device]
 
@@ -192,7 +192,7 @@ def text_of(time: datetime | None) -> str | None:
     return time.isoformat().replace("+00:00", "Z") if time else None
 
 
-def forget(told: dict[Any, datetime], now: datetime) -> None:
+def drop_old(sent: dict[Any, datetime], now: datetime) -> None:
     """Forget what no look reaches back to."""
-    for key in [key for key, time in told.items() if time < now - 2 * OVERLAP]:
-        del told[key]
+    for key in [key for key, time in sent.items() if time < now - 2 * OVERLAP]:
+        del sent[key]

@@ -152,13 +152,13 @@ class Handlers:
         return {"command_id": str(begun.command_id), "go_on": go_on}
 
     async def _progress(self, client: Client, agent: LiveAgent, data: Any) -> Message:
-        told = ProgressMessage.model_validate(data)
-        client.unconfirmed.pop(told.command_id, None)
+        progress = ProgressMessage.model_validate(data)
+        client.unconfirmed.pop(progress.command_id, None)
         services = self._services
         go_on = await start_command(
-            services.pool, agent.actor, told.command_id, services.clock(), told.percent, told.message
+            services.pool, agent.actor, progress.command_id, services.clock(), progress.percent, progress.message
         )
-        return {"command_id": str(told.command_id), "go_on": go_on}
+        return {"command_id": str(progress.command_id), "go_on": go_on}
 
     async def _result(self, client: Client, agent: LiveAgent, data: Any) -> Message:
         ended = ResultMessage.model_validate(data)

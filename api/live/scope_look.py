@@ -110,7 +110,7 @@ class ScopeLook:
         for key, alert in found.items():
             event = event_of(before.get(key), alert)
             if event:
-                changes.append((alert["business_id"], told(alert, event, now)))
+                changes.append((alert["business_id"], alert_message(alert, event, now)))
         return changes
 
     def _changed_counts(self, now: datetime) -> list[tuple[UUID, Message]]:
@@ -159,7 +159,7 @@ def event_of(before: Alert | None, alert: Alert) -> str | None:
     return "snoozed" if alert["snoozed_until"] != before["snoozed_until"] else None
 
 
-def told(alert: Alert, event: str, now: datetime) -> Message:
+def alert_message(alert: Alert, event: str, now: datetime) -> Message:
     """Return a changed alert as followers get it."""
     times = {"firing": "triggered_at", "resolved": "resolved_at", "acknowledged": "acknowledged_at"}
     at = alert[times[event]] if event in times else now

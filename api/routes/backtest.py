@@ -186,5 +186,5 @@ def transition_of(transition: Transition) -> BacktestTransition:
     made = transition.step
     return BacktestTransition(
         at=transition.at, from_state=made.before.state, to_state=made.after.state, reason=made.why,
-        value=transition.fact.value,
+        value=transition.result.value,
     )  # fmt: skip

@@ -77,7 +77,7 @@ async def forecast(connection: asyncpg.Connection, device: Device) -> asyncpg.Re
 async def is_near(connection: asyncpg.Connection, device: Device, now: datetime) -> bool:
     rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(FULL_SOON))
     facts = await run_queries(connection, [rule], EvaluationRequest([now]))
-    return any(fact.breached for terms in facts.of.values() for fact in terms.values())
+    return any(result.breached for terms in facts.of.values() for result in terms.values())
 
 
 async def test_steady_growth_is_foreseen(connection: asyncpg.Connection, device: Device) -> None:
@@ -150,7 +150,7 @@ async def fires(connection: asyncpg.Connection, device: Device, at: datetime, va
     await connection.execute(INSERT_SAMPLES, device.agent_id, times, values, values)
     rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(UNUSUAL))
     facts = await run_queries(connection, [rule], EvaluationRequest([at]))
-    return any(fact.breached for terms in facts.of.values() for fact in terms.values())
+    return any(result.breached for terms in facts.of.values() for result in terms.values())
 
 
 async def test_a_usual_peak_on_monday_is_none_and_on_sunday_night_is_one(

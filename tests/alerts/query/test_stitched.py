@@ -54,7 +54,7 @@ def rules_for(reach: Scope) -> list[Rule]:
 
 
 def values(facts: ResultsByKey) -> dict[Any, Any]:
-    return {key: (fact[0].value, fact[0].breached) for key, fact in facts.of.items()}
+    return {key: (result[0].value, result[0].breached) for key, result in facts.of.items()}
 
 
 @given(minutes=st.integers(0, 30 * 60), every=st.sampled_from([1, 5, 20, 90]))
