@@ -1,7 +1,9 @@
 """Debian's collectd beside a running server: what it measures of this machine becomes samples of a device."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
@@ -9,7 +11,8 @@ import pytest
 
 from tests.conftest import MakeDevice
 from tests.debian import eventually, program, running
-from tests.whole.processes import ServerProcess, running_server
+from tests.protocols.recorder import Recorder, recording
+from tests.whole.processes import running_server
 
 CONFIGURATION = """
 Hostname "front-desk"
@@ -39,13 +42,18 @@ LoadPlugin write_http
 
 
 @pytest.fixture
-def server(database: str, key_file: Path, tmp_path: Path) -> Iterator[ServerProcess]:
-    with running_server(database, key_file, tmp_path) as started:
+def recorder(database: str, key_file: Path, tmp_path: Path) -> Iterator[Recorder]:
+    with running_server(database, key_file, tmp_path) as server, recording(server.url) as started:
         yield started
 
 
+def sent_at(values: dict[str, Any]) -> float:
+    """Return the time of a value list in Unix seconds."""
+    return float(values["time"])
+
+
 async def test_collectd_measures_a_device(
-    server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+    recorder: Recorder, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
     path = program("collectd", "collectd-core")
     root = Path(path).parents[2]  # / or where the package was unpacked
@@ -56,7 +64,7 @@ async def test_collectd_measures_a_device(
             folder=tmp_path,
             plugins=root / "usr/lib/collectd",
             types=root / "usr/share/collectd/types.db",
-            url=f"{server.url}/api/agents/{device.agent_id}/collectd",
+            url=f"{recorder.url}/api/agents/{device.agent_id}/collectd",
             token=device.token,
         )
     )
@@ -73,6 +81,14 @@ async def test_collectd_measures_a_device(
 
     async with running(path, "-f", "-C", str(file)):
         await eventually(has_some)
+    uptimes = [
+        one for sent in recorder.stored for one in json.loads(sent.body) if one["plugin"] == "uptime"
+    ]  # fmt: skip
+    stored = await pool.fetch(
+        "SELECT uptime_seconds FROM agent_metrics WHERE agent_device_id = $1 AND uptime_seconds IS NOT NULL "
+        "ORDER BY collected_at", device.agent_id,
+    )  # fmt: skip
+    assert [row["uptime_seconds"] for row in stored] == [one["values"][0] for one in sorted(uptimes, key=sent_at)]
     for row in await rows():
         assert 0 <= row["cpu_percent"] <= 100
         assert row["memory_used_gb"] < psutil.virtual_memory().total / 1e9

@@ -1,23 +1,31 @@
 """The configurations of docs/sources run as they are written there, with the address and token of a test's server."""
 
 import asyncio
+import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
 from tests.conftest import MakeDevice
 from tests.debian import eventually, program, running
+from tests.devices import Device
 from tests.people import Employee, Tenant
+from tests.protocols.recorder import Recorder, recording
 from tests.protocols.test_debian_prometheus import gateway_token
 from tests.whole.processes import ServerProcess, running_server
 
 GUIDES = Path(__file__).parents[2] / "docs" / "sources"
+STORED = ("cpu", "load", "memory", "uptime", "df", "interface")  # plugins of collectd that columns take
 CHECKS = """
 include <itl>
 object CheckerComponent "checker" {}
@@ -34,9 +42,9 @@ def block(page: str, language: str = "") -> str:
     return str(found)
 
 
-def aimed(text: str, server: ServerProcess, token: str) -> str:
-    """Return a configuration with the test's server and token for those of the page."""
-    url = httpx.URL(server.url)
+def aimed(text: str, address: str, token: str) -> str:
+    """Return a configuration with the test's address and token for those of the page."""
+    url = httpx.URL(address)
     text = text.replace("agents.example", str(url.host)).replace("443", str(url.port))
     text = text.replace("protocol=https", "protocol=http").replace("ssl_enable = true", "ssl_enable = false")
     return re.sub(r"THE_(AGENT|GATEWAY)_TOKEN", token, text)
@@ -56,35 +64,65 @@ def server(database: str, key_file: Path, tmp_path: Path, mapping: Path) -> Iter
         yield started
 
 
+@pytest.fixture
+def recorder(server: ServerProcess) -> Iterator[Recorder]:
+    """What the clients of a test send to the server."""
+    with recording(server.url) as started:
+        yield started
+
+
+def seconds_of(row: asyncpg.Record) -> float:
+    at: datetime = row["collected_at"]
+    return at.timestamp()
+
+
 async def test_glances_measures_a_device(
-    server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+    recorder: Recorder, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
     device = await make_device(name="glances")
     file = tmp_path / "glances.conf"
-    file.write_text(aimed(block("glances.md", "ini"), server, device.token).replace("interval=60", "interval=2"))
+    file.write_text(aimed(block("glances.md", "ini"), recorder.url, device.token).replace("interval=60", "interval=2"))
 
     async def has_some() -> bool:
-        row = await pool.fetchrow(
-            "SELECT * FROM agent_metrics WHERE agent_device_id = $1 AND cpu_percent IS NOT NULL AND memory_percent "
-            "IS NOT NULL AND load_average_5m IS NOT NULL", device.agent_id,
-        )  # fmt: skip
-        return row is not None and 0 < row["memory_percent"] < 100
+        rows = await pool.fetch("SELECT * FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+        return len(rows) >= 2 and all(0 < row["memory_percent"] < 100 for row in rows)
 
     glances = str(Path(sys.executable).with_name("glances"))
     command = (glances, "-C", str(file), "--quiet", "--export", "influxdb2", "--time", "2", "--disable-check-update")
     async with running(*command):
         await eventually(has_some)
+    await holds_each_load_of_glances(recorder, pool, device)
+
+
+async def holds_each_load_of_glances(recorder: Recorder, pool: asyncpg.Pool, device: Device) -> None:
+    """Compare the rows with the lines: Glances sends no times, so each ten seconds of receipt have the first load."""
+    loads: dict[int | None, list[float]] = defaultdict(list)
+    for sent in sorted(recorder.stored, key=lambda one: one.earliest):
+        loads[sent.cell(10)] += [
+            float(value) for line in sent.lines for value in re.findall(r"^load,.*min1=([^, ]+)", line)
+        ]
+    at_an_edge = loads.pop(None, [])
+    expected = {cell: values for cell, values in loads.items() if cell is not None and values}
+    rows = await pool.fetch("SELECT * FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+    stored = {round(seconds_of(row)): row["load_average_1m"] for row in rows}
+    assert len(stored) == len(rows)
+    assert expected.keys() <= stored.keys()
+    assert len(stored) <= len(expected) + len(at_an_edge)
+    for cell, values in expected.items():
+        assert stored[cell] == pytest.approx(values[0]) or stored[cell] in at_an_edge
 
 
 async def test_opentelemetrys_own_system_metrics_measure_a_device(
-    server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+    recorder: Recorder, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
     device = await make_device(name="otel-system-metrics")
     script = tmp_path / "measure.py"
     script.write_text(block("opentelemetry.md", "python") + "\nprovider.force_flush()\nprovider.shutdown()\n")
     lines = (line.removeprefix("export ").partition("=") for line in block("opentelemetry.md", "sh").splitlines())
-    own = {name: aimed(value.strip('"'), server, device.token).replace("https", "http") for name, _, value in lines}
-    own["OTEL_EXPORTER_OTLP_ENDPOINT"] = server.url
+    own = {
+        name: aimed(value.strip('"'), recorder.url, device.token).replace("https", "http") for name, _, value in lines
+    }
+    own["OTEL_EXPORTER_OTLP_ENDPOINT"] = recorder.url
     process = await asyncio.create_subprocess_exec(sys.executable, str(script), env=dict(os.environ) | own)
     assert await process.wait() == 0
 
@@ -93,10 +131,35 @@ async def test_opentelemetrys_own_system_metrics_measure_a_device(
         return row is not None and 0 < row["memory_percent"] < 100 and row["network_rx_bytes"] is not None
 
     await eventually(has_some)
+    exports = [ExportMetricsServiceRequest.FromString(sent.body) for sent in recorder.stored]
+    shares = first_by_second((second_of(export), memory_percent(export)) for export in exports)
+    rows = await pool.fetch("SELECT * FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+    assert {seconds_of(row): row["memory_percent"] for row in rows} == pytest.approx(shares)
+    assert len(rows) == len(shares)
+
+
+def second_of(export: ExportMetricsServiceRequest) -> int:
+    """Return when the SDK collected, in Unix seconds."""
+    return min(point.time_unix_nano for point in points_of(export)) // 10**9
+
+
+def memory_percent(export: ExportMetricsServiceRequest) -> float:
+    (used,) = [
+        point.as_double for point in points_of(export, "system.memory.utilization")
+        if any(one.value.string_value == "used" for one in point.attributes)
+    ]  # fmt: skip
+    return 100 * used
+
+
+def points_of(export: ExportMetricsServiceRequest, name: str = "") -> list[NumberDataPoint]:
+    """Return the points of gauges and sums of an export, all of them or those of one name."""
+    metrics = [metric for one in export.resource_metrics for scope in one.scope_metrics for metric in scope.metrics]
+    wanted = [metric for metric in metrics if not name or metric.name == name]
+    return [point for metric in wanted for kind in (metric.gauge, metric.sum) for point in kind.data_points]
 
 
 async def test_collectd_measures_a_device_with_the_configuration_of_its_page(
-    server: ServerProcess, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+    recorder: Recorder, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
     path = program("collectd", "collectd-core")
     root, device = Path(path).parents[2], await make_device(name="collectd-page")
@@ -104,27 +167,46 @@ async def test_collectd_measures_a_device_with_the_configuration_of_its_page(
         f'Hostname "front-desk"\nBaseDir "{tmp_path}"\nPIDFile "{tmp_path}/pid"\nInterval 1\n'
         f'PluginDir "{root}/usr/lib/collectd"\nTypesDB "{root}/usr/share/collectd/types.db"\n'
     )
-    page = block("collectd.md").replace("https://agents.example", server.url).replace("AGENT_ID", str(device.agent_id))
+    page = (
+        block("collectd.md").replace("https://agents.example", recorder.url).replace("AGENT_ID", str(device.agent_id))
+    )
     file = tmp_path / "collectd.conf"
     file.write_text(own + page.replace("THE_AGENT_TOKEN", device.token))
 
     async def has_some() -> bool:
-        return bool(await pool.fetchval(
+        found: int = await pool.fetchval(
             "SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1 AND cpu_percent IS NOT NULL "
             "AND memory_percent IS NOT NULL AND load_average_5m IS NOT NULL", device.agent_id,
-        ))  # fmt: skip
+        )  # fmt: skip
+        return found >= 3
 
     async with running(path, "-f", "-C", str(file)):
         await eventually(has_some)
+    sent = [one for upload in recorder.stored for one in json.loads(upload.body)]
+    rows = await pool.fetch("SELECT * FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+    loads = first_by_second((int(one["time"]), one["values"][0]) for one in sent if one["plugin"] == "load")
+    assert first_by_second((seconds_of(row), row["load_average_1m"]) for row in rows) == pytest.approx(loads)
+    uptimes = first_by_second((int(one["time"]), one["values"][0]) for one in sent if one["plugin"] == "uptime")
+    assert first_by_second((seconds_of(row), row["uptime_seconds"]) for row in rows) == uptimes
+    assert len(rows) == len({int(one["time"]) for one in sent if one["plugin"] in STORED})
+
+
+def first_by_second(pairs: Iterable[tuple[float, float | None]]) -> dict[float, float]:
+    """Return the first value of each time; a time without a value is left out."""
+    found: dict[float, float] = {}
+    for at, value in pairs:
+        if value is not None:
+            found.setdefault(at, value)
+    return found
 
 
 async def test_icinga_brings_the_values_that_the_mapping_names(
-    client: httpx.AsyncClient, server: ServerProcess, employee: Employee, dora: Tenant, pool: asyncpg.Pool,
+    client: httpx.AsyncClient, recorder: Recorder, employee: Employee, dora: Tenant, pool: asyncpg.Pool,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     path = program("icinga2", "icinga2-bin")
     token = await gateway_token(client, employee, dora, enrolment="automatic", host_pattern="web-*")
-    writer = aimed(block("icinga.md"), server, token).replace("flush_interval = 10s", "flush_interval = 1s")
+    writer = aimed(block("icinga.md"), recorder.url, token).replace("flush_interval = 10s", "flush_interval = 1s")
     file = tmp_path / "icinga2.conf"
     file.write_text(CHECKS + writer)
     places = {"DataDir": "data", "LogDir": "log", "CacheDir": "cache", "SpoolDir": "spool", "InitRunDir": "run"}
@@ -145,3 +227,16 @@ async def test_icinga_brings_the_values_that_the_mapping_names(
 
     async with running(path, "daemon", "-c", str(file), *options):
         await eventually(has_some)
+        await eventually(lambda: has_several(recorder))
+    lines = {line for sent in recorder.stored for line in sent.lines if "metric=load5" in line}
+    rows = await pool.fetch(
+        "SELECT m.collected_at, m.value FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id "
+        "JOIN agent_series_samples m ON m.series_id = s.id WHERE d.business_id = $1", dora.business_id,
+    )  # fmt: skip
+    assert sorted(seconds_of(row) for row in rows) == sorted({float(line.split()[-1]) for line in lines})
+    assert {row["value"] for row in rows} == {1.5}
+
+
+async def has_several(recorder: Recorder) -> bool:
+    """Return whether values of the check were sent at three times or more."""
+    return len({line for sent in recorder.sent for line in sent.lines if "metric=load5" in line}) >= 3

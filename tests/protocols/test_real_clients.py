@@ -1,6 +1,7 @@
 """Real client libraries upload to a running server, and what they sent is in the history."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from tests.conftest import MakeDevice
 from tests.devices import Device
+from tests.protocols.recorder import recording
 from tests.whole.processes import ServerProcess, running_server
 
 
@@ -60,21 +62,28 @@ async def test_the_opentelemetry_sdk_exports_a_device(
 ) -> None:
     device = await make_device(name="otel-sdk")
 
+    observed: list[float] = []
+
     def load(options: CallbackOptions) -> list[Observation]:
         del options
-        return [Observation(2.5)]
+        observed.append(1.5 + len(observed))
+        return [Observation(observed[-1])]
 
-    def export() -> None:
+    def export(address: str) -> None:
         exporter = OTLPMetricExporter(
-            endpoint=f"{server.url}/v1/metrics", headers={"authorization": f"Bearer {device.token}"}
+            endpoint=f"{address}/v1/metrics", headers={"authorization": f"Bearer {device.token}"}
         )
         provider = MeterProvider([PeriodicExportingMetricReader(exporter, export_interval_millis=600_000)])
         provider.get_meter("test").create_observable_gauge("system.cpu.load_average.1m", [load])
-        assert provider.force_flush()
-        provider.shutdown()
+        for _ in range(3):
+            assert provider.force_flush()
+            time.sleep(1.1)  # the SDK stamps its points with the clock, and a sample is a second
+        provider.shutdown()  # collects once more
 
-    await asyncio.to_thread(export)
-    assert set(await stored(pool, device, "load_average_1m")) == {2.5}
+    with recording(server.url) as recorder:
+        await asyncio.to_thread(export, recorder.url)
+    assert len(recorder.stored) == len(observed) == 4
+    assert await stored(pool, device, "load_average_1m") == observed
 
 
 async def test_a_client_that_is_refused_sees_why(server: ServerProcess, make_device: MakeDevice) -> None:
