@@ -29,6 +29,7 @@ from api.routes import (
     command_delivery,
     commands,
     eol,
+    erasures,
     events,
     export,
     fleet,
@@ -203,6 +204,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
         fleet, export,
         inventory, monitored_services, backtest, alerts, alert_history, alert_rules, maintenance, saved_views,
         catalogs, agent_summary, agents, heartbeat, lifecycle, events, me, businesses, session, storage, retention,
+        erasures,
         audit,
     )  # fmt: skip
     for module in modules:

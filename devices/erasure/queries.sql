@@ -123,14 +123,14 @@ SELECT id FROM agent_erasures WHERE state = 'waiting' AND subject_kind = :kind
   AND subject_id IS NOT DISTINCT FROM :subject_id::uuid
 
 -- add_erasure --
--- :kind, :subject_id, :reason, :now, :by whom, :devices.
+-- :kind, :subject_id, :reason, :now, :by whom, :devices; :actor_kind, :actor_id, :actor_source who acts.
 WITH added AS (
     INSERT INTO agent_erasures (subject_kind, subject_id, reason, requested_at, requested_by, devices)
     VALUES (:kind, :subject_id, :reason, :now, :by, :devices)
     RETURNING id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, details)
-    SELECT :now, 'system', 'erasure_requested', CASE WHEN :kind = 'device' THEN :subject_id::uuid END,
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
+    SELECT :now, :actor_kind, :actor_id::uuid, :actor_source::inet, 'erasure_requested', CASE WHEN :kind = 'device' THEN :subject_id::uuid END,
            jsonb_build_object('erasure', id, 'subject', :kind::text, 'by', :by::text, 'devices', :devices::integer)
            || CASE WHEN :kind = 'business' THEN jsonb_build_object('business_id', :subject_id::uuid) ELSE '{}' END
     FROM added
@@ -234,7 +234,7 @@ SELECT :now, 'system', 'erasure_proven', jsonb_build_object('erasure', id) FROM 
 
 -- cancel_erasure --
 -- Only before the first row was deleted. The devices stay deleted until an employee restores them. :erasure, :now,
--- :by whom.
+-- :by whom; :actor_kind, :actor_id, :actor_source who acts.
 WITH cancelled AS (
     UPDATE agent_erasures e SET state = 'cancelled'
     WHERE e.id = :erasure AND e.state = 'waiting'
@@ -243,14 +243,17 @@ WITH cancelled AS (
 ), forgotten AS (
     DELETE FROM agent_erasure_devices WHERE erasure_id IN (SELECT id FROM cancelled)
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, action, details)
-    SELECT :now, 'system', 'erasure_cancelled', jsonb_build_object('erasure', id, 'by', :by::text) FROM cancelled
+    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
+    SELECT :now, :actor_kind, :actor_id::uuid, :actor_source::inet, 'erasure_cancelled',
+           jsonb_build_object('erasure', id, 'by', :by::text)
+    FROM cancelled
 )
 SELECT id FROM cancelled
 
 -- list_erasures --
 -- All of them, the newest first.
-SELECT id, subject_kind, subject_id, reason, requested_at, requested_by, state, devices, erased_at, proven_at
+SELECT id, subject_kind, subject_id, reason, requested_at, requested_by, state, devices, deleted, recount, erased_at,
+       proven_at, current_database() AS database
 FROM agent_erasures ORDER BY id DESC
 
 -- read_certificate --

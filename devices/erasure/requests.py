@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+import asyncpg
+
 from core.errors import RtsError
 from db.pools import Connection
+from devices.audit import WORKER, Actor
 from devices.erasure.scope import QUERIES, Piece, Subject, count_subject, list_pieces
 
 
@@ -36,11 +39,12 @@ class ErasureBegunError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Why and by whom; `at` in UTC."""
+    """Why and by whom; `at` in UTC. The audit trail has the actor, the certificate the name."""
 
     reason: str
     by: str
     at: datetime
+    actor: Actor = WORKER
 
 
 async def request_erasure(connection: Connection, subject: Subject, request: Request) -> int:
@@ -67,6 +71,7 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
                     now=request.at,
                     by=request.by,
                     devices=devices,
+                    **request.actor.parameters(),
                 )
             )
         assert found is not None
@@ -95,25 +100,28 @@ async def note_pieces(
     await connection.execute(*QUERIES.bind("refuse_tokens", devices=whole, business_id=subject.business_id))
 
 
-async def cancel_erasure(connection: Connection, erasure: int, by: str, now: datetime) -> None:
+async def cancel_erasure(connection: Connection, erasure: int, by: str, now: datetime, actor: Actor = WORKER) -> None:
     """Cancel an erasure of which nothing is deleted yet; its devices stay deleted. Raises ErasureBegunError."""
-    if await connection.fetchval(*QUERIES.bind("cancel_erasure", erasure=erasure, now=now, by=by)) is None:
+    bound = QUERIES.bind("cancel_erasure", erasure=erasure, now=now, by=by, **actor.parameters())
+    if await connection.fetchval(*bound) is None:
         raise ErasureBegunError
 
 
 async def list_erasures(connection: Connection) -> list[dict[str, Any]]:
-    """Return all erasures, the newest first."""
-    return [dict(row) for row in await connection.fetch(QUERIES["list_erasures"])]
+    """Return the certificates of all erasures, the newest first; of one that waits without rows."""
+    return [certificate_of(row) for row in await connection.fetch(QUERIES["list_erasures"])]
 
 
 async def read_certificate(connection: Connection, erasure: int) -> dict[str, Any]:
-    """Return an erasure with what it deleted, what a recount found, and a SHA-256 of all that; times in UTC.
-
-    Raises NothingToEraseError for a number that does not exist.
-    """
+    """Return the certificate of an erasure; raises NothingToEraseError for a number that does not exist."""
     row = await connection.fetchrow(*QUERIES.bind("read_certificate", erasure=erasure))
     if row is None:
         raise NothingToEraseError(f"There is no erasure {erasure}: `rts-agents erase list` has them all.")
+    return certificate_of(row)
+
+
+def certificate_of(row: asyncpg.Record) -> dict[str, Any]:
+    """Return an erasure with what it deleted, what a recount found, and a SHA-256 of all that; times in UTC."""
     counts = {name: json.loads(row[name]) if row[name] else {} for name in ("deleted", "recount")}
     certificate = dict(row) | counts
     body = json.dumps(certificate, sort_keys=True, default=str).encode()

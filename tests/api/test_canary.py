@@ -40,6 +40,7 @@ WITHOUT_TEXT = {
     "GET /api/agents/software-eol",
     "GET /api/agents/{agent_id}/metrics/history", "GET /api/agents/metrics/catalog", "GET /api/agents/commands/catalog",
     "GET /api/admin/storage", "GET /api/admin/retention", "GET /api/admin/retention/changes",
+    "GET /api/admin/erasures",
     "GET /api/session/demo", "GET /api/businesses/{business_id}/time-zone",
 }  # fmt: skip
 ONE_PAGE = {"GET /api/businesses"}  # a user sees one business

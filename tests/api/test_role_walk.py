@@ -34,7 +34,7 @@ REFUSALS: dict[tuple[Who, str], tuple[int, set[str]]] = {
     ("employee", "itself"): (401, {"invalid_token"}),
 }
 # Calls that want a right which technicians don't have; each has tests of its own with somebody who has it.
-BEYOND_A_TECHNICIAN = {key for key in WHO if key.startswith("POST /api/admin/retention/")}
+BEYOND_A_TECHNICIAN = {key for key in WHO if key.startswith(("POST /api/admin/retention/", "POST /api/admin/erasures"))}
 ANOTHER_BUSINESS = 404, {"agent_not_found", "command_not_found", "business_not_found"}
 
 

@@ -2,21 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from api.app import Application
+from api.services import Services
+from auth.keys import KeyFile
 from cli.main import app
 from core.clock import utc_now
-from core.settings import get_settings
+from core.settings import Settings, get_settings
 from db.hypertables.policies import DAY
 from devices.audit import Actor
 from retention.changes import Operator
 from rollups.refresh import refresh_range
 from tests.databases import migrated_database
+from tests.people import Employee, Tenant, make_employee, make_tenant
 
+BASE = "/api/admin/retention"
 OPERATOR = Operator("dba@test", Actor("system"))
 TABLES = (
     "agent_metrics", "agent_series_samples", "agent_retention_changes", "agent_legal_holds", "agent_alerts",
@@ -84,3 +94,43 @@ def run(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
     yield command
     get_settings.cache_clear()
+
+
+@dataclass
+class Server:
+    """A server on the database of these tests, and people."""
+
+    application: Application
+    client: httpx.AsyncClient
+    services: Services
+    dba: Employee
+    technician: Employee
+    tenant: Tenant
+
+    async def post(
+        self, path: str, body: object = None, who: Employee | Tenant | None = None, base: str = BASE
+    ) -> httpx.Response:
+        return await self.client.post(f"{base}{path}", json=body, headers=(who or self.dba).headers)
+
+    async def plan(self, **keep: str) -> dict[str, object]:
+        names = {"raw": "raw", "five": "5m"}
+        body = {"keep": {names[name]: age for name, age in keep.items()}, "large": True}
+        answer = await self.post("/plans", body)
+        assert answer.status_code == 200, answer.text
+        return cast("dict[str, object]", answer.json())
+
+
+@pytest.fixture
+async def server(own_url: str, connection: asyncpg.Connection, tmp_path: Path) -> AsyncIterator[Server]:
+    KeyFile(tmp_path / "keys.json").create()
+    application = Application(Settings(DATABASE_URL=own_url, keys_file=tmp_path / "keys.json", pool_size=2))
+    async with application.web.router.lifespan_context(application.web):
+        services = application.web.state.services
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            technician = await make_employee(services.pool, services.tokens)
+            dba = await make_employee(services.pool, services.tokens)
+            claims = {"sub": str(dba.employee_id), "employee_id": str(dba.employee_id), "role": "admin"}
+            dba = Employee(dba.employee_id, services.tokens.issue_person(claims, utc_now(), timedelta(hours=1)))
+            tenant = await make_tenant(services.pool, services.tokens, "Alice")
+            yield Server(application, client, services, dba, technician, tenant)

@@ -1,64 +1,12 @@
 """Retention over HTTP: the same plans, changes, undo and holds; who may; and a server that follows what is in force."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
-from typing import cast
-
 import asyncpg
-import httpx
-import pytest
 
-from api.app import Application
-from api.services import Services
-from auth.keys import KeyFile
 from core.clock import utc_now
-from core.settings import Settings
 from db.hypertables.policies import DAY
 from retention.changes import apply_due
 from tests.devices import register_device, sample
-from tests.people import Employee, Tenant, make_employee, make_tenant
-
-BASE = "/api/admin/retention"
-
-
-@dataclass
-class Server:
-    """A server on the database of these tests, and people."""
-
-    application: Application
-    client: httpx.AsyncClient
-    services: Services
-    dba: Employee
-    technician: Employee
-    tenant: Tenant
-
-    async def post(self, path: str, body: object = None, who: Employee | Tenant | None = None) -> httpx.Response:
-        return await self.client.post(f"{BASE}{path}", json=body, headers=(who or self.dba).headers)
-
-    async def plan(self, **keep: str) -> dict[str, object]:
-        names = {"raw": "raw", "five": "5m"}
-        body = {"keep": {names[name]: age for name, age in keep.items()}, "large": True}
-        answer = await self.post("/plans", body)
-        assert answer.status_code == 200, answer.text
-        return cast("dict[str, object]", answer.json())
-
-
-@pytest.fixture
-async def server(own_url: str, connection: asyncpg.Connection, tmp_path: Path) -> AsyncIterator[Server]:
-    KeyFile(tmp_path / "keys.json").create()
-    application = Application(Settings(DATABASE_URL=own_url, keys_file=tmp_path / "keys.json", pool_size=2))
-    async with application.web.router.lifespan_context(application.web):
-        services = application.web.state.services
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            technician = await make_employee(services.pool, services.tokens)
-            dba = await make_employee(services.pool, services.tokens)
-            claims = {"sub": str(dba.employee_id), "employee_id": str(dba.employee_id), "role": "admin"}
-            dba = Employee(dba.employee_id, services.tokens.issue_person(claims, utc_now(), timedelta(hours=1)))
-            tenant = await make_tenant(services.pool, services.tokens, "Alice")
-            yield Server(application, client, services, dba, technician, tenant)
+from tests.retention.conftest import BASE, Server
 
 
 async def test_a_change_is_planned_applied_and_undone(server: Server, connection: asyncpg.Connection) -> None:

@@ -12,8 +12,7 @@ from tests.pages.builds import CHROMIUM, needs_browser
 from tests.pages.conftest import ARGUMENTS, COOKIE, WIDE, Tab
 from tests.pages.pictures import picture
 from tests.people import Employee
-from tests.retention.conftest import store_days
-from tests.retention.test_http import Server, server  # noqa: F401  a fixture
+from tests.retention.conftest import Server, store_days
 from tests.serving import serving
 
 pytestmark = needs_browser
@@ -28,7 +27,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def tab(browser: Browser, server: Server) -> AsyncIterator[Tab]:  # noqa: F811
+async def tab(browser: Browser, server: Server) -> AsyncIterator[Tab]:
     """A tab of nobody on the server whose retention may be changed; at the end it may have had no fault."""
     async with serving(server.application) as port:
         context = await browser.new_context(viewport=WIDE, locale="en-GB", timezone_id="Europe/Berlin")  # type: ignore[arg-type]
@@ -48,7 +47,7 @@ async def open_retention(tab: Tab, who: Employee) -> Page:
 
 async def test_a_dba_plans_signs_off_and_undoes(
     tab: Tab,
-    server: Server,  # noqa: F811
+    server: Server,
     connection: asyncpg.Connection,
 ) -> None:
     await store_days(connection)
@@ -90,7 +89,7 @@ async def test_a_dba_plans_signs_off_and_undoes(
 
 async def test_a_hold_is_placed_on_a_customer_and_released(
     tab: Tab,
-    server: Server,  # noqa: F811
+    server: Server,
     connection: asyncpg.Connection,
 ) -> None:
     page = await open_retention(tab, server.dba)
@@ -108,7 +107,7 @@ async def test_a_hold_is_placed_on_a_customer_and_released(
     assert await connection.fetchval("SELECT count(*) FROM agent_legal_holds WHERE released_at IS NULL") == 0
 
 
-async def test_a_technician_reads_and_changes_nothing(tab: Tab, server: Server) -> None:  # noqa: F811
+async def test_a_technician_reads_and_changes_nothing(tab: Tab, server: Server) -> None:
     page = await open_retention(tab, server.technician)
     await expect(page.get_by_text("Changes need the right “dba”.")).to_be_visible()
     await expect(page.get_by_role("button", name="Make a plan")).to_have_count(0)

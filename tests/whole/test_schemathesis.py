@@ -37,7 +37,7 @@ MAX_SECONDS = 30  # the largest backtest that is not refused takes ten: the tena
 OF_A_DBA = {
     f"POST /api/admin/retention/{path}"
     for path in ("plans", "changes", "changes/{change_id}/undo", "holds", "holds/{hold_id}/release")
-}
+} | {f"POST /api/admin/erasures{path}" for path in ("", "/counts", "/{erasure_id}/cancel")}
 THEIRS = {
     "agent": ("agent", "registration token"), "user": ("person",), "employee": ("person", "employee", "open"),
 }  # fmt: skip

@@ -610,6 +610,44 @@ export type EolRuleList = {
   next_cursor: string | null;
 };
 
+export type Erasure = {
+  erasure_id: number;
+  kind: "device" | "business" | "orphans";
+  subject_id: string | null;
+  state: string;
+  devices: number;
+  reason: string;
+  requested_at: string;
+  requested_by: string;
+  erased_at: string | null;
+  proven_at: string | null;
+  database: string;
+  deleted: Record<string, number>;
+  recount: Record<string, number>;
+  sha256: string;
+};
+
+export type ErasureCounts = {
+  rows: Record<string, number>;
+  audit_rows: number;
+};
+
+export type ErasureOrder = {
+  kind: "device" | "business";
+  subject_id: string;
+  reason: string;
+  database: string;
+};
+
+export type ErasureRequested = {
+  erasure_id: number;
+};
+
+export type ErasureSubject = {
+  kind: "device" | "business";
+  subject_id: string;
+};
+
 export type ErrorAnswer = {
   error: ErrorBody;
 };

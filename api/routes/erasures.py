@@ -1,0 +1,71 @@
+"""Erasures over HTTP: count, request, follow, cancel, certificate. Employees read; the right `dba` requests."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+
+from api.auth import CurrentEmployee, MayKeepStorage
+from api.errors import conflicts
+from api.schemas.erasures import (
+    Erasure,
+    ErasureCounts,
+    ErasureOrder,
+    ErasureRequested,
+    ErasureSubject,
+)
+from api.services import services_of
+from devices.erasure.requests import (
+    ErasureBegunError,
+    LegalHoldError,
+    cancel_erasure,
+    list_erasures,
+    request_erasure,
+)
+from devices.erasure.requests import Request as ErasureRequest
+from devices.erasure.scope import Subject, count_audit, count_subject
+from retention.changes import WrongDatabaseError, check_database
+
+router = APIRouter(prefix="/api/admin/erasures", tags=["erasures"])
+ErasureId = Annotated[int, Path(ge=1, le=2**62, description="erasure_id")]
+
+
+@router.post("/counts")
+async def count_erasure(request: Request, subject: ErasureSubject, employee: MayKeepStorage) -> ErasureCounts:
+    """Count what an erasure would delete, by table. Nothing is written."""
+    del employee
+    wanted = Subject(subject.kind, subject.subject_id)
+    async with services_of(request).pool.acquire() as connection:
+        rows = await count_subject(connection, wanted)
+        return ErasureCounts(rows=rows, audit_rows=await count_audit(connection, wanted))
+
+
+@router.post("", status_code=201, responses=conflicts(LegalHoldError, WrongDatabaseError))
+async def order_erasure(request: Request, order: ErasureOrder, employee: MayKeepStorage) -> ErasureRequested:
+    """Refuse the devices at once; the worker deletes them at RTS_ERASURE_HOUR and proves it an hour later."""
+    services = services_of(request)
+    wanted = ErasureRequest(order.reason, f"employee {employee.id}", services.clock(), employee.actor)
+    async with services.pool.acquire() as connection:
+        await check_database(connection, order.database)
+        found = await request_erasure(connection, Subject(order.kind, order.subject_id), wanted)
+    return ErasureRequested(erasure_id=found)
+
+
+@router.get("")
+async def read_erasures(request: Request, employee: CurrentEmployee) -> list[Erasure]:
+    """Read all erasures with their certificates, the newest first."""
+    del employee
+    async with services_of(request).pool.acquire() as connection:
+        return [Erasure.model_validate(renamed(row)) for row in await list_erasures(connection)]
+
+
+@router.post("/{erasure_id}/cancel", status_code=204, responses=conflicts(ErasureBegunError))
+async def cancel(request: Request, erasure_id: ErasureId, employee: MayKeepStorage) -> None:
+    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until somebody restores them."""
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        await cancel_erasure(connection, erasure_id, f"employee {employee.id}", services.clock(), employee.actor)
+
+
+def renamed(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an erasure with the names of the API."""
+    return row | {"erasure_id": row["id"], "kind": row["subject_kind"]}
