@@ -8,7 +8,7 @@ process, and a fleet that is alone, or all of a fleet at once, is not slowed dow
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from api.fair_turn import FairTurn
@@ -20,9 +20,14 @@ MAX_REST_SECONDS = 3.0  # of one turn; what is owed beyond is forgotten
 class LargeTurns:
     """The turns of this process: of the devices of a business among themselves, and of businesses."""
 
-    def __init__(self, others_upload: Callable[[Hashable], bool], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        others_upload: Callable[[Hashable], bool],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """`others_upload` returns whether anybody but this business has uploaded a moment ago."""
-        self._others_upload, self._clock = others_upload, clock
+        self._others_upload, self._clock, self._sleep = others_upload, clock, sleep
         self._all = FairTurn()
         self._of_business: defaultdict[Hashable, FairTurn] = defaultdict(FairTurn)
         self._users: Counter[Hashable] = Counter()
@@ -54,7 +59,7 @@ class LargeTurns:
     async def _rest(self, business: Hashable) -> None:
         owed = self._owed.pop(business, 0.0)
         if owed and self._others_upload(business):
-            await asyncio.sleep(owed)
+            await self._sleep(owed)
 
     def _leave(self, business: Hashable) -> None:
         self._users[business] -= 1

@@ -12,27 +12,21 @@ LONG = 20.0
 class Loop:
     """A clock that only work and rests move."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, others: bool) -> None:
+    def __init__(self, *, others: bool) -> None:
         self.now, self.rests = 0.0, list[float]()
-        self.turns = LargeTurns(lambda _: others, lambda: self.now)
-        sleep = asyncio.sleep
+        self.turns = LargeTurns(lambda _: others, lambda: self.now, self.rest)
 
-        async def rest(seconds: float) -> None:
-            self.rests.append(seconds)
-            self.now += seconds
-            await sleep(0)
-
-        monkeypatch.setattr("api.large_turns.asyncio.sleep", rest)
+    async def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.now += seconds
 
     async def work(self, business: str, seconds: float) -> None:
         async with self.turns.of(business, f"{business} 1", LONG):
             self.now += seconds
 
 
-async def test_a_business_rests_for_what_its_last_turn_took_while_others_upload(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loop = Loop(monkeypatch, others=True)
+async def test_a_business_rests_for_what_its_last_turn_took_while_others_upload() -> None:
+    loop = Loop(others=True)
     for _ in range(3):
         await loop.work("a", 0.1)
     await loop.work("b", 0.1)  # it has had no turn yet
@@ -42,8 +36,8 @@ async def test_a_business_rests_for_what_its_last_turn_took_while_others_upload(
     assert loop.rests[2:] == [MAX_REST_SECONDS]
 
 
-async def test_nobody_rests_where_nobody_else_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = Loop(monkeypatch, others=False)
+async def test_nobody_rests_where_nobody_else_uploads() -> None:
+    loop = Loop(others=False)
     for _ in range(3):
         await loop.work("a", 0.1)
     assert loop.rests == []
