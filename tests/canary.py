@@ -83,6 +83,10 @@ async def make_canary(town: Town) -> Canary:
         ),
         "window_id": await town.pool.fetchval(query.format("agent_maintenance_windows"), devices[0].agent_id),
     }  # fmt: skip
+    described = await town.client.patch(
+        f"/api/agents/alerts/{ids['rule_id']}", json={"description": marker}, headers=town.employee.headers
+    )
+    assert described.status_code == 200, described.text
     secrets = {marker, str(tenant.business_id), *map(str, found)}
     return Canary(marker, tenant, devices[0], ids, frozenset(secrets))
 
