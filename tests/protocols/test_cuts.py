@@ -1,0 +1,142 @@
+"""A capture that is cut anywhere into requests gives the same rows: each column, disk and interface of each client."""
+
+import gzip
+import json
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.metrics import LOADS, METRICS
+from ingest.samples import Sample
+from protocols.collectd import read_collectd
+from protocols.facts import Fact, Quantity, Reading
+from protocols.fold import samples_of
+from protocols.influx import PRECISIONS, add_point, cell_of
+from protocols.line_protocol import Point, parse_lines
+from protocols.memory import DeviceMemory
+from tests.protocols.captures import CLIENTS, Capture, captures_of
+
+Piece = list[Fact]  # what no client cuts: the facts of a line, a value list, or a data point
+Values = dict[tuple[int, str, str], Any]  # by time, column, and the name of the disk or interface
+COLUMNS = tuple(metric.name for metric in METRICS if metric not in LOADS)
+# What a set of instances is complete by needs the order of time: two cells that lack the same instance say it is gone.
+ORDERED = ("memory_used_gb", "memory_percent", "cpu_percent")
+
+
+def pieces_of(capture: Capture) -> list[Piece]:
+    """Return what a request can be cut into."""
+    body = gzip.decompress(capture.body) if capture.encoding == "gzip" else capture.body
+    path = urlsplit(capture.path).path
+    if path.endswith("/collectd"):
+        return [read_collectd(json.dumps([values]).encode()).facts for values in json.loads(body)]
+    if path.endswith(("/v1/metrics", "/v1/write")):
+        return [[fact] for fact in capture.read().facts]
+    return [facts_of(point, capture) for point in parse_lines(body.decode()) if isinstance(point, Point)]
+
+
+def facts_of(point: Point, capture: Capture) -> Piece:
+    reading, unit = Reading(), PRECISIONS[capture.query.get("precision") or "ns"]
+    add_point(reading, point, cell_of(point.time, unit, capture.received_at))
+    return reading.facts
+
+
+def distinct(pieces: Iterable[Piece]) -> list[Piece]:
+    """Leave out the second value of one thing at one time: the first one stays, so their order counts."""
+    seen: set[tuple[object, ...]] = set()
+    kept = []
+    for piece in pieces:
+        new = [fact for fact in piece if fact[:3] not in seen]
+        seen |= {fact[:3] for fact in new}
+        kept.append(new)
+    return [piece for piece in kept if piece]
+
+
+PIECES = {
+    client: distinct(piece for capture in captures_of(client) for piece in pieces_of(capture)) for client in CLIENTS
+}
+
+
+# A share from cumulative CPU seconds is computed from the cores and states that have arrived: a cut can change it, so
+# these tests leave it out.
+SECONDS = {
+    client
+    for client in CLIENTS
+    if any(fact.quantity is Quantity.CPU_SECONDS for piece in PIECES[client] for fact in piece)
+}
+
+
+def values_of(sample: Sample, at: int) -> Values:
+    """Return every value of a sample."""
+    named = {(at, name, ""): getattr(sample, name) for name in COLUMNS}
+    named |= {(at, load.name, ""): value for load, value in zip(LOADS, sample.load_average or (), strict=False)}
+    for disk in sample.disks or []:
+        named |= {(at, name, disk.name): getattr(disk, name) for name in ("used_bytes", "size_bytes", "percent")}
+    for interface in sample.interfaces or []:
+        named |= {(at, name, interface.name): getattr(interface, name) for name in ("rx_bytes", "tx_bytes")}
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def stored(requests: Iterable[list[Piece]], known: DeviceMemory) -> Values:
+    """Return what is stored of these requests: as in the database, a value that is there stays."""
+    memory, rows = remembering(known), Values()
+    for request in requests:
+        for sample in samples_of([fact for piece in request for fact in piece], memory):
+            rows = values_of(sample, round(sample.collected_at.timestamp() * 1_000_000)) | rows
+    return rows
+
+
+def remembering(known: DeviceMemory) -> DeviceMemory:
+    """Return a memory that holds no cell and the sets of another one."""
+    return DeviceMemory(
+        complete_sets=dict(known.complete_sets),
+        has_system_disk=known.has_system_disk,
+        has_memory_percent=known.has_memory_percent,
+    )
+
+
+def uncut(pieces: list[Piece]) -> tuple[Values, DeviceMemory]:
+    """Return the values of one request with everything, and what the device's memory holds after it."""
+    known = DeviceMemory()
+    samples_of([fact for piece in pieces for fact in piece], known)
+    return stored([pieces], known), known
+
+
+def cut(pieces: list[Piece], data: st.DataObject) -> list[list[Piece]]:
+    places = sorted(data.draw(st.lists(st.integers(0, len(pieces)), max_size=6)))
+    return [pieces[start:stop] for start, stop in pairwise([0, *places, len(pieces)])]
+
+
+def without(values: Values, *columns: str) -> Values:
+    return {key: value for key, value in values.items() if key[1] not in columns}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_parts_of_each_time_in_any_order_make_the_same_rows(client: str, data: st.DataObject) -> None:
+    whole, known = uncut(PIECES[client])
+    shuffled = sorted(data.draw(st.permutations(PIECES[client])), key=lambda piece: piece[0].cell)
+    left_out = ("cpu_percent",) if client in SECONDS else ()
+    assert without(stored(cut(shuffled, data), known), *left_out) == without(whole, *left_out)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_parts_of_all_times_in_any_order_make_the_same_rows(client: str, data: st.DataObject) -> None:
+    whole, known = uncut(PIECES[client])
+    shuffled = data.draw(st.permutations(PIECES[client]))
+    assert without(stored(cut(shuffled, data), known), *ORDERED) == without(whole, *ORDERED)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_is_cut_is_everything(client: str) -> None:
+    whole = {fact[:3] for capture in captures_of(client) for fact in capture.read().facts}
+    pieces = [fact[:3] for piece in PIECES[client] for fact in piece]
+    assert len(pieces) == len(whole)
+    assert set(pieces) == whole
