@@ -302,7 +302,7 @@ async def test_too_many_points_are_refused_with_what_to_do(roles: Roles, measure
         await roles.fetch(roles.alice, CHART, measured.agent_id, now - 20 * DAY, now, timedelta(seconds=30))
 
 
-async def test_the_plan_of_a_chart_reads_a_device_by_its_index(roles: Roles, measured: Device, now: datetime) -> None:
+async def test_a_chart_has_a_column_for_each_metric(roles: Roles, measured: Device, now: datetime) -> None:
     columns = await roles.fetch(roles.alice, CHART + " LIMIT 1", measured.agent_id, now - DAY, now, HOUR)
     names = set(columns[0].keys())
     assert {gauge.name for gauge in GAUGES} | {f"{counter.name}_per_second" for counter in COUNTERS} <= names
