@@ -10,15 +10,19 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import yaml
 
+from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.debian import eventually, program, running
 from tests.devices import sample
 from tests.people import Employee, Tenant
+from tests.protocols.pages import aimed, block
 from tests.whole.processes import ServerProcess, free_port, running_server
 
 HOSTS = ("web-1", "web-2")
-KEEP = "node_(load1|load5|load15|memory_Mem(Total|Available)_bytes)"
+OUTAGE = 60  # scrapes of a second each
+LATE = timedelta(seconds=10)  # what is newer may still be on its way
 
 
 @pytest.fixture
@@ -72,11 +76,8 @@ async def test_prometheus_loses_nothing_of_two_hosts_in_an_outage_of_the_server(
     targets = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": f"{host}:9100"}} for host in HOSTS
     ]  # fmt: skip
-    written = {
-        "url": f"{server.url}/api/v1/write", "authorization": {"credentials": token},
-        "queue_config": {"max_shards": 1, "min_backoff": "100ms", "max_backoff": "1s", "batch_send_deadline": "1s"},
-        "write_relabel_configs": [{"source_labels": ["__name__"], "regex": KEEP, "action": "keep"}],
-    }  # fmt: skip
+    (written,) = yaml.safe_load(aimed(block("prometheus.md", "yaml"), server.url, token))["remote_write"]
+    written["queue_config"] |= {"max_backoff": "1s", "batch_send_deadline": "1s"}
 
     async def rows(host: str) -> list[asyncpg.Record]:
         return await pool.fetch(
@@ -95,27 +96,50 @@ async def test_prometheus_loses_nothing_of_two_hosts_in_an_outage_of_the_server(
     ):
         await eventually(lambda: have_both(3))
         server.stop()
+        stopped_at, rows_before = utc_now(), {host: await rows(host) for host in HOSTS}
+        since = stopped_at.timestamp()
 
-        async def scraped(count: int) -> bool:
-            found = await query(api, 'count_over_time(node_load1{job="node"}[10m])')
-            return len(found) == 2 and min(float(one["value"][1]) for one in found) >= count
+        async def scrapes_of(host: str) -> set[int]:
+            """Return the times of Prometheus' own samples of a host, in milliseconds."""
+            (kept,) = await query(api, f'node_load1{{instance="{host}:9100"}}[15m]')
+            return {round(at * 1000) for at, _ in kept["values"]}
 
-        await eventually(lambda: scraped(20))  # the outage
+        async def outage_is_over() -> bool:
+            return all([sum(at > since * 1000 for at in await scrapes_of(host)) >= OUTAGE for host in HOSTS])
+
+        await eventually(outage_is_over, seconds=300)
+        assert {host: await rows(host) for host in HOSTS} == rows_before
+        missed = {host: await scrapes_of(host) for host in HOSTS}
         server.start()
         for host in HOSTS:
 
-            async def holds_all(host: str = host) -> bool:
-                """Return whether each scrape that Prometheus keeps, but for those of the last seconds, is a row."""
-                kept = await query(api, f'node_load1{{instance="{host}:9100"}}[10m]')
-                times = {round(at * 1000) for at, _ in kept[0]["values"][:-5]}
-                stored = {round(row["collected_at"].timestamp() * 1000) for row in await rows(host)}
-                return len(times) >= 15 and times <= stored
+            async def caught_up(host: str = host) -> bool:
+                return missed[host] <= set(times_of(await rows(host)))
 
-            await eventually(holds_all)
-        stored = {host: await rows(host) for host in HOSTS}
-        complete = [row["load_average_1m"] is not None for host in HOSTS for row in stored[host][:-5]]
-        assert all(complete)
-        assert any(row["memory_percent"] for row in await rows(HOSTS[0]))
+            await eventually(caught_up)
+        counters = (await api.get("/metrics")).text
+        for host in HOSTS:
+            stored = await rows(host)
+            times = times_of(stored)
+            assert len(times) == len(set(times))
+            assert all(row["load_average_1m"] is not None for row in stored if row["collected_at"] < utc_now() - LATE)
+            assert sum(row["memory_percent"] is not None for row in stored) >= OUTAGE
+    assert counter(counters, "retried") > 0
+    assert counter(counters, "failed") == 0
+
+
+def times_of(rows: list[asyncpg.Record]) -> list[int]:
+    """Return the times of rows in milliseconds since 1970."""
+    return [round(row["collected_at"].timestamp() * 1000) for row in rows]
+
+
+def counter(exposition: str, name: str) -> float:
+    """Return the sum of Prometheus' own counter of samples that its remote write retried or failed to send."""
+    lines = [
+        line for line in exposition.splitlines() if line.startswith(f"prometheus_remote_storage_samples_{name}_total")
+    ]
+    assert lines
+    return sum(float(line.split()[-1]) for line in lines)
 
 
 async def test_prometheus_computes_with_what_it_reads_remotely(
@@ -127,8 +151,8 @@ async def test_prometheus_computes_with_what_it_reads_remotely(
     for device, percent in zip([*devices, others], (80, 10, 100), strict=True):
         await device.accepted(*(sample(timedelta(minutes=age), cpu_percent=percent) for age in range(1, 9)))
     token = await gateway_token(client, employee, dora, may_read=True)
-    read = {"url": f"{server.url}/api/v1/read", "authorization": {"credentials": token}, "read_recent": True}
-    async with prometheus(tmp_path, remote_read=[read]) as api:
+    reading = yaml.safe_load(aimed(block("prometheus.md", "yaml", number=2), server.url, token))
+    async with prometheus(tmp_path, **reading) as api:
         (top,) = await query(api, "topk(1, avg_over_time(rts_cpu_percent[10m]))")
         assert (top["metric"]["device"], float(top["value"][1])) == ("busy", 80)
         (mean,) = await query(api, f'avg by (business) (rts_cpu_percent{{business="{dora.name}"}})')

@@ -20,11 +20,11 @@ from tests.conftest import MakeDevice
 from tests.debian import eventually, program, running
 from tests.devices import Device
 from tests.people import Employee, Tenant
+from tests.protocols.pages import aimed, block
 from tests.protocols.recorder import Recorder, recording
 from tests.protocols.test_debian_prometheus import gateway_token
 from tests.whole.processes import ServerProcess, running_server
 
-GUIDES = Path(__file__).parents[2] / "docs" / "sources"
 STORED = ("cpu", "load", "memory", "uptime", "df", "interface")  # plugins of collectd that columns take
 CHECKS = """
 include <itl>
@@ -34,20 +34,6 @@ object Service "load" {
   host_name = "web-1", check_command = "dummy", check_interval = 1s, vars.dummy_text = "OK|load1=0.5 load5=1.5;4;6"
 }
 """
-
-
-def block(page: str, language: str = "") -> str:
-    """Return the first block of a page in a language."""
-    (found, *_) = re.findall(rf"^```{language}\n(.*?)^```", (GUIDES / page).read_text(), re.DOTALL | re.MULTILINE)
-    return str(found)
-
-
-def aimed(text: str, address: str, token: str) -> str:
-    """Return a configuration with the test's address and token for those of the page."""
-    url = httpx.URL(address)
-    text = text.replace("agents.example", str(url.host)).replace("443", str(url.port))
-    text = text.replace("protocol=https", "protocol=http").replace("ssl_enable = true", "ssl_enable = false")
-    return re.sub(r"THE_(AGENT|GATEWAY)_TOKEN", token, text)
 
 
 @pytest.fixture
@@ -156,6 +142,20 @@ def points_of(export: ExportMetricsServiceRequest, name: str = "") -> list[Numbe
     metrics = [metric for one in export.resource_metrics for scope in one.scope_metrics for metric in scope.metrics]
     wanted = [metric for metric in metrics if not name or metric.name == name]
     return [point for metric in wanted for kind in (metric.gauge, metric.sum) for point in kind.data_points]
+
+
+async def test_the_influxdb_client_of_its_page_writes_its_point(
+    recorder: Recorder, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    device = await make_device(name="influx-page")
+    script = tmp_path / "write.py"
+    script.write_text(aimed(block("influx-clients.md", "python"), recorder.url, device.token))
+    process = await asyncio.create_subprocess_exec(sys.executable, str(script))
+    assert await process.wait() == 0
+    (sent,) = recorder.stored
+    assert sent.lines == ["system,host=front-desk load1=0.5"]
+    (row,) = await pool.fetch("SELECT * FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+    assert row["load_average_1m"] == 0.5
 
 
 async def test_collectd_measures_a_device_with_the_configuration_of_its_page(
