@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # More processes than cores: tests wait for servers, browsers and intervals most of the time.
-JOBS ?= 4
+JOBS ?= 3
 NODE_READY := embedded/node_modules/.ready
 WEB_READY := web/node_modules/.ready
 PAGES := pages/static/index.html

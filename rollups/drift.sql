@@ -1,12 +1,13 @@
 -- Storage policies as the database has them, and the chunks that they leave.
 
 -- list_policies --
--- Each policy of our relations with its values; intervals are null where a policy has none.
+-- Each policy of our relations with its values; intervals are null where a policy has none. The refresh job of a rollup
+-- that was dropped is left out.
 SELECT relation, job_id, kind, scheduled, (config ->> 'drop_after')::interval AS drop_after,
        (config ->> 'compress_after')::interval AS compress_after, (config ->> 'start_offset')::interval AS start_offset,
        (config ->> 'end_offset')::interval AS end_offset, every
 FROM agent_storage_jobs()
-WHERE relation = ANY (:relations::text[])
+WHERE relation = ANY (:relations::text[]) AND to_regclass(relation) IS NOT NULL
 
 -- list_oldest_chunks --
 -- Where the oldest chunk of each relation begins; no row for a relation without chunks.

@@ -21,6 +21,12 @@ from tests.devices import Device
 from tests.people import Employee, Tenant
 
 
+@pytest.fixture(autouse=True)
+def refusals_of_this_test(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count from zero: other tests' refused calls may have used up the rows of this hour."""
+    monkeypatch.setattr(services.refusals, "calls", RefusedCalls(100, services.clock))
+
+
 async def noted(services: Services, actor: UUID | None, code: str) -> list[dict[str, Any]]:
     """Write what was collected, and return the details of an actor's refused calls with a code."""
     await services.refusals.calls.write(services.pool)

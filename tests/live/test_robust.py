@@ -41,7 +41,7 @@ async def test_a_portal_may_follow_a_thousand_devices(open_socket: Open, pool: a
             message = await portal.until(lambda message: message.get("status") == "error")
             told.add(message["agent_id"])
     # The list of all devices, which other tests read a page of, must not be longer for it.
-    await pool.execute("DELETE FROM agent_devices WHERE business_id = $1", tenant.business_id)
+    await pool.execute("DELETE FROM agent_devices WHERE business_id = $1", tenant.business_id, timeout=120)
 
 
 async def test_what_was_leased_to_a_socket_that_is_closing_goes_out_again(

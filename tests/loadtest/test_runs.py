@@ -61,7 +61,7 @@ def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -
 
 def test_the_command_writes_its_result_with_the_settings_inside(tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "loadtest.run", "--scenario", "poison-tenant", "--agents", "12", "--seconds", "4",
+        sys.executable, "-m", "loadtest.run", "--scenario", "poison-tenant", "--agents", "12", "--seconds", "8",
         "--interval", "2", "--dashboards", "2", "--results", str(tmp_path),
     ]  # fmt: skip
     done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
@@ -72,10 +72,10 @@ def test_the_command_writes_its_result_with_the_settings_inside(tmp_path: Path) 
     assert result["conservation"]["holds"]
     assert result["rollups"]["equal"]
     counts = {group: latency["from_slot_ms"]["count"] for group, latency in result["uploads"].items()}
-    assert counts == {"alone": 8, "others": 8, "poison": 8}
-    assert result["fairness"]["counts"] == [8, 8]
+    assert counts == {"alone": 16, "others": 16, "poison": 16}
+    assert result["fairness"]["counts"] == [16, 16]
     assert result["fairness"]["ratios"]["p50"] > 0
     attacks = {answer.rpartition(" ")[0] for answer in result["attacks"]}
     assert {"crowd", "gzip", "hogging token"} <= attacks
-    assert result["heartbeats"]["from_slot_ms"]["count"] == 24
+    assert result["heartbeats"]["from_slot_ms"]["count"] == 48
     assert result["reads"]
