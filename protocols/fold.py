@@ -34,7 +34,9 @@ def folded(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
 def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample | None:
     """Return the sample of one cell with its disks and interfaces; None when nothing has a value."""
     facts = {key: values for key, values in cells[at].items() if isinstance(key, Quantity)}
-    sample = sample_of(at, memory.complete(at, cells), memory.cpu_percent(at, cells))
+    complete = memory.complete(at, cells)
+    share = memory.cpu_percent(at, cells) if Quantity.CPU_SECONDS in complete else None
+    sample = sample_of(at, complete, share)
     mapped = mapped_of(cells[at])
     if sample is None and mapped:
         sample = Sample(collected_at=EPOCH + timedelta(microseconds=at))

@@ -117,7 +117,8 @@ class DeviceMemory:
         for time in sorted((time for time in {**self.cells, **cells} if time < at), reverse=True):
             before = (cells.get(time) or self.cells[time]).get(Quantity.CPU_SECONDS)
             if before and after:
-                return busy_share(before, after, (at - time) / 1e6) if at - time <= MAX_GAP else None
+                is_usable = at - time <= MAX_GAP and before.keys() >= after.keys()  # else it has not arrived yet
+                return busy_share(before, after, (at - time) / 1e6) if is_usable else None
         return None
 
 

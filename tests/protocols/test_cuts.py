@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.metrics import LOADS, METRICS
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
-from protocols.facts import Fact, Quantity, Reading
+from protocols.facts import Fact, Reading
 from protocols.fold import samples_of
 from protocols.influx import PRECISIONS, add_point, cell_of
 from protocols.line_protocol import Point, parse_lines
@@ -61,13 +61,8 @@ PIECES = {
 }
 
 
-# A share from cumulative CPU seconds is computed from the cores and states that have arrived: a cut can change it, so
-# these tests leave it out.
-SECONDS = {
-    client
-    for client in CLIENTS
-    if any(fact.quantity is Quantity.CPU_SECONDS for piece in PIECES[client] for fact in piece)
-}
+# This client sends both a share and cumulative seconds: the one that arrives first is stored.
+TWO_WAYS = {"otel-python-otlp-proto", "otel-python-otlp-json"}
 
 
 def values_of(sample: Sample, at: int) -> Values:
@@ -121,7 +116,7 @@ def without(values: Values, *columns: str) -> Values:
 def test_parts_of_each_time_in_any_order_make_the_same_rows(client: str, data: st.DataObject) -> None:
     whole, known = uncut(PIECES[client])
     shuffled = sorted(data.draw(st.permutations(PIECES[client])), key=lambda piece: piece[0].cell)
-    left_out = ("cpu_percent",) if client in SECONDS else ()
+    left_out = ("cpu_percent",) if client in TWO_WAYS else ()
     assert without(stored(cut(shuffled, data), known), *left_out) == without(whole, *left_out)
 
 
