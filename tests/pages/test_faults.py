@@ -95,10 +95,10 @@ async def test_an_odd_name_is_text_on_each_page_that_has_it(
 ) -> None:
     device = await make_device(dora, NAMES[kind])
     await device.accepted(sample(utc_now(), cpu_percent=50))
-    managed = f"/admin/agents?q={quote(NAMES[kind].strip()[:10])}"  # other tests' devices may fill the first page
+    search = f"q={quote(NAMES[kind][:4])}"  # other tests' devices may fill the first rows
     for size in (WIDE, NARROW):
         tab = await open_tab(employee, viewport=size)
-        for path in (f"/dashboard/agents?q={dora.name}", managed, f"/dashboard/agents/{device.agent_id}"):
+        for path in (f"/dashboard/agents?{search}", f"/admin/agents?{search}", f"/dashboard/agents/{device.agent_id}"):
             page = await tab.open(path)
             await expect(page.get_by_text(NAMES[kind].strip(), exact=True).first).to_be_attached()
             assert await widths_fit(page), path

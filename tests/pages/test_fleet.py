@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import quote
 
 from playwright.async_api import expect
 
@@ -94,8 +95,8 @@ async def test_odd_names_are_text_and_keep_to_their_place(tab: Tab, make_device:
     names = ["<img src=x onerror=alert(1)>", "עברית-اسم", "zero\u200bwidth\u200d", "l" + "o" * 252 + "ng"]
     for name in names:
         await make_device(dora, name)
-    page = await tab.open("/dashboard/agents?q=" + dora.name)
     for name in names:
+        page = await tab.open(f"/dashboard/agents?q={quote(name[:4])}")
         await expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
