@@ -47,8 +47,7 @@ def broken_after(
 ) -> Sample | None:
     """Return `sample` with its breaks after a sample with the values `before`; None when it has none."""
     earlier = before.get("uptime_seconds")
-    is_open = are_parts and earlier is not None and sample.uptime_seconds is None
-    if sample.collected_at <= before_at or (not is_open and was_started(earlier, before_at, sample)):
+    if sample.collected_at <= before_at or was_started(earlier, before_at, sample, are_parts=are_parts):
         return None
     breaks = {
         name: -int(value) - 1
@@ -58,12 +57,15 @@ def broken_after(
     return msgspec.structs.replace(sample, **breaks) if breaks else None
 
 
-def was_started(earlier: float | None, before_at: datetime, sample: Sample) -> bool:
+def was_started(earlier: float | None, before_at: datetime, sample: Sample, *, are_parts: bool = False) -> bool:
     """Return whether a device was started between two samples, or may have been: one of them has no uptime.
 
-    `earlier` is the uptime of the sample at `before_at`, in seconds.
+    `earlier` is the uptime of the sample at `before_at`, in seconds. `are_parts`: what a sample lacks may come later,
+    so one without uptime is no sign of a start.
     """
     uptime = sample.uptime_seconds
+    if are_parts and earlier is not None and uptime is None:
+        return False
     if earlier is None or uptime is None or uptime < earlier:
         return True
     passed = (sample.collected_at - before_at).total_seconds()

@@ -16,7 +16,6 @@ import asyncpg
 
 from db.sql import load_beside
 from ingest.counter_breaks import fell, was_started
-from ingest.pending import Row
 from ingest.series_registry import DeviceSeries, Reading
 from ingest.series_values import Flat
 
@@ -78,17 +77,12 @@ def reading_of(flat: Flat) -> Reading:
     return Reading(row.collected_at, row.sample.uptime_seconds, key, counters)
 
 
-def may_have_started(before: Reading, row: Row) -> bool:
-    """Return whether a device may have been started; a part of a sample without uptime is no sign of it."""
-    if row.upload.merges and before.uptime is not None and row.sample.uptime_seconds is None:
-        return False
-    return was_started(before.uptime, before.at, row.sample)
-
-
 def with_breaks(flat: Flat, counted: dict[int, Counted], before: Reading | None) -> Flat:
     """Return a sample with its breaks; `counted` has the values before, and gets those of this sample."""
     at, values = flat.row.collected_at, list(flat.values)
-    started = before is None or may_have_started(before, flat.row)
+    started = before is None or was_started(
+        before.uptime, before.at, flat.row.sample, are_parts=flat.row.upload.merges
+    )  # fmt: skip
     for place, (slot, value) in enumerate(zip(flat.slots, flat.values, strict=True)):
         last = counted.get(slot.id)
         if not slot.metric.is_counter or (last is not None and at <= last.at):
