@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from core.facts import read_facts
+from core.facts import Facts, read_facts
 from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
 from ingest.diagnose import read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
 from ingest.faults import FaultError, Notes, shown
-from ingest.samples import Decoded, Envelope, RawEnvelope, Rejection, Sample
+from ingest.samples import Decoded, Envelope, MachineFacts, RawEnvelope, Rejection, Sample
 
 MAX_INT = 4000
 REPLACED = "\ufffd"
@@ -51,9 +51,14 @@ def decode_upload(
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
         _sort(decoded, index, sample, None, now, max_age)
-    facts = FACTS_OF(envelope)
-    decoded.facts = read_facts(*facts) if any(facts) else None
+    decoded.facts = facts_of(envelope)
     return decoded
+
+
+def facts_of(envelope: MachineFacts) -> Facts | None:
+    """Return what an upload says of its machine; None where nothing can be kept, as in most uploads."""
+    facts = FACTS_OF(envelope)
+    return read_facts(*facts) if any(facts) else None
 
 
 def decode_in_pieces(
@@ -79,8 +84,7 @@ def decode_in_pieces(
             yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    facts = FACTS_OF(envelope)
-    decoded.facts = read_facts(*facts) if any(facts) else None
+    decoded.facts = facts_of(envelope)
     return decoded
 
 
