@@ -72,8 +72,33 @@ def add_fields(reading: Reading, point: Point, cell: int, names: dict[str, Quant
             reading.add(cell, quantity, instance, point.fields[name])
 
 
+def add_loads(reading: Reading, point: Point, cell: int, one: str, five: str, fifteen: str) -> None:
+    """Add the load averages over 1, 5 and 15 minutes, from the fields of these names."""
+    for name, instance in ((one, "1m"), (five, "5m"), (fifteen, "15m")):
+        add_fields(reading, point, cell, {name: Quantity.LOAD}, instance)
+
+
+def add_file_system(
+    reading: Reading, point: Point, cell: int, path: str | None, kind: str | None, *, size: str, percent: str
+) -> None:
+    """Add a real file system; `size` and `percent` name its fields. `free` is what is available to users."""
+    if path and is_disk(kind):
+        add_fields(reading, point, cell, {
+            size: Quantity.DISK_SIZE, "used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE,
+            percent: Quantity.DISK_PERCENT,
+        }, path)  # fmt: skip
+
+
+def add_interface(
+    reading: Reading, point: Point, cell: int, interface: str | None, received: str, sent: str
+) -> None:  # fmt: skip
+    """Add the counters of an interface, from the fields of these names."""
+    if interface:
+        add_fields(reading, point, cell, {received: Quantity.NETWORK_RX, sent: Quantity.NETWORK_TX}, interface)
+
+
 def read_cpu(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `cpu`: the line of all cores."""
+    """Read Telegraf's `cpu`: the line of all cores."""
     idle = point.fields.get("usage_idle")
     if point.tags.get("cpu", "cpu-total") == "cpu-total" and idle is not None:
         reading.add(cell, Quantity.CPU_BUSY, "", 100 - idle - point.fields.get("usage_iowait", 0.0))
@@ -82,7 +107,7 @@ def read_cpu(reading: Reading, point: Point, cell: int) -> None:
 
 
 def read_mem(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `mem`."""
+    """Read Telegraf's `mem`."""
     add_fields(reading, point, cell, {
         "total": Quantity.MEMORY_TOTAL, "available": Quantity.MEMORY_AVAILABLE, "used_percent": Quantity.MEMORY_PERCENT,
     })  # fmt: skip
@@ -91,74 +116,59 @@ def read_mem(reading: Reading, point: Point, cell: int) -> None:
 
 
 def read_disk(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `disk`: its `free` is what is available to users."""
-    path = point.tags.get("path")
-    if path and is_disk(point.tags.get("fstype")):
-        add_fields(reading, point, cell, {
-            "total": Quantity.DISK_SIZE, "used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE,
-            "used_percent": Quantity.DISK_PERCENT,
-        }, path)  # fmt: skip
+    """Read Telegraf's `disk`."""
+    path, kind = point.tags.get("path"), point.tags.get("fstype")
+    add_file_system(reading, point, cell, path, kind, size="total", percent="used_percent")
 
 
 def read_system(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `system`: load averages, and uptime in a line of its own."""
-    for name, instance in (("load1", "1m"), ("load5", "5m"), ("load15", "15m")):
-        add_fields(reading, point, cell, {name: Quantity.LOAD}, instance)
+    """Read Telegraf's `system`: load averages, and uptime in a line of its own."""
+    add_loads(reading, point, cell, "load1", "load5", "load15")
     add_fields(reading, point, cell, {"uptime": Quantity.UPTIME})
 
 
 def read_net(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `net`, one line an interface."""
-    interface = point.tags.get("interface")
-    if interface:
-        names = {"bytes_recv": Quantity.NETWORK_RX, "bytes_sent": Quantity.NETWORK_TX}
-        add_fields(reading, point, cell, names, interface)
+    """Read Telegraf's `net`, one line an interface."""
+    add_interface(reading, point, cell, point.tags.get("interface"), "bytes_recv", "bytes_sent")
 
 
 def read_glances_load(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read the load averages of Glances."""
-    for name, instance in (("min1", "1m"), ("min5", "5m"), ("min15", "15m")):
-        add_fields(reading, point, cell, {name: Quantity.LOAD}, instance)
+    """Read the load averages of Glances."""
+    add_loads(reading, point, cell, "min1", "min5", "min15")
 
 
 def read_glances_fs(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read a file system of Glances: its `free` is what is available to users."""
-    mount = point.tags.get("mnt_point")
-    if mount and is_disk(point.tags.get("fs_type")):
-        add_fields(reading, point, cell, {
-            "size": Quantity.DISK_SIZE, "used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE,
-            "percent": Quantity.DISK_PERCENT,
-        }, mount)  # fmt: skip
+    """Read a file system of Glances."""
+    path, kind = point.tags.get("mnt_point"), point.tags.get("fs_type")
+    add_file_system(reading, point, cell, path, kind, size="size", percent="percent")
 
 
 def read_glances_network(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read an interface of Glances: `…_gauge` counts since boot, the plain fields since the last export."""
+    """Read an interface of Glances: `…_gauge` counts since boot, the plain fields since the last export."""
     interface = point.tags.get("interface_name")
-    if interface:
-        names = {"bytes_recv_gauge": Quantity.NETWORK_RX, "bytes_sent_gauge": Quantity.NETWORK_TX}
-        add_fields(reading, point, cell, names, interface)
+    add_interface(reading, point, cell, interface, "bytes_recv_gauge", "bytes_sent_gauge")
 
 
 def read_kernel(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `kernel`."""
+    """Read Telegraf's `kernel`."""
     add_fields(reading, point, cell, {"boot_time": Quantity.BOOT_TIME})
 
 
 def read_win_cpu(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `win_cpu`."""
+    """Read Telegraf's `win_cpu`."""
     if point.tags.get("instance", "_Total") == "_Total":
         add_fields(reading, point, cell, {"Percent_Processor_Time": Quantity.CPU_BUSY})
 
 
 def read_win_disk(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `win_disk`: drives by letter, not the total of them."""
+    """Read Telegraf's `win_disk`: drives by letter, not the total of them."""
     drive, free = point.tags.get("instance", ""), point.fields.get("Percent_Free_Space")
     if drive not in ("", "_Total") and free is not None:
         reading.add(cell, Quantity.DISK_PERCENT, drive, 100 - free)
 
 
 def read_win_system(reading: Reading, point: Point, cell: int) -> None:
-    r"""Read Telegraf\'s `win_system`."""
+    """Read Telegraf's `win_system`."""
     add_fields(reading, point, cell, {"System_Up_Time": Quantity.UPTIME})
 
 
