@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,7 @@ from core.series import CUSTOM, MAX_INSTANCE, MAX_METRIC, MAX_UNIT, METRIC_NAME,
 MAX_ENTRIES = 2000
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Labels = Mapping[str, str]
+Protocol = Literal["influx", "otlp", "prometheus", "collectd"]
 
 
 class MappingFileError(RtsError):
@@ -38,7 +39,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"so
 
     source: Name
     to: Annotated[str, Meta(max_length=MAX_METRIC)]
-    protocol: Literal["influx", "otlp", "prometheus", "collectd"] | None = None
+    protocol: Protocol | None = None
     instance: Annotated[list[Name], Meta(max_length=8)] = []
     where: dict[Name, str] = {}
     scale: float = 1.0
@@ -82,7 +83,6 @@ class MetricMapping:
 
 
 EMPTY = MetricMapping()
-PROTOCOLS = ("influx", "otlp", "prometheus", "collectd")
 
 
 def read_mapping(file: Path | None) -> MetricMapping:
@@ -96,7 +96,7 @@ def read_mapping(file: Path | None) -> MetricMapping:
     entries: dict[tuple[str, str], list[Entry]] = {}
     for number, entry in enumerate(found.metric, start=1):
         fault = fault_of(entry)
-        for protocol in [entry.protocol] if entry.protocol else PROTOCOLS:
+        for protocol in [entry.protocol] if entry.protocol else get_args(Protocol):
             same = entries.setdefault((protocol, entry.source), [])
             if any((one.to, one.where, one.instance) == (entry.to, entry.where, entry.instance) for one in same):
                 fault = fault or "it is there twice"
