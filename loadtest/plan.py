@@ -7,6 +7,7 @@ import msgspec
 
 PLAN_VARIABLE = "RTS_LOAD_PLAN"  # where the generator finds the file
 AGENTS_PER_TENANT, FEWEST_TENANTS = 50, 3
+POISONED = 0  # the hostile tenant of poison-tenant
 
 ScenarioName = Literal[
     "steady", "reconnect-storm", "laptop-return", "retry-storm", "clock-chaos", "poison-tenant", "database-pause"
@@ -37,7 +38,7 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def tenants(self) -> int:
-        """How many businesses the agents belong to, in turn; number 0 is the poisonous one."""
+        """How many businesses the agents belong to, in turn."""
         return max(FEWEST_TENANTS, self.agents // AGENTS_PER_TENANT)
 
     @property

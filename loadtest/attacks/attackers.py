@@ -11,10 +11,10 @@ from loadtest.attacks.connections import hold_bodies, hold_heads
 from loadtest.attacks.floods import flood
 from loadtest.attacks.hooks import Hooks, make_rule
 from loadtest.attacks.target import Target
-from loadtest.plan import Plan
+from loadtest.plan import POISONED, Plan
 
 NICE = 10
-POISONED, BESIDE, ALONE = 0, 1, 2  # tenants: whose webhook is slow; whose alerts come during the attack, and before
+BESIDE, ALONE = 1, 2  # tenants whose alerts come during the attack, and before; POISONED has the slow webhook
 
 
 class Attackers:

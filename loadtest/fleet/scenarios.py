@@ -9,13 +9,12 @@ from loadtest.fleet.malformed import hostile_parcel, large_bodies
 from loadtest.fleet.payloads import Due, Parcel, pack_backlog, pack_times
 from loadtest.fleet.series import to_ms
 from loadtest.fleet.slots import interval_of, phase_of, slots
-from loadtest.plan import LoadSettings, Member, Plan, ScenarioName
+from loadtest.plan import POISONED, LoadSettings, Member, Plan, ScenarioName
 
 SAMPLE_SECONDS = 60  # an agent that uploads less often sends a sample for each minute
 BACKLOG_SECONDS = 60  # one sample a minute while the server was away
 LAPTOP_SECONDS = 300  # a laptop that was away for weeks sampled every five minutes
 BACKLOG_ENDS = 300  # seconds before the base
-POISONED = 0  # the tenant who sends anything
 
 
 @dataclass(frozen=True, slots=True)

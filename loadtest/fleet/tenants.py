@@ -10,7 +10,7 @@ import asyncpg
 from auth.tokens import Tokens, token_hash
 from db.sql import load_beside
 from loadtest.fleet.slots import interval_of
-from loadtest.plan import LoadSettings, Member, Viewer
+from loadtest.plan import POISONED, LoadSettings, Member, Viewer
 from rollups.refresh import refresh_range
 
 QUERIES = load_beside(__file__, "tenants.sql")
@@ -39,11 +39,13 @@ async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, toke
     members = [make_member(number, settings, tokens, now) for number in range(settings.agents)]
     intervals = [round(max(1, interval_of(member.number, settings.intervals))) for member in members]
     await add_devices(connection, members, businesses, intervals, now)
-    charted = [make_charted(tenant, tokens, now) for tenant in range(min(CHARTED_TENANTS, settings.tenants))]
+    charted = [
+        make_extra(f"charted-{tenant}", tenant, tokens, now) for tenant in range(min(CHARTED_TENANTS, settings.tenants))
+    ]
     await add_devices(connection, charted, businesses, [300] * len(charted), now)
     await add_history(connection, charted, now)
     attackers = [
-        make_attacker(number, tokens, now)
+        make_extra(f"attacker-{number}", POISONED, tokens, now)
         for number in range(settings.attackers if settings.scenario == "poison-tenant" else 0)
     ]
     await add_devices(connection, attackers, businesses, [300] * len(attackers), now)
@@ -61,16 +63,10 @@ def make_member(number: int, settings: LoadSettings, tokens: Tokens, now: dateti
     )
 
 
-def make_charted(tenant: int, tokens: Tokens, now: datetime) -> Member:
-    """Return a device that only has a past."""
+def make_extra(name: str, tenant: int, tokens: Tokens, now: datetime) -> Member:
+    """Return a device that no simulated agent plays: it only has a past, or attacks."""
     agent_id = uuid4()
-    return Member(-1, f"charted-{tenant}", str(agent_id), tokens.issue_agent(agent_id, now), tenant)
-
-
-def make_attacker(number: int, tokens: Tokens, now: datetime) -> Member:
-    """Return a device of the first tenant that is used for attacks."""
-    agent_id = uuid4()
-    return Member(-1, f"attacker-{number}", str(agent_id), tokens.issue_agent(agent_id, now), 0)
+    return Member(-1, name, str(agent_id), tokens.issue_agent(agent_id, now), tenant)
 
 
 async def add_devices(
