@@ -10,10 +10,10 @@ import asyncpg
 from alerts.notify.queue import GATHER
 from loadtest.checks.conservation import QUERIES
 
-MOST_RATIO = 2.0
-FEWEST = 30  # uploads in each part; with fewer the quantiles say nothing
+MAX_RATIO = 2.0
+MIN_UPLOADS = 30  # uploads in each part; with fewer the quantiles say nothing
 JUDGED = ("p50", "p95")
-MOST_WAIT_SECONDS = 10.0  # of a message that is due: two passes of the worker
+MAX_WAIT_SECONDS = 10.0  # of a message that is due: two passes of the worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Fairness:
         faults = [
             f"others' uploads took {self.ratios[name]:.2f} times as long beside the attack ({name})"
             for name in JUDGED
-            if min(self.counts) >= FEWEST and self.ratios.get(name, 0) > MOST_RATIO
+            if min(self.counts) >= MIN_UPLOADS and self.ratios.get(name, 0) > MAX_RATIO
         ]
         for name, found in self.messages.items():
             why = found.why or "not tried"
@@ -48,7 +48,7 @@ class Fairness:
                 faults.append(
                     f"{found.made - found.sent} of {found.made} webhooks of others were not sent ({name}): {why}"
                 )
-            if found.longest_seconds > MOST_WAIT_SECONDS:
+            if found.longest_seconds > MAX_WAIT_SECONDS:
                 faults.append(f"a webhook of others waited {found.longest_seconds:.1f} s ({name})")
         return faults
 
@@ -72,7 +72,7 @@ async def read_messages(connection: asyncpg.Connection, prompt: str, end: float)
 
     `end` is Unix seconds; what was due shortly before it is left out.
     """
-    until = datetime.fromtimestamp(end - MOST_WAIT_SECONDS, UTC)
+    until = datetime.fromtimestamp(end - MAX_WAIT_SECONDS, UTC)
     rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%", gather=GATHER, until=until))
     return {
         row["recipient"].rpartition("/")[2]: Messages(row["made"], row["sent"], row["longest"], row["why"])
