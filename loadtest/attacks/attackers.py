@@ -45,6 +45,7 @@ class Attackers:
         self._call(self._end())
         if self._hooks:
             self._loop.call_soon_threadsafe(self._hooks.close)
+        self._call(cancel_others())  # answers of the slow webhook, which never end
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -75,3 +76,11 @@ class Attackers:
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+
+
+async def cancel_others() -> None:
+    """End every other task of this loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
