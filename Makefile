@@ -42,6 +42,10 @@ setup: $(VENV)/.ready $(NODE_READY) $(PAGES) ## Install Python and npm packages,
 test: setup ## Run all tests on the embedded TimescaleDB or on DATABASE_URL (TESTS, JOBS)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
+test-again: setup ## Run the tests that failed last, alone; refuses when more than three did
+	@failed=$$(grep -c '": true' .pytest_cache/v/cache/lastfailed) && [ "$$failed" -le 3 ] || { echo "$${failed:-No} tests are on record as failed: more than three are no accident." >&2; exit 1; }
+	$(BIN)/pytest --last-failed --last-failed-no-failures none
+
 test-unit: setup ## Run the tests that need neither a database nor another process, in seconds
 	$(BIN)/pytest -m unit $(TESTS)
 
@@ -142,4 +146,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: dashboards drill pictures demo serve worker setup test test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help
+.PHONY: dashboards drill pictures demo serve worker setup test test-again test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help
