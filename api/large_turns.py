@@ -1,8 +1,8 @@
 """Turns of large uploads: one at a time is decoded, and a business that sends much rests while others upload.
 
 Decoding takes the event loop and the interpreter's lock, so that small uploads wait meanwhile. After each turn a
-business owes REST times as long as it took, unless nobody else uploads: a single one then takes at most a third of this
-process, and a fleet that is alone, or all of a fleet at once, is not slowed down.
+business owes REST times as long as it took, while small uploads of others come: a single one then takes at most a third
+of this process. Where all send large uploads, after an outage, nobody rests.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class LargeTurns:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`others_upload` returns whether anybody but this business has uploaded a moment ago."""
+        """`others_upload` returns whether a small upload of anybody but this business came a moment ago."""
         self._others_upload, self._clock, self._sleep = others_upload, clock, sleep
         self._all = FairTurn()
         self._of_business: defaultdict[Hashable, FairTurn] = defaultdict(FairTurn)

@@ -146,7 +146,7 @@ async def open_services(
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
         gateways = GatewayHosts(pool, clock)
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
-        turns = LargeTurns(commits.newest.is_there_another)
+        turns = LargeTurns(commits.small_owners.is_there_another)
         upload = UploadRoute(
             sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, turns,

@@ -113,9 +113,8 @@ class UploadRoute:
     async def _take_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         owner = self._tenant_of(sender) or sender.agent_id
         upload = await self._make_in_turn(owner, sender, body, received_at)
-        began = time.monotonic()
         await self._commits.submit(upload, owner)
-        self._turns.owe(owner, time.monotonic() - began)
+        self._turns.owe(owner, upload.seconds)
         return upload
 
     async def _make_in_turn(self, owner: UUID, sender: Sender, body: bytes, received_at: datetime) -> Upload:

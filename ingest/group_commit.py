@@ -60,7 +60,7 @@ class GroupCommit:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self.newest = NewestOwners()
+        self.small_owners = NewestOwners()  # whose small uploads came a moment ago
         self._held: Counter[Hashable] = Counter()  # samples of `buffered` by business
         self.buffered = 0  # samples that wait or are being written
         self.writing_since: float | None = None  # by time.monotonic, since when the oldest group is being written
@@ -91,7 +91,8 @@ class GroupCommit:
         self.check_room(size, owner)
         self.buffered += size
         self._held[owner] += size
-        self.newest.note(owner)
+        if size <= MAX_SMALL:
+            self.small_owners.note(owner)
         self._pace.arrived(joins=bool(self._small or self._large))
         if self._is_for_all(upload, size):
             self._small.append((upload, done, owner))
@@ -201,7 +202,10 @@ class GroupCommit:
         self._wake.set()
         del self._running[asyncio.current_task()]  # type: ignore[arg-type]  # a task runs this
         self.writing_since = min(self._running.values(), default=None)
-        self._tally.flushed(samples, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        for upload in uploads:
+            upload.seconds = seconds * weight(upload) / samples
+        self._tally.flushed(samples, seconds)
         self._give_back(group, samples)
         for _, done, _ in group:
             done()

@@ -24,6 +24,7 @@ class Upload:
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
+    seconds: float = 0.0  # its share of the time in which its group was written, by samples
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
     notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them
     merges: bool = False  # its samples may be parts of rows: nulls of a stored row are filled, values stay

@@ -263,3 +263,32 @@ async def test_small_uploads_of_others_do_not_wait_for_all_of_a_flood() -> None:
     assert len(database.groups) <= 3  # the one before the flood, its own, and the one that has begun since
     await asyncio.gather(*tasks)
     await commits.close()
+
+
+async def test_the_time_of_a_group_is_shared_by_samples() -> None:
+    database = Database()
+    commits = GroupCommit(database.write, 1000)
+    commits.start()
+    first = asyncio.create_task(commits.submit(upload()))
+    await until(lambda: database.groups)
+    group = [upload(MAX_SMALL + 1), upload(2 * (MAX_SMALL + 1))]
+    waiting = [asyncio.create_task(commits.submit(each)) for each in group]
+    await until(lambda: commits.buffered == 1 + 3 * (MAX_SMALL + 1))
+    database.open.set()
+    await asyncio.gather(first, *waiting)
+    assert database.groups == [1, 2]
+    assert 0 < group[0].seconds == pytest.approx(group[1].seconds / 2)
+    await commits.close()
+
+
+async def test_only_small_uploads_ask_large_ones_to_rest() -> None:
+    database = Database()
+    database.open.set()
+    commits = GroupCommit(database.write, 1000)
+    commits.start()
+    await asyncio.gather(*(commits.submit(upload(MAX_SMALL + 1), owner) for owner in "abc"))
+    assert not commits.small_owners.is_there_another("a")
+    await commits.submit(upload(MAX_SMALL), "b")
+    assert commits.small_owners.is_there_another("a")
+    assert not commits.small_owners.is_there_another("b")
+    await commits.close()
