@@ -41,7 +41,8 @@ SELECT h.id, a.id AS rule_id, a.alert_name, a.alert_type, h.severity, h.status, 
        h.status = 'auto_resolved' AND EXISTS (
            SELECT FROM agent_alert_transitions t
            WHERE t.agent_device_id = h.agent_device_id AND t.at = h.triggered_at
-             AND t.agent_alert_id = h.agent_alert_id AND t.reason = 'found late') AS found_late,
+             AND t.agent_alert_id = h.agent_alert_id AND t.instance = h.instance
+             AND t.reason = 'found late') AS found_late,
        (SELECT to_jsonb(r) ->> 'request_number' FROM service_requests r WHERE r.id = h.service_request_created)
            AS ticket_number,
        d.id AS agent_id,

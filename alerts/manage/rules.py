@@ -152,17 +152,19 @@ async def create_defaults(
 
 
 async def read_transitions(
-    pool: asyncpg.Pool, rule_id: UUID, device_id: UUID | None, after: tuple[datetime, int] | None, limit: int
-) -> list[asyncpg.Record]:
+    pool: asyncpg.Pool, rule_id: UUID, place: tuple[UUID | None, str | None], after: tuple[datetime, int] | None,
+    limit: int,
+) -> list[asyncpg.Record]:  # fmt: skip
     """Return a rule's changes of state, newest first; `after` is (at, id) of the last one of the page before.
 
-    Raises AlertRuleNotFoundError.
+    `place`: only on this device, only of this instance. Raises AlertRuleNotFoundError.
     """
     rows = await pool.fetch(
         *QUERIES.bind(
             "read_transitions",
             rule_id=rule_id,
-            device_id=device_id,
+            device_id=place[0],
+            instance=place[1],
             after_time=after and after[0],
             after_id=after and after[1],
             limit=limit,

@@ -130,15 +130,16 @@ WHERE NOT soft_delete AND (business_id = :business_id OR (business_id IS NULL AN
 ORDER BY alert_type, conditions ->> 'metric', business_id NULLS LAST, created_at, id
 
 -- read_transitions --
--- A rule's changes of state, newest first. :rule_id, :device_id (null: any), :after_time and :after_id time and id of
--- the last one of the page before, :limit.
-SELECT t.id, t.agent_device_id, d.device_name, t.at, t.from_state, t.to_state, t.reason, t.value, t.threshold,
+-- A rule's changes of state, newest first. :rule_id, :device_id (null: any), :instance (null: any), :after_time and
+-- :after_id time and id of the last one of the page before, :limit.
+SELECT t.id, t.agent_device_id, d.device_name, t.instance, t.at, t.from_state, t.to_state, t.reason, t.value, t.threshold,
        t.is_shadow
 FROM agent_alerts a
 JOIN agent_alert_transitions t ON t.agent_alert_id = a.id
 JOIN agent_devices d ON d.id = t.agent_device_id
 WHERE a.id = :rule_id AND NOT a.soft_delete
   AND (:device_id::uuid IS NULL OR t.agent_device_id = :device_id)
+  AND (:instance::text IS NULL OR t.instance = :instance)
   AND (:after_time::timestamptz IS NULL OR (t.at, t.id) < (:after_time, :after_id::bigint))
 ORDER BY t.at DESC, t.id DESC
 LIMIT :limit

@@ -26,6 +26,7 @@ from alerts.rules.terms import Rule, Scope
 from alerts.silences.past import read_past_silences
 from alerts.state.apply import describe_devices
 from alerts.state.messages import message_of
+from alerts.tickets.texts import place_of
 from db.hypertables.policies import LATE_AFTER, RAW
 from db.isolation import Isolated
 from db.pools import Connection
@@ -40,9 +41,10 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class LateBreach:
-    """A breach of the past on one device; `result` is what was known when it began."""
+    """A breach of the past on one device, or on an instance of it; `result` is what was known when it began."""
 
     row: RuleRow
+    instance: str
     began: datetime
     ended: datetime
     result: ConditionResult
@@ -72,8 +74,8 @@ async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRo
 
 def judges_by_samples(row: RuleRow) -> bool:
     """Tell whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
-    terms = row.rule.terms
-    return not row.is_shadow and all(term.feature is not None and term.window <= RAW_UP_TO for term in terms)
+    of_samples = ((term.feature is not None or term.kind == "series", term.window) for term in row.rule.terms)
+    return not row.is_shadow and all(by_samples and window <= RAW_UP_TO for by_samples, window in of_samples)
 
 
 def reaches(reach: Scope, device: asyncpg.Record) -> bool:
@@ -99,11 +101,12 @@ async def replayed(
     instants = instants_of(rules, late, now)
     muted = await read_past_silences(connection, instants[0], now, late["business_id"], rows[0].active_hours)
     replay = Replay(rules, late["business_id"], RAW, muted)
-    transitions: dict[UUID, list[Transition]] = defaultdict(list)
+    transitions: dict[tuple[UUID, str], list[Transition]] = defaultdict(list)
     for start in range(0, len(instants), INSTANTS_AT_ONCE):
         for one in await replay.go_on(connection, instants[start : start + INSTANTS_AT_ONCE]):
-            transitions[one.rule_id].append(one)
-    return (one for row in rows for one in breaches(row, transitions[row.rule.id]))
+            transitions[one.rule_id, one.instance].append(one)
+    by_id = {row.rule.id: row for row in rows}
+    return (one for (rule_id, _), course in transitions.items() for one in breaches(by_id[rule_id], course))
 
 
 def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> list[datetime]:
@@ -116,27 +119,32 @@ def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> l
 
 
 def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBreach]:
-    """Yield the alerts that a rule would have had and that are over; one in which the samples end ends with them."""
+    """Yield the alerts that a rule would have had in one place and that are over.
+
+    One in which the samples end ends with them.
+    """
     begun: Transition | None = None
     for one in transitions:
         if one.step.fires:
             begun = one
         if one.step.resolves and begun:
-            yield LateBreach(row, begun.at, one.at, begun.result)
+            yield LateBreach(row, begun.instance, begun.at, one.at, begun.result)
             begun = None
     if begun and transitions[-1].step.after.state == "no_data":
-        yield LateBreach(row, begun.at, transitions[-1].at, begun.result)
+        yield LateBreach(row, begun.instance, begun.at, transitions[-1].at, begun.result)
 
 
 async def record(connection: Connection, late: asyncpg.Record, found: Sequence[LateBreach], now: datetime) -> int:
     """Write the breaches that meet no alert that there was; return how many."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
-    messages = [message_of(one.row, one.result, device["device_name"]) for one in found]
+    name = device["device_name"]
+    messages = [message_of(one.row, one.result, place_of(name, one.instance)) for one in found]
     rows = await connection.fetch(
         *QUERIES.bind(
             "record_found",
             device_id=late["id"],
             rules=[one.row.rule.id for one in found],
+            instances=[one.instance for one in found],
             begins=[one.began for one in found],
             ends=[one.ended for one in found],
             severities=[one.row.severity for one in found],

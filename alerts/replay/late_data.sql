@@ -38,29 +38,30 @@ CROSS JOIN LATERAL (
 
 -- record_found --
 -- Alerts that have ended, each with its course and an event; none where there was an alert meanwhile, or before the
--- rule was made. They open no ticket and send no message. :device_id; in parallel :rules, :begins, :ends,
--- :severities, :messages, :values, :thresholds; :now.
+-- rule was made. They open no ticket and send no message. :device_id; in parallel :rules, :instances (''
+-- for the device itself), :begins, :ends, :severities, :messages, :values, :thresholds; :now.
 WITH found AS (
     SELECT f.*
-    FROM unnest(:rules::uuid[], :begins::timestamptz[], :ends::timestamptz[], :severities::text[], :messages::text[],
-                :values::float8[], :thresholds::float8[])
-        AS f (rule_id, began, ended, severity, message, value, threshold)
+    FROM unnest(:rules::uuid[], :instances::text[], :begins::timestamptz[], :ends::timestamptz[], :severities::text[],
+                :messages::text[], :values::float8[], :thresholds::float8[])
+        AS f (rule_id, instance, began, ended, severity, message, value, threshold)
     JOIN agent_alerts a ON a.id = f.rule_id AND a.created_at <= f.began
     WHERE NOT EXISTS (SELECT FROM agent_alert_history h
-                      WHERE h.agent_alert_id = f.rule_id AND h.agent_device_id = :device_id AND h.triggered_at < f.ended
+                      WHERE h.agent_alert_id = f.rule_id AND h.agent_device_id = :device_id
+                        AND h.instance = f.instance AND h.triggered_at < f.ended
                         AND COALESCE(h.resolved_at, 'infinity') > f.began)
 ), recorded AS (
     INSERT INTO agent_alert_history
-        (agent_alert_id, agent_device_id, triggered_at, resolved_at, severity, alert_message, metric_value,
+        (agent_alert_id, agent_device_id, instance, triggered_at, resolved_at, severity, alert_message, metric_value,
          threshold_value, status, resolution_notes, ticket_note)
-    SELECT rule_id, :device_id, began, ended, severity, message, value, threshold, 'auto_resolved',
+    SELECT rule_id, :device_id, instance, began, ended, severity, message, value, threshold, 'auto_resolved',
            'Found late: its samples came when it was over.', 'No ticket: it was over when it was found.'
     FROM found
     RETURNING id, agent_alert_id, triggered_at, resolved_at, severity, alert_message
 ), noted AS (
     INSERT INTO agent_alert_transitions
-        (agent_alert_id, agent_device_id, at, from_state, to_state, reason, value, threshold)
-    SELECT f.rule_id, :device_id, t.at, t.before, t.after, 'found late', f.value, f.threshold
+        (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, threshold)
+    SELECT f.rule_id, :device_id, f.instance, t.at, t.before, t.after, 'found late', f.value, f.threshold
     FROM found f
     CROSS JOIN LATERAL (VALUES (f.began, 'inactive', 'firing'), (f.ended, 'firing', 'inactive')) t (at, before, after)
 ), told AS (

@@ -39,6 +39,7 @@ from api.schemas.alert_rules import (
     TransitionList,
 )
 from api.services import services_of
+from core.series import MAX_INSTANCE, instance_name
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alert rules"])
 
@@ -134,13 +135,17 @@ async def list_transitions(
     employee: CurrentEmployee,
     rule_id: RuleId,
     agent_id: Annotated[UUID | None, Query(description="only on this device")] = None,
+    instance: Annotated[
+        str | None, Query(description="only of this disk, interface or sensor", max_length=MAX_INSTANCE)
+    ] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> TransitionList:
     """Read why a rule did or didn't fire: each change of its state on a device, newest first."""
     del employee
     after = read_cursor(cursor, parse_time, parse_id)
-    rows = await read_transitions(services_of(request).pool, rule_id, agent_id, after, limit + 1)
+    place = agent_id, None if instance is None else instance_name(instance)
+    rows = await read_transitions(services_of(request).pool, rule_id, place, after, limit + 1)
     page, more = page_of(rows, limit, "at", "id")
     transitions = [AlertTransition(agent_id=row["agent_device_id"], **row) for row in page]
     return TransitionList(transitions=transitions, next_cursor=more)

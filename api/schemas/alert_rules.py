@@ -200,6 +200,7 @@ class AlertTransition(BaseModel):
     id: int
     agent_id: UUID
     device_name: str
+    instance: str = Field(description="the disk, interface or sensor; empty: the device itself")
     at: datetime
     from_state: State
     to_state: State

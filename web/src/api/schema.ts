@@ -198,6 +198,7 @@ export type AlertTransition = {
   id: number;
   agent_id: string;
   device_name: string;
+  instance: string;
   at: string;
   from_state: "inactive" | "pending" | "firing" | "recovering" | "no_data" | "error";
   to_state: "inactive" | "pending" | "firing" | "recovering" | "no_data" | "error";
