@@ -45,6 +45,8 @@ function slimPlot(): Plugin {
       if (!id.endsWith("uPlot.esm.js")) return undefined;
       let slim = cut(code, /const showLegend = legend\.show;/, "const showLegend = false;");
       slim = cut(slim, /\nuPlot\.assign = assign;[\s\S]*(?=\nexport \{)/, "\nuPlot.tzDate = tzDate;\n");
+      // One mode (aligned columns) and one kind of scale (linear): what asks for others is never so.
+      slim = slim.replace(/\b(?:\w+\.)?distr\s*(?:==\s*(?:2|3|4|100)|>= 3)/g, "false").replace(/\bmode == (1|2)/g, (_, mode) => String(mode === "1"));
       for (const name of UNUSED.split(/\s+/).filter(Boolean)) slim = cut(slim, new RegExp(`^function ${name}\\([\\s\\S]*?^}`, "m"), `function ${name}() {}`);
       return { code: slim, map: null };
     },
@@ -61,7 +63,7 @@ export default defineConfig({
     target: "es2022",
     cssTarget: ["chrome125", "firefox128", "safari18"],
     cssCodeSplit: false,
-    modulePreload: { polyfill: false },
+    modulePreload: false, // its helper is larger than the one more round trip of a page that loads later
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     // The first script has the shell, the overview and the list; each file of src/later is one more.

@@ -6,7 +6,6 @@ import { loadFirstScreen } from "./fleet/store";
 import { loadAhead } from "./later/parts";
 import { loadTexts } from "./texts";
 import { followLinks } from "./lib/url";
-import "uplot/dist/uPlot.min.css";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/parts.css";
