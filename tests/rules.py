@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -96,6 +97,16 @@ async def alerts_of(device: Device, headers: dict[str, str] | None = None, **que
     response = await device.client.get(url, params=query, headers=headers or device.tenant.headers)
     found: list[dict[str, Any]] = answer_of(response)["alerts"]
     return found
+
+
+async def open_alert(pool: asyncpg.Pool, device: Device, rule: dict[str, Any]) -> UUID:
+    """Open an alert of a rule on a device without an evaluation; returns its id."""
+    made: UUID = await pool.fetchval(
+        "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity) "
+        "VALUES ($1, $2, now(), $3) RETURNING id",
+        UUID(rule["id"]), device.agent_id, rule["severity"],
+    )  # fmt: skip
+    return made
 
 
 async def only_alert(device: Device, headers: dict[str, str] | None = None) -> dict[str, Any]:

@@ -53,6 +53,12 @@ function slimPlot(): Plugin {
   };
 }
 
+const SHARED = [
+  { name: "charts", test: /uPlot\.esm|src\/(charts|device\/(charts|range_bar|tail))/ },
+  { name: "lists", test: /src\/lib\/(pages|range|zones)/ },
+  { name: "actions", test: /src\/(commands\/(list|details|course|form|dialog|follow)|admin\/life|ui\/(place_picker|facts))/ },
+];
+
 export default defineConfig({
   base: "/",
   plugins: [textsPlugin(), slimPlot()],
@@ -66,7 +72,8 @@ export default defineConfig({
     modulePreload: false, // its helper is larger than the one more round trip of a page that loads later
     assetsInlineLimit: 0,
     reportCompressedSize: false,
-    // The first script has the shell, the overview and the list; each file of src/later is one more.
-    rolldownOptions: { output: { minify: true } },
+    // The first script has the shell, the overview and the list; each file of src/later is one more. What several of those
+    // need is in SHARED instead of a small file for each set of them: fewer files pack better.
+    rolldownOptions: { output: { minify: true, codeSplitting: { includeDependenciesRecursively: false, groups: SHARED } } },
   },
 });

@@ -3,11 +3,13 @@
 Not pytest-playwright: its fixtures are synchronous and can't run beside this session's event loop.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Download, Page, async_playwright
 
 from api.app import Application
 from tests.pages.builds import CHROMIUM
@@ -57,6 +59,11 @@ class Tab:
         """Go to a path and return the page."""
         await self.page.goto(self.site + path)
         return self.page
+
+
+async def content_of(download: Download) -> str:
+    """Return the text of a file that the browser saved."""
+    return await asyncio.to_thread(Path(await download.path()).read_text)
 
 
 OpenTab = Callable[..., Awaitable[Tab]]

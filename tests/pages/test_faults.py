@@ -1,10 +1,12 @@
 """Devices and names at the edges: no data ever, five years of it, odd names; what a person sees on the device page."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import quote
 
 import asyncpg
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -13,9 +15,10 @@ from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.pages.builds import needs_browser
-from tests.pages.conftest import NARROW, WIDE, OpenTab, Tab
+from tests.pages.conftest import NARROW, WIDE, OpenTab, Tab, content_of
 from tests.pages.pictures import picture
 from tests.people import Employee, Tenant
+from tests.rules import Rules, open_alert
 
 pytestmark = needs_browser
 
@@ -24,6 +27,11 @@ NAMES = {
     "right-to-left": "שרת-הנהלת-חשבונות \u202egnp.exe",
     "zero-width": "till\u200b\u200d\u2060-7",
     "255-letters": "l" + "o" * 253 + "g",
+}
+# Characters that hide or turn round what is written show as what they are.
+SHOWN = NAMES | {
+    "right-to-left": "שרת-הנהלת-חשבונות [U+202E]gnp.exe",
+    "zero-width": "till[U+200B][U+200D][U+2060]-7",
 }
 
 
@@ -100,11 +108,56 @@ async def test_an_odd_name_is_text_on_each_page_that_has_it(
         tab = await open_tab(employee, viewport=size)
         for path in (f"/dashboard/agents?{search}", f"/admin/agents?{search}", f"/dashboard/agents/{device.agent_id}"):
             page = await tab.open(path)
-            await expect(page.get_by_text(NAMES[kind].strip(), exact=True).first).to_be_attached()
+            await expect(page.get_by_text(SHOWN[kind], exact=True).first).to_be_attached()
             assert await widths_fit(page), path
             assert await page.evaluate("document.images.length") == 0
         await expect(page.locator("canvas").first).to_be_visible()
         await picture(page, f"faults/name-{kind}-{size['width']}")
+
+
+REVERSED = "safe\u202egpj.exe"
+
+
+async def test_a_reversed_name_is_shown_in_its_order_wherever_it_stands(
+    tab: Tab, employee: Employee, make_device: MakeDevice, dora: Tenant, client: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    shown = "safe[U+202E]gpj.exe"
+    device = await make_device(dora, REVERSED)
+    rule = await Rules(client, pool, employee).make(dora, alert_name=REVERSED)
+    await open_alert(pool, device, rule)
+    page = await tab.open(f"/dashboard/agents/{device.agent_id}")
+    await expect(page.get_by_role("heading", name=shown, level=1)).to_be_visible()
+    await expect(page).to_have_title(re.compile(re.escape(shown)))
+    await page.get_by_role("button", name="Command").click()
+    await expect(page.get_by_role("dialog", name=re.compile(re.escape(shown)))).to_be_visible()
+    for path in (f"/dashboard/agents/alerts?rule={rule['id']}", f"/admin/agents/alerts/{rule['id']}"):
+        page = await tab.open(path)
+        await expect(page.get_by_text(shown, exact=True).first).to_be_visible()
+        assert "\u202e" not in await page.locator("body").inner_text()
+    page = await tab.open(f"/dashboard/agents/alerts?rule={rule['id']}")
+    assert shown in await saved_csv(page)
+    page = await tab.open("/dashboard/agents?q=gpj.exe")
+    await expect(page.get_by_role("link", name=shown, exact=True).first).to_be_visible()
+    assert shown in await saved_csv(page)
+
+
+async def saved_csv(page: Page) -> str:
+    """Save the rows of a page and return the file, which has no character of direction."""
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name="CSV").click()
+    text = await content_of(await saving.value)
+    assert "\u202e" not in text
+    return text
+
+
+async def test_a_name_that_no_keyboard_has_can_be_confirmed(tab: Tab, make_device: MakeDevice, dora: Tenant) -> None:
+    device = await make_device(dora, "till\u200b-8")
+    page = await tab.open(f"/dashboard/agents/{device.agent_id}?tab=settings")
+    await page.get_by_role("button", name="Decommission").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Reason").fill("sold")
+    await dialog.get_by_label("Type “till[U+200B]-8” to confirm").fill("till-8")
+    await expect(dialog.get_by_role("button", name="Decommission")).to_be_enabled()
 
 
 async def widths_fit(page: Page) -> bool:

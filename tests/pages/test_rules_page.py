@@ -51,6 +51,27 @@ async def test_a_rule_on_each_disk_is_made(
     await pool.execute("UPDATE agent_alerts SET soft_delete = true WHERE id = $1::uuid", rule["id"])
 
 
+async def test_a_baseline_of_each_disk_is_made_and_stays_one(
+    tab: Tab, client: httpx.AsyncClient, pool: asyncpg.Pool, employee: Employee, dora: Tenant
+) -> None:
+    page = await tab.open(f"/admin/agents/alerts/new?business={dora.business_id}")
+    await page.get_by_label("Name", exact=True).fill("Odd disk of Dora")
+    await page.get_by_label("Kind", exact=True).select_option("unusual")
+    await page.get_by_label("Metric").select_option("disk.percent")
+    await page.get_by_label("Of which, by name").fill("C:\n/var*")
+    await page.get_by_role("button", name=re.compile("^Save")).click()
+    await page.get_by_role("link", name="Odd disk of Dora").click()
+    await expect(page.get_by_label("Of which, by name")).to_have_value("C:\n/var*")
+    await page.get_by_label("Deviations from usual").fill("5")
+    await page.get_by_role("button", name=re.compile("^Save")).click()
+    await expect(page.get_by_role("heading", name="Alert rules", level=1)).to_be_visible()
+    listed = (await client.get("/api/agents/alerts?search=Odd disk of Dora", headers=employee.headers)).json()
+    (rule,) = listed["rules"]
+    found = rule["conditions"]
+    assert (found["metric"], found["instance"], found["deviations"]) == ("disk.percent", ["C:", "/var*"], 5)
+    await pool.execute("UPDATE agent_alerts SET soft_delete = true WHERE id = $1::uuid", rule["id"])
+
+
 async def test_who_changed_a_rule_stands_in_its_editor(
     tab: Tab, client: httpx.AsyncClient, pool: asyncpg.Pool, employee: Employee, dora: Tenant
 ) -> None:

@@ -22,7 +22,8 @@ pytestmark = needs_browser
 PAGES = (
     "/dashboard", "/dashboard/agents", "/dashboard/agents/alerts", "/dashboard/commands", "/dashboard/software?q=py",
     "/dashboard/maintenance", "/admin/agents", "/admin/agents/alerts", "/admin/agents/registration",
-    "/admin/agents/storage", "/admin/agents/storage?tab=retention", "/admin/agents/gateways",
+    "/admin/agents/storage", "/admin/agents/storage?tab=retention", "/admin/agents/storage?tab=erasure",
+    "/admin/agents/gateways",
 )  # fmt: skip
 API = re.compile(r"/api/(?!me$|session)")
 

@@ -9,6 +9,7 @@ import { texts } from "../texts";
 import { ActButton, CopyButton, When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { say } from "../ui/toasts";
 import { GatewayForm } from "./gateway_form";
@@ -61,8 +62,8 @@ export function GatewaysPage() {
 function headsOf(end: (gateway: Gateway) => void): Array<Head<Gateway>> {
   const t = texts.value.gateways;
   return [
-    { title: t.name, class: "name", cell: (row) => <a href={withParams({ gateway: row.id, state: null })}><bdi>{row.name}</bdi></a> },
-    { title: t.where, cell: (row) => <bdi>{[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")}</bdi> },
+    { title: t.name, class: "name", cell: (row) => <a href={withParams({ gateway: row.id, state: null })}><Name of={row.name} /></a> },
+    { title: t.where, cell: (row) => <Name of={[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")} /> },
     { title: t.enrolment, cell: (row) => (row.enrolment === "automatic" ? t.automatic(row.host_pattern) : t.confirmEach) },
     { title: t.hosts, cell: (row) => `${number(row.hosts)} / ${number(row.max_hosts)}`, class: "number" },
     { title: t.waiting, cell: (row) => (row.waiting ? <a class="tag bad" href={withParams({ gateway: row.id, state: null })}>{number(row.waiting)}</a> : "0"), class: "number" },

@@ -4,13 +4,13 @@ import { call } from "../api/call";
 import type { LegalHold } from "../api/schema";
 import { may } from "../api/session";
 import { texts } from "../texts";
-import { ActButton, Field, SearchBox, When } from "../ui/controls";
+import { ActButton, Field, When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { Table } from "../ui/list";
-import { useBusinesses } from "../ui/place_picker";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { say } from "../ui/toasts";
-import { useGet } from "../lib/resource";
+import { NO_SUBJECT, SubjectChoice, type Subject } from "./subject";
 
 export function Holds({ holds, reload }: { holds: LegalHold[]; reload: () => void }) {
   const t = texts.value.retention;
@@ -30,9 +30,9 @@ export function Holds({ holds, reload }: { holds: LegalHold[]; reload: () => voi
           rows={holds}
           keyOf={(row) => row.hold_id}
           heads={[
-            { title: t.held, cell: (row) => <bdi>{row.subject}</bdi> },
+            { title: t.held, cell: (row) => <Name of={row.subject} /> },
             { title: t.devices, cell: (row) => row.devices, class: "number" },
-            { title: t.reason, cell: (row) => <bdi>{row.reason}</bdi> },
+            { title: t.reason, cell: (row) => <Name of={row.reason} /> },
             { title: t.placed, cell: (row) => <>{row.placed_by} <span class="faint"><When time={row.placed_at} /></span></> },
             { title: t.ends, cell: (row) => (row.released_at ? <>{t.releasedWord} <When time={row.released_at} /></> : row.ends_at ? <When time={row.ends_at} at /> : t.untilReleased) },
             { title: texts.value.actions, cell: (row) => (!row.released_at && may("keep_storage") ? <ActButton class="small" act={() => release(row)}>{t.release}</ActButton> : "") },
@@ -61,84 +61,28 @@ export function Holds({ holds, reload }: { holds: LegalHold[]; reload: () => voi
   );
 }
 
-type Kind = LegalHold["kind"];
-
 function HoldDialog({ close, done }: { close: () => void; done: () => void }) {
   const t = texts.value.retention;
-  const [kind, setKind] = useState<Kind>("business");
-  const [subject, setSubject] = useState("");
+  const [subject, setSubject] = useState<Subject>(NO_SUBJECT);
   const [reason, setReason] = useState("");
   const [end, setEnd] = useState("");
   const place = async () => {
-    await call("POST", "/api/admin/retention/holds", { body: { kind, subject_id: subject, reason: reason.trim(), ends_at: end ? new Date(end).toISOString() : null } });
+    await call("POST", "/api/admin/retention/holds", { body: { kind: subject.kind, subject_id: subject.id, reason: reason.trim(), ends_at: end ? new Date(end).toISOString() : null } });
     say(t.isHeld);
     done();
   };
   return (
     <Dialog title={t.hold} close={close}>
-      <Field label={t.kind}>
-        {(id) => (
-          <select
-            id={id}
-            value={kind}
-            onChange={(event) => {
-              setKind(event.currentTarget.value as Kind);
-              setSubject("");
-            }}
-          >
-            <option value="business">{texts.value.places.business}</option>
-            <option value="device">{t.oneDevice}</option>
-          </select>
-        )}
-      </Field>
-      {kind === "business" ? <BusinessChoice value={subject} change={setSubject} /> : <DeviceChoice value={subject} change={setSubject} />}
+      <SubjectChoice label={t.held} value={subject} change={setSubject} />
       <Field label={t.reason}>{(id) => <input id={id} maxLength={500} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />}</Field>
       <Field label={t.endsAt} help={t.endsAtHelp}>
         {(id, help) => <input id={id} aria-describedby={help} type="datetime-local" value={end} onInput={(event) => setEnd(event.currentTarget.value)} />}
       </Field>
       <footer>
-        <ActButton class="primary" act={place} disabled={!subject || !reason.trim()}>
+        <ActButton class="primary" act={place} disabled={!subject.id || !reason.trim()}>
           {t.hold}
         </ActButton>
       </footer>
     </Dialog>
-  );
-}
-
-interface ChoiceProps {
-  value: string;
-  change: (id: string) => void;
-}
-
-function BusinessChoice(props: ChoiceProps) {
-  const businesses = useBusinesses();
-  return <Choice {...props} label={texts.value.retention.held} options={(businesses.data?.businesses ?? []).map((one) => [one.id, one.business_name])} />;
-}
-
-function DeviceChoice(props: ChoiceProps) {
-  const [search, setSearch] = useState("");
-  const found = useGet<{ agents: Array<{ id: string; device_name: string; business: { business_name: string } }> }>(search ? "/api/agents" : null, { search, limit: 20 });
-  return (
-    <>
-      <SearchBox label={texts.value.top.search} value={search} change={setSearch} />
-      <Choice {...props} label={texts.value.retention.held} options={(found.data?.agents ?? []).map((one) => [one.id, `${one.device_name} (${one.business.business_name})`])} />
-    </>
-  );
-}
-
-function Choice({ label, value, change, options }: ChoiceProps & { label: string; options: Array<[string, string]> }) {
-  return (
-    <Field label={label}>
-      {(id) => (
-        <select id={id} value={value} onChange={(event) => change(event.currentTarget.value)}>
-          <option value="">{texts.value.places.choose}</option>
-          {options.map(([key, name]) => (
-            <option key={key} value={key}>
-              {name}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
   );
 }

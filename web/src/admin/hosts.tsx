@@ -8,6 +8,7 @@ import { texts } from "../texts";
 import { ActButton, Field, Tabs, When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { say } from "../ui/toasts";
 
@@ -29,9 +30,9 @@ export function Hosts({ gateway, reload }: { gateway: Gateway; reload: () => voi
     renew();
   };
   const heads: Array<Head<Host>> = [
-    { title: t.host, class: "name", cell: (row) => <bdi>{row.host}</bdi> },
+    { title: t.host, class: "name", cell: (row) => <Name of={row.host} /> },
     { title: t.firstSeen, cell: (row) => <When time={row.first_seen_at} /> },
-    { title: t.device, cell: (row) => (row.agent_id ? <a href={`/dashboard/agents/${row.agent_id}`}><bdi>{row.device_name ?? row.agent_id}</bdi></a> : row.same_name_agent_id ? <a href={`/dashboard/agents/${row.same_name_agent_id}`}>{t.sameName}</a> : "–") },
+    { title: t.device, cell: (row) => (row.agent_id ? <a href={`/dashboard/agents/${row.agent_id}`}><Name of={row.device_name ?? row.agent_id} /></a> : row.same_name_agent_id ? <a href={`/dashboard/agents/${row.same_name_agent_id}`}>{t.sameName}</a> : "–") },
     {
       title: texts.value.actions,
       cell: (row) => (

@@ -1,6 +1,7 @@
 // What employees do with a device's life: deactivate, decommission, rotate its token, dismiss a suspected clone.
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
+import { isTyped } from "../lib/names";
 import { texts } from "../texts";
 import { ActButton, Field } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
@@ -78,7 +79,7 @@ function Decommission({ device, act, close }: { device: Living; act: (reason: st
       <Field label={t.reason}>{(id) => <input id={id} maxLength={500} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />}</Field>
       <Field label={texts.value.commands.typeName(device.device_name)}>{(id) => <input id={id} autocomplete="off" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />}</Field>
       <footer>
-        <ActButton class="primary" act={() => act(reason.trim())} disabled={!reason.trim() || typed.trim() !== device.device_name.trim()}>
+        <ActButton class="primary" act={() => act(reason.trim())} disabled={!reason.trim() || !isTyped(typed, device.device_name)}>
           {t.decommission}
         </ActButton>
       </footer>

@@ -8,6 +8,7 @@ import { param, setParams } from "../lib/url";
 import { texts } from "../texts";
 import { SearchBox, Tabs, When } from "../ui/controls";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { StatusWord } from "../ui/status";
 import { LifeActions } from "./life";
@@ -29,17 +30,17 @@ export function ManagementPage() {
       cell: (row) => (
         <>
           <a href={`/dashboard/agents/${row.id}?tab=settings`}>
-            <bdi>{row.device_name}</bdi>
+            <Name of={row.device_name} />
           </a>
           {row.hostname && row.hostname !== row.device_name && (
             <div class="faint">
-              <bdi>{row.hostname}</bdi>
+              <Name of={row.hostname} />
             </div>
           )}
         </>
       ),
     },
-    { title: t.business, cell: (row) => <bdi>{[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")}</bdi> },
+    { title: t.business, cell: (row) => <Name of={[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")} /> },
     { title: t.status, class: "short", cell: (row) => <StatusWord status={row.status} /> },
     { title: t.os, cell: (row) => osName({ os: row.os_type ?? "", osVersion: row.os_version ?? "" }) },
     { title: t.version, cell: (row) => row.agent_version ?? "–" },

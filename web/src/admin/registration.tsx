@@ -7,6 +7,7 @@ import { usePages } from "../lib/pages";
 import { texts } from "../texts";
 import { ActButton, Field, Tabs, useDraft, When } from "../ui/controls";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { PlacePicker, type PlaceChoice } from "../ui/place_picker";
 import { Empty } from "../ui/states";
 import { say } from "../ui/toasts";
@@ -92,10 +93,10 @@ function headsOf(reload: () => void): Array<Head<TokenRow>> {
     reload();
   };
   return [
-    { title: t.name, cell: (row) => (row.agent_id && row.spent_at ? <a href={`/dashboard/agents/${row.agent_id}`}><bdi>{row.device_name}</bdi></a> : <bdi>{row.device_name}</bdi>) },
-    { title: t.where, cell: (row) => <bdi>{[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")}</bdi> },
+    { title: t.name, cell: (row) => (row.agent_id && row.spent_at ? <a href={`/dashboard/agents/${row.agent_id}`}><Name of={row.device_name} /></a> : <Name of={row.device_name} />) },
+    { title: t.where, cell: (row) => <Name of={[row.business.business_name, row.service_location?.location_name].filter(Boolean).join(" / ")} /> },
     { title: t.progress, cell: (row) => progressOf(row) },
-    { title: t.madeAt, cell: (row) => <><When time={row.created_at} /> <bdi class="faint">{row.created_by_name}</bdi></> },
+    { title: t.madeAt, cell: (row) => <><When time={row.created_at} /> <Name class="faint" of={row.created_by_name} /></> },
     { title: t.until, cell: (row) => <When time={row.expires_at} at /> },
     { title: texts.value.actions, cell: (row) => (row.state === "open" ? <ActButton class="small" act={() => revoke(row)}>{t.revoke}</ActButton> : "") },
   ];

@@ -7,6 +7,7 @@ import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Facts } from "../ui/facts";
 import { Table } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty, Loaded, Skeleton } from "../ui/states";
 import { Holds } from "./holds";
 import { age, Ages } from "./retention_ages";
@@ -99,7 +100,7 @@ function History({ changes }: { changes: RetentionChange[] }) {
         { title: t.change, cell: (row) => <Ages change={row} /> },
         { title: t.state, cell: (row) => t.states[row.state] },
         { title: t.by, cell: (row) => <>{row.requested_by} <span class="faint"><When time={row.requested_at} /></span></> },
-        { title: t.reason, cell: (row) => <bdi>{row.reason}</bdi> },
+        { title: t.reason, cell: (row) => <Name of={row.reason} /> },
       ]}
     />
   );

@@ -9,6 +9,7 @@ import { Tabs, When } from "../ui/controls";
 import { Table } from "../ui/list";
 import { Meter } from "../ui/meter";
 import { Empty, Loaded, Skeleton } from "../ui/states";
+import { Erasures } from "./erasures";
 import { Retention } from "./retention";
 
 type Level = StorageReport["levels"][number];
@@ -29,9 +30,10 @@ export function StoragePage() {
         tabs={[
           ["state", t.stateTab],
           ["retention", texts.value.retention.title],
+          ["erasure", texts.value.erasure.title],
         ]}
       />
-      {tab === "retention" ? <Retention /> : <State />}
+      {tab === "retention" ? <Retention /> : tab === "erasure" ? <Erasures /> : <State />}
     </main>
   );
 }

@@ -6,6 +6,7 @@ import { now } from "../lib/clock";
 import { millis } from "../lib/format";
 import { texts } from "../texts";
 import { CopyButton, When } from "../ui/controls";
+import { Name } from "../ui/name";
 import { Mark } from "../ui/status";
 
 const POLL_SECONDS = 3;
@@ -77,7 +78,7 @@ export function Ladder({ row }: { row: TokenRow }) {
         <li key={name} class={at ? "done" : index === reached + 1 && row.state === "open" ? "next" : ""}>
           <Mark kind={at ? "online" : "disabled"} stale={!at} label={at ? t.done : t.waiting} />
           <span>
-            {name} {more && <bdi class="faint">{more}</bdi>}
+            {name} {more && <Name class="faint" of={more} />}
           </span>
           <span class="faint">{at && <When time={at} />}</span>
         </li>

@@ -8,11 +8,13 @@ import { useAnnotations } from "../device/annotations";
 import { GROUPS, readHistory } from "../device/charts";
 import { serverNow } from "../lib/clock";
 import { millis } from "../lib/format";
+import { shown } from "../lib/names";
 import { iso } from "../lib/range";
 import { withParams } from "../lib/url";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Icon } from "../ui/icons";
+import { Name } from "../ui/name";
 import { Loaded, Skeleton } from "../ui/states";
 import { SeverityWord } from "../ui/status";
 import { AlertActions } from "./actions";
@@ -23,10 +25,10 @@ const AROUND_MS = 2 * 3_600_000;
 export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }) {
   const t = texts.value.alerts;
   return (
-    <aside class="split-detail" aria-label={alert.alert_name}>
+    <aside class="split-detail" aria-label={shown(alert.alert_name)}>
       <header>
         <h2>
-          <bdi>{alert.alert_name}</bdi>
+          <Name of={alert.alert_name} />
         </h2>
         <a class="button plain icon-only" href={withParams({ alert: null })} aria-label={texts.value.close}>
           <Icon name="close" />
@@ -37,14 +39,14 @@ export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }
       </p>
       <p>
         <a href={`/dashboard/agents/${alert.agent_id}?${aroundQuery(alert)}`}>
-          <bdi>{alert.device_name}</bdi>
+          <Name of={alert.device_name} />
         </a>{" "}
         <span class="faint">
-          <bdi>{alert.business.business_name}</bdi>
+          <Name of={alert.business.business_name} />
         </span>
       </p>
       <p>
-        <bdi>{whatOf(alert)}</bdi>
+        <Name of={whatOf(alert)} />
       </p>
       <dl class="facts-list">
         <div>
@@ -71,7 +73,7 @@ export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }
           <div>
             <dt>{t.states.acknowledged}</dt>
             <dd>
-              <When time={alert.acknowledged_at} at /> <bdi>{alert.acknowledged_by_name}</bdi> <bdi class="faint">{alert.acknowledgement_note}</bdi>
+              <When time={alert.acknowledged_at} at /> <Name of={alert.acknowledged_by_name} /> <Name class="faint" of={alert.acknowledgement_note} />
             </dd>
           </div>
         )}
@@ -79,7 +81,7 @@ export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }
           <div>
             <dt>{t.states.resolved}</dt>
             <dd>
-              <bdi>{alert.resolved_by_name}</bdi>
+              <Name of={alert.resolved_by_name} />
             </dd>
           </div>
         )}
@@ -87,7 +89,7 @@ export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }
           <div>
             <dt>{t.notes}</dt>
             <dd>
-              <bdi>{alert.resolution_notes}</bdi>
+              <Name of={alert.resolution_notes} />
             </dd>
           </div>
         )}

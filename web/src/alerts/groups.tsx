@@ -5,6 +5,7 @@ import { number } from "../lib/format";
 import { param, withParams } from "../lib/url";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
+import { Name } from "../ui/name";
 import { SeverityWord } from "../ui/status";
 import { picked } from "./page";
 import { isOpen, isSnoozed, StateWord, Ticket, whatOf } from "./parts";
@@ -30,7 +31,7 @@ export function AlertGroups({ alerts, chosen, withBoxes }: { alerts: Alert[]; ch
       {[...groups].map(([name, rows]) => (
         <section key={name} class="alert-group">
           <h2>
-            <bdi>{name}</bdi> <span class="faint">{number(rows.length)}</span>
+            <Name of={name} /> <span class="faint">{number(rows.length)}</span>
           </h2>
           <Rows alerts={rows} chosen={chosen} withBoxes={withBoxes} />
         </section>
@@ -79,19 +80,19 @@ function Rows({ alerts, chosen, withBoxes }: { alerts: Alert[]; chosen: string; 
               </td>
               <td data-title={t.what}>
                 <a href={withParams({ alert: alert.id })} aria-current={alert.id === chosen ? "true" : undefined}>
-                  <bdi>{alert.alert_name}</bdi>
+                  <Name of={alert.alert_name} />
                 </a>
                 <div class="faint">
-                  <bdi>{whatOf(alert)}</bdi>
+                  <Name of={whatOf(alert)} />
                 </div>
               </td>
               <td data-title={t.device} class="name">
                 <a href={`/dashboard/agents/${alert.agent_id}`}>
-                  <bdi>{alert.device_name}</bdi>
+                  <Name of={alert.device_name} />
                 </a>
                 {isEmployee.value && (
                   <div class="faint">
-                    <bdi>{alert.business.business_name}</bdi>
+                    <Name of={alert.business.business_name} />
                   </div>
                 )}
               </td>

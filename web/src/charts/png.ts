@@ -1,6 +1,7 @@
 // A chart as a picture, with its title and range above it.
 import { save } from "../lib/csv";
 import { fullTime } from "../lib/format";
+import { shown } from "../lib/names";
 import { isDark } from "../lib/settings";
 import type { ChartProps } from "./chart";
 import { palette } from "./palette";
@@ -21,7 +22,7 @@ export function savePng(figure: HTMLElement | null, props: ChartProps): void {
   pen.fillRect(0, 0, sheet.width, sheet.height);
   pen.fillStyle = colors.text;
   pen.font = `600 ${13 * scale}px system-ui, sans-serif`;
-  pen.fillText(`${props.title} · ${props.name}`, 10 * scale, 18 * scale);
+  pen.fillText(shown(`${props.title} · ${props.name}`), 10 * scale, 18 * scale);
   pen.font = `${11 * scale}px system-ui, sans-serif`;
   pen.fillText(`${fullTime(props.from)} – ${fullTime(props.to)}`, 10 * scale, 35 * scale);
   pen.drawImage(drawn, 0, HEAD * scale);

@@ -10,6 +10,7 @@ import { number, shortTime } from "../lib/format";
 import { texts } from "../texts";
 import { ActButton, Field, useDraft } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
+import { Name } from "../ui/name";
 import { Mark } from "../ui/status";
 import { bodyOf, isWhole, NEW_ORDER, OrderForm, useCatalogue, type Order } from "./form";
 
@@ -47,7 +48,7 @@ export function BulkCommand({ targets, close }: { targets: Device[]; close: () =
         <ul>
           {targets.map((device) => (
             <li key={device.id}>
-              <Mark kind={device.live.peek().status} label={texts.value.statuses[device.live.peek().status]} /> <bdi>{device.name}</bdi> <span class="faint">{device.business}</span>
+              <Mark kind={device.live.peek().status} label={texts.value.statuses[device.live.peek().status]} /> <Name of={device.name} /> <span class="faint">{device.business}</span>
             </li>
           ))}
         </ul>
@@ -79,7 +80,7 @@ function Outcome({ batches, targets, close }: { batches: Batch[]; targets: Devic
         <ul class="bad-list">
           {failed.map((one) => (
             <li key={one.agent_id}>
-              <bdi>{names.get(one.agent_id) ?? one.agent_id}</bdi>: {t.notCreated[one.code]}
+              <Name of={names.get(one.agent_id) ?? one.agent_id} />: {t.notCreated[one.code]}
             </li>
           ))}
         </ul>

@@ -1,6 +1,7 @@
 // How far a command is: its steps, and its progress in percent.
 import type { Command } from "../api/schema";
 import { texts } from "../texts";
+import { Name } from "../ui/name";
 
 export const OPEN = new Set(["pending", "sent", "executing"]);
 
@@ -51,7 +52,7 @@ export function Progress({ command }: { command: Command }) {
   const t = texts.value.commands;
   return (
     <p class="progress-line">
-      {command.progress_percent === null ? <progress aria-label={t.progress} /> : <progress aria-label={t.progress} max={100} value={command.progress_percent} />} <bdi>{command.progress_message}</bdi>
+      {command.progress_percent === null ? <progress aria-label={t.progress} /> : <progress aria-label={t.progress} max={100} value={command.progress_percent} />} <Name of={command.progress_message} />
     </p>
   );
 }

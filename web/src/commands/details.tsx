@@ -6,6 +6,7 @@ import { may, me } from "../api/session";
 import { duration } from "../lib/format";
 import { texts } from "../texts";
 import { ActButton, CopyButton, Field, When } from "../ui/controls";
+import { Name } from "../ui/name";
 import { Loaded } from "../ui/states";
 import { say } from "../ui/toasts";
 import { CommandState, OPEN, Progress, Steps } from "./course";
@@ -36,14 +37,14 @@ function Details({ command, done }: { command: Command; done: () => void }) {
         <div>
           <dt>{t.ordered}</dt>
           <dd>
-            <When time={command.created_at} at /> {command.requested_by_name && <bdi>{t.by(command.requested_by_name)}</bdi>}
+            <When time={command.created_at} at /> {command.requested_by_name && <Name of={t.by(command.requested_by_name)} />}
           </dd>
         </div>
         {command.approved_at && (
           <div>
             <dt>{t.steps.approved}</dt>
             <dd>
-              <When time={command.approved_at} at /> {command.approved_by_name && <bdi>{t.by(command.approved_by_name)}</bdi>}
+              <When time={command.approved_at} at /> {command.approved_by_name && <Name of={t.by(command.approved_by_name)} />}
             </dd>
           </div>
         )}
@@ -79,7 +80,7 @@ function Details({ command, done }: { command: Command; done: () => void }) {
           <div>
             <dt>{t.error}</dt>
             <dd>
-              <bdi>{command.error_message}</bdi>
+              <Name of={command.error_message} />
             </dd>
           </div>
         )}

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import type { AgentDetail, Command } from "../api/schema";
+import { isTyped } from "../lib/names";
 import { texts } from "../texts";
 import { ActButton, Field, useDraft } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
@@ -16,7 +17,7 @@ export function CommandDialog({ device, close }: { device: AgentDetail; close: (
   const [made, setMade] = useState<Command>();
   const info = catalogue?.commands.find((one) => one.command_type === order.command_type);
   const isOffline = device.status === "offline";
-  const isConfirmed = !info?.dangerous || typed.trim() === device.device_name;
+  const isConfirmed = !info?.dangerous || isTyped(typed, device.device_name);
   if (made) {
     return (
       <Dialog title={`${t.types[made.command_type] ?? made.command_type} · ${device.device_name}`} close={close} wide>

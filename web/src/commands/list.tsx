@@ -8,6 +8,7 @@ import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { CommandState, OPEN } from "./course";
 import { CommandDetails } from "./details";
@@ -55,7 +56,7 @@ export function CommandRows({ of, withDevice, empty }: { of: Paged<Command>; wit
     },
     { title: t.state, cell: (row) => <CommandState command={row} /> },
     { title: t.ordered, cell: (row) => <When time={row.created_at} at /> },
-    { title: t.who, cell: (row) => <bdi>{row.requested_by_name ?? "–"}</bdi> },
+    { title: t.who, cell: (row) => <Name of={row.requested_by_name ?? "–"} /> },
     { title: t.ended, cell: (row) => (row.completed_at ? <When time={row.completed_at} at /> : "–") },
     { title: t.exitCode, cell: (row) => row.exit_code ?? "–", class: "number" },
   ];
@@ -64,7 +65,7 @@ export function CommandRows({ of, withDevice, empty }: { of: Paged<Command>; wit
       title: t.device,
       cell: (row) => (
         <a href={`/dashboard/agents/${row.agent_id}?tab=commands`}>
-          <bdi>{row.device_name}</bdi>
+          <Name of={row.device_name} />
         </a>
       ),
     });

@@ -5,6 +5,7 @@ import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { PagedTable } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { SeverityWord } from "../ui/status";
 import { StateWord, Ticket } from "../alerts/parts";
@@ -24,7 +25,7 @@ export function AlertsTab({ id }: { id: string }) {
           title: t.what,
           cell: (row) => (
             <a href={`/dashboard/agents/alerts?state=${row.resolved_at ? "history" : "open"}&agent=${id}&alert=${row.id}`}>
-              <bdi>{row.alert_name}</bdi>
+              <Name of={row.alert_name} />
             </a>
           ),
         },

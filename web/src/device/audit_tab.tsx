@@ -4,6 +4,7 @@ import { usePages } from "../lib/pages";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { PagedTable } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { detailsOf } from "./events_tab";
 
@@ -19,10 +20,10 @@ export function AuditTab({ id }: { id: string }) {
       empty={<Empty title={t.empty} />}
       heads={[
         { title: t.when, cell: (row) => <When time={row.at} at /> },
-        { title: t.who, cell: (row) => <bdi title={row.actor_id ?? ""}>{row.actor_name ?? t.kinds[row.actor_kind]}</bdi> },
+        { title: t.who, cell: (row) => <Name title={row.actor_id ?? ""} of={row.actor_name ?? t.kinds[row.actor_kind]} /> },
         { title: t.from, cell: (row) => row.source ?? "–" },
         { title: t.what, cell: (row) => row.action.replaceAll("_", " ") },
-        { title: t.details, cell: (row) => <bdi class="details">{detailsOf(row.details)}</bdi> },
+        { title: t.details, cell: (row) => <Name class="details" of={detailsOf(row.details)} /> },
       ]}
     />
   );

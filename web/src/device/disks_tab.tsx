@@ -10,6 +10,7 @@ import { param, setParams, withParams } from "../lib/url";
 import { texts, type Texts } from "../texts";
 import { When } from "../ui/controls";
 import { Table } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty, Loaded } from "../ui/states";
 
 /** The first part of a metric's name: `disk` of `disk.percent`. */
@@ -50,7 +51,7 @@ function Group({ name, series }: { name: string; series: Series[] }) {
         rows={instances}
         keyOf={(instance) => instance}
         heads={[
-          { title: t.instance, cell: (instance) => <bdi>{instance}</bdi> },
+          { title: t.instance, cell: (instance) => <Name of={instance} /> },
           ...metrics.map((metric) => ({ title: metric.slice(name.length + 1).replaceAll("_", " ") || metric, cell: (instance: string) => <Value one={find(instance, metric)} /> })),
           { title: t.asOf, cell: (instance) => <When time={find(instance, metrics[0] ?? "")?.collected_at} /> },
         ]}
@@ -125,7 +126,7 @@ function InstanceChoice({ names, hidden }: { names: string[]; hidden: Set<string
         <label class="check" key={name}>
           <input type="checkbox" checked={!hidden.has(name)} onChange={(event) => change(name, event.currentTarget.checked)} />
           <span>
-            <bdi>{name}</bdi>
+            <Name of={name} />
           </span>
         </label>
       ))}

@@ -5,6 +5,7 @@ import { me } from "../api/session";
 import type { AgentDetail, HistoryColumns } from "../api/schema";
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
+import { shown } from "../lib/names";
 import { currentRange } from "../lib/range";
 import { matchPath, param, path } from "../lib/url";
 import { texts } from "../texts";
@@ -45,7 +46,7 @@ function EmbeddedChart({ id }: { id: string }) {
   if (!device.data || !history.data) return <Skeleton lines={4} />;
   return (
     <Chart
-      title={`${texts.value.charts.titles[group.key]} · ${device.data.device_name}`}
+      title={`${texts.value.charts.titles[group.key]} · ${shown(device.data.device_name)}`}
       name={`${device.data.device_name}-${group.key}`}
       lines={group.metrics.map((metric) => ({ metric, label: texts.value.metrics[metric as "cpu_percent"] }))}
       unit={group.unit}

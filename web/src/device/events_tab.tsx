@@ -5,6 +5,7 @@ import { param, setParams } from "../lib/url";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { PagedTable } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 
 const TYPES = ["status_changed", "service_crashed", "alert_firing", "alert_resolved", "alert_found_late", "clone_suspected", "device_changed"];
@@ -45,7 +46,7 @@ export function EventsTab({ id }: { id: string }) {
         heads={[
           { title: t.when, cell: (row) => <When time={row.occurred_at} at /> },
           { title: t.type, cell: (row) => t.names[row.event_type] ?? row.event_type },
-          { title: t.details, cell: (row) => <bdi class="details">{detailsOf(row.data)}</bdi> },
+          { title: t.details, cell: (row) => <Name class="details" of={detailsOf(row.data)} /> },
         ]}
       />
     </>

@@ -12,6 +12,7 @@ import { texts } from "../texts";
 import { Menu } from "../ui/dialog";
 import { copy, When } from "../ui/controls";
 import { Icon } from "../ui/icons";
+import { Name } from "../ui/name";
 import { SeverityWord, StatusWord } from "../ui/status";
 import { useState } from "preact/hooks";
 
@@ -25,13 +26,13 @@ export function DeviceHead({ device, reload }: { device: AgentDetail; reload: ()
   const uptime = device.current_metrics.uptime_seconds;
   const facts = [
     <a key="b" href={`/dashboard/agents?business=${device.business.id}`}>
-      <bdi>{device.business.business_name}</bdi>
+      <Name of={device.business.business_name} />
     </a>,
-    device.service_location?.location_name && <bdi key="s">{device.service_location.location_name}</bdi>,
+    device.service_location?.location_name && <Name key="s" of={device.service_location.location_name} />,
     device.os_type && osName({ os: device.os_type ?? "", osVersion: device.os_version ?? "" }),
     device.device_type && typeName(device.device_type),
     device.ip_address,
-    device.hostname && device.hostname !== device.device_name && <bdi key="h">{device.hostname}</bdi>,
+    device.hostname && device.hostname !== device.device_name && <Name key="h" of={device.hostname} />,
     typeof uptime === "number" && device.status !== "offline" && t.up(duration(uptime)),
     device.agent_version && t.agent(device.agent_version),
   ].filter(Boolean);
@@ -39,7 +40,7 @@ export function DeviceHead({ device, reload }: { device: AgentDetail; reload: ()
     <header class="device-head">
       <div class="title-line">
         <h1>
-          <bdi>{device.device_name}</bdi>
+          <Name of={device.device_name} />
         </h1>
         <StatusWord status={device.status} stale={isStale.value} />
         <span class="faint">
@@ -72,7 +73,7 @@ function Notes({ device }: { device: AgentDetail }) {
       {device.decommissioned_at && (
         <p class="banner info">
           {t.decommissioned} <When time={device.decommissioned_at} at />
-          {device.decommission_reason && <bdi> · {device.decommission_reason}</bdi>}
+          {device.decommission_reason && <> · <Name of={device.decommission_reason} /></>}
         </p>
       )}
       {!device.is_active && !device.decommissioned_at && <p class="banner info">{t.deactivated}</p>}
@@ -185,13 +186,13 @@ export function OpenAlerts({ alerts, reload }: { alerts: Alert[]; reload: () => 
           <li key={alert.id}>
             <SeverityWord severity={alert.severity} quiet={Boolean(alert.snoozed_until)} />
             <a href={`/dashboard/agents/alerts?alert=${alert.id}&agent=${alert.agent_id}`}>
-              <bdi>{alert.alert_name}</bdi>
+              <Name of={alert.alert_name} />
             </a>
             <span class="faint">
               {texts.value.since} <When time={alert.triggered_at} at />
             </span>
             <span class="faint cut">
-              <bdi>{alert.alert_message}</bdi>
+              <Name of={alert.alert_message} />
             </span>
             <AlertActions alerts={[alert]} done={reload} small />
           </li>

@@ -1,6 +1,7 @@
 // One lane above all charts: the device's statuses over the range, windows, alerts, commands and software changes.
 import type { DeviceAnnotations } from "../api/schema";
 import { millis, shortTime, span } from "../lib/format";
+import { shown } from "../lib/names";
 import type { TimeRange } from "../lib/range";
 import { withParams } from "../lib/url";
 import { texts } from "../texts";
@@ -59,7 +60,7 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
               at && (
                 <a key={one.id} class={`lane-alert ${one.severity}`} style={at} href={`/dashboard/agents/alerts?state=${one.end ? "history" : "open"}&agent=${id}&alert=${one.id}`} title={`${t.severities[one.severity]}: ${one.alert_name} ${one.end ? span(one.start, one.end) : `${t.since} ${shortTime(one.start)}`}`}>
                   <span class="unseen">
-                    {t.severities[one.severity]} {one.alert_name}
+                    {t.severities[one.severity]} {shown(one.alert_name)}
                   </span>
                 </a>
               )

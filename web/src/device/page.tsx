@@ -7,6 +7,7 @@ import { isEmployee } from "../api/session";
 import type { AgentDetail, Alert } from "../api/schema";
 import { DeviceTab } from "../later/parts";
 import { followDevices, onMessage, type Message } from "../lib/live";
+import { shown } from "../lib/names";
 import { currentRange } from "../lib/range";
 import { param } from "../lib/url";
 import { alertsChanged } from "../shell/counts";
@@ -44,7 +45,7 @@ export function DevicePage({ parts }: { parts: Record<string, string> }) {
   const open = useGet<AlertPage>(`/api/agents/${id}/alerts`, { status: "active,acknowledged" }, { keep: true, every: 60, turn: alertsChanged.value });
   const name = device.data?.device_name;
   useEffect(() => {
-    if (name) document.title = `${name} · ${texts.value.brand}`;
+    if (name) document.title = `${shown(name)} · ${texts.value.brand}`;
   }, [name]);
   if (device.error instanceof ApiError && [404, 422].includes(device.error.status) && !device.data) return <NotFound />;
   return (

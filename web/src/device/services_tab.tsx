@@ -7,6 +7,7 @@ import { number } from "../lib/format";
 import { texts } from "../texts";
 import { When, sayFault } from "../ui/controls";
 import { Table } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty, Loaded } from "../ui/states";
 
 type Service = MonitoredService & { service_display_name: string | null; service_type: string | null };
@@ -35,7 +36,7 @@ export function ServicesTab({ id }: { id: string }) {
             rows={[...rows].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))}
             keyOf={(row) => row.id}
             heads={[
-              { title: t.name, cell: (row) => <bdi>{row.service_display_name ?? row.name}</bdi> },
+              { title: t.name, cell: (row) => <Name of={row.service_display_name ?? row.name} /> },
               { title: t.state, cell: (row) => <span class={`word ${row.should_be_running || row.status === "running" ? CLASS[row.status] : "stale"}`}>{t.states[row.status]}</span> },
               { title: t.since, cell: (row) => <When time={row.last_state_change} /> },
               { title: t.changes, cell: (row) => number(row.state_changes), class: "number" },

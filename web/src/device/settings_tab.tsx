@@ -5,6 +5,7 @@ import { call } from "../api/call";
 import type { SiteRow } from "../api/pending";
 import type { AgentDetail } from "../api/schema";
 import { LifeActions } from "../admin/life";
+import { shown } from "../lib/names";
 import { texts } from "../texts";
 import { ActButton, Field } from "../ui/controls";
 import { say } from "../ui/toasts";
@@ -34,7 +35,7 @@ export function SettingsTab({ device, reload }: { device: AgentDetail; reload: (
             <option value="">{t.noSite}</option>
             {(sites.data?.locations ?? []).map((site) => (
               <option key={site.id} value={site.id}>
-                {site.location_name ?? site.id}
+                {shown(site.location_name ?? site.id)}
               </option>
             ))}
           </select>

@@ -10,6 +10,7 @@ import { fromLocal, toLocal } from "../lib/zones";
 import { texts } from "../texts";
 import { SearchBox, When } from "../ui/controls";
 import { PagedTable } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 
 export function SoftwareTab({ id }: { id: string }) {
@@ -78,9 +79,9 @@ function Installed({ id }: { id: string }) {
         keyOf={(row) => row.id}
         empty={<Empty title={find || at || eol ? t.noneMatch : t.empty} />}
         heads={[
-          { title: t.name, cell: (row) => <bdi>{row.software_name}</bdi> },
+          { title: t.name, cell: (row) => <Name of={row.software_name} /> },
           { title: t.version, cell: (row) => <Version row={row} /> },
-          { title: t.vendor, cell: (row) => <bdi>{row.vendor ?? "–"}</bdi> },
+          { title: t.vendor, cell: (row) => <Name of={row.vendor ?? "–"} /> },
           { title: t.since, cell: (row) => <When time={row.first_seen} at /> },
           { title: t.where, cell: (row) => <a href={`/dashboard/software?q=${encodeURIComponent(row.software_name)}`}>{t.whereElse}</a>, class: "no-print" },
         ]}
@@ -93,7 +94,7 @@ function Version({ row }: { row: InstalledSoftware }) {
   const t = texts.value.software;
   return (
     <>
-      <bdi>{row.software_version ?? "–"}</bdi> {row.is_eol && <span class="tag bad">{t.eol} {row.eol_date && day(row.eol_date)}</span>}
+      <Name of={row.software_version ?? "–"} /> {row.is_eol && <span class="tag bad">{t.eol} {row.eol_date && day(row.eol_date)}</span>}
       {row.is_security_software && <span class="tag">{t.security}</span>}
     </>
   );
@@ -111,8 +112,8 @@ function Changes({ id }: { id: string }) {
       heads={[
         { title: t.when, cell: (row) => <When time={row.at} at /> },
         { title: t.change, cell: (row) => t.kinds[row.change] },
-        { title: t.name, cell: (row) => <bdi>{row.software_name}</bdi> },
-        { title: t.version, cell: (row) => <bdi>{row.from_version ? `${row.from_version} → ${row.software_version ?? "–"}` : (row.software_version ?? "–")}</bdi> },
+        { title: t.name, cell: (row) => <Name of={row.software_name} /> },
+        { title: t.version, cell: (row) => <Name of={row.from_version ? `${row.from_version} → ${row.software_version ?? "–"}` : (row.software_version ?? "–")} /> },
       ]}
     />
   );

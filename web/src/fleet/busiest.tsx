@@ -4,6 +4,7 @@ import { percent } from "../lib/format";
 import { useGet } from "../lib/resource";
 import { texts } from "../texts";
 import { levelOf, Meter } from "../ui/meter";
+import { Name } from "../ui/name";
 import { Empty, Loaded } from "../ui/states";
 
 export const BUSIEST_MOST = 1000; // devices
@@ -48,7 +49,7 @@ function Tops({ tops }: { tops: Top[] }) {
       {tops.map(({ id, name, value }) => (
         <li key={id}>
           <a href={`/dashboard/agents/${id}`}>
-            <bdi>{name}</bdi>
+            <Name of={name} />
           </a>
           <Meter value={value} level={levelOf(value)}>
             {percent(value)}

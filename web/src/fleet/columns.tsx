@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { isEmployee } from "../api/session";
 import { isStale, now } from "../lib/clock";
 import { duration, percent, number } from "../lib/format";
+import { shown } from "../lib/names";
 import { texts, type Texts } from "../texts";
 import { levelOf, Meter } from "../ui/meter";
 import { Mark } from "../ui/status";
@@ -52,7 +53,7 @@ function measure(key: "cpu" | "memory" | "disk"): Column {
 }
 
 function plain(key: "business" | "site" | "version" | "hostname" | "address", width: string): Column {
-  return { key, width, cell: (device) => device[key] || "–", csv: (device) => device[key] };
+  return { key, width, cell: (device) => shown(device[key]) || "–", csv: (device) => device[key] };
 }
 
 export const COLUMNS: Column[] = [

@@ -11,6 +11,7 @@ import { alertsChanged } from "../shell/counts";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
 import { Table, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty, Loaded, Skeleton } from "../ui/states";
 import { Mark, SeverityWord } from "../ui/status";
 
@@ -109,7 +110,7 @@ function Places({ summary }: { summary: Summary }) {
       title: isEmployee.value ? t.business : t.site,
       cell: (row) => (
         <a href={row.href}>
-          <bdi>{row.name}</bdi>
+          <Name of={row.name} />
         </a>
       ),
     },
@@ -167,13 +168,13 @@ function Newest({ alerts }: { alerts: Alert[] }) {
           <SeverityWord severity={alert.severity} quiet={Boolean(alert.snoozed_until)} />
           <div>
             <a href={`/dashboard/agents/alerts?${alert.status === "acknowledged" ? "state=acknowledged&" : ""}alert=${alert.id}`}>
-              <bdi>{alert.alert_name}</bdi>
+              <Name of={alert.alert_name} />
             </a>{" "}
             <a class="faint" href={`/dashboard/agents/${alert.agent_id}`}>
-              <bdi>{alert.device_name}</bdi>
+              <Name of={alert.device_name} />
             </a>
             <div class="faint">
-              <bdi>{whatOf(alert)}</bdi>
+              <Name of={whatOf(alert)} />
             </div>
           </div>
           <span class="faint end">

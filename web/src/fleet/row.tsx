@@ -2,6 +2,7 @@
 import { isStale } from "../lib/clock";
 import { percent } from "../lib/format";
 import { texts } from "../texts";
+import { Name } from "../ui/name";
 import { Mark } from "../ui/status";
 import { When } from "../ui/controls";
 import type { Column } from "./columns";
@@ -12,13 +13,13 @@ export function deviceHref(id: string): string {
   return `/dashboard/agents/${id}`;
 }
 
-function Name({ device }: { device: Device }) {
+function NameCell({ device }: { device: Device }) {
   const { status } = device.live.value;
   return (
     <span class="name-cell">
       <Mark kind={status} stale={isStale.value} label={texts.value.statuses[status]} />
       <a href={deviceHref(device.id)}>
-        <bdi>{device.name}</bdi>
+        <Name of={device.name} />
       </a>
       {device.isClone && <span class="tag">{texts.value.tags.clone}</span>}
       {!device.isActive && <span class="tag">{device.isDecommissioned ? texts.value.tags.decommissioned : texts.value.tags.inactive}</span>}
@@ -47,7 +48,7 @@ export function Row({ device, columns, withBox, isActive }: { device: Device; co
         </span>
       )}
       <span role="cell">
-        <Name device={device} />
+        <NameCell device={device} />
       </span>
       {columns.map((column) => (
         <span role="cell" key={column.key} class={`c-${column.key}`}>
@@ -65,7 +66,7 @@ export function Card({ device, withBox }: { device: Device; withBox: boolean }) 
       {withBox && <SelectBox device={device} />}
       <div class="two-lines">
         <p>
-          <Name device={device} />
+          <NameCell device={device} />
           <span class="end">
             {alerts > 0 && (
               <span class={`word ${worst ?? "info"}`}>
@@ -77,7 +78,7 @@ export function Card({ device, withBox }: { device: Device; withBox: boolean }) 
         </p>
         <p class="faint">
           <span class="cut">
-            <bdi>{[device.business, device.site].filter(Boolean).join(" / ")}</bdi>
+            <Name of={[device.business, device.site].filter(Boolean).join(" / ")} />
           </span>
           <span class="end">
             <When time={seenAt} />

@@ -9,6 +9,7 @@ import { texts } from "../texts";
 import { SearchBox, When } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 
 const SHORTEST = 2;
@@ -20,12 +21,12 @@ export function SoftwarePage() {
   const key = search.length >= SHORTEST ? `found ${search} ${version}` : null;
   const list = usePages<FoundSoftware>(key && "/api/agents/inventory/software", { search, version }, "software", { poll: false, keep: false });
   const heads: Array<Head<FoundSoftware>> = [
-    { title: t.name, cell: (row) => <bdi>{row.software_name}</bdi> },
+    { title: t.name, cell: (row) => <Name of={row.software_name} /> },
     {
       title: t.version,
       cell: (row) => (
         <>
-          <bdi>{row.software_version ?? "–"}</bdi> {row.is_eol && <span class="tag bad">{t.eol} {row.eol_date && day(row.eol_date)}</span>}
+          <Name of={row.software_version ?? "–"} /> {row.is_eol && <span class="tag bad">{t.eol} {row.eol_date && day(row.eol_date)}</span>}
         </>
       ),
     },
@@ -33,13 +34,13 @@ export function SoftwarePage() {
       title: t.device,
       cell: (row) => (
         <a href={`/dashboard/agents/${row.agent_id}?tab=software&find=${encodeURIComponent(row.software_name)}`}>
-          <bdi>{row.device_name}</bdi>
+          <Name of={row.device_name} />
         </a>
       ),
     },
     { title: t.since, cell: (row) => <When time={row.first_seen} at /> },
   ];
-  if (isEmployee.value) heads.splice(3, 0, { title: t.business, cell: (row) => <bdi>{row.business.business_name}</bdi> });
+  if (isEmployee.value) heads.splice(3, 0, { title: t.business, cell: (row) => <Name of={row.business.business_name} /> });
   return (
     <main class="page" id="content" tabIndex={-1}>
       <div class="page-head">

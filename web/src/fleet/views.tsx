@@ -8,6 +8,7 @@ import { texts } from "../texts";
 import { ActButton, Field } from "../ui/controls";
 import { Dialog, Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { Name } from "../ui/name";
 
 const READY: Array<["all" | "serversOffline" | "alerts" | "busy", string]> = [
   ["all", ""],
@@ -40,7 +41,7 @@ export function Views() {
       <nav aria-label={t.label}>
         {links.map(([key, name, query]) => (
           <a key={key} href={hrefOf(query)} aria-current={query === current ? "true" : undefined}>
-            <bdi>{name}</bdi>
+            <Name of={name} />
           </a>
         ))}
       </nav>

@@ -1,11 +1,13 @@
 // CSV as of RFC 4180, in UTF-8 with a mark; a cell that a spreadsheet would run as a formula is made text.
+import { shown } from "./names";
 
 export type Cell = string | number | boolean | null | undefined;
 
 function cellOf(value: Cell): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") return String(value);
-  const safe = /^\s*[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const text = shown(value);
+  const safe = /^\s*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

@@ -9,6 +9,7 @@ import { fromLocal, toLocal } from "../lib/zones";
 import { texts } from "../texts";
 import { ActButton, Field } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
+import { Name } from "../ui/name";
 import { PlacePicker, type PlaceChoice } from "../ui/place_picker";
 import { say } from "../ui/toasts";
 
@@ -41,7 +42,7 @@ export function WindowDialog({ first, close }: { first: Partial<MaintenanceWindo
         <Field label={t.name}>{(id) => <input id={id} maxLength={255} value={name} onInput={(event) => setName(event.currentTarget.value)} />}</Field>
         {first.agent_device_id ? (
           <p>
-            {t.oneDevice}: <bdi>{first.device_name ?? first.agent_device_id}</bdi>
+            {t.oneDevice}: <Name of={first.device_name ?? first.agent_device_id} />
           </p>
         ) : (
           <PlacePicker value={place} change={setPlace} />

@@ -10,6 +10,7 @@ import { texts } from "../texts";
 import { ActButton, Tabs, When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
 import { say } from "../ui/toasts";
 import { WindowDialog } from "./dialog";
@@ -35,12 +36,12 @@ export function MaintenancePage() {
   const list = usePages<MaintenanceWindow>("/api/agents/maintenance-windows", { limit: 500 }, "windows", { every: 60 });
   const rows = list.rows?.filter((window) => isOver(window) === (tab === "past")).sort((a, b) => Number(b.is_running) - Number(a.is_running) || (a.next_start ?? "").localeCompare(b.next_start ?? ""));
   const heads: Array<Head<MaintenanceWindow>> = [
-    { title: t.name, cell: (row) => <bdi>{row.window_name}</bdi> },
-    { title: t.where, cell: (row) => <bdi>{placeOf(row)}</bdi> },
+    { title: t.name, cell: (row) => <Name of={row.window_name} /> },
+    { title: t.where, cell: (row) => <Name of={placeOf(row)} /> },
     { title: t.when, cell: (row) => whenOf(row) },
     { title: t.state, cell: (row) => (row.error_message ? <span class="word warning">{row.error_message}</span> : row.is_running ? <span class="word info">{t.running}</span> : row.next_start ? <>{t.next} <When time={row.next_start} at /></> : isOver(row) ? t.over : "–") },
   ];
-  if (isEmployee.value) heads.push({ title: t.by, cell: (row) => <bdi>{row.created_by_name ?? "–"}</bdi> });
+  if (isEmployee.value) heads.push({ title: t.by, cell: (row) => <Name of={row.created_by_name ?? "–"} /> });
   if (may("maintenance")) {
     heads.push({
       title: t.actions,

@@ -3,6 +3,7 @@ import type { RuleChange, RuleTrail } from "../api/schema";
 import { ONCE, useGet } from "../lib/resource";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
+import { Name } from "../ui/name";
 import { Loaded } from "../ui/states";
 
 export function RuleChanges({ id }: { id: string }) {
@@ -16,7 +17,7 @@ export function RuleChanges({ id }: { id: string }) {
           <ol class="course-list" aria-label={t.changes}>
             {changes.map((change) => (
               <li key={change.at + change.action}>
-                <When time={change.at} at /> <bdi>{change.actor_name ?? change.actor_kind}</bdi> <strong>{t.did[change.action as keyof typeof t.did]}</strong> <bdi class="faint">{wordsOf(change)}</bdi>
+                <When time={change.at} at /> <Name of={change.actor_name ?? change.actor_kind} /> <strong>{t.did[change.action as keyof typeof t.did]}</strong> <Name class="faint" of={wordsOf(change)} />
               </li>
             ))}
           </ol>

@@ -100,7 +100,7 @@ export function conditionsOf(draft: Draft): Record<string, unknown> {
     case "forecast":
       return { ...metricOf(draft), reaches: draft.threshold, within_days: draft.days };
     case "unusual":
-      return { metric: draft.metric, deviations: draft.deviations, floor: draft.floor, duration_minutes: draft.minutes };
+      return { ...metricOf(draft), deviations: draft.deviations, floor: draft.floor, duration_minutes: draft.minutes };
     default:
       return JSON.parse(draft.other) as Record<string, unknown>;
   }

@@ -165,7 +165,7 @@ function MetricField({ draft, change }: { draft: Draft; change: Change }) {
   const t = texts.value;
   const catalogue = useGet<Catalogue>("/api/agents/metrics/catalog", {}, ONCE);
   const names = catalogue.data?.metrics.filter((one) => one.in_rules).map((one) => one.name) ?? [];
-  const parts = draft.kind === "unusual" ? [] : (catalogue.data?.with_instances.map((one) => one.name) ?? []);
+  const parts = catalogue.data?.with_instances.map((one) => one.name) ?? [];
   const isOther = ![...names, ...parts].includes(draft.metric); // a custom one, or the catalogue is not there yet
   return (
     <Field label={t.rules.metric}>

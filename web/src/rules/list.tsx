@@ -9,6 +9,7 @@ import { texts } from "../texts";
 import { ActButton, SearchBox, When } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { PagedTable, type Head } from "../ui/list";
+import { Name } from "../ui/name";
 import { PlacePicker, useBusinesses, type PlaceChoice } from "../ui/place_picker";
 import { Empty } from "../ui/states";
 import { SeverityWord } from "../ui/status";
@@ -33,17 +34,17 @@ export function RulesPage() {
       cell: (row) => (
         <>
           <a href={`/admin/agents/alerts/${row.id}`}>
-            <bdi>{row.alert_name}</bdi>
+            <Name of={row.alert_name} />
           </a>{" "}
           {row.is_shadow && <span class="tag">{t.shadowTag}</span>} {!row.is_active && <span class="tag">{t.off}</span>} {row.error_message && <span class="tag bad">{t.faulty}</span>}
           <div class="faint">
-            <bdi>{row.error_message ?? row.in_words}</bdi>
+            <Name of={row.error_message ?? row.in_words} />
           </div>
         </>
       ),
     },
-    { title: t.reach, cell: (row) => <bdi>{reachOf(row, names)}</bdi> },
-    { title: t.madeBy, cell: (row) => <><bdi>{row.created_by_name ?? "–"}</bdi> <div class="faint">{t.changed} <When time={row.updated_at} /></div></> },
+    { title: t.reach, cell: (row) => <Name of={reachOf(row, names)} /> },
+    { title: t.madeBy, cell: (row) => <><Name of={row.created_by_name ?? "–"} /> <div class="faint">{t.changed} <When time={row.updated_at} /></div></> },
     { title: t.openAlerts, cell: (row) => (row.open_alerts ? <a href={`/dashboard/agents/alerts?rule=${row.id}`}>{number(row.open_alerts)}</a> : "0"), class: "number" },
     { title: t.last, cell: (row) => <When time={row.last_triggered} /> },
     { title: t.count, cell: (row) => number(row.trigger_count), class: "number" },

@@ -3,9 +3,11 @@ import { useGet, ONCE } from "../lib/resource";
 import { useEffect } from "preact/hooks";
 import { call } from "../api/call";
 import type { AlertRule } from "../api/schema";
+import { shown } from "../lib/names";
 import { go, param } from "../lib/url";
 import { texts } from "../texts";
 import { ActButton, useDraft } from "../ui/controls";
+import { Name } from "../ui/name";
 import { Loaded, NotFound, Skeleton } from "../ui/states";
 import { say } from "../ui/toasts";
 import { useBacktest } from "./backtest";
@@ -54,7 +56,7 @@ function Editor({ rule }: { rule: AlertRule | null }) {
   const change = (patch: Partial<Draft>) => setDraft({ ...draft, ...patch });
   const preview = useBacktest(draft);
   useEffect(() => {
-    if (rule) document.title = `${rule.alert_name} · ${texts.value.brand}`;
+    if (rule) document.title = `${shown(rule.alert_name)} · ${texts.value.brand}`;
   }, [rule]);
   const startsAnew = rule !== null && isAnew(draft, first);
   const save = async () => {
@@ -67,7 +69,7 @@ function Editor({ rule }: { rule: AlertRule | null }) {
   return (
     <main class="page rule-page" id="content" tabIndex={-1}>
       <div class="page-head">
-        <h1>{rule ? <bdi>{rule.alert_name}</bdi> : t.newRule}</h1>
+        <h1>{rule ? <Name of={rule.alert_name} /> : t.newRule}</h1>
         {rule && !rule.is_active && <span class="tag">{t.off}</span>}
         <span class="grow" />
         <a class="button" href="/admin/agents/alerts">

@@ -10,6 +10,7 @@ import { duration, millis, number, withUnit } from "../lib/format";
 import { isNarrow } from "../lib/settings";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
+import { Name } from "../ui/name";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { canBeTested, hasInstances, type Draft } from "./draft";
 import type { WidePreview } from "./backtest";
@@ -142,7 +143,7 @@ function Worst({ outcome, answer, draft }: { outcome: BacktestOutcome; answer: B
   return (
     <section class="worst">
       <h3>
-        {t.worst}: <a href={`/dashboard/agents/${worst.agent_id}`}><bdi>{worst.device_name}</bdi></a>{" "}
+        {t.worst}: <a href={`/dashboard/agents/${worst.agent_id}`}><Name of={worst.device_name} /></a>{" "}
         <span class="faint">
           {t.summary(worst.alerts, worst.tickets, Math.round((to - from) / 86_400_000))}
           {worst.is_flapping && ` · ${t.isFlapping}`}
@@ -180,7 +181,7 @@ function Worst({ outcome, answer, draft }: { outcome: BacktestOutcome; answer: B
             {outcome.worst.slice(1).map((one) => (
               <li key={one.agent_id}>
                 <a href={`/dashboard/agents/${one.agent_id}`}>
-                  <bdi>{one.device_name}</bdi>
+                  <Name of={one.device_name} />
                 </a>{" "}
                 <span class="faint">{t.counts(number(one.alerts), number(one.tickets))}</span>
               </li>

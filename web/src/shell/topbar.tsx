@@ -1,6 +1,7 @@
 // The bar above every page: search of a device, zone, language, theme, who is signed in.
 import { isEmployee, me, signOut } from "../api/session";
 import { browserZone, isZone, zone } from "../lib/format";
+import { shown } from "../lib/names";
 import { language, theme } from "../lib/settings";
 import { go, param, path, setParams } from "../lib/url";
 import { chosen, LANGUAGE_NAMES, texts } from "../texts";
@@ -96,11 +97,11 @@ function PersonMenu() {
   const person = me.value;
   if (!person) return null;
   return (
-    <Menu align="right" icon="user" class="person" label={<span class="wide-only">{person.name}</span>} name={t.you(person.name)}>
+    <Menu align="right" icon="user" class="person" label={<span class="wide-only">{shown(person.name)}</span>} name={t.you(person.name)}>
       {() => (
         <div class="menu-form">
           <p class="who">
-            <strong>{person.name}</strong>
+            <strong>{shown(person.name)}</strong>
             <br />
             {isEmployee.value ? t.employee : person.business?.business_name}
           </p>

@@ -2,6 +2,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import urls from "virtual:texts";
 import { language } from "../lib/settings";
+import { shown } from "../lib/names";
 import type { Language, Texts } from "./en";
 
 export type { Texts };
@@ -29,7 +30,7 @@ type Value = string | number;
 /** Put values into a text: `{0}`, or `{0|one|many}` by the value. */
 function fill(text: string, values: Value[]): string {
   return text.replace(/\{(\d)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, place: string, one?: string, many?: string) => {
-    const value = String(values[Number(place)] ?? "");
+    const value = shown(String(values[Number(place)] ?? ""));
     return one === undefined ? value : value === "1" ? one : (many ?? "");
   });
 }

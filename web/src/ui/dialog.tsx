@@ -1,6 +1,7 @@
 // Dialogs and menus of the browser's own elements: focus stays inside and goes back where it was.
 import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { shown } from "../lib/names";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 
@@ -26,7 +27,7 @@ export function Dialog({ title, close, wide = false, children }: { title: string
       }}
     >
       <header>
-        <h2 id={id}>{title}</h2>
+        <h2 id={id}>{shown(title)}</h2>
         <button type="button" class="plain icon-only" aria-label={texts.value.close} onClick={close}>
           <Icon name="close" />
         </button>

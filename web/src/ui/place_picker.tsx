@@ -1,6 +1,7 @@
 // A business, and perhaps one of its sites.
 import { useGet, ONCE } from "../lib/resource";
 import type { BusinessRow, SiteRow } from "../api/pending";
+import { shown } from "../lib/names";
 import { texts } from "../texts";
 import { Field } from "./controls";
 
@@ -26,7 +27,7 @@ export function PlacePicker({ value, change, all }: { value: PlaceChoice; change
             <option value="">{all ?? t.choose}</option>
             {(businesses.data?.businesses ?? []).map((one) => (
               <option key={one.id} value={one.id}>
-                {one.business_name}
+                {shown(one.business_name)}
               </option>
             ))}
           </select>
@@ -39,7 +40,7 @@ export function PlacePicker({ value, change, all }: { value: PlaceChoice; change
               <option value="">{t.allSites}</option>
               {(sites.data?.locations ?? []).map((one) => (
                 <option key={one.id} value={one.id}>
-                  {one.location_name ?? one.id}
+                  {shown(one.location_name ?? one.id)}
                 </option>
               ))}
             </select>
