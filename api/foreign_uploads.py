@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -129,25 +130,28 @@ class ForeignUploads:
             raise UnsupportedUploadError("Send remote write with Content-Encoding: snappy.")
         with self._bodies.open(sender, receive, b"" if is_snappy else encoding) as reader:
             body = await reader.read()
+            size = unpacked_size(body) if is_snappy else len(body)
             if is_snappy:
-                reader.announce(unpacked_size(body))
-            self._commits.check_room()
+                reader.announce(size)
+            self._commits.check_room(owner=self._limits.business_of(sender.agent_id))
             content_type = headers.get(b"content-type", b"").decode("latin-1")
-            reading = await self._read(sender, call, body, content_type, query, arrival.at)
+            reading_it = partial(read, call, body, content_type, query, arrival.at, self._mapping)
+            reading = await self._read(sender, size, reading_it)
             stored = await (self._gateways.store if sender.is_gateway else self._store)(sender, reading, arrival)
-            self._quotas.spend(sender.agent_id, is_gateway=sender.is_gateway, bytes=len(body))
+            self._quotas.spend(sender.agent_id, is_gateway=sender.is_gateway, bytes=size)
             return stored
 
-    async def _read(
-        self, sender: Sender, call: Call, body: bytes, content_type: str, query: dict[str, str], at: datetime
-    ) -> Reading:
-        """Return what a body brings; a large one has its turn and is read in a thread. Raises IngestBusyError."""
-        if len(body) < IN_TURN:
-            return read(call, body, content_type, query, at, self._mapping)
+    async def _read(self, sender: Sender, size: int, reading: Callable[[], Reading]) -> Reading:
+        """Return what a body of `size` bytes, unpacked, brings; a large one has its turn and is read in a thread.
+
+        Raises IngestBusyError.
+        """
+        if size < IN_TURN:
+            return reading()
         owner = self._limits.business_of(sender.agent_id) or sender.agent_id
         try:
             async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
-                return await asyncio.to_thread(read, call, body, content_type, query, at, self._mapping)
+                return await asyncio.to_thread(reading)
         except TimeoutError:
             raise IngestBusyError from None
 

@@ -73,7 +73,8 @@ class GatewayUploads:
         hosts = by_clean_name(reading)
         await self._gateways.add_unknown(gateway, hosts)
         uploads = self._uploads_of(gateway, hosts, reading, arrival)
-        results = await asyncio.gather(*map(self._commits.submit, uploads.values()), return_exceptions=True)
+        waiting = [self._commits.submit(upload, gateway.business_id) for upload in uploads.values()]
+        results = await asyncio.gather(*waiting, return_exceptions=True)
         rejected = [one.message for upload in uploads.values() for one in upload.decoded.rejected]
         for upload in uploads.values():
             self._quotas.spend(upload.agent_id, gateway.business_id, samples=upload.inserted)

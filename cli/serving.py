@@ -25,6 +25,7 @@ from api.app import Application
 from api.live.socketio import PING_SECONDS
 from api.live.sockets import MAX_BYTES
 from api.server.bounded import BoundedProtocol
+from api.server.bounded_socket import BoundedWebSocket
 from api.server.direct import DirectProtocol
 from cli.settings import log_to_stderr, settings_with_database
 from cli.supervisor import GRACE_SECONDS, Supervisor
@@ -67,7 +68,7 @@ def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     return {
         "host": host, "port": port, "loop": "uvloop", "http": DirectProtocol, "access_log": False,
         "server_header": False,
-        "ws": "websockets-sansio", "ws_max_size": MAX_BYTES, "ws_ping_interval": PING_SECONDS,
+        "ws": BoundedWebSocket, "ws_max_size": MAX_BYTES, "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS, "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies, "log_config": None,
         "timeout_graceful_shutdown": GRACE_SECONDS, "lifespan": "on",

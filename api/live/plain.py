@@ -62,7 +62,7 @@ class PlainEndpoint:
             await transport.send("error", error_of("connect", error))
             await transport.close(UNAUTHORIZED if error.status == 401 else TRY_AGAIN, error.code)
             return
-        socket.accepted()
+        socket.accepted(scope, is_agent=not isinstance(who, Person))
         client = Client(who, transport)
         self._hub.join(client, lifetime_of(who, self._services.clock))
         self._wakes.wake()

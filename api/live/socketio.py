@@ -15,7 +15,9 @@ from api.live.plain import lifetime_of, source_of, token_of
 from api.live.polling import refuse_polling
 from api.live.sockets import MAX_BYTES, PatientSocket
 from api.server.asgi import Receive, Scope, Send
+from api.server.bounded_socket import BOUNDS
 from api.services import Services
+from auth.tokens import Person
 from core.errors import RtsError
 from db.pools import database_errors
 
@@ -69,6 +71,8 @@ class SocketIoEndpoint:
             return
         # The library gathers the parts of binary events without a bound; nothing here is binary.
         socket = PatientSocket(receive, send, text_only=True)
+        if BOUNDS in scope:
+            scope[BOUNDS].listen()  # the token comes in a message
         try:
             await self._application({**scope, SOCKET: socket}, socket.receive, socket.send)
         finally:
@@ -89,7 +93,7 @@ class SocketIoEndpoint:
             self._services.refusals.note(scope, error, token)
             content = error_of("connect", error)
             raise Refused(content["message"], content) from None
-        scope[SOCKET].accepted()
+        scope[SOCKET].accepted(scope, is_agent=not isinstance(who, Person))
         client = Client(who, SocketIoTransport(self._server, session, scope[SOCKET]))
         self._clients[session] = client
         self._hub.join(client, lifetime_of(who, self._services.clock))

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-from api.server.asgi import Receive, Send
+from api.server.asgi import Receive, Scope, Send
+from api.server.bounded_socket import BOUNDS
 
 HANDSHAKE_SECONDS = 10.0
 SEND_SECONDS = 10.0
 MAX_BYTES = 1024 * 1024  # of one message, either way
+MAX_BYTES_OF = {True: MAX_BYTES, False: 128 * 1024}  # of one message of an agent, of a person
 
 
 class SlowClientError(Exception):
@@ -27,9 +29,11 @@ class PatientSocket:
         self._waiting: asyncio.Task[MutableMapping[str, Any]] | None = None
         self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._gone.set)
 
-    def accepted(self) -> None:
-        """Say that the client has shown who it is."""
+    def accepted(self, scope: Scope, *, is_agent: bool) -> None:
+        """Say that the client has shown who it is: its messages may be larger from now on."""
         self._deadline.cancel()
+        if BOUNDS in scope:  # not where a test calls the application itself
+            scope[BOUNDS].know(MAX_BYTES_OF[is_agent])
 
     def close(self) -> None:
         """End: the next `receive` reports that the client has gone."""

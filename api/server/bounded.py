@@ -17,7 +17,11 @@ LINGER_SECONDS = 5.0  # for the rest of a body that was refused, so that its sen
 WRITE_SECONDS = 20.0  # for a client that does not read its answer
 MAX_WAITING = 2_000  # connections without a head; beyond it the oldest is closed
 
+# Headers of which a request has one: of two, a proxy before us and each reader here might take another.
+ONCE = frozenset({b"authorization", b"content-encoding", b"content-type", b"host", b"origin"})
+
 REFUSALS = {
+    400: (b"Bad Request", b"repeated_header", b"A header that a request has once is there several times."),
     408: (b"Request Timeout", b"head_too_slow", b"The head of the request did not arrive in time."),
     431: (b"Request Header Fields Too Large", b"head_too_large", b"The head of the request is too large."),
 }
@@ -25,6 +29,10 @@ REFUSALS = {
 
 class HeadTooLargeError(Exception):
     """The head has more bytes or headers than the server reads."""
+
+
+class RepeatedHeaderError(Exception):
+    """A header of ONCE is there several times."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -40,7 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = self._header_count = self._unparsed = self._body_parts = 0
         self._linger: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
-        self._refused = self._upgraded = False
+        self._refused = self._upgraded = self._repeats = False
         super().connection_made(CorkedTransport(transport, asyncio.get_running_loop()))  # type: ignore[arg-type]
         self._await_head()
 
@@ -87,13 +95,18 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer of a chunked body."""
+        """Take a header; a trailer of a chunked body is counted, and left out: it would pass for a header."""
         self._header_count += 1
         self._count_head(len(name) + len(value))
-        super().on_header(name, value)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """End the head: its time is no longer measured."""
+        names = [name for name, _ in self.headers if name in ONCE]
+        if len(names) != len(set(names)):
+            self._repeats = True
+            raise RepeatedHeaderError
         self._end_head()
         super().on_headers_complete()
 
@@ -150,6 +163,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Refuse what is no HTTP; a head that is too large by its own status."""
         if self._header_count > HEADERS or self._head_bytes > HEAD_BYTES:
             self._refuse(431)
+        elif self._repeats:
+            self._refuse(400)
         else:
             super().send_400_response(msg)
 

@@ -166,6 +166,8 @@ class DirectProtocol(BoundedProtocol):
         if not found or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         headers = dict(self.headers)
+        if len(headers) != len(self.headers):
+            return None
         length = headers.get(b"content-length", b"")
         if not ASGI_HEADERS.isdisjoint(headers) or not length.isdigit() or int(length) > MAX_DIRECT_BYTES:
             return None

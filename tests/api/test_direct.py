@@ -21,6 +21,7 @@ from api.services import Services
 from tests.api.test_counters_that_fall import *  # noqa: F403  run here as well, with the client of this module
 from tests.api.test_odd_uploads import *  # noqa: F403
 from tests.api.test_uploads import *  # noqa: F403
+from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.serving import serving
 
@@ -175,6 +176,30 @@ async def test_what_is_unusual_is_left_to_asgi(
     status, _, receipt = await wire.answer()
     assert (status, receipt["accepted"]) == (200, 1)
     assert direct_bodies == []
+
+
+async def test_a_trailer_is_no_header(device: Device, make_device: MakeDevice, wire: Wire) -> None:
+    body, other = body_of(), await make_device()
+    trailers = f"Authorization: Bearer {other.token}\r\nContent-Encoding: gzip\r\n".encode()
+    wire.send(
+        head_of(device, "Transfer-Encoding: chunked"), b"%x\r\n%s\r\n0\r\n" % (len(body), body), trailers, b"\r\n"
+    )
+    status, _, receipt = await wire.answer()
+    assert (status, receipt["accepted"]) == (200, 1)
+
+
+@pytest.mark.parametrize("right_one", [0, 1])
+async def test_an_upload_with_two_tokens_is_refused_whichever_is_right(
+    device: Device, wire: Wire, direct_bodies: list[bytes], right_one: int
+) -> None:
+    body = body_of()
+    tokens = ("x", device.token)
+    second = f"Authorization: Bearer {tokens[right_one]}"
+    wire.send(head_of(device, second, length_of(body), token=tokens[not right_one]), body)
+    status, headers, answer = await wire.answer()
+    assert (status, answer["error"]["code"], direct_bodies) == (400, "repeated_header", [])
+    assert headers[b"connection"] == b"close"
+    assert await wire.closed()
 
 
 async def test_pipelined_uploads_are_answered_in_order(device: Device, wire: Wire) -> None:

@@ -15,6 +15,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+from api.services import Services
+from ingest.group_commit import Done
+from ingest.pending import Upload
 from tests.api.test_foreign_uploads import PROTOBUF, remote_write
 from tests.conftest import MakeDevice
 from tests.people import Employee, Tenant
@@ -349,3 +352,20 @@ async def test_every_decision_is_in_the_audit_trail(make_gateway: MakeGateway, p
     assert [row["action"] for row in rows] == [
         "gateway_created", "gateway_host_added", "gateway_host_refused", "gateway_host_confirmed", "gateway_revoked"
     ]  # fmt: skip
+
+
+async def test_all_hosts_of_a_business_share_its_part_of_the_buffer(
+    make_gateway: MakeGateway, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many devices its gateways bring, a business has one turn, and half of the buffer at most."""
+    owners: list[object] = []
+    enqueue = services.commits.enqueue
+
+    def note(upload: Upload, done: Done, tenant: object = None) -> None:
+        owners.append(tenant)
+        enqueue(upload, done, tenant)
+
+    gateway = await make_gateway()
+    monkeypatch.setattr(services.commits, "enqueue", note)
+    assert (await gateway.write(*(f"system,host={name} load1=1" for name in names(3)))).status_code == 204
+    assert owners == [gateway.tenant.business_id] * 3

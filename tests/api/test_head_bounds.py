@@ -171,3 +171,21 @@ async def test_of_many_silent_connections_the_oldest_is_closed(port: int, monkey
     assert not opened[-1][0].at_eof()
     for _, writer in opened:
         writer.close()
+
+
+@pytest.mark.parametrize("name", ["Authorization", "host", "Content-Encoding", "ORIGIN"])
+async def test_a_header_that_is_there_twice_is_refused_and_closed(port: int, name: str) -> None:
+    reader, writer = await open_to(port)
+    host = "" if name == "host" else "Host: x\r\n"
+    writer.write(f"GET / HTTP/1.1\r\n{host}{name}: a\r\n{name.lower()}: b\r\n\r\n".encode())
+    answer = await rest(reader)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"repeated_header" in answer
+    writer.close()
+
+
+async def test_a_header_that_may_be_repeated_is_no_reason_to_refuse(port: int) -> None:
+    reader, writer = await open_to(port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 1\r\nAccept: a\r\nAccept: b\r\n\r\n")
+    assert (await reader.readuntil(b"xx")).startswith(b"HTTP/1.1 200 ")
+    writer.close()

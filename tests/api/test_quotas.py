@@ -15,6 +15,7 @@ from api.quotas import DayAmounts, QuotaExceededError, Quotas
 from core.clock import utc_now
 from core.quota_settings import QuotaSettings
 from core.settings import Settings
+from tests.api.test_foreign_uploads import remote_write
 from tests.calls import beat, path_of
 from tests.commands import act, order
 from tests.devices import Device, register_device, sample
@@ -73,6 +74,18 @@ async def test_what_was_sent_before_and_what_is_refused_costs_no_samples(
         for _ in range(6):
             answer = await client.post(path_of(device, "metrics"), json=body, headers=device.headers)
             assert answer.status_code == 200, answer.text
+
+
+async def test_packed_bytes_count_as_they_are_unpacked(settings: Settings, employee: Employee, alice: Tenant) -> None:
+    at = int(utc_now().timestamp() * 1000)
+    body, media_type = remote_write(1, [({"__name__": "node_load1", "note": "x" * 20_000}, [(1.0, at)])])
+    assert len(body) < 3000
+    headers = {"Content-Type": media_type, "Content-Encoding": "snappy"}
+    async with served(settings, device_bytes_per_day=15_000) as (client, _):
+        device = await register_device(client, employee, alice, "packed", 300)
+        first = await client.post("/api/v1/write", content=body, headers=headers | device.headers)
+        assert first.status_code == 204, first.text
+        assert refusal(await send(client, device, 1)) == (429, "quota_exceeded", "device_bytes_per_day")
 
 
 async def test_bytes_of_all_calls_count_together(settings: Settings, employee: Employee, alice: Tenant) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from api.app import Application
 from api.live.sockets import MAX_BYTES
+from api.server.bounded_socket import BoundedWebSocket
 from tests.live.sockets import Socket, SocketIo
 from tests.serving import serving
 
@@ -16,7 +17,7 @@ OpenSocketIo = Callable[[str], Awaitable[SocketIo]]
 @pytest.fixture(scope="session")
 async def live_port(application: Application) -> AsyncIterator[int]:
     """The port of the started application."""
-    options = {"ws": "websockets-sansio", "ws_max_size": MAX_BYTES, "timeout_graceful_shutdown": 5}
+    options = {"ws": BoundedWebSocket, "ws_max_size": MAX_BYTES, "timeout_graceful_shutdown": 5}
     async with serving(application, **options) as port:
         yield port
 

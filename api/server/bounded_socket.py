@@ -1,0 +1,143 @@
+"""uvicorn's WebSocket protocol with bounds: what one connection holds before anybody is known, and afterwards.
+
+uvicorn parses all that a read brought, each frame of it, before anybody takes a message: a read of 256 KiB may have
+40,000 empty frames, and fragments without content are no part of a message's size. Here the bytes are parsed piece by
+piece, no further while a message waits to be taken, and not at all before the application knows who sends them, unless
+it listens to somebody unknown.
+"""
+
+from typing import Any, ClassVar
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+PIECE = 4 * 1024  # bytes that are parsed at once
+UNKNOWN_BYTES = 16 * 1024  # of a message before its sender is known: a token has up to 4 KiB
+FRAGMENTS = 1024  # of a message
+CONTROL_FRAMES = 60  # pings and pongs of a client at once; as many come back in a minute
+CLOSE_SECONDS = 2.0  # for a client to answer our close
+CLOSE_BYTES, CLOSE_PARSED = 1024 * 1024, 8 * 1024  # that may arrive until then, and that are looked at for it
+MAX_UNKNOWN = 1_000  # connections whose sender is not known yet; beyond it the oldest is closed
+BOUNDS = "rts.socket_bounds"  # where the ASGI scope has its BoundedWebSocket
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket for an application that calls `listen` and `know` of what its scope has under BOUNDS."""
+
+    unknown: ClassVar[dict["BoundedWebSocket", None]] = {}  # of all connections of this process, the oldest first
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.close_timeout = CLOSE_SECONDS
+        self.conn.max_message_size = UNKNOWN_BYTES
+        self._unparsed = b""
+        self._after_close = 0
+        self._is_held = self._reading_held = False
+        self._controls, self._controls_at = float(CONTROL_FRAMES), self.loop.time()
+
+    def listen(self) -> None:
+        """Take small messages before their sender is known."""
+        self._is_held = False
+        if self._reading_held:
+            self._reading_held = False
+            self.transport.resume_reading()
+        self._parse()
+
+    def know(self, most_bytes: int) -> None:
+        """Take messages of up to `most_bytes`: the application has verified who sends them."""
+        self.unknown.pop(self, None)
+        self.conn.max_message_size = most_bytes
+        self.listen()
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin; nothing more is parsed until the application calls `listen` or `know`, or closes."""
+        super().handle_connect(event)
+        if self.close_sent:
+            return
+        self.scope[BOUNDS] = self  # type: ignore[literal-required]  # our own key
+        self._is_held = True
+        self.unknown[self] = None
+        if len(self.unknown) > MAX_UNKNOWN:
+            oldest = next(iter(self.unknown))
+            del self.unknown[oldest]
+            oldest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and free what is held: parser and connection refer to each other, and wait for the collector."""
+        self.unknown.pop(self, None)
+        self._unparsed = b""
+        self.frames.clear()
+        self.conn.reader.buffer.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived."""
+        self._unparsed += data
+        self._parse()
+        if self._is_held and len(self._unparsed) > PIECE and not self._reading_held:
+            self._reading_held = True
+            self.transport.pause_reading()
+
+    async def send(self, message: Any) -> None:
+        """Send a message; after a close the client's own is awaited."""
+        await super().send(message)
+        if self.close_sent and self._is_held and not self.transport.is_closing():
+            self.listen()
+
+    async def receive(self) -> Any:
+        """Return the next message; afterwards the rest of what arrived can be parsed."""
+        message = await super().receive()
+        self._parse()
+        return message
+
+    def _parse(self) -> None:
+        """Parse on until a message waits; after our close only the client's own is of interest."""
+        while self._unparsed and not (self.read_paused or self._is_held or self.transport.is_closing()):
+            piece, self._unparsed = self._unparsed[:PIECE], self._unparsed[PIECE:]
+            if not self.close_sent or self._may_be_close(len(piece)):
+                super().data_received(piece)
+
+    def _may_be_close(self, size: int) -> bool:
+        """Count what arrives after our close; return whether the client's own may be in it."""
+        self.frames.clear()
+        self._after_close += size
+        if self._after_close > CLOSE_BYTES:
+            self.transport.abort()
+        return self._after_close <= CLOSE_PARSED
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment; a message has a bounded number of them."""
+        if len(self.frames) >= FRAGMENTS:
+            self._refuse(1009, "too many fragments")
+        else:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Answer a ping within the client's allowance."""
+        if self._may_control():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Take a pong within the client's allowance."""
+        if self._may_control():
+            super().handle_pong(event)
+
+    def _may_control(self) -> bool:
+        now = self.loop.time()
+        earned = (now - self._controls_at) * CONTROL_FRAMES / 60
+        self._controls, self._controls_at = min(CONTROL_FRAMES, self._controls + earned) - 1, now
+        if self._controls < 0:
+            self._refuse(1008, "too many control frames")
+            return False
+        return True
+
+    def _refuse(self, code: int, reason: str) -> None:
+        """Close, and read nothing more."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.conn.fail(code, reason)
+        if self.conn.close_sent:
+            self.handle_parser_exception()
+        else:  # the handshake, or the client's own close, is still under way
+            self.transport.close()
