@@ -12,7 +12,14 @@ from rich.console import Console
 from cli import retention_holds
 from cli.connection import with_connection
 from cli.retention_holds import operator
-from cli.retention_tables import changes_table, effects_table, plan_lines, retention_table, show_lines
+from cli.retention_tables import (
+    changes_table,
+    effects_table,
+    plan_lines,
+    records_table,
+    retention_table,
+    show_lines,
+)
 from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.environment import confirm_target
@@ -30,6 +37,9 @@ Raw = Annotated[str, typer.Option("--raw", help="how long raw samples are kept: 
 FiveMinutes = Annotated[str, typer.Option("--5m", help="how long rollups of 5 minutes are kept")]
 Hours = Annotated[str, typer.Option("--1h", help="how long rollups of an hour are kept")]
 Days = Annotated[str, typer.Option("--1d", help="how long rollups of a day are kept")]
+Keep = Annotated[
+    list[str] | None, typer.Option("--keep", help="how long a kind of records is kept: alerts=3y; may be repeated")
+]
 Large = Annotated[bool, typer.Option("--large", help="allow to drop more than a quarter of a level")]
 Exact = Annotated[bool, typer.Option("--exact", help="count every row that would be dropped, however long it takes")]
 Database = Annotated[str, typer.Option(help="name of the database, to confirm; needed where it is marked production")]
@@ -38,7 +48,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="don't ask")]
 
 @app.command()
 def show() -> None:
-    """Show each level's retention, size, growth, oldest chunk and next drop; exit status 1 when something is wrong.
+    """Show how long levels and records are kept, their sizes, growth and next drop; exit status 1 if something differs.
 
     Example: rts-agents retention show
     """
@@ -47,6 +57,7 @@ def show() -> None:
     console = Console()
     console.print(f"target {overview.target}", highlight=False)
     console.print(retention_table(overview))
+    console.print(records_table(overview))
     for line in show_lines(overview):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     if overview.drifts:
@@ -56,27 +67,27 @@ def show() -> None:
 
 @app.command("what-if")
 def what_if(
-    raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False,
-    exact: Exact = False,
+    raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", keep: Keep = None,
+    large: Large = False, exact: Exact = False,
 ) -> None:  # fmt: skip
     """Show what other ages would drop, and who would lose data. Nothing is written; exit status 1 when it is refused.
 
-    Example: rts-agents retention what-if --raw 14d --5m 60d
+    Example: rts-agents retention what-if --raw 14d --5m 60d --keep command_outputs=90d
     """
-    print_plan(made_plan(raw, five, hours, days, large=large, exact=exact))
+    print_plan(made_plan(given(raw, five, hours, days, keep or []), large=large, exact=exact))
 
 
 @app.command()
 def plan(
-    raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", large: Large = False,
-    exact: Exact = False,
+    raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", keep: Keep = None,
+    large: Large = False, exact: Exact = False,
     out: Annotated[Path, typer.Option(help="file for the plan")] = Path("retention-plan.json"),
 ) -> None:  # fmt: skip
     """Write what a change would do into a file, to be read, signed off and applied. The database stays as it is.
 
     Example: rts-agents retention plan --raw 14d --out plan.json
     """
-    document = made_plan(raw, five, hours, days, large=large, exact=exact)
+    document = made_plan(given(raw, five, hours, days, keep or []), large=large, exact=exact)
     print_plan(document)
     out.write_text(json.dumps(document, indent=2) + "\n")
     typer.echo(f"The plan is in {out}. Apply it: rts-agents retention apply {out} --reason …")
@@ -154,12 +165,22 @@ async def repair_all(connection: Connection) -> list[str]:
     return [*done, *([f"Change {number} is in force."] if number else [])]
 
 
-def made_plan(raw: str, five: str, hours: str, days: str, *, large: bool, exact: bool) -> dict[str, Any]:
-    """Return the plan of ages as they were given; raises InvalidAgeError, or typer.BadParameter without any."""
-    given = {"raw": raw, "5m": five, "1h": hours, "1d": days}
-    keep = {level: parse_age(text) for level, text in given.items() if text}
+def given(raw: str, five: str, hours: str, days: str, records: list[str]) -> dict[str, timedelta]:
+    """Return the ages of the options by name; raises InvalidAgeError, or typer.BadParameter without any."""
+    texts = {"raw": raw, "5m": five, "1h": hours, "1d": days}
+    for option in records:
+        name, separator, age = option.partition("=")
+        if not separator:
+            raise typer.BadParameter("write --keep as alerts=3y: a name from `retention show`, and its age")
+        texts[name.strip()] = age
+    keep = {name: parse_age(text) for name, text in texts.items() if text}
     if not keep:
-        raise typer.BadParameter("give at least one age: --raw 14d, --5m, --1h or --1d")
+        raise typer.BadParameter("give at least one age: --raw 14d, --5m, --1h, --1d or --keep alerts=3y")
+    return keep
+
+
+def made_plan(keep: dict[str, timedelta], *, large: bool, exact: bool) -> dict[str, Any]:
+    """Return the plan of ages by name."""
     grace = timedelta(hours=settings_with_database().retention_grace_hours)
     made = asyncio.run(with_connection(lambda one: make_plan(one, keep, utc_now(), grace, large=large, exact=exact)))
     return made.document()

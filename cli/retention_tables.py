@@ -6,8 +6,10 @@ from typing import Any
 from rich.filesize import decimal
 from rich.table import Table
 
+from db.hypertables.policies import DAY
 from health.tables import words
 from retention.overview import Overview
+from retention.records import age_words
 
 
 def retention_table(overview: Overview) -> Table:
@@ -21,6 +23,20 @@ def retention_table(overview: Overview) -> Table:
             status.level.name, words(level.keep), f"{status.oldest:%Y-%m-%d}" if status.oldest else "-",
             f"{level.next_drop:%Y-%m-%d}" if level.next_drop else drop, decimal(status.bytes),
             f"{status.columnstore_chunks} of {status.chunks}", "-" if level.growth is None else size_of(level.growth),
+        )  # fmt: skip
+    return table
+
+
+def records_table(overview: Overview) -> Table:
+    """Return how long each kind of records is kept; times in UTC."""
+    table = Table("records", title="Records", title_justify="left")
+    for name in ("kept for", "at least", "size of the table", "deleted so far", "last"):
+        table.add_column(name, justify="right")
+    table.add_column("what")
+    for age in overview.records:
+        table.add_row(
+            age.kind.name, age_words(age.keep / DAY), age_words(age.kind.least / DAY), decimal(age.bytes),
+            f"{age.purged_rows:,}", f"{age.purged_at:%Y-%m-%d}" if age.purged_at else "-", age.kind.what,
         )  # fmt: skip
     return table
 
@@ -47,7 +63,7 @@ def show_lines(overview: Overview) -> Iterator[str]:
 
 
 def ages_changed(before: dict[str, float], after: dict[str, float]) -> Iterator[str]:
-    """Yield each level that changes, with both ages in days."""
+    """Yield each level or kind of records that changes, with both ages in days."""
     for level, days in before.items():
         if after[level] != days:
             yield f"{level} {days:g} d -> {after[level]:g} d"
@@ -60,7 +76,7 @@ def effects_table(effects: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right")
     for effect in effects:
         table.add_row(
-            effect["relation"], str(effect["chunks"]), rows_of(effect), decimal(effect["bytes"]),
+            effect["relation"], str(effect["chunks"] or "-"), rows_of(effect), decimal(effect["bytes"]),
             f"{effect['share']:.0%}", effect["oldest"][:10], effect["until"][:10],
         )  # fmt: skip
     return table

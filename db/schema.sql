@@ -650,6 +650,8 @@ CREATE TABLE agent_alert_notifications (
     CONSTRAINT agent_alert_notifications_recipient_check CHECK (((length(recipient) >= 1) AND (length(recipient) <= 2000)))
 );
 
+CREATE INDEX agent_alert_notifications_by_time ON agent_alert_notifications USING brin (created_at) WITH (pages_per_range='32');
+
 CREATE INDEX agent_alert_notifications_due ON agent_alert_notifications USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE TABLE agent_alert_passes (
@@ -683,6 +685,8 @@ CREATE TABLE agent_alert_states (
 ) WITH (fillfactor=80);
 
 CREATE INDEX agent_alert_states_by_device ON agent_alert_states USING btree (agent_device_id, state);
+
+CREATE INDEX agent_alert_states_by_history ON agent_alert_states USING btree (history_id) WHERE (history_id IS NOT NULL);
 
 CREATE TABLE agent_alert_tickets (
     agent_alert_id uuid NOT NULL,
@@ -754,6 +758,8 @@ CREATE TABLE agent_alert_transitions (
 CREATE INDEX agent_alert_transitions_by_device ON agent_alert_transitions USING btree (agent_device_id, at DESC, id DESC);
 
 CREATE INDEX agent_alert_transitions_by_rule ON agent_alert_transitions USING btree (agent_alert_id, at DESC, id DESC);
+
+CREATE INDEX agent_alert_transitions_by_time ON agent_alert_transitions USING brin (at) WITH (pages_per_range='32');
 
 CREATE TABLE agent_alerts (
     active_hours jsonb,
@@ -1356,6 +1362,16 @@ CREATE TABLE agent_presence (
     CONSTRAINT agent_presence_one_check CHECK (one)
 );
 
+CREATE TABLE agent_record_ages (
+    keep interval NOT NULL,
+    name text NOT NULL,
+    purged_at timestamp with time zone,
+    purged_rows bigint NOT NULL DEFAULT 0,
+    version bigint,
+    CONSTRAINT agent_record_ages_pkey PRIMARY KEY (name),
+    CONSTRAINT agent_record_ages_keep_check CHECK ((keep > '00:00:00'::interval))
+);
+
 CREATE TABLE agent_registration_tokens (
     agent_device_id uuid,
     business_id uuid NOT NULL,
@@ -1590,6 +1606,8 @@ CREATE INDEX agent_software_inventory_by_name ON agent_software_inventory USING 
 CREATE INDEX agent_software_inventory_by_rule ON agent_software_inventory USING btree (eol_rule_id) WHERE (eol_rule_id IS NOT NULL);
 
 CREATE INDEX agent_software_inventory_eol ON agent_software_inventory USING btree (eol_date) WHERE (NOT is_eol);
+
+CREATE INDEX agent_software_inventory_removed ON agent_software_inventory USING btree (removed_at) WHERE (removed_at IS NOT NULL);
 
 CREATE TABLE agent_storage_levels (
     keep interval NOT NULL,

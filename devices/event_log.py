@@ -1,6 +1,6 @@
-"""Events of devices: reported by agents or detected by the server, read by people, kept for 90 days."""
+"""Events of devices: reported by agents or detected by the server, read by people; retention deletes them by age."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,13 +8,9 @@ import asyncpg
 import msgspec
 
 from core.errors import AgentNotFoundError
-from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "event_log.sql")
-
-KEPT = timedelta(days=90)
-PRUNED_AT_ONCE = 10_000
 
 
 async def add_event(
@@ -49,10 +45,3 @@ async def check_known(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, 
         *QUERIES.bind("device_known", device_id=device_id, tenant=tenant, deleted_too=deleted_too)
     ):
         raise AgentNotFoundError
-
-
-async def prune_events(connection: Connection, now: datetime) -> None:
-    """Forget events older than 90 days, in batches that hold no lock for long."""
-    pruned = PRUNED_AT_ONCE
-    while pruned == PRUNED_AT_ONCE:
-        pruned = await connection.fetchval(*QUERIES.bind("prune_events", before=now - KEPT, limit=PRUNED_AT_ONCE))

@@ -1,4 +1,4 @@
--- Events of devices: written by agents, read by people, deleted by age.
+-- Events of devices: written by agents, read by people.
 
 -- add_event --
 -- :device_id, :event_type, :occurred_at time by the device's clock, :now, :data.
@@ -25,13 +25,3 @@ LIMIT :limit
 SELECT EXISTS (SELECT FROM agent_devices
                WHERE id = :device_id AND (NOT soft_delete OR :deleted_too)
                  AND (:tenant::uuid IS NULL OR business_id = :tenant))
-
--- prune_events --
--- Forget what happened long ago, the oldest first. Returns how many events. :before, :limit most events.
-WITH gone AS (
-    DELETE FROM agent_events
-    WHERE id IN (SELECT id FROM agent_events WHERE received_at < :before ORDER BY received_at LIMIT :limit
-                 FOR UPDATE SKIP LOCKED)
-    RETURNING id
-)
-SELECT count(*) FROM gone

@@ -1,1 +1,1 @@
-"""How long data is kept: plans, changes with a grace, legal holds, growth. Everything is read from the database."""
+"""How long levels and records are kept: plans, changes with a grace, legal holds, the purge. All is in the database."""

@@ -12,6 +12,7 @@ from db.hypertables.values import StorageValues
 UNITS = {"d": 1, "w": 7, "y": 365}
 LEVEL_NAMES = ("raw", "5m", "1h", "1d")
 MAX_DAYS = 36_500
+FOR_EVER = timedelta(days=MAX_DAYS)  # the longest age: nothing is deleted
 
 
 class InvalidAgeError(RtsError):

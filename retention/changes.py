@@ -13,8 +13,10 @@ from core.errors import RtsError
 from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import Actor
-from retention.ages import ages_of
+from retention.ages import LEVEL_NAMES, ages_of
 from retention.plans import FORMAT, Plan, PlanRefusedError, hash_of, make_plan
+from retention.records import QUERIES as RECORDS
+from retention.records import read_record_ages
 from rollups.drift import find_drift, read_storage
 from rollups.repair import repair
 
@@ -165,8 +167,11 @@ async def apply_due(connection: Connection, now: datetime) -> int | None:
 
 async def put_in_force(connection: Connection, number: int, days: Mapping[str, float], now: datetime) -> None:
     """Write ages into the values and the policies, in the caller's transaction."""
-    for level, keep in ages_of(days).items():
-        await connection.execute(*QUERIES.bind("set_keep", level=level, keep=keep, change=number))
+    for name, keep in ages_of(days).items():
+        if name in LEVEL_NAMES:
+            await connection.execute(*QUERIES.bind("set_keep", level=name, keep=keep, change=number))
+        else:
+            await connection.execute(*RECORDS.bind("set_record_keep", name=name, keep=keep, change=number))
     for line in await repair(connection, now):
         log.info(line)
 
@@ -187,6 +192,7 @@ async def undo_change(connection: Connection, number: int, operator: Operator, n
         check_undo(dict(row), before, after)
         if row["state"] == "applied":
             await check_nothing_dropped(connection, json.loads(row["oldest"]))
+            await check_nothing_purged(connection, before, after, row["applied_at"])
             await put_in_force(connection, number, before, now)
         await connection.execute(
             *QUERIES.bind("note_undone", change=number, now=now, operator=operator.name, **operator.actor.parameters())
@@ -220,6 +226,22 @@ async def check_nothing_dropped(connection: Connection, oldest: Mapping[str, str
     if gone:
         raise UndoRefusedError(
             f"Chunks were dropped: {', '.join(gone)}. They stay lost; make a plan to keep data longer from now on."
+        )
+
+
+async def check_nothing_purged(
+    connection: Connection, before: Mapping[str, float], after: Mapping[str, float], since: datetime
+) -> None:
+    """Raise UndoRefusedError when rows were deleted of a kind of records that a change keeps shorter."""
+    shorter = {name for name in before if after[name] < before[name]}
+    gone = [
+        age.kind.name
+        for age in await read_record_ages(connection)
+        if age.kind.name in shorter and age.purged_at and age.purged_at >= since
+    ]
+    if gone:
+        raise UndoRefusedError(
+            f"Rows were deleted: {', '.join(gone)}. They stay lost; make a plan to keep records longer from now on."
         )
 
 

@@ -56,7 +56,7 @@ FROM done
 
 -- read_change --
 -- A change, locked; `is_newest` when no later one is applied or waits.
-SELECT c.id, c.state, c.before, c.after, c.oldest,
+SELECT c.id, c.state, c.before, c.after, c.oldest, c.applied_at,
        NOT EXISTS (SELECT FROM agent_retention_changes l WHERE l.id > c.id AND l.state <> 'undone') AS is_newest
 FROM agent_retention_changes c
 WHERE c.id = :change

@@ -1,7 +1,7 @@
 -- Sizes of the storage by day.
 
 -- note_sizes --
--- Today's sizes; two years of them are kept.
+-- Today's sizes.
 WITH relation AS (
     SELECT COALESCE(c.view_name, h.table_name)::text AS name,
            hypertable_approximate_size(format('%I.%I', h.schema_name, h.table_name)::regclass) AS bytes
@@ -11,8 +11,6 @@ WITH relation AS (
     WHERE COALESCE(c.view_name, h.table_name)::text ~ '^agent_(metrics|series)(_|$)'
     UNION ALL
     SELECT 'database', pg_database_size(current_database())
-), forgotten AS (
-    DELETE FROM agent_storage_sizes WHERE day < :today::date - 730
 )
 INSERT INTO agent_storage_sizes (day, relation, bytes)
 SELECT :today::date, name, bytes FROM relation WHERE bytes IS NOT NULL

@@ -9,6 +9,7 @@ from db.pools import Connection
 from retention.changes import list_changes
 from retention.growth import Growth, read_growth
 from retention.holds import list_holds
+from retention.records import RecordAge, read_record_ages
 from rollups.drift import QUERIES, Drift, Storage, find_drift, read_storage
 from rollups.status import LevelStatus, read_status
 
@@ -31,6 +32,7 @@ class Overview:
     target: str
     version: int
     levels: list[LevelRetention]
+    records: list[RecordAge]
     growth: Growth
     full_in: timedelta | None
     max_sample_age: timedelta
@@ -44,7 +46,8 @@ async def read_overview(connection: Connection, now: datetime, disk_bytes: int) 
     storage, growth = await read_storage(connection), await read_growth(connection, now)
     levels = [_level(status, storage, growth) for status in await read_status(connection)]
     return Overview(
-        await connection.fetchval(QUERIES["read_target"]), storage.values.version, levels, growth,
+        await connection.fetchval(QUERIES["read_target"]), storage.values.version, levels,
+        await read_record_ages(connection), growth,
         growth.full_in(disk_bytes), storage.values.max_sample_age,
         [row for row in await list_changes(connection) if row["state"] == "waiting"],
         [row for row in await list_holds(connection) if row["released_at"] is None],

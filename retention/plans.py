@@ -15,9 +15,18 @@ from db.hypertables.policies import DAY, find_faults
 from db.hypertables.values import StorageValues, longest_windows, with_values
 from db.pools import Connection
 from db.sql import load_beside
-from retention.ages import ages_of, days_of
+from retention.ages import LEVEL_NAMES, ages_of, days_of
 from retention.effects import Effect, find_effects, losses_of
 from retention.needs import find_unmet, read_needs
+from retention.records import (
+    NAMES,
+    RecordEffect,
+    find_record_effects,
+    read_record_ages,
+    record_days,
+    record_faults,
+    record_losses,
+)
 from rollups.drift import Storage, find_drift, read_storage
 from rollups.status import read_status
 
@@ -33,9 +42,16 @@ class PlanRefusedError(RtsError):
     status: ClassVar[int] = 409
 
 
+class UnknownNameError(RtsError):
+    """Nothing is kept by this name: `rts-agents retention show` has the names."""
+
+    code: ClassVar[str] = "unknown_retention_name"
+    status: ClassVar[int] = 422
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a change would do. Ages in days by level, sizes in bytes, times in UTC.
+    """What a change would do. Ages in days by level and kind of record, sizes in bytes, times in UTC.
 
     `objections` refuse it; `losses` say what people lose. `fingerprint` stands for the state of the database.
     """
@@ -56,7 +72,7 @@ class Plan:
 
     @property
     def shortens(self) -> bool:
-        """Whether a level is kept shorter: such a change waits."""
+        """Whether a level or a kind of record is kept shorter: such a change waits."""
         return any(self.after[name] < days for name, days in self.before.items())
 
     @property
@@ -99,20 +115,45 @@ async def make_plan(
     large: bool = False,
     exact: bool = False,
 ) -> Plan:
-    """Return what keeping levels so long (by name) would do; levels that are not named stay as they are."""
-    storage = await read_storage(connection)
-    before, after = storage.values, changed(storage.values, keep)
+    """Return what keeping levels and kinds of records so long (by name) would do; others stay as they are."""
+    storage, records = await read_storage(connection), record_days(await read_record_ages(connection))
+    levels, kinds = split_names(keep)
+    before, after = storage.values, changed(storage.values, levels)
+    kept = records | {name: age / DAY for name, age in kinds.items()}
     drops_from = now + grace
     effects = await find_effects(connection, before, after, drops_from, exact=exact)
-    losses = [*losses_of(before, after, drops_from), *_held(storage)]
-    objections = await find_objections(connection, storage, after, effects, now, large=large)
+    effects += [effect_of(found) for found in await find_record_effects(connection, records, kept, drops_from)]
+    losses = [*losses_of(before, after, drops_from), *record_losses(records, kept), *_held(storage)]
+    objections = await find_objections(connection, after, effects, now, large=large)
+    objections += record_faults(records, kept)
+    if days_of(after) == days_of(before) and kept == records:
+        objections.append("nothing changes: everything is kept so long already")
     row = await connection.fetchrow(QUERIES["read_state"])
     assert row is not None
     return Plan(
-        row["database"], now, before.version, days_of(before), days_of(after), drops_from,
+        row["database"], now, before.version, days_of(before) | records, days_of(after) | kept, drops_from,
         {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
-        effects, losses, objections, large, storage.oldest, fingerprint_of(storage, dict(row), objections),
+        effects, losses, objections, large, storage.oldest,
+        fingerprint_of(storage, dict(row) | {"records": records}, objections),
     )  # fmt: skip
+
+
+def split_names(keep: Mapping[str, timedelta]) -> tuple[dict[str, timedelta], dict[str, timedelta]]:
+    """Return the ages of levels and those of kinds of records; raises UnknownNameError."""
+    unknown = [name for name in keep if name not in (*LEVEL_NAMES, *NAMES)]
+    if unknown:
+        names = ", ".join((*LEVEL_NAMES, *NAMES))
+        raise UnknownNameError(f"Nothing is kept by the name {', '.join(unknown)}: the names are {names}.")
+    levels = {name: age for name, age in keep.items() if name in LEVEL_NAMES}
+    return levels, {name: age for name, age in keep.items() if name in NAMES}
+
+
+def effect_of(found: RecordEffect) -> Effect:
+    """Return what goes of a kind of records as levels have it; `share` is that of its table's bytes."""
+    share = found.bytes / found.table_bytes if found.table_bytes else 0.0
+    return Effect(
+        found.kind.name, found.kind.relation, 0, found.bytes, found.rows, share, found.oldest, found.until, exact=True
+    )
 
 
 def changed(values: StorageValues, keep: Mapping[str, timedelta]) -> StorageValues:
@@ -126,18 +167,16 @@ def changed(values: StorageValues, keep: Mapping[str, timedelta]) -> StorageValu
 
 
 async def find_objections(
-    connection: Connection, storage: Storage, after: StorageValues, effects: list[Effect], now: datetime, *, large: bool
+    connection: Connection, after: StorageValues, effects: list[Effect], now: datetime, *, large: bool
 ) -> list[str]:
     """Return why a change is refused, in sentences; empty when it is safe."""
     found = find_faults(after.metrics, after.max_sample_age)
     found += find_unmet(after, await read_needs(connection))
-    if days_of(after) == days_of(storage.values):
-        found.append("nothing changes: every level is kept so long already")
     found += [f"{drift.sentence}: `rts-agents retention repair` first" for drift in await find_drift(connection, now)]
     waiting = await connection.fetchval(QUERIES["find_waiting"])
     if waiting is not None:
         found.append(f"change {waiting} waits: undo it, or wait until it is applied")
-    if effects:
+    if any(effect.chunks for effect in effects):
         found += [fault for level in await read_status(connection) for fault in level.faults(now)]
     if not large:
         found += [

@@ -22,13 +22,13 @@ from core.clock import utc_now
 from core.settings import Settings
 from db.pools import Connection
 from db.sql import load_beside
-from devices.audit_chain import forget_trail, read_head, seal_trail
+from devices.audit_chain import read_head, seal_trail
 from devices.erasure.work import prove_due, run_waiting
-from devices.event_log import prune_events
 from devices.presence import OfflineThresholds, lapse_enrolments, sweep
 from health.faults import find_faults
 from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
+from retention.purge import note_audit_setting, purge_records
 from rollups.refresh import PolicyRunner
 from rollups.repair import watch_drift, widen
 from worker.retention import apply_changes, keep_holds, keep_sizes
@@ -72,9 +72,8 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("due commands", EVERY_TICK, settle_due_commands),
         PeriodicTask("presence", EVERY_TICK, watch_presence(settings)),
         PeriodicTask("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
-        PeriodicTask("old events", timedelta(hours=1), prune_events),
         PeriodicTask("audit seals", timedelta(seconds=30), seal_audit),
-        PeriodicTask("old audit rows", timedelta(hours=1), forget_audit(settings.audit_days)),
+        PeriodicTask("old records", timedelta(hours=1), purge_by(settings.audit_days), seconds=1800),
         PeriodicTask("end-of-life rules", EVERY_TICK, apply_rules),
         PeriodicTask("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
         PeriodicTask("forecasts", timedelta(hours=1), update_forecasts),
@@ -145,13 +144,12 @@ async def seal_audit(connection: Connection, now: datetime) -> None:
         log.info("the audit trail is sealed up to row %s: %s", head.last_id, head.hash)
 
 
-def forget_audit(days: int) -> Handler:
-    """Delete audit rows that are older than `days`; 0 keeps all."""
+def purge_by(audit_days: int) -> Handler:
+    """Delete old records by their ages; `audit_days` is the setting for the audit trail, 0: for ever."""
 
     async def do(connection: Connection, now: datetime) -> None:
-        deleted = await forget_trail(connection, now, timedelta(days=days)) if days else 0
-        if deleted:
-            log.info("%d audit rows were older than %d days, and are deleted", deleted, days)
+        await note_audit_setting(connection, audit_days)
+        await purge_records(connection, now)
 
     return do
 

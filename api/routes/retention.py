@@ -17,6 +17,7 @@ from api.schemas.retention import (
     RetentionChange,
     RetentionLevel,
     RetentionPlan,
+    RetentionRecords,
     RetentionReport,
     Undone,
     UndoOrder,
@@ -37,6 +38,7 @@ from retention.changes import (
 from retention.holds import HoldRequest, list_holds, place_hold, release_hold
 from retention.overview import LevelRetention, read_overview
 from retention.plans import PlanRefusedError, make_plan
+from retention.records import RecordAge
 
 router = APIRouter(prefix="/api/admin/retention", tags=["retention"])
 ChangeId = Annotated[int, Path(ge=1, le=2**62, description="change_id")]
@@ -45,7 +47,7 @@ HoldId = Annotated[int, Path(ge=1, le=2**62, description="hold_id")]
 
 @router.get("")
 async def read_retention(request: Request, employee: CurrentEmployee) -> RetentionReport:
-    """Read how long each level is kept, how it grows, what waits and what is held."""
+    """Read how long each level and kind of records is kept, how it grows, what waits and what is held."""
     del employee
     services = services_of(request)
     async with services.pool.acquire() as connection:
@@ -53,6 +55,7 @@ async def read_retention(request: Request, employee: CurrentEmployee) -> Retenti
         holds = await list_holds(connection)
     return RetentionReport(
         version=found.version, levels=[level_of(level) for level in found.levels],
+        records=[records_of(age) for age in found.records],
         max_sample_age_days=found.max_sample_age / DAY, database_bytes=found.growth.bytes,
         full_in_days=None if found.full_in is None else found.full_in / DAY,
         waiting=change_of(found.waiting[0]) if found.waiting else None,
@@ -65,7 +68,7 @@ async def plan_retention(request: Request, order: PlanOrder, employee: MayKeepSt
     """Tell what other ages would drop, and who would lose data. Nothing is written."""
     del employee
     services = services_of(request)
-    keep: dict[str, timedelta] = {level: parse_age(text) for level, text in order.keep.items()}
+    keep: dict[str, timedelta] = {name: parse_age(text) for name, text in order.keep.items()}
     async with services.pool.acquire() as connection:
         plan = await make_plan(connection, keep, services.clock(), grace_of(services), large=order.large)
     return RetentionPlan(plan=plan.document(), refused=bool(plan.objections))
@@ -135,6 +138,14 @@ def level_of(level: LevelRetention) -> RetentionLevel:
     return RetentionLevel(
         name=level.status.level.name, kept_days=level.keep / DAY, bytes=level.status.bytes,
         growth_bytes_per_day=level.growth, oldest_at=level.status.oldest, next_drop_at=level.next_drop,
+    )  # fmt: skip
+
+
+def records_of(age: RecordAge) -> RetentionRecords:
+    """Return a kind of records as the API shows it."""
+    return RetentionRecords(
+        name=age.kind.name, what=age.kind.what, kept_days=age.keep / DAY, least_days=age.kind.least / DAY,
+        bytes=age.bytes, last_deleted_at=age.purged_at, deleted_rows=age.purged_rows,
     )  # fmt: skip
 
 

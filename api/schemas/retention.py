@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from api.fields.text import StorableText
 
 Reason = Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-LevelName = Literal["raw", "5m", "1h", "1d"]
-DaysByLevel = dict[str, float]
+KeptName = Annotated[StorableText, StringConstraints(max_length=40)]
+DaysByName = dict[str, float]
 
 
 class RetentionLevel(BaseModel):
@@ -22,6 +22,18 @@ class RetentionLevel(BaseModel):
     growth_bytes_per_day: float | None = Field(description="over the last two weeks; null: only one day is known")
     oldest_at: datetime | None = Field(description="where the oldest chunk begins")
     next_drop_at: datetime | None = Field(description="null: nothing is stored, or a legal hold is in force")
+
+
+class RetentionRecords(BaseModel):
+    """A kind of records that grow, and how long it is kept."""
+
+    name: str = Field(examples=["alerts", "command_outputs"])
+    what: str = Field(description="what is deleted", examples=["closed alerts, since they were resolved"])
+    kept_days: float = Field(description="36500: for ever")
+    least_days: float = Field(description="no plan keeps it shorter")
+    bytes: int = Field(description="size of its table")
+    last_deleted_at: datetime | None
+    deleted_rows: int = Field(description="how many so far")
 
 
 class RetentionChange(BaseModel):
@@ -36,8 +48,8 @@ class RetentionChange(BaseModel):
     requested_by: str
     undone_by: str | None
     reason: str
-    before_days: DaysByLevel
-    after_days: DaysByLevel
+    before_days: DaysByName
+    after_days: DaysByName
     planned_bytes: int = Field(description="what the plan said that it frees")
 
 
@@ -62,6 +74,7 @@ class RetentionReport(BaseModel):
 
     version: int = Field(description="the change that set the values in force; 0: those of the installation")
     levels: list[RetentionLevel]
+    records: list[RetentionRecords] = Field(description="everything else that grows, by kind")
     max_sample_age_days: float = Field(description="older samples are refused")
     database_bytes: int
     full_in_days: float | None = Field(description="at this rate; null: never, or RTS_DISK_BYTES is not set")
@@ -73,9 +86,13 @@ class RetentionReport(BaseModel):
 class PlanOrder(BaseModel):
     """Which ages are wanted."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"keep": {"raw": "45d"}}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keep": {"raw": "45d", "command_outputs": "90d"}}]})
 
-    keep: dict[LevelName, str] = Field(min_length=1, description="14d, 8w or 2y; levels not named stay as they are")
+    keep: dict[KeptName, str] = Field(
+        min_length=1,
+        max_length=100,
+        description="14d, 8w or 2y by name of a level (raw, 5m, 1h, 1d) or kind of records; others stay as they are",
+    )
     large: bool = Field(False, description="allow to drop more than a quarter of a relation's bytes")
 
 
@@ -83,7 +100,7 @@ class RetentionPlan(BaseModel):
     """What a change would do. Send it back as it is to apply it."""
 
     plan: dict[str, Any] = Field(
-        description="after and before by level in days, effects by relation, losses and objections in sentences, a hash"
+        description="after and before by name in days, effects by relation, losses and objections in sentences, a hash"
     )
     refused: bool = Field(description="the plan has objections and can't be applied")
 

@@ -11,7 +11,6 @@ import pytest
 from auth.tokens import token_hash
 from core.clock import utc_now
 from devices.audit import WORKER
-from devices.event_log import prune_events
 from devices.presence import QUERIES, lapse_enrolments
 from tests.calls import answer_of, changed, deeds, error_of, listed, path_of, removed, seen, told, trail
 from tests.devices import Device, sample
@@ -157,16 +156,3 @@ async def test_only_unconfirmed_devices_are_read(database: str, alice: Tenant) -
     await transaction.rollback()
     await connection.close()
     assert "agent_devices_unconfirmed" in plan
-
-
-async def test_events_are_forgotten_after_ninety_days(device: Device, pool: asyncpg.Pool) -> None:
-    now = utc_now()
-    await pool.execute(
-        "INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at) "
-        "SELECT $1, 'age', $2, $2::timestamptz - n * interval '1 day' FROM generate_series(80, 100) n",
-        device.agent_id, now,
-    )  # fmt: skip
-    async with pool.acquire() as connection:
-        await prune_events(connection, now)
-    kept = "SELECT count(*) FROM agent_events WHERE agent_device_id = $1 AND event_type = 'age'"
-    assert await pool.fetchval(kept, device.agent_id) == 11

@@ -40,7 +40,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "next_rule": WORKER, "mark_batch": WORKER, "pause_rule": WORKER, "settle_rule": WORKER, "reach_ends": WORKER,
         "due_ends": WORKER,
     },
-    "devices/event_log.sql": {"add_event": AGENT, "prune_events": WORKER},
+    "devices/event_log.sql": {"add_event": AGENT},
     "inventory/software.sql": {"newest_list": AGENT, "merge_list": AGENT},
     "devices/lifecycle.sql": {
         "deactivate": EMPLOYEE, "activate": EMPLOYEE, "decommission": EMPLOYEE, "delete_device": EMPLOYEE,

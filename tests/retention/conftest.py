@@ -61,6 +61,9 @@ async def restore(connection: asyncpg.Connection) -> None:
         ") AS v (level, keep, back) WHERE v.level = l.level"
     )
     await connection.execute(
+        "UPDATE agent_record_ages SET keep = '730 days', version = NULL, purged_at = NULL, purged_rows = 0"
+    )
+    await connection.execute(
         "SELECT alter_job(j.job_id, scheduled => true, config => CASE WHEN j.kind = 'retention' "
         "THEN jsonb_set(j.config, '{drop_after}', to_jsonb(l.keep::text)) "
         "ELSE jsonb_set(j.config, '{start_offset}', to_jsonb(l.refresh_from::text)) END) "

@@ -1341,9 +1341,20 @@ export type RetentionPlan = {
   refused: boolean;
 };
 
+export type RetentionRecords = {
+  name: string;
+  what: string;
+  kept_days: number;
+  least_days: number;
+  bytes: number;
+  last_deleted_at: string | null;
+  deleted_rows: number;
+};
+
 export type RetentionReport = {
   version: number;
   levels: Array<RetentionLevel>;
+  records: Array<RetentionRecords>;
   max_sample_age_days: number;
   database_bytes: number;
   full_in_days: number | null;
