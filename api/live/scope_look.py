@@ -1,7 +1,8 @@
 """What changed in the fleet since the look before, for the scopes of the live channel.
 
-Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. Open
-alerts are few and read whole: what is new, gone, acknowledged or snoozed shows by comparison, whoever changed it.
+Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. Of open
+alerts the few columns that change are read whole: what is new, gone, acknowledged or snoozed shows by comparison,
+whoever changed it. Names and times are read of those that changed.
 
 A part that fails leaves the others as they are. When it works again, its changes in between are unknown: followers of
 its scope are asked to read the whole.
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 QUERIES = load_beside(__file__, "scopes.sql")
 
 OVERLAP = timedelta(seconds=10)  # for what was committed late, or by another clock
-MAX_ALERTS = 5000
+MAX_ALERTS = 50_000
 FIELDS = (
     "status", "last_heartbeat", "last_metrics_received", "cpu_percent", "memory_percent", "disk_percent",
     "status_changed_at",
@@ -48,6 +49,7 @@ class ScopeLook:
         self._since: datetime | None = None
         self._devices: dict[UUID, tuple[Any, ...]] = {}
         self._alerts: dict[UUID, Alert] = {}
+        self._late: set[UUID] = set()
         self._counts: dict[tuple[UUID, UUID], int] = {}
         self._tokens: dict[UUID, str] = {}
         self._awaiting: int | None = None
@@ -58,7 +60,7 @@ class ScopeLook:
         first, since = self._since is None, (self._since or now) - OVERLAP
         failed = frozenset(self._failing)
         devices = await self._part("devices", self._changed_devices(since))
-        alerts = await self._part("alerts", self._changed_alerts(now))
+        alerts = await self._part("alerts", self._changed_alerts(since, now))
         counts = self._changed_counts(now)
         registration = await self._part("registration", self._changed_tokens(since, now))
         awaiting = await self._part("approval", self._changed_awaiting(now))
@@ -100,15 +102,19 @@ class ScopeLook:
                 found.append((row["business_id"], {"id": str(row["id"]), **changed}))
         return found
 
-    async def _changed_alerts(self, now: datetime) -> list[tuple[UUID, Message]]:
-        """Return the alerts that began, ended, or were acknowledged or snoozed."""
-        before = self._alerts
-        rows = await self._pool.fetch(*QUERIES.bind("look_at_open_alerts", limit=MAX_ALERTS, alerts=list(before)))
+    async def _changed_alerts(self, since: datetime, now: datetime) -> list[tuple[UUID, Message]]:
+        """Return the alerts that began, ended, were acknowledged or snoozed, or were found when they were over."""
+        rows = await self._pool.fetch(*QUERIES.bind("look_at_open_alerts", limit=MAX_ALERTS))
         found = {row["id"]: dict(row) for row in rows}
-        self._alerts = {key: alert for key, alert in found.items() if is_open(alert)}
+        late = {row["id"] for row in await self._pool.fetch(*QUERIES.bind("look_at_late_alerts", since=since))}
+        before, new_late = self._alerts, late - self._late
+        changed = {key for key in before.keys() | found.keys() if before.get(key) != found.get(key)} | new_late
+        details = await self._pool.fetch(*QUERIES.bind("read_changed_alerts", alerts=list(changed))) if changed else []
+        self._alerts, self._late = found, late
         changes = []
-        for key, alert in found.items():
-            event = event_of(before.get(key), alert)
+        for row in details:
+            alert = dict(row)
+            event = "found_late" if alert["id"] in new_late else event_of(before.get(alert["id"]), alert)
             if event:
                 changes.append((alert["business_id"], alert_message(alert, event, now)))
         return changes

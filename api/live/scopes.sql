@@ -13,16 +13,30 @@ WHERE NOT d.soft_delete
 LIMIT 20000
 
 -- look_at_open_alerts --
--- Open alerts, and those of :alerts that were open at the look before.
+-- How all open alerts stand, in few columns: what is compared with the look before.
+SELECT h.id, h.agent_device_id, d.business_id, h.status, h.snoozed_until
+FROM agent_alert_history h
+JOIN agent_devices d ON d.id = h.agent_device_id
+WHERE h.status IN ('active', 'acknowledged') AND NOT d.soft_delete AND h.former_owner IS NULL
+ORDER BY h.triggered_at DESC
+LIMIT :limit
+
+-- read_changed_alerts --
+-- The alerts of :alerts, as followers get them.
 SELECT h.id, h.agent_device_id, d.business_id, h.severity, h.status, r.alert_name, d.device_name, h.triggered_at,
        h.resolved_at, h.acknowledged_at, h.snoozed_until
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN agent_alerts r ON r.id = h.agent_alert_id
-WHERE (h.status IN ('active', 'acknowledged') OR h.id = ANY (:alerts::uuid[]))
-  AND NOT d.soft_delete AND h.former_owner IS NULL
-ORDER BY h.status IN ('active', 'acknowledged') DESC, h.triggered_at DESC
-LIMIT :limit
+WHERE h.id = ANY (:alerts::uuid[]) AND NOT d.soft_delete AND h.former_owner IS NULL
+
+-- look_at_late_alerts --
+-- Alerts that had ended when late samples showed them: they were never open. Data of an event may be anything.
+SELECT h.id
+FROM agent_events e
+JOIN agent_alert_history h ON h.agent_device_id = e.agent_device_id AND h.id::text = e.data ->> 'alert_id'
+WHERE e.received_at >= :since AND e.event_type = 'alert_found_late' AND h.status = 'auto_resolved'
+LIMIT 1000
 
 -- look_at_registration --
 -- Registration tokens of the last 30 days that are open, or were spent, revoked or expired a short while ago.

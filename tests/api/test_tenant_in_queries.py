@@ -101,7 +101,8 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
         "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
     },
     "api/live/scopes.sql": {
-        "look_at_fleet": FOLLOWERS, "look_at_open_alerts": FOLLOWERS, "look_at_registration": EMPLOYEE,
+        "look_at_fleet": FOLLOWERS, "look_at_open_alerts": FOLLOWERS, "read_changed_alerts": FOLLOWERS,
+        "look_at_late_alerts": FOLLOWERS, "look_at_registration": EMPLOYEE,
     },
     "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},

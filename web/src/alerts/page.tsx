@@ -23,12 +23,19 @@ type Tab = (typeof TABS)[number];
 /** Which alerts are selected for an action on all of them. */
 export const picked = signal<ReadonlySet<string>>(new Set());
 
-/** The open alerts are read whole and divided here; the history comes by time from the server. */
+/**
+ * The open alerts are divided here, by tab and filter: where one of these is chosen they are read to the last, so that
+ * none is missed. The history comes by time from the server.
+ */
 function useAlerts(tab: Tab): Paged<Alert> {
   const isHistory = tab === "history";
   const common = { severity: param("severity"), business_id: param("business") };
   const more = { status: "resolved,auto_resolved", agent_id: param("agent"), rule_id: param("rule"), search: param("q"), start: param("from") };
   const list = usePages<Alert>(`/api/agents/alerts/${isHistory ? "history" : "open"}`, { ...common, ...(isHistory && more), limit: isHistory ? 200 : 1000 }, "alerts", { every: 60, turn: alertsChanged.value });
+  const isNarrowed = !isHistory && (tab !== "open" || ["agent", "rule", "q"].some((name) => param(name)));
+  useEffect(() => {
+    if (isNarrowed && list.hasMore) list.more().catch(() => undefined); // its button stays, to try again
+  }, [isNarrowed, list.hasMore, list.rows?.length]);
   if (isHistory) return list;
   return { ...list, rows: list.rows?.filter((alert) => tabOf(alert) === tab && fits(alert)) };
 }
