@@ -1,6 +1,7 @@
 """Every page in its states: loading, empty, nothing that matches, error, not live, signed out, not for this person.
 
-In each state a page says what the matter is, keeps its place and width, and axe finds nothing in both schemes.
+In each state a page says what the matter is, keeps its place and width, and axe finds nothing in both schemes: at 1440
+pixels and at 375.
 """
 
 import re
@@ -13,7 +14,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.conftest import MakeDevice
 from tests.pages.builds import needs_browser
-from tests.pages.conftest import OpenTab, Tab
+from tests.pages.conftest import NARROW, WIDE, OpenTab, Tab
 from tests.pages.pictures import picture
 from tests.pages.test_for_all import EDITOR, RULES
 from tests.pages.test_states import API, PAGES, Cut, refusing
@@ -26,7 +27,14 @@ SEARCHED = (
     "/dashboard/agents", "/dashboard/agents/alerts", "/dashboard/software", "/admin/agents", "/admin/agents/alerts",
 )  # fmt: skip
 ONLY_EMPLOYEES = (EDITOR, *(path for path in PAGES if path.startswith("/admin")))
+SIZES = {"1440": WIDE, "375": NARROW}
 PICTURED = ("/dashboard", "/dashboard/agents", "/dashboard/agents/alerts", "/admin/agents/storage")  # of each state
+
+
+@pytest.fixture(params=SIZES.values(), ids=SIZES)
+async def tab(open_tab: OpenTab, employee: Employee, request: pytest.FixtureRequest) -> Tab:
+    """A tab of an employee, wide and narrow."""
+    return await open_tab(employee, viewport=request.param)
 
 
 async def check(page: Page, state: str) -> None:
@@ -38,8 +46,9 @@ async def check(page: Page, state: str) -> None:
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], (page.url, state)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
     path = re.sub(r"^https?://[^/]+|\?.*", "", page.url)
-    if path in PICTURED:
-        await picture(page, f"states/{state}-{path.strip('/').replace('/', '-')}")
+    if path in PICTURED and "tab=" not in page.url:
+        width = "" if page.viewport_size == WIDE else "-375"
+        await picture(page, f"states/{state}-{path.strip('/').replace('/', '-')}{width}")
 
 
 async def walk(tab: Tab, paths: tuple[str, ...], state: str, shows: Callable[[Page], Awaitable[None]]) -> None:
@@ -136,12 +145,13 @@ async def test_signed_out(tab: Tab) -> None:
     await walk(tab, PICTURED, "signed-out", shows)
 
 
-async def test_not_for_this_person(open_tab: OpenTab, alice: Tenant) -> None:
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+async def test_not_for_this_person(open_tab: OpenTab, alice: Tenant, size: dict[str, int]) -> None:
     async def shows(page: Page) -> None:
         await expect(page.get_by_role("heading", name="This page does not exist")).to_be_visible()
         await expect(page.get_by_text("Administration")).to_have_count(0)
 
-    await walk(await open_tab(alice), ONLY_EMPLOYEES, "no-permission", shows)
+    await walk(await open_tab(alice, viewport=size), ONLY_EMPLOYEES, "no-permission", shows)
 
 
 async def test_a_device_in_its_states(tab: Tab, make_device: MakeDevice, employee: Employee) -> None:
