@@ -1,8 +1,8 @@
 """What changed in the fleet since the look before, for the scopes of the live channel.
 
-Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. Of open
-alerts the few columns that change are read whole: what is new, gone, acknowledged or snoozed shows by comparison,
-whoever changed it. Names and times are read of those that changed.
+Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. All
+open alerts are read in the few columns that change: what is new, gone, acknowledged or snoozed shows by comparison,
+whoever changed it. Names and times are read for those that changed.
 
 A part that fails leaves the others as they are. When it works again, its changes in between are unknown: followers of
 its scope are asked to read the whole.
