@@ -31,7 +31,7 @@ SIZES = {"1440": WIDE, "375": NARROW}
 PICTURED = ("/dashboard", "/dashboard/agents", "/dashboard/agents/alerts", "/admin/agents/storage")  # of each state
 
 
-@pytest.fixture(params=SIZES.values(), ids=SIZES)
+@pytest.fixture(params=list(SIZES.values()), ids=list(SIZES))
 async def tab(open_tab: OpenTab, employee: Employee, request: pytest.FixtureRequest) -> Tab:
     """A tab of an employee, wide and narrow."""
     return await open_tab(employee, viewport=request.param)

@@ -49,7 +49,7 @@ function TilesSkeleton() {
   return (
     <div class="tiles">
       {Array.from({ length: 5 }, (_, index) => (
-        <div class="tile" key={index}>
+        <div class="tile calm" key={index}>
           <Skeleton lines={2} />
         </div>
       ))}

@@ -61,7 +61,7 @@ function Counts() {
   const all = isComplete ? devices.size : (total ?? loaded);
   return (
     <p class="counts" role="status">
-      {isComplete ? (shown.value.length === all ? t.all(number(all)) : t.shown(number(shown.value.length), number(all))) : t.loading(number(loaded), number(all))}
+      {isComplete ? (shown.value.length === all ? t.all(number(all)) : t.shown(number(shown.value.length), number(all))) : !fleet.value.error && t.loading(number(loaded), all ? number(all) : "…")}
       {isOutOfOrder.value && (
         <>
           {" · "}
