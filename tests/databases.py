@@ -22,6 +22,7 @@ from tests.templates import KEPT, build, copy_directory, key_of_sources, locked
 
 REAL_SERVER = os.environ.get("DATABASE_URL", "")
 ADMIN = os.environ.get("ADMIN_DATABASE_URL", "") or REAL_SERVER
+EMPTY = "template0"  # nobody can be connected to it; to template1 TimescaleDB's launcher is, at times
 RUN = "RTS_TEST_RUN"  # names this run for its processes, which share the templates
 
 
@@ -82,7 +83,7 @@ def _started_copy(directory: Path, template: Kind | str) -> Iterator[str]:
 
 
 @contextmanager
-def _created_database(template: str = "template1") -> Iterator[str]:
+def _created_database(template: str = EMPTY) -> Iterator[str]:
     name = f"rts_test_{uuid4().hex[:12]}"
     with psycopg.connect(ADMIN, autocommit=True) as connection:
         _create(connection, name, template)
@@ -92,7 +93,7 @@ def _created_database(template: str = "template1") -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _create(connection: psycopg.Connection, name: str, template: str = "template1") -> None:
+def _create(connection: psycopg.Connection, name: str, template: str = EMPTY) -> None:
     owner = make_url(REAL_SERVER).username or connection.info.user
     create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
     connection.execute(create.format(*(sql.Identifier(one) for one in (name, owner, template))))

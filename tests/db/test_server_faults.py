@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from core.clock import utc_now
 from db.server_check import describe_server
 from db.server_faults import JobFault, ServerState, read_server_state, server_faults
-from tests.databases import REAL_SERVER
+from tests.databases import REAL_SERVER, as_admin
 
 DUE = datetime(2026, 5, 3, 12, tzinfo=UTC)
 WELL = ServerState(False, 16, 3, 32, 8, True, 170006, "2.29.2", False, 0.2)
@@ -61,7 +61,7 @@ async def test_this_server_is_read_with_the_clock_of_the_caller(pool: asyncpg.Po
 
 @pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one role")
 async def test_a_role_that_sees_no_sessions_does_not_run_the_schedulers_jobs(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as owner:
+    with psycopg.connect(as_admin(database), autocommit=True) as owner:
         owner.execute("CREATE ROLE rts_test_blind LOGIN PASSWORD 'blind'")
         try:
             owner.execute("GRANT CONNECT ON DATABASE " + str(make_url(database).database) + " TO rts_test_blind")

@@ -103,6 +103,7 @@ async def test_a_hold_is_placed_on_a_customer_and_released(
     await expect(held).to_contain_text("litigation 17/26")
     assert await connection.fetchval("SELECT count(*) FROM agent_legal_holds WHERE released_at IS NULL") == 1
     await held.get_by_role("button", name="Release").click()
+    await expect(held.get_by_role("button", name="Release")).to_have_count(0)
     await expect(held).to_contain_text("released")
     assert await connection.fetchval("SELECT count(*) FROM agent_legal_holds WHERE released_at IS NULL") == 0
 

@@ -7,8 +7,10 @@ from typing import cast
 import asyncpg
 
 from core.clock import utc_now
+from db.environment import set_mark
 from db.hypertables.policies import DAY
 from retention.growth import note_sizes
+from tests.databases import as_admin
 from tests.retention.conftest import Run, store_days
 
 
@@ -56,17 +58,17 @@ async def test_a_refused_plan_says_why_and_ends_with_status_one(run: Run, connec
 
 
 async def test_a_database_marked_production_wants_its_name(
-    run: Run, connection: asyncpg.Connection, tmp_path: Path
+    run: Run, connection: asyncpg.Connection, own_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "plan.json"
     await run("retention", "plan", "--raw", "60d", "--out", str(file))
     name = cast("str", await connection.fetchval("SELECT current_database()"))
-    await run("db", "mark", "production")
+    await set_mark(as_admin(own_url), "production")
     try:
         assert (await run("retention", "apply", str(file), "--reason", "x", "--yes")).exit_code == 1
         assert (await run("retention", "apply", str(file), "--reason", "x", "--database", name)).exit_code == 0
     finally:
-        await run("db", "mark", "none")
+        await set_mark(as_admin(own_url), None)
 
 
 async def test_a_question_that_is_not_answered_changes_nothing(

@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from api.app import Application
 from core.clock import utc_now
@@ -55,7 +56,8 @@ def small() -> Iterator[tuple[str, Path]]:
         (where,) = admin.execute("SHOW data_directory").fetchone() or ("",)
         with small_disk(Path(where).stat().st_uid) as disk:
             admin.execute(f"CREATE TABLESPACE {name} LOCATION '{disk}'".encode())
-            admin.execute(f"CREATE DATABASE {name} TABLESPACE {name} TEMPLATE template0".encode())
+            owner = make_url(REAL_SERVER).username
+            admin.execute(f"CREATE DATABASE {name} OWNER {owner} TABLESPACE {name} TEMPLATE template0".encode())
             url = REAL_SERVER.rpartition("/")[0] + f"/{name}"
             try:
                 build_platform(url, "ours")
