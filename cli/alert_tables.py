@@ -90,7 +90,7 @@ def transitions_table(outcome: Outcome, answer: BacktestResult) -> Table:
     table = Table("at", "from", "to", "why", "value", title=f"{label(outcome)}: {name}", title_justify="left")
     for one in worst.transitions[:MAX_TRANSITIONS]:
         value = "" if one.result.value is None else f"{one.result.value:.4g}"
-        table.add_row(f"{one.at:%m-%d %H:%M}", one.step.before.state, one.step.after.state, one.step.why, value)
+        table.add_row(f"{one.at:%m-%d %H:%M}", one.before.state, one.after.state, one.why, value)
     return table
 
 

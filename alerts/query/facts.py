@@ -6,10 +6,12 @@ false, true or unknown is true; otherwise the unknown wins.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from alerts.rules.conditions import AllOf, AnyOf, Condition
 
 Verdict = bool | None
+Place = tuple[UUID, UUID, str]  # rule, device, instance; "" is the device itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,18 +166,6 @@ WHERE j.is_near OR EXISTS (SELECT FROM agent_alert_states s
                            WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id
                              AND s.instance = j.instance)
 
--- read_states --
--- Where rules stand on instances, whether their device has changed hands since, and whether the device sends nothing
--- of that name any more.
-SELECT a.agent_alert_id, a.agent_device_id, a.instance, a.state, a.since,
-       a.reason = 'moved to another business' AS has_moved,
-       EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance)
-       AND NOT EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id
-         AND s.instance = a.instance
-                                                    AND s.gone_at IS NULL) AS is_gone
-FROM agent_alert_states a
-WHERE a.agent_alert_id = ANY (:rules::uuid[]) AND a.instance <> ''
-
 -- read_forecast_series --
 -- The series that rules look ahead on, and what each is called. :terms.
 WITH leaf AS MATERIALIZED (

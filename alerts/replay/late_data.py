@@ -20,11 +20,12 @@ import msgspec
 
 from alerts.query.compiler import RAW_UP_TO
 from alerts.query.facts import ConditionResult
-from alerts.replay.replayer import Replay, Transition
+from alerts.replay.replayer import Replay
 from alerts.rules.loader import RuleRow, read_rules
 from alerts.rules.terms import Rule, Scope
 from alerts.silences.past import read_past_silences
 from alerts.state.apply import describe_devices
+from alerts.state.machine import Transition
 from alerts.state.messages import message_of
 from alerts.tickets.texts import place_of
 from db.hypertables.policies import LATE_AFTER, RAW
@@ -125,12 +126,12 @@ def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBr
     """
     begun: Transition | None = None
     for one in transitions:
-        if one.step.fires:
+        if one.fires:
             begun = one
-        if one.step.resolves and begun:
+        if one.resolves and begun:
             yield LateBreach(row, begun.instance, begun.at, one.at, begun.result)
             begun = None
-    if begun and transitions[-1].step.after.state == "no_data":
+    if begun and transitions[-1].after.state == "no_data":
         yield LateBreach(row, begun.instance, begun.at, transitions[-1].at, begun.result)
 
 

@@ -1,34 +1,19 @@
 """Runs rules over many instants at once: the same SQL and the same machine as live, for backtests and rule tests."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from alerts.query.facts import FALSE, ConditionResult, judge
-from alerts.query.places import by_place
-from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries
+from alerts.query.facts import FALSE, Place, judge
+from alerts.query.places import Terms, by_place
+from alerts.query.runner import EvaluationRequest, run_queries
 from alerts.rules.conditions import terms_of
 from alerts.rules.terms import Rule
-from alerts.state.machine import INACTIVE, AlertState, StateStep, step
+from alerts.state.machine import INACTIVE, AlertState, Transition, step
 from db.hypertables.policies import Level
 from db.pools import Source
 
-Place = tuple[UUID, UUID, str]  # rule, device, instance; "" is the device itself
 Muted = Callable[[UUID, datetime], bool]  # device, instant
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change of a rule's state on a device, or on an instance of it."""
-
-    rule_id: UUID
-    device_id: UUID
-    at: datetime
-    step: StateStep
-    result: ConditionResult
-    instance: str = ""
 
 
 def never(device_id: UUID, at: datetime) -> bool:
@@ -54,39 +39,29 @@ class Replay:
     async def go_on(self, connection: Source, instants: Sequence[datetime]) -> list[Transition]:
         """Return what would have changed, had the rules been evaluated at each of these instants (UTC, in order)."""
         question = EvaluationRequest(instants, self._tenant, everything=True, level=self._level)
-        places = self._places(await run_queries(connection, self._rules.values(), question))
+        places = by_place(await run_queries(connection, self._rules.values(), question), self._rules)
         transitions: list[Transition] = []
         for place in places.keys() | self.states.keys():
             transitions += self._run(place, places.get(place, {}), instants)
         return sorted(transitions, key=lambda transition: transition.at)
 
-    def _places(self, facts: ResultsByKey) -> dict[Place, dict[datetime, dict[int, ConditionResult]]]:
-        """Return facts by where a rule stands, then by instant; what has none there is quiet."""
-        places: dict[Place, dict[datetime, dict[int, ConditionResult]]] = defaultdict(dict)
-        for (rule_id, device_id, at), terms in facts.of.items():
-            if not self._rules[rule_id].has_instances:
-                places[rule_id, device_id, ""][at] = terms
-        return places | by_place(facts)
-
-    def _run(
-        self, pair: Place, known: dict[datetime, dict[int, ConditionResult]], instants: Sequence[datetime]
-    ) -> list[Transition]:
-        """Let the machine go through the instants for one rule on one device."""
-        rule, device_id = self._rules[pair[0]], pair[1]
+    def _run(self, place: Place, known: Mapping[datetime, Terms], instants: Sequence[datetime]) -> list[Transition]:
+        """Let the machine go through the instants for one rule in one place."""
+        rule, device_id = self._rules[place[0]], place[1]
         numbers = range(len(terms_of(rule.condition)))
-        current, transitions = self.states.pop(pair, INACTIVE), []
+        current, transitions = self.states.pop(place, INACTIVE), []
         for at in instants:
             if at not in known and current.state == "inactive":
                 continue
             terms = known.get(at, {})
             result = judge(rule.condition, [terms.get(number, FALSE) for number in numbers])
             muted = bool(result.breached) and self._muted(device_id, at)
-            made = step(current, result, at, rule.keep_firing, muted=muted)
+            made = step(place, current, result, at, rule.keep_firing, muted=muted)
             if made.changed:
-                transitions.append(Transition(rule.id, device_id, at, made, result, pair[2]))
+                transitions.append(made)
             current = made.after
         if current.state != "inactive":
-            self.states[pair] = current
+            self.states[place] = current
         return transitions
 
 

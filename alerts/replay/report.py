@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from alerts.replay.replayer import Transition
+from alerts.state.machine import Transition
 
 REOPENED_WITHIN = timedelta(hours=24)  # an alert so soon after the last one ended opens the same ticket again
 FLAPPING_ABOVE = 4  # alerts on one day (UTC)
@@ -32,9 +32,9 @@ class BacktestSummary:
         """Count one change of state; they come in order."""
         if len(self.transitions) < MAX_TRANSITIONS:
             self.transitions.append(transition)
-        if transition.step.fires:
+        if transition.fires:
             self._begin(transition.at)
-        if transition.step.resolves:
+        if transition.resolves:
             self._end(transition.at)
 
     def until(self, end: datetime) -> None:

@@ -28,7 +28,7 @@ from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from alerts.replay.replayer import Transition, replay
+from alerts.replay.replayer import replay
 from alerts.replay.samples import known_name, samples_of, values_of
 from alerts.replay.series import has_repetition, parse_series
 from alerts.rules.conditions import (
@@ -41,7 +41,7 @@ from alerts.rules.conditions import (
 )
 from alerts.rules.series_conditions import SeriesChangeCondition, SeriesCondition, SeriesForecastCondition
 from alerts.rules.terms import Rule, Scope
-from alerts.state.machine import State
+from alerts.state.machine import State, Transition
 from core.errors import RtsError
 from core.series import MAX_METRIC
 from db.hypertables.policies import RAW
@@ -220,7 +220,7 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Res
     finally:
         await rolled_back.rollback()
     found = [
-        Expected(after=one.at - begin, state=one.step.after.state, instance=one.instance)
+        Expected(after=one.at - begin, state=one.after.state, instance=one.instance)
         for one in sorted(transitions, key=lambda one: (one.at, one.instance))
     ]
     return Result(test, found)

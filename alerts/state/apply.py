@@ -1,11 +1,10 @@
-"""What follows from changes, in the transaction of the evaluation: states, alerts, tickets, notifications that are due.
+"""Writes what follows from transitions, in the transaction of the evaluation: states, alerts, tickets, notifications.
 
-Nothing is sent from here. A ticket or a notification is a row that its own worker works off, so that a failure there
-never loses an alert.
+Nothing is sent from here. A ticket or a notification is a row that another periodic task processes, so that a failure
+there never loses an alert.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +12,8 @@ from uuid import UUID
 import asyncpg
 
 from alerts.notify.queue import queue_firing, queue_resolved
-from alerts.query.facts import ConditionResult
 from alerts.rules.loader import RuleRow
-from alerts.state.machine import StateStep
+from alerts.state.machine import Transition
 from alerts.state.messages import message_of
 from alerts.tickets.incidents import FiredAlert, write_tickets
 from alerts.tickets.texts import place_of
@@ -25,63 +23,57 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "apply.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A rule that has changed its state on a device, or on an instance of it (a disk, an interface)."""
-
-    row: RuleRow
-    device_id: UUID
-    step: StateStep
-    result: ConditionResult
-    instance: str = ""
-
-
-async def write_changes(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
-    """Write everything that follows from the changes of one evaluation."""
-    if not changes:
+async def apply_transitions(
+    connection: Connection, rows: Mapping[UUID, RuleRow], transitions: Sequence[Transition]
+) -> None:
+    """Write everything that follows from the transitions of one evaluation; `rows`: the rules by id."""
+    if not transitions:
         return
-    await write_transitions(connection, changes, now)
-    await write_states(connection, changes, now)
-    alerting = [change for change in changes if not change.row.is_shadow]
+    now = transitions[0].at
+    await write_transitions(connection, rows, transitions, now)
+    await write_states(connection, transitions, now)
+    alerting = [one for one in transitions if not rows[one.rule_id].is_shadow]
     # First what fires: its tickets are locked before the alerts that end, in the order in which the worker locks them.
-    fired = await open_alerts(connection, [change for change in alerting if change.step.fires], now)
+    fired = await open_alerts(connection, rows, [one for one in alerting if one.fires], now)
     await write_tickets(connection, fired, now)
-    await resolve_alerts(connection, [change for change in alerting if change.step.resolves], now)
+    await resolve_alerts(connection, [one for one in alerting if one.resolves], now)
 
 
-async def write_transitions(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
-    """Keep each change as a row."""
+async def write_transitions(
+    connection: Connection, rows: Mapping[UUID, RuleRow], transitions: Sequence[Transition], now: datetime
+) -> None:
+    """Record each transition."""
     await connection.execute(
         *QUERIES.bind(
             "write_transitions",
-            **instances_of(changes),
-            from_states=[change.step.before.state for change in changes],
-            to_states=[change.step.after.state for change in changes],
-            reasons=[change.step.why for change in changes],
-            values=[change.result.value for change in changes],
-            thresholds=[change.result.threshold for change in changes],
-            shadow=[change.row.is_shadow for change in changes],
+            **places_of(transitions),
+            from_states=[one.before.state for one in transitions],
+            to_states=[one.after.state for one in transitions],
+            reasons=[one.why for one in transitions],
+            values=[one.result.value for one in transitions],
+            thresholds=[one.result.threshold for one in transitions],
+            shadow=[rows[one.rule_id].is_shadow for one in transitions],
             now=now,
         )
     )
 
 
-async def write_states(connection: Connection, changes: Sequence[StateChange], now: datetime) -> None:
-    """Keep where the rules stand now; inactive is no row."""
-    kept = [change for change in changes if change.step.after.state != "inactive"]
-    dropped = [change for change in changes if change.step.after.state == "inactive"]
+async def write_states(connection: Connection, transitions: Sequence[Transition], now: datetime) -> None:
+    """Write the states that the transitions lead to; inactive is no row."""
+    kept = [one for one in transitions if one.after.state != "inactive"]
+    dropped = [one for one in transitions if one.after.state == "inactive"]
     await connection.execute(
         *QUERIES.bind(
             "write_states",
-            **instances_of(kept),
-            states=[change.step.after.state for change in kept],
-            since=[change.step.after.since for change in kept],
-            reasons=[change.step.why for change in kept],
-            values=[change.result.value for change in kept],
+            **places_of(kept),
+            states=[one.after.state for one in kept],
+            since=[one.after.since for one in kept],
+            reasons=[one.why for one in kept],
+            values=[one.result.value for one in kept],
             now=now,
         )
     )
-    await connection.execute(*QUERIES.bind("drop_states", **instances_of(dropped)))
+    await connection.execute(*QUERIES.bind("drop_states", **places_of(dropped)))
 
 
 async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
@@ -90,52 +82,53 @@ async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -
     return {row["id"]: row for row in rows}
 
 
-async def open_alerts(connection: Connection, fired: Sequence[StateChange], now: datetime) -> list[FiredAlert]:
-    """Open an alert for each rule that begins to fire on a device; return those that weren't open already."""
-    devices = await describe_devices(connection, [change.device_id for change in fired])
-    known = [change for change in fired if change.device_id in devices]  # the others have just been deleted
-    if not known:
+async def open_alerts(
+    connection: Connection, rows: Mapping[UUID, RuleRow], fired: Sequence[Transition], now: datetime
+) -> list[FiredAlert]:
+    """Open an alert for each rule that begins to fire in a place; return those that weren't open already."""
+    devices = await describe_devices(connection, [one.device_id for one in fired])
+    described = [one for one in fired if one.device_id in devices]  # the others have just been deleted
+    if not described:
         return []
     messages = [
-        message_of(change.row, change.result, place_of(devices[change.device_id]["device_name"], change.instance))
-        for change in known
+        message_of(rows[one.rule_id], one.result, place_of(devices[one.device_id]["device_name"], one.instance))
+        for one in described
     ]
     opened = await connection.fetch(
         *QUERIES.bind(
             "open_alerts",
-            **instances_of(known),
-            severities=[change.row.severity for change in known],
+            **places_of(described),
+            severities=[rows[one.rule_id].severity for one in described],
             messages=messages,
-            values=[change.result.value for change in known],
-            thresholds=[change.result.threshold for change in known],
+            values=[one.result.value for one in described],
+            thresholds=[one.result.threshold for one in described],
             now=now,
         )
     )
     ids = {(row["agent_alert_id"], row["agent_device_id"], row["instance"]): row["id"] for row in opened}
     alerts = [
-        FiredAlert(ids[key], change.row, devices[change.device_id], message, change.instance)
-        for change, message in zip(known, messages, strict=True)
-        if (key := (change.row.rule.id, change.device_id, change.instance)) in ids
+        FiredAlert(ids[one.place], rows[one.rule_id], devices[one.device_id], message, one.instance)
+        for one, message in zip(described, messages, strict=True)
+        if one.place in ids
     ]
     await queue_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
     return alerts
 
 
-async def resolve_alerts(connection: Connection, well: Sequence[StateChange], now: datetime) -> None:
-    """Close the alerts of rules on devices that are well again."""
+async def resolve_alerts(connection: Connection, well: Sequence[Transition], now: datetime) -> None:
+    """Close the alerts of rules in places that are well again."""
     if well:
-        reasons = [change.step.why for change in well]
-        values = [change.result.value for change in well]
+        reasons, values = [one.why for one in well], [one.result.value for one in well]
         rows = await connection.fetch(
-            *QUERIES.bind("resolve_alerts", **instances_of(well), now=now, reasons=reasons, values=values)
+            *QUERIES.bind("resolve_alerts", **places_of(well), now=now, reasons=reasons, values=values)
         )
         await queue_resolved(connection, [row["id"] for row in rows], now)
 
 
-def instances_of(changes: Sequence[StateChange]) -> dict[str, Any]:
+def places_of(transitions: Sequence[Transition]) -> dict[str, Any]:
     """Return rules, devices and instances in parallel, as the statements take them."""
     return {
-        "rules": [change.row.rule.id for change in changes],
-        "devices": [change.device_id for change in changes],
-        "instances": [change.instance for change in changes],
+        "rules": [one.rule_id for one in transitions],
+        "devices": [one.device_id for one in transitions],
+        "instances": [one.instance for one in transitions],
     }

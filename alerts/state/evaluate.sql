@@ -34,7 +34,14 @@ SELECT set_config('lock_timeout', '2s', true)
 UPDATE agent_alert_passes SET seconds = :seconds, statements = :statements, rules = :rules, changed = :changes
 
 -- read_states --
--- Where rules stand, and whether their device has changed hands since; :rules.
-SELECT agent_alert_id, agent_device_id, state, since, reason = 'moved to another business' AS has_moved
-FROM agent_alert_states
-WHERE agent_alert_id = ANY (:rules::uuid[]) AND instance = ''
+-- The states of rules on devices and on their instances: whether the device has changed hands since, and whether it
+-- sends nothing of that instance any more; :rules.
+SELECT a.agent_alert_id, a.agent_device_id, a.instance, a.state, a.since,
+       a.reason = 'moved to another business' AS has_moved,
+       a.instance <> ''
+       AND EXISTS (SELECT FROM agent_series s WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance)
+       AND NOT EXISTS (SELECT FROM agent_series s
+                       WHERE s.agent_device_id = a.agent_device_id AND s.instance = a.instance AND s.gone_at IS NULL)
+       AS is_gone
+FROM agent_alert_states a
+WHERE a.agent_alert_id = ANY (:rules::uuid[])

@@ -1,12 +1,12 @@
-"""The state machine of one rule on one device: a state and what is known now → the next state, and why.
+"""The state machine of one rule in one place (a device, or an instance of it): state and result → next state, and why.
 
     inactive ──begun──▶ pending ──breached──▶ firing ──behind recovery──▶ recovering ──kept long enough──▶ inactive
                            │                    │ ▲                          │
                            └──over──▶ inactive  │ └──────holding again───────┘
                                                 └──nothing known──▶ no_data ──known again──▶ firing / recovering
 
-From every open state a rule that can't be understood any more leads to `error` (`left_out.py`). When it can be again,
-it goes on from there as from `no_data`.
+An open alert whose rule can't be evaluated goes to `error` (`broken_rules.py`). When the rule can be evaluated again,
+the alert goes on as from `no_data`.
 
 Nothing here reads a clock or a table: live evaluation, backtest and rule tests all run this one function. "No data"
 never means resolved: an alert whose device fell silent stays open as `no_data`.
@@ -15,8 +15,9 @@ never means resolved: an alert whose device fell silent stays open as `no_data`.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+from uuid import UUID
 
-from alerts.query.facts import ConditionResult
+from alerts.query.facts import UNKNOWN, ConditionResult, Place
 
 State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
 OPEN: tuple[State, ...] = ("firing", "recovering", "no_data", "error")  # there is an alert
@@ -24,11 +25,12 @@ OPEN: tuple[State, ...] = ("firing", "recovering", "no_data", "error")  # there 
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
-    """Where a rule stands on a device; `since` is when it came there. Inactive needs no row in the database."""
+    """The state of a rule in one place; `since` is when it began. Inactive needs no row in the database."""
 
     state: State = "inactive"
     since: datetime | None = None
-    has_moved: bool = False  # the device has changed hands since
+    has_moved: bool = False  # the device belongs to another business since
+    is_gone: bool = False  # the device sends nothing of this instance any more
 
 
 INACTIVE = AlertState()
@@ -36,12 +38,28 @@ MOVED, OUT_OF_REACH = "moved to another business", "out of reach"
 
 
 @dataclass(frozen=True, slots=True)
-class StateStep:
-    """What one evaluation leads to; `changed`: the state is another one; `why`: the reason."""
+class Transition:
+    """What one evaluation at `at` (UTC) makes of a rule in one place, and why; the state may stay the same."""
 
+    place: Place
+    at: datetime
     before: AlertState
     after: AlertState
     why: str
+    result: ConditionResult
+
+    @property
+    def rule_id(self) -> UUID:
+        return self.place[0]
+
+    @property
+    def device_id(self) -> UUID:
+        return self.place[1]
+
+    @property
+    def instance(self) -> str:
+        """The instance of the device; empty for the device itself."""
+        return self.place[2]
 
     @property
     def changed(self) -> bool:
@@ -60,9 +78,15 @@ class StateStep:
 
 
 def step(
-    current: AlertState, result: ConditionResult, at: datetime, keep_firing: timedelta, *, muted: bool = False
-) -> StateStep:
-    """Return what follows at `at`.
+    place: Place,
+    current: AlertState,
+    result: ConditionResult,
+    at: datetime,
+    keep_firing: timedelta,
+    *,
+    muted: bool = False,
+) -> Transition:
+    """Return what follows from `result` at `at`.
 
     `keep_firing`: how long it must be well before the alert ends. `muted`: in a maintenance window or outside the
     rule's hours, where nothing begins to fire; what fires already goes on.
@@ -72,19 +96,18 @@ def step(
         "recovering": from_recovering, "error": from_error,
     }[current.state]  # fmt: skip
     state, why = decide(current, result, at, keep_firing, muted)
-    if state == current.state:
-        return StateStep(current, current, why)
-    return StateStep(current, AlertState(state, at), why)
+    after = current if state == current.state else AlertState(state, at)
+    return Transition(place, at, current, after, why, result)
 
 
-def leave(current: AlertState, at: datetime, why: str) -> StateStep:
-    """Return the step of what its rule no longer reaches, or that has changed hands: the alert ends."""
-    return StateStep(current, AlertState("inactive", at), why)
+def leave(place: Place, current: AlertState, at: datetime, why: str) -> Transition:
+    """End the alert of a rule that no longer covers the place, or of a device that belongs to another business."""
+    return Transition(place, at, current, AlertState("inactive", at), why, UNKNOWN)
 
 
-def fail(current: AlertState, at: datetime, reason: str) -> StateStep:
-    """Return the step of an open alert that can't be evaluated: it stays open and gives the reason."""
-    return StateStep(current, AlertState("error", at), reason[:500])
+def fail(place: Place, current: AlertState, at: datetime, reason: str) -> Transition:
+    """Keep an alert open that can't be evaluated, in the state `error` with the reason."""
+    return Transition(place, at, current, AlertState("error", at), reason[:500], UNKNOWN)
 
 
 Decision = tuple[State, str]

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from alerts.query.facts import UNKNOWN
-from alerts.query.places import Place
-from alerts.rules.loader import Rules
-from alerts.state.apply import StateChange
-from alerts.state.machine import AlertState, leave
+from alerts.query.facts import Place
+from alerts.state.machine import AlertState, Transition, leave
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -23,26 +20,21 @@ MAX_DEVICES = 1000  # of one evaluation; the next one takes others
 
 async def end_unmeasured(
     connection: Connection,
-    rules: Rules,
     states: Mapping[Place, AlertState],
-    changes: Sequence[StateChange],
+    transitions: Sequence[Transition],
     now: datetime,
     after: timedelta,
-) -> list[StateChange]:
+) -> list[Transition]:
     """Return the ends of alerts that have had no data for longer than `after` (zero: never) on devices that go on.
 
-    What changes anyway in this pass (`changes`) is left out.
+    Places that change in this pass anyway (`transitions`) are left out.
     """
-    changed = {(change.row.rule.id, change.device_id, change.instance) for change in changes}
+    changed = {one.place for one in transitions}
     waiting = {
         place: state for place, state in states.items() if place not in changed and is_due(state, now, after)
     }  # fmt: skip
     measuring = await find_measuring(connection, {place[1] for place in waiting}, now)
-    return [
-        StateChange(rules.rows[rule_id], device_id, leave(state, now, UNMEASURED), UNKNOWN, instance)
-        for (rule_id, device_id, instance), state in waiting.items()
-        if device_id in measuring
-    ]
+    return [leave(place, state, now, UNMEASURED) for place, state in waiting.items() if place[1] in measuring]
 
 
 async def find_measuring(connection: Connection, devices: set[UUID], now: datetime) -> set[UUID]:

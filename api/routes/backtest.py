@@ -19,9 +19,9 @@ from alerts.replay.backtest import (
     backtest,
     read_wanted,
 )
-from alerts.replay.replayer import Transition
 from alerts.replay.report import BacktestSummary
 from alerts.rules.terms import Scope
+from alerts.state.machine import Transition
 from api.auth import CurrentEmployee
 from api.errors import conflicts
 from api.fields.conditions import Conditions
@@ -183,8 +183,7 @@ def device_of(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
 
 def transition_of(transition: Transition) -> BacktestTransition:
     """Return one change of state."""
-    made = transition.step
     return BacktestTransition(
-        at=transition.at, from_state=made.before.state, to_state=made.after.state, reason=made.why,
+        at=transition.at, from_state=transition.before.state, to_state=transition.after.state, reason=transition.why,
         value=transition.result.value,
     )  # fmt: skip

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from alerts.replay.replayer import Transition, replay
+from alerts.replay.replayer import replay
 from alerts.replay.series import parse_series
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
+from alerts.state.machine import Transition
 from core.clock import utc_now
 
 MINUTE = timedelta(minutes=1)
@@ -58,12 +59,12 @@ class Scenario:
 
 
 def path_of(transitions: Sequence[Transition]) -> str:
-    return "=>".join(transition.step.after.state for transition in transitions)
+    return "=>".join(transition.after.state for transition in transitions)
 
 
 def when(transitions: Sequence[Transition], state: str, scenario: Scenario) -> float:
     """In minutes from the beginning, when a state was first reached."""
-    first = next(transition for transition in transitions if transition.step.after.state == state)
+    first = next(transition for transition in transitions if transition.after.state == state)
     return (first.at - scenario.begin) / MINUTE
 
 

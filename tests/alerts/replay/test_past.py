@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.replay.backtest import A_MOMENT
-from alerts.replay.replayer import Replay, Transition, replay
+from alerts.replay.replayer import Replay, replay
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import evaluate
+from alerts.state.machine import Transition
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS, RAW
 from rollups.choose import bucket_start
@@ -71,11 +72,7 @@ def rules_for(device_id: UUID, *more: dict[str, Any]) -> list[Rule]:
 def told(transitions: Sequence[Transition], rules: Sequence[Rule]) -> list[list[tuple[Any, ...]]]:
     """What happened, rule by rule."""
     return [
-        [
-            (one.at, one.step.before.state, one.step.after.state, one.step.why)
-            for one in transitions
-            if one.rule_id == rule.id
-        ]
+        [(one.at, one.before.state, one.after.state, one.why) for one in transitions if one.rule_id == rule.id]
         for rule in rules
     ]
 

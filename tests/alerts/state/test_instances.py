@@ -134,7 +134,7 @@ async def test_the_past_is_judged_as_live(device: Device, pool: asyncpg.Pool, le
     rule = Rule(device.agent_id, Scope(device_id=device.agent_id), parse_condition(FULL))
     instants = [begin - age * MINUTE for age in range(29, -1, -1)]
     found = await replay(pool, [rule], instants, level=level)
-    assert [(one.instance, one.step.after.state) for one in found] == [("D:", "pending"), ("D:", "firing")]
+    assert [(one.instance, one.after.state) for one in found] == [("D:", "pending"), ("D:", "firing")]
 
 
 async def test_statements_do_not_grow_with_rules_or_instances(

@@ -1,0 +1,107 @@
+"""What an evaluation changes: one step of the machine in each place with results, and where a rule is not inactive."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from alerts.query.apart import Apart
+from alerts.query.facts import FALSE, UNKNOWN, ConditionResult, Place, judge
+from alerts.query.places import Terms, by_place
+from alerts.rules.conditions import ForecastCondition, NoDataCondition, OfflineCondition, ServiceCondition, terms_of
+from alerts.rules.loader import RuleRow, Rules
+from alerts.silences.schedule import ActiveSilences
+from alerts.state.machine import INACTIVE, MOVED, OPEN, OUT_OF_REACH, AlertState, Transition, fail, leave, step
+from db.isolation import Isolated
+
+GONE = "no longer installed"
+NO_SERVICE = replace(FALSE, note=GONE)
+SEVERITIES = ("info", "warning", "critical")
+
+
+async def find_transitions(
+    rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, kept: Isolated
+) -> list[Transition]:
+    """Return what changes at `mutes.now`; a place whose step fails is noted in `kept` and stays as it was."""
+    results = by_place(apart.facts, {rule_id: row.rule for rule_id, row in rules.rows.items()})
+    known = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
+    transitions, offline = [], offline_devices(rules, known, states)
+    for place in known.keys() | states.keys():
+        row, current = rules.rows[place[0]], states.get(place, INACTIVE)
+        try:
+            reason = apart.reason(place[:2])
+            held = depends_on_device(row) and offline.get(place[1], -1) >= SEVERITIES.index(row.severity)
+            if reason is None:
+                made = transition_of(row, place, known.get(place), current, mutes, held=held)
+            else:
+                made = fail(place, current, mutes.now, reason)
+        except Exception as error:  # noqa: BLE001  it is this place's alone
+            await kept.note(f"step:{place[0]}:{place[1]}", error)
+            continue
+        if made.changed and (reason is None or current.state in OPEN):
+            transitions.append(made)
+    return transitions
+
+
+def transition_of(
+    row: RuleRow, place: Place, terms: Terms | None, current: AlertState, mutes: ActiveSilences, *, held: bool
+) -> Transition:
+    """Return the step of a rule in one place, by the results of its terms; `held`: nothing begins."""
+    if current.has_moved:
+        return leave(place, current, mutes.now, MOVED)
+    result = result_of(row, terms, current)
+    if result is None:
+        return leave(place, current, mutes.now, OUT_OF_REACH)
+    muted = held or mutes.covers(place[1], row.active_hours)
+    return explained(step(place, current, result, mutes.now, row.rule.keep_firing, muted=muted))
+
+
+def result_of(row: RuleRow, terms: Terms | None, current: AlertState) -> ConditionResult | None:
+    """Return the result of a whole rule in one place; None when the rule does not cover the place.
+
+    A term that has not begun has no result, unless the rule is pending or open there: then only a service that is not
+    installed, a forecast that doesn't exist and an instance that is gone have none. An instance that is gone has no
+    data: its alert ends as no longer measured (`unmeasured.py`).
+    """
+    conditions = terms_of(row.rule.condition)
+    if not terms and current.is_gone:
+        return UNKNOWN
+    if not terms and (row.rule.has_instances or not any(map(may_be_absent, conditions))):
+        return None
+    absent = [absent_result(one, current) for one in conditions]
+    return judge(row.rule.condition, [(terms or {}).get(number, result) for number, result in enumerate(absent)])
+
+
+def may_be_absent(condition: object) -> bool:
+    """Return whether a condition has no result on a device that its rule covers, even while the rule is open there."""
+    return isinstance(condition, ServiceCondition | ForecastCondition)
+
+
+def absent_result(condition: object, current: AlertState) -> ConditionResult:
+    """Return the result of a term that the statements left out."""
+    if current is INACTIVE:
+        return FALSE
+    return NO_SERVICE if isinstance(condition, ServiceCondition) else UNKNOWN
+
+
+def offline_devices(rules: Rules, known: Mapping[Place, Terms], states: Mapping[Place, AlertState]) -> dict[UUID, int]:
+    """Return the devices on which a rule on their whole silence fires, or begins to now, with its severity's rank."""
+    found: dict[UUID, int] = {}
+    for place in known.keys() | states.keys():
+        row, terms = rules.rows[place[0]], known.get(place, {})
+        if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in terms_of(row.rule.condition)):
+            begins = any(result.breached for result in terms.values())
+            goes_on = states.get(place, INACTIVE).state in OPEN and any(result.holding for result in terms.values())
+            if begins or goes_on:
+                found[place[1]] = max(found.get(place[1], -1), SEVERITIES.index(row.severity))
+    return found
+
+
+def depends_on_device(row: RuleRow) -> bool:
+    """Return whether a rule adds nothing for an offline device: it uses missing data or services only."""
+    return all(isinstance(one, NoDataCondition | ServiceCondition) for one in terms_of(row.rule.condition))
+
+
+def explained(made: Transition) -> Transition:
+    """Return a transition with a better reason where an alert ends because its service is no longer installed."""
+    note = made.result.note or ""
+    return replace(made, why=note) if made.resolves and note.startswith(GONE) else made
