@@ -99,9 +99,8 @@ def metric_statement(
     pairs = materialised(wanted_pairs().cte("pairs"))
     read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
-    known = materialised(
-        aggregated(features, sought, read_before(level, features, read, sought, instants)).cte("known")
-    )
+    found = found_at_once if instants == "many" else found_for_each
+    known = materialised(found(level, features, read, sought, instants).cte("known"))
     return compiled(compared(pairs, known))
 
 
@@ -154,33 +153,37 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     )  # fmt: skip
 
 
-def read_before(
-    level: Level, features: Sequence[Feature], read: FromClause, sought: Any, instants: Instants
-) -> tuple[Any, FromClause]:
-    """Return the partials, and devices at instants joined with those that lie before.
+def found_at_once(level: Level, features: Sequence[Feature], read: FromClause, sought: Any, _: Instants) -> Select[Any]:
+    """Aggregate for many instants: the partials of a device are read once, and joined with each instant."""
+    each = partials_of(level, features, read)
+    part: Any = select(read.c.device_id, each).select_from(read, each).cte("partials")
+    joined = sought.outerjoin(part, and_(part.c.device_id == sought.c.device_id, *lies_before(part, sought)))
+    place = sought.c.device_id, sought.c.at
+    return select(*place, *arrays_of(features, sought, part)).select_from(joined).group_by(*place)
 
-    For one instant they are read as they are joined. For many, a device's are read once and joined with each; so the
-    partials stand alone, with the device.
+
+def found_for_each(
+    level: Level, features: Sequence[Feature], _: FromClause, sought: Any, instants: Instants
+) -> Select[Any]:
+    """Aggregate for one instant: each device by itself, so that no row of a sample is passed on, sorted or hashed."""
+    part: Any = (
+        stitched_partials(features, sought) if instants == "one, stitched" else partials_of(level, features, sought)
+    )
+    arrays = select(*arrays_of(features, sought, part)).select_from(part).where(*lies_before(part, sought))
+    own = arrays.correlate(sought).lateral("own")
+    return select(sought.c.device_id, sought.c.at, *own.c).select_from(sought.join(own, true()))
+
+
+def lies_before(part: Any, sought: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions under which a part may be read at an instant."""
+    return part.c.known <= sought.c.local, part.c.time > sought.c.lookback
+
+
+def arrays_of(features: Sequence[Feature], sought: Any, part: Any) -> list[ColumnElement[Any]]:
+    """Return the aggregates of what a device has before an instant: each feature's value, count and newest sample.
+
+    They are null where a device has nothing: that is unknown.
     """
-    part: Any
-    if instants == "many":
-        each = partials_of(level, features, read)
-        part = select(read.c.device_id, each).select_from(read, each).cte("partials")
-        same = part.c.device_id == sought.c.device_id
-    else:
-        part = (
-            stitched_partials(features, sought) if instants == "one, stitched" else partials_of(level, features, sought)
-        )
-        same = true()
-    return part, sought.outerjoin(part, and_(same, part.c.known <= sought.c.local, part.c.time > sought.c.lookback))
-
-
-def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, FromClause]) -> Select[Any]:
-    """Aggregate what each device has before each instant: arrays of each feature's value, count and newest sample.
-
-    An instant before which it has nothing is there as well: that is unknown.
-    """
-    part, joined = source
     within = {}
     for number, window in enumerate(windows_of(features)):
         since = part.c.time > sought.c[f"since_{number}"]
@@ -191,9 +194,7 @@ def aggregated(features: Sequence[Feature], sought: Any, source: tuple[Any, From
         "counts": [count for _, count in found],
         "lasts": [newest_of(feature.metric, part, sought) for feature in features],
     }
-    arrays = [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
-    each = sought.c.device_id, sought.c.at
-    return select(*each, *arrays).select_from(joined).group_by(*each)
+    return [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
 
 
 def newest_of(metric: Metric, part: Any, sought: Any) -> ColumnElement[Any]:
