@@ -58,27 +58,6 @@ def upgrade(
 
 
 @app.command()
-def downgrade(
-    revision: Annotated[
-        str, typer.Argument(help="revision to go back to; base removes everything that revisions made")
-    ],
-    yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
-    database: Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")] = "",
-) -> None:
-    """Take the schema back: drops our tables and their data, never one that the platform had before.
-
-    Example: rts-agents db downgrade base --yes
-    """
-    settings = settings_with_database()
-    target = confirm_target(settings.database_url, database, settings.environment)
-    typer.echo(f"target: database {target.name}", err=True)
-    if not yes:
-        typer.confirm(f"This drops tables of rts-agents in {target.name} with all their data. Go on?", abort=True)
-    migrations.downgrade(settings.database_url, revision, say=say)
-    typer.echo(f"The schema is at {revision}.")
-
-
-@app.command()
 def mark(
     environment: Annotated[str, typer.Argument(help="production, another word, or none to remove the mark")],
 ) -> None:

@@ -17,6 +17,7 @@ from cli import (
     backup,
     database,
     demo,
+    downgrade,
     erase,
     export,
     grafana,
@@ -43,6 +44,7 @@ app = typer.Typer(
 for module in (demo, serve, worker, agent, token, webhook_secret, openapi, smoke, export, mapping):
     module.register(app)
 platform.register(database.app)
+downgrade.register(database.app)
 backup.register(database.app)
 tune.register(database.app)
 app.add_typer(alerts.app, name="alerts")

@@ -28,6 +28,7 @@ from rich.progress import (
 from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.clock import utc_now
+from core.settings import get_settings
 from db.environment import confirm_target
 from db.migrations.run import upgrade
 from demo.businesses import BUSINESSES, create_businesses, employee_id
@@ -94,7 +95,7 @@ def database(options: DemoOptions, console: Console) -> Iterator[str]:
     """Yield the URL of the database: DEMO_DATABASE_URL's, or the embedded one of this directory."""
     if options.database_url:
         console.print("[green]✓[/green] using the database of DEMO_DATABASE_URL")
-        confirm_target(options.database_url, "")
+        confirm_target(options.database_url, "", get_settings().environment)
         yield options.database_url
         return
     with console.status("Starting the embedded TimescaleDB …"):

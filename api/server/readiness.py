@@ -6,6 +6,8 @@ It uses connections of its own: that the API's pool is busy is no reason to lose
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import asyncpg
 
@@ -41,6 +43,12 @@ CLOCK = Reason("clock_differs", "The clocks of this host and of the database dif
 OTHER_SCHEMA = Reason("schema_not_migrated", "The schema isn't the one of this version: run `rts-agents db upgrade`.")
 
 
+def ignore_outcome(task: "asyncio.Future[Any]") -> None:
+    """Read how a task ended, so that asyncio does not log it: it was given up."""
+    if not task.cancelled():
+        task.exception()
+
+
 class Readiness:
     """Judges this process."""
 
@@ -50,6 +58,7 @@ class Readiness:
         """`pool`: of connections that no request of the API borrows."""
         self._pool, self._commits, self._budget, self._tally, self._process = pool, commits, budget, tally, process
         self._older = known() - {head()}
+        self._asking: set[asyncio.Future[Any]] = set()
         self.database = TtlCache(KEEP_SECONDS, self._ask)
 
     async def check(self) -> None:
@@ -72,8 +81,7 @@ class Readiness:
 
     async def _ask(self) -> Reason | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                row = await self._pool.fetchrow(QUERIES["check_writable"])
+            row = await self._within_patience(self._pool.fetchrow(QUERIES["check_writable"]))
         except asyncpg.UndefinedTableError:
             return OTHER_SCHEMA
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
@@ -81,6 +89,21 @@ class Readiness:
             return AWAY_NOW
         assert row is not None
         return self._judge(row)
+
+    async def _within_patience(self, query: Coroutine[Any, Any, asyncpg.Record | None]) -> asyncpg.Record | None:
+        """Return the row of a query, or raise TimeoutError; nobody waits until the query is cancelled.
+
+        asyncpg sends the cancellation on a connection of its own and waits for seconds where nothing answers.
+        """
+        task = asyncio.ensure_future(query)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        if not done:
+            task.add_done_callback(ignore_outcome)
+            task.cancel()
+            raise TimeoutError
+        return task.result()
 
     def _judge(self, row: asyncpg.Record) -> Reason | None:
         facts = {

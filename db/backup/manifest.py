@@ -80,9 +80,14 @@ def differences(backup: Contents, found: Contents) -> Iterator[str]:
 
 
 def query(connection: psycopg.Connection[Any], name: str, /, **values: Any) -> list[tuple[Any, ...]]:
-    """Run a named query and return its rows."""
+    """Run a named query of this folder's queries.sql and return its rows."""
+    return run_bound(connection, QUERIES.bind(name, **values))
+
+
+def run_bound(connection: psycopg.Connection[Any], bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Run SQL and arguments of `Queries.bind` and return the rows."""
     cursor = psycopg.RawCursor(connection)  # parameters are $1, $2 …
-    sql, *arguments = QUERIES.bind(name, **values)
+    sql, *arguments = bound
     cursor.execute(sql.encode(), arguments or None)
     return cursor.fetchall() if cursor.description else []
 

@@ -1,5 +1,8 @@
 """What revisions share: running SQL as it stands, and asking what is there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from alembic import op
@@ -7,9 +10,27 @@ from sqlalchemy import text
 
 from db.sql import load_queries
 
+MADE_HERE = "made by rts-agents: the platform had no such table"  # the comment of such a table
+_recorded: ContextVar[list[str] | None] = ContextVar("_recorded", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[list[str]]:
+    """Record what `run` is given instead of running it: a downgrade can be read before it is done."""
+    statements: list[str] = []
+    token = _recorded.set(statements)
+    try:
+        yield statements
+    finally:
+        _recorded.reset(token)
+
 
 def run(statement: str) -> None:
     """Run SQL as it stands: `text()` would read `:name` in it, the driver `%` where there are parameters."""
+    recorded = _recorded.get()
+    if recorded is not None:
+        recorded.append(statement)
+        return
     op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
@@ -22,3 +43,11 @@ def run_file(file: Path) -> None:
 def exists(table: str) -> bool:
     """Tell whether the search path leads to a table of this name."""
     return bool(op.get_bind().scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table}))
+
+
+def is_made_here(table: str) -> bool:
+    """Return whether `upgrade` made this table; always true while statements are recorded, without a database."""
+    if _recorded.get() is not None:
+        return True
+    query = text("SELECT obj_description(to_regclass(:name), 'pg_class') = :comment")
+    return bool(op.get_bind().scalar(query, {"name": table, "comment": MADE_HERE}))

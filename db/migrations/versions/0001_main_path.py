@@ -10,10 +10,7 @@ Locks at 5 million samples: there are none yet. The platform's writes waited 14 
 
 from pathlib import Path
 
-from alembic import op
-from sqlalchemy import text
-
-from db.migrations.statements import exists, run, run_file
+from db.migrations.statements import MADE_HERE, exists, is_made_here, run, run_file
 from db.migrations.storage import Storage, set_storage
 from db.sql import load_queries
 
@@ -44,7 +41,6 @@ STORAGE = (
     Storage("agent_metrics_1d", chunk="365 days", columnstore_after="730 days", keep="3650 days",
             refresh=("31 days", "1 day", "6 hours")),
 )  # fmt: skip
-MADE_HERE = "made by rts-agents: the platform had no such table"
 
 
 def upgrade() -> None:
@@ -72,11 +68,5 @@ def downgrade() -> None:
         for table in reversed(load_queries(file)):
             run(f"DROP TABLE {table}")
     for table in reversed(load_queries(PLATFORM)):
-        if made_here(table):
+        if is_made_here(table):
             run(f"DROP TABLE {table}")
-
-
-def made_here(table: str) -> bool:
-    """Tell whether upgrade created this table, by the comment it left."""
-    query = text("SELECT obj_description(to_regclass(:name), 'pg_class') = :mark")
-    return bool(op.get_bind().scalar(query, {"name": table, "mark": MADE_HERE}))

@@ -1,0 +1,96 @@
+"""`rts-agents db downgrade` and `put-back`: what a downgrade loses, files of it, and the way back."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.settings import settings_with_database
+from core.clock import utc_now
+from db.backup.saved import COUNTED, Counted, count_losses, current_revision, put_back, save
+from db.environment import confirm_target, read_target
+from db.migrations import run as migrations
+
+Database = Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")]
+BASE = "base"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `rts-agents db`."""
+    app.command()(downgrade)
+    app.command("put-back")(put_saved_back)
+
+
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="revision to go back to; base removes all that revisions made")],
+    yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
+    save_to: Annotated[Path | None, typer.Option("--save", help="save what is lost into this new folder first")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="print what is lost and change nothing")] = False,
+    database: Database = "",
+) -> None:
+    """Take the schema back. Print by revision which rows are lost, save them first if asked, then drop them.
+
+    No table is dropped that the platform had before. Older code usually runs on the newer schema: then no downgrade is
+    needed (docs/recovery.md).
+
+    Example: rts-agents db downgrade 0021 --save /backup/before-0021 --database rts
+    """
+    settings = settings_with_database()
+    url = settings.database_url
+    target = asyncio.run(read_target(url)) if plan else confirm_target(url, database, settings.environment)
+    current = current_revision(url)
+    typer.echo(
+        f"target: database {target.name} ({target.mark or 'not marked'}), at revision {current or BASE}", err=True
+    )
+    for line in describe_losses(count_losses(url, current, revision) if current else {}):
+        typer.echo(line)
+    if plan:
+        return
+    if not yes:
+        typer.confirm(f"Take {target.name} back to {revision}? What is listed is lost", abort=True)
+    if save_to and current:
+        saved = save(url, save_to, utc_now(), current, revision)
+        rows = sum(one.rows for one in saved.tables)
+        typer.echo(f"{save_to}: {rows:,} rows in {len(saved.tables)} files. `rts-agents db put-back` reads them.")
+    migrations.downgrade(url, revision, say=lambda text: typer.echo(text, err=True))
+    typer.echo(f"The schema is at {revision}.")
+
+
+def put_saved_back(
+    folder: Annotated[Path, typer.Argument(help="the folder of `db downgrade --save`")],
+    database: Annotated[str, typer.Option(help="name of the database, as a confirmation")],
+) -> None:
+    """Put back what a downgrade saved, after `db upgrade`, in one transaction. Rows that changed since are replaced.
+
+    Stop `serve` and `worker` before. It needs the owner of the tables.
+
+    Example: rts-agents db put-back /backup/before-0021 --database rts
+    """
+    settings = settings_with_database()
+    target = confirm_target(settings.database_url, database)
+    back = put_back(settings.database_url, folder)
+    typer.echo(f"{target.name}: {sum(back.values()):,} rows of {len(back)} tables are back.")
+
+
+def describe_losses(losses: dict[str, list[Counted]]) -> Iterator[str]:
+    """Yield a line for each revision that loses something, and one for all that lose nothing."""
+    harmless = [revision for revision, counted in losses.items() if not any(one.rows for one in counted)]
+    for revision, counted in losses.items():
+        found = [describe_loss(one) for one in counted if one.rows]
+        if found:
+            yield f"{revision} loses {'; '.join(found)}"
+    if harmless:
+        yield f"nothing is lost by {', '.join(harmless)}"
+
+
+def describe_loss(counted: Counted) -> str:
+    """Return a loss in words."""
+    loss = counted.loss
+    rows = f"more than {COUNTED:,} rows" if counted.rows > COUNTED else f"{counted.rows:,} rows"
+    if loss.is_whole:
+        return f"{loss.table} ({rows})"
+    if loss.columns:
+        return f"{', '.join(loss.columns)} of {loss.table} ({rows})"
+    return f"values of {loss.table} where {' '.join(loss.condition.split())} ({rows})"
