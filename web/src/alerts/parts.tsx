@@ -2,7 +2,7 @@
 import type { Alert, AlertTransition } from "../api/schema";
 import { me } from "../api/session";
 import { now } from "../lib/clock";
-import { millis, shortTime, withUnit } from "../lib/format";
+import { duration, millis, shortTime, withUnit } from "../lib/format";
 import { texts } from "../texts";
 
 export function isSnoozed(alert: Alert): boolean {
@@ -32,12 +32,13 @@ export function StateWord({ alert }: { alert: Alert }) {
   return <span class={`word ${isOpen(alert) && !isSnoozed(alert) ? (alert.status === "acknowledged" ? "info" : alert.severity) : "stale"}`}>{parts.join(" · ")}</span>;
 }
 
-/** `CPU 97 %, over 90 %` where the rule compares one metric with a threshold, else its message: a forecast's value is in days. */
+/** `CPU 97 % against 90 %` where the rule compares one metric with a threshold, the days until a forecast comes true, else the message. */
 export function whatOf(alert: Alert): string {
-  const metric = alert.rule_kind === "metric" ? alert.metric : null;
-  if (metric && alert.metric_value !== null) {
+  const metric = alert.metric && alert.metric_value !== null ? alert.metric : null;
+  const name = [texts.value.metrics[metric as "cpu_percent"] ?? metric, alert.instance].filter(Boolean).join(" ");
+  if (metric && alert.rule_kind === "forecast") return texts.value.alerts.reaches(name, duration((alert.metric_value ?? 0) * 86_400));
+  if (metric && alert.rule_kind === "metric") {
     const unit = metric.endsWith("percent") ? "percent" : metric.endsWith("_gb") ? "gigabytes" : metric.endsWith("seconds") ? "seconds" : "";
-    const name = texts.value.metrics[metric as "cpu_percent"] ?? metric;
     const limit = alert.threshold_value === null ? "" : ` ${texts.value.alerts.limit(withUnit(alert.threshold_value, unit))}`;
     return `${name} ${withUnit(alert.metric_value, unit)}${limit}`;
   }

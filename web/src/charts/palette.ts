@@ -1,4 +1,4 @@
-// Colours of what is drawn on a canvas (Okabe–Ito, adjusted to both schemes); lines also differ by dash.
+// Colours of what is drawn on a canvas (apart from each other for every sight: a test computes it); lines also differ by dash.
 export interface Palette {
   lines: string[];
   band: string[];
@@ -10,7 +10,6 @@ export interface Palette {
   alert: Record<"critical" | "warning" | "info", string>;
   tint: Record<"critical" | "warning" | "info", string>;
   window: string;
-  status: Record<string, string>;
 }
 
 const LIGHT: Palette = {
@@ -20,11 +19,10 @@ const LIGHT: Palette = {
   text: "#4c5966",
   surface: "#ffffff",
   gap: "rgba(76,89,102,0.30)",
-  compare: "#7a6a9a",
-  alert: { critical: "#b3380a", warning: "#8f6400", info: "#0b5cad" },
+  compare: "#7d8a94",
+  alert: { critical: "#8a210e", warning: "#915e04", info: "#0b5cad" },
   tint: { critical: "rgba(213,94,0,0.13)", warning: "rgba(230,159,0,0.16)", info: "rgba(11,92,173,0.10)" },
   window: "rgba(122,106,154,0.35)",
-  status: { online: "#0a7d58", warning: "#c78a00", offline: "#c2410c", error: "#a3195b", disabled: "#8a96a3" },
 };
 
 const DARK: Palette = {
@@ -34,11 +32,10 @@ const DARK: Palette = {
   text: "#a5b1bd",
   surface: "#171e26",
   gap: "rgba(165,177,189,0.32)",
-  compare: "#b9a6e0",
-  alert: { critical: "#ff8a5c", warning: "#f2bd3f", info: "#6cb6ff" },
+  compare: "#b7bec5",
+  alert: { critical: "#ef6d41", warning: "#f9d05f", info: "#6cb6ff" },
   tint: { critical: "rgba(255,138,92,0.16)", warning: "rgba(242,189,63,0.14)", info: "rgba(108,182,255,0.12)" },
   window: "rgba(185,166,224,0.35)",
-  status: { online: "#3fc79a", warning: "#f2bd3f", offline: "#ff8a5c", error: "#ff86b8", disabled: "#7b8894" },
 };
 
 export function palette(dark: boolean): Palette {

@@ -2,6 +2,7 @@
 import type { AgentDetail, Alert } from "../api/schema";
 import { may } from "../api/session";
 import { AlertActions } from "../alerts/actions";
+import { whatOf } from "../alerts/parts";
 import { CommandDialog, EmbedDialog, WindowDialog } from "../later/parts";
 import { isStale } from "../lib/clock";
 import { duration, withUnit } from "../lib/format";
@@ -192,7 +193,7 @@ export function OpenAlerts({ alerts, reload }: { alerts: Alert[]; reload: () => 
               {texts.value.since} <When time={alert.triggered_at} at />
             </span>
             <span class="faint cut">
-              <Name of={alert.alert_message} />
+              <Name of={whatOf(alert)} />
             </span>
             <AlertActions alerts={[alert]} done={reload} small />
           </li>

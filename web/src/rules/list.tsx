@@ -28,7 +28,7 @@ export function RulesPage() {
     list.reload();
   };
   const heads: Array<Head<AlertRule>> = [
-    { title: t.severity, cell: (row) => <SeverityWord severity={row.severity} quiet={!row.is_active} /> },
+    { title: t.severity, class: "short", cell: (row) => <SeverityWord severity={row.severity} quiet={!row.is_active} /> },
     {
       title: t.name,
       cell: (row) => (
