@@ -22,8 +22,8 @@ WITH taken AS (
     WHERE c.id = t.id
     RETURNING c.id, c.agent_device_id, c.command_type, c.command_params, c.timeout_seconds, c.created_at, c.attempts
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, action, agent_device_id, command_id, details)
-    SELECT :now, 'agent', agent_device_id, 'command_sent', agent_device_id, id,
+    {command_audit}
+    SELECT :now, 'agent', agent_device_id, NULL, 'command_sent', agent_device_id, id,
            jsonb_build_object('by', :delivered_by::text, 'attempt', attempts)
     FROM sent
 )
@@ -40,8 +40,8 @@ WITH released AS (
       AND cancel_requested_at IS NULL
     RETURNING id
 )
-INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, command_id, details)
-SELECT :now, 'system', 'command_requeued', :device_id, id, '{"why": "the connection broke"}'
+{command_audit}
+SELECT :now, {system}, 'command_requeued', :device_id, id, '{"why": "the connection broke"}'
 FROM released
 
 -- list_cancellations --
@@ -74,8 +74,8 @@ WITH found AS (
     WHERE c.id = f.id AND (f.may_run OR (f.status = 'executing' AND f.cancel_requested_at IS NOT NULL))
     RETURNING c.id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id)
-    SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet, 'command_started', :device_id, f.id
+    {command_audit}
+    SELECT :now, {actor}, 'command_started', :device_id, f.id, '{}'
     FROM found f JOIN begun USING (id) WHERE f.status <> 'executing'
 )
 SELECT f.status, f.may_run, f.attempts
@@ -107,8 +107,8 @@ WITH found AS (
     WHERE c.id = f.id AND f.unanswered
     RETURNING c.id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet, 'command_' || :status, :device_id, f.id,
+    {command_audit}
+    SELECT :now, {actor}, 'command_' || :status, :device_id, f.id,
            jsonb_build_object('exit_code', :exit_code::integer, 'was', f.status)
     FROM found f JOIN finished USING (id)
 )
@@ -152,8 +152,9 @@ WITH due AS (
     WHERE c.id = j.id
     RETURNING c.id, c.agent_device_id, j.status AS was, j.new_status
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, command_id, details)
-    SELECT :now, 'system', CASE WHEN new_status = 'pending' THEN 'command_requeued' ELSE 'command_' || new_status END,
+    {command_audit}
+    SELECT :now, {system},
+           CASE WHEN new_status = 'pending' THEN 'command_requeued' ELSE 'command_' || new_status END,
            agent_device_id, id, jsonb_build_object('was', was)
     FROM settled
 )

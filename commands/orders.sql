@@ -32,8 +32,8 @@ WITH wanted AS (
            WHERE q.agent_device_id = d.id AND q.status = 'pending') < :pending_commands::integer
     RETURNING id, agent_device_id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'command_created', agent_device_id, id,
+    {command_audit}
+    SELECT :now, {actor}, 'command_created', agent_device_id, id,
            jsonb_build_object('command_type', :command_type::text, 'approval_required', a.required, 'batch_id',
                               :batch_id)
     FROM made CROSS JOIN approval a
@@ -95,9 +95,8 @@ WITH found AS (
     WHERE c.id = f.id AND f.awaits_approval AND f.requested_by IS DISTINCT FROM :actor_id
     RETURNING c.id, c.agent_device_id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'command_approved', agent_device_id,
-           id FROM approved
+    {command_audit}
+    SELECT :now, {actor}, 'command_approved', agent_device_id, id, '{}' FROM approved
 )
 SELECT f.id, f.requested_by, f.awaits_approval, a.id IS NOT NULL AS approved
 FROM found f LEFT JOIN approved a USING (id)
@@ -126,8 +125,8 @@ WITH found AS (
     WHERE c.id = f.id AND f.status IN ('pending', 'sent', 'executing') AND c.cancel_requested_at IS NULL
     RETURNING c.id, c.agent_device_id, c.status
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet,
+    {command_audit}
+    SELECT :now, {actor},
            CASE WHEN status = 'cancelled' THEN 'command_cancelled' ELSE 'command_cancel_requested' END,
            agent_device_id, id, jsonb_build_object('reason', :reason::text)
     FROM cancelled

@@ -8,10 +8,12 @@ names a statement and its parameters; none is put together from strings.
 
 A list with an entry for each metric comes from the catalogue: `{metrics, m.NAME}` becomes `m.cpu_percent, m.…`, and
 `{gauges WHEN 'NAME' THEN m.NAME_max}`, without the comma, entries with spaces between them; `counters` likewise.
+Text that many statements share stands once in `fragments.sql`: `{audit}` is its fragment of that name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from core.metrics import COUNTERS, GAUGES, METRICS
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _LIST = re.compile(r"\{(metrics|gauges|counters)(,?) ([^{}]+)\}")
+_FRAGMENT = re.compile(r"\{([a-z_]+)\}")
 _LISTED = {"metrics": METRICS, "gauges": GAUGES, "counters": COUNTERS}
 # Comments, strings, quoted names and dollar quotes have no parameters; `::` is a cast and `[1:n]` a slice.
 _QUOTED = r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$(?P<tag>[a-z_]*)\$.*?\$(?P=tag)\$"
@@ -92,8 +95,23 @@ def load_queries(file: Path) -> Queries:
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         if name in texts or not body.strip():
             raise ValueError(f"{file}: {name} is empty or named twice")
-        texts[name] = _LIST.sub(_write_list, body.strip())
+        texts[name] = _FRAGMENT.sub(_write_fragment, _LIST.sub(_write_list, body.strip()))
     return Queries(texts)
+
+
+@cache
+def read_fragments() -> dict[str, str]:
+    """Read `fragments.sql`, by name and without the comments."""
+    _, *parts = _HEADING.split(Path(__file__).with_name("fragments.sql").read_text())
+    bodies = (re.sub(r"^--.*\n", "", body.strip(), flags=re.MULTILINE) for body in parts[1::2])
+    return dict(zip(parts[::2], bodies, strict=True))
+
+
+def _write_fragment(found: re.Match[str]) -> str:
+    fragment = read_fragments().get(found[1])
+    if fragment is None:
+        raise ValueError(f"no fragment is named {found[1]!r}; there are: {', '.join(read_fragments())}")
+    return fragment
 
 
 def _write_list(found: re.Match[str]) -> str:
@@ -105,3 +123,8 @@ def _write_list(found: re.Match[str]) -> str:
 def load_beside(python_file: str, name: str = "queries.sql") -> Queries:
     """Read `queries.sql` (or `name`) in the folder of the calling module: pass `__file__`."""
     return load_queries(Path(python_file).parent / name)
+
+
+def after_keys(after: Sequence[Any] | None, *names: str) -> dict[str, Any]:
+    """Return the sort keys of the last row of the page before as `after_NAME`; None for the first page."""
+    return {f"after_{name}": key for name, key in zip(names, after or (None,) * len(names), strict=True)}

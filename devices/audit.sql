@@ -34,13 +34,13 @@ LIMIT :limit
 -- add_refused_calls --
 -- Rows of calls that were refused. Arrays run in parallel: :times, :actor_kinds, :actor_ids actors, :sources,
 -- :details.
-INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-SELECT c.at, c.kind, c.actor, c.source, 'call_refused', c.details
+{audit}
+SELECT c.at, c.kind, c.actor, c.source, 'call_refused', NULL, c.details
 FROM unnest(:times::timestamptz[], :actor_kinds::text[], :actor_ids::uuid[], :sources::inet[], :details::jsonb[])
     AS c (at, kind, actor, source, details)
 
 -- add_read --
 -- Somebody read what may hold secrets. :now, :actor_kind, :actor_id, :actor_source, :action, :device_id device or
 -- null, :details.
-INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-VALUES (:now, :actor_kind, :actor_id, :actor_source::inet, :action, :device_id, :details::jsonb)
+{audit}
+SELECT :now, {actor}, :action, :device_id, :details::jsonb

@@ -13,8 +13,8 @@ WITH before AS (
     WHERE d.id = b.id AND b.has_token AND b.rotation_requested_at IS NULL
     RETURNING d.id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'token_rotation_requested', id FROM changed
+    {audit}
+    SELECT :now, {actor}, 'token_rotation_requested', id, '{}' FROM changed
 )
 SELECT id, has_token FROM before
 
@@ -45,8 +45,8 @@ WITH before AS (
     WHERE d.id = b.id AND NOT b.superseded
     RETURNING d.id, b.by_current
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'token_rotated', id,
+    {audit}
+    SELECT :now, {actor}, 'token_rotated', id,
            jsonb_build_object('answer_was_lost', NOT by_current)
     FROM changed
 )
@@ -64,7 +64,7 @@ WITH before AS (
     WHERE d.id = b.id AND b.agent_token IS NOT NULL
     RETURNING d.id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'token_revoked', id FROM changed
+    {audit}
+    SELECT :now, {actor}, 'token_revoked', id, '{}' FROM changed
 )
 SELECT id FROM before

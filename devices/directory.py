@@ -9,7 +9,7 @@ import asyncpg
 from auth.tokens import Person
 from core.errors import RtsError
 from core.text import like_literal
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from devices.audit import Actor
 
 QUERIES = load_beside(__file__, "directory.sql")
@@ -41,8 +41,7 @@ async def list_businesses(
             "list_businesses",
             tenant=tenant,
             pattern=pattern,
-            after_name=after and after[0],
-            after_id=after and after[1],
+            **after_keys(after, "name", "id"),
             limit=limit,
         )
     )

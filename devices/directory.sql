@@ -67,8 +67,8 @@ WITH place AS (
     ON CONFLICT (business_id, service_location_id) DO UPDATE
     SET time_zone = EXCLUDED.time_zone, updated_at = EXCLUDED.updated_at
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet, 'time_zone_set',
+    {audit}
+    SELECT :now, {actor}, 'time_zone_set', NULL,
            jsonb_build_object('business_id', p.id, 'service_location_id', :site_id, 'time_zone', :time_zone)
     FROM place p
 )

@@ -14,7 +14,7 @@ import asyncpg
 from auth.tokens import Tokens, token_hash
 from core.errors import AgentNotFoundError, UnknownBusinessError, UnknownLocationError
 from db.pools import Connection
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from devices.audit import Actor
 from devices.errors import AgentHasTokenError, DeviceTakenError, GatewayNotFoundError, HostNotFoundError
 
@@ -93,8 +93,7 @@ async def list_gateways(
             "list_gateways",
             gateway_id=None,
             business_id=business_id,
-            after_time=after and after[0],
-            after_id=after and after[1],
+            **after_keys(after, "time", "id"),
             limit=limit,
         )
     )

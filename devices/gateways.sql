@@ -11,8 +11,8 @@ WITH made AS (
             :max_hosts, :metrics_interval_seconds, :now, :may_read)
     RETURNING id, business_id, gateway_name
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'gateway_created',
+    {audit}
+    SELECT :now, {actor}, 'gateway_created', NULL,
            jsonb_build_object('gateway_id', id, 'business_id', business_id, 'gateway_name', gateway_name)
     FROM made
 )
@@ -40,8 +40,8 @@ WITH revoked AS (
     UPDATE agent_gateways SET revoked_at = :now WHERE id = :gateway_id AND revoked_at IS NULL RETURNING id,
         business_id, gateway_name
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'gateway_revoked',
+    {audit}
+    SELECT :now, {actor}, 'gateway_revoked', NULL,
            jsonb_build_object('gateway_id', id, 'business_id', business_id, 'gateway_name', gateway_name)
     FROM revoked
 )
@@ -119,8 +119,8 @@ WITH gateway AS (
     ON CONFLICT (business_id, host) DO NOTHING
     RETURNING host, agent_device_id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, action, agent_device_id, details)
-    SELECT :now, 'system', 'gateway_host_added', a.agent_device_id,
+    {audit}
+    SELECT :now, {system}, 'gateway_host_added', a.agent_device_id,
            jsonb_build_object('gateway_id', :gateway_id::uuid, 'host', a.host)
     FROM added a
 )
@@ -166,8 +166,8 @@ WITH changed AS (
     WHERE id = :host_id
     RETURNING gateway_id, host
 )
-INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-SELECT :now, :actor_kind, :actor_id, :actor_source::inet,
+{audit}
+SELECT :now, {actor},
        CASE WHEN :device_id IS NULL THEN 'gateway_host_refused' ELSE 'gateway_host_confirmed' END, :device_id,
        jsonb_build_object('gateway_id', gateway_id, 'host', host)
 FROM changed

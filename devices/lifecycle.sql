@@ -19,8 +19,8 @@ WITH before AS (
                                                                 'it was deactivated')
     FROM changed WHERE was <> 'disabled'
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_deactivated', id FROM changed
+    {audit}
+    SELECT :now, {actor}, 'device_deactivated', id, '{}' FROM changed
 )
 SELECT id FROM before
 
@@ -40,8 +40,8 @@ WITH before AS (
     SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was activated')
     FROM changed WHERE was <> 'offline'
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_activated', id FROM changed
+    {audit}
+    SELECT :now, {actor}, 'device_activated', id, '{}' FROM changed
 )
 SELECT id, decommissioned FROM before
 
@@ -73,13 +73,12 @@ WITH before AS (
            jsonb_build_object('from', was, 'to', 'disabled', 'why', 'it was decommissioned')
     FROM changed WHERE was <> 'disabled'
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT :now::timestamptz, :actor_kind, :actor_id::uuid, :actor_source::inet, 'device_decommissioned', id,
-           NULL::uuid,
+    {command_audit}
+    SELECT :now::timestamptz, {actor}, 'device_decommissioned', id, NULL::uuid,
            jsonb_build_object('reason', :reason::text, 'commands_cancelled', (SELECT count(*) FROM cancelled))
     FROM changed
     UNION ALL
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'command_cancelled', agent_device_id, id,
+    SELECT :now, {actor}, 'command_cancelled', agent_device_id, id,
            jsonb_build_object('reason', 'the device was decommissioned')
     FROM cancelled
 )
@@ -102,12 +101,12 @@ WITH changed AS (
     WHERE c.agent_device_id = d.id AND c.status IN ('pending', 'sent', 'executing')
     RETURNING c.id, c.agent_device_id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, command_id, details)
-    SELECT :now::timestamptz, :actor_kind, :actor_id::uuid, :actor_source::inet, 'device_deleted', id, NULL::uuid,
+    {command_audit}
+    SELECT :now::timestamptz, {actor}, 'device_deleted', id, NULL::uuid,
            jsonb_build_object('commands_cancelled', (SELECT count(*) FROM cancelled))
     FROM changed
     UNION ALL
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'command_cancelled', agent_device_id, id,
+    SELECT :now, {actor}, 'command_cancelled', agent_device_id, id,
            jsonb_build_object('reason', 'the device was deleted')
     FROM cancelled
 )
@@ -134,8 +133,8 @@ WITH before AS (
     SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was restored')
     FROM changed WHERE was <> 'offline'
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_restored', id,
+    {audit}
+    SELECT :now, {actor}, 'device_restored', id,
            jsonb_build_object('was_deleted', was_deleted)
     FROM changed
 )
@@ -190,8 +189,8 @@ WITH before AS (
     SELECT id, (fields -> 'metrics_interval_seconds' ->> 'from')::integer, :now
     FROM changed WHERE fields ? 'metrics_interval_seconds'
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_changed', id, fields FROM changed
+    {audit}
+    SELECT :now, {actor}, 'device_changed', id, fields FROM changed
 )
 SELECT id, location_fits FROM before
 
@@ -206,8 +205,8 @@ WITH before AS (
     WHERE d.id = b.id AND b.clone_suspected_at IS NOT NULL
     RETURNING d.id, b.clone_suspected_at AS suspected_at
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'clone_dismissed', id,
+    {audit}
+    SELECT :now, {actor}, 'clone_dismissed', id,
            jsonb_build_object('suspected_at', suspected_at) FROM changed
 )
 SELECT id FROM before
@@ -232,8 +231,8 @@ WITH before AS (
     WHERE d.id = b.id AND b.business_fits AND b.location_fits AND b.former <> :business_id
     RETURNING d.id, b.former
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'device_moved', id,
+    {audit}
+    SELECT :now, {actor}, 'device_moved', id,
            jsonb_build_object('from', former, 'to', :business_id::uuid)
     FROM changed
 )

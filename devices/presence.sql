@@ -134,8 +134,8 @@ WITH lapsed AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'enrolment_lapsed', :now, :now, '{}' FROM removed
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id::uuid, :actor_source::inet, 'enrolment_lapsed', r.id,
+    {audit}
+    SELECT :now, {actor}, 'enrolment_lapsed', r.id,
            jsonb_build_object('registration_token_usable', EXISTS (SELECT FROM freed f WHERE f.id = r.id))
     FROM removed r
 )

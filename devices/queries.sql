@@ -16,8 +16,8 @@ WITH made AS (
     WHERE :device_id::uuid IS NULL OR d.id IS NOT NULL
     RETURNING id, device_name
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'registration_token_created', :device_id,
+    {audit}
+    SELECT :now, {actor}, 'registration_token_created', :device_id,
            jsonb_build_object('business_id', :business_id::uuid, 'device_name', device_name)
     FROM made
 )
@@ -108,9 +108,10 @@ WITH claimed AS (
            jsonb_build_object('from', status, 'to', 'offline', 'why', 'it was registered again')
     FROM before WHERE status <> 'offline'
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id)
+    {audit}
     SELECT :now, 'agent', :device_id, :source::inet,
-           CASE WHEN for_device_id IS NULL THEN 'device_registered' ELSE 'device_registered_again' END, :device_id
+           CASE WHEN for_device_id IS NULL THEN 'device_registered' ELSE 'device_registered_again' END,
+           :device_id, '{}'
     FROM claimed
 )
 SELECT id, business_id, service_location_id, metrics_interval_seconds

@@ -34,8 +34,8 @@ WITH revoked AS (
     WHERE id = :token_id AND used_at IS NULL
     RETURNING id, business_id, for_device_id, device_name
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id, :actor_source::inet, 'registration_token_revoked', for_device_id,
+    {audit}
+    SELECT :now, {actor}, 'registration_token_revoked', for_device_id,
            jsonb_build_object('business_id', business_id, 'device_name', device_name)
     FROM revoked
 )

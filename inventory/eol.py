@@ -19,7 +19,7 @@ from core.errors import UnknownEmployeeError
 from core.text import like_literal
 from db.isolation import Isolated, due_apart
 from db.pools import Connection
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from devices.audit import Actor
 from inventory.errors import EolRuleExistsError, EolRuleNotFoundError
 
@@ -46,9 +46,7 @@ async def list_rules(
     """Return at most `limit` rules whose name holds `search`; `after` is (sort_key, version_prefix) of the last one."""
     pattern = None if search is None else f"%{like_literal(search)}%"
     return await pool.fetch(
-        *QUERIES.bind(
-            "list_rules", pattern=pattern, after_key=after and after[0], after_version=after and after[1], limit=limit
-        )
+        *QUERIES.bind("list_rules", pattern=pattern, **after_keys(after, "key", "version"), limit=limit)
     )
 
 

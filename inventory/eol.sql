@@ -24,8 +24,8 @@ WITH made AS (
             :now, :now)
     RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'eol_rule_created',
+    {audit}
+    SELECT :now, {actor}, 'eol_rule_created', NULL,
            jsonb_build_object('eol_id', id, 'software_name', software_name, 'version_prefix', version_prefix,
                               'eol_date', eol_date, 'latest_available_version', latest_available_version)
     FROM made
@@ -47,8 +47,8 @@ WITH before AS (
     WHERE r.id = p.id
     RETURNING r.*
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'eol_rule_changed',
+    {audit}
+    SELECT :now, {actor}, 'eol_rule_changed', NULL,
            jsonb_build_object('eol_id', :rule_id::uuid, 'changed', :changes::jsonb, 'before',
                               (SELECT jsonb_object_agg(k, to_jsonb(b.rule) -> k)
                                FROM jsonb_object_keys(:changes::jsonb) k))
@@ -64,8 +64,8 @@ WITH deleted AS (
     WHERE id = :rule_id AND deleted_at IS NULL
     RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'eol_rule_deleted',
+    {audit}
+    SELECT :now, {actor}, 'eol_rule_deleted', NULL,
            jsonb_build_object('eol_id', id, 'software_name', software_name, 'version_prefix', version_prefix,
                               'eol_date', eol_date, 'latest_available_version', latest_available_version)
     FROM deleted

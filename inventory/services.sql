@@ -30,8 +30,8 @@ WITH before AS (
     WHERE s.id = p.id
     RETURNING s.*
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'service_settings_changed', :device_id,
+    {audit}
+    SELECT :now, {actor}, 'service_settings_changed', :device_id,
            jsonb_build_object('service_id', :service_id::uuid, 'service_name', (a.service).service_name,
                               'changed', :changes::jsonb, 'before',
                               (SELECT jsonb_object_agg(k, to_jsonb(a.service) -> k)

@@ -15,7 +15,7 @@ import msgspec
 
 from core.errors import AgentNotFoundError, RevokedTokenError
 from core.text import like_literal
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 
 QUERIES = load_beside(__file__, "software.sql")
 
@@ -139,8 +139,7 @@ async def read_software(
             software_type=wanted.software_type,
             eol=wanted.eol,
             security=wanted.security,
-            after_key=wanted.after and wanted.after[0],
-            after_id=wanted.after and wanted.after[1],
+            **after_keys(wanted.after, "key", "id"),
             limit=limit,
         ),
     )
@@ -157,8 +156,7 @@ async def read_changes(
             tenant=tenant,
             since=span.since,
             end=span.until,
-            after_time=span.after and span.after[0],
-            after_key=span.after and span.after[1],
+            **after_keys(span.after, "time", "key"),
             after_id=span.after and span.after[2],
             limit=limit,
         )
@@ -177,8 +175,7 @@ async def find_software(
             pattern=like_literal(name) + "%",
             version=version,
             today=now.date(),
-            after_key=after and after[0],
-            after_id=after and after[1],
+            **after_keys(after, "key", "id"),
             limit=limit,
         )
     )

@@ -25,8 +25,8 @@ WITH made AS (
     VALUES ('waiting', :now, :due, :operator, :reason, :before::jsonb, :after::jsonb, :plan::jsonb)
     RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'retention_change_requested',
+    {audit}
+    SELECT :now, {actor}, 'retention_change_requested', NULL,
            jsonb_build_object('change_id', id, 'by', requested_by, 'reason', reason, 'before_days', before,
                               'after_days', after, 'due_at', due_at, 'plan', plan ->> 'hash')
     FROM made
@@ -49,8 +49,8 @@ WITH done AS (
     UPDATE agent_retention_changes SET state = 'applied', applied_at = :now, oldest = :oldest::jsonb WHERE id = :change
     RETURNING *
 )
-INSERT INTO agent_audit (at, actor_kind, action, details)
-SELECT :now, 'system', 'retention_change_applied',
+{audit}
+SELECT :now, {system}, 'retention_change_applied', NULL,
        jsonb_build_object('change_id', id, 'by', requested_by, 'before_days', before, 'after_days', after)
 FROM done
 
@@ -68,8 +68,8 @@ WITH done AS (
     UPDATE agent_retention_changes SET state = 'undone', undone_at = :now,
         undone_by = :operator WHERE id = :change RETURNING *
 )
-INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'retention_change_undone',
+{audit}
+SELECT :now, {actor}, 'retention_change_undone', NULL,
        jsonb_build_object('change_id', id, 'by', undone_by, 'before_days', before, 'after_days', after,
                           'was_applied', applied_at IS NOT NULL)
 FROM done

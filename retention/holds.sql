@@ -22,8 +22,8 @@ WITH device AS (
     WHERE s.name IS NOT NULL
     RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'legal_hold_placed', agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'legal_hold_placed', agent_device_id,
            jsonb_build_object('hold_id', id, 'by', placed_by, 'business_id', business_id, 'subject', subject,
                               'reason', reason, 'ends_at', ends_at, 'devices', cardinality(devices))
     FROM placed
@@ -37,8 +37,8 @@ WITH released AS (
     UPDATE agent_legal_holds SET released_at = :now,
         released_by = :operator WHERE id = :hold AND released_at IS NULL RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'legal_hold_released', agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'legal_hold_released', agent_device_id,
            jsonb_build_object('hold_id', id, 'by', released_by, 'business_id', business_id, 'subject', subject)
     FROM released
 )

@@ -11,7 +11,7 @@ import asyncpg
 from alerts.manage.alerts import acknowledge, resolve, show, snooze
 from core.errors import RtsError
 from core.text import like_literal
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from devices.audit import Actor
 
 QUERIES = load_beside(__file__, "alert_history.sql")
@@ -65,8 +65,7 @@ async def find_alerts(
             pattern=pattern,
             snoozed=wanted.snoozed,
             now=now,
-            after_time=wanted.after and wanted.after[0],
-            after_id=wanted.after and wanted.after[1],
+            **after_keys(wanted.after, "time", "id"),
             limit=limit,
         ),
     )

@@ -16,7 +16,7 @@ from alerts.errors import AlertEndedError, AlertNotFoundError
 from alerts.notify.queue import queue_resolved
 from core.errors import UnknownEmployeeError
 from db.pools import Connection
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from db.transactions import in_transaction
 from devices.audit import Actor
 from devices.event_log import check_known
@@ -53,8 +53,7 @@ async def read_device_alerts(
             device_id=device_id,
             tenant=tenant,
             statuses=statuses,
-            after_time=after and after[0],
-            after_id=after and after[1],
+            **after_keys(after, "time", "id"),
             limit=limit,
         )
     )
@@ -67,11 +66,10 @@ async def read_open_alerts(
     pool: asyncpg.Pool, tenant: UUID | None, wanted: OpenFilter, limit: int
 ) -> list[asyncpg.Record]:
     """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
-    after = wanted.after or (None, None, None)
     found = await pool.fetch(
         *QUERIES.bind(
             "open_alerts", tenant=tenant, business_id=wanted.business_id, severities=wanted.severities,
-            after_rank=after[0], after_time=after[1], after_id=after[2], limit=limit,
+            **after_keys(wanted.after, "rank", "time", "id"), limit=limit,
         )
     )  # fmt: skip
     return await show(pool, found, tenant)

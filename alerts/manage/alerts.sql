@@ -78,8 +78,8 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM changed
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_acknowledged', agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'alert_acknowledged', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id)
     FROM changed
 )
@@ -105,8 +105,8 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM ended
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_resolved', agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'alert_resolved', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'notes', :notes::text)
     FROM ended
 )
@@ -132,8 +132,8 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until)
     FROM changed
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_snoozed', agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'alert_snoozed', agent_device_id,
            jsonb_build_object('alert_id', id, 'rule_id', agent_alert_id, 'until', :until)
     FROM changed
 )

@@ -22,7 +22,7 @@ from alerts.rules.defaults import DEFAULTS
 from core.errors import UnknownEmployeeError
 from core.text import like_literal
 from db.pools import Connection
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from db.transactions import in_transaction
 from devices.audit import Actor
 
@@ -53,7 +53,7 @@ class RuleFilter:
         return {
             "business_id": self.business_id, "device_id": self.agent_id, "is_active": self.is_active,
             "pattern": None if self.search is None else f"%{like_literal(self.search)}%",
-            "after_name": self.after and self.after[0], "after_id": self.after and self.after[1],
+            **after_keys(self.after, "name", "id"),
         }  # fmt: skip
 
 
@@ -165,8 +165,7 @@ async def read_transitions(
             rule_id=rule_id,
             device_id=place[0],
             instance=place[1],
-            after_time=after and after[0],
-            after_id=after and after[1],
+            **after_keys(after, "time", "id"),
             limit=limit,
         )
     )

@@ -47,8 +47,8 @@ WITH wanted AS (
            COALESCE(is_shadow, false), COALESCE(ticket_enabled, true), description, :now, :now, :actor_id
     FROM wanted
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'alert_rule_created', w.agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'alert_rule_created', w.agent_device_id,
            jsonb_build_object('rule_id', w.new_id, 'alert_name', w.alert_name, 'alert_type', w.alert_type,
                               'severity', w.severity, 'business_id', w.business_id, 'conditions', w.conditions)
     FROM wanted w
@@ -104,8 +104,8 @@ WITH before AS (
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
     FROM ended
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, :action::text, (b.rule).agent_device_id,
+    {audit}
+    SELECT :now, {actor}, :action::text, (b.rule).agent_device_id,
            jsonb_build_object('rule_id', :rule_id::uuid, 'alert_name', (b.rule).alert_name, 'changed',
                               :changes::jsonb, 'before',
                               (SELECT jsonb_object_agg(k, to_jsonb(b.rule) -> k)

@@ -11,7 +11,7 @@ from alerts.errors import WindowNotFoundError
 from alerts.manage.scope import ScopeOfRule, business_of
 from core.errors import UnknownEmployeeError
 from db.pools import Connection
-from db.sql import load_beside
+from db.sql import after_keys, load_beside
 from devices.audit import Actor
 
 QUERIES = load_beside(__file__, "windows.sql")
@@ -51,11 +51,10 @@ class WindowFilter:
 
 async def list_windows(pool: asyncpg.Pool, tenant: UUID | None, only: WindowFilter, limit: int) -> list[asyncpg.Record]:
     """Return at most `limit` windows in the order of their names."""
-    after = only.after or (None, None)
     return await pool.fetch(
         *QUERIES.bind(
-            "list_windows", window_id=None, tenant=tenant, business_id=only.business_id, after_name=after[0],
-            after_id=after[1], limit=limit, device_id=only.device_id,
+            "list_windows", window_id=None, tenant=tenant, business_id=only.business_id,
+            **after_keys(only.after, "name", "id"), limit=limit, device_id=only.device_id,
         )
     )  # fmt: skip
 

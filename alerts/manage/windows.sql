@@ -40,8 +40,8 @@ WITH made AS (
             :duration_minutes, :time_zone, :now, :actor_id)
     RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id, :actor_source::inet, 'maintenance_window_created', agent_device_id,
+    {audit}
+    SELECT :now, {actor}, 'maintenance_window_created', agent_device_id,
            to_jsonb(made) FROM made
 )
 SELECT id FROM made
@@ -60,8 +60,8 @@ WITH before AS (
     WHERE w.id = b.id
     RETURNING w.*
 )
-INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet, 'maintenance_window_changed', c.agent_device_id,
+{audit}
+SELECT :now, {actor}, 'maintenance_window_changed', c.agent_device_id,
        to_jsonb(c) || jsonb_build_object('before', to_jsonb(b))
 FROM changed c JOIN before b ON b.id = c.id
 
@@ -69,8 +69,7 @@ FROM changed c JOIN before b ON b.id = c.id
 WITH gone AS (
     DELETE FROM agent_maintenance_windows WHERE id = :window_id RETURNING *
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind::text, :actor_id::uuid, :actor_source::inet, 'maintenance_window_deleted',
-           agent_device_id, to_jsonb(gone) FROM gone
+    {audit}
+    SELECT :now, {actor}, 'maintenance_window_deleted', agent_device_id, to_jsonb(gone) FROM gone
 )
 SELECT id FROM gone

@@ -129,8 +129,8 @@ WITH added AS (
     VALUES (:kind, :subject_id, :reason, :now, :by, :devices)
     RETURNING id
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, agent_device_id, details)
-    SELECT :now, :actor_kind, :actor_id::uuid, :actor_source::inet, 'erasure_requested', CASE WHEN :kind = 'device' THEN :subject_id::uuid END,
+    {audit}
+    SELECT :now, {actor}, 'erasure_requested', CASE WHEN :kind = 'device' THEN :subject_id::uuid END,
            jsonb_build_object('erasure', id, 'subject', :kind::text, 'by', :by::text, 'devices', :devices::integer)
            || CASE WHEN :kind = 'business' THEN jsonb_build_object('business_id', :subject_id::uuid) ELSE '{}' END
     FROM added
@@ -205,8 +205,8 @@ WITH ended AS (
     WHERE e.id = :erasure
     RETURNING id, devices
 )
-INSERT INTO agent_audit (at, actor_kind, action, details)
-SELECT :now, 'system', 'erasure_done', jsonb_build_object('erasure', id, 'devices', devices) FROM ended
+{audit}
+SELECT :now, {system}, 'erasure_done', NULL, jsonb_build_object('erasure', id, 'devices', devices) FROM ended
 
 -- list_unproven --
 -- Erasures that were done before a time. :until the time.
@@ -229,8 +229,8 @@ WITH counted AS (
 ), forgotten AS (
     DELETE FROM agent_erasure_devices WHERE :is_proof AND erasure_id = :erasure
 )
-INSERT INTO agent_audit (at, actor_kind, action, details)
-SELECT :now, 'system', 'erasure_proven', jsonb_build_object('erasure', id) FROM counted WHERE :is_proof
+{audit}
+SELECT :now, {system}, 'erasure_proven', NULL, jsonb_build_object('erasure', id) FROM counted WHERE :is_proof
 
 -- cancel_erasure --
 -- Only before the first row was deleted. The devices stay deleted until an employee restores them. :erasure, :now,
@@ -243,8 +243,8 @@ WITH cancelled AS (
 ), forgotten AS (
     DELETE FROM agent_erasure_devices WHERE erasure_id IN (SELECT id FROM cancelled)
 ), audited AS (
-    INSERT INTO agent_audit (at, actor_kind, actor_id, source, action, details)
-    SELECT :now, :actor_kind, :actor_id::uuid, :actor_source::inet, 'erasure_cancelled',
+    {audit}
+    SELECT :now, {actor}, 'erasure_cancelled', NULL,
            jsonb_build_object('erasure', id, 'by', :by::text)
     FROM cancelled
 )

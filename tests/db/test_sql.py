@@ -10,12 +10,24 @@ from db.sql import Queries, load_beside, load_queries
 
 REPOSITORY = Path(__file__).parents[2]
 # What asyncpg runs; policies.sql and the schema go through SQLAlchemy, and a migration runs each of them.
-FOLDERS = ("alerts", "api", "commands", "demo", "devices", "health", "ingest", "inventory", "rollups", "worker")
+FOLDERS = (
+    "alerts",
+    "api",
+    "commands",
+    "demo",
+    "devices",
+    "health",
+    "ingest",
+    "inventory",
+    "retention",
+    "rollups",
+    "worker",
+)
 FILES = sorted(
     file
     for files in ((REPOSITORY / "db").glob("*.sql"), *((REPOSITORY / folder).rglob("*.sql") for folder in FOLDERS))
     for file in files
-    if file.name != "schema.sql"  # for reading: no named statements
+    if file.name not in ("schema.sql", "fragments.sql")  # no named statements
 )
 STATEMENTS = {
     f"{file.relative_to(REPOSITORY)}:{name}": statement
@@ -46,6 +58,19 @@ def test_a_comment_between_dashes_that_isnt_alone_on_its_line_is_no_name(tmp_pat
 def test_queries_beside_a_module_are_found(tmp_path: Path) -> None:
     write(tmp_path, "-- one --\nSELECT 1")
     assert load_beside(str(tmp_path / "module.py")) == {"one": "SELECT 1"}
+
+
+def test_shared_text_stands_in_braces(tmp_path: Path) -> None:
+    queries = load_queries(write(tmp_path, "-- one --\n{audit}\nSELECT :now, {system}, 'x', NULL, '{}'"))
+    assert queries["one"].startswith("INSERT INTO agent_audit (at, ")
+    assert queries["one"].endswith("SELECT :now, 'system', NULL, NULL, 'x', NULL, '{}'")
+    with pytest.raises(ValueError, match="no fragment is named 'audits'"):
+        load_queries(write(tmp_path, "-- one --\n{audits}"))
+
+
+def test_rows_of_the_audit_trail_are_written_by_the_shared_text_only() -> None:
+    assert not [file for file in FILES if "INSERT INTO agent_audit " in file.read_text()]
+    assert sum("INSERT INTO agent_audit (" in statement.sql for statement in STATEMENTS.values()) > 40
 
 
 @pytest.mark.parametrize(
