@@ -12,13 +12,14 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from pydantic import BaseModel
 
 from alerts.errors import AlertRuleNotFoundError
 from alerts.manage.scope import ScopeOfRule, business_of
 from alerts.notify.queue import queue_resolved
 from alerts.rules.alert_types import alert_type_of
-from alerts.rules.conditions import parse_condition
 from alerts.rules.defaults import DEFAULTS
+from alerts.rules.loader import UNREADABLE, condition_of
 from core.errors import UnknownEmployeeError
 from core.text import like_literal
 from db.pools import Connection
@@ -28,7 +29,7 @@ from devices.audit import Actor
 
 QUERIES = load_beside(__file__, "rules.sql")
 
-Values = dict[str, Any]  # column → value
+Values = dict[str, Any]  # column → value; conditions of a request are parsed
 PLACE = ("business_id", "service_location_id", "agent_device_id")
 # The fields that define a rule's evaluation: an alert that was opened before a change of these is void after it.
 STARTS_ANEW = frozenset({*PLACE, "device_type", "conditions", "is_shadow"})
@@ -85,7 +86,7 @@ async def insert_rules(
     connection: Connection, rules: Sequence[Values], employee: Actor, now: datetime
 ) -> list[asyncpg.Record]:
     """Insert rules with a trail and return them in order."""
-    rows = [rule | {"alert_type": rule.get("alert_type") or type_of(rule["conditions"])} for rule in rules]
+    rows = [rule | {"alert_type": rule.get("alert_type") or alert_type_of(rule["conditions"])} for rule in rules]
     try:
         made = await connection.fetch(
             *QUERIES.bind("create_rules", rules=as_json(rows), now=now, **employee.parameters())
@@ -107,7 +108,8 @@ async def change_rule(
     wanted = changes | retyped(before, changes)
     if wanted.keys() & set(PLACE):
         wanted |= await placed(connection, before | wanted)
-    anew = any(before[name] != value for name, value in wanted.items() if name in STARTS_ANEW)
+    stored = before | {"conditions": decoded(before["conditions"])}
+    anew = any(stored[name] != plain(value) for name, value in wanted.items() if name in STARTS_ANEW)
     note = "The rule was changed." if anew else None
     await write_change(connection, rule_id, "alert_rule_changed", wanted, note, employee, now)
     return await read_rule(connection, rule_id)
@@ -183,7 +185,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
     row = await connection.fetchrow(*QUERIES.bind("lock_rule", rule_id=rule_id))
     if row is None:
         raise AlertRuleNotFoundError
-    return dict(row) | {"conditions": decoded(row["conditions"])}
+    return dict(row)
 
 
 async def placed(connection: Connection, values: Values) -> Values:
@@ -222,14 +224,14 @@ def retyped(before: Values, changes: Values) -> Values:
     """Return the new type when the conditions change and the type was the one that follows from them."""
     if "conditions" not in changes or "alert_type" in changes or before["alert_type"] != type_of(before["conditions"]):
         return {}
-    return {"alert_type": type_of(changes["conditions"])}
+    return {"alert_type": alert_type_of(changes["conditions"])}
 
 
-def type_of(conditions: Any) -> str | None:
-    """Return the type that follows from conditions; None for what can't be read, as rows of other programs may be."""
+def type_of(text: str) -> str | None:
+    """Return the type that follows from stored conditions; None for what can't be read, from another program."""
     try:
-        return alert_type_of(parse_condition(conditions))
-    except ValueError:
+        return alert_type_of(condition_of(text))
+    except UNREADABLE:
         return None
 
 
@@ -241,6 +243,11 @@ def decoded(text: str | None) -> Any:
         return None
 
 
+def plain(value: Any) -> Any:
+    """Return a column value without models: conditions as their author wrote them."""
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+
+
 def as_json(values: Any) -> str:
-    """Return values as the statements take them."""
-    return msgspec.json.encode(values).decode()
+    """Return column values as the statements take them."""
+    return msgspec.json.encode(values, enc_hook=plain).decode()

@@ -1,6 +1,6 @@
 """/api/agents/alerts: rules, and why they did or didn't fire. Employees only."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -20,7 +20,7 @@ from alerts.manage.rules import (
     read_transitions,
     switch_rule,
 )
-from alerts.rules.conditions import parse_condition
+from alerts.rules.loader import UNREADABLE, condition_of
 from api.auth import CurrentEmployee, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
 from api.fields.recipients import refuse_internal
@@ -155,12 +155,12 @@ def shown(row: asyncpg.Record) -> AlertRule:
     """Return a rule's row as the API shows it."""
     documents = ("conditions", "notification_channels", "notification_recipients", "active_hours")
     read = {name: decoded(row[name]) for name in documents}
-    return AlertRule(**dict(row) | read, in_words=in_words(read["conditions"]))
+    return AlertRule(**dict(row) | read, in_words=in_words(row["conditions"]))
 
 
-def in_words(conditions: Any) -> str | None:
-    """Return conditions as people say them; None for what another program wrote and nobody can read."""
+def in_words(text: str) -> str | None:
+    """Return stored conditions as people say them; None for what another program wrote and nobody can read."""
     try:
-        return parse_condition(conditions).in_words()
-    except ValueError:
+        return condition_of(text).in_words()
+    except UNREADABLE:
         return None

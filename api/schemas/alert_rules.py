@@ -82,9 +82,8 @@ class NewAlertRule(BaseModel):
     description: Text2000 | None = None
 
     def values(self) -> dict[str, Any]:
-        """Return the rule as column values."""
-        values = self.model_dump(by_alias=True, exclude={"conditions"})
-        values["conditions"] = self.conditions.model_dump(exclude_unset=True)
+        """Return the rule as column values; its conditions as they were parsed."""
+        values = self.model_dump(by_alias=True, exclude={"conditions"}) | {"conditions": self.conditions}
         if self.notification_channels is None:
             values["notification_channels"] = channels_of(self.notification_recipients)
         return values
@@ -116,8 +115,10 @@ class AlertRuleChange(Patch):
     description: Text2000 | None = Field(None, description="null: none")
 
     def changes(self) -> dict[str, Any]:
-        """Return the changes as column values."""
-        values = self.model_dump(by_alias=True, exclude_unset=True)
+        """Return the changes as column values; new conditions as they were parsed."""
+        values = self.model_dump(by_alias=True, exclude_unset=True, exclude={"conditions"})
+        if self.conditions is not None:
+            values["conditions"] = self.conditions
         if self.notification_recipients is not None:
             values.setdefault("notification_channels", channels_of(self.notification_recipients))
         return values
