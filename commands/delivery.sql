@@ -85,7 +85,7 @@ FROM found f
 -- The agent's result. The first one counts; one for a command that was given up meanwhile is better than none, so it
 -- is taken. :command_id, :device_id, :now, :status, :exit_code, :stdout, :stdout_cut whether it was cut, :stderr,
 -- :stderr_cut whether it was cut, :error_message, :started_at start and :completed_at end by the agent's clock: times
--- that no clock shows (1970, 2199) are replaced by ours,
+-- more than a day before the order, or after now, are replaced by ours,
 -- :actor_kind, :actor_id, :actor_source.
 WITH found AS (
     SELECT id, status, attempts, attempts > 0 AND answered_at IS NULL AS unanswered
@@ -96,10 +96,10 @@ WITH found AS (
     UPDATE agent_commands c
     SET status = :status, exit_code = :exit_code, stdout = :stdout, stdout_cut = :stdout_cut, stderr = :stderr,
         stderr_cut = :stderr_cut, error_message = :error_message,
-        started_at = COALESCE(CASE WHEN :started_at::timestamptz BETWEEN :now::timestamptz - interval '10 years'
-                                                                   AND :now + interval '1 day' THEN :started_at END,
-                              c.started_at, c.sent_at),
-        completed_at = CASE WHEN :completed_at::timestamptz BETWEEN :now - interval '10 years' AND :now + interval '1 day'
+        started_at = COALESCE(CASE WHEN :started_at::timestamptz BETWEEN c.created_at - interval '1 day'
+                                                                   AND :now::timestamptz + interval '1 day'
+                                   THEN :started_at END, c.started_at, c.sent_at),
+        completed_at = CASE WHEN :completed_at::timestamptz BETWEEN c.created_at - interval '1 day' AND :now + interval '1 day'
                             THEN :completed_at ELSE :now END,
         progress_percent = CASE WHEN :status::text = 'completed' THEN 100 ELSE c.progress_percent END,
         due_at = NULL, changed_at = :now, answered_at = :now

@@ -1,9 +1,11 @@
 """Times in requests: aware, kept in UTC, and within what the database and its drivers can hold."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+from ingest.diagnose import leap_second
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -35,5 +37,12 @@ def shown_by_a_clock(time: datetime | None) -> datetime | None:
         return None
 
 
-Time = Annotated[AwareDatetime, AfterValidator(in_utc)]
-DeviceTime = Annotated[AwareDatetime | None, AfterValidator(shown_by_a_clock)]
+def without_leap_second(value: Any) -> Any:
+    """Return 23:59:60 of UTC as the last moment of its minute, anything else as it is."""
+    return leap_second(value) or value
+
+
+LEAP_SECOND = BeforeValidator(without_leap_second)
+AnyTime = Annotated[AwareDatetime, LEAP_SECOND]
+Time = Annotated[AwareDatetime, LEAP_SECOND, AfterValidator(in_utc)]
+DeviceTime = Annotated[AwareDatetime | None, LEAP_SECOND, AfterValidator(shown_by_a_clock)]

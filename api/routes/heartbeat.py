@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from api.auth import CurrentAgent, SignedAgent
 from api.errors import conflicts
 from api.fields.text import StorableText
+from api.fields.times import AnyTime
 from api.routes.registration import AgentConfig, Fact64, Fact255, config_of
 from api.services import services_of
 from core.facts import Facts, clean_address
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/api/agents", tags=["agents"])
 class Heartbeat(BaseModel):
     """A sign of life; `timestamp` is the device's clock."""
 
-    timestamp: AwareDatetime = Field(examples=["2026-05-03T14:05:00Z"])
+    timestamp: AnyTime = Field(examples=["2026-05-03T14:05:00Z"])
     status: Literal["online", "warning", "error"] = "online"
     agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
     hostname: Fact255 = Field(None, description="these may have changed on the machine; an event records a change")

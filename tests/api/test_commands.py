@@ -1,6 +1,6 @@
 """The course of commands from order to result: what agents fetch and tell, and what the trail and the history say."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -30,14 +30,15 @@ async def test_a_command_is_fetched_begun_and_ended(device: Device, employee: Em
         40,
         "stopping",
     )
-    times = {"started_at": "2026-05-03T14:05:00Z", "completed_at": "2026-05-03T14:05:02Z"}
+    began = (utc_now() - timedelta(hours=3)).replace(microsecond=0)  # by a clock that is behind
+    times = {"started_at": began.isoformat(), "completed_at": (began + timedelta(seconds=2)).isoformat()}
     answer = await tell(device, command, "result", status="completed", exit_code=0, stdout="ok\n", stderr="", **times)
     assert answer.json() == {"recorded": True}
     ended = await state(device, command, employee.headers)
     assert (ended["status"], ended["exit_code"], ended["stdout"], ended["progress_percent"]) == (
         "completed", 0, "ok\n", 100,
     )  # fmt: skip
-    assert ended["started_at"] == "2026-05-03T14:05:00Z"
+    assert datetime.fromisoformat(ended["started_at"]) == began
     assert await trail(pool, made) == ["command_created", "command_sent", "command_started", "command_completed"]
 
 
@@ -127,8 +128,13 @@ async def test_history_pages_newest_first_and_filters(device: Device, employee: 
     assert [one["command_id"] for one in cancelled.json()["commands"]] == [made[0]["command_id"]]
 
 
-@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
-async def test_a_time_that_no_clock_shows_is_replaced_by_ours(device: Device, employee: Employee, time: str) -> None:
+NO_TIME_OF_IT = ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2020-05-03T14:05:00Z"]
+
+
+@pytest.mark.parametrize("time", NO_TIME_OF_IT)
+async def test_a_time_far_from_the_commands_own_is_replaced_by_ours(
+    device: Device, employee: Employee, time: str
+) -> None:
     began = utc_now()
     await order(device, employee)
     (command,) = await fetched(device)
@@ -137,3 +143,13 @@ async def test_a_time_that_no_clock_shows_is_replaced_by_ours(device: Device, em
     ended = await state(device, command, employee.headers)
     for name in ("started_at", "completed_at"):
         assert began <= datetime.fromisoformat(ended[name]) <= utc_now()
+
+
+async def test_a_leap_second_costs_no_result(device: Device, employee: Employee) -> None:
+    await order(device, employee)
+    (command,) = await fetched(device)
+    time = f"{utc_now() - timedelta(days=1):%Y-%m-%d}T23:59:60Z"
+    answer = await tell(device, command, "result", status="completed", completed_at=time)
+    assert answer.json() == {"recorded": True}
+    ended = await state(device, command, employee.headers)
+    assert ended["completed_at"] == time.replace(":60Z", ":59.999999Z")

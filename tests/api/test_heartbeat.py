@@ -24,6 +24,11 @@ async def test_a_heartbeat_shows_the_device_alive(device: Device) -> None:
     assert found["agent_last_updated"] == found["last_heartbeat"]
 
 
+async def test_a_heartbeat_in_a_leap_second_is_taken(device: Device) -> None:
+    answer = await beat(device, timestamp="2026-06-30T23:59:60Z")
+    assert answer.status_code == 200, answer.text
+
+
 async def test_a_heartbeat_without_a_new_version_is_no_update(device: Device) -> None:
     await told(device, agent_version="1.2.3")
     updated = (await seen(device))["agent_last_updated"]
