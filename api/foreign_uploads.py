@@ -19,7 +19,7 @@ from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
-from api.uploads import IN_TURN, MAX_WAIT_SECONDS
+from api.uploads import IN_TURN, MAX_WAIT_SECONDS, NOSNIFF
 from auth.tokens import GATEWAY_PREFIX
 from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
@@ -217,7 +217,7 @@ QUESTIONS: dict[Call, Callable[[dict[str, str]], Reply]] = {
 
 async def answer(send: Send, reply: Reply) -> None:
     """Send one complete answer; a 204 has no body and no length."""
-    headers = [*reply.headers]
+    headers = [NOSNIFF, *reply.headers]
     if reply.status != 204:
         headers += [(b"content-type", reply.media_type), (b"content-length", str(len(reply.body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -37,6 +37,7 @@ IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
 # is still to come.
 MAX_WAIT_SECONDS = 10.0
 JSON = (b"content-type", b"application/json")
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 Verify = Callable[[str], Sender]  # turns a bearer token into its sender, or raises an RtsError
 
@@ -199,5 +200,5 @@ async def refuse(send: Send, error: RtsError, retry_after_seconds: int) -> None:
 async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     """Send one complete JSON answer."""
     length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send({"type": "http.response.start", "status": status, "headers": [JSON, NOSNIFF, length, *headers]})
     await send({"type": "http.response.body", "body": body})

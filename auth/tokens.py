@@ -48,8 +48,10 @@ class GatewayToken:
     token_hash: str
 
 
-# The claims by which a token of the platform is for something other than a session.
-PURPOSE_CLAIMS = ("aud", "type", "typ", "token_type", "token_use", "purpose", "scope")
+# The claims by which a token of the platform is for something other than a session; `tokenType` is `token_type`.
+PURPOSE_CLAIMS = frozenset(
+    {"action", "aud", "intent", "kind", "purpose", "scope", "tokenkind", "tokentype", "tokenuse", "typ", "type", "use"}
+)
 NO_SESSION = re.compile(r"refresh|reset|verif|mfa|2fa|otp|invit|confirm|unsubscribe|magic", re.IGNORECASE)
 
 
@@ -72,9 +74,10 @@ class PersonRules:
         for name, values in self.required.items():
             if not values_of(claims, name) & set(values):
                 raise InvalidTokenError(f"A token needs the claim {name}, as RTS_REQUIRED_CLAIMS has it.")
-        for name in PURPOSE_CLAIMS:
-            if name not in self.required and any(NO_SESSION.search(value) for value in values_of(claims, name)):
-                raise InvalidTokenError(f"This token is no session: see its claim {name}.")
+        for name in claims:
+            is_purpose = name not in self.required and re.sub("[_-]", "", name).lower() in PURPOSE_CLAIMS
+            if is_purpose and any(NO_SESSION.search(value) for value in values_of(claims, name)):
+                raise InvalidTokenError(f"This token is no session: see its claim {name[:100]}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ class Tokens:
 
     def _verify_person(self, token: str, _generation: int) -> Person:
         claims = read(self._keys.ring("platform", key_id_of(token)), token, required=("sub", "exp"), audience=None)
-        self._rules.check(claims, time.time())
+        self._rules.check(header_of(token) | claims, time.time())
         employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
@@ -187,6 +190,12 @@ class Tokens:
 def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
     """Sign with the ring's current key and name it in the header."""
     return jwt.encode(dict(claims), ring.keys[ring.current], ALGORITHM, headers={"kid": ring.current})
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """Return the type in a token's header where it is not the usual one, as claims have it."""
+    kind = jwt.get_unverified_header(token).get("typ")
+    return {} if kind is None or str(kind).upper() == "JWT" else {"typ": kind}
 
 
 def key_id_of(token: str) -> object:

@@ -53,9 +53,13 @@ class RoleTable:
         return cls(rights)
 
     def of(self, role: str | None) -> frozenset[str]:
-        """Return the rights of a role as a token names it; a role that the table does not have is `other`."""
+        """Return the rights of a role as a token names it; a role that the table does not have is `other`.
+
+        So is one that is called `none`: only a token that names no role has the rights of `none`.
+        """
         name = NO_ROLE if role is None else role.strip().lower()
-        return self.rights.get(name, self.rights.get(OTHER, frozenset()))
+        named = role is not None and name == NO_ROLE
+        return self.rights.get(OTHER if named else name, self.rights.get(OTHER, frozenset()))
 
 
 @dataclass(frozen=True, slots=True)

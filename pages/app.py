@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from pages.files import File, read_files
-from pages.headers import headers_of_asset, headers_of_page
+from pages.headers import COMMON, headers_of_asset, headers_of_page
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -55,7 +55,7 @@ class Pages:
     async def _send_asset(self, scope: Mapping[str, Any], send: Send, path: str) -> None:
         file = self._files.get(path)
         if file is None:
-            await answer(scope, send, 404, [PLAIN, (b"cache-control", b"no-store")], b"No such file.\n")
+            await answer(scope, send, 404, [PLAIN, *COMMON, (b"cache-control", b"no-store")], b"No such file.\n")
         else:
             await send_file(scope, send, file, headers_of_asset(path))
 

@@ -149,7 +149,7 @@ class DirectProtocol(BoundedProtocol):
         lines += [b"%s: %s\r\n" % pair for pair in headers]
         if not exchange.keep_alive:
             lines.append(b"connection: close\r\n")
-        lines.append(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        lines.append(b"%bcontent-length: %d\r\n\r\n%b" % (JSON_LINES, len(body), body))
         self.transport.flush()  # type: ignore[attr-defined]  # a corked one
         self._direct.write(b"".join(lines))
         if not exchange.keep_alive:
@@ -219,4 +219,5 @@ def uploads_of(app: Any) -> DirectUploads | None:
     return uploads
 
 
+JSON_LINES = b"content-type: application/json\r\nx-content-type-options: nosniff\r\n"
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}

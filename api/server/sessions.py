@@ -6,7 +6,6 @@ site's form cannot set, and why a socket by cookie needs our own `Origin`.
 """
 
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -72,12 +71,12 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 
 def cookie_of(headers: dict[bytes, bytes]) -> str | None:
-    """Return the session's token; None without a cookie."""
-    try:
-        found = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found and found.value else None
+    """Return the session's token; None without a cookie. Cookies of other programs may have any form."""
+    for pair in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == COOKIE and value.strip('"'):
+            return value.strip('"')
+    return None
 
 
 def names_token(scope: Scope) -> bool:

@@ -11,6 +11,7 @@ from api.app import Application
 from api.live.polling import MESSAGE
 from cli.settings import hide_tokens
 from core.settings import Settings
+from tests.devices import Device, sample
 from tests.serving import serving
 
 PORTAL = "https://portal.example"
@@ -28,6 +29,19 @@ async def test_answers_have_security_headers(client: httpx.AsyncClient) -> None:
         assert headers["Cache-Control"] == "no-store"
         assert "Content-Security-Policy" in headers
         assert "Strict-Transport-Security" not in headers
+
+
+async def test_answers_to_agents_and_missing_files_are_what_their_type_says(
+    client: httpx.AsyncClient, device: Device
+) -> None:
+    answers = [
+        await device.send(sample(cpu_percent=1)),
+        await device.post(b"{"),
+        await client.post("/api/v2/write", content=b"system load1=1", headers=device.headers),
+        await client.get("/assets/nothing.js"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 204, 404]
+    assert {answer.headers["X-Content-Type-Options"] for answer in answers} == {"nosniff"}
 
 
 async def test_a_page_elsewhere_may_call_when_its_origin_is_named(settings: Settings) -> None:

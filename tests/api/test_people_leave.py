@@ -149,7 +149,8 @@ async def test_a_token_that_lives_too_long_is_refused(
 @pytest.mark.parametrize(
     "claims",
     [{"type": "refresh"}, {"aud": "password-reset"}, {"purpose": "mfa_pending"}, {"token_use": "email_verification"},
-     {"aud": ["portal", "password-reset"]}],
+     {"aud": ["portal", "password-reset"]}, {"tokenType": "refresh"}, {"use": "mfa"}, {"Token-Use": "reset"},
+     {"kind": {"of": "invitation"}}],
 )  # fmt: skip
 async def test_a_token_for_something_else_is_no_session(
     client: httpx.AsyncClient, tokens: Tokens, employee: Employee, claims: dict[str, Any]

@@ -51,6 +51,14 @@ async def test_a_cookie_reads_what_its_token_reads_and_no_more(
     assert (await browser.get(f"/api/agents/{device.agent_id}")).status_code == 404
 
 
+@pytest.mark.parametrize("other", ["a[]=1; ", "=; ", 'b="; ', "rts_session=; ", "xrts_session=x; ", "{}; ", ";;"])
+async def test_cookies_of_other_programs_do_not_sign_anybody_out(
+    browser: httpx.AsyncClient, alice: Tenant, other: str
+) -> None:
+    browser.headers["Cookie"] = f"{other}{COOKIE}={alice.user_token}; c[0]=2"
+    assert (await browser.get("/api/me")).status_code == 200
+
+
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     browser: httpx.AsyncClient, employee: Employee
 ) -> None:

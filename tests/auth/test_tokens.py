@@ -228,3 +228,14 @@ def test_registration_tokens_can_be_read_aloud_and_differ() -> None:
 def test_what_is_stored_of_a_token_doesnt_hold_it() -> None:
     assert token_hash("AGT-7KQ2-M9XD-P4TR") == token_hash("AGT-7KQ2-M9XD-P4TR")
     assert re.fullmatch(r"[0-9a-f]{64}", token_hash("AGT-7KQ2-M9XD-P4TR"))
+
+
+def test_a_person_token_whose_header_names_another_type_is_refused(keys: KeyFile) -> None:
+    ring, claims = keys.ring("platform"), {"sub": "x", "employee_id": str(uuid4()), "exp": time.time() + 60}
+    for kind, good in (("JWT", True), ("jwt", True), ("at+jwt", True), ("refresh+jwt", False)):
+        token = jwt.encode(claims, ring.keys[ring.current], "HS256", headers={"kid": ring.current, "typ": kind})
+        if good:
+            assert Tokens(keys).verify_person(token).subject == "x"
+        else:
+            with pytest.raises(InvalidTokenError):
+                Tokens(keys).verify_person(token)
