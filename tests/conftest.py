@@ -1,7 +1,10 @@
 """What every test may ask for: a migrated database, the application over it, people and devices."""
 
+import inspect
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -32,14 +35,28 @@ hypothesis.settings.load_profile("here")
 
 # Tests here start processes: servers, demos, load runs, the embedded database itself.
 PROCESS_FOLDERS = {"embedded", "loadtest", "whole"}
-# A module that imports one of these makes databases or starts processes by itself.
-NOT_FOR_UNITS = {"fresh_database", "migrated_database", "EmbeddedServer", "CliRunner", "subprocess"}
+# A module that imports one of these, or a fixture that uses one, makes databases or starts processes by itself.
+NOT_FOR_UNITS = {
+    "fresh_database", "migrated_database", "EmbeddedServer", "CliRunner", "subprocess", "async_playwright",
+}  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the run; whoever began it drops its databases at the end."""
     if begin_run():
         config.add_cleanup(end_run)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse every process in `make test-unit`, so that a test whose mark is wrong fails."""
+    if session.config.option.markexpr == "unit":
+        sys.addaudithook(refuse_processes)
+
+
+def refuse_processes(event: str, arguments: tuple[Any, ...]) -> None:
+    """Raise RuntimeError for a process that begins: an audit hook of Python."""
+    if event == "subprocess.Popen":
+        raise RuntimeError(f"a test that is marked as unit starts a process: {arguments[1]}")
 
 
 # Files whose tests take longest, most of it waiting: each begins early, so that no process is left with one at the end.
@@ -56,10 +73,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {here / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        makers = NOT_FOR_UNITS & vars(getattr(item, "module", None) or object).keys()
-        if not makers and "database" not in getattr(item, "fixturenames", ()) and folder not in PROCESS_FOLDERS:
+        if is_unit(item):
             item.add_marker(pytest.mark.unit)
+
+
+def is_unit(item: pytest.Item) -> bool:
+    """Return whether a test, with all its fixtures, needs neither a database nor another process."""
+    if item.path.relative_to(Path(__file__).parent).parts[0] in PROCESS_FOLDERS:
+        return False
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009  pytest has no public name for it
+    used = {name for each in fixtures for one in each for name in inspect.unwrap(one.func).__code__.co_names}
+    return not NOT_FOR_UNITS & (used | vars(getattr(item, "module", None) or object).keys())
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def source() -> Iterator[str]:
     """The address of a source of advisories on this machine."""
     Advisories.asked, Advisories.answer = [], None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Advisories)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
