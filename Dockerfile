@@ -1,5 +1,9 @@
+# Give both with their digest to build on exactly the images that you have looked at: docs/security.md.
+ARG NODE_IMAGE=node:22-slim
+ARG PYTHON_IMAGE=python:3.13-slim
+
 # The web pages are built in a stage of their own: no Node in the image.
-FROM node:22-slim AS pages
+FROM ${NODE_IMAGE} AS pages
 WORKDIR /web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --no-fund --no-audit
@@ -7,7 +11,7 @@ COPY web ./
 RUN npm run build
 
 # The application: `serve`, `worker` and the command line, from one image. The database is TimescaleDB's own image.
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 
 RUN useradd --system --create-home --home-dir /srv/rts rts
 WORKDIR /srv/rts

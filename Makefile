@@ -12,7 +12,8 @@ PAGES := pages/static/index.html
 # What `make load` passes on. Only from make's own command line: a shell may have a HOST or SECONDS of its own.
 given = $(if $(filter command line,$(origin $(1))),--$(2) "$($(1))")
 LOAD = $(call given,SCENARIO,scenario) $(call given,AGENTS,agents) $(call given,SECONDS,seconds) \
-  $(call given,INTERVAL,interval) $(call given,PAUSE,pause) $(call given,HOST,host)
+  $(call given,INTERVAL,interval) $(call given,PAUSE,pause) $(call given,HOST,host) \
+  $(call given,PROCESSES,processes)
 
 # Neither an address nor a path of this machine goes into a lock file.
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras \
@@ -60,7 +61,7 @@ pictures: setup ## Take the pictures of the documentation again, by the stories 
 		tests/pages/test_states.py tests/pages/test_signing_in.py tests/pages/test_servers.py tests/pages/test_gateways_page.py \
 		tests/pages/test_rules_page.py tests/pages/test_disks_tab.py tests/retention/test_in_the_browser.py
 
-load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, HOST)
+load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, PROCESSES, HOST)
 	@$(BIN)/python -m loadtest.run $(LOAD)
 
 load-web: setup ## The same with Locust's own page, on http://127.0.0.1:8089

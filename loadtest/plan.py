@@ -33,6 +33,7 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     pause_after: float = 5  # database-pause: when it begins
     pause: float = 60  # … and how long it lasts
     pause_how: PauseName = "cut"
+    processes: int = 1  # of the server, where it is the run's own
     drain: float = 180  # how long after the last slot retries may go on
     seed: int = 1
 
@@ -40,6 +41,11 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     def tenants(self) -> int:
         """How many businesses the agents belong to, in turn."""
         return max(FEWEST_TENANTS, self.agents // AGENTS_PER_TENANT)
+
+    @property
+    def label(self) -> str:
+        """The scenario's name, with the number of server processes where there are several."""
+        return self.scenario if self.processes == 1 else f"{self.scenario}-{self.processes}-processes"
 
     @property
     def alone_seconds(self) -> float:

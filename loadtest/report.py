@@ -30,7 +30,7 @@ def show(result: Result, console: Console) -> None:
 
 def latencies(result: Result) -> Table:
     """Return the latencies as a table, in milliseconds."""
-    title = f"{result.settings.scenario} on {result.kind}: latency in ms"
+    title = f"{result.settings.label} on {result.kind}: latency in ms"
     table = Table(Column("call", no_wrap=True), title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("count", *QUANTILES, "sent p50", "p99"):
         table.add_column(name, justify="right", no_wrap=True)

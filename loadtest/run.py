@@ -52,6 +52,7 @@ def main(
     dashboards: Annotated[int, typer.Option(min=0, help="people who read charts")] = DEFAULTS.dashboards,
     pause: Annotated[float, typer.Option(help="database-pause: seconds without a database")] = DEFAULTS.pause,
     pause_how: Annotated[PauseName, typer.Option(help="cut: connections refused; freeze: open, but silent")] = "cut",
+    processes: Annotated[int, typer.Option(min=1, max=64, help="of the server, where it is the run's own")] = 1,
     seed: Annotated[int, typer.Option(help="of values and retries")] = DEFAULTS.seed,
     host: Annotated[
         str,
@@ -72,13 +73,13 @@ def main(
 
     python -m loadtest.run --scenario reconnect-storm --agents 200 --seconds 30
 
-    DATABASE_URL=postgresql://… python -m loadtest.run --agents 5000 --interval 60
+    DATABASE_URL=postgresql://… python -m loadtest.run --agents 5000 --interval 60 --processes 2
 
     python -m loadtest.run --scenario poison-tenant --web
     """
     settings = LoadSettings(
         scenario=scenario, agents=agents, seconds=seconds, intervals=parse_intervals(interval),
-        dashboards=dashboards, pause=pause, pause_how=pause_how, seed=seed,
+        dashboards=dashboards, pause=pause, pause_how=pause_how, seed=seed, processes=processes,
     )  # fmt: skip
     console = Console()
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have had them ignored
@@ -149,7 +150,8 @@ def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Sit
         yield Site(host.rstrip("/"), running.database_url, running.keys_file, "host")
         return
     scenario = SCENARIOS[settings.scenario]
-    with own_site(directory, proxied=scenario.pauses_database, settings=scenario.server) as site:
+    server = {"RTS_WORKERS": str(settings.processes), **scenario.server}
+    with own_site(directory, proxied=scenario.pauses_database, settings=server) as site:
         yield site
 
 
@@ -165,7 +167,7 @@ def parse_intervals(text: str) -> tuple[float, ...]:
 
 def report_of(settings: LoadSettings, kind: str) -> Path:
     """Return where Locust's HTML report goes."""
-    return REPORTS / f"{settings.scenario}-{kind}.html"
+    return REPORTS / f"{settings.label}-{kind}.html"
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ class Result:
         return {"fairness": self.fairness.as_json(), "attacks": self.outcome["attacks"]["answers"]}
 
     def save(self, directory: Path) -> Path:
-        """Write `<scenario>-<kind>.json`."""
+        """Write `<label>-<kind>.json`."""
         directory.mkdir(exist_ok=True)
-        path = directory / f"{self.settings.scenario}-{self.kind}.json"
+        path = directory / f"{self.settings.label}-{self.kind}.json"
         path.write_text(json.dumps(self.as_json(), indent=2) + "\n")
         return path
 

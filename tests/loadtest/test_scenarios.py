@@ -1,6 +1,8 @@
 """What each scenario sends: the same for the same seed, in slots, and with the codes that the server gives it."""
 
 import gzip
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -20,6 +22,7 @@ from loadtest.fleet.payloads import MAX_SAMPLES, Due, Parcel
 from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.fleet.series import EPOCH, to_ms
 from loadtest.plan import LoadSettings, Member, Plan
+from release.components import ROOT
 
 MIB = 1024 * 1024
 NOW = datetime(2026, 5, 3, 14, 5, tzinfo=UTC)
@@ -120,3 +123,17 @@ def test_a_body_is_what_an_agent_would_send() -> None:
     samples = orjson.loads(gzip.decompress(parcel.body))["metrics"]
     assert len(samples) == 5  # an agent with five minutes between its uploads sends a sample for each minute
     assert all(0 <= sample["cpu_percent"] <= 100 for sample in samples)
+
+
+def test_a_run_with_several_processes_has_results_of_its_own() -> None:
+    assert LoadSettings(scenario="steady").label == "steady"
+    assert LoadSettings(scenario="steady", processes=2).label == "steady-2-processes"
+
+
+def test_make_hands_the_number_of_processes_on() -> None:
+    make = shutil.which("make")
+    if not make:
+        pytest.skip("make is not installed")
+    command = [make, "--dry-run", "--no-print-directory", "load", "SCENARIO=poison-tenant", "PROCESSES=2"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '--processes "2"' in printed
