@@ -54,10 +54,14 @@ def show_lines(overview: Overview) -> Iterator[str]:
     for change in overview.waiting:
         ages = ", ".join(ages_changed(change["before"], change["after"]))
         yield f"change {change['id']} waits until {change['due_at']:%Y-%m-%d %H:%M} UTC: {ages}"
+        if change["error_message"]:
+            yield f"! change {change['id']} failed and is tried again: {change['error_message']}"
     for hold in overview.holds:
         until = f" until {hold['ends_at']:%Y-%m-%d}" if hold["ends_at"] else ""
         what = f"hold {hold['id']}: {hold['kind']} {hold['subject']}, {hold['devices']} devices"
         yield f'{what}, since {hold["placed_at"]:%Y-%m-%d}{until}: "{hold["reason"]}"'
+        if hold["error_message"]:
+            yield f"! hold {hold['id']} can't be released and is tried again: {hold['error_message']}"
     for drift in overview.drifts:
         yield f"! {'UNSAFE, the worker pauses it' if drift.unsafe else 'differs'}: {drift.sentence}"
 

@@ -129,16 +129,18 @@ Do = Callable[[Sequence[UUID] | None], Awaitable[int]]
 Find = Callable[..., tuple[Any, ...]]
 
 
-async def due_apart(connection: Connection, task: str, now: datetime, do: Do, find: Find) -> int:
+async def due_apart(
+    connection: Connection, task: str, now: datetime, do: Do, find: Find, seconds: float = ATTEMPT_SECONDS
+) -> int:
     """Do what is due in one statement, `do(None)`; where that fails, do the things apart, and leave out what is held.
 
     `do` takes the only ids that it may touch and returns how much it did. `find(held=ids)` returns SQL and arguments
-    of a query for the due ids without the held ones.
+    of a query for the due ids without the held ones. `seconds` is the limit of each statement.
     """
     kept = await Isolated(connection, task, now).read()
     if not kept.held:
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS), connection.transaction():
+            async with asyncio.timeout(seconds), connection.transaction():
                 done = await do(None)
             await kept.forget_others()
             return done
@@ -153,7 +155,7 @@ async def due_apart(connection: Connection, task: str, now: datetime, do: Do, fi
 
     held = [UUID(item.partition(":")[2]) for item in kept.held]
     ids = [row["id"] for row in await connection.fetch(*find(held=held))]
-    for failed, reason in await in_halves(connection, ids, some):
+    for failed, reason in await in_halves(connection, ids, some, seconds):
         await kept.note(f"id:{failed}", reason)
     await kept.forget_others()
     return sum(counted)

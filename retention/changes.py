@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-import asyncpg
-
 from core.errors import RtsError
+from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import Actor
@@ -22,6 +21,8 @@ from rollups.repair import repair
 
 QUERIES = load_beside(__file__, "changes.sql")
 log = logging.getLogger(__name__)
+
+TASK = "retention changes"  # of the worker, in agent_isolated_faults
 
 
 class PlanDamagedError(RtsError):
@@ -57,6 +58,10 @@ class UndoRefusedError(RtsError):
 
     code: ClassVar[str] = "retention_undo_refused"
     status: ClassVar[int] = 409
+
+
+class UnsafePoliciesError(Exception):
+    """The policies as they are would destroy data; the message names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,28 +146,35 @@ async def check_database(connection: Connection, name: str) -> None:
 async def apply_due(connection: Connection, now: datetime) -> int | None:
     """Put the change in force whose grace is over; returns its number, None where none is due.
 
-    A change that would meet unsafe policies waits on; a later call tries again.
+    A change that fails, or would meet unsafe policies, waits on: its reason is in the history, and the next call tries
+    again.
     """
-    try:
-        async with connection.transaction():
-            await connection.execute(QUERIES["limit_waits"])
-            row = await connection.fetchrow(*QUERIES.bind("claim_due", now=now))
-            if row is None:
-                return None
-            unsafe = [drift.sentence for drift in await find_drift(connection, now) if drift.unsafe]
-            if unsafe:
-                log.error("change %d of retention waits on: %s", row["id"], "; ".join(unsafe))
-                return None
-            await put_in_force(connection, row["id"], json.loads(row["after"]), now)
-            oldest = {name: at.isoformat() for name, at in (await read_storage(connection)).oldest.items()}
-            await connection.execute(
-                *QUERIES.bind("note_applied", change=row["id"], now=now, oldest=json.dumps(oldest))
-            )
-    except asyncpg.LockNotAvailableError:
-        log.warning("a change of retention is tried again: others hold the locks that it needs")
-        return None
-    number: int = row["id"]
+    async with connection.transaction():
+        await connection.execute(QUERIES["limit_waits"])
+        row = await connection.fetchrow(*QUERIES.bind("claim_due", now=now))
+        if row is None:
+            return None
+        kept, number = await Isolated(connection, TASK, now).read(), int(row["id"])
+        try:
+            async with connection.transaction():
+                await _apply(connection, number, json.loads(row["after"]), now)
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            await kept.note(f"change:{number}", error)
+            return None
+        await kept.forget(f"change:{number}")
     return number
+
+
+async def _apply(connection: Connection, number: int, after: Mapping[str, float], now: datetime) -> None:
+    """Put one change in force and note it. Raises UnsafePoliciesError."""
+    unsafe = [drift.sentence for drift in await find_drift(connection, now) if drift.unsafe]
+    if unsafe:
+        raise UnsafePoliciesError("; ".join(unsafe))
+    await put_in_force(connection, number, after, now)
+    oldest = {name: at.isoformat() for name, at in (await read_storage(connection)).oldest.items()}
+    await connection.execute(*QUERIES.bind("note_applied", change=number, now=now, oldest=json.dumps(oldest)))
 
 
 async def put_in_force(connection: Connection, number: int, days: Mapping[str, float], now: datetime) -> None:
@@ -197,6 +209,7 @@ async def undo_change(connection: Connection, number: int, operator: Operator, n
         await connection.execute(
             *QUERIES.bind("note_undone", change=number, now=now, operator=operator.name, **operator.actor.parameters())
         )
+        await (await Isolated(connection, TASK, now).read()).forget(f"change:{number}")
     if row["state"] == "waiting":
         return f"Change {number} is undone. It was not in force, nothing was dropped."
     return f"Change {number} is undone. Nothing had been dropped, the values before it are in force again."

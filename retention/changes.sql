@@ -79,7 +79,9 @@ FROM done
 SELECT id, state, requested_at, due_at, applied_at, undone_at, requested_by, undone_by, reason, before, after,
        plan ->> 'hash' AS plan_hash,
        (SELECT COALESCE(sum((e ->> 'bytes')::bigint), 0) FROM jsonb_array_elements(plan -> 'effects') e)::bigint
-           AS planned_bytes
-FROM agent_retention_changes
+           AS planned_bytes,
+       (SELECT f.reason FROM agent_isolated_faults f
+        WHERE f.task = 'retention changes' AND f.item = 'change:' || c.id AND c.state = 'waiting') AS error_message
+FROM agent_retention_changes c
 ORDER BY id DESC
 LIMIT :limit

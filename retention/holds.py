@@ -8,10 +8,12 @@ the worker stands still.
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from core.errors import RtsError
+from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
 from retention.changes import Operator
@@ -21,6 +23,9 @@ from rollups.repair import FIRST_RUN_AFTER
 
 QUERIES = load_beside(__file__, "holds.sql")
 log = logging.getLogger(__name__)
+
+TASK = "legal holds"  # of the worker, in agent_isolated_faults
+DROP_SECONDS = 120.0  # of one level
 
 
 class HoldSubjectNotFoundError(RtsError):
@@ -90,30 +95,42 @@ async def list_holds(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def end_holds(connection: Connection, now: datetime, operator: Operator) -> None:
-    """Release the holds whose end has come."""
+    """Release the holds whose end has come; one that can't be released stays in force and is tried again."""
+    kept = await Isolated(connection, TASK, now).read()
     for row in await connection.fetch(*QUERIES.bind("list_ended", now=now)):
-        await release_hold(connection, row["id"], operator, now)
-        log.info("legal hold %d has ended", row["id"])
+        item = f"hold:{row['id']}"
+        await kept.attempt(item, partial(release_hold, connection, row["id"], operator, now))
+        if item not in kept.held:
+            log.info("legal hold %d has ended", row["id"])
 
 
 async def drop_unheld(connection: Connection, now: datetime) -> int:
-    """Drop what retention would drop and no hold protects; returns how many chunks. Without a hold the policies do."""
+    """Drop what retention would drop and no hold protects; returns how many chunks. Without a hold the policies do.
+
+    A level that can't be dropped from, because others hold its locks, is tried again and stops no other level.
+    """
     storage = await read_storage(connection)
     if not storage.held:
         return 0
     dropped, unknown = 0, await connection.fetchval(QUERIES["has_gone"])
+    kept = await Isolated(connection, TASK, now).read()
     for level in storage.values.levels if not unknown else storage.values.metrics:
         end, oldest = now - level.keep, storage.oldest.get(level.relation)
         if oldest is None or oldest + level.chunk > end:
             continue
-        first = await connection.fetchval(*QUERIES.bind(f"first_held_{level.relation}", until=end))
-        count = await connection.fetchval(
-            *QUERIES.bind("drop_old_chunks", relation=level.relation, time=min(end, first or end))
-        )
-        if count:
-            log.info("%s: %d chunks without data under legal hold are dropped", level.relation, count)
-        dropped += count
+        drop = partial(_drop_level, connection, level.relation, end)
+        dropped += await kept.attempt(f"level:{level.relation}", drop, DROP_SECONDS) or 0
     return dropped
+
+
+async def _drop_level(connection: Connection, relation: str, end: datetime) -> int:
+    first = await connection.fetchval(*QUERIES.bind(f"first_held_{relation}", until=end))
+    count: int = await connection.fetchval(
+        *QUERIES.bind("drop_old_chunks", relation=relation, time=min(end, first or end))
+    )
+    if count:
+        log.info("%s: %d chunks without data under legal hold are dropped", relation, count)
+    return count
 
 
 async def _schedule(connection: Connection, storage: Storage, now: datetime, *, scheduled: bool) -> None:

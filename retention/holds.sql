@@ -51,7 +51,9 @@ SELECT h.id, CASE WHEN h.business_id IS NULL THEN 'device' ELSE 'business' END A
        h.subject, h.reason, h.placed_at, h.placed_by, h.ends_at,
        h.released_at, h.released_by,
        CASE WHEN h.released_at IS NULL THEN (SELECT count(*) FROM agent_held_devices d WHERE d.hold_id = h.id)
-            ELSE cardinality(h.devices) END AS devices
+            ELSE cardinality(h.devices) END AS devices,
+       (SELECT f.reason FROM agent_isolated_faults f
+        WHERE f.task = 'legal holds' AND f.item = 'hold:' || h.id AND h.released_at IS NULL) AS error_message
 FROM agent_legal_holds h
 ORDER BY h.released_at IS NOT NULL, h.id DESC
 

@@ -1,19 +1,36 @@
 """The life of series, once an hour: what is gone, what is forgotten, how many a business has."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
 
 from db.hypertables.values import read_values
+from db.isolation import Isolated, due_apart
 from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "series.sql")
+STEP_SECONDS = 120.0  # of one statement over all series
 
 
 async def keep_series(connection: Connection, now: datetime) -> None:
-    """Mark series that are no longer sent as gone, delete those without data, count the others."""
-    await connection.execute(*QUERIES.bind("note_seen", now=now))
-    await connection.execute(*QUERIES.bind("mark_gone", now=now))
+    """Mark series that are no longer sent as gone, delete those without data, count the others.
+
+    A device whose series can't be changed is left out and tried again; a step that fails stops no other step.
+    """
     keep = max(level.keep for level in (await read_values(connection)).series)
-    await connection.execute(*QUERIES.bind("forget_gone", now=now, keep=keep))
-    await connection.execute(QUERIES["count_live"])
-    await connection.execute(*QUERIES.bind("allow_again", now=now))
+    steps: dict[str, dict[str, Any]] = {"note_seen": {}, "mark_gone": {}, "forget_gone": {"keep": keep}}
+    for name, values in steps.items():
+        do = partial(_do, connection, name, values | {"now": now})
+        find = partial(QUERIES.bind, "devices_with_series")
+        await due_apart(connection, f"series: {name}", now, do, find, STEP_SECONDS)
+    kept = await Isolated(connection, "series", now).read()
+    await kept.attempt("count_live", partial(connection.execute, QUERIES["count_live"]), STEP_SECONDS)
+    await kept.attempt("allow_again", partial(connection.execute, *QUERIES.bind("allow_again", now=now)))
+
+
+async def _do(connection: Connection, name: str, values: dict[str, Any], only: Sequence[UUID] | None) -> int:
+    await connection.execute(*QUERIES.bind(name, **values, only=only))
+    return 0

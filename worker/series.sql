@@ -1,4 +1,7 @@
--- The life of series: seen, gone, forgotten. Each statement is one pass over the registry.
+-- The life of series: seen, gone, forgotten. Each statement is one pass over the registry, or over the devices :only.
+
+-- devices_with_series --
+SELECT DISTINCT agent_device_id AS id FROM agent_series WHERE agent_device_id <> ALL (:held::uuid[])
 
 -- note_seen --
 -- When series were sent last, by the newest values; to within six hours, so that few rows are written. Those that
@@ -7,7 +10,7 @@ UPDATE agent_series s
 SET last_seen_at = v.at, gone_at = NULL
 FROM agent_series_newest n
 CROSS JOIN LATERAL unnest(n.series_ids, n.series_times) AS v (id, at)
-WHERE s.id = v.id AND (s.last_seen_at < v.at - interval '6 hours' OR (s.gone_at IS NOT NULL AND v.at > s.gone_at))
+WHERE s.id = v.id AND (:only::uuid[] IS NULL OR n.agent_device_id = ANY (:only)) AND (s.last_seen_at < v.at - interval '6 hours' OR (s.gone_at IS NOT NULL AND v.at > s.gone_at))
   AND v.at <= :now::timestamptz + interval '1 hour'
 
 -- mark_gone --
@@ -16,7 +19,7 @@ UPDATE agent_series s
 SET gone_at = :now::timestamptz
 FROM agent_devices d
 WHERE d.id = s.agent_device_id AND s.gone_at IS NULL AND s.last_seen_at < :now::timestamptz - interval '7 days'
-  AND d.current_collected_at > :now - interval '1 day'
+  AND d.current_collected_at > :now - interval '1 day' AND (:only::uuid[] IS NULL OR d.id = ANY (:only))
   AND NOT EXISTS (SELECT FROM agent_series_samples m
                   WHERE m.series_id = s.id AND m.collected_at > :now - interval '7 days')
 
@@ -24,6 +27,7 @@ WHERE d.id = s.agent_device_id AND s.gone_at IS NULL AND s.last_seen_at < :now::
 -- Series that are gone and of which no level holds anything any more. :now, :keep how long the coarsest level keeps.
 DELETE FROM agent_series s
 WHERE s.gone_at < :now::timestamptz - :keep::interval
+  AND (:only::uuid[] IS NULL OR s.agent_device_id = ANY (:only))
   AND NOT EXISTS (SELECT FROM agent_series_1d m WHERE m.series_id = s.id)
 
 -- count_live --

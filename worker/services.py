@@ -1,7 +1,11 @@
 """Services that their devices no longer have are forgotten after a while, so that they leave room for others."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
 
+from db.isolation import due_apart
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -11,5 +15,12 @@ MOST_MISSING = 200  # of one device
 
 
 async def forget_missing_services(connection: Connection, now: datetime) -> None:
-    """Delete services that nobody looks at and that have been missing for a week."""
-    await connection.execute(*QUERIES.bind("forget_missing", now=now, age=FORGET_AFTER, most=MOST_MISSING))
+    """Delete services that nobody looks at and that have been missing for a week; a device that fails, fails alone."""
+
+    async def forget(only: Sequence[UUID] | None) -> int:
+        await connection.execute(
+            *QUERIES.bind("forget_missing", now=now, age=FORGET_AFTER, most=MOST_MISSING, only=only)
+        )
+        return 0
+
+    await due_apart(connection, "missing services", now, forget, partial(QUERIES.bind, "devices_missing_some"))

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import msgspec
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.terms import Rule, Scope
 from alerts.silences.schedule import check_hours
+from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -60,11 +61,12 @@ async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rul
     return rules
 
 
-async def note_faults(connection: Connection, rules: Rules, now: datetime) -> None:
+async def note_faults(connection: Connection, rules: Rules, now: datetime, kept: Isolated) -> None:
     """Write the reasons of rules that can't be read beside them, for their authors."""
     for rule_id, fault in rules.faults.items():
         log.warning("alert rule %s can't be evaluated: %s", rule_id, fault)
-        await connection.execute(*QUERIES.bind("note_rule_error", rule_id=rule_id, message=fault, now=now))
+        note = QUERIES.bind("note_rule_error", rule_id=rule_id, message=fault, now=now)
+        await kept.attempt(f"note:{rule_id}", partial(connection.execute, *note))
 
 
 @lru_cache(4096)

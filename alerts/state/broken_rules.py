@@ -5,11 +5,13 @@ device stay open without data, and what had only begun is dropped. Over HTTP a r
 its alerts at once (`rule_book.py`); one that the platform switched off in the table ends them here, at the next pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from alerts.notify.queue import queue_resolved
+from db.isolation import due_apart
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -17,12 +19,23 @@ QUERIES = load_beside(__file__, "broken_rules.sql")
 
 
 async def end_alerts_of_missing_rules(connection: Connection, faults: Mapping[UUID, str], now: datetime) -> None:
-    """Settle the states and alerts of rules that aren't evaluated at `now` (UTC); `faults`: rule → why it can't be."""
+    """Settle the states and alerts of rules that aren't evaluated at `now` (UTC); `faults`: rule → why it can't be.
+
+    A device whose rows can't be changed is left out and tried again.
+    """
+    rules, reasons = list(faults), list(faults.values())
+
+    async def settle(only: Sequence[UUID] | None) -> int:
+        if faults:
+            await connection.execute(*QUERIES.bind("hold_faulty", rules=rules, reasons=reasons, now=now, only=only))
+        ended = await connection.fetch(*QUERIES.bind("end_out_of_force", now=now, only=only))
+        if ended:
+            await queue_resolved(connection, [row["id"] for row in ended], now)
+        return len(ended)
+
+    await due_apart(connection, "rules out of force", now, settle, partial(QUERIES.bind, "devices_left", rules=rules))
+
+
+async def forget_errors(connection: Connection, faults: Mapping[UUID, str]) -> None:
+    """Forget the error of each rule in force that can be read again; `faults` can't be."""
     await connection.execute(*QUERIES.bind("forget_errors", rules=list(faults)))
-    if faults:
-        await connection.execute(
-            *QUERIES.bind("hold_faulty", rules=list(faults), reasons=list(faults.values()), now=now)
-        )
-    ended = await connection.fetch(*QUERIES.bind("end_out_of_force", now=now))
-    if ended:
-        await queue_resolved(connection, [row["id"] for row in ended], now)

@@ -7,15 +7,27 @@ UPDATE agent_alerts
 SET error_message = NULL, error_at = NULL
 WHERE error_message IS NOT NULL AND is_active AND NOT soft_delete AND id <> ALL (:rules::uuid[])
 
+-- devices_left --
+-- Devices on which a rule of :rules, or one that is not in force, stands or has an open alert, without :held.
+SELECT s.agent_device_id AS id
+FROM agent_alert_states s JOIN agent_alerts a ON a.id = s.agent_alert_id
+WHERE (a.soft_delete OR NOT a.is_active OR a.id = ANY (:rules::uuid[])) AND s.agent_device_id <> ALL (:held::uuid[])
+UNION
+SELECT h.agent_device_id
+FROM agent_alert_history h JOIN agent_alerts a ON a.id = h.agent_alert_id
+WHERE (a.soft_delete OR NOT a.is_active) AND h.status IN ('active', 'acknowledged')
+  AND h.agent_device_id <> ALL (:held)
+
 -- hold_faulty --
 -- Where rules that can't be understood have an alert, the state becomes error; where they had only begun, there is
--- none.
+-- none. :rules, :reasons (in parallel), :now, :only these devices (null: all).
 WITH left_out AS (
     SELECT s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, f.reason, a.is_shadow,
            CASE s.state WHEN 'pending' THEN 'inactive' ELSE 'error' END AS becomes
     FROM unnest(:rules::uuid[], :reasons::text[]) AS f (rule_id, reason)
     JOIN agent_alerts a ON a.id = f.rule_id
     JOIN agent_alert_states s ON s.agent_alert_id = f.rule_id AND s.state <> 'error'
+    WHERE :only::uuid[] IS NULL OR s.agent_device_id = ANY (:only)
 ), held AS (
     UPDATE agent_alert_states s
     SET state = 'error', since = :now::timestamptz, reason = l.reason, evaluated_at = :now
@@ -35,7 +47,7 @@ FROM left_out
 
 -- end_out_of_force --
 -- Rules that aren't in force stand nowhere, and their open alerts end: they were switched off or deleted in the
--- table, nobody knows by whom. Returns those alerts.
+-- table, nobody knows by whom. Returns those alerts. :now, :only these devices (null: all).
 WITH gone AS (
     SELECT id, is_shadow, CASE WHEN soft_delete THEN 'The rule was deleted.' ELSE 'The rule was disabled.' END AS note
     FROM agent_alerts
@@ -43,7 +55,7 @@ WITH gone AS (
 ), dropped AS (
     DELETE FROM agent_alert_states s
     USING gone g
-    WHERE s.agent_alert_id = g.id
+    WHERE s.agent_alert_id = g.id AND (:only::uuid[] IS NULL OR s.agent_device_id = ANY (:only))
     RETURNING s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, g.note, g.is_shadow
 ), noted AS (
     INSERT INTO agent_alert_transitions
@@ -55,6 +67,7 @@ WITH gone AS (
     SET status = 'auto_resolved', resolved_at = :now, resolution_notes = COALESCE(h.resolution_notes, g.note)
     FROM gone g
     WHERE h.agent_alert_id = g.id AND h.status IN ('active', 'acknowledged')
+      AND (:only::uuid[] IS NULL OR h.agent_device_id = ANY (:only))
     RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
 ), told AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from alerts.query.apart import gather_apart
 from alerts.query.facts import Place
@@ -20,7 +21,7 @@ from alerts.query.runner import EvaluationRequest
 from alerts.rules.loader import Rules, note_faults, read_rules
 from alerts.silences.schedule import read_silences
 from alerts.state.apply import apply_transitions
-from alerts.state.broken_rules import end_alerts_of_missing_rules
+from alerts.state.broken_rules import end_alerts_of_missing_rules, forget_errors
 from alerts.state.machine import AlertState, Transition
 from alerts.state.transitions import find_transitions
 from alerts.state.unmeasured import end_unmeasured
@@ -61,9 +62,10 @@ async def evaluate(
         await connection.execute(QUERIES["plan_for_fleets"])
         await connection.execute(QUERIES["bound_waits"])
         rules = await read_rules(connection)
-        await note_faults(connection, rules, now)
-        await end_alerts_of_missing_rules(connection, rules.faults, now)
         kept = await Isolated(connection, "alerts", now).read()
+        await note_faults(connection, rules, now, kept)
+        await kept.attempt("errors", partial(forget_errors, connection, rules.faults))
+        await end_alerts_of_missing_rules(connection, rules.faults, now)
         question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
         apart = await gather_apart(connection, (row.rule for row in rules.rows.values()), question, kept)
         states = await read_states(connection, rules)

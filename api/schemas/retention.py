@@ -51,6 +51,7 @@ class RetentionChange(BaseModel):
     before_days: DaysByName
     after_days: DaysByName
     planned_bytes: int = Field(description="what the plan said that it frees")
+    error_message: str | None = Field(description="why it is not in force although it is due; it is tried again")
 
 
 class LegalHold(BaseModel):
@@ -67,6 +68,7 @@ class LegalHold(BaseModel):
     ends_at: datetime | None
     released_at: datetime | None
     released_by: str | None
+    error_message: str | None = Field(description="why it is in force although its end has come; it is tried again")
 
 
 class RetentionReport(BaseModel):

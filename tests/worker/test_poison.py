@@ -37,16 +37,20 @@ ALERTS = "SELECT count(*) FROM agent_alert_history WHERE agent_device_id = $1 AN
 
 
 @asynccontextmanager
-async def refusing(connection: asyncpg.Connection, table: str, column: str, value: Any) -> AsyncIterator[None]:
+async def refusing(
+    connection: asyncpg.Connection, table: str, column: str, value: Any, on: str = "INSERT OR UPDATE"
+) -> AsyncIterator[None]:
     """Let a trigger refuse each change of the rows of a table with a value in a column."""
     await connection.execute(
         f"""
         CREATE OR REPLACE FUNCTION refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS $body$
         BEGIN
-            IF NEW.{column}::text = '{value}' THEN RAISE EXCEPTION 'the platform refuses this row'; END IF;
-            RETURN NEW;
+            IF COALESCE(NEW.{column}, OLD.{column})::text = '{value}' THEN
+                RAISE EXCEPTION 'the platform refuses this row';
+            END IF;
+            RETURN COALESCE(NEW, OLD);
         END $body$;
-        CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_{table}();
+        CREATE TRIGGER refuse BEFORE {on} ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_{table}();
         """
     )
     try:

@@ -941,6 +941,7 @@ export type LegalHold = {
   ends_at: string | null;
   released_at: string | null;
   released_by: string | null;
+  error_message: string | null;
 };
 
 export type Limits = {
@@ -1320,6 +1321,7 @@ export type RetentionChange = {
   before_days: Record<string, number>;
   after_days: Record<string, number>;
   planned_bytes: number;
+  error_message: string | null;
 };
 
 export type RetentionLevel = {
