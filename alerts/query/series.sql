@@ -26,11 +26,7 @@ WITH leaf AS MATERIALIZED (
     JOIN agent_devices d ON d.id = p.device_id
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
-     AND CASE WHEN d.os_type = 'windows' -- whose names know no case
-              THEN s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
-              ELSE s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes))) END
+     AND {instance_is_picked}
     LEFT JOIN agent_series_newest n ON n.agent_device_id = p.device_id AND n.metric = p.name
     WHERE :everything OR p.by_value OR s.is_counter OR p.deviations > 0
        OR alert_beyond(n.series_values[array_position(n.series_ids, s.id)], p.is_up, p.is_strict, p.last_threshold)
@@ -146,11 +142,7 @@ WITH leaf AS MATERIALIZED (
     JOIN agent_devices d ON d.id = p.device_id
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
-     AND CASE WHEN d.os_type = 'windows' -- whose names know no case
-              THEN s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
-              ELSE s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes))) END
+     AND {instance_is_picked}
     JOIN agent_series_forecasts f ON f.series_id = s.id
 ), judged AS (
     SELECT g.*, CASE WHEN g.is_fresh
@@ -176,11 +168,7 @@ FROM alert_pairs(:terms::jsonb, NULL) p
 JOIN agent_devices d ON d.id = p.device_id
 JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
 JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL AND NOT s.is_counter
- AND CASE WHEN d.os_type = 'windows' -- whose names know no case
-          THEN s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-               AND NOT s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
-          ELSE s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-               AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes))) END
+ AND {instance_is_picked}
 ORDER BY s.id
 
 -- write_forecasts --

@@ -8,20 +8,13 @@ WITH leaf AS MATERIALIZED (
 ), wanted AS (
     SELECT DISTINCT s.id AS series_id, s.is_counter, s.agent_device_id AS device_id,
            s.metric || ' of ' || s.instance AS metric,
-           alert_known_zone(COALESCE(site.time_zone, business.time_zone, :default_zone::text), 'UTC') AS time_zone
+           {time_zone} AS time_zone
     FROM alert_pairs(:terms::jsonb, NULL) p
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_devices d ON d.id = p.device_id
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
-     AND CASE WHEN d.os_type = 'windows' -- whose names know no case
-              THEN s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
-              ELSE s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes))) END
-    LEFT JOIN agent_time_zones site
-           ON site.business_id = d.business_id AND site.service_location_id = d.service_location_id
-    LEFT JOIN agent_time_zones business
-           ON business.business_id = d.business_id AND business.service_location_id IS NULL
+     AND {instance_is_picked}
+    {join_time_zones}
 )
 SELECT w.*
 FROM wanted w
@@ -36,29 +29,19 @@ ORDER BY w.series_id
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest(:series::integer[], :time_zones::text[]) AS w (series_id, time_zone)
 ), hourly AS MATERIALIZED (
-    SELECT w.series_id, w.time_zone, alert_local_hour_of_week(m.bucket, w.time_zone) AS hour_of_week,
+    SELECT w.series_id AS key, alert_local_hour_of_week(m.bucket, w.time_zone) AS hour_of_week,
            COALESCE(m.value_sum / m.sample_count::double precision,
                     m.value_increase / NULLIF(extract(epoch FROM m.value_last_at - m.value_first_at), 0)::double precision
            ) AS mean
     FROM wanted w
     JOIN agent_series_1h m ON m.series_id = w.series_id
     WHERE m.bucket > :now::timestamptz - interval '35 days' AND m.bucket <= :now
-), usual AS MATERIALIZED (
-    SELECT series_id, time_zone, hour_of_week, percentile_cont(0.5) WITHIN GROUP (ORDER BY mean) AS median,
-           count(*)::integer AS weeks
-    FROM hourly
-    WHERE mean IS NOT NULL
-    GROUP BY series_id, time_zone, hour_of_week
-    HAVING count(*) >= 3
-)
+), {baselines}
 INSERT INTO agent_series_baselines AS b (series_id, hour_of_week, median, distance, weeks, time_zone, computed_at)
-SELECT u.series_id, u.hour_of_week, u.median, percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(h.mean - u.median)), u.weeks,
-       u.time_zone, :now
-FROM usual u
-JOIN hourly h ON h.series_id = u.series_id AND h.hour_of_week = u.hour_of_week
-JOIN agent_series s ON s.id = u.series_id
-WHERE h.mean IS NOT NULL
-GROUP BY u.series_id, u.hour_of_week, u.median, u.weeks, u.time_zone
+SELECT w.series_id, u.hour_of_week, u.median, u.distance, u.weeks, w.time_zone, :now
+FROM baseline u
+JOIN wanted w ON w.series_id = u.key
+JOIN agent_series s ON s.id = w.series_id
 ON CONFLICT (series_id, hour_of_week) DO UPDATE
 SET median = EXCLUDED.median, distance = EXCLUDED.distance, weeks = EXCLUDED.weeks, time_zone = EXCLUDED.time_zone,
     computed_at = EXCLUDED.computed_at

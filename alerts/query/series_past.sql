@@ -13,11 +13,7 @@ WITH leaf AS MATERIALIZED (
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_devices d ON d.id = p.device_id
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL AND NOT s.is_counter
-     AND CASE WHEN d.os_type = 'windows' -- whose names know no case
-              THEN s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance ILIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes)))
-              ELSE s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.includes)))
-                   AND NOT s.instance LIKE ANY (ARRAY(SELECT jsonb_array_elements_text(l.excludes))) END
+     AND {instance_is_picked}
 ), instant AS MATERIALIZED (
     SELECT i.at, time_bucket('1 hour', i.at) AS hour FROM unnest(:instants::timestamptz[]) AS i (at)
 ), asked AS MATERIALIZED (

@@ -127,6 +127,18 @@ async def test_a_condition_on_the_device_counts_for_each_instance(
     assert len(await alerts_of(device)) == 2
 
 
+async def test_a_service_that_is_not_installed_lets_the_alert_of_a_disk_end(
+    rules: Rules, device: Device, begin: datetime
+) -> None:
+    await rules.make(device.tenant, {"any": [FULL, {"service": "NotThere", "duration_minutes": 5}]})
+    await disks(device, begin, D=95)
+    await rules.evaluate(begin)
+    for step in range(1, 5):
+        await disks(device, begin + step * 5 * MINUTE, 5, D=40)
+        await rules.evaluate(begin + step * 5 * MINUTE + MINUTE)
+    assert [alert["status"] for alert in await alerts_of(device)] == ["auto_resolved"]
+
+
 @pytest.mark.parametrize("level", [None, LEVELS[0]])
 async def test_the_past_is_judged_as_live(device: Device, pool: asyncpg.Pool, level: Any) -> None:
     begin = utc_now().replace(microsecond=0) - timedelta(hours=1)
