@@ -156,8 +156,7 @@ async def read_changes(
             tenant=tenant,
             since=span.since,
             end=span.until,
-            **after_keys(span.after, "time", "key"),
-            after_id=span.after and span.after[2],
+            **after_keys(span.after, "time", "key", "id"),
             limit=limit,
         )
     )
