@@ -23,6 +23,7 @@ from rich.console import Console
 from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
+from loadtest.bench.page_session import Session, measure_session
 from loadtest.bench.report import show
 from loadtest.bench.serving import Server, serving
 from loadtest.databases import Database
@@ -57,6 +58,8 @@ class Scale:
     devices: int = 10_000
     rounds: int = 3
     live_seconds: int = 30
+    session_minutes: int = 30  # of live frames, sent 20 times as fast
+    session_rounds: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,8 @@ async def list_figures(browser: Browser, server: Server, token: str, scale: Scal
     rows = [
         {"what": f"{scale.devices:,} devices: {name}", **figures(values, bars[name])} for name, values in loaded.items()
     ]
-    return rows + await live_figures(browser, server, token, scale)
+    rows += await live_figures(browser, server, token, scale)
+    return rows + await session_figures(browser, server, token, scale)
 
 
 async def loaded_list(context: BrowserContext, server: Server, scale: Scale) -> dict[str, float]:
@@ -252,6 +256,34 @@ async def live_figures(browser: Browser, server: Server, token: str, scale: Scal
             **figures([after["JSEventListeners"] - quiet["JSEventListeners"]], 0),
         },
     ]
+
+
+async def session_figures(browser: Browser, server: Server, token: str, scale: Scale) -> list[dict[str, Any]]:
+    """Go to and fro between pages while changes come, and see what stays in memory."""
+    context = await opened(browser, server, token, WIDE)
+    page = await context.new_page()
+    lines: list[WebSocketRoute] = []
+    await page.route_web_socket("**/ws", lambda line: lines.append(line))
+    await page.goto(f"http://127.0.0.1:{server.port}/dashboard/agents")
+    await all_there(page, scale)
+    answer = await context.request.get(f"http://127.0.0.1:{server.port}/api/agents?limit=1000")
+    ids = [one["id"] for one in (await answer.json())["agents"]]
+    session = Session(page, await profiled(page), lines, ids)
+    found = await measure_session(session, scale.session_minutes, scale.session_rounds)
+    await context.close()
+    bars = {"heap growth, MB": 5, "more listeners": 0, "more DOM nodes": 500}
+    return [
+        {
+            "what": f"{scale.session_minutes} min of changes: {name}, at the end and the most",
+            **ended(values, bars[name]),
+        }
+        for name, values in found.items()
+    ]
+
+
+def ended(values: list[float], bar: float) -> dict[str, float]:
+    """Return the last value, the highest and the bar."""
+    return {"median": round(values[-1], 4), "highest": round(max(values), 4), "bar": bar}
 
 
 async def cpu_of(session: CDPSession, work: Any) -> float:
