@@ -40,6 +40,9 @@ worker: setup ## Run the background worker on DATABASE_URL
 ##@ Develop
 setup: $(VENV)/.ready $(NODE_READY) $(PAGES) ## Install Python and npm packages, pinned, and build the pages (runs by itself when needed)
 
+# Compiled test modules are kept whatever the shell says: to compile them takes half of the collection, in each process.
+test test-unit test-again: export PYTHONDONTWRITEBYTECODE :=
+
 test: setup ## Run all tests on the embedded TimescaleDB or on DATABASE_URL (TESTS, JOBS)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 

@@ -3,7 +3,6 @@
 import orjson
 import typer
 
-from api.app import make_web
 from core.clock import utc_now
 from core.settings import get_settings
 from health.process import ThisProcess
@@ -19,5 +18,7 @@ def openapi() -> None:
 
     Example: rts-agents openapi > openapi.json
     """
+    from api.app import make_web  # the other commands do without the server
+
     document = make_web(get_settings(), utc_now, ThisProcess()).openapi()
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from api.app import Application
 from cli.parent import exit_with_parent
-from cli.serving import serve_alone, serve_with_siblings
 from cli.settings import log_to_stderr, settings_with_database
 
 
@@ -28,6 +26,10 @@ def serve(
 
     Example: DATABASE_URL=postgresql://… rts-agents serve --port 3002 --workers 2
     """
+    # Here and not above: the other commands, the worker among them, do without the server's second and its memory.
+    from api.app import Application
+    from cli.serving import serve_alone, serve_with_siblings
+
     log_to_stderr()
     if with_parent:
         exit_with_parent()
