@@ -20,7 +20,7 @@ class SecretFiles(PydanticBaseSettingsSource):
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the content of a setting's file without its last line break; None where there is no such variable."""
+        """Return the line of a setting's file; None where there is no such variable."""
         name = str(field.validation_alias or f"{self.config.get('env_prefix', '')}{field_name}".upper())
         path = os.environ.get(name + SUFFIX)
         if not path or not is_secret(field, field_name):
@@ -45,12 +45,15 @@ def is_secret(field: FieldInfo, field_name: str) -> bool:
 
 
 def read_secret(path: Path, variable: str) -> str:
-    """Return the text of a file; raises ValueError that names the variable, never the content."""
+    """Return the one line of a file; raises ValueError that names the variable, never the content."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"{variable}: the file has more than {MAX_BYTES} bytes")
-        return content.decode().strip("\r\n")
+        text = content.decode("utf-8-sig").strip()  # editors leave a byte order mark, line breaks and blanks
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{variable}: the file can't be read ({type(error).__name__})") from error
+        raise ValueError(f"{variable}: the file can't be read ({type(error).__name__})") from None
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{variable}: the file has more than {MAX_BYTES} bytes")
+    if not text or not text.isprintable():
+        raise ValueError(f"{variable}: the file must hold the secret in one line")
+    return text

@@ -8,14 +8,16 @@ import re
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.access import DEFAULT_COMMANDS, DEFAULT_ROLES, CommandTable, RoleTable, parse_claims
 from core.database_urls import with_schema
+from core.errors import RtsError
 from core.quota_settings import QuotaSettings
 from core.secret_files import SecretFiles
 
@@ -23,10 +25,17 @@ MIB = 1024 * 1024
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 
 
+class SettingsError(RtsError):
+    """A setting cannot be used."""
+
+    code: ClassVar[str] = "settings"
+
+
 class Settings(QuotaSettings):
     """What an operator may change; `rts-agents serve` and `worker` read the same."""
 
-    model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore")
+    # What a fault is about may be a secret, or stand beside one.
+    model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore", hide_input_in_errors=True)
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL", description="postgresql://…")
     read_database_url: str = Field(
@@ -266,5 +275,19 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @cache
 def get_settings() -> Settings:
-    """Return the settings of this process, read on the first call."""
-    return Settings()
+    """Return the settings of this process, read on the first call; raises SettingsError, which names no value."""
+    try:
+        return Settings()
+    except ValidationError as fault:
+        raise SettingsError("; ".join(map(said_of, fault.errors(include_input=False)))) from None
+    except ValueError as fault:
+        raise SettingsError(str(fault)) from None
+
+
+def said_of(fault: ErrorDetails) -> str:
+    """Return a fault of a setting as text; our own checks name the setting themselves."""
+    text = fault["msg"].removeprefix("Value error, ")
+    name = ".".join(map(str, fault["loc"])).upper()
+    if not name or "RTS_" in text:
+        return text
+    return f"{name}: {text}" if name.startswith(("RTS_", "DATABASE_URL")) else f"RTS_{name}: {text}"
