@@ -1,7 +1,7 @@
 -- What happened to a device in a range of time, for its charts. Every list is bounded.
 
 -- device --
-SELECT d.id, d.status, d.monitoring_enabled, d.created_at, d.enrolled_at, d.decommissioned_at, d.late_from,
+SELECT d.id, d.business_id, d.status, d.monitoring_enabled, d.created_at, d.enrolled_at, d.decommissioned_at, d.late_from,
        d.metrics_interval_seconds
 FROM agent_devices d
 WHERE d.id = :device_id AND NOT d.soft_delete AND (:tenant::uuid IS NULL OR d.business_id = :tenant)

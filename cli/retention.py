@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli import retention_holds
+from cli import retention_holds, retention_tenants
 from cli.connection import with_connection
 from cli.retention_holds import operator
 from cli.retention_tables import (
@@ -32,6 +32,7 @@ from rollups.repair import repair
 
 app = typer.Typer(help="How long data is kept: show, plan, apply, undo, legal holds.", no_args_is_help=True)
 app.add_typer(retention_holds.app, name="hold")
+app.add_typer(retention_tenants.app, name="tenant")
 
 Raw = Annotated[str, typer.Option("--raw", help="how long raw samples are kept: 14d, 8w, 2y")]
 FiveMinutes = Annotated[str, typer.Option("--5m", help="how long rollups of 5 minutes are kept")]

@@ -62,6 +62,9 @@ def show_lines(overview: Overview) -> Iterator[str]:
         yield f'{what}, since {hold["placed_at"]:%Y-%m-%d}{until}: "{hold["reason"]}"'
         if hold["error_message"]:
             yield f"! hold {hold['id']} can't be released and is tried again: {hold['error_message']}"
+    for own in overview.tenants:
+        keep = f"{own['keep'] / DAY:g} d" if own["keep"] else "as for all"
+        yield f"{own['name']}: {own['level']} is kept for {keep}, {own['trimmed_rows']:,} rows were deleted"
     for drift in overview.drifts:
         yield f"! {'UNSAFE, the worker pauses it' if drift.unsafe else 'differs'}: {drift.sentence}"
 

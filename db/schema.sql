@@ -202,7 +202,8 @@ BEGIN
         SELECT FROM agent_storage_levels l
         WHERE relation = ANY (CASE l.level WHEN 'raw' THEN ARRAY['agent_metrics', 'agent_series_samples']
                               ELSE ARRAY['agent_metrics_' || l.level, 'agent_series_' || l.level] END)
-          AND before <= now() - l.keep
+          AND before <= now() - GREATEST(l.keep, (SELECT max(GREATEST(t.keep, t.former_keep)) FROM agent_tenant_ages t
+                                                  WHERE t.level = l.level))
     ) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('%s keeps chunks that end before %s', relation, before);
     END IF;
@@ -1625,6 +1626,34 @@ CREATE TABLE agent_storage_sizes (
     day date NOT NULL,
     relation text NOT NULL,
     CONSTRAINT agent_storage_sizes_pkey PRIMARY KEY (day, relation)
+);
+
+CREATE TABLE agent_tenant_ages (
+    business_id uuid NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    former_keep interval,
+    former_until timestamp with time zone,
+    keep interval,
+    level text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT agent_tenant_ages_pkey PRIMARY KEY (business_id, level),
+    CONSTRAINT agent_tenant_ages_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
+    CONSTRAINT agent_tenant_ages_check CHECK (((former_keep IS NULL) = (former_until IS NULL))),
+    CONSTRAINT agent_tenant_ages_keep_check CHECK ((keep > '00:00:00'::interval)),
+    CONSTRAINT agent_tenant_ages_level_check CHECK ((level = ANY (ARRAY['raw'::text, '5m'::text, '1h'::text, '1d'::text]))),
+    CONSTRAINT agent_tenant_ages_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500)))
+);
+
+CREATE TABLE agent_tenant_trims (
+    business_id uuid NOT NULL,
+    level text NOT NULL,
+    trimmed_at timestamp with time zone NOT NULL,
+    trimmed_rows bigint NOT NULL,
+    trimmed_until timestamp with time zone NOT NULL,
+    CONSTRAINT agent_tenant_trims_pkey PRIMARY KEY (business_id, level),
+    CONSTRAINT agent_tenant_trims_business_id_fkey FOREIGN KEY (business_id) REFERENCES businesses(id) ON DELETE CASCADE,
+    CONSTRAINT agent_tenant_trims_level_check CHECK ((level = ANY (ARRAY['raw'::text, '5m'::text, '1h'::text, '1d'::text])))
 );
 
 CREATE TABLE agent_time_zones (

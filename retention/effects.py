@@ -40,7 +40,7 @@ async def find_effects(
     Rows are counted where little is dropped, or with `exact`, which reads all that would be dropped.
     """
     names = {level.relation: level.name for level in after.levels}
-    since, until = ([at - level.keep for level in values.levels] for values in (before, after))
+    since, until = ([at - values.drop_after(level) for level in values.levels] for values in (before, after))
     query = QUERIES.bind("doomed_chunks", relations=list(names), after=since, until=until)
     effects = []
     for row in await connection.fetch(*query):

@@ -115,7 +115,7 @@ async def drop_unheld(connection: Connection, now: datetime) -> int:
     dropped, unknown = 0, await connection.fetchval(QUERIES["has_gone"])
     kept = await Isolated(connection, TASK, now).read()
     for level in storage.values.levels if not unknown else storage.values.metrics:
-        end, oldest = now - level.keep, storage.oldest.get(level.relation)
+        end, oldest = now - storage.values.drop_after(level), storage.oldest.get(level.relation)
         if oldest is None or oldest + level.chunk > end:
             continue
         drop = partial(_drop_level, connection, level.relation, end)
@@ -136,7 +136,8 @@ async def _drop_level(connection: Connection, relation: str, end: datetime) -> i
 async def _schedule(connection: Connection, storage: Storage, now: datetime, *, scheduled: bool) -> None:
     for (relation, kind), job in storage.policies.items():
         if kind == "retention" and job.scheduled != scheduled:
-            keep = next(level.keep for level in storage.values.levels if level.relation == relation)
+            level = next(level for level in storage.values.levels if level.relation == relation)
+            keep = storage.values.drop_after(level)
             later = now + FIRST_RUN_AFTER if scheduled else None
             await connection.execute(
                 *DRIFT.bind("set_retention", job_id=job.job_id, keep=keep, scheduled=scheduled, next_start=later)

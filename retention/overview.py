@@ -10,6 +10,7 @@ from retention.changes import list_changes
 from retention.growth import Growth, read_growth
 from retention.holds import list_holds
 from retention.records import RecordAge, read_record_ages
+from retention.tenants import list_tenants
 from rollups.drift import QUERIES, Drift, Storage, find_drift, read_storage
 from rollups.status import LevelStatus, read_status
 
@@ -38,6 +39,7 @@ class Overview:
     max_sample_age: timedelta
     waiting: list[dict[str, Any]]
     holds: list[dict[str, Any]]
+    tenants: list[dict[str, Any]]
     drifts: list[Drift]
 
 
@@ -51,6 +53,7 @@ async def read_overview(connection: Connection, now: datetime, disk_bytes: int) 
         growth.full_in(disk_bytes), storage.values.max_sample_age,
         [row for row in await list_changes(connection) if row["state"] == "waiting"],
         [row for row in await list_holds(connection) if row["released_at"] is None],
+        await list_tenants(connection),
         await find_drift(connection, now),
     )  # fmt: skip
 

@@ -75,6 +75,8 @@ GROWS_NOT: Mapping[str, str] = {
     "agent_series_refusals": "one row a device, for a day",
     "agent_series_samples": "a level of retention",
     "agent_storage_levels": "one row a level",
+    "agent_tenant_ages": "one row for a business and a level",
+    "agent_tenant_trims": "one row for a business and a level",
     "agent_time_zones": "one row for a business or a site",
     "rts_agents_alembic_version": "one row",
 }

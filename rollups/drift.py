@@ -135,7 +135,7 @@ async def holds_behind(
 
 
 def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
-    for kind, wanted in _wanted(level).items():
+    for kind, wanted in _wanted(level, storage.values.drop_after(level)).items():
         job = storage.policies.get((level.relation, kind))
         if job is None:
             yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is missing")
@@ -149,9 +149,9 @@ def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
                 yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is {values}")
 
 
-def _wanted(level: Level) -> dict[str, dict[str, timedelta]]:
+def _wanted(level: Level, drop_after: timedelta) -> dict[str, dict[str, timedelta]]:
     """Return the values in force by kind of policy and field of Policy."""
-    wanted = {"retention": {"drop_after": level.keep}, "columnstore": {"compress_after": level.columnstore_after}}
+    wanted = {"retention": {"drop_after": drop_after}, "columnstore": {"compress_after": level.columnstore_after}}
     if level.refresh_from and level.refresh_to and level.refresh_every:
         wanted["refresh"] = {
             "start_offset": level.refresh_from, "end_offset": level.refresh_to, "every": level.refresh_every,

@@ -149,6 +149,7 @@ async def plan_history(
     if not found:
         raise AgentNotFoundError
     device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
+    values = values.of(device["business_id"])
     every = timedelta(seconds=device["metrics_interval_seconds"])
     question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
     choice = choose(question, now, levels_for(asked, now, values.metrics))

@@ -4,7 +4,7 @@
 -- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it;
 -- with it how far each level is materialised, as get_watermarks: a row for each level. No row for a device that isn't
 -- there.
-SELECT d.metrics_interval_seconds, CASE WHEN :tenant::uuid IS NOT NULL THEN d.owned_since END AS owned_since,
+SELECT d.business_id, d.metrics_interval_seconds, CASE WHEN :tenant::uuid IS NOT NULL THEN d.owned_since END AS owned_since,
        ARRAY(SELECT COALESCE(i.until_at, 'infinity') FROM agent_device_intervals i WHERE i.agent_device_id = d.id
              ORDER BY i.changed_at, i.id) AS former_until,
        ARRAY(SELECT i.seconds FROM agent_device_intervals i WHERE i.agent_device_id = d.id

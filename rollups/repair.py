@@ -57,6 +57,14 @@ async def repair(connection: Connection, now: datetime) -> list[str]:
     return done
 
 
+async def set_drop_ages(connection: Connection, now: datetime) -> list[str]:
+    """Put the ages of chunks into the retention policies alone; returns what was changed."""
+    storage = await read_storage(connection)
+    return [
+        line for level in storage.values.levels for line in await _repair_retention(connection, level, storage, now)
+    ]
+
+
 async def widen(connection: Connection, now: datetime) -> None:
     """Let refreshes look back further where their source has grown since; one that was changed by SQL stays."""
     storage = await read_storage(connection)
@@ -90,15 +98,14 @@ async def _set_window(connection: Connection, refresh: Policy, window: timedelta
 
 async def _repair_retention(connection: Connection, level: Level, storage: Storage, now: datetime) -> list[str]:
     job, runs = storage.policies.get((level.relation, "retention")), not storage.held
+    keep = storage.values.drop_after(level)
     if job is None:
-        await connection.execute(*QUERIES.bind("add_retention", relation=level.relation, keep=level.keep))
+        await connection.execute(*QUERIES.bind("add_retention", relation=level.relation, keep=keep))
         job = (await read_storage(connection)).policies[level.relation, "retention"]
-    elif job.scheduled == runs and job.drop_after == level.keep:
+    elif job.scheduled == runs and job.drop_after == keep:
         return []
     await connection.execute(
-        *QUERIES.bind(
-            "set_retention", job_id=job.job_id, keep=level.keep, scheduled=runs, next_start=now + FIRST_RUN_AFTER
-        )
+        *QUERIES.bind("set_retention", job_id=job.job_id, keep=keep, scheduled=runs, next_start=now + FIRST_RUN_AFTER)
     )
     rests = "" if runs else "; it rests, because a legal hold is in force"
-    return [f"{level.relation}: retention is {words(level.keep)} again{rests}"]
+    return [f"{level.relation}: retention is {words(keep)} again{rests}"]

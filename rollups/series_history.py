@@ -111,7 +111,7 @@ async def read_series_history(
             ),
         )
         counters = any(one["is_counter"] for one in series)
-        choice, window, days = plan(asked, found, every, counters, now, values.series)
+        choice, window, days = plan(asked, found, every, counters, now, values.of(device["business_id"]).series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
     end = min(window.end, max(now, newest_of(rows, choice, now)))
     grid = Grid(window.shown, end, choice.width, every, now, former_intervals(device, now), days)

@@ -93,6 +93,8 @@ WHO: dict[str, Who] = {
     "GET /api/admin/retention/changes": "employee",
     "POST /api/admin/retention/changes": "employee",
     "POST /api/admin/retention/changes/{change_id}/undo": "employee",
+    "POST /api/admin/retention/tenants": "employee",
+    "POST /api/admin/retention/tenants/plans": "employee",
     "POST /api/admin/retention/holds": "employee",
     "POST /api/admin/retention/holds/{hold_id}/release": "employee",
     "GET /api/admin/erasures": "employee",

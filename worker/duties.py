@@ -29,6 +29,7 @@ from health.faults import find_faults
 from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
 from retention.purge import note_audit_setting, purge_records
+from retention.trims import trim_tenants
 from rollups.refresh import PolicyRunner
 from rollups.repair import watch_drift, widen
 from worker.retention import apply_changes, keep_holds, keep_sizes
@@ -91,6 +92,7 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
         PeriodicTask("notifications", EVERY_TICK, send_notifications(settings), at_once=4),
         PeriodicTask("erasures", timedelta(minutes=10), work_erasures(settings), seconds=3600),
+        PeriodicTask("tenant retention", timedelta(minutes=10), trim_at(settings.erasure_hour), seconds=3600),
         PeriodicTask("health", timedelta(minutes=5), watch_health),
     ]
 
@@ -213,6 +215,16 @@ def work_erasures(settings: Settings) -> Handler:
             log.info("erasure %d is done", number)
         for number in await prove_due(connection, now):
             log.info("erasure %d is proven", number)
+
+    return do
+
+
+def trim_at(hour: int) -> Handler:
+    """Delete what single businesses no longer keep, in the hour for erasures."""
+
+    async def do(connection: Connection, now: datetime) -> None:
+        if now.hour == hour:
+            await trim_tenants(connection, now)
 
     return do
 

@@ -7,13 +7,15 @@ from devices.audit import WORKER
 from retention.changes import Operator, apply_due
 from retention.growth import note_sizes
 from retention.holds import drop_unheld, end_holds
+from retention.tenants import settle_tenants
 
 OPERATOR = Operator("worker", WORKER)
 
 
 async def apply_changes(connection: Connection, now: datetime) -> None:
-    """Put the change in force whose grace is over."""
+    """Put the change in force whose grace is over, for all and for single businesses."""
     await apply_due(connection, now)
+    await settle_tenants(connection, now)
 
 
 async def keep_holds(connection: Connection, now: datetime) -> None:

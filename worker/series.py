@@ -20,7 +20,8 @@ async def keep_series(connection: Connection, now: datetime) -> None:
 
     A device whose series can't be changed is left out and tried again; a step that fails stops no other step.
     """
-    keep = max(level.keep for level in (await read_values(connection)).series)
+    stored = await read_values(connection)
+    keep = max(stored.drop_after(level) for level in stored.series)
     steps: dict[str, dict[str, Any]] = {"note_seen": {}, "mark_gone": {}, "forget_gone": {"keep": keep}}
     for name, values in steps.items():
         do = partial(_do, connection, name, values | {"now": now})

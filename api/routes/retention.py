@@ -19,6 +19,10 @@ from api.schemas.retention import (
     RetentionPlan,
     RetentionRecords,
     RetentionReport,
+    TenantAges,
+    TenantEffect,
+    TenantLevel,
+    TenantOrder,
     Undone,
     UndoOrder,
 )
@@ -39,6 +43,7 @@ from retention.holds import HoldRequest, list_holds, place_hold, release_hold
 from retention.overview import LevelRetention, read_overview
 from retention.plans import PlanRefusedError, make_plan
 from retention.records import RecordAge
+from retention.tenants import TenantPlan, change_tenant, plan_tenant
 
 router = APIRouter(prefix="/api/admin/retention", tags=["retention"])
 ChangeId = Annotated[int, Path(ge=1, le=2**62, description="change_id")]
@@ -59,7 +64,8 @@ async def read_retention(request: Request, employee: CurrentEmployee) -> Retenti
         max_sample_age_days=found.max_sample_age / DAY, database_bytes=found.growth.bytes,
         full_in_days=None if found.full_in is None else found.full_in / DAY,
         waiting=change_of(found.waiting[0]) if found.waiting else None,
-        holds=[hold_of(row) for row in holds], drifts=[drift.sentence for drift in found.drifts],
+        holds=[hold_of(row) for row in holds], tenants=[tenant_of(row) for row in found.tenants],
+        drifts=[drift.sentence for drift in found.drifts],
     )  # fmt: skip
 
 
@@ -121,6 +127,56 @@ async def release(request: Request, hold_id: HoldId, employee: MayKeepStorage) -
     services = services_of(request)
     async with services.pool.acquire() as connection:
         await release_hold(connection, hold_id, operator_of(employee), services.clock())
+
+
+@router.post("/tenants/plans")
+async def plan_tenant_ages(request: Request, order: TenantAges, employee: MayKeepStorage) -> TenantEffect:
+    """Tell what other ages of one business would do. Nothing is written."""
+    del employee
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        plan = await plan_tenant(
+            connection, order.business_id, tenant_ages(order), services.clock(), grace_of(services)
+        )
+    return effect_of(plan)
+
+
+@router.post("/tenants", responses=conflicts(PlanRefusedError, WrongDatabaseError))
+async def change_tenant_ages(request: Request, order: TenantOrder, employee: MayKeepStorage) -> TenantEffect:
+    """Keep levels of one business longer or shorter: charts follow at once, rows are deleted after the grace."""
+    services = services_of(request)
+    async with services.pool.acquire() as connection:
+        await check_database(connection, order.database)
+        plan = await change_tenant(
+            connection, order.business_id, tenant_ages(order), operator_of(employee), order.reason, services.clock(),
+            grace_of(services),
+        )  # fmt: skip
+    await services.storage.read()
+    return effect_of(plan)
+
+
+def tenant_ages(order: TenantAges) -> dict[str, timedelta | None]:
+    """Return the ages of an order; raises InvalidAgeError."""
+    return {name: None if text is None else parse_age(text) for name, text in order.keep.items()}
+
+
+def effect_of(plan: TenantPlan) -> TenantEffect:
+    """Return what a change of a business does as the API shows it."""
+    return TenantEffect(
+        business_id=plan.business_id, business_name=plan.name, devices=plan.devices, before_days=plan.before,
+        after_days=plan.after, deleted_rows=plan.rows, effects=plan.effects, objections=plan.objections,
+    )  # fmt: skip
+
+
+def tenant_of(row: dict[str, Any]) -> TenantLevel:
+    """Return a level of a business as the API shows it."""
+    return TenantLevel(
+        business_id=row["business_id"], business_name=row["name"], level=row["level"],
+        kept_days=row["keep"] / DAY if row["keep"] else None,
+        former_days=row["former_keep"] / DAY if row["former_keep"] else None, former_until=row["former_until"],
+        changed_at=row["changed_at"], changed_by=row["changed_by"], reason=row["reason"],
+        deleted_until=row["trimmed_until"], deleted_rows=row["trimmed_rows"],
+    )  # fmt: skip
 
 
 def grace_of(services: Services) -> timedelta:

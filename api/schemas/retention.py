@@ -71,6 +71,70 @@ class LegalHold(BaseModel):
     error_message: str | None = Field(description="why it is in force although its end has come; it is tried again")
 
 
+class TenantLevel(BaseModel):
+    """A level of one business that differs from that of all."""
+
+    business_id: UUID
+    business_name: str
+    level: Literal["raw", "5m", "1h", "1d"]
+    kept_days: float | None = Field(description="null: as for all, again")
+    former_days: float | None = Field(description="what was in force before and is not deleted before former_until")
+    former_until: datetime | None
+    changed_at: datetime
+    changed_by: str
+    reason: str
+    deleted_until: datetime | None = Field(description="rows of the business before this time are deleted")
+    deleted_rows: int = Field(description="how many so far")
+
+
+class TenantAges(BaseModel):
+    """Which ages of levels a business is to have."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"business_id": "5d0c1f3e-0a4b-4b8e-9a52-0b0f7a6d1c11", "keep": {"raw": "90d", "1h": None}}]
+        }
+    )
+
+    business_id: UUID
+    keep: dict[KeptName, str | None] = Field(
+        min_length=1, max_length=10, description="14d, 8w or 2y by level; null: as for all, again"
+    )
+
+
+class TenantOrder(TenantAges):
+    """Ages to put in force, confirmed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "business_id": "5d0c1f3e-0a4b-4b8e-9a52-0b0f7a6d1c11",
+                    "keep": {"raw": "90d"},
+                    "database": "rts",
+                    "reason": "contract 12",
+                }
+            ]
+        }
+    )
+
+    database: str = Field(description="name of the database, to confirm", examples=["rts"])
+    reason: Reason
+
+
+class TenantEffect(BaseModel):
+    """What other ages of a business do."""
+
+    business_id: UUID
+    business_name: str
+    devices: int
+    before_days: DaysByName
+    after_days: DaysByName
+    deleted_rows: dict[str, int] = Field(description="rows that would be deleted by the end of the grace, by relation")
+    effects: list[str] = Field(description="in sentences")
+    objections: list[str] = Field(description="why it would be refused, in sentences")
+
+
 class RetentionReport(BaseModel):
     """How retention stands: what `rts-agents retention show` prints."""
 
@@ -82,6 +146,7 @@ class RetentionReport(BaseModel):
     full_in_days: float | None = Field(description="at this rate; null: never, or RTS_DISK_BYTES is not set")
     waiting: RetentionChange | None
     holds: list[LegalHold] = Field(description="all of them, those in force first")
+    tenants: list[TenantLevel] = Field(description="levels of single businesses that differ from those of all")
     drifts: list[str] = Field(description="policies that differ from the values in force, in sentences")
 
 

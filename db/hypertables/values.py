@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -28,11 +29,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StorageValues:
-    """The levels of metrics and of series, raw first; `version` is the change that set them, 0 for none."""
+    """The levels of metrics and of series, raw first; `version` is the change that set them, 0 for none.
+
+    `tenants` has the ages of businesses that differ, by level; `undeleted` those that must not be deleted yet: the
+    longer one of what is in force and what was a moment ago.
+    """
 
     metrics: tuple[Level, ...] = LEVELS
     series: tuple[Level, ...] = SERIES_LEVELS
     version: int = 0
+    tenants: Mapping[UUID, Mapping[str, timedelta]] = field(default_factory=dict)
+    undeleted: Mapping[UUID, Mapping[str, timedelta]] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -47,6 +54,15 @@ class StorageValues:
     def max_sample_age(self) -> timedelta:
         """Samples older than this are refused: the first rollup's refresh would not come to them any more."""
         return max((self.metrics[1].refresh_from or timedelta()) - SLACK, LEAST_SAMPLE_AGE)
+
+    def drop_after(self, level: Level) -> timedelta:
+        """Return the age at which chunks of a level are dropped: that of all, or the longest one of a business."""
+        return max([level.keep, *(ages[level.name] for ages in self.undeleted.values() if level.name in ages)])
+
+    def of(self, business_id: UUID | None) -> "StorageValues":
+        """Return the values of one business."""
+        ages = self.tenants.get(business_id) if business_id else None
+        return with_values(self, ages, {}, self.version) if ages else self
 
     def level(self, name: str) -> Level:
         """Return the level of metrics of this name: `raw`, `5m`, `1h` or `1d`."""
@@ -66,7 +82,7 @@ def with_values(
         return replace(level, keep=keep.get(level.name, level.keep), refresh_from=back)
 
     metrics, series = (tuple(changed(level) for level in family) for family in (values.metrics, values.series))
-    return StorageValues(metrics, series, version)
+    return replace(values, metrics=metrics, series=series, version=version)
 
 
 def longest_windows(
@@ -92,11 +108,19 @@ def longest_windows(
 
 async def read_values(connection: Connection | asyncpg.Pool) -> StorageValues:
     """Return the values in force."""
-    return values_of(await connection.fetch(QUERIES["read_values"]))
+    values = values_of(await connection.fetch(QUERIES["read_values"]))
+    tenants: dict[UUID, dict[str, timedelta]] = {}
+    undeleted: dict[UUID, dict[str, timedelta]] = {}
+    for row in await connection.fetch(QUERIES["read_tenants"]):
+        if row["keep"] is not None:
+            tenants.setdefault(row["business_id"], {})[row["level"]] = row["keep"]
+        keep = row["keep"] or values.level(row["level"]).keep
+        undeleted.setdefault(row["business_id"], {})[row["level"]] = max(keep, row["former_keep"] or keep)
+    return replace(values, tenants=tenants, undeleted=undeleted)
 
 
 def values_of(rows: list[asyncpg.Record] | list[dict[str, Any]]) -> StorageValues:
-    """Return the values that rows of `agent_storage_levels` give."""
+    """Return the values for all that rows of `agent_storage_levels` give."""
     keep = {row["level"]: row["keep"] for row in rows}
     back = {row["level"]: row["refresh_from"] for row in rows}
     return with_values(DEFAULTS, keep, back, max((row["version"] or 0 for row in rows), default=0))

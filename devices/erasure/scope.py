@@ -1,9 +1,9 @@
 """What an erasure reaches: measurements at every level, our tables that refer to a device or a business."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -17,6 +17,7 @@ STORED = (*LEVELS, *SERIES_LEVELS)
 RELATIONS = [level.relation for level in STORED]
 KEYS = ["agent_device_id"] * len(LEVELS) + ["series_id"] * len(SERIES_LEVELS)
 TIMES = ["bucket" if level.bucket else "collected_at" for level in STORED]
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 BUCKETS = [level.bucket or timedelta() for level in STORED]
 
 Kind = Literal["device", "business", "orphans"]
@@ -80,6 +81,32 @@ async def on_levels(connection: Connection, piece: Piece, action: Literal["count
         ids = piece.series_ids if statement["key"] == "series_id" else piece.device_ids
         if ids:
             rows[statement["relation"]] += await _rows(connection, statement[action], ids, *times)
+    return rows
+
+
+async def before_times(
+    connection: Connection,
+    until: Mapping[str, datetime],
+    device_ids: Sequence[UUID],
+    series_ids: Sequence[int],
+    action: Literal["counts", "deletes"],
+) -> Counter[str]:
+    """Count or delete rows of devices and series by level name, each before its time in `until` (UTC, a midnight).
+
+    Returns rows by relation. Series ids and device ids are literal: TimescaleDB then reads their rows alone.
+    """
+    places = [place for place, level in enumerate(STORED) if level.name in until]
+    relations, keys, times, buckets = ([of[place] for place in places] for of in (RELATIONS, KEYS, TIMES, BUCKETS))
+    statements = await connection.fetch(
+        *QUERIES.bind("compose_periods", relations=relations, keys=keys, times=times, buckets=buckets)
+    )
+    names = {level.relation: level.name for level in STORED}
+    rows: Counter[str] = Counter()
+    for statement in statements:
+        ids = series_ids if statement["key"] == "series_id" else device_ids
+        if ids:
+            end = until[names[statement["relation"]]]
+            rows[statement["relation"]] += await _rows(connection, statement[action], ids, BEGINNING, end)
     return rows
 
 

@@ -68,6 +68,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "retention/effects.sql": {"*": EMPLOYEE},
     "retention/growth.sql": {"*": COUNTS},
     "retention/holds.sql": {"*": EMPLOYEE},
+    "retention/tenants.sql": {"*": "a DBA's, or the worker's: bound to the business that is named"},
     "retention/records.sql": {"*": "the worker's, or an employee's: ages and counts by kind, no row leaves them"},
     "rollups/series.sql": {"top_of_fleet": EMPLOYEE},
     "alerts/manage/alerts.sql": {

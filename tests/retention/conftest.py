@@ -30,7 +30,7 @@ BASE = "/api/admin/retention"
 OPERATOR = Operator("dba@test", Actor("system"))
 TABLES = (
     "agent_metrics", "agent_series_samples", "agent_retention_changes", "agent_legal_holds", "agent_alerts",
-    "agent_devices", "agent_storage_sizes",
+    "agent_devices", "agent_storage_sizes", "agent_tenant_ages", "agent_tenant_trims",
 )  # fmt: skip
 Run = Callable[..., Awaitable[Result]]
 
@@ -54,6 +54,7 @@ async def restore(connection: asyncpg.Connection) -> None:
     await connection.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
     for rollup in ("5m", "1h", "1d"):
         await connection.execute(f"TRUNCATE agent_metrics_{rollup}")
+        await connection.execute(f"TRUNCATE agent_series_{rollup}")
     await connection.execute(
         "UPDATE agent_storage_levels l SET keep = v.keep, refresh_from = v.back, version = NULL FROM (VALUES "
         "('raw', interval '30 days', NULL::interval), ('5m', interval '90 days', interval '28 days'), "

@@ -36,7 +36,15 @@ MAX_SECONDS = 90  # the largest backtest that is not refused takes ten: the tena
 # Employees without the right are refused, as the role walk shows; tests/retention has their answers.
 OF_A_DBA = {
     f"POST /api/admin/retention/{path}"
-    for path in ("plans", "changes", "changes/{change_id}/undo", "holds", "holds/{hold_id}/release")
+    for path in (
+        "plans",
+        "changes",
+        "changes/{change_id}/undo",
+        "holds",
+        "holds/{hold_id}/release",
+        "tenants",
+        "tenants/plans",
+    )
 } | {f"POST /api/admin/erasures{path}" for path in ("", "/counts", "/{erasure_id}/cancel")}
 THEIRS = {
     "agent": ("agent", "registration token"), "user": ("person",), "employee": ("person", "employee", "open"),

@@ -1362,6 +1362,7 @@ export type RetentionReport = {
   full_in_days: number | null;
   waiting: RetentionChange | null;
   holds: Array<LegalHold>;
+  tenants: Array<TenantLevel>;
   drifts: Array<string>;
 };
 
@@ -1643,6 +1644,43 @@ export type Summary = {
   snoozed_alerts: number;
   businesses: Array<BusinessSummary>;
   sites: Array<SiteSummary>;
+};
+
+export type TenantAges = {
+  business_id: string;
+  keep: Record<string, string | null>;
+};
+
+export type TenantEffect = {
+  business_id: string;
+  business_name: string;
+  devices: number;
+  before_days: Record<string, number>;
+  after_days: Record<string, number>;
+  deleted_rows: Record<string, number>;
+  effects: Array<string>;
+  objections: Array<string>;
+};
+
+export type TenantLevel = {
+  business_id: string;
+  business_name: string;
+  level: "raw" | "5m" | "1h" | "1d";
+  kept_days: number | null;
+  former_days: number | null;
+  former_until: string | null;
+  changed_at: string;
+  changed_by: string;
+  reason: string;
+  deleted_until: string | null;
+  deleted_rows: number;
+};
+
+export type TenantOrder = {
+  business_id: string;
+  keep: Record<string, string | null>;
+  database: string;
+  reason: string;
 };
 
 export type Top = {

@@ -1,0 +1,122 @@
+"""Rows of one business that are older than its levels are kept, while chunks stay for others: deleted by device ids.
+
+A chunk is dropped at the longest age of all businesses. Rows of the others go before, a day (UTC) at a time, some
+devices a transaction, by the statements of an erasure: nobody else's rollups are computed again.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from db.hypertables.policies import SLACK
+from db.hypertables.values import StorageValues, read_values
+from db.isolation import Isolated
+from db.pools import Connection
+from db.sql import load_beside
+from devices.erasure.scope import QUERIES as ERASURE
+from devices.erasure.scope import STORED, before_times
+from retention.ages import ages_of, days_of
+
+QUERIES = load_beside(__file__, "tenants.sql")
+DEVICES_AT_ONCE = 20
+BUSINESS_SECONDS = 600.0  # what is left of one goes on at the next run
+LEVEL_OF = {level.relation: level.name for level in STORED}
+log = logging.getLogger(__name__)
+
+
+def undeleted_ages(values: StorageValues, business_id: UUID) -> dict[str, timedelta]:
+    """Return by level the age up to which nothing of a business is deleted."""
+    return ages_of(days_of(values)) | dict(values.undeleted.get(business_id, {}))
+
+
+def trim_times(values: StorageValues, business_id: UUID, now: datetime) -> dict[str, datetime]:
+    """Return by level the time before which rows of a business are deleted, where chunks are kept longer.
+
+    A refresh computes whole buckets of all devices again. So a row that it may still read stays until the refresh looks
+    back less far, unless the coarser level is deleted up to there as well.
+    """
+    ages = undeleted_ages(values, business_id)
+    times: dict[str, datetime] = {}
+    coarser: datetime | None = None
+    for level, above in reversed([*zip(values.metrics, (*values.metrics[1:], None), strict=True)]):
+        until = now - ages[level.name]
+        if above and above.refresh_from and coarser:
+            until = min(until, max(now - above.refresh_from - SLACK, coarser))
+        coarser = until.replace(hour=0, minute=0, second=0, microsecond=0)
+        if ages[level.name] < values.drop_after(level):
+            times[level.name] = coarser
+    return times
+
+
+async def trim_tenants(connection: Connection, now: datetime) -> Counter[str]:
+    """Delete what is due of every business; returns rows by relation. One that fails stops no other."""
+    values = await read_values(connection)
+    deleted: Counter[str] = Counter()
+    if not values.undeleted:
+        return deleted
+    kept = await Isolated(connection, "tenant retention", now).read()
+    for row in await connection.fetch(QUERIES["list_businesses"]):
+        item = f"business:{row['id']}"
+        times = _due(trim_times(values, row["id"], now), dict(zip(row["levels"], row["trimmed"], strict=True)))
+        if not times or item in kept.held:
+            continue
+        try:
+            async with asyncio.timeout(BUSINESS_SECONDS):
+                deleted += await trim_business(connection, row["id"], times, now)
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            await kept.note(item, error)
+            continue
+        await kept.forget(item)
+    return deleted
+
+
+def _due(times: Mapping[str, datetime], trimmed: Mapping[str, datetime]) -> dict[str, datetime]:
+    return {name: until for name, until in times.items() if name not in trimmed or trimmed[name] < until}
+
+
+async def trim_business(
+    connection: Connection, business_id: UUID, times: Mapping[str, datetime], now: datetime
+) -> Counter[str]:
+    """Delete rows of a business by level, each before its time; returns rows by relation."""
+    deleted: Counter[str] = Counter()
+    for batch in batches(await connection.fetch(*QUERIES.bind("list_devices", business_id=business_id))):
+        async with connection.transaction():
+            await connection.execute(QUERIES["limit_waits"])
+            await connection.execute(ERASURE["spare_the_others"])
+            deleted += await before_times(connection, times, *ids_of(batch), "deletes")
+    for name, until in times.items():
+        rows = sum(count for relation, count in deleted.items() if LEVEL_OF[relation] == name)
+        await connection.execute(
+            *QUERIES.bind("note_trim", business_id=business_id, level=name, until=until, now=now, rows=rows)
+        )
+    if deleted:
+        log.info("business %s: %d rows were older than it keeps them", business_id, sum(deleted.values()))
+    return deleted
+
+
+async def count_trims(connection: Connection, values: StorageValues, business_id: UUID, now: datetime) -> Counter[str]:
+    """Return how many rows of a business `values` would delete by now, by relation; reads its devices alone."""
+    times = trim_times(values, business_id, now)
+    counted: Counter[str] = Counter()
+    for batch in batches(await connection.fetch(*QUERIES.bind("list_devices", business_id=business_id))):
+        counted += await before_times(connection, times, *ids_of(batch), "counts")
+    return counted
+
+
+def batches(devices: list[Any]) -> Iterator[list[Any]]:
+    """Yield some devices at a time."""
+    rest = iter(devices)
+    while batch := list(islice(rest, DEVICES_AT_ONCE)):
+        yield batch
+
+
+def ids_of(batch: list[Any]) -> tuple[list[UUID], list[int]]:
+    """Return the ids of devices and of their series."""
+    return [row["id"] for row in batch], [series_id for row in batch for series_id in row["series_ids"]]
