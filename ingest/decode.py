@@ -46,7 +46,7 @@ def decode_upload(
         return _decode_carefully(body, now, max_samples, max_age)
     samples = envelope.metrics
     _bound(len(samples), max_samples)
-    if b"\\u0000" in body or not all(map(has_clean_names, samples)):  # what PostgreSQL refuses, what is to be cleaned
+    if has_null(body) or not all(map(has_clean_names, samples)):  # what PostgreSQL refuses, what is to be cleaned
         return _decode_carefully(body, now, max_samples, max_age)
     decoded = Decoded(len(samples), [], [], [])
     for index, sample in enumerate(samples):
@@ -71,7 +71,7 @@ def decode_in_pieces(
     try:
         envelope = _raw.decode(body)
         _bound(len(envelope.metrics), max_samples)
-        if b"\\u0000" in body:
+        if has_null(body):
             return None
         yield
         decoded = Decoded(len(envelope.metrics), [], [], [])
@@ -86,6 +86,14 @@ def decode_in_pieces(
         return None
     decoded.facts = facts_of(envelope)
     return decoded
+
+
+def has_null(body: bytes) -> bool:
+    """Return whether a body may hold the null character, which JSON must escape.
+
+    Most bodies have no backslash, and to look for one byte takes a tenth of the time.
+    """
+    return b"\\" in body and b"\\u0000" in body
 
 
 def has_clean_names(sample: Sample) -> bool:

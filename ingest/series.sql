@@ -104,14 +104,17 @@ SELECT * FROM returned
 
 -- create_newest_incoming --
 -- Where the newest values of a flush wait: one row for each metric of a device; emptied at the end of each transaction.
-CREATE TEMP TABLE IF NOT EXISTS agent_series_newest_incoming (LIKE agent_series_newest) ON COMMIT DELETE ROWS
+-- No series_times: all values are of collected_at, as those of one sample are.
+CREATE TEMP TABLE IF NOT EXISTS agent_series_newest_incoming ON COMMIT DELETE ROWS
+AS SELECT * FROM agent_series_newest WITH NO DATA
 
 -- write_newest --
 -- Keep the newest values of each metric of a device; older samples change nothing. A sample that lacks some series of
 -- the metric keeps those.
 INSERT INTO agent_series_newest AS n
     (agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values, series_times)
-SELECT agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values, series_times
+SELECT agent_device_id, metric, collected_at, is_counter, highest, series_ids, series_values,
+       COALESCE(series_times, array_fill(collected_at, ARRAY[cardinality(series_ids)]))
 FROM agent_series_newest_incoming
 ORDER BY agent_device_id, metric
 ON CONFLICT (agent_device_id, metric) DO UPDATE

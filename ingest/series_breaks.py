@@ -17,6 +17,7 @@ import asyncpg
 from db.sql import load_beside
 from ingest.counter_breaks import fell, was_started
 from ingest.series_registry import DeviceSeries, Reading
+from ingest.series_rows import pack_values
 from ingest.series_values import Flat
 
 QUERIES = load_beside(__file__, "series.sql")
@@ -90,4 +91,4 @@ def with_breaks(flat: Flat, counted: dict[int, Counted], before: Reading | None)
         counted[slot.id] = Counted(value, at)
         if last is not None and not started and fell(last.value, value):
             values[place] = -value - 1
-    return replace(flat, values=values)
+    return replace(flat, values=values, packed=pack_values(values))

@@ -57,7 +57,7 @@ def fill_network(sample: Sample, interfaces: Sequence[Interface], known: Collect
     counts = [(one.rx_bytes, one.tx_bytes) for one in real.values()]
     if not real or not expected <= real.keys() or any(None in pair for pair in counts):
         return
-    received, sent = (sum(side) for side in zip(*counts, strict=True))
+    received, sent = (int(sum(side)) for side in zip(*counts, strict=True))
     if max(received, sent) <= 2**53:
         sample.network_rx_bytes, sample.network_tx_bytes = received, sent
 

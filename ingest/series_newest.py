@@ -1,23 +1,26 @@
 """The newest values of a device's series as rows for COPY: one row for each metric, its instances in arrays.
 
-Everything but values and times is the same for all samples with the same series, so one `struct` call makes all rows.
+Most devices send all their series in each sample. Then everything but the values and the time of the sample is the
+same each time, so one `struct` call makes all rows (`NewestRows`), and the times of single values are left out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
 from struct import Struct
 
 from ingest.series_picker import picker
-from ingest.series_rows import Slot
+from ingest.series_rows import Slot, pack_values
 
 COLUMNS = (
-    "agent_device_id", "metric", "is_counter", "series_ids", "collected_at", "highest", "series_values", "series_times",
+    "agent_device_id", "metric", "is_counter", "series_ids", "series_times", "collected_at", "highest", "series_values",
 )  # fmt: skip
 INT4, FLOAT8, TIMESTAMPTZ = 23, 701, 1184  # types of array elements
 HEAD = Struct(">hi16si")
 ARRAY = Struct(">iiiiii")  # length in bytes, dimensions, whether there are nulls, type, elements, first index
 EIGHT = b"\0\0\0\x08"  # the length of a value or a time
+NULL = b"\xff\xff\xff\xff"
+Timed = tuple[Slot, float, int]  # a value and its time
 
 
 class NewestRows:
@@ -28,39 +31,29 @@ class NewestRows:
     def __init__(self, device: bytes, slots: Sequence[Slot]) -> None:
         """`device`: its id as 16 bytes."""
         order = sorted(range(len(slots)), key=lambda place: (slots[place].metric.name, slots[place].id))
-        in_order = [slots[place] for place in order]
-        groups = [list(same) for _, same in groupby(in_order, key=lambda slot: slot.metric.name)]
+        groups = list(by_metric(slots[place] for place in order))
         ends = list(accumulate(len(group) for group in groups))
         constants = [one for group in groups for one in constants_of(device, group)]
-        kinds = "".join("qd" + "d" * len(group) + "q" * len(group) for group in groups)
+        kinds = "".join("qd" + "d" * len(group) for group in groups)
         self._order = picker(tuple(order))
         self._groups = list(pairwise([0, *ends]))  # where the values of each metric begin and end in this order
         self._fill = picker(tuple(fill_places(self._groups, len(slots))))
-        layout = "".join(f"{len(one)}s{kind}" for one, kind in zip(constants, kinds, strict=True))
-        self._pack = layout_of(layout).pack
+        self._pack = layout_of("".join(f"{len(one)}s{kind}" for one, kind in zip(constants, kinds, strict=True))).pack
         self._parts: list[bytes | float] = [part for one in constants for part in (one, 0)]
 
     def rows_of(self, values: Sequence[float], at: int) -> bytes:
         """Return the rows for the values of one sample; `at` is its time in microseconds since 2000."""
-        return self._rows(self._order(values), [at] * len(values), [at] * len(self._groups))
-
-    def rows_of_several(self, values: Sequence[float], times: Sequence[int]) -> bytes:
-        """Return the rows for values of several samples, each with its own time."""
-        ordered = self._order(times)
-        return self._rows(self._order(values), ordered, [max(ordered[start:stop]) for start, stop in self._groups])
-
-    def _rows(self, values: Sequence[float], times: Sequence[int], newest: Sequence[int]) -> bytes:
-        highest = [max(values[start:stop]) for start, stop in self._groups]
+        ordered = self._order(values)
+        highest = [max(ordered[start:stop]) for start, stop in self._groups]
         parts = self._parts.copy()
-        parts[1::2] = self._fill((*values, *times, *highest, *newest))
+        parts[1::2] = self._fill((*ordered, *highest, at))
         return self._pack(*parts)
 
 
 def fill_places(groups: Sequence[tuple[int, int]], count: int) -> Iterator[int]:
-    """Yield where each field that changes is found in: values, their times, highest values, newest times."""
-    for number, (start, stop) in enumerate(groups):
-        highest = 2 * count + number
-        yield from (highest + len(groups), highest, *range(start, stop), *range(count + start, count + stop))
+    """Yield where each field that changes is found in: the `count` values, the highest of each metric, the time."""
+    for number, (start, stop) in enumerate(groups, count):
+        yield from (count + len(groups), number, *range(start, stop))
 
 
 @lru_cache(4096)
@@ -69,17 +62,51 @@ def layout_of(fields: str) -> Struct:
     return Struct(">" + fields)
 
 
+def by_metric(slots: Iterable[Slot]) -> Iterator[list[Slot]]:
+    """Yield the series of each metric from series in the order of metrics."""
+    return (list(same) for _, same in groupby(slots, key=lambda slot: slot.metric.name))
+
+
 def constants_of(device: bytes, group: Sequence[Slot]) -> list[bytes]:
-    """Return the bytes before each value and time of a row: its time, the highest value, all values, their times."""
+    """Return the bytes before each value and time of a row: its time, the highest value, all values."""
+    values = array_head(FLOAT8, 8, len(group)) + EIGHT
+    return [head_of(device, group) + NULL + EIGHT, EIGHT, values, *[EIGHT] * (len(group) - 1)]
+
+
+def head_of(device: bytes, group: Sequence[Slot]) -> bytes:
+    """Return the fields of a row before its times: device, metric, kind and series."""
     metric, ids = group[0].metric, [slot.id for slot in group]
     name = metric.name.encode()
     head = HEAD.pack(len(COLUMNS), 16, device, len(name)) + name + b"\0\0\0\x01" + bytes([metric.is_counter])
-    ids_array = array_head(INT4, 4, len(ids)) + b"".join(b"\0\0\0\x04" + one.to_bytes(4, "big") for one in ids)
-    rest = [EIGHT] * (len(ids) - 1)
-    values, times = array_head(FLOAT8, 8, len(ids)) + EIGHT, array_head(TIMESTAMPTZ, 8, len(ids)) + EIGHT
-    return [head + ids_array + EIGHT, EIGHT, values, *rest, times, *rest]
+    return head + array_head(INT4, 4, len(ids)) + b"".join(b"\0\0\0\x04" + one.to_bytes(4, "big") for one in ids)
 
 
 def array_head(element_type: int, size: int, count: int) -> bytes:
     """Return what stands before the elements of an array of one dimension without nulls."""
     return ARRAY.pack(ARRAY.size - 4 + count * (4 + size), 1, 0, element_type, count, 1)
+
+
+def rows_with_times(device: bytes, found: Iterable[Timed]) -> bytes:
+    """Return the rows of a device whose values are of several samples."""
+    in_order = sorted(found, key=lambda one: (one[0].metric.name, one[0].id))
+    metrics = groupby(in_order, key=lambda one: one[0].metric.name)
+    return b"".join(row_with_times(device, list(same)) for _, same in metrics)
+
+
+def row_with_times(device: bytes, found: Sequence[Timed]) -> bytes:
+    """Return the row of one metric; its time is that of its newest value."""
+    slots, values, times = zip(*found, strict=True)
+    newest = EIGHT + pack_times([max(times)]) + EIGHT + pack_values([max(values)])
+    head = head_of(device, slots) + array_of(TIMESTAMPTZ, pack_times(times))
+    return head + newest + array_of(FLOAT8, pack_values(values))
+
+
+def array_of(element_type: int, packed: bytes) -> bytes:
+    """Return an array of elements of eight bytes."""
+    elements = [packed[start : start + 8] for start in range(0, len(packed), 8)]
+    return array_head(element_type, 8, len(elements)) + b"".join(EIGHT + one for one in elements)
+
+
+def pack_times(times: Sequence[int]) -> bytes:
+    """Return times in microseconds since 2000 as COPY takes them."""
+    return b"".join(at.to_bytes(8, "big", signed=True) for at in times)

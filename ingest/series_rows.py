@@ -4,7 +4,7 @@ A row of a series is the same in every sample except for its value and its time,
 their places. All rows have one length: byte k of every value is one slice of the joined rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
@@ -15,6 +15,7 @@ COLUMNS = ("series_id", "is_counter", "value", "collected_at")
 ROW = Struct(">hiiibidiq")
 VALUE_AT, TIME_AT = ROW.size - 20, ROW.size - 8
 EIGHT = range(8)
+Pack = Callable[..., bytes]
 
 
 class Slot(NamedTuple):
@@ -32,14 +33,15 @@ def make_slot(series_id: int, instance: str, metric: SeriesMetric) -> Slot:
     return Slot(series_id, row, metric, instance)
 
 
-def encode_samples(samples: Sequence[tuple[bytes, Sequence[float], int]]) -> bytes:
+def encode_samples(samples: Sequence[tuple[bytes, bytes, int]]) -> bytes:
     """Return the rows of some samples.
 
-    Each has the rows of its slots joined, their values, and its time in microseconds since 2000.
+    Each has the rows of its slots joined, their packed values, and its time in microseconds since 2000.
     """
+    # What is assigned to a slice of a bytearray is copied once more unless it is one, too.
     rows = bytearray().join([template for template, _, _ in samples])
-    values = b"".join([doubles(len(values)).pack(*values) for _, values, _ in samples])
-    times = b"".join([at.to_bytes(8, "big", signed=True) * len(values) for _, values, at in samples])
+    values = bytearray().join([packed for _, packed, _ in samples])
+    times = bytearray().join([at.to_bytes(8, "big", signed=True) * (len(packed) // 8) for _, packed, at in samples])
     for byte in EIGHT:
         rows[VALUE_AT + byte :: ROW.size] = values[byte::8]
         rows[TIME_AT + byte :: ROW.size] = times[byte::8]
@@ -47,9 +49,14 @@ def encode_samples(samples: Sequence[tuple[bytes, Sequence[float], int]]) -> byt
 
 
 @lru_cache(512)
-def doubles(count: int) -> Struct:
-    """Return the layout of some values."""
-    return Struct(f">{count}d")
+def packer(count: int) -> Pack:
+    """Return what packs some values as encode_samples takes them; it raises `struct.error` when one is null."""
+    return Struct(f">{count}d").pack
+
+
+def pack_values(values: Sequence[float]) -> bytes:
+    """Return values as encode_samples takes them."""
+    return packer(len(values))(*values)
 
 
 def join_rows(slots: Iterable[Slot]) -> bytes:

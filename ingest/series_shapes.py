@@ -4,6 +4,7 @@ Most samples of a device have the same shape, so what follows from it is found o
 how they are encoded. A sample of a known shape costs a few operations on whole lists instead of some for each value.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +15,7 @@ from msgspec.structs import astuple
 from ingest.samples import Sample
 from ingest.series_newest import NewestRows
 from ingest.series_picker import Picker, picker
-from ingest.series_rows import Slot, join_rows
+from ingest.series_rows import Pack, Slot, join_rows, packer
 from ingest.series_types import TEXTS_OF_ENTRIES
 
 MAX_SHAPES = 8  # of one device
@@ -31,6 +32,7 @@ class Shape:
     pick_constants: Picker  # all fields of a sample → names, types, units and kinds, and what is null
     constants: tuple[str | float | None, ...]
     pick: Picker  # all fields of a sample → the values that are not null
+    pack: Pack  # these values → bytes for COPY
     slots: tuple[Slot, ...]
     rows: bytes  # for COPY, with zeros for values and times
     newest: NewestRows
@@ -39,25 +41,28 @@ class Shape:
     highs: tuple[float, ...]
     counters: Picker  # stored values → those of counters
 
-    def values_of(self, fields: Fields) -> tuple[float, ...] | None:
-        """Return the values to store; None when texts or null places are others, or a value is out of bounds."""
+    def values_of(self, fields: Fields) -> tuple[tuple[float, ...], bytes] | None:
+        """Return the values to store, and as bytes; None when texts or nulls are others, or a value is out of bounds."""
         if self.pick_constants(fields) != self.constants:
             return None
         picked = self.pick(fields)
-        if None in picked:
+        try:
+            packed = self.pack(*picked)
+        except struct.error:  # one is null
             return None
         if self.lows:
             checked = picked[self.general :]
             if not (all(map(le, self.lows, checked)) and all(map(le, checked, self.highs))):
                 return None
-        return picked
+        return picked, packed
 
 
 def read_fields(sample: Sample) -> tuple[ShapeKey, Fields]:
     """Return the key of a sample's shape, and all fields of all entries in the order of the lists, nulls among them."""
     lists = sample.disks or (), sample.interfaces or (), sample.sensors or (), sample.series or ()
     fields: Fields = list(chain.from_iterable(map(astuple, chain.from_iterable(lists))))
-    return tuple(map(len, lists)), fields
+    disks, interfaces, sensors, series = lists
+    return (len(disks), len(interfaces), len(sensors), len(series)), fields
 
 
 def make_shape(device: bytes, slots: Sequence[Slot], key: ShapeKey, fields: Fields) -> Shape:
@@ -73,6 +78,6 @@ def make_shape(device: bytes, slots: Sequence[Slot], key: ShapeKey, fields: Fiel
     newest, rows = NewestRows(device, slots), join_rows(slots)
     counters = picker(tuple(place for place, slot in enumerate(slots) if slot.metric.is_counter))
     return Shape(
-        pick_constants, pick_constants(fields), picker(places), tuple(slots), rows, newest, len(slots) - general, lows,
-        highs, counters,
+        pick_constants, pick_constants(fields), picker(places), packer(len(places)), tuple(slots), rows, newest,
+        len(slots) - general, lows, highs, counters,
     )  # fmt: skip

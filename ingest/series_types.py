@@ -13,7 +13,9 @@ MAX_INSTANCES = 200  # entries of one list
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_INSTANCE)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Amount = Annotated[int, Meta(ge=0, le=int(EXACT))] | Annotated[float, Meta(ge=0, le=EXACT)]
+# As floats, which is what is stored. The largest amount is left to the careful path (`series_read.py`): as a float the
+# next whole number, which is too large, would be equal to it.
+Amount = Annotated[float, Meta(ge=0, le=EXACT - 1)]
 
 
 class Disk(Struct, gc=False):

@@ -12,7 +12,7 @@ from ingest.copy_rows import microseconds
 from ingest.pending import Row
 from ingest.samples import Note, Sample
 from ingest.series_registry import DeviceSeries, metric_of
-from ingest.series_rows import Slot, join_rows
+from ingest.series_rows import Slot, join_rows, pack_values
 from ingest.series_shapes import Shape, make_shape, read_fields
 from ingest.series_types import (
     DISK_METRICS,
@@ -50,6 +50,7 @@ class Flat:
     at: int
     slots: Sequence[Slot]
     values: Sequence[float]
+    packed: bytes  # the values as COPY takes them
     rows: bytes  # for COPY, with zeros for values and times
     shape: Shape | None = None  # when all values of the sample are stored
 
@@ -89,10 +90,10 @@ def flatten(row: Row, series: DeviceSeries, into: Flattened) -> None:
     for shape in series.shapes.get(key, ()):
         picked = shape.values_of(fields)
         if picked is not None:
-            into.flats.append(Flat(row, series, at, shape.slots, picked, shape.rows, shape))
+            into.flats.append(Flat(row, series, at, shape.slots, *picked, shape.rows, shape))
             return
     slots, stored = find_series(row, series, into)
-    into.flats.append(Flat(row, series, at, slots, stored, join_rows(slots)))
+    into.flats.append(Flat(row, series, at, slots, stored, pack_values(stored), join_rows(slots)))
     if len(slots) == count_values(row.sample):
         series.keep_shape(key, make_shape(row.upload.agent_id.bytes, slots, key, fields))
 

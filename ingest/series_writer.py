@@ -18,9 +18,9 @@ from ingest.pending import Row, Upload
 from ingest.series_breaks import mark_breaks
 from ingest.series_columns import fill_columns, lacks_columns
 from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
-from ingest.series_newest import NewestRows
+from ingest.series_newest import Timed, rows_with_times
 from ingest.series_registry import REFUSED_SECONDS, DeviceSeries, SeriesRegistry
-from ingest.series_rows import COLUMNS, Slot, encode_samples
+from ingest.series_rows import COLUMNS, encode_samples
 from ingest.series_values import Flat, Flattened, Wanted, flatten, message_of_full
 
 QUERIES = load_beside(__file__, "series.sql")
@@ -172,7 +172,7 @@ async def copy_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
     yield SIGNATURE
     for start in range(0, len(flats), SAMPLES_AT_ONCE):
         piece = flats[start : start + SAMPLES_AT_ONCE]
-        yield encode_samples([(flat.rows, flat.values, flat.at) for flat in piece])
+        yield encode_samples([(flat.rows, flat.packed, flat.at) for flat in piece])
     yield END
 
 
@@ -189,21 +189,25 @@ async def write_newest(connection: asyncpg.Connection, flats: Sequence[Flat]) ->
 
 async def newest_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
     """Yield the rows of the newest values, device by device."""
-    devices: dict[DeviceSeries, list[Flat]] = {}
-    for flat in flats:
-        devices.setdefault(flat.series, []).append(flat)
-    yield SIGNATURE + b"".join([newest_rows(own) for own in devices.values()]) + END
+    newest = {flat.series: flat for flat in flats}  # the last one of each is its newest
+    mixed: dict[DeviceSeries, list[Flat]] = {
+        flat.series: [] for flat in flats if flat.shape is None or flat.shape is not newest[flat.series].shape
+    }
+    for flat in flats if mixed else ():
+        if flat.series in mixed:
+            mixed[flat.series].append(flat)
+    alike = [
+        flat.shape.newest.rows_of(flat.values, flat.at)
+        for flat in newest.values()
+        if flat.shape and flat.series not in mixed
+    ]
+    yield b"".join((SIGNATURE, *alike, *map(newest_rows, mixed.values()), END))
 
 
 def newest_rows(flats: Sequence[Flat]) -> bytes:
-    """Return the rows of one device by its samples in the order of time."""
-    newest = flats[-1]
-    shape = newest.shape
-    if shape and all(flat.shape is shape for flat in flats):
-        return shape.newest.rows_of(newest.values, newest.at)
-    found: dict[int, tuple[Slot, float, int]] = {}
+    """Return the rows of one device by its samples of several shapes, in the order of time."""
+    found: dict[int, Timed] = {}
     for flat in reversed(flats):
         for slot, value in zip(flat.slots, flat.values, strict=True):
             found.setdefault(slot.id, (slot, value, flat.at))
-    slots, values, times = zip(*found.values(), strict=True)
-    return NewestRows(newest.row.upload.agent_id.bytes, slots).rows_of_several(values, times)
+    return rows_with_times(flats[-1].row.upload.agent_id.bytes, found.values())

@@ -108,7 +108,7 @@ def test_values_that_move_from_one_field_to_another_have_another_shape() -> None
 async def connection(database: str) -> Any:
     made = await asyncpg.connect(database)
     await made.execute("CREATE TEMP TABLE values_read (LIKE agent_series_samples)")
-    await made.execute("CREATE TEMP TABLE newest_read (LIKE agent_series_newest)")
+    await made.execute("CREATE TEMP TABLE newest_read AS SELECT * FROM agent_series_newest WITH NO DATA")
     yield made
     await made.execute("DROP TABLE values_read, newest_read")
     await made.close()
@@ -166,7 +166,8 @@ def newest_of(flats: list[Flat]) -> Iterator[tuple[tuple[UUID, str], dict[str, A
 
 def as_newest(row: asyncpg.Record) -> dict[str, Any]:
     assert row["series_ids"] == sorted(row["series_ids"])
-    pairs = zip(row["series_values"], row["series_times"], strict=True)
+    times = row["series_times"] or [row["collected_at"]] * len(row["series_ids"])
+    pairs = zip(row["series_values"], times, strict=True)
     values = dict(zip(row["series_ids"], pairs, strict=True))
     return {name: row[name] for name in ("is_counter", "collected_at", "highest")} | {"values": values}
 
