@@ -42,7 +42,7 @@ class Shape:
     counters: Picker  # stored values → those of counters
 
     def values_of(self, fields: Fields) -> tuple[tuple[float, ...], bytes] | None:
-        """Return the values to store, and as bytes; None when texts or nulls are others, or a value is out of bounds."""
+        """Return the values to store, also as bytes; None when texts or nulls are others, or one is out of bounds."""
         if self.pick_constants(fields) != self.constants:
             return None
         picked = self.pick(fields)
