@@ -4,6 +4,7 @@ A host without a device costs only its own samples: they are refused with the re
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_LEAD
 from devices.gateway_hosts import Gateway, GatewayHosts
 from ingest.decode import accepted_by_time
-from ingest.errors import UnstorableUploadError
+from ingest.errors import TooManySamplesError, UnstorableUploadError
 from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
 from ingest.samples import Sample
@@ -25,6 +26,8 @@ from protocols.answers import Stored
 from protocols.facts import Fact, Reading
 from protocols.fold import samples_of
 from protocols.memory import DeviceMemory, Memory
+
+log = logging.getLogger(__name__)
 
 MAX_HOST = 255
 # What costs only the samples of its host.
@@ -90,7 +93,8 @@ class GatewayUploads:
         room = self._max_samples
         # A host's name is what finds its device, so it never changes.
         machines = {clean_name(name).lower(): replace(facts, hostname=None) for name, facts in reading.machines.items()}
-        for host, facts in hosts.items():
+        # Those that bring least come first: a host that brings too much takes no other's room.
+        for host, facts in sorted(hosts.items(), key=lambda item: len(item[1])):
             device_id = gateway.devices.get(host)
             if device_id is None:
                 if host not in gateway.refused:
@@ -100,9 +104,18 @@ class GatewayUploads:
                 reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(facts))
                 continue
             memory = self._memory.of(device_id, gateway.token_hash)
-            uploads[host] = upload_of(device_id, gateway.token_hash, facts, memory, arrival, room)
-            uploads[host].decoded.facts = machines.get(host)
-            room -= uploads[host].decoded.received
+            try:
+                upload = upload_of(device_id, gateway.token_hash, facts, memory, arrival, room)
+            except TooManySamplesError as error:
+                reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(facts))
+                continue
+            except Exception as error:
+                log.exception("what a host of gateway %s brings can't be read", gateway.id)
+                reading.refuse(f"what host {host[:100]} brings can't be read: {error!r}"[:300], len(facts))
+                continue
+            upload.decoded.facts = machines.get(host)
+            room -= upload.decoded.received
+            uploads[host] = upload
         return uploads
 
     async def _judge(

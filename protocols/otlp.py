@@ -122,7 +122,7 @@ def text_of(value: Any) -> str:
 
 def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
     """Yield the points of names that a column takes; counts all of them."""
-    for resource in otlp_json.decode(body).resource_metrics:
+    for resource in otlp_json.decode(body, reading.cannot_parse):
         host = enter_host(reading, {one.key: one.value.text() or "" for one in resource.resource.attributes})
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
             data = metric.gauge or metric.sum

@@ -1,6 +1,7 @@
 """OTLP metrics as JSON, typed: lowerCamelCase, 64-bit integers as text or number, unknown fields ignored."""
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,9 +25,9 @@ class AnyValue(msgspec.Struct, rename="camel", frozen=True):
 
 
 class KeyValue(msgspec.Struct):
-    """An attribute."""
+    """An attribute; protobuf's JSON leaves out an empty key."""
 
-    key: str
+    key: str = ""
     value: AnyValue = AnyValue()
 
 
@@ -81,12 +82,62 @@ class Request(msgspec.Struct, rename="camel"):
     resource_metrics: list[ResourceMetrics] = []
 
 
+class RawRequest(msgspec.Struct, rename="camel"):
+    """A request whose resources are decoded one by one."""
+
+    resource_metrics: list[msgspec.Raw] = []
+
+
+class RawResourceMetrics(msgspec.Struct, rename="camel"):
+    """A resource whose scopes are decoded one by one."""
+
+    resource: Resource = Resource()
+    scope_metrics: list[msgspec.Raw] = []
+
+
+class RawScopeMetrics(msgspec.Struct, rename="camel"):
+    """A scope whose metrics are decoded one by one."""
+
+    metrics: list[msgspec.Raw] = []
+
+
 _decoder = msgspec.json.Decoder(Request)
+_raw_request, _raw_resource, _raw_scope, _metric = (
+    msgspec.json.Decoder(RawRequest), msgspec.json.Decoder(RawResourceMetrics), msgspec.json.Decoder(RawScopeMetrics),
+    msgspec.json.Decoder(Metric),
+)  # fmt: skip
+T = TypeVar("T")
+Refuse = Callable[[str], None]
 
 
-def decode(body: bytes) -> Request:
-    """Return a request; a byte that isn't UTF-8 costs only its character. Raises msgspec.DecodeError."""
+def decode(body: bytes, refuse: Refuse) -> Iterable[ResourceMetrics]:
+    """Return the resources of a request; `refuse` gets the reason of each resource, scope or metric that is left out.
+
+    A byte that isn't UTF-8 costs only its character. Raises msgspec.DecodeError when the body is no request.
+    """
     try:
-        return _decoder.decode(body)
+        return _decoder.decode(body).resource_metrics
     except UnicodeDecodeError:
-        return _decoder.decode(body.decode("utf-8", "replace"))
+        return decode(body.decode("utf-8", "replace").encode(), refuse)
+    except msgspec.ValidationError:
+        return decode_apart(_raw_request.decode(body).resource_metrics, refuse)
+
+
+def decode_apart(resources: Iterable[msgspec.Raw], refuse: Refuse) -> Iterator[ResourceMetrics]:
+    """Yield the resources, without the parts that do not fit."""
+    for resource in each(_raw_resource, resources, refuse):
+        metrics = [
+            metric
+            for scope in each(_raw_scope, resource.scope_metrics, refuse)
+            for metric in each(_metric, scope.metrics, refuse)
+        ]
+        yield ResourceMetrics(resource.resource, [ScopeMetrics(metrics)])
+
+
+def each(decoder: "msgspec.json.Decoder[T]", parts: Iterable[msgspec.Raw], refuse: Refuse) -> Iterator[T]:
+    """Yield the parts that can be decoded."""
+    for part in parts:
+        try:
+            yield decoder.decode(part)
+        except msgspec.DecodeError as error:
+            refuse(str(error)[:200])

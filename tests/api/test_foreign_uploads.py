@@ -439,3 +439,23 @@ async def test_a_zstd_bomb_is_refused_unread(device: Device, path: str) -> None:
     bomb = bytes(cramjam.zstd.compress(b" " * 50_000_000))
     headers = {"Content-Type": PROTOBUF, "Content-Encoding": "zstd"} | device.headers
     assert (await device.client.post(path, content=bomb, headers=headers)).status_code == 415
+
+
+async def test_a_part_of_otlp_json_that_does_not_fit_costs_itself(device: Device, pool: asyncpg.Pool) -> None:
+    def load(name: str, **point: Any) -> dict[str, Any]:
+        at = str(int(now().timestamp()) * 10**9)
+        return {"name": name, "gauge": {"dataPoints": [{"timeUnixNano": at, "asDouble": 1.5} | point]}}
+
+    name = "system.cpu.load_average"
+    odd: list[Any] = [
+        load(f"{name}.5m", attributes=5), load(f"{name}.5m", timeUnixNano=[]), load(f"{name}.5m", flags="x"),
+        load(f"{name}.5m", attributes=[{"value": {"stringValue": []}}]), {"name": 5}, 5, None, [], "text",
+    ]  # fmt: skip
+    metrics = [*odd, load(f"{name}.1m", attributes=[{}]), *odd]
+    resources = [{"scopeMetrics": [{"metrics": metrics}, 5, {"metrics": 5}]}, 5, {"resource": 5}]
+    headers = {"Content-Type": "application/json"} | device.headers
+    answer = await device.client.post("/v1/metrics", json={"resourceMetrics": resources}, headers=headers)
+    (row,) = await rows_of(pool, device)
+    assert (row["load_average_1m"], row["load_average_5m"]) == (1.5, None)
+    assert answer.status_code == 200
+    assert answer.json()["partialSuccess"]["errorMessage"]
