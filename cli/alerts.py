@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from alerts.errors import AlertRuleNotFoundError
 from alerts.query.explain import Explained, explain
-from alerts.replay.backtest import MAX_DAYS, BacktestResult, BacktestSpec, backtest, read_wanted
+from alerts.replay.backtest import MAX_DAYS, BacktestResult, BacktestSpec, backtest, read_spec
 from alerts.replay.rule_tests import Result, RuleTest, load_tests, run_test
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.loader import RuleRow, Rules, read_rules
@@ -92,12 +92,12 @@ def backtest_rule(
         operator = ">" if above else "<"
         condition = condition_of(conditions, metric, operator, thresholds, minutes)
         reach, keep = Scope(business, site, device, device_type), timedelta(minutes=keep_firing)
-        wanted = BacktestSpec(condition, reach, thresholds, days, keep, most_readings=MAX_READINGS)
+        spec = BacktestSpec(condition, reach, thresholds, days, keep, most_readings=MAX_READINGS)
     else:
-        found = asyncio.run(with_connection(lambda connection: read_wanted(connection, rule, thresholds, days), url))
-        wanted = replace(found, most_readings=MAX_READINGS)
+        found = asyncio.run(with_connection(lambda connection: read_spec(connection, rule, thresholds, days), url))
+        spec = replace(found, most_readings=MAX_READINGS)
     with Progress(transient=True) as progress:
-        answer = asyncio.run(with_connection(lambda connection: run_backtest(connection, wanted, progress), url))
+        answer = asyncio.run(with_connection(lambda connection: run_backtest(connection, spec, progress), url))
     console = Console()
     for part in backtest_tables(answer):
         console.print(part)
@@ -141,14 +141,14 @@ async def run_tests(connection: Connection, tests: list[RuleTest]) -> list[Resul
     return [await run_test(connection, test, utc_now()) for test in tests]
 
 
-async def run_backtest(connection: Connection, wanted: BacktestSpec, progress: Progress) -> BacktestResult:
+async def run_backtest(connection: Connection, spec: BacktestSpec, progress: Progress) -> BacktestResult:
     """Run a backtest that shows how far it is."""
     bar = progress.add_task("Going through the past")
 
     def show(done: int, total: int) -> None:
         progress.update(bar, completed=done, total=total)
 
-    return await backtest(connection, wanted, utc_now(), show)
+    return await backtest(connection, spec, utc_now(), show)
 
 
 def one_of(rules: Rules, rule_id: UUID) -> RuleRow:

@@ -41,7 +41,7 @@ app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one
 def upgrade(
     revision: Annotated[str, typer.Argument(help="revision to reach")] = "head",
     wait: Annotated[float, typer.Option(help="longest wait for locks that others hold, in seconds")] = WAIT_SECONDS,
-    database: Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")] = "",
+    database: Annotated[str, typer.Option(help="name of the database, required where it is marked production")] = "",
 ) -> None:
     """Bring the schema up to date; the platform's own tables are not touched.
 
@@ -67,8 +67,8 @@ def mark(
 
     Example: rts-agents db mark production
     """
-    wanted = None if environment == "none" else environment
-    target = asyncio.run(set_mark(settings_with_database().database_url, wanted))
+    mark = None if environment == "none" else environment
+    target = asyncio.run(set_mark(settings_with_database().database_url, mark))
     typer.echo(f"The database {target.name} is marked {target.mark or 'with nothing'}.")
 
 

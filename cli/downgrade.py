@@ -13,7 +13,7 @@ from db.backup.saved import COUNTED, Counted, count_losses, current_revision, pu
 from db.environment import confirm_target, read_target
 from db.migrations import run as migrations
 
-Database = Annotated[str, typer.Option(help="name of the database, wanted where it is marked production")]
+Database = Annotated[str, typer.Option(help="name of the database, required where it is marked production")]
 BASE = "base"
 
 

@@ -41,15 +41,15 @@ def export(
 
     Example: rts-agents export --start 2026-05-01 --end 2026-06-01 --business 0b7f… --to may.csv
     """
-    wanted = SampleRange(in_utc(start), in_utc(end) if end else utc_now(), business, device)
+    chosen = SampleRange(in_utc(start), in_utc(end) if end else utc_now(), business, device)
     if to is None:
-        asyncio.run(with_connection(lambda connection: write(connection, wanted, form, sys.stdout.buffer)))
+        asyncio.run(with_connection(lambda connection: write(connection, chosen, form, sys.stdout.buffer)))
         return
     if to.exists():
         raise typer.BadParameter(f"{to} is there already: name a new file.")
     with to.open("xb") as file:
         to.chmod(0o600)
-        asyncio.run(with_connection(lambda connection: write(connection, wanted, form, file)))
+        asyncio.run(with_connection(lambda connection: write(connection, chosen, form, file)))
 
 
 def in_utc(time: datetime) -> datetime:
@@ -57,7 +57,7 @@ def in_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-async def write(connection: Connection, wanted: SampleRange, form: Form, file: BinaryIO) -> None:
+async def write(connection: Connection, chosen: SampleRange, form: Form, file: BinaryIO) -> None:
     """Write the samples into a file."""
-    async for part in export_samples(connection, wanted, form.value):
+    async for part in export_samples(connection, chosen, form.value):
         file.write(part)

@@ -136,19 +136,19 @@ async def full_devices(pool: asyncpg.Pool, devices: Sequence[UUID], rule: Approv
 
 
 async def read_commands(
-    pool: asyncpg.Pool, tenant: UUID | None, wanted: CommandFilter, limit: int, now: datetime
+    pool: asyncpg.Pool, tenant: UUID | None, filters: CommandFilter, limit: int, now: datetime
 ) -> list[asyncpg.Record]:
     """Return at most `limit` commands that `tenant` may see, newest first."""
-    created_at, command_id = wanted.after or (None, None)
+    created_at, command_id = filters.after or (None, None)
     return await pool.fetch(
         *QUERIES.bind(
             "read_commands",
             tenant=tenant,
-            device_id=wanted.device_id,
-            command_id=wanted.command_id,
-            batch_id=wanted.batch_id,
-            statuses=wanted.statuses,
-            awaits_approval=wanted.awaits_approval,
+            device_id=filters.device_id,
+            command_id=filters.command_id,
+            batch_id=filters.batch_id,
+            statuses=filters.statuses,
+            awaits_approval=filters.awaits_approval,
             after_time=created_at,
             after_id=command_id,
             limit=limit,

@@ -78,9 +78,9 @@ def find_fault(server: Server) -> str | None:
         )
     minimum = MINIMUM_EMBEDDED if server.embedded else MINIMUM_TIMESCALEDB
     if parse_version(server.timescaledb) < minimum:
-        wanted = ".".join(map(str, minimum))
+        required = ".".join(map(str, minimum))
         return (
-            f"TimescaleDB {wanted} or newer is needed, {server.timescaledb} is installed: upgrade the package, "
+            f"TimescaleDB {required} or newer is needed, {server.timescaledb} is installed: upgrade the package, "
             "restart, then run ALTER EXTENSION timescaledb UPDATE as the first command of a new session."
         )
     return None

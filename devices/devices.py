@@ -80,15 +80,15 @@ async def change_facts(pool: asyncpg.Pool, device_id: UUID, facts: Facts, now: d
 
 
 async def list_devices(
-    pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter, limit: int, now: datetime
+    pool: asyncpg.Pool, tenant: UUID | None, filters: DeviceFilter, limit: int, now: datetime
 ) -> list[asyncpg.Record]:
     """Return a page of at most `limit` devices in the order of their names; `cells` is a JSON array of COLUMNS."""
-    return await pool.fetch(*wanted.page(tenant, limit, now))
+    return await pool.fetch(*filters.page(tenant, limit, now))
 
 
-async def count_devices(pool: asyncpg.Pool, tenant: UUID | None, wanted: DeviceFilter) -> int:
+async def count_devices(pool: asyncpg.Pool, tenant: UUID | None, filters: DeviceFilter) -> int:
     """Return how many devices the whole list has."""
-    count: int = await pool.fetchval(*QUERIES.bind("count_devices", tenant=tenant, **wanted.parameters()))
+    count: int = await pool.fetchval(*QUERIES.bind("count_devices", tenant=tenant, **filters.parameters()))
     return count
 
 

@@ -42,7 +42,7 @@ class SampleRange:
 
 
 async def export_samples(
-    source: asyncpg.Pool | Connection, wanted: SampleRange, form: Format
+    source: asyncpg.Pool | Connection, chosen: SampleRange, form: Format
 ) -> AsyncIterator[bytes]:  # fmt: skip
     """Yield the file in parts, by device and time; no connection of a pool is held between two pages.
 
@@ -50,32 +50,32 @@ async def export_samples(
     """
     if form == "parquet":
         writer = ParquetWriter(COLUMNS)
-        async for page in export_pages(source, wanted):
+        async for page in export_pages(source, chosen):
             yield writer.add(page)
         yield writer.end()
         return
     write = WRITERS[form]
     if form == "csv":
         yield csv_line(COLUMNS).encode()
-    async for page in export_pages(source, wanted):
+    async for page in export_pages(source, chosen):
         yield "".join(map(write, page)).encode()
 
 
-async def export_pages(source: asyncpg.Pool | Connection, wanted: SampleRange) -> AsyncIterator[list[dict[str, Any]]]:
+async def export_pages(source: asyncpg.Pool | Connection, chosen: SampleRange) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield the rows in pages of one device each; `collected_at` is a time in UTC."""
     devices = await source.fetch(
         *QUERIES.bind(
-            "exported_devices", tenant=wanted.business_id, device_id=wanted.device_id, business_id=wanted.only_business
+            "exported_devices", tenant=chosen.business_id, device_id=chosen.device_id, business_id=chosen.only_business
         )
     )
     for device in devices:
         head = {
             "device_id": str(device["id"]), "device_name": device["device_name"], "hostname": device["hostname"]
         }  # fmt: skip
-        since, is_after = wanted.start, False
+        since, is_after = chosen.start, False
         while True:
             select = QUERIES.bind(
-                "exported_samples", tenant=wanted.business_id, device_id=device["id"], start=since, end=wanted.end,
+                "exported_samples", tenant=chosen.business_id, device_id=device["id"], start=since, end=chosen.end,
                 is_after=is_after, page=ROWS_AT_ONCE,
             )  # fmt: skip
             async with _turns:

@@ -22,16 +22,16 @@ class TokenFilter:
     after: tuple[datetime, UUID] | None = None
 
 
-async def list_tokens(pool: asyncpg.Pool, wanted: TokenFilter, now: datetime, limit: int) -> list[asyncpg.Record]:
+async def list_tokens(pool: asyncpg.Pool, filters: TokenFilter, now: datetime, limit: int) -> list[asyncpg.Record]:
     """Return at most `limit` tokens, newest first. Times are UTC."""
-    created_at, token_id = wanted.after or (None, None)
+    created_at, token_id = filters.after or (None, None)
     return await pool.fetch(
         *QUERIES.bind(
             "list_tokens",
             token_id=None,
             now=now,
-            state=wanted.state,
-            business_id=wanted.business_id,
+            state=filters.state,
+            business_id=filters.business_id,
             after_time=created_at,
             after_id=token_id,
             limit=limit,

@@ -123,23 +123,23 @@ async def read_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) 
 
 
 async def read_software(
-    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, wanted: SoftwareFilter, limit: int, now: datetime
+    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, filters: SoftwareFilter, limit: int, now: datetime
 ) -> list[asyncpg.Record]:
     """Return at most `limit` software of a device in the order of their names."""
-    pattern = None if wanted.search is None else f"%{like_literal(wanted.search)}%"
-    today = (wanted.at or now).date()
+    pattern = None if filters.search is None else f"%{like_literal(filters.search)}%"
+    today = (filters.at or now).date()
     return await pool.fetch(
         *QUERIES.bind(
             "read_software",
             device_id=device_id,
             tenant=tenant,
-            at=wanted.at,
+            at=filters.at,
             today=today,
             pattern=pattern,
-            software_type=wanted.software_type,
-            eol=wanted.eol,
-            security=wanted.security,
-            **after_keys(wanted.after, "key", "id"),
+            software_type=filters.software_type,
+            eol=filters.eol,
+            security=filters.security,
+            **after_keys(filters.after, "key", "id"),
             limit=limit,
         ),
     )

@@ -66,14 +66,16 @@ def choose(question: LevelQuestion, now: datetime, levels: tuple[Level, ...] = L
     """Return the level and bucket for `question`; raises InvalidRangeError or TooManyPointsError."""
     if not timedelta(0) < question.end - question.start <= MAX_RANGE or not ORIGIN < question.end < now + MAX_RANGE:
         raise InvalidRangeError
-    wanted = _coarsest_that_gives(question, levels)
+    coarsest = _coarsest_that_gives(question, levels)
     holding = [level for level in levels if question.start >= now - level.keep]
     if not holding:
         return _outside_retention(question, max(levels, key=lambda level: level.keep), now)
-    fitting = [level for level in holding if levels.index(level) <= levels.index(wanted)]
+    fitting = [level for level in holding if levels.index(level) <= levels.index(coarsest)]
     if not fitting:
-        return _coarser_than_asked(question, wanted, holding[0])
-    return _choice(question, fitting[-1], question.start, None)  # finer than wanted, where only that is kept so long
+        return _coarser_than_asked(question, coarsest, holding[0])
+    return _choice(
+        question, fitting[-1], question.start, None
+    )  # finer than the coarsest that fits, where only that is kept so long
 
 
 def _coarsest_that_gives(question: LevelQuestion, levels: tuple[Level, ...]) -> Level:
@@ -101,10 +103,10 @@ def _outside_retention(question: LevelQuestion, longest: Level, now: datetime) -
     return _choice(question, longest, start, ("outside_retention", message))
 
 
-def _coarser_than_asked(question: LevelQuestion, wanted: Level, held: Level) -> Choice:
+def _coarser_than_asked(question: LevelQuestion, coarsest: Level, held: Level) -> Choice:
     """Answer from a coarser level, because the finer one is no longer kept; say so if it was asked for."""
     message = (
-        f"{wanted.name} is kept for {wanted.keep.days} days, less than this range goes back: "
+        f"{coarsest.name} is kept for {coarsest.keep.days} days, less than this range goes back: "
         f"the answer comes from {held.name}."
     )
     warning = ("coarser_than_asked", message) if question.interval is not None else None

@@ -47,25 +47,25 @@ class Outcome:
 
 
 async def find_alerts(
-    pool: asyncpg.Pool, tenant: UUID | None, wanted: HistoryFilter, now: datetime, limit: int
+    pool: asyncpg.Pool, tenant: UUID | None, filters: HistoryFilter, now: datetime, limit: int
 ) -> list[asyncpg.Record]:
     """Return at most `limit` alerts, newest first."""
-    pattern = wanted.search and f"%{like_literal(wanted.search)}%"
+    pattern = filters.search and f"%{like_literal(filters.search)}%"
     found = await pool.fetch(
         *QUERIES.bind(
             "find_alerts",
             tenant=tenant,
-            start=wanted.start,
-            end=wanted.end,
-            statuses=wanted.statuses,
-            severities=wanted.severities,
-            rule_id=wanted.rule_id,
-            device_id=wanted.device_id,
-            business_id=wanted.business_id,
+            start=filters.start,
+            end=filters.end,
+            statuses=filters.statuses,
+            severities=filters.severities,
+            rule_id=filters.rule_id,
+            device_id=filters.device_id,
+            business_id=filters.business_id,
             pattern=pattern,
-            snoozed=wanted.snoozed,
+            snoozed=filters.snoozed,
             now=now,
-            **after_keys(wanted.after, "time", "id"),
+            **after_keys(filters.after, "time", "id"),
             limit=limit,
         ),
     )

@@ -63,13 +63,13 @@ async def read_device_alerts(
 
 
 async def read_open_alerts(
-    pool: asyncpg.Pool, tenant: UUID | None, wanted: OpenFilter, limit: int
+    pool: asyncpg.Pool, tenant: UUID | None, filters: OpenFilter, limit: int
 ) -> list[asyncpg.Record]:
     """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
     found = await pool.fetch(
         *QUERIES.bind(
-            "open_alerts", tenant=tenant, business_id=wanted.business_id, severities=wanted.severities,
-            **after_keys(wanted.after, "rank", "time", "id"), limit=limit,
+            "open_alerts", tenant=tenant, business_id=filters.business_id, severities=filters.severities,
+            **after_keys(filters.after, "rank", "time", "id"), limit=limit,
         )
     )  # fmt: skip
     return await show(pool, found, tenant)

@@ -58,9 +58,9 @@ class RuleFilter:
         }  # fmt: skip
 
 
-async def list_rules(pool: asyncpg.Pool, wanted: RuleFilter, limit: int) -> list[asyncpg.Record]:
+async def list_rules(pool: asyncpg.Pool, filters: RuleFilter, limit: int) -> list[asyncpg.Record]:
     """Return at most `limit` rules in the order of their names."""
-    return await pool.fetch(*QUERIES.bind("list_rules", rule_id=None, limit=limit, **wanted.parameters()))
+    return await pool.fetch(*QUERIES.bind("list_rules", rule_id=None, limit=limit, **filters.parameters()))
 
 
 async def read_rule(connection: Connection | asyncpg.Pool, rule_id: UUID) -> asyncpg.Record:
@@ -105,13 +105,13 @@ async def change_rule(
     Raises as create_rule, and AlertRuleNotFoundError.
     """
     before = await lock_rule(connection, rule_id)
-    wanted = changes | retyped(before, changes)
-    if wanted.keys() & set(PLACE):
-        wanted |= await placed(connection, before | wanted)
+    values = changes | retyped(before, changes)
+    if values.keys() & set(PLACE):
+        values |= await placed(connection, before | values)
     stored = before | {"conditions": decoded(before["conditions"])}
-    anew = any(stored[name] != plain(value) for name, value in wanted.items() if name in STARTS_ANEW)
+    anew = any(stored[name] != plain(value) for name, value in values.items() if name in STARTS_ANEW)
     note = "The rule was changed." if anew else None
-    await write_change(connection, rule_id, "alert_rule_changed", wanted, note, employee, now)
+    await write_change(connection, rule_id, "alert_rule_changed", values, note, employee, now)
     return await read_rule(connection, rule_id)
 
 

@@ -45,14 +45,14 @@ class QuietHours:
 
 async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], now: datetime) -> None:
     """Want a notification for each recipient of each alert (history id → its rule)."""
-    wanted = [
+    due = [
         (alert_id, channel, recipient)
         for alert_id, row in alerts.items()
         if row.notification_enabled
         for channel, recipient in recipients_of(row)
     ]
-    if wanted:
-        alert_ids, channels, recipients = zip(*wanted, strict=True)
+    if due:
+        alert_ids, channels, recipients = zip(*due, strict=True)
         await connection.execute(
             *QUERIES.bind(
                 "want_firing", alerts=alert_ids, channels=channels, recipients=recipients, now=now, due=now + GATHER

@@ -70,8 +70,8 @@ def compared(pairs: Any, known: Any) -> Select[Any]:
     ).subquery("judged")  # fmt: skip
     # Most rows of a backtest say that nothing has begun and nothing holds.
     stirring = or_(judged.c.begun.is_distinct_from(false()), judged.c.holding.is_distinct_from(false()))
-    wanted = or_(and_(EVERYTHING, stirring), judged.c.breached, judged.c.begun, is_open(judged.c))
-    return select(*judged.c).where(wanted).order_by(judged.c.at)
+    reported = or_(and_(EVERYTHING, stirring), judged.c.breached, judged.c.begun, is_open(judged.c))
+    return select(*judged.c).where(reported).order_by(judged.c.at)
 
 
 def with_thresholds(pairs: Any, known: Any) -> Select[Any]:

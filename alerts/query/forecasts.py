@@ -49,8 +49,8 @@ async def each_batch(
 ) -> None:  # fmt: skip
     """Write some pairs of device and metric at a time; a pair that can't be worked out is left out and noted."""
     kept = await Isolated(connection, task, now).read()
-    wanted = [row for row in pairs if item_of(row) not in kept.held]
-    for batch in batches(wanted):
+    due = [row for row in pairs if item_of(row) not in kept.held]
+    for batch in batches(due):
         for row, error in await in_halves(connection, batch, write):
             await kept.note(item_of(row), error)
     await kept.forget_others()

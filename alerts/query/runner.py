@@ -100,18 +100,18 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
     shifts = await read_shifts(connection, question)
     found = []
     for level in LEVELS[:3]:
-        wanted = [term for term in terms if term.feature and (question.level or level_for(term.window)) is level]
-        groups = by_features(wanted, level, question)
+        of_level = [term for term in terms if term.feature and (question.level or level_for(term.window)) is level]
+        groups = by_features(of_level, level, question)
         found += [
             ask_metrics(level, group, question, longest, watermarks, shift) for group in groups for shift in shifts
         ]
     found += ask_silence(terms, question, watermarks)
     found += await ask_series(connection, terms, question, min(shift.lowest for shift in shifts))
     for kind in ("service", "forecast"):
-        wanted = [term for term in terms if term.kind == kind]
-        for at in question.instants if wanted else ():
-            parameters = {"terms": as_json(wanted, {}), "tenant": question.tenant, "now": at, "among": question.among}
-            found.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, wanted))
+        of_kind = [term for term in terms if term.kind == kind]
+        for at in question.instants if of_kind else ():
+            parameters = {"terms": as_json(of_kind, {}), "tenant": question.tenant, "now": at, "among": question.among}
+            found.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, of_kind))
     return found
 
 
@@ -196,17 +196,17 @@ def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> t
 
 def ask_silence(terms: list[Term], question: EvaluationRequest, watermarks: Watermarks) -> list[TermQuery]:
     """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
-    wanted = [term for term in terms if term.kind in ("no_data", "offline")]
-    if not wanted:
+    of_kind = [term for term in terms if term.kind in ("no_data", "offline")]
+    if not of_kind:
         return []
-    first, among = {"terms": as_json(wanted, {}), "tenant": question.tenant}, {"among": question.among}
+    first, among = {"terms": as_json(of_kind, {}), "tenant": question.tenant}, {"among": question.among}
     if question.everything:
         five = LEVELS[1]
         cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket, **among}
-        return [TermQuery(QUERIES.statements["past_silence_facts"], parameters, wanted)]
+        return [TermQuery(QUERIES.statements["past_silence_facts"], parameters, of_kind)]
     statement, unsure = QUERIES.statements["silence_facts"], {"unsure_until": question.unsure_until}
-    return [TermQuery(statement, first | among | unsure | {"now": at}, wanted) for at in question.instants]
+    return [TermQuery(statement, first | among | unsure | {"now": at}, of_kind) for at in question.instants]
 
 
 def take(facts: ResultsByKey, rows: list[asyncpg.Record]) -> None:
@@ -258,10 +258,10 @@ async def ask_series(
     `behind`: the lowest shift of a device's clock, zero or less.
     """
     found = []
-    wanted = [term for term in terms if term.kind == "series"]
-    watermarks = await read_series_watermarks(connection) if wanted else {}
+    of_kind = [term for term in terms if term.kind == "series"]
+    watermarks = await read_series_watermarks(connection) if of_kind else {}
     for level in SERIES_LEVELS[:3]:
-        of_level = [term for term in wanted if series_level(term, question) == level.name]
+        of_level = [term for term in of_kind if series_level(term, question) == level.name]
         if of_level:
             longest = max(term.window for term in of_level)
             parameters = {

@@ -125,7 +125,7 @@ def say_nothing(done: int, total: int) -> None:
     del done, total
 
 
-async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> BacktestSpec:
+async def read_spec(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> BacktestSpec:
     """Return the test of a rule as it stands in the table, in force or not.
 
     Raises AlertRuleNotFoundError or FaultyAlertRuleError.
@@ -142,20 +142,20 @@ async def read_wanted(source: Source, rule_id: UUID, thresholds: Sequence[float]
 
 
 async def backtest(
-    source: Source, wanted: BacktestSpec, now: datetime, progress: Progress = say_nothing
+    source: Source, spec: BacktestSpec, now: datetime, progress: Progress = say_nothing
 ) -> BacktestResult:
     """Test a rule on the days before `now` (UTC).
 
     Raises NotInThePastError, ThresholdsDontFitError or BacktestTooLargeError.
     """
-    check_past(wanted.condition)
-    asked = variants(wanted.condition, wanted.thresholds)
-    whole = [Rule(uuid4(), wanted.reach, condition, wanted.keep_firing) for _, condition in asked]
+    check_past(spec.condition)
+    asked = variants(spec.condition, spec.thresholds)
+    whole = [Rule(uuid4(), spec.reach, condition, spec.keep_firing) for _, condition in asked]
     terms = [term for rule in whole for term in rule.terms]
-    sample = await sample_of(source, wanted, terms)
+    sample = await sample_of(source, spec, terms)
     rules = [[rule] if sample is None else on_each(rule, sample) for rule in whole]
-    plan = await make_plan(source, terms, wanted, now, sample)
-    tallies = await run(source, wanted, plan, [rule for each in rules for rule in each], progress)
+    plan = await make_plan(source, terms, spec, now, sample)
+    tallies = await run(source, spec, plan, [rule for each in rules for rule in each], progress)
     outcomes = [
         Outcome(threshold, condition, worst_first([tally for rule in each for tally in tallies[rule.id]], plan.end))
         for (threshold, condition), each in zip(asked, rules, strict=True)
@@ -164,7 +164,7 @@ async def backtest(
     names = await source.fetch(*QUERIES.bind("device_names", devices=list(devices)))
     assert plan.level.bucket
     return BacktestResult(
-        plan, outcomes, {row["id"]: row["device_name"] for row in names}, notes_of(wanted.condition, plan.level.bucket)
+        plan, outcomes, {row["id"]: row["device_name"] for row in names}, notes_of(spec.condition, plan.level.bucket)
     )
 
 
@@ -172,19 +172,19 @@ def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
     return [replace(rule, id=uuid4(), reach=Scope(device_id=device_id)) for device_id in devices]
 
 
-async def sample_of(source: Source, wanted: BacktestSpec, terms: Sequence[Term]) -> list[UUID] | None:
-    """Return the devices to test when more are in reach than are wanted, None to test all; the same each time."""
-    most = wanted.sample_devices
+async def sample_of(source: Source, spec: BacktestSpec, terms: Sequence[Term]) -> list[UUID] | None:
+    """Return the devices to test when more are in reach than `spec` asks for, None to test all; the same each time."""
+    most = spec.sample_devices
     if most is None:
         return None
     rows = await source.fetch(
-        *QUERIES.bind("sample_devices", terms=as_json(terms, {}), business_id=wanted.reach.business_id, limit=most + 1)
+        *QUERIES.bind("sample_devices", terms=as_json(terms, {}), business_id=spec.reach.business_id, limit=most + 1)
     )
     return [row["device_id"] for row in rows[:most]] if len(rows) > most else None
 
 
 async def make_plan(
-    source: Source, terms: Sequence[Term], wanted: BacktestSpec, now: datetime, sample: Sequence[UUID] | None
+    source: Source, terms: Sequence[Term], spec: BacktestSpec, now: datetime, sample: Sequence[UUID] | None
 ) -> BacktestPlan:
     """Choose steps and level by the shortest window; raises BacktestTooLargeError."""
     windows = [term.window for term in terms]
@@ -193,25 +193,25 @@ async def make_plan(
     level = next(level for level in reversed(LEVELS[1:]) if level.bucket and level.bucket <= step)
     assert level.bucket
     end = bucket_start(now, step)
-    begin = end - timedelta(days=wanted.days)
+    begin = end - timedelta(days=spec.days)
     in_reach = await source.fetchval(
-        *QUERIES.bind("count_devices", terms=as_json(terms, {}), business_id=wanted.reach.business_id)
+        *QUERIES.bind("count_devices", terms=as_json(terms, {}), business_id=spec.reach.business_id)
     )
     devices = in_reach if sample is None else len(sample)
     instants = (end - begin) // step
     readings = devices * instants * max(1, longest // level.bucket // BUCKETS_IN_A_READING)
-    if readings > wanted.most_readings:
-        details = {"devices": devices, "instants": instants, "readings": readings, "most": wanted.most_readings}
+    if readings > spec.most_readings:
+        details = {"devices": devices, "instants": instants, "readings": readings, "most": spec.most_readings}
         raise BacktestTooLargeError(details=details)
     return BacktestPlan(begin, end, step, level, devices, instants, readings, in_reach)
 
 
 async def run(
-    source: Source, wanted: BacktestSpec, plan: BacktestPlan, rules: Sequence[Rule], progress: Progress
+    source: Source, spec: BacktestSpec, plan: BacktestPlan, rules: Sequence[Rule], progress: Progress
 ) -> dict[UUID, list[BacktestSummary]]:
     """Let the rules go through the instants, and return the tallies of each."""
-    business = wanted.reach.business_id
-    muted = await read_past_silences(source, plan.begin, plan.end, business, wanted.active_hours)
+    business = spec.reach.business_id
+    muted = await read_past_silences(source, plan.begin, plan.end, business, spec.active_hours)
     replay = Replay(rules, business, plan.level, muted)
     tallies: dict[UUID, dict[tuple[UUID, str], BacktestSummary]] = {rule.id: {} for rule in rules}
     size = max(1, min(INSTANTS_AT_ONCE, ROWS_AT_ONCE // max(1, plan.devices * len(rules))))

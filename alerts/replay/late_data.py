@@ -81,9 +81,9 @@ def judges_by_samples(row: RuleRow) -> bool:
 
 def reaches(reach: Scope, device: asyncpg.Record) -> bool:
     """Tell whether a rule is for a device."""
-    wanted = (reach.business_id, reach.service_location_id, reach.device_id, reach.device_type)
+    required = (reach.business_id, reach.service_location_id, reach.device_id, reach.device_type)
     has = (device["business_id"], device["service_location_id"], device["id"], device["device_type"])
-    return all(one is None or one == other for one, other in zip(wanted, has, strict=True))
+    return all(one is None or one == other for one, other in zip(required, has, strict=True))
 
 
 def by_hours(rows: Sequence[RuleRow]) -> list[list[RuleRow]]:

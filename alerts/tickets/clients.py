@@ -52,10 +52,10 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
     return made
 
 
-async def find_location(connection: Connection, business_id: UUID, wanted: UUID | None) -> UUID:
-    """Return the wanted site, else the headquarters, else the oldest; raises NoTicketError where there is none."""
+async def find_location(connection: Connection, business_id: UUID, location_id: UUID | None) -> UUID:
+    """Return the site `location_id`, else the headquarters, else the oldest; raises NoTicketError where there is none."""
     location: UUID | None = await connection.fetchval(
-        *QUERIES.bind("find_location", business_id=business_id, service_location_id=wanted)
+        *QUERIES.bind("find_location", business_id=business_id, service_location_id=location_id)
     )
     if location is None:
         raise NoTicketError(

@@ -179,12 +179,12 @@ async def count_crowds(
     connection: Connection, alerts: Sequence[FiredAlert], sites: dict[UUID, UUID]
 ) -> dict[tuple[UUID, UUID], Crowd]:
     """Count the rules of the alerts that no site takes, by rule and business."""
-    wanted = sorted({alert.crowd for alert in alerts if alert.history_id not in sites})
+    crowds = sorted({alert.crowd for alert in alerts if alert.history_id not in sites})
     rows = await connection.fetch(
         *QUERIES.bind(
             "count_crowds",
-            rules=[rule for rule, _ in wanted],
-            businesses=[business for _, business in wanted],
+            rules=[rule for rule, _ in crowds],
+            businesses=[business for _, business in crowds],
             sites=list(sites),
         )
     )

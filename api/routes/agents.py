@@ -73,7 +73,7 @@ async def list_agents(
     """List the devices that the caller may see: a customer's own, for an employee all."""
     del sort  # there is one
     services = services_of(request)
-    wanted = DeviceFilter(
+    filters = DeviceFilter(
         business_id, choices_of(status, Status), service_location_id, search, clone_suspected,
         choices_of(os_type, OsType), choices_of(device_type, DeviceType), changed_since,
         read_cursor(cursor, str, UUID),
@@ -81,12 +81,12 @@ async def list_agents(
     now = services.clock()
     if form == "rows" and limit > MAX_OBJECTS:
         raise InvalidRequestError(details=[{"path": "query.limit", "message": "at most 1,000 with format=rows"}])
-    rows = await list_devices(services.pool, person.tenant, wanted, limit + 1, now)
+    rows = await list_devices(services.pool, person.tenant, filters, limit + 1, now)
     page, more = page_of(rows, limit, "device_name", "id")
     if form == "rows":
         agents = [listed(msgspec.json.decode(row["cells"])) for row in page]
         return AgentList(agents=agents, next_cursor=more, as_of=now)
-    total = None if cursor else await count_devices(services.pool, person.tenant, wanted)
+    total = None if cursor else await count_devices(services.pool, person.tenant, filters)
     return as_columns([row["cells"] for row in page], more, now, total)
 
 

@@ -87,11 +87,11 @@ async def list_alert_history(
     services = services_of(request)
     now = services.clock()
     after = read_cursor(cursor, parse_time, UUID)
-    wanted = HistoryFilter(
+    filters = HistoryFilter(
         start, end, choices_of(status, AlertStatus), choices_of(severity, Severity), rule_id, agent_id, business_id,
         search, snoozed, (after[0], after[1]) if after else None,
     )  # fmt: skip
-    rows = await find_alerts(services.pool, person.tenant, wanted, now, limit + 1)
+    rows = await find_alerts(services.pool, person.tenant, filters, now, limit + 1)
     page, more = page_of(rows, limit, "triggered_at", "id")
     return AlertHistory(alerts=[shown(row, person) for row in page], next_cursor=more, as_of=now)
 

@@ -60,8 +60,8 @@ async def list_alert_rules(
 ) -> AlertRuleList:
     """List the alert rules."""
     del employee
-    wanted = RuleFilter(business_id, agent_id, is_active, search, read_cursor(cursor, str, UUID))
-    rows = await list_rules(services_of(request).pool, wanted, limit + 1)
+    filters = RuleFilter(business_id, agent_id, is_active, search, read_cursor(cursor, str, UUID))
+    rows = await list_rules(services_of(request).pool, filters, limit + 1)
     page, more = page_of(rows, limit, "alert_name", "id")
     return AlertRuleList(rules=[shown(row) for row in page], next_cursor=more)
 

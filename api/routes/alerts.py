@@ -55,8 +55,8 @@ async def list_open_alerts(
 ) -> AlertList:
     """List the open alerts of the devices that the caller may see: the worst first, then the newest."""
     after = read_cursor(cursor, parse_rank, parse_time, UUID)
-    wanted = OpenFilter(business_id, choices_of(severity, Severity), after)
-    rows = await read_open_alerts(services_of(request).pool, person.tenant, wanted, limit + 1)
+    filters = OpenFilter(business_id, choices_of(severity, Severity), after)
+    rows = await read_open_alerts(services_of(request).pool, person.tenant, filters, limit + 1)
     page, more = page_of(rows, limit, "rank", "triggered_at", "id")
     return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
 

@@ -17,7 +17,7 @@ from alerts.replay.backtest import (
     BacktestSpec,
     Outcome,
     backtest,
-    read_wanted,
+    read_spec,
 )
 from alerts.replay.report import BacktestSummary
 from alerts.rules.terms import Scope
@@ -131,14 +131,14 @@ async def run_backtest(request: Request, employee: CurrentEmployee, body: Backte
     """
     del employee
     services = services_of(request)
-    wanted = replace(await wanted_of(services, body), sample_devices=body.sample_devices)
-    return shown(await backtest(services.pool, wanted, services.clock()))
+    spec = replace(await spec_of(services, body), sample_devices=body.sample_devices)
+    return shown(await backtest(services.pool, spec, services.clock()))
 
 
-async def wanted_of(services: Services, order: BacktestOrder) -> BacktestSpec:
+async def spec_of(services: Services, order: BacktestOrder) -> BacktestSpec:
     """Return what is to be tested; a reach that doesn't belong together is not found, as when a rule is made."""
     if order.rule_id:
-        return await read_wanted(services.pool, order.rule_id, order.thresholds, order.days)
+        return await read_spec(services.pool, order.rule_id, order.thresholds, order.days)
     assert order.conditions is not None
     place = ScopeOfRule(order.business_id, order.service_location_id, order.agent_device_id)
     async with services.pool.acquire() as connection:

@@ -182,8 +182,8 @@ async def list_commands(
 ) -> CommandList:
     """List the commands of the devices that the caller may see, newest first."""
     after = read_cursor(cursor, parse_time, UUID)
-    wanted = CommandFilter(agent_id, None, batch_id, choices_of(status, Status), awaits_approval, after)
-    return await read_page(request, services_of(request), person, wanted, limit)
+    filters = CommandFilter(agent_id, None, batch_id, choices_of(status, Status), awaits_approval, after)
+    return await read_page(request, services_of(request), person, filters, limit)
 
 
 @router.post("/commands/batches/{batch_id}/approve")
@@ -312,12 +312,12 @@ def holds_secrets(row: asyncpg.Record) -> bool:
 
 
 async def read_page(
-    request: Request, services: Services, person: Person, wanted: CommandFilter, limit: int
+    request: Request, services: Services, person: Person, filters: CommandFilter, limit: int
 ) -> CommandList:
     """Return one page as the caller may see it."""
-    rows = await read_commands(services.pool, person.tenant, wanted, limit + 1, services.clock())
+    rows = await read_commands(services.pool, person.tenant, filters, limit + 1, services.clock())
     if may_read_outputs(services, person) and any(map(holds_secrets, rows)):
-        await services.reads.note(actor_of(request, person), "commands_read", wanted.device_id)
+        await services.reads.note(actor_of(request, person), "commands_read", filters.device_id)
     page, more = page_of(rows, limit, "created_at", "id")
     return CommandList(
         commands=[shown(dict(row), may_read_outputs(services, person)) for row in page], next_cursor=more

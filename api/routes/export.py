@@ -42,8 +42,8 @@ async def export_range(
     since = start or until - timedelta(days=1)
     if not timedelta(0) < until - since <= MAX_EXPORT:
         raise InvalidRangeError(f"An export needs start < end, at most {MAX_EXPORT.days} days apart.")
-    wanted = SampleRange(since, until, person.tenant or business_id, agent_id, business_id)
-    parts = export_samples(services.pool, wanted, form)
+    chosen = SampleRange(since, until, person.tenant or business_id, agent_id, business_id)
+    parts = export_samples(services.pool, chosen, form)
     first = await anext(parts, b"")  # what fails at once is an answer, not a file that ends early
     headers = {"Content-Disposition": f'attachment; filename="samples.{form}"', "Cache-Control": "no-store"}
     return StreamingResponse(joined(first, parts), media_type=MEDIA_TYPES[form], headers=headers)

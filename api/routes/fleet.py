@@ -107,9 +107,9 @@ async def read_device(
 ) -> list[ReadSeries]:
     """Return the series of one device from the level that fits the client's steps."""
     start, end, step = time
-    wanted = tuple(metrics.values())
+    columns = tuple(metrics.values())
     width = width_of(end - start, step)
-    asked = HistoryQuery(device_id, start, end, wanted, width, aggregates=("avg",))
+    asked = HistoryQuery(device_id, start, end, columns, width, aggregates=("avg",))
     history = await services.charts.read(reader.tenant, asked, services.clock())
     points = history.points
     return [

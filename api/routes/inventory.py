@@ -120,8 +120,8 @@ async def list_software(
     now = services.clock()
     device = await read_device(services.pool, person.tenant, agent_id)
     await services.reads.note(actor_of(request, person), "inventory_read", agent_id, business_id=person.tenant)
-    wanted = SoftwareFilter(at, search, software_type, eol, security, read_cursor(cursor, str, UUID))
-    rows = await read_software(services.pool, person.tenant, agent_id, wanted, limit + 1, now)
+    filters = SoftwareFilter(at, search, software_type, eol, security, read_cursor(cursor, str, UUID))
+    rows = await read_software(services.pool, person.tenant, agent_id, filters, limit + 1, now)
     page, more = page_of(rows, limit, "sort_key", "id")
     software = [InstalledSoftware(**row) for row in page]
     return SoftwarePage(software=software, next_cursor=more, as_of=at or now, inventory_at=device["inventory_at"])

@@ -70,8 +70,8 @@ async def list_registration_tokens(
     """List registration tokens, newest first."""
     services = services_of(request)
     after = read_cursor(cursor, parse_time, UUID)
-    wanted = TokenFilter(state, business_id, (after[0], after[1]) if after else None)
-    rows = await list_tokens(services.pool, wanted, services.clock(), limit + 1)
+    filters = TokenFilter(state, business_id, (after[0], after[1]) if after else None)
+    rows = await list_tokens(services.pool, filters, services.clock(), limit + 1)
     page, next_cursor = page_of(rows, limit, "created_at", "id")
     return IssuedTokenList(tokens=[IssuedToken.of(row) for row in page], next_cursor=next_cursor)
 

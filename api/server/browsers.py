@@ -71,6 +71,6 @@ def origin_of(scope: Scope) -> bytes:
     return header_of(scope, b"origin") or b""
 
 
-def header_of(scope: Scope, wanted: bytes) -> bytes | None:
+def header_of(scope: Scope, name: bytes) -> bytes | None:
     """Return a header of a request by its name in lower case."""
-    return next((bytes(value) for name, value in scope["headers"] if name == wanted), None)
+    return next((bytes(value) for key, value in scope["headers"] if key == name), None)

@@ -34,12 +34,12 @@ async def check_connections(connection: Connection, settings: Settings) -> None:
     """
     most = await connection.fetchval(QUERIES["describe_connections"])
     each = connections_per_process(settings)
-    wanted = settings.workers * each
+    connections = settings.workers * each
     sentence = (
-        f"RTS_WORKERS={settings.workers} processes with RTS_POOL_SIZE={settings.pool_size} open {wanted} connections "
-        f"({each} each), the database takes {most}"
+        f"RTS_WORKERS={settings.workers} processes with RTS_POOL_SIZE={settings.pool_size} open {connections} "
+        f"connections ({each} each), the database takes {most}"
     )
-    if wanted > most:
+    if connections > most:
         raise TooManyConnectionsWantedError(f"{sentence}: lower one of them, or raise max_connections.")
-    if wanted + each + OTHERS > most:
+    if connections + each + OTHERS > most:
         log.warning("%s: a restart needs %d more, and the worker some", sentence, each)
