@@ -53,7 +53,7 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
 
 
 async def find_location(connection: Connection, business_id: UUID, location_id: UUID | None) -> UUID:
-    """Return the site `location_id`, else the headquarters, else the oldest; raises NoTicketError where there is none."""
+    """Return the site, else the headquarters, else the oldest one; raises NoTicketError where there is none."""
     location: UUID | None = await connection.fetchval(
         *QUERIES.bind("find_location", business_id=business_id, service_location_id=location_id)
     )
