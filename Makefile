@@ -62,7 +62,7 @@ bench: setup ## Measure on an embedded TimescaleDB or DATABASE_URL; results in l
 pictures: setup ## Take the pictures of the documentation again, by the stories that tests tell in Chromium
 	RTS_PICTURES=docs/pictures $(BIN)/pytest -q tests/pages/test_stories.py tests/pages/test_every_state.py tests/pages/test_faults.py \
 		tests/pages/test_states.py tests/pages/test_signing_in.py tests/pages/test_servers.py tests/pages/test_gateways_page.py \
-		tests/pages/test_rules_page.py tests/pages/test_disks_tab.py tests/retention/test_in_the_browser.py
+		tests/pages/test_rules_page.py tests/pages/test_disks_tab.py tests/pages/test_erasure_page.py tests/retention/test_in_the_browser.py
 
 load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, PROCESSES, HOST)
 	@$(BIN)/python -m loadtest.run $(LOAD)
