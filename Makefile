@@ -20,8 +20,10 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet 
   --allow-unsafe --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
   --build-deps-for editable
 
-# Restores, changed policies, retention, erasure, full disk, older code, a killed server, a locked or absent database.
-ALL_DRILLS = tests/db/test_backup.py tests/rollups/test_drift_with_scheduler.py tests/retention/test_walk.py \
+# Restores, point-in-time recovery, downgrades, changed policies, retention, erasure, full disk, older code, a killed
+# server, a blocked or absent database, a small server.
+ALL_DRILLS = tests/db/test_backup.py tests/db/test_point_in_time.py tests/db/test_downgrade.py \
+  tests/whole/test_blocked_database.py tests/whole/test_small_server.py tests/rollups/test_drift_with_scheduler.py tests/retention/test_walk.py \
   tests/erasure tests/whole/test_full_disk.py tests/whole/test_old_code.py tests/whole/test_server_faults.py \
   tests/api/test_health.py
 

@@ -34,6 +34,7 @@ class Server:
     license: str | None  # 'timescale' for the Community edition
     scheduler: bool  # TimescaleDB runs its policies by itself
     standby: bool  # a replica, which takes no writes
+    connections: int = 100  # max_connections
 
     @property
     def embedded(self) -> bool:

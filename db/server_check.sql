@@ -13,4 +13,4 @@ SELECT version() AS version_text,
                  AND backend_type LIKE 'TimescaleDB Background Worker%Scheduler%')
        OR (NOT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AND version() NOT LIKE '%emcc%'
            AND current_setting('timescaledb.max_background_workers', true)::integer > 0) AS scheduler,
-       pg_is_in_recovery() AS standby
+       pg_is_in_recovery() AS standby, current_setting('max_connections')::integer AS connections

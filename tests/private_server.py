@@ -68,9 +68,9 @@ class PrivateServer:
         self.configure(
             listen_addresses="127.0.0.1", port=str(self.port), unix_socket_directories="",
             shared_preload_libraries="timescaledb", max_connections="60", shared_buffers="64MB",
-            max_worker_processes="12",
+            max_worker_processes="20",
         )  # fmt: skip
-        self.configure(**{"timescaledb.telemetry_level": "off"})
+        self.configure(**{"timescaledb.telemetry_level": "off", "timescaledb.max_background_workers": "6"})
 
     def configure(self, **settings: str) -> None:
         """Add settings, which count from the next start on."""
@@ -99,6 +99,14 @@ class PrivateServer:
         if self._process and self._process.poll() is None:
             self._process.send_signal(how)
             self._process.wait(60)
+
+    def copy_to(self, data: Path) -> "PrivateServer":
+        """Take a base backup while the server runs; returns a server on it, not started, on a port of its own."""
+        take = ["--dbname", f"{self.url()}", "--pgdata", str(data), "--wal-method=stream", "--checkpoint=fast"]
+        subprocess.run(self.command("pg_basebackup", *take), check=True, capture_output=True, cwd="/")
+        copy = PrivateServer(self._bin, data)
+        copy.configure(port=str(copy.port))
+        return copy
 
     def processes(self) -> list[psutil.Process]:
         assert self._process

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PASS_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
+SHARE = 8  # of the connections that the server takes, one in so many is for tasks that run at once
+LEAST = 3
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc_now) -> None:
@@ -56,6 +58,7 @@ async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime
         if not worker.has_session:
             await check_session(dsn, server)
             worker.has_session = True
+            worker.bound(server.connections)
         worker.begin_due(pool, now, scheduler=server.scheduler)
     except CONNECTION_ERRORS as away:
         log.warning("the database can't be reached (%s): trying again", away)
@@ -73,6 +76,11 @@ class Worker:
         self.has_session = False  # until it was checked that no pooler hands statements around
         self._last: dict[str, datetime] = {}
         self._running: dict[str, set[asyncio.Task[None]]] = {duty.name: set() for duty in duties}
+        self._room = asyncio.Semaphore(sum(duty.at_once for duty in duties))
+
+    def bound(self, connections: int) -> None:
+        """Let fewer tasks run at once on a server that takes few `connections`; the others wait for their turn."""
+        self._room = asyncio.Semaphore(at_once(connections))
 
     def due(self, now: datetime, *, scheduler: bool) -> list[PeriodicTask]:
         """Return the tasks whose interval has passed; those that the server's own scheduler does are left to it."""
@@ -88,7 +96,7 @@ class Worker:
         """Begin each task that is due; one that still runs from before isn't begun a second time."""
         for duty in self.due(now, scheduler=scheduler):
             self._last[duty.name] = now
-            task = asyncio.create_task(run_apart(pool, duty, now), name=duty.name)
+            task = asyncio.create_task(run_apart(pool, self._room, duty, now), name=duty.name)
             self._running[duty.name].add(task)
             task.add_done_callback(self._running[duty.name].discard)
 
@@ -107,10 +115,15 @@ class Worker:
             await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 
 
-async def run_apart(pool: asyncpg.Pool, duty: PeriodicTask, now: datetime) -> None:
-    """Run a task on a connection of its own; never raises."""
+def at_once(connections: int) -> int:
+    """Return how many tasks may run at once on a server that takes so many connections."""
+    return max(LEAST, connections // SHARE)
+
+
+async def run_apart(pool: asyncpg.Pool, room: asyncio.Semaphore, duty: PeriodicTask, now: datetime) -> None:
+    """Run a task on a connection of its own, when there is room; never raises."""
     try:
-        async with pool.acquire(timeout=10) as connection:
+        async with room, pool.acquire(timeout=10) as connection:
             await run_noted(connection, duty, now)
     except CONNECTION_ERRORS as away:
         log.warning("%s: the database can't be reached (%s)", duty.name, away)

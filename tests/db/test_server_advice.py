@@ -38,5 +38,5 @@ def test_the_command_prints_it_for_a_small_box() -> None:
     ended = CliRunner().invoke(app, ["db", "tune", "--memory", "1GB", "--cores", "2", "--connections", "30"])
     assert ended.exit_code == 0, ended.output
     assert "204MB" in ended.output
-    assert "RTS_POOL_SIZE=3 for 2 processes" in ended.output
+    assert "RTS_POOL_SIZE=2 for 2 processes" in ended.output
     assert CliRunner().invoke(app, ["db", "tune", "--memory", "much", "--cores", "2"]).exit_code == 2

@@ -72,6 +72,26 @@ async def test_the_worker_ends_when_it_is_told_to(settings: Settings) -> None:
     await asyncio.wait_for(working, 30)
 
 
+async def test_on_a_small_server_few_tasks_run_at_once_and_all_are_done(database: str) -> None:
+    running, most, done = 0, 0, 0
+
+    async def counted(connection: Connection, now: datetime) -> None:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.05)
+        running, done = running - 1, done + 1
+
+    worker = Worker([PeriodicTask(f"task {number}", 60 * MINUTE, counted) for number in range(12)])
+    worker.bound(30)
+    async with asyncpg.create_pool(database, min_size=0, max_size=13) as pool, asyncio.timeout(60):
+        worker.begin_due(pool, NOW, scheduler=False)
+        while done < 12:  # noqa: ASYNC110  it is counted by the tasks
+            await asyncio.sleep(0.05)
+        await worker.end()
+    assert most <= 3
+
+
 async def test_a_stuck_task_delays_no_other_and_is_noted(database: str, connection: asyncpg.Connection) -> None:
     good = Done()
 
