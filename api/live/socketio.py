@@ -1,5 +1,6 @@
 """Socket.IO at `/agent-ws`: the same messages as events. Only over WebSocket, so that no balancer has to be sticky."""
 
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -21,9 +22,24 @@ from auth.tokens import Person
 from core.errors import RtsError
 from db.pools import database_errors
 
+log = logging.getLogger(__name__)
+packets = logging.getLogger(f"{__name__}.packets")  # what the library says of packets that are none
+packets.setLevel(logging.WARNING)
+
 PATH = "agent-ws"
 SOCKET = "rts.socket"  # where the ASGI scope keeps our end of the connection
 PING_SECONDS = 20
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Make one line of an exception: anybody can cause one by a packet that is none."""
+    if record.exc_info:
+        record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]!r}", ()
+        record.exc_info = None
+    return True
+
+
+packets.addFilter(without_traceback)
 
 
 class SocketIoTransport:
@@ -58,6 +74,7 @@ class SocketIoEndpoint:
         self._server = socketio.AsyncServer(
             async_mode="asgi", transports=["websocket"], cors_allowed_origins=[], async_handlers=False,
             max_http_buffer_size=MAX_BYTES, ping_interval=PING_SECONDS, ping_timeout=PING_SECONDS,
+            engineio_logger=packets,
         )  # fmt: skip
         self._server.on("connect", self._connect)
         self._server.on("disconnect", self._disconnect)
@@ -75,6 +92,8 @@ class SocketIoEndpoint:
             scope[BOUNDS].listen()  # the token comes in a message
         try:
             await self._application({**scope, SOCKET: socket}, socket.receive, socket.send)
+        except ValueError as error:  # the library raises it for a packet that is none, from anybody
+            log.info("a Socket.IO client sent no packet: %s", error)
         finally:
             socket.close()
 

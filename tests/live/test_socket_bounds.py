@@ -59,7 +59,7 @@ class Wire:
             while True:
                 opcode, content = await self.frame()
                 if opcode == CLOSE:
-                    (code,) = struct.unpack("!H", content[:2])
+                    code = int.from_bytes(content[:2]) or None
         except (asyncio.IncompleteReadError, ConnectionError):
             return code
 
@@ -165,3 +165,18 @@ async def test_a_connection_that_ends_is_forgotten(open_wire: OpenWire) -> None:
     await wire.send(frame(TEXT, b"x" * 1000))
     wire.writer.close()
     await until(lambda: not BoundedWebSocket.unknown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "9", "x", "4", "49", "40{", "42[", "42{}", "451-[", "45999999-[]", "43[]", "40/other,", "4\ud83d", "44", "41",
+     "6", "42" + "[" * 5000, "421e9[]", "4299999999999999999999[]"],
+)  # fmt: skip
+async def test_a_packet_that_is_none_ends_only_its_connection_without_a_traceback(
+    open_wire: OpenWire, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = await open_wire(SOCKET_IO)
+    await wire.send(frame(FIN | TEXT, text.encode(errors="surrogatepass")) + frame(FIN | CLOSE))
+    await wire.closed()
+    await until(lambda: not BoundedWebSocket.unknown)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
