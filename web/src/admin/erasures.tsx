@@ -4,7 +4,7 @@ import { call } from "../api/call";
 import type { Erasure } from "../api/schema";
 import { may } from "../api/session";
 import { save } from "../lib/csv";
-import { number } from "../lib/format";
+import { fullTime, number } from "../lib/format";
 import { useGet } from "../lib/resource";
 import { texts } from "../texts";
 import { ActButton, When } from "../ui/controls";
@@ -100,10 +100,10 @@ function Certificate({ of, close }: { of: Erasure; close: () => void }) {
         facts={[
           [t.subject, <SubjectOf of={of} />],
           [texts.value.retention.state, t.states[of.state as "waiting"] ?? of.state],
-          [t.asked, <When time={of.requested_at} at />],
-          [t.erased, of.erased_at ? <When time={of.erased_at} at /> : t.atNight],
-          [t.proven, of.proven_at ? <When time={of.proven_at} at /> : "–"],
-          [texts.value.storage.database, of.database],
+          [t.asked, fullTime(of.requested_at)],
+          [t.erased, of.erased_at ? fullTime(of.erased_at) : t.atNight],
+          [t.proven, of.proven_at ? fullTime(of.proven_at) : "–"],
+          [texts.value.retention.database, of.database],
           ["SHA-256", <code>{of.sha256}</code>],
         ]}
       />
