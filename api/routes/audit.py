@@ -6,10 +6,11 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from api.auth import MayAudit
 from api.fields.text import storable
+from api.fields.times import Time
 from api.routes.lifecycle import AuditEntry
 from api.services import services_of
 from devices.audit import TrailFilter, read_trail
@@ -41,8 +42,8 @@ async def read_whole_trail(
     action: Annotated[Action | None, Query(description="one action, as `device_deactivated`")] = None,
     agent_id: Annotated[UUID | None, Query(description="rows of one device and its commands")] = None,
     business_id: Annotated[UUID | None, Query(description="rows of a business or its devices")] = None,
-    start: Annotated[AwareDatetime | None, Query(description="the earliest time")] = None,
-    end: Annotated[AwareDatetime | None, Query(description="rows before this time")] = None,
+    start: Annotated[Time | None, Query(description="the earliest time")] = None,
+    end: Annotated[Time | None, Query(description="rows before this time")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
 ) -> FullAuditTrail:
@@ -70,8 +71,8 @@ async def export_whole_trail(
     action: Annotated[Action | None, Query(description="one action, as `device_deactivated`")] = None,
     agent_id: Annotated[UUID | None, Query(description="rows of one device and its commands")] = None,
     business_id: Annotated[UUID | None, Query(description="rows of a business or its devices")] = None,
-    start: Annotated[AwareDatetime | None, Query(description="the earliest time")] = None,
-    end: Annotated[AwareDatetime | None, Query(description="rows before this time")] = None,
+    start: Annotated[Time | None, Query(description="the earliest time")] = None,
+    end: Annotated[Time | None, Query(description="rows before this time")] = None,
 ) -> StreamingResponse:
     """Export the trail as a file, newest first. In CSV, cells that begin as a formula get a leading apostrophe."""
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)

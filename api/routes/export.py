@@ -7,9 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from api.auth import CurrentPerson
+from api.fields.times import Time
 from api.services import services_of
 from devices.export_samples import Format, SampleRange, export_samples
 from rollups.errors import InvalidRangeError
@@ -27,8 +27,8 @@ CONTENT = {media: {"schema": {"type": "string", "format": "binary"}} for media i
 async def export_range(
     request: Request,
     person: CurrentPerson,
-    start: Annotated[AwareDatetime | None, Query(description="the first time; default: a day before the end")] = None,
-    end: Annotated[AwareDatetime | None, Query(description="the time after the last one; default: now")] = None,
+    start: Annotated[Time | None, Query(description="the first time; default: a day before the end")] = None,
+    end: Annotated[Time | None, Query(description="the time after the last one; default: now")] = None,
     form: Annotated[Format, Query(alias="format", description="of the file")] = "csv",
     agent_id: Annotated[UUID | None, Query(description="only this device")] = None,
     business_id: Annotated[UUID | None, Query(description="only this business's devices")] = None,

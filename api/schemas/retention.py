@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.fields.text import StorableText
+from api.fields.times import Time
 
 Reason = Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 KeptName = Annotated[StorableText, StringConstraints(max_length=40)]
@@ -218,7 +219,7 @@ class HoldOrder(BaseModel):
     kind: Literal["device", "business"]
     subject_id: UUID = Field(description="agent_id or business_id")
     reason: Reason
-    ends_at: AwareDatetime | None = Field(None, description="releases it by itself; null: until somebody does")
+    ends_at: Time | None = Field(None, description="releases it by itself; null: until somebody does")
 
 
 class HoldPlaced(BaseModel):
