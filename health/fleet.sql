@@ -40,5 +40,7 @@ SELECT jsonb_build_object(
         'oldest_transaction_at', (SELECT min(xact_start) FROM pg_stat_activity
                                   WHERE datname = current_database() AND backend_type = 'client backend'
                                     AND pid <> pg_backend_pid()),
-        'freeze_age', (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database())))
+        -- Of a permanent xid, which a new database has, age() is the largest integer.
+        'freeze_age', (SELECT COALESCE(NULLIF(age(datfrozenxid), 2147483647), 0)
+                       FROM pg_database WHERE datname = current_database())))
 )::text

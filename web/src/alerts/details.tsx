@@ -143,7 +143,7 @@ function AlertChart({ alert }: { alert: Alert }) {
 /** Each change of the rule's state on this device, with its reason. */
 function Course({ alert }: { alert: Alert }) {
   const t = texts.value.alerts;
-  const course = useGet<TransitionList>(`/api/agents/alerts/${alert.rule_id}/transitions`, { agent_id: alert.agent_id, limit: 30 }, ONCE);
+  const course = useGet<TransitionList>(`/api/agents/alerts/${alert.rule_id}/transitions`, { agent_id: alert.agent_id, instance: alert.instance, limit: 30 }, ONCE);
   return (
     <section class="course">
       <h3>{t.why}</h3>
