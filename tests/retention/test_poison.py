@@ -9,7 +9,6 @@ from core.clock import utc_now
 from db.hypertables.policies import DAY
 from retention.changes import apply_due, list_changes, undo_change
 from retention.holds import HoldRequest, drop_unheld, end_holds, list_holds, place_hold
-from rollups.refresh import refresh_range
 from tests.databases import REAL_SERVER
 from tests.retention.conftest import OPERATOR, store_days
 from tests.retention.test_changes import applied, document
@@ -46,7 +45,9 @@ async def test_a_level_whose_chunks_are_in_use_stops_no_other(
     await store_old(connection, other, 110)
     await store_old(connection, held, 5)
     now = utc_now()
-    await refresh_range(connection, now - 111 * DAY, now - 109 * DAY, now)
+    refresh = "CALL refresh_continuous_aggregate('agent_metrics_5m', $1::timestamptz, $2::timestamptz)"
+    await connection.execute(refresh, now - 111 * DAY, now - 109 * DAY)
+    assert await connection.fetchval("SELECT count(*) FROM agent_metrics_5m") > 0
     await place_hold(connection, HoldRequest("device", held, "litigation"), OPERATOR, now)
     reader = await asyncpg.connect(own_url)
     try:
@@ -58,7 +59,8 @@ async def test_a_level_whose_chunks_are_in_use_stops_no_other(
             assert await connection.fetchval(count, now - 9 * DAY) == 0
     finally:
         await reader.close()
-    await drop_unheld(connection, now + HOUR)
+    await connection.execute("UPDATE agent_isolated_faults SET retry_at = $1", now)  # it is due again
+    await drop_unheld(connection, utc_now())
     assert await ages(connection) == [5]
 
 
