@@ -1,4 +1,4 @@
-"""`rts-agents erase`: erase a device or a customer at every level, and prove it."""
+"""`rts-agents erase`: erase a device or a customer at every level, or a person's name, and prove it."""
 
 import asyncio
 import getpass
@@ -20,7 +20,9 @@ from devices.erasure.requests import Request, cancel_erasure, list_erasures, rea
 from devices.erasure.scope import Subject, count_audit, count_subject
 from devices.erasure.work import prove_due, run_waiting
 
-app = typer.Typer(help="Erase a device or a customer at every level, with a certificate.", no_args_is_help=True)
+app = typer.Typer(
+    help="Erase a device or a customer at every level, or a person, with a certificate.", no_args_is_help=True
+)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="count only, change nothing")]
 Reason = Annotated[str, typer.Option(help="why, for the certificate and the audit trail")]
@@ -46,6 +48,15 @@ def business(
     Example: rts-agents erase business 77… --dry-run
     """
     ask(Subject("business", business_id), reason, by, database, dry_run)
+
+
+@app.command()
+def person(person_id: UUID, reason: Reason = "", by: By = "", database: Database = "", dry_run: DryRun = False) -> None:
+    """Erase an employee's or user's name and address from what was done. The audit trail keeps the id.
+
+    Do it while the platform still has the person. Example: rts-agents erase person 5c… --dry-run
+    """
+    ask(Subject("person", person_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -112,9 +123,8 @@ def ask(subject: Subject, reason: str, by: str, database: str, dry_run: bool) ->
     confirm_target(settings.database_url, database, settings.environment)
     request = Request(reason, by or who(), utc_now())
     number = asyncio.run(with_connection(lambda one: request_erasure(one, subject, request)))
-    typer.echo(
-        f"Erasure {number} waits, its devices are refused. `rts-agents erase run` deletes now, or the worker does."
-    )
+    refused = "" if subject.kind == "person" else ", its devices are refused"
+    typer.echo(f"Erasure {number} waits{refused}. `rts-agents erase run` deletes now, or the worker does.")
 
 
 async def count(connection: Connection, subject: Subject) -> tuple[dict[str, int], int]:

@@ -1153,7 +1153,7 @@ CREATE TABLE agent_erasures (
     CONSTRAINT agent_erasures_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
     CONSTRAINT agent_erasures_requested_by_check CHECK (((length(requested_by) >= 1) AND (length(requested_by) <= 200))),
     CONSTRAINT agent_erasures_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'erased'::text, 'proven'::text, 'cancelled'::text]))),
-    CONSTRAINT agent_erasures_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['device'::text, 'business'::text, 'orphans'::text])))
+    CONSTRAINT agent_erasures_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['device'::text, 'business'::text, 'person'::text, 'orphans'::text])))
 );
 
 CREATE UNIQUE INDEX agent_erasures_one_waiting ON agent_erasures USING btree (subject_kind, subject_id) WHERE (state = 'waiting'::text);

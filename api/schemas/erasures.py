@@ -16,7 +16,7 @@ class ErasureSubject(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "device", "subject_id": DEVICE}]})
 
-    kind: Literal["device", "business"]
+    kind: Literal["device", "business", "person"] = Field(description="a person: an employee or a user of the platform")
     subject_id: UUID
 
 
@@ -50,7 +50,7 @@ class Erasure(BaseModel):
     """The certificate of a request: how far it is, what was deleted, and the proof. Keep it outside of the database."""
 
     erasure_id: int
-    kind: Literal["device", "business", "orphans"]
+    kind: Literal["device", "business", "person", "orphans"]
     subject_id: UUID | None
     state: str = Field(examples=["waiting", "erased", "proven", "cancelled"])
     devices: int

@@ -99,16 +99,16 @@ WHERE o.business_id = :business_id AND d.business_id <> :business_id
 ORDER BY o.agent_device_id, o.from_at
 
 -- count_audit --
--- Rows of the audit trail that name a device or a business: they stay.
+-- Rows of the audit trail that name a device, a business or a person: they stay.
 SELECT count(*) FROM agent_audit WHERE agent_device_id = ANY (:devices::uuid[])
-   OR details ->> 'business_id' = :business_id::uuid::text
+   OR details ->> 'business_id' = :business_id::uuid::text OR actor_id = :person_id::uuid
 
 -- list_holds --
--- Legal holds in force on one of these devices or on a business.
+-- Legal holds in force on one of these devices or on a business; all of them for a person, whom each may name.
 SELECT h.id, h.subject, h.reason
 FROM agent_legal_holds h
 WHERE h.released_at IS NULL
-  AND (h.business_id = :business_id::uuid
+  AND (:is_person OR h.business_id = :business_id::uuid
        OR EXISTS (SELECT FROM agent_held_devices d WHERE d.hold_id = h.id
          AND d.agent_device_id = ANY (:devices::uuid[])))
 ORDER BY h.id
@@ -207,6 +207,10 @@ WITH ended AS (
 )
 {audit}
 SELECT :now, {system}, 'erasure_done', NULL, jsonb_build_object('erasure', id, 'devices', devices) FROM ended
+
+-- read_subject --
+-- What an erasure erases. :erasure.
+SELECT subject_kind, subject_id FROM agent_erasures WHERE id = :erasure
 
 -- list_unproven --
 -- Erasures that were done before a time. :until the time.

@@ -17,7 +17,7 @@ from devices.erasure.scope import QUERIES, Piece, Subject, count_subject, list_p
 
 
 class NothingToEraseError(RtsError):
-    """Nothing of this device or business is stored: check its id."""
+    """Nothing of this device, business or person is stored: check its id."""
 
     code: ClassVar[str] = "nothing_to_erase"
     status: ClassVar[int] = 404
@@ -59,7 +59,7 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
         pieces = await list_pieces(connection, subject)
         await check_holds(connection, subject, [one for piece in pieces for one in piece.device_ids])
         if found is None:
-            if not pieces or not await count_subject(connection, subject):
+            if not await count_subject(connection, subject):
                 raise NothingToEraseError
             devices = sum(len(piece.device_ids) for piece in pieces)
             found = await connection.fetchval(
@@ -80,8 +80,15 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
 
 
 async def check_holds(connection: Connection, subject: Subject, devices: Sequence[UUID]) -> None:
-    """Raise LegalHoldError, with each hold and its reason, if one protects the business or one of the devices."""
-    holds = await connection.fetch(*QUERIES.bind("list_holds", devices=devices, business_id=subject.business_id))
+    """Raise LegalHoldError, with each hold and its reason, if one protects the business, a device or the person.
+
+    Records of any device under hold may name a person, so that every hold protects persons.
+    """
+    holds = await connection.fetch(
+        *QUERIES.bind(
+            "list_holds", devices=devices, business_id=subject.business_id, is_person=subject.kind == "person"
+        )
+    )
     if holds:
         said = "; ".join(f"hold {hold['id']} on {hold['subject']}: {hold['reason']}" for hold in holds)
         raise LegalHoldError(f"A legal hold protects this data ({said}): nothing was erased.")

@@ -1,4 +1,4 @@
-"""What an erasure reaches: measurements at every level, our tables that refer to a device or a business."""
+"""What an erasure reaches: measurements at every level, our tables that refer to a device, a business or a person."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ from uuid import UUID
 from db.hypertables.policies import LEVELS, SERIES_LEVELS
 from db.pools import Connection
 from db.sql import load_queries
+from devices.erasure.person import count_person
+from devices.erasure.statements import affected
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 STORED = (*LEVELS, *SERIES_LEVELS)
@@ -20,12 +22,12 @@ TIMES = ["bucket" if level.bucket else "collected_at" for level in STORED]
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 BUCKETS = [level.bucket or timedelta() for level in STORED]
 
-Kind = Literal["device", "business", "orphans"]
+Kind = Literal["device", "business", "person", "orphans"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What to erase: a device, a business, or (`orphans`, without an id) measurements of devices that are gone."""
+    """What to erase: a device, a business, a person's name, or (`orphans`, no id) measurements of gone devices."""
 
     kind: Kind
     id: UUID | None = None
@@ -40,6 +42,11 @@ class Subject:
         """The id of the business, None for another subject."""
         return self.id if self.kind == "business" else None
 
+    @property
+    def person_id(self) -> UUID | None:
+        """The id of the employee or user, None for another subject."""
+        return self.id if self.kind == "person" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -53,6 +60,8 @@ class Piece:
 
 async def list_pieces(connection: Connection, subject: Subject) -> list[Piece]:
     """Return what a subject erases: one piece of whole devices, and one for each former time of a device."""
+    if subject.kind == "person":
+        return []
     whole = await connection.fetch(
         *QUERIES.bind("list_whole", device_id=subject.device_id, business_id=subject.business_id)
     )
@@ -80,7 +89,7 @@ async def on_levels(connection: Connection, piece: Piece, action: Literal["count
     for statement in statements:
         ids = piece.series_ids if statement["key"] == "series_id" else piece.device_ids
         if ids:
-            rows[statement["relation"]] += await _rows(connection, statement[action], ids, *times)
+            rows[statement["relation"]] += await affected(connection, statement[action], ids, *times)
     return rows
 
 
@@ -106,7 +115,7 @@ async def before_times(
         ids = series_ids if statement["key"] == "series_id" else device_ids
         if ids:
             end = until[names[statement["relation"]]]
-            rows[statement["relation"]] += await _rows(connection, statement[action], ids, BEGINNING, end)
+            rows[statement["relation"]] += await affected(connection, statement[action], ids, BEGINNING, end)
     return rows
 
 
@@ -114,13 +123,13 @@ async def count_tables(connection: Connection, parent: str, ids: Sequence[UUID])
     """Return how many rows of our tables go with these rows of `agent_devices` or `businesses`."""
     rows: Counter[str] = Counter()
     for statement in await connection.fetch(*QUERIES.bind("compose_tables", parent=parent)):
-        rows[statement["table"]] += await _rows(connection, statement["counts"], ids)
+        rows[statement["table"]] += await affected(connection, statement["counts"], ids)
     return rows
 
 
 async def count_subject(connection: Connection, subject: Subject) -> Counter[str]:
     """Return how many rows an erasure would delete now, by level and table; nothing is changed."""
-    rows: Counter[str] = Counter()
+    rows = await count_person(connection, subject.person_id) if subject.person_id else Counter[str]()
     for piece in await list_pieces(connection, subject):
         rows += await on_levels(connection, piece, "counts")
         if subject.kind == "device":
@@ -134,15 +143,6 @@ async def count_audit(connection: Connection, subject: Subject) -> int:
     """Return how many rows of the audit trail name the subject or its devices; an erasure leaves them."""
     devices = [one for piece in await list_pieces(connection, subject) for one in piece.device_ids]
     found: int = await connection.fetchval(
-        *QUERIES.bind("count_audit", devices=devices, business_id=subject.business_id)
+        *QUERIES.bind("count_audit", devices=devices, business_id=subject.business_id, person_id=subject.person_id)
     )
     return found
-
-
-async def _rows(connection: Connection, statement: str, *arguments: Any) -> int:
-    """Run a count or a delete and return its rows."""
-    if statement.startswith("SELECT"):
-        counted: int = await connection.fetchval(statement, *arguments)
-        return counted
-    status: str = await connection.execute(statement, *arguments)
-    return int(status.rpartition(" ")[2])

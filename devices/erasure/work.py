@@ -17,6 +17,7 @@ from asyncpg import Record
 
 from db.isolation import Isolated
 from db.pools import Connection
+from devices.erasure.person import erase_person
 from devices.erasure.requests import LegalHoldError, check_holds, note_pieces
 from devices.erasure.scope import QUERIES, RELATIONS, Piece, Subject, count_tables, list_pieces, on_levels
 
@@ -85,6 +86,7 @@ async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
                 continue
             if deleted is None:
                 deleted = await _erase_business(connection, subject)
+                deleted += await _erase_named(connection, subject)
                 await _note_deleted(connection, erasure, deleted)
                 await connection.execute(*QUERIES.bind("end_erasure", erasure=erasure, now=now))
                 return True
@@ -133,6 +135,11 @@ async def _erase_business(connection: Connection, subject: Subject) -> Counter[s
     return deleted
 
 
+async def _erase_named(connection: Connection, subject: Subject) -> Counter[str]:
+    """Erase a person's name in our tables; nothing for another subject."""
+    return await erase_person(connection, subject.person_id) if subject.person_id else Counter()
+
+
 async def _note_deleted(connection: Connection, erasure: int, deleted: Counter[str]) -> None:
     await connection.execute(*QUERIES.bind("note_deleted", erasure=erasure, rows=json.dumps(+deleted)))
 
@@ -162,6 +169,9 @@ async def recount(connection: Connection, erasure: int, now: datetime) -> Counte
         rows = await connection.fetch(*QUERIES.bind("list_erased", erasure=erasure))
         for piece in _pieces_of(rows):
             left += await on_levels(connection, piece, "deletes")
+        subject = await connection.fetchrow(*QUERIES.bind("read_subject", erasure=erasure))
+        assert subject is not None
+        left += await _erase_named(connection, Subject(*subject))
         whole = [row["agent_device_id"] for row in rows if row["from_at"] is None]
         counted = (
             dict.fromkeys(RELATIONS, 0) | dict(await count_tables(connection, "agent_devices", whole)) | dict(left)

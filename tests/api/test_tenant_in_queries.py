@@ -29,6 +29,9 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "devices/audit_chain.sql": {"*": WORKER},
     "devices/erasure/queries.sql": {"*": COMMAND_LINE},
+    "devices/erasure/person.sql": {
+        "compose_references": COMMAND_LINE, "count_records": COMMAND_LINE, "erase_records": COMMAND_LINE,
+    },
     "commands/orders.sql": {"full_devices": EMPLOYEE},
     "commands/delivery.sql": {
         "lease_commands": AGENT, "release_commands": AGENT, "list_cancellations": AGENT, "start_command": AGENT,

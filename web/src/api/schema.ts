@@ -613,7 +613,7 @@ export type EolRuleList = {
 
 export type Erasure = {
   erasure_id: number;
-  kind: "device" | "business" | "orphans";
+  kind: "device" | "business" | "person" | "orphans";
   subject_id: string | null;
   state: string;
   devices: number;
@@ -634,7 +634,7 @@ export type ErasureCounts = {
 };
 
 export type ErasureOrder = {
-  kind: "device" | "business";
+  kind: "device" | "business" | "person";
   subject_id: string;
   reason: string;
   database: string;
@@ -645,7 +645,7 @@ export type ErasureRequested = {
 };
 
 export type ErasureSubject = {
-  kind: "device" | "business";
+  kind: "device" | "business" | "person";
   subject_id: string;
 };
 

@@ -831,7 +831,7 @@ export const en = {
     none: "Nothing was erased",
     subject: "Of",
     which: "Which one",
-    kinds: { business: "Business", device: "Device", orphans: "Measurements of devices that are gone" },
+    kinds: { business: "Business", device: "Device", person: "Person", orphans: "Measurements of devices that are gone" },
     states: { waiting: "Waits for the night's run", erased: "Erased, the proof follows", proven: "Erased and proven", cancelled: "Cancelled" },
     rows: "Rows deleted",
     certificate: "Certificate",

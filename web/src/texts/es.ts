@@ -831,7 +831,7 @@ export const es: Language = {
     none: "No se suprimió nada",
     subject: "De",
     which: "Cuál",
-    kinds: { business: "Empresa", device: "Dispositivo", orphans: "Mediciones de dispositivos que ya no existen" },
+    kinds: { business: "Empresa", device: "Dispositivo", person: "Persona", orphans: "Mediciones de dispositivos que ya no existen" },
     states: { waiting: "Espera a la noche", erased: "Suprimido, falta la prueba", proven: "Suprimido y demostrado", cancelled: "Cancelada" },
     rows: "Filas borradas",
     certificate: "Certificado",
