@@ -34,15 +34,24 @@ def programs() -> Path:
     found = shutil.which("postgres", path=os.environ.get("RTS_POSTGRES_BIN") or os.environ.get("PATH"))
     if found is None:
         pytest.skip("no PostgreSQL server program: set RTS_POSTGRES_BIN to the folder that has it")
-    shown = subprocess.run([Path(found).with_name("pg_config"), "--pkglibdir"], capture_output=True, text=True)
-    if shown.returncode or not list(Path(shown.stdout.strip()).glob("timescaledb-*.so")):
+    folder = Path(found).resolve().parent
+    if not has_timescaledb(folder):
         pytest.skip(f"{found} has no TimescaleDB")
     if os.geteuid() == 0:
         with suppress(KeyError):
             pwd.getpwnam(USER)
-            return Path(found).parent
+            return folder
         pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-    return Path(found).parent
+    return folder
+
+
+def has_timescaledb(folder: Path) -> bool:
+    """Return whether the server of this folder of programs has the extension; packages may leave pg_config out."""
+    try:
+        shown = subprocess.run([folder / "pg_config", "--pkglibdir"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return bool(list(Path(shown.stdout.strip()).glob("timescaledb-*.so")))
 
 
 class PrivateServer:

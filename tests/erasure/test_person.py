@@ -119,6 +119,7 @@ async def test_a_person_is_erased_and_records_and_others_stay(connection: asyncp
         "SELECT h.acknowledged_by, h.acknowledged_by_name, a.created_by_name, a.notification_recipients"
         " FROM agent_alert_history h JOIN agent_alerts a ON a.id = h.agent_alert_id WHERE a.alert_name = 'Erika'"
     )
+    assert alert is not None
     assert tuple(alert) == (None, "erased person", "erased person", '["noc@msp.example"]')
     assert [await tables_with(connection, str(other)) for other in others] == before
     assert await connection.fetchval("SELECT count(*) FROM agent_alert_notifications") == 2
