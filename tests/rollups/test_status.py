@@ -1,14 +1,18 @@
 """Health by freshness: what counts as stale, and what a quiet fleet looks like; and the worker on a real database."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
+import pytest
 
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
 from rollups.refresh import PolicyRunner, list_jobs
 from rollups.status import LevelStatus, count_rows, read_series_status, read_status
+from tests.databases import migrated_database
 from tests.devices import Device, sample
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -58,17 +62,24 @@ async def test_the_policies_roll_up_what_was_uploaded(device: Device, database: 
     await connection.close()
 
 
-async def test_a_job_runs_again_only_when_it_is_due(database: str) -> None:
-    connection = await asyncpg.connect(database)
+@pytest.fixture
+async def own_connection(tmp_path: Path) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database in which nobody pauses jobs."""
+    with migrated_database(tmp_path) as url:
+        connection = await asyncpg.connect(url)
+        yield connection
+        await connection.close()
+
+
+async def test_a_job_runs_again_only_when_it_is_due(own_connection: asyncpg.Connection) -> None:
     runner = PolicyRunner()
-    await runner.run_due(connection, NOW)
-    assert await runner.run_due(connection, NOW + MINUTE) == []
-    again = await runner.run_due(connection, NOW + 6 * MINUTE)
+    assert len(await runner.run_due(own_connection, NOW)) == 22
+    assert await runner.run_due(own_connection, NOW + MINUTE) == []
+    again = await runner.run_due(own_connection, NOW + 6 * MINUTE)
     assert [(job.relation, job.kind) for job in again] == [
         ("agent_metrics_5m", "refresh"),
         ("agent_series_5m", "refresh"),
     ]
-    await connection.close()
 
 
 async def test_a_backlog_in_a_young_installation_is_no_fault(device: Device, database: str) -> None:
