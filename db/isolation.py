@@ -81,10 +81,19 @@ class Isolated:
 
     async def attempt(self, item: str, do: Callable[[], Awaitable[T]], seconds: float = ATTEMPT_SECONDS) -> T | None:
         """Do one thing in a transaction of its own, unless it is held; note its failure, None then."""
+
+        async def whole() -> T:
+            async with self._connection.transaction():
+                return await do()
+
+        return await self.attempt_parts(item, whole, seconds)
+
+    async def attempt_parts(self, item: str, do: Callable[[], Awaitable[T]], seconds: float) -> T | None:
+        """Do one thing that makes its own transactions: what it finished before it failed stays. Else as `attempt`."""
         if item in self.held:
             return None
         try:
-            async with asyncio.timeout(seconds), self._connection.transaction():
+            async with asyncio.timeout(seconds):
                 done = await do()
         except Exception as error:
             if self._connection.is_closed():

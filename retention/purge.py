@@ -1,8 +1,8 @@
 """The purge: deletes old records of every kind by their ages, in batches that hold no lock for long."""
 
-import asyncio
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from db.isolation import Isolated
 from db.pools import Connection
@@ -22,18 +22,8 @@ async def purge_records(connection: Connection, now: datetime) -> dict[str, int]
     statements = {row["name"]: row["deletes"] for row in await connection.fetch(QUERIES["compose_records"])}
     purged: dict[str, int] = {}
     for age in await read_record_ages(connection):
-        item = f"kind:{age.kind.name}"
-        if item in kept.held:
-            continue
-        try:
-            async with asyncio.timeout(KIND_SECONDS):
-                rows = await _purge_kind(connection, age, statements[age.kind.name], now)
-        except Exception as error:
-            if connection.is_closed():
-                raise
-            await kept.note(item, error)
-            continue
-        await kept.forget(item)
+        purge = partial(_purge_kind, connection, age, statements[age.kind.name], now)
+        rows = await kept.attempt_parts(f"kind:{age.kind.name}", purge, KIND_SECONDS)
         if rows:
             purged[age.kind.name] = rows
             log.info("%s: %d old rows are deleted", age.kind.name, rows)

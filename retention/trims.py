@@ -4,11 +4,11 @@ A chunk is dropped at the longest age of all businesses. Rows of the others go b
 devices a transaction, by the statements of an erasure: nobody else's rollups are computed again.
 """
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -61,19 +61,10 @@ async def trim_tenants(connection: Connection, now: datetime) -> Counter[str]:
         return deleted
     kept = await Isolated(connection, "tenant retention", now).read()
     for row in await connection.fetch(QUERIES["list_businesses"]):
-        item = f"business:{row['id']}"
         times = _due(trim_times(values, row["id"], now), dict(zip(row["levels"], row["trimmed"], strict=True)))
-        if not times or item in kept.held:
-            continue
-        try:
-            async with asyncio.timeout(BUSINESS_SECONDS):
-                deleted += await trim_business(connection, row["id"], times, now)
-        except Exception as error:
-            if connection.is_closed():
-                raise
-            await kept.note(item, error)
-            continue
-        await kept.forget(item)
+        if times:
+            trim = partial(trim_business, connection, row["id"], times, now)
+            deleted += await kept.attempt_parts(f"business:{row['id']}", trim, BUSINESS_SECONDS) or Counter()
     return deleted
 
 

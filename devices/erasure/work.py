@@ -5,12 +5,12 @@ rollups are not computed again. A refresh that was running meanwhile may write a
 erased is counted again after `PROOF_AFTER`, and deleted again if anything is there.
 """
 
-import asyncio
 import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 
 from asyncpg import Record
@@ -41,19 +41,8 @@ async def run_waiting(connection: Connection, now: datetime) -> list[int]:
 
 async def _apart(connection: Connection, kept: Isolated, number: int, do: Step, now: datetime) -> bool:
     """Do one step of one erasure, unless it failed a moment ago; a failure is written down and is its own."""
-    item = f"erasure:{number}"
-    if item in kept.held:
-        return False
-    try:
-        async with asyncio.timeout(ERASURE_SECONDS):
-            done = await do(connection, number, now)
-    except Exception as error:
-        if connection.is_closed():
-            raise
-        await kept.note(item, error)
-        return False
-    await kept.forget(item)
-    return done
+    step = partial(do, connection, number, now)
+    return await kept.attempt_parts(f"erasure:{number}", step, ERASURE_SECONDS) or False
 
 
 async def _erase_unless_held(connection: Connection, erasure: int, now: datetime) -> bool:
