@@ -185,11 +185,11 @@ def put_back(url: str, folder: Path) -> dict[str, int]:
     back: dict[str, int] = {}
     with psycopg.connect(url) as connection:
         tables = sorted({one.table for one in saved.tables if not behind(connection, one.table)})
-        tighten = compose(connection, "compose_tighten", tables=tables)
-        run_all(connection, compose(connection, "compose_loosen", tables=tables))
+        pairs = run_bound(connection, QUERIES.bind("compose_loosen", tables=tables))
+        run_all(connection, [loosen for loosen, _ in pairs])
         for one in saved.tables:
             back[one.table] = back.get(one.table, 0) + load(connection, folder, one)
-        run_all(connection, [QUERIES["check_references"], *tighten])
+        run_all(connection, [QUERIES["check_references"], *(tighten for _, tighten in pairs)])
     return back
 
 

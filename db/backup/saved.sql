@@ -38,23 +38,15 @@ SELECT format('SELECT count(*) FROM (SELECT FROM (%s) found LIMIT %s) few', :rea
 SELECT format('COPY (%s) TO STDOUT (FORMAT csv, HEADER, NULL ''\N'')', :reads::text)
 
 -- compose_loosen --
--- Statements that let rows come in any order: references checked at the end, triggers of the tables off.
-SELECT format('ALTER TABLE %s ALTER CONSTRAINT %I DEFERRABLE INITIALLY DEFERRED', conrelid::regclass, conname)
+-- Statements that let rows come in any order, references checked at the end and triggers of the tables off, each beside
+-- the one that undoes it.
+SELECT format('ALTER TABLE %s ALTER CONSTRAINT %I DEFERRABLE INITIALLY DEFERRED', conrelid::regclass, conname),
+       format('ALTER TABLE %s ALTER CONSTRAINT %I NOT DEFERRABLE', conrelid::regclass, conname)
 FROM pg_constraint
 WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0 AND conrelid = ANY (:tables::text[]::regclass[])
 UNION ALL
-SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname)
-FROM pg_trigger
-WHERE NOT tgisinternal AND tgenabled = 'O' AND tgrelid = ANY (:tables::text[]::regclass[])
-  AND tgname NOT LIKE 'ts\_%'
-
--- compose_tighten --
--- The statements that undo those, read before them.
-SELECT format('ALTER TABLE %s ALTER CONSTRAINT %I NOT DEFERRABLE', conrelid::regclass, conname)
-FROM pg_constraint
-WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0 AND conrelid = ANY (:tables::text[]::regclass[])
-UNION ALL
-SELECT format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, tgname)
+SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname),
+       format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, tgname)
 FROM pg_trigger
 WHERE NOT tgisinternal AND tgenabled = 'O' AND tgrelid = ANY (:tables::text[]::regclass[])
   AND tgname NOT LIKE 'ts\_%'
