@@ -19,13 +19,13 @@ CONDITIONS = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUID
 
 
 @pytest.mark.parametrize("value", CONDITIONS, ids=str)
-def test_each_condition_can_be_read_and_said(value: object) -> None:
+def test_documented_conditions_can_be_parsed_and_described(value: object) -> None:
     condition: Condition = parse_condition(value)
     assert condition.in_words()
     assert Rule(uuid4(), Scope(), condition).terms
 
 
-def test_each_kind_of_condition_is_in_it() -> None:
+def test_every_kind_of_condition_is_documented() -> None:
     kinds = {type(term) for value in CONDITIONS for term in terms_of(parse_condition(value))}
     assert kinds >= set(FIELDS)
     assert len(kinds) == 11

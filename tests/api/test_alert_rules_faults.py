@@ -145,7 +145,9 @@ HOURS = {"days": [1], "from": "08:00", "to": "18:00", "time_zone": "Europe/Berli
         ({"active_hours": HOURS | {"time_zone": "\0"}}, "body.active_hours.time_zone"),
     ],
 )
-async def test_what_doesnt_fit_is_named(rules: Rules, alice: Tenant, wrong: dict[str, Any], path: str) -> None:
+async def test_the_error_names_the_field_that_does_not_fit(
+    rules: Rules, alice: Tenant, wrong: dict[str, Any], path: str
+) -> None:
     made = await rules.make(alice)
     whole = {"alert_name": "x", "conditions": CPU, "business_id": str(alice.business_id)} | wrong
     for method, target, body in (("POST", (), whole), ("PATCH", (made["id"],), wrong)):

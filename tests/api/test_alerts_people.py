@@ -21,7 +21,7 @@ HIDDEN = ("acknowledged_by", "resolved_by", "resolution_notes", "ticket_note")
 # Handled
 
 
-async def test_who_acknowledges_first_stays(
+async def test_the_first_acknowledgement_stays(
     rules: Rules, device: Device, alice: Tenant, pool: asyncpg.Pool, tokens: Tokens, employee: Employee
 ) -> None:
     rule = await rules.make(alice)
@@ -128,7 +128,7 @@ async def test_customers_and_agents_handle_nothing(rules: Rules, device: Device,
 
 
 @pytest.mark.parametrize("how", ["resolve", "change", "delete"])
-async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
+async def test_recipients_of_an_alert_are_notified_of_its_end(
     rules: Rules, device: Device, alice: Tenant, pool: asyncpg.Pool, how: str
 ) -> None:
     only_here = {"agent_device_id": str(device.agent_id), "notification_recipients": ["noc@msp.example"]}

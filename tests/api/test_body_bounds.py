@@ -154,7 +154,7 @@ async def test_nobody_is_refused_before_the_body_is_read(settings: Settings, pat
         assert seconds < PAUSE_SECONDS
 
 
-async def test_who_has_no_token_has_a_small_share(settings: Settings) -> None:
+async def test_callers_without_a_token_have_a_small_share(settings: Settings) -> None:
     async with small_server(settings) as (application, port):
         path = "/api/agents/register"
         stalled = asyncio.gather(*(Stalled(port, path, None, 200_001, 200_000).answer() for _ in range(60)))

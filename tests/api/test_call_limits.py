@@ -46,7 +46,7 @@ def test_then_calls_come_back_one_by_one(clock: FakeClock) -> None:
     assert takes(buckets) == 10
 
 
-def test_who_waits_as_long_as_told_may_call(clock: FakeClock) -> None:
+def test_a_caller_that_waits_for_retry_after_may_call(clock: FakeClock) -> None:
     buckets = Buckets(7, clock)
     takes(buckets)
     clock.now += buckets.take("a") + 1e-9
@@ -80,7 +80,7 @@ def test_a_limit_below_one_in_a_second_works(clock: FakeClock) -> None:
     assert buckets.take("a") == pytest.approx(60)
 
 
-def test_whoever_has_been_quiet_is_forgotten_and_whoever_called_is_not(
+def test_quiet_callers_are_forgotten_and_recent_callers_are_not(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "MAX_KEYS", 3)
@@ -126,7 +126,7 @@ def test_the_wait_is_told_in_whole_seconds_rounded_up(clock: FakeClock) -> None:
     assert caught.value.details == {"limit": "person", "retry_after_seconds": 60}
 
 
-def test_whose_agents_are_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_agents_and_businesses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limits, "MAX_KEYS", 5)
     limits = CallLimits(1, 1, 1)
     for _ in range(100):

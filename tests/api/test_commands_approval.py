@@ -40,13 +40,15 @@ async def test_a_command_that_awaits_approval_is_never_delivered(
     assert await trail(pool, made) == ["command_created", "command_approved", "command_sent"]
 
 
-async def test_whoever_asks_cant_approve(device: Device, employee: Employee) -> None:
+async def test_the_requester_cannot_approve(device: Device, employee: Employee) -> None:
     made = await order(device, employee, approval_required=True)
     assert error_of(await act(device, employee, made, "approve")) == (403, "second_employee_needed")
     assert await fetched(device) == []
 
 
-async def test_what_awaits_no_approval_cant_be_approved(device: Device, employee: Employee, second: Employee) -> None:
+async def test_a_command_without_pending_approval_cannot_be_approved(
+    device: Device, employee: Employee, second: Employee
+) -> None:
     made = await order(device, employee)
     assert error_of(await act(device, second, made, "approve")) == (409, "not_awaiting_approval")
     needing = await order(device, employee, approval_required=True)

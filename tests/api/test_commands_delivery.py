@@ -41,7 +41,7 @@ async def test_a_lease_that_runs_out_brings_the_command_again(
     assert (ended["status"], await fetched(device)) == ("timeout", [])
 
 
-async def test_what_has_begun_isnt_handed_out_again_but_times_out(
+async def test_a_started_command_is_not_delivered_again_but_times_out(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     made = await order(device, employee, timeout_seconds=120)
@@ -69,7 +69,7 @@ async def test_a_device_that_stays_away_gets_it_when_it_returns_unless_it_has_ex
     assert [command["command_id"] for command in await fetched(device)] == [long["command_id"]]
 
 
-async def test_what_has_expired_isnt_delivered_even_before_the_worker_looks(
+async def test_an_expired_command_is_not_delivered_even_before_the_worker_runs(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     made = await order(device, employee)
@@ -90,7 +90,7 @@ async def test_two_workers_settle_each_command_once(device: Device, employee: Em
 # Cancelling
 
 
-async def test_what_waits_is_cancelled_at_once(device: Device, employee: Employee, pool: asyncpg.Pool) -> None:
+async def test_a_waiting_command_is_cancelled_at_once(device: Device, employee: Employee, pool: asyncpg.Pool) -> None:
     made = await order(device, employee)
     cancelled = (await act(device, employee, made, "cancel", reason="a mistake")).json()
     assert (cancelled["status"], cancelled["error_message"]) == ("cancelled", "a mistake")
@@ -99,7 +99,7 @@ async def test_what_waits_is_cancelled_at_once(device: Device, employee: Employe
     assert await trail(pool, made) == ["command_created", "command_cancelled"]
 
 
-async def test_what_has_begun_is_asked_to_stop(device: Device, employee: Employee) -> None:
+async def test_a_started_command_is_asked_to_stop(device: Device, employee: Employee) -> None:
     made = await order(device, employee)
     (command,) = await fetched(device)
     await tell(device, command, "started")
@@ -114,7 +114,7 @@ async def test_what_has_begun_is_asked_to_stop(device: Device, employee: Employe
     assert (await state(device, made, employee.headers))["status"] == "cancelled"
 
 
-async def test_what_was_fetched_and_cancelled_must_not_begin(
+async def test_a_fetched_and_then_cancelled_command_must_not_start(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     made = await order(device, employee)

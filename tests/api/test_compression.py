@@ -45,14 +45,14 @@ async def test_a_small_body_an_error_and_a_page_go_as_they_are() -> None:
         assert answer[2].startswith(b"a" * LEAST_BYTES)
 
 
-async def test_who_takes_no_gzip_gets_plain_text_with_a_tag() -> None:
+async def test_a_client_without_gzip_gets_plain_text_with_an_etag() -> None:
     _, head, body = await answered(b"a" * 9000)
     assert body == b"a" * 9000
     assert b"content-encoding" not in head
     assert head[b"cache-control"] == b"private, no-cache"
 
 
-async def test_who_has_it_already_gets_a_304_without_a_body() -> None:
+async def test_a_matching_etag_gets_a_304_without_a_body() -> None:
     _, head, _ = await answered(b"a" * 9000, accept_encoding="gzip")
     status, again, body = await answered(b"a" * 9000, if_none_match=head[b"etag"].decode())
     assert (status, body, again[b"etag"]) == (304, b"", head[b"etag"])

@@ -155,7 +155,7 @@ async def test_a_slow_body_is_handed_over(
 
 
 @pytest.mark.parametrize("how", ["chunked", "expect", "large", "unpacks to much", "a query"])
-async def test_what_is_unusual_is_left_to_asgi(
+async def test_unusual_requests_go_through_asgi(
     device: Device, wire: Wire, direct_bodies: list[bytes], how: str
 ) -> None:
     body = body_of()

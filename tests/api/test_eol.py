@@ -96,7 +96,9 @@ async def test_new_inventory_is_marked_when_it_comes_in(
     assert sorted(await installed(device, eol="false")) == [(name, "2.0"), (name, "3")]
 
 
-async def test_what_the_agent_stops_knowing_is_as_the_rule_says_again(device: Device, rules: Rules, name: str) -> None:
+async def test_the_rule_applies_again_when_the_agent_stops_reporting_an_end_of_life(
+    device: Device, rules: Rules, name: str
+) -> None:
     await rules.create(name, latest_available_version="5")
     await listed(device, software(name, latest_available_version="6"), at=MAY)
     assert (await marks(device))["1.0"] == (True, PAST, "6")

@@ -91,7 +91,7 @@ async def test_a_deleted_rule_leaves_its_software_to_the_next(
     assert (await marks(device))["1"][1] == FUTURE
 
 
-async def test_what_was_removed_is_marked_too(
+async def test_removed_software_is_marked_too(
     device: Device, rules: Rules, name: str, connection: asyncpg.Connection
 ) -> None:
     await listed(device, software(name, "1"), at=MAY)

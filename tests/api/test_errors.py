@@ -69,14 +69,14 @@ async def test_a_path_whose_id_is_none(client: httpx.AsyncClient, employee: Empl
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "Bearer x y", "bearer nonsense"])
-async def test_who_shows_no_token_or_a_bad_one_is_told_401(client: httpx.AsyncClient, header: str) -> None:
+async def test_a_missing_or_bad_token_is_answered_401(client: httpx.AsyncClient, header: str) -> None:
     response = await client.get("/api/agents", headers={"Authorization": header})
     assert response.status_code == 401
     assert error_of(response)["code"] in ("unauthorized", "invalid_token")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_who_may_not_is_told_so_before_his_body_is_looked_at(client: httpx.AsyncClient, alice: Tenant) -> None:
+async def test_missing_rights_are_answered_before_the_body_is_read(client: httpx.AsyncClient, alice: Tenant) -> None:
     response = await client.post("/api/agents/registration-tokens", json={}, headers=alice.headers)
     assert (response.status_code, error_of(response)["code"]) == (403, "employees_only")
     response = await client.post(f"/api/agents/{uuid4()}/heartbeat", json={})

@@ -15,7 +15,7 @@ async def hold(turn: FairTurn, tenant: str, device: str, order: list[str], *, mo
         await asyncio.sleep(0)
 
 
-async def test_who_sends_much_comes_after_who_sends_little() -> None:
+async def test_heavy_senders_come_after_light_senders() -> None:
     turn, order = FairTurn(), list[str]()
     async with turn.of("z", "z1", LONG):
         whose = [("a", "a1")] * 4 + [("a", "a2"), ("b", "b1")]

@@ -57,7 +57,7 @@ async def test_a_silent_device_shows_its_status_and_no_old_values(
     assert found["rts_device_info"][own] == 1
 
 
-async def test_each_caller_scrapes_only_their_own_business(
+async def test_a_caller_scrapes_only_its_own_business(
     client: httpx.AsyncClient, make_device: MakeDevice, alice: Tenant, bob: Tenant, charlie: Tenant, employee: Employee
 ) -> None:
     hers, his = [await make_device(tenant) for tenant in (alice, bob)]
@@ -193,7 +193,7 @@ def test_the_width_of_points_fits_the_range_and_the_steps(span: timedelta, step:
 @given(
     st.sampled_from([timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)]), st.floats(0, 1, exclude_max=True)
 )
-def test_each_bucket_is_the_newest_value_throughout(width: timedelta, part: float) -> None:
+def test_a_bucket_is_the_newest_value_throughout(width: timedelta, part: float) -> None:
     start = datetime(2026, 5, 3, tzinfo=UTC)
     points = list(repeated([start, start + width], [1.0, 2.0], width, start + 2 * width))
     at = min(start + part * width, start + width - timedelta(microseconds=1))

@@ -81,7 +81,7 @@ async def test_parts_of_a_row_fill_it_and_change_nothing_that_is_there(device: D
     assert {name: current[name] for name in COLUMNS} == COLUMNS
 
 
-async def test_each_disk_and_interface_becomes_series(device: Device, pool: asyncpg.Pool) -> None:
+async def test_disks_and_interfaces_become_series(device: Device, pool: asyncpg.Pool) -> None:
     at = now()
     for lines in (
         TELEGRAF,
@@ -223,7 +223,7 @@ async def test_a_revoked_token_is_told_so(device: Device, employee: Employee) ->
     assert (await write(device, influx_lines(now(), TELEGRAF[0]))).status_code == 401
 
 
-async def test_what_a_revoked_token_brings_is_not_stored_with_an_upload_by_a_good_one(
+async def test_samples_by_a_revoked_token_are_not_stored_beside_those_by_a_valid_one(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     revoked = await device.client.delete(f"/api/agents/{device.agent_id}/token", headers=employee.headers)

@@ -90,7 +90,7 @@ async def loads_of(pool: asyncpg.Pool, device_id: str | UUID | None) -> list[flo
     return [row[0] for row in rows]
 
 
-async def test_each_host_of_an_upload_becomes_a_device_with_its_own_samples(
+async def test_hosts_of_an_upload_become_devices_with_their_own_samples(
     make_gateway: MakeGateway, pool: asyncpg.Pool, alice: Tenant, client: httpx.AsyncClient
 ) -> None:
     gateway, (one, two), at = await make_gateway(), names(), minute()

@@ -123,7 +123,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("chunks", BESIDE.values(), ids=BESIDE)
-async def test_what_stands_beside_a_chunked_body_is_bounded(port: int, chunks: bytes) -> None:
+async def test_data_beside_a_chunked_body_is_bounded(port: int, chunks: bytes) -> None:
     reader, writer = await open_to(port)
     writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
     assert await taken_until_closed(reader, writer) < 20_000_000
@@ -154,7 +154,7 @@ async def test_a_refused_body_that_goes_on_for_ever_is_cut_off(port: int) -> Non
     writer.close()
 
 
-async def test_who_does_not_read_the_answer_is_cut_off(port: int) -> None:
+async def test_a_client_that_does_not_read_the_answer_is_cut_off(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
     await asyncio.sleep(HEAD_SECONDS * 4)
@@ -163,7 +163,7 @@ async def test_who_does_not_read_the_answer_is_cut_off(port: int) -> None:
     writer.close()
 
 
-async def test_of_many_silent_connections_the_oldest_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_of_many_silent_connections_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BoundedProtocol, "head_seconds", LONGER * 2)
     monkeypatch.setattr(bounded, "MAX_WAITING", 3)
     opened = [await open_to(port) for _ in range(4)]

@@ -48,7 +48,7 @@ async def test_the_same_list_again_changes_nothing(device: Device) -> None:
     assert await answer(device, at=(MAY + DAY).isoformat()) == before
 
 
-async def test_what_a_full_list_leaves_out_is_gone(device: Device) -> None:
+async def test_software_missing_from_a_full_list_is_removed(device: Device) -> None:
     await listed(device, software("a"), software("b"), at=MAY)
     merged = await listed(device, software("a"), at=MAY + DAY)
     assert counts(merged) == {"received": 1, "unchanged": 1, "removed": 1}
@@ -82,7 +82,7 @@ async def test_a_removal_without_version_or_type_means_all(device: Device) -> No
     assert await installed(device) == []
 
 
-async def test_what_a_delta_lists_and_removes_stays(device: Device) -> None:
+async def test_software_that_a_delta_lists_and_removes_stays(device: Device) -> None:
     await listed(device, software("a", "1"), at=MAY)
     merged = await listed(
         device, software("a", "1"), software("a", "2"), at=MAY + DAY, mode="delta", removed=[{"software_name": "a"}]
@@ -90,7 +90,7 @@ async def test_what_a_delta_lists_and_removes_stays(device: Device) -> None:
     assert counts(merged) == {"received": 2, "added": 1, "unchanged": 1}
 
 
-async def test_of_duplicates_in_a_list_the_last_counts(device: Device) -> None:
+async def test_the_last_of_duplicates_in_a_list_counts(device: Device) -> None:
     entries = software("a", vendor="first"), software("a", vendor="last"), software(" a ", vendor=""), software("b")
     assert counts(await listed(device, *entries)) == {"received": 4, "added": 2, "duplicates": 2}
     found = (await answer(device))["software"]
@@ -103,7 +103,7 @@ async def test_one_name_in_two_types_or_versions_is_two(device: Device) -> None:
     assert (await listed(device, *entries))["unchanged"] == 4
 
 
-async def test_what_an_agent_says_anew_of_a_software_replaces_what_it_said(device: Device) -> None:
+async def test_a_new_report_of_a_software_replaces_the_former_report(device: Device) -> None:
     await listed(device, software("a", vendor="old", latest_available_version="2"), software("b"), at=MAY)
     entries = software("a", vendor="new", is_security_software=True), software("b")
     assert counts(await listed(device, *entries, at=MAY + DAY)) == {"received": 2, "updated": 1, "unchanged": 1}

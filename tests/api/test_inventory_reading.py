@@ -16,7 +16,7 @@ async def test_a_device_without_a_list_has_nothing(device: Device) -> None:
     assert await answer(device, "/changes") == {"changes": [], "next_cursor": None, "inventory_since": None}
 
 
-async def test_what_was_installed_on_the_third_of_may(device: Device) -> None:
+async def test_software_installed_on_a_past_day_is_listed(device: Device) -> None:
     await listed(device, software("python", "3.11"), software("old tool"), at=MAY)
     await listed(device, software("python", "3.12"), software("old tool"), at=MAY + 2 * DAY)
     await listed(device, software("python", "3.13"), software("new tool"), at=MAY + 4 * DAY)
@@ -106,7 +106,7 @@ async def test_versions_side_by_side_are_upgraded_each(device: Device) -> None:
     assert sorted(await changes(device)) == [("removed", "kernel", None, "2"), ("upgraded", "kernel", "1", "4")]
 
 
-async def test_what_is_installed_again_begins_a_new_stay(device: Device, pool: asyncpg.Pool) -> None:
+async def test_reinstalled_software_begins_a_new_period(device: Device, pool: asyncpg.Pool) -> None:
     for day, there in enumerate((True, False, True)):
         await listed(device, *([software("a")] if there else []), at=MAY + day * DAY)
     assert await changes(device) == [("installed", "a", None, "1.0"), ("removed", "a", None, "1.0")]

@@ -61,7 +61,7 @@ async def test_an_employee_changes_what_may_be_changed(device: Device, employee:
     assert set(entry["details"]) == {*wishes, "service_location_id"}
 
 
-async def test_what_is_left_out_stays(device: Device, employee: Employee) -> None:
+async def test_omitted_fields_stay(device: Device, employee: Employee) -> None:
     before = await seen(device)
     response = await change(device, employee, method="PATCH", alerts_enabled=False)
     assert response.json() == before | {"alerts_enabled": False}

@@ -15,7 +15,7 @@ from tests.people import Employee, Tenant
 
 
 @each_call
-async def test_each_change_leaves_one_row_in_the_trail(
+async def test_a_change_leaves_exactly_one_row_in_the_trail(
     device: Device,
     employee: Employee,
     pool: asyncpg.Pool,

@@ -16,7 +16,7 @@ from tests.devices import Device, sample
 from tests.people import Employee, Tenant
 
 
-async def test_each_sees_his_own_devices_and_an_employee_all(
+async def test_a_tenant_sees_its_own_devices_and_an_employee_all(
     make_device: MakeDevice, client: httpx.AsyncClient, employee: Employee, alice: Tenant, bob: Tenant, charlie: Tenant
 ) -> None:
     name = f"only-here-{uuid4()}"  # the run has more devices than a page

@@ -156,7 +156,7 @@ async def test_a_page_reads_a_few_times_its_rows(fleet: Fleet, name: str, who: s
     ],
     ids=["rare system", "absent type", "rare system and two statuses", "nothing changed since"],
 )  # fmt: skip
-async def test_what_has_no_index_looks_at_each_device_once(fleet: Fleet, wanted: DeviceFilter) -> None:
+async def test_a_filter_without_an_index_reads_each_device_once(fleet: Fleet, wanted: DeviceFilter) -> None:
     # A bitmap scan reads an entry of an index and the row, and of two statuses the entries of both: three a device.
     plan = await fleet.plan(wanted, fleet.small)
     assert rows_read(plan) <= 3 * DEVICES // 50 + 5 * PAGE, json.dumps(plan, indent=1)

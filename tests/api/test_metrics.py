@@ -33,7 +33,7 @@ async def scrape(client: httpx.AsyncClient) -> dict[str, float]:
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer wrong", METRICS_TOKEN, f"Basic {METRICS_TOKEN}", f"Bearer {METRICS_TOKEN}x"]
 )
-async def test_who_doesnt_know_the_token_is_refused(client: httpx.AsyncClient, header: str | None) -> None:
+async def test_a_scrape_without_the_token_is_refused(client: httpx.AsyncClient, header: str | None) -> None:
     response = await client.get("/metrics", headers={"Authorization": header} if header is not None else {})
     assert (response.status_code, response.json()["error"]["code"]) == (403, "metrics_forbidden")
 

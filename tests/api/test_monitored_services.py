@@ -67,7 +67,7 @@ async def test_an_older_sample_changes_nothing(device: Device) -> None:
     assert before[0]["state_changes"] == 0
 
 
-async def test_of_one_upload_the_newest_state_counts(device: Device) -> None:
+async def test_the_newest_state_in_one_upload_counts(device: Device) -> None:
     states = [(2, "stopped"), (1, "running"), (3, "error")]
     await device.accepted(
         *(sample(age * MINUTE, cpu_percent=1, services=[{"name": "a", "status": status}]) for age, status in states)

@@ -22,7 +22,7 @@ from tests.people import Employee
         ('{"a": 9223372036854775807}', {"a": 2**63 - 1}),
     ],
 )  # fmt: skip
-def test_what_is_no_number_counts_as_none(text: str | None, values: dict[str, float | None]) -> None:
+def test_values_that_are_not_numbers_count_as_null(text: str | None, values: dict[str, float | None]) -> None:
     assert newest_values(text) == values
     msgspec.json.encode(values)  # every answer can hold them
 

@@ -180,7 +180,7 @@ async def test_notes_are_bounded(device: Device) -> None:
     assert (receipt["accepted"], len(receipt["notes"]), receipt["notes_left_out"]) == (1200, 1000, 200)
 
 
-async def test_what_was_not_measured_is_no_data(make_device: MakeDevice) -> None:
+async def test_unmeasured_samples_count_as_no_data(make_device: MakeDevice) -> None:
     device = await make_device()
     await device.accepted({"collected_at": "2106-02-07T06:28:15Z", "cpu_percent": 7})
     await device.accepted(sample(MINUTE, cpu_percent="x"))

@@ -69,7 +69,7 @@ async def test_the_summary_counts_devices_by_status_and_alerts_by_severity(
     ]
 
 
-async def test_of_anothers_business_nothing_is_counted(
+async def test_devices_of_another_business_are_not_counted(
     client: httpx.AsyncClient, make_device: MakeDevice, alice: Tenant, dora: Tenant
 ) -> None:
     await make_device(alice)

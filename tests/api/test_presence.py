@@ -48,7 +48,7 @@ async def test_a_device_falls_silent_and_comes_back(device: Device, pool: asyncp
     ]  # fmt: skip
 
 
-async def test_each_change_says_when_and_why(device: Device, pool: asyncpg.Pool) -> None:
+async def test_presence_changes_have_a_time_and_a_reason(device: Device, pool: asyncpg.Pool) -> None:
     await told(device)
     assert await status_after(pool, device, seconds=650) == "warning"
     (fell, _) = await events(device, event_type="status_changed")
@@ -107,9 +107,7 @@ async def test_an_upload_counts_as_much_as_a_heartbeat(device: Device, pool: asy
 
 
 @pytest.mark.parametrize("says", ["error", "warning"])
-async def test_what_a_device_said_of_itself_counts_again_after_a_silence(
-    device: Device, pool: asyncpg.Pool, says: str
-) -> None:
+async def test_a_reported_state_counts_again_after_a_silence(device: Device, pool: asyncpg.Pool, says: str) -> None:
     await told(device, status=says)
     assert await status_after(pool, device, seconds=0) == says
     assert await status_after(pool, device, seconds=650) == "warning"

@@ -65,7 +65,7 @@ async def test_a_device_beyond_its_samples_waits_and_others_do_not(
         assert application.process.counts.uploads.refused["quota_exceeded"] == 3
 
 
-async def test_what_was_sent_before_and_what_is_refused_costs_no_samples(
+async def test_duplicate_and_refused_samples_cost_no_quota(
     settings: Settings, employee: Employee, alice: Tenant
 ) -> None:
     async with served(settings, device_samples_per_day=4) as (client, _):
@@ -229,7 +229,7 @@ class Seconds:
         return self.now
 
 
-def test_what_is_owed_is_waited_for_and_no_more_is_saved_than_a_day() -> None:
+def test_debt_delays_the_next_call_and_savings_end_at_one_day() -> None:
     clock, key = Seconds(), uuid4()
     amounts = DayAmounts(100, clock)
     assert amounts.wait(key) == 0

@@ -84,7 +84,7 @@ async def test_all_calls_of_an_agent_count_together(settings: Settings, device: 
             assert_limited(await call(device), "agent")
 
 
-async def test_who_waits_as_long_as_told_is_served(settings: Settings, device: Device) -> None:
+async def test_a_caller_that_waits_for_retry_after_is_served(settings: Settings, device: Device) -> None:
     async with limited(settings, agent=60) as client:
         device.client = client
         answers = [await beat(device) for _ in range(62)]

@@ -53,7 +53,9 @@ async def test_a_device_keeps_its_id_name_and_history(make_device: MakeDevice, e
 
 
 @pytest.mark.parametrize("end", ["revoked", "deactivated", "decommissioned", "decommissioned and restored"])
-async def test_it_brings_back_a_device_whose_service_had_ended(device: Device, employee: Employee, end: str) -> None:
+async def test_registering_again_brings_back_a_device_whose_service_had_ended(
+    device: Device, employee: Employee, end: str
+) -> None:
     if end == "revoked":
         await removed(device, employee, "token")
     elif end == "deactivated":
@@ -69,7 +71,9 @@ async def test_it_brings_back_a_device_whose_service_had_ended(device: Device, e
     assert (found["decommissioned_at"], found["decommission_reason"]) == (None, None)
 
 
-async def test_it_clears_the_suspicion_of_a_clone(device: Device, employee: Employee, pool: asyncpg.Pool) -> None:
+async def test_registering_again_clears_the_suspicion_of_a_clone(
+    device: Device, employee: Employee, pool: asyncpg.Pool
+) -> None:
     await pool.execute(
         "UPDATE agent_devices SET clone_suspected_at = now(), boot_returns = 5, boot_at = now(), boot_before = now() "
         "WHERE id = $1",
@@ -83,7 +87,7 @@ async def test_it_clears_the_suspicion_of_a_clone(device: Device, employee: Empl
     assert tuple(row or ()) == (None, 0, None, None)
 
 
-async def test_of_racing_registrations_exactly_one_has_the_token_that_works(
+async def test_exactly_one_of_racing_registrations_has_the_valid_token(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     token = await token_for(device, employee)

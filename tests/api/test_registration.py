@@ -186,7 +186,7 @@ async def test_an_expired_token_and_an_unknown_one_are_refused_alike(
     assert refused(unknown) == (401, "registration_token_invalid")
 
 
-async def test_of_racing_registrations_exactly_one_wins(
+async def test_exactly_one_of_racing_registrations_wins(
     client: httpx.AsyncClient, employee: Employee, pool: asyncpg.Pool, tokens: Tokens
 ) -> None:
     tenant = await make_tenant(pool, tokens, "Race")

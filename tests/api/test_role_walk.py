@@ -82,7 +82,7 @@ def test_the_table_has_every_call_of_the_document_and_no_other(document: Documen
 
 
 @pytest.mark.parametrize("key", WHO)
-async def test_who_may_not_is_refused_and_changes_nothing(
+async def test_callers_without_the_right_are_refused_and_change_nothing(
     document: Document, client: httpx.AsyncClient, pool: asyncpg.Pool, target: Target, strangers: list[Caller], key: str
 ) -> None:
     before = await state_of(pool, target)
@@ -95,7 +95,7 @@ async def test_who_may_not_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("key", [key for key, who in WHO.items() if who != "demo"])
-async def test_who_may_gets_in(
+async def test_callers_with_the_right_are_answered(
     document: Document, client: httpx.AsyncClient, town: Town, target: Target, strangers: list[Caller], key: str
 ) -> None:
     """With a device of its own for each call that changes something: some of them end its life."""

@@ -32,7 +32,7 @@ async def test_a_zone_is_set_changed_and_taken_away(
 
 
 @pytest.mark.parametrize("zone", ["Pacific Standard Time", "Mars/Olympus", "../etc/passwd", "", "x" * 65, 5])
-async def test_what_is_no_zone_is_refused(
+async def test_invalid_time_zones_are_refused(
     client: httpx.AsyncClient, employee: Employee, dora: Tenant, zone: object
 ) -> None:
     assert (await put(client, employee, dora, time_zone=zone)).status_code == 422

@@ -123,7 +123,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(device: Device, employ
     assert lost_ones == [False, True, True]
 
 
-async def test_who_has_the_new_token_keeps_it_from_who_has_the_old_one(device: Device) -> None:
+async def test_the_old_token_cannot_replace_the_new_one(device: Device) -> None:
     old, new = device.token, await rotated(device)
     assert await works(device, new)
     assert error_of(await rotate(device, old)) == (409, "token_superseded")

@@ -41,7 +41,7 @@ def test_a_file_that_cant_be_read_is_named_without_its_content(
 
 
 @pytest.mark.parametrize("content", [b"secret", b"secret\r\n\r\n", b"\xef\xbb\xbfsecret\n", b" secret \n"])
-def test_what_editors_add_is_no_part_of_a_secret(
+def test_additions_of_editors_are_not_part_of_a_secret(
     content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, link = tmp_path / "secret", tmp_path / "link"

@@ -225,7 +225,7 @@ def test_registration_tokens_can_be_read_aloud_and_differ() -> None:
     assert all(re.fullmatch(r"AGT(-[A-HJ-NP-Z2-9]{4}){3}", token) for token in made)
 
 
-def test_what_is_stored_of_a_token_doesnt_hold_it() -> None:
+def test_the_stored_hash_does_not_contain_the_token() -> None:
     assert token_hash("AGT-7KQ2-M9XD-P4TR") == token_hash("AGT-7KQ2-M9XD-P4TR")
     assert re.fullmatch(r"[0-9a-f]{64}", token_hash("AGT-7KQ2-M9XD-P4TR"))
 

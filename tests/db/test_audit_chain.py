@@ -86,7 +86,7 @@ async def test_a_trail_that_was_left_alone_is_whole(chain: asyncpg.Connection, m
     assert await breaks(chain) == []
 
 
-async def test_each_change_by_force_is_found_with_its_row(
+async def test_a_forced_change_is_found_with_its_row(
     chain: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("devices.audit_chain.SEALED_AT_ONCE", 4)

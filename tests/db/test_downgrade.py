@@ -108,7 +108,7 @@ def test_a_plan_names_the_database_and_each_loss_and_changes_nothing(filled: str
 
 
 @pytest.mark.parametrize("target", ["0017", "base"])
-def test_what_a_downgrade_saved_is_put_back_after_the_upgrade(filled: str, target: str, tmp_path: Path) -> None:
+def test_rows_saved_by_a_downgrade_are_put_back_after_the_upgrade(filled: str, target: str, tmp_path: Path) -> None:
     before, folder, name = everything(filled), tmp_path / "saved", database_of(filled)
     done = invoke(app, ["db", "downgrade", target, "--yes", "--save", str(folder)])
     assert done.exit_code == 0, done.output

@@ -94,7 +94,7 @@ async def test_a_dry_run_counts_and_writes_nothing_and_the_import_does_what_it_s
     )
 
 
-async def test_it_goes_on_where_it_was_ended_and_again_it_finds_all_here(
+async def test_an_interrupted_import_resumes_and_a_second_run_imports_nothing(
     imported: tuple[str, asyncpg.Connection],
 ) -> None:
     url, connection = imported

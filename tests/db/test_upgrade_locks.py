@@ -15,7 +15,7 @@ from tests.platform.kinds import build_platform
 pytestmark = pytest.mark.skipif(not REAL_SERVER, reason="on the embedded server, transactions take turns")
 
 
-def test_it_waits_in_short_turns_and_goes_on_when_the_platform_is_done(tmp_path: object) -> None:
+def test_an_upgrade_waits_for_locks_in_short_turns(tmp_path: object) -> None:
     with fresh_database(tmp_path) as url:  # type: ignore[arg-type]
         stop_scheduler(url)
         build_platform(url, "platform")

@@ -169,7 +169,7 @@ def test_an_empty_query_and_several_statements(dsn: str) -> None:
         assert kinds(client.ask("/* LISTEN x */; LISTEN y; UNLISTEN *; SELECT 1;")) == "CCTDCZ"
 
 
-def test_each_connection_has_an_id_of_its_own(server: EmbeddedServer) -> None:
+def test_connections_have_different_ids(server: EmbeddedServer) -> None:
     with RawClient(server.dsn) as one, RawClient(server.dsn) as two:
         ids = {body[:4] for client in (one, two) for kind, body in client.greeting if kind == "K"}
         assert len(ids) == 2

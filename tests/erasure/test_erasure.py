@@ -210,7 +210,7 @@ async def test_a_row_that_comes_back_is_deleted_again_and_proven_by_a_later_coun
         assert (await read_certificate(connection, number))["recount"]["agent_metrics"] == 0
 
 
-async def test_of_a_device_that_was_moved_only_the_former_owners_time_is_erased(
+async def test_erasing_the_former_owner_keeps_the_samples_of_the_new_owner(
     pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, bob: Tenant
 ) -> None:
     device = await make_device(dora)
@@ -252,7 +252,7 @@ async def test_a_cancelled_erasure_deletes_nothing(pool: asyncpg.Pool, make_devi
     assert await rows_of(pool, device.agent_id) == before
 
 
-async def test_what_is_not_there_is_refused(pool: asyncpg.Pool) -> None:
+async def test_an_unknown_subject_is_refused(pool: asyncpg.Pool) -> None:
     for kind in ("device", "business"):
         with pytest.raises(NothingToEraseError):
             await request(pool, Subject(kind, uuid4()))
@@ -298,7 +298,7 @@ async def test_the_trail_has_each_step_and_keeps_what_was_there(
 
 
 @pytest.mark.parametrize("held", ["device", "business"])
-async def test_what_a_legal_hold_protects_is_not_erased(
+async def test_data_under_a_legal_hold_is_not_erased(
     pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, held: str
 ) -> None:
     device, other = await make_device(dora), await make_device(dora, "server-2")

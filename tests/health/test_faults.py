@@ -51,7 +51,7 @@ def test_a_fault_says_what_to_do(changes: dict[str, Any], words: str) -> None:
     assert words in fault
 
 
-def test_what_is_held_by_intent_is_no_fault() -> None:
+def test_paused_work_is_not_a_fault() -> None:
     """Notifications wait out quiet hours; work that is due just now is done within seconds."""
     assert faults(notifications=WorkQueue(5, 0, NOW - HOUR), commands_due_since=NOW - MINUTE) == []
 

@@ -12,7 +12,7 @@ from tests.callers import Town
 from tests.devices import Device, sample
 
 
-async def test_what_is_there_is_counted(database: str, town: Town, device: Device) -> None:
+async def test_devices_and_agents_are_counted(database: str, town: Town, device: Device) -> None:
     target = await town.target()
     await device.accepted(sample(cpu_percent=1))
     connection = await asyncpg.connect(database)

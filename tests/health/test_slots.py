@@ -35,7 +35,7 @@ async def ended(process: ThisProcess) -> None:
         pass
 
 
-async def test_each_process_shows_the_counts_of_all(place: Place) -> None:
+async def test_every_process_shows_the_counts_of_all(place: Place) -> None:
     one, two = place.process(), place.process()
     one.counts.uploads.answered(5, 0, (), 0.01)
     two.counts.uploads.answered(5, 0, (), 0.01)
@@ -44,7 +44,7 @@ async def test_each_process_shows_the_counts_of_all(place: Place) -> None:
     assert set(await one.all()) == {0, 1}
 
 
-async def test_what_an_ended_process_counted_stays_counted_and_its_slot_is_used_again(place: Place) -> None:
+async def test_counts_of_an_ended_process_stay_and_its_slot_is_reused(place: Place) -> None:
     one, two = place.process(), place.process()
     one.counts.uploads.answered(5, 0, (), 0.01)
     await ended(one)
@@ -56,7 +56,7 @@ async def test_what_an_ended_process_counted_stays_counted_and_its_slot_is_used_
     assert three.counts.uploads.upload_seconds.total == pytest.approx(0.02)
 
 
-async def test_what_is_counted_during_a_scrape_is_not_shown_before_it_is_written(place: Place) -> None:
+async def test_counts_made_during_a_scrape_are_not_shown_before_they_are_written(place: Place) -> None:
     """Else the next scrape, answered by another process, would show less."""
     one, two = place.process(), place.process()
     scrape = asyncio.create_task(one.all())

@@ -33,7 +33,7 @@ async def test_a_server_that_works_passes(client: httpx.AsyncClient, employee: E
     assert listed.json()["agents"] == []
 
 
-async def test_each_fault_is_named(client: httpx.AsyncClient, dora: Tenant) -> None:
+async def test_the_smoke_test_names_every_fault(client: httpx.AsyncClient, dora: Tenant) -> None:
     (failed,) = await all_of(check_upload(client, dora.user_token, dora.business_id))  # a user may not register
     assert not failed.good
     assert failed.said.startswith("403")

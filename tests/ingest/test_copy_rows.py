@@ -49,7 +49,7 @@ async def connection(database: str) -> Any:
 
 @given(each=st.lists(st.tuples(samples, times, unknowns), max_size=8))
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
-async def test_what_is_packed_is_what_is_stored(connection: asyncpg.Connection, each: list[tuple[Any, ...]]) -> None:
+async def test_packed_rows_equal_stored_rows(connection: asyncpg.Connection, each: list[tuple[Any, ...]]) -> None:
     agents = [uuid4() for _ in each]
     rows = [
         row

@@ -9,7 +9,7 @@ arrivals = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, RECENT_SECOND
 
 
 @given(arrivals, st.sampled_from("abcd"))
-def test_it_finds_what_a_list_of_all_arrivals_finds(uploads: list[tuple[str, float]], asked: str) -> None:
+def test_the_newest_owner_equals_that_of_a_list_of_all_arrivals(uploads: list[tuple[str, float]], asked: str) -> None:
     now = 0.0
     newest, seen = NewestOwners(lambda: now), list[tuple[str, float]]()
     for owner, pause in uploads:

@@ -80,7 +80,7 @@ async def test_missing_columns_are_filled_from_real_disks_and_all_interfaces(
     assert tuple(rows[1]) == (50.0, 50.0, None, None)  # a sum that lacks eth1 would look like a reset
 
 
-async def test_what_a_sample_says_itself_stays(device: Device, pool: asyncpg.Pool) -> None:
+async def test_columns_that_a_sample_sets_itself_stay(device: Device, pool: asyncpg.Pool) -> None:
     await device.accepted(sample(utc_now(), disk_percent=12.0, disks=[D]))
     assert (
         await pool.fetchval("SELECT disk_percent FROM agent_metrics WHERE agent_device_id = $1", device.agent_id) == 12

@@ -11,7 +11,7 @@ def drained(turns: Turns[str]) -> list[str]:
     return [turns.pop() for _ in range(len(turns))]
 
 
-def test_who_sends_much_waits_for_itself() -> None:
+def test_a_heavy_sender_delays_only_itself() -> None:
     turns: Turns[str] = Turns()
     for number in range(3):
         turns.push("a", "a1", f"a1-{number}")

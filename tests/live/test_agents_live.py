@@ -46,7 +46,9 @@ async def test_a_command_comes_at_once_and_its_result_is_taken(
     assert await trail(pool, made) == ["command_created", "command_sent", "command_started", "command_completed"]
 
 
-async def test_what_waited_comes_when_the_agent_connects(open_any: Any, device: Device, employee: Employee) -> None:
+async def test_waiting_commands_arrive_when_the_agent_connects(
+    open_any: Any, device: Device, employee: Employee
+) -> None:
     made = await order(device, employee)
     agent = await open_any(device.token)
     assert (await agent.next("command"))["command_id"] == made["command_id"]
@@ -61,7 +63,7 @@ async def test_a_running_command_is_asked_to_stop(open_any: Any, device: Device,
     assert (await agent.next("command_cancel"))["command_id"] == made["command_id"]
 
 
-async def test_what_awaits_approval_doesnt_come(open_any: Any, device: Device, employee: Employee) -> None:
+async def test_commands_that_await_approval_are_not_sent(open_any: Any, device: Device, employee: Employee) -> None:
     agent = await open_any(device.token)
     await order(device, employee, "first", approval_required=True)
     await order(device, employee, "second")
@@ -136,7 +138,7 @@ async def test_a_command_that_has_begun_isnt_sent_again_when_the_line_breaks(
     assert (await state(device, made, employee.headers))["status"] == "executing"
 
 
-async def test_of_two_lines_of_one_agent_the_newer_gets_the_command(
+async def test_the_newer_of_two_sockets_of_one_agent_gets_the_command(
     open_socket: Open, device: Device, employee: Employee
 ) -> None:
     old = await open_socket(device.token)

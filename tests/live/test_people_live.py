@@ -88,9 +88,7 @@ async def test_late_samples_are_no_news(open_socket: Open, device: Device) -> No
     assert [message for message in await portal.quiet(1) if message["type"] == "metrics"] == []
 
 
-async def test_whoever_begins_to_follow_is_told_how_things_are(
-    open_socket: Open, device: Device, employee: Employee
-) -> None:
+async def test_a_new_follower_receives_the_current_state(open_socket: Open, device: Device, employee: Employee) -> None:
     await device.accepted(sample(cpu_percent=7))
     portal = await open_socket(employee.token)
     await follow(portal, device)
@@ -99,7 +97,7 @@ async def test_whoever_begins_to_follow_is_told_how_things_are(
     assert await portal.quiet() == []
 
 
-async def test_whoever_no_longer_follows_hears_no_more(open_socket: Open, device: Device) -> None:
+async def test_a_former_follower_receives_nothing(open_socket: Open, device: Device) -> None:
     portal = await open_socket(device.tenant.user_token)
     await follow(portal, device)
     await portal.ask("unsubscribe", agent_ids=[str(device.agent_id)])
@@ -124,7 +122,7 @@ async def test_another_businesss_device_is_not_found_and_never_heard_of(
     assert (await portal.ask("ping"))["type"] == "pong"
 
 
-async def test_each_portal_hears_only_of_its_own_devices(
+async def test_a_portal_receives_only_its_own_devices(
     open_socket: Open, make_device: MakeDevice, alice: Tenant, bob: Tenant, charlie: Tenant, employee: Employee
 ) -> None:
     devices = {"Alice": await make_device(alice), "Bob": await make_device(bob)}

@@ -14,7 +14,7 @@ from tests.people import Employee
 from tests.whole.processes import running_server
 
 
-async def test_what_one_process_commits_is_heard_through_another(
+async def test_a_commit_of_one_process_reaches_sockets_of_another(
     database: str, key_file: Path, tmp_path: Path, make_device: MakeDevice, employee: Employee
 ) -> None:
     device = await make_device()

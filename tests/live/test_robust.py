@@ -44,7 +44,7 @@ async def test_a_portal_may_follow_a_thousand_devices(open_socket: Open, pool: a
     await pool.execute("DELETE FROM agent_devices WHERE business_id = $1", tenant.business_id, timeout=120)
 
 
-async def test_what_was_leased_to_a_socket_that_is_closing_goes_out_again(
+async def test_commands_leased_to_a_closing_socket_are_delivered_again(
     open_socket: Open, application: Application, device: Device, employee: Employee
 ) -> None:
     live: Live = application.web.state.live
@@ -62,7 +62,7 @@ async def test_what_was_leased_to_a_socket_that_is_closing_goes_out_again(
     assert [command["command_id"] for command in commands] == [made["command_id"]]
 
 
-async def test_of_one_agent_only_the_newest_sockets_stay_open(open_socket: Open, device: Device) -> None:
+async def test_only_the_newest_sockets_of_one_agent_stay_open(open_socket: Open, device: Device) -> None:
     sockets = []
     for _ in range(MAX_SOCKETS_OF[True] + 1):
         sockets.append(await open_socket(device.token))

@@ -123,7 +123,7 @@ class Follower:
         self.scopes: set[Scope] = set()
 
 
-async def test_of_many_followers_who_begin_at_once_one_reads_the_tables(pool: asyncpg.Pool) -> None:
+async def test_followers_that_begin_at_once_share_one_read_of_the_tables(pool: asyncpg.Pool) -> None:
     look = CountedLook(pool)
     scopes = Scopes(Hub(), look, utc_now)
     followers = [Follower() for _ in range(5)]

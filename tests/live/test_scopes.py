@@ -96,7 +96,7 @@ async def test_alerts_are_told_from_beginning_to_end(
     assert (await of_device(fleet, device, "open_alerts"))["open_alerts"] == 0
 
 
-async def test_each_gets_what_is_theirs_and_employees_what_awaits_them(
+async def test_tenants_get_their_own_counts_and_employees_pending_approvals(
     open_socket: Open,
     client: httpx.AsyncClient,
     pool: asyncpg.Pool,

@@ -153,7 +153,7 @@ async def test_many_messages_in_one_piece_are_all_answered_in_order(open_wire: O
     assert answered == list(range(number))
 
 
-async def test_what_arrives_after_a_refusal_is_not_kept(open_wire: OpenWire) -> None:
+async def test_data_after_a_refusal_is_not_buffered(open_wire: OpenWire) -> None:
     wire = await open_wire("/ws?token=nobody")
     for _ in range(40):
         await wire.send(frame(FIN | TEXT) * 20_000)

@@ -34,7 +34,7 @@ def open_any(request: pytest.FixtureRequest, open_socket: Open, open_socket_io: 
     return open_socket if request.param == "plain" else open_socket_io
 
 
-async def test_whose_token_is_no_good_opens_no_socket(
+async def test_a_bad_token_opens_no_socket(
     open_socket: Open, open_socket_io: OpenSocketIo, strangers: list[Caller]
 ) -> None:
     refused = [caller for caller in strangers if caller.kind in REFUSALS]
@@ -104,7 +104,7 @@ async def canary(town: Town) -> Canary:
     return await make_canary(town)
 
 
-async def test_whoever_follows_anothers_device_hears_nothing_of_what_happens_to_it(
+async def test_followers_of_another_tenants_device_receive_nothing(
     open_any: Any, town: Town, canary: Canary, alice: Tenant, charlie: Tenant
 ) -> None:
     device, mine = str(canary.device.agent_id), str((await town.target(alice)).device.agent_id)

@@ -39,7 +39,7 @@ def database() -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_runs_and_tells_what_it_measured(database: Database, name: str) -> None:
+def test_a_benchmark_runs_and_prints_its_figures(database: Database, name: str) -> None:
     run, scale = CASES[name]
     result = asyncio.run(run(database, Console(file=io.StringIO()), scale))
     assert result["settings"]

@@ -93,7 +93,7 @@ def test_samples_of_one_agent_never_share_a_time() -> None:
 
 
 @pytest.mark.parametrize("device", range(len(DEVICES)))
-async def test_each_wrong_clock_gets_the_code_that_is_expected_of_it(device: int) -> None:
+async def test_wrong_clocks_get_the_expected_codes(device: int) -> None:
     for part in range(2):
         parcel = pack_by_clock(device, 0, 60, True, part, 1, START)
         assert parcel.size == SAMPLES

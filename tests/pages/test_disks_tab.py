@@ -16,9 +16,7 @@ pytestmark = needs_browser
 MINUTE = timedelta(minutes=1)
 
 
-async def test_each_disk_and_sensor_has_its_value_and_its_chart(
-    tab: Tab, make_device: MakeDevice, dora: Tenant
-) -> None:
+async def test_disks_and_sensors_have_values_and_charts(tab: Tab, make_device: MakeDevice, dora: Tenant) -> None:
     device = await make_device(dora, "with-disks")
     now = utc_now()
     parts = [

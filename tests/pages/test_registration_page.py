@@ -14,7 +14,7 @@ from tests.people import Tenant
 pytestmark = needs_browser
 
 
-async def test_each_step_of_a_new_device_shows_by_itself(tab: Tab, client: httpx.AsyncClient, dora: Tenant) -> None:
+async def test_the_page_follows_the_steps_of_a_new_device(tab: Tab, client: httpx.AsyncClient, dora: Tenant) -> None:
     page = await tab.open("/admin/agents/registration")
     await page.get_by_label("Customer").select_option(str(dora.business_id))
     await page.get_by_label("Device name").fill("till-7")

@@ -72,7 +72,7 @@ async def test_a_baseline_of_each_disk_is_made_and_stays_one(
     await pool.execute("UPDATE agent_alerts SET soft_delete = true WHERE id = $1::uuid", rule["id"])
 
 
-async def test_who_changed_a_rule_stands_in_its_editor(
+async def test_the_editor_shows_who_changed_a_rule(
     tab: Tab, client: httpx.AsyncClient, pool: asyncpg.Pool, employee: Employee, dora: Tenant
 ) -> None:
     name = await pool.fetchval("SELECT email FROM employees WHERE id = $1", employee.employee_id)

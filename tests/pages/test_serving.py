@@ -71,7 +71,7 @@ async def test_an_asset_is_kept_for_a_year_and_a_missing_one_is_never_html() -> 
     assert missing.headers["cache-control"] == "no-store"
 
 
-async def test_what_the_client_has_is_not_sent_again() -> None:
+async def test_unchanged_files_are_answered_304() -> None:
     async with client() as http:
         first = await http.get("/dashboard")
         again = await http.get("/dashboard", headers={"If-None-Match": first.headers["etag"]})

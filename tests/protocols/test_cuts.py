@@ -130,7 +130,7 @@ def test_parts_of_all_times_in_any_order_make_the_same_rows(client: str, data: s
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_what_is_cut_is_everything(client: str) -> None:
+def test_every_cell_is_cut_exactly_once(client: str) -> None:
     whole = {fact[:3] for capture in captures_of(client) for fact in capture.read().facts}
     pieces = [fact[:3] for piece in PIECES[client] for fact in piece]
     assert len(pieces) == len(whole)

@@ -18,12 +18,12 @@ TOOLS = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
-def test_what_runs_is_a_part_of_the_development_lock_with_the_same_hashes() -> None:
+def test_the_runtime_lock_is_a_part_of_the_development_lock() -> None:
     assert {name: DEVELOPMENT.get(name) for name in RUNNING} == RUNNING
 
 
 @pytest.mark.parametrize("requirement", DIRECT, ids=str)
-def test_each_dependency_is_locked_at_a_version_that_fits(requirement: Requirement) -> None:
+def test_dependencies_are_locked_at_versions_that_fit(requirement: Requirement) -> None:
     version, hashes = RUNNING[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(version)
     assert hashes
@@ -36,7 +36,7 @@ def test_no_tool_of_development_is_in_the_running_lock() -> None:
 
 
 @pytest.mark.parametrize("name", DEVELOPMENT)
-def test_what_is_installed_is_what_is_locked(name: str) -> None:
+def test_installed_versions_equal_the_lock(name: str) -> None:
     assert metadata.version(name) == DEVELOPMENT[name][0]
 
 

@@ -40,7 +40,7 @@ def test_an_age_is_read(text: str, age: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0d", "3h", "-1d", "1.5d", "d", "101y", "9999999d", "\u0661\u0664d"])
-def test_what_is_no_age_is_refused(text: str) -> None:
+def test_invalid_ages_are_refused(text: str) -> None:
     with pytest.raises(InvalidAgeError):
         parse_age(text)
 

@@ -128,7 +128,7 @@ async def test_with_two_holds_retention_goes_on_after_the_last_one(connection: a
     assert await ages(connection) == []
 
 
-async def test_what_does_not_exist_cannot_be_held(connection: asyncpg.Connection) -> None:
+async def test_a_hold_on_an_unknown_subject_is_refused(connection: asyncpg.Connection) -> None:
     with pytest.raises(HoldSubjectNotFoundError):
         await place_hold(connection, HoldRequest("device", uuid4(), "x"), OPERATOR, utc_now())
     assert await find_drift(connection, utc_now()) == []

@@ -91,7 +91,7 @@ async def make_machine(server: Server, connection: asyncpg.Connection, name: str
     return Machine(device.agent_id, tenant.business_id, rule)
 
 
-async def test_each_table_of_the_schema_has_an_age_or_does_not_grow(connection: asyncpg.Connection) -> None:
+async def test_every_growing_table_has_a_retention_age(connection: asyncpg.Connection) -> None:
     rows = await connection.fetch(
         "SELECT relname::text AS name FROM pg_class WHERE relkind IN ('r', 'p') "
         "AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'agent_devices'::regclass) "

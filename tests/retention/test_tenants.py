@@ -155,7 +155,7 @@ async def test_a_longer_age_that_ends_gives_chunks_their_age_after_the_grace(
     assert await find_drift(connection, now) == []
 
 
-async def test_what_is_under_legal_hold_is_not_deleted(server: Server, connection: asyncpg.Connection) -> None:
+async def test_data_under_a_legal_hold_is_not_deleted(server: Server, connection: asyncpg.Connection) -> None:
     device, business = await make_device(server, connection, "Held")
     await roll_up(connection)
     before, now = await times_of(connection, device), utc_now()

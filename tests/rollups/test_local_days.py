@@ -90,7 +90,7 @@ async def test_a_day_of_changed_clocks_has_all_its_hours(
     [{"time_zone": "Pacific Standard Time"}, {"time_zone": "../UTC"}, {"interval": "1h"}, {"interval": ""},
      {"metric": "disk.percent", "interval": "1h"}, {"time_zone": ""}],
 )  # fmt: skip
-async def test_what_has_no_local_days_is_refused(device: Device, query: dict[str, str]) -> None:
+async def test_queries_without_local_days_are_refused(device: Device, query: dict[str, str]) -> None:
     asked = {"time_zone": "Asia/Kathmandu", "interval": "1d"} | query
     if not asked["interval"]:
         del asked["interval"]

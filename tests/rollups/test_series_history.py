@@ -16,7 +16,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 FIVE = 5 * MINUTE
 
 
-async def test_each_instance_has_a_line_at_every_level(device: Device, database: str) -> None:
+async def test_instances_have_a_line_at_every_level(device: Device, database: str) -> None:
     start = bucket_start(utc_now(), HOUR) - 6 * HOUR
     count = int((utc_now() - start) / FIVE)
     samples = [

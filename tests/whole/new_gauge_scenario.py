@@ -68,7 +68,7 @@ def test_rollups_of_samples_that_are_gone_survive_upgrade_and_downgrade(old_data
     assert rollups_of(old_database) == before
 
 
-async def test_it_is_uploaded_rolled_up_and_charted(device: Device, database: str) -> None:
+async def test_the_new_gauge_is_uploaded_rolled_up_and_charted(device: Device, database: str) -> None:
     start = bucket_start(utc_now(), HOUR) - 3 * HOUR
     await device.accepted(*(sample(start + step * 5 * MINUTE, gpu_percent=step % 50) for step in range(24)))
     connection = await asyncpg.connect(database)
@@ -95,6 +95,6 @@ async def test_a_rule_on_it_fires(device: Device, alice: Tenant, rules: Rules) -
     assert [alert["rule_id"] for alert in await alerts_of(device)] == [rule["id"]]
 
 
-async def test_it_stands_in_the_api(client: httpx.AsyncClient) -> None:
+async def test_the_new_gauge_is_in_the_api(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     assert GAUGE in document["components"]["schemas"]["Sample"]["properties"]

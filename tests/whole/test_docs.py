@@ -158,7 +158,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert command.split()[0] in README
 
 
-def test_each_line_of_the_threat_model_names_a_test_that_is_there() -> None:
+def test_lines_of_the_threat_model_name_existing_tests() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
     lines = [line for line in text.split("## Threat model")[1].split("\n## ")[0].splitlines() if line.startswith("| ")][
         1:

@@ -299,7 +299,7 @@ async def test_late_samples_that_cant_be_looked_at_stop_no_other(
 
 
 @given(st.sets(st.integers(0, 40), max_size=8), st.integers(1, 41))
-def test_what_is_poison_never_changes_the_outcome_of_the_others(poison: set[int], count: int) -> None:
+def test_poisoned_rows_never_change_the_outcome_of_other_rows(poison: set[int], count: int) -> None:
     """The halves of a batch: each thing that isn't poison is done exactly once, each poison is reported."""
 
     class Connection:

@@ -54,7 +54,7 @@ async def test_a_duty_that_fails_doesnt_stop_the_others(connection: asyncpg.Conn
     assert (len(bad.at), len(good.at)) == (2, 2)
 
 
-async def test_what_the_servers_scheduler_does_is_left_to_it(connection: asyncpg.Connection) -> None:
+async def test_the_worker_skips_tasks_that_the_scheduler_of_the_server_runs(connection: asyncpg.Connection) -> None:
     policies = Done()
     worker = Worker([PeriodicTask("policies", timedelta(0), policies, without_scheduler=True)])
     await worker.do_due(connection, NOW, scheduler=True)

@@ -44,7 +44,7 @@ async def test_many_that_have_gone_leave_room_at_once(device: Device, pool: asyn
     assert {f"docker-2-{number}" for number in range(400)} <= names
 
 
-async def test_what_a_rule_names_or_an_employee_has_set_stays(
+async def test_services_used_by_a_rule_or_set_by_an_employee_stay(
     rules: Rules, device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     await rules.make(device.tenant, {"any": [{"service": "backupagent", "duration_minutes": 5}]})

@@ -118,7 +118,7 @@ async def alerted(evaluator: Evaluator, device: Device, *recipients: str) -> dat
     return now
 
 
-async def test_what_fires_together_is_one_signed_message(
+async def test_alerts_that_fire_together_are_one_signed_message(
     evaluator: Evaluator, make_device: MakeDevice, dora: Tenant, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     await told(evaluator, dora, hook.url)
@@ -139,7 +139,7 @@ async def test_what_fires_together_is_one_signed_message(
     assert await evaluator.connection.fetchval(query, devices[0].agent_id) is True
 
 
-async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
+async def test_recipients_of_an_alert_are_notified_of_its_end(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)
@@ -151,7 +151,7 @@ async def test_whoever_was_told_of_an_alert_is_told_of_its_end(
     assert [kind for message in hook.alerts() for kind, _ in message] == ["firing", "resolved"]
 
 
-async def test_what_is_over_before_it_was_sent_is_not_sent(
+async def test_an_alert_that_ends_before_its_message_is_not_sent(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)

@@ -27,7 +27,7 @@ def test_a_changed_id_time_or_body_changes_the_signature(message: str, time: int
 
 
 @given(st.binary(min_size=1), st.sets(st.uuids(), min_size=2, max_size=5))
-def test_each_business_and_the_msp_have_a_secret_of_their_own(operators: bytes, businesses: set[UUID]) -> None:
+def test_businesses_and_the_msp_have_different_secrets(operators: bytes, businesses: set[UUID]) -> None:
     secrets = {secret_of(operators, business) for business in (*businesses, None)}
     assert len(secrets) == len(businesses) + 1
     assert all(len(secret) == 32 for secret in secrets)

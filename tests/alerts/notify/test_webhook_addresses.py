@@ -61,7 +61,7 @@ def test_networks_that_are_allowed_may_be_reached_in_either_notation() -> None:
 
 
 @pytest.mark.parametrize("text", ["10.20.0.1/16", "everything", "10.0.0.0/33"])
-def test_what_is_no_network_is_refused_at_the_start(text: str) -> None:
+def test_an_invalid_network_is_refused_at_start(text: str) -> None:
     with pytest.raises(ValidationError, match="webhook_networks"):
         Settings(webhook_networks=text)
 

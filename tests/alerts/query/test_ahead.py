@@ -127,7 +127,7 @@ async def test_a_few_days_after_a_clean_up_end_the_alert(connection: asyncpg.Con
     assert (row["days"], row["slope_per_day"], row["newest"]) == (2, 0, 54)
 
 
-async def test_what_no_rule_looks_at_is_forgotten(connection: asyncpg.Connection, device: Device) -> None:
+async def test_forecasts_without_a_rule_are_deleted(connection: asyncpg.Connection, device: Device) -> None:
     rule = await put_rule(connection, device, FULL_SOON)
     now = await daily(connection, device, [60 + day for day in range(10)])
     await update_forecasts(connection, now)
@@ -183,7 +183,7 @@ def work_in(zone: str) -> Callable[[datetime], float]:
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("place", ["business", "site", "setting"])
-async def test_what_is_usual_by_the_clock_stays_so_after_summer_time(
+async def test_hourly_baselines_hold_after_a_change_to_summer_time(
     connection: asyncpg.Connection, device: Device, zone: str, place: str
 ) -> None:
     clock = ZoneInfo(zone)

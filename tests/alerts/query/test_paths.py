@@ -36,7 +36,7 @@ async def test_a_rule_of_the_plans_form(scenario: Scenario, series: str, path: s
     assert await scenario.path(simple(), series) == path
 
 
-async def test_it_fires_when_all_samples_of_its_duration_are_beyond(scenario: Scenario) -> None:
+async def test_a_rule_fires_when_all_samples_of_its_duration_are_beyond(scenario: Scenario) -> None:
     samples = await scenario.measure("cpu_percent", "50x3 95x7")
     transitions = await scenario.transitions(simple(minutes=15), samples)
     assert when(transitions, "pending", scenario) == 20
@@ -85,7 +85,7 @@ async def test_without_hysteresis_it_recovers_at_once(scenario: Scenario) -> Non
     assert when(transitions, "recovering", scenario) == 35
 
 
-async def test_it_keeps_firing_for_a_while(scenario: Scenario) -> None:
+async def test_a_rule_keeps_firing_for_a_while(scenario: Scenario) -> None:
     samples = await scenario.measure("cpu_percent", "50x2 95x3 50x9")
     transitions = await scenario.transitions(simple(), samples, keep=20)
     assert when(transitions, "inactive", scenario) - when(transitions, "recovering", scenario) == 20

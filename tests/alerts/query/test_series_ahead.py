@@ -86,9 +86,7 @@ async def breached(
     return {place[2] for place, terms in facts.of_instances.items() if any(one.breached for one in terms.values())}
 
 
-async def test_what_is_usual_of_one_disk_is_unusual_of_another(
-    connection: asyncpg.Connection, device: Device, rules: Rules
-) -> None:
+async def test_baselines_of_two_disks_differ(connection: asyncpg.Connection, device: Device, rules: Rules) -> None:
     await rules.make(device.tenant, UNUSUAL)
     monday = bucket_start(utc_now(), WEEK)
     begin = monday - 3 * WEEK

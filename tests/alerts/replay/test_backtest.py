@@ -56,7 +56,7 @@ async def ask(client: httpx.AsyncClient, employee: Employee, **order: Any) -> di
     return answer
 
 
-async def test_each_threshold_tells_alerts_tickets_and_devices(
+async def test_thresholds_have_counts_of_alerts_tickets_and_devices(
     client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, make_device: MakeDevice, dora: Tenant
 ) -> None:
     busy, calm = await make_device(dora, "busy"), await make_device(dora, "calm")
@@ -85,7 +85,7 @@ async def test_five_alerts_a_day_are_flapping(
     assert (outcome["threshold"], outcome["alerts"], outcome["tickets"], outcome["flapping"]) == (90, 5, 1, 1)
 
 
-async def test_what_is_open_still_counts_until_now(
+async def test_an_open_alert_counts_until_now(
     client: httpx.AsyncClient, employee: Employee, connection: asyncpg.Connection, device: Device
 ) -> None:
     await days_of(connection, device, BUSY)
@@ -152,7 +152,7 @@ async def test_long_windows_are_tested_in_long_steps(
         ({"conditions": simple(), "days": 31}, "invalid_request"), ({}, "invalid_request"),
     ],
 )  # fmt: skip
-async def test_what_cant_be_tested_is_refused(
+async def test_conditions_that_cannot_be_tested_are_refused(
     client: httpx.AsyncClient, employee: Employee, device: Device, order: dict[str, Any], code: str
 ) -> None:
     body = order | {"agent_device_id": str(device.agent_id)}

@@ -95,7 +95,7 @@ async def test_a_second_look_and_two_workers_record_it_once(
     assert len(await alerts_of(device)) == 2
 
 
-async def test_what_goes_on_is_live_evaluations(
+async def test_an_ongoing_breach_is_left_to_live_evaluation(
     rules: Rules, device: Device, dora: Tenant, pool: asyncpg.Pool, now: datetime
 ) -> None:
     await make_rule(rules, pool, dora)
@@ -106,7 +106,7 @@ async def test_what_goes_on_is_live_evaluations(
     assert (alert["status"], alert["found_late"]) == ("active", False)
 
 
-async def test_what_an_alert_that_there_was_covers_isnt_recorded_again(
+async def test_a_breach_covered_by_an_alert_is_not_recorded_again(
     rules: Rules, device: Device, dora: Tenant, pool: asyncpg.Pool, now: datetime
 ) -> None:
     await make_rule(rules, pool, dora)
@@ -132,7 +132,7 @@ async def test_a_breach_in_which_the_samples_end_ends_with_them(
 @pytest.mark.parametrize(
     "why", ["the rule is younger", "in a maintenance window", "a shadow", "on silence", "in time", "another metric"]
 )
-async def test_what_wouldnt_have_been_an_alert_is_none(
+async def test_late_data_that_breaks_no_rule_records_no_alert(
     rules: Rules, device: Device, dora: Tenant, pool: asyncpg.Pool, now: datetime, why: str
 ) -> None:
     conditions = {"on silence": {"any": [CPU, {"no_data_minutes": 5}]}, "another metric": MEMORY}.get(why, CPU)

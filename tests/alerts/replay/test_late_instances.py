@@ -47,7 +47,7 @@ def by_instance(alerts: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {alert["instance"]: alert for alert in alerts}
 
 
-async def test_each_disk_that_was_full_is_recorded_without_a_ticket(
+async def test_disks_found_full_late_are_recorded_without_a_ticket(
     rules: Rules, device: Device, dora: Tenant, pool: asyncpg.Pool, now: datetime
 ) -> None:
     rule = await make_rule(rules, pool, dora, conditions=FULL, severity="critical")
@@ -111,7 +111,7 @@ async def test_a_disk_that_had_an_alert_hides_no_other_disk(
     assert [alert["instance"] for alert in await alerts_of(device) if alert["found_late"]] == ["E:"]
 
 
-async def test_what_goes_on_is_live_evaluations(
+async def test_an_ongoing_breach_is_left_to_live_evaluation(
     rules: Rules, device: Device, dora: Tenant, pool: asyncpg.Pool, now: datetime
 ) -> None:
     await make_rule(rules, pool, dora, conditions=FULL)
@@ -161,7 +161,7 @@ async def test_a_condition_on_the_device_counts_for_each_disk(
 @pytest.mark.parametrize(
     "why", ["the rule is younger", "in a maintenance window", "a shadow", "a forecast", "excepted", "another's rule"]
 )
-async def test_what_wouldnt_have_been_an_alert_is_none(
+async def test_late_data_that_breaks_no_rule_records_no_alert(
     rules: Rules, device: Device, dora: Tenant, bob: Tenant, pool: asyncpg.Pool, now: datetime, why: str
 ) -> None:
     forecast = {"metric": "disk.percent", "instance": "*", "reaches": 90, "within_days": 0.01}

@@ -95,7 +95,7 @@ async def test_rollups_and_raw_samples_tell_the_same(
 
 @given(samples=series, every=st.sampled_from([3, 5, 7]))
 @settings(max_examples=8, suppress_health_check=list(HealthCheck))
-async def test_what_live_evaluation_did_is_what_the_past_shows(
+async def test_a_replay_equals_live_evaluation(
     make_device: MakeDevice, connection: asyncpg.Connection, samples: list[float | None], every: int
 ) -> None:
     device_id = (await make_device()).agent_id

@@ -40,9 +40,7 @@ def test_the_next_start_is_the_first_one_after_now(window: dict[str, Any], now: 
 
 
 @given(window=windows, begin=instants, length=st.integers(1, 40))
-def test_each_run_overlaps_the_range_and_they_are_in_order(
-    window: dict[str, Any], begin: datetime, length: int
-) -> None:
+def test_runs_overlap_the_range_in_order(window: dict[str, Any], begin: datetime, length: int) -> None:
     end = begin + length * DAY
     spans = occurrences(window, begin, end, most=1000)
     assert spans == sorted(set(spans))

@@ -72,7 +72,7 @@ async def test_an_open_alert_stays_open_in_error_and_goes_on_when_its_rule_is_me
     [(20, [5], "recovering=>inactive", "auto_resolved"), (60, [], "no_data", "active")],
     ids=["well again", "silent"],
 )
-async def test_what_is_known_when_the_rule_is_mended_decides(
+async def test_a_mended_rule_is_judged_by_current_data(
     evaluator: Evaluator, device: Device, minutes: int, samples: list[float], path: str, status: str
 ) -> None:
     rule, now = await fire_and_break(evaluator, device)
@@ -88,7 +88,9 @@ async def test_what_is_known_when_the_rule_is_mended_decides(
     assert await evaluator.alerts(device) == [status]
 
 
-async def test_what_had_only_begun_is_dropped_with_the_reason(evaluator: Evaluator, device: Device) -> None:
+async def test_pending_states_of_a_broken_rule_are_dropped_with_the_reason(
+    evaluator: Evaluator, device: Device
+) -> None:
     rule = await evaluator.rule(simple(minutes=60), device.tenant.business_id)
     now = utc_now()
     await busy(device, now, 95, range(1, 10, 5))
@@ -110,7 +112,7 @@ async def test_what_had_only_begun_is_dropped_with_the_reason(evaluator: Evaluat
         {"notification_recipients": {}}, {"notification_channels": "email"},
     ],
 )  # fmt: skip
-async def test_whatever_another_program_wrote_the_other_rules_are_evaluated(
+async def test_an_odd_rule_of_another_program_does_not_stop_other_rules(
     evaluator: Evaluator, rules: Rules, device: Device, wrong: dict[str, Any] | str
 ) -> None:
     rule = await evaluator.rule(simple(), device.tenant.business_id)

@@ -38,7 +38,7 @@ async def begin(pool: asyncpg.Pool) -> datetime:
     return utc_now().replace(microsecond=0) - timedelta(hours=2)
 
 
-async def test_each_full_disk_has_an_alert_and_a_ticket_and_ends_for_itself(
+async def test_full_disks_have_independent_alerts_and_tickets(
     rules: Rules, device: Device, pool: asyncpg.Pool, begin: datetime
 ) -> None:
     rule = await rules.make(device.tenant, FULL, alert_name="Disk full", keep_firing_minutes=5)

@@ -53,7 +53,7 @@ async def passes(desk: Desk, hours: range, after: timedelta = 14 * HOUR) -> None
         await evaluate(desk.connection, desk.begin + hour * HOUR, after)
 
 
-async def test_it_ends_with_the_reason_and_its_ticket_is_closed(desk: Desk) -> None:
+async def test_an_unmeasured_instance_ends_its_alert_and_closes_its_ticket(desk: Desk) -> None:
     device = await full_disk(desk)
     await measure(desk, device, desk.begin + 5 * MINUTE, desk.begin + 20 * HOUR, None)
     await passes(desk, range(1, 15))

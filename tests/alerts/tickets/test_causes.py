@@ -90,7 +90,7 @@ async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, devi
     assert len(await desk.tickets()) == 2
 
 
-async def test_what_depends_on_a_silent_device_is_held_back(desk: Desk, device: Device) -> None:
+async def test_alerts_that_depend_on_a_silent_device_are_held_back(desk: Desk, device: Device) -> None:
     await desk.rule({"offline_minutes": 15}, "critical")
     await desk.rule({"no_data_minutes": 60}, "warning")
     await device.accepted(sample(utc_now(), cpu_percent=5))

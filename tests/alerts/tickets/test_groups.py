@@ -73,7 +73,7 @@ async def test_its_text_stays_as_a_person_wrote_it(desk: Desk) -> None:
     assert await all_linked_to(desk, ticket)
 
 
-async def test_it_is_closed_with_the_last_alert_and_reopened_within_a_day(desk: Desk) -> None:
+async def test_a_group_ticket_closes_with_its_last_alert_and_reopens_within_a_day(desk: Desk) -> None:
     await desk.rule()
     devices = await desk.devices(20)
     await storm(desk, devices[:8])
@@ -107,7 +107,7 @@ async def test_a_storm_that_comes_in_slowly_opens_five_and_one(desk: Desk) -> No
     assert all(alert["service_request_created"] for alert in await desk.alerts())
 
 
-async def test_what_waits_for_a_storm_that_doesnt_come_gets_its_ticket(desk: Desk) -> None:
+async def test_an_alert_without_a_storm_gets_its_own_ticket(desk: Desk) -> None:
     await desk.rule()
     assert await storm(desk, (await desk.devices(100))[:8]) == {}
     assert await work_tickets(desk.connection, desk.begin + 5 * MINUTE) == {"opened": 8}

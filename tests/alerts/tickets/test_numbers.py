@@ -31,7 +31,7 @@ async def numbers(desk: Desk) -> list[int]:
     return [int(ticket["request_number"].rpartition("-")[2]) for ticket in await desk.tickets()]
 
 
-async def test_it_is_the_next_of_the_platforms_sequence_in_five_digits(desk: Desk, device: Device) -> None:
+async def test_the_ticket_number_is_the_next_of_the_sequence_in_five_digits(desk: Desk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     if not await has_sequence(desk):

@@ -22,7 +22,7 @@ __all__ = ["desk", "device", "tenant"]  # fixtures
 HOUR = timedelta(hours=1)
 
 
-async def test_it_is_closed_when_the_alert_has_ended(desk: Desk, device: Device) -> None:
+async def test_a_ticket_is_closed_when_its_alert_has_ended(desk: Desk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     assert await desk.turn(desk.begin + 2 * MINUTE) == {}
