@@ -87,12 +87,12 @@ class Uplink:
         answer = json_of(response)
         if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))
-        taken = response.status_code == 200 and "accepted" in answer
-        if not taken and not (response.status_code in HOPELESS and "error" in answer):
+        is_accepted = response.status_code == 200 and "accepted" in answer
+        if not is_accepted and not (response.status_code in HOPELESS and "error" in answer):
             return reason(response), seconds_of(response.headers.get("Retry-After")) or self._next_retry()
         self.store.drop_samples(last_id)
         self._retry_seconds = FIRST_RETRY_SECONDS
-        return summary(answer) if taken else reason(response), 0.0
+        return summary(answer) if is_accepted else reason(response), 0.0
 
     def heartbeat(self) -> dict[str, Any]:
         """Send a heartbeat and return the server's answer; {} if the server can't be reached."""

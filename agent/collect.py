@@ -79,8 +79,8 @@ def network_totals() -> tuple[int, int] | None:
 
 def largest_processes() -> dict[str, int]:
     """Return the processes with the most memory, name → pid, each name once."""
-    found = [process.info for process in psutil.process_iter(["pid", "name", "memory_info"])]
-    named = [info for info in found if info["name"] and info["memory_info"]]
+    processes = [process.info for process in psutil.process_iter(["pid", "name", "memory_info"])]
+    named = [info for info in processes if info["name"] and info["memory_info"]]
     named.sort(key=lambda info: info["memory_info"].rss, reverse=True)
     watched: dict[str, int] = {}
     for info in named:

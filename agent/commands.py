@@ -77,9 +77,9 @@ class Commands:
                 response = self.uplink.post(f"/commands/{command_id}/result", result)
             except httpx.TransportError:
                 return
-            taken = response.status_code == 200 and "recorded" in json_of(response)
+            is_recorded = response.status_code == 200 and "recorded" in json_of(response)
             hopeless = response.status_code in (404, 409, 413, 422) and "error" in json_of(response)
-            if not (taken or hopeless):
+            if not (is_recorded or hopeless):
                 return
             self.uplink.store.drop_result(command_id)
 
@@ -102,8 +102,8 @@ class Commands:
     def _do(self, command: dict[str, Any]) -> Outcome:
         action = self.actions.get(str(command.get("command_type")))
         if action is None:
-            known = ", ".join(sorted(self.actions))
-            return Outcome("failed", error_message=f"this agent supports only {known}")
+            supported = ", ".join(sorted(self.actions))
+            return Outcome("failed", error_message=f"this agent supports only {supported}")
         try:
             return action(command.get("params") or {})
         except Exception as error:

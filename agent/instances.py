@@ -31,14 +31,14 @@ def instances() -> dict[str, Any]:
 
 def disks() -> list[dict[str, Any]]:
     """Return each real file system once, by its mount point; bind mounts of a device count as it."""
-    found, seen = [], set()
+    readings, seen = [], set()
     for part in partitions():
         device = part.mountpoint if part.fstype == MEMORY else part.device
         if is_real_disk(part) and device not in seen and len(part.mountpoint) <= MAX_NAME:
             seen.add(device)
-            found.append(part)
+            readings.append(part)
     counters = psutil.disk_io_counters(perdisk=True) or {}
-    measured = (disk(part, counters.get(part.device.rpartition("/")[2])) for part in found)
+    measured = (disk(part, counters.get(part.device.rpartition("/")[2])) for part in readings)
     return [one for one in measured if one is not None]
 
 
@@ -89,13 +89,13 @@ def interfaces() -> list[dict[str, Any]]:
 def sensors() -> list[dict[str, Any]]:
     """Return temperatures by chip and label; sensors of one name are numbered."""
     read = getattr(psutil, "sensors_temperatures", None)  # not on Windows and macOS
-    found: list[dict[str, Any]] = []
+    readings: list[dict[str, Any]] = []
     for chip, temperatures in sorted((read() if read else {}).items()):
         for number, one in enumerate(temperatures):
             name = f"{chip} {one.label or number}"[:MAX_NAME]
-            if one.current is not None and all(other["name"] != name for other in found):
-                found.append({"name": name, "celsius": one.current})
-    return found
+            if one.current is not None and all(other["name"] != name for other in readings):
+                readings.append({"name": name, "celsius": one.current})
+    return readings
 
 
 def swap() -> list[dict[str, Any]]:

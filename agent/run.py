@@ -107,15 +107,15 @@ class Agent:
         if self._identity.websocket_url:
             self._line.start()
         slot = time.monotonic() + min(1.0, self._every)  # the first one soon, but with a moment of CPU use to count
-        taken = 0
+        measured_count = 0
         while not self._stop.is_set():
             self._wait_for_commands(slot)
             self._beat()
             if time.monotonic() < slot:
                 continue
             self._sample()
-            taken += 1
-            if count is not None and taken >= count:
+            measured_count += 1
+            if count is not None and measured_count >= count:
                 return
             slot += self._every * max(1, -(-(time.monotonic() - slot) // self._every))
 
@@ -143,14 +143,14 @@ class Agent:
         self._commands.try_again()
         self._commands.send_results()
 
-    def _obey(self, wanted: dict[str, Any]) -> None:
+    def _obey(self, command: dict[str, Any]) -> None:
         """Act on the answer to a heartbeat."""
-        config = wanted.get("config")
+        config = command.get("config")
         if isinstance(config, dict):
             self._take_config({name: value for name, value in config.items() if name in CONFIGURED})
-        if wanted.get("rotate_token"):
+        if command.get("rotate_token"):
             self._change_token()
-        if wanted.get("pending_commands"):
+        if command.get("pending_commands"):
             self._commands.fetch()
 
     def _take_config(self, config: dict[str, Any]) -> None:

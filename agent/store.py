@@ -64,8 +64,8 @@ class AgentStore:
 
     def has_begun(self, command_id: str) -> bool:
         """Return whether this command has begun before."""
-        found = self._database.execute("SELECT 1 FROM commands WHERE command_id = ?", (command_id,))
-        return found.fetchone() is not None
+        rows = self._database.execute("SELECT 1 FROM commands WHERE command_id = ?", (command_id,))
+        return rows.fetchone() is not None
 
     def finish_command(self, command_id: str, result: dict[str, Any]) -> None:
         """Keep the result of a command until it is delivered."""

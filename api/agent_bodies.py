@@ -39,9 +39,9 @@ class AgentBodies:
     def open(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:
         """Return the reader of one body: a context manager, which gives its room back."""
         agent_id = sender.agent_id
-        room = self.budget.room_for(Holder("agent", agent_id, self.limits.business_of(agent_id)))
-        paced = PacedReceive(receive, self.pace, partial(self._check_slow_body, sender, room))
-        return BodyReader(paced, encoding, self.budget.one, room)
+        allowance = self.budget.room_for(Holder("agent", agent_id, self.limits.business_of(agent_id)))
+        paced = PacedReceive(receive, self.pace, partial(self._check_slow_body, sender, allowance))
+        return BodyReader(paced, encoding, self.budget.one, allowance)
 
-    async def _check_slow_body(self, sender: Sender, room: Room) -> None:
-        await charge_slow_body(room, partial(self.is_still_good, sender))
+    async def _check_slow_body(self, sender: Sender, allowance: Room) -> None:
+        await charge_slow_body(allowance, partial(self.is_still_good, sender))

@@ -53,11 +53,11 @@ async def read_annotations(
         }
     statuses = list(status_spans(device, lists["statuses"], span, now))
     maintenance = list(window_spans(lists["windows"], span))
-    kept = {level.name: now - level.keep for level in values.of(device["business_id"]).metrics}
-    gaps = list(gaps_of(device, statuses, maintenance, kept, span, now))
+    kept_since = {level.name: now - level.keep for level in values.of(device["business_id"]).metrics}
+    gaps = list(gaps_of(device, statuses, maintenance, kept_since, span, now))
     return Annotations(
         span.start, span.end, now, statuses, gaps, maintenance, lists["alerts"], lists["commands"], lists["software"],
-        kept, device["enrolled_at"],
+        kept_since, device["enrolled_at"],
     )  # fmt: skip
 
 

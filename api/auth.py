@@ -102,10 +102,10 @@ async def current_reader(request: Request, credentials: Credentials) -> Reader:
         return Reader((await current_person(request, credentials)).tenant)
     gateway = services.tokens.verify_gateway(token)
     services.limits.take_agent(gateway.gateway_id)
-    found = await services.gateways.of(gateway.gateway_id, gateway.token_hash)
-    if not found.may_read:
+    current = await services.gateways.of(gateway.gateway_id, gateway.token_hash)
+    if not current.may_read:
         raise GatewayMayNotReadError
-    return Reader(found.business_id)
+    return Reader(current.business_id)
 
 
 async def current_employee(request: Request, person: Annotated[Person, Depends(current_person)]) -> Employee:

@@ -14,14 +14,14 @@ GZIP = 16 + zlib.MAX_WBITS
 class BodyReader:
     """Reads one request's body; use it as a context manager, so that its bytes are given back."""
 
-    def __init__(self, receive: Receive, encoding: bytes, most: int, room: Room) -> None:
+    def __init__(self, receive: Receive, encoding: bytes, most: int, allowance: Room) -> None:
         """`most`: bytes of the body, packed and unpacked."""
         if encoding not in (b"", b"identity", b"gzip", b"x-gzip"):
             raise UnsupportedEncodingError
         self._receive = receive
         self._gunzip = Gunzip() if b"gzip" in encoding else None
         self._most = most
-        self._room = room
+        self._room = allowance
 
     def __enter__(self) -> "BodyReader":
         return self

@@ -55,15 +55,15 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"
 def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
     """Answer known errors with their code, everything else with 500 and no inner text."""
 
-    async def known(request: Request, error: Exception) -> JSONResponse:
-        found = as_known(request, error)
+    async def answer_known(request: Request, error: Exception) -> JSONResponse:
+        known_error = as_known(request, error)
         services = getattr(web.state, "services", None)  # an application that is not started has none
         if services is not None:
-            services.refusals.note(request.scope, found)
-        return answer(found, retry_after_seconds)
+            services.refusals.note(request.scope, known_error)
+        return answer(known_error, retry_after_seconds)
 
     for kind in (RtsError, RequestValidationError, Exception, *CONNECTION_ERRORS):
-        web.add_exception_handler(kind, known)
+        web.add_exception_handler(kind, answer_known)
     web.add_exception_handler(HTTPException, answer_of_framework)
 
 

@@ -191,10 +191,12 @@ def show_databases(query: dict[str, str]) -> Reply:
     """Answer the two queries that clients ask before they write; there are no databases to choose from."""
     database = query.get("db")
     values = [[database]] if database else [["rts"]]
-    found = {"results": [{"statement_id": 0, "series": [{"name": "databases", "columns": ["name"], "values": values}]}]}
+    document = {
+        "results": [{"statement_id": 0, "series": [{"name": "databases", "columns": ["name"], "values": values}]}]
+    }
     created = {"results": [{"statement_id": 0}]}
     asks = query.get("q", "").strip().upper().startswith("SHOW DATABASES")
-    return Reply(200, msgspec.json.encode(found if asks else created), headers=[INFLUX_VERSION])
+    return Reply(200, msgspec.json.encode(document if asks else created), headers=[INFLUX_VERSION])
 
 
 def ping(query: dict[str, str]) -> Reply:

@@ -70,27 +70,27 @@ def gaps_of(
     device: Any,
     statuses: Sequence[StatusSpan],
     windows: Sequence[WindowSpan],
-    kept: dict[str, datetime],
+    kept_since: dict[str, datetime],
     span: Span,
     now: datetime,
 ) -> Iterator[Gap]:
     """Yield why samples may be missing in `span`, the surest reason first."""
     interval = timedelta(seconds=device["metrics_interval_seconds"])
-    found = [
-        *gaps_of_life(device, kept, interval, now),
+    gaps = [
+        *gaps_of_life(device, kept_since, interval, now),
         *(gap_of_status(one, interval) for one in statuses if one.is_silent),
         *(Gap(window.start, window.end, "maintenance", window.window_name) for window in windows),
         *gaps_of_data(device, now),
     ]
-    for gap in found:
+    for gap in gaps:
         start, end = max(gap.start, span.start), min(gap.end, span.end)
         if start < end:
             yield gap._replace(start=start, end=end)
 
 
-def gaps_of_life(device: Any, kept: dict[str, datetime], interval: timedelta, now: datetime) -> Iterator[Gap]:
+def gaps_of_life(device: Any, kept_since: dict[str, datetime], interval: timedelta, now: datetime) -> Iterator[Gap]:
     """Yield the spans before the device joined, after it was decommissioned, and of which nothing is kept."""
-    yield Gap(FIRST, min(kept.values()), "outside_retention")
+    yield Gap(FIRST, min(kept_since.values()), "outside_retention")
     yield Gap(FIRST, device["enrolled_at"] or max(device["created_at"], now), "not_enrolled")
     if device["decommissioned_at"]:
         yield Gap(device["decommissioned_at"] - interval, FOREVER, "decommissioned")

@@ -90,7 +90,7 @@ class GatewayUploads:
     ) -> dict[str, Upload]:
         """Return an upload for each host that has a device, the others refused or left out."""
         uploads: dict[str, Upload] = {}
-        room = self._max_samples
+        samples_left = self._max_samples
         # A host's name is what finds its device, so it never changes.
         machines = {clean_name(name).lower(): replace(facts, hostname=None) for name, facts in reading.machines.items()}
         # Those that bring least come first: a host that brings too much takes no other's room.
@@ -105,7 +105,7 @@ class GatewayUploads:
                 continue
             memory = self._memory.of(device_id, gateway.token_hash)
             try:
-                upload = upload_of(device_id, gateway.token_hash, facts, memory, arrival, room)
+                upload = upload_of(device_id, gateway.token_hash, facts, memory, arrival, samples_left)
             except TooManySamplesError as error:
                 reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(facts))
                 continue
@@ -114,7 +114,7 @@ class GatewayUploads:
                 reading.refuse(f"what host {host[:100]} brings can't be read: {error!r}"[:300], len(facts))
                 continue
             upload.decoded.facts = machines.get(host)
-            room -= upload.decoded.received
+            samples_left -= upload.decoded.received
             uploads[host] = upload
         return uploads
 
@@ -138,14 +138,14 @@ class GatewayUploads:
 
 def by_clean_name(reading: Reading) -> dict[str, list[Fact]]:
     """Return the facts by host in lower case; those of no host are refused."""
-    found: dict[str, list[Fact]] = {}
+    facts_by_name: dict[str, list[Fact]] = {}
     for name, facts in reading.by_host.items():
         host = clean_name(name).lower()[:MAX_HOST].strip()
         if facts and host:
-            found.setdefault(host, []).extend(facts)
+            facts_by_name.setdefault(host, []).extend(facts)
         elif facts:
             reading.refuse("no host is named: a gateway's samples need one", len(facts))
-    return found
+    return facts_by_name
 
 
 def upload_of(

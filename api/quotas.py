@@ -14,7 +14,7 @@ from uuid import UUID
 from core.errors import RtsError
 from core.quota_settings import QuotaSettings
 
-What = Literal["samples", "bytes", "events", "software"]
+Resource = Literal["samples", "bytes", "events", "software"]
 DAY_SECONDS = 86_400
 MAX_KEYS = 200_000  # devices remembered; beyond it all are forgotten, as after a restart
 MAX_WAIT_SECONDS = 3600
@@ -47,20 +47,20 @@ class DayAmounts:
 
     def wait(self, key: UUID) -> float:
         """Return 0.0 when one or more is left for the key, else the seconds until then."""
-        left = self._now(key)
-        return 0.0 if left >= 1 else (1 - left) * DAY_SECONDS / self._per_day
+        balance = self._now(key)
+        return 0.0 if balance >= 1 else (1 - balance) * DAY_SECONDS / self._per_day
 
     def spend(self, key: UUID, amount: float) -> None:
-        left = self._now(key)
+        balance = self._now(key)
         if len(self._left) >= MAX_KEYS and key not in self._left:
             self._left.clear()
-        self._left[key] = left - amount, self._clock()
+        self._left[key] = balance - amount, self._clock()
 
     def _now(self, key: UUID) -> float:
-        known = self._left.get(key)
-        if known is None:
+        stored = self._left.get(key)
+        if stored is None:
             return self._per_day
-        return min(self._per_day, known[0] + (self._clock() - known[1]) * self._per_day / DAY_SECONDS)
+        return min(self._per_day, stored[0] + (self._clock() - stored[1]) * self._per_day / DAY_SECONDS)
 
 
 class Quotas:
@@ -79,29 +79,29 @@ class Quotas:
         self._refusals = {} if refusals is None else refusals
         self._limits: dict[tuple[str, str], tuple[int, DayAmounts]] = {}
         for name in type(settings).model_fields:
-            whose, _, rest = name.partition("_")
-            what, _, per_day = rest.partition("_")
+            owner, _, rest = name.partition("_")
+            resource, _, per_day = rest.partition("_")
             limit = getattr(settings, name) if per_day == "per_day" else 0
             if limit:
-                share = limit / workers if whose == "business" else limit
-                self._limits[whose, what] = limit, DayAmounts(share, clock)
+                share = limit / workers if owner == "business" else limit
+                self._limits[owner, resource] = limit, DayAmounts(share, clock)
 
-    def check(self, device_id: UUID, *what: What, is_gateway: bool = False) -> None:
+    def check(self, device_id: UUID, *resource: Resource, is_gateway: bool = False) -> None:
         """Raise QuotaExceededError when nothing is left of one of these for the device or its business.
 
         A gateway brings many devices, so only its business is asked.
         """
         business_id = self._business_of(device_id)
-        for name in what:
+        for name in resource:
             if not is_gateway:
                 self._check("device", name, device_id)
             if business_id:
                 self._check("business", name, business_id)
 
-    def is_used_up(self, device_id: UUID, what: What) -> bool:
+    def is_used_up(self, device_id: UUID, resource: Resource) -> bool:
         """Tell whether nothing is left of this for the device."""
-        found = self._limits.get(("device", what))
-        return bool(found and found[1].wait(device_id))
+        quota = self._limits.get(("device", resource))
+        return bool(quota and quota[1].wait(device_id))
 
     def spend(
         self, device_id: UUID, business_id: UUID | None = None, *, is_gateway: bool = False, **amounts: int
@@ -112,15 +112,15 @@ class Quotas:
         """
         keys = ("device", None if is_gateway else device_id), ("business", business_id or self._business_of(device_id))
         for name, amount in amounts.items():
-            for whose, key in keys:
-                found = self._limits.get((whose, name))
-                if found and key and amount:
-                    found[1].spend(key, amount)
+            for owner, key in keys:
+                quota = self._limits.get((owner, name))
+                if quota and key and amount:
+                    quota[1].spend(key, amount)
 
-    def _check(self, whose: str, what: str, key: UUID) -> None:
-        found = self._limits.get((whose, what))
-        wait = found[1].wait(key) if found else 0.0
-        if found and wait:
-            quota = f"{whose}_{what}_per_day"
+    def _check(self, owner: str, resource: str, key: UUID) -> None:
+        limit = self._limits.get((owner, resource))
+        wait = limit[1].wait(key) if limit else 0.0
+        if limit and wait:
+            quota = f"{owner}_{resource}_per_day"
             self._refusals[quota] = self._refusals.get(quota, 0) + 1
-            raise QuotaExceededError(quota, found[0], wait)
+            raise QuotaExceededError(quota, limit[0], wait)

@@ -75,7 +75,7 @@ class CallLimits:
         self._business_of[agent_id] = business_id
 
     @staticmethod
-    def _take(buckets: Buckets, key: Hashable, whose: str) -> None:
+    def _take(buckets: Buckets, key: Hashable, owner: str) -> None:
         wait = buckets.take(key)
         if wait:
-            raise RateLimitedError(whose, wait)
+            raise RateLimitedError(owner, wait)

@@ -47,9 +47,9 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
     if not announced.isdigit() or int(announced) > most:
         raise BodyTooLargeError(f"The body is over {most} bytes.")
     holder, is_still_good = sender_of(services, scope, headers.get(b"authorization", b""))
-    room = services.budget.room_for(holder)
-    paced = PacedReceive(receive, services.pace, partial(charge_slow_body, room, is_still_good))
-    with BodyReader(paced, b"", most, room) as reader:
+    allowance = services.budget.room_for(holder)
+    paced = PacedReceive(receive, services.pace, partial(charge_slow_body, allowance, is_still_good))
+    with BodyReader(paced, b"", most, allowance) as reader:
         body = await reader.read()
         scope[BODY_SIZE] = len(body)
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

@@ -47,10 +47,10 @@ def agent_of(ring: KeyRing, token: str) -> UUID | None:
         expected = hmac.digest(key.encode(), signed.encode(), "sha256")
         if not hmac.compare_digest(unpadded(signature), expected):
             return None
-        found = _claims.decode(unpadded(claims))
+        decoded = _claims.decode(unpadded(claims))
     except (KeyError, ValueError):  # msgspec's and base64's faults are ValueErrors
         return None
-    return found.sub if found.iat <= time.time() else None
+    return decoded.sub if decoded.iat <= time.time() else None
 
 
 @lru_cache(64)

@@ -226,8 +226,8 @@ def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | N
 
 def values_of(claims: Mapping[str, Any], name: str) -> set[str]:
     """Return the values of a claim, which may be a list of them."""
-    found = claims.get(name)
-    return {str(value) for value in (found if isinstance(found, list) else [found]) if value is not None}
+    claim = claims.get(name)
+    return {str(value) for value in (claim if isinstance(claim, list) else [claim]) if value is not None}
 
 
 def uuid_claim(claims: Mapping[str, Any], name: str) -> UUID | None:

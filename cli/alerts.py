@@ -56,11 +56,11 @@ def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of a rule in forc
     Example: rts-agents alerts explain 6f1c2d3e-0000-4000-8000-000000000009
     """
 
-    async def ask(connection: Connection) -> tuple[RuleRow, list[Explained]]:
+    async def read_plans(connection: Connection) -> tuple[RuleRow, list[Explained]]:
         row = one_of(await read_rules(connection, rule), rule)
         return row, await explain(connection, row, utc_now())
 
-    row, statements = asyncio.run(with_connection(ask))
+    row, statements = asyncio.run(with_connection(read_plans))
     console = Console()
     console.print(f"[bold]{row.alert_name}[/bold]: {row.rule.condition.in_words()}", highlight=False)
     for statement in statements:
@@ -94,8 +94,10 @@ def backtest_rule(
         reach, keep = Scope(business, site, device, device_type), timedelta(minutes=keep_firing)
         spec = BacktestSpec(condition, reach, thresholds, days, keep, most_readings=MAX_READINGS)
     else:
-        found = asyncio.run(with_connection(lambda connection: read_spec(connection, rule, thresholds, days), url))
-        spec = replace(found, most_readings=MAX_READINGS)
+        backtest_spec = asyncio.run(
+            with_connection(lambda connection: read_spec(connection, rule, thresholds, days), url)
+        )
+        spec = replace(backtest_spec, most_readings=MAX_READINGS)
     with Progress(transient=True) as progress:
         answer = asyncio.run(with_connection(lambda connection: run_backtest(connection, spec, progress), url))
     console = Console()

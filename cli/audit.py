@@ -52,7 +52,7 @@ async def verified(url: str, expected: list[str]) -> tuple[Head, list[str]]:
 
 def mark_of(text: str) -> tuple[int, str]:
     """Read `ROW:HASH`."""
-    row, _, found = text.partition(":")
-    if not row.isdigit() or not found:
+    row, _, digest = text.partition(":")
+    if not row.isdigit() or not digest:
         raise typer.BadParameter(f"{text!r} is no ROW:HASH as this command prints it", param_hint="--expect")
-    return int(row), found
+    return int(row), digest

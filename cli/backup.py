@@ -40,9 +40,11 @@ def take_backup(
     settings = settings_with_database()
     file = settings.keys_file
     key_ids = [key for ring in RINGS for key in KeyFile(file).ring(ring).keys] if file.exists() else []
-    made = backup(settings.database_url, dump, utc_now(), folder=settings.postgres_bin, key_ids=key_ids)
-    rows = sum(made.contents.rows.values())
-    typer.echo(f"{dump}: {decimal(made.dump_bytes)}, {rows:,} rows of {len(made.contents.rows)} tables and rollups.")
+    manifest = backup(settings.database_url, dump, utc_now(), folder=settings.postgres_bin, key_ids=key_ids)
+    rows = sum(manifest.contents.rows.values())
+    typer.echo(
+        f"{dump}: {decimal(manifest.dump_bytes)}, {rows:,} rows of {len(manifest.contents.rows)} tables and rollups."
+    )
     typer.echo(f"{manifest_of(dump)}: keep it beside the dump, `db restore` compares with it.")
     if keys:
         copy = dump.with_name(dump.name + ".keys")

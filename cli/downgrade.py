@@ -78,9 +78,9 @@ def describe_losses(losses: dict[str, list[Counted]]) -> Iterator[str]:
     """Yield a line for each revision that loses something, and one for all that lose nothing."""
     harmless = [revision for revision, counted in losses.items() if not any(one.rows for one in counted)]
     for revision, counted in losses.items():
-        found = [describe_loss(one) for one in counted if one.rows]
-        if found:
-            yield f"{revision} loses {'; '.join(found)}"
+        lines = [describe_loss(one) for one in counted if one.rows]
+        if lines:
+            yield f"{revision} loses {'; '.join(lines)}"
     if harmless:
         yield f"nothing is lost by {', '.join(harmless)}"
 

@@ -36,7 +36,7 @@ def device(device_id: UUID, reason: Reason = "", by: By = "", database: Database
 
     Example: rts-agents erase device 2f… --reason "customer's request 1234" --database rts
     """
-    ask(Subject("device", device_id), reason, by, database, dry_run)
+    order_erasure(Subject("device", device_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def business(
 
     Example: rts-agents erase business 77… --dry-run
     """
-    ask(Subject("business", business_id), reason, by, database, dry_run)
+    order_erasure(Subject("business", business_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def person(person_id: UUID, reason: Reason = "", by: By = "", database: Database
 
     Do it while the platform still has the person. Example: rts-agents erase person 5c… --dry-run
     """
-    ask(Subject("person", person_id), reason, by, database, dry_run)
+    order_erasure(Subject("person", person_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def orphans(reason: Reason = "", by: By = "", database: Database = "", dry_run: 
 
     Example: rts-agents erase orphans --dry-run
     """
-    ask(Subject("orphans"), reason, by, database, dry_run)
+    order_erasure(Subject("orphans"), reason, by, database, dry_run)
 
 
 @app.command("list")
@@ -95,7 +95,7 @@ def show(number: int) -> None:
 @app.command()
 def cancel(number: int, by: By = "") -> None:
     """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until somebody restores them."""
-    asyncio.run(with_connection(lambda one: cancel_erasure(one, number, by or who(), utc_now())))
+    asyncio.run(with_connection(lambda one: cancel_erasure(one, number, by or current_user(), utc_now())))
     typer.echo(f"Erasure {number} is cancelled.")
 
 
@@ -111,7 +111,7 @@ def run() -> None:
         typer.echo("The worker counts again in an hour; `rts-agents erase show` then has the proof.")
 
 
-def ask(subject: Subject, reason: str, by: str, database: str, dry_run: bool) -> None:
+def order_erasure(subject: Subject, reason: str, by: str, database: str, dry_run: bool) -> None:
     """Show what an erasure would delete, or request it."""
     if dry_run:
         counts, audit = asyncio.run(with_connection(lambda one: count(one, subject)))
@@ -121,7 +121,7 @@ def ask(subject: Subject, reason: str, by: str, database: str, dry_run: bool) ->
         raise typer.BadParameter("--reason and --database are needed, or --dry-run")
     settings = settings_with_database()
     confirm_target(settings.database_url, database, settings.environment)
-    request = Request(reason, by or who(), utc_now())
+    request = Request(reason, by or current_user(), utc_now())
     number = asyncio.run(with_connection(lambda one: request_erasure(one, subject, request)))
     refused = "" if subject.kind == "person" else ", its devices are refused"
     typer.echo(f"Erasure {number} waits{refused}. `rts-agents erase run` deletes now, or the worker does.")
@@ -149,6 +149,6 @@ def print_counts(counts: dict[str, int], audit: int) -> None:
     typer.echo(f"Stays: {audit:,} rows of the audit trail, the platform's own rows, and backups that you keep.")
 
 
-def who() -> str:
+def current_user() -> str:
     """Return the user of this session and the machine."""
     return f"{getpass.getuser()}@{platform.node()}"

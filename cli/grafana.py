@@ -41,9 +41,9 @@ def role(
 @app.command()
 def roles() -> None:
     """List the roles and what each sees."""
-    for found in asyncio.run(with_connection(schema.list_roles)):
-        sees = "all businesses" if found["sees_all"] else found["business_name"] or "nothing: its business is gone"
-        typer.echo(f"{found['role_name']}\t{sees}")
+    for row in asyncio.run(with_connection(schema.list_roles)):
+        sees = "all businesses" if row["sees_all"] else row["business_name"] or "nothing: its business is gone"
+        typer.echo(f"{row['role_name']}\t{sees}")
 
 
 @app.command()

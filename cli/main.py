@@ -67,9 +67,10 @@ def main() -> None:
         )
         sys.exit(1)
     except (asyncpg.PostgresError, psycopg.Error, DBAPIError) as error:
-        said = (str(error).splitlines() or [repr(error)])[0]
+        message = (str(error).splitlines() or [repr(error)])[0]
         Console(stderr=True).print(
-            f"[red]database_refused[/red]: {escape(said)} (`rts-agents db check` looks for the cause)", soft_wrap=True
+            f"[red]database_refused[/red]: {escape(message)} (`rts-agents db check` looks for the cause)",
+            soft_wrap=True,
         )
         sys.exit(1)
     except RefusedError as error:

@@ -75,7 +75,7 @@ def what_if(
 
     Example: rts-agents retention what-if --raw 14d --5m 60d --keep command_outputs=90d
     """
-    print_plan(made_plan(given(raw, five, hours, days, keep or []), large=large, exact=exact))
+    print_plan(made_plan(parse_ages(raw, five, hours, days, keep or []), large=large, exact=exact))
 
 
 @app.command()
@@ -88,7 +88,7 @@ def plan(
 
     Example: rts-agents retention plan --raw 14d --out plan.json
     """
-    document = made_plan(given(raw, five, hours, days, keep or []), large=large, exact=exact)
+    document = made_plan(parse_ages(raw, five, hours, days, keep or []), large=large, exact=exact)
     print_plan(document)
     out.write_text(json.dumps(document, indent=2) + "\n")
     typer.echo(f"The plan is in {out}. Apply it: rts-agents retention apply {out} --reason …")
@@ -166,7 +166,7 @@ async def repair_all(connection: Connection) -> list[str]:
     return [*done, *([f"Change {number} is in force."] if number else [])]
 
 
-def given(raw: str, five: str, hours: str, days: str, records: list[str]) -> dict[str, timedelta]:
+def parse_ages(raw: str, five: str, hours: str, days: str, records: list[str]) -> dict[str, timedelta]:
     """Return the ages of the options by name; raises InvalidAgeError, or typer.BadParameter without any."""
     texts = {"raw": raw, "5m": five, "1h": hours, "1d": days}
     for option in records:
@@ -183,8 +183,10 @@ def given(raw: str, five: str, hours: str, days: str, records: list[str]) -> dic
 def made_plan(keep: dict[str, timedelta], *, large: bool, exact: bool) -> dict[str, Any]:
     """Return the plan of ages by name."""
     grace = timedelta(hours=settings_with_database().retention_grace_hours)
-    made = asyncio.run(with_connection(lambda one: make_plan(one, keep, utc_now(), grace, large=large, exact=exact)))
-    return made.document()
+    new_plan = asyncio.run(
+        with_connection(lambda one: make_plan(one, keep, utc_now(), grace, large=large, exact=exact))
+    )
+    return new_plan.document()
 
 
 def print_plan(document: dict[str, Any]) -> None:

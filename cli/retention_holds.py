@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cli.connection import with_connection
-from cli.erase import who
+from cli.erase import current_user
 from cli.retention_tables import holds_table
 from core.clock import utc_now
 from devices.audit import Actor
@@ -36,8 +36,8 @@ def add(
         subject = UUID(business or device)
     except ValueError as fault:
         raise typer.BadParameter("an id is a UUID") from fault
-    wanted = HoldRequest("business" if business else "device", subject, reason, parse_until(until))
-    number = asyncio.run(with_connection(lambda one: place_hold(one, wanted, operator(), utc_now())))
+    requested = HoldRequest("business" if business else "device", subject, reason, parse_until(until))
+    number = asyncio.run(with_connection(lambda one: place_hold(one, requested, operator(), utc_now())))
     typer.echo(f"Hold {number} is in force: retention drops no chunk with its data.")
 
 
@@ -62,7 +62,7 @@ def release(number: Annotated[int, typer.Argument(help="number of the hold, from
 
 def operator() -> Operator:
     """Return who works at this command line."""
-    return Operator(who(), Actor("system"))
+    return Operator(current_user(), Actor("system"))
 
 
 def parse_until(text: str) -> datetime | None:

@@ -58,13 +58,13 @@ def show_lines(overview: Overview) -> Iterator[str]:
             yield f"! change {change['id']} failed and is tried again: {change['error_message']}"
     for hold in overview.holds:
         until = f" until {hold['ends_at']:%Y-%m-%d}" if hold["ends_at"] else ""
-        what = f"hold {hold['id']}: {hold['kind']} {hold['subject']}, {hold['devices']} devices"
-        yield f'{what}, since {hold["placed_at"]:%Y-%m-%d}{until}: "{hold["reason"]}"'
+        description = f"hold {hold['id']}: {hold['kind']} {hold['subject']}, {hold['devices']} devices"
+        yield f'{description}, since {hold["placed_at"]:%Y-%m-%d}{until}: "{hold["reason"]}"'
         if hold["error_message"]:
             yield f"! hold {hold['id']} can't be released and is tried again: {hold['error_message']}"
-    for own in overview.tenants:
-        keep = f"{own['keep'] / DAY:g} d" if own["keep"] else "as for all"
-        yield f"{own['name']}: {own['level']} is kept for {keep}, {own['trimmed_rows']:,} rows were deleted"
+    for tenant in overview.tenants:
+        keep = f"{tenant['keep'] / DAY:g} d" if tenant["keep"] else "as for all"
+        yield f"{tenant['name']}: {tenant['level']} is kept for {keep}, {tenant['trimmed_rows']:,} rows were deleted"
     for drift in overview.drifts:
         yield f"! {'UNSAFE, the worker pauses it' if drift.unsafe else 'differs'}: {drift.sentence}"
 

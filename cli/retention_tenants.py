@@ -86,8 +86,8 @@ def set_ages(
 
 def ages_given(raw: str, five: str, hours: str, days: str) -> dict[str, timedelta | None]:
     """Return the ages of the options by level; raises InvalidAgeError, or typer.BadParameter without any."""
-    given = {"raw": raw, "5m": five, "1h": hours, "1d": days}
-    keep = {level: None if text == "all" else parse_age(text) for level, text in given.items() if text}
+    texts = {"raw": raw, "5m": five, "1h": hours, "1d": days}
+    keep = {level: None if text == "all" else parse_age(text) for level, text in texts.items() if text}
     if not keep:
         raise typer.BadParameter("give at least one age: --raw 14d, --5m, --1h or --1d")
     return keep

@@ -13,7 +13,7 @@ import httpx
 import typer
 
 from cli.connection import with_connection as with_database
-from cli.erase import who
+from cli.erase import current_user
 from core.clock import utc_now
 from core.settings import get_settings
 from db.pools import Connection
@@ -84,7 +84,7 @@ async def erase_probe(device: UUID) -> Step:
     """Erase the probe device at every level."""
 
     async def do(connection: Connection) -> int:
-        request = Request("smoke check", who(), utc_now())
+        request = Request("smoke check", current_user(), utc_now())
         number = await request_erasure(connection, Subject("device", device), request)
         await erase(connection, number, utc_now())
         return sum((await read_certificate(connection, number))["deleted"].values())

@@ -48,10 +48,10 @@ def tune(
 
 def in_mib(text: str) -> int:
     """Return an amount of memory in MiB; raises typer.BadParameter."""
-    found = MEMORY.fullmatch(text.strip())
-    if found is None or not int(found.group(1)):
+    match = MEMORY.fullmatch(text.strip())
+    if match is None or not int(match.group(1)):
         raise typer.BadParameter(f"{text} is no amount of memory: write 512MB or 4GB")
-    return int(found.group(1)) * (1024 if found.group(2).upper() == "GB" else 1)
+    return int(match.group(1)) * (1024 if match.group(2).upper() == "GB" else 1)
 
 
 async def read_settings(url: str, names: list[str]) -> dict[str, str]:
@@ -59,7 +59,7 @@ async def read_settings(url: str, names: list[str]) -> dict[str, str]:
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
-        found = {name: await connection.fetchval("SELECT current_setting($1, true)", name) for name in names}
+        settings = {name: await connection.fetchval("SELECT current_setting($1, true)", name) for name in names}
     finally:
         await connection.close()
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in settings.items() if value is not None}

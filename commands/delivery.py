@@ -166,6 +166,6 @@ def keep(output: str | None) -> tuple[str | None, bool]:
     text = output.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if len(text) <= KEPT_HEAD + KEPT_TAIL:
         return text, False
-    left_out = len(text) - KEPT_HEAD - KEPT_TAIL
-    note = f"\n[… {left_out} characters cut out of {len(text)} …]\n"
+    omitted = len(text) - KEPT_HEAD - KEPT_TAIL
+    note = f"\n[… {omitted} characters cut out of {len(text)} …]\n"
     return text[:KEPT_HEAD] + note + text[-KEPT_TAIL:], True

@@ -119,9 +119,9 @@ async def create_command(
 
     Raises AgentNotFoundError, AgentInactiveError or TooManyCommandsError.
     """
-    made = await create_commands(pool, [device_id], command, employee, rule, now)
-    if device_id in made:
-        return made[device_id]
+    created = await create_commands(pool, [device_id], command, employee, rule, now)
+    if device_id in created:
+        return created[device_id]
     if await full_devices(pool, [device_id], rule):
         raise TooManyCommandsError(details={"limit": rule.pending_commands})
     raise AgentInactiveError if await visible_devices(pool, None, [device_id]) else AgentNotFoundError

@@ -69,11 +69,11 @@ class RateLimitedError(RtsError):
     code: ClassVar[str] = "rate_limited"
     status: ClassVar[int] = 429
 
-    def __init__(self, whose: str, wait_seconds: float) -> None:
+    def __init__(self, owner: str, wait_seconds: float) -> None:
         """`whose` is what the limit is counted by: agent, person or business."""
         self._wait = math.ceil(wait_seconds)
-        message = f"Too many requests of this {whose}: wait {self._wait} s before the next."
-        super().__init__(message, details={"limit": whose, "retry_after_seconds": self._wait})
+        message = f"Too many requests of this {owner}: wait {self._wait} s before the next."
+        super().__init__(message, details={"limit": owner, "retry_after_seconds": self._wait})
 
     def headers(self, retry_after_seconds: int) -> dict[str, str]:
         del retry_after_seconds

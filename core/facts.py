@@ -44,11 +44,11 @@ def read_facts(
     mac_address: Any = None,
 ) -> Facts | None:
     """Return facts of any values; None where none can be kept."""
-    found = Facts(
+    facts = Facts(
         text_or_none(hostname, LONGEST), text_or_none(os_version, LONGEST), text_or_none(os_architecture, SHORT),
         clean_address(ip_address), text_or_none(mac_address, SHORT),
     )  # fmt: skip
-    return None if found == NONE else found
+    return None if facts == NONE else facts
 
 
 def text_or_none(value: Any, most: int) -> str | None:

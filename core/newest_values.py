@@ -13,10 +13,10 @@ def newest_values(text: str | None) -> dict[str, float | None]:
     Another program may have written something else there: what is no object counts as {}, what is no number as None.
     """
     try:
-        found = msgspec.json.decode(text or "{}")
+        values = msgspec.json.decode(text or "{}")
     except msgspec.DecodeError:  # a number of thousands of digits
         return {}
-    return {name: number_of(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    return {name: number_of(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
 
 def number_of(value: Any) -> float | None:

@@ -31,12 +31,12 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings that files hold, by the names that Settings takes."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for field_name, field in self.settings_cls.model_fields.items():
             value, _, _ = self.get_field_value(field, field_name)
             if value is not None:
-                found[str(field.validation_alias or field_name)] = value
-        return found
+                values[str(field.validation_alias or field_name)] = value
+        return values
 
 
 def is_secret(field: FieldInfo, field_name: str) -> bool:

@@ -21,8 +21,8 @@ def is_storable(text: str) -> bool:
 
 def composed(text: str) -> str:
     """Return `text` in Unicode's form NFC, in which names are stored; the few texts that it would make longer stay."""
-    found = unicodedata.normalize("NFC", text)
-    return found if len(found) <= len(text) else text
+    normalized = unicodedata.normalize("NFC", text)
+    return normalized if len(normalized) <= len(text) else text
 
 
 def like_literal(text: str) -> str:

@@ -10,6 +10,6 @@ from db.sql import Statement
 
 def compiled(query: Select[Any]) -> Statement:
     """Return a query as a statement; what it binds itself are constants, what has no value yet are parameters."""
-    found = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
-    constants = {name: value for name, value in found.params.items() if value is not None}
-    return Statement(str(found), tuple(found.positiontup or ()), constants)
+    sql = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+    constants = {name: value for name, value in sql.params.items() if value is not None}
+    return Statement(str(sql), tuple(sql.positiontup or ()), constants)

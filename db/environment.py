@@ -68,17 +68,17 @@ async def set_mark(url: str, mark: str | None) -> Target:
     return await read_target(url)
 
 
-def confirm_target(url: str, given: str, environment: str = "") -> Target:
+def confirm_target(url: str, confirmation: str, environment: str = "") -> Target:
     """Return the target, or raise ProductionDatabaseError for one marked production unless `given` is its name.
 
     A name that is given and isn't that of the target is always refused. `environment`: RTS_ENVIRONMENT.
     """
     target = asyncio.run(read_target(url))
-    if given and given != target.name:
+    if confirmation and confirmation != target.name:
         raise ProductionDatabaseError(
-            f"DATABASE_URL leads to the database {target.name}, not {given}: nothing was done."
+            f"DATABASE_URL leads to the database {target.name}, not {confirmation}: nothing was done."
         )
-    if PRODUCTION in (target.mark, environment) and not given:
+    if PRODUCTION in (target.mark, environment) and not confirmation:
         raise ProductionDatabaseError(
             f"The database {target.name} is marked production: nothing was done. "
             f"If it is the one that you mean, add --database {target.name}."

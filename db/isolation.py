@@ -129,9 +129,9 @@ class Isolated:
 
     async def forget_others(self) -> None:
         """Drop what was tried again in this pass and didn't fail, for tasks that try everything at once."""
-        gone = [item for item in self._known if item not in self.held]
-        if gone:
-            await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=gone))
+        recovered = [item for item in self._known if item not in self.held]
+        if recovered:
+            await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=recovered))
 
 
 Do = Callable[[Sequence[UUID] | None], Awaitable[int]]
@@ -146,12 +146,12 @@ async def due_apart(
     `do` takes the only ids that it may touch and returns how much it did. `find(held=ids)` returns SQL and arguments
     of a query for the due ids without the held ones. `seconds` is the limit of each statement.
     """
-    kept = await Isolated(connection, task, now).read()
-    if not kept.held:
+    isolated = await Isolated(connection, task, now).read()
+    if not isolated.held:
         try:
             async with asyncio.timeout(seconds), connection.transaction():
                 done = await do(None)
-            await kept.forget_others()
+            await isolated.forget_others()
             return done
         except Exception as error:
             if connection.is_closed():
@@ -162,9 +162,9 @@ async def due_apart(
     async def some(ids: Sequence[UUID]) -> None:
         counted.append(await do(ids))
 
-    held = [UUID(item.partition(":")[2]) for item in kept.held]
-    ids = [row["id"] for row in await connection.fetch(*find(held=held))]
+    held_ids = [UUID(item.partition(":")[2]) for item in isolated.held]
+    ids = [row["id"] for row in await connection.fetch(*find(held=held_ids))]
     for failed, reason in await in_halves(connection, ids, some, seconds):
-        await kept.note(f"id:{failed}", reason)
-    await kept.forget_others()
+        await isolated.note(f"id:{failed}", reason)
+    await isolated.forget_others()
     return sum(counted)

@@ -60,12 +60,12 @@ def server_of(connection: psycopg.Connection[tuple[int]]) -> int:
     return row[0]
 
 
-def explain(said: str) -> UnsuitablePoolerError | None:
+def explain(message: str) -> UnsuitablePoolerError | None:
     """Return what to do where a pooler refuses a startup parameter; None for other faults."""
-    if PARAMETER not in said:
+    if PARAMETER not in message:
         return None
     return UnsuitablePoolerError(
-        f"A pooler before the database refuses our connections ({said.strip().splitlines()[-1]}): set "
+        f"A pooler before the database refuses our connections ({message.strip().splitlines()[-1]}): set "
         "ignore_startup_parameters = plan_cache_mode, jit, timezone, options and pool_mode = session in "
         "pgbouncer.ini, or connect to PostgreSQL directly; docs/platform.md has the settings."
     )

@@ -22,24 +22,25 @@ class SchemaNotMigratedError(RtsError):
 async def check_schema(connection: Connection) -> None:
     """Raise SchemaNotMigratedError unless the newest revision is applied, or a newer one that serves this code."""
     try:
-        found = await connection.fetchval(QUERIES["read_revision"])
+        revision = await connection.fetchval(QUERIES["read_revision"])
     except asyncpg.UndefinedTableError:
-        found = None
-    if found == head():
+        revision = None
+    if revision == head():
         return
-    if found is not None and found > head():
-        await _check_newer(connection, found)
+    if revision is not None and revision > head():
+        await _check_newer(connection, revision)
     else:
         raise SchemaNotMigratedError(
-            f"The database is at revision {found or 'none'}, this version needs {head()}: run `rts-agents db upgrade`."
+            f"The database is at revision {revision or 'none'}, this version needs {head()}: "
+            "run `rts-agents db upgrade`."
         )
 
 
-async def _check_newer(connection: Connection, found: str) -> None:
+async def _check_newer(connection: Connection, revision: str) -> None:
     """Let older code start on a newer schema, so that code can be rolled back without the schema."""
     serves = await connection.fetchval(QUERIES["read_serves"])
     if serves not in known():
         raise SchemaNotMigratedError(
-            f"The database is at revision {found}, newer than this version's {head()}, and that revision serves code "
-            f"from {serves or found} on: run a newer version of the code."
+            f"The database is at revision {revision}, newer than this version's {head()}, and that revision serves "
+            f"code from {serves or revision} on: run a newer version of the code."
         )

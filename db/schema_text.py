@@ -24,29 +24,29 @@ HEAD = """\
 async def schema_text(connection: Connection) -> str:
     """Return the schema of a migrated database as SQL."""
     platform = list(load_queries(PLATFORM))
-    found = {}
+    rows = {}
     for name, statement in QUERIES.statements.items():
-        found[name] = await connection.fetch(*statement.bind(**dict.fromkeys(statement.parameters, platform)))
-    parts = [HEAD, *functions_of(found), *tables_of(found), *rollups_of(found)]
+        rows[name] = await connection.fetch(*statement.bind(**dict.fromkeys(statement.parameters, platform)))
+    parts = [HEAD, *functions_of(rows), *tables_of(rows), *rollups_of(rows)]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
-def functions_of(found: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
+def functions_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     """Yield functions and aggregates."""
-    for row in found["functions"]:
+    for row in rows["functions"]:
         yield unqualified(row["definition"]) + ";"
-    for row in found["aggregates"]:
+    for row in rows["aggregates"]:
         final = f", FINALFUNC = {row['final']}" if row["final"] else ""
         body = f"SFUNC = {row['step']}, STYPE = {row['state']}{final}"
         yield f"CREATE AGGREGATE {row['name']} ({row['arguments']}) ({body});"
 
 
-def tables_of(found: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
+def tables_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     """Yield each table with everything that belongs to it."""
-    chunks = {row["name"]: row for row in found["hypertables"]}
-    for table in found["tables"]:
+    chunks = {row["name"]: row for row in rows["hypertables"]}
+    for table in rows["tables"]:
         name = table["name"]
-        constraints = [f"CONSTRAINT {row['name']} {row['definition']}" for row in of(found["constraints"], name)]
+        constraints = [f"CONSTRAINT {row['name']} {row['definition']}" for row in of(rows["constraints"], name)]
         lines = [f"    {unqualified(line)}" for line in (*table["columns"], *constraints)]
         options = f" WITH ({', '.join(sorted(table['options']))})" if table["options"] else ""
         yield f"CREATE TABLE {name} (\n" + ",\n".join(lines) + f"\n){options};"
@@ -54,16 +54,16 @@ def tables_of(found: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
             yield f"-- hypertable by {chunks[name]['column']}, chunks of {chunks[name]['chunk']}"
         if table["comment"]:
             yield f"COMMENT ON TABLE {name} IS '{table['comment']}';"
-        yield from (unqualified(row["definition"]) + ";" for row in of(found["indexes"], name))
-        yield from (unqualified(row["definition"]) + ";" for row in of(found["triggers"], name))
+        yield from (unqualified(row["definition"]) + ";" for row in of(rows["indexes"], name))
+        yield from (unqualified(row["definition"]) + ";" for row in of(rows["triggers"], name))
 
 
-def rollups_of(found: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
+def rollups_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     """Yield continuous aggregates and views."""
-    for row in found["rollups"]:
+    for row in rows["rollups"]:
         definition = one_space(unqualified(row["definition"]))
         yield f"CREATE MATERIALIZED VIEW {row['name']} WITH (timescaledb.continuous) AS\n{definition}"
-    for row in found["views"]:
+    for row in rows["views"]:
         yield f"CREATE VIEW {row['name']} AS\n{one_space(unqualified(row['definition']))}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from db.server_faults import JOBS_AT_ONCE, OTHER_PROCESSES
 
-OTHERS = 9  # the worker 4, reserved for superusers 3, a command and a person 2
+OTHER_CONNECTIONS = 9  # the worker 4, reserved for superusers 3, a command and a person 2
 SMALL_MIB = 2048  # below this everything is spared
 
 
@@ -74,5 +74,5 @@ def pool_size(machine: Machine, processes: int, beside_pool: int) -> int:
     On small servers the worker, two of a superuser's and a command need more than that fifth. `beside_pool`: how many
     connections a process opens beside its pool.
     """
-    each = min(machine.connections * 4 // 5, machine.connections - OTHERS) // (processes + 1)
+    each = min(machine.connections * 4 // 5, machine.connections - OTHER_CONNECTIONS) // (processes + 1)
     return max(1, min(8, each - beside_pool))

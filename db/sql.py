@@ -69,12 +69,12 @@ def number_parameters(text: str) -> Statement:
     numbers: dict[str, int] = {}
     numbered = False
 
-    def write(found: re.Match[str]) -> str:
+    def write(match: re.Match[str]) -> str:
         nonlocal numbered
-        name = found["name"]
+        name = match["name"]
         if name is None:
-            numbered = numbered or found["number"] is not None
-            return found[0]
+            numbered = numbered or match["number"] is not None
+            return match[0]
         return f"${numbers.setdefault(name, len(numbers) + 1)}"
 
     sql = _PARAMETER.sub(write, text)
@@ -107,16 +107,16 @@ def read_fragments() -> dict[str, str]:
     return dict(zip(parts[::2], bodies, strict=True))
 
 
-def _write_fragment(found: re.Match[str]) -> str:
-    fragment = read_fragments().get(found[1])
+def _write_fragment(match: re.Match[str]) -> str:
+    fragment = read_fragments().get(match[1])
     if fragment is None:
-        raise ValueError(f"no fragment is named {found[1]!r}; there are: {', '.join(read_fragments())}")
+        raise ValueError(f"no fragment is named {match[1]!r}; there are: {', '.join(read_fragments())}")
     return fragment
 
 
-def _write_list(found: re.Match[str]) -> str:
+def _write_list(match: re.Match[str]) -> str:
     """Return the entries of a list, one for each metric of the catalogue."""
-    metrics, comma, entry = found.groups()
+    metrics, comma, entry = match.groups()
     return f"{comma} ".join(entry.replace("NAME", metric.name) for metric in _LISTED[metrics])
 
 

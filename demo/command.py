@@ -25,16 +25,18 @@ async def show_commands(credentials: Credentials, agent_id: str, console: Consol
     ):
         await line.send(json.dumps({"type": "subscribe", "agent_ids": [agent_id]}))
         for command_type in ("collect_now", "collect_inventory"):
-            made = await http.post(f"/api/agents/{agent_id}/commands", json={"command_type": command_type})
-            if made.status_code != 201:  # its device was taken out of service just now
-                console.print(f"[yellow]![/yellow] {command_type}: {made.json()['error']['message']}", highlight=False)
+            response = await http.post(f"/api/agents/{agent_id}/commands", json={"command_type": command_type})
+            if response.status_code != 201:  # its device was taken out of service just now
+                console.print(
+                    f"[yellow]![/yellow] {command_type}: {response.json()['error']['message']}", highlight=False
+                )
                 continue
-            command = made.json()
+            command = response.json()
             course = await watch(line, command["command_id"])
-            found = (await http.get(f"/api/agents/{agent_id}/commands/{command['command_id']}")).json()
-            said = (found["stdout"] or found["error_message"] or "").strip()
+            shown = (await http.get(f"/api/agents/{agent_id}/commands/{command['command_id']}")).json()
+            output = (shown["stdout"] or shown["error_message"] or "").strip()
             console.print(f"[green]✓[/green] {command_type}: {course}", highlight=False)
-            console.print(f"  {said}", style="dim", highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+            console.print(f"  {output}", style="dim", highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
 
 
 async def watch(line: ClientConnection, command_id: str) -> str:

@@ -65,8 +65,8 @@ class Fleet:
 
     async def enrol(self, count: int, site_ids: dict[str, list[str]], step: Callable[[], None]) -> None:
         """Register devices until there are `count`, spread over the businesses and their sites."""
-        there = sum(len(tenant.agents) for tenant in self._tenants)
-        for number in range(there, count):
+        enrolled = sum(len(tenant.agents) for tenant in self._tenants)
+        for number in range(enrolled, count):
             tenant = self._tenants[number % len(self._tenants)]
             sites = site_ids[tenant.id]
             profile = make_profile(number)
@@ -107,8 +107,8 @@ class Fleet:
 
     def new_refusals(self) -> list[str]:
         """Return which devices were refused since the last call, each with the server's answer."""
-        said, self._not_yet_said = self._not_yet_said, []
-        return said
+        new, self._not_yet_said = self._not_yet_said, []
+        return new
 
     def count(self, start: datetime, end: datetime) -> int:
         """Return how many samples `load` will send."""

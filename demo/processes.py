@@ -57,7 +57,7 @@ class Processes:
 
         Raises DemoFailedError when another one has ended, with the end of its log.
         """
-        said = []
+        messages = []
         for name, process, file in [one for one in self._running if one[1].poll() is not None]:
             log = self._logs / f"{name}.log"
             lines = log.read_text().splitlines()[-5:]
@@ -66,8 +66,8 @@ class Processes:
                 raise DemoFailedError(f"{name} ended with status {process.returncode}; the end of {log}:\n{end}")
             self._running.remove((name, process, file))
             release(process, file)
-            said.append(f"{name} ended: {lines[-1] if lines else ''} (the log is {log})")
-        return said
+            messages.append(f"{name} ended: {lines[-1] if lines else ''} (the log is {log})")
+        return messages
 
     def pids(self) -> dict[str, int]:
         """Return the process ids of those that run, by name."""

@@ -83,7 +83,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             processes.start("worker")
             console.print(f"[green]✓[/green] server on {options.base_url}, worker beside it")
             with contextlib.suppress(KeyboardInterrupt):
-                asyncio.run(play(options, dsn, Tokens(KeyFile(keys)), processes, console))
+                asyncio.run(play_scenes(options, dsn, Tokens(KeyFile(keys)), processes, console))
         finally:
             console.print("Stopping …")
             processes.stop()
@@ -108,7 +108,7 @@ def database(options: DemoOptions, console: Console) -> Iterator[str]:
         server.stop()
 
 
-async def play(options: DemoOptions, dsn: str, tokens: Tokens, processes: Processes, console: Console) -> None:
+async def play_scenes(options: DemoOptions, dsn: str, tokens: Tokens, processes: Processes, console: Console) -> None:
     """Everything that needs a running server."""
     path = options.directory / "credentials.json"
     credentials = make_credentials(options, tokens, path)
@@ -127,9 +127,9 @@ async def set_scene(dsn: str, credentials: Credentials, console: Console) -> Non
     """Let the devices be as old as their samples, and make rules and a maintenance window."""
     devices = [UUID(agent.agent_id) for tenant in credentials.businesses for agent in tenant.agents]
     await age_devices(dsn, devices, datetime.fromisoformat(credentials.began) - HISTORY)
-    made = await create_rules(credentials)
-    if made:
-        console.print(f"[green]✓[/green] {made} alert rules, and a weekly maintenance window")
+    rule_count = await create_rules(credentials)
+    if rule_count:
+        console.print(f"[green]✓[/green] {rule_count} alert rules, and a weekly maintenance window")
 
 
 def make_credentials(options: DemoOptions, tokens: Tokens, path: Path) -> Credentials:

@@ -44,24 +44,24 @@ async def create_rules(credentials: Credentials) -> int:
     """Make the usual rules of each business, two that fire soon, and a weekly window; return how many rules are new."""
     headers = {"Authorization": f"Bearer {credentials.employee_token}"}
     async with httpx.AsyncClient(base_url=credentials.base_url, headers=headers, timeout=30) as http:
-        made = 0
+        created = 0
         for tenant in credentials.businesses:
             answer = await post(http, "/api/agents/alerts/defaults", {"business_id": tenant.id})
-            made += len(answer["created"])
-        known = await http.get("/api/agents/alerts", params={"search": DISK["alert_name"]})
-        known.raise_for_status()
-        if known.json()["rules"]:
-            return made
+            created += len(answer["created"])
+        existing = await http.get("/api/agents/alerts", params={"search": DISK["alert_name"]})
+        existing.raise_for_status()
+        if existing.json()["rules"]:
+            return created
         for rule in (DISK, BUSY):
             await post(http, "/api/agents/alerts", rule)
         window = PATCH_NIGHT | {"business_id": credentials.businesses[0].id}
         await post(http, "/api/agents/maintenance-windows", window)
-        return made + 2
+        return created + 2
 
 
 async def post(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Send one change and return the answer; raises HTTPStatusError."""
     answer = await http.post(path, json=body)
     answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
-    return found
+    document: dict[str, Any] = answer.json()
+    return document

@@ -59,8 +59,8 @@ async def show_charts(credentials: Credentials, directory: Path, console: Consol
     `waits` seconds are spent at most on this machine's first samples.
     """
     async with employee_client(credentials) as http:
-        own = await first_samples(http, machine_id(directory), waits)
-        draw(console, "CPU of this machine, percent (raw samples)", own)
+        own_device = await first_samples(http, machine_id(directory), waits)
+        draw(console, "CPU of this machine, percent (raw samples)", own_device)
         device = next((agent for tenant in credentials.businesses for agent in tenant.agents), None)
         if device:
             start = {

@@ -68,12 +68,12 @@ async def find_breaks(connection: Connection, newest: int | None = None) -> Asyn
 
 async def find_lost_head(connection: Connection, last_id: int, expected: str) -> str | None:
     """Return a sentence unless the chain had the hash `expected` (hex) at row `last_id`."""
-    found = await connection.fetchval(*QUERIES.bind("hash_at", last_id=last_id))
-    if found == expected.lower():
+    head = await connection.fetchval(*QUERIES.bind("hash_at", last_id=last_id))
+    if head == expected.lower():
         return None
-    if found is None:
+    if head is None:
         return f"No seal of the audit trail ends at row {last_id}: the chain was cut off or written anew."
-    return f"The audit trail's hash at row {last_id} is {found}, not {expected}: the chain was written anew."
+    return f"The audit trail's hash at row {last_id} is {head}, not {expected}: the chain was written anew."
 
 
 def faults_of(seal: dict[str, object]) -> list[str]:

@@ -34,7 +34,7 @@ async def rotate_token(
 
     Raises RevokedTokenError, or SupersededTokenError when a newer token was used already.
     """
-    made = tokens.issue_agent(device_id, now)
+    issued = tokens.issue_agent(device_id, now)
     row = await pool.fetchrow(
         *QUERIES.bind(
             "rotate_token",
@@ -42,14 +42,14 @@ async def rotate_token(
             now=now,
             **agent.parameters(),
             called_with=called_with,
-            new_hash=token_hash(made),
+            new_hash=token_hash(issued),
         )
     )
     if row is None:
         raise RevokedTokenError
     if row["superseded"]:
         raise SupersededTokenError
-    return made
+    return issued
 
 
 async def revoke_token(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:

@@ -39,8 +39,8 @@ class Parts(io.RawIOBase):
 
     def take(self) -> bytes:
         """Return what was written since the last call."""
-        found, self._parts = b"".join(self._parts), []
-        return found
+        content, self._parts = b"".join(self._parts), []
+        return content
 
 
 class ParquetWriter:

@@ -51,13 +51,13 @@ class GatewayHosts:
 
         Raises RevokedTokenError, DatabaseUnavailableError.
         """
-        known = self._known.get(token_hash)
-        if known is None or known.read_at < time.monotonic() - FRESH_SECONDS:
-            known = await self._load(gateway_id, token_hash)
-            self._known[token_hash] = known
+        gateway = self._known.get(token_hash)
+        if gateway is None or gateway.read_at < time.monotonic() - FRESH_SECONDS:
+            gateway = await self._load(gateway_id, token_hash)
+            self._known[token_hash] = gateway
             if len(self._known) > MAX_GATEWAYS:
                 self._known.popitem(last=False)
-        return known
+        return gateway
 
     def forget(self, gateway: Gateway) -> None:
         """Read the gateway again before its next upload."""

@@ -46,7 +46,7 @@ class HostDecision:
 
 
 async def create_gateway(
-    pool: asyncpg.Pool, tokens: Tokens, wanted: GatewayRequest, employee: Actor, now: datetime
+    pool: asyncpg.Pool, tokens: Tokens, requested: GatewayRequest, employee: Actor, now: datetime
 ) -> tuple[UUID, str]:
     """Return the id of a new gateway and its token, which is shown once.
 
@@ -55,9 +55,11 @@ async def create_gateway(
     gateway_id = uuid4()
     token = tokens.issue_gateway(gateway_id, now)
     async with pool.acquire() as connection:
-        if wanted.service_location_id and not await connection.fetchval(
+        if requested.service_location_id and not await connection.fetchval(
             *REGISTRY.bind(
-                "location_in_business", service_location_id=wanted.service_location_id, business_id=wanted.business_id
+                "location_in_business",
+                service_location_id=requested.service_location_id,
+                business_id=requested.business_id,
             )
         ):
             raise UnknownLocationError
@@ -66,17 +68,17 @@ async def create_gateway(
                 *QUERIES.bind(
                     "create_gateway",
                     gateway_id=gateway_id,
-                    business_id=wanted.business_id,
-                    service_location_id=wanted.service_location_id,
-                    name=wanted.gateway_name,
+                    business_id=requested.business_id,
+                    service_location_id=requested.service_location_id,
+                    name=requested.gateway_name,
                     token_hash=token_hash(token),
-                    enrolment=wanted.enrolment,
-                    host_pattern=wanted.host_pattern,
-                    max_hosts=wanted.max_hosts,
-                    metrics_interval_seconds=wanted.metrics_interval_seconds,
+                    enrolment=requested.enrolment,
+                    host_pattern=requested.host_pattern,
+                    max_hosts=requested.max_hosts,
+                    metrics_interval_seconds=requested.metrics_interval_seconds,
                     now=now,
                     **employee.parameters(),
-                    may_read=wanted.may_read,
+                    may_read=requested.may_read,
                 ),
             )
         except asyncpg.ForeignKeyViolationError as error:

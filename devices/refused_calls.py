@@ -31,8 +31,8 @@ class Refusal:
 
     def details(self, count: int) -> str:
         """Return the details of a row as JSON."""
-        found = {"call": self.call, "code": self.code, "count": count}
-        return msgspec.json.encode(found | ({"business_id": self.business_id} if self.business_id else {})).decode()
+        counted = {"call": self.call, "code": self.code, "count": count}
+        return msgspec.json.encode(counted | ({"business_id": self.business_id} if self.business_id else {})).decode()
 
 
 class RefusedCalls:
@@ -51,9 +51,9 @@ class RefusedCalls:
     def note(self, refusal: Refusal) -> None:
         """Count a refused call; costs no query."""
         refusal = replace(refusal, call=refusal.call[:MAX_CALL_LENGTH])
-        known = self._waiting.get(refusal)
-        if known:
-            self._waiting[refusal] = known[0], known[1] + 1
+        waiting = self._waiting.get(refusal)
+        if waiting:
+            self._waiting[refusal] = waiting[0], waiting[1] + 1
         elif self._has_room(refusal.actor.source):
             self._waiting[refusal] = self._clock(), 1
         elif self._rows_per_hour:

@@ -74,7 +74,7 @@ async def create_registration_token(
     async with pool.acquire() as connection:
         await _check_location(connection, request)
         try:
-            made = await connection.fetchval(
+            row = await connection.fetchval(
                 *QUERIES.bind(
                     "create_registration_token",
                     token_hash=token_hash(token),
@@ -91,9 +91,9 @@ async def create_registration_token(
         except asyncpg.ForeignKeyViolationError as error:
             refused = UnknownEmployeeError if "created_by" in str(error.constraint_name) else UnknownBusinessError
             raise refused from error
-    if made is None:
+    if row is None:
         raise AgentNotFoundError
-    return made, token, expires_at
+    return row, token, expires_at
 
 
 async def _check_location(connection: Connection, request: TokenRequest) -> None:

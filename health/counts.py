@@ -57,20 +57,20 @@ class ProcessCounts(msgspec.Struct):
 
 def add_up(parts: Iterable[Counted]) -> Counted:
     """Return the sum of at least one of a kind, field by field."""
-    first, *others = parts
+    first, *rest = parts
     total = msgspec.json.decode(msgspec.json.encode(first), type=type(first))
-    for other in others:
+    for other in rest:
         for field in msgspec.structs.fields(type(first)):
-            mine, theirs = getattr(total, field.name), getattr(other, field.name)
-            setattr(total, field.name, added(mine, theirs))
+            left, right = getattr(total, field.name), getattr(other, field.name)
+            setattr(total, field.name, added(left, right))
     return total
 
 
-def added(mine: Any, theirs: Any) -> Any:
+def added(left: Any, right: Any) -> Any:
     """Return the sum of two values of a field."""
-    if isinstance(mine, dict):
-        return {key: mine.get(key, 0) + theirs.get(key, 0) for key in mine.keys() | theirs.keys()}
-    if isinstance(mine, Histogram):
-        counts = [one + other for one, other in zip(mine.counts, theirs.counts, strict=True)]
-        return Histogram(mine.bounds, counts, mine.total + theirs.total)
-    return mine + theirs
+    if isinstance(left, dict):
+        return {key: left.get(key, 0) + right.get(key, 0) for key in left.keys() | right.keys()}
+    if isinstance(left, Histogram):
+        counts = [one + other for one, other in zip(left.counts, right.counts, strict=True)]
+        return Histogram(left.bounds, counts, left.total + right.total)
+    return left + right

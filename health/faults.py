@@ -33,9 +33,9 @@ def find_faults(fleet: Fleet) -> list[str]:
 
 def _of_passes(facts: FleetFacts, since: datetime | None, now: datetime) -> Iterator[str]:
     last = facts.alert_pass
-    heard = last.at or since  # where there never was one, since there was something to evaluate
-    if heard and now - heard > PASS_LATE:
-        when = f"last {timedelta(seconds=round((now - heard).total_seconds()))} ago" if last.at else "never"
+    last_pass = last.at or since  # where there never was one, since there was something to evaluate
+    if last_pass and now - last_pass > PASS_LATE:
+        when = f"last {timedelta(seconds=round((now - last_pass).total_seconds()))} ago" if last.at else "never"
         yield f"alert rules were evaluated {when}: start `rts-agents worker`, or look into its log"
     if last.seconds and last.seconds > PASS_EVERY.total_seconds():
         yield (
@@ -44,12 +44,12 @@ def _of_passes(facts: FleetFacts, since: datetime | None, now: datetime) -> Iter
 
 
 def _overdue(facts: FleetFacts, now: datetime) -> Iterator[str]:
-    due = {
+    due_since = {
         "commands": facts.commands_due_since, "tickets": facts.tickets.due_since,
     }  # fmt: skip  # not notifications: quiet hours hold them
-    for what, since in due.items():
+    for task, since in due_since.items():
         if since and now - since > DUE_LATE:
-            yield f"{what} are due since {since:%Y-%m-%d %H:%M} UTC: start `rts-agents worker`, or look into its log"
+            yield f"{task} are due since {since:%Y-%m-%d %H:%M} UTC: start `rts-agents worker`, or look into its log"
 
 
 def _server(facts: FleetFacts) -> Iterator[str]:

@@ -70,10 +70,10 @@ class ThisProcess:
 
         Of this one too what is shown is what was written: the next scrape, of another process, must not show less.
         """
-        own = await self._write()
+        own_counts = await self._write()
         if self._slot is None:
-            return {0: own}
-        return {self._slot.number: own, **await asyncio.to_thread(self._slot.others)}
+            return {0: own_counts}
+        return {self._slot.number: own_counts, **await asyncio.to_thread(self._slot.others)}
 
     async def _write_until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

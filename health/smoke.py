@@ -32,13 +32,13 @@ class WrongAnswerError(Exception):
 async def check_answers(client: httpx.AsyncClient) -> AsyncIterator[Step]:
     """Try what needs no token: health is 200, everything else is refused with 401, never 404."""
     nobody = str(uuid4())
-    for method, path, wanted in (
+    for method, path, expected in (
         ("GET", "/api/health", 200), ("GET", "/api/health/live", 200), ("GET", "/api/health/ready", 200),
         ("GET", "/api/agents", 401), ("GET", "/api/admin/storage", 401),
         ("POST", f"/api/agents/{nobody}/metrics", 401), ("POST", f"/api/agents/{nobody}/heartbeat", 401),
     ):  # fmt: skip
-        name = f"{method} {path.replace(nobody, '…')} is {wanted}"
-        yield await attempt(name, partial(answer, client, method, path, wanted))
+        name = f"{method} {path.replace(nobody, '…')} is {expected}"
+        yield await attempt(name, partial(answer, client, method, path, expected))
 
 
 async def check_person(client: httpx.AsyncClient, token: str) -> AsyncIterator[Step]:
@@ -59,12 +59,12 @@ async def check_upload(client: httpx.AsyncClient, token: str, business: UUID) ->
             "device_name": f"{PROBE}-{uuid4().hex[:8]}",
             "metrics_interval_seconds": 60,
         }
-        made = await answer(client, "POST", "/api/agents/registration-tokens", 200, token, body)
-        facts = {"token": made.json()["token"], "hostname": body["device_name"], "os_type": "linux"}
+        created = await answer(client, "POST", "/api/agents/registration-tokens", 200, token, body)
+        facts = {"token": created.json()["token"], "hostname": body["device_name"], "os_type": "linux"}
         registered = (await answer(client, "POST", "/api/agents/register", 200, "", facts)).json()
-        device, own = registered["agent_id"], registered["agent_token"]
+        device, agent_token = registered["agent_id"], registered["agent_token"]
         yield Step("a probe device registers", True, device)
-        yield await attempt("its upload is stored", partial(upload, client, device, own))
+        yield await attempt("its upload is stored", partial(upload, client, device, agent_token))
         yield await attempt("its chart shows the upload", partial(chart, client, device, token))
     except (WrongAnswerError, httpx.HTTPError, KeyError, ValueError) as error:
         yield Step("a probe device registers", False, str(error) or repr(error))
@@ -72,7 +72,7 @@ async def check_upload(client: httpx.AsyncClient, token: str, business: UUID) ->
         if device:
             await client.delete(f"/api/agents/{device}", headers=bearer(token))
     if device:
-        refused = partial(answer, client, "POST", f"/api/agents/{device}/metrics", 401, own, {"metrics": []})
+        refused = partial(answer, client, "POST", f"/api/agents/{device}/metrics", 401, agent_token, {"metrics": []})
         yield await attempt("it is deleted and refused", refused)
 
 
@@ -100,11 +100,11 @@ async def chart(client: httpx.AsyncClient, device: str, token: str) -> str:
 
 
 async def answer(
-    client: httpx.AsyncClient, method: str, path: str, wanted: int, token: str = "", body: object = None
+    client: httpx.AsyncClient, method: str, path: str, expected: int, token: str = "", body: object = None
 ) -> httpx.Response:
     """Return the answer to a call; raises WrongAnswerError for another status than the wanted one."""
     response = await client.request(method, path, headers=bearer(token), json=body)
-    if response.status_code != wanted:
+    if response.status_code != expected:
         raise WrongAnswerError(f"{response.status_code}: {response.text[:200]}")
     return response
 
@@ -118,8 +118,8 @@ async def attempt(name: str, do: Callable[[], Awaitable[object]]) -> Step:
     """Run one step; a wrong or missing answer is returned instead of raised."""
     began = time.perf_counter()
     try:
-        said = await do()
+        message = await do()
     except (WrongAnswerError, httpx.HTTPError, ssl.SSLError, KeyError, ValueError) as error:
         return Step(name, False, str(error) or repr(error))
     milliseconds = (time.perf_counter() - began) * 1000
-    return Step(name, True, f"{milliseconds:.0f} ms" if isinstance(said, httpx.Response) else str(said))
+    return Step(name, True, f"{milliseconds:.0f} ms" if isinstance(message, httpx.Response) else str(message))

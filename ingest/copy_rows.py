@@ -74,9 +74,9 @@ def encode_row(device: bytes, received: int, sample: Sample, unknown: bytes | No
 def encode_nulls(device: bytes, collected: int, received: int, values: Sequence[Any], length: int) -> bytes:
     """Return a row that has nulls, up to the length of its last field."""
     values = whole_numbers(values)
-    there = tuple(value is not None for value in values)
+    is_present = tuple(value is not None for value in values)
     fields = [part for value in values for part in ((NULL,) if value is None else (8, value))]
-    return layout(there).pack(FIELDS, 16, device, 8, collected, 8, received, *fields, length)
+    return layout(is_present).pack(FIELDS, 16, device, 8, collected, 8, received, *fields, length)
 
 
 def whole_numbers(values: Sequence[Any]) -> list[Any]:
@@ -95,9 +95,9 @@ def microseconds(at: datetime) -> int:
 
 
 @lru_cache(1024)
-def layout(there: tuple[bool, ...]) -> Struct:
+def layout(is_present: tuple[bool, ...]) -> Struct:
     """Return the layout of a row up to the length of its last field, by which values are not null."""
-    fields = ("i" + kind if is_there else "i" for kind, is_there in zip(FORMATS, there, strict=True))
+    fields = ("i" + kind if is_there else "i" for kind, is_there in zip(FORMATS, is_present, strict=True))
     return Struct(">h" + "i16s" + "iq" + "iq" + "".join(fields) + "i")
 
 

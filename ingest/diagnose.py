@@ -18,7 +18,7 @@ from ingest.series_read import read_series_parts
 from ingest.unknown_fields import encode_unknown
 
 SINGLE_METRICS = tuple(metric for metric in METRICS if metric not in LOADS)
-KNOWN = frozenset(Sample.__struct_fields__)
+FIELDS = frozenset(Sample.__struct_fields__)
 Part = TypeVar("Part")
 
 
@@ -35,7 +35,7 @@ def read_sample(item: Any, notes: Notes) -> tuple[Sample, bytes | None]:
     sample.load_average = part("load_average", lambda: read_load(item.get("load_average"), notes), notes)
     sample.services = part("services", lambda: read_services(item.get("services"), notes), notes)
     read_series_parts(sample, item, notes)
-    unknown = {name: value for name, value in item.items() if name not in KNOWN}
+    unknown = {name: value for name, value in item.items() if name not in FIELDS}
     return sample, encode_unknown(unknown, notes) if unknown else None
 
 

@@ -23,8 +23,8 @@ def read_number(metric: Metric, value: Any, notes: Notes) -> float | None:
         return value  # type: ignore[no-any-return]
     end = nearest_end(metric, value)
     if end is None:
-        wanted = f"it must lie in 0..{metric.maximum:g}; stored as null"
-        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {wanted}")
+        rule = f"it must lie in 0..{metric.maximum:g}; stored as null"
+        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {rule}")
     notes.add(metric.name, FaultError("clamped", f"{metric.name} is {shown(value)}, stored as {end:g}"))
     return end
 

@@ -50,10 +50,10 @@ def fill_disk(sample: Sample, disks: Sequence[Disk]) -> None:
         sample.disk_used_gb = min(fullest.used_bytes / GB, 1e9)
 
 
-def fill_network(sample: Sample, interfaces: Sequence[Interface], known: Collection[str]) -> None:
+def fill_network(sample: Sample, interfaces: Sequence[Interface], summed: Collection[str]) -> None:
     """Take the sums over the real interfaces, when all are there with both counters."""
     real = {interface.name: interface for interface in interfaces if is_real_interface(interface.name)}
-    expected = {name for name in known if is_real_interface(name)}
+    expected = {name for name in summed if is_real_interface(name)}
     counts = [(one.rx_bytes, one.tx_bytes) for one in real.values()]
     if not real or not expected <= real.keys() or any(None in pair for pair in counts):
         return

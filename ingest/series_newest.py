@@ -86,16 +86,16 @@ def array_head(element_type: int, size: int, count: int) -> bytes:
     return ARRAY.pack(ARRAY.size - 4 + count * (4 + size), 1, 0, element_type, count, 1)
 
 
-def rows_with_times(device: bytes, found: Iterable[Timed]) -> bytes:
+def rows_with_times(device: bytes, values: Iterable[Timed]) -> bytes:
     """Return the rows of a device whose values are of several samples."""
-    in_order = sorted(found, key=lambda one: (one[0].metric.name, one[0].id))
+    in_order = sorted(values, key=lambda one: (one[0].metric.name, one[0].id))
     metrics = groupby(in_order, key=lambda one: one[0].metric.name)
     return b"".join(row_with_times(device, list(same)) for _, same in metrics)
 
 
-def row_with_times(device: bytes, found: Sequence[Timed]) -> bytes:
+def row_with_times(device: bytes, timed: Sequence[Timed]) -> bytes:
     """Return the row of one metric; its time is that of its newest value."""
-    slots, values, times = zip(*found, strict=True)
+    slots, values, times = zip(*timed, strict=True)
     newest = EIGHT + pack_times([max(times)]) + EIGHT + pack_values([max(values)])
     head = head_of(device, slots) + array_of(TIMESTAMPTZ, pack_times(times))
     return head + newest + array_of(FLOAT8, pack_values(values))

@@ -123,10 +123,10 @@ def read_field(field: str, metric: str, value: Any, notes: Notes) -> Any:
     """Return a value within the bounds of its metric; None, and a note, when it can't be."""
     if value is None:
         return None
-    known = SERIES_BY_NAME[metric]
+    definition = SERIES_BY_NAME[metric]
     try:
         check_number(metric, value)
-        return bounded(field, known, value, notes)
+        return bounded(field, definition, value, notes)
     except FaultError as fault:
         notes.add(field, fault)
         return None
@@ -138,7 +138,7 @@ def bounded(field: str, metric: SeriesMetric, value: float, notes: Notes) -> flo
         return value
     end = nearest_end(Metric(metric.name, metric.unit, Kind.GAUGE, metric.maximum), value)
     if end is None or metric.minimum < 0:
-        wanted = f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"
-        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {wanted}")
+        rule = f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"
+        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {rule}")
     notes.add(field, FaultError("clamped", f"{metric.name} is {shown(value)}, stored as {end:g}"))
     return end

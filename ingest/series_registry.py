@@ -47,9 +47,9 @@ class DeviceSeries:
 
     def add(self, row: asyncpg.Record) -> None:
         """Keep a series that is registered."""
-        known = SERIES_BY_NAME.get(row["metric"])
+        definition = SERIES_BY_NAME.get(row["metric"])
         kind = Kind.COUNTER if row["is_counter"] else Kind.GAUGE
-        metric = known or custom_metric(row["metric"], row["unit"], kind)
+        metric = definition or custom_metric(row["metric"], row["unit"], kind)
         self.slots[row["metric"], row["instance"]] = make_slot(row["id"], row["instance"], metric)
 
     def keep_shape(self, key: ShapeKey, shape: Shape) -> None:
@@ -67,11 +67,11 @@ class SeriesRegistry:
 
     def get(self, device_id: UUID) -> DeviceSeries | None:
         """Return what is known of a device; None when it must be read from the database."""
-        found = self._devices.get(device_id)
-        if found is None or time.monotonic() - found.read_at > FRESH_SECONDS:
+        device = self._devices.get(device_id)
+        if device is None or time.monotonic() - device.read_at > FRESH_SECONDS:
             return None
         self._devices.move_to_end(device_id)
-        return found
+        return device
 
     def held(self, device_id: UUID) -> DeviceSeries:
         """Return a device that was read before; however long ago."""

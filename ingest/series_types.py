@@ -80,8 +80,8 @@ DISK_VALUES, INTERFACE_VALUES = attrgetter(*DISK_FIELDS), attrgetter(*INTERFACE_
 
 # Which fields of a disk, an interface, a sensor and a general value are texts, in the order of the fields.
 TEXTS_OF_ENTRIES = tuple(
-    tuple(field in {"name", "type", "metric", "instance", "unit", "kind"} for field in made.__struct_fields__)
-    for made in (Disk, Interface, Sensor, SeriesValue)
+    tuple(field in {"name", "type", "metric", "instance", "unit", "kind"} for field in struct.__struct_fields__)
+    for struct in (Disk, Interface, Sensor, SeriesValue)
 )
 
 

@@ -33,7 +33,7 @@ LISTS: tuple[tuple[str, tuple[str, ...], Values], ...] = (
 )
 
 
-class Wanted(NamedTuple):
+class NewSeries(NamedTuple):
     """A series that a device sends and the database doesn't have."""
 
     device_id: UUID
@@ -60,7 +60,7 @@ class Flattened:
     """What a flush brings for series."""
 
     flats: list[Flat] = field(default_factory=list)
-    wanted: dict[tuple[UUID, str, str], Wanted] = field(default_factory=dict)
+    wanted: dict[tuple[UUID, str, str], NewSeries] = field(default_factory=dict)
     faults: dict[tuple[Row, str], tuple[str, int]] = field(default_factory=dict)  # → message, how many
 
     def fault(self, row: Row, code: str, message: str) -> None:
@@ -105,20 +105,20 @@ def count_values(sample: Sample) -> int:
 
 def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[Slot], list[float]]:
     """Return the series of a sample's values, each once, and the values; what can't be stored is noted in `into`."""
-    found: dict[int, tuple[Slot, float]] = {}
+    values: dict[int, tuple[Slot, float]] = {}
     for value in values_of_lists(row.sample):
         slot = series.slots.get((value.metric, instance_name(value.instance)))
         if slot is None:
             want(row, series, value, into)
         else:
-            found.setdefault(slot.id, (slot, value.value))
+            values.setdefault(slot.id, (slot, value.value))
     for value in row.sample.series or ():
         slot = series.slots.get((value.metric, instance_name(value.instance)))
         if slot is None:
             want(row, series, value, into)
         elif is_storable(row, value, slot.metric, into):
-            found.setdefault(slot.id, (slot, value.value))
-    return [slot for slot, _ in found.values()], [value for _, value in found.values()]
+            values.setdefault(slot.id, (slot, value.value))
+    return [slot for slot, _ in values.values()], [value for _, value in values.values()]
 
 
 def values_of_lists(sample: Sample) -> Iterator[SeriesValue]:
@@ -156,7 +156,7 @@ def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) ->
         into.fault(row, "too_many_series", message_of_full(metric.name, instance))
     else:
         into.wanted.setdefault(
-            (row.upload.agent_id, metric.name, instance), Wanted(row.upload.agent_id, metric, instance)
+            (row.upload.agent_id, metric.name, instance), NewSeries(row.upload.agent_id, metric, instance)
         )
 
 

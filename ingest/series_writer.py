@@ -21,7 +21,7 @@ from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
 from ingest.series_newest import Timed, rows_with_times
 from ingest.series_registry import REFUSED_SECONDS, DeviceSeries, SeriesRegistry
 from ingest.series_rows import COLUMNS, encode_samples
-from ingest.series_values import Flat, Flattened, Wanted, flatten, message_of_full
+from ingest.series_values import Flat, Flattened, NewSeries, flatten, message_of_full
 
 QUERIES = load_beside(__file__, "series.sql")
 SAMPLES_AT_ONCE = 64  # in one message: about 100 kB
@@ -98,26 +98,26 @@ class SeriesWriter:
 
     def _flatten(self, rows: Iterable[Row]) -> Flattened:
         flattened = Flattened()
-        for upload, own in groupby(rows, key=attrgetter("upload")):
+        for upload, upload_rows in groupby(rows, key=attrgetter("upload")):
             series = self._series_of(upload.agent_id)
-            for row in own:
+            for row in upload_rows:
                 flatten(row, series, flattened)
         return flattened
 
     async def _register(self, connection: asyncpg.Connection, flattened: Flattened, now: datetime) -> None:
-        wanted = list(flattened.wanted.values())
-        devices, metrics = [one.device_id for one in wanted], [one.metric.name for one in wanted]
-        units, kinds = [one.metric.unit for one in wanted], [one.metric.is_counter for one in wanted]
+        new_series = list(flattened.wanted.values())
+        devices, metrics = [one.device_id for one in new_series], [one.metric.name for one in new_series]
+        units, kinds = [one.metric.unit for one in new_series], [one.metric.is_counter for one in new_series]
         await connection.fetch(*QUERIES.bind("lock_counts", devices=devices))
         await connection.execute(
             *QUERIES.bind("define_custom", devices=devices, metrics=metrics, units=units, kinds=kinds, now=now)
         )
-        found = await connection.fetch(
+        rows = await connection.fetch(
             *QUERIES.bind(
                 "register_series",
                 devices=devices,
                 metrics=metrics,
-                instances=[one.instance for one in wanted],
+                instances=[one.instance for one in new_series],
                 units=units,
                 kinds=kinds,
                 now=now,
@@ -125,14 +125,14 @@ class SeriesWriter:
                 max_of_business=self._most[1],
             )
         )
-        self._registry.registered(found)
+        self._registry.registered(rows)
 
     def _refuse(self, flattened: Flattened, rows: Sequence[Row]) -> None:
         """Note the series that had no room; their devices aren't asked about for a while."""
         if not flattened.wanted:
             return
         until = time.monotonic() + REFUSED_SECONDS
-        refused: dict[UUID, list[Wanted]] = {}
+        refused: dict[UUID, list[NewSeries]] = {}
         for one in flattened.wanted.values():
             refused.setdefault(one.device_id, []).append(one)
         for device in refused:
@@ -153,12 +153,12 @@ def stored_once(rows: Iterable[Row], new: Collection[Key] | None) -> list[Row]:
     """Return the rows whose samples are stored by this transaction, each key once."""
     if new is None:
         return list(rows)
-    found: dict[Key, Row] = {}
+    unique: dict[Key, Row] = {}
     for row in rows:
         key = row.upload.agent_id, row.collected_at
         if key in new:
-            found.setdefault(key, row)
-    return list(found.values())
+            unique.setdefault(key, row)
+    return list(unique.values())
 
 
 async def copy_values(connection: asyncpg.Connection, table: str, flats: Sequence[Flat]) -> None:
@@ -206,8 +206,8 @@ async def newest_data(flats: Sequence[Flat]) -> AsyncIterator[bytes]:
 
 def newest_rows(flats: Sequence[Flat]) -> bytes:
     """Return the rows of one device by its samples of several shapes, in the order of time."""
-    found: dict[int, Timed] = {}
+    newest: dict[int, Timed] = {}
     for flat in reversed(flats):
         for slot, value in zip(flat.slots, flat.values, strict=True):
-            found.setdefault(slot.id, (slot, value, flat.at))
-    return rows_with_times(flats[-1].row.upload.agent_id.bytes, found.values())
+            newest.setdefault(slot.id, (slot, value, flat.at))
+    return rows_with_times(flats[-1].row.upload.agent_id.bytes, newest.values())

@@ -35,12 +35,12 @@ async def touch_devices(
             *QUERIES.bind("touch_usual_devices", **usual_parameters(list(usual.values())))
         ):
             note_good(usual.pop(row["id"].int), row)
-    others = [entry for entry in updates if entry.business_id is None]
-    if not others:
+    unusual = [entry for entry in updates if entry.business_id is None]
+    if not unusual:
         return
-    entry_of = {(entry.agent_id, entry.token_hash): entry for entry in others}
+    entry_of = {(entry.agent_id, entry.token_hash): entry for entry in unusual}
     for row in await connection.fetch(
-        *QUERIES.bind("touch_devices", **touch_parameters(others, late_before, token_overlap))
+        *QUERIES.bind("touch_devices", **touch_parameters(unusual, late_before, token_overlap))
     ):
         entry = entry_of[row["id"], row["token_hash"]]
         note_good(entry, row)

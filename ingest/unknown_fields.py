@@ -18,20 +18,20 @@ def encode_unknown(unknown: dict[str, Any], notes: Notes) -> bytes | None:
 
     A field that can't be stored, or for which there is no room, is left out and noted.
     """
-    kept: list[bytes] = []
-    room = MAX_UNKNOWN_BYTES - 2
+    parts: list[bytes] = []
+    bytes_left = MAX_UNKNOWN_BYTES - 2
     for name, value in unknown.items():
         try:
             encoded = encode_field(name, value)
-            if len(encoded) + 1 > room:
+            if len(encoded) + 1 > bytes_left:
                 message = f"fields beyond the known ones take more than {MAX_UNKNOWN_BYTES} bytes: this one isn't kept"
                 raise FaultError("too_much_unknown", message)
         except FaultError as fault:
             notes.add(name, fault)
         else:
-            kept.append(encoded)
-            room -= len(encoded) + 1
-    return b"{" + b",".join(kept) + b"}" if kept else None
+            parts.append(encoded)
+            bytes_left -= len(encoded) + 1
+    return b"{" + b",".join(parts) + b"}" if parts else None
 
 
 def encode_field(name: str, value: Any) -> bytes:

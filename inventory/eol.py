@@ -90,17 +90,17 @@ async def _written(
 
 async def apply_rules(connection: Connection, now: datetime) -> None:
     """Mark the inventory with the rules that wait for it; what is too much for one pass goes on in the next."""
-    batches, kept = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
-    while batches and (rule := await connection.fetchrow(*QUERIES.bind("next_rule", held=kept.held_ids("rule")))):
+    batches, isolated = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
+    while batches and (rule := await connection.fetchrow(*QUERIES.bind("next_rule", held=isolated.held_ids("rule")))):
         await connection.execute(QUERIES["wait_for_lists"])
         item = f"rule:{rule['id']}"
         try:
             batches = await _apply(connection, rule, now, batches)
-            await kept.forget(item)
+            await isolated.forget(item)
         except Exception as error:
             if connection.is_closed():
                 raise
-            await kept.note(item, error)
+            await isolated.note(item, error)
 
 
 async def _apply(connection: Connection, rule: asyncpg.Record, now: datetime, batches: int) -> int:

@@ -33,34 +33,34 @@ def tidy(entries: list[Any]) -> Tidied:
     tidied = Tidied()
     for index, entry in enumerate(entries):
         name = entry.get("software_name") if isinstance(entry, dict) else None
-        kept = clean_name(name)[:NAME].strip() if isinstance(name, str) else ""
-        if not kept:
+        cleaned = clean_name(name)[:NAME].strip() if isinstance(name, str) else ""
+        if not cleaned:
             message = "an entry must be an object with a software_name; it was passed over"
             tidied.rejected.append({"index": index, "code": "invalid_entry", "message": message})
             continue
-        if kept != str(name).strip():
-            tidied.note(index, "software_name", "changed_text", f"stored as {kept[:80]!a}")
-        tidied.entries.append({**entry, "software_name": kept} | tidy_fields(index, entry, tidied))
+        if cleaned != str(name).strip():
+            tidied.note(index, "software_name", "changed_text", f"stored as {cleaned[:80]!a}")
+        tidied.entries.append({**entry, "software_name": cleaned} | tidy_fields(index, entry, tidied))
     return tidied
 
 
 def tidy_fields(index: int, entry: dict[str, Any], tidied: Tidied) -> dict[str, Any]:
     """Return the fields of an entry that it has, beside its name."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, most in TEXTS.items():
         if entry.get(name) is not None:
-            found[name] = tidy_text(index, name, entry[name], most, tidied)
+            fields[name] = tidy_text(index, name, entry[name], most, tidied)
     if entry.get("install_date") is not None:
-        found["install_date"] = tidy_date(index, entry["install_date"], tidied)
+        fields["install_date"] = tidy_date(index, entry["install_date"], tidied)
     if "software_type" in entry and entry["software_type"] not in TYPES:
-        found["software_type"] = "application"
+        fields["software_type"] = "application"
         tidied.note(index, "software_type", "wrong_type", f"must be one of {', '.join(TYPES)}; stored as application")
     for name, otherwise in FLAGS.items():
         if name in entry and not isinstance(entry[name], bool):
-            found[name] = otherwise
+            fields[name] = otherwise
             if entry[name] is not None:
                 tidied.note(index, name, "wrong_type", "must be true or false")
-    return found
+    return fields
 
 
 def tidy_text(index: int, name: str, value: Any, most: int, tidied: Tidied) -> str | None:
@@ -69,20 +69,20 @@ def tidy_text(index: int, name: str, value: Any, most: int, tidied: Tidied) -> s
         tidied.note(index, name, "wrong_type", "must be text or null; stored as null")
         return None
     text = str(value)[: 10 * most]
-    kept = clean_name(text)[:most].strip()
-    if kept != text.strip():
-        tidied.note(index, name, "changed_text", f"stored as {kept[:80]!a}")
-    return kept or None
+    cleaned = clean_name(text)[:most].strip()
+    if cleaned != text.strip():
+        tidied.note(index, name, "changed_text", f"stored as {cleaned[:80]!a}")
+    return cleaned or None
 
 
 def tidy_date(index: int, value: Any, tidied: Tidied) -> str | None:
     """Return a date as 2026-04-30, also from a time or from 20260430; null for anything else, and for "no date"."""
     try:
         text = str(value).strip()
-        found = date.fromisoformat(text) if len(text) in (8, 10) else datetime.fromisoformat(text).date()
+        parsed = date.fromisoformat(text) if len(text) in (8, 10) else datetime.fromisoformat(text).date()
     except ValueError:
-        found = date.min
-    if isinstance(value, str) and EARLIEST <= found < LATEST:
-        return found.isoformat()
+        parsed = date.min
+    if isinstance(value, str) and EARLIEST <= parsed < LATEST:
+        return parsed.isoformat()
     tidied.note(index, "install_date", "invalid_date", "must be a date like 2026-04-30; stored as null")
     return None

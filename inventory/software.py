@@ -187,7 +187,7 @@ def columns(software: Collection[Software]) -> dict[str, list[Any]]:
 
 def by_name(removed: Iterable[Removal]) -> str:
     """Return removals as JSON, name -> [{version, type}]: the database looks a name up without reading them all."""
-    found: dict[str, list[dict[str, str | None]]] = {}
+    versions: dict[str, list[dict[str, str | None]]] = {}
     for one in removed:
-        found.setdefault(one.software_name, []).append({"version": one.software_version, "type": one.software_type})
-    return msgspec.json.encode(found).decode()
+        versions.setdefault(one.software_name, []).append({"version": one.software_version, "type": one.software_type})
+    return msgspec.json.encode(versions).decode()

@@ -9,8 +9,8 @@ from loadtest.databases import Database
 
 def cpu_seconds(process: psutil.Process) -> float:
     """Return user and system time so far of a process, its live children and those that have ended."""
-    own = process.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
+    cpu_times = process.cpu_times()
+    total = cpu_times.user + cpu_times.system + cpu_times.children_user + cpu_times.children_system
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             times = child.cpu_times()

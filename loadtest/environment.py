@@ -95,8 +95,8 @@ def free_port() -> int:
 
 def cpu_of_each(pids: Mapping[str, int]) -> dict[str, float]:
     """Return the CPU time that processes have used so far; those that are gone are left out."""
-    found = {}
+    seconds = {}
     for name, pid in pids.items():
         with suppress(psutil.NoSuchProcess):
-            found[name] = cpu_seconds(psutil.Process(pid))
-    return found
+            seconds[name] = cpu_seconds(psutil.Process(pid))
+    return seconds

@@ -78,8 +78,8 @@ class Generator:
         if not self._outcome.exists():
             lines = "\n".join(self._log.read_text().splitlines()[-LINES_OF_LOG:])
             raise GeneratorFailedError(f"Locust ended with status {self._process.returncode}:\n{lines}")
-        found: dict[str, Any] = json.loads(self._outcome.read_bytes())
-        return found
+        document: dict[str, Any] = json.loads(self._outcome.read_bytes())
+        return document
 
     def close(self) -> None:
         """End it, whatever happens."""

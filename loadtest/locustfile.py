@@ -29,9 +29,9 @@ class Dashboard(dashboard_user.DashboardUser):
     fixed_count = len(stage.plan.viewers)
 
 
-def tell(**what: Any) -> None:
+def send_progress(**values: Any) -> None:
     """Tell the process that started this one."""
-    print(MARK + json.dumps(what), flush=True)
+    print(MARK + json.dumps(values), flush=True)
 
 
 def begin(environment: Environment, **_: Any) -> None:
@@ -46,11 +46,11 @@ def watch(environment: Environment) -> None:
     assert runner
     longest = stage.plan.settings.seconds + stage.plan.settings.drain
     while not (stage.over() and stage.playing == 0) and stage.now() < longest:
-        tell(**stage.progress())
+        send_progress(**stage.progress())
         gevent.sleep(PROGRESS_SECONDS)
         if runner.state in ("stopped", "stopping"):
             return
-    tell(**stage.progress())
+    send_progress(**stage.progress())
     if environment.web_ui:
         runner.stop()
     else:

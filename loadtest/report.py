@@ -51,12 +51,12 @@ def rows(measures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from measures["reads"].items()
 
 
-def facts(kept: dict[str, Any]) -> Iterator[str]:
+def facts(result: dict[str, Any]) -> Iterator[str]:
     """Yield what else there is to say, a line each."""
-    totals, lateness = kept["conservation"]["totals"], kept["lateness_ms"]
+    totals, lateness = result["conservation"]["totals"], result["lateness_ms"]
     yield (
-        f"{kept['uploads_per_second']:g} uploads/s and {kept['samples_per_second']:,g} samples/s over "
-        f"{kept['took_seconds']:g} s"
+        f"{result['uploads_per_second']:g} uploads/s and {result['samples_per_second']:,g} samples/s over "
+        f"{result['took_seconds']:g} s"
     )
     yield (
         f"sent {totals['sent']:,} = accepted {totals['accepted']:,} + duplicates {totals['duplicates']:,} + rejected "
@@ -66,22 +66,22 @@ def facts(kept: dict[str, Any]) -> Iterator[str]:
         if totals[name]:
             yield f"rejected: {counts(totals[name])}"
     for name in ("waits", "lost", "failures"):
-        if kept[name]:
-            yield f"{name}: {counts(kept[name])}"
+        if result[name]:
+            yield f"{name}: {counts(result[name])}"
     yield "rollups: " + ", ".join(
         f"{level['level']} {level['buckets']:,} buckets, {level['differing']} differ"
-        for level in kept["rollups"]["levels"]
+        for level in result["rollups"]["levels"]
     )
-    if "fairness" in kept:
-        yield f"answers to the attack: {counts(kept['attacks'])}"
-        yield f"others beside the attack ÷ alone: {counts(kept['fairness']['ratios'], '{:.2f}')}"
-        for name, found in kept["fairness"]["webhooks_of_others"].items():
-            waited = f"longest {found['longest_seconds']:.1f} s"
-            yield f"webhooks of others ({name}): {found['sent']} of {found['made']} sent, {waited}"
+    if "fairness" in result:
+        yield f"answers to the attack: {counts(result['attacks'])}"
+        yield f"others beside the attack ÷ alone: {counts(result['fairness']['ratios'], '{:.2f}')}"
+        for name, sent in result["fairness"]["webhooks_of_others"].items():
+            waited = f"longest {sent['longest_seconds']:.1f} s"
+            yield f"webhooks of others ({name}): {sent['sent']} of {sent['made']} sent, {waited}"
     yield (
         f"generator: woke p50 {lateness.get('p50')} / p99 {lateness.get('p99')} ms after the slot, "
-        f"{kept['generator']['cpu_share']:.0%} of a core; {counts(kept['cpu_shares'], '{:.0%}')}; all cores together "
-        f"{kept['machine_busy']:.0%} busy"
+        f"{result['generator']['cpu_share']:.0%} of a core; {counts(result['cpu_shares'], '{:.0%}')}; all cores "
+        f"together {result['machine_busy']:.0%} busy"
     )
 
 

@@ -31,7 +31,7 @@ from loadtest.generator import Page
 from loadtest.machine import describe_machine
 from loadtest.plan import LoadSettings, PauseName, ScenarioName
 from loadtest.report import show
-from loadtest.runner import play
+from loadtest.runner import run_plan
 
 DEFAULTS = LoadSettings()
 
@@ -104,7 +104,7 @@ def run(settings: LoadSettings, console: Console, host: str = "", page: Page | N
             console.print(f"Locust's page: [bold]http://{page.host}:{page.port}[/bold] (Ctrl-C ends it and checks)")
         report = report_of(settings, site.kind)
         report.parent.mkdir(exist_ok=True)
-        outcome = play(site, settings, Path(name), report, console, page)
+        outcome = run_plan(site, settings, Path(name), report, console, page)
         site.stop()
         with console.status("Comparing with the database …"):
             conservation, rollups, machine = asyncio.run(check(site, outcome["accounts"]))
@@ -126,13 +126,13 @@ async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservatio
 
 async def check_fairness(site: Site, outcome: dict[str, Any]) -> Fairness | None:
     """Compare the others beside the attack with the others alone; None where one of them sent nothing."""
-    found = compare(outcome["measures"]["uploads"], "alone", "others")
+    fairness = compare(outcome["measures"]["uploads"], "alone", "others")
     prompt, end = outcome["attacks"]["prompt"], outcome["start"] + outcome["took_seconds"]
-    if not found or not prompt:
-        return found
+    if not fairness or not prompt:
+        return fairness
     connection = await asyncpg.connect(site.dsn, server_settings=SERVER_SETTINGS)
     try:
-        return replace(found, messages=await read_messages(connection, prompt, end))
+        return replace(fairness, messages=await read_messages(connection, prompt, end))
     finally:
         await connection.close()
 

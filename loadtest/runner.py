@@ -66,12 +66,12 @@ class ProgressLine:
         if self._status:
             self._status.stop()
 
-    def show(self, told: dict[str, Any], note: str) -> None:
+    def show(self, progress: dict[str, Any], note: str) -> None:
         """Show the generator's progress."""
         line = (
-            f"{self._settings.scenario}: {told['elapsed']:.0f} of {self._settings.seconds:.0f} s, "
-            f"{told['uploads']:,} uploads answered, {told['waiting']:,} samples on their way, "
-            f"{told['waits']:,} answers to wait, generator at {told['cpu']:.0%} of a core {note}"
+            f"{self._settings.scenario}: {progress['elapsed']:.0f} of {self._settings.seconds:.0f} s, "
+            f"{progress['uploads']:,} uploads answered, {progress['waiting']:,} samples on their way, "
+            f"{progress['waits']:,} answers to wait, generator at {progress['cpu']:.0%} of a core {note}"
         )
         if self._status:
             self._status.update(line)
@@ -92,7 +92,7 @@ async def make_plan(site: Site, settings: LoadSettings, directory: Path) -> Plan
     return Plan(settings, site.host, base, *parties)
 
 
-def play(
+def run_plan(
     site: Site, settings: LoadSettings, directory: Path, report: Path, console: Console, page: Page | None = None
 ) -> dict[str, Any]:
     """Run the scenario and return its outcome; Ctrl-C ends it early, with what was counted so far."""
@@ -125,10 +125,10 @@ def listen(generator: Generator, line: ProgressLine, beside: Pause | Attackers |
     ending = False
     while True:
         try:
-            for told in generator.progress():
+            for progress in generator.progress():
                 if beside:
-                    beside.follow(told["elapsed"])
-                line.show(told, beside.state if beside else "")
+                    beside.follow(progress["elapsed"])
+                line.show(progress, beside.state if beside else "")
         except KeyboardInterrupt:
             if ending:
                 raise

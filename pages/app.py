@@ -62,12 +62,14 @@ class Pages:
 
 async def send_file(scope: Mapping[str, Any], send: Send, file: File, headers: Headers) -> None:
     """Send a file, packed where the client takes it, or 304 when the client has it."""
-    asked = {name: value for name, value in scope["headers"] if name in (b"accept-encoding", b"if-none-match")}
-    is_packed = file.packed is not None and b"gzip" in asked.get(b"accept-encoding", b"")
+    request_headers = {
+        name: value for name, value in scope["headers"] if name in (b"accept-encoding", b"if-none-match")
+    }
+    is_packed = file.packed is not None and b"gzip" in request_headers.get(b"accept-encoding", b"")
     # The packed form has a tag of its own: a strong one stands for the bytes that were sent.
     etag = f'"{file.etag}-gz"' if is_packed else f'"{file.etag}"'
     headers = [*headers, (b"etag", etag.encode()), (b"vary", b"accept-encoding")]
-    if etag.encode() in asked.get(b"if-none-match", b""):
+    if etag.encode() in request_headers.get(b"if-none-match", b""):
         await answer(scope, send, 304, headers, None)
         return
     headers.append((b"content-type", file.media_type.encode()))

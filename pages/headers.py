@@ -34,5 +34,7 @@ def headers_of_page(origins: Sequence[str]) -> list[tuple[bytes, bytes]]:
 
 def headers_of_asset(path: str) -> list[tuple[bytes, bytes]]:
     """Return the headers of a file; one with its hash in its name never changes."""
-    kept = f"public, max-age={YEAR_SECONDS}, immutable" if path.startswith("/assets/") else "public, max-age=86400"
-    return [*COMMON, (b"cache-control", kept.encode())]
+    cache_control = (
+        f"public, max-age={YEAR_SECONDS}, immutable" if path.startswith("/assets/") else "public, max-age=86400"
+    )
+    return [*COMMON, (b"cache-control", cache_control.encode())]

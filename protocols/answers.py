@@ -56,7 +56,7 @@ class Stored:
         return self.reading.refused + self.reading.unparsed + len(self.rejected)
 
     @property
-    def left_out(self) -> int:
+    def omitted(self) -> int:
         """The same with hosts that wait, for OTLP, whose partial success is never sent again."""
         return self.lost + self.reading.waiting
 
@@ -98,11 +98,11 @@ def written(stored: Stored) -> Headers:
 def otlp_reply(stored: Stored, media_type: bytes) -> Reply:
     """Return a success; points that were refused make it a partial one, which is never sent again."""
     if media_type == JSON:
-        partial = {"partialSuccess": {"rejectedDataPoints": str(stored.left_out), "errorMessage": stored.reason}}
-        return Reply(200, msgspec.json.encode(partial if stored.left_out else {}))
+        partial = {"partialSuccess": {"rejectedDataPoints": str(stored.omitted), "errorMessage": stored.reason}}
+        return Reply(200, msgspec.json.encode(partial if stored.omitted else {}))
     response = ExportMetricsServiceResponse()
-    if stored.left_out:
-        response.partial_success.rejected_data_points = stored.left_out
+    if stored.omitted:
+        response.partial_success.rejected_data_points = stored.omitted
         response.partial_success.error_message = stored.reason
     return Reply(200, response.SerializeToString(), PROTOBUF)
 

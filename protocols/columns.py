@@ -42,8 +42,8 @@ def sample_of(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | No
     }
     if all(value is None for value in values.values()):
         return None
-    known: dict[str, Any] = values
-    return Sample(collected_at=EPOCH + timedelta(microseconds=cell), **known)
+    columns: dict[str, Any] = values
+    return Sample(collected_at=EPOCH + timedelta(microseconds=cell), **columns)
 
 
 def cpu_of(facts: Facts, from_seconds: float | None) -> float | None:

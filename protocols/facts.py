@@ -80,9 +80,9 @@ class Reading:
 
     def describe(self, host: str, **facts: str | None) -> None:
         """Note what is said of a host's machine, by the names of `read_facts`."""
-        found = read_facts(**facts) if host else None
-        if found is not None:
-            self.machines[host] = found
+        machine = read_facts(**facts) if host else None
+        if machine is not None:
+            self.machines[host] = machine
 
     def add(self, cell: int, quantity: Quantity | Mapped, instance: str, value: float) -> None:
         """Add one value; a value that is not a number is no value, and a time that no clock shows is refused."""

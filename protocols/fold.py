@@ -20,15 +20,15 @@ def samples_of(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, newe
         facts = [fact._replace(cell=floor(fact.cell, every)) for fact in facts]
     cells = cells_of(facts)
     ahead = {at: cell for at, cell in cells.items() if at > newest}
-    kept = {at: cell for at, cell in cells.items() if at <= newest}
-    return folded(kept, memory) + folded(ahead, DeviceMemory())
+    due_cells = {at: cell for at, cell in cells.items() if at <= newest}
+    return folded(due_cells, memory) + folded(ahead, DeviceMemory())
 
 
 def folded(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
     """Return the samples of cells, with what earlier requests brought for them."""
     merged = memory.merge(cells)
-    made = (sample_in(at, merged, memory) for at in merged)
-    return [sample for sample in made if sample is not None]
+    samples = (sample_in(at, merged, memory) for at in merged)
+    return [sample for sample in samples if sample is not None]
 
 
 def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample | None:

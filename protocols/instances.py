@@ -38,8 +38,8 @@ def mapped_of(cell: Mapping[Quantity | Mapped, Values]) -> list[SeriesValue] | N
     """Return the values that the mapping file made; None when there are none."""
     values = [
         SeriesValue(key.metric, value, instance, key.unit, key.kind)
-        for key, found in cell.items() if isinstance(key, Mapped)
-        for instance, value in sorted(found.items())
+        for key, cell_value in cell.items() if isinstance(key, Mapped)
+        for instance, value in sorted(cell_value.items())
     ]  # fmt: skip
     return values[:MAX_INSTANCES] or None
 

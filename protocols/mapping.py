@@ -90,11 +90,11 @@ def read_mapping(file: Path | None) -> MetricMapping:
     if file is None:
         return EMPTY
     try:
-        found = msgspec.convert(tomllib.loads(file.read_text()), File)
+        file_mapping = msgspec.convert(tomllib.loads(file.read_text()), File)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise MappingFileError(f"{file}: {error}.") from error
     entries: dict[tuple[str, str], list[Entry]] = {}
-    for number, entry in enumerate(found.metric, start=1):
+    for number, entry in enumerate(file_mapping.metric, start=1):
         fault = fault_of(entry)
         for protocol in [entry.protocol] if entry.protocol else get_args(Protocol):
             same = entries.setdefault((protocol, entry.source), [])
@@ -124,4 +124,6 @@ def fault_of(entry: Entry) -> str:
 
 def described(mapping: MetricMapping) -> list[tuple[str, str, str]]:
     """Return protocol, name and series of each entry, for people."""
-    return sorted((protocol, name, entry.to) for (protocol, name), found in mapping.entries.items() for entry in found)
+    return sorted(
+        (protocol, name, entry.to) for (protocol, name), entries in mapping.entries.items() for entry in entries
+    )

@@ -75,11 +75,11 @@ class DeviceMemory:
         """Return the newest sample with counters before a time."""
         return self.counted.get(max((time for time in self.counted if time < at), default=at))
 
-    def _add(self, kept: Cell, brought: Cell) -> None:
-        for quantity, values in brought.items():
+    def _add(self, stored: Cell, new: Cell) -> None:
+        for quantity, values in new.items():
             if quantity in INTERFACES:
                 values = {name: value for name, value in values.items() if is_real(name)}
-            kept[quantity] = values | kept.get(quantity, {})
+            stored[quantity] = values | stored.get(quantity, {})
             self.has_system_disk |= quantity in DISKS and any(name in values for name in SYSTEM_DISKS)
             self.has_memory_percent |= quantity is Quantity.MEMORY_PERCENT
 
@@ -134,11 +134,11 @@ class Memory:
 
     def of(self, device_id: UUID, token_hash: str) -> DeviceMemory:
         """Return the memory of a device for uploads by one token."""
-        found = self._devices.pop((device_id, token_hash), None) or DeviceMemory()
-        self._devices[device_id, token_hash] = found
+        memory = self._devices.pop((device_id, token_hash), None) or DeviceMemory()
+        self._devices[device_id, token_hash] = memory
         if len(self._devices) > self._max_devices:
             self._devices.popitem(last=False)
-        return found
+        return memory
 
 
 def busy_share(before: Mapping[str, float], after: Mapping[str, float], elapsed_seconds: float) -> float | None:

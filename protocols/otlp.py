@@ -55,10 +55,10 @@ def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricM
         raise MalformedUploadError(f"The body isn't an export request: {error}.") from None
     for point in points:
         point.time = point.time or received_at
-    for host, own in by_host(points).items():
+    for host, host_points in by_host(points).items():
         reading.enter(host)
-        starts = cell_starts(point.time for point in own)
-        for point in own:
+        starts = cell_starts(point.time for point in host_points)
+        for point in host_points:
             cell = floor(starts[bisect_right(starts, point.time) - 1], SECOND)
             add_point(reading, OtlpPoint(point.name, point.attributes, cell, point.value))
     return reading
@@ -66,10 +66,10 @@ def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricM
 
 def by_host(points: Iterable[RawPoint]) -> dict[str, list[RawPoint]]:
     """Group points by host: each host collects at times of its own."""
-    found: dict[str, list[RawPoint]] = {}
+    points_by_host: dict[str, list[RawPoint]] = {}
     for point in points:
-        found.setdefault(point.host, []).append(point)
-    return found
+        points_by_host.setdefault(point.host, []).append(point)
+    return points_by_host
 
 
 def cell_starts(times: Iterable[int]) -> list[int]:

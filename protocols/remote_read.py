@@ -76,9 +76,9 @@ def time_of(milliseconds: int) -> datetime:
 def write_results(results: Iterable[Iterable[ReadSeries]]) -> bytes:
     """Return the body of an answer: a result for each query."""
     response: Any = ReadResponse()
-    for found in results:
+    for one_result in results:
         result = response.results.add()
-        for series in found:
+        for series in one_result:
             added = result.timeseries.add()
             for name, value in sorted(series.labels.items()):
                 added.labels.add(name=name, value=value)

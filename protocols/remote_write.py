@@ -31,8 +31,8 @@ class RemoteWrite:
 def version_of(content_type: str) -> int:
     """Return 1 or 2 by the media type; raises UnsupportedUploadError."""
     media, *parameters = (part.strip() for part in content_type.split(";"))
-    given = dict(part.partition("=")[::2] for part in parameters)
-    proto = given.get("proto", V1_TYPE).strip('"')
+    values = dict(part.partition("=")[::2] for part in parameters)
+    proto = values.get("proto", V1_TYPE).strip('"')
     if media.lower() != "application/x-protobuf" or proto not in (V1_TYPE, V2_TYPE):
         raise UnsupportedUploadError(f"Send application/x-protobuf; proto={V1_TYPE} or {V2_TYPE}.")
     return 2 if proto == V2_TYPE else 1

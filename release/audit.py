@@ -21,34 +21,34 @@ class SourceAwayError(Exception):
     """The source of advisories can't be reached, or answers something else."""
 
 
-def vulnerabilities(found: list[Component], source: str) -> dict[str, list[str]]:
+def vulnerabilities(scanned: list[Component], source: str) -> dict[str, list[str]]:
     """Return the ids of known vulnerabilities by package URL; one request. Raises SourceAwayError."""
-    purls = [str(purl_of(one)) for one in found]
+    purls = [str(purl_of(one)) for one in scanned]
     body = {"queries": [{"package": {"purl": purl}} for purl in purls]}
     try:
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         answer = httpx.post(f"{source}/v1/querybatch", json=body, timeout=timeout)
         results: list[dict[str, Any]] = answer.raise_for_status().json()["results"]
-        known = {
+        vulnerable = {
             purl: [one["id"] for one in result.get("vulns", ())] for purl, result in zip(purls, results, strict=True)
         }
     except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceAwayError(f"{type(error).__name__}: {error}") from None
-    return {purl: ids for purl, ids in known.items() if ids}
+    return {purl: ids for purl, ids in vulnerable.items() if ids}
 
 
 def main(source: str) -> int:
     """Print what is known; returns the exit status."""
-    found = components()
+    all_components = components()
     try:
-        known = vulnerabilities(found, source)
+        vulnerable = vulnerabilities(all_components, source)
     except SourceAwayError as error:
         print(f"Dependency audit left out: no source of advisories can be reached ({error}).")
         return 0
-    for purl, ids in known.items():
+    for purl, ids in vulnerable.items():
         print(f"{purl}: {', '.join(ids)}")
-    print(f"Dependency audit: {len(known)} of {len(found)} components have known vulnerabilities.")
-    return 1 if known else 0
+    print(f"Dependency audit: {len(vulnerable)} of {len(all_components)} components have known vulnerabilities.")
+    return 1 if vulnerable else 0
 
 
 if __name__ == "__main__":

@@ -51,10 +51,10 @@ class Component:
 def locked(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return the version and the SHA-256 hashes of each package of a lock file; raises LockFileError."""
     text = path.read_text()
-    found = {match[1]: (match[2], tuple(re.findall("[0-9a-f]{64}", match[3]))) for match in PINNED.finditer(text)}
-    if len(OTHER_LINE.findall(text)) != len(found) or not found:
+    pins = {match[1]: (match[2], tuple(re.findall("[0-9a-f]{64}", match[3]))) for match in PINNED.finditer(text)}
+    if len(OTHER_LINE.findall(text)) != len(pins) or not pins:
         raise LockFileError(f"{path.name} has a line without a version and hashes: write it anew with `make lock`.")
-    return found
+    return pins
 
 
 def python_components(lock: Path = ROOT / "requirements.lock") -> list[Component]:
@@ -71,8 +71,10 @@ def python_components(lock: Path = ROOT / "requirements.lock") -> list[Component
 
 def needs_of(name: str) -> set[str]:
     """Return the names of the packages that one needs here, those of its extras left out."""
-    wanted = (Requirement(text) for text in metadata.requires(name) or ())
-    return {canonicalize_name(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})}
+    requirements = (Requirement(text) for text in metadata.requires(name) or ())
+    return {
+        canonicalize_name(one.name) for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})
+    }
 
 
 def licence_of(about: Any) -> str:
@@ -81,8 +83,8 @@ def licence_of(about: Any) -> str:
     classifiers = [
         line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License")
     ]
-    if found := about.get("License-Expression"):
-        return str(found)
+    if expression := about.get("License-Expression"):
+        return str(expression)
     if short and "\n" not in short and len(short) <= MAX_LICENCE:
         return IDENTIFIERS.get(short, short)
     if len(classifiers) == 1 and classifiers[0] in IDENTIFIERS:
@@ -104,4 +106,4 @@ def npm_components(lock: Path) -> Iterator[Component]:
 def components() -> list[Component]:
     """Return everything that a release runs: Python packages, scripts of the pages, the embedded database."""
     npm = (npm_components(ROOT / folder / "package-lock.json") for folder in ("web", "embedded"))
-    return python_components() + sorted((one for found in npm for one in found), key=lambda one: one.name)
+    return python_components() + sorted((one for group in npm for one in group), key=lambda one: one.name)

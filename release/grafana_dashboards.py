@@ -78,7 +78,7 @@ def fleet() -> build.Dashboard:
         'SELECT device, business, status, "time", cpu_percent, memory_percent, disk_percent, load_average_5m\n'
         "FROM grafana.latest\nORDER BY disk_percent DESC NULLS LAST\nLIMIT 500"
     )
-    made = new_dashboard("RTS Agents: fleet", "rts-agents-fleet")
+    dashboard = new_dashboard("RTS Agents: fleet", "rts-agents-fleet")
     panels = [
         (status, 24, 4), (fleet_chart("CPU, average", "cpu_percent", "percent"), 12, 8),
         (fleet_chart("Memory, average", "memory_percent", "percent"), 12, 8),
@@ -86,7 +86,7 @@ def fleet() -> build.Dashboard:
         (fleet_chart("Devices with samples", "devices::double precision AS devices", "short"), 12, 8),
         (listed("Newest samples", newest), 24, 10), (listed("Alerts", alerts()), 24, 8),
     ]  # fmt: skip
-    return place(made, panels)
+    return place(dashboard, panels)
 
 
 def device() -> build.Dashboard:
@@ -96,7 +96,7 @@ def device() -> build.Dashboard:
         .query("SELECT name AS __text, id::text AS __value FROM grafana.devices ORDER BY name")
         .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
     )  # fmt: skip
-    made = new_dashboard("RTS Agents: device", "rts-agents-device").with_variable(choose)
+    dashboard = new_dashboard("RTS Agents: device", "rts-agents-device").with_variable(choose)
     with_range = [("CPU", "cpu_percent", "percent"), ("Memory", "memory_percent", "percent"),
                   ("Disk", "disk_percent", "percent")]  # fmt: skip
     panels: list[tuple[Any, int, int]] = [
@@ -109,32 +109,34 @@ def device() -> build.Dashboard:
         (chart("Samples", ("samples",), "short"), 12, 8),
         (listed("Alerts of the device", alerts(" AND device_id::text = '${device}'")), 24, 8),
     ]  # fmt: skip
-    return place(made, panels)
+    return place(dashboard, panels)
 
 
 def new_dashboard(title: str, uid: str) -> build.Dashboard:
-    made = build.Dashboard(title).uid(uid).tags(["rts-agents"]).time("now-24h", "now").refresh("1m").timezone("browser")
-    return made.readonly()
+    dashboard = (
+        build.Dashboard(title).uid(uid).tags(["rts-agents"]).time("now-24h", "now").refresh("1m").timezone("browser")
+    )
+    return dashboard.readonly()
 
 
-def place(made: build.Dashboard, panels: Sequence[tuple[Any, int, int]]) -> build.Dashboard:
+def place(dashboard: build.Dashboard, panels: Sequence[tuple[Any, int, int]]) -> build.Dashboard:
     """Put panels (with width of 24 and height) beside each other, row by row."""
     x = y = height = 0
     for panel, width, tall in panels:
         if x + width > 24:
             x, y, height = 0, y + height, 0
-        made.with_panel(panel.grid_pos(GridPos(h=tall, w=width, x=x, y=y)))
+        dashboard.with_panel(panel.grid_pos(GridPos(h=tall, w=width, x=x, y=y)))
         x, height = x + width, max(height, tall)
-    return made
+    return dashboard
 
 
-def annotated(made: build.Dashboard, text: str) -> dict[str, Any]:
+def annotated(dashboard: build.Dashboard, text: str) -> dict[str, Any]:
     """Return a dashboard as JSON, with alerts as annotations."""
-    found: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
+    document: dict[str, Any] = json.loads(json.dumps(dashboard.build(), cls=JSONEncoder))
     query = Sql(text, "table").to_json()
     note = {"name": "Alerts", "datasource": SOURCE.to_json(), "enable": True, "iconColor": "red", "target": query}
-    found["annotations"] = {"list": [note]}
-    return found
+    document["annotations"] = {"list": [note]}
+    return document
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
@@ -145,8 +147,8 @@ def dashboards() -> dict[str, dict[str, Any]]:
     }
 
 
-def text_of(found: dict[str, Any]) -> str:
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+def text_of(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ Written by `make licences` from the lock files and the metadata of the packages;
 ORIGINS = {"pypi": "Python packages", "npm": "Scripts of the pages and the embedded database"}
 
 
-def page_of(found: list[Component]) -> str:
+def page_of(listed: list[Component]) -> str:
     """Return the page: a table for each origin."""
     tables = []
     for ecosystem, title in ORIGINS.items():
-        rows = [f"| {one.name} | {one.version} | {one.licence} |" for one in found if one.ecosystem == ecosystem]
+        rows = [f"| {one.name} | {one.version} | {one.licence} |" for one in listed if one.ecosystem == ecosystem]
         tables.append("\n".join([f"## {title}\n", "| package | version | licence |", "|---|---|---|", *rows]))
     return HEAD + "\n\n".join(tables) + "\n"
 

@@ -37,32 +37,32 @@ def part_of(component: Component) -> Part:
     )  # fmt: skip
 
 
-def bill(found: list[Component]) -> str:
+def bill(listed: list[Component]) -> str:
     """Return the bill of materials as JSON."""
     product = Part(
         name=PRODUCT, version=metadata.version(PRODUCT), type=ComponentType.APPLICATION, bom_ref=PRODUCT,
         licenses=[LicenseFactory().make_from_string("Apache-2.0")],
     )  # fmt: skip
-    parts = {(one.ecosystem, one.name): part_of(one) for one in found}
-    bom = Bom(components=parts.values(), serial_number=serial_of(found))
+    parts = {(one.ecosystem, one.name): part_of(one) for one in listed}
+    bom = Bom(components=parts.values(), serial_number=serial_of(listed))
     bom.metadata.component = product
     bom.register_dependency(product, parts.values())
-    for one in found:
+    for one in listed:
         bom.register_dependency(parts[one.ecosystem, one.name], (parts[one.ecosystem, name] for name in one.needs))
     text: str = JsonV1Dot6(bom).output_as_string(indent=2)
     return text + "\n"
 
 
-def serial_of(found: list[Component]) -> UUID:
+def serial_of(listed: list[Component]) -> UUID:
     """Return a serial number that belongs to these components: a UUID of version 4 by form, from their hash."""
-    return UUID(bytes=hashlib.sha256(repr(found).encode()).digest()[:16], version=4)
+    return UUID(bytes=hashlib.sha256(repr(listed).encode()).digest()[:16], version=4)
 
 
 def main(path: Path = ROOT / "sbom.json") -> None:
     """Write the file."""
-    found = components()
-    path.write_text(bill(found))
-    print(f"{path.name}: {len(found)} components")
+    listed = components()
+    path.write_text(bill(listed))
+    print(f"{path.name}: {len(listed)} components")
 
 
 if __name__ == "__main__":

@@ -96,12 +96,12 @@ async def apply_plan(
         await connection.execute(QUERIES["lock_values"])
         plan = await make_plan(connection, ages_of(document["after"]), now, grace, large=bool(document["large"]))
         check_plan(plan, document, database)
-        due = now + grace if plan.shortens else now
+        due_at = now + grace if plan.shortens else now
         number: int = await connection.fetchval(
             *QUERIES.bind(
                 "add_change",
                 now=now,
-                due=due,
+                due=due_at,
                 operator=operator.name,
                 reason=reason,
                 before=json.dumps(plan.before),
@@ -110,13 +110,13 @@ async def apply_plan(
                 **operator.actor.parameters(),
             ),
         )
-    return Change(number, due, applied=await apply_due(connection, now) == number)
+    return Change(number, due_at, applied=await apply_due(connection, now) == number)
 
 
 def check_document(document: Mapping[str, Any]) -> None:
     """Raise PlanDamagedError unless this is a plan as it was made."""
-    wanted = {"format", "after", "before", "large", "fingerprint", "oldest", "database", "hash"}
-    if not wanted <= document.keys() or document["format"] != FORMAT or hash_of(document) != document["hash"]:
+    keys = {"format", "after", "before", "large", "fingerprint", "oldest", "database", "hash"}
+    if not keys <= document.keys() or document["format"] != FORMAT or hash_of(document) != document["hash"]:
         raise PlanDamagedError
 
 
@@ -154,16 +154,16 @@ async def apply_due(connection: Connection, now: datetime) -> int | None:
         row = await connection.fetchrow(*QUERIES.bind("claim_due", now=now))
         if row is None:
             return None
-        kept, number = await Isolated(connection, TASK, now).read(), int(row["id"])
+        isolated, number = await Isolated(connection, TASK, now).read(), int(row["id"])
         try:
             async with connection.transaction():
                 await _apply(connection, number, json.loads(row["after"]), now)
         except Exception as error:
             if connection.is_closed():
                 raise
-            await kept.note(f"change:{number}", error)
+            await isolated.note(f"change:{number}", error)
             return None
-        await kept.forget(f"change:{number}")
+        await isolated.forget(f"change:{number}")
     return number
 
 
@@ -231,14 +231,14 @@ def check_undo(row: Mapping[str, Any], before: Mapping[str, float], after: Mappi
 async def check_nothing_dropped(connection: Connection, oldest: Mapping[str, str]) -> None:
     """Raise UndoRefusedError when chunks are gone that were there when the change was applied."""
     now_oldest = (await read_storage(connection)).oldest
-    gone = [
+    dropped = [
         f"{relation} before {now_oldest[relation]:%Y-%m-%d}" if relation in now_oldest else relation
         for relation, at in oldest.items()
         if relation not in now_oldest or now_oldest[relation] > datetime.fromisoformat(at)
     ]
-    if gone:
+    if dropped:
         raise UndoRefusedError(
-            f"Chunks were dropped: {', '.join(gone)}. They stay lost; make a plan to keep data longer from now on."
+            f"Chunks were dropped: {', '.join(dropped)}. They stay lost; make a plan to keep data longer from now on."
         )
 
 
@@ -247,14 +247,14 @@ async def check_nothing_purged(
 ) -> None:
     """Raise UndoRefusedError when rows were deleted of a kind of records that a change keeps shorter."""
     shorter = {name for name in before if after[name] < before[name]}
-    gone = [
+    purged = [
         age.kind.name
         for age in await read_record_ages(connection)
         if age.kind.name in shorter and age.purged_at and age.purged_at >= since
     ]
-    if gone:
+    if purged:
         raise UndoRefusedError(
-            f"Rows were deleted: {', '.join(gone)}. They stay lost; make a plan to keep records longer from now on."
+            f"Rows were deleted: {', '.join(purged)}. They stay lost; make a plan to keep records longer from now on."
         )
 
 

@@ -44,16 +44,16 @@ async def find_effects(
     query = QUERIES.bind("doomed_chunks", relations=list(names), after=since, until=until)
     effects = []
     for row in await connection.fetch(*query):
-        found = dict(row)
-        about = found.pop("about_rows")
-        counted = exact or about is None or found["bytes"] <= COUNTED_BYTES
-        rows = await _count(connection, found) if counted else about
-        effects.append(Effect(level=names[row["relation"]], rows=rows, exact=counted, **found))
+        effect = dict(row)
+        about = effect.pop("about_rows")
+        counted = exact or about is None or effect["bytes"] <= COUNTED_BYTES
+        rows = await _count(connection, effect) if counted else about
+        effects.append(Effect(level=names[row["relation"]], rows=rows, exact=counted, **effect))
     return effects
 
 
-async def _count(connection: Connection, found: dict[str, Any]) -> int:
-    query = QUERIES.bind(f"count_{found['relation']}", start=found["oldest"], end=found["until"])
+async def _count(connection: Connection, effect: dict[str, Any]) -> int:
+    query = QUERIES.bind(f"count_{effect['relation']}", start=effect["oldest"], end=effect["until"])
     counted: int = await connection.fetchval(*query)
     return counted
 
@@ -64,8 +64,8 @@ def losses_of(before: StorageValues, after: StorageValues, at: datetime) -> Iter
         if new.keep < old.keep:
             yield _shorter(new, old.keep, after, at)
         elif new.keep > old.keep:
-            kept = f"{new.name} is kept for {new.keep / DAY:g} days instead of {old.keep / DAY:g}"
-            yield f"{kept}; what was dropped stays lost"
+            shortened = f"{new.name} is kept for {new.keep / DAY:g} days instead of {old.keep / DAY:g}"
+            yield f"{shortened}; what was dropped stays lost"
     if after.max_sample_age != before.max_sample_age:
         yield (
             f"samples are taken until they are {after.max_sample_age / DAY:.3g} days old "

@@ -52,7 +52,7 @@ class HoldRequest:
     ends_at: datetime | None = None
 
 
-async def place_hold(connection: Connection, wanted: HoldRequest, operator: Operator, now: datetime) -> int:
+async def place_hold(connection: Connection, requested: HoldRequest, operator: Operator, now: datetime) -> int:
     """Place a hold and take retention out of the schedule, in one transaction; returns its number.
 
     Raises HoldSubjectNotFoundError.
@@ -61,12 +61,12 @@ async def place_hold(connection: Connection, wanted: HoldRequest, operator: Oper
         number: int | None = await connection.fetchval(
             *QUERIES.bind(
                 "place_hold",
-                kind=wanted.kind,
-                subject_id=wanted.id,
-                reason=wanted.reason,
+                kind=requested.kind,
+                subject_id=requested.id,
+                reason=requested.reason,
                 now=now,
                 operator=operator.name,
-                ends_at=wanted.ends_at,
+                ends_at=requested.ends_at,
                 **operator.actor.parameters(),
             ),
         )
@@ -96,11 +96,11 @@ async def list_holds(connection: Connection) -> list[dict[str, Any]]:
 
 async def end_holds(connection: Connection, now: datetime, operator: Operator) -> None:
     """Release the holds whose end has come; one that can't be released stays in force and is tried again."""
-    kept = await Isolated(connection, TASK, now).read()
+    isolated = await Isolated(connection, TASK, now).read()
     for row in await connection.fetch(*QUERIES.bind("list_ended", now=now)):
         item = f"hold:{row['id']}"
-        await kept.attempt(item, partial(release_hold, connection, row["id"], operator, now))
-        if item not in kept.held:
+        await isolated.attempt(item, partial(release_hold, connection, row["id"], operator, now))
+        if item not in isolated.held:
             log.info("legal hold %d has ended", row["id"])
 
 
@@ -113,13 +113,13 @@ async def drop_unheld(connection: Connection, now: datetime) -> int:
     if not storage.held:
         return 0
     dropped, unknown = 0, await connection.fetchval(QUERIES["has_gone"])
-    kept = await Isolated(connection, TASK, now).read()
+    isolated = await Isolated(connection, TASK, now).read()
     for level in storage.values.levels if not unknown else storage.values.metrics:
         end, oldest = now - storage.values.drop_after(level), storage.oldest.get(level.relation)
         if oldest is None or oldest + level.chunk > end:
             continue
         drop = partial(_drop_level, connection, level.relation, end)
-        dropped += await kept.attempt(f"level:{level.relation}", drop, DROP_SECONDS) or 0
+        dropped += await isolated.attempt(f"level:{level.relation}", drop, DROP_SECONDS) or 0
     return dropped
 
 

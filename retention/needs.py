@@ -29,13 +29,13 @@ class Need:
 
 async def read_needs(connection: Connection) -> list[Need]:
     """Return what must be kept: for each level the longest need of each kind, with the rules that have it."""
-    found: dict[tuple[str, str], list[tuple[timedelta, str]]] = {}
+    needs: dict[tuple[str, str], list[tuple[timedelta, str]]] = {}
     for row in (await read_rules(connection)).rows.values():
         for term in row.rule.terms:
             for level, kind, span in needs_of(term):
-                found.setdefault((level, kind), []).append((span, row.alert_name))
+                needs.setdefault((level, kind), []).append((span, row.alert_name))
     backtests = Need("5m", MAX_DAYS * DAY, f"a backtest over {MAX_DAYS} days")
-    return [backtests, *(_together(level, kind, rules) for (level, kind), rules in found.items())]
+    return [backtests, *(_together(level, kind, rules) for (level, kind), rules in needs.items())]
 
 
 def needs_of(term: Term) -> Iterator[tuple[str, str, timedelta]]:

@@ -119,19 +119,21 @@ async def make_plan(
     storage, records = await read_storage(connection), record_days(await read_record_ages(connection))
     levels, kinds = split_names(keep)
     before, after = storage.values, changed(storage.values, levels)
-    kept = records | {name: age / DAY for name, age in kinds.items()}
+    ages_in_days = records | {name: age / DAY for name, age in kinds.items()}
     drops_from = now + grace
     effects = await find_effects(connection, before, after, drops_from, exact=exact)
-    effects += [effect_of(found) for found in await find_record_effects(connection, records, kept, drops_from)]
-    losses = [*losses_of(before, after, drops_from), *record_losses(records, kept), *_held(storage)]
+    effects += [
+        effect_of(record) for record in await find_record_effects(connection, records, ages_in_days, drops_from)
+    ]
+    losses = [*losses_of(before, after, drops_from), *record_losses(records, ages_in_days), *_hold_objections(storage)]
     objections = await find_objections(connection, after, effects, now, large=large)
-    objections += record_faults(records, kept)
-    if days_of(after) == days_of(before) and kept == records:
+    objections += record_faults(records, ages_in_days)
+    if days_of(after) == days_of(before) and ages_in_days == records:
         objections.append("nothing changes: everything is kept so long already")
     row = await connection.fetchrow(QUERIES["read_state"])
     assert row is not None
     return Plan(
-        row["database"], now, before.version, days_of(before) | records, days_of(after) | kept, drops_from,
+        row["database"], now, before.version, days_of(before) | records, days_of(after) | ages_in_days, drops_from,
         {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
         effects, losses, objections, large, storage.oldest,
         fingerprint_of(storage, dict(row) | {"records": records}, objections),
@@ -148,11 +150,19 @@ def split_names(keep: Mapping[str, timedelta]) -> tuple[dict[str, timedelta], di
     return levels, {name: age for name, age in keep.items() if name in NAMES}
 
 
-def effect_of(found: RecordEffect) -> Effect:
+def effect_of(record: RecordEffect) -> Effect:
     """Return what goes of a kind of records as levels have it; `share` is that of its table's bytes."""
-    share = found.bytes / found.table_bytes if found.table_bytes else 0.0
+    share = record.bytes / record.table_bytes if record.table_bytes else 0.0
     return Effect(
-        found.kind.name, found.kind.relation, 0, found.bytes, found.rows, share, found.oldest, found.until, exact=True
+        record.kind.name,
+        record.kind.relation,
+        0,
+        record.bytes,
+        record.rows,
+        share,
+        record.oldest,
+        record.until,
+        exact=True,
     )
 
 
@@ -170,26 +180,28 @@ async def find_objections(
     connection: Connection, after: StorageValues, effects: list[Effect], now: datetime, *, large: bool
 ) -> list[str]:
     """Return why a change is refused, in sentences; empty when it is safe."""
-    found = find_faults(after.metrics, after.max_sample_age)
-    found += find_unmet(after, await read_needs(connection))
-    found += [f"{drift.sentence}: `rts-agents retention repair` first" for drift in await find_drift(connection, now)]
+    objections = find_faults(after.metrics, after.max_sample_age)
+    objections += find_unmet(after, await read_needs(connection))
+    objections += [
+        f"{drift.sentence}: `rts-agents retention repair` first" for drift in await find_drift(connection, now)
+    ]
     waiting = await connection.fetchval(QUERIES["find_waiting"])
     if waiting is not None:
-        found.append(f"change {waiting} waits: undo it, or wait until it is applied")
+        objections.append(f"change {waiting} waits: undo it, or wait until it is applied")
     if any(effect.chunks for effect in effects):
-        found += [fault for level in await read_status(connection) for fault in level.faults(now)]
+        objections += [fault for level in await read_status(connection) for fault in level.faults(now)]
     if not large:
-        found += [
+        objections += [
             f"{effect.relation} would lose {effect.share:.0%} of its bytes: make the plan with --large if that is meant"
             for effect in effects
             if effect.share > LARGE_SHARE
         ]
-    return found
+    return objections
 
 
-def _held(storage: Storage) -> list[str]:
-    held = "a legal hold is in force: chunks with data of what is held stay until it is released"
-    return [held] if storage.held else []
+def _hold_objections(storage: Storage) -> list[str]:
+    objection = "a legal hold is in force: chunks with data of what is held stay until it is released"
+    return [objection] if storage.held else []
 
 
 def fingerprint_of(storage: Storage, state: dict[str, Any], objections: list[str]) -> str:

@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 async def purge_records(connection: Connection, now: datetime) -> dict[str, int]:
     """Delete old records; returns rows by kind. A kind that fails is left out for a while, and stops no other."""
-    kept = await Isolated(connection, "old records", now).read()
+    isolated = await Isolated(connection, "old records", now).read()
     statements = {row["name"]: row["deletes"] for row in await connection.fetch(QUERIES["compose_records"])}
     purged: dict[str, int] = {}
     for age in await read_record_ages(connection):
         purge = partial(_purge_kind, connection, age, statements[age.kind.name], now)
-        rows = await kept.attempt_parts(f"kind:{age.kind.name}", purge, KIND_SECONDS)
+        rows = await isolated.attempt_parts(f"kind:{age.kind.name}", purge, KIND_SECONDS)
         if rows:
             purged[age.kind.name] = rows
             log.info("%s: %d old rows are deleted", age.kind.name, rows)

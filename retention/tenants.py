@@ -72,11 +72,11 @@ async def plan_tenant(
 def with_tenant(values: StorageValues, business_id: UUID, keep: Mapping[str, timedelta | None]) -> StorageValues:
     """Return `values` as they are once other ages of a business are in force and its grace is over."""
     ages = {**values.tenants.get(business_id, {}), **keep}
-    own = {name: age for name, age in ages.items() if age is not None}
+    tenant_ages = {name: age for name, age in ages.items() if age is not None}
     return replace(
         values,
-        tenants={**values.tenants, business_id: own},
-        undeleted={**values.undeleted, business_id: own},
+        tenants={**values.tenants, business_id: tenant_ages},
+        undeleted={**values.undeleted, business_id: tenant_ages},
     )
 
 
@@ -99,10 +99,10 @@ def _effects(before: StorageValues, after: StorageValues, business_id: UUID, at:
 
 
 async def _objections(connection: Connection, values: StorageValues, business_id: UUID) -> list[str]:
-    own = values.of(business_id)
-    shorter = {level.name for level in own.metrics if level.keep < values.level(level.name).keep}
+    tenant_values = values.of(business_id)
+    shorter = {level.name for level in tenant_values.metrics if level.keep < values.level(level.name).keep}
     needs = [need for need in await read_needs(connection) if need.level in shorter]
-    return list(find_unmet(own, needs))
+    return list(find_unmet(tenant_values, needs))
 
 
 async def change_tenant(

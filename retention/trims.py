@@ -59,16 +59,16 @@ async def trim_tenants(connection: Connection, now: datetime) -> Counter[str]:
     deleted: Counter[str] = Counter()
     if not values.undeleted:
         return deleted
-    kept = await Isolated(connection, "tenant retention", now).read()
+    isolated = await Isolated(connection, "tenant retention", now).read()
     for row in await connection.fetch(QUERIES["list_businesses"]):
-        times = _due(trim_times(values, row["id"], now), dict(zip(row["levels"], row["trimmed"], strict=True)))
+        times = _due_times(trim_times(values, row["id"], now), dict(zip(row["levels"], row["trimmed"], strict=True)))
         if times:
             trim = partial(trim_business, connection, row["id"], times, now)
-            deleted += await kept.attempt_parts(f"business:{row['id']}", trim, BUSINESS_SECONDS) or Counter()
+            deleted += await isolated.attempt_parts(f"business:{row['id']}", trim, BUSINESS_SECONDS) or Counter()
     return deleted
 
 
-def _due(times: Mapping[str, datetime], trimmed: Mapping[str, datetime]) -> dict[str, datetime]:
+def _due_times(times: Mapping[str, datetime], trimmed: Mapping[str, datetime]) -> dict[str, datetime]:
     return {name: until for name, until in times.items() if name not in trimmed or trimmed[name] < until}
 
 

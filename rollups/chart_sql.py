@@ -106,10 +106,10 @@ def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
 
     A tenant sees what was measured since the device is theirs.
     """
-    own = and_(devices.c.business_id == TENANT, func.coalesce(devices.c.owned_since, LONG_AGO) <= source.time)
+    is_owned = and_(devices.c.business_id == TENANT, func.coalesce(devices.c.owned_since, LONG_AGO) <= source.time)
     read = source.table
     return query.select_from(read.join(devices, devices.c.id == read.c.agent_device_id)).where(
-        read.c.agent_device_id == DEVICE, devices.c.id == DEVICE, TENANT.is_(None) | own
+        read.c.agent_device_id == DEVICE, devices.c.id == DEVICE, TENANT.is_(None) | is_owned
     )
 
 
@@ -122,8 +122,8 @@ def finished(partials: Select[Any], metrics: Sequence[Metric], aggregates: Seque
             columns += [gauge_value(part, metric, aggregate) for aggregate in aggregates]
         else:
             first, last, increase, first_at, last_at = (part[name] for name in parts_of(metric))
-            known = case((first.is_not(None), increase)).label(increase.name)
-            columns += [first, last, known, first_at, last_at]
+            at_break = case((first.is_not(None), increase)).label(increase.name)
+            columns += [first, last, at_break, first_at, last_at]
     return select(*columns)
 
 

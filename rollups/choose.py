@@ -103,14 +103,14 @@ def _outside_retention(question: LevelQuestion, longest: Level, now: datetime) -
     return _choice(question, longest, start, ("outside_retention", message))
 
 
-def _coarser_than_asked(question: LevelQuestion, coarsest: Level, held: Level) -> Choice:
+def _coarser_than_asked(question: LevelQuestion, coarsest: Level, kept_level: Level) -> Choice:
     """Answer from a coarser level, because the finer one is no longer kept; say so if it was asked for."""
     message = (
         f"{coarsest.name} is kept for {coarsest.keep.days} days, less than this range goes back: "
-        f"the answer comes from {held.name}."
+        f"the answer comes from {kept_level.name}."
     )
     warning = ("coarser_than_asked", message) if question.interval is not None else None
-    return _choice(question, held, question.start, warning)
+    return _choice(question, kept_level, question.start, warning)
 
 
 def _choice(question: LevelQuestion, level: Level, start: datetime, warning: tuple[str, str] | None) -> Choice:

@@ -119,14 +119,18 @@ def find_metrics(names: list[str]) -> tuple[Metric, ...]:
 
 
 async def read_history(
-    pool: asyncpg.Pool, tenant: UUID | None, asked: HistoryQuery, now: datetime, values: StorageValues = DEFAULTS
+    pool: asyncpg.Pool,
+    tenant: UUID | None,
+    history_query: HistoryQuery,
+    now: datetime,
+    values: StorageValues = DEFAULTS,
 ) -> History:
     """Return the history of a device that `tenant` may see (None: an employee).
 
     Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
     """
     async with pool.acquire() as connection:
-        plan = await plan_history(connection, tenant, asked, now, values)
+        plan = await plan_history(connection, tenant, history_query, now, values)
         rows: Sequence[Any] = await connection.fetch(*plan.query)
     choice, window = plan.choice, plan.window
     if plan.days:
@@ -136,45 +140,53 @@ async def read_history(
     newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
     until = min(window.end, max(now, newest))
     grid = Grid(window.shown, until, choice.width, plan.sample_every, now, plan.former, plan.days)
-    return History(choice, grid, segments_of(choice, window), make_points(rows, asked.metrics, grid))
+    return History(choice, grid, segments_of(choice, window), make_points(rows, history_query.metrics, grid))
 
 
 async def plan_history(
-    connection: Connection, tenant: UUID | None, asked: HistoryQuery, now: datetime, values: StorageValues = DEFAULTS
+    connection: Connection,
+    tenant: UUID | None,
+    history_query: HistoryQuery,
+    now: datetime,
+    values: StorageValues = DEFAULTS,
 ) -> HistoryPlan:
     """Return how a question is answered; raises as `read_history` does."""
-    found = await connection.fetch(
-        *QUERIES.bind("get_charted_device", device_id=asked.device_id, tenant=tenant, relations=ROLLUPS)
+    devices_found = await connection.fetch(
+        *QUERIES.bind("get_charted_device", device_id=history_query.device_id, tenant=tenant, relations=ROLLUPS)
     )
-    if not found:
+    if not devices_found:
         raise AgentNotFoundError
-    device, watermarks = found[0], {row["relation"]: row["watermark"] for row in found}
+    device, watermarks = devices_found[0], {row["relation"]: row["watermark"] for row in devices_found}
     values = values.of(device["business_id"])
     every = timedelta(seconds=device["metrics_interval_seconds"])
-    question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
-    choice = choose(question, now, levels_for(asked, now, values.metrics))
+    question = LevelQuestion(
+        history_query.start, history_query.end, history_query.interval, history_query.max_points, every
+    )
+    choice = choose(question, now, levels_for(history_query, now, values.metrics))
     complete = complete_until(choice, watermarks, device, now, values.metrics)
-    window = find_window(choice, complete, lead_of(asked.metrics, choice, every))
+    window = find_window(choice, complete, lead_of(history_query.metrics, choice, every))
     days: list[datetime] = []
-    if asked.zone:
-        window, days = local_window(choice, window, complete, asked.zone)
-    query = plan_chart(asked, tenant, choice, window, days)
+    if history_query.zone:
+        window, days = local_window(choice, window, complete, history_query.zone)
+    query = plan_chart(history_query, tenant, choice, window, days)
     return HistoryPlan(choice, window, every, query, former_intervals(device, now), days)
 
 
-def levels_for(asked: AskedDays, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+def levels_for(history_query: AskedDays, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
     """Return the levels that a chart may be read from: those whose buckets lie within local days, where it has a zone.
 
     Where a day begins within an hour and nothing finer is kept so long, its hours are those that begin in it.
     """
-    if asked.zone is None:
+    if history_query.zone is None:
         return levels
-    days = day_starts(asked.start, asked.end, whole_days(asked.interval or DAY) or 1, asked.zone)
+    days = day_starts(
+        history_query.start, history_query.end, whole_days(history_query.interval or DAY) or 1, history_query.zone
+    )
     fine = tuple(level for level in levels if not level.bucket or level.bucket <= HOUR)
     if has_whole_hours(days):
         return fine
     finer = tuple(level for level in fine if not level.bucket or level.bucket < HOUR)
-    return finer if any(asked.start >= now - level.keep for level in finer) else fine
+    return finer if any(history_query.start >= now - level.keep for level in finer) else fine
 
 
 def local_window(choice: Choice, window: Window, complete: datetime, zone: ZoneInfo) -> tuple[Window, list[datetime]]:
@@ -238,17 +250,17 @@ def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
 
 
 def plan_chart(
-    asked: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window, days: Sequence[datetime] = ()
+    history_query: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window, days: Sequence[datetime] = ()
 ) -> tuple[Any, ...]:
     """Return the query of a chart with its arguments, for asyncpg."""
     relation = choice.level.relation if choice.level.bucket else None
     # One order: one query to keep.
-    metrics = tuple(metric for metric in METRICS if metric in asked.metrics)
-    aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in asked.aggregates)
+    metrics = tuple(metric for metric in METRICS if metric in history_query.metrics)
+    aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in history_query.aggregates)
     query = chart_query(relation, metrics, Shape.DAYS if days else shape_of(choice), aggregates)
     values = {
-        "device": asked.device_id, "tenant": tenant, "width": choice.width, "start": window.start, "cut": window.cut,
-        "end": window.end, "days": days,
+        "device": history_query.device_id, "tenant": tenant, "width": choice.width, "start": window.start,
+        "cut": window.cut, "end": window.end, "days": days,
     }  # fmt: skip
     return query.bind(**{name: values[name] for name in query.parameters if name in values})
 

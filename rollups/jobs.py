@@ -31,5 +31,5 @@ async def read_jobs(connection: Connection) -> list[JobStatus]:
 
 async def count_late_devices(connection: Connection) -> int:
     """Return how many devices have charts that read raw samples for late data."""
-    found: int = await connection.fetchval(QUERIES["count_late_devices"])
-    return found
+    count: int = await connection.fetchval(QUERIES["count_late_devices"])
+    return count

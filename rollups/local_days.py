@@ -19,11 +19,11 @@ def day_starts(start: datetime, end: datetime, days: int, zone: ZoneInfo) -> lis
     The last one is the first that is not before `end`. A midnight that clocks skip is the instant at which they skip.
     """
     number = (start.astimezone(zone).date() - FIRST_DAY).days // days * days
-    found = [midnight(number, zone)]
-    while found[-1] < end:
+    starts = [midnight(number, zone)]
+    while starts[-1] < end:
         number += days
-        found.append(midnight(number, zone))
-    return found
+        starts.append(midnight(number, zone))
+    return starts
 
 
 def midnight(number: int, zone: ZoneInfo) -> datetime:

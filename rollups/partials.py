@@ -74,8 +74,8 @@ def bucket_partials(relation: str, metrics: Sequence[Metric]) -> Partials:
             count = cast(stored_count, DOUBLE_PRECISION)
             parts += [low, high, total, count, mean(total, count), mean(total, count)]
         else:
-            first, last, *others = (level.c[f"{metric.name}_{part}"] for part in COUNTER_PARTS)
-            parts += [first, counter_value(last), *others]
+            first, last, *rest = (level.c[f"{metric.name}_{part}"] for part in COUNTER_PARTS)
+            parts += [first, counter_value(last), *rest]
     return Partials(level, level.c.bucket, dict(zip(part_names(metrics), parts, strict=True)))
 
 

@@ -52,21 +52,21 @@ class Grid:
         if self.days:
             ends = dict(pairwise(self.days))
             return [
-                share(held, self.expected(day, min(ends[day], max(until, day))))
-                for day, held in zip(buckets, samples, strict=True)
+                share(count, self.expected(day, min(ends[day], max(until, day))))
+                for day, count in zip(buckets, samples, strict=True)
             ]
         if self.former and buckets and self.former[-1][0] > buckets[0]:
             return [
-                share(held, self.expected(bucket, min(bucket + self.width, max(until, bucket))))
-                for bucket, held in zip(buckets, samples, strict=True)
+                share(count, self.expected(bucket, min(bucket + self.width, max(until, bucket))))
+                for bucket, count in zip(buckets, samples, strict=True)
             ]
         whole = self.width / self.sample_every
-        shares = {held: share(held, whole) for held in set(samples)}
+        shares = {count: share(count, whole) for count in set(samples)}
         cut_off = bisect_right(buckets, until - self.width)  # buckets from here on aren't over yet
         newest = zip(buckets[cut_off:], samples[cut_off:], strict=True)
         return [
-            *(shares[held] for held in samples[:cut_off]),
-            *(share(held, (until - bucket) / self.sample_every) for bucket, held in newest),
+            *(shares[count] for count in samples[:cut_off]),
+            *(share(count, (until - bucket) / self.sample_every) for bucket, count in newest),
         ]
 
     def expected(self, start: datetime, end: datetime) -> float:
@@ -80,9 +80,9 @@ class Grid:
         return count
 
 
-def share(held: int, expected: float) -> float:
+def share(count: int, expected: float) -> float:
     """Return which share of the `expected` samples are there; of less than one, one is expected."""
-    return round(min(1.0, held / max(1.0, expected)), 4)
+    return round(min(1.0, count / max(1.0, expected)), 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +135,18 @@ def rates(
     It is counted from the last sample with a value before the bucket, if that is near, unless the bucket begins with a
     break (below 0); else within the bucket.
     """
-    found: list[float | None] = []
+    values: list[float | None] = []
     # Over a longer silence the growth isn't a rate of the bucket that ends it.
     silence = max(MAX_GAP_SAMPLES * grid.sample_every, grid.width)
     last, before = 0.0, None
     for first, end, increase, since, until in zip(firsts, lasts, increases, first_ats, last_ats, strict=True):
         if first is None:
-            found.append(None)
+            values.append(None)
             continue
         if before is not None and since - before <= silence and first >= 0:
             increase += counter_growth(last, first)
             since = before
         seconds = (until - since).total_seconds()
-        found.append(increase / seconds if seconds > 0 else None)
+        values.append(increase / seconds if seconds > 0 else None)
         last, before = end, until
-    return found
+    return values

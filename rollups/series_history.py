@@ -87,16 +87,16 @@ def check_names(names: Sequence[str]) -> None:
 
 
 async def read_series_history(
-    pool: asyncpg.Pool, tenant: UUID | None, asked: AskedSeries, now: datetime, values: StorageValues = DEFAULTS
+    pool: asyncpg.Pool, tenant: UUID | None, query: AskedSeries, now: datetime, values: StorageValues = DEFAULTS
 ) -> SeriesHistory:
     """Return the history of a device's series that `tenant` may see (None: an employee).
 
     Raises UnknownMetricError, AgentNotFoundError, InvalidRangeError or TooManyPointsError.
     """
-    check_names(asked.metrics)
+    check_names(query.metrics)
     async with pool.acquire() as connection:
         found = await connection.fetch(
-            *DEVICE_QUERIES.bind("get_charted_device", device_id=asked.device_id, tenant=tenant, relations=ROLLUPS)
+            *DEVICE_QUERIES.bind("get_charted_device", device_id=query.device_id, tenant=tenant, relations=ROLLUPS)
         )
         if not found:
             raise AgentNotFoundError
@@ -104,14 +104,14 @@ async def read_series_history(
         series = await connection.fetch(
             *QUERIES.bind(
                 "find_series",
-                device_id=asked.device_id,
+                device_id=query.device_id,
                 tenant=tenant,
-                metrics=list(asked.metrics),
-                instances=asked.instances and list(asked.instances),
+                metrics=list(query.metrics),
+                instances=query.instances and list(query.instances),
             ),
         )
         counters = any(one["is_counter"] for one in series)
-        choice, window, days = plan(asked, found, every, counters, now, values.of(device["business_id"]).series)
+        choice, window, days = plan(query, found, every, counters, now, values.of(device["business_id"]).series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
     end = min(window.end, max(now, newest_of(rows, choice, now)))
     grid = Grid(window.shown, end, choice.width, every, now, former_intervals(device, now), days)
@@ -127,17 +127,17 @@ async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[
 
 
 def plan(
-    asked: AskedSeries, found: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
+    query: AskedSeries, rows: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
     levels: tuple[Level, ...],
 ) -> tuple[Choice, Window, list[datetime]]:  # fmt: skip
     """Return level, bucket and range for a question, and where local days begin."""
-    question = LevelQuestion(asked.start, asked.end, asked.interval, asked.max_points, every)
-    choice = choose(question, now, levels_for(asked, now, levels))
-    watermarks = {row["relation"]: row["watermark"] for row in found}
+    question = LevelQuestion(query.start, query.end, query.interval, query.max_points, every)
+    choice = choose(question, now, levels_for(query, now, levels))
+    watermarks = {row["relation"]: row["watermark"] for row in rows}
     lead = lead_of(A_COUNTER if counters else (), choice, every)
-    complete = complete_until(choice, watermarks, found[0], now, levels)
+    complete = complete_until(choice, watermarks, rows[0], now, levels)
     window = find_window(choice, complete, lead)
-    return (choice, *local_window(choice, window, complete, asked.zone)) if asked.zone else (choice, window, [])
+    return (choice, *local_window(choice, window, complete, query.zone)) if query.zone else (choice, window, [])
 
 
 def owned(window: Window, device: asyncpg.Record) -> Window:

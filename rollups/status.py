@@ -91,10 +91,8 @@ async def read_series_status(connection: Connection) -> list[LevelStatus]:
 async def read_levels(connection: Connection, levels: Sequence[Level]) -> list[LevelStatus]:
     """Return the state of some levels."""
     rows = await connection.fetch(*QUERIES.bind("describe_levels", relations=[level.relation for level in levels]))
-    found = {row["relation"]: row for row in rows}
-    return [
-        LevelStatus(level, *(found[level.relation][name] for name in LevelStatus.__slots__[1:])) for level in levels
-    ]
+    jobs = {row["relation"]: row for row in rows}
+    return [LevelStatus(level, *(jobs[level.relation][name] for name in LevelStatus.__slots__[1:])) for level in levels]
 
 
 async def count_rows(connection: Connection) -> dict[str, int]:

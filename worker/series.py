@@ -27,9 +27,9 @@ async def keep_series(connection: Connection, now: datetime) -> None:
         do = partial(_do, connection, name, values | {"now": now})
         find = partial(QUERIES.bind, "devices_with_series")
         await due_apart(connection, f"series: {name}", now, do, find, STEP_SECONDS)
-    kept = await Isolated(connection, "series", now).read()
-    await kept.attempt("count_live", partial(connection.execute, QUERIES["count_live"]), STEP_SECONDS)
-    await kept.attempt("allow_again", partial(connection.execute, *QUERIES.bind("allow_again", now=now)))
+    isolated = await Isolated(connection, "series", now).read()
+    await isolated.attempt("count_live", partial(connection.execute, QUERIES["count_live"]), STEP_SECONDS)
+    await isolated.attempt("allow_again", partial(connection.execute, *QUERIES.bind("allow_again", now=now)))
 
 
 async def _do(connection: Connection, name: str, values: dict[str, Any], only: Sequence[UUID] | None) -> int:

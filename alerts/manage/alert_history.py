@@ -51,7 +51,7 @@ async def find_alerts(
 ) -> list[asyncpg.Record]:
     """Return at most `limit` alerts, newest first."""
     pattern = filters.search and f"%{like_literal(filters.search)}%"
-    found = await pool.fetch(
+    rows = await pool.fetch(
         *QUERIES.bind(
             "find_alerts",
             tenant=tenant,
@@ -69,7 +69,7 @@ async def find_alerts(
             limit=limit,
         ),
     )
-    return await show(pool, found, tenant)
+    return await show(pool, rows, tenant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ async def read_device_alerts(
 
     Raises AgentNotFoundError.
     """
-    found = await pool.fetch(
+    rows = await pool.fetch(
         *QUERIES.bind(
             "device_alerts",
             device_id=device_id,
@@ -57,27 +57,27 @@ async def read_device_alerts(
             limit=limit,
         )
     )
-    if not found:
+    if not rows:
         await check_known(pool, tenant, device_id, deleted_too=False)
-    return await show(pool, found, tenant)
+    return await show(pool, rows, tenant)
 
 
 async def read_open_alerts(
     pool: asyncpg.Pool, tenant: UUID | None, filters: OpenFilter, limit: int
 ) -> list[asyncpg.Record]:
     """Return open alerts of the devices that the caller may see: the worst first, then the newest."""
-    found = await pool.fetch(
+    rows = await pool.fetch(
         *QUERIES.bind(
             "open_alerts", tenant=tenant, business_id=filters.business_id, severities=filters.severities,
             **after_keys(filters.after, "rank", "time", "id"), limit=limit,
         )
     )  # fmt: skip
-    return await show(pool, found, tenant)
+    return await show(pool, rows, tenant)
 
 
-async def show(pool: asyncpg.Pool, found: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
+async def show(pool: asyncpg.Pool, rows: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
     """Return alerts that a list has found as people read them, in its order."""
-    return await pool.fetch(*QUERIES.bind("show_alerts", alerts=[row["id"] for row in found], tenant=tenant))
+    return await pool.fetch(*QUERIES.bind("show_alerts", alerts=[row["id"] for row in rows], tenant=tenant))
 
 
 @in_transaction

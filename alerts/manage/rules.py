@@ -77,8 +77,8 @@ async def create_rule(connection: Connection, values: Values, employee: Actor, n
 
     Raises UnknownBusinessError, UnknownLocationError, AgentNotFoundError or UnknownEmployeeError.
     """
-    made = values | await placed(connection, values)
-    (row,) = await insert_rules(connection, [made], employee, now)
+    placed_values = values | await placed(connection, values)
+    (row,) = await insert_rules(connection, [placed_values], employee, now)
     return row
 
 
@@ -88,12 +88,12 @@ async def insert_rules(
     """Insert rules with a trail and return them in order."""
     rows = [rule | {"alert_type": rule.get("alert_type") or alert_type_of(rule["conditions"])} for rule in rules]
     try:
-        made = await connection.fetch(
+        inserted = await connection.fetch(
             *QUERIES.bind("create_rules", rules=as_json(rows), now=now, **employee.parameters())
         )
     except asyncpg.ForeignKeyViolationError as error:
         raise UnknownEmployeeError from error
-    return [await read_rule(connection, row["id"]) for row in made]
+    return [await read_rule(connection, row["id"]) for row in inserted]
 
 
 @in_transaction
@@ -146,11 +146,13 @@ async def create_defaults(
     await business_of(connection, ScopeOfRule(business_id, None, None))
     await connection.execute(*QUERIES.bind("lock_business", business_id=business_id))
     types = [default["alert_type"] for default in DEFAULTS]
-    there = await connection.fetch(*QUERIES.bind("rules_of_types", business_id=business_id, types=types))
-    known = {row["alert_type"] for row in there}
-    missing = [default | {"business_id": business_id} for default in DEFAULTS if default["alert_type"] not in known]
-    made = await insert_rules(connection, missing, employee, now) if missing else []
-    return made, [await read_rule(connection, row["id"]) for row in there]
+    existing = await connection.fetch(*QUERIES.bind("rules_of_types", business_id=business_id, types=types))
+    existing_types = {row["alert_type"] for row in existing}
+    missing = [
+        default | {"business_id": business_id} for default in DEFAULTS if default["alert_type"] not in existing_types
+    ]
+    created = await insert_rules(connection, missing, employee, now) if missing else []
+    return created, [await read_rule(connection, row["id"]) for row in existing]
 
 
 async def read_transitions(

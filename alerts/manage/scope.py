@@ -39,5 +39,5 @@ async def business_of(connection: Connection, place: ScopeOfRule) -> UUID | None
         raise UnknownLocationError
     if not row["device_fits"]:
         raise AgentNotFoundError
-    found: UUID | None = row["business_id"]
-    return found
+    business_id: UUID | None = row["business_id"]
+    return business_id

@@ -83,14 +83,14 @@ async def create_window(pool: asyncpg.Pool, window: Window, employee: Actor, now
     async with pool.acquire() as connection, connection.transaction():
         business_id = await business_of(connection, window.place)
         try:
-            made = await connection.fetchval(
+            window_id = await connection.fetchval(
                 *QUERIES.bind(
                     "create_window", business_id=business_id, now=now, **window.parameters(), **employee.parameters()
                 )
             )
         except asyncpg.ForeignKeyViolationError as error:
             raise UnknownEmployeeError from error
-        return await read_window(connection, None, made)
+        return await read_window(connection, None, window_id)
 
 
 async def replace_window(

@@ -46,8 +46,8 @@ def message_of(rows: Sequence[Row]) -> Message:
 def subject_of(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         row = rows[0]
-        what = "OK" if row["kind"] == "resolved" else row["severity"]
-        return f"[{what}] {sentence_of(row)}"
+        label = "OK" if row["kind"] == "resolved" else row["severity"]
+        return f"[{label}] {sentence_of(row)}"
     firing = sum(row["kind"] == "firing" for row in rows)
     return f"{firing} alerts firing, {len(rows) - firing} resolved"
 
@@ -55,8 +55,8 @@ def subject_of(rows: Sequence[Row]) -> str:
 def line_of(row: Row) -> str:
     ended = row["kind"] == "resolved"
     at = row["resolved_at"] if ended else row["triggered_at"]
-    what = "RESOLVED" if ended else row["severity"].upper()
-    return f"{what}  {in_words(at)}  {clean_name(row['business_name'])}: {sentence_of(row)}"
+    label = "RESOLVED" if ended else row["severity"].upper()
+    return f"{label}  {in_words(at)}  {clean_name(row['business_name'])}: {sentence_of(row)}"
 
 
 def sentence_of(row: Row) -> str:

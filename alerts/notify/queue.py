@@ -67,11 +67,11 @@ async def queue_resolved(connection: Connection, alerts: Sequence[UUID], now: da
 
 def recipients_of(row: RuleRow) -> list[tuple[str, str]]:
     """Return (channel, recipient) of a rule: addresses with a scheme are webhooks, those with an @ are e-mails."""
-    found = []
+    recipients = []
     for recipient in row.recipients:
         text = str(recipient)
         channel = "webhook" if "://" in text else "email" if "@" in text else None
         fits = len(text) <= MAX_RECIPIENT
         if channel and fits and (not row.channels or channel in row.channels):
-            found.append((channel, text))
-    return found
+            recipients.append((channel, text))
+    return recipients

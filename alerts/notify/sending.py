@@ -22,12 +22,12 @@ from db.sql import load_beside
 QUERIES = load_beside(__file__, "queue.sql")
 log = logging.getLogger(__name__)
 
-HELD = timedelta(minutes=5)  # by a worker that is sending
+LEASE = timedelta(minutes=5)  # by a worker that is sending
 FIRST_RETRY, LAST_RETRY, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(hours=1), 20
 CLAIMED_AT_ONCE = 500
 AT_ONCE, AT_ONCE_OF_ONE = 60, 6  # messages on the way: of all, and of one business
 # A message that hasn't begun by then is left to the pass after HELD, so that no two workers send it.
-BEGIN_WITHIN_SECONDS = HELD.total_seconds() - 6 * SEND_SECONDS
+BEGIN_WITHIN_SECONDS = LEASE.total_seconds() - 6 * SEND_SECONDS
 
 
 class Turns:
@@ -52,7 +52,7 @@ async def send_due(
     """Send what is due, one message for each recipient and owner; return how many messages were taken."""
     is_quiet = quiet is not None and quiet.holds(now)
     rows = await connection.fetch(
-        *QUERIES.bind("claim_notifications", now=now, held_until=now + HELD, limit=CLAIMED_AT_ONCE, is_quiet=is_quiet)
+        *QUERIES.bind("claim_notifications", now=now, held_until=now + LEASE, limit=CLAIMED_AT_ONCE, is_quiet=is_quiet)
     )
     groups: dict[tuple[Any, ...], list[asyncpg.Record]] = defaultdict(list)
     for row in rows:
@@ -88,11 +88,11 @@ async def note(connection: Connection, rows: Sequence[asyncpg.Record], fault: Se
     if fault is None:
         await connection.execute(*QUERIES.bind("note_sent", notifications=[row["id"] for row in rows], now=now))
         return
-    again = [None if fault.permanent else next_time(row["attempts"], now) for row in rows]
-    given_up = sum(at is None for at in again)
+    retry_times = [None if fault.permanent else next_time(row["attempts"], now) for row in rows]
+    given_up = sum(at is None for at in retry_times)
     log.warning("%d notifications failed, %d of them given up: %s", len(rows), given_up, fault)
     await connection.execute(
-        *QUERIES.bind("note_failed", notifications=[row["id"] for row in rows], again=again, error=str(fault))
+        *QUERIES.bind("note_failed", notifications=[row["id"] for row in rows], again=retry_times, error=str(fault))
     )
 
 

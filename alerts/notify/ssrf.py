@@ -31,11 +31,11 @@ class InternalAddressError(Exception):
 
 def is_internal(address: Address) -> bool:
     """Tell whether an address isn't of the internet: private, loopback, link-local, multicast, reserved, metadata."""
-    meant = address_meant(address)
-    if isinstance(meant, IPv6Address) and meant.is_site_local:
+    effective = address_meant(address)
+    if isinstance(effective, IPv6Address) and effective.is_site_local:
         return True
-    special = not meant.is_global or meant.is_multicast or meant.is_reserved
-    return special or any(meant in network for network in ALSO_INTERNAL)
+    special = not effective.is_global or effective.is_multicast or effective.is_reserved
+    return special or any(effective in network for network in ALSO_INTERNAL)
 
 
 def address_meant(address: Address) -> Address:
@@ -64,15 +64,15 @@ def literal_of(host: str) -> Address | None:
 async def look_up(host: str, port: int) -> list[Address]:
     """Return the addresses of a host, the preferred one first; raises OSError or ValueError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in answers))
 
 
 async def addresses_to_use(look_up: LookUp, host: str, port: int, allowed: Sequence[Network]) -> list[Address]:
     """Return those addresses of a host that may be reached; raises InternalAddressError, OSError or ValueError."""
     literal = literal_of(host)
-    found = [literal] if literal else await look_up(host, port)
-    usable = [address for address in found if may_be_reached(address, allowed)]
+    candidates = [literal] if literal else await look_up(host, port)
+    usable = [address for address in candidates if may_be_reached(address, allowed)]
     if not usable:
-        raise InternalAddressError(", ".join(map(str, found)))
+        raise InternalAddressError(", ".join(map(str, candidates)))
     return usable

@@ -58,10 +58,10 @@ class Webhook:
         transport = httpx.AsyncHTTPTransport()
         async with httpx.AsyncClient(timeout=SEND_SECONDS, transport=transport) as client:
             for address in addresses[:MAX_ADDRESSES]:
-                there = url.copy_with(host=str(address))
+                pinned_url = url.copy_with(host=str(address))
                 try:
                     async with client.stream(
-                        "POST", there, content=body, headers=named, extensions={"sni_hostname": host}
+                        "POST", pinned_url, content=body, headers=named, extensions={"sni_hostname": host}
                     ) as answer:
                         return answer.status_code
                 except (httpx.ConnectError, httpx.ConnectTimeout) as error:

@@ -54,35 +54,35 @@ class Apart:
 
 
 async def gather_apart(
-    connection: Connection, rules: Iterable[Rule], question: EvaluationRequest, kept: Isolated
+    connection: Connection, rules: Iterable[Rule], question: EvaluationRequest, isolated: Isolated
 ) -> Apart:
     """Return what is known of the rules' conditions; `kept` has what failed in earlier passes."""
-    asked, apart = list(rules), Apart()
-    held = held_rules(kept)
-    if not held and await ask(connection, Block(asked), question, apart) is None:
+    remaining, apart = list(rules), Apart()
+    held_devices = held_rules(isolated)
+    if not held_devices and await ask(connection, Block(remaining), question, apart) is None:
         return apart
     devices = [row["id"] for row in await connection.fetch(QUERIES["devices_in_reach"])]
-    await leave_faulty_rules(connection, asked, question, apart, kept)
-    well = [rule for rule in asked if rule.id not in apart.rules]
-    blocks = [Block(well, [device for device in devices if device not in held])]
-    for device, without in held.items():
+    await leave_faulty_rules(connection, remaining, question, apart, isolated)
+    well = [rule for rule in remaining if rule.id not in apart.rules]
+    blocks = [Block(well, [device for device in devices if device not in held_devices])]
+    for device, without in held_devices.items():
         apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "fails alone; it is tried again")
         blocks.append(Block([rule for rule in well if rule.id not in without], [device]))
-    await ask_blocks(connection, blocks, question, apart, kept)
+    await ask_blocks(connection, blocks, question, apart, isolated)
     return apart
 
 
-def held_rules(kept: Isolated) -> dict[UUID, set[UUID]]:
+def held_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
     """Return the rules that are held on single devices, by device."""
-    held: dict[UUID, set[UUID]] = defaultdict(set)
-    for item in kept.held_ids("device"):
+    devices_by_rule: dict[UUID, set[UUID]] = defaultdict(set)
+    for item in isolated.held_ids("device"):
         device, _, rule = item.partition(":rule:")
-        held[UUID(device)].add(UUID(rule))
-    return held
+        devices_by_rule[UUID(device)].add(UUID(rule))
+    return devices_by_rule
 
 
 async def leave_faulty_rules(
-    connection: Connection, rules: Sequence[Rule], question: EvaluationRequest, apart: Apart, kept: Isolated
+    connection: Connection, rules: Sequence[Rule], question: EvaluationRequest, apart: Apart, isolated: Isolated
 ) -> None:
     """Find the rules that can't even be asked of no device at all."""
     waiting = [Block(rules, [])]
@@ -93,11 +93,11 @@ async def leave_faulty_rules(
             waiting += block.halves()
         elif error is not None:
             apart.rules[block.rules[0].id] = str(error)
-            await kept.note(f"rule:{block.rules[0].id}", error)
+            await isolated.note(f"rule:{block.rules[0].id}", error)
 
 
 async def ask_blocks(
-    connection: Connection, blocks: list[Block], question: EvaluationRequest, apart: Apart, kept: Isolated
+    connection: Connection, blocks: list[Block], question: EvaluationRequest, apart: Apart, isolated: Isolated
 ) -> None:
     """Ask each block, and its halves where it fails."""
     waiting = [block for block in blocks if block.rules and block.among]
@@ -112,7 +112,7 @@ async def ask_blocks(
         elif error is not None:
             pair = block.rules[0].id, block.among[0]
             apart.pairs[pair] = str(error)
-            await kept.note(f"device:{pair[1]}:rule:{pair[0]}", error)
+            await isolated.note(f"device:{pair[1]}:rule:{pair[0]}", error)
     apart.devices |= {device for block in waiting for device in block.among or ()}
 
 
@@ -120,14 +120,14 @@ async def ask(connection: Connection, block: Block, question: EvaluationRequest,
     """Take what is known of a block, or return why it can't be asked."""
     try:
         async with connection.transaction():
-            found = await run_queries(connection, block.rules, replace(question, among=block.among))
+            results = await run_queries(connection, block.rules, replace(question, among=block.among))
     except Exception as error:
         if connection.is_closed():
             raise
         return error
-    apart.facts.statements += found.statements
-    for key, terms in found.of.items():
+    apart.facts.statements += results.statements
+    for key, terms in results.of.items():
         apart.facts.of[key].update(terms)
-    for place, terms in found.of_instances.items():
+    for place, terms in results.of_instances.items():
         apart.facts.of_instances[place].update(terms)
     return None

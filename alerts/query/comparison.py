@@ -44,27 +44,27 @@ baselines = table(
 
 def is_open(pair: Any) -> ColumnElement[bool]:
     """Tell whether the rule of a row stands anywhere but at inactive on its device."""
-    found = states.c.agent_alert_id == pair.rule_id, states.c.agent_device_id == pair.device_id
-    return select(ONE).where(*found).exists()
+    matches = states.c.agent_alert_id == pair.rule_id, states.c.agent_device_id == pair.device_id
+    return select(ONE).where(*matches).exists()
 
 
-def compared(pairs: Any, known: Any) -> Select[Any]:
+def compared(pairs: Any, readings: Any) -> Select[Any]:
     """Compare each term with its feature of each device in its reach."""
-    joined = with_thresholds(pairs, known).subquery("joined")
-    of = joined.c
+    joined = with_thresholds(pairs, readings).subquery("joined")
+    pair = joined.c
 
     def beyond(value: ColumnElement[Any], limit: ColumnElement[Any]) -> ColumnElement[Any]:
-        return func.alert_beyond(value, of.is_up, of.is_strict, limit, type_=Boolean)
+        return func.alert_beyond(value, pair.is_up, pair.is_strict, limit, type_=Boolean)
 
-    over = beyond(of.value, of.threshold)
-    holding = case((of.by_value, over), else_=beyond(of.last, of.recovery))
+    over = beyond(pair.value, pair.threshold)
+    holding = case((pair.by_value, over), else_=beyond(pair.last, pair.recovery))
     # What is shown: the newest sample of what is well again, else what was compared.
-    shown = case((and_(of.by_value.is_(False), holding.is_(False)), func.coalesce(of.last, of.value)),
-                 else_=func.coalesce(of.value, of.last))  # fmt: skip
+    shown = case((and_(pair.by_value.is_(False), holding.is_(False)), func.coalesce(pair.last, pair.value)),
+                 else_=func.coalesce(pair.value, pair.last))  # fmt: skip
     judged = select(
-        of.rule_id, of.leaf, of.device_id, of.at, shown.label("value"), of.threshold,
-        case((over.is_(False), false()), (of.count * of.every >= ENOUGH * of.span, over)).label("breached"),
-        case((of.by_value, over), else_=beyond(of.last, of.last_threshold)).label("begun"),
+        pair.rule_id, pair.leaf, pair.device_id, pair.at, shown.label("value"), pair.threshold,
+        case((over.is_(False), false()), (pair.count * pair.every >= ENOUGH * pair.span, over)).label("breached"),
+        case((pair.by_value, over), else_=beyond(pair.last, pair.last_threshold)).label("begun"),
         holding.label("holding"),
         literal_column("NULL::text", Text).label("note"),
     ).subquery("judged")  # fmt: skip
@@ -74,7 +74,7 @@ def compared(pairs: Any, known: Any) -> Select[Any]:
     return select(*judged.c).where(reported).order_by(judged.c.at)
 
 
-def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
+def with_thresholds(pairs: Any, readings: Any) -> Select[Any]:
     """Join terms and the results of their devices, by hashing; each takes its feature from the arrays.
 
     A baseline's threshold is what is usual for that device at that hour. With an OFFSET: each is worked out once and
@@ -86,7 +86,7 @@ def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
     by_usual = pairs.c.deviations > ZERO
     place = pairs.c.feature + ONE
     # By the hour of UTC that an instant is in, as the hourly means are: in some zones hours begin at its half.
-    hour = func.date_trunc("hour", known.c.at)
+    hour = func.date_trunc("hour", readings.c.at)
     any_hour = baselines.alias("any_hour")
     zone = (
         select(any_hour.c.time_zone)
@@ -100,11 +100,11 @@ def with_thresholds(pairs: Any, known: Any) -> Select[Any]:
         by_usual, baselines.c.agent_device_id == pairs.c.device_id, baselines.c.metric == pairs.c.name,
         baselines.c.hour_of_week == hour_of_week,
     )  # fmt: skip
-    beside = pairs.join(known, known.c.device_id == pairs.c.device_id).outerjoin(baselines, same_hour)
+    beside = pairs.join(readings, readings.c.device_id == pairs.c.device_id).outerjoin(baselines, same_hour)
     return select(
-        pairs.c.rule_id, pairs.c.leaf, pairs.c.device_id, known.c.at,
-        known.c["values"][place].label("value"), known.c.counts[place].label("count"),
-        known.c.lasts[place].label("last"),
+        pairs.c.rule_id, pairs.c.leaf, pairs.c.device_id, readings.c.at,
+        readings.c["values"][place].label("value"), readings.c.counts[place].label("count"),
+        readings.c.lasts[place].label("last"),
         pairs.c.every, pairs.c.span, pairs.c.is_up, pairs.c.is_strict, pairs.c.by_value,
         case((by_usual, usual), else_=pairs.c.value_threshold).label("threshold"),
         case((by_usual, usual), else_=pairs.c.last_threshold).label("last_threshold"),

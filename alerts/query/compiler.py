@@ -96,12 +96,12 @@ def metric_statement(
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
     """
-    pairs = materialised(wanted_pairs().cte("pairs"))
+    pairs = materialised(candidate_pairs().cte("pairs"))
     read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
-    found = found_at_once if instants == "many" else found_for_each
-    known = materialised(found(level, features, read, sought, instants).cte("known"))
-    return compiled(compared(pairs, known))
+    aggregate = aggregate_at_once if instants == "many" else aggregate_each
+    readings = materialised(aggregate(level, features, read, sought, instants).cte("known"))
+    return compiled(compared(pairs, readings))
 
 
 def materialised(cte: CTE) -> CTE:
@@ -109,7 +109,7 @@ def materialised(cte: CTE) -> CTE:
     return cte.prefix_with("MATERIALIZED")
 
 
-def wanted_pairs() -> Select[Any]:
+def candidate_pairs() -> Select[Any]:
     """Select the terms and devices that must be evaluated.
 
     A term that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
@@ -153,7 +153,9 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     )  # fmt: skip
 
 
-def found_at_once(level: Level, features: Sequence[Feature], read: FromClause, sought: Any, _: Instants) -> Select[Any]:
+def aggregate_at_once(
+    level: Level, features: Sequence[Feature], read: FromClause, sought: Any, _: Instants
+) -> Select[Any]:
     """Aggregate for many instants: the partials of a device are read once, and joined with each instant."""
     each = partials_of(level, features, read)
     part: Any = select(read.c.device_id, each).select_from(read, each).cte("partials")
@@ -162,7 +164,7 @@ def found_at_once(level: Level, features: Sequence[Feature], read: FromClause, s
     return select(*place, *arrays_of(features, sought, part)).select_from(joined).group_by(*place)
 
 
-def found_for_each(
+def aggregate_each(
     level: Level, features: Sequence[Feature], _: FromClause, sought: Any, instants: Instants
 ) -> Select[Any]:
     """Aggregate for one instant: each device by itself, so that no row of a sample is passed on, sorted or hashed."""
@@ -170,8 +172,8 @@ def found_for_each(
         stitched_partials(features, sought) if instants == "one, stitched" else partials_of(level, features, sought)
     )
     arrays = select(*arrays_of(features, sought, part)).select_from(part).where(*lies_before(part, sought))
-    own = arrays.correlate(sought).lateral("own")
-    return select(sought.c.device_id, sought.c.at, *own.c).select_from(sought.join(own, true()))
+    aggregates = arrays.correlate(sought).lateral("own")
+    return select(sought.c.device_id, sought.c.at, *aggregates.c).select_from(sought.join(aggregates, true()))
 
 
 def lies_before(part: Any, sought: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -188,10 +190,10 @@ def arrays_of(features: Sequence[Feature], sought: Any, part: Any) -> list[Colum
     for number, window in enumerate(windows_of(features)):
         since = part.c.time > sought.c[f"since_{number}"]
         within[window] = and_(since, counts_for(part, number + 1)) if "front" in part.c else since
-    found = [feature_of(number, feature, part, within[feature.window]) for number, feature in enumerate(features)]
+    aggregates = [feature_of(number, feature, part, within[feature.window]) for number, feature in enumerate(features)]
     columns: dict[str, Sequence[ColumnElement[Any]]] = {
-        "values": [value for value, _ in found],
-        "counts": [count for _, count in found],
+        "values": [value for value, _ in aggregates],
+        "counts": [count for _, count in aggregates],
         "lasts": [newest_of(feature.metric, part, sought) for feature in features],
     }
     return [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
@@ -199,8 +201,8 @@ def arrays_of(features: Sequence[Feature], sought: Any, part: Any) -> list[Colum
 
 def newest_of(metric: Metric, part: Any, sought: Any) -> ColumnElement[Any]:
     """Return the newest value of a metric; null where it isn't fresh."""
-    known = part.c[f"{metric.name}_count"] > ZERO
-    return func.last(part.c[f"{metric.name}_last"], part.c.time).filter(known, part.c.seen > sought.c.fresh)
+    has_value = part.c[f"{metric.name}_count"] > ZERO
+    return func.last(part.c[f"{metric.name}_last"], part.c.time).filter(has_value, part.c.seen > sought.c.fresh)
 
 
 def counts_for(part: Any, front: int) -> ColumnElement[bool]:

@@ -20,13 +20,13 @@ class Explained:
 
 async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[Explained]:
     """Return the statements that an evaluation of one rule at `now` would run, and how."""
-    found = await statements_for(connection, [row.rule], EvaluationRequest([now], row.rule.reach.business_id))
-    return [Explained(ask, list(lines_of(await plan_of(connection, ask)))) for ask in found]
+    queries = await statements_for(connection, [row.rule], EvaluationRequest([now], row.rule.reach.business_id))
+    return [Explained(query, list(lines_of(await plan_of(connection, query)))) for query in queries]
 
 
-async def plan_of(connection: Connection, ask: TermQuery) -> dict[str, Any]:
+async def plan_of(connection: Connection, query: TermQuery) -> dict[str, Any]:
     """Return the plan of a statement, which isn't run."""
-    sql, *arguments = ask.statement.bind(**ask.values)
+    sql, *arguments = query.statement.bind(**query.values)
     prepared = await connection.prepare(sql)
     (explained,) = await prepared.explain(*arguments)
     plan: dict[str, Any] = explained["Plan"]
@@ -38,7 +38,7 @@ def lines_of(plan: dict[str, Any], depth: int = 0) -> Iterator[str]:
     where = plan.get("Index Name") or plan.get("Relation Name") or plan.get("CTE Name") or plan.get("Function Name")
     kind = " ".join(part for part in (plan.get("Custom Plan Provider", ""), plan["Node Type"]) if part)
     name = f" on {where}" if where else ""
-    given = f" ({plan['Subplan Name']})" if "Subplan Name" in plan else ""
-    yield f"{'  ' * depth}{kind}{name}{given}: {plan['Plan Rows']} rows, cost {plan['Total Cost']:.0f}"
+    subplan = f" ({plan['Subplan Name']})" if "Subplan Name" in plan else ""
+    yield f"{'  ' * depth}{kind}{name}{subplan}: {plan['Plan Rows']} rows, cost {plan['Total Cost']:.0f}"
     for inner in plan.get("Plans", ()):
         yield from lines_of(inner, depth + 1)

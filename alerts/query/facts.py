@@ -38,14 +38,14 @@ def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionRe
     """Return what holds of a whole tree, given the facts of its single conditions in order."""
     remaining = iter(facts)
 
-    def of(part: Condition) -> ConditionResult:
+    def result_of(part: Condition) -> ConditionResult:
         if isinstance(part, AllOf):
-            return merge([of(inner) for inner in part.all], all_of)
+            return merge([result_of(inner) for inner in part.all], all_of)
         if isinstance(part, AnyOf):
-            return merge([of(inner) for inner in part.any], any_of)
+            return merge([result_of(inner) for inner in part.any], any_of)
         return next(remaining)
 
-    return of(condition)
+    return result_of(condition)
 
 
 def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], Verdict]) -> ConditionResult:
@@ -60,14 +60,14 @@ def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], V
 
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
-    known = list(verdicts)
-    if any(verdict is False for verdict in known):
+    outcomes = list(verdicts)
+    if any(verdict is False for verdict in outcomes):
         return False
-    return None if None in known else True
+    return None if None in outcomes else True
 
 
 def any_of(verdicts: Iterable[Verdict]) -> Verdict:
-    known = list(verdicts)
-    if any(known):
+    outcomes = list(verdicts)
+    if any(outcomes):
         return True
-    return None if None in known else False
+    return None if None in outcomes else False

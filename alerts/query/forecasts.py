@@ -48,12 +48,12 @@ async def each_batch(
     write: Callable[[Sequence[asyncpg.Record]], Awaitable[None]], now: datetime,
 ) -> None:  # fmt: skip
     """Write some pairs of device and metric at a time; a pair that can't be worked out is left out and noted."""
-    kept = await Isolated(connection, task, now).read()
-    due = [row for row in pairs if item_of(row) not in kept.held]
-    for batch in batches(due):
+    isolated = await Isolated(connection, task, now).read()
+    remaining = [row for row in pairs if item_of(row) not in isolated.held]
+    for batch in batches(remaining):
         for row, error in await in_halves(connection, batch, write):
-            await kept.note(item_of(row), error)
-    await kept.forget_others()
+            await isolated.note(item_of(row), error)
+    await isolated.forget_others()
 
 
 def item_of(row: asyncpg.Record) -> str:

@@ -87,8 +87,8 @@ class TermQuery:
 async def run_queries(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> ResultsByKey:
     """Return what is known of the rules' conditions."""
     facts = ResultsByKey()
-    for ask in await statements_for(connection, rules, question):
-        take(facts, await connection.fetch(*ask.statement.bind(**ask.values)))
+    for query in await statements_for(connection, rules, question):
+        take(facts, await connection.fetch(*query.statement.bind(**query.values)))
     return facts
 
 
@@ -98,21 +98,21 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
     shifts = await read_shifts(connection, question)
-    found = []
+    queries = []
     for level in LEVELS[:3]:
         of_level = [term for term in terms if term.feature and (question.level or level_for(term.window)) is level]
         groups = by_features(of_level, level, question)
-        found += [
+        queries += [
             ask_metrics(level, group, question, longest, watermarks, shift) for group in groups for shift in shifts
         ]
-    found += ask_silence(terms, question, watermarks)
-    found += await ask_series(connection, terms, question, min(shift.lowest for shift in shifts))
+    queries += ask_silence(terms, question, watermarks)
+    queries += await ask_series(connection, terms, question, min(shift.lowest for shift in shifts))
     for kind in ("service", "forecast"):
         of_kind = [term for term in terms if term.kind == kind]
         for at in question.instants if of_kind else ():
             parameters = {"terms": as_json(of_kind, {}), "tenant": question.tenant, "now": at, "among": question.among}
-            found.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, of_kind))
-    return found
+            queries.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, of_kind))
+    return queries
 
 
 async def read_shifts(connection: Source, question: EvaluationRequest) -> list[Shift]:
@@ -142,10 +142,10 @@ def by_features(terms: Sequence[Term], level: Level, question: EvaluationRequest
     """Split terms into groups whose features fit one statement: those that are stitched, then the others."""
     features = list(dict.fromkeys(term.feature for term in terms if term.feature))
     stitched = [feature for feature in features if instants_of(feature, level, question) == "one, stitched"]
-    others = [feature for feature in features if feature not in stitched]
+    separate = [feature for feature in features if feature not in stitched]
     groups = [
         set(kind[start : start + MAX_FEATURES])
-        for kind in (stitched, others)
+        for kind in (stitched, separate)
         for start in range(0, len(kind), MAX_FEATURES)
     ]
     return [[term for term in terms if term.feature in group] for group in groups]
@@ -257,7 +257,7 @@ async def ask_series(
 
     `behind`: the lowest shift of a device's clock, zero or less.
     """
-    found = []
+    queries = []
     of_kind = [term for term in terms if term.kind == "series"]
     watermarks = await read_series_watermarks(connection) if of_kind else {}
     for level in SERIES_LEVELS[:3]:
@@ -270,9 +270,9 @@ async def ask_series(
                 "cut": watermarks.get(level.relation, EPOCH), "width": level.bucket or timedelta(0),
                 "lowest": question.instants[0] + behind - longest - MAX_LEAD, "among": question.among,
             }  # fmt: skip
-            found.append(TermQuery(SERIES.statements["series_facts"], parameters, of_level, level))
+            queries.append(TermQuery(SERIES.statements["series_facts"], parameters, of_level, level))
     ahead = [term for term in terms if term.kind == "series_forecast"]
-    return found + (await ask_series_forecasts(connection, ahead, question) if ahead else [])
+    return queries + (await ask_series_forecasts(connection, ahead, question) if ahead else [])
 
 
 async def ask_series_forecasts(

@@ -26,7 +26,7 @@ async def update_series_baselines(connection: Connection, now: datetime, default
     Hours are by the zone of the device's site, else of its business, else `default_zone` (an IANA name).
     """
     terms = [term for term in await terms_in_force(connection, "series") if term.deviations]
-    due = (
+    outdated = (
         await connection.fetch(
             *QUERIES.bind("read_series", terms=as_json(terms, {}), now=now, age=RENEW_AFTER, default_zone=default_zone)
         )
@@ -39,7 +39,7 @@ async def update_series_baselines(connection: Connection, now: datetime, default
         await connection.execute(*QUERIES.bind("write_baselines", series=series, time_zones=zones, now=now))
         await connection.execute(*QUERIES.bind("forget_hours", series=series, now=now))
 
-    await each_batch(connection, "baselines of series", due, write, now)
+    await each_batch(connection, "baselines of series", outdated, write, now)
     await connection.execute(*QUERIES.bind("forget_baselines", now=now, age=FORGET_AFTER))
-    if due:
-        log.info("worked out what is usual for %d series", len(due))
+    if outdated:
+        log.info("worked out what is usual for %d series", len(outdated))

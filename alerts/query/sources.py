@@ -61,19 +61,19 @@ def stitched_partials(features: Sequence[Feature], sought: FromClause) -> FromCl
     metrics = metrics_of(features)
     _, five, hour, _ = LEVELS
 
-    def of(query: Select[Any], front: int = 0) -> Select[Any]:
+    def with_front(query: Select[Any], front: int = 0) -> Select[Any]:
         return query.add_columns(literal_column(str(front), Integer).label("front"))
 
     partials = [
-        of(raw_partials(metrics, sought).where(RAW_TIME >= CUT)),
-        of(level_partials(five, metrics, sought).where(BUCKET >= HOUR_CUT, BUCKET < CUT)),
-        of(level_partials(hour, metrics, sought).where(BUCKET < HOUR_CUT)),
+        with_front(raw_partials(metrics, sought).where(RAW_TIME >= CUT)),
+        with_front(level_partials(five, metrics, sought).where(BUCKET >= HOUR_CUT, BUCKET < CUT)),
+        with_front(level_partials(hour, metrics, sought).where(BUCKET < HOUR_CUT)),
     ]
     for number, _ in enumerate(windows_of(features)):
         since = sought.c[f"since_{number}"]
         whole = func.time_bucket(AN_HOUR, since, type_=TIME) + AN_HOUR
         front = level_partials(five, metrics, sought).where(since < BUCKET, func.least(whole, HOUR_CUT) > BUCKET)
-        partials.append(of(front, number + 1))
+        partials.append(with_front(front, number + 1))
     return union_sources(partials)
 
 
@@ -108,15 +108,15 @@ def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) ->
     assert level.bucket
     rollup = bucket_partials(level.relation, metrics)
     bucket, width = rollup.time, literal(level.bucket, Interval)
-    seen = bucket + func.greatest(width - read.c.every, NONE)
-    at = bucket.label("time"), seen.label("seen"), (bucket + width - A_MOMENT).label("known")
+    last_sample = bucket + func.greatest(width - read.c.every, NONE)
+    at = bucket.label("time"), last_sample.label("seen"), (bucket + width - A_MOMENT).label("known")
     return bounded(select(*at, *rollup.columns(part_names(metrics))), rollup, read)
 
 
 def bounded(query: Select[Any], source: Partials, read: FromClause) -> Select[Any]:
     """Bind a source to one device and the range before all instants; the constant bounds let chunks be left out."""
-    own = source.table.c.agent_device_id == read.c.device_id
-    return query.where(own, source.time > LOWEST, source.time <= HIGHEST).correlate(read)
+    is_device = source.table.c.agent_device_id == read.c.device_id
+    return query.where(is_device, source.time > LOWEST, source.time <= HIGHEST).correlate(read)
 
 
 def known_count(count: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -134,11 +134,11 @@ async def read_spec(source: Source, rule_id: UUID, thresholds: Sequence[float], 
     if row is None:
         raise AlertRuleNotFoundError
     try:
-        found = as_row(row)
+        rule_row = as_row(row)
     except UNREADABLE as fault:
         raise FaultyAlertRuleError from fault
-    rule = found.rule
-    return BacktestSpec(rule.condition, rule.reach, thresholds, days, rule.keep_firing, found.active_hours)
+    rule = rule_row.rule
+    return BacktestSpec(rule.condition, rule.reach, thresholds, days, rule.keep_firing, rule_row.active_hours)
 
 
 async def backtest(
@@ -149,8 +149,8 @@ async def backtest(
     Raises NotInThePastError, ThresholdsDontFitError or BacktestTooLargeError.
     """
     check_past(spec.condition)
-    asked = variants(spec.condition, spec.thresholds)
-    whole = [Rule(uuid4(), spec.reach, condition, spec.keep_firing) for _, condition in asked]
+    conditions = variants(spec.condition, spec.thresholds)
+    whole = [Rule(uuid4(), spec.reach, condition, spec.keep_firing) for _, condition in conditions]
     terms = [term for rule in whole for term in rule.terms]
     sample = await sample_of(source, spec, terms)
     rules = [[rule] if sample is None else on_each(rule, sample) for rule in whole]
@@ -158,7 +158,7 @@ async def backtest(
     tallies = await run(source, spec, plan, [rule for each in rules for rule in each], progress)
     outcomes = [
         Outcome(threshold, condition, worst_first([tally for rule in each for tally in tallies[rule.id]], plan.end))
-        for (threshold, condition), each in zip(asked, rules, strict=True)
+        for (threshold, condition), each in zip(conditions, rules, strict=True)
     ]
     devices = {tally.device_id for outcome in outcomes for tally in outcome.tallies}
     names = await source.fetch(*QUERIES.bind("device_names", devices=list(devices)))

@@ -53,14 +53,14 @@ class LateBreach:
 
 async def find_late(connection: Connection, now: datetime) -> int:
     """Look at devices with late samples at `now` (UTC), outside a transaction; return how much was found."""
-    kept = await Isolated(connection, "late samples", now).read()
-    devices = await connection.fetch(*QUERIES.bind("late_devices", limit=AT_ONCE, held=kept.held_ids("device")))
+    isolated = await Isolated(connection, "late samples", now).read()
+    devices = await connection.fetch(*QUERIES.bind("late_devices", limit=AT_ONCE, held=isolated.held_ids("device")))
     rules = await read_rules(connection) if devices else None
-    found = 0
+    alert_count = 0
     for device in devices:
         look = partial(look_at, connection, device["id"], list(rules.rows.values() if rules else ()), now)
-        found += await kept.attempt(f"device:{device['id']}", look) or 0
-    return found
+        alert_count += await isolated.attempt(f"device:{device['id']}", look) or 0
+    return alert_count
 
 
 async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
@@ -69,8 +69,8 @@ async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRo
     reaching = [row for row in rows if late and judges_by_samples(row) and reaches(row.rule.reach, late)]
     if late is None or late["first"] is None or not reaching:
         return 0
-    found = [one for group in by_hours(reaching) for one in await replayed(connection, group, late, now)]
-    return await record(connection, late, found, now)
+    late_breaches = [one for group in by_hours(reaching) for one in await replayed(connection, group, late, now)]
+    return await record(connection, late, late_breaches, now)
 
 
 def judges_by_samples(row: RuleRow) -> bool:
@@ -135,23 +135,25 @@ def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBr
         yield LateBreach(row, begun.instance, begun.at, transitions[-1].at, begun.result)
 
 
-async def record(connection: Connection, late: asyncpg.Record, found: Sequence[LateBreach], now: datetime) -> int:
+async def record(
+    connection: Connection, late: asyncpg.Record, late_breaches: Sequence[LateBreach], now: datetime
+) -> int:
     """Write the breaches that meet no alert that there was; return how many."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
     name = device["device_name"]
-    messages = [message_of(one.row, one.result, place_of(name, one.instance)) for one in found]
+    messages = [message_of(one.row, one.result, place_of(name, one.instance)) for one in late_breaches]
     rows = await connection.fetch(
         *QUERIES.bind(
             "record_found",
             device_id=late["id"],
-            rules=[one.row.rule.id for one in found],
-            instances=[one.instance for one in found],
-            begins=[one.began for one in found],
-            ends=[one.ended for one in found],
-            severities=[one.row.severity for one in found],
+            rules=[one.row.rule.id for one in late_breaches],
+            instances=[one.instance for one in late_breaches],
+            begins=[one.began for one in late_breaches],
+            ends=[one.ended for one in late_breaches],
+            severities=[one.row.severity for one in late_breaches],
             messages=messages,
-            values=[one.result.value for one in found],
-            thresholds=[one.result.threshold for one in found],
+            values=[one.result.value for one in late_breaches],
+            thresholds=[one.result.threshold for one in late_breaches],
             now=now,
         ),
     )

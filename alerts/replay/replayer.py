@@ -45,21 +45,21 @@ class Replay:
             transitions += self._run(place, places.get(place, {}), instants)
         return sorted(transitions, key=lambda transition: transition.at)
 
-    def _run(self, place: Place, known: Mapping[datetime, Terms], instants: Sequence[datetime]) -> list[Transition]:
+    def _run(self, place: Place, results: Mapping[datetime, Terms], instants: Sequence[datetime]) -> list[Transition]:
         """Let the machine go through the instants for one rule in one place."""
         rule, device_id = self._rules[place[0]], place[1]
         numbers = range(len(terms_of(rule.condition)))
         current, transitions = self.states.pop(place, INACTIVE), []
         for at in instants:
-            if at not in known and current.state == "inactive":
+            if at not in results and current.state == "inactive":
                 continue
-            terms = known.get(at, {})
+            terms = results.get(at, {})
             result = judge(rule.condition, [terms.get(number, FALSE) for number in numbers])
             muted = bool(result.breached) and self._muted(device_id, at)
-            made = step(place, current, result, at, rule.keep_firing, muted=muted)
-            if made.changed:
-                transitions.append(made)
-            current = made.after
+            transition = step(place, current, result, at, rule.keep_firing, muted=muted)
+            if transition.changed:
+                transitions.append(transition)
+            current = transition.after
         if current.state != "inactive":
             self.states[place] = current
         return transitions

@@ -219,11 +219,11 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Res
         transitions = await transitions_of(connection, test, device_id, begin)
     finally:
         await rolled_back.rollback()
-    found = [
+    actual = [
         Expected(after=one.at - begin, state=one.after.state, instance=one.instance)
         for one in sorted(transitions, key=lambda one: (one.at, one.instance))
     ]
-    return Result(test, found)
+    return Result(test, actual)
 
 
 def beginning_of(test: RuleTest, now: datetime) -> datetime:

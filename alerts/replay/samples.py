@@ -48,14 +48,14 @@ def values_of(series: Series, every: timedelta, begin: datetime, counters: Colle
 
     A metric of the customer is a gauge, unless it is one of `counters`.
     """
-    found = []
+    readings = []
     for name, values in series.items():
         metric, _, instance = name.partition(" ")
-        known = SERIES_BY_NAME.get(metric)
-        is_counter = known.is_counter if known else metric in counters
-        unit = known.unit if known else ""
+        definition = SERIES_BY_NAME.get(metric)
+        is_counter = definition.is_counter if definition else metric in counters
+        unit = definition.unit if definition else ""
         of_series = {"metric": metric, "instance": instance, "unit": unit, "is_counter": is_counter}
         for number, value in enumerate(values if metric not in COLUMNS else ()):
             if value is not None:
-                found.append(of_series | {"at": begin + number * every, "value": value})
-    return msgspec.json.encode(found).decode()
+                readings.append(of_series | {"at": begin + number * every, "value": value})
+    return msgspec.json.encode(readings).decode()

@@ -103,21 +103,21 @@ def field_of(condition: Condition) -> str | None:
 def threshold_of(condition: Condition) -> float | None:
     """Return the threshold that a rule has now, if it is one."""
     field = field_of(condition)
-    found = (getattr(term, field, None) for term in terms_of(condition)) if field else iter(())
-    return next((value for value in found if value is not None), None)
+    thresholds = (getattr(term, field, None) for term in terms_of(condition)) if field else iter(())
+    return next((value for value in thresholds if value is not None), None)
 
 
 def with_threshold(condition: Condition, field: str, threshold: float) -> Condition:
     """Return a condition with another threshold; a recovery threshold keeps its distance."""
     document = condition.model_dump(exclude_none=True)
-    put(document, field, threshold)
+    set_threshold(document, field, threshold)
     return parse_condition(document)
 
 
-def put(document: dict[str, Any], field: str, value: float) -> None:
+def set_threshold(document: dict[str, Any], field: str, value: float) -> None:
     """Write a field where it stands in the JSON of a condition."""
     for inner in [*document.get("all", ()), *document.get("any", ())]:
-        put(inner, field, value)
+        set_threshold(inner, field, value)
     if field in document:
         if "recovery_threshold" in document:
             document["recovery_threshold"] += value - document[field]

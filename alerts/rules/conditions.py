@@ -216,8 +216,8 @@ def depth_of(value: Any, limit: int = 50) -> int:
 
 def as_list(value: Any, name: str) -> list[Any]:
     """Return a list field of a JSON object, [] where there is none."""
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []
+    parts = value.get(name) if isinstance(value, dict) else None
+    return parts if isinstance(parts, list) else []
 
 
 def parse_condition(value: Any) -> "Condition":

@@ -61,12 +61,12 @@ async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rul
     return rules
 
 
-async def note_faults(connection: Connection, rules: Rules, now: datetime, kept: Isolated) -> None:
+async def note_faults(connection: Connection, rules: Rules, now: datetime, isolated: Isolated) -> None:
     """Write the reasons of rules that can't be read beside them, for their authors."""
     for rule_id, fault in rules.faults.items():
         log.warning("alert rule %s can't be evaluated: %s", rule_id, fault)
         note = QUERIES.bind("note_rule_error", rule_id=rule_id, message=fault, now=now)
-        await kept.attempt(f"note:{rule_id}", partial(connection.execute, *note))
+        await isolated.attempt(f"note:{rule_id}", partial(connection.execute, *note))
 
 
 @lru_cache(4096)

@@ -60,9 +60,9 @@ class SeriesCondition(PicksInstances):
     @model_validator(mode="after")
     def fits(self) -> Self:
         """Refuse thresholds outside the metric, a recovery on the wrong side, and a share without its percentage."""
-        known = SERIES_BY_NAME.get(self.metric)
-        if known and not known.minimum <= self.threshold <= known.maximum:
-            raise fault_of("threshold", f"{self.metric} lies in {known.minimum:g}..{known.maximum:g}")
+        definition = SERIES_BY_NAME.get(self.metric)
+        if definition and not definition.minimum <= self.threshold <= definition.maximum:
+            raise fault_of("threshold", f"{self.metric} lies in {definition.minimum:g}..{definition.maximum:g}")
         if self.recovery_threshold is not None:
             below = self.operator in (">", ">=")
             if (self.recovery_threshold > self.threshold) if below else (self.recovery_threshold < self.threshold):
@@ -74,8 +74,8 @@ class SeriesCondition(PicksInstances):
     def in_words(self) -> str:
         """Return the condition as people say it."""
         which = self.aggregate if self.share_percent is None else f"{self.share_percent:g} % of samples"
-        known = SERIES_BY_NAME.get(self.metric)
-        unit = f" {known.shown_unit}" if known else ""
+        definition = SERIES_BY_NAME.get(self.metric)
+        unit = f" {definition.shown_unit}" if definition else ""
         over = f"{which} {self.operator} {self.threshold:g}{unit} for {self.duration_minutes:g} min"
         return f"{self.picked_in_words()}: {over}"
 

@@ -24,10 +24,10 @@ class Subject:
 
 def subject_of(conditions: str) -> Subject:
     """Return what the JSON text of a rule's condition is about."""
-    found = json.loads(conditions)
-    if not isinstance(found, dict) or not found:
+    document = json.loads(conditions)
+    if not isinstance(document, dict) or not document:
         return Subject(None, [])
-    return Subject(cast("Kind", kind_of(found)), list(dict.fromkeys(metrics_in(found))))
+    return Subject(cast("Kind", kind_of(document)), list(dict.fromkeys(metrics_in(document))))
 
 
 def metrics_in(value: Any, limit: int = MAX_NESTING) -> Iterator[str]:

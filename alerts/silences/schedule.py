@@ -30,7 +30,7 @@ class ActiveSilences:
         return device_id in self.devices or (active_hours is not None and not is_active(active_hours, self.now))
 
 
-async def read_silences(connection: Connection, now: datetime, kept: Isolated | None = None) -> ActiveSilences:
+async def read_silences(connection: Connection, now: datetime, isolated: Isolated | None = None) -> ActiveSilences:
     """Return the devices that are in a maintenance window; a window that can't be read is out of force and noted."""
     running = []
     for row in await connection.fetch(*QUERIES.bind("read_windows", now=now)):
@@ -38,8 +38,8 @@ async def read_silences(connection: Connection, now: datetime, kept: Isolated | 
             if row["is_running"] or is_running(row, now):
                 running.append(row["id"])
         except UNREADABLE as error:
-            if kept is not None:
-                await kept.note(f"window:{row['id']}", fault_in_words(error, row["time_zone"]))
+            if isolated is not None:
+                await isolated.note(f"window:{row['id']}", fault_in_words(error, row["time_zone"]))
     rows = await connection.fetch(*QUERIES.bind("muted_devices", windows=running)) if running else []
     return ActiveSilences(now, {row["id"] for row in rows})
 

@@ -60,16 +60,16 @@ async def write_transitions(
 
 async def write_states(connection: Connection, transitions: Sequence[Transition], now: datetime) -> None:
     """Write the states that the transitions lead to; inactive is no row."""
-    kept = [one for one in transitions if one.after.state != "inactive"]
+    active = [one for one in transitions if one.after.state != "inactive"]
     dropped = [one for one in transitions if one.after.state == "inactive"]
     await connection.execute(
         *QUERIES.bind(
             "write_states",
-            **places_of(kept),
-            states=[one.after.state for one in kept],
-            since=[one.after.since for one in kept],
-            reasons=[one.why for one in kept],
-            values=[one.result.value for one in kept],
+            **places_of(active),
+            states=[one.after.state for one in active],
+            since=[one.after.since for one in active],
+            reasons=[one.why for one in active],
+            values=[one.result.value for one in active],
             now=now,
         )
     )

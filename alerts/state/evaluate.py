@@ -62,22 +62,22 @@ async def evaluate(
         await connection.execute(QUERIES["plan_for_fleets"])
         await connection.execute(QUERIES["bound_waits"])
         rules = await read_rules(connection)
-        kept = await Isolated(connection, "alerts", now).read()
-        await note_faults(connection, rules, now, kept)
-        await kept.attempt("errors", partial(forget_errors, connection, rules.faults))
+        isolated = await Isolated(connection, "alerts", now).read()
+        await note_faults(connection, rules, now, isolated)
+        await isolated.attempt("errors", partial(forget_errors, connection, rules.faults))
         await end_alerts_of_missing_rules(connection, rules.faults, now)
         question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
-        apart = await gather_apart(connection, (row.rule for row in rules.rows.values()), question, kept)
+        apart = await gather_apart(connection, (row.rule for row in rules.rows.values()), question, isolated)
         states = await read_states(connection, rules)
-        mutes = await read_silences(connection, now, kept)
-        transitions = await find_transitions(rules, apart, states, mutes, kept)
+        mutes = await read_silences(connection, now, isolated)
+        transitions = await find_transitions(rules, apart, states, mutes, isolated)
 
         async def unmeasured() -> list[Transition]:
             return await end_unmeasured(connection, states, transitions, now, unmeasured_after)
 
-        transitions += await kept.attempt("unmeasured", unmeasured) or []
-        await apply_apart(connection, rules, transitions, kept)
-        await kept.forget_others()
+        transitions += await isolated.attempt("unmeasured", unmeasured) or []
+        await apply_apart(connection, rules, transitions, isolated)
+        await isolated.forget_others()
         done = Pass(len(rules.rows), apart.facts.statements, len(transitions), time.perf_counter() - began)
         await connection.execute(
             *QUERIES.bind(
@@ -99,11 +99,13 @@ async def read_states(connection: Connection, rules: Rules) -> dict[Place, Alert
     }
 
 
-async def apply_apart(connection: Connection, rules: Rules, transitions: Sequence[Transition], kept: Isolated) -> None:
+async def apply_apart(
+    connection: Connection, rules: Rules, transitions: Sequence[Transition], isolated: Isolated
+) -> None:
     """Write what follows from the transitions; one that can't be written is tried again in the next pass."""
 
     async def write(some: Sequence[Transition]) -> None:
         await apply_transitions(connection, rules.rows, some)
 
     for one, error in await in_halves(connection, transitions, write):
-        await kept.note(f"change:{one.rule_id}:{one.device_id}", error)
+        await isolated.note(f"change:{one.rule_id}:{one.device_id}", error)

@@ -13,32 +13,32 @@ from alerts.silences.schedule import ActiveSilences
 from alerts.state.machine import INACTIVE, MOVED, OPEN, OUT_OF_REACH, AlertState, Transition, fail, leave, step
 from db.isolation import Isolated
 
-GONE = "no longer installed"
-NO_SERVICE = replace(FALSE, note=GONE)
+NO_LONGER_INSTALLED = "no longer installed"
+NO_SERVICE = replace(FALSE, note=NO_LONGER_INSTALLED)
 SEVERITIES = ("info", "warning", "critical")
 
 
 async def find_transitions(
-    rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, kept: Isolated
+    rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, isolated: Isolated
 ) -> list[Transition]:
     """Return what changes at `mutes.now`; a place whose step fails is noted in `kept` and stays as it was."""
     results = by_place(apart.facts, {rule_id: row.rule for rule_id, row in rules.rows.items()})
-    known = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
-    transitions, offline = [], offline_devices(rules, known, states)
-    for place in known.keys() | states.keys():
+    current_results = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
+    transitions, offline = [], offline_devices(rules, current_results, states)
+    for place in current_results.keys() | states.keys():
         row, current = rules.rows[place[0]], states.get(place, INACTIVE)
         try:
             reason = apart.reason(place[:2])
-            held = depends_on_device(row) and offline.get(place[1], -1) >= SEVERITIES.index(row.severity)
+            is_held = depends_on_device(row) and offline.get(place[1], -1) >= SEVERITIES.index(row.severity)
             if reason is None:
-                made = transition_of(row, place, known.get(place), current, mutes, held=held)
+                transition = transition_of(row, place, current_results.get(place), current, mutes, held=is_held)
             else:
-                made = fail(place, current, mutes.now, reason)
+                transition = fail(place, current, mutes.now, reason)
         except Exception as error:  # noqa: BLE001  it is this place's alone
-            await kept.note(f"step:{place[0]}:{place[1]}", error)
+            await isolated.note(f"step:{place[0]}:{place[1]}", error)
             continue
-        if made.changed and (reason is None or current.state in OPEN):
-            transitions.append(made)
+        if transition.changed and (reason is None or current.state in OPEN):
+            transitions.append(transition)
     return transitions
 
 
@@ -83,17 +83,19 @@ def absent_result(condition: object, current: AlertState) -> ConditionResult:
     return NO_SERVICE if isinstance(condition, ServiceCondition) else UNKNOWN
 
 
-def offline_devices(rules: Rules, known: Mapping[Place, Terms], states: Mapping[Place, AlertState]) -> dict[UUID, int]:
+def offline_devices(
+    rules: Rules, results: Mapping[Place, Terms], states: Mapping[Place, AlertState]
+) -> dict[UUID, int]:
     """Return the devices on which a rule on their whole silence fires, or begins to now, with its severity's rank."""
-    found: dict[UUID, int] = {}
-    for place in known.keys() | states.keys():
-        row, terms = rules.rows[place[0]], known.get(place, {})
+    ranks: dict[UUID, int] = {}
+    for place in results.keys() | states.keys():
+        row, terms = rules.rows[place[0]], results.get(place, {})
         if not row.is_shadow and all(isinstance(one, OfflineCondition) for one in terms_of(row.rule.condition)):
             begins = any(result.breached for result in terms.values())
             goes_on = states.get(place, INACTIVE).state in OPEN and any(result.holding for result in terms.values())
             if begins or goes_on:
-                found[place[1]] = max(found.get(place[1], -1), SEVERITIES.index(row.severity))
-    return found
+                ranks[place[1]] = max(ranks.get(place[1], -1), SEVERITIES.index(row.severity))
+    return ranks
 
 
 def depends_on_device(row: RuleRow) -> bool:
@@ -101,7 +103,7 @@ def depends_on_device(row: RuleRow) -> bool:
     return all(isinstance(one, NoDataCondition | ServiceCondition) for one in terms_of(row.rule.condition))
 
 
-def explained(made: Transition) -> Transition:
+def explained(transition: Transition) -> Transition:
     """Return a transition with a better reason where an alert ends because its service is no longer installed."""
-    note = made.result.note or ""
-    return replace(made, why=note) if made.resolves and note.startswith(GONE) else made
+    note = transition.result.note or ""
+    return replace(transition, why=note) if transition.resolves and note.startswith(NO_LONGER_INSTALLED) else transition

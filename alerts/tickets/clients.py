@@ -41,15 +41,15 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
         "password_hash": "!",  # matches no password
     }  # fmt: skip
     try:
-        made = await insert_row(connection, "users", values)
+        client_id = await insert_row(connection, "users", values)
     except asyncpg.UniqueViolationError:
-        made = await connection.fetchval(*QUERIES.bind("find_client", email=email))
+        client_id = await connection.fetchval(*QUERIES.bind("find_client", email=email))
     except asyncpg.IntegrityConstraintViolationError as fault:
-        said = f"The ticket system refused a user for the tickets of machines: {primary_message(fault)}."
-        raise NoTicketError("no_client", f"{said} Name one in RTS_TICKET_CLIENT.") from fault
-    if made is None:
+        message = f"The ticket system refused a user for the tickets of machines: {primary_message(fault)}."
+        raise NoTicketError("no_client", f"{message} Name one in RTS_TICKET_CLIENT.") from fault
+    if client_id is None:
         raise NoTicketError("no_client", f"The user {email} is being made by another session; it is tried again.")
-    return made
+    return client_id
 
 
 async def find_location(connection: Connection, business_id: UUID, location_id: UUID | None) -> UUID:

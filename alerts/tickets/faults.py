@@ -24,9 +24,9 @@ def explain(fault: Exception) -> tuple[Reason, str]:
     """Return the reason and what an employee reads at the alert, without the DETAIL that may show a row."""
     if isinstance(fault, NoTicketError):
         return fault.reason, fault.message
-    said = primary_message(fault)
+    message = primary_message(fault)
     if isinstance(fault, asyncpg.InsufficientPrivilegeError):
-        return "rights", f"The database role lacks a right: {said}. See `rts-agents db roles`; it is tried again."
+        return "rights", f"The database role lacks a right: {message}. See `rts-agents db roles`; it is tried again."
     if isinstance(fault, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
         return "busy", "The ticket system holds the row that the ticket needs; it is tried again."
-    return "refused", f"The ticket system refused the ticket: {said}; it is tried again."
+    return "refused", f"The ticket system refused the ticket: {message}; it is tried again."

@@ -23,8 +23,8 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "incidents.sql")
 
-FREELY, STORM_SHARE = 5, 0.3
-GATHER = timedelta(minutes=5)
+UNGROUPED_LIMIT, STORM_SHARE = 5, 0.3
+GROUP_WAIT = timedelta(minutes=5)
 SITE_DEVICES, SITE_SHARE = 3, 0.6
 REOPEN_WITHIN = timedelta(hours=24)
 LISTED = 50  # devices in the text of a group's ticket
@@ -93,7 +93,7 @@ class Crowd:
 
     @property
     def is_storm(self) -> bool:
-        return self.is_group or self.open > max(FREELY, STORM_SHARE * self.reach)
+        return self.is_group or self.open > max(UNGROUPED_LIMIT, STORM_SHARE * self.reach)
 
 
 async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now: datetime) -> None:
@@ -125,26 +125,26 @@ async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dic
     The fullest instance shares the incident of an instance that has one. The first instance that fires while only the
     fullest one has an incident takes that.
     """
-    found = {alert.history_id: alert.key for alert in alerts}
+    keys = {alert.history_id: alert.key for alert in alerts}
     begins = {key for alert in alerts for key in (alert.instances_key, alert.worst_key) if key}
     if not begins:
-        return found
+        return keys
     rows = await connection.fetch(*QUERIES.bind("instance_incidents", beginnings=sorted(begins)))
-    taken = {row["incident_key"]: set(row["instances"]) for row in rows}
+    instances = {row["incident_key"]: set(row["instances"]) for row in rows}
     for alert in alerts:
-        if alert.key not in taken:
-            found[alert.history_id] = shared_key(alert, taken)
+        if alert.key not in instances:
+            keys[alert.history_id] = shared_key(alert, instances)
         if alert.instance:
-            taken.setdefault(found[alert.history_id], set()).add(alert.instance)
-    return found
+            instances.setdefault(keys[alert.history_id], set()).add(alert.instance)
+    return keys
 
 
-def shared_key(alert: FiredAlert, taken: Mapping[str, set[str]]) -> str:
+def shared_key(alert: FiredAlert, instances: Mapping[str, set[str]]) -> str:
     """Return the key of the open incident that an alert shares, else its own; `taken` has the instances of each."""
     worst, begin = alert.worst_key, alert.instances_key
-    if worst and worst in taken and (not taken[worst] or alert.instance in taken[worst]):
+    if worst and worst in instances and (not instances[worst] or alert.instance in instances[worst]):
         return worst
-    return next((key for key in sorted(taken) if begin and key.startswith(begin)), alert.key)
+    return next((key for key in sorted(instances) if begin and key.startswith(begin)), alert.key)
 
 
 async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert], now: datetime) -> dict[UUID, UUID]:
@@ -196,16 +196,16 @@ def incident_of(alert: FiredAlert, key: str, site: UUID | None, crowd: Crowd | N
     rule_id, business_id = alert.crowd
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]
     text = single_text(alert.row, place_of(alert.device["device_name"], alert.instance), alert.message, now)
-    own = Incident(
+    single = Incident(
         key, rule_id, device_id, business_id, location_id, alert.row.severity,
         text.title, text.description, now,
     )  # fmt: skip
     if site is not None:
-        return replace(own, key=f"site:{site}", device_id=None)
+        return replace(single, key=f"site:{site}", device_id=None)
     assert crowd is not None
     if crowd.is_storm:
-        return replace(own, key=f"rule:{rule_id}:{business_id}", device_id=None, location_id=None)
-    return own if crowd.open <= FREELY else replace(own, due_at=now + GATHER)
+        return replace(single, key=f"rule:{rule_id}:{business_id}", device_id=None, location_id=None)
+    return single if crowd.open <= UNGROUPED_LIMIT else replace(single, due_at=now + GROUP_WAIT)
 
 
 def worse(incident: Incident, other: Incident | None) -> Incident:

@@ -53,10 +53,10 @@ class LookUps:
         return [row for row in self.rows if row.kind == kind and (row.name or "").lower() == name.lower()]
 
     def _lack(self, kind: Kind, names: Sequence[str]) -> str:
-        wanted = " or ".join(repr(name) for name in names)
+        required = " or ".join(repr(name) for name in names)
         if any(self._named(kind, name) for name in names):
-            return f"The ticket system's {kind} {wanted} is not active."
-        return f"The ticket system has no {kind} {wanted}."
+            return f"The ticket system's {kind} {required} is not active."
+        return f"The ticket system has no {kind} {required}."
 
 
 async def read_look_ups(connection: Connection) -> LookUps:

@@ -49,9 +49,9 @@ async def insert_once(connection: Connection, year: int, values: Mapping[str, ob
 
 async def insert(connection: Connection, values: Mapping[str, object]) -> UUID:
     """Insert a ticket; the table is there, or the schema would not be ours."""
-    made = await insert_row(connection, "service_requests", values)
-    assert made is not None
-    return made
+    request_id = await insert_row(connection, "service_requests", values)
+    assert request_id is not None
+    return request_id
 
 
 async def next_number(connection: Connection, year: int) -> str:

@@ -25,8 +25,8 @@ async def insert_row(connection: Connection, table: str, values: Mapping[str, ob
     if statement is None:
         return None
     async with connection.transaction():
-        made: UUID = await connection.fetchval(statement, msgspec.json.encode(values).decode())
-        return made
+        row_id: UUID = await connection.fetchval(statement, msgspec.json.encode(values).decode())
+        return row_id
 
 
 async def update_row(connection: Connection, table: str, row_id: UUID, values: Mapping[str, object]) -> None:

@@ -154,9 +154,9 @@ async def keep_ticket(connection: Connection, incident: asyncpg.Record, now: dat
 
 async def close_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
     """Close a ticket that nobody has touched; one that somebody has stays theirs."""
-    kept = incident["has_ticket"] and incident["is_touched"]
+    stays_open = incident["has_ticket"] and incident["is_touched"]
     note = None
-    if kept and not incident["is_final"]:
+    if stays_open and not incident["is_final"]:
         note = "The alert has ended; its ticket stays open, as somebody has changed it."
     elif incident["has_ticket"] and not incident["is_final"]:
         await set_status(connection, incident, COMPLETED, now)
@@ -164,7 +164,7 @@ async def close_ticket(connection: Connection, incident: asyncpg.Record, now: da
         note = "The alert ended before a ticket was opened."
     if note is not None:
         await connection.execute(*QUERIES.bind("note_alerts", incident_id=incident["id"], note=note))
-    outcome: Outcome = "kept" if kept else "closed"
+    outcome: Outcome = "kept" if stays_open else "closed"
     await connection.execute(
         *QUERIES.bind(
             "note_closed", incident_id=incident["id"], state=outcome, is_touched=incident["is_touched"], now=now

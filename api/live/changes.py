@@ -85,7 +85,7 @@ class ChangePoller:
             if socket.agent and (socket.agent.agent_id, socket.agent.token.token_hash) not in good:
                 socket.drop(UNAUTHORIZED, "the token is revoked")
 
-    async def show(self, client: Client, devices: list[UUID], news: list[UUID], now: datetime) -> None:
+    async def show(self, client: Client, devices: list[UUID], unseen: list[UUID], now: datetime) -> None:
         """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
         for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=devices)):
             if client.may_see(row["business_id"]):
@@ -95,9 +95,13 @@ class ChangePoller:
                         client.offer_state("metrics", row["id"], metrics_of(row))
                 self._devices.setdefault(row["id"], (state_of(row), row["current_collected_at"]))
         # What happened shortly before somebody began to follow is no news.
-        for row in await self._pool.fetch(*QUERIES.bind("look_at_events", devices=news, received_since=now - OVERLAP)):
+        for row in await self._pool.fetch(
+            *QUERIES.bind("look_at_events", devices=unseen, received_since=now - OVERLAP)
+        ):
             self._events[row["id"]] = row["received_at"]
-        for row in await self._pool.fetch(*QUERIES.bind("look_at_commands", devices=news, changed_since=now - OVERLAP)):
+        for row in await self._pool.fetch(
+            *QUERIES.bind("look_at_commands", devices=unseen, changed_since=now - OVERLAP)
+        ):
             self._commands[row["id"]] = row["changed_at"]
 
     async def _deliver(self, agents: list[UUID], now: datetime) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from api.live.identity import LiveAgent, Who
+from api.live.identity import Identity, LiveAgent
 from api.rate_limits import Buckets
 from auth.tokens import Person
 
@@ -51,8 +51,8 @@ class Scope:
 class Client:
     """A socket and who is behind it."""
 
-    def __init__(self, who: Who, transport: Transport) -> None:
-        self.who = who
+    def __init__(self, identity: Identity, transport: Transport) -> None:
+        self.who = identity
         self.subscribed: set[UUID] = set()
         self.scopes: set[Scope] = set()
         # Commands handed to this socket that its agent hasn't begun yet → when, by the event loop's clock.
@@ -107,15 +107,15 @@ class Client:
         self._ready.set()
         return True
 
-    def offer_state(self, name: str, of: UUID | Scope, data: Message) -> None:
+    def offer_state(self, name: str, subject: UUID | Scope, data: Message) -> None:
         """Let the newest state of a device or scope wait; an older one that hasn't gone out yet is forgotten."""
         if not self._closing:
-            self._waiting[name, of] = name, data
+            self._waiting[name, subject] = name, data
             self._ready.set()
 
-    def has_waiting(self, name: str, of: UUID | Scope) -> bool:
+    def has_waiting(self, name: str, subject: UUID | Scope) -> bool:
         """Tell whether such a state waits because the client hasn't taken what came before it."""
-        return (name, of) in self._waiting
+        return (name, subject) in self._waiting
 
     def wait_seconds(self) -> float:
         """Count a message of this client; return 0.0, or how long it has to wait when there are too many."""

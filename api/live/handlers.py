@@ -170,18 +170,18 @@ class Handlers:
     async def _subscribe(self, client: Client, data: Any) -> Message:
         if isinstance(data, dict) and "scope" in data:
             return await self._follow_scope(client, scope_of(data))
-        asked = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
+        requested = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
         assert client.person
-        if len(client.subscribed | set(asked)) > MAX_SUBSCRIPTIONS:
+        if len(client.subscribed | set(requested)) > MAX_SUBSCRIPTIONS:
             raise TooManySubscriptionsError
-        seen = await visible_devices(self._services.pool, client.person.tenant, asked)
-        devices = [device for device in asked if device in seen]
-        news = [device for device in devices if not self._hub.is_followed(device)]
+        visible = await visible_devices(self._services.pool, client.person.tenant, requested)
+        devices = [device for device in requested if device in visible]
+        unfollowed = [device for device in devices if not self._hub.is_followed(device)]
         self._hub.follow(client, devices)  # first: changes from now on are sent
-        await self._look.show(client, devices, news, self._services.clock())
+        await self._look.show(client, devices, unfollowed, self._services.clock())
         return {
             "agent_ids": [str(device) for device in devices],
-            "not_found": [str(device) for device in asked if device not in seen],
+            "not_found": [str(device) for device in requested if device not in visible],
         }
 
     async def _follow_scope(self, client: Client, scope: Scope) -> Message:
@@ -202,8 +202,8 @@ class Handlers:
 
 def scope_of(data: Any) -> Scope:
     """Return the scope that a message names; raises ValidationError."""
-    wanted = WantedScope.model_validate(data)
-    return Scope(wanted.scope, wanted.business_id)
+    requested = WantedScope.model_validate(data)
+    return Scope(requested.scope, requested.business_id)
 
 
 def error_of(name: str, error: RtsError) -> Message:

@@ -34,9 +34,9 @@ class Hub:
         """
         self._clients.add(client)
         client.start()
-        own = self._sockets.setdefault(client.key, [])
-        own.append(client)
-        for old in own[: -MAX_SOCKETS_OF[client.agent is not None]]:
+        sockets = self._sockets.setdefault(client.key, [])
+        sockets.append(client)
+        for old in sockets[: -MAX_SOCKETS_OF[client.agent is not None]]:
             old.drop(POLICY, "too many sockets")
         if lifetime is not None:
             loop = asyncio.get_running_loop()
@@ -49,9 +49,9 @@ class Hub:
         self._clients.discard(client)
         if expiry := self._expiries.pop(client, None):
             expiry.cancel()
-        others = self._sockets[client.key]
-        others.remove(client)
-        if not others:
+        sockets = self._sockets[client.key]
+        sockets.remove(client)
+        if not sockets:
             del self._sockets[client.key]
         self.unfollow(client, list(client.subscribed))
         await client.stop()

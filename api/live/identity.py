@@ -29,10 +29,10 @@ class LiveAgent:
         return Actor("agent", self.agent_id, self.source)
 
 
-Who = LiveAgent | Person
+Identity = LiveAgent | Person
 
 
-async def identify(services: Services, token: str | None, source: str | None) -> Who:
+async def identify(services: Services, token: str | None, source: str | None) -> Identity:
     """Return who presents this token; raises 401 errors, RateLimitedError or DatabaseUnavailableError."""
     if not token:
         raise UnauthorizedError

@@ -9,7 +9,7 @@ import msgspec
 from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
-from api.live.identity import Who, identify
+from api.live.identity import Identity, identify
 from api.live.notifications import NotifyListener
 from api.live.sockets import PatientSocket, SlowClientError
 from api.server.asgi import Receive, Scope, Send
@@ -56,15 +56,15 @@ class PlainEndpoint:
         transport = PlainTransport(socket)
         try:
             with database_errors():
-                who = await identify(self._services, token_of(scope), source_of(scope))
+                identity = await identify(self._services, token_of(scope), source_of(scope))
         except RtsError as error:
             self._services.refusals.note(scope, error, token_of(scope))
             await transport.send("error", error_of("connect", error))
             await transport.close(UNAUTHORIZED if error.status == 401 else TRY_AGAIN, error.code)
             return
-        socket.accepted(scope, is_agent=not isinstance(who, Person))
-        client = Client(who, transport)
-        self._hub.join(client, lifetime_of(who, self._services.clock))
+        socket.accepted(scope, is_agent=not isinstance(identity, Person))
+        client = Client(identity, transport)
+        self._hub.join(client, lifetime_of(identity, self._services.clock))
         self._wakes.wake()
         try:
             await self._serve(client, socket)
@@ -94,8 +94,8 @@ def token_of(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             return str(value[7:].decode("latin-1")).strip()
-    found = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token")
-    return found[0] if found else None
+    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token")
+    return values[0] if values else None
 
 
 def source_of(scope: Scope) -> str | None:
@@ -104,8 +104,8 @@ def source_of(scope: Scope) -> str | None:
     return address_of(client[0]) if client else None
 
 
-def lifetime_of(who: Who, clock: Clock) -> float | None:
+def lifetime_of(identity: Identity, clock: Clock) -> float | None:
     """Return for how many seconds a person's token is still good; an agent's has no end."""
-    if isinstance(who, Person):
-        return max(0.0, (who.expires_at - clock()).total_seconds())
+    if isinstance(identity, Person):
+        return max(0.0, (identity.expires_at - clock()).total_seconds())
     return None

@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from api.live.clients import Message
-from api.live.scopes import News, text_of
+from api.live.scopes import ScopeChanges, text_of
 from db.pools import CONNECTION_ERRORS
 from db.sql import load_beside
 from devices.summary import count_awaiting_approval
@@ -55,7 +55,7 @@ class ScopeLook:
         self._awaiting: int | None = None
         self._failing: set[str] = set()
 
-    async def look(self, now: datetime) -> News:
+    async def look(self, now: datetime) -> ScopeChanges:
         """Return what changed since the look before; raises the driver's errors of a database that is unavailable."""
         first, since = self._since is None, (self._since or now) - OVERLAP
         failed = frozenset(self._failing)
@@ -66,15 +66,15 @@ class ScopeLook:
         awaiting = await self._part("approval", self._changed_awaiting(now))
         self._since = now
         if first:
-            return News(now, [], [], None, [])
+            return ScopeChanges(now, [], [], None, [])
         recovered = failed - self._failing
         more = frozenset("alerts" if part == "alerts" else "fleet" for part in recovered)
-        return News(now, (devices or []) + counts, alerts or [], awaiting, registration or [], more)
+        return ScopeChanges(now, (devices or []) + counts, alerts or [], awaiting, registration or [], more)
 
     async def _part(self, name: str, changes: Awaitable[T]) -> T | None:
         """Return the changes of one part; None when it fails, and when it works again after that."""
         try:
-            found = await changes
+            result = await changes
         except CONNECTION_ERRORS:
             raise
         except Exception:
@@ -85,11 +85,11 @@ class ScopeLook:
         if name in self._failing:
             self._failing.remove(name)
             return None
-        return found
+        return result
 
     async def _changed_devices(self, since: datetime) -> list[tuple[UUID, Message]]:
         """Return the fields of each device that differ from what was seen; of one not seen before, all."""
-        found = []
+        changed_devices = []
         for row in await self._pool.fetch(*QUERIES.bind("look_at_fleet", since=since)):
             values = tuple(row[name] for name in FIELDS)
             before = self._devices.get(row["id"], ())
@@ -99,18 +99,18 @@ class ScopeLook:
                 changed = {
                     name: text_of(value) for name, value, was in zip(FIELDS, values, old, strict=True) if value != was
                 }
-                found.append((row["business_id"], {"id": str(row["id"]), **changed}))
-        return found
+                changed_devices.append((row["business_id"], {"id": str(row["id"]), **changed}))
+        return changed_devices
 
     async def _changed_alerts(self, since: datetime, now: datetime) -> list[tuple[UUID, Message]]:
         """Return the alerts that began, ended, were acknowledged or snoozed, or were found when they were over."""
         rows = await self._pool.fetch(*QUERIES.bind("look_at_open_alerts", limit=MAX_ALERTS))
-        found = {row["id"]: dict(row) for row in rows}
+        alerts = {row["id"]: dict(row) for row in rows}
         late = {row["id"] for row in await self._pool.fetch(*QUERIES.bind("look_at_late_alerts", since=since))}
         before, new_late = self._alerts, late - self._late
-        changed = {key for key in before.keys() | found.keys() if before.get(key) != found.get(key)} | new_late
+        changed = {key for key in before.keys() | alerts.keys() if before.get(key) != alerts.get(key)} | new_late
         details = await self._pool.fetch(*QUERIES.bind("read_changed_alerts", alerts=list(changed))) if changed else []
-        self._alerts, self._late = found, late
+        self._alerts, self._late = alerts, late
         changes = []
         for row in details:
             alert = dict(row)

@@ -25,7 +25,7 @@ ALL_SCOPES = frozenset({"fleet", "alerts"})
 
 
 @dataclass(slots=True)
-class News:
+class ScopeChanges:
     """What one look found: (business, content) of each change, and numbers for employees only (None: unchanged).
 
     `more` names the scopes whose followers must read the whole again, since changes were missed.
@@ -46,7 +46,7 @@ class Look(Protocol):
         """Make the next look a first one."""
         ...
 
-    async def look(self, now: datetime) -> News:
+    async def look(self, now: datetime) -> ScopeChanges:
         """Return what changed; a first look finds nothing."""
         ...
 
@@ -98,14 +98,14 @@ class Scopes:
                 self._followed.clear()
                 self._look.forget()
                 return
-            news = await self._timed_look()
+            changes = await self._timed_look()
         if self._missed:
-            news.more, self._missed = ALL_SCOPES, False
+            changes.more, self._missed = ALL_SCOPES, False
         for client in followers:
             for scope in list(client.scopes):
-                send(client, scope, news)
+                send(client, scope, changes)
 
-    async def _timed_look(self) -> News:
+    async def _timed_look(self) -> ScopeChanges:
         """Look, and rest afterwards by the time that it took, without the time of waiting for our turn."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -120,9 +120,9 @@ def holds(client: Client, scope: Scope, business_id: UUID) -> bool:
     return client.may_see(business_id) and scope.business_id in (None, business_id)
 
 
-def send(client: Client, scope: Scope, news: News) -> None:
+def send(client: Client, scope: Scope, changes: ScopeChanges) -> None:
     """Send a client what one scope of it holds; one that hasn't taken the frame before is asked to read anew."""
-    frame = fleet_frame(client, scope, news) if scope.name == "fleet" else alerts_frame(client, scope, news)
+    frame = fleet_frame(client, scope, changes) if scope.name == "fleet" else alerts_frame(client, scope, changes)
     if frame is None:
         return
     if client.has_waiting(scope.name, scope):
@@ -130,27 +130,27 @@ def send(client: Client, scope: Scope, news: News) -> None:
     client.offer_state(scope.name, scope, frame)
 
 
-def fleet_frame(client: Client, scope: Scope, news: News) -> Message | None:
+def fleet_frame(client: Client, scope: Scope, changes: ScopeChanges) -> Message | None:
     """Return the changed devices of a scope; None when nothing changed."""
-    devices = [content for business, content in news.devices if holds(client, scope, business)]
+    devices = [content for business, content in changes.devices if holds(client, scope, business)]
     frame: Message = {
-        "as_of": text_of(news.as_of), "devices": devices[:MAX_DEVICES],
-        "more": "fleet" in news.more or len(devices) > MAX_DEVICES,
+        "as_of": text_of(changes.as_of), "devices": devices[:MAX_DEVICES],
+        "more": "fleet" in changes.more or len(devices) > MAX_DEVICES,
     }  # fmt: skip
     if is_employee(client):
-        if news.awaiting_approval is not None:
-            frame["commands_awaiting_approval"] = news.awaiting_approval
-        if news.registration:
-            frame["registration"] = news.registration
+        if changes.awaiting_approval is not None:
+            frame["commands_awaiting_approval"] = changes.awaiting_approval
+        if changes.registration:
+            frame["registration"] = changes.registration
     return frame if devices or frame["more"] or len(frame) > 3 else None
 
 
-def alerts_frame(client: Client, scope: Scope, news: News) -> Message | None:
+def alerts_frame(client: Client, scope: Scope, changes: ScopeChanges) -> Message | None:
     """Return the changed alerts of a scope; None when nothing changed."""
-    changed = [content for business, content in news.alerts if holds(client, scope, business)]
+    changed = [content for business, content in changes.alerts if holds(client, scope, business)]
     frame: Message = {
-        "as_of": text_of(news.as_of), "changed": changed[:MAX_DEVICES],
-        "more": "alerts" in news.more or len(changed) > MAX_DEVICES,
+        "as_of": text_of(changes.as_of), "changed": changed[:MAX_DEVICES],
+        "more": "alerts" in changes.more or len(changed) > MAX_DEVICES,
     }  # fmt: skip
     return frame if changed or frame["more"] else None
 

@@ -103,19 +103,19 @@ class SocketIoEndpoint:
 
     async def _connect(self, session: str, environ: dict[str, Any], auth: Any) -> None:
         scope = environ["asgi.scope"]
-        given = auth.get("token") if isinstance(auth, dict) else None
-        token = given if isinstance(given, str) else token_of(scope)
+        token_value = auth.get("token") if isinstance(auth, dict) else None
+        token = token_value if isinstance(token_value, str) else token_of(scope)
         try:
             with database_errors():
-                who = await identify(self._services, token, source_of(scope))
+                identity = await identify(self._services, token, source_of(scope))
         except RtsError as error:
             self._services.refusals.note(scope, error, token)
             content = error_of("connect", error)
             raise Refused(content["message"], content) from None
-        scope[SOCKET].accepted(scope, is_agent=not isinstance(who, Person))
-        client = Client(who, SocketIoTransport(self._server, session, scope[SOCKET]))
+        scope[SOCKET].accepted(scope, is_agent=not isinstance(identity, Person))
+        client = Client(identity, SocketIoTransport(self._server, session, scope[SOCKET]))
         self._clients[session] = client
-        self._hub.join(client, lifetime_of(who, self._services.clock))
+        self._hub.join(client, lifetime_of(identity, self._services.clock))
         self._wakes.wake()
 
     async def _disconnect(self, session: str, reason: str) -> None:

@@ -43,9 +43,9 @@ class PatientSocket:
     async def receive(self) -> MutableMapping[str, Any]:
         """Return the next message of the client, or that it has gone."""
         self._waiting = self._waiting or asyncio.ensure_future(self._receive())
-        gone = asyncio.ensure_future(self._gone.wait())
+        ended = asyncio.ensure_future(self._gone.wait())
         try:
-            await asyncio.wait((self._waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((self._waiting, ended), return_when=asyncio.FIRST_COMPLETED)
             if self._gone.is_set():
                 self._waiting.cancel()
                 return {"type": "websocket.disconnect", "code": 1006}
@@ -55,7 +55,7 @@ class PatientSocket:
                 return {"type": "websocket.disconnect", "code": 1003}
             return message
         finally:
-            gone.cancel()
+            ended.cancel()
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Send within the time that a client has; raises SlowClientError."""

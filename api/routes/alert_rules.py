@@ -78,8 +78,8 @@ async def create_alert_rule(request: Request, employee: MayEditRules, body: NewA
 async def create_default_rules(request: Request, employee: MayEditRules, body: ForBusiness) -> Defaults:
     """Make the usual rules of a business; of what it (or everyone) has a rule of already, none is made."""
     services = services_of(request)
-    made, there = await create_defaults(services.pool, body.business_id, employee.actor, services.clock())
-    return Defaults(created=[shown(row) for row in made], existing=[shown(row) for row in there])
+    created, existing = await create_defaults(services.pool, body.business_id, employee.actor, services.clock())
+    return Defaults(created=[shown(row) for row in created], existing=[shown(row) for row in existing])
 
 
 @router.get("/{rule_id}")

@@ -136,17 +136,17 @@ async def device_annotations(
         raise BadRangeError
     services = services_of(request)
     now, values = services.clock(), services.storage.now
-    found = await read_annotations(services.pool, person.tenant, agent_id, Span(start, end), now, values)
+    annotations = await read_annotations(services.pool, person.tenant, agent_id, Span(start, end), now, values)
     return DeviceAnnotations(
-        start=found.start, end=found.end, as_of=found.as_of,
-        statuses=[StatusPart.model_validate(one, from_attributes=True) for one in found.statuses],
-        gaps=[GapPart.model_validate(one, from_attributes=True) for one in found.gaps],
-        maintenance=[MaintenancePart.model_validate(one, from_attributes=True) for one in found.maintenance],
-        alerts=[alert_part(one) for one in found.alerts],
-        commands=[CommandPart(**one) for one in found.commands],
-        software=[SoftwarePart(**one) for one in found.software],
-        retention=[RetentionPart(level=level, kept_from=at) for level, at in found.retention.items()],
-        enrolled_at=found.enrolled_at,
+        start=annotations.start, end=annotations.end, as_of=annotations.as_of,
+        statuses=[StatusPart.model_validate(one, from_attributes=True) for one in annotations.statuses],
+        gaps=[GapPart.model_validate(one, from_attributes=True) for one in annotations.gaps],
+        maintenance=[MaintenancePart.model_validate(one, from_attributes=True) for one in annotations.maintenance],
+        alerts=[alert_part(one) for one in annotations.alerts],
+        commands=[CommandPart(**one) for one in annotations.commands],
+        software=[SoftwarePart(**one) for one in annotations.software],
+        retention=[RetentionPart(level=level, kept_from=at) for level, at in annotations.retention.items()],
+        enrolled_at=annotations.enrolled_at,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class CommandCatalog(BaseModel):
 async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
     """List the metrics with their units."""
     del person
-    found = [
+    metrics = [
         MetricInfo(
             name=metric.name, unit=metric.shown_unit, kind=metric.kind.value, maximum=metric.maximum,
             not_on=NOT_ON.get(metric.name, []), in_rules=metric.kind is Kind.GAUGE,
@@ -81,7 +81,7 @@ async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
         for metric in METRICS
     ]  # fmt: skip
     with_instances = [InstanceMetricInfo(name=metric.name, unit=metric.shown_unit) for metric in SERIES_METRICS]
-    return MetricCatalog(metrics=found, with_instances=with_instances)
+    return MetricCatalog(metrics=metrics, with_instances=with_instances)
 
 
 @router.get("/commands/catalog")

@@ -157,13 +157,15 @@ async def order_many(request: Request, employee: MayOrder, body: BatchOrder) -> 
     devices = list(dict.fromkeys(body.agent_ids))
     batch_id, now = uuid4(), services.clock()
     order = order_of(body, services)
-    made = await create_commands(services.pool, devices, order, employee.actor, approval_rule(services), now, batch_id)
-    left_out = await reasons_of(services, [device for device in devices if device not in made])
+    created = await create_commands(
+        services.pool, devices, order, employee.actor, approval_rule(services), now, batch_id
+    )
+    skipped = await reasons_of(services, [device for device in devices if device not in created])
     rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MAX_DEVICES, now)
     return Batch(
         batch_id=batch_id,
         commands=[shown(dict(row), "outputs" in employee.rights) for row in rows],
-        not_created=left_out,
+        not_created=skipped,
     )
 
 
@@ -276,13 +278,13 @@ def order_of(body: CommandOrder, services: Services) -> NewCommand:
 
 async def reasons_of(services: Services, devices: list[UUID]) -> list[NotCreated]:
     """Return why these devices got no command."""
-    there = await visible_devices(services.pool, None, devices)
+    visible = await visible_devices(services.pool, None, devices)
     full = await full_devices(services.pool, devices, approval_rule(services)) if devices else set()
     return [
         NotCreated(
             agent_id=device,
             code="agent_not_found"
-            if device not in there
+            if device not in visible
             else "too_many_commands"
             if device in full
             else "agent_inactive",

@@ -33,21 +33,21 @@ ErasureId = Annotated[int, Path(ge=1, le=2**62, description="erasure_id")]
 async def count_erasure(request: Request, subject: ErasureSubject, employee: MayKeepStorage) -> ErasureCounts:
     """Count what an erasure would delete, by table. Nothing is written."""
     del employee
-    wanted = Subject(subject.kind, subject.subject_id)
+    erased = Subject(subject.kind, subject.subject_id)
     async with services_of(request).pool.acquire() as connection:
-        rows = await count_subject(connection, wanted)
-        return ErasureCounts(rows=rows, audit_rows=await count_audit(connection, wanted))
+        rows = await count_subject(connection, erased)
+        return ErasureCounts(rows=rows, audit_rows=await count_audit(connection, erased))
 
 
 @router.post("", status_code=201, responses=conflicts(LegalHoldError, WrongDatabaseError))
 async def order_erasure(request: Request, order: ErasureOrder, employee: MayKeepStorage) -> ErasureRequested:
     """Refuse the devices at once; the worker deletes them at RTS_ERASURE_HOUR and proves it an hour later."""
     services = services_of(request)
-    wanted = ErasureRequest(order.reason, f"employee {employee.id}", services.clock(), employee.actor)
+    requested = ErasureRequest(order.reason, f"employee {employee.id}", services.clock(), employee.actor)
     async with services.pool.acquire() as connection:
         await check_database(connection, order.database)
-        found = await request_erasure(connection, Subject(order.kind, order.subject_id), wanted)
-    return ErasureRequested(erasure_id=found)
+        erasure = await request_erasure(connection, Subject(order.kind, order.subject_id), requested)
+    return ErasureRequested(erasure_id=erasure)
 
 
 @router.get("")

@@ -86,15 +86,15 @@ async def answer_query(services: Services, reader: Reader, query: ReadQuery) -> 
     if start >= end:
         return []
     rows = await matching_series(services.pool, reader.tenant, [*BY_SERIES, INFO], query.matchers)
-    found: list[ReadSeries] = []
+    series: list[ReadSeries] = []
     for device_id in dict.fromkeys(row["id"] for row in rows):
-        own = {row["name"]: labels_of(row) for row in rows if row["id"] == device_id}
-        if INFO in own:
-            found.append(ReadSeries(own[INFO], [(time, 1.0) for time in times_of(query, start, end)]))
-        metrics = {name: BY_SERIES[name] for name in own if name in BY_SERIES}
+        labels = {row["name"]: labels_of(row) for row in rows if row["id"] == device_id}
+        if INFO in labels:
+            series.append(ReadSeries(labels[INFO], [(time, 1.0) for time in times_of(query, start, end)]))
+        metrics = {name: BY_SERIES[name] for name in labels if name in BY_SERIES}
         if metrics:
-            found += await read_device(services, reader, device_id, metrics, own, (start, end, query.step))
-    return found
+            series += await read_device(services, reader, device_id, metrics, labels, (start, end, query.step))
+    return series
 
 
 async def read_device(
@@ -109,8 +109,8 @@ async def read_device(
     start, end, step = time
     columns = tuple(metrics.values())
     width = width_of(end - start, step)
-    asked = HistoryQuery(device_id, start, end, columns, width, aggregates=("avg",))
-    history = await services.charts.read(reader.tenant, asked, services.clock())
+    query = HistoryQuery(device_id, start, end, columns, width, aggregates=("avg",))
+    history = await services.charts.read(reader.tenant, query, services.clock())
     points = history.points
     return [
         ReadSeries(labels[name], repeated(points.times, points.values[metric.name], history.choice.width, end))

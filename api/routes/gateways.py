@@ -140,14 +140,14 @@ class Confirmation(BaseModel):
 async def new_gateway(request: Request, employee: MayRegister, body: NewGateway) -> MadeGateway:
     """Make a gateway of a business: its one token is for uploads that bring many hosts."""
     services = services_of(request)
-    wanted = GatewayRequest(
+    requested = GatewayRequest(
         body.business_id, body.service_location_id, body.name, body.enrolment, body.host_pattern.lower(),
         body.max_hosts, body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds,
         body.may_read,
     )  # fmt: skip
     with database_errors():
         gateway_id, token = await create_gateway(
-            services.pool, services.tokens, wanted, employee.actor, services.clock()
+            services.pool, services.tokens, requested, employee.actor, services.clock()
         )
     return MadeGateway(gateway=Gateway.of(await get_gateway(services.pool, gateway_id)), token=token)
 

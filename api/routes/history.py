@@ -151,7 +151,7 @@ async def metrics_history(
     services = services_of(request)
     now = services.clock()
     until = end or now
-    wanted = aggregates_of(aggregates)
+    aggregate_names = aggregates_of(aggregates)
     since = start or max(until, EARLIEST) - DEFAULT_RANGE
     width = parse_interval(interval)
     if time_zone and not (width and whole_days(width)):
@@ -161,16 +161,18 @@ async def metrics_history(
         chosen = tuple(map(instance_name, instance)) if instance else None
         series = AskedSeries(agent_id, since, until, names, chosen, width, max_points, zone_of(time_zone))
         lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
-        return Response(msgspec.json.encode(lines_body(agent_id, lines, wanted, format)), media_type="application/json")
-    asked = HistoryQuery(
-        agent_id, since, until, metrics_of(metric), width, max_points, tuple(wanted),
+        return Response(
+            msgspec.json.encode(lines_body(agent_id, lines, aggregate_names, format)), media_type="application/json"
+        )
+    query = HistoryQuery(
+        agent_id, since, until, metrics_of(metric), width, max_points, tuple(aggregate_names),
         zone_of(time_zone),
     )  # fmt: skip
-    history = await services.charts.read(person.tenant, asked, now)
+    history = await services.charts.read(person.tenant, query, now)
     form = columns if format == "columns" else rows
-    units = {each.name: each.shown_unit for each in asked.metrics}
+    units = {each.name: each.shown_unit for each in query.metrics}
     body = head(agent_id, history.choice, history.grid, history.segments, units)
-    body |= form(history, asked.metrics, wanted)
+    body |= form(history, query.metrics, aggregate_names)
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
@@ -236,28 +238,28 @@ def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) 
     points = history.points
     times = list(history.grid.buckets()) if history.grid.width else points.times
     places = {time: place for place, time in enumerate(points.times)}
-    found = [places.get(time) for time in times]
+    positions = [places.get(time) for time in times]
     return {
         "timestamps": [time.timestamp() for time in times],
-        "series": {metric.name: series(points, found, metric, aggregates) for metric in metrics},
-        "samples": placed(points.samples, found, 0),
-        "coverage": placed(points.coverage, found, 0.0),
+        "series": {metric.name: series(points, positions, metric, aggregates) for metric in metrics},
+        "samples": placed(points.samples, positions, 0),
+        "coverage": placed(points.coverage, positions, 0.0),
     }
 
 
 def series(
-    points: Points, found: Sequence[int | None], metric: Metric, aggregates: list[str]
+    points: Points, positions: Sequence[int | None], metric: Metric, aggregates: list[str]
 ) -> dict[str, list[float | None]]:
     """Return a metric's arrays by aggregate."""
     return {
-        aggregate: placed(points.values.get(name, ()), found, None)
+        aggregate: placed(points.values.get(name, ()), positions, None)
         for aggregate, name in zip(aggregates_for(metric, aggregates), row_names(metric, aggregates), strict=True)
     }
 
 
-def placed(values: Sequence[T], found: Sequence[int | None], gap: G) -> list[T | G]:
+def placed(values: Sequence[T], positions: Sequence[int | None], gap: G) -> list[T | G]:
     """Return values at their places in the grid, `gap` where there is none."""
-    return [gap if place is None else values[place] for place in found]
+    return [gap if place is None else values[place] for place in positions]
 
 
 def aggregates_for(metric: Metric, aggregates: list[str]) -> list[str]:

@@ -67,8 +67,8 @@ class NewWindow(BaseModel):
         """Refuse a window that is nowhere, or neither once nor weekly."""
         if not (self.business_id or self.service_location_id or self.agent_device_id):
             raise ValueError("name a business_id, service_location_id or agent_device_id")
-        given = {name for name in (*ONCE, *WEEKLY) if getattr(self, name) is not None}
-        if given not in (set(ONCE), set(WEEKLY)):
+        present = {name for name in (*ONCE, *WEEKLY) if getattr(self, name) is not None}
+        if present not in (set(ONCE), set(WEEKLY)):
             raise ValueError(f"give either {' and '.join(ONCE)}, or {', '.join(WEEKLY)}")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValueError("ends_at must lie after starts_at")

@@ -27,7 +27,7 @@ async def metrics(request: Request) -> Response:
 
 def check_token(header: str, token: str) -> None:
     """Raise MetricsForbiddenError unless the header brings the token; without one set, always."""
-    scheme, _, given = header.partition(" ")
-    good = hmac.compare_digest(given.strip().encode(), token.encode())
+    scheme, _, presented = header.partition(" ")
+    good = hmac.compare_digest(presented.strip().encode(), token.encode())
     if not token or scheme.lower() != "bearer" or not good:
         raise MetricsForbiddenError

@@ -74,13 +74,13 @@ async def new_registration_token(
 ) -> RegistrationToken:
     """Make a one-use token with which one device can register, a new one or again one that is there."""
     services = services_of(request)
-    wanted = TokenRequest(
+    requested = TokenRequest(
         body.business_id, body.service_location_id, body.device_name, timedelta(hours=body.expires_in_hours),
         body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds, body.agent_id,
     )  # fmt: skip
     with database_errors():
         token_id, token, expires_at = await create_registration_token(
-            services.pool, wanted, employee.actor, services.clock()
+            services.pool, requested, employee.actor, services.clock()
         )
     command = f"agent --server {services.settings.public_url} --token {token}"
     return RegistrationToken(
@@ -154,13 +154,13 @@ async def register_agent(request: Request, body: Registration) -> RegisteredAgen
     """Spend a registration token: the device gets a permanent token of its own, and an id unless it has one."""
     services = services_of(request)
     with database_errors():
-        made = await register(
+        registered = await register(
             services.pool, services.tokens, body.token, body.system(), services.clock(), source_of(request)
         )
     return RegisteredAgent(
-        agent_id=made.agent_id, agent_token=made.agent_token, business_id=made.business_id,
-        service_location_id=made.service_location_id,
-        config=config_of(services.settings, made.metrics_interval_seconds),
+        agent_id=registered.agent_id, agent_token=registered.agent_token, business_id=registered.business_id,
+        service_location_id=registered.service_location_id,
+        config=config_of(services.settings, registered.metrics_interval_seconds),
     )  # fmt: skip
 
 

@@ -56,16 +56,16 @@ async def read_retention(request: Request, employee: CurrentEmployee) -> Retenti
     del employee
     services = services_of(request)
     async with services.pool.acquire() as connection:
-        found = await read_overview(connection, services.clock(), services.settings.disk_bytes)
+        overview = await read_overview(connection, services.clock(), services.settings.disk_bytes)
         holds = await list_holds(connection)
     return RetentionReport(
-        version=found.version, levels=[level_of(level) for level in found.levels],
-        records=[records_of(age) for age in found.records],
-        max_sample_age_days=found.max_sample_age / DAY, database_bytes=found.growth.bytes,
-        full_in_days=None if found.full_in is None else found.full_in / DAY,
-        waiting=change_of(found.waiting[0]) if found.waiting else None,
-        holds=[hold_of(row) for row in holds], tenants=[tenant_of(row) for row in found.tenants],
-        drifts=[drift.sentence for drift in found.drifts],
+        version=overview.version, levels=[level_of(level) for level in overview.levels],
+        records=[records_of(age) for age in overview.records],
+        max_sample_age_days=overview.max_sample_age / DAY, database_bytes=overview.growth.bytes,
+        full_in_days=None if overview.full_in is None else overview.full_in / DAY,
+        waiting=change_of(overview.waiting[0]) if overview.waiting else None,
+        holds=[hold_of(row) for row in holds], tenants=[tenant_of(row) for row in overview.tenants],
+        drifts=[drift.sentence for drift in overview.drifts],
     )  # fmt: skip
 
 
@@ -116,9 +116,9 @@ async def undo_retention(request: Request, change_id: ChangeId, order: UndoOrder
 async def hold_data(request: Request, order: HoldOrder, employee: MayKeepStorage) -> HoldPlaced:
     """Place a legal hold: retention of every level stops until it is released."""
     services = services_of(request)
-    wanted = HoldRequest(order.kind, order.subject_id, order.reason, order.ends_at)
+    requested = HoldRequest(order.kind, order.subject_id, order.reason, order.ends_at)
     async with services.pool.acquire() as connection:
-        return HoldPlaced(hold_id=await place_hold(connection, wanted, operator_of(employee), services.clock()))
+        return HoldPlaced(hold_id=await place_hold(connection, requested, operator_of(employee), services.clock()))
 
 
 @router.post("/holds/{hold_id}/release", status_code=204)

@@ -86,8 +86,8 @@ def own_pages_only(request: Request) -> None:
 def demo_only(request: Request) -> None:
     """Refuse unless this is the demo and the caller is on this machine, by address and by the host they asked."""
     caller = request.client.host if request.client else ""
-    asked = request.headers.get("host", "")
-    if not (services_of(request).settings.demo_login and is_loopback(caller) and is_loopback(asked)):
+    host = request.headers.get("host", "")
+    if not (services_of(request).settings.demo_login and is_loopback(caller) and is_loopback(host)):
         raise DemoOffError
 
 
@@ -143,9 +143,9 @@ async def begin(request: Request, response: Response, token: str, person: Person
     if len(token) > MAX_TOKEN:
         raise TokenTooLongError
     services = services_of(request)
-    left = max(0, int((person.expires_at - services.clock()).total_seconds()))
+    seconds_left = max(0, int((person.expires_at - services.clock()).total_seconds()))
     response.set_cookie(
-        COOKIE, token, max_age=left, path="/", secure=is_secure(request), httponly=True, samesite="strict"
+        COOKIE, token, max_age=seconds_left, path="/", secure=is_secure(request), httponly=True, samesite="strict"
     )
     return await me_of(services, person)
 

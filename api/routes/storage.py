@@ -74,12 +74,12 @@ def level_of(status: LevelStatus, now: datetime) -> StorageLevel:
     )  # fmt: skip
 
 
-def database_of(found: Database) -> StorageDatabase:
+def database_of(database: Database) -> StorageDatabase:
     """Return the database server as the API shows it."""
     return StorageDatabase(
-        postgres=str(found.postgres), timescaledb=found.timescaledb, bytes=found.bytes,
-        connections=found.connections, connections_max=found.connections_max,
-        oldest_transaction_at=found.oldest_transaction_at, freeze_age=found.freeze_age,
+        postgres=str(database.postgres), timescaledb=database.timescaledb, bytes=database.bytes,
+        connections=database.connections, connections_max=database.connections_max,
+        oldest_transaction_at=database.oldest_transaction_at, freeze_age=database.freeze_age,
     )  # fmt: skip
 
 

@@ -105,9 +105,9 @@ class Inventory(BaseModel):
             value = value | {"software": tidied.entries}
         if isinstance(removed, list) and len(removed) <= MAX_SOFTWARE:
             value = value | {"removed": [without_odd_text(entry) for entry in removed]}
-        made = handler(value)
-        made._tidied = tidied
-        return made
+        entries = handler(value)
+        entries._tidied = tidied
+        return entries
 
     @model_validator(mode="after")
     def fits_its_mode(self) -> Self:

@@ -74,5 +74,5 @@ def times_of(row: asyncpg.Record, now: datetime, within: Span | None) -> dict[st
     else:
         runs = occurrences(row, within.start, within.end) if within else []
         times = {"is_running": is_running(row, now), "next_start": next_start(row, now)}
-    found = None if within is None else [Occurrence(start=run.start, end=run.end) for run in runs]
-    return times | {"occurrences": found, "error_message": fault}
+    next_occurrences = None if within is None else [Occurrence(start=run.start, end=run.end) for run in runs]
+    return times | {"occurrences": next_occurrences, "error_message": fault}

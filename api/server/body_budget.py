@@ -58,29 +58,29 @@ class BodyBudget:
 
     def room_for(self, holder: Holder) -> "Room":
         """Return what counts the bytes of one body; close it, so that its bytes are given back."""
-        own = OF_ONE_ADDRESS if holder.kind == "address" else self._of_sender
+        limit = OF_ONE_ADDRESS if holder.kind == "address" else self._of_sender
         group = "address" if holder.kind == "address" else ("business", holder.business_id)
-        return Room(self, ((holder.key, own), (group, self._of_group[holder.kind])))
+        return Room(self, ((holder.key, limit), (group, self._of_group[holder.kind])))
 
     def take(self, shares: tuple[tuple[Hashable, int], ...], size: int) -> None:
         """Count `size` more bytes; raises IngestBusyError when the budget or a share does not have them."""
-        held = self._held
+        held_bytes = self._held
         if self.in_memory + size > self.together:
             raise IngestBusyError
         for key, most in shares:
-            if held.get(key, 0) + size > most:
+            if held_bytes.get(key, 0) + size > most:
                 raise IngestBusyError("This sender has too many request bodies under way: send them one by one.")
         self.in_memory += size
         for key, _ in shares:
-            held[key] = held.get(key, 0) + size
+            held_bytes[key] = held_bytes.get(key, 0) + size
 
     def give_back(self, shares: tuple[tuple[Hashable, int], ...], size: int) -> None:
         """Say that `size` bytes are no longer held."""
         self.in_memory -= size
         for key, _ in shares:
-            left = self._held.get(key, 0) - size
-            if left > 0:
-                self._held[key] = left
+            remaining = self._held.get(key, 0) - size
+            if remaining > 0:
+                self._held[key] = remaining
             else:
                 self._held.pop(key, None)
 
@@ -102,17 +102,17 @@ class Room:
 
     def close(self) -> None:
         """Give everything back; calling it again changes nothing."""
-        taken, self._taken = self._taken, 0
-        if taken:
-            self._budget.give_back(self._shares, taken)
+        returned, self._taken = self._taken, 0
+        if returned:
+            self._budget.give_back(self._shares, returned)
 
 
-async def charge_slow_body(room: Room, is_still_good: Callable[[], Awaitable[None]]) -> None:
+async def charge_slow_body(allowance: Room, is_still_good: Callable[[], Awaitable[None]]) -> None:
     """Charge a body that does not come at once for its connection, and ask whether its sender still may send.
 
     Raises IngestBusyError, or what `is_still_good` raises. While the database is away the bounds alone hold.
     """
-    room.take(SLOW_BODY)
+    allowance.take(SLOW_BODY)
     try:
         async with asyncio.timeout(ASKING_SECONDS):
             await is_still_good()

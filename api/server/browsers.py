@@ -44,8 +44,8 @@ class BrowserHeaders:
 
     async def preflight(self, scope: Scope, send: Send) -> bool:
         """Answer the question of a browser whether a page may call; return whether the request was one."""
-        asked = scope["method"] == "OPTIONS" and origin_of(scope) in self._origins
-        if not asked or header_of(scope, b"access-control-request-method") is None:
+        is_preflight = scope["method"] == "OPTIONS" and origin_of(scope) in self._origins
+        if not is_preflight or header_of(scope, b"access-control-request-method") is None:
             return False
         headers = [
             (b"access-control-allow-methods", METHODS), (b"access-control-allow-headers", ALLOWED_HEADERS),

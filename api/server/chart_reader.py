@@ -31,17 +31,17 @@ class ChartReader:
         self._standby: asyncpg.Pool | None = None
         self._rests_until = 0.0
 
-    async def read(self, tenant: UUID | None, asked: HistoryQuery, now: datetime) -> History:
+    async def read(self, tenant: UUID | None, query: HistoryQuery, now: datetime) -> History:
         """Read from the standby; from the primary where there is none, it fails, or it lacks what is asked."""
         if self._url and time.monotonic() >= self._rests_until:
             try:
-                return await read_history(await self._pool(), tenant, asked, now, self._storage.now)
+                return await read_history(await self._pool(), tenant, query, now, self._storage.now)
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as fault:
                 self._rest(fault)
             except RtsError as fault:
                 if fault.status >= 500:
                     self._rest(fault)
-        return await read_history(self._primary, tenant, asked, now, self._storage.now)
+        return await read_history(self._primary, tenant, query, now, self._storage.now)
 
     async def close(self) -> None:
         """Close the standby's pool."""

@@ -28,9 +28,9 @@ def compressed(scope: Scope, send: Send) -> Send:
 class Compressor:
     """Holds the head of one answer back until its body shows whether it is worth compressing."""
 
-    def __init__(self, asked: dict[bytes, bytes], send: Send) -> None:
-        self._gzip = b"gzip" in asked.get(b"accept-encoding", b"")
-        self._known = asked.get(b"if-none-match", b"")
+    def __init__(self, request_headers: dict[bytes, bytes], send: Send) -> None:
+        self._gzip = b"gzip" in request_headers.get(b"accept-encoding", b"")
+        self._known = request_headers.get(b"if-none-match", b"")
         self._send = send
         self._head: Message | None = None
 
@@ -80,7 +80,7 @@ def pack(body: bytes, *, gzip: bool) -> tuple[bytes, bytes]:
 
 def described(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> list[tuple[bytes, bytes]]:
     """Return the headers of an answer with its tag and without its length, which compression changes."""
-    kept = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-    if all(name.lower() != b"cache-control" for name, _ in kept):
-        kept.append((b"cache-control", b"private, no-cache"))
-    return [*kept, (b"etag", tag), (b"vary", b"Accept-Encoding")]
+    remaining = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+    if all(name.lower() != b"cache-control" for name, _ in remaining):
+        remaining.append((b"cache-control", b"private, no-cache"))
+    return [*remaining, (b"etag", tag), (b"vary", b"Accept-Encoding")]

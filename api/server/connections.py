@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 WRITERS, LIVE, HEALTH = 2, 1, 2
 BESIDE_POOL = WRITERS + LIVE + HEALTH
-OTHERS = 4  # the worker, a migration, an operator's psql
+OTHER_CONNECTIONS = 4  # the worker, a migration, an operator's psql
 
 
 class TooManyConnectionsWantedError(RtsError):
@@ -41,5 +41,5 @@ async def check_connections(connection: Connection, settings: Settings) -> None:
     )
     if connections > most:
         raise TooManyConnectionsWantedError(f"{sentence}: lower one of them, or raise max_connections.")
-    if connections + each + OTHERS > most:
+    if connections + each + OTHER_CONNECTIONS > most:
         log.warning("%s: a restart needs %d more, and the worker some", sentence, each)

@@ -162,8 +162,8 @@ class DirectProtocol(BoundedProtocol):
 
     def _begin_exchange(self) -> DirectExchange | None:
         """Return the exchange of a usual upload; None when ASGI is to handle the request."""
-        found = UPLOAD_URL.fullmatch(self.url) if self._is_free() else None
-        if not found or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+        match = UPLOAD_URL.fullmatch(self.url) if self._is_free() else None
+        if not match or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         headers = dict(self.headers)
         if len(headers) != len(self.headers):
@@ -174,7 +174,7 @@ class DirectProtocol(BoundedProtocol):
         exchange = DirectExchange(self, keep_alive=self.parser.should_keep_alive())
         authorization, encoding = headers.get(b"authorization", b""), headers.get(b"content-encoding", b"")
         assert self._uploads
-        exchange.upload = self._uploads.open(found[1].decode(), authorization, encoding.lower(), exchange)
+        exchange.upload = self._uploads.open(match[1].decode(), authorization, encoding.lower(), exchange)
         return exchange if exchange.upload else None
 
     def _is_free(self) -> bool:

@@ -62,20 +62,21 @@ def read_contents(connection: psycopg.Connection[Any]) -> Contents:
     )
 
 
-def differences(backup: Contents, found: Contents) -> Iterator[str]:
+def differences(backup: Contents, restored: Contents) -> Iterator[str]:
     """Yield a sentence for everything that a database lacks or has too much of, compared with a backup."""
-    if found.revision != backup.revision:
-        yield f"the schema is at revision {found.revision}, the backup is of {backup.revision}"
+    if restored.revision != backup.revision:
+        yield f"the schema is at revision {restored.revision}, the backup is of {backup.revision}"
     for name, rows in backup.rows.items():
-        if found.rows.get(name) != rows and not name.endswith(NOTES):
-            has = f"has {found.rows[name]:,} rows" if name in found.rows else "is missing"
+        if restored.rows.get(name) != rows and not name.endswith(NOTES):
+            has = f"has {restored.rows[name]:,} rows" if name in restored.rows else "is missing"
             yield f"{name} {has}, the backup has {rows:,} rows of it"
     for name, (chunks, columnstore) in backup.chunks.items():
-        there = found.chunks.get(name, [0, 0])
-        if there != [chunks, columnstore]:
-            yield f"{name}: {there[0]} chunks, {there[1]} in the columnstore; the backup has {chunks} and {columnstore}"
+        actual = restored.chunks.get(name, [0, 0])
+        if actual != [chunks, columnstore]:
+            has = f"{actual[0]} chunks, {actual[1]} in the columnstore"
+            yield f"{name}: {has}; the backup has {chunks} and {columnstore}"
     for number, job in backup.jobs.items():
-        if found.jobs.get(number) != job:
+        if restored.jobs.get(number) != job:
             yield f"job {number} is missing or differs: {job}"
 
 

@@ -95,9 +95,9 @@ def open_paused(url: str) -> None:
 def check_against(url: str, manifest: Manifest) -> list[str]:
     """Return a sentence for everything in which the database of `url` differs from a backup, or lacks a part."""
     with connect(url) as connection:
-        found = list(differences(manifest.contents, read_contents(connection)))
+        faults = list(differences(manifest.contents, read_contents(connection)))
     missing = asyncio.run(_missing(url)) if manifest.contents.revision == head() else []
-    return [*missing, *found]
+    return [*missing, *faults]
 
 
 async def _missing(url: str) -> list[str]:

@@ -68,10 +68,10 @@ def current_revision(url: str) -> str | None:
     """Return the revision of the schema, None before the first."""
     with psycopg.connect(url) as connection:
         try:
-            found: str | None = run_bound(connection, QUERIES.bind("read_revision"))[0][0]
+            revision: str | None = run_bound(connection, QUERIES.bind("read_revision"))[0][0]
         except psycopg.errors.UndefinedTable:
             return None
-    return found
+    return revision
 
 
 def count_losses(url: str, current: str, target: str) -> dict[str, list[Counted]]:
@@ -89,8 +89,8 @@ def count_losses(url: str, current: str, target: str) -> dict[str, list[Counted]
 def describe(connection: psycopg.Connection[Any], table: str) -> Relation | None:
     """Return what a table has; None where it is absent, or is the platform's own."""
     bound = QUERIES.bind("describe_relation", table=table, platform=list(PLATFORM_TABLES), mark=MADE_HERE)
-    found = run_bound(connection, bound)
-    return Relation(*found[0][:3]) if found and not found[0][3] else None
+    rows = run_bound(connection, bound)
+    return Relation(*rows[0][:3]) if rows and not rows[0][3] else None
 
 
 def count_rows(connection: psycopg.Connection[Any], loss: Loss, relation: Relation) -> int:
@@ -127,9 +127,9 @@ def save(url: str, folder: Path, now: datetime, current: str, target: str) -> Sa
     with psycopg.connect(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         tables = list(write_tables(connection, folder, to_save(read_losses(current, target))))
-        made = Saved(connection.info.dbname, now, current, target, tables)
-    write_private(folder / INDEX, msgspec.json.format(msgspec.json.encode(made), indent=1))
-    return made
+        saved = Saved(connection.info.dbname, now, current, target, tables)
+    write_private(folder / INDEX, msgspec.json.format(msgspec.json.encode(saved), indent=1))
+    return saved
 
 
 def write_tables(connection: psycopg.Connection[Any], folder: Path, losses: list[Loss]) -> Iterator[SavedTable]:

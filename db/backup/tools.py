@@ -26,20 +26,20 @@ def find_tool(name: str, server: int, folder: str = "") -> Path:
 
     `folder` is RTS_POSTGRES_BIN, empty for the PATH. Raises BackupToolError.
     """
-    found = shutil.which(name, path=folder or None)
-    if found is None:
+    path = shutil.which(name, path=folder or None)
+    if path is None:
         raise BackupToolError(
             f"{name} is not {f'in {folder}' if folder else 'on the PATH'}: install the package "
             f"postgresql-client-{server}, or set RTS_POSTGRES_BIN to the folder that has it."
         )
-    shown = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
     version = re.search(r"\d+", shown)
     if version is None or int(version.group()) < server:
         raise BackupToolError(
-            f"{found} is {shown.strip()}, older than the server's {server}: install postgresql-client-{server}, or set "
+            f"{path} is {shown.strip()}, older than the server's {server}: install postgresql-client-{server}, or set "
             "RTS_POSTGRES_BIN to the folder of a newer one."
         )
-    return Path(found)
+    return Path(path)
 
 
 def run_tool(tool: Path, url: str, *arguments: str) -> None:

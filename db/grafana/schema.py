@@ -53,8 +53,8 @@ async def allow(connection: Connection, role: str, business_id: UUID | None) -> 
     Raises GrafanaSchemaError, GrafanaRoleError.
     """
     await check_installed(connection)
-    found = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
-    if found and found["is_there"] and not found["is_ours"]:
+    description = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
+    if description and description["is_there"] and not description["is_ours"]:
         raise GrafanaRoleError(f"The role {role} is there and isn't of Grafana: name a new one.")
     if (
         business_id is not None
@@ -72,8 +72,8 @@ async def allow(connection: Connection, role: str, business_id: UUID | None) -> 
 async def remove(connection: Connection, role: str) -> None:
     """End a role that `allow` made; raises GrafanaSchemaError, GrafanaRoleError."""
     await check_installed(connection)
-    found = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
-    if not found or not found["is_ours"]:
+    description = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
+    if not description or not description["is_ours"]:
         raise GrafanaRoleError(f"No role {role} reads for Grafana: `rts-agents grafana roles` lists them.")
     async with connection.transaction():
         await connection.execute(*QUERIES.bind("forget_role", role=role))

@@ -51,16 +51,16 @@ def read_losses(current: str, target: str) -> dict[str, list[Loss]]:
 
 def losses_of(statement: str) -> Iterator[Loss]:
     """Yield what one statement of a downgrade loses."""
-    if found := TABLES.match(statement):
-        yield from (Loss(table) for table in re.findall(r"\w+", found[1]))
-    if (found := ALTERED.match(statement)) and (columns := COLUMN.findall(statement)):
-        yield Loss(found[1], columns=tuple(columns))
-    if found := CHANGED.match(statement):
-        yield Loss(found[1] or found[2], condition=found[3])
+    if match := TABLES.match(statement):
+        yield from (Loss(table) for table in re.findall(r"\w+", match[1]))
+    if (match := ALTERED.match(statement)) and (columns := COLUMN.findall(statement)):
+        yield Loss(match[1], columns=tuple(columns))
+    if match := CHANGED.match(statement):
+        yield Loss(match[1] or match[2], condition=match[3])
 
 
 def to_save(losses: dict[str, list[Loss]]) -> list[Loss]:
     """Return each loss once, the oldest revision first: a table that goes as a whole covers its columns and rows."""
-    found = [loss for revision in reversed(losses) for loss in reversed(losses[revision])]
-    whole = {loss.table for loss in found if loss.is_whole}
-    return list(dict.fromkeys(loss for loss in found if loss.is_whole or loss.table not in whole))
+    losses_to_save = [loss for revision in reversed(losses) for loss in reversed(losses[revision])]
+    whole = {loss.table for loss in losses_to_save if loss.is_whole}
+    return list(dict.fromkeys(loss for loss in losses_to_save if loss.is_whole or loss.table not in whole))

@@ -40,10 +40,10 @@ class MigrationFailedError(RtsError):
 
 def config(database_url: str) -> Config:
     """Return Alembic's configuration; `%` in a password is escaped for its parser."""
-    made = Config()
-    made.set_main_option("script_location", str(Path(__file__).parent))
-    made.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
-    return made
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(__file__).parent))
+    settings.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    return settings
 
 
 def silent(_: str) -> None:
@@ -92,22 +92,22 @@ def with_locks(work: Callable[[], None], database_url: str, wait: float, say: Ca
 
 def failed(fault: DBAPIError) -> RtsError:
     """Return what an error of the database means for the migration."""
-    said = str(fault.orig).strip().splitlines()[0] if fault.orig else str(fault)
+    message = str(fault.orig).strip().splitlines()[0] if fault.orig else str(fault)
     if fault.connection_invalidated or (isinstance(fault.orig, errors.OperationalError) and not fault.statement):
-        return DatabaseUnavailableError(f"The database can't be reached: {said}")
+        return DatabaseUnavailableError(f"The database can't be reached: {message}")
     advice = ""
     if isinstance(fault.orig, errors.InsufficientPrivilege):
         advice = " Run it as the owner of the database; `rts-agents db roles` shows what the owner needs."
     if isinstance(fault.orig, errors.DuplicateTable | errors.DuplicateObject):
         advice = " A table of this name isn't ours: set RTS_SCHEMA to a schema of its own (docs/platform.md)."
-    return MigrationFailedError(f"The database refused the revision, which was rolled back: {said}.{advice}")
+    return MigrationFailedError(f"The database refused the revision, which was rolled back: {message}.{advice}")
 
 
 def head() -> str:
     """Return the newest revision of this code."""
-    found = ScriptDirectory.from_config(config("postgresql://")).get_current_head()
-    assert found is not None
-    return found
+    revision = ScriptDirectory.from_config(config("postgresql://")).get_current_head()
+    assert revision is not None
+    return revision
 
 
 def known() -> frozenset[str]:

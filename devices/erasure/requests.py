@@ -53,16 +53,16 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
     Raises NothingToEraseError or LegalHoldError.
     """
     async with connection.transaction():
-        found: int | None = await connection.fetchval(
+        erasure: int | None = await connection.fetchval(
             *QUERIES.bind("find_waiting", kind=subject.kind, subject_id=subject.id)
         )
         pieces = await list_pieces(connection, subject)
         await check_holds(connection, subject, [one for piece in pieces for one in piece.device_ids])
-        if found is None:
+        if erasure is None:
             if not await count_subject(connection, subject):
                 raise NothingToEraseError
             devices = sum(len(piece.device_ids) for piece in pieces)
-            found = await connection.fetchval(
+            erasure = await connection.fetchval(
                 *QUERIES.bind(
                     "add_erasure",
                     kind=subject.kind,
@@ -74,9 +74,9 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
                     **request.actor.parameters(),
                 )
             )
-        assert found is not None
-        await note_pieces(connection, found, subject, pieces, request.at)
-    return found
+        assert erasure is not None
+        await note_pieces(connection, erasure, subject, pieces, request.at)
+    return erasure
 
 
 async def check_holds(connection: Connection, subject: Subject, devices: Sequence[UUID]) -> None:
@@ -90,8 +90,8 @@ async def check_holds(connection: Connection, subject: Subject, devices: Sequenc
         )
     )
     if holds:
-        said = "; ".join(f"hold {hold['id']} on {hold['subject']}: {hold['reason']}" for hold in holds)
-        raise LegalHoldError(f"A legal hold protects this data ({said}): nothing was erased.")
+        reasons = "; ".join(f"hold {hold['id']} on {hold['subject']}: {hold['reason']}" for hold in holds)
+        raise LegalHoldError(f"A legal hold protects this data ({reasons}): nothing was erased.")
 
 
 async def note_pieces(

@@ -105,7 +105,9 @@ async def before_times(
     Returns rows by relation. Series ids and device ids are literal: TimescaleDB then reads their rows alone.
     """
     places = [place for place, level in enumerate(STORED) if level.name in until]
-    relations, keys, times, buckets = ([of[place] for place in places] for of in (RELATIONS, KEYS, TIMES, BUCKETS))
+    relations, keys, times, buckets = (
+        [columns[place] for place in places] for columns in (RELATIONS, KEYS, TIMES, BUCKETS)
+    )
     statements = await connection.fetch(
         *QUERIES.bind("compose_periods", relations=relations, keys=keys, times=times, buckets=buckets)
     )
@@ -142,7 +144,7 @@ async def count_subject(connection: Connection, subject: Subject) -> Counter[str
 async def count_audit(connection: Connection, subject: Subject) -> int:
     """Return how many rows of the audit trail name the subject or its devices; an erasure leaves them."""
     devices = [one for piece in await list_pieces(connection, subject) for one in piece.device_ids]
-    found: int = await connection.fetchval(
+    count: int = await connection.fetchval(
         *QUERIES.bind("count_audit", devices=devices, business_id=subject.business_id, person_id=subject.person_id)
     )
-    return found
+    return count

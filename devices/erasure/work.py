@@ -35,14 +35,14 @@ async def run_waiting(connection: Connection, now: datetime) -> list[int]:
     other.
     """
     waiting = [row["id"] for row in await connection.fetch(QUERIES["list_waiting"])]
-    kept = await Isolated(connection, "erasures", now).read()
-    return [number for number in waiting if await _apart(connection, kept, number, _erase_unless_held, now)]
+    isolated = await Isolated(connection, "erasures", now).read()
+    return [number for number in waiting if await _apart(connection, isolated, number, _erase_unless_held, now)]
 
 
-async def _apart(connection: Connection, kept: Isolated, number: int, do: Step, now: datetime) -> bool:
+async def _apart(connection: Connection, isolated: Isolated, number: int, do: Step, now: datetime) -> bool:
     """Do one step of one erasure, unless it failed a moment ago; a failure is written down and is its own."""
     step = partial(do, connection, number, now)
-    return await kept.attempt_parts(f"erasure:{number}", step, ERASURE_SECONDS) or False
+    return await isolated.attempt_parts(f"erasure:{number}", step, ERASURE_SECONDS) or False
 
 
 async def _erase_unless_held(connection: Connection, erasure: int, now: datetime) -> bool:
@@ -64,11 +64,11 @@ async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
             if row is None:
                 return False
             subject = Subject(row["subject_kind"], row["subject_id"])
-            left = [
+            remaining = [
                 one["agent_device_id"]
                 for one in await connection.fetch(*QUERIES.bind("list_unfinished", erasure=erasure))
             ]
-            await check_holds(connection, subject, left)
+            await check_holds(connection, subject, remaining)
             await connection.execute(QUERIES["spare_the_others"])
             deleted = await _erase_some(connection, erasure, now)
             if deleted is None and await _newcomers(connection, erasure, subject, now):
@@ -84,14 +84,14 @@ async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
 
 async def _erase_some(connection: Connection, erasure: int, now: datetime) -> Counter[str] | None:
     """Delete the next devices; returns rows by table, None where none is left."""
-    taken = await connection.fetch(*QUERIES.bind("take_devices", erasure=erasure, limit=DEVICES_AT_ONCE))
-    if not taken:
+    batch = await connection.fetch(*QUERIES.bind("take_devices", erasure=erasure, limit=DEVICES_AT_ONCE))
+    if not batch:
         return None
     deleted: Counter[str] = Counter()
-    for piece in _pieces_of(taken):
+    for piece in _pieces_of(batch):
         deleted += await on_levels(connection, piece, "deletes")
-    await connection.execute(*QUERIES.bind("note_devices", items=[row["id"] for row in taken], now=now))
-    whole = [row["agent_device_id"] for row in taken if row["from_at"] is None]
+    await connection.execute(*QUERIES.bind("note_devices", items=[row["id"] for row in batch], now=now))
+    whole = [row["agent_device_id"] for row in batch if row["from_at"] is None]
     deleted += await count_tables(connection, "agent_devices", whole)
     await connection.execute(*QUERIES.bind("forget_faults", devices=whole))
     await connection.execute(*QUERIES.bind("delete_devices", devices=whole))
@@ -139,34 +139,34 @@ async def prove_due(connection: Connection, now: datetime, after: timedelta = PR
     Returns the numbers of the erasures that are proven by it.
     """
     unproven = [row["id"] for row in await connection.fetch(*QUERIES.bind("list_unproven", until=now - after))]
-    kept = await Isolated(connection, "proofs of erasures", now).read()
-    return [number for number in unproven if await _apart(connection, kept, number, _is_proven, now)]
+    isolated = await Isolated(connection, "proofs of erasures", now).read()
+    return [number for number in unproven if await _apart(connection, isolated, number, _is_proven, now)]
 
 
 async def _is_proven(connection: Connection, erasure: int, now: datetime) -> bool:
-    left = await recount(connection, erasure, now)
-    if left:
-        log.warning("erasure %d: rows came back and were deleted again: %s", erasure, dict(left))
-    return not left
+    remaining = await recount(connection, erasure, now)
+    if remaining:
+        log.warning("erasure %d: rows came back and were deleted again: %s", erasure, dict(remaining))
+    return not remaining
 
 
 async def recount(connection: Connection, erasure: int, now: datetime) -> Counter[str]:
     """Count what is there of the devices of an erasure, and delete it; nothing proves it. Returns rows by table."""
-    left: Counter[str] = Counter()
+    remaining: Counter[str] = Counter()
     async with connection.transaction():
         await connection.execute(QUERIES["spare_the_others"])
         rows = await connection.fetch(*QUERIES.bind("list_erased", erasure=erasure))
         for piece in _pieces_of(rows):
-            left += await on_levels(connection, piece, "deletes")
+            remaining += await on_levels(connection, piece, "deletes")
         subject = await connection.fetchrow(*QUERIES.bind("read_subject", erasure=erasure))
         assert subject is not None
-        left += await _erase_named(connection, Subject(*subject))
+        remaining += await _erase_named(connection, Subject(*subject))
         whole = [row["agent_device_id"] for row in rows if row["from_at"] is None]
         counted = (
-            dict.fromkeys(RELATIONS, 0) | dict(await count_tables(connection, "agent_devices", whole)) | dict(left)
+            dict.fromkeys(RELATIONS, 0) | dict(await count_tables(connection, "agent_devices", whole)) | dict(remaining)
         )
-        left = +Counter(counted)
+        remaining = +Counter(counted)
         await connection.execute(
-            *QUERIES.bind("note_recount", erasure=erasure, rows=json.dumps(counted), now=now, is_proof=not left)
+            *QUERIES.bind("note_recount", erasure=erasure, rows=json.dumps(counted), now=now, is_proof=not remaining)
         )
-    return left
+    return remaining

@@ -39,13 +39,13 @@ class Template:
 
 async def flood(target: Target) -> None:
     """Send all of it until cancelled."""
-    hog, *crowd = target.members
+    hog, *rest = target.members
     largest, small = Template(HOG_SAMPLES), Template(CROWD_SAMPLES)
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=target.host, timeout=TIMEOUT_SECONDS, limits=limits) as client:
         hogs = [send_on(client, target, "hogging token", hog, largest) for _ in range(HOG_CONNECTIONS)]
-        tenants = [send_on(client, target, "crowd", member, small, CROWD_SECONDS) for member in crowd]
-        await asyncio.gather(*hogs, *tenants, send_bombs(client, target, crowd[0]))
+        tenants = [send_on(client, target, "crowd", member, small, CROWD_SECONDS) for member in rest]
+        await asyncio.gather(*hogs, *tenants, send_bombs(client, target, rest[0]))
 
 
 async def send_on(

@@ -108,7 +108,7 @@ async def passes(
     connection: asyncpg.Connection, scale: Scale, now: datetime, employee: Any, case: tuple[str, tuple[str, int]]
 ) -> PassResult:
     """Evaluate several times, 30 seconds of the rules' clock apart."""
-    given, (query, count) = case
+    devices, (query, count) = case
     await connection.execute(QUERIES["forget_rules"])
     await connection.execute(QUERIES["begin_anew"])
     await connection.execute(
@@ -119,7 +119,7 @@ async def passes(
     last = done[-1]
     assert last
     return PassResult(
-        given,
+        devices,
         last.rules,
         scale.devices,
         last.statements,

@@ -30,7 +30,7 @@ DEPTHS = {"5m": 8 * DAY, "1h": 32 * DAY, "1d": YEAR}
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Backfill:
     """What was written: rows by level, and how many hours before now the raw samples of all devices go back."""
 
     rows: dict[str, int]
@@ -72,7 +72,9 @@ class Filling:
         return rows
 
 
-async def write_past(connection: asyncpg.Connection, devices: int, whole: int, now: datetime, status: Status) -> Past:
+async def write_past(
+    connection: asyncpg.Connection, devices: int, whole: int, now: datetime, status: Status
+) -> Backfill:
     """Replace all devices by new ones, ten to a business, with a past until `now`."""
     await pause_policies(connection)
     await empty(connection)
@@ -90,7 +92,7 @@ async def write_past(connection: asyncpg.Connection, devices: int, whole: int, n
     status.update("Refreshing, columnstore, VACUUM …")
     await refresh_ends(filling)
     await connection.execute("VACUUM ANALYZE")
-    return Past(rows, round((now - raw_since) / HOUR, 1))
+    return Backfill(rows, round((now - raw_since) / HOUR, 1))
 
 
 async def refresh_ends(filling: Filling) -> None:

@@ -108,8 +108,8 @@ def requests(agents: Sequence[Agent], bodies: Sequence[list[bytes]], *, zipped: 
     """Return all uploads, those of one agent after the other."""
     return [
         upload(agent, body, zipped=zipped)
-        for agent, own in zip(agents, bodies, strict=True)
-        for body in (packed(own) if zipped else own)
+        for agent, batches in zip(agents, bodies, strict=True)
+        for body in (packed(batches) if zipped else batches)
     ]
 
 
@@ -134,8 +134,8 @@ async def rounds(
             await make_room(connection)
             seconds["COPY"] = copy_file(database.dsn, file, psql)
         if number:
-            for name, taken in seconds.items():
-                rates[name].append(scale.rows / taken)
+            for name, elapsed in seconds.items():
+                rates[name].append(scale.rows / elapsed)
     return rates
 
 
@@ -159,10 +159,10 @@ async def make_room(connection: asyncpg.Connection) -> None:
 
 def result_of(name: str, rates: dict[str, list[float]], scale: Scale) -> dict[str, Any]:
     """Return a row of the result: rows/s, median and spread, and the ratio to COPY round by round."""
-    own, copied = rates[name], rates["COPY"]
-    each = [one / other for one, other in zip(own, copied, strict=True)]
+    sent, copied = rates[name], rates["COPY"]
+    each = [one / other for one, other in zip(sent, copied, strict=True)]
     return {
-        "form": name, "rows": scale.rows, "rows_per_s": round(statistics.median(own)), "least": round(min(own)),
-        "most": round(max(own)), "to_copy": round(statistics.median(each), 3), "to_copy_least": round(min(each), 3),
+        "form": name, "rows": scale.rows, "rows_per_s": round(statistics.median(sent)), "least": round(min(sent)),
+        "most": round(max(sent)), "to_copy": round(statistics.median(each), 3), "to_copy_least": round(min(each), 3),
         "to_copy_most": round(max(each), 3),
     }  # fmt: skip

@@ -62,8 +62,8 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     for devices in scale.fleets:
         now = utc_now()
         with console.status(f"Filling {devices:,} devices …") as status:
-            past = await write_past(connection, devices, scale.whole, now, status)
-        written[devices] = asdict(past)
+            backfilled = await write_past(connection, devices, scale.whole, now, status)
+        written[devices] = asdict(backfilled)
         with serving(database) as server, console.status(f"Asking for charts of {devices:,} devices …"):
             viewed = await find_viewed(connection, server, devices)
             results += await measure(connection, server, viewed[:1], "one", devices, now, scale.rounds)
@@ -87,7 +87,7 @@ async def measure(
     connection: asyncpg.Connection,
     server: Server,
     viewed: list[Viewed],
-    whose: str,
+    group: str,
     devices: int,
     now: datetime,
     rounds: int,
@@ -97,15 +97,15 @@ async def measure(
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in RANGES}
     answers = {}
     for number in range(-WARM_ROUNDS, rounds):
-        who = viewed[number % len(viewed)]
+        device = viewed[number % len(viewed)]
         for name, length in RANGES.items():
-            api, bare, answers[name] = await ask_twice(connection, web, who, now, length, api_first=number % 2 == 0)
+            api, bare, answers[name] = await ask_twice(connection, web, device, now, length, api_first=number % 2 == 0)
             if number >= 0:
                 times[name][0].append(api)
                 times[name][1].append(bare)
     web.close()
     return [
-        {"devices": devices, "device": whose, "chart": name, **described(answers[name]), "api_ms": spread_ms(api),
+        {"devices": devices, "device": group, "chart": name, **described(answers[name]), "api_ms": spread_ms(api),
          "sql_ms": spread_ms(bare), "api_to_sql": ratios(api, bare)}
         for name, (api, bare) in times.items()
     ]  # fmt: skip
@@ -121,9 +121,9 @@ async def ask_twice(
     api_first: bool,
 ) -> tuple[float, float, bytes]:
     """Return the seconds through the API, those of the same query alone, and the API's answer."""
-    asked = HistoryQuery(who.device, now - length, now, METRICS, aggregates=("avg",))
-    plan = await plan_history(connection, who.business, asked, now)
-    query = urlencode({"start": asked.start.isoformat(), "end": asked.end.isoformat(), "format": FORM})
+    history_query = HistoryQuery(who.device, now - length, now, METRICS, aggregates=("avg",))
+    plan = await plan_history(connection, who.business, history_query, now)
+    query = urlencode({"start": history_query.start.isoformat(), "end": history_query.end.isoformat(), "format": FORM})
     path = f"/api/agents/{who.device}/metrics/history?{query}"
     seconds = {}
     for through_api in (api_first, not api_first):

@@ -64,12 +64,12 @@ async def run(database: Database, console: Console) -> dict[str, Any]:
 
 def foreign(times: list[datetime], now: datetime) -> dict[str, tuple[bytes, float]]:
     """Return body and seconds of each protocol for the same times."""
-    found = {}
+    seconds = {}
     for name, (make, read) in PROTOCOLS.items():
         body = make(times)
         assert len(samples_of(read(body).facts, DeviceMemory())) == len(times), name
-        found[name] = body, seconds_of(partial(decode_foreign, read, body, now))
-    return found
+        seconds[name] = body, seconds_of(partial(decode_foreign, read, body, now))
+    return seconds
 
 
 def gateway(now: datetime) -> dict[str, float]:
@@ -108,10 +108,10 @@ def rows_of(decoded: Decoded, now: datetime) -> None:
 def seconds_of(work: Callable[[], None], repeats: int = REPEATS) -> float:
     """Return the least CPU time of one call among several rounds."""
     work()
-    found = []
+    values = []
     for _ in range(ROUNDS):
         began = time.process_time()
         for _ in range(repeats):
             work()
-        found.append((time.process_time() - began) / repeats)
-    return min(found)
+        values.append((time.process_time() - began) / repeats)
+    return min(values)

@@ -42,18 +42,18 @@ def influx(times: list[datetime]) -> bytes:
 
 def node_series(host: str) -> Series:
     """Return the series of a node_exporter after the relabelling of docs/sources.md."""
-    made: Series = [
+    series: Series = [
         ({"__name__": "node_cpu_seconds_total", "cpu": str(core), "mode": mode}, 1000.0)
         for core in range(2) for mode in MODES
     ]  # fmt: skip
     plain = ("memory_MemTotal_bytes", "memory_MemAvailable_bytes", "load1", "load5", "load15", "boot_time_seconds")
-    made += [({"__name__": f"node_{name}"}, 1.0) for name in plain]
-    for what in ("size", "free", "avail"):
-        labels = {"__name__": f"node_filesystem_{what}_bytes", "fstype": "ext4", "device": "sda"}
-        made += [(labels | {"mountpoint": name}, 1e9) for name in DISKS]
+    series += [({"__name__": f"node_{name}"}, 1.0) for name in plain]
+    for kind in ("size", "free", "avail"):
+        labels = {"__name__": f"node_filesystem_{kind}_bytes", "fstype": "ext4", "device": "sda"}
+        series += [(labels | {"mountpoint": name}, 1e9) for name in DISKS]
     for way in ("receive", "transmit"):
-        made += [({"__name__": f"node_network_{way}_bytes_total", "device": name}, 1e6) for name in INTERFACES]
-    return [(labels | {"instance": f"{host}:9100", "job": "node"}, value) for labels, value in made]
+        series += [({"__name__": f"node_network_{way}_bytes_total", "device": name}, 1e6) for name in INTERFACES]
+    return [(labels | {"instance": f"{host}:9100", "job": "node"}, value) for labels, value in series]
 
 
 def remote_write(times: list[datetime], version: int, hosts: tuple[str, ...] = ("a",)) -> bytes:

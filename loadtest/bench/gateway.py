@@ -98,7 +98,7 @@ def post(
     """Return the body of an answer; raises RuntimeError for another status."""
     client.request("POST", path, body, headers)
     response = client.getresponse()
-    found = response.read()
+    answer_body = response.read()
     if response.status != expected:
-        raise RuntimeError(f"{path}: {response.status} {found[:300]!r}")
-    return found
+        raise RuntimeError(f"{path}: {response.status} {answer_body[:300]!r}")
+    return answer_body

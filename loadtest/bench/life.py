@@ -138,24 +138,24 @@ async def write(database: Database, agents: list[Agent], begin: datetime, end: d
 
 def summary(rounds: list[Life], rows: int) -> list[dict[str, Any]]:
     """Return each step's CPU and each level's bytes for a raw row: median, least and most of the rounds."""
-    found = []
+    summaries = []
     for step in rounds[0].cpu_s:
         seconds = [life.cpu_s[step] for life in rounds]
-        known = [one for one in seconds if one is not None]
-        found.append(spread(f"CPU s per million rows: {step}", known))
+        measured = [one for one in seconds if one is not None]
+        summaries.append(spread(f"CPU s per million rows: {step}", measured))
     for moment in rounds[0].bytes_of:
         for relation in RELATIONS:
             each = [life.bytes_of[moment][relation] / rows for life in rounds]
             if max(each) * rows > 100_000:  # not of empty levels
-                found.append(spread(f"bytes per raw row: {relation}, {moment}", each))
-    return found
+                summaries.append(spread(f"bytes per raw row: {relation}, {moment}", each))
+    return summaries
 
 
-def spread(what: str, values: list[float]) -> dict[str, Any]:
+def spread(name: str, values: list[float]) -> dict[str, Any]:
     """Return a row of the result; null where nothing could be measured."""
     if not values:
-        return {"what": what, "median": None, "least": None, "most": None}
+        return {"what": name, "median": None, "least": None, "most": None}
     return {
-        "what": what, "median": round(statistics.median(values), 2), "least": round(min(values), 2),
+        "what": name, "median": round(statistics.median(values), 2), "least": round(min(values), 2),
         "most": round(max(values), 2),
     }  # fmt: skip

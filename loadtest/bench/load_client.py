@@ -121,12 +121,12 @@ Tell = Callable[[Connection], None]
 async def closed(hammer: Hammer) -> None:
     """Keep every connection busy."""
 
-    def again(connection: Connection) -> None:
+    def reconnect(connection: Connection) -> None:
         if not hammer.over:
             connection.send(time.perf_counter())
 
     for _ in range(hammer.orders.connections):
-        again(await connect(hammer, again, lambda _: None))
+        reconnect(await connect(hammer, reconnect, lambda _: None))
     await asyncio.sleep(hammer.orders.seconds)
 
 
@@ -141,9 +141,9 @@ async def opened(hammer: Hammer, rate: float) -> None:
     def lost(connection: Connection) -> None:
         if connection in idle:
             idle.remove(connection)
-        again = asyncio.create_task(more())
-        connecting.add(again)
-        again.add_done_callback(connecting.discard)
+        reconnecting = asyncio.create_task(more())
+        connecting.add(reconnecting)
+        reconnecting.add_done_callback(connecting.discard)
 
     for _ in range(hammer.orders.connections):
         await more()
@@ -179,5 +179,5 @@ async def main(orders: Orders) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    given = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Orders)
-    Path(given.outcome).write_text(json.dumps(uvloop.run(main(given))))
+    settings = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Orders)
+    Path(settings.outcome).write_text(json.dumps(uvloop.run(main(settings))))

@@ -21,7 +21,7 @@ CPU_STEP, MEMORY = 7, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class HeapFigures:
     """What a tab holds after garbage collection."""
 
     heap_bytes: float
@@ -39,7 +39,7 @@ class Session:
     ids: Sequence[str]
     sent: int = 0
 
-    async def round(self, frames: int) -> Kept:
+    async def round(self, frames: int) -> HeapFigures:
         """Watch the list, a device and the alerts, with `frames` live frames in all, and return to the list."""
         await self._watch(self._list_frame, frames // 2)
         await self.page.locator(".virtual-row a").first.click()
@@ -71,12 +71,12 @@ class Session:
         metrics = {"cpu_percent": self.sent * CPU_STEP % 100, "memory_percent": MEMORY, "disk_percent": MEMORY}
         return {"type": "metrics", "agent_id": device, "collected_at": utc_now().isoformat(), "metrics": metrics}
 
-    async def _kept(self) -> Kept:
+    async def _kept(self) -> HeapFigures:
         await self.page.wait_for_timeout(500)
         await self.profiler.send("HeapProfiler.collectGarbage")
         answer = await self.profiler.send("Performance.getMetrics")
-        found = {one["name"]: one["value"] for one in answer["metrics"]}
-        return Kept(found["JSHeapUsedSize"], found["JSEventListeners"], found["Nodes"])
+        metrics = {one["name"]: one["value"] for one in answer["metrics"]}
+        return HeapFigures(metrics["JSHeapUsedSize"], metrics["JSEventListeners"], metrics["Nodes"])
 
 
 async def measure_session(session: Session, minutes: int, rounds: int) -> dict[str, list[float]]:

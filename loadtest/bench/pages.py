@@ -97,9 +97,9 @@ async def fill(connection: asyncpg.Connection, scale: Scale) -> UUID:
     now = utc_now()
     await connection.execute(*FLEET.bind("add_businesses", businesses=BUSINESSES))
     await connection.execute(*FLEET.bind("add_devices", devices_each=scale.devices // BUSINESSES, now=now))
-    found: UUID = await connection.fetchval(*QUERIES.bind("add_day", start=now - timedelta(days=1), now=now))
+    day_id: UUID = await connection.fetchval(*QUERIES.bind("add_day", start=now - timedelta(days=1), now=now))
     await connection.execute(*QUERIES.bind("set_values", now=now))
-    return found
+    return day_id
 
 
 def sizes() -> dict[str, int]:
@@ -121,14 +121,14 @@ async def measure(browser: Browser, server: Server, token: str, device: UUID, sc
     )
     rows: list[dict[str, Any]] = []
     for visit in visits:
-        found = [await visited(browser, server, token, visit) for _ in range(scale.rounds)]
+        page_visits = [await visited(browser, server, token, visit) for _ in range(scale.rounds)]
         rows.append(
             {
                 "what": f"{visit.name}: LCP, ms",
-                **figures([one["lcp"] for one in found], 2500 if visit.slowdown > 1 else 1000),
+                **figures([one["lcp"] for one in page_visits], 2500 if visit.slowdown > 1 else 1000),
             }
         )
-        rows.append({"what": f"{visit.name}: layout shift", **figures([one["shift"] for one in found], 0.01)})
+        rows.append({"what": f"{visit.name}: layout shift", **figures([one["shift"] for one in page_visits], 0.01)})
     return rows + await list_figures(browser, server, token, scale)
 
 
@@ -154,9 +154,9 @@ async def visited(browser: Browser, server: Server, token: str, visit: Visit) ->
     await page.goto(f"http://127.0.0.1:{server.port}{visit.path}")
     await page.wait_for_selector("main h1")
     await page.wait_for_timeout(2500)
-    found: dict[str, float] = await page.evaluate("({lcp: window.lcp, shift: window.shift})")
+    timings: dict[str, float] = await page.evaluate("({lcp: window.lcp, shift: window.shift})")
     await context.close()
-    return found
+    return timings
 
 
 async def list_figures(browser: Browser, server: Server, token: str, scale: Scale) -> list[dict[str, Any]]:
@@ -215,14 +215,14 @@ async def profiled(page: Page) -> CDPSession:
 
 async def metrics_of(session: CDPSession) -> dict[str, float]:
     """Return what the browser counts of the page, by name."""
-    found = await session.send("Performance.getMetrics")
-    return {one["name"]: one["value"] for one in found["metrics"]}
+    answer = await session.send("Performance.getMetrics")
+    return {one["name"]: one["value"] for one in answer["metrics"]}
 
 
 async def cpu_ms(session: CDPSession) -> float:
     """Return the CPU time of the page's main thread so far, in milliseconds."""
-    found = await metrics_of(session)
-    return 1000 * found["TaskDuration"]
+    metrics = await metrics_of(session)
+    return 1000 * metrics["TaskDuration"]
 
 
 async def live_figures(browser: Browser, server: Server, token: str, scale: Scale) -> list[dict[str, Any]]:
@@ -269,7 +269,7 @@ async def session_figures(browser: Browser, server: Server, token: str, scale: S
     answer = await context.request.get(f"http://127.0.0.1:{server.port}/api/agents?limit=1000")
     ids = [one["id"] for one in (await answer.json())["agents"]]
     session = Session(page, await profiled(page), lines, ids)
-    found = await measure_session(session, scale.session_minutes, scale.session_rounds)
+    session_result = await measure_session(session, scale.session_minutes, scale.session_rounds)
     await context.close()
     bars = {"heap growth, MB": 5, "more listeners": 0, "more DOM nodes": 500}
     return [
@@ -277,7 +277,7 @@ async def session_figures(browser: Browser, server: Server, token: str, scale: S
             "what": f"{scale.session_minutes} min of changes: {name}, at the end and the most",
             **ended(values, bars[name]),
         }
-        for name, values in found.items()
+        for name, values in session_result.items()
     ]
 
 

@@ -45,7 +45,7 @@ class StoreKind:
 
     def command(self) -> str | None:
         """Return the path of the store's program; None when it is not installed."""
-        return next((found for name in self.programs if (found := shutil.which(name))), None)
+        return next((path for name in self.programs if (path := shutil.which(name))), None)
 
 
 @dataclass(frozen=True, slots=True)

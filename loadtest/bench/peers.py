@@ -96,25 +96,25 @@ def measure(console: Console, scale: Scale, targets: Sequence[Target]) -> list[d
     """Return a row for each target and number of connections; the rounds of all targets alternate."""
     rows = []
     for connections in scale.connections:
-        found: dict[str, list[dict[str, Any]]] = {target.name: [] for target in targets}
+        rounds: dict[str, list[dict[str, Any]]] = {target.name: [] for target in targets}
         for number in range(scale.rounds):
             with console.status(f"{connections} connections, round {number + 1} of {scale.rounds} …"):
                 for target in targets:
-                    found[target.name].append(turn(target, scale.seconds, connections))
-        own = median(found["product"], "per_second")
-        rows += [row_of(target, connections, found[target.name], own) for target in targets]
+                    rounds[target.name].append(turn(target, scale.seconds, connections))
+        product_rate = median(rounds["product"], "per_second")
+        rows += [row_of(target, connections, rounds[target.name], product_rate) for target in targets]
     return rows
 
 
 def turn(target: Target, seconds: float, connections: int) -> dict[str, Any]:
     """Send uploads to one target; returns the client's figures with the share of a core of each process."""
     before = cpu_of(target.processes)
-    found = target.client.run(target.port, seconds, connections)
-    target.acknowledged += SAMPLES * (found["answers"] - sum(found["failed"].values()))
-    return found | shares(target.processes, before, seconds)
+    figures = target.client.run(target.port, seconds, connections)
+    target.acknowledged += SAMPLES * (figures["answers"] - sum(figures["failed"].values()))
+    return figures | shares(target.processes, before, seconds)
 
 
-def row_of(target: Target, connections: int, rounds: Sequence[dict[str, Any]], own: float) -> dict[str, Any]:
+def row_of(target: Target, connections: int, rounds: Sequence[dict[str, Any]], product_rate: float) -> dict[str, Any]:
     """Return one row of the result, of medians; `own` is the product's rate with as many connections."""
     rates = [one["per_second"] for one in rounds]
     rate = median(rounds, "per_second")
@@ -123,7 +123,7 @@ def row_of(target: Target, connections: int, rounds: Sequence[dict[str, Any]], o
         "target": target.name, "connections": connections,
         "answers": "before fsync" if target.before_fsync else "after fsync",
         "per_second": rate, "spread": round((max(rates) - min(rates)) / max(rates), 2),
-        "product_to_this": round(own / rate, 2),
+        "product_to_this": round(product_rate / rate, 2),
         "p50_ms": median(rounds, "p50_ms"), "p99_ms": median(rounds, "p99_ms"),
         "failed": sum(sum(one["failed"].values()) for one in rounds),
         "server_us_per_upload": round(1e6 * server / rate, 1),

@@ -32,7 +32,7 @@ QUERIES = load_beside(__file__, "series.sql")
 MINUTE = timedelta(minutes=1)
 DEVICES, WARM_ROUNDS, ROUNDS, SAMPLES = 100, 2, 20, 5
 COPIED, PER_SAMPLE = 1_000_000, 40
-ASKED = 50
+CHART_COUNT = 50
 # Between two samples, devices: so many that the pages which PostgreSQL adds ahead, 512 kB at once, don't matter.
 FILLED = {"5min": (5 * MINUTE, 600), "1min": (MINUTE, 60)}
 AIMS = {  # the most, or of the values copied the least
@@ -108,13 +108,13 @@ async def upload_round(writer: Writer, devices: list[UUID], name: str, parts: di
     began = time.process_time()
     uploads = []
     for number, device in enumerate(devices):
-        made = Upload(device, token_hash(f"{name}{number + 1}"), now, decode_upload(body, utc_now(), 1000))
-        made.make_rows()
-        uploads.append(made)
+        upload = Upload(device, token_hash(f"{name}{number + 1}"), now, decode_upload(body, utc_now(), 1000))
+        upload.make_rows()
+        uploads.append(upload)
     await writer.write(uploads)
-    assert all(made.inserted == SAMPLES and made.error is None and not made.notes for made in uploads)
-    for made in uploads:
-        made.rows.clear()  # as the answer to an upload does: they point back at it
+    assert all(upload.inserted == SAMPLES and upload.error is None and not upload.notes for upload in uploads)
+    for upload in uploads:
+        upload.rows.clear()  # as the answer to an upload does: they point back at it
     return time.process_time() - began
 
 
@@ -152,12 +152,12 @@ async def chart(database: Database, connection: asyncpg.Connection, business: UU
     await connection.execute(*QUERIES.bind("fill_history", series=series, now=now))
     await refresh_range(connection, now - timedelta(days=26), now, now)
     figures = await size_of_values(connection, now)
-    asked = AskedSeries(device, now - timedelta(days=30), now, ("disk.percent",))
+    query = AskedSeries(device, now - timedelta(days=30), now, ("disk.percent",))
     async with asyncpg.create_pool(database.dsn, min_size=1, max_size=1, server_settings=SERVER_SETTINGS) as pool:
         spent = []
-        for _ in range(ASKED):
+        for _ in range(CHART_COUNT):
             began = time.perf_counter()
-            history = await read_series_history(pool, business, asked, now)
+            history = await read_series_history(pool, business, query, now)
             spent.append((time.perf_counter() - began) * 1000)
     points = sum(len(line.times) for line in history.lines)
     return figures | {"chart_points": points, "chart_ms": round(median(spent), 1)}
@@ -180,12 +180,12 @@ async def top(connection: asyncpg.Connection, business: UUID, fleet: int, now: d
     await connection.execute(*QUERIES.bind("fill_newest", devices=fleet, business_id=business, now=now))
     await connection.execute(QUERIES["analyze"])
     figures = {}
-    asked: dict[str, Any] = {"metric": "disk.percent", "limit": 20, "since": now - timedelta(hours=1)}
+    parameters: dict[str, Any] = {"metric": "disk.percent", "limit": 20, "since": now - timedelta(hours=1)}
     for name, tenant in (("fleet", {}), ("business", {"tenant": business})):
         spent = []
-        for _ in range(ASKED):
+        for _ in range(CHART_COUNT):
             began = time.perf_counter()
-            rows = await connection.fetch(*SERIES.bind(f"top_of_{name}", **asked, **tenant))
+            rows = await connection.fetch(*SERIES.bind(f"top_of_{name}", **parameters, **tenant))
             spent.append((time.perf_counter() - began) * 1000)
         assert len(rows) == 20
         figures[f"top_20_of_{name}_ms"] = round(median(spent), 1)

@@ -72,11 +72,11 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
         before = cpu_of(processes)
         with console.status(f"{scale.uploads_per_second:,.0f} uploads a second for {scale.seconds:.0f} s …"):
             async with policies(database.dsn, scale.policies_every_seconds) as runs:
-                found = await asyncio.to_thread(
+                measured = await asyncio.to_thread(
                     client.run, server.port, scale.seconds, scale.connections, scale.uploads_per_second
                 )
         cpu, memory = shares(processes, before, scale.seconds), memory_of(processes["server"])
-    row = await figures(connection, found, old) | cpu | {"server_memory_mb": memory, "policy_runs": runs[0]}
+    row = await figures(connection, measured, old) | cpu | {"server_memory_mb": memory, "policy_runs": runs[0]}
     await connection.close()
     show(console, "Held for minutes", [row])
     return {"settings": asdict(scale) | {"samples": 5}, "results": row}
@@ -104,16 +104,16 @@ async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetim
     return int(old.rpartition(" ")[2])
 
 
-async def figures(connection: asyncpg.Connection, found: dict[str, Any], old: int) -> dict[str, Any]:
+async def figures(connection: asyncpg.Connection, measured: dict[str, Any], old: int) -> dict[str, Any]:
     """Return the client's figures beside what is in the database."""
     rows = await connection.fetchval(QUERIES["count_samples"]) - old
     evaluated = await connection.fetchrow(QUERIES["last_pass"])
     assert evaluated
-    good = found["answers"] - sum(number for status, number in found["failed"].items() if status != "closed")
+    good = measured["answers"] - sum(number for status, number in measured["failed"].items() if status != "closed")
     return {
-        "per_second": found["per_second"], "p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"],
-        "failed": found["failed"], "answered_samples": good * 5, "rows": rows, "nothing_lost": rows >= good * 5,
-        "alert_pass_seconds": round(evaluated["seconds"] or 0.0, 2), "client_cpu": found["cpu"],
+        "per_second": measured["per_second"], "p50_ms": measured["p50_ms"], "p99_ms": measured["p99_ms"],
+        "failed": measured["failed"], "answered_samples": good * 5, "rows": rows, "nothing_lost": rows >= good * 5,
+        "alert_pass_seconds": round(evaluated["seconds"] or 0.0, 2), "client_cpu": measured["cpu"],
     }  # fmt: skip
 
 

@@ -46,17 +46,17 @@ class Client:
         path.touch(mode=0o600)  # it holds tokens
         path.write_bytes(msgspec.json.encode(orders))
         subprocess.run([sys.executable, "-m", "loadtest.bench.load_client", str(path)], check=True)  # noqa: S603
-        found: dict[str, Any] = json.loads(outcome.read_text())
-        self._next = first + (found["answers"] // len(self._agents) + 2) * SAMPLES * step
-        return found
+        result: dict[str, Any] = json.loads(outcome.read_text())
+        self._next = first + (result["answers"] // len(self._agents) + 2) * SAMPLES * step
+        return result
 
 
 def watched(database: Database, connection: asyncpg.Connection, server: Server) -> Watched:
     """Return the processes whose CPU is reported, by name: server, worker if any, and the database if it is here."""
     names = {"serve": "server", "worker": "worker"}
-    found = {names[name]: psutil.Process(pid) for name, pid in server.pids.items() if name in names}
-    there = database_process(database, connection.get_server_pid())
-    return found | ({"database": there} if there else {})
+    watched_processes = {names[name]: psutil.Process(pid) for name, pid in server.pids.items() if name in names}
+    database_server = database_process(database, connection.get_server_pid())
+    return watched_processes | ({"database": database_server} if database_server else {})
 
 
 def cpu_of(processes: Watched) -> dict[str, float]:

@@ -81,16 +81,16 @@ def in_turn(
 def measured(run: Callable[[], dict[str, Any]], processes: Watched) -> dict[str, Any]:
     """Return what a run found, with the share of one core that each process used meanwhile."""
     before, began = cpu_of(processes), time.perf_counter()
-    found = run()
-    return found | shares(processes, before, time.perf_counter() - began)
+    figures = run()
+    return figures | shares(processes, before, time.perf_counter() - began)
 
 
-def row_of(workers: int, connections: int, found: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+def row_of(workers: int, connections: int, rounds: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
     """Return one row of the result, of medians."""
-    bare, durable = ([pair[which] for pair in found] for which in (0, 1))
+    bare, durable = ([pair[which] for pair in rounds] for which in (0, 1))
 
-    def median(of: list[dict[str, Any]], name: str) -> float:
-        return round(float(statistics.median(one.get(name, 0) for one in of)), 2)
+    def median(rounds: list[dict[str, Any]], name: str) -> float:
+        return round(float(statistics.median(one.get(name, 0) for one in rounds)), 2)
 
     rates = [one["per_second"] for one in durable]
     return {

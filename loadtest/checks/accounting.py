@@ -63,10 +63,10 @@ class Account:
 
         Of two at one time, the first.
         """
-        found: dict[int, tuple[int, int]] = {}
+        counts: dict[int, tuple[int, int]] = {}
         for ms, tenths, has_series in zip(self._times, self._tenths, self._has_series, strict=True):
-            found.setdefault(ms, (tenths, has_series))
-        return found
+            counts.setdefault(ms, (tenths, has_series))
+        return counts
 
     def close(self) -> dict[str, Any]:
         """Return the account as plain numbers, for the check."""

@@ -58,15 +58,15 @@ class Conservation:
 async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[Numbers]) -> Conservation:
     """Compare the agents' accounts with the database's rows."""
     ids = [UUID(account["agent_id"]) for account in accounts]
-    found = {row["agent_id"]: dict(row) for row in await connection.fetch(*QUERIES.bind("count_rows", devices=ids))}
+    rows = {row["agent_id"]: dict(row) for row in await connection.fetch(*QUERIES.bind("count_rows", devices=ids))}
     faults = []
     for account in accounts:
-        why = faults_of(account, found[account["agent_id"]])
+        why = faults_of(account, rows[account["agent_id"]])
         if why:
             faults.append(AgentFault(account["name"], account["agent_id"], tuple(why)))
-    totals = totals_of(accounts, sum(row["rows"] for row in found.values()))
-    totals["series_values"] = sum(row["series_values"] for row in found.values())
-    return Conservation(totals, faults, worst_of(accounts, found))
+    totals = totals_of(accounts, sum(row["rows"] for row in rows.values()))
+    totals["series_values"] = sum(row["series_values"] for row in rows.values())
+    return Conservation(totals, faults, worst_of(accounts, rows))
 
 
 def faults_of(account: Numbers, row: Numbers) -> list[str]:
@@ -83,8 +83,8 @@ def faults_of(account: Numbers, row: Numbers) -> list[str]:
     elif (row["times_sum"], row["tenths_sum"]) != (account["times_sum"], account["tenths_sum"]):
         faults.append(f"the database has {rows} samples as it should, but others: times or values differ")
     elif (row["series_values"], row["series_tenths_sum"]) != (account["series_values"], account["series_tenths_sum"]):
-        expected, found = account["series_values"], row["series_values"]
-        faults.append(f"{expected} values of series should be in the database, {found} are, or others")
+        expected, actual = account["series_values"], row["series_values"]
+        faults.append(f"{expected} values of series should be in the database, {actual} are, or others")
     if not accepted <= rows <= accepted + account["unsure"] + account["waiting"]:
         faults.append(f"{rows} rows, but accepted {accepted} and at most {account['unsure']} whose answer was lost")
     return faults
@@ -100,9 +100,9 @@ def totals_of(accounts: Sequence[Numbers], rows: int) -> dict[str, Any]:
     return totals | {"rejected": sum(rejected.values()), "rejected_by_code": dict(rejected), "rows": rows}
 
 
-def worst_of(accounts: Sequence[Numbers], found: Mapping[str, Numbers]) -> dict[str, Any]:
+def worst_of(accounts: Sequence[Numbers], stored_rows: Mapping[str, Numbers]) -> dict[str, Any]:
     """Return the numbers of the agent whose rows differ most from what they should be."""
-    rows = {account["agent_id"]: found[account["agent_id"]]["rows"] for account in accounts}
+    rows = {account["agent_id"]: stored_rows[account["agent_id"]]["rows"] for account in accounts}
     worst = max(accounts, key=lambda one: (abs(rows[one["agent_id"]] - one["stored"]), one["sent"]))
     names = ("name", "sent", "accepted", "duplicates", "rejected", "unsure", "stored")
     return {name: worst[name] for name in names} | {"rows": rows[worst["agent_id"]]}

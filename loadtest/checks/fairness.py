@@ -42,19 +42,19 @@ class Fairness:
             for name in JUDGED
             if min(self.counts) >= MIN_UPLOADS and self.ratios.get(name, 0) > MAX_RATIO
         ]
-        for name, found in self.messages.items():
-            why = found.why or "not tried"
-            if found.sent < found.made:
+        for name, count in self.messages.items():
+            why = count.why or "not tried"
+            if count.sent < count.made:
                 faults.append(
-                    f"{found.made - found.sent} of {found.made} webhooks of others were not sent ({name}): {why}"
+                    f"{count.made - count.sent} of {count.made} webhooks of others were not sent ({name}): {why}"
                 )
-            if found.longest_seconds > MAX_WAIT_SECONDS:
-                faults.append(f"a webhook of others waited {found.longest_seconds:.1f} s ({name})")
+            if count.longest_seconds > MAX_WAIT_SECONDS:
+                faults.append(f"a webhook of others waited {count.longest_seconds:.1f} s ({name})")
         return faults
 
     def as_json(self) -> dict[str, Any]:
         """Return it for the result file."""
-        messages = {name: asdict(found) for name, found in self.messages.items()}
+        messages = {name: asdict(count) for name, count in self.messages.items()}
         return {"ratios": self.ratios, "counts": list(self.counts), "webhooks_of_others": messages}
 
 

@@ -12,10 +12,10 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 def summary(values: Sequence[float]) -> dict[str, float | int]:
     """Return count and quantiles of latencies (ms); each is a value that was measured."""
     ordered = sorted(values)
-    found: dict[str, float | int] = {"count": len(ordered)}
+    figures: dict[str, float | int] = {"count": len(ordered)}
     if ordered:
-        found |= {name: round(ordered[math.ceil(share * len(ordered)) - 1], 1) for name, share in QUANTILES.items()}
-    return found
+        figures |= {name: round(ordered[math.ceil(share * len(ordered)) - 1], 1) for name, share in QUANTILES.items()}
+    return figures
 
 
 @dataclass(slots=True)

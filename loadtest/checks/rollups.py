@@ -43,8 +43,8 @@ async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, 
     checks = []
     for query, prefix in (("compare_rollups", ""), ("compare_series_rollups", "series_")):
         rows = await connection.fetch(*QUERIES.bind(query, devices=list(ids), levels=names, widths=widths, ends=ends))
-        found = {row["level"]: (row["buckets"], row["differing"]) for row in rows}
-        checks += [LevelCheck(f"{prefix}{name}", *found.get(name, (0, 0))) for name in names]
+        counts = {row["level"]: (row["buckets"], row["differing"]) for row in rows}
+        checks += [LevelCheck(f"{prefix}{name}", *counts.get(name, (0, 0))) for name in names]
     return checks
 
 

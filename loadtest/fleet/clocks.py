@@ -93,8 +93,8 @@ def pack_by_clock(
     for index in range(SAMPLES):
         ms = to_ms(start + offset - interval * (SAMPLES - 1 - index) / SAMPLES)
         tenths = (tenths_of(number, ms, seed) + part) % 1001
-        said, really, code = clock(ms, index)
-        samples.append(sample_at(number, ms, tenths) | {"collected_at": said})
+        sent_ms, really, code = clock(ms, index)
+        samples.append(sample_at(number, ms, tenths) | {"collected_at": sent_ms})
         times.append(really)
         values.append(tenths)
         if code:

@@ -52,13 +52,13 @@ def pack(samples: list[dict[str, Any]], times: Iterable[int], tenths: Iterable[i
 
 def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
     """Return good samples of agent `number` at `times` (ms) as one upload."""
-    kept = list(times)
-    tenths = [tenths_of(number, ms, seed) for ms in kept]
-    samples = [sample_at(number, ms, tenth) for ms, tenth in zip(kept, tenths, strict=True)]
+    remaining = list(times)
+    tenths = [tenths_of(number, ms, seed) for ms in remaining]
+    samples = [sample_at(number, ms, tenth) for ms, tenth in zip(remaining, tenths, strict=True)]
     has_series = number % SERIES_EVERY == 0
     if has_series:
-        samples = [one | parts_at(number, *each) for one, *each in zip(samples, kept, tenths, strict=True)]
-    parcel = pack(samples, kept, tenths)
+        samples = [one | parts_at(number, *each) for one, *each in zip(samples, remaining, tenths, strict=True)]
+    parcel = pack(samples, remaining, tenths)
     parcel.has_series = has_series
     return parcel
 

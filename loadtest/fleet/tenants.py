@@ -129,13 +129,13 @@ async def add_viewers(
         subject = f"viewer-{number}"
         if number % 2:
             token = issue_employee(tokens, employee, subject, "technician", now)
-            seen = [member.agent_id for member in members], [member.agent_id for member in charted]
+            ids = [member.agent_id for member in members], [member.agent_id for member in charted]
         else:
             tenant = number // 2 % len(charted)
             claims = {"sub": subject, "user_id": str(users[tenant]), "business_id": str(businesses[tenant])}
             token = tokens.issue_person(claims, now, LIFETIME)
-            seen = ids_of(members, tenant), ids_of(charted, tenant)
-        viewers.append(Viewer(token, *seen))
+            ids = ids_of(members, tenant), ids_of(charted, tenant)
+        viewers.append(Viewer(token, *ids))
     return viewers
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_AGE
 from ingest.decode import _decode_carefully, decode_in_pieces, decode_upload
-from ingest.diagnose import KNOWN
+from ingest.diagnose import FIELDS
 from ingest.samples import Decoded
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ times = st.one_of(
 numbers: st.SearchStrategy[Any] = st.one_of(
     st.floats(-10, 120), st.integers(-5, 2**70), st.sampled_from([None, True, "7", [], float("nan"), float("inf"), 0])
 )
-names = sorted(KNOWN - {"collected_at", "load_average", "services"})
+names = sorted(FIELDS - {"collected_at", "load_average", "services"})
 services = st.lists(
     st.fixed_dictionaries(
         {"name": st.text(max_size=5), "status": st.sampled_from(["running", "stopped", "asleep"])},

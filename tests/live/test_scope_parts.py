@@ -12,7 +12,7 @@ import pytest
 from api.live.clients import Scope
 from api.live.hub import Hub
 from api.live.scope_look import QUERIES, ScopeLook
-from api.live.scopes import News, Scopes
+from api.live.scopes import ScopeChanges, Scopes
 from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
@@ -39,11 +39,11 @@ class PoolWithFault:
         return getattr(self._pool, name)
 
 
-def devices_in(news: News) -> set[str]:
+def devices_in(news: ScopeChanges) -> set[str]:
     return {content["id"] for _, content in news.devices if "cpu_percent" in content}
 
 
-def alerts_in(news: News) -> list[str]:
+def alerts_in(news: ScopeChanges) -> list[str]:
     return [content["id"] for _, content in news.alerts]
 
 
@@ -111,7 +111,7 @@ class CountedLook(ScopeLook):
 
     looks = 0
 
-    async def look(self, now: datetime) -> News:
+    async def look(self, now: datetime) -> ScopeChanges:
         self.looks += 1
         return await super().look(now)
 

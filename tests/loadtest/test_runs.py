@@ -16,14 +16,14 @@ from loadtest.environment import own_site
 from loadtest.plan import LoadSettings
 from loadtest.report import show
 from loadtest.run import check
-from loadtest.runner import play
+from loadtest.runner import run_plan
 
 SMALL = LoadSettings(scenario="retry-storm", agents=12, seconds=3, intervals=(1.5, 3), dashboards=2)
 
 
 def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -> None:
     with own_site(tmp_path, proxied=False) as site:
-        outcome = play(site, SMALL, tmp_path, tmp_path / "report.html", Console(file=io.StringIO()))
+        outcome = run_plan(site, SMALL, tmp_path, tmp_path / "report.html", Console(file=io.StringIO()))
         site.stop()
         accounts = outcome["accounts"]
         good = Result(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
