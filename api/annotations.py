@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from alerts.silences.occurrences import Span, occurrences
+from alerts.silences.occurrences import TimeRange, occurrences
 from alerts.silences.schedule import UNREADABLE
 from api.fields.times import parse_time
 from api.gaps import Gap, StatusSpan, WindowSpan, gaps_of
@@ -38,7 +38,7 @@ class Annotations:
 
 
 async def read_annotations(
-    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: Span, now: datetime, values: StorageValues
+    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: TimeRange, now: datetime, values: StorageValues
 ) -> Annotations:
     """Return what happened to a device in `span`; raises AgentNotFoundError."""
     async with pool.acquire() as connection:
@@ -62,7 +62,7 @@ async def read_annotations(
 
 
 def status_spans(
-    device: asyncpg.Record, changes: Sequence[asyncpg.Record], span: Span, now: datetime
+    device: asyncpg.Record, changes: Sequence[asyncpg.Record], span: TimeRange, now: datetime
 ) -> Iterator[StatusSpan]:
     """Yield the statuses of the range, from its beginning or the device's to its end or now."""
     begin, until = max(span.start, device["created_at"]), min(span.end, now)
@@ -85,7 +85,7 @@ def time_of(text: str | None) -> datetime | None:
         return None
 
 
-def window_spans(windows: Sequence[asyncpg.Record], span: Span) -> Iterator[WindowSpan]:
+def window_spans(windows: Sequence[asyncpg.Record], span: TimeRange) -> Iterator[WindowSpan]:
     """Yield the runs of maintenance windows; one that cannot be read is left out."""
     for window in windows:
         try:

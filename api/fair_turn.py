@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
-from ingest.turns import Turns
+from ingest.turns import WriteTurns
 
 
 class FairTurn:
@@ -12,7 +12,7 @@ class FairTurn:
 
     def __init__(self) -> None:
         self._is_held = False
-        self._waiting: Turns[asyncio.Future[None]] = Turns()
+        self._waiting: WriteTurns[asyncio.Future[None]] = WriteTurns()
 
     @asynccontextmanager
     async def of(self, tenant: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:

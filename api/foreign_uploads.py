@@ -30,7 +30,7 @@ from ingest.group_commit import GroupCommit
 from protocols.answers import PROTOBUF, Headers, Reply, Stored, failure, reply_to
 from protocols.collectd import read_collectd
 from protocols.errors import SeveralHostsError, UnsupportedUploadError
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 from protocols.influx import read_influx
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.memory import Memory
@@ -141,7 +141,7 @@ class ForeignUploads:
             self._quotas.spend(sender.agent_id, is_gateway=sender.is_gateway, bytes=size)
             return stored
 
-    async def _read(self, sender: Sender, size: int, reading: Callable[[], Reading]) -> Reading:
+    async def _read(self, sender: Sender, size: int, reading: Callable[[], MetricReading]) -> MetricReading:
         """Return what a body of `size` bytes, unpacked, brings; a large one has its turn and is read in a thread.
 
         Raises IngestBusyError.
@@ -155,7 +155,7 @@ class ForeignUploads:
         except TimeoutError:
             raise IngestBusyError from None
 
-    async def _store(self, sender: Sender, reading: Reading, arrival: Arrival) -> Stored:
+    async def _store(self, sender: Sender, reading: MetricReading, arrival: Arrival) -> Stored:
         if len(reading.hosts) > 1:
             names = ", ".join(sorted(reading.hosts)[:3])
             raise SeveralHostsError(
@@ -174,7 +174,7 @@ class ForeignUploads:
 
 def read(
     call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime, mapping: MetricMapping
-) -> Reading:  # fmt: skip
+) -> MetricReading:  # fmt: skip
     """Return what the adapter of a protocol reads."""
     now = microseconds_of(received_at)
     if call is Call.INFLUX_WRITE:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from alerts.silences.occurrences import Span
+from alerts.silences.occurrences import TimeRange
 
 COMES_LATE = timedelta(minutes=5)  # agents upload samples a few minutes after they collect them
 UNNOTICED_INTERVALS = 4  # silence before an old `offline` event, which does not say since when
@@ -71,7 +71,7 @@ def gaps_of(
     statuses: Sequence[StatusSpan],
     windows: Sequence[WindowSpan],
     kept_since: dict[str, datetime],
-    span: Span,
+    span: TimeRange,
     now: datetime,
 ) -> Iterator[Gap]:
     """Yield why samples may be missing in `span`, the surest reason first."""

@@ -16,14 +16,14 @@ from api.rate_limits import CallLimits
 from core.errors import RevokedTokenError
 from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_LEAD
-from devices.gateway_hosts import Gateway, GatewayHosts
+from devices.gateway_hosts import CurrentGateway, GatewayHosts
 from ingest.decode import accepted_by_time
 from ingest.errors import TooManySamplesError, UnstorableUploadError
 from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
 from ingest.samples import Sample
 from protocols.answers import Stored
-from protocols.facts import Fact, Reading
+from protocols.facts import Fact, MetricReading
 from protocols.fold import samples_of
 from protocols.memory import DeviceMemory, Memory
 
@@ -69,7 +69,7 @@ class GatewayUploads:
         self._memory = memory
         self._max_samples = max_samples
 
-    async def store(self, sender: Sender, reading: Reading, arrival: Arrival) -> Stored:
+    async def store(self, sender: Sender, reading: MetricReading, arrival: Arrival) -> Stored:
         """Commit the samples of each host that has a device; raises RtsError for what fails as a whole."""
         gateway = await self._gateways.of(sender.agent_id, sender.token_hash)
         self._limits.learn(sender.agent_id, gateway.business_id)
@@ -86,7 +86,7 @@ class GatewayUploads:
         return Stored(reading, rejected)
 
     def _uploads_of(
-        self, gateway: Gateway, hosts: dict[str, list[Fact]], reading: Reading, arrival: Arrival
+        self, gateway: CurrentGateway, hosts: dict[str, list[Fact]], reading: MetricReading, arrival: Arrival
     ) -> dict[str, Upload]:
         """Return an upload for each host that has a device, the others refused or left out."""
         uploads: dict[str, Upload] = {}
@@ -120,10 +120,10 @@ class GatewayUploads:
 
     async def _judge(
         self,
-        gateway: Gateway,
+        gateway: CurrentGateway,
         hosts: dict[str, list[Fact]],
         results: dict[str, BaseException | None],
-        reading: Reading,
+        reading: MetricReading,
     ) -> None:
         """Refuse the samples of hosts whose device takes none; raise what failed for all, a revoked token first."""
         failed = {host: error for host, error in results.items() if error}
@@ -136,7 +136,7 @@ class GatewayUploads:
             reading.refuse(f"the device of host {host[:100]} takes no samples: {error.code}", len(hosts[host]))
 
 
-def by_clean_name(reading: Reading) -> dict[str, list[Fact]]:
+def by_clean_name(reading: MetricReading) -> dict[str, list[Fact]]:
     """Return the facts by host in lower case; those of no host are refused."""
     facts_by_name: dict[str, list[Fact]] = {}
     for name, facts in reading.by_host.items():

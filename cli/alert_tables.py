@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.query.explain import Explained
-from alerts.replay.backtest import BacktestResult, Outcome
+from alerts.replay.backtest import BacktestResult, ThresholdOutcome
 from alerts.replay.report import BacktestSummary
-from alerts.replay.rule_tests import Result
+from alerts.replay.rule_tests import RuleTestResult
 from alerts.rules.loader import RuleRow
 from health.tables import words
 
@@ -60,12 +60,12 @@ def backtest_tables(answer: BacktestResult) -> Iterator[RenderableType]:
         yield Text(f"· {note}", style="dim")
 
 
-def label(outcome: Outcome) -> str:
+def label(outcome: ThresholdOutcome) -> str:
     """Return how a threshold is named."""
     return "as it is" if outcome.threshold is None else f"{outcome.threshold:g}"
 
 
-def devices_table(outcome: Outcome, answer: BacktestResult) -> Table:
+def devices_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Table:
     """Return the worst devices of one threshold."""
     table = Table("device", title=f"{label(outcome)}: the worst devices", title_justify="left")
     for name in ("alerts", "tickets", "first", "last", "minutes firing", ""):
@@ -83,7 +83,7 @@ def name_of(tally: BacktestSummary, answer: BacktestResult) -> str:
     return f"{answer.names.get(tally.device_id, '?')} {tally.instance}".rstrip()
 
 
-def transitions_table(outcome: Outcome, answer: BacktestResult) -> Table:
+def transitions_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Table:
     """Return the first changes of the worst device."""
     worst = outcome.tallies[0]
     name = name_of(worst, answer)
@@ -94,7 +94,7 @@ def transitions_table(outcome: Outcome, answer: BacktestResult) -> Table:
     return table
 
 
-def results_table(results: Sequence[Result]) -> Table:
+def results_table(results: Sequence[RuleTestResult]) -> Table:
     """Return the results of rule tests."""
     table = Table("test", "result", "went through")
     for result in results:

@@ -19,7 +19,7 @@ from rich.progress import Progress
 from alerts.errors import AlertRuleNotFoundError
 from alerts.query.explain import Explained, explain
 from alerts.replay.backtest import MAX_DAYS, BacktestResult, BacktestSpec, backtest, read_spec
-from alerts.replay.rule_tests import Result, RuleTest, load_tests, run_test
+from alerts.replay.rule_tests import RuleTest, RuleTestResult, load_tests, run_test
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.loader import RuleRow, Rules, read_rules
 from alerts.rules.terms import Scope
@@ -138,7 +138,7 @@ def database() -> Iterator[str]:
         yield server.dsn
 
 
-async def run_tests(connection: Connection, tests: list[RuleTest]) -> list[Result]:
+async def run_tests(connection: Connection, tests: list[RuleTest]) -> list[RuleTestResult]:
     """Run tests one after the other."""
     return [await run_test(connection, test, utc_now()) for test in tests]
 

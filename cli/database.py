@@ -20,12 +20,12 @@ from db.missing_parts import find_missing
 from db.pooler_check import check_session
 from db.pools import database_errors
 from db.schema_check import check_schema
-from db.server_check import Server, check_server, check_writable, describe_server
+from db.server_check import ServerFacts, check_server, check_writable, describe_server
 from db.server_faults import read_server_state, server_faults
 from devices.audit_chain import find_breaks
 from embedded.server import EmbeddedServer
 from health.faults import find_faults
-from health.fleet import Fleet, read_fleet
+from health.fleet import FleetHealth, read_fleet
 from health.tables import levels_table, policies_table
 from rollups.drift import find_drift
 
@@ -135,7 +135,7 @@ def embedded(
             server.check()
 
 
-async def connect_and_check(url: str, *, schema: bool = False) -> Server:
+async def connect_and_check(url: str, *, schema: bool = False) -> ServerFacts:
     """Return what the server is.
 
     Raises DatabaseUnavailableError, UnsuitableServerError, UnsuitablePoolerError or SchemaNotMigratedError.
@@ -181,7 +181,7 @@ async def read_drift(url: str) -> list[str]:
         await connection.close()
 
 
-async def read_health(url: str) -> Fleet:
+async def read_health(url: str) -> FleetHealth:
     """Return the fleet's health; raises DatabaseUnavailableError or SchemaNotMigratedError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)

@@ -9,7 +9,7 @@ import typer
 
 from cli.settings import settings_with_database
 from core.clock import utc_now
-from db.backup.saved import COUNTED, Counted, count_losses, current_revision, put_back, save
+from db.backup.saved import COUNTED, CountedLoss, count_losses, current_revision, put_back, save
 from db.environment import confirm_target, read_target
 from db.migrations import run as migrations
 
@@ -74,7 +74,7 @@ def put_saved_back(
     typer.echo(f"{target.name}: {sum(back.values()):,} rows of {len(back)} tables are back.")
 
 
-def describe_losses(losses: dict[str, list[Counted]]) -> Iterator[str]:
+def describe_losses(losses: dict[str, list[CountedLoss]]) -> Iterator[str]:
     """Yield a line for each revision that loses something, and one for all that lose nothing."""
     harmless = [revision for revision, counted in losses.items() if not any(one.rows for one in counted)]
     for revision, counted in losses.items():
@@ -85,7 +85,7 @@ def describe_losses(losses: dict[str, list[Counted]]) -> Iterator[str]:
         yield f"nothing is lost by {', '.join(harmless)}"
 
 
-def describe_loss(counted: Counted) -> str:
+def describe_loss(counted: CountedLoss) -> str:
     """Return a loss in words."""
     loss = counted.loss
     rows = f"more than {COUNTED:,} rows" if counted.rows > COUNTED else f"{counted.rows:,} rows"

@@ -16,8 +16,8 @@ from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.environment import confirm_target
 from db.pools import Connection
-from devices.erasure.requests import Request, cancel_erasure, list_erasures, read_certificate, request_erasure
-from devices.erasure.scope import Subject, count_audit, count_subject
+from devices.erasure.requests import ErasureRequest, cancel_erasure, list_erasures, read_certificate, request_erasure
+from devices.erasure.scope import ErasedSubject, count_audit, count_subject
 from devices.erasure.work import prove_due, run_waiting
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def device(device_id: UUID, reason: Reason = "", by: By = "", database: Database
 
     Example: rts-agents erase device 2f… --reason "customer's request 1234" --database rts
     """
-    order_erasure(Subject("device", device_id), reason, by, database, dry_run)
+    order_erasure(ErasedSubject("device", device_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def business(
 
     Example: rts-agents erase business 77… --dry-run
     """
-    order_erasure(Subject("business", business_id), reason, by, database, dry_run)
+    order_erasure(ErasedSubject("business", business_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def person(person_id: UUID, reason: Reason = "", by: By = "", database: Database
 
     Do it while the platform still has the person. Example: rts-agents erase person 5c… --dry-run
     """
-    order_erasure(Subject("person", person_id), reason, by, database, dry_run)
+    order_erasure(ErasedSubject("person", person_id), reason, by, database, dry_run)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def orphans(reason: Reason = "", by: By = "", database: Database = "", dry_run: 
 
     Example: rts-agents erase orphans --dry-run
     """
-    order_erasure(Subject("orphans"), reason, by, database, dry_run)
+    order_erasure(ErasedSubject("orphans"), reason, by, database, dry_run)
 
 
 @app.command("list")
@@ -111,7 +111,7 @@ def run() -> None:
         typer.echo("The worker counts again in an hour; `rts-agents erase show` then has the proof.")
 
 
-def order_erasure(subject: Subject, reason: str, by: str, database: str, dry_run: bool) -> None:
+def order_erasure(subject: ErasedSubject, reason: str, by: str, database: str, dry_run: bool) -> None:
     """Show what an erasure would delete, or request it."""
     if dry_run:
         counts, audit = asyncio.run(with_connection(lambda one: count(one, subject)))
@@ -121,13 +121,13 @@ def order_erasure(subject: Subject, reason: str, by: str, database: str, dry_run
         raise typer.BadParameter("--reason and --database are needed, or --dry-run")
     settings = settings_with_database()
     confirm_target(settings.database_url, database, settings.environment)
-    request = Request(reason, by or current_user(), utc_now())
+    request = ErasureRequest(reason, by or current_user(), utc_now())
     number = asyncio.run(with_connection(lambda one: request_erasure(one, subject, request)))
     refused = "" if subject.kind == "person" else ", its devices are refused"
     typer.echo(f"Erasure {number} waits{refused}. `rts-agents erase run` deletes now, or the worker does.")
 
 
-async def count(connection: Connection, subject: Subject) -> tuple[dict[str, int], int]:
+async def count(connection: Connection, subject: ErasedSubject) -> tuple[dict[str, int], int]:
     """Return rows by table, and rows of the audit trail, which stay."""
     return dict(await count_subject(connection, subject)), await count_audit(connection, subject)
 

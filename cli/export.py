@@ -16,7 +16,7 @@ from db.pools import Connection
 from devices.export_samples import SampleRange, export_samples
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """The format of the file."""
 
     CSV = "csv"
@@ -34,7 +34,7 @@ def export(
     end: Annotated[datetime | None, typer.Option(help="the time after the last one, UTC; default: now")] = None,
     business: Annotated[UUID | None, typer.Option(help="only this business's devices")] = None,
     device: Annotated[UUID | None, typer.Option(help="only this device")] = None,
-    form: Annotated[Form, typer.Option("--format", help="of the file")] = Form.CSV,
+    form: Annotated[ExportFormat, typer.Option("--format", help="of the file")] = ExportFormat.CSV,
     to: Annotated[Path | None, typer.Option(help="a new file; default: standard output")] = None,
 ) -> None:
     """Export raw samples, by device and time. Nothing but one page of rows is held in memory.
@@ -57,7 +57,7 @@ def in_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-async def write(connection: Connection, chosen: SampleRange, form: Form, file: BinaryIO) -> None:
+async def write(connection: Connection, chosen: SampleRange, form: ExportFormat, file: BinaryIO) -> None:
     """Write the samples into a file."""
     async for part in export_samples(connection, chosen, form.value):
         file.write(part)

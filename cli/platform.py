@@ -14,7 +14,15 @@ from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.pools import Connection, database_errors
 from db.roles import apply_roles, compose_roles
-from devices.platform_import import Devices, Rows, count_day, count_devices, import_days, import_devices, list_days
+from devices.platform_import import (
+    ImportedDevices,
+    Rows,
+    count_day,
+    count_devices,
+    import_days,
+    import_devices,
+    list_days,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -69,10 +77,10 @@ def import_platform(
     console.print(counts_table("rows of metrics" + (" (dry run)" if dry_run else ""), rows))
 
 
-async def run_import(url: str, dry_run: bool, extras: bool) -> tuple[Devices, Rows]:
+async def run_import(url: str, dry_run: bool, extras: bool) -> tuple[ImportedDevices, Rows]:
     """Count or import everything, with a progress bar; raises NothingToImportError or DatabaseUnavailableError."""
 
-    async def work(connection: Connection) -> tuple[Devices, Rows]:
+    async def work(connection: Connection) -> tuple[ImportedDevices, Rows]:
         devices = await count_devices(connection)
         if not dry_run:
             await import_devices(connection)
@@ -97,7 +105,7 @@ async def go_through_days(connection: Connection, dry_run: bool, extras: bool) -
     return total
 
 
-def counts_table(title: str, counts: Devices | Rows) -> Table:
+def counts_table(title: str, counts: ImportedDevices | Rows) -> Table:
     """Return the counts as a table whose lines add up to the first."""
     table = Table("", "count", title=title, title_justify="left")
     for name in counts.__slots__:

@@ -17,8 +17,8 @@ from cli.erase import current_user
 from core.clock import utc_now
 from core.settings import get_settings
 from db.pools import Connection
-from devices.erasure.requests import Request, read_certificate, request_erasure
-from devices.erasure.scope import Subject
+from devices.erasure.requests import ErasureRequest, read_certificate, request_erasure
+from devices.erasure.scope import ErasedSubject
 from devices.erasure.work import erase
 from health.smoke import Step, check_answers, check_person, check_upload
 
@@ -84,8 +84,8 @@ async def erase_probe(device: UUID) -> Step:
     """Erase the probe device at every level."""
 
     async def do(connection: Connection) -> int:
-        request = Request("smoke check", current_user(), utc_now())
-        number = await request_erasure(connection, Subject("device", device), request)
+        request = ErasureRequest("smoke check", current_user(), utc_now())
+        number = await request_erasure(connection, ErasedSubject("device", device), request)
         await erase(connection, number, utc_now())
         return sum((await read_certificate(connection, number))["deleted"].values())
 

@@ -32,7 +32,7 @@ KEPT_HEAD, KEPT_TAIL = 16_384, 49_152
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CommandOutcome:
     """How a command ended on the device; times by the device's clock, None when it doesn't say."""
 
     status: Literal["completed", "failed", "timeout", "cancelled"]
@@ -103,7 +103,9 @@ async def start_command(
     return bool(row["may_run"])
 
 
-async def finish_command(pool: asyncpg.Pool, agent: Actor, command_id: UUID, result: Result, now: datetime) -> bool:
+async def finish_command(
+    pool: asyncpg.Pool, agent: Actor, command_id: UUID, result: CommandOutcome, now: datetime
+) -> bool:
     """Record a result; return False when there was one already, which stays.
 
     Raises CommandNotFoundError or CommandNotDeliveredError.

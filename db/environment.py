@@ -32,14 +32,14 @@ class MarkNotAllowedError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DatabaseTarget:
     """A database by name, and its mark; `mark` is None where there is none."""
 
     name: str
     mark: str | None
 
 
-async def read_target(url: str) -> Target:
+async def read_target(url: str) -> DatabaseTarget:
     """Return which database a URL leads to; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
@@ -48,10 +48,10 @@ async def read_target(url: str) -> Target:
     finally:
         await connection.close()
     assert row is not None
-    return Target(row["name"], row["mark"])
+    return DatabaseTarget(row["name"], row["mark"])
 
 
-async def set_mark(url: str, mark: str | None) -> Target:
+async def set_mark(url: str, mark: str | None) -> DatabaseTarget:
     """Set or remove the mark; raises DatabaseUnavailableError or MarkNotAllowedError.
 
     Only a superuser may set a parameter that belongs to no extension, unless it granted SET ON PARAMETER to the owner.
@@ -68,7 +68,7 @@ async def set_mark(url: str, mark: str | None) -> Target:
     return await read_target(url)
 
 
-def confirm_target(url: str, confirmation: str, environment: str = "") -> Target:
+def confirm_target(url: str, confirmation: str, environment: str = "") -> DatabaseTarget:
     """Return the target, or raise ProductionDatabaseError for one marked production unless `given` is its name.
 
     A name that is given and isn't that of the target is always refused. `environment`: RTS_ENVIRONMENT.

@@ -11,7 +11,7 @@ import psycopg
 
 from core.errors import RtsError
 from db.pools import DatabaseUnavailableError
-from db.server_check import Server
+from db.server_check import ServerFacts
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "pooler_check.sql")
@@ -26,7 +26,7 @@ class UnsuitablePoolerError(RtsError):
     status: ClassVar[int] = 503
 
 
-async def check_session(database_url: str, server: Server) -> None:
+async def check_session(database_url: str, server: ServerFacts) -> None:
     """Run check_pooler beside the event loop, but for the embedded server, which has one session for all."""
     if not server.embedded:
         await asyncio.to_thread(check_pooler, database_url)

@@ -24,7 +24,7 @@ class UnsuitableServerError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerFacts:
     """The server's version, extensions and settings."""
 
     version_text: str
@@ -42,7 +42,7 @@ class Server:
         return "emcc" in self.version_text
 
 
-def check_writable(server: Server) -> None:
+def check_writable(server: ServerFacts) -> None:
     """Raise UnsuitableServerError for a standby: charts may read it, nothing else runs on it."""
     if server.standby:
         raise UnsuitableServerError(
@@ -51,21 +51,21 @@ def check_writable(server: Server) -> None:
         )
 
 
-async def describe_server(connection: Connection) -> Server:
+async def describe_server(connection: Connection) -> ServerFacts:
     """Ask the server for its versions and licence; reads only, needs no rights."""
     row = await connection.fetchrow(QUERIES["describe_server"])
     assert row is not None
-    return Server(**dict(row))
+    return ServerFacts(**dict(row))
 
 
-def check_server(server: Server) -> None:
+def check_server(server: ServerFacts) -> None:
     """Raise UnsuitableServerError, with what to do, unless the product can run on `server`."""
     fault = find_fault(server)
     if fault:
         raise UnsuitableServerError(fault)
 
 
-def find_fault(server: Server) -> str | None:
+def find_fault(server: ServerFacts) -> str | None:
     """Return what is wrong with `server` and what to do about it, or None."""
     if server.postgres < MINIMUM_POSTGRES * 10_000:
         return f"PostgreSQL 16, 17 or 18 is needed, this is {server.postgres // 10_000}: move to a newer server."
@@ -87,7 +87,7 @@ def find_fault(server: Server) -> str | None:
     return None
 
 
-def _missing_extension(server: Server) -> str:
+def _missing_extension(server: ServerFacts) -> str:
     if server.available is None:
         return (
             "TimescaleDB isn't on this server: install the Community edition for its PostgreSQL version, put "

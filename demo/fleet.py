@@ -44,7 +44,7 @@ class Loaded:
         self.duplicates += receipt["duplicates"]
 
 
-class Fleet:
+class DemoFleet:
     """All simulated devices of all businesses, and the HTTP client through which they speak."""
 
     def __init__(

@@ -33,7 +33,7 @@ from db.environment import confirm_target
 from db.migrations.run import upgrade
 from demo.businesses import BUSINESSES, create_businesses, employee_id
 from demo.credentials import Credentials, DemoTenant, load_agents
-from demo.fleet import SAMPLE_EVERY, Fleet, Loaded
+from demo.fleet import SAMPLE_EVERY, DemoFleet, Loaded
 from demo.processes import Processes, is_up, wait_until
 from demo.scenery import age_devices, create_rules
 from demo.summary import machine_id, show_live, show_summary
@@ -162,16 +162,16 @@ def make_credentials(options: DemoOptions, tokens: Tokens, path: Path) -> Creden
 
 
 @asynccontextmanager
-async def open_fleet(credentials: Credentials) -> AsyncIterator[Fleet]:
+async def open_fleet(credentials: Credentials) -> AsyncIterator[DemoFleet]:
     """Yield the fleet over one HTTP client."""
     async with httpx.AsyncClient(base_url=credentials.base_url, timeout=30) as http:
         began = datetime.fromisoformat(credentials.began)
-        yield Fleet(http, credentials.employee_token, credentials.businesses, began)
+        yield DemoFleet(http, credentials.employee_token, credentials.businesses, began)
 
 
 async def enrol(
     options: DemoOptions,
-    fleet: Fleet,
+    fleet: DemoFleet,
     credentials: Credentials,
     path: Path,
     processes: Processes,
@@ -209,7 +209,9 @@ async def until_exists(state: Path, processes: Processes) -> None:
     await asyncio.to_thread(wait_until, state.exists, processes, START_SECONDS)
 
 
-async def load_history(fleet: Fleet, credentials: Credentials, path: Path, now: datetime, console: Console) -> Loaded:
+async def load_history(
+    fleet: DemoFleet, credentials: Credentials, path: Path, now: datetime, console: Console
+) -> Loaded:
     """Upload what the simulated devices measured since the last run, at most the last 7 days, with a progress bar."""
     end = bucket_start(now, SAMPLE_EVERY)
     start = end - HISTORY
@@ -231,7 +233,7 @@ async def load_history(fleet: Fleet, credentials: Credentials, path: Path, now: 
     return loaded
 
 
-def show_refusals(fleet: Fleet, console: Console) -> None:
+def show_refusals(fleet: DemoFleet, console: Console) -> None:
     """Print which devices the server refuses since the last time."""
     for refusal in fleet.new_refusals():
         console.print(f"[yellow]![/yellow] {refusal}", highlight=False, soft_wrap=True)
@@ -248,7 +250,7 @@ async def roll_up(dsn: str, since: datetime) -> None:
 
 async def live(
     options: DemoOptions,
-    fleet: Fleet,
+    fleet: DemoFleet,
     credentials: Credentials,
     path: Path,
     processes: Processes,

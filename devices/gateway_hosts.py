@@ -20,7 +20,7 @@ MAX_NEW_HOSTS = 1000  # of one upload
 
 
 @dataclass(slots=True)
-class Gateway:
+class CurrentGateway:
     """A gateway whose token is good, and the hosts of its business; None is a host without a device."""
 
     id: UUID
@@ -44,9 +44,9 @@ class GatewayHosts:
     def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._known: OrderedDict[str, Gateway] = OrderedDict()
+        self._known: OrderedDict[str, CurrentGateway] = OrderedDict()
 
-    async def of(self, gateway_id: UUID, token_hash: str) -> Gateway:
+    async def of(self, gateway_id: UUID, token_hash: str) -> CurrentGateway:
         """Return the gateway of a token whose signature is right.
 
         Raises RevokedTokenError, DatabaseUnavailableError.
@@ -59,11 +59,11 @@ class GatewayHosts:
                 self._known.popitem(last=False)
         return gateway
 
-    def forget(self, gateway: Gateway) -> None:
+    def forget(self, gateway: CurrentGateway) -> None:
         """Read the gateway again before its next upload."""
         self._known.pop(gateway.token_hash, None)
 
-    async def add_unknown(self, gateway: Gateway, hosts: Iterable[str]) -> Mapping[str, UUID | None]:
+    async def add_unknown(self, gateway: CurrentGateway, hosts: Iterable[str]) -> Mapping[str, UUID | None]:
         """Add the hosts that are new, as many as the gateway may have; return the devices of all its hosts."""
         unknown = [host for host in dict.fromkeys(hosts) if host not in gateway.devices][:MAX_NEW_HOSTS]
         if unknown:
@@ -80,14 +80,14 @@ class GatewayHosts:
             gateway.devices = dict.fromkeys(unknown) | {row["host"]: row["agent_device_id"] for row in rows}
         return gateway.devices
 
-    async def _load(self, gateway_id: UUID, token_hash: str) -> Gateway:
+    async def _load(self, gateway_id: UUID, token_hash: str) -> CurrentGateway:
         with database_errors():
             row = await self._pool.fetchrow(*QUERIES.bind("load_gateway", gateway_id=gateway_id, token_hash=token_hash))
             if row is None:
                 self._known.pop(token_hash, None)
                 raise RevokedTokenError
             hosts = await self._pool.fetch(*QUERIES.bind("load_hosts", business_id=row["business_id"]))
-        return Gateway(
+        return CurrentGateway(
             row["id"], row["business_id"], token_hash, row["enrolment"], row["host_pattern"], row["may_read"],
             {host["host"]: host["agent_device_id"] for host in hosts},
             frozenset(host["host"] for host in hosts if host["is_refused"]),

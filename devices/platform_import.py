@@ -36,7 +36,7 @@ class NothingToImportError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class ImportedDevices:
     """The platform's devices: `found` is the sum of the others."""
 
     found: int
@@ -64,13 +64,13 @@ class Rows:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-async def count_devices(connection: Connection) -> Devices:
+async def count_devices(connection: Connection) -> ImportedDevices:
     """Count the platform's devices; raises NothingToImportError."""
     if not await connection.fetchval(QUERIES["find_source"]):
         raise NothingToImportError
     row = await connection.fetchrow(QUERIES["count_devices"])
     assert row is not None
-    return Devices(**dict(row))
+    return ImportedDevices(**dict(row))
 
 
 async def list_days(connection: Connection) -> list[tuple[date, int]]:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from core.histogram import Histogram
 from health.counts import Gauges, ProcessCounts, WebCounters, add_up
-from health.fleet import Fleet
+from health.fleet import FleetHealth
 from health.fleet_metrics import fleet_metrics
 from health.process import is_alive
 from ingest.counters import IngestCounters
@@ -30,7 +30,9 @@ class Once(Collector):
         return self._metrics
 
 
-def expose(processes: Mapping[int, ProcessCounts], fleet: Fleet | None, now: float, accept: str) -> tuple[bytes, str]:
+def expose(
+    processes: Mapping[int, ProcessCounts], fleet: FleetHealth | None, now: float, accept: str
+) -> tuple[bytes, str]:
     """Return the body and content type of a scrape, in the format of `accept`."""
     registry = CollectorRegistry()
     registry.register(Once(all_metrics(processes, fleet, now)))
@@ -38,7 +40,7 @@ def expose(processes: Mapping[int, ProcessCounts], fleet: Fleet | None, now: flo
     return encode(registry), content_type
 
 
-def all_metrics(processes: Mapping[int, ProcessCounts], fleet: Fleet | None, now: float) -> Iterator[Metric]:
+def all_metrics(processes: Mapping[int, ProcessCounts], fleet: FleetHealth | None, now: float) -> Iterator[Metric]:
     """Yield every metric; `now` in seconds since 1970. Those of the database are absent while it can't be read."""
     yield from upload_metrics(add_up(counts.uploads for counts in processes.values()))
     yield from web_metrics(add_up(counts.web for counts in processes.values()))

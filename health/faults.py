@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from db.server_faults import server_faults
-from health.fleet import Fleet, FleetFacts
+from health.fleet import FleetFacts, FleetHealth
 
 PASS_EVERY = timedelta(seconds=30)  # as in worker/duties.py
 PASS_LATE = timedelta(minutes=5)
@@ -16,7 +16,7 @@ CONNECTIONS_SHARE = 0.9
 FREEZE_AGE = 1_000_000_000  # autovacuum begins at 200 million
 
 
-def find_faults(fleet: Fleet) -> list[str]:
+def find_faults(fleet: FleetHealth) -> list[str]:
     """Return what is wrong with the fleet; empty when it is healthy."""
     levels = [fault for level in (*fleet.levels, *fleet.series_levels) for fault in level.faults(fleet.at)]
     since = fleet.levels[0].since

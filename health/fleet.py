@@ -44,7 +44,7 @@ class AlertPass(msgspec.Struct):
     rules: int | None
 
 
-class Database(msgspec.Struct):
+class DatabaseHealth(msgspec.Struct):
     """The server and this database on it; sizes in bytes."""
 
     postgres: int
@@ -66,13 +66,13 @@ class FleetFacts(msgspec.Struct):
     tickets: WorkQueue
     notifications: WorkQueue
     alert_pass: AlertPass
-    database: Database
+    database: DatabaseHealth
     tickets_put_off: dict[str, int] = {}  # tried in vain, by reason
     backups: dict[str, datetime] = {}  # the newest good one, by kind: backup, drill
     isolated_faults: dict[str, int] = {}  # by the worker's task: what fails alone and is left out for a while
 
 
-class Fleet(msgspec.Struct):
+class FleetHealth(msgspec.Struct):
     """Everything that was read, and when (UTC); `seconds` is how long that took."""
 
     facts: FleetFacts
@@ -84,7 +84,7 @@ class Fleet(msgspec.Struct):
     series_levels: list[LevelStatus] = []
 
 
-async def read_fleet(connection: Connection, now: datetime) -> Fleet:
+async def read_fleet(connection: Connection, now: datetime) -> FleetHealth:
     """Read the fleet's health; raises what the driver raises, and asyncpg.UndefinedTableError without our schema."""
     began = time.perf_counter()
     levels = await read_status(connection)
@@ -92,7 +92,7 @@ async def read_fleet(connection: Connection, now: datetime) -> Fleet:
     drifts = await find_drift(connection, now)
     server = await read_server_state(connection, utc_now())
     series = await read_series_status(connection)
-    return Fleet(facts, levels, now, time.perf_counter() - began, drifts, server, series)
+    return FleetHealth(facts, levels, now, time.perf_counter() - began, drifts, server, series)
 
 
 class FleetReader:
@@ -103,11 +103,11 @@ class FleetReader:
         self._clock = clock
         self.kept = TtlCache(KEEP_SECONDS, self._read_anew)
 
-    async def read(self) -> Fleet | None:
+    async def read(self) -> FleetHealth | None:
         """Return the newest reading; None when the database can't be read just now."""
         return await self.kept.get()
 
-    async def _read_anew(self) -> Fleet | None:
+    async def _read_anew(self) -> FleetHealth | None:
         try:
             async with asyncio.timeout(READ_SECONDS), self._pool.acquire() as connection:
                 return await read_fleet(connection, self._clock())

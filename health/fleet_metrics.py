@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from db.server_faults import ServerState
-from health.fleet import AlertPass, Database, Fleet, FleetFacts
+from health.fleet import AlertPass, DatabaseHealth, FleetFacts, FleetHealth
 from rollups.drift import Drift
 from rollups.status import LevelStatus
 
 
-def fleet_metrics(fleet: Fleet | None) -> Iterator[Metric]:
+def fleet_metrics(fleet: FleetHealth | None) -> Iterator[Metric]:
     """Yield the metrics of the fleet; while the database can't be read, only that."""
     yield gauge("rts_database_up", "1 when the database could be read, 0 otherwise.", fleet is not None)
     if fleet is None:
@@ -91,7 +91,7 @@ def pass_metrics(last: AlertPass, now: datetime) -> Iterator[Metric]:
         yield gauge("rts_alert_pass_rules", "Rules that it evaluated.", last.rules or 0)
 
 
-def database_metrics(database: Database, now: datetime) -> Iterator[Metric]:
+def database_metrics(database: DatabaseHealth, now: datetime) -> Iterator[Metric]:
     """Yield how the database server stands."""
     yield gauge("rts_database_bytes", "Size of the database.", database.bytes)
     yield gauge("rts_database_connections", "Connections to the server, of all programs.", database.connections)

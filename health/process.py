@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from health.counts import Gauges, ProcessCounts
-from health.slots import Siblings, Slot
+from health.slots import CounterSlot, Siblings
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class ThisProcess:
     def __init__(self, siblings: Siblings | None = None) -> None:
         """`siblings`: where several processes serve one port; None when this one is alone."""
         self._siblings = siblings
-        self._slot = Slot(siblings.directory) if siblings else None
+        self._slot = CounterSlot(siblings.directory) if siblings else None
         self.counts = self._slot.load() if self._slot else ProcessCounts()
         self.counts.has_ended, self.counts.started_at = False, time.time()
         self.counts.uploads.failed_at = 0.0  # another process's clock

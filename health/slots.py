@@ -41,7 +41,7 @@ class Siblings:
         return self._marker.exists()
 
 
-class Slot:
+class CounterSlot:
     """The slot of this process."""
 
     def __init__(self, directory: Path) -> None:

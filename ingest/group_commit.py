@@ -22,7 +22,7 @@ from ingest.errors import IngestBusyError
 from ingest.newest_owners import NewestOwners
 from ingest.pace import Pace
 from ingest.pending import Upload
-from ingest.turns import Turns
+from ingest.turns import WriteTurns
 
 Write = Callable[[Sequence[Upload]], Awaitable[None]]
 Done = Callable[[], None]
@@ -51,7 +51,7 @@ class GroupCommit:
         self._tally = tally or IngestCounters()
         self.max_samples = max_samples
         self._small: deque[Waiting] = deque()
-        self._large: Turns[Waiting] = Turns()
+        self._large: WriteTurns[Waiting] = WriteTurns()
         self._written: set[int] = set()  # devices of the groups that are being written, by their ids
         self._running: dict[asyncio.Task[None], float] = {}  # since when, by time.monotonic
         self._large_was_last = False
@@ -220,7 +220,7 @@ class GroupCommit:
 
 def in_turns(waiting: Iterable[Waiting]) -> "deque[Waiting]":
     """Return what waits in the order of turns by business and device; uploads of one device keep their order."""
-    turns: Turns[Waiting] = Turns()
+    turns: WriteTurns[Waiting] = WriteTurns()
     for entry in waiting:
         turns.push(entry[2], entry[0].agent_id, entry)
     return deque(turns.pop() for _ in range(len(turns)))

@@ -16,14 +16,14 @@ import asyncpg
 
 from db.sql import load_beside
 from ingest.counter_breaks import fell, was_started
-from ingest.series_registry import DeviceSeries, Reading
+from ingest.series_registry import CounterReading, DeviceSeries
 from ingest.series_rows import pack_values
 from ingest.series_values import Flat
 
 QUERIES = load_beside(__file__, "series.sql")
 
 
-class Counted(NamedTuple):
+class CounterUse(NamedTuple):
     """The value of a counter in the sample before."""
 
     value: float
@@ -37,7 +37,7 @@ async def mark_breaks(connection: asyncpg.Connection, flats: Sequence[Flat]) -> 
     if not suspects:
         return flats
     rows = await connection.fetch(*QUERIES.bind("read_counters", devices=list(suspects.values())))
-    counted = {row["id"]: Counted(row["value"], row["at"]) for row in rows}
+    counted = {row["id"]: CounterUse(row["value"], row["at"]) for row in rows}
     stored = []
     for flat in flats:
         if flat.series in suspects:
@@ -65,7 +65,7 @@ def find_suspects(flats: Sequence[Flat]) -> dict[DeviceSeries, UUID]:
     return suspects
 
 
-def reading_of(flat: Flat) -> Reading:
+def reading_of(flat: Flat) -> CounterReading:
     """Return the counters of a sample, and its uptime."""
     row, shape = flat.row, flat.shape
     if shape:
@@ -75,10 +75,10 @@ def reading_of(flat: Flat) -> Reading:
             value for slot, value in zip(flat.slots, flat.values, strict=True) if slot.metric.is_counter
         )  # fmt: skip
     key = shape or tuple(slot.id for slot in flat.slots)
-    return Reading(row.collected_at, row.sample.uptime_seconds, key, counters)
+    return CounterReading(row.collected_at, row.sample.uptime_seconds, key, counters)
 
 
-def with_breaks(flat: Flat, counted: dict[int, Counted], before: Reading | None) -> Flat:
+def with_breaks(flat: Flat, counted: dict[int, CounterUse], before: CounterReading | None) -> Flat:
     """Return a sample with its breaks; `counted` has the values before, and gets those of this sample."""
     at, values = flat.row.collected_at, list(flat.values)
     started = before is None or was_started(
@@ -88,7 +88,7 @@ def with_breaks(flat: Flat, counted: dict[int, Counted], before: Reading | None)
         last = counted.get(slot.id)
         if not slot.metric.is_counter or (last is not None and at <= last.at):
             continue
-        counted[slot.id] = Counted(value, at)
+        counted[slot.id] = CounterUse(value, at)
         if last is not None and not started and fell(last.value, value):
             values[place] = -value - 1
     return replace(flat, values=values, packed=pack_values(values))

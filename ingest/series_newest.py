@@ -10,7 +10,7 @@ from itertools import accumulate, groupby, pairwise
 from struct import Struct
 
 from ingest.series_picker import picker
-from ingest.series_rows import Slot, pack_values
+from ingest.series_rows import SeriesSlot, pack_values
 
 COLUMNS = (
     "agent_device_id", "metric", "is_counter", "series_ids", "series_times", "collected_at", "highest", "series_values",
@@ -20,7 +20,7 @@ HEAD = Struct(">hi16si")
 ARRAY = Struct(">iiiiii")  # length in bytes, dimensions, whether there are nulls, type, elements, first index
 EIGHT = b"\0\0\0\x08"  # the length of a value or a time
 NULL = b"\xff\xff\xff\xff"
-Timed = tuple[Slot, float, int]  # a value and its time
+Timed = tuple[SeriesSlot, float, int]  # a value and its time
 
 
 class NewestRows:
@@ -28,7 +28,7 @@ class NewestRows:
 
     __slots__ = ("_fill", "_groups", "_order", "_pack", "_parts")
 
-    def __init__(self, device: bytes, slots: Sequence[Slot]) -> None:
+    def __init__(self, device: bytes, slots: Sequence[SeriesSlot]) -> None:
         """`device`: its id as 16 bytes."""
         order = sorted(range(len(slots)), key=lambda place: (slots[place].metric.name, slots[place].id))
         groups = list(by_metric(slots[place] for place in order))
@@ -62,18 +62,18 @@ def layout_of(fields: str) -> Struct:
     return Struct(">" + fields)
 
 
-def by_metric(slots: Iterable[Slot]) -> Iterator[list[Slot]]:
+def by_metric(slots: Iterable[SeriesSlot]) -> Iterator[list[SeriesSlot]]:
     """Yield the series of each metric from series in the order of metrics."""
     return (list(same) for _, same in groupby(slots, key=lambda slot: slot.metric.name))
 
 
-def constants_of(device: bytes, group: Sequence[Slot]) -> list[bytes]:
+def constants_of(device: bytes, group: Sequence[SeriesSlot]) -> list[bytes]:
     """Return the bytes before each value and time of a row: its time, the highest value, all values."""
     values = array_head(FLOAT8, 8, len(group)) + EIGHT
     return [head_of(device, group) + NULL + EIGHT, EIGHT, values, *[EIGHT] * (len(group) - 1)]
 
 
-def head_of(device: bytes, group: Sequence[Slot]) -> bytes:
+def head_of(device: bytes, group: Sequence[SeriesSlot]) -> bytes:
     """Return the fields of a row before its times: device, metric, kind and series."""
     metric, ids = group[0].metric, [slot.id for slot in group]
     name = metric.name.encode()

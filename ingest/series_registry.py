@@ -16,8 +16,8 @@ import asyncpg
 
 from core.metrics import Kind
 from core.series import CUSTOM, SERIES_BY_NAME, SeriesMetric, custom_metric
-from ingest.series_rows import Slot, make_slot
-from ingest.series_shapes import MAX_SHAPES, Shape, ShapeKey
+from ingest.series_rows import SeriesSlot, make_slot
+from ingest.series_shapes import MAX_SHAPES, SampleShape, ShapeKey
 
 KEPT_SERIES = 400_000  # of all devices in one process: about 210 MB, shapes included
 FRESH_SECONDS = 3600.0
@@ -26,7 +26,7 @@ REFUSED_SECONDS = 300.0  # how long a device that has no room isn't asked about 
 Name = tuple[str, str]  # metric, instance
 
 
-class Reading(NamedTuple):
+class CounterReading(NamedTuple):
     """The counters of a device's newest sample in this process; `key` is what its values are of."""
 
     at: datetime
@@ -40,10 +40,10 @@ class DeviceSeries:
     """The series of one device by (metric, instance), and the shapes of its samples."""
 
     read_at: float
-    slots: dict[Name, Slot] = field(default_factory=dict)
-    shapes: dict[ShapeKey, list[Shape]] = field(default_factory=dict)
+    slots: dict[Name, SeriesSlot] = field(default_factory=dict)
+    shapes: dict[ShapeKey, list[SampleShape]] = field(default_factory=dict)
     full_until: float = 0.0  # while it has no room for new series
-    reading: Reading | None = None
+    reading: CounterReading | None = None
 
     def add(self, row: asyncpg.Record) -> None:
         """Keep a series that is registered."""
@@ -52,7 +52,7 @@ class DeviceSeries:
         metric = definition or custom_metric(row["metric"], row["unit"], kind)
         self.slots[row["metric"], row["instance"]] = make_slot(row["id"], row["instance"], metric)
 
-    def keep_shape(self, key: ShapeKey, shape: Shape) -> None:
+    def keep_shape(self, key: ShapeKey, shape: SampleShape) -> None:
         """Keep a shape; a device whose samples all differ has its first ones kept until it is read again."""
         if sum(map(len, self.shapes.values())) < MAX_SHAPES:
             self.shapes.setdefault(key, []).append(shape)
@@ -101,7 +101,7 @@ class SeriesRegistry:
     def learn_uptimes(self, rows: Iterable[asyncpg.Record]) -> None:
         """Keep the newest uptimes of devices that were just read; their counters are read when they are compared."""
         for row in rows:
-            self._devices[row["id"]].reading = Reading(row["at"], row["uptime"], None, ())
+            self._devices[row["id"]].reading = CounterReading(row["at"], row["uptime"], None, ())
 
     def forget(self, devices: Iterable[UUID]) -> None:
         """Have devices read again: the transaction that registered their series didn't commit."""

@@ -18,7 +18,7 @@ EIGHT = range(8)
 Pack = Callable[..., bytes]
 
 
-class Slot(NamedTuple):
+class SeriesSlot(NamedTuple):
     """A series as the writer needs it."""
 
     id: int
@@ -27,10 +27,10 @@ class Slot(NamedTuple):
     instance: str
 
 
-def make_slot(series_id: int, instance: str, metric: SeriesMetric) -> Slot:
+def make_slot(series_id: int, instance: str, metric: SeriesMetric) -> SeriesSlot:
     """Return the slot of a registered series."""
     row = ROW.pack(len(COLUMNS), 4, series_id, 1, metric.is_counter, 8, 0.0, 8, 0)
-    return Slot(series_id, row, metric, instance)
+    return SeriesSlot(series_id, row, metric, instance)
 
 
 def encode_samples(samples: Sequence[tuple[bytes, bytes, int]]) -> bytes:
@@ -59,6 +59,6 @@ def pack_values(values: Sequence[float]) -> bytes:
     return packer(len(values))(*values)
 
 
-def join_rows(slots: Iterable[Slot]) -> bytes:
+def join_rows(slots: Iterable[SeriesSlot]) -> bytes:
     """Return the rows of one sample, with zeros for values and times."""
     return b"".join([slot.row for slot in slots])

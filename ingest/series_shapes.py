@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 from ingest.samples import Sample
 from ingest.series_newest import NewestRows
 from ingest.series_picker import Picker, picker
-from ingest.series_rows import Pack, Slot, join_rows, packer
+from ingest.series_rows import Pack, SeriesSlot, join_rows, packer
 from ingest.series_types import TEXTS_OF_ENTRIES
 
 MAX_SHAPES = 8  # of one device
@@ -26,14 +26,14 @@ Fields = list[str | float | None]
 
 
 @dataclass(slots=True, eq=False)
-class Shape:
+class SampleShape:
     """What is known of the samples of one shape on one device."""
 
     pick_constants: Picker  # all fields of a sample → names, types, units and kinds, and what is null
     constants: tuple[str | float | None, ...]
     pick: Picker  # all fields of a sample → the values that are not null
     pack: Pack  # these values → bytes for COPY
-    slots: tuple[Slot, ...]
+    slots: tuple[SeriesSlot, ...]
     rows: bytes  # for COPY, with zeros for values and times
     newest: NewestRows
     general: int  # where the values of the general list begin, whose bounds the decoder doesn't check
@@ -65,7 +65,7 @@ def read_fields(sample: Sample) -> tuple[ShapeKey, Fields]:
     return (len(disks), len(interfaces), len(sensors), len(series)), fields
 
 
-def make_shape(device: bytes, slots: Sequence[Slot], key: ShapeKey, fields: Fields) -> Shape:
+def make_shape(device: bytes, slots: Sequence[SeriesSlot], key: ShapeKey, fields: Fields) -> SampleShape:
     """Return the shape of a sample whose values that are not null go to `slots`."""
     is_text = [text for texts, count in zip(TEXTS_OF_ENTRIES, key, strict=True) for text in texts * count]
     is_value = [not text and field is not None for text, field in zip(is_text, fields, strict=True)]
@@ -77,7 +77,7 @@ def make_shape(device: bytes, slots: Sequence[Slot], key: ShapeKey, fields: Fiel
     lows, highs = tuple(low for low, _ in bounds), tuple(high for _, high in bounds)
     newest, rows = NewestRows(device, slots), join_rows(slots)
     counters = picker(tuple(place for place, slot in enumerate(slots) if slot.metric.is_counter))
-    return Shape(
+    return SampleShape(
         pick_constants, pick_constants(fields), picker(places), packer(len(places)), tuple(slots), rows, newest,
         len(slots) - general, lows, highs, counters,
     )  # fmt: skip

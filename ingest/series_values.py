@@ -12,8 +12,8 @@ from ingest.copy_rows import microseconds
 from ingest.pending import Row
 from ingest.samples import Note, Sample
 from ingest.series_registry import DeviceSeries, metric_of
-from ingest.series_rows import Slot, join_rows, pack_values
-from ingest.series_shapes import Shape, make_shape, read_fields
+from ingest.series_rows import SeriesSlot, join_rows, pack_values
+from ingest.series_shapes import SampleShape, make_shape, read_fields
 from ingest.series_types import (
     DISK_METRICS,
     DISK_VALUES,
@@ -48,11 +48,11 @@ class Flat:
     row: Row
     series: DeviceSeries  # of the device
     at: int
-    slots: Sequence[Slot]
+    slots: Sequence[SeriesSlot]
     values: Sequence[float]
     packed: bytes  # the values as COPY takes them
     rows: bytes  # for COPY, with zeros for values and times
-    shape: Shape | None = None  # when all values of the sample are stored
+    shape: SampleShape | None = None  # when all values of the sample are stored
 
 
 @dataclass(slots=True)
@@ -103,9 +103,9 @@ def count_values(sample: Sample) -> int:
     return sum(1 for _ in values_of_lists(sample)) + len(sample.series or ())
 
 
-def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[Slot], list[float]]:
+def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[SeriesSlot], list[float]]:
     """Return the series of a sample's values, each once, and the values; what can't be stored is noted in `into`."""
-    values: dict[int, tuple[Slot, float]] = {}
+    values: dict[int, tuple[SeriesSlot, float]] = {}
     for value in values_of_lists(row.sample):
         slot = series.slots.get((value.metric, instance_name(value.instance)))
         if slot is None:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Turns(Generic[Item]):
+class WriteTurns(Generic[Item]):
     """Items of one device keep their order."""
 
     def __init__(self) -> None:

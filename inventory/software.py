@@ -82,7 +82,7 @@ class SoftwareFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class InstallationSpan:
     """Which changes are read: from `since` until before `until` (UTC); `after`: (at, sort_key, id) of the last one."""
 
     since: datetime | None = None
@@ -146,7 +146,7 @@ async def read_software(
 
 
 async def read_changes(
-    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: Span, limit: int
+    pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: InstallationSpan, limit: int
 ) -> list[asyncpg.Record]:
     """Return at most `limit` changes of a device's software, newest first; its first list is none."""
     return await pool.fetch(

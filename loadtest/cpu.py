@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import psutil
 
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -18,7 +18,7 @@ def cpu_seconds(process: psutil.Process) -> float:
     return float(total)
 
 
-def database_process(database: Database, backend: int) -> psutil.Process | None:
+def database_process(database: LoadDatabase, backend: int) -> psutil.Process | None:
     """Return the database server's process, None when it is on another machine.
 
     `backend` is the server's process id of a connection.

@@ -16,7 +16,7 @@ from embedded.server import EmbeddedServer
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class LoadDatabase:
     """Its URL, what it is on (`embedded` or `server`), and the embedded server's process id."""
 
     dsn: str
@@ -25,17 +25,17 @@ class Database:
 
 
 @contextmanager
-def fresh_database() -> Iterator[Database]:
+def fresh_database() -> Iterator[LoadDatabase]:
     """Yield an empty database; it is gone afterwards."""
     url = os.environ.get("DATABASE_URL")
     if not url:
         with TemporaryDirectory() as directory, EmbeddedServer(Path(directory) / "timescaledb") as server:
-            yield Database(server.dsn, "embedded", server.pid)
+            yield LoadDatabase(server.dsn, "embedded", server.pid)
         return
     name = f"rts_bench_{uuid4().hex[:8]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
-            yield Database(make_url(url).set(database=name).render_as_string(hide_password=False), "server")
+            yield LoadDatabase(make_url(url).set(database=name).render_as_string(hide_password=False), "server")
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

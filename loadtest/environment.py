@@ -12,14 +12,14 @@ from auth.keys import KeyFile
 from db.migrations.run import upgrade
 from demo.processes import Processes, is_up, wait_until
 from loadtest.cpu import cpu_seconds
-from loadtest.databases import Database, fresh_database
+from loadtest.databases import LoadDatabase, fresh_database
 from loadtest.proxy import DatabaseProxy
 
 START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class Site:
+class LoadEnvironment:
     """Where the run aims at. `dsn` leads to the database directly, the server may go by way of `proxy`."""
 
     host: str
@@ -42,7 +42,7 @@ class Site:
 
 
 @contextmanager
-def own_site(directory: Path, *, proxied: bool, settings: Mapping[str, str] | None = None) -> Iterator[Site]:
+def own_site(directory: Path, *, proxied: bool, settings: Mapping[str, str] | None = None) -> Iterator[LoadEnvironment]:
     """Yield a server and a worker on a fresh database; all is gone afterwards."""
     keys = directory / "keys.json"
     KeyFile(keys).create()
@@ -60,12 +60,12 @@ def own_site(directory: Path, *, proxied: bool, settings: Mapping[str, str] | No
 def running(
     directory: Path,
     keys: Path,
-    database: Database,
+    database: LoadDatabase,
     proxy: DatabaseProxy | None = None,
     settings: Mapping[str, str] | None = None,
     *,
     worker: bool = True,
-) -> Iterator[Site]:
+) -> Iterator[LoadEnvironment]:
     """Yield a site whose server and worker (unless there is to be none) run, with settings (`RTS_…`) of their own."""
     port = free_port()
     host = f"http://127.0.0.1:{port}"
@@ -80,7 +80,7 @@ def running(
         if worker:
             processes.start("worker")
         pids = processes.pids() | ({"database": database.pid} if database.pid else {})
-        yield Site(host, database.dsn, keys, database.kind, processes, proxy, pids)
+        yield LoadEnvironment(host, database.dsn, keys, database.kind, processes, proxy, pids)
     finally:
         processes.stop()
 

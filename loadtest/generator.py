@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from core.errors import RtsError
-from loadtest.plan import PLAN_VARIABLE, Plan
+from loadtest.plan import PLAN_VARIABLE, LoadPlan
 
 MARK = "@load "
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -36,7 +36,7 @@ class Page:
 class Generator:
     """One Locust; `progress` yields its reports until it ends."""
 
-    def __init__(self, plan: Plan, directory: Path, report: Path, page: Page | None) -> None:
+    def __init__(self, plan: LoadPlan, directory: Path, report: Path, page: Page | None) -> None:
         self._plan = plan
         self._log = directory / "locust.log"
         self._outcome = Path(plan.outcome)

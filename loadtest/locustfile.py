@@ -16,7 +16,7 @@ MARK = "@load "  # begins the lines that are for the process that started this o
 stage = make_stage()
 
 
-class Agent(agent_user.AgentUser):
+class LoadAgent(agent_user.AgentUser):
     """A simulated agent."""
 
     stage = stage

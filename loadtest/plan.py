@@ -71,7 +71,7 @@ class Viewer(msgspec.Struct, frozen=True):
     charted: list[str]  # … and of devices with a week of history
 
 
-class Plan(msgspec.Struct, frozen=True):
+class LoadPlan(msgspec.Struct, frozen=True):
     """All that the generator needs."""
 
     settings: LoadSettings
@@ -90,5 +90,5 @@ class Plan(msgspec.Struct, frozen=True):
         path.write_bytes(msgspec.json.encode(self))
 
 
-def load_plan(path: Path) -> Plan:
-    return msgspec.json.decode(path.read_bytes(), type=Plan)
+def load_plan(path: Path) -> LoadPlan:
+    return msgspec.json.decode(path.read_bytes(), type=LoadPlan)

@@ -9,12 +9,12 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from loadtest.checks.conservation import NAMED
-from loadtest.checks.result import Result
+from loadtest.checks.result import LoadResult
 
 QUANTILES = ("p50", "p95", "p99", "max")
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: LoadResult, console: Console) -> None:
     console.print(latencies(result))
     for line in facts(result.as_json()):
         console.print(line, highlight=False, soft_wrap=True)
@@ -28,7 +28,7 @@ def show(result: Result, console: Console) -> None:
         console.print(f"  {escape(fault)}", highlight=False, soft_wrap=True)
 
 
-def latencies(result: Result) -> Table:
+def latencies(result: LoadResult) -> Table:
     """Return the latencies as a table, in milliseconds."""
     title = f"{result.settings.label} on {result.kind}: latency in ms"
     table = Table(Column("call", no_wrap=True), title=title, title_justify="left", box=box.SIMPLE_HEAD)

@@ -23,9 +23,9 @@ from db.environment import confirm_target
 from db.pools import SERVER_SETTINGS
 from loadtest.checks.conservation import Conservation, check_conservation
 from loadtest.checks.fairness import Fairness, compare, read_messages
-from loadtest.checks.result import REPORTS, RESULTS, Result, exit_status
+from loadtest.checks.result import REPORTS, RESULTS, LoadResult, exit_status
 from loadtest.checks.rollups import LevelCheck, check_rollups
-from loadtest.environment import Site, own_site
+from loadtest.environment import LoadEnvironment, own_site
 from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.generator import Page
 from loadtest.machine import describe_machine
@@ -96,7 +96,7 @@ def main(
     sys.exit(exit_status(result))
 
 
-def run(settings: LoadSettings, console: Console, host: str = "", page: Page | None = None) -> Result:
+def run(settings: LoadSettings, console: Console, host: str = "", page: Page | None = None) -> LoadResult:
     """Play a scenario and check it; raises RtsError."""
     with tempfile.TemporaryDirectory() as name, site_for(settings, host, Path(name)) as site:
         load_before = [round(load, 2) for load in os.getloadavg()]
@@ -110,10 +110,12 @@ def run(settings: LoadSettings, console: Console, host: str = "", page: Page | N
             conservation, rollups, machine = asyncio.run(check(site, outcome["accounts"]))
             fairness = asyncio.run(check_fairness(site, outcome)) if SCENARIOS[settings.scenario].attacks else None
     machine |= {"load_before": load_before}
-    return Result(settings, site.kind, machine, outcome, conservation, rollups, fairness)
+    return LoadResult(settings, site.kind, machine, outcome, conservation, rollups, fairness)
 
 
-async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservation, list[LevelCheck], dict[str, Any]]:
+async def check(
+    site: LoadEnvironment, accounts: list[dict[str, Any]]
+) -> tuple[Conservation, list[LevelCheck], dict[str, Any]]:
     """Compare the agents' accounts, and the rollups, with the rows; and describe the machine."""
     connection = await asyncpg.connect(site.dsn, server_settings=SERVER_SETTINGS)
     try:
@@ -124,7 +126,7 @@ async def check(site: Site, accounts: list[dict[str, Any]]) -> tuple[Conservatio
         await connection.close()
 
 
-async def check_fairness(site: Site, outcome: dict[str, Any]) -> Fairness | None:
+async def check_fairness(site: LoadEnvironment, outcome: dict[str, Any]) -> Fairness | None:
     """Compare the others beside the attack with the others alone; None where one of them sent nothing."""
     fairness = compare(outcome["measures"]["uploads"], "alone", "others")
     prompt, end = outcome["attacks"]["prompt"], outcome["start"] + outcome["took_seconds"]
@@ -138,7 +140,7 @@ async def check_fairness(site: Site, outcome: dict[str, Any]) -> Fairness | None
 
 
 @contextmanager
-def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Site]:
+def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[LoadEnvironment]:
     """Yield what the run aims at; raises SiteError where a running server won't do."""
     if host:
         running = get_settings()
@@ -147,7 +149,7 @@ def site_for(settings: LoadSettings, host: str, directory: Path) -> Iterator[Sit
         if not running.database_url:
             raise SiteError("Set DATABASE_URL and RTS_KEYS_FILE to those of the server that HOST names.")
         confirm_target(running.database_url, "", running.environment)
-        yield Site(host.rstrip("/"), running.database_url, running.keys_file, "host")
+        yield LoadEnvironment(host.rstrip("/"), running.database_url, running.keys_file, "host")
         return
     scenario = SCENARIOS[settings.scenario]
     server = {"RTS_WORKERS": str(settings.processes), **scenario.server}

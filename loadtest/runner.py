@@ -16,11 +16,11 @@ from auth.tokens import Tokens
 from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from loadtest.attacks.attackers import Attackers
-from loadtest.environment import Site, cpu_of_each
+from loadtest.environment import LoadEnvironment, cpu_of_each
 from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.fleet.tenants import add_fleet
 from loadtest.generator import Generator, Page
-from loadtest.plan import LoadSettings, Plan
+from loadtest.plan import LoadPlan, LoadSettings
 from loadtest.proxy import DatabaseProxy
 
 PLAIN_LINE_SECONDS = 10.0  # where there is no terminal, a line this often
@@ -80,7 +80,7 @@ class ProgressLine:
             self._console.print(line, highlight=False, soft_wrap=True)
 
 
-async def make_plan(site: Site, settings: LoadSettings, directory: Path) -> Plan:
+async def make_plan(site: LoadEnvironment, settings: LoadSettings, directory: Path) -> LoadPlan:
     """Write the fleet into the database and return the plan of the run."""
     now = utc_now()
     connection = await asyncpg.connect(site.dsn, server_settings=SERVER_SETTINGS)
@@ -89,11 +89,16 @@ async def make_plan(site: Site, settings: LoadSettings, directory: Path) -> Plan
     base = now.replace(second=0, microsecond=0).timestamp()
     outcome = str(directory / "outcome.json")
     parties = fleet.members, fleet.viewers, outcome, fleet.attackers, fleet.employee, fleet.businesses
-    return Plan(settings, site.host, base, *parties)
+    return LoadPlan(settings, site.host, base, *parties)
 
 
 def run_plan(
-    site: Site, settings: LoadSettings, directory: Path, report: Path, console: Console, page: Page | None = None
+    site: LoadEnvironment,
+    settings: LoadSettings,
+    directory: Path,
+    report: Path,
+    console: Console,
+    page: Page | None = None,
 ) -> dict[str, Any]:
     """Run the scenario and return its outcome; Ctrl-C ends it early, with what was counted so far."""
     plan = asyncio.run(make_plan(site, settings, directory))

@@ -13,7 +13,7 @@ from loadtest.checks.accounting import Account
 from loadtest.checks.measures import Measures
 from loadtest.fleet.payloads import Due
 from loadtest.fleet.scenarios import SCENARIOS
-from loadtest.plan import PLAN_VARIABLE, Member, Plan, load_plan
+from loadtest.plan import PLAN_VARIABLE, LoadPlan, Member, load_plan
 
 LEAD_SECONDS = 2.0  # between Locust's start and the first slot, so that all agents are there
 LEAD_PER_AGENT = 0.001
@@ -22,7 +22,7 @@ LEAD_PER_AGENT = 0.001
 class Stage:
     """One for a process; the slots begin anew at each `begin` (Locust's page can start several runs)."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
         self.scenario = SCENARIOS[plan.settings.scenario]
         self.accounts = {member.number: Account() for member in plan.members}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from pages.files import File, read_files
+from pages.files import PageFile, read_files
 from pages.headers import COMMON, headers_of_asset, headers_of_page
 
 Message = MutableMapping[str, Any]
@@ -25,7 +25,7 @@ PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 class Pages:
     """Serves the built pages; `embed_origins` may show `/embed/…` in frames, nobody any other page."""
 
-    def __init__(self, embed_origins: tuple[str, ...] = (), files: Mapping[str, File] | None = None) -> None:
+    def __init__(self, embed_origins: tuple[str, ...] = (), files: Mapping[str, PageFile] | None = None) -> None:
         self._files = read_files() if files is None else files
         self._page = headers_of_page(())
         self._embedded = headers_of_page(embed_origins)
@@ -60,7 +60,7 @@ class Pages:
             await send_file(scope, send, file, headers_of_asset(path))
 
 
-async def send_file(scope: Mapping[str, Any], send: Send, file: File, headers: Headers) -> None:
+async def send_file(scope: Mapping[str, Any], send: Send, file: PageFile, headers: Headers) -> None:
     """Send a file, packed where the client takes it, or 304 when the client has it."""
     request_headers = {
         name: value for name, value in scope["headers"] if name in (b"accept-encoding", b"if-none-match")

@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
 from core.errors import RtsError
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 
 LASTING = (400, 401, 403, 404, 413, 415, 422)  # any other failure may be gone at the next attempt
 Headers = list[tuple[bytes, bytes]]
@@ -44,7 +44,7 @@ class Reply:
 class Stored:
     """What became of an upload after COMMIT; `rejected` are the reasons for samples that the clock forbids."""
 
-    reading: Reading
+    reading: MetricReading
     rejected: list[str]
 
     @property
@@ -121,7 +121,7 @@ def failure(protocol: Protocol, error: RtsError, retry_after: Headers, media_typ
     return Reply(status, f"{error.code}: {error.message}\n".encode(), b"text/plain", headers)
 
 
-def influx_body(code: str, message: str, reading: Reading | None = None) -> bytes:
+def influx_body(code: str, message: str, reading: MetricReading | None = None) -> bytes:
     """Return an error with the keys of all three versions: v1 reads `error`, v2 `code` and `message`, v3 `data`."""
     data = [{"error_message": reason} for reason in reading.reasons] if reading else []
     return msgspec.json.encode({"error": message, "code": code, "message": message, "data": data})

@@ -46,7 +46,7 @@ class Fact(NamedTuple):
 
 
 @dataclass(slots=True)
-class Reading:
+class MetricReading:
     """A body after an adapter read it.
 
     `by_host` holds the facts by host, "" where none is named; `enter` sets the host of the next facts.

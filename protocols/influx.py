@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from core.errors import RtsError
 from protocols.disks import is_disk
-from protocols.facts import Quantity, Reading, floor
+from protocols.facts import MetricReading, Quantity, floor
 from protocols.line_protocol import BadLine, Point, parse_lines
 from protocols.mapping import EMPTY, MetricMapping
 
@@ -25,7 +25,7 @@ class UnknownPrecisionError(RtsError):
     status = 400
 
 
-def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMapping = EMPTY) -> Reading:
+def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMapping = EMPTY) -> MetricReading:
     """Return the facts of a body; `received_at` is in microseconds since 1970, for points without a time.
 
     Raises UnknownPrecisionError.
@@ -33,7 +33,7 @@ def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMa
     if precision and precision not in PRECISIONS:
         raise UnknownPrecisionError(f"Precision {precision[:20]!r} is unknown: use ns, us, ms or s.")
     unit = PRECISIONS[precision or "ns"]
-    reading = Reading(mapping=mapping)
+    reading = MetricReading(mapping=mapping)
     for point in parse_lines(body.decode("utf-8", "replace")):  # a byte that isn't UTF-8 costs only its name
         if isinstance(point, BadLine):
             reading.cannot_parse(f"unable to parse line {point.number}: {point.text!r}")
@@ -50,7 +50,7 @@ def cell_of(time: int | None, unit: float, received_at: int) -> int:
     return floor(microseconds, SECOND)
 
 
-def add_point(reading: Reading, point: Point, cell: int) -> None:
+def add_point(reading: MetricReading, point: Point, cell: int) -> None:
     """Add the facts of a point about the device; known names without a column are left out."""
     reading.points += 1
     host = next((point.tags[tag] for tag in HOST_TAGS if point.tags.get(tag)), "")
@@ -65,21 +65,21 @@ def add_point(reading: Reading, point: Point, cell: int) -> None:
             reading.add_mapped("influx", f"{point.measurement}.{name}", point.tags, cell, value)
 
 
-def add_fields(reading: Reading, point: Point, cell: int, names: dict[str, Quantity], instance: str = "") -> None:
+def add_fields(reading: MetricReading, point: Point, cell: int, names: dict[str, Quantity], instance: str = "") -> None:
     """Add the fields that are quantities as they are."""
     for name, quantity in names.items():
         if name in point.fields:
             reading.add(cell, quantity, instance, point.fields[name])
 
 
-def add_loads(reading: Reading, point: Point, cell: int, one: str, five: str, fifteen: str) -> None:
+def add_loads(reading: MetricReading, point: Point, cell: int, one: str, five: str, fifteen: str) -> None:
     """Add the load averages over 1, 5 and 15 minutes, from the fields of these names."""
     for name, instance in ((one, "1m"), (five, "5m"), (fifteen, "15m")):
         add_fields(reading, point, cell, {name: Quantity.LOAD}, instance)
 
 
 def add_file_system(
-    reading: Reading, point: Point, cell: int, path: str | None, kind: str | None, *, size: str, percent: str
+    reading: MetricReading, point: Point, cell: int, path: str | None, kind: str | None, *, size: str, percent: str
 ) -> None:
     """Add a real file system; `size` and `percent` name its fields. `free` is what is available to users."""
     if path and is_disk(kind):
@@ -90,14 +90,14 @@ def add_file_system(
 
 
 def add_interface(
-    reading: Reading, point: Point, cell: int, interface: str | None, received: str, sent: str
+    reading: MetricReading, point: Point, cell: int, interface: str | None, received: str, sent: str
 ) -> None:  # fmt: skip
     """Add the counters of an interface, from the fields of these names."""
     if interface:
         add_fields(reading, point, cell, {received: Quantity.NETWORK_RX, sent: Quantity.NETWORK_TX}, interface)
 
 
-def read_cpu(reading: Reading, point: Point, cell: int) -> None:
+def read_cpu(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `cpu`: the line of all cores."""
     idle = point.fields.get("usage_idle")
     if point.tags.get("cpu", "cpu-total") == "cpu-total" and idle is not None:
@@ -106,7 +106,7 @@ def read_cpu(reading: Reading, point: Point, cell: int) -> None:
         reading.add(cell, Quantity.CPU_BUSY, "", 100 - point.fields["idle"] - point.fields.get("iowait", 0.0))
 
 
-def read_mem(reading: Reading, point: Point, cell: int) -> None:
+def read_mem(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `mem`."""
     add_fields(reading, point, cell, {
         "total": Quantity.MEMORY_TOTAL, "available": Quantity.MEMORY_AVAILABLE, "used_percent": Quantity.MEMORY_PERCENT,
@@ -115,64 +115,64 @@ def read_mem(reading: Reading, point: Point, cell: int) -> None:
         reading.add(cell, Quantity.MEMORY_STATE, "used", point.fields["used"])
 
 
-def read_disk(reading: Reading, point: Point, cell: int) -> None:
+def read_disk(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `disk`."""
     path, kind = point.tags.get("path"), point.tags.get("fstype")
     add_file_system(reading, point, cell, path, kind, size="total", percent="used_percent")
 
 
-def read_system(reading: Reading, point: Point, cell: int) -> None:
+def read_system(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `system`: load averages, and uptime in a line of its own."""
     add_loads(reading, point, cell, "load1", "load5", "load15")
     add_fields(reading, point, cell, {"uptime": Quantity.UPTIME})
 
 
-def read_net(reading: Reading, point: Point, cell: int) -> None:
+def read_net(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `net`, one line an interface."""
     add_interface(reading, point, cell, point.tags.get("interface"), "bytes_recv", "bytes_sent")
 
 
-def read_glances_load(reading: Reading, point: Point, cell: int) -> None:
+def read_glances_load(reading: MetricReading, point: Point, cell: int) -> None:
     """Read the load averages of Glances."""
     add_loads(reading, point, cell, "min1", "min5", "min15")
 
 
-def read_glances_fs(reading: Reading, point: Point, cell: int) -> None:
+def read_glances_fs(reading: MetricReading, point: Point, cell: int) -> None:
     """Read a file system of Glances."""
     path, kind = point.tags.get("mnt_point"), point.tags.get("fs_type")
     add_file_system(reading, point, cell, path, kind, size="size", percent="percent")
 
 
-def read_glances_network(reading: Reading, point: Point, cell: int) -> None:
+def read_glances_network(reading: MetricReading, point: Point, cell: int) -> None:
     """Read an interface of Glances: `…_gauge` counts since boot, the plain fields since the last export."""
     interface = point.tags.get("interface_name")
     add_interface(reading, point, cell, interface, "bytes_recv_gauge", "bytes_sent_gauge")
 
 
-def read_kernel(reading: Reading, point: Point, cell: int) -> None:
+def read_kernel(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `kernel`."""
     add_fields(reading, point, cell, {"boot_time": Quantity.BOOT_TIME})
 
 
-def read_win_cpu(reading: Reading, point: Point, cell: int) -> None:
+def read_win_cpu(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `win_cpu`."""
     if point.tags.get("instance", "_Total") == "_Total":
         add_fields(reading, point, cell, {"Percent_Processor_Time": Quantity.CPU_BUSY})
 
 
-def read_win_disk(reading: Reading, point: Point, cell: int) -> None:
+def read_win_disk(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `win_disk`: drives by letter, not the total of them."""
     drive, free = point.tags.get("instance", ""), point.fields.get("Percent_Free_Space")
     if drive not in ("", "_Total") and free is not None:
         reading.add(cell, Quantity.DISK_PERCENT, drive, 100 - free)
 
 
-def read_win_system(reading: Reading, point: Point, cell: int) -> None:
+def read_win_system(reading: MetricReading, point: Point, cell: int) -> None:
     """Read Telegraf's `win_system`."""
     add_fields(reading, point, cell, {"System_Up_Time": Quantity.UPTIME})
 
 
-MEASUREMENTS: dict[str, Callable[[Reading, Point, int], None]] = {
+MEASUREMENTS: dict[str, Callable[[MetricReading, Point, int], None]] = {
     "cpu": read_cpu, "mem": read_mem, "disk": read_disk, "system": read_system, "net": read_net, "kernel": read_kernel,
     "load": read_glances_load, "fs": read_glances_fs, "network": read_glances_network,
     "win_cpu": read_win_cpu, "win_disk": read_win_disk, "win_system": read_win_system,

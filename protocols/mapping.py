@@ -56,7 +56,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"so
         return " ".join(filter(None, (labels.get(name, "") for name in self.instance)))[:MAX_INSTANCE]
 
 
-class File(msgspec.Struct, forbid_unknown_fields=True):
+class MappingFile(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
     metric: Annotated[list[Entry], Meta(max_length=MAX_ENTRIES)]
@@ -90,7 +90,7 @@ def read_mapping(file: Path | None) -> MetricMapping:
     if file is None:
         return EMPTY
     try:
-        file_mapping = msgspec.convert(tomllib.loads(file.read_text()), File)
+        file_mapping = msgspec.convert(tomllib.loads(file.read_text()), MappingFile)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise MappingFileError(f"{file}: {error}.") from error
     entries: dict[tuple[str, str], list[Entry]] = {}

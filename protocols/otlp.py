@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from protocols import otlp_json
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
-from protocols.facts import Reading, floor
+from protocols.facts import MetricReading, floor
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.otlp_names import NAMES, OtlpPoint, add_point
 
@@ -39,7 +39,7 @@ class RawPoint:
     value: float
 
 
-def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricMapping = EMPTY) -> Reading:
+def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricMapping = EMPTY) -> MetricReading:
     """Return the facts of a request; `received_at` (microseconds) is the time of points that have none.
 
     Raises MalformedUploadError, UnsupportedUploadError.
@@ -47,7 +47,7 @@ def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricM
     media = content_type.partition(";")[0].strip().lower()
     if media not in (PROTOBUF, JSON):
         raise UnsupportedUploadError(f"Send {PROTOBUF} or {JSON}.")
-    reading = Reading(mapping=mapping)
+    reading = MetricReading(mapping=mapping)
     try:
         read = protobuf_points(body, reading) if media == PROTOBUF else json_points(body, reading)
         points = list(read)
@@ -83,7 +83,7 @@ def cell_starts(times: Iterable[int]) -> list[int]:
     return starts
 
 
-def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
+def protobuf_points(body: bytes, reading: MetricReading) -> Iterator[RawPoint]:
     """Yield the points of names that a column takes; counts all of them."""
     request: Any = ExportMetricsServiceRequest()
     request.ParseFromString(body)
@@ -103,7 +103,7 @@ def protobuf_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
                 )
 
 
-def is_wanted(name: str, reading: Reading) -> bool:
+def is_wanted(name: str, reading: MetricReading) -> bool:
     """Return whether a column or the mapping file takes a metric."""
     return name in NAMES or bool(reading.mapping.find("otlp", name))
 
@@ -120,7 +120,7 @@ def text_of(value: Any) -> str:
     return str(getattr(value, kind)) if kind in ("string_value", "int_value", "bool_value", "double_value") else ""
 
 
-def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
+def json_points(body: bytes, reading: MetricReading) -> Iterator[RawPoint]:
     """Yield the points of names that a column takes; counts all of them."""
     for resource in otlp_json.decode(body, reading.cannot_parse):
         host = enter_host(reading, {one.key: one.value.text() or "" for one in resource.resource.attributes})
@@ -136,7 +136,7 @@ def json_points(body: bytes, reading: Reading) -> Iterator[RawPoint]:
 
 
 def good_points(
-    host: str, name: str, points: Iterable[otlp_json.DataPoint], reading: Reading
+    host: str, name: str, points: Iterable[otlp_json.DataPoint], reading: MetricReading
 ) -> Iterator[RawPoint]:  # fmt: skip
     """Yield the points that have a value; one whose number can't be read is refused alone."""
     for point in points:
@@ -158,7 +158,7 @@ def has_value(flags: int) -> bool:
     return not flags & NO_RECORDED_VALUE
 
 
-def enter_host(reading: Reading, attributes: dict[str, str]) -> str:
+def enter_host(reading: MetricReading, attributes: dict[str, str]) -> str:
     """Say whose the next points are and what is said of that host; returns its name."""
     host = host_of(attributes)
     reading.enter(host)
@@ -174,7 +174,7 @@ def host_of(attributes: dict[str, str]) -> str:
     return next((attributes[name] for name in HOST_ATTRIBUTES if attributes.get(name)), "")
 
 
-def refuse_delta(reading: Reading, name: str, points: int) -> None:
+def refuse_delta(reading: MetricReading, name: str, points: int) -> None:
     """Refuse the points of a delta sum."""
     if points:
         reading.refuse(f"{name[:120]}: delta temporality isn't taken, set temporality to cumulative", points)

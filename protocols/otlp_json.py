@@ -41,26 +41,26 @@ class DataPoint(msgspec.Struct, rename="camel"):
     flags: int = 0
 
 
-class Points(msgspec.Struct, rename="camel"):
+class OtlpPoints(msgspec.Struct, rename="camel"):
     """A gauge or a sum; temporality 1 is delta, 2 cumulative."""
 
     data_points: list[DataPoint] = []
     aggregation_temporality: int = 0
 
 
-class Metric(msgspec.Struct, rename="camel"):
+class OtlpMetric(msgspec.Struct, rename="camel"):
     """A metric; other kinds than these are not read."""
 
     name: str = ""
-    gauge: Points | None = None
-    sum: Points | None = None
+    gauge: OtlpPoints | None = None
+    sum: OtlpPoints | None = None
     histogram: Any = None
 
 
 class ScopeMetrics(msgspec.Struct, rename="camel"):
     """The metrics of one instrumentation scope."""
 
-    metrics: list[Metric] = []
+    metrics: list[OtlpMetric] = []
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ class ResourceMetrics(msgspec.Struct, rename="camel"):
     scope_metrics: list[ScopeMetrics] = []
 
 
-class Request(msgspec.Struct, rename="camel"):
+class OtlpRequest(msgspec.Struct, rename="camel"):
     """ExportMetricsServiceRequest."""
 
     resource_metrics: list[ResourceMetrics] = []
@@ -101,10 +101,10 @@ class RawScopeMetrics(msgspec.Struct, rename="camel"):
     metrics: list[msgspec.Raw] = []
 
 
-_decoder = msgspec.json.Decoder(Request)
+_decoder = msgspec.json.Decoder(OtlpRequest)
 _raw_request, _raw_resource, _raw_scope, _metric = (
     msgspec.json.Decoder(RawRequest), msgspec.json.Decoder(RawResourceMetrics), msgspec.json.Decoder(RawScopeMetrics),
-    msgspec.json.Decoder(Metric),
+    msgspec.json.Decoder(OtlpMetric),
 )  # fmt: skip
 T = TypeVar("T")
 Refuse = Callable[[str], None]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protocols.disks import is_disk
-from protocols.facts import Quantity, Reading
+from protocols.facts import MetricReading, Quantity
 
 Attributes = Mapping[str, str]
 SECOND = 1_000_000
@@ -23,7 +23,7 @@ class OtlpPoint:
     value: float
 
 
-def add_point(reading: Reading, point: OtlpPoint) -> None:
+def add_point(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the facts of a point about the device; known names without a column are left out."""
     add = NAMES.get(point.name)
     if add:
@@ -31,7 +31,7 @@ def add_point(reading: Reading, point: OtlpPoint) -> None:
     reading.add_mapped("otlp", point.name, point.attributes, point.cell, point.value)
 
 
-def cpu_time(reading: Reading, point: OtlpPoint) -> None:
+def cpu_time(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the seconds of one core, or of all, in one state."""
     state = attribute(point, "state", "cpu.mode", "system.cpu.state")
     if state and state not in SKIPPED_STATES:
@@ -39,7 +39,7 @@ def cpu_time(reading: Reading, point: OtlpPoint) -> None:
         reading.add(point.cell, Quantity.CPU_SECONDS, f"{core} {state}", point.value)
 
 
-def cpu_share(reading: Reading, point: OtlpPoint) -> None:
+def cpu_share(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the share of one state; cores are summed, and the sum is divided by all states."""
     state = attribute(point, "state", "cpu.mode", "system.cpu.state")
     core = attribute(point, "cpu", "cpu.logical_number", "system.cpu.logical_number")
@@ -47,20 +47,20 @@ def cpu_share(reading: Reading, point: OtlpPoint) -> None:
         reading.add(point.cell, Quantity.CPU_SHARE, f"{core} {state}", point.value)
 
 
-def memory(reading: Reading, point: OtlpPoint) -> None:
+def memory(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the bytes of memory in one state."""
     state = attribute(point, "state", "system.memory.state")
     if state:
         reading.add(point.cell, Quantity.MEMORY_STATE, state, point.value)
 
 
-def memory_share(reading: Reading, point: OtlpPoint) -> None:
+def memory_share(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the share of memory in use."""
     if attribute(point, "state", "system.memory.state") == "used":
         reading.add(point.cell, Quantity.MEMORY_PERCENT, "", point.value * 100)
 
 
-def disk(reading: Reading, point: OtlpPoint) -> None:
+def disk(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the bytes of a file system in one state; `free` leaves out what is reserved for root."""
     mount = attribute(point, "mountpoint", "system.filesystem.mountpoint")
     quantity = USABLE.get(attribute(point, "state", "system.filesystem.state"))
@@ -68,7 +68,7 @@ def disk(reading: Reading, point: OtlpPoint) -> None:
         reading.add(point.cell, quantity, mount, point.value)
 
 
-def disk_share(reading: Reading, point: OtlpPoint) -> None:
+def disk_share(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the share of a file system in use."""
     mount = attribute(point, "mountpoint", "system.filesystem.mountpoint")
     state = attribute(point, "state", "system.filesystem.state")
@@ -76,7 +76,7 @@ def disk_share(reading: Reading, point: OtlpPoint) -> None:
         reading.add(point.cell, Quantity.DISK_PERCENT, mount, point.value * 100)
 
 
-def network(reading: Reading, point: OtlpPoint) -> None:
+def network(reading: MetricReading, point: OtlpPoint) -> None:
     """Add the bytes of one interface in one direction."""
     interface = attribute(point, "device", "network.interface.name", "system.device")
     direction = attribute(point, "direction", "network.io.direction")
@@ -85,10 +85,10 @@ def network(reading: Reading, point: OtlpPoint) -> None:
         reading.add(point.cell, quantity, interface, point.value)
 
 
-def single(quantity: Quantity, instance: str = "") -> Callable[[Reading, OtlpPoint], None]:
+def single(quantity: Quantity, instance: str = "") -> Callable[[MetricReading, OtlpPoint], None]:
     """Return how to add a metric that has one series."""
 
-    def add(reading: Reading, point: OtlpPoint) -> None:
+    def add(reading: MetricReading, point: OtlpPoint) -> None:
         reading.add(point.cell, quantity, instance, point.value)
 
     return add
@@ -99,7 +99,7 @@ def attribute(point: OtlpPoint, *names: str) -> str:
     return next((point.attributes[name] for name in names if name in point.attributes), "")
 
 
-NAMES: dict[str, Callable[[Reading, OtlpPoint], None]] = {
+NAMES: dict[str, Callable[[MetricReading, OtlpPoint], None]] = {
     "system.cpu.time": cpu_time,
     "system.cpu.utilization": cpu_share,
     "system.memory.usage": memory,

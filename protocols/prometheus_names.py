@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from protocols.disks import is_disk
-from protocols.facts import Quantity, Reading
+from protocols.facts import MetricReading, Quantity
 
 Labels = Mapping[str, str]
-Add = Callable[[Reading, Labels, int, float], None]
+Add = Callable[[MetricReading, Labels, int, float], None]
 HOST_LABELS = ("host", "instance")  # `host` is set by people, `instance` by Prometheus: address and port
 PORT = re.compile(r"(.+):\d{1,5}")
 SKIPPED_STATES = frozenset({"guest", "guest_nice"})  # their time is in user and nice already
@@ -24,7 +24,7 @@ def host_of(labels: Labels) -> str:
 def plain(quantity: Quantity, label: str = "", instance: str = "") -> Add:
     """Return how to add a series as it is; its instance is the value of `label`, or fixed."""
 
-    def add(reading: Reading, labels: Labels, cell: int, value: float) -> None:
+    def add(reading: MetricReading, labels: Labels, cell: int, value: float) -> None:
         reading.add(cell, quantity, labels.get(label, "") if label else instance, value)
 
     return add
@@ -33,7 +33,7 @@ def plain(quantity: Quantity, label: str = "", instance: str = "") -> Add:
 def disk(quantity: Quantity, label: str) -> Add:
     """Return how to add a series of a file system."""
 
-    def add(reading: Reading, labels: Labels, cell: int, value: float) -> None:
+    def add(reading: MetricReading, labels: Labels, cell: int, value: float) -> None:
         if is_disk(labels.get("fstype")) and labels.get(label):
             reading.add(cell, quantity, labels[label], value)
 
@@ -43,7 +43,7 @@ def disk(quantity: Quantity, label: str) -> Add:
 def cpu_seconds(label: str) -> Add:
     """Return how to add the seconds of one core in one mode."""
 
-    def add(reading: Reading, labels: Labels, cell: int, value: float) -> None:
+    def add(reading: MetricReading, labels: Labels, cell: int, value: float) -> None:
         mode = labels.get("mode", "")
         if mode not in SKIPPED_STATES:
             reading.add(cell, Quantity.CPU_SECONDS, f"{labels.get(label, '')} {mode}", value)
@@ -51,7 +51,7 @@ def cpu_seconds(label: str) -> Add:
     return add
 
 
-def share(reading: Reading, labels: Labels, cell: int, value: float) -> None:
+def share(reading: MetricReading, labels: Labels, cell: int, value: float) -> None:
     """Add node-mixin's recording rule: a share of 1."""
     del labels
     reading.add(cell, Quantity.CPU_BUSY, "", value * 100)
@@ -60,7 +60,7 @@ def share(reading: Reading, labels: Labels, cell: int, value: float) -> None:
 def windows_drive(quantity: Quantity) -> Add:
     """Return how to add a series of a Windows volume: those with a letter."""
 
-    def add(reading: Reading, labels: Labels, cell: int, value: float) -> None:
+    def add(reading: MetricReading, labels: Labels, cell: int, value: float) -> None:
         if labels.get("volume", "").endswith(":"):
             reading.add(cell, quantity, labels["volume"], value)
 

@@ -11,7 +11,7 @@ import cramjam
 from google.protobuf.message import DecodeError
 
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.prometheus_names import NAMES, host_of
 from protocols.protobuf_messages import RequestV1, RequestV2
@@ -24,7 +24,7 @@ V1_TYPE, V2_TYPE = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
 class RemoteWrite:
     """A reading, the version it came in, and how many samples were understood."""
 
-    reading: Reading
+    reading: MetricReading
     version: int
 
 
@@ -57,14 +57,14 @@ def unpack(body: bytes) -> bytes:
         raise MalformedUploadError(f"The body isn't a snappy block: {error}.") from None
 
 
-def read_remote_write(message: bytes, version: int, mapping: MetricMapping = EMPTY) -> Reading:
+def read_remote_write(message: bytes, version: int, mapping: MetricMapping = EMPTY) -> MetricReading:
     """Return the facts of an unpacked body; raises MalformedUploadError."""
     request: Any = (RequestV1 if version == 1 else RequestV2)()
     try:
         request.ParseFromString(message)
     except (DecodeError, RecursionError) as error:
         raise MalformedUploadError(f"The body isn't a remote write message: {error}.") from None
-    reading = Reading(mapping=mapping)
+    reading = MetricReading(mapping=mapping)
     for labels, samples in series_v1(request, mapping) if version == 1 else series_v2(request):
         add_series(reading, labels, samples)
     return reading
@@ -88,7 +88,7 @@ def series_v2(request: Any) -> Iterable[tuple[Mapping[str, str], Any]]:
         yield {symbols[name]: symbols[value] for name, value in zip(refs[::2], refs[1::2], strict=True)}, series.samples
 
 
-def add_series(reading: Reading, labels: Mapping[str, str], samples: Any) -> None:
+def add_series(reading: MetricReading, labels: Mapping[str, str], samples: Any) -> None:
     """Add the samples of one series; those of an unknown name are understood and left out."""
     name = labels.get("__name__", "")
     add, is_mapped = NAMES.get(name), bool(reading.mapping.find("prometheus", name))

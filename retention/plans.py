@@ -50,7 +50,7 @@ class UnknownNameError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RetentionPlan:
     """What a change would do. Ages in days by level and kind of record, sizes in bytes, times in UTC.
 
     `objections` refuse it; `losses` say what people lose. `fingerprint` stands for the state of the database.
@@ -114,7 +114,7 @@ async def make_plan(
     *,
     large: bool = False,
     exact: bool = False,
-) -> Plan:
+) -> RetentionPlan:
     """Return what keeping levels and kinds of records so long (by name) would do; others stay as they are."""
     storage, records = await read_storage(connection), record_days(await read_record_ages(connection))
     levels, kinds = split_names(keep)
@@ -132,7 +132,7 @@ async def make_plan(
         objections.append("nothing changes: everything is kept so long already")
     row = await connection.fetchrow(QUERIES["read_state"])
     assert row is not None
-    return Plan(
+    return RetentionPlan(
         row["database"], now, before.version, days_of(before) | records, days_of(after) | ages_in_days, drops_from,
         {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
         effects, losses, objections, large, storage.oldest,

@@ -50,7 +50,7 @@ AGGREGATE_PARTS = {"avg": ("sum", "count"), "min": ("min",), "max": ("max",)}
 devices = table("agent_devices", column("id", UUID), column("business_id", UUID), column("owned_since", TIME))
 
 
-class Shape(StrEnum):
+class ChartShape(StrEnum):
     """What the points of a chart are made of."""
 
     SAMPLES = "each raw sample is a point"
@@ -61,7 +61,7 @@ class Shape(StrEnum):
 
 @lru_cache(256)
 def chart_query(
-    relation: str | None, metrics: tuple[Metric, ...], shape: Shape, aggregates: tuple[str, ...] = AGGREGATES
+    relation: str | None, metrics: tuple[Metric, ...], shape: ChartShape, aggregates: tuple[str, ...] = AGGREGATES
 ) -> Statement:
     """Return the query for a level (`relation`, None: raw samples only); rows come in time order.
 
@@ -72,13 +72,13 @@ def chart_query(
     raw_part = raw_partials(metrics, names)
     level_part = level_partials(relation, metrics, names) if relation is not None else None
     query: Any
-    if shape is Shape.SAMPLES:
+    if shape is ChartShape.SAMPLES:
         query = finished(raw_part, metrics, aggregates).limit(literal_column(str(MAX_SAMPLES), BigInteger))
-    elif shape is Shape.BUCKETS and level_part is not None:
+    elif shape is ChartShape.BUCKETS and level_part is not None:
         query = union_all(finished(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
     else:
         partials = raw_part if level_part is None else union_all(level_part, raw_part)
-        query = merged(partials, metrics, aggregates, by_day=shape is Shape.DAYS)
+        query = merged(partials, metrics, aggregates, by_day=shape is ChartShape.DAYS)
     return compiled(query.order_by("bucket"))
 
 

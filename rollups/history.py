@@ -19,7 +19,7 @@ from db.hypertables.policies import DAY, HOUR, LEVELS, Level, refresh_lag
 from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
-from rollups.chart_sql import AGGREGATES, Shape, chart_query
+from rollups.chart_sql import AGGREGATES, ChartShape, chart_query
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, bucket_start, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.local_days import day_starts, has_whole_hours, whole_days
@@ -49,7 +49,7 @@ class HistoryQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ChartWindow:
     """What is read: the level's buckets in [start, cut), raw samples in [cut, end); shown from `shown` on."""
 
     start: datetime
@@ -58,7 +58,7 @@ class Window:
     shown: datetime
 
 
-class AskedDays(Protocol):
+class HasLocalDays(Protocol):
     """What decides which levels fit the local days of a question."""
 
     @property
@@ -83,7 +83,7 @@ class HistoryPlan:
     """How a question is answered: level and bucket, what is read, and the query for it."""
 
     choice: Choice
-    window: Window
+    window: ChartWindow
     sample_every: timedelta
     query: tuple[Any, ...]  # with its arguments, for asyncpg
     former: list[tuple[datetime, timedelta]] = field(default_factory=list)  # intervals before, each until when
@@ -91,7 +91,7 @@ class HistoryPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ChartSegment:
     """A part of the answer and the level that it was read from."""
 
     level: str
@@ -105,7 +105,7 @@ class History:
 
     choice: Choice
     grid: Grid
-    segments: list[Segment]
+    segments: list[ChartSegment]
     points: Points
 
 
@@ -172,7 +172,7 @@ async def plan_history(
     return HistoryPlan(choice, window, every, query, former_intervals(device, now), days)
 
 
-def levels_for(history_query: AskedDays, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+def levels_for(history_query: HasLocalDays, now: datetime, levels: tuple[Level, ...]) -> tuple[Level, ...]:
     """Return the levels that a chart may be read from: those whose buckets lie within local days, where it has a zone.
 
     Where a day begins within an hour and nothing finer is kept so long, its hours are those that begin in it.
@@ -189,12 +189,14 @@ def levels_for(history_query: AskedDays, now: datetime, levels: tuple[Level, ...
     return finer if any(history_query.start >= now - level.keep for level in finer) else fine
 
 
-def local_window(choice: Choice, window: Window, complete: datetime, zone: ZoneInfo) -> tuple[Window, list[datetime]]:
+def local_window(
+    choice: Choice, window: ChartWindow, complete: datetime, zone: ZoneInfo
+) -> tuple[ChartWindow, list[datetime]]:
     """Round a window out to local days; returns it and where its days begin, with the end of the last one."""
     count = whole_days(choice.width) or 1
     shown, *_, end = day_starts(choice.start, choice.end, count, zone)
     days = day_starts(window.start - DAY if window.start < window.shown else shown, end, count, zone)
-    return Window(days[0], max(days[0], min(end, complete)), end, shown), days
+    return ChartWindow(days[0], max(days[0], min(end, complete)), end, shown), days
 
 
 def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[datetime, timedelta]]:
@@ -238,26 +240,26 @@ def complete_until(
     return min([watermark, *(bucket_start(since, choice.level.bucket) for since in rolled_up)])
 
 
-def find_window(choice: Choice, complete: datetime, lead: timedelta) -> Window:
+def find_window(choice: Choice, complete: datetime, lead: timedelta) -> ChartWindow:
     """Round a choice's range out to whole buckets, and cut it where its level is no longer complete."""
     if not choice.width:
         start = choice.start - lead
-        return Window(start, start, choice.end, choice.start)
+        return ChartWindow(start, start, choice.end, choice.start)
     shown = bucket_start(choice.start, choice.width)
     end = bucket_start(choice.end - timedelta(microseconds=1), choice.width) + choice.width
     start = shown - lead
-    return Window(start, max(start, min(end, complete)), end, shown)
+    return ChartWindow(start, max(start, min(end, complete)), end, shown)
 
 
 def plan_chart(
-    history_query: HistoryQuery, tenant: UUID | None, choice: Choice, window: Window, days: Sequence[datetime] = ()
+    history_query: HistoryQuery, tenant: UUID | None, choice: Choice, window: ChartWindow, days: Sequence[datetime] = ()
 ) -> tuple[Any, ...]:
     """Return the query of a chart with its arguments, for asyncpg."""
     relation = choice.level.relation if choice.level.bucket else None
     # One order: one query to keep.
     metrics = tuple(metric for metric in METRICS if metric in history_query.metrics)
     aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in history_query.aggregates)
-    query = chart_query(relation, metrics, Shape.DAYS if days else shape_of(choice), aggregates)
+    query = chart_query(relation, metrics, ChartShape.DAYS if days else shape_of(choice), aggregates)
     values = {
         "device": history_query.device_id, "tenant": tenant, "width": choice.width, "start": window.start,
         "cut": window.cut, "end": window.end, "days": days,
@@ -265,19 +267,19 @@ def plan_chart(
     return query.bind(**{name: values[name] for name in query.parameters if name in values})
 
 
-def shape_of(choice: Choice) -> Shape:
+def shape_of(choice: Choice) -> ChartShape:
     """Return what the points are made of; the cut lies between two of the level's buckets."""
     if not choice.width:
-        return Shape.SAMPLES
-    return Shape.BUCKETS if choice.width == choice.level.bucket else Shape.MERGED
+        return ChartShape.SAMPLES
+    return ChartShape.BUCKETS if choice.width == choice.level.bucket else ChartShape.MERGED
 
 
-def segments_of(choice: Choice, window: Window) -> list[Segment]:
+def segments_of(choice: Choice, window: ChartWindow) -> list[ChartSegment]:
     """Say which part of the answer comes from which level."""
     cut = max(window.cut, window.shown)
     segments = []
     if cut > window.shown:
-        segments.append(Segment(choice.level.name, window.shown, cut))
+        segments.append(ChartSegment(choice.level.name, window.shown, cut))
     if window.end > cut:
-        segments.append(Segment("raw", cut, window.end))
+        segments.append(ChartSegment("raw", cut, window.end))
     return segments

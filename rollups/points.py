@@ -15,7 +15,7 @@ MAX_GAP_SAMPLES = 3
 RATE_PARTS = ("first", "last", "increase", "first_at", "last_at")
 
 
-class Row(Protocol):
+class PointRow(Protocol):
     """A row of the chart query: an asyncpg.Record, or a dict in a test."""
 
     def keys(self) -> Iterable[str]:
@@ -99,7 +99,7 @@ class Points:
     values: dict[str, Sequence[float | None]]
 
 
-def make_points(rows: Sequence[Row], metrics: Sequence[Metric], grid: Grid) -> Points:
+def make_points(rows: Sequence[PointRow], metrics: Sequence[Metric], grid: Grid) -> Points:
     """Return the points from `grid.start` on; rows before it only serve the first rates."""
     if not rows:
         return Points((), (), (), {})

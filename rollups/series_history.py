@@ -19,8 +19,8 @@ from db.sql import load_beside
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.history import (
-    Segment,
-    Window,
+    ChartSegment,
+    ChartWindow,
     complete_until,
     find_window,
     former_intervals,
@@ -39,7 +39,7 @@ A_COUNTER = (Metric("counter", "", Kind.COUNTER, 0),)
 
 
 @dataclass(frozen=True, slots=True)
-class AskedSeries:
+class SeriesQuery:
     """A history request for one device; `interval` is a width, zero for samples, None to fit `max_points`."""
 
     device_id: UUID
@@ -74,7 +74,7 @@ class SeriesHistory:
 
     choice: Choice
     grid: Grid
-    segments: list[Segment]
+    segments: list[ChartSegment]
     lines: list[Line]
 
 
@@ -87,7 +87,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 async def read_series_history(
-    pool: asyncpg.Pool, tenant: UUID | None, query: AskedSeries, now: datetime, values: StorageValues = DEFAULTS
+    pool: asyncpg.Pool, tenant: UUID | None, query: SeriesQuery, now: datetime, values: StorageValues = DEFAULTS
 ) -> SeriesHistory:
     """Return the history of a device's series that `tenant` may see (None: an employee).
 
@@ -127,9 +127,9 @@ async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[
 
 
 def plan(
-    query: AskedSeries, rows: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
+    query: SeriesQuery, rows: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
     levels: tuple[Level, ...],
-) -> tuple[Choice, Window, list[datetime]]:  # fmt: skip
+) -> tuple[Choice, ChartWindow, list[datetime]]:  # fmt: skip
     """Return level, bucket and range for a question, and where local days begin."""
     question = LevelQuestion(query.start, query.end, query.interval, query.max_points, every)
     choice = choose(question, now, levels_for(query, now, levels))
@@ -140,7 +140,7 @@ def plan(
     return (choice, *local_window(choice, window, complete, query.zone)) if query.zone else (choice, window, [])
 
 
-def owned(window: Window, device: asyncpg.Record) -> Window:
+def owned(window: ChartWindow, device: asyncpg.Record) -> ChartWindow:
     """Return a window without what a former owner measured."""
     since = device["owned_since"]
     if since is None or since <= window.start:
@@ -149,7 +149,7 @@ def owned(window: Window, device: asyncpg.Record) -> Window:
 
 
 async def read_rows(
-    connection: Connection, tenant: UUID | None, series: Sequence[asyncpg.Record], choice: Choice, window: Window,
+    connection: Connection, tenant: UUID | None, series: Sequence[asyncpg.Record], choice: Choice, window: ChartWindow,
     days: Sequence[datetime] = (),
 ) -> list[asyncpg.Record]:  # fmt: skip
     """Return the rows of all series, in order of series and time; raises TooManyPointsError."""

@@ -38,7 +38,7 @@ class HistoryFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AlertOutcome:
     """What became of one alert of a bulk action: the alert as it is now, or why it stayed."""
 
     history_id: UUID
@@ -92,12 +92,12 @@ class BulkAction:
 
 async def handle_many(
     pool: asyncpg.Pool, ids: Sequence[UUID], action: BulkAction, employee: Actor, now: datetime
-) -> list[Outcome]:
+) -> list[AlertOutcome]:
     """Do the same with many alerts; one that has ended or is not there does not keep the others."""
     outcomes = []
     for history_id in dict.fromkeys(ids):
         try:
-            outcomes.append(Outcome(history_id, await action.run(pool, history_id, employee, now)))
+            outcomes.append(AlertOutcome(history_id, await action.run(pool, history_id, employee, now)))
         except RtsError as error:
-            outcomes.append(Outcome(history_id, error=error))
+            outcomes.append(AlertOutcome(history_id, error=error))
     return outcomes

@@ -30,7 +30,7 @@ AT_ONCE, AT_ONCE_OF_ONE = 60, 6  # messages on the way: of all, and of one busin
 BEGIN_WITHIN_SECONDS = LEASE.total_seconds() - 6 * SEND_SECONDS
 
 
-class Turns:
+class HostTurns:
     """How many messages are on the way at once, so that one business's slow recipients don't hold up another's."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ async def send_due(
     groups: dict[tuple[Any, ...], list[asyncpg.Record]] = defaultdict(list)
     for row in rows:
         groups[row["channel"], row["recipient"], row["owner_id"]].append(row)
-    turns, writing = Turns(), asyncio.Lock()
+    turns, writing = HostTurns(), asyncio.Lock()
 
     async def deliver(group: Sequence[asyncpg.Record]) -> bool:
         fault = await turns.take(senders, group)

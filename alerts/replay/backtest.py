@@ -83,7 +83,7 @@ class BacktestPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ThresholdOutcome:
     """What one threshold would have done, on each device or instance that had an alert, the worst first."""
 
     threshold: float | None
@@ -115,7 +115,7 @@ class BacktestResult:
     """What came of a backtest."""
 
     plan: BacktestPlan
-    outcomes: list[Outcome]
+    outcomes: list[ThresholdOutcome]
     names: dict[UUID, str]
     notes: list[str]
 
@@ -157,7 +157,9 @@ async def backtest(
     plan = await make_plan(source, terms, spec, now, sample)
     tallies = await run(source, spec, plan, [rule for each in rules for rule in each], progress)
     outcomes = [
-        Outcome(threshold, condition, worst_first([tally for rule in each for tally in tallies[rule.id]], plan.end))
+        ThresholdOutcome(
+            threshold, condition, worst_first([tally for rule in each for tally in tallies[rule.id]], plan.end)
+        )
         for (threshold, condition), each in zip(conditions, rules, strict=True)
     ]
     devices = {tally.device_id for outcome in outcomes for tally in outcome.tallies}

@@ -169,7 +169,7 @@ class RuleTests(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RuleTestResult:
     """What came of a test."""
 
     test: RuleTest
@@ -197,7 +197,7 @@ def load_tests(path: Path) -> list[RuleTest]:
         raise RuleTestFileError(f"{path}: {error}") from None
 
 
-async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Result:
+async def run_test(connection: Connection, test: RuleTest, now: datetime) -> RuleTestResult:
     """Run one test; nothing of it stays in the database."""
     begin = beginning_of(test, now)
     rolled_back = connection.transaction()
@@ -223,7 +223,7 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Res
         Expected(after=one.at - begin, state=one.after.state, instance=one.instance)
         for one in sorted(transitions, key=lambda one: (one.at, one.instance))
     ]
-    return Result(test, actual)
+    return RuleTestResult(test, actual)
 
 
 def beginning_of(test: RuleTest, now: datetime) -> datetime:

@@ -15,19 +15,19 @@ MAX_NESTING = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class RuleSubject:
     """The kind of a condition (None: it cannot be read) and the metrics that it compares, in their order."""
 
     kind: Kind | None
     metrics: list[str]
 
 
-def subject_of(conditions: str) -> Subject:
+def subject_of(conditions: str) -> RuleSubject:
     """Return what the JSON text of a rule's condition is about."""
     document = json.loads(conditions)
     if not isinstance(document, dict) or not document:
-        return Subject(None, [])
-    return Subject(cast("Kind", kind_of(document)), list(dict.fromkeys(metrics_in(document))))
+        return RuleSubject(None, [])
+    return RuleSubject(cast("Kind", kind_of(document)), list(dict.fromkeys(metrics_in(document))))
 
 
 def metrics_in(value: Any, limit: int = MAX_NESTING) -> Iterator[str]:

@@ -15,7 +15,7 @@ LONGEST = timedelta(days=8)  # a week that begins shortly before clocks are put 
 SOON = timedelta(days=9)  # a weekly window starts again within it, whatever the clocks do
 
 
-class Span(NamedTuple):
+class TimeRange(NamedTuple):
     """From when to when, in UTC."""
 
     start: datetime
@@ -24,14 +24,14 @@ class Span(NamedTuple):
 
 def occurrences(
     window: Mapping[str, Any] | asyncpg.Record, begin: datetime, end: datetime, most: int = 100
-) -> list[Span]:
+) -> list[TimeRange]:
     """Return the first `most` spans in which a window runs and that overlap begin..end (UTC).
 
     A start inside a DST gap uses the earlier offset; an ambiguous start is its first occurrence. Raises one of
     `schedule.UNREADABLE` for a window that cannot be read, as one whose zone this host does not have.
     """
     if window["weekdays"] is None:
-        once = Span(window["starts_at"], window["ends_at"])
+        once = TimeRange(window["starts_at"], window["ends_at"])
         return [once] if once.start < end and once.end > begin else []
     return list(islice((span for span in weekly(window, begin - LONGEST, end) if span.end > begin), most))
 
@@ -43,7 +43,7 @@ def next_start(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> dat
     return next((span.start for span in weekly(window, now, now + SOON) if span.start > now), None)
 
 
-def weekly(window: Mapping[str, Any] | asyncpg.Record, begin: datetime, end: datetime) -> Iterator[Span]:
+def weekly(window: Mapping[str, Any] | asyncpg.Record, begin: datetime, end: datetime) -> Iterator[TimeRange]:
     """Yield the spans of a weekly window that begin between two times."""
     zone, length = ZoneInfo(window["time_zone"]), timedelta(minutes=window["duration_minutes"])
     local_start = time_of(window["local_start"])
@@ -52,5 +52,5 @@ def weekly(window: Mapping[str, Any] | asyncpg.Record, begin: datetime, end: dat
         if day.isoweekday() in window["weekdays"]:
             start = datetime.combine(day, local_start, zone).astimezone(UTC)  # local times add up wrongly
             if begin <= start < end:
-                yield Span(start, start + length)
+                yield TimeRange(start, start + length)
         day += DAY

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from api.live.clients import UNAUTHORIZED, Client, Message
+from api.live.clients import UNAUTHORIZED, LiveClient, Message
 from api.live.hub import Hub
 from commands.delivery import handed_out, lease_commands, list_cancellations, release_commands
 from core.newest_values import newest_values
@@ -85,7 +85,7 @@ class ChangePoller:
             if socket.agent and (socket.agent.agent_id, socket.agent.token.token_hash) not in good:
                 socket.drop(UNAUTHORIZED, "the token is revoked")
 
-    async def show(self, client: Client, devices: list[UUID], unseen: list[UUID], now: datetime) -> None:
+    async def show(self, client: LiveClient, devices: list[UUID], unseen: list[UUID], now: datetime) -> None:
         """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
         for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=devices)):
             if client.may_see(row["business_id"]):

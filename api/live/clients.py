@@ -41,20 +41,20 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FollowedScope:
     """What a person follows beside single devices: the fleet or all alerts, of what they may see or of one business."""
 
     name: Literal["fleet", "alerts"]
     business_id: UUID | None = None
 
 
-class Client:
+class LiveClient:
     """A socket and who is behind it."""
 
     def __init__(self, identity: Identity, transport: Transport) -> None:
         self.who = identity
         self.subscribed: set[UUID] = set()
-        self.scopes: set[Scope] = set()
+        self.scopes: set[FollowedScope] = set()
         # Commands handed to this socket that its agent hasn't begun yet → when, by the event loop's clock.
         self.unconfirmed: dict[UUID, float] = {}
         self._transport = transport
@@ -107,13 +107,13 @@ class Client:
         self._ready.set()
         return True
 
-    def offer_state(self, name: str, subject: UUID | Scope, data: Message) -> None:
+    def offer_state(self, name: str, subject: UUID | FollowedScope, data: Message) -> None:
         """Let the newest state of a device or scope wait; an older one that hasn't gone out yet is forgotten."""
         if not self._closing:
             self._waiting[name, subject] = name, data
             self._ready.set()
 
-    def has_waiting(self, name: str, subject: UUID | Scope) -> bool:
+    def has_waiting(self, name: str, subject: UUID | FollowedScope) -> bool:
         """Tell whether such a state waits because the client hasn't taken what came before it."""
         return (name, subject) in self._waiting
 

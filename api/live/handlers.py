@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from api.errors import InvalidRequestError, faults_of
 from api.live.changes import UNCONFIRMED_SECONDS, ChangePoller, text_of
-from api.live.clients import Client, Message, Scope
+from api.live.clients import FollowedScope, LiveClient, Message
 from api.live.hub import MAX_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
 from api.live.scopes import Scopes
@@ -87,15 +87,15 @@ class Handlers:
         self._look = look
         self._scopes = scopes
         self._loop_time = loop_time
-        self._of_agents: dict[str, Callable[[Client, LiveAgent, Any], Awaitable[Message]]] = {
+        self._of_agents: dict[str, Callable[[LiveClient, LiveAgent, Any], Awaitable[Message]]] = {
             "event": self._event, "command_started": self._started, "command_progress": self._progress,
             "command_result": self._result,
         }  # fmt: skip
-        self._of_people: dict[str, Callable[[Client, Any], Awaitable[Message]]] = {
+        self._of_people: dict[str, Callable[[LiveClient, Any], Awaitable[Message]]] = {
             "subscribe": self._subscribe, "unsubscribe": self._unsubscribe,
         }  # fmt: skip
 
-    async def take(self, client: Client, name: str, data: Any) -> tuple[str, Message]:
+    async def take(self, client: LiveClient, name: str, data: Any) -> tuple[str, Message]:
         """Return (`ack`, `pong` or `error`, its content); never raises."""
         try:
             wait = client.wait_seconds()
@@ -115,7 +115,7 @@ class Handlers:
             log.exception("a message %r of the live channel failed", name[:100])
             return "error", error_of(name, RtsError("Something failed on the server; it is in its log."))
 
-    async def goodbye(self, client: Client) -> None:
+    async def goodbye(self, client: LiveClient) -> None:
         """Forget a client, and take back the commands that it was handed just now and hasn't begun."""
         await self._hub.leave(client)
         recent = self._loop_time() - UNCONFIRMED_SECONDS
@@ -126,7 +126,7 @@ class Handlers:
             except CONNECTION_ERRORS as error:  # their lease ends by itself
                 log.warning("commands of a broken connection couldn't be taken back: %r", error)
 
-    async def _dispatch(self, client: Client, name: str, data: Any) -> Message:
+    async def _dispatch(self, client: LiveClient, name: str, data: Any) -> Message:
         if client.agent:
             if name in self._of_agents:
                 self._services.limits.take_agent(client.agent.agent_id)
@@ -137,21 +137,21 @@ class Handlers:
             return await self._of_people[name](client, data)
         raise UnknownMessageError(details=["ping", *self._of_people])
 
-    async def _event(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+    async def _event(self, client: LiveClient, agent: LiveAgent, data: Any) -> Message:
         del client
         event = AgentEvent.model_validate(data)
         services = self._services
         await add_event(services.pool, agent.agent_id, event.event_type, event.timestamp, event.data, services.clock())
         return {"kept": True}
 
-    async def _started(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+    async def _started(self, client: LiveClient, agent: LiveAgent, data: Any) -> Message:
         begun = StartedMessage.model_validate(data)
         client.unconfirmed.pop(begun.command_id, None)
         services = self._services
         go_on = await start_command(services.pool, agent.actor, begun.command_id, services.clock())
         return {"command_id": str(begun.command_id), "go_on": go_on}
 
-    async def _progress(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+    async def _progress(self, client: LiveClient, agent: LiveAgent, data: Any) -> Message:
         progress = ProgressMessage.model_validate(data)
         client.unconfirmed.pop(progress.command_id, None)
         services = self._services
@@ -160,14 +160,14 @@ class Handlers:
         )
         return {"command_id": str(progress.command_id), "go_on": go_on}
 
-    async def _result(self, client: Client, agent: LiveAgent, data: Any) -> Message:
+    async def _result(self, client: LiveClient, agent: LiveAgent, data: Any) -> Message:
         ended = ResultMessage.model_validate(data)
         client.unconfirmed.pop(ended.command_id, None)
         services = self._services
         recorded = await finish_command(services.pool, agent.actor, ended.command_id, ended.result(), services.clock())
         return {"command_id": str(ended.command_id), "recorded": recorded}
 
-    async def _subscribe(self, client: Client, data: Any) -> Message:
+    async def _subscribe(self, client: LiveClient, data: Any) -> Message:
         if isinstance(data, dict) and "scope" in data:
             return await self._follow_scope(client, scope_of(data))
         requested = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
@@ -184,13 +184,13 @@ class Handlers:
             "not_found": [str(device) for device in requested if device not in visible],
         }
 
-    async def _follow_scope(self, client: Client, scope: Scope) -> Message:
+    async def _follow_scope(self, client: LiveClient, scope: FollowedScope) -> Message:
         if len(client.scopes | {scope}) > MAX_SCOPES:
             raise TooManySubscriptionsError
         as_of = await self._scopes.follow(client, scope)
         return {"scope": scope.name, "as_of": text_of(as_of)}
 
-    async def _unsubscribe(self, client: Client, data: Any) -> Message:
+    async def _unsubscribe(self, client: LiveClient, data: Any) -> Message:
         if isinstance(data, dict) and "scope" in data:
             scope = scope_of(data)
             client.scopes.discard(scope)
@@ -200,10 +200,10 @@ class Handlers:
         return {"agent_ids": [str(device) for device in devices]}
 
 
-def scope_of(data: Any) -> Scope:
+def scope_of(data: Any) -> FollowedScope:
     """Return the scope that a message names; raises ValidationError."""
     requested = WantedScope.model_validate(data)
-    return Scope(requested.scope, requested.business_id)
+    return FollowedScope(requested.scope, requested.business_id)
 
 
 def error_of(name: str, error: RtsError) -> Message:

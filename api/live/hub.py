@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from uuid import UUID
 
-from api.live.clients import GOING_AWAY, POLICY, UNAUTHORIZED, Client, Message
+from api.live.clients import GOING_AWAY, POLICY, UNAUTHORIZED, LiveClient, Message
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +22,12 @@ class Hub:
     """The sockets of this process."""
 
     def __init__(self) -> None:
-        self._clients: set[Client] = set()
-        self._sockets: dict[UUID | str, list[Client]] = {}
-        self._followers: dict[UUID, set[Client]] = {}
-        self._expiries: dict[Client, asyncio.TimerHandle] = {}
+        self._clients: set[LiveClient] = set()
+        self._sockets: dict[UUID | str, list[LiveClient]] = {}
+        self._followers: dict[UUID, set[LiveClient]] = {}
+        self._expiries: dict[LiveClient, asyncio.TimerHandle] = {}
 
-    def join(self, client: Client, lifetime: float | None) -> None:
+    def join(self, client: LiveClient, lifetime: float | None) -> None:
         """Take a client in; its socket is closed after `lifetime` seconds (None: its token doesn't expire).
 
         Of an agent or a person only the newest sockets stay open.
@@ -42,7 +42,7 @@ class Hub:
             loop = asyncio.get_running_loop()
             self._expiries[client] = loop.call_later(lifetime, client.drop, UNAUTHORIZED, "the token has expired")
 
-    async def leave(self, client: Client) -> None:
+    async def leave(self, client: LiveClient) -> None:
         """Forget a client whose socket has ended."""
         if client not in self._clients:
             return
@@ -56,13 +56,13 @@ class Hub:
         self.unfollow(client, list(client.subscribed))
         await client.stop()
 
-    def follow(self, client: Client, devices: Iterable[UUID]) -> None:
+    def follow(self, client: LiveClient, devices: Iterable[UUID]) -> None:
         """Let a client follow devices; who may see them was asked before."""
         for device in devices:
             client.subscribed.add(device)
             self._followers.setdefault(device, set()).add(client)
 
-    def unfollow(self, client: Client, devices: Iterable[UUID]) -> None:
+    def unfollow(self, client: LiveClient, devices: Iterable[UUID]) -> None:
         """End following."""
         for device in devices:
             client.subscribed.discard(device)
@@ -76,7 +76,7 @@ class Hub:
         agents = sum(client.agent is not None for client in self._clients)
         return agents, len(self._clients) - agents
 
-    def people(self) -> list[Client]:
+    def people(self) -> list[LiveClient]:
         """Return the open sockets of people."""
         return [client for client in self._clients if client.person and client.is_open]
 
@@ -84,7 +84,7 @@ class Hub:
         """Return the agents that have an open socket here."""
         return [key for key in self._sockets if isinstance(key, UUID) and self.sockets_of(key)]
 
-    def sockets_of(self, agent_id: UUID) -> list[Client]:
+    def sockets_of(self, agent_id: UUID) -> list[LiveClient]:
         """Return an agent's open sockets, the newest last: after a broken line the old one may still seem open."""
         return [client for client in self._sockets.get(agent_id, ()) if client.is_open]
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from api.live.clients import TRY_AGAIN, UNAUTHORIZED, Client, Message
+from api.live.clients import TRY_AGAIN, UNAUTHORIZED, LiveClient, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
 from api.live.identity import Identity, identify
@@ -63,7 +63,7 @@ class PlainEndpoint:
             await transport.close(UNAUTHORIZED if error.status == 401 else TRY_AGAIN, error.code)
             return
         socket.accepted(scope, is_agent=not isinstance(identity, Person))
-        client = Client(identity, transport)
+        client = LiveClient(identity, transport)
         self._hub.join(client, lifetime_of(identity, self._services.clock))
         self._wakes.wake()
         try:
@@ -72,7 +72,7 @@ class PlainEndpoint:
             await self._handlers.goodbye(client)
             socket.close()
 
-    async def _serve(self, client: Client, socket: PatientSocket) -> None:
+    async def _serve(self, client: LiveClient, socket: PatientSocket) -> None:
         while (message := await socket.receive())["type"] == "websocket.receive":
             content = read(message)
             name, number = content.pop("type", None), content.pop("id", None)

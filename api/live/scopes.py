@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from api.live.clients import Client, Message, Scope
+from api.live.clients import FollowedScope, LiveClient, Message
 from api.live.hub import Hub
 from core.clock import Clock
 from db.pools import CONNECTION_ERRORS
@@ -63,7 +63,7 @@ class Scopes:
         self._missed = False
         self._pause = EVERY_SECONDS
 
-    async def follow(self, client: Client, scope: Scope) -> datetime:
+    async def follow(self, client: LiveClient, scope: FollowedScope) -> datetime:
         """Add a scope to a client; returns the time from which on changes are sent."""
         if self._followed.is_set():
             client.scopes.add(scope)
@@ -115,12 +115,12 @@ class Scopes:
             self._pause = max(EVERY_SECONDS, REST * (loop.time() - began))
 
 
-def holds(client: Client, scope: Scope, business_id: UUID) -> bool:
+def holds(client: LiveClient, scope: FollowedScope, business_id: UUID) -> bool:
     """Tell whether what belongs to a business is for this client's scope."""
     return client.may_see(business_id) and scope.business_id in (None, business_id)
 
 
-def send(client: Client, scope: Scope, changes: ScopeChanges) -> None:
+def send(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> None:
     """Send a client what one scope of it holds; one that hasn't taken the frame before is asked to read anew."""
     frame = fleet_frame(client, scope, changes) if scope.name == "fleet" else alerts_frame(client, scope, changes)
     if frame is None:
@@ -130,7 +130,7 @@ def send(client: Client, scope: Scope, changes: ScopeChanges) -> None:
     client.offer_state(scope.name, scope, frame)
 
 
-def fleet_frame(client: Client, scope: Scope, changes: ScopeChanges) -> Message | None:
+def fleet_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> Message | None:
     """Return the changed devices of a scope; None when nothing changed."""
     devices = [content for business, content in changes.devices if holds(client, scope, business)]
     frame: Message = {
@@ -145,7 +145,7 @@ def fleet_frame(client: Client, scope: Scope, changes: ScopeChanges) -> Message 
     return frame if devices or frame["more"] or len(frame) > 3 else None
 
 
-def alerts_frame(client: Client, scope: Scope, changes: ScopeChanges) -> Message | None:
+def alerts_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> Message | None:
     """Return the changed alerts of a scope; None when nothing changed."""
     changed = [content for business, content in changes.alerts if holds(client, scope, business)]
     frame: Message = {
@@ -155,7 +155,7 @@ def alerts_frame(client: Client, scope: Scope, changes: ScopeChanges) -> Message
     return frame if changed or frame["more"] else None
 
 
-def is_employee(client: Client) -> bool:
+def is_employee(client: LiveClient) -> bool:
     """Tell whether an employee is behind a socket."""
     return client.person is not None and client.person.employee_id is not None
 

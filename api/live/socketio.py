@@ -7,7 +7,7 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from api.live.clients import Client, Message
+from api.live.clients import LiveClient, Message
 from api.live.handlers import Handlers, error_of
 from api.live.hub import Hub
 from api.live.identity import identify
@@ -70,7 +70,7 @@ class SocketIoEndpoint:
         self._hub = hub
         self._handlers = handlers
         self._wakes = wakes
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[str, LiveClient] = {}
         self._server = socketio.AsyncServer(
             async_mode="asgi", transports=["websocket"], cors_allowed_origins=[], async_handlers=False,
             max_http_buffer_size=MAX_BYTES, ping_interval=PING_SECONDS, ping_timeout=PING_SECONDS,
@@ -113,7 +113,7 @@ class SocketIoEndpoint:
             content = error_of("connect", error)
             raise Refused(content["message"], content) from None
         scope[SOCKET].accepted(scope, is_agent=not isinstance(identity, Person))
-        client = Client(identity, SocketIoTransport(self._server, session, scope[SOCKET]))
+        client = LiveClient(identity, SocketIoTransport(self._server, session, scope[SOCKET]))
         self._clients[session] = client
         self._hub.join(client, lifetime_of(identity, self._services.clock))
         self._wakes.wake()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from alerts.rules.stored import Kind, subject_of
-from alerts.silences.occurrences import Span
+from alerts.silences.occurrences import TimeRange
 from api.annotations import read_annotations
 from api.auth import CurrentPerson
 from api.fields.times import Time
@@ -136,7 +136,7 @@ async def device_annotations(
         raise BadRangeError
     services = services_of(request)
     now, values = services.clock(), services.storage.now
-    annotations = await read_annotations(services.pool, person.tenant, agent_id, Span(start, end), now, values)
+    annotations = await read_annotations(services.pool, person.tenant, agent_id, TimeRange(start, end), now, values)
     return DeviceAnnotations(
         start=annotations.start, end=annotations.end, as_of=annotations.as_of,
         statuses=[StatusPart.model_validate(one, from_attributes=True) for one in annotations.statuses],

@@ -15,7 +15,7 @@ from alerts.replay.backtest import (
     MAX_THRESHOLDS,
     BacktestResult,
     BacktestSpec,
-    Outcome,
+    ThresholdOutcome,
     backtest,
     read_spec,
 )
@@ -158,7 +158,7 @@ def shown(answer: BacktestResult) -> BacktestAnswer:
     )  # fmt: skip
 
 
-def outcome_of(outcome: Outcome, names: dict[UUID, str]) -> BacktestOutcome:
+def outcome_of(outcome: ThresholdOutcome, names: dict[UUID, str]) -> BacktestOutcome:
     """Return what came of one threshold."""
     tallies = outcome.tallies
     return BacktestOutcome(

@@ -16,13 +16,13 @@ from api.schemas.erasures import (
 from api.services import services_of
 from devices.erasure.requests import (
     ErasureBegunError,
+    ErasureRequest,
     LegalHoldError,
     cancel_erasure,
     list_erasures,
     request_erasure,
 )
-from devices.erasure.requests import Request as ErasureRequest
-from devices.erasure.scope import Subject, count_audit, count_subject
+from devices.erasure.scope import ErasedSubject, count_audit, count_subject
 from retention.changes import WrongDatabaseError, check_database
 
 router = APIRouter(prefix="/api/admin/erasures", tags=["erasures"])
@@ -33,7 +33,7 @@ ErasureId = Annotated[int, Path(ge=1, le=2**62, description="erasure_id")]
 async def count_erasure(request: Request, subject: ErasureSubject, employee: MayKeepStorage) -> ErasureCounts:
     """Count what an erasure would delete, by table. Nothing is written."""
     del employee
-    erased = Subject(subject.kind, subject.subject_id)
+    erased = ErasedSubject(subject.kind, subject.subject_id)
     async with services_of(request).pool.acquire() as connection:
         rows = await count_subject(connection, erased)
         return ErasureCounts(rows=rows, audit_rows=await count_audit(connection, erased))
@@ -46,7 +46,7 @@ async def order_erasure(request: Request, order: ErasureOrder, employee: MayKeep
     requested = ErasureRequest(order.reason, f"employee {employee.id}", services.clock(), employee.actor)
     async with services.pool.acquire() as connection:
         await check_database(connection, order.database)
-        erasure = await request_erasure(connection, Subject(order.kind, order.subject_id), requested)
+        erasure = await request_erasure(connection, ErasedSubject(order.kind, order.subject_id), requested)
     return ErasureRequested(erasure_id=erasure)
 
 

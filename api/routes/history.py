@@ -22,11 +22,11 @@ from core.series import instance_name
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, Choice, parse_interval
 from rollups.errors import LocalDaysOnlyError
+from rollups.history import ChartSegment as ReadSegment
 from rollups.history import History, HistoryQuery, find_metrics
-from rollups.history import Segment as ReadSegment
 from rollups.local_days import whole_days
 from rollups.points import Grid, Points
-from rollups.series_history import AskedSeries, SeriesHistory, read_series_history
+from rollups.series_history import SeriesHistory, SeriesQuery, read_series_history
 
 router = APIRouter(prefix="/api/agents", tags=["history"])
 
@@ -159,7 +159,7 @@ async def metrics_history(
     if "." in metric:
         names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
         chosen = tuple(map(instance_name, instance)) if instance else None
-        series = AskedSeries(agent_id, since, until, names, chosen, width, max_points, zone_of(time_zone))
+        series = SeriesQuery(agent_id, since, until, names, chosen, width, max_points, zone_of(time_zone))
         lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
         return Response(
             msgspec.json.encode(lines_body(agent_id, lines, aggregate_names, format)), media_type="application/json"

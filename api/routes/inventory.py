@@ -29,11 +29,11 @@ from api.schemas.inventory import (
 from api.services import services_of, size_of
 from core.errors import RtsError
 from inventory.software import (
+    InstallationSpan,
     Removal,
     Software,
     SoftwareFilter,
     SoftwareList,
-    Span,
     find_software,
     read_changes,
     read_device,
@@ -144,7 +144,7 @@ async def list_changes(
     """
     services = services_of(request)
     device = await read_device(services.pool, person.tenant, agent_id)
-    span = Span(since, until, read_cursor(cursor, time_of, str, UUID))
+    span = InstallationSpan(since, until, read_cursor(cursor, time_of, str, UUID))
     rows = await read_changes(services.pool, person.tenant, agent_id, span, limit + 1)
     page, more = page_of(rows, limit, "at", "sort_key", "id")
     changes = [SoftwareChange(**row) for row in page]

@@ -17,7 +17,7 @@ from alerts.manage.windows import (
     read_window,
     replace_window,
 )
-from alerts.silences.occurrences import Span
+from alerts.silences.occurrences import TimeRange
 from api.auth import CurrentPerson, MayEditRules
 from api.fields.cursors import Cursor, Limit, page_of, read_cursor
 from api.fields.local_times import Clock, TimeZone, Weekdays
@@ -139,10 +139,10 @@ async def delete_maintenance_window(request: Request, employee: MayEditRules, wi
     return Response(status_code=204)
 
 
-def range_of(start: datetime | None, end: datetime | None) -> Span | None:
+def range_of(start: datetime | None, end: datetime | None) -> TimeRange | None:
     """Return the range whose runs are asked for, None for none; raises BadRangeError."""
     if start is None and end is None:
         return None
     if start is None or end is None or not timedelta(0) < end - start <= LONGEST:
         raise BadRangeError("Give both `start` and `end`; `start` must lie before `end`, by at most 366 days.")
-    return Span(start, end)
+    return TimeRange(start, end)

@@ -17,7 +17,7 @@ from api.schemas.storage import (
 from api.services import services_of
 from db.pools import DatabaseUnavailableError
 from health.faults import find_faults
-from health.fleet import Database, WorkQueue
+from health.fleet import DatabaseHealth, WorkQueue
 from retention.growth import read_days, read_growth
 from rollups.jobs import count_late_devices, read_jobs
 from rollups.status import LevelStatus
@@ -74,7 +74,7 @@ def level_of(status: LevelStatus, now: datetime) -> StorageLevel:
     )  # fmt: skip
 
 
-def database_of(database: Database) -> StorageDatabase:
+def database_of(database: DatabaseHealth) -> StorageDatabase:
     """Return the database server as the API shows it."""
     return StorageDatabase(
         postgres=str(database.postgres), timescaledb=database.timescaledb, bytes=database.bytes,

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from api.fields.text import StorableText
 from api.fields.times import DeviceTime
-from commands.delivery import Result
+from commands.delivery import CommandOutcome
 
 UNSIGNED, SIGNED = 2**32, 2**31
 
@@ -51,6 +51,6 @@ class CommandResult(BaseModel):
     started_at: DeviceTime = Field(None, description="by the device's clock")
     completed_at: DeviceTime = Field(None, description="by the device's clock")
 
-    def result(self) -> Result:
+    def result(self) -> CommandOutcome:
         """Return the same for the registry."""
-        return Result(**self.model_dump(include=set(CommandResult.model_fields)))
+        return CommandOutcome(**self.model_dump(include=set(CommandResult.model_fields)))

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, Field
 
-from alerts.silences.occurrences import Span, next_start, occurrences
+from alerts.silences.occurrences import TimeRange, next_start, occurrences
 from alerts.silences.schedule import fault_of, is_running
 from auth.tokens import Person
 
@@ -55,7 +55,7 @@ class WindowList(BaseModel):
 
 
 def shown(
-    row: asyncpg.Record, now: datetime, person: Person | None = None, within: Span | None = None
+    row: asyncpg.Record, now: datetime, person: Person | None = None, within: TimeRange | None = None
 ) -> MaintenanceWindow:
     """Return a window's row as `person` may see it (None is an employee), with its runs in `within`."""
     values: dict[str, Any] = dict(row) | times_of(row, now, within)
@@ -65,11 +65,11 @@ def shown(
     return MaintenanceWindow(**values)
 
 
-def times_of(row: asyncpg.Record, now: datetime, within: Span | None) -> dict[str, Any]:
+def times_of(row: asyncpg.Record, now: datetime, within: TimeRange | None) -> dict[str, Any]:
     """Return when a window runs; an unreadable window never does, and has the reason."""
     fault = fault_of(row, now)
     if fault is not None:
-        runs: list[Span] = []
+        runs: list[TimeRange] = []
         times: dict[str, Any] = {"is_running": False, "next_start": None}
     else:
         runs = occurrences(row, within.start, within.end) if within else []

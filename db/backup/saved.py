@@ -49,7 +49,7 @@ class Saved(msgspec.Struct, frozen=True):
     tables: list[SavedTable]
 
 
-class Counted(msgspec.Struct, frozen=True):
+class CountedLoss(msgspec.Struct, frozen=True):
     """A loss and its rows; more than COUNTED rows are counted as COUNTED + 1."""
 
     loss: Loss
@@ -74,14 +74,14 @@ def current_revision(url: str) -> str | None:
     return revision
 
 
-def count_losses(url: str, current: str, target: str) -> dict[str, list[Counted]]:
+def count_losses(url: str, current: str, target: str) -> dict[str, list[CountedLoss]]:
     """Return what a downgrade loses by revision, with rows, without tables that only the platform has."""
-    counted: dict[str, list[Counted]] = {}
+    counted: dict[str, list[CountedLoss]] = {}
     with psycopg.connect(url) as connection:
         for revision, losses in read_losses(current, target).items():
             described = [(loss, describe(connection, loss.table)) for loss in losses]
             counted[revision] = [
-                Counted(loss, count_rows(connection, loss, relation)) for loss, relation in described if relation
+                CountedLoss(loss, count_rows(connection, loss, relation)) for loss, relation in described if relation
             ]
     return counted
 

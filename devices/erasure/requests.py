@@ -13,7 +13,7 @@ import asyncpg
 from core.errors import RtsError
 from db.pools import Connection
 from devices.audit import WORKER, Actor
-from devices.erasure.scope import QUERIES, Piece, Subject, count_subject, list_pieces
+from devices.erasure.scope import QUERIES, ErasedSubject, Piece, count_subject, list_pieces
 
 
 class NothingToEraseError(RtsError):
@@ -38,7 +38,7 @@ class ErasureBegunError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ErasureRequest:
     """Why and by whom; `at` in UTC. The audit trail has the actor, the certificate the name."""
 
     reason: str
@@ -47,7 +47,7 @@ class Request:
     actor: Actor = WORKER
 
 
-async def request_erasure(connection: Connection, subject: Subject, request: Request) -> int:
+async def request_erasure(connection: Connection, subject: ErasedSubject, request: ErasureRequest) -> int:
     """Lock the subject's devices out at once and note the erasure; returns its number, that of one that waits if any.
 
     Raises NothingToEraseError or LegalHoldError.
@@ -79,7 +79,7 @@ async def request_erasure(connection: Connection, subject: Subject, request: Req
     return erasure
 
 
-async def check_holds(connection: Connection, subject: Subject, devices: Sequence[UUID]) -> None:
+async def check_holds(connection: Connection, subject: ErasedSubject, devices: Sequence[UUID]) -> None:
     """Raise LegalHoldError, with each hold and its reason, if one protects the business, a device or the person.
 
     Records of any device under hold may name a person, so that every hold protects persons.
@@ -95,7 +95,7 @@ async def check_holds(connection: Connection, subject: Subject, devices: Sequenc
 
 
 async def note_pieces(
-    connection: Connection, erasure: int, subject: Subject, pieces: Sequence[Piece], now: datetime
+    connection: Connection, erasure: int, subject: ErasedSubject, pieces: Sequence[Piece], now: datetime
 ) -> None:
     """List the devices of an erasure, and refuse every token of those that it erases wholly."""
     for piece in pieces:

@@ -26,7 +26,7 @@ Kind = Literal["device", "business", "person", "orphans"]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ErasedSubject:
     """What to erase: a device, a business, a person's name, or (`orphans`, no id) measurements of gone devices."""
 
     kind: Kind
@@ -58,7 +58,7 @@ class Piece:
     until_at: datetime | None = None
 
 
-async def list_pieces(connection: Connection, subject: Subject) -> list[Piece]:
+async def list_pieces(connection: Connection, subject: ErasedSubject) -> list[Piece]:
     """Return what a subject erases: one piece of whole devices, and one for each former time of a device."""
     if subject.kind == "person":
         return []
@@ -129,7 +129,7 @@ async def count_tables(connection: Connection, parent: str, ids: Sequence[UUID])
     return rows
 
 
-async def count_subject(connection: Connection, subject: Subject) -> Counter[str]:
+async def count_subject(connection: Connection, subject: ErasedSubject) -> Counter[str]:
     """Return how many rows an erasure would delete now, by level and table; nothing is changed."""
     rows = await count_person(connection, subject.person_id) if subject.person_id else Counter[str]()
     for piece in await list_pieces(connection, subject):
@@ -141,7 +141,7 @@ async def count_subject(connection: Connection, subject: Subject) -> Counter[str
     return +rows
 
 
-async def count_audit(connection: Connection, subject: Subject) -> int:
+async def count_audit(connection: Connection, subject: ErasedSubject) -> int:
     """Return how many rows of the audit trail name the subject or its devices; an erasure leaves them."""
     devices = [one for piece in await list_pieces(connection, subject) for one in piece.device_ids]
     count: int = await connection.fetchval(

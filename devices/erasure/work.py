@@ -19,7 +19,7 @@ from db.isolation import Isolated
 from db.pools import Connection
 from devices.erasure.person import erase_person
 from devices.erasure.requests import LegalHoldError, check_holds, note_pieces
-from devices.erasure.scope import QUERIES, RELATIONS, Piece, Subject, count_tables, list_pieces, on_levels
+from devices.erasure.scope import QUERIES, RELATIONS, ErasedSubject, Piece, count_tables, list_pieces, on_levels
 
 DEVICES_AT_ONCE = 20
 PROOF_AFTER = timedelta(hours=1)
@@ -63,7 +63,7 @@ async def erase(connection: Connection, erasure: int, now: datetime) -> bool:
             row = await connection.fetchrow(*QUERIES.bind("lock_erasure", erasure=erasure))
             if row is None:
                 return False
-            subject = Subject(row["subject_kind"], row["subject_id"])
+            subject = ErasedSubject(row["subject_kind"], row["subject_id"])
             remaining = [
                 one["agent_device_id"]
                 for one in await connection.fetch(*QUERIES.bind("list_unfinished", erasure=erasure))
@@ -106,7 +106,7 @@ def _pieces_of(rows: list[Record]) -> Iterator[Piece]:
         yield Piece([row["agent_device_id"] for row in group], series, start, end)
 
 
-async def _newcomers(connection: Connection, erasure: int, subject: Subject, now: datetime) -> bool:
+async def _newcomers(connection: Connection, erasure: int, subject: ErasedSubject, now: datetime) -> bool:
     """List devices that the business got since the request; whether there are any."""
     pieces = await list_pieces(connection, subject) if subject.kind == "business" else []
     whole = [piece for piece in pieces if piece.from_at is None]
@@ -114,7 +114,7 @@ async def _newcomers(connection: Connection, erasure: int, subject: Subject, now
     return bool(whole)
 
 
-async def _erase_business(connection: Connection, subject: Subject) -> Counter[str]:
+async def _erase_business(connection: Connection, subject: ErasedSubject) -> Counter[str]:
     """Delete what refers to the business itself: rules, windows, views, what moved devices left behind."""
     if subject.kind != "business" or subject.id is None:
         return Counter()
@@ -124,7 +124,7 @@ async def _erase_business(connection: Connection, subject: Subject) -> Counter[s
     return deleted
 
 
-async def _erase_named(connection: Connection, subject: Subject) -> Counter[str]:
+async def _erase_named(connection: Connection, subject: ErasedSubject) -> Counter[str]:
     """Erase a person's name in our tables; nothing for another subject."""
     return await erase_person(connection, subject.person_id) if subject.person_id else Counter()
 
@@ -160,7 +160,7 @@ async def recount(connection: Connection, erasure: int, now: datetime) -> Counte
             remaining += await on_levels(connection, piece, "deletes")
         subject = await connection.fetchrow(*QUERIES.bind("read_subject", erasure=erasure))
         assert subject is not None
-        remaining += await _erase_named(connection, Subject(*subject))
+        remaining += await _erase_named(connection, ErasedSubject(*subject))
         whole = [row["agent_device_id"] for row in rows if row["from_at"] is None]
         counted = (
             dict.fromkeys(RELATIONS, 0) | dict(await count_tables(connection, "agent_devices", whole)) | dict(remaining)

@@ -10,8 +10,8 @@ from typing import Any
 from loadtest.attacks.connections import hold_bodies, hold_heads
 from loadtest.attacks.floods import flood
 from loadtest.attacks.hooks import Hooks, make_rule
-from loadtest.attacks.target import Target
-from loadtest.plan import POISONED, Plan
+from loadtest.attacks.target import AttackTarget
+from loadtest.plan import POISONED, LoadPlan
 
 NICE = 10
 BESIDE, ALONE = 1, 2  # tenants whose alerts come during the attack, and before; POISONED has the slow webhook
@@ -20,10 +20,10 @@ BESIDE, ALONE = 1, 2  # tenants whose alerts come during the attack, and before;
 class Attackers:
     """Begin when the others' time alone is over, and end with the last slot; `follow` gets the run's clock."""
 
-    def __init__(self, plan: Plan, *, with_hooks: bool) -> None:
+    def __init__(self, plan: LoadPlan, *, with_hooks: bool) -> None:
         """`with_hooks`: the server may call webhooks on this machine."""
         self._plan, self._hooks = plan, Hooks() if with_hooks else None
-        self.target = Target(plan.host, plan.attackers)
+        self.target = AttackTarget(plan.host, plan.attackers)
         self.state = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True, name="attackers")

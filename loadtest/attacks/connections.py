@@ -2,7 +2,7 @@
 
 import asyncio
 
-from loadtest.attacks.target import Target
+from loadtest.attacks.target import AttackTarget
 from loadtest.plan import Member
 
 HALF_HEADS = 100
@@ -11,13 +11,13 @@ STALLED_BYTES = 1024 * 1024  # announced; the last of them never comes
 PAUSE_SECONDS = 0.2  # before the next connection
 
 
-async def hold_heads(target: Target) -> None:
+async def hold_heads(target: AttackTarget) -> None:
     """Send half a head on many connections, again when the server has closed one."""
     head = b"POST /api/agents/x/metrics HTTP/1.1\r\nHost: x\r\nX-Half: "
     await asyncio.gather(*(hold(target, "half head", head) for _ in range(HALF_HEADS)))
 
 
-async def hold_bodies(target: Target) -> None:
+async def hold_bodies(target: AttackTarget) -> None:
     """Send nearly all of a body on many connections, with good tokens."""
     members = target.members
     heads = [body_without_its_end(members[number % len(members)]) for number in range(STALLED_BODIES)]
@@ -33,7 +33,7 @@ def body_without_its_end(member: Member) -> bytes:
     return "\r\n".join(lines).encode() + b" " * (STALLED_BYTES - 1)
 
 
-async def hold(target: Target, attack: str, sent: bytes) -> None:
+async def hold(target: AttackTarget, attack: str, sent: bytes) -> None:
     """Send this on a new connection, wait until the server ends it, and begin again."""
     while True:
         try:

@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from core.clock import utc_now
-from loadtest.attacks.target import Target
+from loadtest.attacks.target import AttackTarget
 from loadtest.fleet.malformed import large_bodies
 from loadtest.fleet.series import sample_at
 from loadtest.plan import Member
@@ -37,7 +37,7 @@ class Template:
         return (b".%06d+00:00" % (next(self._turn) % 1_000_000)).join(self._parts)
 
 
-async def flood(target: Target) -> None:
+async def flood(target: AttackTarget) -> None:
     """Send all of it until cancelled."""
     hog, *rest = target.members
     largest, small = Template(HOG_SAMPLES), Template(CROWD_SAMPLES)
@@ -49,7 +49,7 @@ async def flood(target: Target) -> None:
 
 
 async def send_on(
-    client: httpx.AsyncClient, target: Target, attack: str, member: Member, template: Template, pause: float = 0.0
+    client: httpx.AsyncClient, target: AttackTarget, attack: str, member: Member, template: Template, pause: float = 0.0
 ) -> None:
     """Upload one after the other as one device."""
     while True:
@@ -58,7 +58,7 @@ async def send_on(
         await asyncio.sleep(pause if status == "200" else max(pause, REFUSED_SECONDS))
 
 
-async def send_bombs(client: httpx.AsyncClient, target: Target, member: Member) -> None:
+async def send_bombs(client: httpx.AsyncClient, target: AttackTarget, member: Member) -> None:
     """Upload gzip that unpacks to far more than it is, or to nothing in many members."""
     bodies = [body for body, encoding, _ in large_bodies() if encoding] + [gzip.compress(b"", mtime=0) * MEMBERS]
     while True:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import httpx
 
-from loadtest.plan import Plan
+from loadtest.plan import LoadPlan
 
 DRIP_SECONDS = 1.0
 RULE = {"metric": "cpu_percent", "operator": ">=", "threshold": 0, "duration_minutes": 1, "aggregate": "max"}
@@ -54,7 +54,7 @@ async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-async def make_rule(plan: Plan, tenant: int, recipient: str) -> None:
+async def make_rule(plan: LoadPlan, tenant: int, recipient: str) -> None:
     """Let every device of a tenant alert a webhook; raises httpx.HTTPStatusError."""
     body = {
         "alert_name": "load test", "business_id": plan.businesses[tenant], "conditions": RULE,

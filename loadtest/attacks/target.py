@@ -8,7 +8,7 @@ from loadtest.plan import Member
 
 
 @dataclass(slots=True)
-class Target:
+class AttackTarget:
     """The server `host` (http://…), the devices that attack it, and counts of answers by attack."""
 
     host: str

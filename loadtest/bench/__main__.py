@@ -25,10 +25,10 @@ from loadtest.bench import (
     uploads,
 )
 from loadtest.bench.report import write_result
-from loadtest.databases import Database, fresh_database
+from loadtest.databases import LoadDatabase, fresh_database
 
 # Takes a migrated, empty database and the console, and returns the result as JSON.
-Benchmark = Callable[[Database, Console], Awaitable[dict[str, object]]]
+Benchmark = Callable[[LoadDatabase, Console], Awaitable[dict[str, object]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "uploads": uploads.run, "bulk": bulk.run, "charts": charts.run, "sustained": sustained.run,
     "alert-pass": alert_pass.run, "life": life.run, "memory": memory.run, "pages": pages.run,
@@ -53,7 +53,7 @@ def main(
             asyncio.run(measure(name, database, console))
 
 
-async def measure(name: str, database: Database, console: Console) -> None:
+async def measure(name: str, database: LoadDatabase, console: Console) -> None:
     """Run one benchmark and keep its result."""
     result = await BENCHMARKS[name](database, console)
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)

@@ -18,7 +18,7 @@ from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from loadtest.bench.report import show
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from rollups.refresh import refresh_range
 
 QUERIES = load_beside(__file__, "fleet.sql")
@@ -68,7 +68,7 @@ class PassResult:
     worst_seconds: float
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Fill a database, evaluate in each case, and return the settings and a result for each."""
     scale = scale or Scale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)

@@ -24,11 +24,11 @@ from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from loadtest.bench.clean import empty, pause_policies, settle
 from loadtest.bench.copying import copy_file, find_psql, write_file
-from loadtest.bench.payloads import Agent, add_agents, make_bodies, packed, upload
+from loadtest.bench.payloads import UploadingAgent, add_agents, make_bodies, packed, upload
 from loadtest.bench.report import show
 from loadtest.bench.senders import send
-from loadtest.bench.serving import Server, serving
-from loadtest.databases import Database
+from loadtest.bench.serving import BenchServer, serving
+from loadtest.databases import LoadDatabase
 
 QUERIES = load_beside(__file__, "bulk.sql")
 
@@ -55,7 +55,7 @@ EMBEDDED = Scale(agents=4, processes=(1,), rounds=3)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class BodyForm:
     """A way to send the rows."""
 
     samples: int
@@ -70,7 +70,7 @@ class Form:
         return f"{self.samples:,} {'gzip' if self.zipped else 'plain'}, processes: {self.processes}"
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Measure every form beside COPY, and return settings and results."""
     scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -78,7 +78,7 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     await empty(connection)
     psql = find_psql()
     with TemporaryDirectory() as directory, ExitStack() as servers:
-        forms: list[Form] = []
+        forms: list[BodyForm] = []
         for processes in scale.processes:
             server = servers.enter_context(serving(database, {"RTS_WORKERS": str(processes)}))
             agents = await add_agents(connection, server.tokens, scale.agents)
@@ -91,20 +91,20 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     return {"settings": settings, "results": results}
 
 
-def make_forms(server: Server, processes: int, agents: Sequence[Agent], scale: Scale) -> list[Form]:
+def make_forms(server: BenchServer, processes: int, agents: Sequence[UploadingAgent], scale: Scale) -> list[BodyForm]:
     """Return the same rows in every form, for one server."""
     now, every = utc_now(), timedelta(seconds=scale.every_seconds)
     forms = []
     for samples in scale.uploads_of:
         bodies = [make_bodies(scale.samples_each // samples, samples, now, every, seed) for seed in range(len(agents))]
         forms += [
-            Form(samples, zipped, processes, server.port, requests(agents, bodies, zipped=zipped))
+            BodyForm(samples, zipped, processes, server.port, requests(agents, bodies, zipped=zipped))
             for zipped in (True, False)
         ]
     return forms
 
 
-def requests(agents: Sequence[Agent], bodies: Sequence[list[bytes]], *, zipped: bool) -> list[bytes]:
+def requests(agents: Sequence[UploadingAgent], bodies: Sequence[list[bytes]], *, zipped: bool) -> list[bytes]:
     """Return all uploads, those of one agent after the other."""
     return [
         upload(agent, body, zipped=zipped)
@@ -115,9 +115,9 @@ def requests(agents: Sequence[Agent], bodies: Sequence[list[bytes]], *, zipped: 
 
 async def rounds(
     connection: asyncpg.Connection,
-    database: Database,
+    database: LoadDatabase,
     scale: Scale,
-    forms: Sequence[Form],
+    forms: Sequence[BodyForm],
     file: Path,
     psql: str | None,
     console: Console,
@@ -139,7 +139,7 @@ async def rounds(
     return rates
 
 
-async def send_all(connection: asyncpg.Connection, form: Form, scale: Scale) -> float:
+async def send_all(connection: asyncpg.Connection, form: BodyForm, scale: Scale) -> float:
     """Send one form into the emptied table and return the seconds; raises RuntimeError when rows are missing."""
     await make_room(connection)
     began = time.perf_counter()

@@ -22,9 +22,9 @@ from db.hypertables.policies import DAY
 from db.pools import SERVER_SETTINGS
 from loadtest.bench.backfill import QUERIES, write_past
 from loadtest.bench.report import show
-from loadtest.bench.serving import Server, get, serving
+from loadtest.bench.serving import BenchServer, get, serving
 from loadtest.bench.spread import ratios, spread_ms
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from rollups.history import HistoryQuery, plan_history
 
 RANGES = {"24 h": DAY, "7 d": 7 * DAY, "30 d": 30 * DAY, "1 y": 365 * DAY}
@@ -53,7 +53,7 @@ class Viewed:
     token: str
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Fill and measure each fleet, and return settings, results and ratios."""
     scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -75,7 +75,7 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     return {"settings": settings, "results": results, "growth": growth(results)}
 
 
-async def find_viewed(connection: asyncpg.Connection, server: Server, devices: int) -> list[Viewed]:
+async def find_viewed(connection: asyncpg.Connection, server: BenchServer, devices: int) -> list[Viewed]:
     """Return devices and users who see them; the first one has the whole past."""
     await connection.execute(QUERIES["add_users"])
     rows = await connection.fetch(*QUERIES.bind("first_devices", limit=devices))
@@ -85,7 +85,7 @@ async def find_viewed(connection: asyncpg.Connection, server: Server, devices: i
 
 async def measure(
     connection: asyncpg.Connection,
-    server: Server,
+    server: BenchServer,
     viewed: list[Viewed],
     group: str,
     devices: int,

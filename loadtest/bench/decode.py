@@ -15,9 +15,9 @@ from ingest.decode import accepted_by_time, decode_upload
 from ingest.pending import Upload
 from ingest.samples import Decoded
 from loadtest.bench import decode_payloads as payloads
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from protocols.collectd import read_collectd
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 from protocols.fold import samples_of
 from protocols.influx import read_influx
 from protocols.memory import DeviceMemory
@@ -29,7 +29,7 @@ ROUNDS, REPEATS = 5, 30
 GATEWAY_HOSTS, GATEWAY_SECONDS = 500, 15  # node_exporters behind one gateway, scraped this often
 HOSTS_A_REQUEST = 80  # 2,000 series, as many as Prometheus sends at once
 
-Read = Callable[[bytes], Reading]
+Read = Callable[[bytes], MetricReading]
 PROTOCOLS: dict[str, tuple[Callable[[list[datetime]], bytes], Read]] = {
     "influx": (payloads.influx, lambda body: read_influx(body, "s", 0)),
     "otlp": (payloads.otlp, lambda body: read_otlp(body, PROTOBUF, 0)),
@@ -39,7 +39,7 @@ PROTOCOLS: dict[str, tuple[Callable[[list[datetime]], bytes], Read]] = {
 }
 
 
-async def run(database: Database, console: Console) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console) -> dict[str, Any]:
     """Measure each protocol from the body to rows for COPY; the database is not used."""
     del database
     now = utc_now().replace(microsecond=0)
@@ -92,7 +92,7 @@ def decode_foreign(read: Read, body: bytes, now: datetime) -> None:
     fold(read(body), now)
 
 
-def fold(reading: Reading, now: datetime) -> None:
+def fold(reading: MetricReading, now: datetime) -> None:
     """Make the rows of a reading, those of each host apart."""
     for facts in reading.by_host.values():
         rows_of(accepted_by_time(samples_of(facts, DeviceMemory()), now, 10_000), now)

@@ -8,13 +8,13 @@ from uuid import UUID
 from auth.tokens import token_hash
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from loadtest.bench.payloads import Agent
+from loadtest.bench.payloads import UploadingAgent
 
 
 class Device:
     """One device's values: each sample is a step away from the one before."""
 
-    def __init__(self, agent: Agent, chance: random.Random) -> None:
+    def __init__(self, agent: UploadingAgent, chance: random.Random) -> None:
         self.agent_id: UUID = agent.agent_id
         self.token_hash = token_hash(agent.token)
         self._chance = chance
@@ -41,7 +41,7 @@ class Device:
 
 
 def make_uploads(
-    agents: list[Agent], begin: datetime, end: datetime, every_seconds: int, samples: int
+    agents: list[UploadingAgent], begin: datetime, end: datetime, every_seconds: int, samples: int
 ) -> Iterator[tuple[datetime, list[Upload]]]:
     """Yield, in order of time, when the devices upload and what: each `samples` at a time."""
     every = timedelta(seconds=every_seconds)

@@ -21,7 +21,7 @@ from db.sql import load_beside
 from loadtest.bench.decode_payloads import remote_write
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from loadtest.environment import cpu_of_each
 
 FLEET = load_beside(__file__, "fleet.sql")
@@ -38,7 +38,7 @@ class Scale:
     rounds: int = 20
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Return seconds of a round, CPU of the server and the rows that were stored."""
     scale = scale or Scale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)

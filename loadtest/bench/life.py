@@ -26,10 +26,10 @@ from db.sql import load_beside
 from ingest.writer import Writer
 from loadtest.bench.clean import empty, pause_policies, settle
 from loadtest.bench.fleet_life import make_uploads
-from loadtest.bench.payloads import Agent, add_agents
+from loadtest.bench.payloads import UploadingAgent, add_agents
 from loadtest.bench.report import show
 from loadtest.cpu import cpu_seconds, database_process
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from rollups.choose import bucket_start
 from rollups.refresh import QUERIES as REFRESH
 from rollups.refresh import RELATIONS
@@ -83,7 +83,7 @@ class Life:
         self.bytes_of[name] = {row["relation"]: row["bytes"] for row in rows}
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Let rows live several times over, and return settings, medians and spreads."""
     scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -99,7 +99,9 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
     return {"settings": asdict(scale) | {"span": str(scale.span), "rows": scale.rows}, "results": results}
 
 
-async def live(connection: asyncpg.Connection, database: Database, server: psutil.Process | None, scale: Scale) -> Life:
+async def live(
+    connection: asyncpg.Connection, database: LoadDatabase, server: psutil.Process | None, scale: Scale
+) -> Life:
     """Write, roll up and convert one round's rows."""
     await empty(connection)
     with TemporaryDirectory() as directory:
@@ -125,7 +127,9 @@ async def live(connection: asyncpg.Connection, database: Database, server: psuti
     return life
 
 
-async def write(database: Database, agents: list[Agent], begin: datetime, end: datetime, scale: Scale) -> None:
+async def write(
+    database: LoadDatabase, agents: list[UploadingAgent], begin: datetime, end: datetime, scale: Scale
+) -> None:
     """Give the writer all uploads, those of one moment at once; raises RuntimeError when one isn't stored."""
     now = begin
     writer = Writer(lambda: connect_writer(database.dsn), clock=lambda: now)

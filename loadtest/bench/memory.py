@@ -21,11 +21,11 @@ from rich.console import Console
 from core.clock import utc_now
 from db.pools import SERVER_SETTINGS
 from loadtest.bench.clean import empty, pause_policies
-from loadtest.bench.payloads import Agent, add_agents, make_bodies, upload
+from loadtest.bench.payloads import UploadingAgent, add_agents, make_bodies, upload
 from loadtest.bench.report import show
-from loadtest.bench.senders import RefusedError, exchange
-from loadtest.bench.serving import Server, serving
-from loadtest.databases import Database
+from loadtest.bench.senders import UploadRefusedError, exchange
+from loadtest.bench.serving import BenchServer, serving
+from loadtest.databases import LoadDatabase
 
 LOOK_EVERY_SECONDS = 0.02
 RETRY_SECONDS = 5.0  # as agents wait after a 503, give or take a half
@@ -50,7 +50,7 @@ class Scale:
 EMBEDDED = Scale(floods=((100, 5), (1000, 5), (100, 200)), rounds=2, steady_connections=5, seconds=20.0)
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Measure rest, floods and steady load; `DURATION` in the environment sets the seconds of the latter."""
     scale = scale or with_duration(EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -89,7 +89,7 @@ def at_rest(process: psutil.Process) -> dict[str, Any]:
 
 
 async def floods(
-    process: psutil.Process, server: Server, agents: Sequence[Agent], samples: int, rounds: int
+    process: psutil.Process, server: BenchServer, agents: Sequence[UploadingAgent], samples: int, rounds: int
 ) -> dict[str, Any]:
     """Send an upload of every agent at once, several times over; return the most memory and what stays."""
     most, seconds, refused = 0.0, [], 0
@@ -140,7 +140,7 @@ async def is_taken(line: Line, request: bytes) -> bool:
     """Send once and hang up; False when the server has no room at the moment."""
     try:
         await exchange(*line, request)
-    except RefusedError as error:
+    except UploadRefusedError as error:
         if error.status != 503:
             raise
         return False
@@ -149,7 +149,9 @@ async def is_taken(line: Line, request: bytes) -> bool:
     return True
 
 
-async def steady_load(process: psutil.Process, server: Server, agents: Sequence[Agent], scale: Scale) -> dict[str, Any]:
+async def steady_load(
+    process: psutil.Process, server: BenchServer, agents: Sequence[UploadingAgent], scale: Scale
+) -> dict[str, Any]:
     """Upload from every agent without a pause, and look at the memory once a second; return its slope."""
     until = time.monotonic() + scale.seconds
     newest = utc_now() - timedelta(days=1)
@@ -170,7 +172,7 @@ async def steady_load(process: psutil.Process, server: Server, agents: Sequence[
     }  # fmt: skip
 
 
-async def keep_sending(port: int, agent: Agent, scale: Scale, newest: datetime, until: float) -> int:
+async def keep_sending(port: int, agent: UploadingAgent, scale: Scale, newest: datetime, until: float) -> int:
     """Upload again and again, each time later samples; return how often."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     sent = 0

@@ -25,8 +25,8 @@ from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
 from loadtest.bench.page_session import Session, measure_session
 from loadtest.bench.report import show
-from loadtest.bench.serving import Server, serving
-from loadtest.databases import Database
+from loadtest.bench.serving import BenchServer, serving
+from loadtest.databases import LoadDatabase
 from pages.files import STATIC
 
 FLEET = load_beside(__file__, "fleet.sql")
@@ -72,7 +72,7 @@ class Visit:
     slowdown: int = 1
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Fill a fleet, visit the pages and return the figures."""
     scale = scale or Scale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -110,7 +110,9 @@ def sizes() -> dict[str, int]:
     }
 
 
-async def measure(browser: Browser, server: Server, token: str, device: UUID, scale: Scale) -> list[dict[str, Any]]:
+async def measure(
+    browser: Browser, server: BenchServer, token: str, device: UUID, scale: Scale
+) -> list[dict[str, Any]]:
     """Return a row for each figure: what, its median, its bar."""
     visits = (
         Visit("device page, 1440", f"/dashboard/agents/{device}", WIDE),
@@ -137,7 +139,7 @@ def figures(values: list[float], bar: float) -> dict[str, float]:
     return {"median": round(statistics.median(values), 4), "highest": round(max(values), 4), "bar": bar}
 
 
-async def opened(browser: Browser, server: Server, token: str, viewport: dict[str, int]) -> BrowserContext:
+async def opened(browser: Browser, server: BenchServer, token: str, viewport: dict[str, int]) -> BrowserContext:
     """Return a fresh context that is signed in."""
     context = await browser.new_context(viewport=viewport, locale="en-GB")  # type: ignore[arg-type]
     await context.add_cookies([{"name": "rts_session", "value": token, "url": f"http://127.0.0.1:{server.port}"}])
@@ -145,7 +147,7 @@ async def opened(browser: Browser, server: Server, token: str, viewport: dict[st
     return context
 
 
-async def visited(browser: Browser, server: Server, token: str, visit: Visit) -> dict[str, float]:
+async def visited(browser: Browser, server: BenchServer, token: str, visit: Visit) -> dict[str, float]:
     """Open a page in a fresh context; return its largest paint (ms) and layout shift."""
     context = await opened(browser, server, token, visit.viewport)
     page = await context.new_page()
@@ -159,7 +161,7 @@ async def visited(browser: Browser, server: Server, token: str, visit: Visit) ->
     return timings
 
 
-async def list_figures(browser: Browser, server: Server, token: str, scale: Scale) -> list[dict[str, Any]]:
+async def list_figures(browser: Browser, server: BenchServer, token: str, scale: Scale) -> list[dict[str, Any]]:
     """Measure the list of all devices: loaded, filtered by keys, live."""
     loaded: dict[str, list[float]] = {"first rows, ms": [], "all there, ms": [], "a key, CPU ms": [], "DOM nodes": []}
     for _ in range(scale.rounds):
@@ -176,7 +178,7 @@ async def list_figures(browser: Browser, server: Server, token: str, scale: Scal
     return rows + await session_figures(browser, server, token, scale)
 
 
-async def loaded_list(context: BrowserContext, server: Server, scale: Scale) -> dict[str, float]:
+async def loaded_list(context: BrowserContext, server: BenchServer, scale: Scale) -> dict[str, float]:
     """Load the list and type five letters; times from navigation, CPU of the main thread for each key."""
     page = await context.new_page()
     session = await profiled(page)
@@ -225,7 +227,7 @@ async def cpu_ms(session: CDPSession) -> float:
     return 1000 * metrics["TaskDuration"]
 
 
-async def live_figures(browser: Browser, server: Server, token: str, scale: Scale) -> list[dict[str, Any]]:
+async def live_figures(browser: Browser, server: BenchServer, token: str, scale: Scale) -> list[dict[str, Any]]:
     """Send frames of changed devices, as the live channel does, and see what they cost and what stays in memory."""
     context = await opened(browser, server, token, WIDE)
     page = await context.new_page()
@@ -258,7 +260,7 @@ async def live_figures(browser: Browser, server: Server, token: str, scale: Scal
     ]
 
 
-async def session_figures(browser: Browser, server: Server, token: str, scale: Scale) -> list[dict[str, Any]]:
+async def session_figures(browser: Browser, server: BenchServer, token: str, scale: Scale) -> list[dict[str, Any]]:
     """Go to and fro between pages while changes come, and see what stays in memory."""
     context = await opened(browser, server, token, WIDE)
     page = await context.new_page()

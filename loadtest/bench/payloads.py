@@ -19,7 +19,7 @@ AT_ONCE = 10_000  # devices in one statement
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class UploadingAgent:
     """A device that may upload."""
 
     agent_id: UUID
@@ -28,7 +28,7 @@ class Agent:
 
 async def add_agents(
     connection: asyncpg.Connection, tokens: Tokens, count: int, every_seconds: int = 60
-) -> list[Agent]:
+) -> list[UploadingAgent]:
     """Write devices of a business for each fifty, at least three, and return them with their tokens."""
     now, settings = utc_now(), LoadSettings(agents=count)
     businesses = [uuid4() for _ in range(settings.tenants)]
@@ -40,7 +40,7 @@ async def add_agents(
         some = members[start : start + AT_ONCE]
         await add_devices(connection, some, businesses, [every_seconds] * len(some), now)
     await connection.execute("ANALYZE agent_devices")
-    return [Agent(UUID(member.agent_id), member.token) for member in members]
+    return [UploadingAgent(UUID(member.agent_id), member.token) for member in members]
 
 
 def sample(at: datetime, chance: random.Random) -> dict[str, object]:
@@ -72,7 +72,7 @@ def packed(bodies: Sequence[bytes]) -> list[bytes]:
     return [gzip.compress(body, compresslevel=6) for body in bodies]
 
 
-def upload(agent: Agent, body: bytes, *, zipped: bool) -> bytes:
+def upload(agent: UploadingAgent, body: bytes, *, zipped: bool) -> bytes:
     """Return a whole HTTP request."""
     head = [
         f"POST /api/agents/{agent.agent_id}/metrics HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json",

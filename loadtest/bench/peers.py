@@ -18,13 +18,13 @@ from rich.console import Console
 
 from db.pools import SERVER_SETTINGS
 from db.sql import load_beside
-from loadtest.bench.payloads import Agent, add_agents
+from loadtest.bench.payloads import UploadingAgent, add_agents
 from loadtest.bench.peer_stores import STORES, running_store
 from loadtest.bench.report import show
 from loadtest.bench.requests import SAMPLES
-from loadtest.bench.serving import Server, serving
-from loadtest.bench.uploaders import Client, Watched, cpu_of, shares, watched
-from loadtest.databases import Database
+from loadtest.bench.serving import BenchServer, serving
+from loadtest.bench.uploaders import UploadClient, Watched, cpu_of, shares, watched
+from loadtest.databases import LoadDatabase
 
 QUERIES = load_beside(__file__, "peers.sql")
 
@@ -41,18 +41,18 @@ class Scale:
 
 
 @dataclass(slots=True)
-class Target:
+class PeerTarget:
     """One of those that take turns; `before_fsync`: it answers before the samples are on the disk."""
 
     name: str
     before_fsync: bool
     port: int
-    client: Client
+    client: UploadClient
     processes: Watched
     acknowledged: int = 0  # samples
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Measure every number of connections; returns settings, a row for each target, and what was stored of it."""
     scale = scale or Scale()
     with ExitStack() as stack:
@@ -63,9 +63,9 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
         targets = [product(database, connection, server, agents, directory)]
         stores = [stack.enter_context(running_store(kind, directory)) for kind in STORES if kind.command()]
         for store in stores:
-            client = Client(agents, directory, "influx")
+            client = UploadClient(agents, directory, "influx")
             targets.append(
-                Target(
+                PeerTarget(
                     store.kind.name, store.kind.before_fsync, store.port, client, {"server": psutil.Process(store.pid)}
                 )
             )
@@ -86,13 +86,19 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 
 
 def product(
-    database: Database, connection: asyncpg.Connection, server: Server, agents: Sequence[Agent], directory: Path
-) -> Target:
+    database: LoadDatabase,
+    connection: asyncpg.Connection,
+    server: BenchServer,
+    agents: Sequence[UploadingAgent],
+    directory: Path,
+) -> PeerTarget:
     """Return the product itself as a target."""
-    return Target("product", False, server.port, Client(agents, directory), watched(database, connection, server))
+    return PeerTarget(
+        "product", False, server.port, UploadClient(agents, directory), watched(database, connection, server)
+    )
 
 
-def measure(console: Console, scale: Scale, targets: Sequence[Target]) -> list[dict[str, Any]]:
+def measure(console: Console, scale: Scale, targets: Sequence[PeerTarget]) -> list[dict[str, Any]]:
     """Return a row for each target and number of connections; the rounds of all targets alternate."""
     rows = []
     for connections in scale.connections:
@@ -106,7 +112,7 @@ def measure(console: Console, scale: Scale, targets: Sequence[Target]) -> list[d
     return rows
 
 
-def turn(target: Target, seconds: float, connections: int) -> dict[str, Any]:
+def turn(target: PeerTarget, seconds: float, connections: int) -> dict[str, Any]:
     """Send uploads to one target; returns the client's figures with the share of a core of each process."""
     before = cpu_of(target.processes)
     figures = target.client.run(target.port, seconds, connections)
@@ -114,7 +120,9 @@ def turn(target: Target, seconds: float, connections: int) -> dict[str, Any]:
     return figures | shares(target.processes, before, seconds)
 
 
-def row_of(target: Target, connections: int, rounds: Sequence[dict[str, Any]], product_rate: float) -> dict[str, Any]:
+def row_of(
+    target: PeerTarget, connections: int, rounds: Sequence[dict[str, Any]], product_rate: float
+) -> dict[str, Any]:
     """Return one row of the result, of medians; `own` is the product's rate with as many connections."""
     rates = [one["per_second"] for one in rounds]
     rate = median(rounds, "per_second")

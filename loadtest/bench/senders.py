@@ -7,7 +7,7 @@ from collections.abc import Sequence
 MAX_BYTES = 1024 * 1024
 
 
-class RefusedError(RuntimeError):
+class UploadRefusedError(RuntimeError):
     """The server answered something else than 200."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -38,5 +38,5 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
     body = await reader.readexactly(length)
     status = int(head.split()[1])
     if status != 200:
-        raise RefusedError(status, body.decode())
+        raise UploadRefusedError(status, body.decode())
     return body

@@ -23,10 +23,10 @@ from ingest.pending import Upload
 from ingest.series_rows import COLUMNS, encode_samples, join_rows, make_slot, pack_values
 from ingest.writer import Writer
 from loadtest.bench.report import show
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from rollups.refresh import refresh_range
 from rollups.series_history import QUERIES as SERIES
-from rollups.series_history import AskedSeries, read_series_history
+from rollups.series_history import SeriesQuery, read_series_history
 
 QUERIES = load_beside(__file__, "series.sql")
 MINUTE = timedelta(minutes=1)
@@ -48,7 +48,7 @@ PARTS = {
 }
 
 
-async def run(database: Database, console: Console) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console) -> dict[str, Any]:
     """Measure each and return settings and figures."""
     tune_garbage_collector()  # as a server process does
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -73,7 +73,7 @@ def against_aims(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def cpu_of_uploads(
-    database: Database, connection: asyncpg.Connection, business: UUID, now: datetime
+    database: LoadDatabase, connection: asyncpg.Connection, business: UUID, now: datetime
 ) -> dict[str, Any]:
     """Return the CPU of this process for an upload, without and with series by turns, in microseconds."""
     kinds = {"plain": {}, "series": PARTS}
@@ -140,7 +140,9 @@ async def copy_values(connection: asyncpg.Connection, now: datetime) -> float:
     return COPIED / (time.perf_counter() - began)
 
 
-async def chart(database: Database, connection: asyncpg.Connection, business: UUID, now: datetime) -> dict[str, Any]:
+async def chart(
+    database: LoadDatabase, connection: asyncpg.Connection, business: UUID, now: datetime
+) -> dict[str, Any]:
     """Return the time of a chart of ten instances over 30 days, and the bytes of a value in the columnstore."""
     (device,) = [
         row["id"]
@@ -152,7 +154,7 @@ async def chart(database: Database, connection: asyncpg.Connection, business: UU
     await connection.execute(*QUERIES.bind("fill_history", series=series, now=now))
     await refresh_range(connection, now - timedelta(days=26), now, now)
     figures = await size_of_values(connection, now)
-    query = AskedSeries(device, now - timedelta(days=30), now, ("disk.percent",))
+    query = SeriesQuery(device, now - timedelta(days=30), now, ("disk.percent",))
     async with asyncpg.create_pool(database.dsn, min_size=1, max_size=1, server_settings=SERVER_SETTINGS) as pool:
         spent = []
         for _ in range(CHART_COUNT):

@@ -12,7 +12,7 @@ from uuid import UUID
 from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.clock import utc_now
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 from loadtest.environment import running
 
 # A benchmark plays a fleet from one place, as fast as it can.
@@ -25,7 +25,7 @@ NO_LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class BenchServer:
     """A running server: its port, its process and, when there is one, its worker's, by name."""
 
     port: int
@@ -47,7 +47,9 @@ class Server:
 
 
 @contextmanager
-def serving(database: Database, settings: Mapping[str, str] | None = None, *, worker: bool = False) -> Iterator[Server]:
+def serving(
+    database: LoadDatabase, settings: Mapping[str, str] | None = None, *, worker: bool = False
+) -> Iterator[BenchServer]:
     """Yield a server on `database`; `settings` are environment variables, call limits and quotas are off."""
     with TemporaryDirectory(prefix="rts-bench-") as name:
         keys = Path(name) / "keys.json"
@@ -55,7 +57,7 @@ def serving(database: Database, settings: Mapping[str, str] | None = None, *, wo
         environment = NO_LIMITS | dict(settings or {})
         with running(Path(name), keys, database, settings=environment, worker=worker) as site:
             port = int(site.host.rpartition(":")[2])
-            yield Server(port, site.pids, Tokens(KeyFile(keys)))
+            yield BenchServer(port, site.pids, Tokens(KeyFile(keys)))
 
 
 def get(connection: http.client.HTTPConnection, path: str, token: str) -> bytes:

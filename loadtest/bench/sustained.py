@@ -25,8 +25,8 @@ from db.sql import load_beside
 from loadtest.bench.payloads import add_agents
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
-from loadtest.bench.uploaders import Client, cpu_of, shares, watched
-from loadtest.databases import Database
+from loadtest.bench.uploaders import UploadClient, cpu_of, shares, watched
+from loadtest.databases import LoadDatabase
 from rollups.refresh import list_jobs, run_job
 from worker.run import wait
 
@@ -54,7 +54,7 @@ class Scale:
 EMBEDDED = Scale(uploads_per_second=100.0, agents=3_000, old_samples=20_000)
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Hold the rate; returns settings, the figures, and whether what was answered is there."""
     scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
@@ -65,7 +65,7 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
         with console.status(f"Writing {scale.agents:,} devices, rules over all of them, and samples to be converted …"):
             fleet = await add_agents(connection, server.tokens, scale.agents, 300)
             old = await add_rules_and_old_samples(connection, now, scale.old_samples)
-        client = Client(fleet, Path(directory))
+        client = UploadClient(fleet, Path(directory))
         processes = watched(database, connection, server)
         for process in family(processes["server"]):
             process.nice(scale.server_nice)

@@ -13,19 +13,19 @@ import psutil
 
 from core.clock import utc_now
 from loadtest.bench.load_client import STEP_SECONDS, Orders
-from loadtest.bench.payloads import Agent
+from loadtest.bench.payloads import UploadingAgent
 from loadtest.bench.requests import SAMPLES, Format
-from loadtest.bench.serving import Server
+from loadtest.bench.serving import BenchServer
 from loadtest.cpu import cpu_seconds, database_process
-from loadtest.databases import Database
+from loadtest.databases import LoadDatabase
 
 Watched = Mapping[str, psutil.Process]
 
 
-class Client:
+class UploadClient:
     """Starts the load client; each run begins after the samples of the one before, so that none comes twice."""
 
-    def __init__(self, agents: Sequence[Agent], directory: Path, format_: Format = "native") -> None:
+    def __init__(self, agents: Sequence[UploadingAgent], directory: Path, format_: Format = "native") -> None:
         self._format: Format = format_
         self._agents = [(str(agent.agent_id), agent.token) for agent in agents]
         self._directory = directory
@@ -51,7 +51,7 @@ class Client:
         return result
 
 
-def watched(database: Database, connection: asyncpg.Connection, server: Server) -> Watched:
+def watched(database: LoadDatabase, connection: asyncpg.Connection, server: BenchServer) -> Watched:
     """Return the processes whose CPU is reported, by name: server, worker if any, and the database if it is here."""
     names = {"serve": "server", "worker": "worker"}
     watched_processes = {names[name]: psutil.Process(pid) for name, pid in server.pids.items() if name in names}

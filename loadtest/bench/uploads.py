@@ -25,8 +25,8 @@ from db.pools import SERVER_SETTINGS
 from loadtest.bench.payloads import add_agents
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
-from loadtest.bench.uploaders import Client, Watched, cpu_of, shares, watched
-from loadtest.databases import Database
+from loadtest.bench.uploaders import UploadClient, Watched, cpu_of, shares, watched
+from loadtest.databases import LoadDatabase
 from loadtest.environment import free_port
 
 
@@ -41,7 +41,7 @@ class Scale:
     processes: tuple[int, ...] = (1, 2)
 
 
-async def run(database: Database, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
     """Measure every number of processes and connections; returns settings, a row for each, and the best ratio."""
     scale = scale or Scale()
     rows: list[dict[str, Any]] = []
@@ -54,12 +54,12 @@ async def run(database: Database, console: Console, scale: Scale | None = None) 
 
 
 async def of_workers(
-    database: Database, scale: Scale, workers: int, directory: Path, console: Console
+    database: LoadDatabase, scale: Scale, workers: int, directory: Path, console: Console
 ) -> list[dict[str, Any]]:
     """Measure with one number of server processes."""
     with serving(database, {"RTS_WORKERS": str(workers)}, worker=True) as server, bare_server(workers) as bare:
         connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
-        client = Client(await add_agents(connection, server.tokens, scale.agents, 300), directory)
+        client = UploadClient(await add_agents(connection, server.tokens, scale.agents, 300), directory)
         processes = watched(database, connection, server)
         rows = []
         for connections in scale.connections:
@@ -71,7 +71,7 @@ async def of_workers(
 
 
 def in_turn(
-    client: Client, bare: "Bare", port: int, processes: Watched, connections: int, seconds: float
+    client: UploadClient, bare: "Bare", port: int, processes: Watched, connections: int, seconds: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure the bare server, then ours."""
     nothing = measured(partial(client.run, bare.port, seconds / 2, connections), {"server": psutil.Process(bare.pid)})

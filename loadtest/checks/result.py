@@ -21,7 +21,7 @@ LATE_MS, BUSY_SHARE = 100.0, 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class LoadResult:
     """All that a run found; `as_json` is what is kept."""
 
     settings: LoadSettings
@@ -87,6 +87,6 @@ class Result:
         return path
 
 
-def exit_status(result: Result) -> int:
+def exit_status(result: LoadResult) -> int:
     """Return 0 when everything holds, 1 when something doesn't."""
     return 1 if result.faults else 0

@@ -9,7 +9,7 @@ from loadtest.fleet.malformed import hostile_parcel, large_bodies
 from loadtest.fleet.payloads import Due, Parcel, pack_backlog, pack_times
 from loadtest.fleet.series import to_ms
 from loadtest.fleet.slots import interval_of, phase_of, slots
-from loadtest.plan import POISONED, LoadSettings, Member, Plan, ScenarioName
+from loadtest.plan import POISONED, LoadPlan, LoadSettings, Member, ScenarioName
 
 SAMPLE_SECONDS = 60  # an agent that uploads less often sends a sample for each minute
 BACKLOG_SECONDS = 60  # one sample a minute while the server was away
@@ -22,7 +22,7 @@ class Scenario:
     """`dues` yields an agent's uploads by time; `group` is the group in which its latency is reported."""
 
     what: str
-    dues: Callable[[Plan, Member], Iterator[Due]]
+    dues: Callable[[LoadPlan, Member], Iterator[Due]]
     group: Callable[[LoadSettings, Member, float], str] = lambda _settings, _member, _due: "agents"
     answers_dropped: bool = False  # each upload is sent once without waiting for the answer, and then again
     pauses_database: bool = False
@@ -36,7 +36,7 @@ def due_slots(settings: LoadSettings, number: int) -> Iterator[float]:
     return slots(phase_of(number, settings.agents, settings.intervals), interval, settings.seconds)
 
 
-def steady(plan: Plan, member: Member) -> Iterator[Due]:
+def steady(plan: LoadPlan, member: Member) -> Iterator[Due]:
     """Yield the uploads of an agent that was never away."""
     interval = interval_of(member.number, plan.settings.intervals)
     count = max(1, int(interval // SAMPLE_SECONDS))
@@ -44,13 +44,13 @@ def steady(plan: Plan, member: Member) -> Iterator[Due]:
         yield Due(offset, partial(pack_newest, plan, member.number, offset, count, interval / count))
 
 
-def pack_newest(plan: Plan, number: int, offset: float, count: int, every: float, start: float) -> Parcel:
+def pack_newest(plan: LoadPlan, number: int, offset: float, count: int, every: float, start: float) -> Parcel:
     """Return the upload of a slot: `count` samples, the newest at the slot itself."""
     newest = start + offset
     return pack_times(number, (to_ms(newest - every * age) for age in reversed(range(count))), plan.settings.seed)
 
 
-def backlog(plan: Plan, member: Member, span: float, every: float) -> Iterator[Due]:
+def backlog(plan: LoadPlan, member: Member, span: float, every: float) -> Iterator[Due]:
     """Yield what an agent kept for `span` seconds, due at once; packed now, so that the run doesn't wait for it."""
     end = plan.base - BACKLOG_ENDS
     times = [to_ms(end - every * age) for age in reversed(range(int(span // every)))]
@@ -64,20 +64,20 @@ def packed(parcel: Parcel, start: float) -> Parcel:
     return parcel
 
 
-def reconnect_storm(plan: Plan, member: Member) -> Iterator[Due]:
+def reconnect_storm(plan: LoadPlan, member: Member) -> Iterator[Due]:
     """Every agent comes back at once with a day of samples, and goes on as usual."""
     yield from backlog(plan, member, plan.settings.backlog_hours * 3600, BACKLOG_SECONDS)
     yield from steady(plan, member)
 
 
-def laptop_return(plan: Plan, member: Member) -> Iterator[Due]:
+def laptop_return(plan: LoadPlan, member: Member) -> Iterator[Due]:
     """Let some agents come back with three weeks of samples; the others go on as usual."""
     if is_laptop(plan.settings, member):
         yield from backlog(plan, member, plan.settings.backlog_days * 86_400, LAPTOP_SECONDS)
     yield from steady(plan, member)
 
 
-def clock_chaos(plan: Plan, member: Member) -> Iterator[Due]:
+def clock_chaos(plan: LoadPlan, member: Member) -> Iterator[Due]:
     """Every agent's clock is wrong in its own way."""
     interval = interval_of(member.number, plan.settings.intervals)
     for turn, offset in enumerate(due_slots(plan.settings, member.number)):
@@ -86,7 +86,7 @@ def clock_chaos(plan: Plan, member: Member) -> Iterator[Due]:
             yield Due(offset, make)
 
 
-def poison_tenant(plan: Plan, member: Member) -> Iterator[Due]:
+def poison_tenant(plan: LoadPlan, member: Member) -> Iterator[Due]:
     """One tenant's agents send something hostile every second after a while; the others go on as usual."""
     if member.tenant != POISONED:
         yield from steady(plan, member)

@@ -20,7 +20,7 @@ LIFETIME = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class LoadFleet:
     """Who takes part in a run."""
 
     members: list[Member]
@@ -30,7 +30,7 @@ class Fleet:
     businesses: list[str]
 
 
-async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, tokens: Tokens, now: datetime) -> Fleet:
+async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, tokens: Tokens, now: datetime) -> LoadFleet:
     """Write businesses, people, devices and a week of history of some, and return who they are."""
     run = uuid4().hex[:6]
     businesses = [uuid4() for _ in range(settings.tenants)]
@@ -52,7 +52,7 @@ async def add_fleet(connection: asyncpg.Connection, settings: LoadSettings, toke
     employee = await add_employee(connection)
     viewers = await add_viewers(connection, settings, tokens, businesses, members, charted, employee, now)
     manager = issue_employee(tokens, employee, "manager", "manager", now)
-    return Fleet(members, viewers, attackers, manager, list(map(str, businesses)))
+    return LoadFleet(members, viewers, attackers, manager, list(map(str, businesses)))
 
 
 def make_member(number: int, settings: LoadSettings, tokens: Tokens, now: datetime) -> Member:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.app import Application
-from api.live.clients import UNAUTHORIZED, Client
+from api.live.clients import UNAUTHORIZED, LiveClient
 from api.live.departures import close_departed
 from api.live.hub import Hub
 from auth.people import People
@@ -125,7 +125,7 @@ async def test_an_open_socket_of_somebody_who_leaves_is_closed(pool: asyncpg.Poo
     stays, leaves = await make_employee(pool, tokens), await make_employee(pool, tokens)
     transports = [Recorded(), Recorded()]
     for one, transport in zip((stays, leaves), transports, strict=True):
-        hub.join(Client(Person(str(one.employee_id), utc_now() + HOUR, one.employee_id), transport), None)
+        hub.join(LiveClient(Person(str(one.employee_id), utc_now() + HOUR, one.employee_id), transport), None)
     await pool.execute("UPDATE employees SET is_active = false WHERE id = $1", leaves.employee_id)
     await close_departed(hub, people)
     for client in list(hub._clients):

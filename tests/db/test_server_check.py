@@ -7,9 +7,9 @@ import pytest
 
 from db.migrations.run import head
 from db.schema_check import SchemaNotMigratedError, check_schema
-from db.server_check import Server, UnsuitableServerError, check_server, describe_server, find_fault, parse_version
+from db.server_check import ServerFacts, UnsuitableServerError, check_server, describe_server, find_fault, parse_version
 
-GOOD = Server("PostgreSQL 18.4 on x86_64", 180004, "2.29.2", "2.29.2", "timescale", scheduler=True, standby=False)
+GOOD = ServerFacts("PostgreSQL 18.4 on x86_64", 180004, "2.29.2", "2.29.2", "timescale", scheduler=True, standby=False)
 EMBEDDED = replace(
     GOOD, version_text="PostgreSQL 17.5 on x86_64, compiled by emcc", postgres=170005, timescaledb="2.23.0-dev",
     scheduler=False,
@@ -23,7 +23,7 @@ EMBEDDED = replace(
         replace(GOOD, scheduler=False), EMBEDDED,
     ],
 )  # fmt: skip
-def test_a_server_that_will_do(server: Server) -> None:
+def test_a_server_that_will_do(server: ServerFacts) -> None:
     assert find_fault(server) is None
 
 
@@ -42,7 +42,7 @@ def test_a_server_that_will_do(server: Server) -> None:
         (replace(GOOD, timescaledb="2.23.0"), "TimescaleDB 2.28 or newer is needed"),
     ],
 )
-def test_a_server_that_wont_do_is_told_what_to_install(server: Server, advice: str) -> None:
+def test_a_server_that_wont_do_is_told_what_to_install(server: ServerFacts, advice: str) -> None:
     with pytest.raises(UnsuitableServerError) as refused:
         check_server(server)
     assert advice in refused.value.message

@@ -12,14 +12,14 @@ from core.clock import utc_now
 from devices.erasure import scope, work
 from devices.erasure.requests import (
     ErasureBegunError,
+    ErasureRequest,
     LegalHoldError,
     NothingToEraseError,
-    Request,
     cancel_erasure,
     read_certificate,
     request_erasure,
 )
-from devices.erasure.scope import RELATIONS, Subject, count_audit, count_subject
+from devices.erasure.scope import RELATIONS, ErasedSubject, count_audit, count_subject
 from devices.erasure.work import erase, prove_due, run_waiting
 from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice
@@ -63,9 +63,9 @@ async def trail_of(pool: asyncpg.Pool, *devices: Device) -> list[asyncpg.Record]
     return await pool.fetch("SELECT * FROM agent_audit WHERE agent_device_id = ANY ($1) ORDER BY id", ids)
 
 
-async def request(pool: asyncpg.Pool, subject: Subject) -> int:
+async def request(pool: asyncpg.Pool, subject: ErasedSubject) -> int:
     async with pool.acquire() as connection:
-        return await request_erasure(connection, subject, Request("asked for", "dba", utc_now()))
+        return await request_erasure(connection, subject, ErasureRequest("asked for", "dba", utc_now()))
 
 
 async def run(pool: asyncpg.Pool, number: int) -> dict[str, Any]:
@@ -96,7 +96,7 @@ async def test_a_customer_is_erased_at_every_level_and_the_others_stay(
         await compress(pool)
     before = await rows_of(pool, others.agent_id)
     assert all(before.values())
-    subject = Subject("business", dora.business_id)
+    subject = ErasedSubject("business", dora.business_id)
     async with pool.acquire() as connection:
         counted = await count_subject(connection, subject)
         assert await count_audit(connection, subject) > 2
@@ -132,7 +132,7 @@ async def test_a_refresh_after_an_erasure_brings_nothing_back(
     await fill(pool, gone, stays)
     await compress(pool)
     before = await rows_of(pool, stays.agent_id)
-    number = await request(pool, Subject("device", gone.agent_id))
+    number = await request(pool, ErasedSubject("device", gone.agent_id))
     async with pool.acquire() as connection:
         assert await erase(connection, number, utc_now())
         await stays.accepted(sample(3 * DAY + HOUR, cpu_percent=1))  # late: this day is refreshed
@@ -148,10 +148,10 @@ async def test_a_device_is_refused_from_the_request_on(
 ) -> None:
     device, other = await make_device(alice), await make_device(alice, "server-2")
     await fill(pool, device)
-    number = await request(pool, Subject("device", device.agent_id))
+    number = await request(pool, ErasedSubject("device", device.agent_id))
     assert (await device.send(sample())).status_code == 401
     assert (await other.send(sample())).status_code == 200
-    assert await request(pool, Subject("device", device.agent_id)) == number  # asked again: the same
+    assert await request(pool, ErasedSubject("device", device.agent_id)) == number  # asked again: the same
     await run(pool, number)
     assert (await device.send(sample())).status_code == 401
     assert (await other.send(sample())).status_code == 200
@@ -163,7 +163,7 @@ async def test_an_erasure_that_was_ended_goes_on_where_it_was(
     devices = [await make_device(dora, f"server-{n}") for n in range(3)]
     await fill(pool, *devices)
     monkeypatch.setattr(work, "DEVICES_AT_ONCE", 1)
-    subject = Subject("business", dora.business_id)
+    subject = ErasedSubject("business", dora.business_id)
     async with pool.acquire() as connection:
         counted = await count_subject(connection, subject)
     number = await request(pool, subject)
@@ -195,7 +195,7 @@ async def test_a_row_that_comes_back_is_deleted_again_and_proven_by_a_later_coun
 ) -> None:
     device = await make_device(alice)
     await fill(pool, device)
-    number = await request(pool, Subject("device", device.agent_id))
+    number = await request(pool, ErasedSubject("device", device.agent_id))
     async with pool.acquire() as connection:
         assert await erase(connection, number, utc_now())
         assert number not in await prove_due(connection, utc_now() + timedelta(minutes=50))  # too early
@@ -217,7 +217,7 @@ async def test_erasing_the_former_owner_keeps_the_samples_of_the_new_owner(
     await fill(pool, device)
     await pool.execute("UPDATE agent_devices SET business_id = $2 WHERE id = $1", device.agent_id, bob.business_id)
     await device.accepted(sample(-timedelta(minutes=5), cpu_percent=77))
-    certificate = await run(pool, await request(pool, Subject("business", dora.business_id)))
+    certificate = await run(pool, await request(pool, ErasedSubject("business", dora.business_id)))
     assert certificate["deleted"]["agent_metrics"] == 12
     left = await pool.fetch("SELECT cpu_percent FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
     assert [row["cpu_percent"] for row in left] == [77]
@@ -235,8 +235,8 @@ async def test_measurements_of_devices_that_are_gone_are_found_and_erased(
     await fill(pool, device)
     await pool.execute("DELETE FROM agent_devices WHERE id = $1", device.agent_id)
     async with pool.acquire() as connection:
-        assert (await count_subject(connection, Subject("orphans")))["agent_metrics"] >= 12
-    await run(pool, await request(pool, Subject("orphans")))
+        assert (await count_subject(connection, ErasedSubject("orphans")))["agent_metrics"] >= 12
+    await run(pool, await request(pool, ErasedSubject("orphans")))
     for relation in METRICS:
         assert not await pool.fetchval(f"SELECT count(*) FROM {relation} WHERE agent_device_id = $1", device.agent_id)
 
@@ -245,7 +245,7 @@ async def test_a_cancelled_erasure_deletes_nothing(pool: asyncpg.Pool, make_devi
     device = await make_device(alice)
     await fill(pool, device)
     before = await rows_of(pool, device.agent_id)
-    number = await request(pool, Subject("device", device.agent_id))
+    number = await request(pool, ErasedSubject("device", device.agent_id))
     async with pool.acquire() as connection:
         await cancel_erasure(connection, number, "dba", utc_now())
         assert not await erase(connection, number, utc_now())
@@ -255,7 +255,7 @@ async def test_a_cancelled_erasure_deletes_nothing(pool: asyncpg.Pool, make_devi
 async def test_an_unknown_subject_is_refused(pool: asyncpg.Pool) -> None:
     for kind in ("device", "business"):
         with pytest.raises(NothingToEraseError):
-            await request(pool, Subject(kind, uuid4()))
+            await request(pool, ErasedSubject(kind, uuid4()))
     with pytest.raises(NothingToEraseError):
         async with pool.acquire() as connection:
             await read_certificate(connection, 0)
@@ -287,7 +287,7 @@ async def test_the_trail_has_each_step_and_keeps_what_was_there(
     device = await make_device(alice)
     await fill(pool, device)
     before = await trail_of(pool, device)
-    number = await request(pool, Subject("device", device.agent_id))
+    number = await request(pool, ErasedSubject("device", device.agent_id))
     await run(pool, number)
     assert (await trail_of(pool, device))[: len(before)] == before
     steps = await pool.fetch(
@@ -303,7 +303,7 @@ async def test_data_under_a_legal_hold_is_not_erased(
 ) -> None:
     device, other = await make_device(dora), await make_device(dora, "server-2")
     await fill(pool, device, other)
-    asked_before = await request(pool, Subject("business", dora.business_id))
+    asked_before = await request(pool, ErasedSubject("business", dora.business_id))
     hold = await pool.fetchval(
         "INSERT INTO agent_legal_holds (business_id, agent_device_id, subject, reason, placed_at, placed_by, devices)"
         " VALUES ($1, $2, 'Dora', 'litigation 17/26', now(), 'counsel', $3) RETURNING id",
@@ -315,7 +315,7 @@ async def test_data_under_a_legal_hold_is_not_erased(
         with pytest.raises(LegalHoldError, match="litigation 17/26"):
             await erase(connection, asked_before, utc_now())
         assert asked_before not in await run_waiting(connection, utc_now())
-    for subject in (Subject("business", dora.business_id), Subject("device", device.agent_id)):
+    for subject in (ErasedSubject("business", dora.business_id), ErasedSubject("device", device.agent_id)):
         with pytest.raises(LegalHoldError):
             await request(pool, subject)
     assert await rows_of(pool, device.agent_id) == before
@@ -327,7 +327,7 @@ async def test_an_erasure_that_fails_stops_no_other_and_goes_on_by_itself(
     pool: asyncpg.Pool, make_device: MakeDevice, alice: Tenant, dora: Tenant
 ) -> None:
     devices = await make_device(alice), await make_device(dora)
-    numbers = [await request(pool, Subject("device", device.agent_id)) for device in devices]
+    numbers = [await request(pool, ErasedSubject("device", device.agent_id)) for device in devices]
     now = utc_now()
     await pool.execute(
         f"""

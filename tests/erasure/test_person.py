@@ -10,8 +10,14 @@ import pytest
 
 from core.clock import utc_now
 from devices.audit_chain import find_breaks, seal_trail
-from devices.erasure.requests import LegalHoldError, NothingToEraseError, Request, read_certificate, request_erasure
-from devices.erasure.scope import Subject, count_audit, count_subject
+from devices.erasure.requests import (
+    ErasureRequest,
+    LegalHoldError,
+    NothingToEraseError,
+    read_certificate,
+    request_erasure,
+)
+from devices.erasure.scope import ErasedSubject, count_audit, count_subject
 from devices.erasure.work import erase, prove_due
 from tests.databases import migrated_database
 
@@ -86,7 +92,9 @@ async def tables_with(connection: asyncpg.Connection, text: str) -> list[str]:
 
 async def erased(connection: asyncpg.Connection, person: UUID) -> dict[str, Any]:
     """Request, erase, prove, and return the certificate."""
-    number = await request_erasure(connection, Subject("person", person), Request("asked for", "dba", utc_now()))
+    number = await request_erasure(
+        connection, ErasedSubject("person", person), ErasureRequest("asked for", "dba", utc_now())
+    )
     assert await erase(connection, number, utc_now())
     assert await prove_due(connection, utc_now() + timedelta(hours=2)) == [number]
     return await read_certificate(connection, number)
@@ -99,7 +107,7 @@ async def test_a_person_is_erased_and_records_and_others_stay(connection: asyncp
     )
     await seal_trail(connection)
     before = [await tables_with(connection, str(other)) for other in others]
-    subject = Subject("person", erika)
+    subject = ErasedSubject("person", erika)
     counted = await count_subject(connection, subject)
     assert {
         "agent_alert_history",
@@ -142,15 +150,15 @@ async def test_a_user_of_a_customer_loses_their_views_and_address(connection: as
 async def test_nothing_is_erased_of_a_person_who_did_nothing_or_while_a_hold_is_in_force(
     connection: asyncpg.Connection,
 ) -> None:
-    request = Request("asked for", "dba", utc_now())
+    request = ErasureRequest("asked for", "dba", utc_now())
     with pytest.raises(NothingToEraseError):
-        await request_erasure(connection, Subject("person", uuid4()), request)
+        await request_erasure(connection, ErasedSubject("person", uuid4()), request)
     person = await add_person(connection, "Held")
     hold = "UPDATE agent_legal_holds SET released_at = {} WHERE subject = 'Held'"
     await connection.execute(hold.format("NULL"))
     try:
         with pytest.raises(LegalHoldError, match="litigation"):
-            await request_erasure(connection, Subject("person", person), request)
+            await request_erasure(connection, ErasedSubject("person", person), request)
     finally:
         await connection.execute(hold.format("now()"))
     assert await tables_with(connection, str(person))

@@ -8,13 +8,13 @@ import pytest
 
 from db.hypertables.policies import LEVELS
 from health.faults import find_faults
-from health.fleet import AlertPass, Database, Fleet, FleetFacts, WorkQueue
+from health.fleet import AlertPass, DatabaseHealth, FleetFacts, FleetHealth, WorkQueue
 from rollups.status import LevelStatus
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 IDLE = WorkQueue(0, 0, None)
-SERVER = Database(18, "2.29.2", 1_000_000, 20, 97, None, 1000)
+SERVER = DatabaseHealth(18, "2.29.2", 1_000_000, 20, 97, None, 1000)
 WELL = FleetFacts({"online": 3}, {}, {}, None, IDLE, IDLE, AlertPass(NOW - MINUTE, 0.5, 4, 10), SERVER)
 
 
@@ -23,7 +23,7 @@ def faults(since: datetime | None = NOW - DAY, **changes: Any) -> list[str]:
         LevelStatus(level, 1, 1, 0, NOW - DAY, None, NOW - level.bucket if level.bucket else None, NOW, since)
         for level in LEVELS
     ]  # fmt: skip
-    return find_faults(Fleet(msgspec.structs.replace(WELL, **changes), levels, NOW, 0.01))
+    return find_faults(FleetHealth(msgspec.structs.replace(WELL, **changes), levels, NOW, 0.01))
 
 
 def test_a_fleet_that_is_well_has_no_faults() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from health.counts import Gauges, ProcessCounts, add_up
 from health.process import ThisProcess, is_alive
-from health.slots import Siblings, Slot, read_counts
+from health.slots import CounterSlot, Siblings, read_counts
 
 
 @dataclass
@@ -103,7 +103,7 @@ async def test_a_file_that_cant_be_read_costs_only_its_counts(place: Place, tmp_
 
 
 def test_counts_of_a_version_with_other_bounds_are_left(tmp_path: Path) -> None:
-    slot = Slot(tmp_path)
+    slot = CounterSlot(tmp_path)
     other = b'{"web": {"seconds": {"bounds": [1.0], "counts": [0, 0], "total": 0}}}'
     slot.write(other)
     assert read_counts(tmp_path / "0.json") is None

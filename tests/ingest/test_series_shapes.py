@@ -18,7 +18,7 @@ from ingest.pending import Row, Upload
 from ingest.samples import Decoded, Sample
 from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
 from ingest.series_registry import DeviceSeries
-from ingest.series_rows import Slot, make_slot
+from ingest.series_rows import SeriesSlot, make_slot
 from ingest.series_types import DISK_FIELDS, INTERFACE_FIELDS, Disk, Interface, Sensor, SeriesValue
 from ingest.series_values import Flat, Flattened, find_series, flatten
 from ingest.series_writer import copy_values, newest_data
@@ -85,7 +85,7 @@ def values_by_series(flats: list[Flat]) -> list[tuple[int, dict[int, float]]]:
 def test_a_known_shape_changes_nothing(parts: list[dict[str, Any]]) -> None:
     rows, series = rows_of(parts * 2, uuid4()), known_series()
     found, expected = flattened(rows, series), Flattened()
-    looked_up: list[tuple[list[Slot], list[float]]] = [find_series(row, series, expected) for row in rows]
+    looked_up: list[tuple[list[SeriesSlot], list[float]]] = [find_series(row, series, expected) for row in rows]
     assert [(list(flat.slots), list(flat.values)) for flat in found.flats] == looked_up
     assert (found.wanted, found.faults) == (expected.wanted, expected.faults)
 

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.turns import Turns
+from ingest.turns import WriteTurns
 
 
-def drained(turns: Turns[str]) -> list[str]:
+def drained(turns: WriteTurns[str]) -> list[str]:
     return [turns.pop() for _ in range(len(turns))]
 
 
 def test_a_heavy_sender_delays_only_itself() -> None:
-    turns: Turns[str] = Turns()
+    turns: WriteTurns[str] = WriteTurns()
     for number in range(3):
         turns.push("a", "a1", f"a1-{number}")
     turns.push("a", "a2", "a2-0")
@@ -22,7 +22,7 @@ def test_a_heavy_sender_delays_only_itself() -> None:
 
 
 def test_a_device_that_waits_stays_with_its_tenant() -> None:
-    turns: Turns[str] = Turns()
+    turns: WriteTurns[str] = WriteTurns()
     turns.push(None, "one", "first")
     turns.push("known now", "one", "second")
     assert "one" in turns
@@ -32,14 +32,14 @@ def test_a_device_that_waits_stays_with_its_tenant() -> None:
 
 def test_nothing_waits() -> None:
     with pytest.raises(LookupError):
-        Turns[str]().pop()
+        WriteTurns[str]().pop()
     with pytest.raises(LookupError):
-        Turns[str]().peek()
+        WriteTurns[str]().peek()
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3))))
 def test_nothing_is_lost_and_each_device_keeps_its_order(pushed: list[tuple[str, int]]) -> None:
-    turns: Turns[tuple[str, int, int]] = Turns()
+    turns: WriteTurns[tuple[str, int, int]] = WriteTurns()
     for place, (tenant, device) in enumerate(pushed):
         turns.push(tenant, (tenant, device), (tenant, device, place))
     taken = []

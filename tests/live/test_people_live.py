@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 
 from api.app import Application
 from api.live import sockets
-from api.live.clients import QUEUED_MESSAGES, SLOW, Client
+from api.live.clients import QUEUED_MESSAGES, SLOW, LiveClient
 from api.live.hub import MAX_SUBSCRIPTIONS
 from api.live.service import Live
 from auth.tokens import Tokens
@@ -205,7 +205,7 @@ async def test_a_client_whose_queue_is_full_is_dropped_and_nobody_waits(
     application: Application, alice: Tenant, tokens: Tokens
 ) -> None:
     transport = NeverTaken()
-    client = Client(tokens.verify_person(alice.user_token), transport)
+    client = LiveClient(tokens.verify_person(alice.user_token), transport)
     client.start()
     offered = [client.offer("metrics", {}) for _ in range(QUEUED_MESSAGES + 10)]
     await client.closed(1)

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api.live.clients import Scope
+from api.live.clients import FollowedScope
 from api.live.hub import Hub
 from api.live.scope_look import QUERIES, ScopeLook
 from api.live.scopes import ScopeChanges, Scopes
@@ -120,13 +120,13 @@ class Follower:
     """What `Scopes.follow` needs of a client."""
 
     def __init__(self) -> None:
-        self.scopes: set[Scope] = set()
+        self.scopes: set[FollowedScope] = set()
 
 
 async def test_followers_that_begin_at_once_share_one_read_of_the_tables(pool: asyncpg.Pool) -> None:
     look = CountedLook(pool)
     scopes = Scopes(Hub(), look, utc_now)
     followers = [Follower() for _ in range(5)]
-    await asyncio.gather(*(scopes.follow(one, Scope("fleet", None)) for one in followers))  # type: ignore[arg-type]
+    await asyncio.gather(*(scopes.follow(one, FollowedScope("fleet", None)) for one in followers))  # type: ignore[arg-type]
     assert look.looks == 1
     assert all(one.scopes for one in followers)

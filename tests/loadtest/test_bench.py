@@ -11,7 +11,7 @@ from rich.console import Console
 
 from db.migrations.run import upgrade
 from loadtest.bench import alert_pass, bulk, charts, life, memory, peers, sustained, uploads
-from loadtest.databases import Database, fresh_database
+from loadtest.databases import LoadDatabase, fresh_database
 
 CASES: dict[str, tuple[Any, Any]] = {
     "charts": (charts.run, charts.Scale(fleets=(1, 2), rounds=2, whole=0)),
@@ -31,7 +31,7 @@ CASES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
+def database() -> Iterator[LoadDatabase]:
     """A database that the benchmarks have to themselves: they empty it."""
     with fresh_database() as made:
         upgrade(made.dsn)
@@ -39,7 +39,7 @@ def database() -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_benchmark_runs_and_prints_its_figures(database: Database, name: str) -> None:
+def test_a_benchmark_runs_and_prints_its_figures(database: LoadDatabase, name: str) -> None:
     run, scale = CASES[name]
     result = asyncio.run(run(database, Console(file=io.StringIO()), scale))
     assert result["settings"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
-from loadtest.checks.result import Result, exit_status
+from loadtest.checks.result import LoadResult, exit_status
 from loadtest.environment import own_site
 from loadtest.plan import LoadSettings
 from loadtest.report import show
@@ -26,7 +26,7 @@ def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -
         outcome = run_plan(site, SMALL, tmp_path, tmp_path / "report.html", Console(file=io.StringIO()))
         site.stop()
         accounts = outcome["accounts"]
-        good = Result(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
+        good = LoadResult(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
         victim = accounts[5]["agent_id"]
         with psycopg.connect(site.dsn, autocommit=True) as connection:
             deleted = connection.execute("DELETE FROM agent_metrics WHERE agent_device_id = %s", [victim]).rowcount
@@ -35,7 +35,7 @@ def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -
                 " WHERE s.id = v.series_id AND s.agent_device_id = %s AND s.metric = 'network.rx_bytes'",
                 [accounts[4]["agent_id"]],
             )
-        broken = Result(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
+        broken = LoadResult(SMALL, site.kind, {}, outcome, *asyncio.run(check(site, accounts))[:2])
     totals = good.conservation.totals
     assert (good.faults, exit_status(good), totals["sent"], totals["rows"]) == ([], 0, 18, 18)
     assert totals["series_values"] > 0

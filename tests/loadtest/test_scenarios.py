@@ -21,7 +21,7 @@ from loadtest.fleet.malformed import hostile_parcel
 from loadtest.fleet.payloads import MAX_SAMPLES, Due, Parcel
 from loadtest.fleet.scenarios import SCENARIOS
 from loadtest.fleet.series import EPOCH, to_ms
-from loadtest.plan import LoadSettings, Member, Plan
+from loadtest.plan import LoadPlan, LoadSettings, Member
 from release.components import ROOT
 
 MIB = 1024 * 1024
@@ -30,12 +30,12 @@ START = NOW.timestamp()
 VICTIM = "00000000-0000-4000-8000-000000000001"
 
 
-def plan_of(settings: LoadSettings) -> Plan:
+def plan_of(settings: LoadSettings) -> LoadPlan:
     members = [
         Member(number, f"load-{number}", str(uuid4()), "token", number % settings.tenants)
         for number in range(settings.agents)
     ]
-    return Plan(settings, "http://127.0.0.1:1", START - 60, members, [], "")
+    return LoadPlan(settings, "http://127.0.0.1:1", START - 60, members, [], "")
 
 
 def dues_of(name: str, number: int, **settings: Any) -> list[Due]:

@@ -12,19 +12,19 @@ import httpx
 import pytest
 
 from pages.app import Pages
-from pages.files import STATIC, File, read_files
+from pages.files import STATIC, PageFile, read_files
 from tests.pages.builds import needs_build
 
 ROOT = Path(__file__).parents[2]
-INDEX = File(
+INDEX = PageFile(
     b"<!doctype html>" + b" " * 600, gzip.compress(b"<!doctype html>" + b" " * 600, mtime=0), "abc", "text/html"
 )
-SCRIPT = File(b"run()", None, "def", "text/javascript; charset=utf-8")
+SCRIPT = PageFile(b"run()", None, "def", "text/javascript; charset=utf-8")
 FILES = {"/index.html": INDEX, "/assets/index-1a2b.js": SCRIPT}
 ORIGIN = "https://portal.example"
 
 
-def client(files: dict[str, File] | None = None, origins: tuple[str, ...] = ()) -> httpx.AsyncClient:
+def client(files: dict[str, PageFile] | None = None, origins: tuple[str, ...] = ()) -> httpx.AsyncClient:
     pages = Pages(origins, FILES if files is None else files)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

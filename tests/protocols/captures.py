@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from protocols.collectd import read_collectd
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 from protocols.influx import read_influx
 from protocols.otlp import read_otlp
 from protocols.remote_write import read_remote_write, unpack, version_of
@@ -34,7 +34,7 @@ class Capture:
     def encoding(self) -> str:
         return self.headers.get("content-encoding", "")
 
-    def read(self) -> Reading:
+    def read(self) -> MetricReading:
         """Read it by the adapter of its path."""
         body = gzip.decompress(self.body) if self.encoding == "gzip" else self.body
         path, content_type = urlsplit(self.path).path, self.headers.get("content-type", "")

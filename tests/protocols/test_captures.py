@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.samples import Sample
-from protocols.facts import Fact, Reading
+from protocols.facts import Fact, MetricReading
 from protocols.fold import samples_of
 from protocols.memory import DeviceMemory
 from tests.protocols.captures import CLIENTS, captures_of
@@ -31,7 +31,7 @@ def fill(rows: Rows, samples: Iterable[Sample]) -> None:
                 row[name] = list(value) if isinstance(value, tuple) else value
 
 
-def rows_of(readings: Iterable[Reading]) -> Rows:
+def rows_of(readings: Iterable[MetricReading]) -> Rows:
     """Return the rows that these requests make, one after the other."""
     memory, rows = DeviceMemory(), Rows()
     for reading in readings:

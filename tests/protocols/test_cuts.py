@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.metrics import LOADS, METRICS
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
-from protocols.facts import Fact, Reading
+from protocols.facts import Fact, MetricReading
 from protocols.fold import samples_of
 from protocols.influx import PRECISIONS, add_point, cell_of
 from protocols.line_protocol import Point, parse_lines
@@ -40,7 +40,7 @@ def pieces_of(capture: Capture) -> list[Piece]:
 
 
 def facts_of(point: Point, capture: Capture) -> Piece:
-    reading, unit = Reading(), PRECISIONS[capture.query.get("precision") or "ns"]
+    reading, unit = MetricReading(), PRECISIONS[capture.query.get("precision") or "ns"]
     add_point(reading, point, cell_of(point.time, unit, capture.received_at))
     return reading.facts
 

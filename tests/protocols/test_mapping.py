@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 from protocols.fold import samples_of
 from protocols.influx import read_influx
 from protocols.mapping import MappingFileError, described, read_mapping
@@ -31,7 +31,7 @@ def documented(tmp_path: Path) -> Path:
     return file
 
 
-def series_of(reading: Reading) -> dict[tuple[str, str], float]:
+def series_of(reading: MetricReading) -> dict[tuple[str, str], float]:
     (sample,) = samples_of(reading.facts, DeviceMemory())
     assert isinstance(sample, Sample)
     return {(one.metric, one.instance): one.value for one in sample.series or []}

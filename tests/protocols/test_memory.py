@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.samples import Sample
-from protocols.facts import LAST_CELL, Fact, Quantity, Reading
+from protocols.facts import LAST_CELL, Fact, MetricReading, Quantity
 from protocols.fold import samples_of
 from protocols.memory import DeviceMemory, busy_share, is_real
 
@@ -12,7 +12,7 @@ T = 1_795_830_160 * SECOND
 
 
 def facts_of(*facts: tuple[int, Quantity, str, float]) -> list[Fact]:
-    reading = Reading()
+    reading = MetricReading()
     for at, quantity, instance, value in facts:
         reading.add(T + at * SECOND, quantity, instance, value)
     return reading.facts
@@ -112,7 +112,7 @@ def test_a_memory_keeps_the_newest_cells_only() -> None:
 
 @pytest.mark.parametrize("at", [-1, -(10**30), LAST_CELL + 1, 10**30])
 def test_a_value_of_a_time_that_no_clock_shows_is_refused_and_not_remembered(memory: DeviceMemory, at: int) -> None:
-    reading = Reading()
+    reading = MetricReading()
     reading.add(at, Quantity.LOAD, "1m", 1)
     assert (reading.facts, reading.refused) == ([], 1)
     assert samples_of(reading.facts, memory) == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from protocols.facts import Reading
+from protocols.facts import MetricReading
 from protocols.line_protocol import Point, parse_lines
 from protocols.mapping import Entry, MetricMapping
 from protocols.otlp import protobuf_points
@@ -85,7 +85,7 @@ def test_every_point_of_opentelemetry_is_read_as_by_victoriametrics() -> None:
     points = []
     for capture in captures_of("otel-python-otlp-proto"):
         body = gzip.decompress(capture.body) if capture.encoding == "gzip" else capture.body
-        points += list(protobuf_points(body, Reading(mapping=EveryName())))
+        points += list(protobuf_points(body, MetricReading(mapping=EveryName())))
     ours = Counter((point.name, point.time // 1000, rounded(point.value)) for point in points)
     assert ours
     assert ours - theirs == Counter()

@@ -19,7 +19,7 @@ from db.hypertables.policies import LEVELS
 from db.server_faults import ServerState
 from health.counts import ProcessCounts
 from health.exposition import all_metrics
-from health.fleet import AlertPass, Database, Fleet, FleetFacts, WorkQueue
+from health.fleet import AlertPass, DatabaseHealth, FleetFacts, FleetHealth, WorkQueue
 from rollups.status import LevelStatus
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ NAME = re.compile(r"\brts_[a-z_]+\b")
 def everything() -> list[Metric]:
     """Return every metric that there is, with one value at least."""
     now = utc_now()
-    outbox, server = WorkQueue(1, 1, now), Database(18, "2.29.2", 1, 1, 97, now, 1)
+    outbox, server = WorkQueue(1, 1, now), DatabaseHealth(18, "2.29.2", 1, 1, 97, now, 1)
     facts = FleetFacts(
         {"online": 1},
         {"info": 1},
@@ -48,7 +48,7 @@ def everything() -> list[Metric]:
     levels = [LevelStatus(level, 1, 1, 0, now, now, now if level.bucket else None, now) for level in LEVELS]
     process = ProcessCounts(written_at=now.timestamp())
     state = ServerState(False, 16, 1, 24, 2, True, 170006, "2.29.2", False, 0.1)
-    return list(all_metrics({0: process}, Fleet(facts, levels, now, 0.1, server=state), now.timestamp()))
+    return list(all_metrics({0: process}, FleetHealth(facts, levels, now, 0.1, server=state), now.timestamp()))
 
 
 def full_name(metric: Metric) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.silences.occurrences import Span, next_start, occurrences
+from alerts.silences.occurrences import TimeRange, next_start, occurrences
 from alerts.silences.schedule import is_running
 
 DAY, MINUTE, MOMENT = timedelta(days=1), timedelta(minutes=1), timedelta(microseconds=1)
@@ -62,8 +62,8 @@ def test_a_run_that_only_touches_the_range_is_not_in_it() -> None:
     for window in (once, weekly([7], "10:00", 120)):
         assert occurrences(window, start - MINUTE, start) == []
         assert occurrences(window, end, end + MINUTE) == []
-        assert occurrences(window, start - MINUTE, start + MOMENT) == [Span(start, end)]
-        assert occurrences(window, end - MOMENT, end + MINUTE) == [Span(start, end)]
+        assert occurrences(window, start - MINUTE, start + MOMENT) == [TimeRange(start, end)]
+        assert occurrences(window, end - MOMENT, end + MINUTE) == [TimeRange(start, end)]
 
 
 def test_a_window_that_runs_once_begins_once() -> None:
