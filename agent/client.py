@@ -40,7 +40,7 @@ def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
         response = httpx.post(f"{server}/api/agents/register", json=facts, timeout=TIMEOUT_SECONDS)
     except httpx.TransportError as error:
         raise RefusedError(f"no server answers at {server}: {error}") from error
-    answer = json_of(response)
+    answer = parse_json(response)
     if response.status_code != 200 or "agent_token" not in answer:
         raise RefusedError(reason(response))
     config = answer["config"]
@@ -84,12 +84,12 @@ class Uplink:
 
     def _outcome(self, response: httpx.Response, last_id: int) -> tuple[str, float]:
         """Drop a batch only when our server, not some proxy, said that it has it or never will."""
-        answer = json_of(response)
+        answer = parse_json(response)
         if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))
         is_accepted = response.status_code == 200 and "accepted" in answer
         if not is_accepted and not (response.status_code in HOPELESS and "error" in answer):
-            return reason(response), seconds_of(response.headers.get("Retry-After")) or self._next_retry()
+            return reason(response), parse_retry_after(response.headers.get("Retry-After")) or self._next_retry()
         self.store.drop_samples(last_id)
         self._retry_seconds = FIRST_RETRY_SECONDS
         return summary(answer) if is_accepted else reason(response), 0.0
@@ -101,7 +101,7 @@ class Uplink:
             response = self.post("/heartbeat", body)
         except httpx.TransportError:
             return {}
-        answer = json_of(response)
+        answer = parse_json(response)
         if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))
         return answer if response.status_code == 200 else {}
@@ -109,7 +109,7 @@ class Uplink:
     def rotate(self) -> str | None:
         """Ask for a new token and return it; None when there was no answer: the old one stays good then."""
         try:
-            token = json_of(self.post("/token/rotate", {})).get("agent_token")
+            token = parse_json(self.post("/token/rotate", {})).get("agent_token")
         except httpx.TransportError:
             return None
         return token if isinstance(token, str) else None
@@ -140,7 +140,7 @@ class Uplink:
         return seconds
 
 
-def json_of(response: httpx.Response) -> dict[str, Any]:
+def parse_json(response: httpx.Response) -> dict[str, Any]:
     """Return a JSON object that was answered, {} for anything else: a proxy may answer in HTML."""
     try:
         parsed = response.json()
@@ -149,14 +149,14 @@ def json_of(response: httpx.Response) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def seconds_of(retry_after: str | None) -> float:
+def parse_retry_after(retry_after: str | None) -> float:
     """Return a Retry-After in seconds, 0 where there is none or it is a date."""
     return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
 
 
 def reason(response: httpx.Response) -> str:
     """Return an error answer as one line."""
-    error = json_of(response).get("error")
+    error = parse_json(response).get("error")
     if isinstance(error, dict):
         return f"{response.status_code} {error.get('code')}: {error.get('message')}"
     return f"{response.status_code} {response.reason_phrase}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from agent.client import Uplink, json_of
+from agent.client import Uplink, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Commands:
             response = self.uplink.get("/commands")
         except httpx.TransportError:
             return
-        for command in json_of(response).get("commands", []):
+        for command in parse_json(response).get("commands", []):
             self.run(command)
 
     def run(self, command: dict[str, Any]) -> None:
@@ -77,8 +77,8 @@ class Commands:
                 response = self.uplink.post(f"/commands/{command_id}/result", result)
             except httpx.TransportError:
                 return
-            is_recorded = response.status_code == 200 and "recorded" in json_of(response)
-            hopeless = response.status_code in (404, 409, 413, 422) and "error" in json_of(response)
+            is_recorded = response.status_code == 200 and "recorded" in parse_json(response)
+            hopeless = response.status_code in (404, 409, 413, 422) and "error" in parse_json(response)
             if not (is_recorded or hopeless):
                 return
             self.uplink.store.drop_result(command_id)
@@ -95,9 +95,9 @@ class Commands:
             response = self.uplink.post(f"/commands/{command_id}/started", {})
         except httpx.TransportError:
             return None
-        if response.status_code == 429 or response.status_code >= 500 or not json_of(response):
+        if response.status_code == 429 or response.status_code >= 500 or not parse_json(response):
             return None
-        return response.status_code == 200 and json_of(response).get("go_on") is True
+        return response.status_code == 200 and parse_json(response).get("go_on") is True
 
     def _do(self, command: dict[str, Any]) -> Outcome:
         action = self.actions.get(str(command.get("command_type")))

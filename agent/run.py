@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from agent.client import Identity, RefusedError, Uplink, json_of, register
+from agent.client import Identity, RefusedError, Uplink, parse_json, register
 from agent.collect import Collector, describe_machine
 from agent.commands import Commands, Outcome
 from agent.inventory import list_software
@@ -190,7 +190,7 @@ class Agent:
         except httpx.TransportError as error:
             return Outcome("failed", error_message=str(error))
         done = response.status_code == 200
-        return Outcome("completed" if done else "failed", output=json.dumps(json_of(response)))
+        return Outcome("completed" if done else "failed", output=json.dumps(parse_json(response)))
 
 
 def send(uplink: Uplink) -> float:

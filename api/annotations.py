@@ -10,7 +10,7 @@ import asyncpg
 from alerts.silences.occurrences import TimeRange, occurrences
 from alerts.silences.schedule import UNREADABLE
 from api.fields.times import parse_time
-from api.gaps import Gap, StatusSpan, WindowSpan, gaps_of
+from api.gaps import Gap, StatusSpan, WindowSpan, find_gaps
 from core.errors import AgentNotFoundError
 from db.hypertables.values import StorageValues
 from db.sql import load_beside
@@ -54,7 +54,7 @@ async def read_annotations(
     statuses = list(status_spans(device, lists["statuses"], span, now))
     maintenance = list(window_spans(lists["windows"], span))
     kept_since = {level.name: now - level.keep for level in values.of(device["business_id"]).metrics}
-    gaps = list(gaps_of(device, statuses, maintenance, kept_since, span, now))
+    gaps = list(find_gaps(device, statuses, maintenance, kept_since, span, now))
     return Annotations(
         span.start, span.end, now, statuses, gaps, maintenance, lists["alerts"], lists["commands"], lists["software"],
         kept_since, device["enrolled_at"],
@@ -72,12 +72,12 @@ def status_spans(
         if at > begin:
             yield StatusSpan(status, begin, min(at, until), reason, silent_since)
         status, reason, begin = change["to_status"], change["why"], at
-        silent_since = time_of(change["silent_since"])
+        silent_since = parse_event_time(change["silent_since"])
     if begin < until:
         yield StatusSpan(status, begin, until, reason, silent_since)
 
 
-def time_of(text: str | None) -> datetime | None:
+def parse_event_time(text: str | None) -> datetime | None:
     """Return a time of an event's data; None for none or one that cannot be read."""
     try:
         return parse_time(text) if text else None

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from api.direct_uploads import UploadDesk
 from api.errors import RESPONSES, install_error_answers
-from api.foreign_paths import call_of
+from api.foreign_paths import match_call
 from api.live.service import Live, open_live
 from api.openapi import describe
 from api.routes import (
@@ -121,7 +121,7 @@ class Application:
     async def _without_framework(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Serve uploads and pages; return whether the request was one."""
         upload = UPLOAD_PATH.fullmatch(scope["path"]) if scope["method"] == "POST" else None
-        foreign = None if upload else call_of(scope["method"], scope["path"])
+        foreign = None if upload else match_call(scope["method"], scope["path"])
         if not upload and not foreign:
             return await self._pages(scope, send)
         services: Services = self.web.state.services
@@ -182,7 +182,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
         async with (
             open_services(settings, clock, process) as services,
             open_live(services) as live,
-            process.reporting(lambda: gauges_of(services, live)),
+            process.reporting(lambda: process_gauges(services, live)),
         ):
             web.state.services, web.state.live = services, live
             yield
@@ -215,7 +215,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
     return web
 
 
-def gauges_of(services: Services, live: Live) -> Gauges:
+def process_gauges(services: Services, live: Live) -> Gauges:
     """Return how things stand in this process."""
     agents, people = live.hub.count()
     return Gauges(

@@ -12,10 +12,10 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.services import services_of
+from api.services import get_services
 from auth.tokens import GATEWAY_PREFIX, AgentToken, Person
 from core.access import Right
-from core.addresses import address_of
+from core.addresses import parse_address
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from devices.audit import Actor
 from devices.devices import check_agent
@@ -87,8 +87,8 @@ class Agent:
 
 async def current_person(request: Request, credentials: Credentials) -> Person:
     """Return the user or employee who calls; raises 401 errors, or 429 when they call too often."""
-    services = services_of(request)
-    person = services.tokens.verify_person(token_of(credentials))
+    services = get_services(request)
+    person = services.tokens.verify_person(bearer_token(credentials))
     await services.people.check(person)
     services.limits.take_person(person.subject, person.tenant)
     return person
@@ -96,8 +96,8 @@ async def current_person(request: Request, credentials: Credentials) -> Person:
 
 async def current_reader(request: Request, credentials: Credentials) -> Reader:
     """Return who reads the fleet; raises 401 errors, GatewayMayNotReadError, or 429 when they call too often."""
-    services = services_of(request)
-    token = token_of(credentials)
+    services = get_services(request)
+    token = bearer_token(credentials)
     if not token.startswith(GATEWAY_PREFIX):
         return Reader((await current_person(request, credentials)).tenant)
     gateway = services.tokens.verify_gateway(token)
@@ -112,8 +112,8 @@ async def current_employee(request: Request, person: Annotated[Person, Depends(c
     """Return the employee who calls; customers get 403."""
     if person.employee_id is None:
         raise EmployeesOnlyError
-    rights = services_of(request).roles.of(person.role)
-    return Employee(person.employee_id, source_of(request), person.role, rights)
+    rights = get_services(request).roles.of(person.role)
+    return Employee(person.employee_id, source_address(request), person.role, rights)
 
 
 def employee_with(right: Right) -> Any:
@@ -135,8 +135,8 @@ async def signed_agent(
     agent_id: Annotated[UUID, Path(description="agent_id of the device, from /register")],
 ) -> AgentToken:
     """Return the agent whose signature is right, before the database was asked; another agent's path gives 403."""
-    services = services_of(request)
-    agent = services.tokens.verify_agent(token_of(credentials))
+    services = get_services(request)
+    agent = services.tokens.verify_agent(bearer_token(credentials))
     if agent.agent_id != agent_id:
         raise WrongAgentError
     services.limits.take_agent(agent.agent_id)
@@ -145,29 +145,29 @@ async def signed_agent(
 
 async def current_agent(request: Request, signed: Annotated[AgentToken, Depends(signed_agent)]) -> Agent:
     """Return the agent who calls; one whose token is revoked or whose device is deactivated gets 401."""
-    services = services_of(request)
+    services = get_services(request)
     business_id = await check_agent(services.pool, signed, services.clock())
     services.limits.learn(signed.agent_id, business_id)
-    return Agent(signed.agent_id, signed.token_hash, business_id, source_of(request))
+    return Agent(signed.agent_id, signed.token_hash, business_id, source_address(request))
 
 
-def token_of(credentials: HTTPAuthorizationCredentials | None) -> str:
+def bearer_token(credentials: HTTPAuthorizationCredentials | None) -> str:
     """Return the bearer token of a request; raises UnauthorizedError."""
     if credentials is None:
         raise UnauthorizedError
     return credentials.credentials
 
 
-def source_of(request: Request) -> str | None:
+def source_address(request: Request) -> str | None:
     """Return the address of the call; behind a proxy that RTS_TRUSTED_PROXIES names, the client's own."""
-    return address_of(request.client.host) if request.client else None
+    return parse_address(request.client.host) if request.client else None
 
 
-def actor_of(request: Request, person: Person) -> Actor:
+def person_actor(request: Request, person: Person) -> Actor:
     """Return a person as the audit trail names them, with the address of the call."""
     if person.employee_id is not None:
-        return Actor("employee", person.employee_id, source_of(request))
-    return Actor("user", person.user_id, source_of(request))
+        return Actor("employee", person.employee_id, source_address(request))
+    return Actor("user", person.user_id, source_address(request))
 
 
 CurrentPerson = Annotated[Person, Depends(current_person)]

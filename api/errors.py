@@ -72,7 +72,7 @@ def as_known(request: Request, error: Exception) -> RtsError:
     if isinstance(error, RtsError):
         return error
     if isinstance(error, RequestValidationError):
-        return InvalidRequestError(details=faults_of(error))
+        return InvalidRequestError(details=list_faults(error))
     if isinstance(error, CONNECTION_ERRORS):
         log.warning("%s %s: the database is away: %r", request.method, request.url.path, error)
         return DatabaseUnavailableError()
@@ -127,7 +127,7 @@ class MetricsForbiddenError(RtsError):
     status = 403
 
 
-def faults_of(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
+def list_faults(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """Return every fault as {path, message}; the input itself isn't repeated, it may hold a secret."""
     return [
         {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()

@@ -39,7 +39,7 @@ METHODS = {
 }  # fmt: skip
 
 
-def call_of(method: str, path: str) -> tuple[Call, str | None] | None:
+def match_call(method: str, path: str) -> tuple[Call, str | None] | None:
     """Return the call of a request and the agent of its path (None: that of the token); None for other requests."""
     below = AGENT.fullmatch(path)
     agent_id = below[1] if below else None

@@ -14,7 +14,7 @@ SPAN_UNITS = {"s": 1, "m": 60, "h": 3600}
 MAX_EVERY_SECONDS = 3600
 
 
-def protocol_of(call: Call, media_type: bytes) -> Protocol:
+def choose_protocol(call: Call, media_type: bytes) -> Protocol:
     """Return whose answers a request wants."""
     if call in (Call.OTLP, Call.OTLP_OTHER):
         return Protocol.OTLP
@@ -28,7 +28,7 @@ def parse_query(scope: Scope) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(scope.get("query_string", b"").decode("latin-1")).items()}
 
 
-def token_of(header: bytes, query: dict[str, str], call: Call) -> str:
+def read_token(header: bytes, query: dict[str, str], call: Call) -> str:
     """Return the agent's token: as Bearer, as Token, as the password of Basic, or `p` of Influx v1.
 
     Raises UnauthorizedError.
@@ -47,7 +47,7 @@ def token_of(header: bytes, query: dict[str, str], call: Call) -> str:
     raise UnauthorizedError
 
 
-def every_of(query: dict[str, str]) -> int:
+def parse_every(query: dict[str, str]) -> int:
     """Return `every` (30s, 5m, 1h) in microseconds, 0 without one; raises UnsupportedUploadError."""
     text = query.get("every", "")
     if not text:

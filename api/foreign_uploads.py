@@ -13,8 +13,8 @@ import msgspec
 
 from api.agent_bodies import AgentBodies, Sender
 from api.foreign_paths import Call
-from api.foreign_requests import every_of, parse_query, protocol_of, token_of
-from api.gateway_uploads import Arrival, GatewayUploads, microseconds_of, upload_of
+from api.foreign_requests import choose_protocol, parse_every, parse_query, read_token
+from api.gateway_uploads import Arrival, GatewayUploads, make_upload, to_microseconds
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
@@ -35,7 +35,7 @@ from protocols.influx import read_influx
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.memory import Memory
 from protocols.otlp import read_otlp
-from protocols.remote_write import read_remote_write, unpack, unpacked_size, version_of
+from protocols.remote_write import choose_version, read_remote_write, unpack, unpacked_size
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class ForeignUploads:
             await answer(send, QUESTIONS[call](parse_query(scope)))
             return
         media_type = headers.get(b"content-type", b"")
-        protocol = protocol_of(call, media_type)
+        protocol = choose_protocol(call, media_type)
         own_type = PROTOBUF if media_type.lower().startswith(PROTOBUF) else b"application/json"
         try:
             stored = await self._take(scope, receive, call, agent_id, headers)
@@ -117,13 +117,13 @@ class ForeignUploads:
         if call is Call.OTLP_OTHER:
             raise UnsupportedUploadError("Only metrics are taken here: send them to /v1/metrics.")
         query = parse_query(scope)
-        token = token_of(headers.get(b"authorization", b""), query, call)
+        token = read_token(headers.get(b"authorization", b""), query, call)
         sender = (self._verify_gateway if token.startswith(GATEWAY_PREFIX) else self._verify)(token)
         self._limits.take_agent(sender.agent_id)
         if agent_id is not None and (sender.is_gateway or str(sender.agent_id) != agent_id.lower()):
             raise WrongAgentError
         self._quotas.check(sender.agent_id, "samples", "bytes", is_gateway=sender.is_gateway)
-        arrival = Arrival(self._clock(), every_of(query), self._max_age())
+        arrival = Arrival(self._clock(), parse_every(query), self._max_age())
         encoding = headers.get(b"content-encoding", b"").lower()
         is_snappy = call is Call.REMOTE_WRITE
         if is_snappy and encoding != b"snappy":
@@ -162,7 +162,7 @@ class ForeignUploads:
                 f"One device's token brings the hosts {names[:200]}: give each a token of its own, or make a gateway."
             )
         memory = self._memory.of(sender.agent_id, sender.token_hash)
-        upload = upload_of(sender.agent_id, sender.token_hash, reading.facts, memory, arrival, self._max_samples)
+        upload = make_upload(sender.agent_id, sender.token_hash, reading.facts, memory, arrival, self._max_samples)
         upload.decoded.facts = next(iter(reading.machines.values()), None)
         await self._commits.submit(upload, self._limits.business_of(sender.agent_id))
         if upload.business_id:
@@ -176,14 +176,14 @@ def read(
     call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime, mapping: MetricMapping
 ) -> MetricReading:  # fmt: skip
     """Return what the adapter of a protocol reads."""
-    now = microseconds_of(received_at)
+    now = to_microseconds(received_at)
     if call is Call.INFLUX_WRITE:
         return read_influx(body, query.get("precision", ""), now, mapping)
     if call is Call.OTLP:
         return read_otlp(body, content_type, now, mapping)
     if call is Call.COLLECTD:
         return read_collectd(body, mapping)
-    version = version_of(content_type)  # before the body is unpacked: another format is not a broken block
+    version = choose_version(content_type)  # before the body is unpacked: another format is not a broken block
     return read_remote_write(unpack(body), version, mapping)
 
 

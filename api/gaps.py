@@ -66,7 +66,7 @@ class Gap(NamedTuple):
         return f"{sentence}: {self.detail}." if self.detail else f"{sentence}."
 
 
-def gaps_of(
+def find_gaps(
     device: Any,
     statuses: Sequence[StatusSpan],
     windows: Sequence[WindowSpan],

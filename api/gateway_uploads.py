@@ -24,7 +24,7 @@ from ingest.pending import Upload
 from ingest.samples import Sample
 from protocols.answers import Stored
 from protocols.facts import Fact, MetricReading
-from protocols.fold import samples_of
+from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory, Memory
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Arrival:
     max_age: timedelta
 
     def samples_of(self, facts: Sequence[Fact], memory: DeviceMemory) -> list[Sample]:
-        return samples_of(facts, memory, self.every, microseconds_of(self.at + MAX_SAMPLE_LEAD))
+        return fold_samples(facts, memory, self.every, to_microseconds(self.at + MAX_SAMPLE_LEAD))
 
 
 class GatewayUploads:
@@ -105,7 +105,7 @@ class GatewayUploads:
                 continue
             memory = self._memory.of(device_id, gateway.token_hash)
             try:
-                upload = upload_of(device_id, gateway.token_hash, facts, memory, arrival, samples_left)
+                upload = make_upload(device_id, gateway.token_hash, facts, memory, arrival, samples_left)
             except TooManySamplesError as error:
                 reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(facts))
                 continue
@@ -148,7 +148,7 @@ def by_clean_name(reading: MetricReading) -> dict[str, list[Fact]]:
     return facts_by_name
 
 
-def upload_of(
+def make_upload(
     device_id: UUID, token_hash: str, facts: Sequence[Fact], memory: DeviceMemory, arrival: Arrival, max_samples: int
 ) -> Upload:
     """Return the upload of one device, whose samples may be parts of rows; raises TooManySamplesError."""
@@ -160,6 +160,6 @@ def upload_of(
     return upload
 
 
-def microseconds_of(time: datetime) -> int:
+def to_microseconds(time: datetime) -> int:
     """Return a time as microseconds since 1970."""
     return round(time.timestamp() * 1_000_000)

@@ -11,7 +11,7 @@ import asyncpg
 from api.server.asgi import Scope
 from auth.errors import InvalidTokenError
 from auth.tokens import Person, Tokens
-from core.addresses import address_of
+from core.addresses import parse_address
 from core.errors import RtsError
 from db.pools import CONNECTION_ERRORS
 from devices.audit import Actor
@@ -39,11 +39,11 @@ class Refusals:
         """
         if error.status not in NOTED:
             return
-        source = address_of(scope["client"][0]) if scope.get("client") else None
+        source = parse_address(scope["client"][0]) if scope.get("client") else None
         actor, business_id = Actor("unknown", None, source), None
         if error.code not in NAMES_NOBODY:
-            actor, business_id = self._caller(token or bearer_of(scope), source)
-        self.calls.note(Refusal(actor, call_of(scope), error.code, business_id))
+            actor, business_id = self._caller(token or read_bearer(scope), source)
+        self.calls.note(Refusal(actor, describe_call(scope), error.code, business_id))
 
     def _caller(self, token: str, source: str | None) -> tuple[Actor, str | None]:
         """Return whom the token names, and a user's business."""
@@ -61,13 +61,13 @@ def person_as_actor(person: Person, source: str | None) -> tuple[Actor, str | No
     return Actor("user", person.user_id, source), str(person.business_id)
 
 
-def bearer_of(scope: Scope) -> str:
+def read_bearer(scope: Scope) -> str:
     """Return the bearer token of a request, empty without one."""
     header: str = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
     return header.partition(" ")[2].strip()
 
 
-def call_of(scope: Scope) -> str:
+def describe_call(scope: Scope) -> str:
     """Return method and path with ids left out; the query may hold a token and is never written."""
     return f"{scope.get('method', 'WS')} {IDS.sub('{id}', scope['path'])}".replace("\0", "")
 

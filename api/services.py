@@ -88,13 +88,13 @@ class Services:
     storage: CurrentValues
 
 
-def services_of(request: Request) -> Services:
+def get_services(request: Request) -> Services:
     """Return the services of the application that serves `request`."""
     services: Services = request.app.state.services
     return services
 
 
-def size_of(request: Request) -> int:
+def body_size(request: Request) -> int:
     """Return the bytes of a body as it was read; an empty one has none."""
     size: int = request.scope.get(BODY_SIZE, 0)
     return size
@@ -128,7 +128,7 @@ async def open_services(
         stack.push_async_callback(charts.close)
         writer, beside = (
             Writer(
-                lambda: connect_writer(settings.database_url), clock, overlap_of(settings), tally,
+                lambda: connect_writer(settings.database_url), clock, token_overlap(settings), tally,
                 most_services=settings.device_services,
             )
             for _ in range(WRITERS)
@@ -169,7 +169,7 @@ async def open_services(
         )  # fmt: skip
 
 
-def overlap_of(settings: Settings) -> timedelta:
+def token_overlap(settings: Settings) -> timedelta:
     """Return how long a replaced agent token stays good."""
     return timedelta(seconds=settings.token_overlap_seconds)
 

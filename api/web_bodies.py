@@ -46,7 +46,7 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
     announced = headers.get(b"content-length", b"0")
     if not announced.isdigit() or int(announced) > most:
         raise BodyTooLargeError(f"The body is over {most} bytes.")
-    holder, is_still_good = sender_of(services, scope, headers.get(b"authorization", b""))
+    holder, is_still_good = identify_sender(services, scope, headers.get(b"authorization", b""))
     allowance = services.budget.room_for(holder)
     paced = PacedReceive(receive, services.pace, partial(charge_slow_body, allowance, is_still_good))
     with BodyReader(paced, b"", most, allowance) as reader:
@@ -60,7 +60,7 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
         yield replay
 
 
-def sender_of(services: Services, scope: Scope, authorization: bytes) -> tuple[Holder, SlowBody]:
+def identify_sender(services: Services, scope: Scope, authorization: bytes) -> tuple[Holder, SlowBody]:
     """Return who sends a request by its header alone, and the question whether they still may."""
     address = (scope.get("client") or ("",))[0]
     if WITHOUT_TOKEN.fullmatch(scope["path"]):

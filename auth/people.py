@@ -38,7 +38,7 @@ class People:
 
     async def check(self, person: Person) -> None:
         """Raise AccessEndedError, or UnknownEmployeeError for an employee who is not in the table."""
-        key = (person.employee_id, person.business_id, user_of(person) or "")
+        key = (person.employee_id, person.business_id, platform_user_id(person) or "")
         now = self._clock()
         if self._good_until.get(key, 0.0) > now:
             return
@@ -53,7 +53,7 @@ class People:
             if is_active is None:
                 raise UnknownEmployeeError
         else:
-            user = user_of(person)
+            user = platform_user_id(person)
             is_active = await self._pool.fetchval(
                 *QUERIES.bind("check_user", business_id=person.business_id, user_id=user and UUID(user))
             )
@@ -61,7 +61,7 @@ class People:
             raise AccessEndedError
 
 
-def user_of(person: Person) -> str | None:
+def platform_user_id(person: Person) -> str | None:
     """Return the id of the platform's user: `user_id`, or `sub` where it is a UUID other than the business's."""
     if person.user_id is not None:
         return str(person.user_id)

@@ -38,12 +38,12 @@ _header = msgspec.json.Decoder(Header)
 _claims = msgspec.json.Decoder(Claims)
 
 
-def agent_of(ring: KeyRing, token: str) -> UUID | None:
+def verify_plain(ring: KeyRing, token: str) -> UUID | None:
     """Return whose token this is when it is plainly good, None when the library must look at it."""
     signed, _, signature = token.rpartition(".")
     header, _, claims = signed.partition(".")
     try:
-        key = ring.keys[key_id_of(header)]
+        key = ring.keys[parse_key_id(header)]
         expected = hmac.digest(key.encode(), signed.encode(), "sha256")
         if not hmac.compare_digest(unpadded(signature), expected):
             return None
@@ -54,7 +54,7 @@ def agent_of(ring: KeyRing, token: str) -> UUID | None:
 
 
 @lru_cache(64)
-def key_id_of(header: str) -> str:
+def parse_key_id(header: str) -> str:
     """Return the key that a token's first part names; raises ValueError. All tokens of one key begin alike."""
     return _header.decode(unpadded(header)).kid
 

@@ -18,7 +18,7 @@ import jwt
 
 from auth.errors import InvalidTokenError
 from auth.keys import RINGS, KeyFile, KeyRing
-from auth.quick_tokens import agent_of
+from auth.quick_tokens import verify_plain
 
 ALGORITHM = "HS256"
 AGENT_AUDIENCE = "rts-agent"
@@ -72,11 +72,11 @@ class PersonRules:
         if not isinstance(issued, int | float) or float(claims["exp"]) - issued > self.longest.total_seconds():
             raise InvalidTokenError("This token lives too long: RTS_PERSON_TOKEN_HOURS is the longest lifetime.")
         for name, values in self.required.items():
-            if not values_of(claims, name) & set(values):
+            if not claim_values(claims, name) & set(values):
                 raise InvalidTokenError(f"A token needs the claim {name}, as RTS_REQUIRED_CLAIMS has it.")
         for name in claims:
             is_purpose = name not in self.required and re.sub("[_-]", "", name).lower() in PURPOSE_CLAIMS
-            if is_purpose and any(NO_SESSION.search(value) for value in values_of(claims, name)):
+            if is_purpose and any(NO_SESSION.search(value) for value in claim_values(claims, name)):
                 raise InvalidTokenError(f"This token is no session: see its claim {name[:100]}.")
 
 
@@ -160,8 +160,8 @@ class Tokens:
         return person
 
     def _verify_person(self, token: str, _generation: int) -> Person:
-        claims = read(self._keys.ring("platform", key_id_of(token)), token, required=("sub", "exp"), audience=None)
-        self._rules.check(header_of(token) | claims, time.time())
+        claims = read(self._keys.ring("platform", read_key_id(token)), token, required=("sub", "exp"), audience=None)
+        self._rules.check(read_token_type(token) | claims, time.time())
         employee, business = uuid_claim(claims, "employee_id"), uuid_claim(claims, "business_id")
         if (employee is None) == (business is None):
             raise InvalidTokenError("A platform token carries either employee_id or business_id.")
@@ -172,16 +172,16 @@ class Tokens:
 
     def _verify_gateway(self, token: str, _generation: int) -> GatewayToken:
         signed = token.removeprefix(GATEWAY_PREFIX)
-        ring = self._keys.ring("agent", key_id_of(signed))
+        ring = self._keys.ring("agent", read_key_id(signed))
         gateway_id = uuid_claim(read(ring, signed, required=("sub",), audience=GATEWAY_AUDIENCE), "sub")
         assert gateway_id is not None
         return GatewayToken(gateway_id, token_hash(token))
 
     def _verify_agent(self, token: str, _generation: int) -> AgentToken:
-        quick = agent_of(self._keys.ring("agent"), token) if len(token) <= MAX_TOKEN_LENGTH else None
+        quick = verify_plain(self._keys.ring("agent"), token) if len(token) <= MAX_TOKEN_LENGTH else None
         if quick:
             return AgentToken(quick, token_hash(token))
-        claims = read(self._keys.ring("agent", key_id_of(token)), token, required=("sub",), audience=AGENT_AUDIENCE)
+        claims = read(self._keys.ring("agent", read_key_id(token)), token, required=("sub",), audience=AGENT_AUDIENCE)
         agent_id = uuid_claim(claims, "sub")
         assert agent_id is not None
         return AgentToken(agent_id, token_hash(token))
@@ -192,13 +192,13 @@ def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
     return jwt.encode(dict(claims), ring.keys[ring.current], ALGORITHM, headers={"kid": ring.current})
 
 
-def header_of(token: str) -> dict[str, Any]:
+def read_token_type(token: str) -> dict[str, Any]:
     """Return the type in a token's header where it is not the usual one, as claims have it."""
     kind = jwt.get_unverified_header(token).get("typ")
     return {} if kind is None or str(kind).upper() == "JWT" else {"typ": kind}
 
 
-def key_id_of(token: str) -> object:
+def read_key_id(token: str) -> object:
     """Return the key id in a token's header; None when it cannot be read."""
     if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         return None
@@ -224,7 +224,7 @@ def read(ring: KeyRing, token: str, required: tuple[str, ...], audience: str | N
     return claims
 
 
-def values_of(claims: Mapping[str, Any], name: str) -> set[str]:
+def claim_values(claims: Mapping[str, Any], name: str) -> set[str]:
     """Return the values of a claim, which may be a list of them."""
     claim = claims.get(name)
     return {str(value) for value in (claim if isinstance(claim, list) else [claim]) if value is not None}

@@ -24,12 +24,12 @@ def rules_table(rows: Sequence[RuleRow]) -> Table:
     for row in rows:
         shadow = " (shadow)" if row.is_shadow else ""
         table.add_row(
-            str(row.rule.id), row.alert_name + shadow, row.severity, reach_of(row), row.rule.condition.in_words()
+            str(row.rule.id), row.alert_name + shadow, row.severity, describe_reach(row), row.rule.condition.in_words()
         )
     return table
 
 
-def reach_of(row: RuleRow) -> str:
+def describe_reach(row: RuleRow) -> str:
     """Return which devices a rule is for, in words."""
     reach = row.rule.reach
     named = (
@@ -72,13 +72,13 @@ def devices_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Table:
         table.add_column(name, justify="right")
     for tally in outcome.tallies[:MAX_DEVICES]:
         table.add_row(
-            name_of(tally, answer), str(tally.alerts), str(tally.tickets), f"{tally.first:%m-%d %H:%M}",
+            describe_place(tally, answer), str(tally.alerts), str(tally.tickets), f"{tally.first:%m-%d %H:%M}",
             f"{tally.last:%m-%d %H:%M}", f"{tally.firing_minutes:.0f}", "flapping" if tally.is_flapping else "",
         )  # fmt: skip
     return table
 
 
-def name_of(tally: BacktestSummary, answer: BacktestResult) -> str:
+def describe_place(tally: BacktestSummary, answer: BacktestResult) -> str:
     """Return the name of a device, and of its instance if the rule stands on one."""
     return f"{answer.names.get(tally.device_id, '?')} {tally.instance}".rstrip()
 
@@ -86,7 +86,7 @@ def name_of(tally: BacktestSummary, answer: BacktestResult) -> str:
 def transitions_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Table:
     """Return the first changes of the worst device."""
     worst = outcome.tallies[0]
-    name = name_of(worst, answer)
+    name = describe_place(worst, answer)
     table = Table("at", "from", "to", "why", "value", title=f"{label(outcome)}: {name}", title_justify="left")
     for one in worst.transitions[:MAX_TRANSITIONS]:
         value = "" if one.result.value is None else f"{one.result.value:.4g}"
@@ -103,7 +103,7 @@ def results_table(results: Sequence[RuleTestResult]) -> Table:
     return table
 
 
-def explained(one: Explained) -> Iterator[RenderableType]:
+def statement_rows(one: Explained) -> Iterator[RenderableType]:
     """Yield a statement, what is bound to it, and its plan."""
     ask = one.ask
     read = ask.level.relation if ask.level else "the newest state"
@@ -116,11 +116,11 @@ def explained(one: Explained) -> Iterator[RenderableType]:
     yield Syntax(sql, "sql", word_wrap=True)
     bound = Table("parameter", "name", "value")
     for number, (name, value) in enumerate(zip(ask.statement.parameters, arguments, strict=True), 1):
-        bound.add_row(f"${number}", name, shown(value))
+        bound.add_row(f"${number}", name, format_value(value))
     yield bound
     yield Text("\n".join(one.plan))
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a parameter as people read it."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -23,7 +23,7 @@ from alerts.replay.rule_tests import RuleTest, RuleTestResult, load_tests, run_t
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.loader import RuleRow, Rules, read_rules
 from alerts.rules.terms import Scope
-from cli.alert_tables import backtest_tables, explained, results_table, rules_table
+from cli.alert_tables import backtest_tables, results_table, rules_table, statement_rows
 from cli.connection import with_connection
 from cli.settings import settings_with_database
 from core.clock import utc_now
@@ -57,14 +57,14 @@ def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of a rule in forc
     """
 
     async def read_plans(connection: Connection) -> tuple[RuleRow, list[Explained]]:
-        row = one_of(await read_rules(connection, rule), rule)
+        row = require_rule(await read_rules(connection, rule), rule)
         return row, await explain(connection, row, utc_now())
 
     row, statements = asyncio.run(with_connection(read_plans))
     console = Console()
     console.print(f"[bold]{row.alert_name}[/bold]: {row.rule.condition.in_words()}", highlight=False)
     for statement in statements:
-        console.print(*explained(statement), sep="\n")
+        console.print(*statement_rows(statement), sep="\n")
 
 
 @app.command("backtest")
@@ -86,11 +86,11 @@ def backtest_rule(
 
     Example: rts-agents alerts backtest --business ID --metric cpu_percent --above 85,90,95 --minutes 10 --days 7
     """
-    thresholds = [number_of(part) for part in (above or below).split(",") if part.strip()]
+    thresholds = [parse_number(part) for part in (above or below).split(",") if part.strip()]
     url = settings_with_database().database_url
     if rule is None:
         operator = ">" if above else "<"
-        condition = condition_of(conditions, metric, operator, thresholds, minutes)
+        condition = condition_from_options(conditions, metric, operator, thresholds, minutes)
         reach, keep = Scope(business, site, device, device_type), timedelta(minutes=keep_firing)
         spec = BacktestSpec(condition, reach, thresholds, days, keep, most_readings=MAX_READINGS)
     else:
@@ -153,7 +153,7 @@ async def run_backtest(connection: Connection, spec: BacktestSpec, progress: Pro
     return await backtest(connection, spec, utc_now(), show)
 
 
-def one_of(rules: Rules, rule_id: UUID) -> RuleRow:
+def require_rule(rules: Rules, rule_id: UUID) -> RuleRow:
     """Return the rule; raises or exits with why it can't be read."""
     if rule_id in rules.faults:
         raise typer.BadParameter(f"this rule can't be read: {rules.faults[rule_id]}")
@@ -162,7 +162,7 @@ def one_of(rules: Rules, rule_id: UUID) -> RuleRow:
     return rules.rows[rule_id]
 
 
-def condition_of(text: str, metric: str, operator: str, thresholds: list[float], minutes: float) -> Condition:
+def condition_from_options(text: str, metric: str, operator: str, thresholds: list[float], minutes: float) -> Condition:
     """Return the conditions of the command line; exits with a message for others."""
     if not text and not thresholds:
         raise typer.BadParameter("name --above or --below with --metric, or --conditions, or --rule")
@@ -176,7 +176,7 @@ def condition_of(text: str, metric: str, operator: str, thresholds: list[float],
         raise typer.BadParameter(str(error)) from error
 
 
-def number_of(text: str) -> float:
+def parse_number(text: str) -> float:
     """Return a threshold; exits with a message for what is no number."""
     try:
         return float(text)

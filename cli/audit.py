@@ -38,7 +38,7 @@ def verify(
 
 async def verified(url: str, expected: list[str]) -> tuple[Head, list[str]]:
     """Return the newest seal and what is wrong with the chain; raises BadParameter for what is no ROW:HASH."""
-    marks = [mark_of(text) for text in expected]
+    marks = [parse_mark(text) for text in expected]
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -50,7 +50,7 @@ async def verified(url: str, expected: list[str]) -> tuple[Head, list[str]]:
         await connection.close()
 
 
-def mark_of(text: str) -> tuple[int, str]:
+def parse_mark(text: str) -> tuple[int, str]:
     """Read `ROW:HASH`."""
     row, _, digest = text.partition(":")
     if not row.isdigit() or not digest:

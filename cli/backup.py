@@ -12,9 +12,9 @@ from core.clock import utc_now
 from core.settings import Settings
 from db.backup.drill import drill
 from db.backup.dump import backup, write_private
-from db.backup.manifest import manifest_of, read_manifest
+from db.backup.manifest import manifest_path, read_manifest
 from db.backup.restore import check_against, restore, start_jobs
-from db.backup.tools import database_of
+from db.backup.tools import database_name
 
 File = Annotated[Path, typer.Argument(help="the dump; its manifest is beside it, with .json at the end")]
 
@@ -45,7 +45,7 @@ def take_backup(
     typer.echo(
         f"{dump}: {decimal(manifest.dump_bytes)}, {rows:,} rows of {len(manifest.contents.rows)} tables and rollups."
     )
-    typer.echo(f"{manifest_of(dump)}: keep it beside the dump, `db restore` compares with it.")
+    typer.echo(f"{manifest_path(dump)}: keep it beside the dump, `db restore` compares with it.")
     if keys:
         copy = dump.with_name(dump.name + ".keys")
         write_private(copy, settings.keys_file.read_bytes())
@@ -115,7 +115,7 @@ def resume(
 def settings_for(database: str) -> Settings:
     """Return the settings if DATABASE_URL leads to the database of this name; raises typer.BadParameter."""
     settings = settings_with_database()
-    name = database_of(settings.database_url)
+    name = database_name(settings.database_url)
     if name != database:
         raise typer.BadParameter(f"DATABASE_URL leads to the database {name}, not {database}: nothing was done")
     return settings

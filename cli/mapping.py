@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from protocols.mapping import described, read_mapping
+from protocols.mapping import describe_mapping, read_mapping
 
 
 def register(app: typer.Typer) -> None:
@@ -18,5 +18,5 @@ def mapping(file: Annotated[Path, typer.Argument(help="the file that RTS_MAPPING
 
     Example: rts-agents mapping mapping.toml
     """
-    for protocol, name, series in described(read_mapping(file)):
+    for protocol, name, series in describe_mapping(read_mapping(file)):
         typer.echo(f"{protocol}\t{name}\t{series}")

@@ -22,7 +22,8 @@ def retention_table(overview: Overview) -> Table:
         table.add_row(
             status.level.name, words(level.keep), f"{status.oldest:%Y-%m-%d}" if status.oldest else "-",
             f"{level.next_drop:%Y-%m-%d}" if level.next_drop else drop, decimal(status.bytes),
-            f"{status.columnstore_chunks} of {status.chunks}", "-" if level.growth is None else size_of(level.growth),
+            f"{status.columnstore_chunks} of {status.chunks}",
+            "-" if level.growth is None else format_bytes(level.growth),
         )  # fmt: skip
     return table
 
@@ -41,7 +42,7 @@ def records_table(overview: Overview) -> Table:
     return table
 
 
-def size_of(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Return bytes in their largest fitting unit; what shrinks has a minus."""
     return f"-{decimal(round(-count))}" if count < 0 else decimal(round(count))
 
@@ -83,13 +84,13 @@ def effects_table(effects: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right")
     for effect in effects:
         table.add_row(
-            effect["relation"], str(effect["chunks"] or "-"), rows_of(effect), decimal(effect["bytes"]),
+            effect["relation"], str(effect["chunks"] or "-"), format_rows(effect), decimal(effect["bytes"]),
             f"{effect['share']:.0%}", effect["oldest"][:10], effect["until"][:10],
         )  # fmt: skip
     return table
 
 
-def rows_of(effect: dict[str, Any]) -> str:
+def format_rows(effect: dict[str, Any]) -> str:
     """Return the rows of an effect; a plan of an older version has counted all."""
     return f"{'' if effect.get('exact', True) else 'about '}{effect['rows']:,}"
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from alerts.notify.signatures import as_text, secret_of
+from alerts.notify.signatures import as_text, derive_secret
 from core.settings import get_settings
 
 
@@ -24,4 +24,4 @@ def webhook_secret(
     secret = get_settings().webhook_secret.get_secret_value()
     if not secret:
         raise typer.BadParameter("RTS_WEBHOOK_SECRET isn't set: webhooks aren't signed")
-    typer.echo(as_text(secret_of(secret.encode(), business)))
+    typer.echo(as_text(derive_secret(secret.encode(), business)))

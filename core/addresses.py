@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 
-def address_of(text: str) -> str | None:
+def parse_address(text: str) -> str | None:
     """Return an address as the database takes it; None for what is none, as a Unix socket's or a proxy's `unknown`."""
     try:
         return str(ip_address(text))

@@ -70,7 +70,7 @@ class RateLimitedError(RtsError):
     status: ClassVar[int] = 429
 
     def __init__(self, owner: str, wait_seconds: float) -> None:
-        """`whose` is what the limit is counted by: agent, person or business."""
+        """`owner` is what the limit is counted by: agent, person or business."""
         self._wait = math.ceil(wait_seconds)
         message = f"Too many requests of this {owner}: wait {self._wait} s before the next."
         super().__init__(message, details={"limit": owner, "retry_after_seconds": self._wait})

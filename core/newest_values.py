@@ -16,10 +16,10 @@ def newest_values(text: str | None) -> dict[str, float | None]:
         values = msgspec.json.decode(text or "{}")
     except msgspec.DecodeError:  # a number of thousands of digits
         return {}
-    return {name: number_of(value) for name, value in values.items()} if isinstance(values, dict) else {}
+    return {name: parse_number(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
 
-def number_of(value: Any) -> float | None:
+def parse_number(value: Any) -> float | None:
     """Return a number as it is, None for anything else and for whole numbers that are out of range."""
     is_float = isinstance(value, float)
     return value if is_float or (type(value) is int and abs(value) < MAX_WHOLE) else None

@@ -221,14 +221,14 @@ class Settings(QuotaSettings):
     @classmethod
     def are_networks(cls, text: str) -> str:
         """Refuse what isn't a list of networks."""
-        networks_of(text)
+        parse_networks(text)
         return text
 
     @field_validator("embed_origins_text")
     @classmethod
     def are_origins(cls, text: str) -> str:
         """Refuse what isn't a list of origins: a path or a wildcard would open more than is meant."""
-        for origin in words_of(text):
+        for origin in split_words(text):
             if not ORIGIN.fullmatch(origin):
                 raise ValueError(f"RTS_EMBED_ORIGINS: {origin!r} is no origin such as https://portal.example")
         return text
@@ -236,12 +236,12 @@ class Settings(QuotaSettings):
     @property
     def embed_origins(self) -> tuple[str, ...]:
         """The origins of RTS_EMBED_ORIGINS."""
-        return words_of(self.embed_origins_text)
+        return split_words(self.embed_origins_text)
 
     @property
     def reachable_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `webhook_networks`."""
-        return networks_of(self.webhook_networks)
+        return parse_networks(self.webhook_networks)
 
     @property
     def cors_named(self) -> tuple[str, ...]:
@@ -263,12 +263,12 @@ class Settings(QuotaSettings):
         return parse_claims(self.required_claims)
 
 
-def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Read `10.20.0.0/16, fd00::/8`; raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
-def words_of(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -279,12 +279,12 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as fault:
-        raise SettingsError("; ".join(map(said_of, fault.errors(include_input=False)))) from None
+        raise SettingsError("; ".join(map(describe_fault, fault.errors(include_input=False)))) from None
     except ValueError as fault:
         raise SettingsError(str(fault)) from None
 
 
-def said_of(fault: ErrorDetails) -> str:
+def describe_fault(fault: ErrorDetails) -> str:
     """Return a fault of a setting as text; our own checks name the setting themselves."""
     text = fault["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, fault["loc"])).upper()

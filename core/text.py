@@ -19,7 +19,7 @@ def is_storable(text: str) -> bool:
     return "\0" not in text
 
 
-def composed(text: str) -> str:
+def compose(text: str) -> str:
     """Return `text` in Unicode's form NFC, in which names are stored; the few texts that it would make longer stay."""
     normalized = unicodedata.normalize("NFC", text)
     return normalized if len(normalized) <= len(text) else text
@@ -27,7 +27,7 @@ def composed(text: str) -> str:
 
 def like_literal(text: str) -> str:
     r"""Return `text` in NFC as a part of a LIKE pattern that stands for itself: `%`, `_` and `\` mean nothing more."""
-    return composed(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return compose(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def clean_name(text: str) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from db.sql import Statement
 
 
-def compiled(query: Select[Any]) -> Statement:
+def compile_query(query: Select[Any]) -> Statement:
     """Return a query as a statement; what it binds itself are constants, what has no value yet are parameters."""
     sql = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
     constants = {name: value for name, value in sql.params.items() if value is not None}

@@ -69,7 +69,7 @@ async def set_mark(url: str, mark: str | None) -> DatabaseTarget:
 
 
 def confirm_target(url: str, confirmation: str, environment: str = "") -> DatabaseTarget:
-    """Return the target, or raise ProductionDatabaseError for one marked production unless `given` is its name.
+    """Return the target, or raise ProductionDatabaseError for one marked production unless `confirmation` is its name.
 
     A name that is given and isn't that of the target is always refused. `environment`: RTS_ENVIRONMENT.
     """

@@ -16,14 +16,14 @@ WORDS = {
 }  # fmt: skip
 
 
-def parts_of(schema: str) -> set[tuple[str, str]]:
+def find_parts(schema: str) -> set[tuple[str, str]]:
     """Return (kind, name) of everything in the text of a schema."""
     return {(WORDS[kind], name) for kind, name in PART.findall(schema)}
 
 
 async def find_missing(connection: Connection) -> list[str]:
     """Return a sentence for each part that the schema at head has and this database lacks."""
-    missing = parts_of(FILE.read_text()) - parts_of(await schema_text(connection))
+    missing = find_parts(FILE.read_text()) - find_parts(await schema_text(connection))
     return [
         f"the {kind} {name} is missing: was a restore incomplete? Restore again as docs/recovery.md says"
         for kind, name in sorted(missing)

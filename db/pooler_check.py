@@ -36,7 +36,9 @@ def check_pooler(database_url: str) -> None:
     """Raise UnsuitablePoolerError for PgBouncer in transaction or statement mode; blocks for some milliseconds."""
     try:
         with psycopg.connect(database_url, autocommit=True, prepare_threshold=None, connect_timeout=10) as first:
-            if server_of(first) != first.info.backend_pid and any(moves(first, database_url) for _ in range(TRIES)):
+            if server_process(first) != first.info.backend_pid and any(
+                moves(first, database_url) for _ in range(TRIES)
+            ):
                 raise UnsuitablePoolerError(
                     "A pooler before the database runs in transaction mode: LISTEN, prepared statements and the lock "
                     "of upgrades need a session. Set pool_mode = session for this database, or connect to PostgreSQL "
@@ -48,12 +50,12 @@ def check_pooler(database_url: str) -> None:
 
 def moves(first: psycopg.Connection[tuple[int]], database_url: str) -> bool:
     """Tell whether another client gets the server connection of `first`, which is open, or `first` gets another one."""
-    before = server_of(first)
+    before = server_process(first)
     with psycopg.connect(database_url, prepare_threshold=None, connect_timeout=10) as second:
-        return server_of(second) == before or server_of(first) != before
+        return server_process(second) == before or server_process(first) != before
 
 
-def server_of(connection: psycopg.Connection[tuple[int]]) -> int:
+def server_process(connection: psycopg.Connection[tuple[int]]) -> int:
     """Return the process that answers."""
     row = connection.execute(QUERIES["which_server"].encode()).fetchone()
     assert row is not None

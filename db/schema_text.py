@@ -27,11 +27,11 @@ async def schema_text(connection: Connection) -> str:
     rows = {}
     for name, statement in QUERIES.statements.items():
         rows[name] = await connection.fetch(*statement.bind(**dict.fromkeys(statement.parameters, platform)))
-    parts = [HEAD, *functions_of(rows), *tables_of(rows), *rollups_of(rows)]
+    parts = [HEAD, *format_functions(rows), *format_tables(rows), *format_rollups(rows)]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
-def functions_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
+def format_functions(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     """Yield functions and aggregates."""
     for row in rows["functions"]:
         yield unqualified(row["definition"]) + ";"
@@ -41,7 +41,7 @@ def functions_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
         yield f"CREATE AGGREGATE {row['name']} ({row['arguments']}) ({body});"
 
 
-def tables_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
+def format_tables(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     """Yield each table with everything that belongs to it."""
     chunks = {row["name"]: row for row in rows["hypertables"]}
     for table in rows["tables"]:
@@ -58,7 +58,7 @@ def tables_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
         yield from (unqualified(row["definition"]) + ";" for row in of(rows["triggers"], name))
 
 
-def rollups_of(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
+def format_rollups(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     """Yield continuous aggregates and views."""
     for row in rows["rollups"]:
         definition = one_space(unqualified(row["definition"]))

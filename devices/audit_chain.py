@@ -59,7 +59,7 @@ async def find_breaks(connection: Connection, newest: int | None = None) -> Asyn
     while True:
         seals = await connection.fetch(*QUERIES.bind("verify", after=after, limit=VERIFIED_AT_ONCE + 1))
         for seal in seals:
-            for sentence in faults_of(dict(seal)):
+            for sentence in find_seal_faults(dict(seal)):
                 yield sentence
         if len(seals) <= VERIFIED_AT_ONCE:
             return
@@ -76,7 +76,7 @@ async def find_lost_head(connection: Connection, last_id: int, expected: str) ->
     return f"The audit trail's hash at row {last_id} is {head}, not {expected}: the chain was written anew."
 
 
-def faults_of(seal: dict[str, object]) -> list[str]:
+def find_seal_faults(seal: dict[str, object]) -> list[str]:
     """Return what is wrong with one seal, as sentences."""
     sentences = (
         [] if seal["is_linked"] else [f"Seal {seal['id']} of the audit trail does not follow from the seal before."]

@@ -90,10 +90,10 @@ async def export_pages(source: asyncpg.Pool | Connection, chosen: SampleRange) -
 def csv_row(row: Row) -> str:
     """Return one record of CSV; null is an empty cell, and no text runs as a formula."""
     cells = (row[name] for name in COLUMNS)
-    return csv_line([text_of(cell) for cell in cells])
+    return csv_line([format_cell(cell) for cell in cells])
 
 
-def text_of(cell: Any) -> Any:
+def format_cell(cell: Any) -> Any:
     """Return a cell of CSV."""
     if isinstance(cell, datetime):
         return cell.isoformat()

@@ -33,16 +33,16 @@ async def export_trail(pool: asyncpg.Pool, only: TrailFilter, form: Format) -> A
 
 def json_line(row: dict[str, Any]) -> str:
     """Return a row as one line of JSON; times are UTC."""
-    plain = texts_of(row) | {"id": row["id"], "details": json.loads(row["details"])}
+    plain = format_row(row) | {"id": row["id"], "details": json.loads(row["details"])}
     return json.dumps(plain, ensure_ascii=False) + "\n"
 
 
 def csv_row(row: dict[str, Any]) -> str:
     """Return a row as one record of CSV; null is an empty cell."""
-    return csv_line([safe_cell(text or "") for text in texts_of(row).values()])
+    return csv_line([safe_cell(text or "") for text in format_row(row).values()])
 
 
-def texts_of(row: dict[str, Any]) -> dict[str, str | None]:
+def format_row(row: dict[str, Any]) -> dict[str, str | None]:
     """Return the columns of a row as texts, null for what is empty."""
     values = row | {"at": row["at"].isoformat()}
     return {name: None if values[name] is None else str(values[name]) for name in COLUMNS}

@@ -80,7 +80,7 @@ async def list_days(connection: Connection) -> list[tuple[date, int]]:
 
 async def count_day(connection: Connection, day: date, now: datetime) -> Rows:
     """Count what would become of a day's rows."""
-    begin, end = span_of(day)
+    begin, end = day_range(day)
     row = await connection.fetchrow(*QUERIES.bind("count_day", start=begin, end=end, latest=now + MAX_SAMPLE_LEAD))
     assert row is not None
     rows = Rows(**dict(row))
@@ -117,7 +117,7 @@ async def import_days(
 
 async def import_day(connection: Connection, day: date, now: datetime, *, extras: bool) -> int:
     """Import a day's rows in one transaction; return how many were not here."""
-    begin, end = span_of(day)
+    begin, end = day_range(day)
     done = await connection.execute(
         *QUERIES.bind(
             "import_day", start=begin, end=end, latest=now + MAX_SAMPLE_LEAD, keep_extras=extras, own_columns=OWN_PLACE
@@ -128,7 +128,7 @@ async def import_day(connection: Connection, day: date, now: datetime, *, extras
 
 async def roll_up(connection: Connection, day: date, now: datetime) -> None:
     """Refresh the levels of a day, but for what their policies leave alone; nothing to do where nothing has changed."""
-    begin, end = span_of(day)
+    begin, end = day_range(day)
     if await is_dropped(connection, begin, end, now):
         return
     for level in LEVELS[1:]:
@@ -146,7 +146,7 @@ async def is_dropped(connection: Connection, begin: datetime, end: datetime, now
     return bool(await connection.fetchval(*QUERIES.bind("is_rolled_up", start=begin, end=end)))
 
 
-def span_of(day: date) -> tuple[datetime, datetime]:
+def day_range(day: date) -> tuple[datetime, datetime]:
     """Return the begin and the end of a day, UTC."""
     begin = datetime.combine(day, time(), UTC)
     return begin, begin + timedelta(days=1)

@@ -18,7 +18,7 @@ SAMPLES = (11.0, 22.0, 33.0)  # percent of CPU, one a minute
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was tried; `said` is what was found instead of what was wanted, or a figure."""
+    """One check; `said` is the actual result of a failed one, or a figure."""
 
     name: str
     good: bool

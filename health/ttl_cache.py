@@ -12,7 +12,7 @@ class TtlCache(Generic[T]):
     """Asks anew when its answer is `seconds` old; those who come meanwhile wait for the one asking."""
 
     def __init__(self, seconds: float, read: Callable[[], Awaitable[T]]) -> None:
-        """Keep what `ask` answers; what it raises is raised, and nothing is kept."""
+        """Keep what `read` returns; what it raises is raised, and nothing is kept."""
         self.seconds = seconds
         self.asked_at: float | None = None  # by time.monotonic; None: nothing is kept yet
         self._ask = read

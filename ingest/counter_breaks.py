@@ -33,11 +33,11 @@ def mark_breaks(samples: Sequence[Sample], *, are_parts: bool = False) -> dict[i
             (after.network_rx_bytes or 0) < (before.network_rx_bytes or 0)
             or (after.network_tx_bytes or 0) < (before.network_tx_bytes or 0)
         )
-        and (broken := broken_after(values_of(before), before.collected_at, after, are_parts=are_parts))
+        and (broken := broken_after(counters_by_name(before), before.collected_at, after, are_parts=are_parts))
     }
 
 
-def values_of(sample: Sample) -> dict[str, Any]:
+def counters_by_name(sample: Sample) -> dict[str, Any]:
     """Return uptime and counters of a sample by name."""
     return {name: getattr(sample, name) for name in ("uptime_seconds", *COUNTERS)}
 

@@ -18,7 +18,7 @@ from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_AGE, MAX_SAMPLE_LEAD
 from ingest.diagnose import read_sample
 from ingest.errors import MalformedBodyError, TooManySamplesError, WrongEnvelopeError
-from ingest.faults import FaultError, Notes, shown
+from ingest.faults import FaultError, Notes, short_form
 from ingest.samples import Decoded, Envelope, MachineFacts, RawEnvelope, Rejection, Sample
 
 MAX_INT = 4000
@@ -158,7 +158,7 @@ def text_of(body: bytes) -> tuple[str, bool]:
 def _note_replaced(item: dict[str, Any], notes: Notes) -> None:
     for name, value in item.items():
         if REPLACED in name or REPLACED in json.dumps(value, ensure_ascii=False):
-            notes.add(name, FaultError("invalid_utf8", f"bytes of {shown(name)} aren't UTF-8: stored as U+FFFD"))
+            notes.add(name, FaultError("invalid_utf8", f"bytes of {short_form(name)} aren't UTF-8: stored as U+FFFD"))
 
 
 def read_int(digits: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.metrics import LOADS, METRICS, Metric
-from ingest.faults import FaultError, Notes, shown
+from ingest.faults import FaultError, Notes, short_form
 from ingest.listed_services import read_services
 from ingest.numbers import read_number
 from ingest.samples import Sample
@@ -28,7 +28,7 @@ def read_sample(item: Any, notes: Notes) -> tuple[Sample, bytes | None]:
     Raises FaultError when all of it must be rejected.
     """
     if not isinstance(item, dict):
-        raise FaultError("wrong_type", f"a sample must be an object, not {shown(item)}")
+        raise FaultError("wrong_type", f"a sample must be an object, not {short_form(item)}")
     sample = Sample(collected_at=read_time(item.get("collected_at")))
     for metric in SINGLE_METRICS:
         setattr(sample, metric.name, read_metric(metric, item.get(metric.name), notes))
@@ -58,7 +58,7 @@ def read_load(value: Any, notes: Notes) -> tuple[float | None, float | None, flo
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != len(LOADS):
-        raise FaultError("wrong_type", f"load_average must be [1m, 5m, 15m], not {shown(value)}")
+        raise FaultError("wrong_type", f"load_average must be [1m, 5m, 15m], not {short_form(value)}")
     one, five, fifteen = (read_metric(metric, load, notes) for metric, load in zip(LOADS, value, strict=True))
     return one, five, fifteen
 
@@ -69,9 +69,9 @@ def read_time(value: Any) -> datetime:
         raise FaultError("missing_time", "collected_at is missing: send it as 2026-05-03T14:05:00Z")
     time = convert_time(value) or leap_second(value)
     if time is None:
-        raise FaultError("invalid_time", f"collected_at must be like 2026-05-03T14:05:00Z, not {shown(value)}")
+        raise FaultError("invalid_time", f"collected_at must be like 2026-05-03T14:05:00Z, not {short_form(value)}")
     if time.tzinfo is None:
-        message = f"collected_at {shown(value)} has no time zone: add Z, or an offset such as +02:00"
+        message = f"collected_at {short_form(value)} has no time zone: add Z, or an offset such as +02:00"
         raise FaultError("time_without_zone", message)
     return time
 

@@ -35,7 +35,7 @@ class Notes:
             self.left_out += 1
 
 
-def shown(value: Any) -> str:
+def short_form(value: Any) -> str:
     """Return a short, printable form of a faulty value."""
     try:
         text = ascii(value[: SHOWN + 1] if isinstance(value, str) else value)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.text import clean_name
-from ingest.faults import FaultError, Notes, shown
+from ingest.faults import FaultError, Notes, short_form
 from ingest.samples import SERVICE_STATUSES, PartOfServices, Service
 from ingest.service_words import state_for
 
@@ -17,7 +17,7 @@ def read_services(value: Any, notes: Notes) -> list[Service] | None:
     if value is None:
         return None
     if not isinstance(value, list):
-        raise FaultError("wrong_type", f"services must be a list, not {shown(value)}; passed over")
+        raise FaultError("wrong_type", f"services must be a list, not {short_form(value)}; passed over")
     services = [service for entry in value[:MAX_SERVICES] if (service := read_service(entry, notes))]
     if len(value) > MAX_SERVICES:
         message = f"the list has {len(value)} services, the first {MAX_SERVICES} are taken"
@@ -29,12 +29,14 @@ def read_service(entry: Any, notes: Notes) -> Service | None:
     """Return one service; None, and a note, when it has no name."""
     name = clean_name(entry["name"]) if isinstance(entry, dict) and isinstance(entry.get("name"), str) else ""
     if not name:
-        message = f"a service must be an object with a name, not {shown(entry)}; passed over"
+        message = f"a service must be an object with a name, not {short_form(entry)}; passed over"
         notes.add("services", FaultError("invalid_service", message))
         return None
     if name != entry["name"] or len(name) > MAX_NAME:
         name = name[:MAX_NAME].strip()
-        notes.add("services", FaultError("changed_text", f"{shown(entry['name'])} is stored as {shown(name)}"))
+        notes.add(
+            "services", FaultError("changed_text", f"{short_form(entry['name'])} is stored as {short_form(name)}")
+        )
     return Service(name, read_status(name, entry.get("status"), notes), read_pid(name, entry.get("pid"), notes))
 
 
@@ -45,7 +47,7 @@ def read_status(name: str, status: Any, notes: Notes) -> Any:
     state = state_for(status)
     code = "unknown_status" if state is None else "changed_status"
     state = state or "error"
-    notes.add("services", FaultError(code, f"status {shown(status)} of {shown(name)} is stored as {state}"))
+    notes.add("services", FaultError(code, f"status {short_form(status)} of {short_form(name)} is stored as {state}"))
     return state
 
 
@@ -56,5 +58,5 @@ def read_pid(name: str, pid: Any, notes: Notes) -> int | None:
     is_number = isinstance(pid, int | float) and not isinstance(pid, bool)
     if is_number and 0 <= pid <= HIGHEST_PID and pid == int(pid):  # NaN and infinity lie in no range
         return int(pid)
-    notes.add("services", FaultError("out_of_range", f"pid {shown(pid)} of {shown(name)} is stored as null"))
+    notes.add("services", FaultError("out_of_range", f"pid {short_form(pid)} of {short_form(name)} is stored as null"))
     return None

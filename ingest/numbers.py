@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from core.metrics import Metric
-from ingest.faults import FaultError, Notes, shown
+from ingest.faults import FaultError, Notes, short_form
 
 BELOW = 0.01  # differences of measured values end a hair below zero: -7e-10
 # How far beyond 100 a percentage is taken as 100. Windows' processor utility counts a turbo's cycles.
@@ -24,15 +24,15 @@ def read_number(metric: Metric, value: Any, notes: Notes) -> float | None:
     end = nearest_end(metric, value)
     if end is None:
         rule = f"it must lie in 0..{metric.maximum:g}; stored as null"
-        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {rule}")
-    notes.add(metric.name, FaultError("clamped", f"{metric.name} is {shown(value)}, stored as {end:g}"))
+        raise FaultError("out_of_range", f"{metric.name} is {short_form(value)}, {rule}")
+    notes.add(metric.name, FaultError("clamped", f"{metric.name} is {short_form(value)}, stored as {end:g}"))
     return end
 
 
 def check_number(name: str, value: Any) -> None:
     """Raise FaultError unless `value` is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FaultError("wrong_type", f"{name} must be a number or null, not {shown(value)}; stored as null")
+        raise FaultError("wrong_type", f"{name} must be a number or null, not {short_form(value)}; stored as null")
     if isinstance(value, float) and not math.isfinite(value):
         raise FaultError("not_finite", f"{name} is {value}: send null for what could not be measured")
     if abs(value) > sys.float_info.max:

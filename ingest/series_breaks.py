@@ -42,7 +42,7 @@ async def mark_breaks(connection: asyncpg.Connection, flats: Sequence[Flat]) -> 
     for flat in flats:
         if flat.series in suspects:
             stored.append(with_breaks(flat, counted, before[flat.series]))
-            before[flat.series] = reading_of(flat)
+            before[flat.series] = counter_reading(flat)
         else:
             stored.append(flat)
     return stored
@@ -52,7 +52,7 @@ def find_suspects(flats: Sequence[Flat]) -> dict[DeviceSeries, UUID]:
     """Return the devices of which a counter may have fallen, and keep the newest reading of each."""
     suspects = {}
     for flat in flats:
-        last, reading = flat.series.reading, reading_of(flat)
+        last, reading = flat.series.reading, counter_reading(flat)
         if last is not None and reading.at <= last.at:
             if reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
                 flat.series.reading = last._replace(uptime=reading.uptime)
@@ -65,7 +65,7 @@ def find_suspects(flats: Sequence[Flat]) -> dict[DeviceSeries, UUID]:
     return suspects
 
 
-def reading_of(flat: Flat) -> CounterReading:
+def counter_reading(flat: Flat) -> CounterReading:
     """Return the counters of a sample, and its uptime."""
     row, shape = flat.row, flat.shape
     if shape:

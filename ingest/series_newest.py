@@ -33,12 +33,12 @@ class NewestRows:
         order = sorted(range(len(slots)), key=lambda place: (slots[place].metric.name, slots[place].id))
         groups = list(by_metric(slots[place] for place in order))
         ends = list(accumulate(len(group) for group in groups))
-        constants = [one for group in groups for one in constants_of(device, group)]
+        constants = [one for group in groups for one in make_constants(device, group)]
         kinds = "".join("qd" + "d" * len(group) for group in groups)
         self._order = picker(tuple(order))
         self._groups = list(pairwise([0, *ends]))  # where the values of each metric begin and end in this order
         self._fill = picker(tuple(fill_places(self._groups, len(slots))))
-        self._pack = layout_of("".join(f"{len(one)}s{kind}" for one, kind in zip(constants, kinds, strict=True))).pack
+        self._pack = make_layout("".join(f"{len(one)}s{kind}" for one, kind in zip(constants, kinds, strict=True))).pack
         self._parts: list[bytes | float] = [part for one in constants for part in (one, 0)]
 
     def rows_of(self, values: Sequence[float], at: int) -> bytes:
@@ -57,7 +57,7 @@ def fill_places(groups: Sequence[tuple[int, int]], count: int) -> Iterator[int]:
 
 
 @lru_cache(4096)
-def layout_of(fields: str) -> Struct:
+def make_layout(fields: str) -> Struct:
     """Return a layout; it takes more memory than what it lays out, and devices with the same lists share it."""
     return Struct(">" + fields)
 
@@ -67,13 +67,13 @@ def by_metric(slots: Iterable[SeriesSlot]) -> Iterator[list[SeriesSlot]]:
     return (list(same) for _, same in groupby(slots, key=lambda slot: slot.metric.name))
 
 
-def constants_of(device: bytes, group: Sequence[SeriesSlot]) -> list[bytes]:
+def make_constants(device: bytes, group: Sequence[SeriesSlot]) -> list[bytes]:
     """Return the bytes before each value and time of a row: its time, the highest value, all values."""
     values = array_head(FLOAT8, 8, len(group)) + EIGHT
-    return [head_of(device, group) + NULL + EIGHT, EIGHT, values, *[EIGHT] * (len(group) - 1)]
+    return [make_head(device, group) + NULL + EIGHT, EIGHT, values, *[EIGHT] * (len(group) - 1)]
 
 
-def head_of(device: bytes, group: Sequence[SeriesSlot]) -> bytes:
+def make_head(device: bytes, group: Sequence[SeriesSlot]) -> bytes:
     """Return the fields of a row before its times: device, metric, kind and series."""
     metric, ids = group[0].metric, [slot.id for slot in group]
     name = metric.name.encode()
@@ -97,11 +97,11 @@ def row_with_times(device: bytes, timed: Sequence[Timed]) -> bytes:
     """Return the row of one metric; its time is that of its newest value."""
     slots, values, times = zip(*timed, strict=True)
     newest = EIGHT + pack_times([max(times)]) + EIGHT + pack_values([max(values)])
-    head = head_of(device, slots) + array_of(TIMESTAMPTZ, pack_times(times))
-    return head + newest + array_of(FLOAT8, pack_values(values))
+    head = make_head(device, slots) + make_array(TIMESTAMPTZ, pack_times(times))
+    return head + newest + make_array(FLOAT8, pack_values(values))
 
 
-def array_of(element_type: int, packed: bytes) -> bytes:
+def make_array(element_type: int, packed: bytes) -> bytes:
     """Return an array of elements of eight bytes."""
     elements = [packed[start : start + 8] for start in range(0, len(packed), 8)]
     return array_head(element_type, 8, len(elements)) + b"".join(EIGHT + one for one in elements)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from core.metrics import Kind, Metric
 from core.series import MAX_INSTANCE, MAX_UNIT, METRIC_NAME, SERIES_BY_NAME, SeriesMetric
 from core.text import clean_name
-from ingest.faults import FaultError, Notes, shown
+from ingest.faults import FaultError, Notes, short_form
 from ingest.numbers import check_number, nearest_end
 from ingest.samples import Sample
 from ingest.series_types import (
@@ -38,7 +38,7 @@ def read_list(
     if value is None:
         return None
     if not isinstance(value, list):
-        notes.add(field, FaultError("wrong_type", f"{field} must be a list, not {shown(value)}; passed over"))
+        notes.add(field, FaultError("wrong_type", f"{field} must be a list, not {short_form(value)}; passed over"))
         return None
     if len(value) > MAX_INSTANCES:
         message = f"the list has {len(value)} entries, the first {MAX_INSTANCES} are taken"
@@ -47,7 +47,7 @@ def read_list(
     for entry in value[:MAX_INSTANCES]:
         try:
             if not isinstance(entry, dict):
-                raise FaultError("wrong_type", f"an entry of {field} must be an object, not {shown(entry)}")
+                raise FaultError("wrong_type", f"an entry of {field} must be an object, not {short_form(entry)}")
             entries.append(read(entry, notes))
         except FaultError as fault:
             notes.add(field, fault)
@@ -82,11 +82,11 @@ def read_value(entry: dict[str, Any], notes: Notes) -> SeriesValue:
     del notes
     metric, kind = entry.get("metric"), entry.get("kind")
     if not isinstance(metric, str) or not re.match(METRIC_NAME, metric):
-        raise FaultError("unknown_metric", f"metric must be like custom.queue_length, not {shown(metric)}")
+        raise FaultError("unknown_metric", f"metric must be like custom.queue_length, not {short_form(metric)}")
     value: Any = entry.get("value")
     check_number(metric, value)
     if kind not in (None, "gauge", "counter"):
-        raise FaultError("wrong_type", f"kind of {shown(metric)} must be gauge or counter, not {shown(kind)}")
+        raise FaultError("wrong_type", f"kind of {short_form(metric)} must be gauge or counter, not {short_form(kind)}")
     instance = entry.get("instance")
     return SeriesValue(
         metric, float(value), read_instance(instance) if instance else "", read_unit(metric, entry.get("unit")), kind
@@ -98,7 +98,9 @@ def read_unit(metric: str, unit: Any) -> str | None:
     if unit is None:
         return None
     if not isinstance(unit, str) or len(unit) > MAX_UNIT:
-        message = f"unit of {shown(metric)} must be a text of at most {MAX_UNIT} characters, not {shown(unit)}"
+        message = (
+            f"unit of {short_form(metric)} must be a text of at most {MAX_UNIT} characters, not {short_form(unit)}"
+        )
         raise FaultError("wrong_type", message)
     return clean_name(unit)
 
@@ -109,13 +111,13 @@ def read_instance(name: Any) -> str:
     A long name is not cut: two that begin alike would become one series.
     """
     if not isinstance(name, str):
-        raise FaultError("invalid_instance", f"the name of an instance must be a text, not {shown(name)}")
+        raise FaultError("invalid_instance", f"the name of an instance must be a text, not {short_form(name)}")
     if len(name) > MAX_INSTANCE:
         message = f"the name of an instance has {len(name)} characters, at most {MAX_INSTANCE} are taken"
         raise FaultError("invalid_instance", message)
     cleaned = clean_name(name)
     if not cleaned:
-        raise FaultError("invalid_instance", f"the name of an instance is empty: {shown(name)}")
+        raise FaultError("invalid_instance", f"the name of an instance is empty: {short_form(name)}")
     return cleaned
 
 
@@ -126,19 +128,19 @@ def read_field(field: str, metric: str, value: Any, notes: Notes) -> Any:
     definition = SERIES_BY_NAME[metric]
     try:
         check_number(metric, value)
-        return bounded(field, definition, value, notes)
+        return check_bounds(field, definition, value, notes)
     except FaultError as fault:
         notes.add(field, fault)
         return None
 
 
-def bounded(field: str, metric: SeriesMetric, value: float, notes: Notes) -> float:
+def check_bounds(field: str, metric: SeriesMetric, value: float, notes: Notes) -> float:
     """Return a value within bounds; one that is beyond an end by rounding is cut to it. Raises FaultError."""
     if metric.minimum <= value <= metric.maximum:
         return value
     end = nearest_end(Metric(metric.name, metric.unit, Kind.GAUGE, metric.maximum), value)
     if end is None or metric.minimum < 0:
         rule = f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"
-        raise FaultError("out_of_range", f"{metric.name} is {shown(value)}, {rule}")
-    notes.add(field, FaultError("clamped", f"{metric.name} is {shown(value)}, stored as {end:g}"))
+        raise FaultError("out_of_range", f"{metric.name} is {short_form(value)}, {rule}")
+    notes.add(field, FaultError("clamped", f"{metric.name} is {short_form(value)}, stored as {end:g}"))
     return end

@@ -118,7 +118,7 @@ class SeriesRegistry:
             device.shapes.clear()
 
 
-def metric_of(name: str, unit: str | None, kind: str | None) -> SeriesMetric | None:
+def choose_metric(name: str, unit: str | None, kind: str | None) -> SeriesMetric | None:
     """Return the metric that a new series is of; None when there is none of this name."""
     if name.startswith(CUSTOM):
         return custom_metric(name, unit or "", Kind(kind or "gauge"))

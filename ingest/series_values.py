@@ -11,7 +11,7 @@ from core.series import CUSTOM, METRIC_NAME, SeriesMetric, instance_name
 from ingest.copy_rows import microseconds
 from ingest.pending import Row
 from ingest.samples import Note, Sample
-from ingest.series_registry import DeviceSeries, metric_of
+from ingest.series_registry import DeviceSeries, choose_metric
 from ingest.series_rows import SeriesSlot, join_rows, pack_values
 from ingest.series_shapes import SampleShape, make_shape, read_fields
 from ingest.series_types import (
@@ -72,10 +72,10 @@ class Flattened:
         """Put the faults into the receipts of their uploads."""
         for (row, code), (message, count) in self.faults.items():
             more = f" (and {count - 1} more)" if count > 1 else ""
-            row.upload.notes.append(Note(index_of(row), "series", code, message + more))
+            row.upload.notes.append(Note(sample_index(row), "series", code, message + more))
 
 
-def index_of(row: Row) -> int:
+def sample_index(row: Row) -> int:
     """Return the place of a row's sample in its upload, where rejected samples have a place too."""
     decoded = row.upload.decoded
     rejected = {rejection.index for rejection in decoded.rejected}
@@ -135,7 +135,7 @@ def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flatte
     if is_other(value, metric):
         into.fault(row, "series_redefined", message_of_other(value, metric))
     elif not metric.minimum <= value.value <= metric.maximum:
-        into.fault(row, "out_of_range", f"{value.metric} is {value.value:g}: {bounds_of(metric)}")
+        into.fault(row, "out_of_range", f"{value.metric} is {value.value:g}: {describe_bounds(metric)}")
     else:
         return True
     return False
@@ -144,7 +144,7 @@ def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flatte
 def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) -> None:
     """List a series that must be registered first; note what can't be."""
     instance = instance_name(value.instance)
-    metric = metric_of(value.metric, value.unit, value.kind)
+    metric = choose_metric(value.metric, value.unit, value.kind)
     if metric is None or not METRIC_PATTERN.match(value.metric):
         known = f"the catalogue has none of this name; your own begin with {CUSTOM!r}"
         into.fault(row, "unknown_metric", f"{value.metric[:80]!a}: {known}")
@@ -182,6 +182,6 @@ def message_of_full(metric: str, instance: str) -> str:
     return f"{name} is a new series, and the device or its business has as many as it may: the value isn't stored"
 
 
-def bounds_of(metric: SeriesMetric) -> str:
+def describe_bounds(metric: SeriesMetric) -> str:
     """Return the bounds of a metric in words."""
     return f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"

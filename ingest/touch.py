@@ -29,7 +29,7 @@ async def touch_devices(
     A sample whose counters fell since the one before it is stored as a break.
     """
     late_before = now - LATE_AFTER
-    usual = usual_of(updates, late_before)
+    usual = select_usual(updates, late_before)
     if usual:
         for row in await connection.fetch(
             *QUERIES.bind("touch_usual_devices", **usual_parameters(list(usual.values())))
@@ -55,7 +55,7 @@ def note_good(entry: DeviceUpdate, row: asyncpg.Record) -> None:
     entry.alerts = sorted(set(row["alerts"])) if row["alerts"] else []
 
 
-def usual_of(updates: Sequence[DeviceUpdate], late_before: datetime) -> dict[int, DeviceUpdate]:
+def select_usual(updates: Sequence[DeviceUpdate], late_before: datetime) -> dict[int, DeviceUpdate]:
     """Return the devices whose uploads show nothing unusual, by id and in the order of ids: that of their locks."""
     tokens = Counter(entry.agent_id.int for entry in updates)
     usual = [entry for entry in updates if tokens[entry.agent_id.int] == 1 and looks_usual(entry, late_before)]

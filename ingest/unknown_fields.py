@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from core.text import is_storable
-from ingest.faults import FaultError, Notes, shown
+from ingest.faults import FaultError, Notes, short_form
 
 MAX_UNKNOWN_BYTES = 16 * 1024  # unknown fields of one sample, as JSON: state blobs must not bloat the hypertable
 MAX_DEPTH = 16  # nesting of unknown fields
@@ -44,7 +44,7 @@ def encode_field(name: str, value: Any) -> bytes:
 def check_value(name: str, value: Any, depth: int) -> None:
     """Raise FaultError for text, numbers or nesting that jsonb can't hold."""
     if depth == 0:
-        raise FaultError("too_deep", f"{shown(name)} is nested more than {MAX_DEPTH} levels deep")
+        raise FaultError("too_deep", f"{short_form(name)} is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
         check_text(name, value)
     elif isinstance(value, int | float):
@@ -61,12 +61,14 @@ def check_value(name: str, value: Any, depth: int) -> None:
 def check_size(name: str, value: float) -> None:
     """Raise FaultError for a number that JSON can't carry."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise FaultError("not_finite", f"{shown(name)} is {value}: send null for what could not be measured")
+        raise FaultError("not_finite", f"{short_form(name)} is {value}: send null for what could not be measured")
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise FaultError("out_of_range", f"{shown(name)} holds a whole number beyond 64 bits")
+        raise FaultError("out_of_range", f"{short_form(name)} holds a whole number beyond 64 bits")
 
 
 def check_text(name: str, text: str) -> None:
     """Raise FaultError for text that PostgreSQL can't store: U+0000, or half of a surrogate pair."""
     if not is_storable(text):
-        raise FaultError("invalid_text", f"{shown(name)} holds a character that can't be stored: {shown(text)}")
+        raise FaultError(
+            "invalid_text", f"{short_form(name)} holds a character that can't be stored: {short_form(text)}"
+        )

@@ -92,7 +92,7 @@ def main(
     show(result, console)
     if not web and not result.outcome["interrupted"]:
         console.print(f"written to {result.save(results)}", soft_wrap=True)
-    console.print(f"Locust's report is {report_of(settings, result.kind)}", soft_wrap=True)
+    console.print(f"Locust's report is {report_path(settings, result.kind)}", soft_wrap=True)
     sys.exit(exit_status(result))
 
 
@@ -102,7 +102,7 @@ def run(settings: LoadSettings, console: Console, host: str = "", page: Page | N
         load_before = [round(load, 2) for load in os.getloadavg()]
         if page:
             console.print(f"Locust's page: [bold]http://{page.host}:{page.port}[/bold] (Ctrl-C ends it and checks)")
-        report = report_of(settings, site.kind)
+        report = report_path(settings, site.kind)
         report.parent.mkdir(exist_ok=True)
         outcome = run_plan(site, settings, Path(name), report, console, page)
         site.stop()
@@ -167,7 +167,7 @@ def parse_intervals(text: str) -> tuple[float, ...]:
     return intervals
 
 
-def report_of(settings: LoadSettings, kind: str) -> Path:
+def report_path(settings: LoadSettings, kind: str) -> Path:
     """Return where Locust's HTML report goes."""
     return REPORTS / f"{settings.label}-{kind}.html"
 

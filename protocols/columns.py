@@ -23,20 +23,20 @@ SYSTEM_DISKS = ("/", "C:", "root")  # root: collectd's name of /
 IDLE_STATES = frozenset({"idle", "iowait", "wait"})
 
 
-def sample_of(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | None:
+def make_sample(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | None:
     """Return the sample of one cell; None when no column has a value.
 
     `facts` hold complete sets only (`memory.py`); `cpu_percent` is computed from cumulative seconds, if there are any.
     """
-    disk_used, disk_percent = disk_of(facts)
+    disk_used, disk_percent = system_disk(facts)
     values = {
-        "cpu_percent": in_range("cpu_percent", cpu_of(facts, cpu_percent)),
+        "cpu_percent": in_range("cpu_percent", cpu_share(facts, cpu_percent)),
         "memory_used_gb": in_range("memory_used_gb", gigabytes(memory_used(facts))),
         "memory_percent": in_range("memory_percent", memory_percent(facts)),
         "disk_used_gb": in_range("disk_used_gb", gigabytes(disk_used)),
         "disk_percent": in_range("disk_percent", disk_percent),
-        "load_average": load_of(facts),
-        "uptime_seconds": whole("uptime_seconds", uptime_of(cell, facts)),
+        "load_average": load_averages(facts),
+        "uptime_seconds": whole("uptime_seconds", uptime_seconds(cell, facts)),
         "network_rx_bytes": whole("network_rx_bytes", total(facts, Quantity.NETWORK_RX)),
         "network_tx_bytes": whole("network_tx_bytes", total(facts, Quantity.NETWORK_TX)),
     }
@@ -46,7 +46,7 @@ def sample_of(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | No
     return Sample(collected_at=EPOCH + timedelta(microseconds=cell), **columns)
 
 
-def cpu_of(facts: Facts, from_seconds: float | None) -> float | None:
+def cpu_share(facts: Facts, from_seconds: float | None) -> float | None:
     """Return the share of time that cores were busy; waiting for a disk is idle, as psutil counts it."""
     ready = first(facts, Quantity.CPU_BUSY)
     states = facts.get(Quantity.CPU_STATE) or summed_by_state(facts.get(Quantity.CPU_SHARE, NONE))
@@ -89,7 +89,7 @@ def memory_percent(facts: Facts) -> float | None:
     return ready
 
 
-def disk_of(facts: Facts) -> tuple[float | None, float | None]:
+def system_disk(facts: Facts) -> tuple[float | None, float | None]:
     """Return bytes in use and the share in use of the system's disk, else of the largest one."""
     mounts = {mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]}
     if not mounts:
@@ -97,19 +97,19 @@ def disk_of(facts: Facts) -> tuple[float | None, float | None]:
     sizes = facts.get(Quantity.DISK_SIZE, NONE)
     chosen = next((name for name in SYSTEM_DISKS if name in mounts), None)
     mount = chosen or max(sorted(mounts), key=lambda name: sizes.get(name, 0.0))
-    return used_of(facts, mount), percent_of(facts, mount)
+    return used_bytes(facts, mount), used_percent(facts, mount)
 
 
-def used_of(facts: Facts, mount: str) -> float | None:
+def used_bytes(facts: Facts, mount: str) -> float | None:
     """Return bytes in use of one file system."""
     used = facts.get(Quantity.DISK_USED, NONE).get(mount)
     size, free = facts.get(Quantity.DISK_SIZE, NONE).get(mount), facts.get(Quantity.DISK_FREE, NONE).get(mount)
     return size - free if used is None and size is not None and free is not None else used
 
 
-def percent_of(facts: Facts, mount: str) -> float | None:
+def used_percent(facts: Facts, mount: str) -> float | None:
     """Return the share in use of one file system."""
-    used = used_of(facts, mount)
+    used = used_bytes(facts, mount)
     available = facts.get(Quantity.DISK_AVAILABLE, NONE).get(mount)
     if used is not None and available is not None and used + available > 0:
         return 100 * used / (used + available)
@@ -122,14 +122,14 @@ def total(facts: Facts, quantity: Quantity) -> float | None:
     return sum(values.values()) if values else None
 
 
-def load_of(facts: Facts) -> tuple[float | None, float | None, float | None] | None:
+def load_averages(facts: Facts) -> tuple[float | None, float | None, float | None] | None:
     """Return the load averages of 1, 5 and 15 minutes."""
     loads = facts.get(Quantity.LOAD, NONE)
     one, five, fifteen = (in_range(f"load_average_{name}", loads.get(name)) for name in ("1m", "5m", "15m"))
     return None if one is five is fifteen is None else (one, five, fifteen)
 
 
-def uptime_of(cell: int, facts: Facts) -> float | None:
+def uptime_seconds(cell: int, facts: Facts) -> float | None:
     """Return seconds since boot."""
     uptime, boot = first(facts, Quantity.UPTIME), first(facts, Quantity.BOOT_TIME)
     return cell / 1e6 - boot if uptime is None and boot is not None else uptime

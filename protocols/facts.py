@@ -126,7 +126,7 @@ def floor(microseconds: int, width: int) -> int:
     return microseconds - microseconds % width
 
 
-def cells_of(facts: Iterable[Fact]) -> dict[int, dict[Quantity | Mapped, dict[str, float]]]:
+def group_by_cell(facts: Iterable[Fact]) -> dict[int, dict[Quantity | Mapped, dict[str, float]]]:
     """Group facts by cell, quantity and instance; of two values of one thing the first one stays."""
     cells: dict[int, dict[Quantity | Mapped, dict[str, float]]] = {}
     for fact in facts:

@@ -28,12 +28,12 @@ class Families(Collector):
 def expose_fleet(rows: Sequence[Row], accept: str) -> tuple[bytes, str]:
     """Return body and content type of a scrape, in the format of `accept`."""
     registry = CollectorRegistry()
-    registry.register(Families(families_of(rows)))
+    registry.register(Families(metric_families(rows)))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
 
-def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
+def metric_families(rows: Sequence[Row]) -> Iterator[Metric]:
     """Yield the metrics; a silent device has only its information, status and time."""
     samples = [(labels_of(row), newest_values(row["metrics"])) for row in rows]
     for metric in METRICS:
@@ -47,10 +47,10 @@ def families_of(rows: Sequence[Row]) -> Iterator[Metric]:
             if value is not None:
                 family.add_metric(labels, value)
         yield family
-    yield from facts_of(rows)
+    yield from device_metrics(rows)
 
 
-def facts_of(rows: Sequence[Row]) -> Iterator[Metric]:
+def device_metrics(rows: Sequence[Row]) -> Iterator[Metric]:
     """Yield what is true of every device, of a silent one too."""
     information = InfoMetricFamily("rts_device", "Device and its operating system.", labels=LABELS)
     status = GaugeMetricFamily("rts_device_status", "1 for the device's status.", None, [*LABELS, "status"])

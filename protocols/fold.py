@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ingest.samples import Sample
-from protocols.columns import EPOCH, sample_of
-from protocols.facts import LAST_CELL, Fact, Quantity, cells_of, floor
-from protocols.instances import disks_of, interfaces_of, mapped_of
+from protocols.columns import EPOCH, make_sample
+from protocols.facts import LAST_CELL, Fact, Quantity, floor, group_by_cell
+from protocols.instances import collect_disks, collect_interfaces, collect_mapped
 from protocols.memory import Cell, DeviceMemory
 
 
-def samples_of(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, newest: int = LAST_CELL) -> list[Sample]:
+def fold_samples(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, newest: int = LAST_CELL) -> list[Sample]:
     """Return the samples of one device's facts in order of time; `every` (microseconds) makes cells at least that wide.
 
     Cells after `newest` (microseconds since 1970) are not remembered: a time far ahead would stay among the newest
@@ -18,13 +18,13 @@ def samples_of(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, newe
     """
     if every:
         facts = [fact._replace(cell=floor(fact.cell, every)) for fact in facts]
-    cells = cells_of(facts)
+    cells = group_by_cell(facts)
     ahead = {at: cell for at, cell in cells.items() if at > newest}
     due_cells = {at: cell for at, cell in cells.items() if at <= newest}
-    return folded(due_cells, memory) + folded(ahead, DeviceMemory())
+    return fold_cells(due_cells, memory) + fold_cells(ahead, DeviceMemory())
 
 
-def folded(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
+def fold_cells(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
     """Return the samples of cells, with what earlier requests brought for them."""
     merged = memory.merge(cells)
     samples = (sample_in(at, merged, memory) for at in merged)
@@ -36,11 +36,11 @@ def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample |
     facts = {key: values for key, values in cells[at].items() if isinstance(key, Quantity)}
     complete = memory.complete(at, cells)
     share = memory.cpu_percent(at, cells) if Quantity.CPU_SECONDS in complete else None
-    sample = sample_of(at, complete, share)
-    mapped = mapped_of(cells[at])
+    sample = make_sample(at, complete, share)
+    mapped = collect_mapped(cells[at])
     if sample is None and mapped:
         sample = Sample(collected_at=EPOCH + timedelta(microseconds=at))
     if sample is not None:
-        sample.disks, sample.interfaces, sample.series = disks_of(facts), interfaces_of(facts), mapped
+        sample.disks, sample.interfaces, sample.series = collect_disks(facts), collect_interfaces(facts), mapped
         memory.note_counters(sample)
     return sample

@@ -38,11 +38,11 @@ def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMa
         if isinstance(point, BadLine):
             reading.cannot_parse(f"unable to parse line {point.number}: {point.text!r}")
         else:
-            add_point(reading, point, cell_of(point.time, unit, received_at))
+            add_point(reading, point, choose_cell(point.time, unit, received_at))
     return reading
 
 
-def cell_of(time: int | None, unit: float, received_at: int) -> int:
+def choose_cell(time: int | None, unit: float, received_at: int) -> int:
     """Return the cell of a point: the second of its time, ten seconds of its receipt."""
     if time is None:
         return floor(received_at, UNTIMED_CELL)

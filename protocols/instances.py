@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ingest.series_types import Disk, Interface, SeriesValue
-from protocols.columns import NONE, Facts, Values, in_range, percent_of, used_of
+from protocols.columns import NONE, Facts, Values, in_range, used_bytes, used_percent
 from protocols.facts import Quantity
 from protocols.mapping import Mapped
 
@@ -11,19 +11,19 @@ MAX_INSTANCES = 100  # of each kind: a device has 200 series at most
 EXACT = 2.0**53
 
 
-def disks_of(facts: Facts) -> list[Disk] | None:
+def collect_disks(facts: Facts) -> list[Disk] | None:
     """Return every file system with what is known of it; None when there are none."""
     sizes = facts.get(Quantity.DISK_SIZE, NONE)
     mounts = sorted({mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]})
     disks = [
-        Disk(mount, used_bytes=amount(used_of(facts, mount)), size_bytes=amount(sizes.get(mount)),
-             percent=percent(percent_of(facts, mount)))
+        Disk(mount, used_bytes=amount(used_bytes(facts, mount)), size_bytes=amount(sizes.get(mount)),
+             percent=percent(used_percent(facts, mount)))
         for mount in mounts[:MAX_INSTANCES] if mount
     ]  # fmt: skip
     return disks or None
 
 
-def interfaces_of(facts: Facts) -> list[Interface] | None:
+def collect_interfaces(facts: Facts) -> list[Interface] | None:
     """Return every interface with its counters; None when there are none."""
     received: Values = facts.get(Quantity.NETWORK_RX, NONE)
     sent: Values = facts.get(Quantity.NETWORK_TX, NONE)
@@ -34,7 +34,7 @@ def interfaces_of(facts: Facts) -> list[Interface] | None:
     return interfaces or None
 
 
-def mapped_of(cell: Mapping[Quantity | Mapped, Values]) -> list[SeriesValue] | None:
+def collect_mapped(cell: Mapping[Quantity | Mapped, Values]) -> list[SeriesValue] | None:
     """Return the values that the mapping file made; None when there are none."""
     values = [
         SeriesValue(key.metric, value, instance, key.unit, key.kind)

@@ -86,7 +86,7 @@ def parse_line(line: str) -> Point | None:
         field = FIELD.match(line, position)
         if field is None:
             return None
-        value = number_of(field[2])
+        value = parse_number(field[2])
         if value is None and not is_other(field[2]):
             return None
         if value is not None:
@@ -99,7 +99,7 @@ def parse_line(line: str) -> Point | None:
     return Point(unescape(series[1]), tags, fields, int(time[1]) if time[1] else None)
 
 
-def number_of(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """Return a field as a number: a float, or an integer with its suffix `i` or `u`."""
     digits = text[:-1] if text[-1] in "iu" else text
     return float(digits) if NUMBER.fullmatch(digits) and len(digits) <= 400 else None

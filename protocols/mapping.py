@@ -95,7 +95,7 @@ def read_mapping(file: Path | None) -> MetricMapping:
         raise MappingFileError(f"{file}: {error}.") from error
     entries: dict[tuple[str, str], list[Entry]] = {}
     for number, entry in enumerate(file_mapping.metric, start=1):
-        fault = fault_of(entry)
+        fault = find_entry_fault(entry)
         for protocol in [entry.protocol] if entry.protocol else get_args(Protocol):
             same = entries.setdefault((protocol, entry.source), [])
             if any((one.to, one.where, one.instance) == (entry.to, entry.where, entry.instance) for one in same):
@@ -106,7 +106,7 @@ def read_mapping(file: Path | None) -> MetricMapping:
     return MetricMapping(entries)
 
 
-def fault_of(entry: Entry) -> str:
+def find_entry_fault(entry: Entry) -> str:
     """Return what is wrong with an entry, "" for nothing."""
     is_custom = entry.to.startswith(CUSTOM)
     if not is_custom and entry.to not in SERIES_BY_NAME:
@@ -122,7 +122,7 @@ def fault_of(entry: Entry) -> str:
     return ""
 
 
-def described(mapping: MetricMapping) -> list[tuple[str, str, str]]:
+def describe_mapping(mapping: MetricMapping) -> list[tuple[str, str, str]]:
     """Return protocol, name and series of each entry, for people."""
     return sorted(
         (protocol, name, entry.to) for (protocol, name), entries in mapping.entries.items() for entry in entries

@@ -109,12 +109,12 @@ def is_wanted(name: str, reading: MetricReading) -> bool:
 
 
 def protobuf_point(host: str, name: str, point: Any) -> RawPoint:
-    attributes = {one.key: text_of(one.value) for one in point.attributes}
+    attributes = {one.key: attribute_text(one.value) for one in point.attributes}
     value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
     return RawPoint(host, name, attributes, point.time_unix_nano // 1000, value)
 
 
-def text_of(value: Any) -> str:
+def attribute_text(value: Any) -> str:
     """Return the value of an attribute as text, "" for lists and maps."""
     kind = value.WhichOneof("value")
     return str(getattr(value, kind)) if kind in ("string_value", "int_value", "bool_value", "double_value") else ""
@@ -160,7 +160,7 @@ def has_value(flags: int) -> bool:
 
 def enter_host(reading: MetricReading, attributes: dict[str, str]) -> str:
     """Say whose the next points are and what is said of that host; returns its name."""
-    host = host_of(attributes)
+    host = resource_host(attributes)
     reading.enter(host)
     system = attributes.get("os.version") or attributes.get("os.description")
     reading.describe(
@@ -169,7 +169,7 @@ def enter_host(reading: MetricReading, attributes: dict[str, str]) -> str:
     return host
 
 
-def host_of(attributes: dict[str, str]) -> str:
+def resource_host(attributes: dict[str, str]) -> str:
     """Return which host a resource is, "" when it names none."""
     return next((attributes[name] for name in HOST_ATTRIBUTES if attributes.get(name)), "")
 

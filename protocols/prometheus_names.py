@@ -13,7 +13,7 @@ PORT = re.compile(r"(.+):\d{1,5}")
 SKIPPED_STATES = frozenset({"guest", "guest_nice"})  # their time is in user and nice already
 
 
-def host_of(labels: Labels) -> str:
+def series_host(labels: Labels) -> str:
     """Return the host of a series without the port of its exporter, "" when none is named."""
     name = next((labels[label] for label in HOST_LABELS if labels.get(label)), "")
     with_port = PORT.fullmatch(name)

@@ -58,7 +58,7 @@ def read_queries(body: bytes) -> list[ReadQuery]:
         raise MalformedUploadError(f"A request has at most {MAX_QUERIES} queries of {MAX_MATCHERS} matchers each.")
     return [
         ReadQuery(
-            time_of(query.start_timestamp_ms), time_of(query.end_timestamp_ms),
+            to_time(query.start_timestamp_ms), to_time(query.end_timestamp_ms),
             [(matcher.name, matcher.type, matcher.value) for matcher in query.matchers],
             timedelta(milliseconds=min(max(query.hints.step_ms, 0), 10**12)),
         )
@@ -66,7 +66,7 @@ def read_queries(body: bytes) -> list[ReadQuery]:
     ]  # fmt: skip
 
 
-def time_of(milliseconds: int) -> datetime:
+def to_time(milliseconds: int) -> datetime:
     """Return a time in UTC; clients ask for the beginning and the end of all time."""
     bounds = ((bound - EPOCH) // timedelta(milliseconds=1) for bound in (EARLIEST, LATEST))
     earliest, latest = bounds

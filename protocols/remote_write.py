@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
 from protocols.facts import MetricReading
 from protocols.mapping import EMPTY, MetricMapping
-from protocols.prometheus_names import NAMES, host_of
+from protocols.prometheus_names import NAMES, series_host
 from protocols.protobuf_messages import RequestV1, RequestV2
 
 MILLISECOND = 1000
@@ -28,7 +28,7 @@ class RemoteWrite:
     version: int
 
 
-def version_of(content_type: str) -> int:
+def choose_version(content_type: str) -> int:
     """Return 1 or 2 by the media type; raises UnsupportedUploadError."""
     media, *parameters = (part.strip() for part in content_type.split(";"))
     values = dict(part.partition("=")[::2] for part in parameters)
@@ -95,7 +95,7 @@ def add_series(reading: MetricReading, labels: Mapping[str, str], samples: Any) 
     reading.points += len(samples)
     if add is None and not is_mapped:
         return
-    reading.enter(host_of(labels))
+    reading.enter(series_host(labels))
     for sample in samples:
         if add is not None:
             add(reading, labels, sample.timestamp * MILLISECOND, sample.value)

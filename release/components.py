@@ -62,14 +62,14 @@ def python_components(lock: Path = ROOT / "requirements.lock") -> list[Component
     packages = locked(lock)
     return [
         Component(
-            "pypi", name, version, licence_of(metadata.metadata(name)), tuple(("SHA-256", one) for one in hashes),
-            tuple(sorted(needs_of(name) & packages.keys())),
+            "pypi", name, version, read_licence(metadata.metadata(name)), tuple(("SHA-256", one) for one in hashes),
+            tuple(sorted(list_requirements(name) & packages.keys())),
         )
         for name, (version, hashes) in sorted(packages.items())
     ]  # fmt: skip
 
 
-def needs_of(name: str) -> set[str]:
+def list_requirements(name: str) -> set[str]:
     """Return the names of the packages that one needs here, those of its extras left out."""
     requirements = (Requirement(text) for text in metadata.requires(name) or ())
     return {
@@ -77,7 +77,7 @@ def needs_of(name: str) -> set[str]:
     }
 
 
-def licence_of(about: Any) -> str:
+def read_licence(about: Any) -> str:
     """Return the licence of a package by its metadata, as an expression of SPDX; raises UnknownLicenceError."""
     short = (about.get("License") or "").strip()
     classifiers = [

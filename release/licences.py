@@ -14,7 +14,7 @@ Written by `make licences` from the lock files and the metadata of the packages;
 ORIGINS = {"pypi": "Python packages", "npm": "Scripts of the pages and the embedded database"}
 
 
-def page_of(listed: list[Component]) -> str:
+def render_page(listed: list[Component]) -> str:
     """Return the page: a table for each origin."""
     tables = []
     for ecosystem, title in ORIGINS.items():
@@ -25,7 +25,7 @@ def page_of(listed: list[Component]) -> str:
 
 def main(path: Path = PAGE) -> None:
     """Write the page."""
-    path.write_text(page_of(components()))
+    path.write_text(render_page(components()))
 
 
 if __name__ == "__main__":

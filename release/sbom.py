@@ -23,7 +23,7 @@ def purl_of(component: Component) -> PackageURL:
     return PackageURL(component.ecosystem, group or None, name, component.version)
 
 
-def part_of(component: Component) -> Part:
+def to_cyclonedx(component: Component) -> Part:
     """Return a component as CycloneDX has it.
 
     The hashes are those of the files of this version: wheels of several systems, and the source.
@@ -43,8 +43,8 @@ def bill(listed: list[Component]) -> str:
         name=PRODUCT, version=metadata.version(PRODUCT), type=ComponentType.APPLICATION, bom_ref=PRODUCT,
         licenses=[LicenseFactory().make_from_string("Apache-2.0")],
     )  # fmt: skip
-    parts = {(one.ecosystem, one.name): part_of(one) for one in listed}
-    bom = Bom(components=parts.values(), serial_number=serial_of(listed))
+    parts = {(one.ecosystem, one.name): to_cyclonedx(one) for one in listed}
+    bom = Bom(components=parts.values(), serial_number=serial_number(listed))
     bom.metadata.component = product
     bom.register_dependency(product, parts.values())
     for one in listed:
@@ -53,7 +53,7 @@ def bill(listed: list[Component]) -> str:
     return text + "\n"
 
 
-def serial_of(listed: list[Component]) -> UUID:
+def serial_number(listed: list[Component]) -> UUID:
     """Return a serial number that belongs to these components: a UUID of version 4 by form, from their hash."""
     return UUID(bytes=hashlib.sha256(repr(listed).encode()).digest()[:16], version=4)
 

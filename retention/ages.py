@@ -31,11 +31,11 @@ def parse_age(text: str) -> timedelta:
     return timedelta(days=days)
 
 
-def days_of(values: StorageValues) -> dict[str, float]:
+def days_by_level(values: StorageValues) -> dict[str, float]:
     """Return how long each level is kept, in days."""
     return {level.name: level.keep / DAY for level in values.metrics}
 
 
-def ages_of(days: Mapping[str, float]) -> dict[str, timedelta]:
+def ages_from_days(days: Mapping[str, float]) -> dict[str, timedelta]:
     """Return ages in days as spans of time."""
     return {name: timedelta(days=count) for name, count in days.items()}

@@ -12,8 +12,8 @@ from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import Actor
-from retention.ages import LEVEL_NAMES, ages_of
-from retention.plans import FORMAT, PlanRefusedError, RetentionPlan, hash_of, make_plan
+from retention.ages import LEVEL_NAMES, ages_from_days
+from retention.plans import FORMAT, PlanRefusedError, RetentionPlan, hash_document, make_plan
 from retention.records import QUERIES as RECORDS
 from retention.records import read_record_ages
 from rollups.drift import find_drift, read_storage
@@ -94,7 +94,7 @@ async def apply_plan(
     async with connection.transaction():
         await connection.execute(QUERIES["limit_waits"])
         await connection.execute(QUERIES["lock_values"])
-        plan = await make_plan(connection, ages_of(document["after"]), now, grace, large=bool(document["large"]))
+        plan = await make_plan(connection, ages_from_days(document["after"]), now, grace, large=bool(document["large"]))
         check_plan(plan, document, database)
         due_at = now + grace if plan.shortens else now
         number: int = await connection.fetchval(
@@ -116,7 +116,7 @@ async def apply_plan(
 def check_document(document: Mapping[str, Any]) -> None:
     """Raise PlanDamagedError unless this is a plan as it was made."""
     keys = {"format", "after", "before", "large", "fingerprint", "oldest", "database", "hash"}
-    if not keys <= document.keys() or document["format"] != FORMAT or hash_of(document) != document["hash"]:
+    if not keys <= document.keys() or document["format"] != FORMAT or hash_document(document) != document["hash"]:
         raise PlanDamagedError
 
 
@@ -179,7 +179,7 @@ async def _apply(connection: Connection, number: int, after: Mapping[str, float]
 
 async def put_in_force(connection: Connection, number: int, days: Mapping[str, float], now: datetime) -> None:
     """Write ages into the values and the policies, in the caller's transaction."""
-    for name, keep in ages_of(days).items():
+    for name, keep in ages_from_days(days).items():
         if name in LEVEL_NAMES:
             await connection.execute(*QUERIES.bind("set_keep", level=name, keep=keep, change=number))
         else:

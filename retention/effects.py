@@ -58,7 +58,7 @@ async def _count(connection: Connection, effect: dict[str, Any]) -> int:
     return counted
 
 
-def losses_of(before: StorageValues, after: StorageValues, at: datetime) -> Iterator[str]:
+def describe_losses(before: StorageValues, after: StorageValues, at: datetime) -> Iterator[str]:
     """Yield what people would see of a change, in sentences."""
     for old, new in zip(before.metrics, after.metrics, strict=True):
         if new.keep < old.keep:

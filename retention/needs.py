@@ -32,13 +32,13 @@ async def read_needs(connection: Connection) -> list[Need]:
     needs: dict[tuple[str, str], list[tuple[timedelta, str]]] = {}
     for row in (await read_rules(connection)).rows.values():
         for term in row.rule.terms:
-            for level, kind, span in needs_of(term):
+            for level, kind, span in term_needs(term):
                 needs.setdefault((level, kind), []).append((span, row.alert_name))
     backtests = Need("5m", MAX_DAYS * DAY, f"a backtest over {MAX_DAYS} days")
     return [backtests, *(_together(level, kind, rules) for (level, kind), rules in needs.items())]
 
 
-def needs_of(term: Term) -> Iterator[tuple[str, str, timedelta]]:
+def term_needs(term: Term) -> Iterator[tuple[str, str, timedelta]]:
     """Yield level, kind and span of what a condition reads, with the chunk in which its window begins."""
     if term.deviations:
         yield "1h", "baselines", BASELINE

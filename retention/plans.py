@@ -15,8 +15,8 @@ from db.hypertables.policies import DAY, find_faults
 from db.hypertables.values import StorageValues, longest_windows, with_values
 from db.pools import Connection
 from db.sql import load_beside
-from retention.ages import LEVEL_NAMES, ages_of, days_of
-from retention.effects import Effect, find_effects, losses_of
+from retention.ages import LEVEL_NAMES, ages_from_days, days_by_level
+from retention.effects import Effect, describe_losses, find_effects
 from retention.needs import find_unmet, read_needs
 from retention.records import (
     NAMES,
@@ -83,7 +83,7 @@ class RetentionPlan:
     def document(self) -> dict[str, Any]:
         """Return the plan as JSON with a hash over all of it."""
         content: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **asdict(self)}, default=_text))
-        return content | {"hash": hash_of(content)}
+        return content | {"hash": hash_document(content)}
 
 
 def _text(value: object) -> str:
@@ -91,7 +91,7 @@ def _text(value: object) -> str:
     return value.isoformat()
 
 
-def hash_of(content: Mapping[str, Any]) -> str:
+def hash_document(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a document without its own hash."""
     bare = plain({name: value for name, value in content.items() if name != "hash"})
     return hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
@@ -123,20 +123,24 @@ async def make_plan(
     drops_from = now + grace
     effects = await find_effects(connection, before, after, drops_from, exact=exact)
     effects += [
-        effect_of(record) for record in await find_record_effects(connection, records, ages_in_days, drops_from)
+        to_effect(record) for record in await find_record_effects(connection, records, ages_in_days, drops_from)
     ]
-    losses = [*losses_of(before, after, drops_from), *record_losses(records, ages_in_days), *_hold_objections(storage)]
+    losses = [
+        *describe_losses(before, after, drops_from),
+        *record_losses(records, ages_in_days),
+        *_hold_objections(storage),
+    ]
     objections = await find_objections(connection, after, effects, now, large=large)
     objections += record_faults(records, ages_in_days)
-    if days_of(after) == days_of(before) and ages_in_days == records:
+    if days_by_level(after) == days_by_level(before) and ages_in_days == records:
         objections.append("nothing changes: everything is kept so long already")
     row = await connection.fetchrow(QUERIES["read_state"])
     assert row is not None
     return RetentionPlan(
-        row["database"], now, before.version, days_of(before) | records, days_of(after) | ages_in_days, drops_from,
+        row["database"], now, before.version, days_by_level(before) | records, days_by_level(after) | ages_in_days, drops_from,
         {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
         effects, losses, objections, large, storage.oldest,
-        fingerprint_of(storage, dict(row) | {"records": records}, objections),
+        make_fingerprint(storage, dict(row) | {"records": records}, objections),
     )  # fmt: skip
 
 
@@ -150,7 +154,7 @@ def split_names(keep: Mapping[str, timedelta]) -> tuple[dict[str, timedelta], di
     return levels, {name: age for name, age in keep.items() if name in NAMES}
 
 
-def effect_of(record: RecordEffect) -> Effect:
+def to_effect(record: RecordEffect) -> Effect:
     """Return what goes of a kind of records as levels have it; `share` is that of its table's bytes."""
     share = record.bytes / record.table_bytes if record.table_bytes else 0.0
     return Effect(
@@ -168,7 +172,7 @@ def effect_of(record: RecordEffect) -> Effect:
 
 def changed(values: StorageValues, keep: Mapping[str, timedelta]) -> StorageValues:
     """Return `values` with other ages; a refresh looks back no further than its source will be kept."""
-    ages = ages_of(days_of(values)) | dict(keep)
+    ages = ages_from_days(days_by_level(values)) | dict(keep)
     windows = longest_windows(ages)
     shorter = {
         level.name: min(windows[level.name], level.refresh_from) for level in values.metrics if level.refresh_from
@@ -204,7 +208,7 @@ def _hold_objections(storage: Storage) -> list[str]:
     return [objection] if storage.held else []
 
 
-def fingerprint_of(storage: Storage, state: dict[str, Any], objections: list[str]) -> str:
+def make_fingerprint(storage: Storage, state: dict[str, Any], objections: list[str]) -> str:
     """Return what stands for the state of the database; look-backs, which grow by themselves, are left out."""
     policies = sorted(
         (relation, kind, str(job.drop_after), str(job.compress_after), job.scheduled)
@@ -212,7 +216,7 @@ def fingerprint_of(storage: Storage, state: dict[str, Any], objections: list[str
         if kind != "refresh"
     )
     content = [
-        days_of(storage.values),
+        days_by_level(storage.values),
         storage.values.version,
         policies,
         storage.held,

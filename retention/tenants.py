@@ -12,7 +12,7 @@ from db.hypertables.policies import DAY
 from db.hypertables.values import StorageValues, read_values
 from db.pools import Connection
 from db.sql import load_beside
-from retention.ages import LEVEL_NAMES, days_of
+from retention.ages import LEVEL_NAMES, days_by_level
 from retention.changes import QUERIES as CHANGES
 from retention.changes import Operator
 from retention.needs import find_unmet, read_needs
@@ -61,7 +61,7 @@ async def plan_tenant(
         raise UnknownNameError(f"A business has ages of the levels {', '.join(LEVEL_NAMES)}, not of {unknown[0]}.")
     values = await read_values(connection)
     changed = with_tenant(values, business_id, keep)
-    before, after = days_of(values.of(business_id)), days_of(changed.of(business_id))
+    before, after = days_by_level(values.of(business_id)), days_by_level(changed.of(business_id))
     counted = await count_trims(connection, changed, business_id, now + grace)
     return TenantPlan(
         business_id, business["name"], business["devices"], before, after, dict(+counted),

@@ -20,7 +20,7 @@ from db.pools import Connection
 from db.sql import load_beside
 from devices.erasure.scope import QUERIES as ERASURE
 from devices.erasure.scope import STORED, before_times
-from retention.ages import ages_of, days_of
+from retention.ages import ages_from_days, days_by_level
 
 QUERIES = load_beside(__file__, "tenants.sql")
 DEVICES_AT_ONCE = 20
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def undeleted_ages(values: StorageValues, business_id: UUID) -> dict[str, timedelta]:
     """Return by level the age up to which nothing of a business is deleted."""
-    return ages_of(days_of(values)) | dict(values.undeleted.get(business_id, {}))
+    return ages_from_days(days_by_level(values)) | dict(values.undeleted.get(business_id, {}))
 
 
 def trim_times(values: StorageValues, business_id: UUID, now: datetime) -> dict[str, datetime]:

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, UUID
 from sqlalchemy.types import BigInteger, Integer, Interval
 
 from core.metrics import Kind, Metric
-from db.compiled import compiled
+from db.compiled import compile_query
 from db.sql import Statement
 from rollups.choose import MAX_POINTS
 from rollups.partials import TIME, Partials, bucket_partials, mean, part_names, sample_partials
@@ -68,21 +68,21 @@ def chart_query(
     A row is `bucket`, `sample_count`, of each gauge the `aggregates` as `<name>`, `<name>_min`, `<name>_max`, of each
     counter its parts. Points are `width` wide.
     """
-    names = [name for metric in metrics for name in parts_of(metric, aggregates)]
+    names = [name for metric in metrics for name in needed_parts(metric, aggregates)]
     raw_part = raw_partials(metrics, names)
     level_part = level_partials(relation, metrics, names) if relation is not None else None
     query: Any
     if shape is ChartShape.SAMPLES:
-        query = finished(raw_part, metrics, aggregates).limit(literal_column(str(MAX_SAMPLES), BigInteger))
+        query = finish_points(raw_part, metrics, aggregates).limit(literal_column(str(MAX_SAMPLES), BigInteger))
     elif shape is ChartShape.BUCKETS and level_part is not None:
-        query = union_all(finished(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
+        query = union_all(finish_points(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
     else:
         partials = raw_part if level_part is None else union_all(level_part, raw_part)
         query = merged(partials, metrics, aggregates, by_day=shape is ChartShape.DAYS)
-    return compiled(query.order_by("bucket"))
+    return compile_query(query.order_by("bucket"))
 
 
-def parts_of(metric: Metric, aggregates: Sequence[str] = AGGREGATES) -> list[str]:
+def needed_parts(metric: Metric, aggregates: Sequence[str] = AGGREGATES) -> list[str]:
     """Return the names of a metric's parts that its aggregates need: `cpu_percent_sum` …."""
     return part_names([metric], [part for aggregate in aggregates for part in AGGREGATE_PARTS[aggregate]])
 
@@ -113,7 +113,7 @@ def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
     )
 
 
-def finished(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
+def finish_points(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
     """Pass each part on as a point of its own."""
     part = partials.subquery("part").c
     columns: list[ColumnElement[Any]] = [part.time.label("bucket"), part.sample_count]
@@ -121,7 +121,7 @@ def finished(partials: Select[Any], metrics: Sequence[Metric], aggregates: Seque
         if metric.kind is Kind.GAUGE:
             columns += [gauge_value(part, metric, aggregate) for aggregate in aggregates]
         else:
-            first, last, increase, first_at, last_at = (part[name] for name in parts_of(metric))
+            first, last, increase, first_at, last_at = (part[name] for name in needed_parts(metric))
             at_break = case((first.is_not(None), increase)).label(increase.name)
             columns += [first, last, at_break, first_at, last_at]
     return select(*columns)
@@ -165,7 +165,7 @@ def growth(part: Any, metric: Metric, bucket: ColumnElement[Any]) -> ColumnEleme
     Partials without a value are passed over. A window is several times as fast as that aggregate, which is in
     PL/pgSQL; sums of whole numbers below 2^53 come out the same.
     """
-    first, last, increase, _, _ = (part[name] for name in parts_of(metric))
+    first, last, increase, _, _ = (part[name] for name in needed_parts(metric))
     so_far = func.last(last, part.time, type_=DOUBLE_PRECISION).filter(last.is_not(None))
     before = so_far.over(partition_by=bucket, order_by=part.time, rows=(None, -1))
     grown: ColumnElement[Any] = increase + func.counter_growth(before, first, type_=DOUBLE_PRECISION)
@@ -174,7 +174,7 @@ def growth(part: Any, metric: Metric, bucket: ColumnElement[Any]) -> ColumnEleme
 
 def merged_counter(part: Any, metric: Metric) -> list[ColumnElement[Any]]:
     """Return first, last, their times and the increase of a counter over the partials of a bucket."""
-    first, last, _, first_at, last_at = (part[name] for name in parts_of(metric))
+    first, last, _, first_at, last_at = (part[name] for name in needed_parts(metric))
     return [
         func.first(first, part.time).filter(first.is_not(None)).label(f"{metric.name}_first"),
         func.last(last, part.time).filter(last.is_not(None)).label(f"{metric.name}_last"),

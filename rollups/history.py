@@ -140,7 +140,7 @@ async def read_history(
     newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
     until = min(window.end, max(now, newest))
     grid = Grid(window.shown, until, choice.width, plan.sample_every, now, plan.former, plan.days)
-    return History(choice, grid, segments_of(choice, window), make_points(rows, history_query.metrics, grid))
+    return History(choice, grid, list_segments(choice, window), make_points(rows, history_query.metrics, grid))
 
 
 async def plan_history(
@@ -164,7 +164,7 @@ async def plan_history(
     )
     choice = choose(question, now, levels_for(history_query, now, values.metrics))
     complete = complete_until(choice, watermarks, device, now, values.metrics)
-    window = find_window(choice, complete, lead_of(history_query.metrics, choice, every))
+    window = find_window(choice, complete, lead_time(history_query.metrics, choice, every))
     days: list[datetime] = []
     if history_query.zone:
         window, days = local_window(choice, window, complete, history_query.zone)
@@ -213,7 +213,7 @@ async def read_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, da
     }
 
 
-def lead_of(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta) -> timedelta:
+def lead_time(metrics: tuple[Metric, ...], choice: Choice, sample_every: timedelta) -> timedelta:
     """Return how far before the first point reading begins: a counter's rate needs what came before."""
     if all(metric.kind is Kind.GAUGE for metric in metrics):
         return timedelta(0)
@@ -259,7 +259,7 @@ def plan_chart(
     # One order: one query to keep.
     metrics = tuple(metric for metric in METRICS if metric in history_query.metrics)
     aggregates = tuple(aggregate for aggregate in AGGREGATES if aggregate in history_query.aggregates)
-    query = chart_query(relation, metrics, ChartShape.DAYS if days else shape_of(choice), aggregates)
+    query = chart_query(relation, metrics, ChartShape.DAYS if days else choose_shape(choice), aggregates)
     values = {
         "device": history_query.device_id, "tenant": tenant, "width": choice.width, "start": window.start,
         "cut": window.cut, "end": window.end, "days": days,
@@ -267,14 +267,14 @@ def plan_chart(
     return query.bind(**{name: values[name] for name in query.parameters if name in values})
 
 
-def shape_of(choice: Choice) -> ChartShape:
+def choose_shape(choice: Choice) -> ChartShape:
     """Return what the points are made of; the cut lies between two of the level's buckets."""
     if not choice.width:
         return ChartShape.SAMPLES
     return ChartShape.BUCKETS if choice.width == choice.level.bucket else ChartShape.MERGED
 
 
-def segments_of(choice: Choice, window: ChartWindow) -> list[ChartSegment]:
+def list_segments(choice: Choice, window: ChartWindow) -> list[ChartSegment]:
     """Say which part of the answer comes from which level."""
     cut = max(window.cut, window.shown)
     segments = []

@@ -24,10 +24,10 @@ from rollups.history import (
     complete_until,
     find_window,
     former_intervals,
-    lead_of,
+    lead_time,
     levels_for,
+    list_segments,
     local_window,
-    segments_of,
 )
 from rollups.points import Grid, rates
 
@@ -113,11 +113,11 @@ async def read_series_history(
         counters = any(one["is_counter"] for one in series)
         choice, window, days = plan(query, found, every, counters, now, values.of(device["business_id"]).series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
-    end = min(window.end, max(now, newest_of(rows, choice, now)))
+    end = min(window.end, max(now, newest_end(rows, choice, now)))
     grid = Grid(window.shown, end, choice.width, every, now, former_intervals(device, now), days)
     groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
     lines = [make_line(one, groups.get(one["id"], []), grid) for one in series[:MAX_LINES]]
-    return SeriesHistory(choice, grid, segments_of(choice, window), lines)
+    return SeriesHistory(choice, grid, list_segments(choice, window), lines)
 
 
 async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[str, datetime]:
@@ -134,7 +134,7 @@ def plan(
     question = LevelQuestion(query.start, query.end, query.interval, query.max_points, every)
     choice = choose(question, now, levels_for(query, now, levels))
     watermarks = {row["relation"]: row["watermark"] for row in rows}
-    lead = lead_of(A_COUNTER if counters else (), choice, every)
+    lead = lead_time(A_COUNTER if counters else (), choice, every)
     complete = complete_until(choice, watermarks, rows[0], now, levels)
     window = find_window(choice, complete, lead)
     return (choice, *local_window(choice, window, complete, query.zone)) if query.zone else (choice, window, [])
@@ -173,7 +173,7 @@ async def read_rows(
     return rows
 
 
-def newest_of(rows: Sequence[asyncpg.Record], choice: Choice, now: datetime) -> datetime:
+def newest_end(rows: Sequence[asyncpg.Record], choice: Choice, now: datetime) -> datetime:
     """Return the end of the newest bucket: a device's clock may be a little ahead."""
     return max((row["bucket"] for row in rows), default=now) + choice.width
 

@@ -19,7 +19,7 @@ from alerts.manage.scope import ScopeOfRule, business_of
 from alerts.notify.queue import queue_resolved
 from alerts.rules.alert_types import alert_type_of
 from alerts.rules.defaults import DEFAULTS
-from alerts.rules.loader import UNREADABLE, condition_of
+from alerts.rules.loader import UNREADABLE, parse_stored
 from core.errors import UnknownEmployeeError
 from core.text import like_literal
 from db.pools import Connection
@@ -77,7 +77,7 @@ async def create_rule(connection: Connection, values: Values, employee: Actor, n
 
     Raises UnknownBusinessError, UnknownLocationError, AgentNotFoundError or UnknownEmployeeError.
     """
-    placed_values = values | await placed(connection, values)
+    placed_values = values | await resolve_business(connection, values)
     (row,) = await insert_rules(connection, [placed_values], employee, now)
     return row
 
@@ -107,7 +107,7 @@ async def change_rule(
     before = await lock_rule(connection, rule_id)
     values = changes | retyped(before, changes)
     if values.keys() & set(PLACE):
-        values |= await placed(connection, before | values)
+        values |= await resolve_business(connection, before | values)
     stored = before | {"conditions": decoded(before["conditions"])}
     anew = any(stored[name] != plain(value) for name, value in values.items() if name in STARTS_ANEW)
     note = "The rule was changed." if anew else None
@@ -190,7 +190,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
     return dict(row)
 
 
-async def placed(connection: Connection, values: Values) -> Values:
+async def resolve_business(connection: Connection, values: Values) -> Values:
     """Return the business that a rule's place belongs to; raises when its parts don't belong together."""
     return {"business_id": await business_of(connection, ScopeOfRule(*(values.get(name) for name in PLACE)))}
 
@@ -224,15 +224,19 @@ async def write_change(
 
 def retyped(before: Values, changes: Values) -> Values:
     """Return the new type when the conditions change and the type was the one that follows from them."""
-    if "conditions" not in changes or "alert_type" in changes or before["alert_type"] != type_of(before["conditions"]):
+    if (
+        "conditions" not in changes
+        or "alert_type" in changes
+        or before["alert_type"] != stored_alert_type(before["conditions"])
+    ):
         return {}
     return {"alert_type": alert_type_of(changes["conditions"])}
 
 
-def type_of(text: str) -> str | None:
+def stored_alert_type(text: str) -> str | None:
     """Return the type that follows from stored conditions; None for what can't be read, from another program."""
     try:
-        return alert_type_of(condition_of(text))
+        return alert_type_of(parse_stored(text))
     except UNREADABLE:
         return None
 

@@ -34,32 +34,32 @@ class Message:
     content: dict[str, Any]
 
 
-def message_of(rows: Sequence[Row]) -> Message:
+def compose_message(rows: Sequence[Row]) -> Message:
     """Return the message to one recipient about these notifications, which share an owner."""
     joined = ",".join(str(number) for number in sorted(row["id"] for row in rows))
     return Message(
-        "msg_" + hashlib.sha256(joined.encode()).hexdigest()[:32], rows[0]["owner_id"], subject_of(rows),
-        "\n".join(map(line_of, rows)), {"alerts": [content_of(row) for row in rows]},
+        "msg_" + hashlib.sha256(joined.encode()).hexdigest()[:32], rows[0]["owner_id"], compose_subject(rows),
+        "\n".join(map(compose_line, rows)), {"alerts": [webhook_alert(row) for row in rows]},
     )  # fmt: skip
 
 
-def subject_of(rows: Sequence[Row]) -> str:
+def compose_subject(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         row = rows[0]
         label = "OK" if row["kind"] == "resolved" else row["severity"]
-        return f"[{label}] {sentence_of(row)}"
+        return f"[{label}] {compose_sentence(row)}"
     firing = sum(row["kind"] == "firing" for row in rows)
     return f"{firing} alerts firing, {len(rows) - firing} resolved"
 
 
-def line_of(row: Row) -> str:
+def compose_line(row: Row) -> str:
     ended = row["kind"] == "resolved"
     at = row["resolved_at"] if ended else row["triggered_at"]
     label = "RESOLVED" if ended else row["severity"].upper()
-    return f"{label}  {in_words(at)}  {clean_name(row['business_name'])}: {sentence_of(row)}"
+    return f"{label}  {in_words(at)}  {clean_name(row['business_name'])}: {compose_sentence(row)}"
 
 
-def sentence_of(row: Row) -> str:
+def compose_sentence(row: Row) -> str:
     """Return the text of an alert; at its end with the value now, when it ended and how long it lasted."""
     if row["kind"] != "resolved":
         return clean_name(row["alert_message"] or row["alert_name"])
@@ -71,11 +71,11 @@ def sentence_of(row: Row) -> str:
     return clean_name(f"{row['alert_name']} on {row['device_name']}: {values}; ended {in_words(ended)}{lasted}{note}")
 
 
-def content_of(row: Row) -> dict[str, Any]:
+def webhook_alert(row: Row) -> dict[str, Any]:
     """Return one alert as webhooks carry it; `duration_seconds` is null while it fires."""
     ended, began = row["resolved_at"], row["triggered_at"]
     lasted = (ended - began).total_seconds() if row["kind"] == "resolved" and ended else None
-    return {name: row[name] for name in NAMES} | {"message": sentence_of(row), "duration_seconds": lasted}
+    return {name: row[name] for name in NAMES} | {"message": compose_sentence(row), "duration_seconds": lasted}
 
 
 def number(value: float | None) -> str:

@@ -49,7 +49,7 @@ async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], n
         (alert_id, channel, recipient)
         for alert_id, row in alerts.items()
         if row.notification_enabled
-        for channel, recipient in recipients_of(row)
+        for channel, recipient in parse_recipients(row)
     ]
     if due:
         alert_ids, channels, recipients = zip(*due, strict=True)
@@ -65,7 +65,7 @@ async def queue_resolved(connection: Connection, alerts: Sequence[UUID], now: da
     await connection.execute(*QUERIES.bind("want_resolved", alerts=list(alerts), now=now))
 
 
-def recipients_of(row: RuleRow) -> list[tuple[str, str]]:
+def parse_recipients(row: RuleRow) -> list[tuple[str, str]]:
     """Return (channel, recipient) of a rule: addresses with a scheme are webhooks, those with an @ are e-mails."""
     recipients = []
     for recipient in row.recipients:

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from alerts.notify.channels import SEND_SECONDS, Channel, SendError
-from alerts.notify.messages import message_of
+from alerts.notify.messages import compose_message
 from alerts.notify.queue import QuietHours
 from db.pools import Connection
 from db.sql import load_beside
@@ -72,7 +72,7 @@ async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]
     """Send one message and return why it failed, None when it didn't; whatever fails is this message's own."""
     try:
         async with asyncio.timeout(2 * SEND_SECONDS):  # a sender has its own limit, whose error is more exact
-            await senders[rows[0]["channel"]].send(rows[0]["recipient"], message_of(rows))
+            await senders[rows[0]["channel"]].send(rows[0]["recipient"], compose_message(rows))
     except SendError as error:
         return error
     except TimeoutError:

@@ -12,7 +12,7 @@ from uuid import UUID
 PREFIX = "whsec_"
 
 
-def secret_of(operators_secret: bytes, business_id: UUID | None) -> bytes:
+def derive_secret(operators_secret: bytes, business_id: UUID | None) -> bytes:
     """Return the 32 secret bytes of a business; None: those of rules for all businesses, whose reader is the MSP."""
     owner = "msp" if business_id is None else str(business_id)
     return hmac.digest(operators_secret, f"rts-agents webhook {owner}".encode(), hashlib.sha256)

@@ -52,7 +52,7 @@ def may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
     return not is_internal(address) or any(address_meant(address) in network for network in allowed)
 
 
-def literal_of(host: str) -> Address | None:
+def parse_literal(host: str) -> Address | None:
     """Return the address that a host of a URL is, in any form that systems take (`127.1`, `0x7f.1`); None: a name."""
     with suppress(ValueError):
         return ip_address(host)
@@ -70,7 +70,7 @@ async def look_up(host: str, port: int) -> list[Address]:
 
 async def addresses_to_use(look_up: LookUp, host: str, port: int, allowed: Sequence[Network]) -> list[Address]:
     """Return those addresses of a host that may be reached; raises InternalAddressError, OSError or ValueError."""
-    literal = literal_of(host)
+    literal = parse_literal(host)
     candidates = [literal] if literal else await look_up(host, port)
     usable = [address for address in candidates if may_be_reached(address, allowed)]
     if not usable:

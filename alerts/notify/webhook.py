@@ -9,7 +9,7 @@ import msgspec
 
 from alerts.notify.channels import SEND_SECONDS, SendError
 from alerts.notify.messages import Message
-from alerts.notify.signatures import plain_signature, secret_of, standard_headers
+from alerts.notify.signatures import derive_secret, plain_signature, standard_headers
 from alerts.notify.ssrf import InternalAddressError, LookUp, Network, addresses_to_use, look_up
 
 MAX_ADDRESSES = 3  # of a host, tried one after the other
@@ -46,7 +46,7 @@ class Webhook:
         if not self._secret:
             return headers
         now = int(self._clock().timestamp())
-        signed = standard_headers(secret_of(self._secret, message.owner), message.id, now, body)
+        signed = standard_headers(derive_secret(self._secret, message.owner), message.id, now, body)
         return headers | signed | {"RTS-Signature": plain_signature(self._secret, now, body)}
 
     async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> int:

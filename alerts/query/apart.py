@@ -56,7 +56,7 @@ class Apart:
 async def gather_apart(
     connection: Connection, rules: Iterable[Rule], question: EvaluationRequest, isolated: Isolated
 ) -> Apart:
-    """Return what is known of the rules' conditions; `kept` has what failed in earlier passes."""
+    """Return the results of the rules' conditions; `isolated` has the items that failed in earlier passes."""
     remaining, apart = list(rules), Apart()
     held_devices = held_rules(isolated)
     if not held_devices and await ask(connection, Block(remaining), question, apart) is None:

@@ -48,7 +48,7 @@ def is_open(pair: Any) -> ColumnElement[bool]:
     return select(ONE).where(*matches).exists()
 
 
-def compared(pairs: Any, readings: Any) -> Select[Any]:
+def compare_terms(pairs: Any, readings: Any) -> Select[Any]:
     """Compare each term with its feature of each device in its reach."""
     joined = with_thresholds(pairs, readings).subquery("joined")
     pair = joined.c

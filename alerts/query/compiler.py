@@ -37,11 +37,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 
-from alerts.query.comparison import EVERYTHING, compared, is_open
+from alerts.query.comparison import EVERYTHING, compare_terms, is_open
 from alerts.query.sources import NONE, known_count, partials_of, stitched_partials, windows_of
 from alerts.rules.terms import Feature
 from core.metrics import Metric
-from db.compiled import compiled
+from db.compiled import compile_query
 from db.hypertables.policies import LEVELS, Level
 from db.sql import Statement
 from rollups.partials import TIME, ZERO, mean
@@ -101,7 +101,7 @@ def metric_statement(
     sought = materialised(sought_times(features, read).cte("sought"))
     aggregate = aggregate_at_once if instants == "many" else aggregate_each
     readings = materialised(aggregate(level, features, read, sought, instants).cte("known"))
-    return compiled(compared(pairs, readings))
+    return compile_query(compare_terms(pairs, readings))
 
 
 def materialised(cte: CTE) -> CTE:

@@ -21,10 +21,10 @@ class Explained:
 async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[Explained]:
     """Return the statements that an evaluation of one rule at `now` would run, and how."""
     queries = await statements_for(connection, [row.rule], EvaluationRequest([now], row.rule.reach.business_id))
-    return [Explained(query, list(lines_of(await plan_of(connection, query)))) for query in queries]
+    return [Explained(query, list(format_plan(await read_plan(connection, query)))) for query in queries]
 
 
-async def plan_of(connection: Connection, query: TermQuery) -> dict[str, Any]:
+async def read_plan(connection: Connection, query: TermQuery) -> dict[str, Any]:
     """Return the plan of a statement, which isn't run."""
     sql, *arguments = query.statement.bind(**query.values)
     prepared = await connection.prepare(sql)
@@ -33,7 +33,7 @@ async def plan_of(connection: Connection, query: TermQuery) -> dict[str, Any]:
     return plan
 
 
-def lines_of(plan: dict[str, Any], depth: int = 0) -> Iterator[str]:
+def format_plan(plan: dict[str, Any], depth: int = 0) -> Iterator[str]:
     """Yield a plan as lines, indented by depth: what is done, on what, and how many rows are expected."""
     where = plan.get("Index Name") or plan.get("Relation Name") or plan.get("CTE Name") or plan.get("Function Name")
     kind = " ".join(part for part in (plan.get("Custom Plan Provider", ""), plan["Node Type"]) if part)
@@ -41,4 +41,4 @@ def lines_of(plan: dict[str, Any], depth: int = 0) -> Iterator[str]:
     subplan = f" ({plan['Subplan Name']})" if "Subplan Name" in plan else ""
     yield f"{'  ' * depth}{kind}{name}{subplan}: {plan['Plan Rows']} rows, cost {plan['Total Cost']:.0f}"
     for inner in plan.get("Plans", ()):
-        yield from lines_of(inner, depth + 1)
+        yield from format_plan(inner, depth + 1)

@@ -40,9 +40,9 @@ def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionRe
 
     def result_of(part: Condition) -> ConditionResult:
         if isinstance(part, AllOf):
-            return merge([result_of(inner) for inner in part.all], all_of)
+            return merge([result_of(inner) for inner in part.all], kleene_and)
         if isinstance(part, AnyOf):
-            return merge([result_of(inner) for inner in part.any], any_of)
+            return merge([result_of(inner) for inner in part.any], kleene_or)
         return next(remaining)
 
     return result_of(condition)
@@ -59,14 +59,14 @@ def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], V
     )  # fmt: skip
 
 
-def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+def kleene_and(verdicts: Iterable[Verdict]) -> Verdict:
     outcomes = list(verdicts)
     if any(verdict is False for verdict in outcomes):
         return False
     return None if None in outcomes else True
 
 
-def any_of(verdicts: Iterable[Verdict]) -> Verdict:
+def kleene_or(verdicts: Iterable[Verdict]) -> Verdict:
     outcomes = list(verdicts)
     if any(outcomes):
         return True

@@ -49,14 +49,14 @@ async def each_batch(
 ) -> None:  # fmt: skip
     """Write some pairs of device and metric at a time; a pair that can't be worked out is left out and noted."""
     isolated = await Isolated(connection, task, now).read()
-    remaining = [row for row in pairs if item_of(row) not in isolated.held]
+    remaining = [row for row in pairs if item_name(row) not in isolated.held]
     for batch in batches(remaining):
         for row, error in await in_halves(connection, batch, write):
-            await isolated.note(item_of(row), error)
+            await isolated.note(item_name(row), error)
     await isolated.forget_others()
 
 
-def item_of(row: asyncpg.Record) -> str:
+def item_name(row: asyncpg.Record) -> str:
     """Return the name of a device's metric among what fails alone."""
     return f"device:{row['device_id']}:{row['metric']}"
 

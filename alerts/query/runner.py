@@ -94,7 +94,7 @@ async def run_queries(connection: Source, rules: Iterable[Rule], question: Evalu
 
 async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[TermQuery]:
     """Return the statements that evaluate the rules' conditions."""
-    terms = [rounded(term, question.level) for rule in rules for term in rule.terms]
+    terms = [round_window(term, question.level) for rule in rules for term in rule.terms]
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
     shifts = await read_shifts(connection, question)
@@ -130,7 +130,7 @@ async def read_shifts(connection: Source, question: EvaluationRequest) -> list[S
     return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
 
 
-def rounded(term: Term, level: Level | None) -> Term:
+def round_window(term: Term, level: Level | None) -> Term:
     """Return a term whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
     if term.feature is None or level is None or level.bucket is None:
         return term
@@ -238,12 +238,12 @@ def as_json(terms: Sequence[Term], features: dict[Feature, int]) -> str:
             "window_seconds": term.window.total_seconds(), "deviations": term.deviations, "floor": term.floor,
             "newest_of": term.newest_of,
             "name": term.kind if term.kind in ("no_data", "offline") else term.name,
-        } | picked(term)
+        } | instance_patterns(term)
         for term in terms
     ]).decode()  # fmt: skip
 
 
-def picked(term: Term) -> dict[str, Any]:
+def instance_patterns(term: Term) -> dict[str, Any]:
     """Return which instances a term picks, for the statements on series."""
     if term.picks is None:
         return {}

@@ -96,7 +96,7 @@ def raw_partials(metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
     """Select a device's raw samples; one is seen and known at its own time."""
     raw = sample_partials(metrics)
     at = [raw.time.label(name) for name in ("time", "seen", "known")]
-    return bounded(select(*at, *raw.columns(part_names(metrics))), raw, read)
+    return bind_device(select(*at, *raw.columns(part_names(metrics))), raw, read)
 
 
 def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
@@ -110,10 +110,10 @@ def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) ->
     bucket, width = rollup.time, literal(level.bucket, Interval)
     last_sample = bucket + func.greatest(width - read.c.every, NONE)
     at = bucket.label("time"), last_sample.label("seen"), (bucket + width - A_MOMENT).label("known")
-    return bounded(select(*at, *rollup.columns(part_names(metrics))), rollup, read)
+    return bind_device(select(*at, *rollup.columns(part_names(metrics))), rollup, read)
 
 
-def bounded(query: Select[Any], source: Partials, read: FromClause) -> Select[Any]:
+def bind_device(query: Select[Any], source: Partials, read: FromClause) -> Select[Any]:
     """Bind a source to one device and the range before all instants; the constant bounds let chunks be left out."""
     is_device = source.table.c.agent_device_id == read.c.device_id
     return query.where(is_device, source.time > LOWEST, source.time <= HIGHEST).correlate(read)

@@ -15,7 +15,7 @@ from alerts.errors import AlertRuleNotFoundError, FaultyAlertRuleError
 from alerts.query.runner import as_json
 from alerts.replay.replayer import Replay
 from alerts.replay.report import BacktestSummary
-from alerts.replay.thresholds import check_past, notes_of, variants
+from alerts.replay.thresholds import check_past, describe_differences, variants
 from alerts.rules.conditions import Condition
 from alerts.rules.loader import UNREADABLE, as_row
 from alerts.rules.terms import Rule, Scope, Term
@@ -152,7 +152,7 @@ async def backtest(
     conditions = variants(spec.condition, spec.thresholds)
     whole = [Rule(uuid4(), spec.reach, condition, spec.keep_firing) for _, condition in conditions]
     terms = [term for rule in whole for term in rule.terms]
-    sample = await sample_of(source, spec, terms)
+    sample = await choose_devices(source, spec, terms)
     rules = [[rule] if sample is None else on_each(rule, sample) for rule in whole]
     plan = await make_plan(source, terms, spec, now, sample)
     tallies = await run(source, spec, plan, [rule for each in rules for rule in each], progress)
@@ -166,7 +166,10 @@ async def backtest(
     names = await source.fetch(*QUERIES.bind("device_names", devices=list(devices)))
     assert plan.level.bucket
     return BacktestResult(
-        plan, outcomes, {row["id"]: row["device_name"] for row in names}, notes_of(spec.condition, plan.level.bucket)
+        plan,
+        outcomes,
+        {row["id"]: row["device_name"] for row in names},
+        describe_differences(spec.condition, plan.level.bucket),
     )
 
 
@@ -174,7 +177,7 @@ def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
     return [replace(rule, id=uuid4(), reach=Scope(device_id=device_id)) for device_id in devices]
 
 
-async def sample_of(source: Source, spec: BacktestSpec, terms: Sequence[Term]) -> list[UUID] | None:
+async def choose_devices(source: Source, spec: BacktestSpec, terms: Sequence[Term]) -> list[UUID] | None:
     """Return the devices to test when more are in reach than `spec` asks for, None to test all; the same each time."""
     most = spec.sample_devices
     if most is None:

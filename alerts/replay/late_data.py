@@ -26,8 +26,8 @@ from alerts.rules.terms import Rule, Scope
 from alerts.silences.past import read_past_silences
 from alerts.state.apply import describe_devices
 from alerts.state.machine import Transition
-from alerts.state.messages import message_of
-from alerts.tickets.texts import place_of
+from alerts.state.messages import alert_message
+from alerts.tickets.texts import describe_place
 from db.hypertables.policies import LATE_AFTER, RAW
 from db.isolation import Isolated
 from db.pools import Connection
@@ -141,7 +141,7 @@ async def record(
     """Write the breaches that meet no alert that there was; return how many."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
     name = device["device_name"]
-    messages = [message_of(one.row, one.result, place_of(name, one.instance)) for one in late_breaches]
+    messages = [alert_message(one.row, one.result, describe_place(name, one.instance)) for one in late_breaches]
     rows = await connection.fetch(
         *QUERIES.bind(
             "record_found",

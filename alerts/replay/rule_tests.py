@@ -74,7 +74,7 @@ class RuleTestFileError(RtsError):
     code: ClassVar[str] = "invalid_rule_tests"
 
 
-def span_of(text: Any) -> timedelta:
+def parse_span(text: Any) -> timedelta:
     """Return a span of time such as `5m` or `1h30m`; raises ValueError."""
     if not isinstance(text, str) or not SPAN.fullmatch(text):
         raise ValueError(f"{text!r} is no span of time: write 90s, 5m or 1h30m")
@@ -102,7 +102,7 @@ class Expected(BaseModel):
         return f"{self.after / MINUTE:g}m {self.state} {self.instance}".rstrip()
 
 
-def notations_of(file: dict[str, Any]) -> Iterator[str]:
+def find_notations(file: dict[str, Any]) -> Iterator[str]:
     """Yield the series of a file as they are written; what isn't of the right form is left to the models."""
     tests = file.get("test")
     for test in tests if isinstance(tests, list) else ():
@@ -110,12 +110,12 @@ def notations_of(file: dict[str, Any]) -> Iterator[str]:
         yield from (value for value in (series or {}).values() if isinstance(value, str))
 
 
-def expected_of(text: Any) -> Any:
+def parse_expected(text: Any) -> Any:
     """Return `25m firing D:` as a span, a state and an instance; raises ValueError."""
     if isinstance(text, Expected):
         return text
     after, state, instance = (*str(text).split(maxsplit=2), "", "")[:3]
-    return {"after": span_of(after), "state": state, "instance": instance}
+    return {"after": parse_span(after), "state": state, "instance": instance}
 
 
 class RuleTest(BaseModel):
@@ -124,12 +124,12 @@ class RuleTest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
-    every: Annotated[timedelta, BeforeValidator(span_of), Field(ge=MINUTE, le=timedelta(days=1))] = 5 * MINUTE
+    every: Annotated[timedelta, BeforeValidator(parse_span), Field(ge=MINUTE, le=timedelta(days=1))] = 5 * MINUTE
     rule: Annotated[Any, BeforeValidator(testable)]
     series: Annotated[dict[Name, Samples], Field(min_length=1)]
     counters: list[CustomName] = []
     keep_firing_minutes: Annotated[float, Field(ge=0, le=1440)] = 5
-    expect: list[Annotated[Expected, BeforeValidator(expected_of)]]
+    expect: list[Annotated[Expected, BeforeValidator(parse_expected)]]
 
     @model_validator(mode="after")
     def ends(self) -> Self:
@@ -160,7 +160,7 @@ class RuleTests(BaseModel):
     def refuse_old_notation(cls, file: Any) -> Any:
         """Refuse another version, and a file without one whose series mean something else now."""
         version = file.get("version")
-        if version not in (None, VERSION) or (version is None and any(map(has_repetition, notations_of(file)))):
+        if version not in (None, VERSION) or (version is None and any(map(has_repetition, find_notations(file)))):
             raise ValueError(
                 f"this file isn't of version {VERSION}: `50x3` is four samples now, 50 and three more, as in promtool. "
                 f"Subtract 1 from each number behind an x (not behind `_x`) and write `version = {VERSION}` at the top"
@@ -199,7 +199,7 @@ def load_tests(path: Path) -> list[RuleTest]:
 
 async def run_test(connection: Connection, test: RuleTest, now: datetime) -> RuleTestResult:
     """Run one test; nothing of it stays in the database."""
-    begin = beginning_of(test, now)
+    begin = choose_begin(test, now)
     rolled_back = connection.transaction()
     await rolled_back.start()
     try:
@@ -216,7 +216,7 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Rul
                 values=values_of(test.series, test.every, begin, test.counters),
             )
         )
-        transitions = await transitions_of(connection, test, device_id, begin)
+        transitions = await run_transitions(connection, test, device_id, begin)
     finally:
         await rolled_back.rollback()
     actual = [
@@ -226,14 +226,14 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Rul
     return RuleTestResult(test, actual)
 
 
-def beginning_of(test: RuleTest, now: datetime) -> datetime:
+def choose_begin(test: RuleTest, now: datetime) -> datetime:
     """Return when the first sample of a test is: a forecast reads whole days, so it begins with one, at 0:00 UTC."""
     begin = now.replace(second=0, microsecond=0) - test.length - MINUTE
     looks_ahead = any(isinstance(term, SeriesForecastCondition) for term in terms_of(test.rule))
     return begin.replace(hour=0, minute=0) if looks_ahead else begin
 
 
-async def transitions_of(connection: Connection, test: RuleTest, device_id: UUID, begin: datetime) -> list[Transition]:
+async def run_transitions(connection: Connection, test: RuleTest, device_id: UUID, begin: datetime) -> list[Transition]:
     """Evaluate the rule at each minute."""
     rule = Rule(uuid4(), Scope(device_id=device_id), test.rule, test.keep_firing_minutes * MINUTE)
     instants = [begin + number * MINUTE for number in range(test.length // MINUTE + 1)]

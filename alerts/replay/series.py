@@ -14,14 +14,14 @@ def parse_series(notation: str) -> list[float | None]:
         match = ITEM.fullmatch(item)
         if match is None:
             raise ValueError(f"{item!r} is no series item: write 50, 50x3, 10+5x2 or _x2")
-        count = count_of(match)
+        count = count_samples(match)
         if len(samples) + count > MAX_SAMPLES:
             raise ValueError(f"a series has at most {MAX_SAMPLES} samples")
         samples += expand(match["value"], float(match["by"] or 0), count)
     return samples
 
 
-def count_of(item: re.Match[str]) -> int:
+def count_samples(item: re.Match[str]) -> int:
     """Return how many samples an item has: `50x3` four, as in Prometheus, but `_x3` three."""
     if item["times"] is None:
         return 1

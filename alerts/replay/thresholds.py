@@ -58,7 +58,7 @@ def check_past(condition: Condition) -> None:
         raise NotInThePastError(message, details={"conditions": named})
 
 
-def notes_of(condition: Condition, bucket: timedelta) -> list[str]:
+def describe_differences(condition: Condition, bucket: timedelta) -> list[str]:
     """Return what a backtest judges otherwise than live evaluation did."""
     width = f"{bucket.total_seconds() / 60:g} minutes"
     notes = [
@@ -84,7 +84,7 @@ def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[fl
     """Return the condition with each threshold, or as it is when there are none; raises ThresholdsDontFitError."""
     if not thresholds:
         return [(threshold_of(condition), condition)]
-    field = field_of(condition)
+    field = threshold_field(condition)
     if field is None:
         raise ThresholdsDontFitError
     try:
@@ -94,7 +94,7 @@ def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[fl
         raise ThresholdsDontFitError(details=faults) from error
 
 
-def field_of(condition: Condition) -> str | None:
+def threshold_field(condition: Condition) -> str | None:
     """Return which field of a rule is its threshold; None when there is none, or more than one."""
     fields = [FIELDS[type(term)] for term in terms_of(condition) if type(term) in FIELDS]
     return fields[0] if len(fields) == 1 else None
@@ -102,7 +102,7 @@ def field_of(condition: Condition) -> str | None:
 
 def threshold_of(condition: Condition) -> float | None:
     """Return the threshold that a rule has now, if it is one."""
-    field = field_of(condition)
+    field = threshold_field(condition)
     thresholds = (getattr(term, field, None) for term in terms_of(condition)) if field else iter(())
     return next((value for value in thresholds if value is not None), None)
 

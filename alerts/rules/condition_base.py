@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from core.text import composed, is_storable
+from core.text import compose, is_storable
 
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 MAX_MINUTES = 60 * 24 * 14  # two weeks: for longer windows a report is the better tool
@@ -18,7 +18,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def fault_of(field: str, message: str) -> ValidationError:
+def field_fault(field: str, message: str) -> ValidationError:
     """Return the fault of one field of a model, which only the whole model shows."""
     fault = InitErrorDetails(
         type=PydanticCustomError("unfit", "{message}", {"message": message}), loc=(field,), input=None
@@ -30,4 +30,4 @@ def storable(text: str) -> str:
     """Return `text`; raises ValueError for characters that the database refuses."""
     if not is_storable(text):
         raise ValueError("holds a character that can't be stored")
-    return composed(text)
+    return compose(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from alerts.rules.condition_base import MAX_MINUTES, Minutes, Number, Strict, fault_of, storable
+from alerts.rules.condition_base import MAX_MINUTES, Minutes, Number, Strict, field_fault, storable
 from alerts.rules.series_conditions import (
     SeriesBaselineCondition,
     SeriesChangeCondition,
@@ -46,14 +46,14 @@ class MetricCondition(Strict):
         """Refuse thresholds outside the metric, a recovery on the wrong side, and a share without its percentage."""
         maximum = BY_NAME[self.metric].maximum
         if not 0 <= self.threshold <= maximum:
-            raise fault_of("threshold", f"{self.metric} lies in 0..{maximum:g}")
+            raise field_fault("threshold", f"{self.metric} lies in 0..{maximum:g}")
         if self.recovery_threshold is not None:
             below = self.operator in (">", ">=")
             if (self.recovery_threshold > self.threshold) if below else (self.recovery_threshold < self.threshold):
                 side = "at or below" if below else "at or above"
-                raise fault_of("recovery_threshold", f"must lie {side} the threshold")
+                raise field_fault("recovery_threshold", f"must lie {side} the threshold")
         if (self.aggregate == "share") != (self.share_percent is not None):
-            raise fault_of("share_percent", "goes with aggregate share, and only with it")
+            raise field_fault("share_percent", "goes with aggregate share, and only with it")
         return self
 
     def in_words(self) -> str:
@@ -105,7 +105,7 @@ class ChangeCondition(Strict):
     def moves(self) -> Self:
         """Refuse a change by nothing."""
         if self.change_by == 0:
-            raise fault_of("change_by", "must not be 0")
+            raise field_fault("change_by", "must not be 0")
         return self
 
     def in_words(self) -> str:

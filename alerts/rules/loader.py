@@ -70,7 +70,7 @@ async def note_faults(connection: Connection, rules: Rules, now: datetime, isola
 
 
 @lru_cache(4096)
-def condition_of(text: str) -> Condition:
+def parse_stored(text: str) -> Condition:
     """Return the condition of a jsonb text; rules of thousands of businesses share a few."""
     return parse_condition(msgspec.json.decode(text))
 
@@ -82,7 +82,7 @@ def as_row(row: asyncpg.Record) -> RuleRow:
     Most rules are as they were at the last evaluation; a row that has changed in anything is another key.
     """
     reach = Scope(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
-    condition = condition_of(row["conditions"])
+    condition = parse_stored(row["conditions"])
     rule = Rule(row["id"], reach, condition, timedelta(minutes=row["keep_firing_minutes"]))
     hours = msgspec.json.decode(row["active_hours"] or "null")
     if hours is not None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from alerts.rules.condition_base import Minutes, Number, Strict, fault_of, storable
+from alerts.rules.condition_base import Minutes, Number, Strict, field_fault, storable
 from core.series import CUSTOM, MAX_INSTANCE, MAX_METRIC, SERIES_BY_NAME, instance_name
 from core.text import like_literal
 
@@ -62,13 +62,13 @@ class SeriesCondition(PicksInstances):
         """Refuse thresholds outside the metric, a recovery on the wrong side, and a share without its percentage."""
         definition = SERIES_BY_NAME.get(self.metric)
         if definition and not definition.minimum <= self.threshold <= definition.maximum:
-            raise fault_of("threshold", f"{self.metric} lies in {definition.minimum:g}..{definition.maximum:g}")
+            raise field_fault("threshold", f"{self.metric} lies in {definition.minimum:g}..{definition.maximum:g}")
         if self.recovery_threshold is not None:
             below = self.operator in (">", ">=")
             if (self.recovery_threshold > self.threshold) if below else (self.recovery_threshold < self.threshold):
-                raise fault_of("recovery_threshold", f"must lie at or {'below' if below else 'above'} the threshold")
+                raise field_fault("recovery_threshold", f"must lie at or {'below' if below else 'above'} the threshold")
         if (self.aggregate == "share") != (self.share_percent is not None):
-            raise fault_of("share_percent", "goes with aggregate share, and only with it")
+            raise field_fault("share_percent", "goes with aggregate share, and only with it")
         return self
 
     def in_words(self) -> str:
@@ -90,7 +90,7 @@ class SeriesChangeCondition(PicksInstances):
     def moves(self) -> Self:
         """Refuse a change by nothing."""
         if self.change_by == 0:
-            raise fault_of("change_by", "must not be 0")
+            raise field_fault("change_by", "must not be 0")
         return self
 
     def in_words(self) -> str:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from alerts.silences.schedule import time_of
+from alerts.silences.schedule import parse_local_time
 
 DAY = timedelta(days=1)
 LONGEST = timedelta(days=8)  # a week that begins shortly before clocks are put forward ends on the eighth day
@@ -46,7 +46,7 @@ def next_start(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> dat
 def weekly(window: Mapping[str, Any] | asyncpg.Record, begin: datetime, end: datetime) -> Iterator[TimeRange]:
     """Yield the spans of a weekly window that begin between two times."""
     zone, length = ZoneInfo(window["time_zone"]), timedelta(minutes=window["duration_minutes"])
-    local_start = time_of(window["local_start"])
+    local_start = parse_local_time(window["local_start"])
     day, last = begin.astimezone(zone).date(), end.astimezone(zone).date()
     while day <= last:
         if day.isoweekday() in window["weekdays"]:

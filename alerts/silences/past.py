@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from alerts.silences.schedule import fault_of, is_active, is_running
+from alerts.silences.schedule import find_fault, is_active, is_running
 from db.pools import Source
 from db.sql import load_beside
 
@@ -33,7 +33,7 @@ async def read_past_silences(
     """Return what muted the devices of a business (None: all) between two instants."""
     windows: dict[UUID, list[asyncpg.Record]] = {}
     for row in await source.fetch(*QUERIES.bind("windows_of_devices", start=begin, end=end, business_id=business_id)):
-        if fault_of(row, end):  # out of force, as in a live evaluation
+        if find_fault(row, end):  # out of force, as in a live evaluation
             continue
         windows.setdefault(row["device_id"], []).append(row)
     return PastSilences(windows, hours)

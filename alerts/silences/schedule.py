@@ -44,7 +44,7 @@ async def read_silences(connection: Connection, now: datetime, isolated: Isolate
     return ActiveSilences(now, {row["id"] for row in rows})
 
 
-def fault_of(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str | None:
+def find_fault(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str | None:
     """Return why a window is out of force, None when it can be read."""
     try:
         is_running(window, now)
@@ -78,7 +78,7 @@ def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> boo
     if window["weekdays"] is None:
         return bool(window["starts_at"] <= now < window["ends_at"])
     zone = ZoneInfo(window["time_zone"])
-    start = time_of(window["local_start"])
+    start = parse_local_time(window["local_start"])
     length = timedelta(minutes=window["duration_minutes"])
     today = now.astimezone(zone).date()
     for days_ago in range(9):  # a week that begins shortly before clocks are put forward ends on the eighth day
@@ -89,7 +89,7 @@ def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> boo
     return False
 
 
-def time_of(start: time | str) -> time:
+def parse_local_time(start: time | str) -> time:
     """Return a local time of the table; raises ValueError for one that no clock shows, as 24:00."""
     return start if isinstance(start, time) else time.fromisoformat(start)
 

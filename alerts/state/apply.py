@@ -14,9 +14,9 @@ import asyncpg
 from alerts.notify.queue import queue_firing, queue_resolved
 from alerts.rules.loader import RuleRow
 from alerts.state.machine import Transition
-from alerts.state.messages import message_of
+from alerts.state.messages import alert_message
 from alerts.tickets.incidents import FiredAlert, write_tickets
-from alerts.tickets.texts import place_of
+from alerts.tickets.texts import describe_place
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -91,7 +91,9 @@ async def open_alerts(
     if not described:
         return []
     messages = [
-        message_of(rows[one.rule_id], one.result, place_of(devices[one.device_id]["device_name"], one.instance))
+        alert_message(
+            rows[one.rule_id], one.result, describe_place(devices[one.device_id]["device_name"], one.instance)
+        )
         for one in described
     ]
     opened = await connection.fetch(

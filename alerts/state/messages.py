@@ -7,7 +7,7 @@ from core.text import clean_name
 LONGEST = 1000
 
 
-def message_of(row: RuleRow, result: ConditionResult, device_name: str) -> str:
+def alert_message(row: RuleRow, result: ConditionResult, device_name: str) -> str:
     """Return the message of an alert in a line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
     shown = "" if result.value is None else f" {result.value:.4g}"
     note = f"; {result.note}" if result.note else ""

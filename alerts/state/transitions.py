@@ -21,7 +21,7 @@ SEVERITIES = ("info", "warning", "critical")
 async def find_transitions(
     rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, isolated: Isolated
 ) -> list[Transition]:
-    """Return what changes at `mutes.now`; a place whose step fails is noted in `kept` and stays as it was."""
+    """Return the transitions at `mutes.now`; a place whose step fails is noted in `isolated` and keeps its state."""
     results = by_place(apart.facts, {rule_id: row.rule for rule_id, row in rules.rows.items()})
     current_results = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
     transitions, offline = [], offline_devices(rules, current_results, states)
@@ -45,14 +45,14 @@ async def find_transitions(
 def transition_of(
     row: RuleRow, place: Place, terms: Terms | None, current: AlertState, mutes: ActiveSilences, *, held: bool
 ) -> Transition:
-    """Return the step of a rule in one place, by the results of its terms; `held`: nothing begins."""
+    """Return the step of a rule in one place, by the results of its terms; nothing begins where `held`."""
     if current.has_moved:
         return leave(place, current, mutes.now, MOVED)
     result = result_of(row, terms, current)
     if result is None:
         return leave(place, current, mutes.now, OUT_OF_REACH)
     muted = held or mutes.covers(place[1], row.active_hours)
-    return explained(step(place, current, result, mutes.now, row.rule.keep_firing, muted=muted))
+    return explain_absence(step(place, current, result, mutes.now, row.rule.keep_firing, muted=muted))
 
 
 def result_of(row: RuleRow, terms: Terms | None, current: AlertState) -> ConditionResult | None:
@@ -103,7 +103,7 @@ def depends_on_device(row: RuleRow) -> bool:
     return all(isinstance(one, NoDataCondition | ServiceCondition) for one in terms_of(row.rule.condition))
 
 
-def explained(transition: Transition) -> Transition:
+def explain_absence(transition: Transition) -> Transition:
     """Return a transition with a better reason where an alert ends because its service is no longer installed."""
     note = transition.result.note or ""
     return replace(transition, why=note) if transition.resolves and note.startswith(NO_LONGER_INSTALLED) else transition

@@ -34,11 +34,11 @@ def cause_of_condition(condition: Condition) -> str | None:
         case NoDataCondition() | OfflineCondition():
             return "silence"
         case MetricCondition():
-            return named(condition.metric, is_high=condition.operator in (">", ">="))
+            return resource_direction(condition.metric, is_high=condition.operator in (">", ">="))
         case ChangeCondition():
-            return named(condition.metric, is_high=condition.change_by > 0)
+            return resource_direction(condition.metric, is_high=condition.change_by > 0)
         case ForecastCondition() | BaselineCondition():
-            return named(condition.metric, is_high=True)
+            return resource_direction(condition.metric, is_high=True)
         case SeriesCondition():
             return f"{condition.metric} {direction(is_high=condition.operator in ('>', '>='))}"
         case SeriesChangeCondition():
@@ -49,7 +49,7 @@ def cause_of_condition(condition: Condition) -> str | None:
             return None
 
 
-def named(metric: str, *, is_high: bool) -> str:
+def resource_direction(metric: str, *, is_high: bool) -> str:
     """Return the resource of a metric (`disk` of `disk_percent` and `disk_used_gb`) with the direction."""
     return f"{metric.partition('_')[0]} {direction(is_high=is_high)}"
 

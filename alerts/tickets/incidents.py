@@ -1,8 +1,8 @@
 """Which tickets alerts want, written in the transaction of the evaluation; `tickets.py` works them off.
 
 Alerts of one cause on one device (`causes.py`) share a ticket, which is raised to the highest severity. When a site
-has fallen silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond `FREELY` open
-alerts of a rule, tickets wait for `GATHER`, so that a storm which comes in over an interval of uploads can still
+has fallen silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond `UNGROUPED_LIMIT` open
+alerts of a rule, tickets wait for `GROUP_WAIT`, so that a storm which comes in over an interval of uploads can still
 become one. When alerts end, nothing is done here: the worker closes what no open alert belongs to, whoever ended it.
 """
 
@@ -17,7 +17,7 @@ import asyncpg
 from alerts.rules.conditions import NoDataCondition, OfflineCondition, terms_of
 from alerts.rules.loader import RuleRow
 from alerts.tickets.causes import cause_of
-from alerts.tickets.texts import group_text, place_of, single_text
+from alerts.tickets.texts import describe_place, group_text, single_text
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -140,7 +140,7 @@ async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dic
 
 
 def shared_key(alert: FiredAlert, instances: Mapping[str, set[str]]) -> str:
-    """Return the key of the open incident that an alert shares, else its own; `taken` has the instances of each."""
+    """Return the key of the open incident that an alert shares, else its own; `instances` has the instances of each."""
     worst, begin = alert.worst_key, alert.instances_key
     if worst and worst in instances and (not instances[worst] or alert.instance in instances[worst]):
         return worst
@@ -195,7 +195,7 @@ def incident_of(alert: FiredAlert, key: str, site: UUID | None, crowd: Crowd | N
     """Return what an alert's ticket is for, by `key` its own; a group's text follows when its alerts are known."""
     rule_id, business_id = alert.crowd
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]
-    text = single_text(alert.row, place_of(alert.device["device_name"], alert.instance), alert.message, now)
+    text = single_text(alert.row, describe_place(alert.device["device_name"], alert.instance), alert.message, now)
     single = Incident(
         key, rule_id, device_id, business_id, location_id, alert.row.severity,
         text.title, text.description, now,

@@ -28,7 +28,7 @@ def single_text(row: RuleRow, device_name: str, message: str, now: datetime) -> 
     return Text(shortened(f"{row.alert_name} on {device_name}"), f"{facts}\n\n{ENDING}")
 
 
-def place_of(device_name: str, instance: str) -> str:
+def describe_place(device_name: str, instance: str) -> str:
     """Return where an alert is: `web-1`, or `web-1 (D:)` on an instance of it."""
     return f"{device_name} ({instance})" if instance else device_name
 

@@ -12,7 +12,7 @@ class InvalidChoiceError(RtsError):
     status: ClassVar[int] = 422
 
 
-def choices_of(text: str | None, literal: Any) -> list[str] | None:
+def parse_choices(text: str | None, literal: Any) -> list[str] | None:
     """Return the words of a list, which must be among those of a Literal; raises InvalidChoiceError."""
     if text is None:
         return None

@@ -18,7 +18,7 @@ def read_conditions(value: Any, _: Any) -> Condition:
         faults = [
             InitErrorDetails(
                 type=PydanticCustomError("unfit", "{message}", {"message": fault["msg"]}),
-                loc=path_of(fault["loc"]),
+                loc=plain_location(fault["loc"]),
                 input=None,
             )
             for fault in error.errors(include_url=False, include_input=False)
@@ -26,11 +26,11 @@ def read_conditions(value: Any, _: Any) -> Condition:
         raise ValidationError.from_exception_data("conditions", faults) from None
 
 
-def path_of(location: Location) -> Location:
+def plain_location(location: Location) -> Location:
     """Return a location without the kinds of conditions, which pydantic puts before each one's fields."""
     fields = location[1:]
     if len(fields) > 1 and isinstance(fields[1], int):  # of `all` or `any`
-        return (*fields[:2], *path_of(fields[2:]))
+        return (*fields[:2], *plain_location(fields[2:]))
     return fields
 
 

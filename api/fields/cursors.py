@@ -39,12 +39,12 @@ def read_cursor(cursor: str | None, *parsers: Callable[[str], Any]) -> tuple[Any
         parts = json.loads(base64.urlsafe_b64decode(cursor))
         if not isinstance(parts, list) or len(parts) != len(parsers):
             raise InvalidCursorError
-        return tuple(parse(text_of(part)) for parse, part in zip(parsers, parts, strict=True))
+        return tuple(parse(parse_text(part)) for parse, part in zip(parsers, parts, strict=True))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, binascii.Error) as error:
         raise InvalidCursorError from error
 
 
-def text_of(part: object) -> str:
+def parse_text(part: object) -> str:
     """Return a part of a cursor, which must be storable text; raises ValueError."""
     if not isinstance(part, str):
         raise ValueError("not text")
@@ -59,7 +59,7 @@ def parse_id(text: str) -> int:
     return number
 
 
-def page_of(rows: Sequence[asyncpg.Record], limit: int, *key: str) -> tuple[Sequence[asyncpg.Record], str | None]:
+def make_page(rows: Sequence[asyncpg.Record], limit: int, *key: str) -> tuple[Sequence[asyncpg.Record], str | None]:
     """Return at most `limit` rows, and the next page's cursor, of the columns `key`, when there are more."""
     page = rows[:limit]
     return page, make_cursor(*(page[-1][name] for name in key)) if len(rows) > limit else None

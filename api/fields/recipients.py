@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 
 from alerts.notify.addresses import is_mail_address
-from alerts.notify.ssrf import Network, literal_of, may_be_reached
+from alerts.notify.ssrf import Network, may_be_reached, parse_literal
 from api.errors import InvalidRequestError
 from api.fields.text import storable
 
@@ -54,7 +54,7 @@ def refuse_internal(recipients: Sequence[str] | None, allowed: Sequence[Network]
 
 def is_refused(url: str, allowed: Sequence[Network]) -> bool:
     """Tell whether a web address names an address that webhooks may not reach."""
-    literal = literal_of(urlsplit(url).hostname or "")
+    literal = parse_literal(urlsplit(url).hostname or "")
     return literal is not None and not may_be_reached(literal, allowed)
 
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from core.text import composed, is_storable
+from core.text import compose, is_storable
 
 
 def storable(text: str) -> str:
     """Return `text` in Unicode's form NFC; raises ValueError for characters that PostgreSQL refuses."""
     if not is_storable(text):
         raise ValueError("holds a character that can't be stored")
-    return composed(text)
+    return compose(text)
 
 
 StorableText = Annotated[str, AfterValidator(storable)]

@@ -53,7 +53,9 @@ class ChangePoller:
                 if self._commands.get(row["id"]) != row["changed_at"]:
                     self._commands[row["id"]] = row["changed_at"]
                     with apart("command", row["id"]):
-                        self._hub.tell(row["agent_device_id"], row["business_id"], "command_update", command_of(row))
+                        self._hub.tell(
+                            row["agent_device_id"], row["business_id"], "command_update", command_message(row)
+                        )
         drop_old(self._commands, now)
 
     async def at_devices(self, now: datetime) -> None:
@@ -70,7 +72,7 @@ class ChangePoller:
             if row["id"] not in self._events:
                 self._events[row["id"]] = row["received_at"]
                 with apart("event", row["id"]):
-                    self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_of(row))
+                    self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_message(row))
         drop_old(self._events, now)
         for device in self._devices.keys() - set(followed):
             del self._devices[device]
@@ -86,14 +88,14 @@ class ChangePoller:
                 socket.drop(UNAUTHORIZED, "the token is revoked")
 
     async def show(self, client: LiveClient, devices: list[UUID], unseen: list[UUID], now: datetime) -> None:
-        """Tell one client how the devices are that it follows from now on; `news` of them nobody followed before."""
+        """Send a client the state of the devices that it follows from now on; nobody followed `unseen` before."""
         for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=devices)):
             if client.may_see(row["business_id"]):
                 with apart("device", row["id"]):
-                    client.offer_state("status", row["id"], status_of(row))
+                    client.offer_state("status", row["id"], status_message(row))
                     if row["current_collected_at"]:
-                        client.offer_state("metrics", row["id"], metrics_of(row))
-                self._devices.setdefault(row["id"], (state_of(row), row["current_collected_at"]))
+                        client.offer_state("metrics", row["id"], metrics_message(row))
+                self._devices.setdefault(row["id"], (compared_state(row), row["current_collected_at"]))
         # What happened shortly before somebody began to follow is no news.
         for row in await self._pool.fetch(
             *QUERIES.bind("look_at_events", devices=unseen, received_since=now - OVERLAP)
@@ -133,13 +135,13 @@ class ChangePoller:
         return False
 
     def _tell_device(self, row: asyncpg.Record) -> None:
-        state = state_of(row)
+        state = compared_state(row)
         told_state, told_sample = self._devices.get(row["id"], (None, None))
         self._devices[row["id"]] = state, row["current_collected_at"]
         if told_state != state:
-            self._hub.tell_state(row["id"], row["business_id"], "status", status_of(row))
+            self._hub.tell_state(row["id"], row["business_id"], "status", status_message(row))
         if row["current_collected_at"] and told_sample != row["current_collected_at"]:
-            self._hub.tell_state(row["id"], row["business_id"], "metrics", metrics_of(row))
+            self._hub.tell_state(row["id"], row["business_id"], "metrics", metrics_message(row))
 
 
 @contextmanager
@@ -151,47 +153,48 @@ def apart(kind: str, item: Any) -> Iterator[None]:
         log.exception("live channel: the %s %s can't be shown", kind, item)
 
 
-def state_of(row: asyncpg.Record) -> tuple[Any, ...]:
+def compared_state(row: asyncpg.Record) -> tuple[Any, ...]:
     """Return the part of a device's state whose changes are sent."""
     return row["status"], row["clone_suspected_at"]
 
 
-def status_of(row: asyncpg.Record) -> Message:
+def status_message(row: asyncpg.Record) -> Message:
     """Return a device's state as followers get it."""
     return {
-        "agent_id": str(row["id"]), "status": row["status"], "changed_at": text_of(row["status_changed_at"]),
-        "last_heartbeat": text_of(row["last_heartbeat"]), "clone_suspected_at": text_of(row["clone_suspected_at"]),
+        "agent_id": str(row["id"]), "status": row["status"], "changed_at": format_time(row["status_changed_at"]),
+        "last_heartbeat": format_time(row["last_heartbeat"]),
+        "clone_suspected_at": format_time(row["clone_suspected_at"]),
     }  # fmt: skip
 
 
-def metrics_of(row: asyncpg.Record) -> Message:
+def metrics_message(row: asyncpg.Record) -> Message:
     """Return a device's newest sample as followers get it: one message for a flush, not one for a row."""
     return {
-        "agent_id": str(row["id"]), "collected_at": text_of(row["current_collected_at"]),
+        "agent_id": str(row["id"]), "collected_at": format_time(row["current_collected_at"]),
         "metrics": newest_values(row["current_metrics"]),
     }  # fmt: skip
 
 
-def command_of(row: asyncpg.Record) -> Message:
+def command_message(row: asyncpg.Record) -> Message:
     """Return a command's course as followers get it; parameters and outputs are read over HTTP, by who may."""
     return {
         "agent_id": str(row["agent_device_id"]), "command_id": str(row["id"]), "command_type": row["command_type"],
         "status": row["status"], "awaits_approval": row["awaits_approval"],
         "progress_percent": row["progress_percent"], "progress_message": row["progress_message"],
-        "cancel_requested_at": text_of(row["cancel_requested_at"]), "exit_code": row["exit_code"],
-        "started_at": text_of(row["started_at"]), "completed_at": text_of(row["completed_at"]),
+        "cancel_requested_at": format_time(row["cancel_requested_at"]), "exit_code": row["exit_code"],
+        "started_at": format_time(row["started_at"]), "completed_at": format_time(row["completed_at"]),
     }  # fmt: skip
 
 
-def event_of(row: asyncpg.Record) -> Message:
+def event_message(row: asyncpg.Record) -> Message:
     """Return an event as followers get it."""
     return {
         "agent_id": str(row["agent_device_id"]), "event_type": row["event_type"],
-        "timestamp": text_of(row["occurred_at"]), "data": msgspec.json.decode(row["data"]),
+        "timestamp": format_time(row["occurred_at"]), "data": msgspec.json.decode(row["data"]),
     }  # fmt: skip
 
 
-def text_of(time: datetime | None) -> str | None:
+def format_time(time: datetime | None) -> str | None:
     """Return a time as RFC 3339 in UTC."""
     return time.isoformat().replace("+00:00", "Z") if time else None
 

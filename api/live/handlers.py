@@ -11,8 +11,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, ValidationError
 
-from api.errors import InvalidRequestError, faults_of
-from api.live.changes import UNCONFIRMED_SECONDS, ChangePoller, text_of
+from api.errors import InvalidRequestError, list_faults
+from api.live.changes import UNCONFIRMED_SECONDS, ChangePoller, format_time
 from api.live.clients import FollowedScope, LiveClient, Message
 from api.live.hub import MAX_SUBSCRIPTIONS, Hub
 from api.live.identity import LiveAgent
@@ -101,19 +101,19 @@ class Handlers:
             wait = client.wait_seconds()
             if wait:
                 raise RateLimitedError("socket", wait)
-            clock = {"server_time": text_of(self._services.clock())}
+            clock = {"server_time": format_time(self._services.clock())}
             if name == "ping":
                 return "pong", clock
             return "ack", {"of": name, **clock, **await self._dispatch(client, name, {} if data is None else data)}
         except ValidationError as error:
-            return "error", error_of(name, InvalidRequestError(details=faults_of(error)))
+            return "error", error_message(name, InvalidRequestError(details=list_faults(error)))
         except RtsError as error:
-            return "error", error_of(name, error)
+            return "error", error_message(name, error)
         except CONNECTION_ERRORS:
-            return "error", error_of(name, DatabaseUnavailableError())
+            return "error", error_message(name, DatabaseUnavailableError())
         except Exception:
             log.exception("a message %r of the live channel failed", name[:100])
-            return "error", error_of(name, RtsError("Something failed on the server; it is in its log."))
+            return "error", error_message(name, RtsError("Something failed on the server; it is in its log."))
 
     async def goodbye(self, client: LiveClient) -> None:
         """Forget a client, and take back the commands that it was handed just now and hasn't begun."""
@@ -169,7 +169,7 @@ class Handlers:
 
     async def _subscribe(self, client: LiveClient, data: Any) -> Message:
         if isinstance(data, dict) and "scope" in data:
-            return await self._follow_scope(client, scope_of(data))
+            return await self._follow_scope(client, parse_scope(data))
         requested = list(dict.fromkeys(Devices.model_validate(data).agent_ids))
         assert client.person
         if len(client.subscribed | set(requested)) > MAX_SUBSCRIPTIONS:
@@ -188,11 +188,11 @@ class Handlers:
         if len(client.scopes | {scope}) > MAX_SCOPES:
             raise TooManySubscriptionsError
         as_of = await self._scopes.follow(client, scope)
-        return {"scope": scope.name, "as_of": text_of(as_of)}
+        return {"scope": scope.name, "as_of": format_time(as_of)}
 
     async def _unsubscribe(self, client: LiveClient, data: Any) -> Message:
         if isinstance(data, dict) and "scope" in data:
-            scope = scope_of(data)
+            scope = parse_scope(data)
             client.scopes.discard(scope)
             return {"scope": scope.name}
         devices = Devices.model_validate(data).agent_ids
@@ -200,12 +200,12 @@ class Handlers:
         return {"agent_ids": [str(device) for device in devices]}
 
 
-def scope_of(data: Any) -> FollowedScope:
+def parse_scope(data: Any) -> FollowedScope:
     """Return the scope that a message names; raises ValidationError."""
     requested = WantedScope.model_validate(data)
     return FollowedScope(requested.scope, requested.business_id)
 
 
-def error_of(name: str, error: RtsError) -> Message:
+def error_message(name: str, error: RtsError) -> Message:
     """Return an error as a message: the same codes as over HTTP."""
     return {"of": name[:100], **error.as_json()["error"]}

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from api.live.clients import TRY_AGAIN, UNAUTHORIZED, LiveClient, Message
-from api.live.handlers import Handlers, error_of
+from api.live.handlers import Handlers, error_message
 from api.live.hub import Hub
 from api.live.identity import Identity, identify
 from api.live.notifications import NotifyListener
@@ -15,7 +15,7 @@ from api.live.sockets import PatientSocket, SlowClientError
 from api.server.asgi import Receive, Scope, Send
 from api.services import Services
 from auth.tokens import Person
-from core.addresses import address_of
+from core.addresses import parse_address
 from core.clock import Clock
 from core.errors import RtsError
 from db.pools import database_errors
@@ -56,15 +56,15 @@ class PlainEndpoint:
         transport = PlainTransport(socket)
         try:
             with database_errors():
-                identity = await identify(self._services, token_of(scope), source_of(scope))
+                identity = await identify(self._services, read_token(scope), client_address(scope))
         except RtsError as error:
-            self._services.refusals.note(scope, error, token_of(scope))
-            await transport.send("error", error_of("connect", error))
+            self._services.refusals.note(scope, error, read_token(scope))
+            await transport.send("error", error_message("connect", error))
             await transport.close(UNAUTHORIZED if error.status == 401 else TRY_AGAIN, error.code)
             return
         socket.accepted(scope, is_agent=not isinstance(identity, Person))
         client = LiveClient(identity, transport)
-        self._hub.join(client, lifetime_of(identity, self._services.clock))
+        self._hub.join(client, seconds_to_expiry(identity, self._services.clock))
         self._wakes.wake()
         try:
             await self._serve(client, socket)
@@ -89,7 +89,7 @@ def read(message: Any) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def token_of(scope: Scope) -> str | None:
+def read_token(scope: Scope) -> str | None:
     """Return the token of a handshake: `Authorization: Bearer`, or `?token=`."""
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == b"bearer ":
@@ -98,13 +98,13 @@ def token_of(scope: Scope) -> str | None:
     return values[0] if values else None
 
 
-def source_of(scope: Scope) -> str | None:
+def client_address(scope: Scope) -> str | None:
     """Return the client's address."""
     client = scope.get("client")
-    return address_of(client[0]) if client else None
+    return parse_address(client[0]) if client else None
 
 
-def lifetime_of(identity: Identity, clock: Clock) -> float | None:
+def seconds_to_expiry(identity: Identity, clock: Clock) -> float | None:
     """Return for how many seconds a person's token is still good; an agent's has no end."""
     if isinstance(identity, Person):
         return max(0.0, (identity.expires_at - clock()).total_seconds())

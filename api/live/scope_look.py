@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from api.live.clients import Message
-from api.live.scopes import ScopeChanges, text_of
+from api.live.scopes import ScopeChanges, format_value
 from db.pools import CONNECTION_ERRORS
 from db.sql import load_beside
 from devices.summary import count_awaiting_approval
@@ -97,7 +97,9 @@ class ScopeLook:
                 self._devices[row["id"]] = values
                 old = before or (object(),) * len(FIELDS)
                 changed = {
-                    name: text_of(value) for name, value, was in zip(FIELDS, values, old, strict=True) if value != was
+                    name: format_value(value)
+                    for name, value, was in zip(FIELDS, values, old, strict=True)
+                    if value != was
                 }
                 changed_devices.append((row["business_id"], {"id": str(row["id"]), **changed}))
         return changed_devices
@@ -114,7 +116,7 @@ class ScopeLook:
         changes = []
         for row in details:
             alert = dict(row)
-            event = "found_late" if alert["id"] in new_late else event_of(before.get(alert["id"]), alert)
+            event = "found_late" if alert["id"] in new_late else alert_event(before.get(alert["id"]), alert)
             if event:
                 changes.append((alert["business_id"], alert_message(alert, event, now)))
         return changes
@@ -154,7 +156,7 @@ def is_open(alert: Alert) -> bool:
     return alert["status"] in ("active", "acknowledged")
 
 
-def event_of(before: Alert | None, alert: Alert) -> str | None:
+def alert_event(before: Alert | None, alert: Alert) -> str | None:
     """Return what happened to an alert; None when nothing did."""
     if before is None:
         return "firing" if is_open(alert) else None
@@ -172,5 +174,5 @@ def alert_message(alert: Alert, event: str, now: datetime) -> Message:
     return {
         "id": str(alert["id"]), "agent_id": str(alert["agent_device_id"]), "severity": alert["severity"],
         "status": alert["status"], "alert_name": alert["alert_name"], "device_name": alert["device_name"],
-        "event": event, "at": text_of(at or now), "snoozed_until": text_of(alert["snoozed_until"]),
+        "event": event, "at": format_value(at or now), "snoozed_until": format_value(alert["snoozed_until"]),
     }  # fmt: skip

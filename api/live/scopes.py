@@ -134,7 +134,7 @@ def fleet_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges)
     """Return the changed devices of a scope; None when nothing changed."""
     devices = [content for business, content in changes.devices if holds(client, scope, business)]
     frame: Message = {
-        "as_of": text_of(changes.as_of), "devices": devices[:MAX_DEVICES],
+        "as_of": format_value(changes.as_of), "devices": devices[:MAX_DEVICES],
         "more": "fleet" in changes.more or len(devices) > MAX_DEVICES,
     }  # fmt: skip
     if is_employee(client):
@@ -149,7 +149,7 @@ def alerts_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges
     """Return the changed alerts of a scope; None when nothing changed."""
     changed = [content for business, content in changes.alerts if holds(client, scope, business)]
     frame: Message = {
-        "as_of": text_of(changes.as_of), "changed": changed[:MAX_DEVICES],
+        "as_of": format_value(changes.as_of), "changed": changed[:MAX_DEVICES],
         "more": "alerts" in changes.more or len(changed) > MAX_DEVICES,
     }  # fmt: skip
     return frame if changed or frame["more"] else None
@@ -160,6 +160,6 @@ def is_employee(client: LiveClient) -> bool:
     return client.person is not None and client.person.employee_id is not None
 
 
-def text_of(value: Any) -> Any:
+def format_value(value: Any) -> Any:
     """Return a time as RFC 3339 in UTC, anything else as it is."""
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value

@@ -8,11 +8,11 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from api.live.clients import LiveClient, Message
-from api.live.handlers import Handlers, error_of
+from api.live.handlers import Handlers, error_message
 from api.live.hub import Hub
 from api.live.identity import identify
 from api.live.notifications import NotifyListener
-from api.live.plain import lifetime_of, source_of, token_of
+from api.live.plain import client_address, read_token, seconds_to_expiry
 from api.live.polling import refuse_polling
 from api.live.sockets import MAX_BYTES, PatientSocket
 from api.server.asgi import Receive, Scope, Send
@@ -104,18 +104,18 @@ class SocketIoEndpoint:
     async def _connect(self, session: str, environ: dict[str, Any], auth: Any) -> None:
         scope = environ["asgi.scope"]
         token_value = auth.get("token") if isinstance(auth, dict) else None
-        token = token_value if isinstance(token_value, str) else token_of(scope)
+        token = token_value if isinstance(token_value, str) else read_token(scope)
         try:
             with database_errors():
-                identity = await identify(self._services, token, source_of(scope))
+                identity = await identify(self._services, token, client_address(scope))
         except RtsError as error:
             self._services.refusals.note(scope, error, token)
-            content = error_of("connect", error)
+            content = error_message("connect", error)
             raise Refused(content["message"], content) from None
         scope[SOCKET].accepted(scope, is_agent=not isinstance(identity, Person))
         client = LiveClient(identity, SocketIoTransport(self._server, session, scope[SOCKET]))
         self._clients[session] = client
-        self._hub.join(client, lifetime_of(identity, self._services.clock))
+        self._hub.join(client, seconds_to_expiry(identity, self._services.clock))
         self._wakes.wake()
 
     async def _disconnect(self, session: str, reason: str) -> None:

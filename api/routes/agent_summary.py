@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from api.auth import CurrentPerson
-from api.services import services_of
+from api.services import get_services
 from devices.summary import count_awaiting_approval, summarize_businesses, summarize_sites
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -79,27 +79,28 @@ async def read_summary(
     business_id: Annotated[UUID | None, Query(description="only this business's")] = None,
 ) -> Summary:
     """Count devices by status and open alerts by severity, in all, by business and by site."""
-    services = services_of(request)
+    services = get_services(request)
     now, pool, tenant = services.clock(), services.pool, person.tenant
     rows = await summarize_businesses(pool, tenant, business_id, now)
     one = business_id or tenant
     sites = await summarize_sites(pool, tenant, one, now) if one else []
     awaiting = await count_awaiting_approval(pool, tenant, business_id, now) if tenant is None else 0
     return Summary(
-        as_of=now, devices=total(rows, "devices"), statuses=statuses_of(rows), silent_over_a_day=total(rows, "silent"),
-        awaiting_approval=awaiting, open_alerts=alerts_of(rows), snoozed_alerts=total(rows, "snoozed"),
+        as_of=now, devices=total(rows, "devices"), statuses=add_up_statuses(rows),
+        silent_over_a_day=total(rows, "silent"),
+        awaiting_approval=awaiting, open_alerts=add_up_alerts(rows), snoozed_alerts=total(rows, "snoozed"),
         businesses=[
-            BusinessSummary(**row, statuses=statuses_of([row]), open_alerts=alerts_of([row]))
+            BusinessSummary(**row, statuses=add_up_statuses([row]), open_alerts=add_up_alerts([row]))
             for row in rows[:MAX_BUSINESSES]
         ],
         sites=[
-            SiteSummary(**row, business_id=one, statuses=statuses_of([row]), open_alerts=alerts_of([row]))
+            SiteSummary(**row, business_id=one, statuses=add_up_statuses([row]), open_alerts=add_up_alerts([row]))
             for row in sites
         ],
     )  # fmt: skip
 
 
-def statuses_of(rows: Iterable[asyncpg.Record]) -> Statuses:
+def add_up_statuses(rows: Iterable[asyncpg.Record]) -> Statuses:
     """Return the devices by status of several rows together."""
     return Statuses(
         online=total(rows, "online"), warning=total(rows, "warned"), offline=total(rows, "offline"),
@@ -107,7 +108,7 @@ def statuses_of(rows: Iterable[asyncpg.Record]) -> Statuses:
     )  # fmt: skip
 
 
-def alerts_of(rows: Iterable[asyncpg.Record]) -> OpenAlerts:
+def add_up_alerts(rows: Iterable[asyncpg.Record]) -> OpenAlerts:
     """Return the open alerts by severity of several rows together."""
     return OpenAlerts(critical=total(rows, "critical"), warning=total(rows, "warning"), info=total(rows, "info"))
 

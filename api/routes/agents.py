@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import CurrentPerson
 from api.errors import InvalidRequestError
-from api.fields.choices import choices_of
-from api.fields.cursors import page_of, read_cursor
+from api.fields.choices import parse_choices
+from api.fields.cursors import make_page, read_cursor
 from api.fields.text import StorableText
 from api.fields.times import Time
 from api.schemas.agents import (
@@ -24,7 +24,7 @@ from api.schemas.agents import (
     OsType,
     Status,
 )
-from api.services import Services, services_of
+from api.services import Services, get_services
 from core.newest_values import newest_values
 from devices.devices import COLUMNS, DeviceFilter, count_devices, get_device, list_devices
 
@@ -72,17 +72,17 @@ async def list_agents(
 ) -> Any:
     """List the devices that the caller may see: a customer's own, for an employee all."""
     del sort  # there is one
-    services = services_of(request)
+    services = get_services(request)
     filters = DeviceFilter(
-        business_id, choices_of(status, Status), service_location_id, search, clone_suspected,
-        choices_of(os_type, OsType), choices_of(device_type, DeviceType), changed_since,
+        business_id, parse_choices(status, Status), service_location_id, search, clone_suspected,
+        parse_choices(os_type, OsType), parse_choices(device_type, DeviceType), changed_since,
         read_cursor(cursor, str, UUID),
     )  # fmt: skip
     now = services.clock()
     if form == "rows" and limit > MAX_OBJECTS:
         raise InvalidRequestError(details=[{"path": "query.limit", "message": "at most 1,000 with format=rows"}])
     rows = await list_devices(services.pool, person.tenant, filters, limit + 1, now)
-    page, more = page_of(rows, limit, "device_name", "id")
+    page, more = make_page(rows, limit, "device_name", "id")
     if form == "rows":
         agents = [listed(msgspec.json.decode(row["cells"])) for row in page]
         return AgentList(agents=agents, next_cursor=more, as_of=now)
@@ -107,10 +107,10 @@ def as_columns(rows: Sequence[str], next_cursor: str | None, now: datetime, tota
 @router.get("/{agent_id}")
 async def read_agent(request: Request, person: CurrentPerson, agent_id: AgentId) -> AgentDetail:
     """Read one device; a customer gets 404 for another business's."""
-    return await detail_of(services_of(request), person.tenant, agent_id)
+    return await read_detail(get_services(request), person.tenant, agent_id)
 
 
-async def detail_of(services: Services, tenant: UUID | None, device_id: UUID) -> AgentDetail:
+async def read_detail(services: Services, tenant: UUID | None, device_id: UUID) -> AgentDetail:
     """Return a device as its page shows it, to customers without employees' remarks; raises AgentNotFoundError."""
     device = nested(dict(await get_device(services.pool, tenant, device_id)))
     if tenant is not None:

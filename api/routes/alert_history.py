@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.manage.alert_history import BulkAction, HistoryFilter, find_alerts, handle_many
 from api.auth import CurrentPerson, MayHandleAlerts
-from api.fields.choices import choices_of
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.choices import parse_choices
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.text import StorableText, Text2000
 from api.fields.times import Time, parse_time
-from api.routes.alerts import shown
+from api.routes.alerts import to_alert
 from api.schemas.alert_rules import Severity
 from api.schemas.alerts import Alert, AlertStatus
-from api.services import services_of
+from api.services import get_services
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alerts"])
 
@@ -84,29 +84,29 @@ async def list_alert_history(
     cursor: Cursor = None,
 ) -> AlertHistory:
     """List alerts of the devices that the caller may see, ended ones too, newest first."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     after = read_cursor(cursor, parse_time, UUID)
     filters = HistoryFilter(
-        start, end, choices_of(status, AlertStatus), choices_of(severity, Severity), rule_id, agent_id, business_id,
-        search, snoozed, (after[0], after[1]) if after else None,
+        start, end, parse_choices(status, AlertStatus), parse_choices(severity, Severity), rule_id, agent_id,
+        business_id, search, snoozed, (after[0], after[1]) if after else None,
     )  # fmt: skip
     rows = await find_alerts(services.pool, person.tenant, filters, now, limit + 1)
-    page, more = page_of(rows, limit, "triggered_at", "id")
-    return AlertHistory(alerts=[shown(row, person) for row in page], next_cursor=more, as_of=now)
+    page, more = make_page(rows, limit, "triggered_at", "id")
+    return AlertHistory(alerts=[to_alert(row, person) for row in page], next_cursor=more, as_of=now)
 
 
 @router.post("/bulk")
 async def handle_alerts(request: Request, employee: MayHandleAlerts, body: BulkOrder) -> BulkOutcomes:
     """Acknowledge, snooze or resolve up to 500 alerts; each one succeeds or fails by itself."""
-    services = services_of(request)
+    services = get_services(request)
     action = BulkAction(body.action, body.note, body.minutes)
     outcomes = await handle_many(services.pool, body.ids, action, employee.actor, services.clock())
     return BulkOutcomes(
         outcomes=[
             BulkOutcome(
                 id=one.history_id, ok=one.error is None, code=one.error.code if one.error else None,
-                alert=shown(one.alert) if one.alert else None,
+                alert=to_alert(one.alert) if one.alert else None,
             )
             for one in outcomes
         ]

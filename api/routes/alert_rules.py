@@ -20,9 +20,9 @@ from alerts.manage.rules import (
     read_transitions,
     switch_rule,
 )
-from alerts.rules.loader import UNREADABLE, condition_of
+from alerts.rules.loader import UNREADABLE, parse_stored
 from api.auth import CurrentEmployee, MayEditRules
-from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.fields.cursors import Cursor, Limit, make_page, parse_id, read_cursor
 from api.fields.recipients import refuse_internal
 from api.fields.text import StorableText
 from api.fields.times import parse_time
@@ -38,7 +38,7 @@ from api.schemas.alert_rules import (
     RuleTrail,
     TransitionList,
 )
-from api.services import services_of
+from api.services import get_services
 from core.series import MAX_INSTANCE, instance_name
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alert rules"])
@@ -61,32 +61,32 @@ async def list_alert_rules(
     """List the alert rules."""
     del employee
     filters = RuleFilter(business_id, agent_id, is_active, search, read_cursor(cursor, str, UUID))
-    rows = await list_rules(services_of(request).pool, filters, limit + 1)
-    page, more = page_of(rows, limit, "alert_name", "id")
-    return AlertRuleList(rules=[shown(row) for row in page], next_cursor=more)
+    rows = await list_rules(get_services(request).pool, filters, limit + 1)
+    page, more = make_page(rows, limit, "alert_name", "id")
+    return AlertRuleList(rules=[to_alert_rule(row) for row in page], next_cursor=more)
 
 
 @router.post("", status_code=201)
 async def create_alert_rule(request: Request, employee: MayEditRules, body: NewAlertRule) -> AlertRule:
     """Make a rule; it is evaluated from now on."""
-    services = services_of(request)
+    services = get_services(request)
     refuse_internal(body.notification_recipients, services.settings.reachable_networks)
-    return shown(await create_rule(services.pool, body.values(), employee.actor, services.clock()))
+    return to_alert_rule(await create_rule(services.pool, body.values(), employee.actor, services.clock()))
 
 
 @router.post("/defaults", status_code=201)
 async def create_default_rules(request: Request, employee: MayEditRules, body: ForBusiness) -> Defaults:
     """Make the usual rules of a business; of what it (or everyone) has a rule of already, none is made."""
-    services = services_of(request)
+    services = get_services(request)
     created, existing = await create_defaults(services.pool, body.business_id, employee.actor, services.clock())
-    return Defaults(created=[shown(row) for row in created], existing=[shown(row) for row in existing])
+    return Defaults(created=[to_alert_rule(row) for row in created], existing=[to_alert_rule(row) for row in existing])
 
 
 @router.get("/{rule_id}")
 async def read_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
     """Read one rule."""
     del employee
-    return shown(await read_rule(services_of(request).pool, rule_id))
+    return to_alert_rule(await read_rule(get_services(request).pool, rule_id))
 
 
 @router.patch("/{rule_id}")
@@ -94,15 +94,15 @@ async def change_alert_rule(
     request: Request, employee: MayEditRules, rule_id: RuleId, body: AlertRuleChange
 ) -> AlertRule:
     """Change a rule. With other conditions or another reach it starts anew: its open alerts end with a note."""
-    services = services_of(request)
+    services = get_services(request)
     refuse_internal(body.notification_recipients, services.settings.reachable_networks)
-    return shown(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
+    return to_alert_rule(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
 
 
 @router.delete("/{rule_id}", status_code=204)
 async def delete_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> Response:
     """Delete a rule; its open alerts end with a note, those that ended stay to be read."""
-    services = services_of(request)
+    services = get_services(request)
     await delete_rule(services.pool, rule_id, employee.actor, services.clock())
     return Response(status_code=204)
 
@@ -110,22 +110,22 @@ async def delete_alert_rule(request: Request, employee: MayEditRules, rule_id: R
 @router.post("/{rule_id}/enable")
 async def enable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
     """Put a rule in force; it starts anew."""
-    services = services_of(request)
-    return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=True))
+    services = get_services(request)
+    return to_alert_rule(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=True))
 
 
 @router.post("/{rule_id}/disable")
 async def disable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
     """Put a rule out of force; its open alerts end with a note."""
-    services = services_of(request)
-    return shown(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=False))
+    services = get_services(request)
+    return to_alert_rule(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=False))
 
 
 @router.get("/{rule_id}/changes")
 async def list_changes(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> RuleTrail:
     """Read who made and changed a rule, newest first."""
     del employee
-    rows = await read_rule_trail(services_of(request).pool, rule_id)
+    rows = await read_rule_trail(get_services(request).pool, rule_id)
     return RuleTrail(changes=[RuleChange.model_validate(row) for row in rows])
 
 
@@ -145,13 +145,13 @@ async def list_transitions(
     del employee
     after = read_cursor(cursor, parse_time, parse_id)
     place = agent_id, None if instance is None else instance_name(instance)
-    rows = await read_transitions(services_of(request).pool, rule_id, place, after, limit + 1)
-    page, more = page_of(rows, limit, "at", "id")
+    rows = await read_transitions(get_services(request).pool, rule_id, place, after, limit + 1)
+    page, more = make_page(rows, limit, "at", "id")
     transitions = [AlertTransition(agent_id=row["agent_device_id"], **row) for row in page]
     return TransitionList(transitions=transitions, next_cursor=more)
 
 
-def shown(row: asyncpg.Record) -> AlertRule:
+def to_alert_rule(row: asyncpg.Record) -> AlertRule:
     """Return a rule's row as the API shows it."""
     documents = ("conditions", "notification_channels", "notification_recipients", "active_hours")
     read = {name: decoded(row[name]) for name in documents}
@@ -161,6 +161,6 @@ def shown(row: asyncpg.Record) -> AlertRule:
 def in_words(text: str) -> str | None:
     """Return stored conditions as people say them; None for what another program wrote and nobody can read."""
     try:
-        return condition_of(text).in_words()
+        return parse_stored(text).in_words()
     except UNREADABLE:
         return None

@@ -19,13 +19,13 @@ from alerts.manage.alerts import (
 from alerts.rules.stored import subject_of
 from api.auth import CurrentPerson, MayHandleAlerts
 from api.errors import conflicts
-from api.fields.choices import choices_of
-from api.fields.cursors import Cursor, Limit, page_of, parse_id, read_cursor
+from api.fields.choices import parse_choices
+from api.fields.cursors import Cursor, Limit, make_page, parse_id, read_cursor
 from api.fields.times import parse_time
 from api.schemas.agents import AgentId, Business
 from api.schemas.alert_rules import Severity
 from api.schemas.alerts import Acknowledgement, Alert, AlertList, AlertStatus, Resolution, Snooze
-from api.services import services_of
+from api.services import get_services
 from auth.tokens import Person
 
 router = APIRouter(prefix="/api/agents", tags=["alerts"])
@@ -55,10 +55,10 @@ async def list_open_alerts(
 ) -> AlertList:
     """List the open alerts of the devices that the caller may see: the worst first, then the newest."""
     after = read_cursor(cursor, parse_rank, parse_time, UUID)
-    filters = OpenFilter(business_id, choices_of(severity, Severity), after)
-    rows = await read_open_alerts(services_of(request).pool, person.tenant, filters, limit + 1)
-    page, more = page_of(rows, limit, "rank", "triggered_at", "id")
-    return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
+    filters = OpenFilter(business_id, parse_choices(severity, Severity), after)
+    rows = await read_open_alerts(get_services(request).pool, person.tenant, filters, limit + 1)
+    page, more = make_page(rows, limit, "rank", "triggered_at", "id")
+    return AlertList(alerts=[to_alert(row, person) for row in page], next_cursor=more)
 
 
 @router.post("/alerts/history/{history_id}/acknowledge", responses=conflicts(AlertEndedError))
@@ -66,8 +66,8 @@ async def acknowledge_alert(
     request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Acknowledgement | None = None
 ) -> Alert:
     """Record that an employee looks after an alert; a second time changes nothing."""
-    services = services_of(request)
-    return shown(
+    services = get_services(request)
+    return to_alert(
         await acknowledge(services.pool, history_id, body.note if body else None, employee.actor, services.clock())
     )
 
@@ -77,17 +77,17 @@ async def resolve_alert(
     request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Resolution | None = None
 ) -> Alert:
     """End an alert by hand; its rule doesn't fire on that device again before the device has recovered."""
-    services = services_of(request)
+    services = get_services(request)
     notes = body.notes if body else None
-    return shown(await resolve(services.pool, history_id, notes, employee.actor, services.clock()))
+    return to_alert(await resolve(services.pool, history_id, notes, employee.actor, services.clock()))
 
 
 @router.post("/alerts/history/{history_id}/snooze", responses=conflicts(AlertEndedError))
 async def snooze_alert(request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Snooze) -> Alert:
     """Keep an alert quiet for some minutes; it stays open."""
-    services = services_of(request)
+    services = get_services(request)
     span = timedelta(minutes=body.minutes)
-    return shown(await snooze(services.pool, history_id, span, employee.actor, services.clock()))
+    return to_alert(await snooze(services.pool, history_id, span, employee.actor, services.clock()))
 
 
 @router.get("/{agent_id}/alerts")
@@ -103,10 +103,10 @@ async def list_device_alerts(
 ) -> AlertList:
     """Read a device's alerts, newest first; a customer gets 404 for another business's device."""
     after = read_cursor(cursor, parse_time, UUID)
-    statuses = choices_of(status, AlertStatus)
-    rows = await read_device_alerts(services_of(request).pool, person.tenant, agent_id, statuses, after, limit + 1)
-    page, more = page_of(rows, limit, "triggered_at", "id")
-    return AlertList(alerts=[shown(row, person) for row in page], next_cursor=more)
+    statuses = parse_choices(status, AlertStatus)
+    rows = await read_device_alerts(get_services(request).pool, person.tenant, agent_id, statuses, after, limit + 1)
+    page, more = make_page(rows, limit, "triggered_at", "id")
+    return AlertList(alerts=[to_alert(row, person) for row in page], next_cursor=more)
 
 
 def parse_rank(text: str) -> int:
@@ -114,7 +114,7 @@ def parse_rank(text: str) -> int:
     return min(parse_id(text), 9)
 
 
-def shown(row: asyncpg.Record, person: Person | None = None) -> Alert:
+def to_alert(row: asyncpg.Record, person: Person | None = None) -> Alert:
     """Return an alert's row as `person` may see it; None is an employee."""
     business = Business(id=row["business_id"], business_name=row["business_name"])
     subject = subject_of(row["conditions"])

@@ -15,7 +15,7 @@ from api.auth import CurrentPerson
 from api.fields.times import Time
 from api.schemas.agents import AgentId, Status
 from api.schemas.alert_rules import Severity
-from api.services import services_of
+from api.services import get_services
 from core.errors import RtsError
 
 router = APIRouter(prefix="/api/agents", tags=["history"])
@@ -134,7 +134,7 @@ async def device_annotations(
     """Read statuses, gaps with their reasons, maintenance, alerts, commands and software changes of a range."""
     if not timedelta(0) < end - start <= LONGEST:
         raise BadRangeError
-    services = services_of(request)
+    services = get_services(request)
     now, values = services.clock(), services.storage.now
     annotations = await read_annotations(services.pool, person.tenant, agent_id, TimeRange(start, end), now, values)
     return DeviceAnnotations(

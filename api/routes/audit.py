@@ -12,7 +12,7 @@ from api.auth import MayAudit
 from api.fields.text import storable
 from api.fields.times import Time
 from api.routes.lifecycle import AuditEntry
-from api.services import services_of
+from api.services import get_services
 from devices.audit import TrailFilter, read_trail
 from devices.export_trail import Format, export_trail
 
@@ -49,8 +49,8 @@ async def read_whole_trail(
 ) -> FullAuditTrail:
     """Read who did what, when and from where, newest first: devices, commands, rules, registration tokens."""
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)
-    await services_of(request).reads.note(employee.actor, "audit_read", filter=only.named())
-    rows = await read_trail(services_of(request).pool, only, before, limit + 1)
+    await get_services(request).reads.note(employee.actor, "audit_read", filter=only.named())
+    rows = await read_trail(get_services(request).pool, only, before, limit + 1)
     entries = [FullAuditEntry(**row | {"details": msgspec.json.decode(row["details"])}) for row in rows[:limit]]
     return FullAuditTrail(entries=entries, next_before=entries[-1].id if len(rows) > limit else None)
 
@@ -76,7 +76,7 @@ async def export_whole_trail(
 ) -> StreamingResponse:
     """Export the trail as a file, newest first. In CSV, cells that begin as a formula get a leading apostrophe."""
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)
-    await services_of(request).reads.note(employee.actor, "audit_exported", format=form, filter=only.named())
+    await get_services(request).reads.note(employee.actor, "audit_exported", format=form, filter=only.named())
     headers = {"Content-Disposition": f'attachment; filename="audit.{form}"', "Cache-Control": "no-store"}
-    lines = export_trail(services_of(request).pool, only, form)
+    lines = export_trail(get_services(request).pool, only, form)
     return StreamingResponse(lines, media_type=MEDIA_TYPES[form], headers=headers)

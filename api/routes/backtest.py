@@ -26,7 +26,7 @@ from api.auth import CurrentEmployee
 from api.errors import conflicts
 from api.fields.conditions import Conditions
 from api.schemas.alert_rules import BUSINESS, DeviceType, Minutes, State
-from api.services import Services, services_of
+from api.services import Services, get_services
 
 router = APIRouter(prefix="/api/agents/alerts", tags=["alerts"])
 
@@ -130,12 +130,12 @@ async def run_backtest(request: Request, employee: CurrentEmployee, body: Backte
     It runs the evaluation itself over the rollups. Services, and forecasts of columns, can't be tested.
     """
     del employee
-    services = services_of(request)
-    spec = replace(await spec_of(services, body), sample_devices=body.sample_devices)
-    return shown(await backtest(services.pool, spec, services.clock()))
+    services = get_services(request)
+    spec = replace(await build_spec(services, body), sample_devices=body.sample_devices)
+    return to_answer(await backtest(services.pool, spec, services.clock()))
 
 
-async def spec_of(services: Services, order: BacktestOrder) -> BacktestSpec:
+async def build_spec(services: Services, order: BacktestOrder) -> BacktestSpec:
     """Return what is to be tested; a reach that doesn't belong together is not found, as when a rule is made."""
     if order.rule_id:
         return await read_spec(services.pool, order.rule_id, order.thresholds, order.days)
@@ -148,29 +148,29 @@ async def spec_of(services: Services, order: BacktestOrder) -> BacktestSpec:
     return BacktestSpec(order.conditions, reach, order.thresholds, order.days, keep)
 
 
-def shown(answer: BacktestResult) -> BacktestAnswer:
+def to_answer(answer: BacktestResult) -> BacktestAnswer:
     """Return an answer as the API shows it."""
     plan = answer.plan
     return BacktestAnswer(
         begin=plan.begin, end=plan.end, step_minutes=plan.step / timedelta(minutes=1), level=plan.level.name,
         devices=plan.devices, reach_devices=plan.reach_devices, sampled=plan.devices < plan.reach_devices,
-        outcomes=[outcome_of(one, answer.names) for one in answer.outcomes], notes=answer.notes,
+        outcomes=[to_outcome(one, answer.names) for one in answer.outcomes], notes=answer.notes,
     )  # fmt: skip
 
 
-def outcome_of(outcome: ThresholdOutcome, names: dict[UUID, str]) -> BacktestOutcome:
+def to_outcome(outcome: ThresholdOutcome, names: dict[UUID, str]) -> BacktestOutcome:
     """Return what came of one threshold."""
     tallies = outcome.tallies
     return BacktestOutcome(
         threshold=outcome.threshold, in_words=outcome.condition.in_words(), alerts=outcome.alerts,
         tickets=outcome.tickets, devices=outcome.devices, flapping=outcome.flapping,
         firing_minutes=sum(tally.firing_minutes for tally in tallies),
-        worst=[device_of(tally, names) for tally in tallies[:MAX_DEVICES]],
-        transitions=[transition_of(one) for tally in tallies[:1] for one in tally.transitions],
+        worst=[to_device(tally, names) for tally in tallies[:MAX_DEVICES]],
+        transitions=[to_transition(one) for tally in tallies[:1] for one in tally.transitions],
     )  # fmt: skip
 
 
-def device_of(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
+def to_device(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
     """Return one device."""
     assert tally.first
     assert tally.last
@@ -181,7 +181,7 @@ def device_of(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
     )  # fmt: skip
 
 
-def transition_of(transition: Transition) -> BacktestTransition:
+def to_transition(transition: Transition) -> BacktestTransition:
     """Return one change of state."""
     return BacktestTransition(
         at=transition.at, from_state=transition.before.state, to_state=transition.after.state, reason=transition.why,

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import CurrentPerson, MayEditRules
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.local_times import TimeZone
 from api.fields.text import StorableText
-from api.services import services_of
+from api.services import get_services
 from devices.directory import list_businesses, list_sites, list_time_zones, set_time_zone
 
 router = APIRouter(prefix="/api/businesses", tags=["businesses"])
@@ -75,29 +75,29 @@ async def read_businesses(
 ) -> BusinessList:
     """List the businesses that the caller may see: a customer's own, for an employee all."""
     after = read_cursor(cursor, str, UUID)
-    rows = await list_businesses(services_of(request).pool, person.tenant, search, after, limit + 1)
-    page, more = page_of(rows, limit, "business_name", "id")
+    rows = await list_businesses(get_services(request).pool, person.tenant, search, after, limit + 1)
+    page, more = make_page(rows, limit, "business_name", "id")
     return BusinessList(businesses=[ListedBusiness(**row) for row in page], next_cursor=more)
 
 
 @router.get("/{business_id}/locations")
 async def read_locations(request: Request, person: CurrentPerson, business_id: BusinessId) -> SiteList:
     """List the sites of a business; a customer gets 404 for another business's."""
-    rows = await list_sites(services_of(request).pool, person.tenant, business_id)
+    rows = await list_sites(get_services(request).pool, person.tenant, business_id)
     return SiteList(locations=[Site(**row) for row in rows])
 
 
 @router.get("/{business_id}/time-zone")
 async def read_time_zones(request: Request, person: CurrentPerson, business_id: BusinessId) -> ZoneList:
     """Read the zones of a business and its sites; a customer gets 404 for another business's."""
-    rows = await list_time_zones(services_of(request).pool, person.tenant, business_id)
+    rows = await list_time_zones(get_services(request).pool, person.tenant, business_id)
     return ZoneList(time_zones=[PlaceZone(**row) for row in rows])
 
 
 @router.put("/{business_id}/time-zone")
 async def put_time_zone(request: Request, employee: MayEditRules, business_id: BusinessId, body: PlaceZone) -> ZoneList:
     """Set whose clock is meant by "usual for the hour" of a business or site; within the hour rules compare by it."""
-    services = services_of(request)
+    services = get_services(request)
     place = business_id, body.service_location_id
     await set_time_zone(services.pool, *place, body.time_zone, employee.actor, services.clock())
     rows = await list_time_zones(services.pool, None, business_id)

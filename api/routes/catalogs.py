@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from api.auth import CurrentEmployee, CurrentPerson
-from api.services import services_of
+from api.services import get_services
 from commands.catalog import CATALOG, CommandType
 from core.access import ANY, CommandTable
 from core.metrics import METRICS, Kind
@@ -88,14 +88,14 @@ async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
 async def read_command_catalog(request: Request, employee: CurrentEmployee) -> CommandCatalog:
     """List the command types with their parameters, and which of them need a second employee."""
     del employee
-    needs = services_of(request).settings.commands
+    needs = get_services(request).settings.commands
     return CommandCatalog(
-        commands=[info_of(one, needs) for one in CATALOG if needs.need_of(one.command_type) != "refused"],
+        commands=[to_info(one, needs) for one in CATALOG if needs.need_of(one.command_type) != "refused"],
         free_types=needs.need_of(ANY) != "refused",
     )
 
 
-def info_of(one: CommandType, needs: CommandTable) -> CommandInfo:
+def to_info(one: CommandType, needs: CommandTable) -> CommandInfo:
     """Return a command type as the API shows it."""
     return CommandInfo(
         command_type=one.command_type, description=one.description, dangerous=one.dangerous,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.auth import CurrentAgent
 from api.errors import conflicts
 from api.schemas.command_delivery import CommandResult, LeasedCommand, LeasedCommands, Progress
-from api.services import services_of
+from api.services import get_services
 from commands.delivery import (
     finish_command,
     handed_out,
@@ -39,7 +39,7 @@ class Recorded(BaseModel):
 @router.get("/{agent_id}/commands")
 async def fetch_commands(request: Request, agent: CurrentAgent) -> LeasedCommands:
     """Fetch what waits. What is handed out isn't handed out again before its lease ends (time-out and 60 s)."""
-    services = services_of(request)
+    services = get_services(request)
     rows = await lease_commands(services.pool, [agent.agent_id], services.clock(), "poll")
     stop = await list_cancellations(services.pool, [agent.agent_id])
     return LeasedCommands(
@@ -52,7 +52,7 @@ async def fetch_commands(request: Request, agent: CurrentAgent) -> LeasedCommand
 )
 async def begin_command(request: Request, agent: CurrentAgent, command_id: CommandId) -> MayRun:
     """Say that a command begins. 409 means: don't run it, it has ended or is cancelled."""
-    services = services_of(request)
+    services = get_services(request)
     return MayRun(go_on=await start_command(services.pool, agent.actor, command_id, services.clock()))
 
 
@@ -61,7 +61,7 @@ async def begin_command(request: Request, agent: CurrentAgent, command_id: Comma
 )
 async def tell_progress(request: Request, agent: CurrentAgent, command_id: CommandId, body: Progress) -> MayRun:
     """Say how far a command is; implies that it has begun."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     return MayRun(go_on=await start_command(services.pool, agent.actor, command_id, now, body.percent, body.message))
 
@@ -69,6 +69,6 @@ async def tell_progress(request: Request, agent: CurrentAgent, command_id: Comma
 @router.post("/{agent_id}/commands/{command_id}/result", responses=conflicts(CommandNotDeliveredError))
 async def take_result(request: Request, agent: CurrentAgent, command_id: CommandId, body: CommandResult) -> Recorded:
     """Say how a command ended. Sent again after a lost answer, it changes nothing."""
-    services = services_of(request)
+    services = get_services(request)
     recorded = await finish_command(services.pool, agent.actor, command_id, body.result(), services.clock())
     return Recorded(recorded=recorded)

@@ -9,15 +9,15 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.auth import CurrentPerson, MayApprove, MayOrder, actor_of
+from api.auth import CurrentPerson, MayApprove, MayOrder, person_actor
 from api.errors import conflicts
-from api.fields.choices import choices_of
-from api.fields.cursors import page_of, read_cursor
+from api.fields.choices import parse_choices
+from api.fields.cursors import make_page, read_cursor
 from api.fields.json_values import JsonObject
 from api.fields.text import StorableText, Word
 from api.fields.times import parse_time
 from api.schemas.agents import AgentId
-from api.services import Services, services_of
+from api.services import Services, get_services
 from auth.tokens import Person
 from commands.errors import (
     CommandEndedError,
@@ -153,18 +153,18 @@ class Cancellation(BaseModel):
 @router.post("/commands", status_code=201)
 async def order_many(request: Request, employee: MayOrder, body: BatchOrder) -> Batch:
     """Order the same of several devices. Above a number of devices (10) a second employee must approve."""
-    services = services_of(request)
+    services = get_services(request)
     devices = list(dict.fromkeys(body.agent_ids))
     batch_id, now = uuid4(), services.clock()
-    order = order_of(body, services)
+    order = to_new_command(body, services)
     created = await create_commands(
         services.pool, devices, order, employee.actor, approval_rule(services), now, batch_id
     )
-    skipped = await reasons_of(services, [device for device in devices if device not in created])
+    skipped = await explain_skipped(services, [device for device in devices if device not in created])
     rows = await read_commands(services.pool, None, CommandFilter(batch_id=batch_id), MAX_DEVICES, now)
     return Batch(
         batch_id=batch_id,
-        commands=[shown(dict(row), "outputs" in employee.rights) for row in rows],
+        commands=[to_command(dict(row), "outputs" in employee.rights) for row in rows],
         not_created=skipped,
     )
 
@@ -184,15 +184,15 @@ async def list_commands(
 ) -> CommandList:
     """List the commands of the devices that the caller may see, newest first."""
     after = read_cursor(cursor, parse_time, UUID)
-    filters = CommandFilter(agent_id, None, batch_id, choices_of(status, Status), awaits_approval, after)
-    return await read_page(request, services_of(request), person, filters, limit)
+    filters = CommandFilter(agent_id, None, batch_id, parse_choices(status, Status), awaits_approval, after)
+    return await read_page(request, get_services(request), person, filters, limit)
 
 
 @router.post("/commands/batches/{batch_id}/approve")
 async def approve_many(request: Request, employee: MayApprove, batch_id: BatchId) -> BatchChange:
     """Approve a batch as its second employee: whoever asked for it can't."""
-    services = services_of(request)
-    return change_of(await approve_batch(services.pool, batch_id, employee.actor, services.clock()))
+    services = get_services(request)
+    return to_batch_change(await approve_batch(services.pool, batch_id, employee.actor, services.clock()))
 
 
 @router.post("/commands/batches/{batch_id}/cancel")
@@ -200,19 +200,21 @@ async def cancel_many(
     request: Request, employee: MayOrder, batch_id: BatchId, body: Cancellation | None = None
 ) -> BatchChange:
     """Cancel what is still open in a batch."""
-    services = services_of(request)
+    services = get_services(request)
     reason = body.reason if body else None
-    return change_of(await cancel_batch(services.pool, batch_id, employee.actor, reason, services.clock()))
+    return to_batch_change(await cancel_batch(services.pool, batch_id, employee.actor, reason, services.clock()))
 
 
 @router.post("/{agent_id}/commands", status_code=201, responses=conflicts(AgentInactiveError, TooManyCommandsError))
 async def order_one(request: Request, employee: MayOrder, agent_id: AgentId, body: CommandOrder) -> Command:
     """Order something of a device; it waits there until the agent fetches it, or expires."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
-    order = order_of(body, services)
+    order = to_new_command(body, services)
     command_id = await create_command(services.pool, agent_id, order, employee.actor, approval_rule(services), now)
-    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights)
+    return to_command(
+        dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights
+    )
 
 
 @router.get("/{agent_id}/commands/history")
@@ -224,7 +226,7 @@ async def read_history_of_commands(
     cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
 ) -> CommandList:
     """List a device's commands, newest first; a customer gets 404 for another business's device."""
-    services = services_of(request)
+    services = get_services(request)
     await check_known(services.pool, person.tenant, agent_id, deleted_too=False)
     after = read_cursor(cursor, parse_time, UUID)
     return await read_page(request, services, person, CommandFilter(agent_id, after=after), limit)
@@ -233,20 +235,22 @@ async def read_history_of_commands(
 @router.get("/{agent_id}/commands/{command_id}")
 async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, command_id: CommandId) -> Command:
     """Read one command: the truth, whatever the live channel said or missed."""
-    services = services_of(request)
+    services = get_services(request)
     row = await read_command(services.pool, person.tenant, agent_id, command_id, services.clock())
     if may_read_outputs(services, person) and holds_secrets(row):
-        await services.reads.note(actor_of(request, person), "outputs_read", agent_id, command_id=command_id)
-    return shown(dict(row), may_read_outputs(services, person))
+        await services.reads.note(person_actor(request, person), "outputs_read", agent_id, command_id=command_id)
+    return to_command(dict(row), may_read_outputs(services, person))
 
 
 @router.post("/{agent_id}/commands/{command_id}/approve", responses=conflicts(NotAwaitingApprovalError))
 async def approve_one(request: Request, employee: MayApprove, agent_id: AgentId, command_id: CommandId) -> Command:
     """Approve a command as its second employee: whoever asked for it can't."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     await approve_command(services.pool, agent_id, command_id, employee.actor, now)
-    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights)
+    return to_command(
+        dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights
+    )
 
 
 @router.post("/{agent_id}/commands/{command_id}/cancel", responses=conflicts(CommandEndedError))
@@ -258,14 +262,16 @@ async def cancel_one(
     body: Cancellation | None = None,
 ) -> Command:
     """Cancel a command: at once while it waits; what the agent has begun, it is asked to stop."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     reason = body.reason if body else None
     await cancel_command(services.pool, agent_id, command_id, employee.actor, reason, now)
-    return shown(dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights)
+    return to_command(
+        dict(await read_command(services.pool, None, agent_id, command_id, now)), "outputs" in employee.rights
+    )
 
 
-def order_of(body: CommandOrder, services: Services) -> NewCommand:
+def to_new_command(body: CommandOrder, services: Services) -> NewCommand:
     """Return an order as the registry takes it; raises CommandTypeRefusedError."""
     need = services.settings.commands.need_of(body.command_type)
     if need == "refused":
@@ -276,7 +282,7 @@ def order_of(body: CommandOrder, services: Services) -> NewCommand:
     )
 
 
-async def reasons_of(services: Services, devices: list[UUID]) -> list[NotCreated]:
+async def explain_skipped(services: Services, devices: list[UUID]) -> list[NotCreated]:
     """Return why these devices got no command."""
     visible = await visible_devices(services.pool, None, devices)
     full = await full_devices(services.pool, devices, approval_rule(services)) if devices else set()
@@ -319,14 +325,14 @@ async def read_page(
     """Return one page as the caller may see it."""
     rows = await read_commands(services.pool, person.tenant, filters, limit + 1, services.clock())
     if may_read_outputs(services, person) and any(map(holds_secrets, rows)):
-        await services.reads.note(actor_of(request, person), "commands_read", filters.device_id)
-    page, more = page_of(rows, limit, "created_at", "id")
+        await services.reads.note(person_actor(request, person), "commands_read", filters.device_id)
+    page, more = make_page(rows, limit, "created_at", "id")
     return CommandList(
-        commands=[shown(dict(row), may_read_outputs(services, person)) for row in page], next_cursor=more
+        commands=[to_command(dict(row), may_read_outputs(services, person)) for row in page], next_cursor=more
     )
 
 
-def shown(row: dict[str, Any], to_employee: bool) -> Command:
+def to_command(row: dict[str, Any], to_employee: bool) -> Command:
     """Return a command's row as the API shows it."""
     params = msgspec.json.decode(row.pop("command_params"))
     command = Command(command_id=row.pop("id"), agent_id=row.pop("agent_device_id"), params=params, **row)
@@ -345,6 +351,6 @@ def shown(row: dict[str, Any], to_employee: bool) -> Command:
     return command.model_copy(update=dict.fromkeys(hidden))
 
 
-def change_of(changed: Changed) -> BatchChange:
+def to_batch_change(changed: Changed) -> BatchChange:
     """Return what became of a batch."""
     return BatchChange(changed=changed.changed, unchanged=changed.unchanged)

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from api.auth import CurrentEmployee, MayEditRules
 from api.errors import conflicts
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.patches import Patch
 from api.fields.text import storable
 from api.schemas.inventory import Search, SoftwareName, Text255, VersionPrefix
-from api.services import services_of
+from api.services import get_services
 from inventory.eol import NewRule, change_rule, create_rule, delete_rule, list_rules
 from inventory.errors import EolRuleExistsError
 
@@ -105,15 +105,15 @@ async def list_eol_rules(
 ) -> EolRuleList:
     """List the end-of-life rules."""
     del employee
-    rows = await list_rules(services_of(request).pool, search, read_cursor(cursor, str, str), limit + 1)
-    page, more = page_of(rows, limit, "sort_key", "version_prefix")
+    rows = await list_rules(get_services(request).pool, search, read_cursor(cursor, str, str), limit + 1)
+    page, more = make_page(rows, limit, "sort_key", "version_prefix")
     return EolRuleList(rules=[EolRule(**row) for row in page], next_cursor=more)
 
 
 @router.post("", status_code=201, responses=conflicts(EolRuleExistsError))
 async def create_eol_rule(request: Request, employee: MayEditRules, body: NewEolRule) -> EolRule:
     """Make a rule. New inventory is marked with it at once, the whole fleet's within seconds."""
-    services = services_of(request)
+    services = get_services(request)
     rule = NewRule(**body.model_dump())
     return EolRule(**await create_rule(services.pool, rule, employee.actor, services.clock()))
 
@@ -121,13 +121,13 @@ async def create_eol_rule(request: Request, employee: MayEditRules, body: NewEol
 @router.patch("/{eol_id}", responses=conflicts(EolRuleExistsError))
 async def change_eol_rule(request: Request, employee: MayEditRules, eol_id: RuleId, body: EolRuleChange) -> EolRule:
     """Change a rule; the marks of the inventory follow within seconds."""
-    services = services_of(request)
+    services = get_services(request)
     return EolRule(**await change_rule(services.pool, eol_id, body.changes(), employee.actor, services.clock()))
 
 
 @router.delete("/{eol_id}", status_code=204)
 async def delete_eol_rule(request: Request, employee: MayEditRules, eol_id: RuleId) -> Response:
     """Delete a rule; its marks go within seconds, or become those of the rule that counts instead."""
-    services = services_of(request)
+    services = get_services(request)
     await delete_rule(services.pool, eol_id, employee.actor, services.clock())
     return Response(status_code=204)

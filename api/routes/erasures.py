@@ -13,7 +13,7 @@ from api.schemas.erasures import (
     ErasureRequested,
     ErasureSubject,
 )
-from api.services import services_of
+from api.services import get_services
 from devices.erasure.requests import (
     ErasureBegunError,
     ErasureRequest,
@@ -34,7 +34,7 @@ async def count_erasure(request: Request, subject: ErasureSubject, employee: May
     """Count what an erasure would delete, by table. Nothing is written."""
     del employee
     erased = ErasedSubject(subject.kind, subject.subject_id)
-    async with services_of(request).pool.acquire() as connection:
+    async with get_services(request).pool.acquire() as connection:
         rows = await count_subject(connection, erased)
         return ErasureCounts(rows=rows, audit_rows=await count_audit(connection, erased))
 
@@ -42,7 +42,7 @@ async def count_erasure(request: Request, subject: ErasureSubject, employee: May
 @router.post("", status_code=201, responses=conflicts(LegalHoldError, WrongDatabaseError))
 async def order_erasure(request: Request, order: ErasureOrder, employee: MayKeepStorage) -> ErasureRequested:
     """Refuse the devices at once; the worker deletes them at RTS_ERASURE_HOUR and proves it an hour later."""
-    services = services_of(request)
+    services = get_services(request)
     requested = ErasureRequest(order.reason, f"employee {employee.id}", services.clock(), employee.actor)
     async with services.pool.acquire() as connection:
         await check_database(connection, order.database)
@@ -54,14 +54,14 @@ async def order_erasure(request: Request, order: ErasureOrder, employee: MayKeep
 async def read_erasures(request: Request, employee: CurrentEmployee) -> list[Erasure]:
     """Read all erasures with their certificates, the newest first."""
     del employee
-    async with services_of(request).pool.acquire() as connection:
+    async with get_services(request).pool.acquire() as connection:
         return [Erasure.model_validate(renamed(row)) for row in await list_erasures(connection)]
 
 
 @router.post("/{erasure_id}/cancel", status_code=204, responses=conflicts(ErasureBegunError))
 async def cancel(request: Request, erasure_id: ErasureId, employee: MayKeepStorage) -> None:
     """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until somebody restores them."""
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
         await cancel_erasure(connection, erasure_id, f"employee {employee.id}", services.clock(), employee.actor)
 

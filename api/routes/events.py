@@ -10,7 +10,7 @@ from api.auth import CurrentAgent, CurrentPerson
 from api.fields.text import StorableText
 from api.schemas.agents import AgentId
 from api.schemas.events import AgentEvent, DeviceEvent, EventList
-from api.services import services_of, size_of
+from api.services import body_size, get_services
 from devices.event_log import add_event, read_events
 
 router = APIRouter(prefix="/api/agents", tags=["events"])
@@ -25,10 +25,10 @@ class EventReceipt(BaseModel):
 @router.post("/{agent_id}/events", status_code=201)
 async def take_event(request: Request, agent: CurrentAgent, body: AgentEvent) -> EventReceipt:
     """Store an event and send it to followers of the device on the live channel."""
-    services = services_of(request)
+    services = get_services(request)
     services.quotas.check(agent.agent_id, "events", "bytes")
     await add_event(services.pool, agent.agent_id, body.event_type, body.timestamp, body.data, services.clock())
-    services.quotas.spend(agent.agent_id, events=1, bytes=size_of(request))
+    services.quotas.spend(agent.agent_id, events=1, bytes=body_size(request))
     return EventReceipt()
 
 
@@ -45,6 +45,6 @@ async def list_events(
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
 ) -> EventList:
     """Read a device's events of the last 90 days, newest first."""
-    rows = await read_events(services_of(request).pool, person.tenant, agent_id, event_type, before, limit + 1)
+    rows = await read_events(get_services(request).pool, person.tenant, agent_id, event_type, before, limit + 1)
     page = [DeviceEvent(**dict(row) | {"data": msgspec.json.decode(row["data"])}) for row in rows[:limit]]
     return EventList(events=page, next_before=page[-1].id if len(rows) > limit else None)

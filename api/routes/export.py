@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from api.auth import CurrentPerson
 from api.fields.times import Time
-from api.services import services_of
+from api.services import get_services
 from devices.export_samples import Format, SampleRange, export_samples
 from rollups.errors import InvalidRangeError
 
@@ -37,7 +37,7 @@ async def export_range(
 
     In CSV, names that begin as a formula get a leading apostrophe.
     """
-    services = services_of(request)
+    services = get_services(request)
     until = end or services.clock()
     since = start or until - timedelta(days=1)
     if not timedelta(0) < until - since <= MAX_EXPORT:

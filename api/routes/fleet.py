@@ -9,7 +9,7 @@ import asyncpg
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import CurrentReader, Reader
-from api.services import Services, services_of
+from api.services import Services, get_services
 from core.errors import RtsError
 from core.metrics import METRICS, Kind, Metric
 from db.hypertables.policies import DAY, HOUR, MINUTE
@@ -54,7 +54,7 @@ async def scrape_fleet(
     At most 5,000 devices, by name. A device whose newest sample is older than 5 minutes, or than three of its
     intervals, has only its information, status and time.
     """
-    services = services_of(request)
+    services = get_services(request)
     rows = await newest_samples(services.pool, reader.tenant, business_id, services.clock())
     body, content_type = expose_fleet([dict(row) for row in rows], request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": content_type})
@@ -71,7 +71,7 @@ async def remote_read(request: Request, reader: CurrentReader) -> Response:
     Series are `rts_cpu_percent` and so on, counters as `rts_network_rx_bytes_per_second`, and `rts_device_info`, with
     the labels device, device_id and business. A query reaches at most 500 series.
     """
-    services = services_of(request)
+    services = get_services(request)
     body = await request.body()
     if body and request.headers.get("content-encoding", "").lower() != "snappy":
         raise NotSnappyError
@@ -88,9 +88,9 @@ async def answer_query(services: Services, reader: Reader, query: ReadQuery) -> 
     rows = await matching_series(services.pool, reader.tenant, [*BY_SERIES, INFO], query.matchers)
     series: list[ReadSeries] = []
     for device_id in dict.fromkeys(row["id"] for row in rows):
-        labels = {row["name"]: labels_of(row) for row in rows if row["id"] == device_id}
+        labels = {row["name"]: series_labels(row) for row in rows if row["id"] == device_id}
         if INFO in labels:
-            series.append(ReadSeries(labels[INFO], [(time, 1.0) for time in times_of(query, start, end)]))
+            series.append(ReadSeries(labels[INFO], [(time, 1.0) for time in list_times(query, start, end)]))
         metrics = {name: BY_SERIES[name] for name in labels if name in BY_SERIES}
         if metrics:
             series += await read_device(services, reader, device_id, metrics, labels, (start, end, query.step))
@@ -108,7 +108,7 @@ async def read_device(
     """Return the series of one device from the level that fits the client's steps."""
     start, end, step = time
     columns = tuple(metrics.values())
-    width = width_of(end - start, step)
+    width = choose_width(end - start, step)
     query = HistoryQuery(device_id, start, end, columns, width, aggregates=("avg",))
     history = await services.charts.read(reader.tenant, query, services.clock())
     points = history.points
@@ -119,7 +119,7 @@ async def read_device(
     ]
 
 
-def width_of(span: timedelta, step: timedelta) -> timedelta:
+def choose_width(span: timedelta, step: timedelta) -> timedelta:
     """Return how wide the points are to be: as fine as the steps ask, and coarse enough for the range."""
     return next((width for width, longest in WIDTHS if span <= longest and not is_too_fine(width, step)), WIDTHS[-1][0])
 
@@ -130,7 +130,7 @@ def is_too_fine(width: timedelta, step: timedelta) -> bool:
     return coarser is not None and coarser <= step
 
 
-def times_of(query: ReadQuery, start: datetime, end: datetime) -> Iterable[datetime]:
+def list_times(query: ReadQuery, start: datetime, end: datetime) -> Iterable[datetime]:
     """Return times of a series that is always there: the end, and as many before it as the client may look at."""
     last = min(query.end, end)
     every = max(query.step, 4 * MINUTE, (end - start) / MAX_POINTS)
@@ -138,7 +138,7 @@ def times_of(query: ReadQuery, start: datetime, end: datetime) -> Iterable[datet
     return (last - every * number for number in range(count, -1, -1))
 
 
-def labels_of(row: asyncpg.Record | dict[str, Any]) -> dict[str, str]:
+def series_labels(row: asyncpg.Record | dict[str, Any]) -> dict[str, str]:
     """Return the labels of a series; those without a value are left out."""
     labels = {"__name__": row["name"], "device": row["device_name"], "device_id": str(row["id"])}
     labels |= {"business": row["business_name"] or ""}

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import CurrentEmployee, MayRegister
 from api.errors import conflicts
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.text import Name, storable
 from api.fields.times import parse_time
 from api.schemas.agents import Business, Location
-from api.services import services_of
+from api.services import get_services
 from db.pools import database_errors
 from devices.errors import AgentHasTokenError, DeviceTakenError
 from devices.gateways import (
@@ -139,7 +139,7 @@ class Confirmation(BaseModel):
 @router.post("", status_code=201)
 async def new_gateway(request: Request, employee: MayRegister, body: NewGateway) -> MadeGateway:
     """Make a gateway of a business: its one token is for uploads that bring many hosts."""
-    services = services_of(request)
+    services = get_services(request)
     requested = GatewayRequest(
         body.business_id, body.service_location_id, body.name, body.enrolment, body.host_pattern.lower(),
         body.max_hosts, body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds,
@@ -163,22 +163,22 @@ async def read_gateways(
     """List gateways, newest first."""
     after = read_cursor(cursor, parse_time, UUID)
     rows = await list_gateways(
-        services_of(request).pool, business_id, (after[0], after[1]) if after else None, limit + 1
+        get_services(request).pool, business_id, (after[0], after[1]) if after else None, limit + 1
     )
-    page, next_cursor = page_of(rows, limit, "created_at", "id")
+    page, next_cursor = make_page(rows, limit, "created_at", "id")
     return GatewayList(gateways=[Gateway.of(row) for row in page], next_cursor=next_cursor)
 
 
 @router.get("/{gateway_id}")
 async def read_gateway(request: Request, _employee: CurrentEmployee, gateway_id: GatewayId) -> Gateway:
     """Read one gateway."""
-    return Gateway.of(await get_gateway(services_of(request).pool, gateway_id))
+    return Gateway.of(await get_gateway(get_services(request).pool, gateway_id))
 
 
 @router.post("/{gateway_id}/revoke")
 async def revoke_a_gateway(request: Request, employee: MayRegister, gateway_id: GatewayId) -> Gateway:
     """Refuse a gateway's token from now on; its hosts and devices stay, for another gateway of the business."""
-    services = services_of(request)
+    services = get_services(request)
     return Gateway.of(await revoke_gateway(services.pool, gateway_id, employee.actor, services.clock()))
 
 
@@ -193,8 +193,8 @@ async def read_hosts(
 ) -> HostList:
     """List the hosts of the gateway's business by name."""
     after = read_cursor(cursor, storable)
-    rows = await list_hosts(services_of(request).pool, gateway_id, state, after[0] if after else None, limit + 1)
-    page, next_cursor = page_of(rows, limit, "host")
+    rows = await list_hosts(get_services(request).pool, gateway_id, state, after[0] if after else None, limit + 1)
+    page, next_cursor = make_page(rows, limit, "host")
     return HostList(hosts=[Host(**dict(row)) for row in page], next_cursor=next_cursor)
 
 
@@ -203,7 +203,7 @@ async def confirm_a_host(
     request: Request, employee: MayRegister, gateway_id: GatewayId, host_id: HostId, body: Confirmation
 ) -> Host:
     """Make a host a device: a new one, or one of the business that is there. A host that has one may get another."""
-    services = services_of(request)
+    services = get_services(request)
     decision = HostDecision(body.agent_id, body.device_name, body.replace_agent)
     with database_errors():
         row = await confirm_host(services.pool, gateway_id, host_id, decision, employee.actor, services.clock())
@@ -213,6 +213,6 @@ async def confirm_a_host(
 @router.post("/{gateway_id}/hosts/{host_id}/refuse")
 async def refuse_a_host(request: Request, employee: MayRegister, gateway_id: GatewayId, host_id: HostId) -> Host:
     """Leave out a host's samples from now on, without an error for the sender; its device stays."""
-    services = services_of(request)
+    services = get_services(request)
     row = await refuse_host(services.pool, gateway_id, host_id, employee.actor, services.clock())
     return Host(**dict(row))

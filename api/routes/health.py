@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from api.services import services_of
+from api.services import get_services
 
 router = APIRouter(prefix="/api", tags=["health"])
 PATIENCE_SECONDS = 5.0
@@ -34,7 +34,7 @@ class Ready(BaseModel):
 @router.get("/health")
 async def health(request: Request) -> Health:
     """Answer 200 when the database answers, 503 otherwise; needs no token."""
-    services = services_of(request)
+    services = get_services(request)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await services.pool.fetchval("SELECT 1")
     return Health(status="ok", buffered_samples=services.commits.buffered)
@@ -53,5 +53,5 @@ async def ready(request: Request) -> Ready:
     Reasons: `draining`, `buffer_full`, `writer_stuck`, `writer_failed`, `database_unavailable`, `database_read_only`,
     `schema_not_migrated`. Costs the database one short query in two seconds, however often it is asked.
     """
-    await services_of(request).readiness.check()
+    await get_services(request).readiness.check()
     return Ready(status="ready")

@@ -11,8 +11,8 @@ from api.auth import CurrentAgent, SignedAgent
 from api.errors import conflicts
 from api.fields.text import StorableText
 from api.fields.times import AnyTime
-from api.routes.registration import AgentConfig, Fact64, Fact255, config_of
-from api.services import services_of
+from api.routes.registration import AgentConfig, Fact64, Fact255, agent_config
+from api.services import get_services
 from core.facts import Facts, clean_address
 from devices.credentials import rotate_token
 from devices.devices import HeartbeatReport, change_facts, heartbeat
@@ -52,7 +52,7 @@ class HeartbeatAnswer(BaseModel):
 @router.post("/{agent_id}/heartbeat")
 async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) -> HeartbeatAnswer:
     """Record a heartbeat and return what waits for the device."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     overlap = timedelta(seconds=services.settings.token_overlap_seconds)
     offset = (body.timestamp - now).total_seconds()
@@ -61,7 +61,7 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
     services.limits.learn(agent.agent_id, row["business_id"])
     return HeartbeatAnswer(
         config_updated=row["config_updated"],
-        config=config_of(services.settings, row["metrics_interval_seconds"]),
+        config=agent_config(services.settings, row["metrics_interval_seconds"]),
         pending_commands=row["pending_commands"],
         cancel_commands=row["cancel_commands"],
         rotate_token=row["rotate_token"],
@@ -78,7 +78,7 @@ class NewAgentToken(BaseModel):
 @router.post("/{agent_id}/token/rotate", responses=conflicts(SupersededTokenError))
 async def rotate_own_token(request: Request, agent: CurrentAgent) -> NewAgentToken:
     """Get a new token: keep it, then use it. When this answer is lost, ask again with the old one."""
-    services = services_of(request)
+    services = get_services(request)
     token = await rotate_token(
         services.pool, services.tokens, agent.agent_id, agent.token_hash, agent.actor, services.clock()
     )

@@ -15,7 +15,7 @@ from api.auth import CurrentPerson
 from api.fields.local_times import TimeZone
 from api.routes.series import series_body
 from api.schemas.agents import AgentId
-from api.services import services_of
+from api.services import get_services
 from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from core.series import instance_name
@@ -148,10 +148,10 @@ async def metrics_history(
     With `time_zone`, buckets of whole days begin at local midnight; a day has 23 or 25 hours when clocks change.
     Closed buckets come from a rollup, the newest part from raw samples; `segments` has the source of each part.
     """
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     until = end or now
-    aggregate_names = aggregates_of(aggregates)
+    aggregate_names = parse_aggregates(aggregates)
     since = start or max(until, EARLIEST) - DEFAULT_RANGE
     width = parse_interval(interval)
     if time_zone and not (width and whole_days(width)):
@@ -159,14 +159,14 @@ async def metrics_history(
     if "." in metric:
         names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
         chosen = tuple(map(instance_name, instance)) if instance else None
-        series = SeriesQuery(agent_id, since, until, names, chosen, width, max_points, zone_of(time_zone))
+        series = SeriesQuery(agent_id, since, until, names, chosen, width, max_points, parse_zone(time_zone))
         lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
         return Response(
             msgspec.json.encode(lines_body(agent_id, lines, aggregate_names, format)), media_type="application/json"
         )
     query = HistoryQuery(
-        agent_id, since, until, metrics_of(metric), width, max_points, tuple(aggregate_names),
-        zone_of(time_zone),
+        agent_id, since, until, parse_metrics(metric), width, max_points, tuple(aggregate_names),
+        parse_zone(time_zone),
     )  # fmt: skip
     history = await services.charts.read(person.tenant, query, now)
     form = columns if format == "columns" else rows
@@ -176,17 +176,17 @@ async def metrics_history(
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-def zone_of(name: str | None) -> ZoneInfo | None:
+def parse_zone(name: str | None) -> ZoneInfo | None:
     """Return a zone; None for UTC, whose days are those of the rollups."""
     return None if name in (None, "UTC") else ZoneInfo(name or "")
 
 
-def metrics_of(text: str) -> tuple[Metric, ...]:
+def parse_metrics(text: str) -> tuple[Metric, ...]:
     """Return the metrics of a comma-separated list, all when it is empty; raises UnknownMetricError."""
     return find_metrics([name.strip() for name in text.split(",")]) if text.strip() else METRICS
 
 
-def aggregates_of(text: str) -> list[str]:
+def parse_aggregates(text: str) -> list[str]:
     """Return the aggregates of a comma-separated list; raises UnknownAggregateError."""
     names = [name.strip() for name in text.split(",")]
     if not set(names) <= set(AGGREGATES):
@@ -242,8 +242,8 @@ def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) 
     return {
         "timestamps": [time.timestamp() for time in times],
         "series": {metric.name: series(points, positions, metric, aggregates) for metric in metrics},
-        "samples": placed(points.samples, positions, 0),
-        "coverage": placed(points.coverage, positions, 0.0),
+        "samples": place_values(points.samples, positions, 0),
+        "coverage": place_values(points.coverage, positions, 0.0),
     }
 
 
@@ -252,12 +252,12 @@ def series(
 ) -> dict[str, list[float | None]]:
     """Return a metric's arrays by aggregate."""
     return {
-        aggregate: placed(points.values.get(name, ()), positions, None)
+        aggregate: place_values(points.values.get(name, ()), positions, None)
         for aggregate, name in zip(aggregates_for(metric, aggregates), row_names(metric, aggregates), strict=True)
     }
 
 
-def placed(values: Sequence[T], positions: Sequence[int | None], gap: G) -> list[T | G]:
+def place_values(values: Sequence[T], positions: Sequence[int | None], gap: G) -> list[T | G]:
     """Return values at their places in the grid, `gap` where there is none."""
     return [gap if place is None else values[place] for place in positions]
 

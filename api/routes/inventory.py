@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from api.auth import CurrentAgent, CurrentPerson, actor_of
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.auth import CurrentAgent, CurrentPerson, person_actor
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.times import Time, in_utc
 from api.schemas.agents import AgentId, Business
 from api.schemas.inventory import (
@@ -26,7 +26,7 @@ from api.schemas.inventory import (
     SoftwarePage,
     VersionPrefix,
 )
-from api.services import services_of, size_of
+from api.services import body_size, get_services
 from core.errors import RtsError
 from inventory.software import (
     InstallationSpan,
@@ -65,11 +65,11 @@ async def find_in_fleet(
     cursor: Cursor = None,
 ) -> FoundPage:
     """Find where in the fleet a software is now, among the devices that the caller may see."""
-    services = services_of(request)
+    services = get_services(request)
     after = read_cursor(cursor, str, UUID)
     rows = await find_software(services.pool, person.tenant, search, version, after, limit + 1, services.clock())
-    page, more = page_of(rows, limit, "sort_key", "id")
-    return FoundPage(software=[found(dict(row)) for row in page], next_cursor=more)
+    page, more = make_page(rows, limit, "sort_key", "id")
+    return FoundPage(software=[to_found_software(dict(row)) for row in page], next_cursor=more)
 
 
 @router.post("/{agent_id}/inventory/software")
@@ -78,7 +78,7 @@ async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory)
 
     What is odd in an entry costs only that part; an entry without a name is rejected, and nothing counts as removed.
     """
-    services = services_of(request)
+    services = get_services(request)
     services.quotas.check(agent.agent_id, "software", "bytes")
     now = services.clock()
     collected_at = body.collected_at or now
@@ -91,7 +91,7 @@ async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory)
         [Removal(**entry.model_dump()) for entry in body.removed],
     )
     merged = await take_list(services.pool, agent.agent_id, listed, now)
-    services.quotas.spend(agent.agent_id, software=merged.added, bytes=size_of(request))
+    services.quotas.spend(agent.agent_id, software=merged.added, bytes=body_size(request))
     answer = MergedInventory.model_validate(merged, from_attributes=True)
     answer.received += len(body.tidied.rejected)
     answer.rejected = [RejectedEntry(**one) for one in body.tidied.rejected]
@@ -116,13 +116,13 @@ async def list_software(
 
     To page through one state while new lists come in, pass the first page's `as_of` as `at`.
     """
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
     device = await read_device(services.pool, person.tenant, agent_id)
-    await services.reads.note(actor_of(request, person), "inventory_read", agent_id, business_id=person.tenant)
+    await services.reads.note(person_actor(request, person), "inventory_read", agent_id, business_id=person.tenant)
     filters = SoftwareFilter(at, search, software_type, eol, security, read_cursor(cursor, str, UUID))
     rows = await read_software(services.pool, person.tenant, agent_id, filters, limit + 1, now)
-    page, more = page_of(rows, limit, "sort_key", "id")
+    page, more = make_page(rows, limit, "sort_key", "id")
     software = [InstalledSoftware(**row) for row in page]
     return SoftwarePage(software=software, next_cursor=more, as_of=at or now, inventory_at=device["inventory_at"])
 
@@ -142,21 +142,21 @@ async def list_changes(
     Entries of the first list are no changes, because their time is unknown. `inventory_since` is when that list was
     taken.
     """
-    services = services_of(request)
+    services = get_services(request)
     device = await read_device(services.pool, person.tenant, agent_id)
-    span = InstallationSpan(since, until, read_cursor(cursor, time_of, str, UUID))
+    span = InstallationSpan(since, until, read_cursor(cursor, parse_time, str, UUID))
     rows = await read_changes(services.pool, person.tenant, agent_id, span, limit + 1)
-    page, more = page_of(rows, limit, "at", "sort_key", "id")
+    page, more = make_page(rows, limit, "at", "sort_key", "id")
     changes = [SoftwareChange(**row) for row in page]
     return ChangePage(changes=changes, next_cursor=more, inventory_since=device["inventory_since"])
 
 
-def found(row: dict[str, Any]) -> FoundSoftware:
+def to_found_software(row: dict[str, Any]) -> FoundSoftware:
     """Return a row of the fleet's software with its business as an object of its own."""
     business = Business(id=row.pop("business_id"), business_name=row.pop("business_name"))
     return FoundSoftware(agent_id=row.pop("agent_device_id"), business=business, **row)
 
 
-def time_of(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Return the time that a cursor holds; raises ValueError."""
     return in_utc(datetime.fromisoformat(text))

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from api.auth import MayAudit, MayDecommission, MayManage, MayRevoke
 from api.errors import conflicts
 from api.fields.text import Name, storable
-from api.routes.agents import detail_of
+from api.routes.agents import read_detail
 from api.schemas.agents import AgentDetail, AgentId
-from api.services import services_of
+from api.services import get_services
 from devices.audit import read_audit
 from devices.credentials import request_rotation, revoke_token
 from devices.errors import DecommissionedError, NoAgentTokenError
@@ -93,25 +93,25 @@ class AuditTrail(BaseModel):
 @router.patch("/{agent_id}")
 async def change_agent(request: Request, employee: MayManage, agent_id: AgentId, body: DeviceChanges) -> AgentDetail:
     """Change name, site, type, interval or switches of a device."""
-    services = services_of(request)
+    services = get_services(request)
     await change_device(services.pool, agent_id, body.change(), employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 @router.post("/{agent_id}/deactivate")
 async def deactivate_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
     """Refuse a device's calls with 401 until it is activated again; its token stays."""
-    services = services_of(request)
+    services = get_services(request)
     await deactivate(services.pool, agent_id, employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 @router.post("/{agent_id}/activate", responses=conflicts(DecommissionedError))
 async def activate_agent(request: Request, employee: MayManage, agent_id: AgentId) -> AgentDetail:
     """Accept a deactivated device's calls again; it is offline until its next call."""
-    services = services_of(request)
+    services = get_services(request)
     await activate(services.pool, agent_id, employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 @router.post("/{agent_id}/decommission")
@@ -119,9 +119,9 @@ async def decommission_agent(
     request: Request, employee: MayDecommission, agent_id: AgentId, body: Decommissioning
 ) -> AgentDetail:
     """Take a device out of service: its token is revoked, its open commands are cancelled, its history stays."""
-    services = services_of(request)
+    services = get_services(request)
     await decommission(services.pool, agent_id, body.reason, employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 class Move(BaseModel):
@@ -134,16 +134,16 @@ class Move(BaseModel):
 @router.post("/{agent_id}/move")
 async def move_agent(request: Request, employee: MayDecommission, agent_id: AgentId, body: Move) -> AgentDetail:
     """Give a device to another business. It sees what is measured from now on; the past stays with the former owner."""
-    services = services_of(request)
+    services = get_services(request)
     to = body.business_id, body.service_location_id
     await move_device(services.pool, agent_id, *to, employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 @router.delete("/{agent_id}", status_code=204)
 async def delete_agent(request: Request, employee: MayDecommission, agent_id: AgentId) -> Response:
     """Hide a device everywhere and refuse its calls; `restore` brings it back."""
-    services = services_of(request)
+    services = get_services(request)
     await delete_device(services.pool, agent_id, employee.actor, services.clock())
     return Response(status_code=204)
 
@@ -154,23 +154,23 @@ async def restore_agent(request: Request, employee: MayManage, agent_id: AgentId
 
     Where `token_state` is revoked, it needs a registration token for its agent_id.
     """
-    services = services_of(request)
+    services = get_services(request)
     await restore(services.pool, agent_id, employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 @router.post("/{agent_id}/token/rotation", responses=conflicts(NoAgentTokenError))
 async def ask_for_rotation(request: Request, employee: MayRevoke, agent_id: AgentId) -> AgentDetail:
     """Have the agent fetch a new token at its next heartbeat."""
-    services = services_of(request)
+    services = get_services(request)
     await request_rotation(services.pool, agent_id, employee.actor, services.clock())
-    return await detail_of(services, None, agent_id)
+    return await read_detail(services, None, agent_id)
 
 
 @router.delete("/{agent_id}/token", status_code=204)
 async def revoke_agent_token(request: Request, employee: MayRevoke, agent_id: AgentId) -> Response:
     """Revoke a device's tokens: its uploads and heartbeats are refused with 401 from now on."""
-    services = services_of(request)
+    services = get_services(request)
     await revoke_token(services.pool, agent_id, employee.actor, services.clock())
     return Response(status_code=204)
 
@@ -178,7 +178,7 @@ async def revoke_agent_token(request: Request, employee: MayRevoke, agent_id: Ag
 @router.delete("/{agent_id}/clone-suspicion", status_code=204)
 async def dismiss_suspicion(request: Request, employee: MayManage, agent_id: AgentId) -> Response:
     """Say that the device isn't cloned, or isn't any more; a new suspicion is reported again."""
-    services = services_of(request)
+    services = get_services(request)
     await dismiss_clone(services.pool, agent_id, employee.actor, services.clock())
     return Response(status_code=204)
 
@@ -195,8 +195,8 @@ async def read_trail(
 
     Reads of outputs and software are in the whole trail: `GET /api/admin/audit?agent_id=…`.
     """
-    pool = services_of(request).pool
-    await services_of(request).reads.note(employee.actor, "audit_read", agent_id=agent_id)
+    pool = get_services(request).pool
+    await get_services(request).reads.note(employee.actor, "audit_read", agent_id=agent_id)
     rows = await read_audit(pool, agent_id, before, limit + 1)
     if not rows:
         await check_known(pool, None, agent_id, deleted_too=True)

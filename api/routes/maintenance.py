@@ -19,13 +19,13 @@ from alerts.manage.windows import (
 )
 from alerts.silences.occurrences import TimeRange
 from api.auth import CurrentPerson, MayEditRules
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.local_times import Clock, TimeZone, Weekdays
 from api.fields.text import Name
 from api.fields.times import Time
 from api.routes.annotations import BadRangeError
-from api.schemas.maintenance import MaintenanceWindow, WindowList, shown
-from api.services import services_of
+from api.schemas.maintenance import MaintenanceWindow, WindowList, to_window
+from api.services import get_services
 from devices.event_log import check_known
 
 router = APIRouter(prefix="/api/agents/maintenance-windows", tags=["maintenance"])
@@ -96,29 +96,29 @@ async def list_maintenance_windows(
     cursor: Cursor = None,
 ) -> WindowList:
     """List the maintenance windows that the caller may see, past ones too."""
-    services, within = services_of(request), range_of(start, end)
+    services, within = get_services(request), parse_range(start, end)
     if agent_id is not None:
         await check_known(services.pool, person.tenant, agent_id, deleted_too=False)
     only = WindowFilter(business_id, agent_id, read_cursor(cursor, str, UUID))
     rows = await list_windows(services.pool, person.tenant, only, limit + 1)
-    page, more = page_of(rows, limit, "window_name", "id")
+    page, more = make_page(rows, limit, "window_name", "id")
     now = services.clock()
-    return WindowList(windows=[shown(row, now, person, within) for row in page], next_cursor=more)
+    return WindowList(windows=[to_window(row, now, person, within) for row in page], next_cursor=more)
 
 
 @router.post("", status_code=201)
 async def create_maintenance_window(request: Request, employee: MayEditRules, body: NewWindow) -> MaintenanceWindow:
     """Make a window: what fires already goes on in it, but nothing begins to fire."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
-    return shown(await create_window(services.pool, body.window(), employee.actor, now), now)
+    return to_window(await create_window(services.pool, body.window(), employee.actor, now), now)
 
 
 @router.get("/{window_id}")
 async def read_maintenance_window(request: Request, person: CurrentPerson, window_id: WindowId) -> MaintenanceWindow:
     """Read one window; a customer gets 404 for another business's."""
-    services = services_of(request)
-    return shown(await read_window(services.pool, person.tenant, window_id), services.clock(), person)
+    services = get_services(request)
+    return to_window(await read_window(services.pool, person.tenant, window_id), services.clock(), person)
 
 
 @router.put("/{window_id}")
@@ -126,20 +126,20 @@ async def replace_maintenance_window(
     request: Request, employee: MayEditRules, window_id: WindowId, body: NewWindow
 ) -> MaintenanceWindow:
     """Replace all of a window."""
-    services = services_of(request)
+    services = get_services(request)
     now = services.clock()
-    return shown(await replace_window(services.pool, window_id, body.window(), employee.actor, now), now)
+    return to_window(await replace_window(services.pool, window_id, body.window(), employee.actor, now), now)
 
 
 @router.delete("/{window_id}", status_code=204)
 async def delete_maintenance_window(request: Request, employee: MayEditRules, window_id: WindowId) -> Response:
     """Delete a window; what was kept from firing may fire at the next evaluation."""
-    services = services_of(request)
+    services = get_services(request)
     await delete_window(services.pool, window_id, employee.actor, services.clock())
     return Response(status_code=204)
 
 
-def range_of(start: datetime | None, end: datetime | None) -> TimeRange | None:
+def parse_range(start: datetime | None, end: datetime | None) -> TimeRange | None:
     """Return the range whose runs are asked for, None for none; raises BadRangeError."""
     if start is None and end is None:
         return None

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.auth import CurrentPerson
 from api.schemas.agents import Business
-from api.services import Services, services_of
+from api.services import Services, get_services
 from auth.tokens import Person
 from devices.directory import describe_person
 
@@ -61,10 +61,10 @@ class Me(BaseModel):
 @router.get("/me")
 async def read_me(request: Request, person: CurrentPerson) -> Me:
     """Return who the caller is, what they may do, and the server's clock."""
-    return await me_of(services_of(request), person)
+    return await whole_person(get_services(request), person)
 
 
-async def me_of(services: Services, person: Person) -> Me:
+async def whole_person(services: Services, person: Person) -> Me:
     """Return a person as the pages need them."""
     name, business_name = await describe_person(services.pool, person)
     business = None
@@ -74,13 +74,13 @@ async def me_of(services: Services, person: Person) -> Me:
     return Me(
         kind="customer" if business else "employee", subject=person.subject, name=name, role=person.role,
         employee_id=person.employee_id, user_id=person.user_id, business=business, expires_at=person.expires_at,
-        server_time=services.clock(), time_zone=None, permissions=permissions_of(person, services),
+        server_time=services.clock(), time_zone=None, permissions=list_permissions(person, services),
         embed_origins=list(settings.embed_origins), ticket_url=settings.ticket_url or None,
         approval_above_devices=settings.approval_above_devices, limits=Limits(live_devices=MAX_LIVE_DEVICES),
     )  # fmt: skip
 
 
-def permissions_of(person: Person, services: Services) -> Permissions:
+def list_permissions(person: Person, services: Services) -> Permissions:
     """Return what a person may do: employees everything but the DBA's part, customers only read."""
     may = person.employee_id is not None
     names = [field.alias or name for name, field in Permissions.model_fields.items()]

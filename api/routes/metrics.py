@@ -9,7 +9,7 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from api.errors import MetricsForbiddenError
-from api.services import services_of
+from api.services import get_services
 from health.exposition import expose
 
 router = APIRouter()
@@ -18,7 +18,7 @@ router = APIRouter()
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Answer in the format of the Accept header: Prometheus' text, or OpenMetrics."""
-    services = services_of(request)
+    services = get_services(request)
     check_token(request.headers.get("authorization", ""), services.settings.metrics_token.get_secret_value())
     fleet = await services.fleet.read()
     body, content_type = expose(await services.process.all(), fleet, time.time(), request.headers.get("accept", ""))

@@ -10,7 +10,7 @@ from api.auth import CurrentPerson, MayManage
 from api.fields.patches import Patch
 from api.schemas.agents import AgentId, MonitoredService
 from api.schemas.inventory import Text255
-from api.services import services_of
+from api.services import get_services
 from inventory.services import change_service, read_services
 
 router = APIRouter(prefix="/api/agents", tags=["services"])
@@ -44,7 +44,7 @@ class ServiceSettings(Patch):
 @router.get("/{agent_id}/services")
 async def list_services(request: Request, person: CurrentPerson, agent_id: AgentId) -> ServiceList:
     """List the services of a device; a customer gets 404 for another business's device."""
-    rows = await read_services(services_of(request).pool, person.tenant, agent_id)
+    rows = await read_services(get_services(request).pool, person.tenant, agent_id)
     return ServiceList(services=[Service(**row) for row in rows])
 
 
@@ -53,6 +53,6 @@ async def change_service_settings(
     request: Request, employee: MayManage, agent_id: AgentId, service_id: ServiceId, body: ServiceSettings
 ) -> Service:
     """Change what is expected of a service."""
-    services = services_of(request)
+    services = get_services(request)
     row = await change_service(services.pool, agent_id, service_id, body.changes(), employee.actor, services.clock())
     return Service(**row)

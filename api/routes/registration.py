@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from api.auth import MayRegister, source_of
+from api.auth import MayRegister, source_address
 from api.fields.text import Name, StorableText
-from api.services import services_of
+from api.services import get_services
 from core.facts import clean_fact
 from core.settings import Settings
 from db.pools import database_errors
@@ -73,7 +73,7 @@ async def new_registration_token(
     request: Request, employee: MayRegister, body: NewRegistrationToken
 ) -> RegistrationToken:
     """Make a one-use token with which one device can register, a new one or again one that is there."""
-    services = services_of(request)
+    services = get_services(request)
     requested = TokenRequest(
         body.business_id, body.service_location_id, body.device_name, timedelta(hours=body.expires_in_hours),
         body.metrics_interval_seconds or services.settings.default_metrics_interval_seconds, body.agent_id,
@@ -152,19 +152,19 @@ class RegisteredAgent(BaseModel):
 @router.post("/register")
 async def register_agent(request: Request, body: Registration) -> RegisteredAgent:
     """Spend a registration token: the device gets a permanent token of its own, and an id unless it has one."""
-    services = services_of(request)
+    services = get_services(request)
     with database_errors():
         registered = await register(
-            services.pool, services.tokens, body.token, body.system(), services.clock(), source_of(request)
+            services.pool, services.tokens, body.token, body.system(), services.clock(), source_address(request)
         )
     return RegisteredAgent(
         agent_id=registered.agent_id, agent_token=registered.agent_token, business_id=registered.business_id,
         service_location_id=registered.service_location_id,
-        config=config_of(services.settings, registered.metrics_interval_seconds),
+        config=agent_config(services.settings, registered.metrics_interval_seconds),
     )  # fmt: skip
 
 
-def config_of(settings: Settings, metrics_interval_seconds: int) -> AgentConfig:
+def agent_config(settings: Settings, metrics_interval_seconds: int) -> AgentConfig:
     """Return an agent's intervals and the address of the live channel."""
     return AgentConfig(
         heartbeat_interval_seconds=settings.heartbeat_interval_seconds,

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from api.auth import CurrentEmployee, MayRegister
 from api.errors import conflicts
-from api.fields.cursors import Cursor, Limit, page_of, read_cursor
+from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.times import parse_time
 from api.schemas.agents import Business, Location
-from api.services import services_of
+from api.services import get_services
 from devices.errors import RegistrationTokenSpentError
 from devices.registration_tokens import TokenFilter, get_token, list_tokens, revoke_token
 
@@ -68,23 +68,23 @@ async def list_registration_tokens(
     cursor: Cursor = None,
 ) -> IssuedTokenList:
     """List registration tokens, newest first."""
-    services = services_of(request)
+    services = get_services(request)
     after = read_cursor(cursor, parse_time, UUID)
     filters = TokenFilter(state, business_id, (after[0], after[1]) if after else None)
     rows = await list_tokens(services.pool, filters, services.clock(), limit + 1)
-    page, next_cursor = page_of(rows, limit, "created_at", "id")
+    page, next_cursor = make_page(rows, limit, "created_at", "id")
     return IssuedTokenList(tokens=[IssuedToken.of(row) for row in page], next_cursor=next_cursor)
 
 
 @router.get("/{token_id}")
 async def read_registration_token(request: Request, _employee: MayRegister, token_id: TokenId) -> IssuedToken:
     """Read one registration token: poll it to see the device join."""
-    services = services_of(request)
+    services = get_services(request)
     return IssuedToken.of(await get_token(services.pool, token_id, services.clock()))
 
 
 @router.post("/{token_id}/revoke", responses=conflicts(RegistrationTokenSpentError))
 async def revoke_registration_token(request: Request, employee: MayRegister, token_id: TokenId) -> IssuedToken:
     """Take back a token that was not spent; a revoked one stays so."""
-    services = services_of(request)
+    services = get_services(request)
     return IssuedToken.of(await revoke_token(services.pool, token_id, employee.actor, services.clock()))

@@ -26,7 +26,7 @@ from api.schemas.retention import (
     Undone,
     UndoOrder,
 )
-from api.services import Services, services_of
+from api.services import Services, get_services
 from db.hypertables.policies import DAY
 from retention.ages import parse_age
 from retention.changes import (
@@ -54,17 +54,17 @@ HoldId = Annotated[int, Path(ge=1, le=2**62, description="hold_id")]
 async def read_retention(request: Request, employee: CurrentEmployee) -> RetentionReport:
     """Read how long each level and kind of records is kept, how it grows, what waits and what is held."""
     del employee
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
         overview = await read_overview(connection, services.clock(), services.settings.disk_bytes)
         holds = await list_holds(connection)
     return RetentionReport(
-        version=overview.version, levels=[level_of(level) for level in overview.levels],
-        records=[records_of(age) for age in overview.records],
+        version=overview.version, levels=[to_level(level) for level in overview.levels],
+        records=[to_records(age) for age in overview.records],
         max_sample_age_days=overview.max_sample_age / DAY, database_bytes=overview.growth.bytes,
         full_in_days=None if overview.full_in is None else overview.full_in / DAY,
-        waiting=change_of(overview.waiting[0]) if overview.waiting else None,
-        holds=[hold_of(row) for row in holds], tenants=[tenant_of(row) for row in overview.tenants],
+        waiting=to_change(overview.waiting[0]) if overview.waiting else None,
+        holds=[to_hold(row) for row in holds], tenants=[to_tenant(row) for row in overview.tenants],
         drifts=[drift.sentence for drift in overview.drifts],
     )  # fmt: skip
 
@@ -73,21 +73,21 @@ async def read_retention(request: Request, employee: CurrentEmployee) -> Retenti
 async def plan_retention(request: Request, order: PlanOrder, employee: MayKeepStorage) -> RetentionPlan:
     """Tell what other ages would drop, and who would lose data. Nothing is written."""
     del employee
-    services = services_of(request)
+    services = get_services(request)
     keep: dict[str, timedelta] = {name: parse_age(text) for name, text in order.keep.items()}
     async with services.pool.acquire() as connection:
-        plan = await make_plan(connection, keep, services.clock(), grace_of(services), large=order.large)
+        plan = await make_plan(connection, keep, services.clock(), parse_grace(services), large=order.large)
     return RetentionPlan(plan=plan.document(), refused=bool(plan.objections))
 
 
 @router.post("/changes", status_code=201, responses=conflicts(PlanOutdatedError, PlanRefusedError, WrongDatabaseError))
 async def change_retention(request: Request, order: ChangeOrder, employee: MayKeepStorage) -> ChangeOrdered:
     """Apply a plan: longer ages at once, shorter ones after the grace."""
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
         change = await apply_plan(
-            connection, order.plan, order.database, operator_of(employee), order.reason, services.clock(),
-            grace_of(services),
+            connection, order.plan, order.database, employee_operator(employee), order.reason,
+            services.clock(), parse_grace(services),
         )  # fmt: skip
     await services.storage.read()
     return ChangeOrdered(change_id=change.id, due_at=change.due_at, in_force=change.applied)
@@ -97,17 +97,17 @@ async def change_retention(request: Request, order: ChangeOrder, employee: MayKe
 async def read_changes(request: Request, employee: CurrentEmployee) -> list[RetentionChange]:
     """Read the last 100 changes, the newest first."""
     del employee
-    async with services_of(request).pool.acquire() as connection:
-        return [change_of(row) for row in await list_changes(connection)]
+    async with get_services(request).pool.acquire() as connection:
+        return [to_change(row) for row in await list_changes(connection)]
 
 
 @router.post("/changes/{change_id}/undo", responses=conflicts(UndoRefusedError, WrongDatabaseError))
 async def undo_retention(request: Request, change_id: ChangeId, order: UndoOrder, employee: MayKeepStorage) -> Undone:
     """Undo the newest change, as long as it dropped nothing."""
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
         await check_database(connection, order.database)
-        message = await undo_change(connection, change_id, operator_of(employee), services.clock())
+        message = await undo_change(connection, change_id, employee_operator(employee), services.clock())
     await services.storage.read()
     return Undone(message=message)
 
@@ -115,44 +115,46 @@ async def undo_retention(request: Request, change_id: ChangeId, order: UndoOrder
 @router.post("/holds", status_code=201)
 async def hold_data(request: Request, order: HoldOrder, employee: MayKeepStorage) -> HoldPlaced:
     """Place a legal hold: retention of every level stops until it is released."""
-    services = services_of(request)
+    services = get_services(request)
     requested = HoldRequest(order.kind, order.subject_id, order.reason, order.ends_at)
     async with services.pool.acquire() as connection:
-        return HoldPlaced(hold_id=await place_hold(connection, requested, operator_of(employee), services.clock()))
+        return HoldPlaced(
+            hold_id=await place_hold(connection, requested, employee_operator(employee), services.clock())
+        )
 
 
 @router.post("/holds/{hold_id}/release", status_code=204)
 async def release(request: Request, hold_id: HoldId, employee: MayKeepStorage) -> None:
     """Release a legal hold; with the last one retention goes on, an hour later."""
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
-        await release_hold(connection, hold_id, operator_of(employee), services.clock())
+        await release_hold(connection, hold_id, employee_operator(employee), services.clock())
 
 
 @router.post("/tenants/plans")
 async def plan_tenant_ages(request: Request, order: TenantAges, employee: MayKeepStorage) -> TenantEffect:
     """Tell what other ages of one business would do. Nothing is written."""
     del employee
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
         plan = await plan_tenant(
-            connection, order.business_id, tenant_ages(order), services.clock(), grace_of(services)
+            connection, order.business_id, tenant_ages(order), services.clock(), parse_grace(services)
         )
-    return effect_of(plan)
+    return to_effect(plan)
 
 
 @router.post("/tenants", responses=conflicts(PlanRefusedError, WrongDatabaseError))
 async def change_tenant_ages(request: Request, order: TenantOrder, employee: MayKeepStorage) -> TenantEffect:
     """Keep levels of one business longer or shorter: charts follow at once, rows are deleted after the grace."""
-    services = services_of(request)
+    services = get_services(request)
     async with services.pool.acquire() as connection:
         await check_database(connection, order.database)
         plan = await change_tenant(
-            connection, order.business_id, tenant_ages(order), operator_of(employee), order.reason, services.clock(),
-            grace_of(services),
+            connection, order.business_id, tenant_ages(order), employee_operator(employee), order.reason,
+            services.clock(), parse_grace(services),
         )  # fmt: skip
     await services.storage.read()
-    return effect_of(plan)
+    return to_effect(plan)
 
 
 def tenant_ages(order: TenantAges) -> dict[str, timedelta | None]:
@@ -160,7 +162,7 @@ def tenant_ages(order: TenantAges) -> dict[str, timedelta | None]:
     return {name: None if text is None else parse_age(text) for name, text in order.keep.items()}
 
 
-def effect_of(plan: TenantPlan) -> TenantEffect:
+def to_effect(plan: TenantPlan) -> TenantEffect:
     """Return what a change of a business does as the API shows it."""
     return TenantEffect(
         business_id=plan.business_id, business_name=plan.name, devices=plan.devices, before_days=plan.before,
@@ -168,7 +170,7 @@ def effect_of(plan: TenantPlan) -> TenantEffect:
     )  # fmt: skip
 
 
-def tenant_of(row: dict[str, Any]) -> TenantLevel:
+def to_tenant(row: dict[str, Any]) -> TenantLevel:
     """Return a level of a business as the API shows it."""
     return TenantLevel(
         business_id=row["business_id"], business_name=row["name"], level=row["level"],
@@ -179,17 +181,17 @@ def tenant_of(row: dict[str, Any]) -> TenantLevel:
     )  # fmt: skip
 
 
-def grace_of(services: Services) -> timedelta:
+def parse_grace(services: Services) -> timedelta:
     """Return how long a shorter retention waits."""
     return timedelta(hours=services.settings.retention_grace_hours)
 
 
-def operator_of(employee: Employee) -> Operator:
+def employee_operator(employee: Employee) -> Operator:
     """Return the employee as changes and holds name them."""
     return Operator(f"employee {employee.id}", employee.actor)
 
 
-def level_of(level: LevelRetention) -> RetentionLevel:
+def to_level(level: LevelRetention) -> RetentionLevel:
     """Return a level as the API shows it."""
     return RetentionLevel(
         name=level.status.level.name, kept_days=level.keep / DAY, bytes=level.status.bytes,
@@ -197,7 +199,7 @@ def level_of(level: LevelRetention) -> RetentionLevel:
     )  # fmt: skip
 
 
-def records_of(age: RecordAge) -> RetentionRecords:
+def to_records(age: RecordAge) -> RetentionRecords:
     """Return a kind of records as the API shows it."""
     return RetentionRecords(
         name=age.kind.name, what=age.kind.what, kept_days=age.keep / DAY, least_days=age.kind.least / DAY,
@@ -205,12 +207,12 @@ def records_of(age: RecordAge) -> RetentionRecords:
     )  # fmt: skip
 
 
-def change_of(row: dict[str, Any]) -> RetentionChange:
+def to_change(row: dict[str, Any]) -> RetentionChange:
     """Return a change as the API shows it."""
     renamed = {"change_id": row["id"], "before_days": row["before"], "after_days": row["after"]}
     return RetentionChange.model_validate(row | renamed)
 
 
-def hold_of(row: dict[str, Any]) -> LegalHold:
+def to_hold(row: dict[str, Any]) -> LegalHold:
     """Return a hold as the API shows it."""
     return LegalHold.model_validate(row | {"hold_id": row["id"]})

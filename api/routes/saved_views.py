@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from api.auth import CurrentPerson
 from api.errors import conflicts
 from api.fields.text import StorableText, storable
-from api.services import services_of
+from api.services import get_services
 from auth.tokens import Person
 from devices.errors import TooManyViewsError
 from devices.saved_views import NewView, Owner, delete_view, list_views, save_view
@@ -54,7 +54,7 @@ class SavedViewList(BaseModel):
     views: list[SavedView]
 
 
-def owner_of(person: Person) -> Owner:
+def view_owner(person: Person) -> Owner:
     """Return the person as the owner of views; a user without an id of their own has those of their subject."""
     person_id = person.employee_id or person.user_id or person.business_id
     assert person_id, "a person is an employee, or a user of a business"
@@ -66,16 +66,16 @@ async def list_saved_views(
     request: Request, person: CurrentPerson, page: Annotated[Page, Query(description="whose views")] = "agents"
 ) -> SavedViewList:
     """List the caller's views of a page and those that are shared with them."""
-    rows = await list_views(services_of(request).pool, owner_of(person), page)
-    return SavedViewList(views=[shown(dict(row)) for row in rows])
+    rows = await list_views(get_services(request).pool, view_owner(person), page)
+    return SavedViewList(views=[to_saved_view(dict(row)) for row in rows])
 
 
 @router.post("", status_code=201, responses=conflicts(TooManyViewsError))
 async def save_a_view(request: Request, person: CurrentPerson, body: ViewOrder) -> SavedView:
     """Save a view."""
-    services = services_of(request)
+    services = get_services(request)
     view = NewView(body.page, body.name, body.query, body.shared)
-    return shown(dict(await save_view(services.pool, owner_of(person), view, services.clock())))
+    return to_saved_view(dict(await save_view(services.pool, view_owner(person), view, services.clock())))
 
 
 @router.delete("/{view_id}", status_code=204)
@@ -83,10 +83,10 @@ async def delete_a_view(
     request: Request, person: CurrentPerson, view_id: Annotated[UUID, Path(description="id of the view")]
 ) -> Response:
     """Delete one of the caller's own views; another one, or one that is gone, stays as it is."""
-    await delete_view(services_of(request).pool, owner_of(person), view_id)
+    await delete_view(get_services(request).pool, view_owner(person), view_id)
     return Response(status_code=204)
 
 
-def shown(row: dict[str, object]) -> SavedView:
+def to_saved_view(row: dict[str, object]) -> SavedView:
     """Return a row as the API shows it."""
     return SavedView.model_validate(row | {"name": row["view_name"], "shared": row["is_shared"]})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api.auth import CurrentPerson
 from api.schemas.agents import AgentId
-from api.services import services_of
+from api.services import get_services
 from core.errors import AgentNotFoundError
 from rollups.series_history import QUERIES, Line, SeriesHistory, check_names
 
@@ -66,7 +66,7 @@ async def top(
 ) -> Top:
     """List the highest newest values over all devices that the caller may see, none older than an hour."""
     check_names([metric])
-    services = services_of(request)
+    services = get_services(request)
     since = services.clock() - FRESH
     if person.tenant is None:
         rows = await services.pool.fetch(*QUERIES.bind("top_of_fleet", metric=metric, limit=limit, since=since))
@@ -85,13 +85,15 @@ def without_id(row: Any) -> dict[str, Any]:
 @router.get("/{agent_id}/metrics/series")
 async def list_series(request: Request, person: CurrentPerson, agent_id: AgentId) -> SeriesList:
     """List which disks, interfaces, sensors and other instances a device has, with their newest values."""
-    rows = await services_of(request).pool.fetch(*QUERIES.bind("list_series", device_id=agent_id, tenant=person.tenant))
+    rows = await get_services(request).pool.fetch(
+        *QUERIES.bind("list_series", device_id=agent_id, tenant=person.tenant)
+    )
     if not rows:
         raise AgentNotFoundError
-    return SeriesList(series=[series_of(row) for row in rows if row["metric"] is not None])
+    return SeriesList(series=[to_series(row) for row in rows if row["metric"] is not None])
 
 
-def series_of(row: Any) -> Series:
+def to_series(row: Any) -> Series:
     """Return one series of the list."""
     return Series(
         metric=row["metric"], instance=row["instance"], unit=row["unit"],
@@ -103,15 +105,15 @@ def series_of(row: Any) -> Series:
 def series_body(history: SeriesHistory, aggregates: Sequence[str], form: str) -> dict[str, Any]:
     """Return the lines of a history as a part of the answer."""
     line = line_columns if form == "columns" else line_rows
-    return {"instances": [head_of(one) | line(one, shown(one, aggregates)) for one in history.lines]}
+    return {"instances": [line_head(one) | line(one, line_aggregates(one, aggregates)) for one in history.lines]}
 
 
-def head_of(line: Line) -> dict[str, Any]:
+def line_head(line: Line) -> dict[str, Any]:
     """Return what names a line."""
     return {"metric": line.metric, "instance": line.instance, "unit": line.unit}
 
 
-def shown(line: Line, aggregates: Sequence[str]) -> list[str]:
+def line_aggregates(line: Line, aggregates: Sequence[str]) -> list[str]:
     """Return which of the aggregates a line has: a counter has only its rate, as avg."""
     return ["avg"] if line.is_counter else list(aggregates)
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 
 from api.auth import Credentials
 from api.errors import ErrorAnswer
-from api.routes.me import Me, me_of
-from api.server.sessions import COOKIE, CrossSiteError, headers_of, is_loopback, is_own_origin
-from api.services import Services, services_of
+from api.routes.me import Me, whole_person
+from api.server.sessions import COOKIE, CrossSiteError, headers_by_name, is_loopback, is_own_origin
+from api.services import Services, get_services
 from auth.tokens import Person
 from core.errors import RtsError, UnauthorizedError
 from devices.directory import list_logins
@@ -79,7 +79,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 
 def own_pages_only(request: Request) -> None:
     """Refuse a browser on another site: it could sign its user in as somebody else."""
-    if not is_own_origin(headers_of(request.scope), services_of(request).settings.public_url, required=False):
+    if not is_own_origin(headers_by_name(request.scope), get_services(request).settings.public_url, required=False):
         raise CrossSiteError
 
 
@@ -87,7 +87,7 @@ def demo_only(request: Request) -> None:
     """Refuse unless this is the demo and the caller is on this machine, by address and by the host they asked."""
     caller = request.client.host if request.client else ""
     host = request.headers.get("host", "")
-    if not (services_of(request).settings.demo_login and is_loopback(caller) and is_loopback(host)):
+    if not (get_services(request).settings.demo_login and is_loopback(caller) and is_loopback(host)):
         raise DemoOffError
 
 
@@ -103,7 +103,7 @@ async def open_session(
     token = (body and body.token) or (credentials and credentials.credentials)
     if not token:
         raise UnauthorizedError
-    services = services_of(request)
+    services = get_services(request)
     person = services.tokens.verify_person(token)
     services.limits.take_person(person.subject, person.tenant)
     return await begin(request, response, token, person)
@@ -118,7 +118,7 @@ async def close_session(request: Request, response: Response) -> None:
 @router.get("/demo", dependencies=[InDemo])
 async def list_demo_logins(request: Request) -> DemoLogins:
     """List who may sign in without a password: only in the demo, and only on its own machine."""
-    rows = await list_logins(services_of(request).pool)
+    rows = await list_logins(get_services(request).pool)
     return DemoLogins(
         logins=[
             DemoLogin(key=key_of(row), label=row["email"], kind=row["kind"], business_name=row["business_name"])
@@ -130,7 +130,7 @@ async def list_demo_logins(request: Request) -> DemoLogins:
 @router.post("/demo", dependencies=[InDemo, OwnPages], responses=REFUSED)
 async def open_demo_session(request: Request, response: Response, choice: DemoChoice) -> Me:
     """Sign in as somebody of the demo."""
-    services = services_of(request)
+    services = get_services(request)
     for row in await list_logins(services.pool):
         if key_of(row) == choice.key:
             token = token_for(services, row["kind"], row["id"], row["business_id"])
@@ -142,17 +142,17 @@ async def begin(request: Request, response: Response, token: str, person: Person
     """Set the cookie for as long as the token is good; return who signed in."""
     if len(token) > MAX_TOKEN:
         raise TokenTooLongError
-    services = services_of(request)
+    services = get_services(request)
     seconds_left = max(0, int((person.expires_at - services.clock()).total_seconds()))
     response.set_cookie(
         COOKIE, token, max_age=seconds_left, path="/", secure=is_secure(request), httponly=True, samesite="strict"
     )
-    return await me_of(services, person)
+    return await whole_person(services, person)
 
 
 def is_secure(request: Request) -> bool:
     """Tell whether the cookie may only travel over TLS: always, but on this machine without it."""
-    https = urlsplit(services_of(request).settings.public_url).scheme == "https" or request.url.scheme == "https"
+    https = urlsplit(get_services(request).settings.public_url).scheme == "https" or request.url.scheme == "https"
     return https or not is_loopback(request.headers.get("host", ""))
 
 

@@ -14,7 +14,7 @@ from api.schemas.storage import (
     StorageReport,
     WaitingWork,
 )
-from api.services import services_of
+from api.services import get_services
 from db.pools import DatabaseUnavailableError
 from health.faults import find_faults
 from health.fleet import DatabaseHealth, WorkQueue
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/admin", tags=["storage"])
 async def read_storage(request: Request, employee: CurrentEmployee) -> StorageReport:
     """Read how the storage stands, at most 15 seconds old, and what is wrong with it."""
     del employee
-    services = services_of(request)
+    services = get_services(request)
     fleet = await services.fleet.read()
     if fleet is None:
         raise DatabaseUnavailableError
@@ -45,14 +45,14 @@ async def read_storage(request: Request, employee: CurrentEmployee) -> StorageRe
         as_of=fleet.at, healthy=not faults, faults=faults, worker=[],
         growth=[GrowthDay(day=day, bytes=size) for day, size in days],
         full_at=None if full_in is None else fleet.at + full_in,
-        levels=[level_of(level, fleet.at) for level in fleet.levels],
-        series_levels=[level_of(level, fleet.at) for level in fleet.series_levels],
-        database=database_of(facts.database),
+        levels=[to_storage_level(level, fleet.at) for level in fleet.levels],
+        series_levels=[to_storage_level(level, fleet.at) for level in fleet.series_levels],
+        database=to_storage_database(facts.database),
         jobs=[StorageJob(name=job.name, last_run_at=job.last_run_at, last_status=job.last_status,
                          next_run_at=job.next_run_at, runs=job.runs, failures=job.failures) for job in jobs],
         buffered_samples=sum(count.gauges.buffered_samples for count in counts),
         buffered_samples_max=services.settings.max_buffered_samples,
-        outboxes={"tickets": work_of(facts.tickets), "notifications": work_of(facts.notifications)},
+        outboxes={"tickets": to_work(facts.tickets), "notifications": to_work(facts.notifications)},
         alert_pass=LastAlertPass(
             at=facts.alert_pass.at, seconds=facts.alert_pass.seconds, rules=facts.alert_pass.rules
         ),
@@ -60,7 +60,7 @@ async def read_storage(request: Request, employee: CurrentEmployee) -> StorageRe
     )  # fmt: skip
 
 
-def level_of(status: LevelStatus, now: datetime) -> StorageLevel:
+def to_storage_level(status: LevelStatus, now: datetime) -> StorageLevel:
     """Return a level as the API shows it."""
     level, lag, allowed = status.level, status.lag(now), status.allowed_lag
     return StorageLevel(
@@ -74,7 +74,7 @@ def level_of(status: LevelStatus, now: datetime) -> StorageLevel:
     )  # fmt: skip
 
 
-def database_of(database: DatabaseHealth) -> StorageDatabase:
+def to_storage_database(database: DatabaseHealth) -> StorageDatabase:
     """Return the database server as the API shows it."""
     return StorageDatabase(
         postgres=str(database.postgres), timescaledb=database.timescaledb, bytes=database.bytes,
@@ -83,6 +83,6 @@ def database_of(database: DatabaseHealth) -> StorageDatabase:
     )  # fmt: skip
 
 
-def work_of(outbox: WorkQueue) -> WaitingWork:
+def to_work(outbox: WorkQueue) -> WaitingWork:
     """Return waiting work as the API shows it."""
     return WaitingWork(waiting=outbox.waiting, failing=outbox.failing, due_since=outbox.due_since)

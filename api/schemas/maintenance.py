@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from alerts.silences.occurrences import TimeRange, next_start, occurrences
-from alerts.silences.schedule import fault_of, is_running
+from alerts.silences.schedule import find_fault, is_running
 from auth.tokens import Person
 
 
@@ -54,20 +54,20 @@ class WindowList(BaseModel):
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
 
 
-def shown(
+def to_window(
     row: asyncpg.Record, now: datetime, person: Person | None = None, within: TimeRange | None = None
 ) -> MaintenanceWindow:
     """Return a window's row as `person` may see it (None is an employee), with its runs in `within`."""
-    values: dict[str, Any] = dict(row) | times_of(row, now, within)
+    values: dict[str, Any] = dict(row) | list_occurrences(row, now, within)
     values["local_start"] = row["local_start"] and row["local_start"][:5]
     if person is not None and person.employee_id is None:
         values |= {"created_by": None, "created_by_name": None}
     return MaintenanceWindow(**values)
 
 
-def times_of(row: asyncpg.Record, now: datetime, within: TimeRange | None) -> dict[str, Any]:
+def list_occurrences(row: asyncpg.Record, now: datetime, within: TimeRange | None) -> dict[str, Any]:
     """Return when a window runs; an unreadable window never does, and has the reason."""
-    fault = fault_of(row, now)
+    fault = find_fault(row, now)
     if fault is not None:
         runs: list[TimeRange] = []
         times: dict[str, Any] = {"is_running": False, "next_start": None}

@@ -44,8 +44,8 @@ class BrowserHeaders:
 
     async def preflight(self, scope: Scope, send: Send) -> bool:
         """Answer the question of a browser whether a page may call; return whether the request was one."""
-        is_preflight = scope["method"] == "OPTIONS" and origin_of(scope) in self._origins
-        if not is_preflight or header_of(scope, b"access-control-request-method") is None:
+        is_preflight = scope["method"] == "OPTIONS" and read_origin(scope) in self._origins
+        if not is_preflight or read_header(scope, b"access-control-request-method") is None:
             return False
         headers = [
             (b"access-control-allow-methods", METHODS), (b"access-control-allow-headers", ALLOWED_HEADERS),
@@ -60,17 +60,17 @@ class BrowserHeaders:
         if not self._origins:
             return []
         vary = (b"vary", b"Origin")
-        origin = origin_of(scope)
+        origin = read_origin(scope)
         if origin not in self._origins:
             return [vary]
         return [vary, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS)]
 
 
-def origin_of(scope: Scope) -> bytes:
+def read_origin(scope: Scope) -> bytes:
     """Return the header Origin; empty without one."""
-    return header_of(scope, b"origin") or b""
+    return read_header(scope, b"origin") or b""
 
 
-def header_of(scope: Scope, name: bytes) -> bytes | None:
+def read_header(scope: Scope, name: bytes) -> bytes | None:
     """Return a header of a request by its name in lower case."""
     return next((bytes(value) for key, value in scope["headers"] if key == name), None)

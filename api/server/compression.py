@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable
 
 from api.server.asgi import Message, Scope, Send
-from api.server.sessions import headers_of
+from api.server.sessions import headers_by_name
 
 LEAST_BYTES = 4096
 INLINE_BYTES = 32_768  # 0.4 ms at level 1; a list of 1,000 devices (420 kB) takes 5 ms, in a thread
@@ -22,7 +22,7 @@ def compressed(scope: Scope, send: Send) -> Send:
     """Return a `send` that compresses the answer to this request if it is large and the client takes gzip."""
     if scope["method"] != "GET" or not scope["path"].startswith("/api/"):
         return send
-    return Compressor(headers_of(scope), send)
+    return Compressor(headers_by_name(scope), send)
 
 
 class Compressor:
@@ -53,10 +53,10 @@ class Compressor:
         else:
             tag, packed = await asyncio.to_thread(pack, body, gzip=self._gzip)
         if tag in self._known:
-            await self._send({**head, "status": 304, "headers": described(head["headers"], tag)})
+            await self._send({**head, "status": 304, "headers": compressed_headers(head["headers"], tag)})
             await self._send({"type": "http.response.body", "body": b""})
             return
-        headers = [*described(head["headers"], tag), (b"content-length", b"%d" % len(packed))]
+        headers = [*compressed_headers(head["headers"], tag), (b"content-length", b"%d" % len(packed))]
         if self._gzip:
             headers.append((b"content-encoding", b"gzip"))
         await self._send({**head, "headers": headers})
@@ -78,7 +78,7 @@ def pack(body: bytes, *, gzip: bool) -> tuple[bytes, bytes]:
     return tag, packer.compress(body) + packer.flush()
 
 
-def described(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> list[tuple[bytes, bytes]]:
+def compressed_headers(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> list[tuple[bytes, bytes]]:
     """Return the headers of an answer with its tag and without its length, which compression changes."""
     remaining = [(name, value) for name, value in headers if name.lower() != b"content-length"]
     if all(name.lower() != b"cache-control" for name, _ in remaining):

@@ -18,10 +18,10 @@ def add_docs_page(web: FastAPI) -> None:
 
     @web.get("/docs", include_in_schema=False)
     async def show_docs() -> HTMLResponse:
-        return HTMLResponse(page_of(web.openapi()), headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(render_page(web.openapi()), headers={"Content-Security-Policy": POLICY})
 
 
-def page_of(document: dict[str, Any]) -> str:
+def render_page(document: dict[str, Any]) -> str:
     """Return the page of an OpenAPI document."""
     title = escape(document["info"]["title"])
     calls = "".join(

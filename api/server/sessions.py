@@ -29,8 +29,8 @@ def with_session(scope: Scope, public_url: str) -> Scope:
 
     Raises CrossSiteError for a call that another site may have caused.
     """
-    headers = headers_of(scope)
-    token = None if b"authorization" in headers or names_token(scope) else cookie_of(headers)
+    headers = headers_by_name(scope)
+    token = None if b"authorization" in headers or names_token(scope) else read_cookie(headers)
     if token is None:
         return scope
     if scope["type"] == "websocket":
@@ -52,8 +52,8 @@ def is_own_origin(headers: dict[bytes, bytes], public_url: str, *, required: boo
     origin = headers.get(b"origin")
     if origin is None:
         return not required
-    host = host_of(origin.decode("latin-1"))
-    return host is not None and host in (headers.get(b"host", b"").decode("latin-1").lower(), host_of(public_url))
+    host = parse_host(origin.decode("latin-1"))
+    return host is not None and host in (headers.get(b"host", b"").decode("latin-1").lower(), parse_host(public_url))
 
 
 def is_loopback(host: str) -> bool:
@@ -65,12 +65,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def headers_of(scope: Scope) -> dict[bytes, bytes]:
+def headers_by_name(scope: Scope) -> dict[bytes, bytes]:
     """Return the headers by name; the last of several with one name."""
     return dict(scope["headers"])
 
 
-def cookie_of(headers: dict[bytes, bytes]) -> str | None:
+def read_cookie(headers: dict[bytes, bytes]) -> str | None:
     """Return the session's token; None without a cookie. Cookies of other programs may have any form."""
     for pair in headers.get(b"cookie", b"").decode("latin-1").split(";"):
         name, _, value = pair.strip().partition("=")
@@ -84,7 +84,7 @@ def names_token(scope: Scope) -> bool:
     return scope["type"] == "websocket" and b"token=" in scope.get("query_string", b"")
 
 
-def host_of(url: str) -> str | None:
+def parse_host(url: str) -> str | None:
     """Return host and port of an origin in lower case; None for `null` and the like."""
     try:
         return urlsplit(url).netloc.lower() or None

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 
 from core.errors import RtsError
-from db.backup.manifest import Contents, Manifest, manifest_of, query, read_contents, sha256_of
+from db.backup.manifest import Contents, Manifest, file_sha256, manifest_path, query, read_contents
 from db.backup.tools import find_tool, run_tool
 
 MODE = 0o600
@@ -28,7 +28,7 @@ def backup(url: str, dump: Path, now: datetime, *, folder: str = "", key_ids: Se
 
     Raises BackupRefusedError for the embedded server or a file that exists, and BackupToolError.
     """
-    for file in (dump, manifest_of(dump)):
+    for file in (dump, manifest_path(dump)):
         if file.exists():
             raise BackupRefusedError(f"{file} exists: a backup never replaces another one.")
     part = dump.with_name(dump.name + ".part")
@@ -38,7 +38,7 @@ def backup(url: str, dump: Path, now: datetime, *, folder: str = "", key_ids: Se
         part.rename(dump)
     finally:
         part.unlink(missing_ok=True)
-    write_private(manifest_of(dump), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    write_private(manifest_path(dump), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     note_run(url, "backup", now, time.perf_counter() - began, manifest.dump_bytes, is_good=True)
     return manifest
 
@@ -59,7 +59,7 @@ def _dump(url: str, part: Path, now: datetime, folder: str, key_ids: Sequence[st
         run_tool(tool, url, "--format=custom", f"--snapshot={snapshot}", f"--file={part}")
         contents: Contents = read_contents(connection)
     return Manifest(
-        database, now, postgres, size, part.stat().st_size, sha256_of(part), sorted(key_ids), contents
+        database, now, postgres, size, part.stat().st_size, file_sha256(part), sorted(key_ids), contents
     )  # fmt: skip
 
 

@@ -93,24 +93,24 @@ def run_bound(connection: psycopg.Connection[Any], bound: tuple[Any, ...]) -> li
     return cursor.fetchall() if cursor.description else []
 
 
-def manifest_of(dump: Path) -> Path:
+def manifest_path(dump: Path) -> Path:
     """Return where the manifest of a dump lies."""
     return dump.with_name(dump.name + ".json")
 
 
 def read_manifest(dump: Path) -> Manifest:
     """Return the manifest of a dump, after its SHA-256 was compared; raises ManifestError."""
-    path = manifest_of(dump)
+    path = manifest_path(dump)
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise ManifestError(f"{path} can't be read: without it nothing proves a restore ({error}).") from error
-    if not dump.is_file() or sha256_of(dump) != manifest.sha256:
+    if not dump.is_file() or file_sha256(dump) != manifest.sha256:
         raise ManifestError(f"{dump} is not the file that {path} describes: it is missing, cut off or changed.")
     return manifest
 
 
-def sha256_of(file: Path) -> str:
+def file_sha256(file: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
     with file.open("rb") as opened:

@@ -13,7 +13,7 @@ import psycopg
 from core.errors import RtsError
 from db.backup.dump import note_run
 from db.backup.manifest import Manifest, differences, query, read_contents, read_manifest
-from db.backup.tools import at_database, database_of, find_tool, run_tool
+from db.backup.tools import at_database, database_name, find_tool, run_tool
 from db.migrations.run import head
 from db.missing_parts import find_missing
 from db.pools import DatabaseUnavailableError
@@ -57,7 +57,7 @@ def restore(url: str, dump: Path, now: datetime, *, folder: str = "", without_ow
 
 def make_database(url: str) -> None:
     """Make the database of `url` if there is none; raises RestoreRefusedError unless it is then empty."""
-    name = database_of(url)
+    name = database_name(url)
     with connect(at_postgres(url), autocommit=True) as connection:
         if not query(connection, "is_superuser")[0][0]:
             raise RestoreRefusedError("A restore writes TimescaleDB's catalog: connect as a superuser.")
@@ -118,7 +118,7 @@ def start_jobs(url: str, manifest: Manifest) -> int:
 def drop_database(url: str) -> None:
     """Drop the database of `url`, whoever is connected."""
     with connect(at_postgres(url), autocommit=True) as connection:
-        connection.execute(query(connection, "compose_drop", name=database_of(url))[0][0])
+        connection.execute(query(connection, "compose_drop", name=database_name(url))[0][0])
 
 
 def at_postgres(url: str) -> str:

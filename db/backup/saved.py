@@ -10,7 +10,7 @@ import psycopg
 
 from core.errors import RtsError
 from db.backup.dump import write_private
-from db.backup.manifest import run_bound, sha256_of
+from db.backup.manifest import file_sha256, run_bound
 from db.migrations.losses import PLATFORM_TABLES, Loss, read_losses, to_save
 from db.migrations.statements import MADE_HERE
 from db.sql import load_beside
@@ -141,7 +141,7 @@ def write_tables(connection: psycopg.Connection[Any], folder: Path, losses: list
         file = folder / f"{number:03}_{loss.table}.csv"
         if rows := copy_out(connection, reads, file):
             yield SavedTable(
-                file.name, loss.table, columns, relation.key, not loss.columns, rows, sha256_of(file)
+                file.name, loss.table, columns, relation.key, not loss.columns, rows, file_sha256(file)
             )  # fmt: skip
         else:
             file.unlink()
@@ -162,7 +162,7 @@ def read_saved(folder: Path) -> Saved:
     """Return what a folder holds, after each file was compared with its SHA-256; raises SavedFilesError."""
     try:
         saved = msgspec.json.decode((folder / INDEX).read_bytes(), type=Saved)
-        damaged = [one.file for one in saved.tables if sha256_of(folder / one.file) != one.sha256]
+        damaged = [one.file for one in saved.tables if file_sha256(folder / one.file) != one.sha256]
     except (OSError, msgspec.MsgspecError) as error:
         raise SavedFilesError(f"{folder} can't be read: {error}. Nothing was done.") from error
     if damaged:

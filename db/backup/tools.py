@@ -63,6 +63,6 @@ def at_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-def database_of(url: str) -> str:
+def database_name(url: str) -> str:
     """Return the name of the database that a URL leads to."""
     return str(conninfo_to_dict(url).get("dbname", ""))

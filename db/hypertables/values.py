@@ -108,7 +108,7 @@ def longest_windows(
 
 async def read_values(connection: Connection | asyncpg.Pool) -> StorageValues:
     """Return the values in force."""
-    values = values_of(await connection.fetch(QUERIES["read_values"]))
+    values = storage_values(await connection.fetch(QUERIES["read_values"]))
     tenants: dict[UUID, dict[str, timedelta]] = {}
     undeleted: dict[UUID, dict[str, timedelta]] = {}
     for row in await connection.fetch(QUERIES["read_tenants"]):
@@ -119,7 +119,7 @@ async def read_values(connection: Connection | asyncpg.Pool) -> StorageValues:
     return replace(values, tenants=tenants, undeleted=undeleted)
 
 
-def values_of(rows: list[asyncpg.Record] | list[dict[str, Any]]) -> StorageValues:
+def storage_values(rows: list[asyncpg.Record] | list[dict[str, Any]]) -> StorageValues:
     """Return the values for all that rows of `agent_storage_levels` give."""
     keep = {row["level"]: row["keep"] for row in rows}
     back = {row["level"]: row["refresh_from"] for row in rows}

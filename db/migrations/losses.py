@@ -45,11 +45,11 @@ def read_losses(current: str, target: str) -> dict[str, list[Loss]]:
     for script in scripts.iterate_revisions(current, target):
         with recording() as statements:
             script.module.downgrade()
-        losses[script.revision] = [loss for statement in statements for loss in losses_of(statement.strip())]
+        losses[script.revision] = [loss for statement in statements for loss in find_losses(statement.strip())]
     return losses
 
 
-def losses_of(statement: str) -> Iterator[Loss]:
+def find_losses(statement: str) -> Iterator[Loss]:
     """Yield what one statement of a downgrade loses."""
     if match := TABLES.match(statement):
         yield from (Loss(table) for table in re.findall(r"\w+", match[1]))

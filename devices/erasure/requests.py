@@ -116,7 +116,7 @@ async def cancel_erasure(connection: Connection, erasure: int, by: str, now: dat
 
 async def list_erasures(connection: Connection) -> list[dict[str, Any]]:
     """Return the certificates of all erasures, the newest first; of one that waits without rows."""
-    return [certificate_of(row) for row in await connection.fetch(QUERIES["list_erasures"])]
+    return [make_certificate(row) for row in await connection.fetch(QUERIES["list_erasures"])]
 
 
 async def read_certificate(connection: Connection, erasure: int) -> dict[str, Any]:
@@ -124,10 +124,10 @@ async def read_certificate(connection: Connection, erasure: int) -> dict[str, An
     row = await connection.fetchrow(*QUERIES.bind("read_certificate", erasure=erasure))
     if row is None:
         raise NothingToEraseError(f"There is no erasure {erasure}: `rts-agents erase list` has them all.")
-    return certificate_of(row)
+    return make_certificate(row)
 
 
-def certificate_of(row: asyncpg.Record) -> dict[str, Any]:
+def make_certificate(row: asyncpg.Record) -> dict[str, Any]:
     """Return an erasure with what it deleted, what a recount found, and a SHA-256 of all that; times in UTC."""
     counts = {name: json.loads(row[name]) if row[name] else {} for name in ("deleted", "recount")}
     certificate = dict(row) | counts

@@ -85,7 +85,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
             forms += make_forms(server, processes, agents, scale)
         rates = await rounds(connection, database, scale, forms, Path(directory) / "rows", psql, console)
     await connection.close()
-    results = [result_of(name, rates, scale) for name in rates]
+    results = [result_row(name, rates, scale) for name in rates]
     show(console, "Big uploads", results)
     settings = asdict(scale) | {"rows": scale.rows, "copy_by": "psql" if psql else "psycopg"}
     return {"settings": settings, "results": results}
@@ -157,7 +157,7 @@ async def make_room(connection: asyncpg.Connection) -> None:
     await settle(connection)
 
 
-def result_of(name: str, rates: dict[str, list[float]], scale: Scale) -> dict[str, Any]:
+def result_row(name: str, rates: dict[str, list[float]], scale: Scale) -> dict[str, Any]:
     """Return a row of the result: rows/s, median and spread, and the ratio to COPY round by round."""
     sent, copied = rates[name], rates["COPY"]
     each = [one / other for one, other in zip(sent, copied, strict=True)]

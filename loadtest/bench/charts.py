@@ -70,7 +70,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
             if devices == scale.fleets[-1]:
                 results += await measure(connection, server, viewed, "any", devices, now, scale.rounds)
     await connection.close()
-    show(console, "Charts (ms)", [shown(result) for result in results])
+    show(console, "Charts (ms)", [table_row(result) for result in results])
     settings = asdict(scale) | {"form": FORM, "metrics": len(METRICS), "max_points": 800, "written": written}
     return {"settings": settings, "results": results, "growth": growth(results)}
 
@@ -105,7 +105,7 @@ async def measure(
                 times[name][1].append(bare)
     web.close()
     return [
-        {"devices": devices, "device": group, "chart": name, **described(answers[name]), "api_ms": spread_ms(api),
+        {"devices": devices, "device": group, "chart": name, **describe_body(answers[name]), "api_ms": spread_ms(api),
          "sql_ms": spread_ms(bare), "api_to_sql": ratios(api, bare)}
         for name, (api, bare) in times.items()
     ]  # fmt: skip
@@ -136,7 +136,7 @@ async def ask_twice(
     return seconds[True], seconds[False], body
 
 
-def described(body: bytes) -> dict[str, Any]:
+def describe_body(body: bytes) -> dict[str, Any]:
     """Return what an answer was made of."""
     answer = json.loads(body)
     return {
@@ -157,7 +157,7 @@ def growth(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def shown(result: dict[str, Any]) -> dict[str, Any]:
+def table_row(result: dict[str, Any]) -> dict[str, Any]:
     """Return a result as a row of the table."""
     api, bare = result["api_ms"], result["sql_ms"]
     return {

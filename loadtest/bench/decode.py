@@ -18,7 +18,7 @@ from loadtest.bench import decode_payloads as payloads
 from loadtest.databases import LoadDatabase
 from protocols.collectd import read_collectd
 from protocols.facts import MetricReading
-from protocols.fold import samples_of
+from protocols.fold import fold_samples
 from protocols.influx import read_influx
 from protocols.memory import DeviceMemory
 from protocols.otlp import PROTOBUF, read_otlp
@@ -50,7 +50,7 @@ async def run(database: LoadDatabase, console: Console) -> dict[str, Any]:
     for count in SAMPLES:
         times = [now - number * timedelta(minutes=1) for number in range(count, 0, -1)]
         body = payloads.native(times)
-        base = seconds_of(partial(decode_native, body, now))
+        base = measure_cpu(partial(decode_native, body, now))
         for name, (sent, seconds) in {"native": (body, base), **foreign(times, now)}.items():
             cost = {"bytes": len(sent), "us_per_sample": 1e6 * seconds / count, "ratio": seconds / base}
             result["protocols"][f"{name}, {count}"] = cost
@@ -67,8 +67,8 @@ def foreign(times: list[datetime], now: datetime) -> dict[str, tuple[bytes, floa
     seconds = {}
     for name, (make, read) in PROTOCOLS.items():
         body = make(times)
-        assert len(samples_of(read(body).facts, DeviceMemory())) == len(times), name
-        seconds[name] = body, seconds_of(partial(decode_foreign, read, body, now))
+        assert len(fold_samples(read(body).facts, DeviceMemory())) == len(times), name
+        seconds[name] = body, measure_cpu(partial(decode_foreign, read, body, now))
     return seconds
 
 
@@ -76,7 +76,7 @@ def gateway(now: datetime) -> dict[str, float]:
     """Return what the scrapes of many hosts cost that one gateway sends."""
     hosts = tuple(f"node-{number}" for number in range(HOSTS_A_REQUEST))
     body = payloads.remote_write([now - timedelta(minutes=1)], 1, hosts)
-    seconds = seconds_of(lambda: fold(read_remote_write(unpack(body), 1), now), REPEATS // 10)
+    seconds = measure_cpu(lambda: fold(read_remote_write(unpack(body), 1), now), REPEATS // 10)
     requests = GATEWAY_HOSTS / HOSTS_A_REQUEST
     share = requests * seconds / GATEWAY_SECONDS
     return {"bytes": len(body), "ms_per_request": seconds * 1000, "share_of_a_core": share}
@@ -84,7 +84,7 @@ def gateway(now: datetime) -> dict[str, float]:
 
 def decode_native(body: bytes, now: datetime) -> None:
     """Make the rows of an upload in the product's own format."""
-    rows_of(decode_upload(body, now, 10_000), now)
+    make_rows(decode_upload(body, now, 10_000), now)
 
 
 def decode_foreign(read: Read, body: bytes, now: datetime) -> None:
@@ -95,17 +95,17 @@ def decode_foreign(read: Read, body: bytes, now: datetime) -> None:
 def fold(reading: MetricReading, now: datetime) -> None:
     """Make the rows of a reading, those of each host apart."""
     for facts in reading.by_host.values():
-        rows_of(accepted_by_time(samples_of(facts, DeviceMemory()), now, 10_000), now)
+        make_rows(accepted_by_time(fold_samples(facts, DeviceMemory()), now, 10_000), now)
 
 
-def rows_of(decoded: Decoded, now: datetime) -> None:
+def make_rows(decoded: Decoded, now: datetime) -> None:
     """Make the rows of an upload."""
     upload = Upload(uuid4(), "", now, decoded)
     upload.make_rows()
     upload.rows.clear()
 
 
-def seconds_of(work: Callable[[], None], repeats: int = REPEATS) -> float:
+def measure_cpu(work: Callable[[], None], repeats: int = REPEATS) -> float:
     """Return the least CPU time of one call among several rounds."""
     work()
     values = []

@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         """Take an answer once it is complete."""
         data = self._read + data
         head = data.find(b"\r\n\r\n")
-        if head < 0 or len(data) < head + 4 + length_of(data):
+        if head < 0 or len(data) < head + 4 + content_length(data):
             self._read = data
             return
         self._read = b""
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._lost(self)
 
 
-def length_of(answer: bytes) -> int:
+def content_length(answer: bytes) -> int:
     """Return the length of an answer's body; a 204 has none."""
     at = answer.find(b"ontent-length: ")
     return int(answer[at + 15 : answer.index(b"\r", at)]) if at >= 0 else 0

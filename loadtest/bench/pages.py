@@ -215,7 +215,7 @@ async def profiled(page: Page) -> CDPSession:
     return session
 
 
-async def metrics_of(session: CDPSession) -> dict[str, float]:
+async def browser_metrics(session: CDPSession) -> dict[str, float]:
     """Return what the browser counts of the page, by name."""
     answer = await session.send("Performance.getMetrics")
     return {one["name"]: one["value"] for one in answer["metrics"]}
@@ -223,7 +223,7 @@ async def metrics_of(session: CDPSession) -> dict[str, float]:
 
 async def cpu_ms(session: CDPSession) -> float:
     """Return the CPU time of the page's main thread so far, in milliseconds."""
-    metrics = await metrics_of(session)
+    metrics = await browser_metrics(session)
     return 1000 * metrics["TaskDuration"]
 
 
@@ -241,8 +241,8 @@ async def live_figures(browser: Browser, server: BenchServer, token: str, scale:
     await frames(lines[-1], ids, 5)
     quiet = await settled_metrics(page, session)
     await page.evaluate("window.long = 0")
-    idle = await cpu_of(session, asyncio.sleep(5))
-    busy = await cpu_of(session, frames(lines[-1], ids, scale.live_seconds))
+    idle = await measure_cpu_ms(session, asyncio.sleep(5))
+    busy = await measure_cpu_ms(session, frames(lines[-1], ids, scale.live_seconds))
     after = await settled_metrics(page, session)
     long = await page.evaluate("window.long")
     await context.close()
@@ -288,7 +288,7 @@ def ended(values: list[float], bar: float) -> dict[str, float]:
     return {"median": round(values[-1], 4), "highest": round(max(values), 4), "bar": bar}
 
 
-async def cpu_of(session: CDPSession, work: Any) -> float:
+async def measure_cpu_ms(session: CDPSession, work: Any) -> float:
     """Return the CPU time that the page took while something was awaited, in milliseconds."""
     before = await cpu_ms(session)
     await work
@@ -317,4 +317,4 @@ async def settled_metrics(page: Page, session: CDPSession) -> dict[str, float]:
     """Collect garbage and return what the browser counts."""
     await page.wait_for_timeout(500)
     await session.send("HeapProfiler.collectGarbage")
-    return await metrics_of(session)
+    return await browser_metrics(session)

@@ -23,7 +23,7 @@ from loadtest.bench.peer_stores import STORES, running_store
 from loadtest.bench.report import show
 from loadtest.bench.requests import SAMPLES
 from loadtest.bench.serving import BenchServer, serving
-from loadtest.bench.uploaders import UploadClient, Watched, cpu_of, shares, watched
+from loadtest.bench.uploaders import UploadClient, Watched, cpu_seconds_by_name, shares, watched
 from loadtest.databases import LoadDatabase
 
 QUERIES = load_beside(__file__, "peers.sql")
@@ -108,22 +108,22 @@ def measure(console: Console, scale: Scale, targets: Sequence[PeerTarget]) -> li
                 for target in targets:
                     rounds[target.name].append(turn(target, scale.seconds, connections))
         product_rate = median(rounds["product"], "per_second")
-        rows += [row_of(target, connections, rounds[target.name], product_rate) for target in targets]
+        rows += [result_row(target, connections, rounds[target.name], product_rate) for target in targets]
     return rows
 
 
 def turn(target: PeerTarget, seconds: float, connections: int) -> dict[str, Any]:
     """Send uploads to one target; returns the client's figures with the share of a core of each process."""
-    before = cpu_of(target.processes)
+    before = cpu_seconds_by_name(target.processes)
     figures = target.client.run(target.port, seconds, connections)
     target.acknowledged += SAMPLES * (figures["answers"] - sum(figures["failed"].values()))
     return figures | shares(target.processes, before, seconds)
 
 
-def row_of(
+def result_row(
     target: PeerTarget, connections: int, rounds: Sequence[dict[str, Any]], product_rate: float
 ) -> dict[str, Any]:
-    """Return one row of the result, of medians; `own` is the product's rate with as many connections."""
+    """Return one row of the result, of medians; `product_rate` is the product's with as many connections."""
     rates = [one["per_second"] for one in rounds]
     rate = median(rounds, "per_second")
     server, database = median(rounds, "server_cpu"), median(rounds, "database_cpu")

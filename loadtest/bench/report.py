@@ -33,10 +33,10 @@ def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
         some = rows[start : start + MAX_COLUMNS]
         table = Table("", *("" for _ in some), title=None if start else title, title_justify="left", show_header=False)
         for name in rows[0]:
-            table.add_row(name.replace("_", " "), *(shown(row[name]) for row in some))
+            table.add_row(name.replace("_", " "), *(format_value(row[name]) for row in some))
         console.print(table)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value as people read it."""
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -25,7 +25,7 @@ from db.sql import load_beside
 from loadtest.bench.payloads import add_agents
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
-from loadtest.bench.uploaders import UploadClient, cpu_of, shares, watched
+from loadtest.bench.uploaders import UploadClient, cpu_seconds_by_name, shares, watched
 from loadtest.databases import LoadDatabase
 from rollups.refresh import list_jobs, run_job
 from worker.run import wait
@@ -69,13 +69,13 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
         processes = watched(database, connection, server)
         for process in family(processes["server"]):
             process.nice(scale.server_nice)
-        before = cpu_of(processes)
+        before = cpu_seconds_by_name(processes)
         with console.status(f"{scale.uploads_per_second:,.0f} uploads a second for {scale.seconds:.0f} s …"):
             async with policies(database.dsn, scale.policies_every_seconds) as runs:
                 measured = await asyncio.to_thread(
                     client.run, server.port, scale.seconds, scale.connections, scale.uploads_per_second
                 )
-        cpu, memory = shares(processes, before, scale.seconds), memory_of(processes["server"])
+        cpu, memory = shares(processes, before, scale.seconds), resident_megabytes(processes["server"])
     row = await figures(connection, measured, old) | cpu | {"server_memory_mb": memory, "policy_runs": runs[0]}
     await connection.close()
     show(console, "Held for minutes", [row])
@@ -87,7 +87,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def memory_of(process: psutil.Process) -> int:
+def resident_megabytes(process: psutil.Process) -> int:
     """Return the resident memory of a process and its children, in megabytes."""
     return round(sum(one.memory_info().rss for one in family(process)) / 1e6)
 

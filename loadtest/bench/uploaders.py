@@ -59,11 +59,13 @@ def watched(database: LoadDatabase, connection: asyncpg.Connection, server: Benc
     return watched_processes | ({"database": database_server} if database_server else {})
 
 
-def cpu_of(processes: Watched) -> dict[str, float]:
+def cpu_seconds_by_name(processes: Watched) -> dict[str, float]:
     """Return the CPU seconds that each has used so far."""
     return {name: cpu_seconds(process) for name, process in processes.items()}
 
 
 def shares(processes: Watched, before: Mapping[str, float], took: float) -> dict[str, float]:
     """Return the share of one core that each has used since `before`, `took` seconds ago, as `<name>_cpu`."""
-    return {f"{name}_cpu": round((now - before[name]) / took, 2) for name, now in cpu_of(processes).items()}
+    return {
+        f"{name}_cpu": round((now - before[name]) / took, 2) for name, now in cpu_seconds_by_name(processes).items()
+    }

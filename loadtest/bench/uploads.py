@@ -25,7 +25,7 @@ from db.pools import SERVER_SETTINGS
 from loadtest.bench.payloads import add_agents
 from loadtest.bench.report import show
 from loadtest.bench.serving import serving
-from loadtest.bench.uploaders import UploadClient, Watched, cpu_of, shares, watched
+from loadtest.bench.uploaders import UploadClient, Watched, cpu_seconds_by_name, shares, watched
 from loadtest.databases import LoadDatabase
 from loadtest.environment import free_port
 
@@ -65,7 +65,7 @@ async def of_workers(
         for connections in scale.connections:
             with console.status(f"{workers} processes, {connections} connections …"):
                 both = partial(in_turn, client, bare, server.port, processes, connections, scale.seconds)
-                rows.append(row_of(workers, connections, [both() for _ in range(scale.rounds)]))
+                rows.append(result_row(workers, connections, [both() for _ in range(scale.rounds)]))
         await connection.close()
     return rows
 
@@ -80,12 +80,12 @@ def in_turn(
 
 def measured(run: Callable[[], dict[str, Any]], processes: Watched) -> dict[str, Any]:
     """Return what a run found, with the share of one core that each process used meanwhile."""
-    before, began = cpu_of(processes), time.perf_counter()
+    before, began = cpu_seconds_by_name(processes), time.perf_counter()
     figures = run()
     return figures | shares(processes, before, time.perf_counter() - began)
 
 
-def row_of(workers: int, connections: int, rounds: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+def result_row(workers: int, connections: int, rounds: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
     """Return one row of the result, of medians."""
     bare, durable = ([pair[which] for pair in rounds] for which in (0, 1))
 

@@ -61,15 +61,15 @@ async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[
     rows = {row["agent_id"]: dict(row) for row in await connection.fetch(*QUERIES.bind("count_rows", devices=ids))}
     faults = []
     for account in accounts:
-        why = faults_of(account, rows[account["agent_id"]])
+        why = find_faults(account, rows[account["agent_id"]])
         if why:
             faults.append(AgentFault(account["name"], account["agent_id"], tuple(why)))
-    totals = totals_of(accounts, sum(row["rows"] for row in rows.values()))
+    totals = add_up_totals(accounts, sum(row["rows"] for row in rows.values()))
     totals["series_values"] = sum(row["series_values"] for row in rows.values())
-    return Conservation(totals, faults, worst_of(accounts, rows))
+    return Conservation(totals, faults, find_worst(accounts, rows))
 
 
-def faults_of(account: Numbers, row: Numbers) -> list[str]:
+def find_faults(account: Numbers, row: Numbers) -> list[str]:
     """Return what is wrong with one agent's numbers, in sentences; empty when all is well."""
     sent, accepted, duplicates = account["sent"], account["accepted"], account["duplicates"]
     rejected, rows, stored = sum(account["rejected"].values()), row["rows"], account["stored"]
@@ -90,7 +90,7 @@ def faults_of(account: Numbers, row: Numbers) -> list[str]:
     return faults
 
 
-def totals_of(accounts: Sequence[Numbers], rows: int) -> dict[str, Any]:
+def add_up_totals(accounts: Sequence[Numbers], rows: int) -> dict[str, Any]:
     """Return the sums over all agents."""
     rejected: Counter[str] = Counter()
     for account in accounts:
@@ -100,7 +100,7 @@ def totals_of(accounts: Sequence[Numbers], rows: int) -> dict[str, Any]:
     return totals | {"rejected": sum(rejected.values()), "rejected_by_code": dict(rejected), "rows": rows}
 
 
-def worst_of(accounts: Sequence[Numbers], stored_rows: Mapping[str, Numbers]) -> dict[str, Any]:
+def find_worst(accounts: Sequence[Numbers], stored_rows: Mapping[str, Numbers]) -> dict[str, Any]:
     """Return the numbers of the agent whose rows differ most from what they should be."""
     rows = {account["agent_id"]: stored_rows[account["agent_id"]]["rows"] for account in accounts}
     worst = max(accounts, key=lambda one: (abs(rows[one["agent_id"]] - one["stored"]), one["sent"]))

@@ -8,7 +8,7 @@ from datetime import timedelta, timezone
 from typing import Any
 
 from loadtest.fleet.payloads import Parcel, pack
-from loadtest.fleet.series import EPOCH, sample_at, tenths_of, to_ms, to_text
+from loadtest.fleet.series import EPOCH, cpu_tenths, sample_at, to_ms, to_text
 
 SAMPLES = 20
 HOUR = 3_600_000  # ms
@@ -92,7 +92,7 @@ def pack_by_clock(
     samples, times, values, expected = [], [], [], {}
     for index in range(SAMPLES):
         ms = to_ms(start + offset - interval * (SAMPLES - 1 - index) / SAMPLES)
-        tenths = (tenths_of(number, ms, seed) + part) % 1001
+        tenths = (cpu_tenths(number, ms, seed) + part) % 1001
         sent_ms, really, code = clock(ms, index)
         samples.append(sample_at(number, ms, tenths) | {"collected_at": sent_ms})
         times.append(really)

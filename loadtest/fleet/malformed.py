@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from loadtest.fleet.payloads import Parcel
-from loadtest.fleet.series import sample_at, tenths_of, to_ms
+from loadtest.fleet.series import cpu_tenths, sample_at, to_ms
 
 MIB = 1024 * 1024
 OVER_THE_LIMIT = 21 * MIB  # unpacked; the default of RTS_MAX_BODY_BYTES is 20 MiB
@@ -71,7 +71,7 @@ def bad_values(number: int, ms: int) -> Parcel:
     parts = [({}, ""), *BAD_FIELDS, *((fields, "") for fields in STRANGE_FIELDS)]
     samples, times, values, expected = [], [], [], {}
     for index, (fields, code) in enumerate(parts):
-        tenths = tenths_of(number, ms - index)
+        tenths = cpu_tenths(number, ms - index)
         samples.append(sample_at(number, ms - index, tenths) | fields)
         times.append(ms - index)
         values.append(round(10 * fields.get("cpu_percent", tenths / 10)) if not code else 0)
@@ -92,7 +92,7 @@ def bad_body(which: int) -> Parcel:
 
 def foreign(number: int, ms: int, victim: str, which: int) -> Parcel:
     """Return good samples, sent to a device of another tenant, or with a token that was tampered with."""
-    tenths = tenths_of(number, ms)
+    tenths = cpu_tenths(number, ms)
     body = orjson.dumps({"metrics": [sample_at(number, ms, tenths)]})
     parcel = Parcel(body, array("q", [ms]), array("h", [tenths]), path=victim, refusal="403 wrong_agent")
     if which % 2:

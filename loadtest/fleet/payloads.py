@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.fleet.series import SERIES_EVERY, parts_at, sample_at, tenths_of
+from loadtest.fleet.series import SERIES_EVERY, cpu_tenths, parts_at, sample_at
 
 GZIP_ABOVE_BYTES = 1_000  # as the real agent does
 MAX_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
@@ -53,7 +53,7 @@ def pack(samples: list[dict[str, Any]], times: Iterable[int], tenths: Iterable[i
 def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
     """Return good samples of agent `number` at `times` (ms) as one upload."""
     remaining = list(times)
-    tenths = [tenths_of(number, ms, seed) for ms in remaining]
+    tenths = [cpu_tenths(number, ms, seed) for ms in remaining]
     samples = [sample_at(number, ms, tenth) for ms, tenth in zip(remaining, tenths, strict=True)]
     has_series = number % SERIES_EVERY == 0
     if has_series:

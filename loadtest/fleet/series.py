@@ -25,7 +25,7 @@ def to_text(ms: int) -> str:
     return (EPOCH + timedelta(milliseconds=ms)).isoformat()
 
 
-def tenths_of(number: int, ms: int, seed: int = 0) -> int:
+def cpu_tenths(number: int, ms: int, seed: int = 0) -> int:
     """Return the CPU of agent `number` at a time, in tenths of a percent, 0..1000."""
     return (number * 7919 + ms // 1000 * 37 + seed * 101) % 1001
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.routes.fleet import WIDTHS, width_of
+from api.routes.fleet import WIDTHS, choose_width
 from protocols.protobuf_messages import ReadRequest, ReadResponse
 from protocols.remote_read import LOOKBACK, repeated
 from rollups.choose import MAX_POINTS, MAX_RANGE
@@ -183,7 +183,7 @@ async def test_a_broken_regular_expression_is_named(client: httpx.AsyncClient, a
 
 @given(st.timedeltas(timedelta(seconds=1), MAX_RANGE), st.timedeltas(timedelta(), timedelta(days=30)))
 def test_the_width_of_points_fits_the_range_and_the_steps(span: timedelta, step: timedelta) -> None:
-    width = width_of(span, step)
+    width = choose_width(span, step)
     assert width in [one for one, _ in WIDTHS]
     assert not width or span / width <= MAX_POINTS
     finer = [one for one, longest in WIDTHS if one < width and span <= longest]

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from api.live.changes import metrics_of
+from api.live.changes import metrics_message
 from core.newest_values import newest_values
 from tests.calls import seen
 from tests.devices import Device, sample
@@ -42,4 +42,4 @@ async def test_an_odd_device_is_shown_listed_scraped_and_followed(
         "SELECT id, current_metrics, current_collected_at FROM agent_devices WHERE id = $1", device.agent_id
     )
     assert row
-    assert json.loads(msgspec.json.encode(metrics_of(row)))["metrics"].get("disk_percent") == wanted
+    assert json.loads(msgspec.json.encode(metrics_message(row)))["metrics"].get("disk_percent") == wanted

@@ -19,7 +19,7 @@ from core.database_urls import with_schema
 from core.settings import get_settings
 from db.backup.drill import beside, drill
 from db.backup.dump import BackupRefusedError, backup
-from db.backup.manifest import Contents, ManifestError, differences, manifest_of, query, read_manifest
+from db.backup.manifest import Contents, ManifestError, differences, manifest_path, query, read_manifest
 from db.backup.restore import (
     RestoreRefusedError,
     check_against,
@@ -28,7 +28,7 @@ from db.backup.restore import (
     restore,
     start_jobs,
 )
-from db.backup.tools import BackupToolError, at_database, database_of, find_tool
+from db.backup.tools import BackupToolError, at_database, database_name, find_tool
 from db.migrations.run import upgrade
 from tests.databases import REAL_SERVER, migrated_database
 from tests.db.scheduler import stop_scheduler
@@ -187,7 +187,7 @@ def test_a_drill_of_a_backup_that_lacks_rows_fails_and_is_noted(
     wrong = msgspec.structs.replace(manifest, contents=msgspec.structs.replace(manifest.contents, rows=rows))
     bad = tmp_path / "bad.dump"
     bad.write_bytes(dump.read_bytes())
-    manifest_of(bad).write_bytes(msgspec.json.encode(wrong))
+    manifest_path(bad).write_bytes(msgspec.json.encode(wrong))
     done = drill(filled, utc_now(), dump=bad)
     assert done.faults == [
         "public.agent_metrics has 483 rows, the backup has 484 rows of it",
@@ -202,7 +202,7 @@ def test_a_drill_of_a_backup_that_lacks_rows_fails_and_is_noted(
 
 @on_a_server
 def test_a_backup_is_private_and_replaces_none(filled: str, dump: Path) -> None:
-    for file in (dump, manifest_of(dump)):
+    for file in (dump, manifest_path(dump)):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with pytest.raises(BackupRefusedError, match="exists"):
         backup(filled, dump, utc_now())
@@ -222,7 +222,7 @@ def test_a_damaged_backup_is_refused(dump: Path, tmp_path: Path, damage: str) ->
     whole = dump.read_bytes()
     file.write_bytes({"cut off": whole[:-100], "changed": b"x" + whole[1:]}.get(damage, whole))
     if damage != "without a manifest":
-        manifest_of(file).write_bytes(manifest_of(dump).read_bytes())
+        manifest_path(file).write_bytes(manifest_path(dump).read_bytes())
     with pytest.raises(ManifestError):
         read_manifest(file)
 
@@ -274,5 +274,5 @@ def test_a_schema_of_its_own_is_backed_up_and_proven(filled: str, tmp_path: Path
 def test_the_name_of_a_database_changes_and_nothing_else_of_a_url() -> None:
     url = with_schema("postgresql://rts:p%40ss@db-1:5432/rts?sslmode=require", "rts")
     other = at_database(url, "copy")
-    assert database_of(other) == "copy"
+    assert database_name(other) == "copy"
     assert conninfo_to_dict(other) == conninfo_to_dict(url) | {"dbname": "copy"}

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from core.settings import get_settings
 from db.backup.saved import SavedFilesError, put_back, read_saved
-from db.backup.tools import database_of
+from db.backup.tools import database_name
 from db.migrations.losses import read_losses
 from db.migrations.run import downgrade, head, known, upgrade
 from tests.databases import fresh_database, migrated_database
@@ -99,7 +99,7 @@ def test_a_plan_names_the_database_and_each_loss_and_changes_nothing(filled: str
     before = everything(filled)
     planned = invoke(app, ["db", "downgrade", "0017", "--plan"])
     assert planned.exit_code == 0, planned.output
-    assert f"target: database {database_of(filled)}" in planned.output
+    assert f"target: database {database_name(filled)}" in planned.output
     assert "0021 loses" in planned.output
     assert "agent_legal_holds (1 rows)" in planned.output
     assert "clock_offset_seconds" in planned.output
@@ -109,7 +109,7 @@ def test_a_plan_names_the_database_and_each_loss_and_changes_nothing(filled: str
 
 @pytest.mark.parametrize("target", ["0017", "base"])
 def test_rows_saved_by_a_downgrade_are_put_back_after_the_upgrade(filled: str, target: str, tmp_path: Path) -> None:
-    before, folder, name = everything(filled), tmp_path / "saved", database_of(filled)
+    before, folder, name = everything(filled), tmp_path / "saved", database_name(filled)
     done = invoke(app, ["db", "downgrade", target, "--yes", "--save", str(folder)])
     assert done.exit_code == 0, done.output
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -14,7 +14,7 @@ from db.hypertables.policies import LATE_AFTER
 from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_parameters
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from ingest.touch import QUERIES, touch_devices, usual_of, usual_parameters
+from ingest.touch import QUERIES, select_usual, touch_devices, usual_parameters
 from tests.conftest import MakeDevice
 from tests.devices import Device
 
@@ -111,7 +111,7 @@ async def both_ways(connection: asyncpg.Connection, device: Device, now: datetim
     expected = await outcome(connection, device)
     await connection.execute("ROLLBACK TO before")
 
-    usual = list(usual_of(updates_of(*uploads), now - LATE_AFTER).values())
+    usual = list(select_usual(updates_of(*uploads), now - LATE_AFTER).values())
     taken = await connection.fetch(*QUERIES.bind("touch_usual_devices", **usual_parameters(usual))) if usual else []
     await connection.execute("ROLLBACK TO before")
 

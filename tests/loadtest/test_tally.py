@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.checks.accounting import Account
-from loadtest.checks.conservation import faults_of
+from loadtest.checks.conservation import find_faults
 from loadtest.fleet.payloads import Parcel
 from loadtest.fleet.series import SERIES_VALUES
 
@@ -64,7 +64,7 @@ def test_an_honest_server_passes_whatever_is_sent_twice_lost_or_faulty(
     uploads: list[list[tuple[int, bool]]], lost: set[int]
 ) -> None:
     account, server = play(uploads, lost)
-    assert faults_of(account.close(), server.row()) == []
+    assert find_faults(account.close(), server.row()) == []
 
 
 @given(uploads=uploads.filter(bool), lost=st.sets(st.integers(0, 7)), data=st.data())
@@ -76,29 +76,29 @@ def test_a_lost_a_doubled_and_a_changed_row_are_found(
         return
     ms = data.draw(st.sampled_from(sorted(server.rows)))
     value = server.rows.pop(ms)
-    assert faults_of(account.close(), server.row())
+    assert find_faults(account.close(), server.row())
     server.rows[ms + 1000] = value
-    assert any("others" in fault for fault in faults_of(account.close(), server.row()))
+    assert any("others" in fault for fault in find_faults(account.close(), server.row()))
     del server.rows[ms + 1000]
     server.rows[ms] = value + 1
-    assert any("others" in fault for fault in faults_of(account.close(), server.row()))
+    assert any("others" in fault for fault in find_faults(account.close(), server.row()))
     server.rows[ms], server.rows[ms + 1000] = value, 0
-    assert faults_of(account.close(), server.row())
+    assert find_faults(account.close(), server.row())
 
 
 def test_rows_that_nobody_called_accepted_are_found_although_they_are_there() -> None:
     account, server = play([[(1, True)], [(2, True)]], set())
     account.accepted -= 1
     account.duplicates += 1
-    assert any("whose answer was lost" in fault for fault in faults_of(account.close(), server.row()))
+    assert any("whose answer was lost" in fault for fault in find_faults(account.close(), server.row()))
 
 
 def test_a_lost_a_doubled_and_a_changed_value_of_a_series_are_found() -> None:
     account, server = play([[(1, True), (2, True)], [(3, True)]], set())
     row = server.row()
-    assert faults_of(account.close(), row) == []
+    assert find_faults(account.close(), row) == []
     for change in ({"series_values": 5}, {"series_values": 7}, {"series_tenths_sum": row["series_tenths_sum"] + 1}):
-        assert any("values of series" in fault for fault in faults_of(account.close(), row | change))
+        assert any("values of series" in fault for fault in find_faults(account.close(), row | change))
 
 
 def test_an_answer_that_is_not_what_it_should_be_is_a_fault() -> None:
@@ -112,4 +112,4 @@ def test_an_answer_that_is_not_what_it_should_be_is_a_fault() -> None:
 def test_samples_without_an_answer_fail_the_check() -> None:
     account, server = play([[(1, True)]], set())
     account.waiting = 3
-    assert faults_of(account.close(), server.row()) == ["3 samples weren't answered before the run ended"]
+    assert find_faults(account.close(), server.row()) == ["3 samples weren't answered before the run ended"]

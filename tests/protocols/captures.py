@@ -10,7 +10,7 @@ from protocols.collectd import read_collectd
 from protocols.facts import MetricReading
 from protocols.influx import read_influx
 from protocols.otlp import read_otlp
-from protocols.remote_write import read_remote_write, unpack, version_of
+from protocols.remote_write import choose_version, read_remote_write, unpack
 
 FOLDER = Path(__file__).parent / "captures"
 CLIENTS = sorted(folder.name for folder in FOLDER.iterdir())
@@ -43,7 +43,7 @@ class Capture:
         if path.endswith("/collectd"):
             return read_collectd(body)
         if path.endswith("/v1/write"):
-            return read_remote_write(unpack(body), version_of(content_type))
+            return read_remote_write(unpack(body), choose_version(content_type))
         return read_influx(body, self.query.get("precision", ""), self.received_at)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.samples import Sample
 from protocols.facts import Fact, MetricReading
-from protocols.fold import samples_of
+from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory
 from tests.protocols.captures import CLIENTS, captures_of
 
@@ -35,7 +35,7 @@ def rows_of(readings: Iterable[MetricReading]) -> Rows:
     """Return the rows that these requests make, one after the other."""
     memory, rows = DeviceMemory(), Rows()
     for reading in readings:
-        fill(rows, samples_of(reading.facts, memory))
+        fill(rows, fold_samples(reading.facts, memory))
     return rows
 
 

@@ -15,8 +15,8 @@ from core.metrics import LOADS, METRICS
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
 from protocols.facts import Fact, MetricReading
-from protocols.fold import samples_of
-from protocols.influx import PRECISIONS, add_point, cell_of
+from protocols.fold import fold_samples
+from protocols.influx import PRECISIONS, add_point, choose_cell
 from protocols.line_protocol import Point, parse_lines
 from protocols.memory import DeviceMemory
 from tests.protocols.captures import CLIENTS, Capture, captures_of
@@ -41,7 +41,7 @@ def pieces_of(capture: Capture) -> list[Piece]:
 
 def facts_of(point: Point, capture: Capture) -> Piece:
     reading, unit = MetricReading(), PRECISIONS[capture.query.get("precision") or "ns"]
-    add_point(reading, point, cell_of(point.time, unit, capture.received_at))
+    add_point(reading, point, choose_cell(point.time, unit, capture.received_at))
     return reading.facts
 
 
@@ -80,7 +80,7 @@ def stored(requests: Iterable[list[Piece]], known: DeviceMemory) -> Values:
     """Return what is stored of these requests: as in the database, a value that is there stays."""
     memory, rows = remembering(known), Values()
     for request in requests:
-        for sample in samples_of([fact for piece in request for fact in piece], memory):
+        for sample in fold_samples([fact for piece in request for fact in piece], memory):
             rows = values_of(sample, round(sample.collected_at.timestamp() * 1_000_000)) | rows
     return rows
 
@@ -97,7 +97,7 @@ def remembering(known: DeviceMemory) -> DeviceMemory:
 def uncut(pieces: list[Piece]) -> tuple[Values, DeviceMemory]:
     """Return the values of one request with everything, and what the device's memory holds after it."""
     known = DeviceMemory()
-    samples_of([fact for piece in pieces for fact in piece], known)
+    fold_samples([fact for piece in pieces for fact in piece], known)
     return stored([pieces], known), known
 
 

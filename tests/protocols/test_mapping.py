@@ -10,9 +10,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
 from protocols.facts import MetricReading
-from protocols.fold import samples_of
+from protocols.fold import fold_samples
 from protocols.influx import read_influx
-from protocols.mapping import MappingFileError, described, read_mapping
+from protocols.mapping import MappingFileError, describe_mapping, read_mapping
 from protocols.memory import DeviceMemory
 from protocols.otlp import PROTOBUF, read_otlp
 from protocols.protobuf_messages import RequestV1, RequestV2
@@ -32,7 +32,7 @@ def documented(tmp_path: Path) -> Path:
 
 
 def series_of(reading: MetricReading) -> dict[tuple[str, str], float]:
-    (sample,) = samples_of(reading.facts, DeviceMemory())
+    (sample,) = fold_samples(reading.facts, DeviceMemory())
     assert isinstance(sample, Sample)
     return {(one.metric, one.instance): one.value for one in sample.series or []}
 
@@ -41,7 +41,7 @@ def test_telegrafs_fields_become_series_beside_the_columns(documented: Path) -> 
     lines = f"swap,host=a used_percent=12.5 {NOW}\nsystem,host=a load1=3 {NOW}\nswap,host=a other=1 {NOW}"
     reading = read_influx(lines.encode(), "s", 0, read_mapping(documented))
     assert series_of(reading) == {("swap.percent", ""): 12.5}
-    (sample,) = samples_of(reading.facts, DeviceMemory())
+    (sample,) = fold_samples(reading.facts, DeviceMemory())
     assert sample.load_average == (3, None, None)
 
 
@@ -92,15 +92,15 @@ def test_a_value_is_scaled(tmp_path: Path) -> None:
 
 
 def test_without_a_file_nothing_is_mapped() -> None:
-    assert described(read_mapping(None)) == []
+    assert describe_mapping(read_mapping(None)) == []
 
 
 def test_parts_of_a_sample_bring_all_their_series(documented: Path) -> None:
     memory, mapping = DeviceMemory(), read_mapping(documented)
     first = read_influx(f"system load1=3 {NOW}".encode(), "s", 0, mapping)
     second = read_influx(f"swap used_percent=2 {NOW}".encode(), "s", 0, mapping)
-    samples_of(first.facts, memory)
-    (sample,) = samples_of(second.facts, memory)
+    fold_samples(first.facts, memory)
+    (sample,) = fold_samples(second.facts, memory)
     assert [one.value for one in sample.series or []] == [2]
 
 

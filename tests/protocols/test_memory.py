@@ -4,7 +4,7 @@ import pytest
 
 from ingest.samples import Sample
 from protocols.facts import LAST_CELL, Fact, MetricReading, Quantity
-from protocols.fold import samples_of
+from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory, busy_share, is_real
 
 SECOND = 1_000_000
@@ -27,30 +27,30 @@ def memory() -> DeviceMemory:
     """The memory of a device with two interfaces."""
     memory = DeviceMemory()
     both = facts_of((0, Quantity.NETWORK_RX, "eth0", 100), (0, Quantity.NETWORK_RX, "eth1", 50))
-    assert received(samples_of(both, memory)) == [150]
+    assert received(fold_samples(both, memory)) == [150]
     return memory
 
 
 def test_half_of_the_interfaces_give_no_sum(memory: DeviceMemory) -> None:
     half = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
-    assert received(samples_of(half, memory)) == [None]
+    assert received(fold_samples(half, memory)) == [None]
 
 
 def test_the_other_half_completes_the_sum(memory: DeviceMemory) -> None:
-    samples_of(facts_of((60, Quantity.NETWORK_RX, "eth0", 110)), memory)
-    assert received(samples_of(facts_of((60, Quantity.NETWORK_RX, "eth1", 51)), memory)) == [161]
+    fold_samples(facts_of((60, Quantity.NETWORK_RX, "eth0", 110)), memory)
+    assert received(fold_samples(facts_of((60, Quantity.NETWORK_RX, "eth1", 51)), memory)) == [161]
 
 
 def test_a_half_that_is_sent_again_is_still_a_half(memory: DeviceMemory) -> None:
     half = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
-    assert received(samples_of(half, memory)) == [None]
-    assert received(samples_of(half, memory)) == [None]
+    assert received(fold_samples(half, memory)) == [None]
+    assert received(fold_samples(half, memory)) == [None]
 
 
 def test_an_interface_that_is_gone_is_left_out_from_the_second_sample_on(memory: DeviceMemory) -> None:
     first = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
-    assert received(samples_of(first, memory)) == [None]
-    assert received(samples_of(facts_of((120, Quantity.NETWORK_RX, "eth0", 120)), memory)) == [120]
+    assert received(fold_samples(first, memory)) == [None]
+    assert received(fold_samples(facts_of((120, Quantity.NETWORK_RX, "eth0", 120)), memory)) == [120]
 
 
 def test_the_largest_set_of_a_request_with_several_times_is_the_measure() -> None:
@@ -58,7 +58,7 @@ def test_the_largest_set_of_a_request_with_several_times_is_the_measure() -> Non
         (0, Quantity.NETWORK_RX, "eth0", 1), (60, Quantity.NETWORK_RX, "eth0", 2), (60, Quantity.NETWORK_RX, "eth1", 2),
         (0, Quantity.LOAD, "1m", 1),
     )  # fmt: skip
-    assert received(samples_of(catch_up, DeviceMemory())) == [None, 4]
+    assert received(fold_samples(catch_up, DeviceMemory())) == [None, 4]
 
 
 @pytest.mark.parametrize(
@@ -89,24 +89,26 @@ def test_states_that_are_left_out_make_the_time_that_went_by_the_measure() -> No
 
 def test_a_reading_after_a_long_gap_gives_no_share() -> None:
     memory = DeviceMemory()
-    samples_of(facts_of((0, Quantity.CPU_SECONDS, "0 idle", 100)), memory)
+    fold_samples(facts_of((0, Quantity.CPU_SECONDS, "0 idle", 100)), memory)
     late = facts_of((3600, Quantity.CPU_SECONDS, "0 idle", 200), (3600, Quantity.LOAD, "1m", 1))
-    assert [sample.cpu_percent for sample in samples_of(late, memory)] == [None]
+    assert [sample.cpu_percent for sample in fold_samples(late, memory)] == [None]
 
 
 def test_an_earlier_reading_that_comes_later_still_gives_the_share() -> None:
     memory = DeviceMemory()
     later = {"0 idle": 55.0, "0 user": 5.0, "0 iowait": 0.0}
     earlier = {"0 idle": 0.0, "0 user": 0.0, "0 iowait": 0.0}
-    samples_of(facts_of(*((60, Quantity.CPU_SECONDS, name, value) for name, value in later.items())), memory)
-    samples = samples_of(facts_of(*((0, Quantity.CPU_SECONDS, name, value) for name, value in earlier.items())), memory)
+    fold_samples(facts_of(*((60, Quantity.CPU_SECONDS, name, value) for name, value in later.items())), memory)
+    samples = fold_samples(
+        facts_of(*((0, Quantity.CPU_SECONDS, name, value) for name, value in earlier.items())), memory
+    )
     assert [sample.cpu_percent for sample in samples] == [pytest.approx(100 * 5 / 60)]
 
 
 def test_a_memory_keeps_the_newest_cells_only() -> None:
     memory = DeviceMemory()
     for number in range(100):
-        samples_of(facts_of((60 * number, Quantity.LOAD, "1m", 1)), memory)
+        fold_samples(facts_of((60 * number, Quantity.LOAD, "1m", 1)), memory)
     assert len(memory.cells) <= 8
 
 
@@ -115,12 +117,12 @@ def test_a_value_of_a_time_that_no_clock_shows_is_refused_and_not_remembered(mem
     reading = MetricReading()
     reading.add(at, Quantity.LOAD, "1m", 1)
     assert (reading.facts, reading.refused) == ([], 1)
-    assert samples_of(reading.facts, memory) == []
+    assert fold_samples(reading.facts, memory) == []
     assert set(memory.cells) == {T}
 
 
 def test_a_time_far_ahead_is_reported_once_and_does_not_displace_the_newest_cells(memory: DeviceMemory) -> None:
     ahead = facts_of(*((86_400 * day, Quantity.LOAD, "1m", 1) for day in range(1, 20)))
-    assert len(samples_of(ahead, memory, newest=T + 600 * SECOND)) == 19
+    assert len(fold_samples(ahead, memory, newest=T + 600 * SECOND)) == 19
     both = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.NETWORK_RX, "eth1", 60))
-    assert received(samples_of(both, memory, newest=T + 660 * SECOND)) == [170]
+    assert received(fold_samples(both, memory, newest=T + 660 * SECOND)) == [170]

@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 
 from release import audit
-from release.components import ROOT, Component, components, licence_of, locked
-from release.licences import PAGE, page_of
+from release.components import ROOT, Component, components, locked, read_licence
+from release.licences import PAGE, render_page
 from release.sbom import bill
 
 FOUND = components()
@@ -64,7 +64,7 @@ def test_the_bill_of_materials_says_what_needs_what(made: dict[str, Any]) -> Non
 
 
 def test_the_page_of_licences_is_written_anew() -> None:
-    assert PAGE.read_text() == page_of(FOUND), "run make licences"
+    assert PAGE.read_text() == render_page(FOUND), "run make licences"
 
 
 def test_no_licence_asks_for_more_than_the_notice_says() -> None:
@@ -80,7 +80,7 @@ def test_a_licence_that_nobody_says_is_an_error() -> None:
             return []
 
     with pytest.raises(Exception, match="does not say its licence"):
-        licence_of(About(Name="odd", License="Copyright (c)\nAll rights reserved"))
+        read_licence(About(Name="odd", License="Copyright (c)\nAll rights reserved"))
 
 
 class Advisories(BaseHTTPRequestHandler):

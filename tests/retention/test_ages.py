@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from db.hypertables.policies import DAY, SLACK
 from db.hypertables.values import DEFAULTS, longest_windows
-from retention.ages import InvalidAgeError, days_of, parse_age
+from retention.ages import InvalidAgeError, days_by_level, parse_age
 from retention.growth import DATABASE, Growth
-from retention.plans import changed, hash_of
+from retention.plans import changed, hash_document
 
 days = st.integers(1, 4000)
 
@@ -19,7 +19,7 @@ days = st.integers(1, 4000)
 def test_a_look_back_stays_within_what_its_source_keeps(raw: int, five: int, hour: int, day: int) -> None:
     keep = {"raw": raw * DAY, "5m": five * DAY, "1h": hour * DAY, "1d": day * DAY}
     values = changed(DEFAULTS, keep)
-    assert days_of(values) == {name: age / DAY for name, age in keep.items()}
+    assert days_by_level(values) == {name: age / DAY for name, age in keep.items()}
     for below, level in values.steps:
         assert level.refresh_from
         assert level.refresh_to
@@ -55,4 +55,6 @@ def test_a_disk_is_full_when_growth_goes_on() -> None:
 
 
 def test_a_plan_that_another_program_wrote_again_has_the_same_hash() -> None:
-    assert hash_of({"after": {"raw": 14.0}, "share": [1.0, 0.5]}) == hash_of({"share": [1, 0.5], "after": {"raw": 14}})
+    assert hash_document({"after": {"raw": 14.0}, "share": [1.0, 0.5]}) == hash_document(
+        {"share": [1, 0.5], "after": {"raw": 14}}
+    )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from cli.retention_tables import rows_of
+from cli.retention_tables import format_rows
 from core.clock import utc_now
 from db.hypertables.policies import DAY
 from db.hypertables.values import read_values
@@ -92,8 +92,8 @@ async def test_rows_of_large_relations_come_from_the_catalogue(
     (exact,) = (await make_plan(connection, keep, now, GRACE, large=True, exact=True)).effects
     assert (about.exact, exact.exact) == (False, True)
     assert about.rows == exact.rows > 0
-    assert rows_of(asdict(about)) == f"about {exact.rows:,}"
-    assert rows_of(asdict(exact)) == f"{exact.rows:,}"
+    assert format_rows(asdict(about)) == f"about {exact.rows:,}"
+    assert format_rows(asdict(exact)) == f"{exact.rows:,}"
 
 
 async def test_a_shorter_retention_waits_and_then_drops_and_rollups_stay(connection: asyncpg.Connection) -> None:

@@ -12,7 +12,7 @@ import pytest
 from core.clock import utc_now
 from core.metrics import BY_NAME
 from rollups.choose import LevelQuestion, bucket_start, choose
-from rollups.history import HistoryQuery, complete_until, find_window, lead_of, plan_chart, read_watermarks
+from rollups.history import HistoryQuery, complete_until, find_window, lead_time, plan_chart, read_watermarks
 from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice
 from tests.devices import Device
@@ -67,7 +67,7 @@ async def chunks_of_chart(connection: asyncpg.Connection, device: Device, back: 
     row = await connection.fetchrow("SELECT * FROM agent_devices WHERE id = $1", device.agent_id)
     assert row is not None
     complete = complete_until(choice, await read_watermarks(connection), row, now)
-    window = find_window(choice, complete, lead_of(METRICS, choice, FIVE))
+    window = find_window(choice, complete, lead_time(METRICS, choice, FIVE))
     sql, *arguments = plan_chart(asked, device.tenant.business_id, choice, window)
     plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments))
     scanned = {node["Relation Name"] for node in nodes(plan[0]["Plan"]) if node.get("Actual Loops")}

@@ -16,7 +16,7 @@ from alerts.notify import webhook as webhook_module
 from alerts.notify.channels import Channel, SendError
 from alerts.notify.mail import Mail
 from alerts.notify.messages import Message
-from alerts.notify.queue import recipients_of
+from alerts.notify.queue import parse_recipients
 from alerts.notify.sending import send_due
 from alerts.notify.webhook import Webhook
 from alerts.rules.conditions import parse_condition
@@ -24,7 +24,7 @@ from alerts.rules.loader import RuleRow
 from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
-from core.settings import networks_of
+from core.settings import parse_networks
 from tests.alerts.notify.test_notifications import Hook, alerted, device, hook, mailbox, senders, told
 from tests.alerts.scenarios import MINUTE
 from tests.alerts.state.test_evaluate import Evaluator, busy, connection, evaluator
@@ -33,7 +33,7 @@ from tests.devices import Device, sample
 from tests.people import Employee, Tenant
 
 __all__ = ["connection", "device", "evaluator", "hook", "mailbox", "senders"]  # fixtures
-HERE = networks_of("127.0.0.0/8")
+HERE = parse_networks("127.0.0.0/8")
 BOMB = gzip.compress(bytes(100_000_000))
 ATTEMPTS = "SELECT recipient, attempts, due_at, sent_at, last_error FROM agent_alert_notifications WHERE recipient = $1"
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -253,7 +253,7 @@ def test_mail_needs_a_server() -> None:
 
 def test_too_long_recipients_are_left_out() -> None:
     row = as_row_of("x" * 3000 + "@b.example", 5, None, {"a": 1}, "tess@msp.example")
-    assert recipients_of(row) == [("email", "tess@msp.example")]
+    assert parse_recipients(row) == [("email", "tess@msp.example")]
 
 
 def as_row_of(*recipients: Any) -> RuleRow:

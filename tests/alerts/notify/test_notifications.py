@@ -22,7 +22,7 @@ from alerts.notify.sending import send_due
 from alerts.notify.webhook import Webhook
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
-from core.settings import networks_of
+from core.settings import parse_networks
 from tests.alerts.scenarios import MINUTE, simple
 from tests.alerts.state.test_evaluate import Evaluator, busy, connection, evaluator
 from tests.conftest import MakeDevice
@@ -89,7 +89,7 @@ def mailbox() -> Iterator[tuple[Mailbox, str]]:
 @pytest.fixture
 def senders(mailbox: tuple[Mailbox, str]) -> dict[str, Channel]:
     return {
-        "webhook": Webhook(SECRET, utc_now, networks_of("127.0.0.0/8")),
+        "webhook": Webhook(SECRET, utc_now, parse_networks("127.0.0.0/8")),
         "email": Mail(mailbox[1], "rts@msp.example"),
     }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.notify.signatures import as_text, secret_of, standard_headers
+from alerts.notify.signatures import as_text, derive_secret, standard_headers
 
 # the example that the specification's own documentation publishes
 SECRET = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -28,7 +28,7 @@ def test_a_changed_id_time_or_body_changes_the_signature(message: str, time: int
 
 @given(st.binary(min_size=1), st.sets(st.uuids(), min_size=2, max_size=5))
 def test_businesses_and_the_msp_have_different_secrets(operators: bytes, businesses: set[UUID]) -> None:
-    secrets = {secret_of(operators, business) for business in (*businesses, None)}
+    secrets = {derive_secret(operators, business) for business in (*businesses, None)}
     assert len(secrets) == len(businesses) + 1
     assert all(len(secret) == 32 for secret in secrets)
 

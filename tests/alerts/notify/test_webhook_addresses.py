@@ -15,17 +15,17 @@ from pydantic import ValidationError
 from alerts.notify.channels import SendError
 from alerts.notify.messages import Message
 from alerts.notify.sending import send_due
-from alerts.notify.ssrf import Address, is_internal, literal_of, may_be_reached
+from alerts.notify.ssrf import Address, is_internal, may_be_reached, parse_literal
 from alerts.notify.webhook import Webhook
 from core.clock import utc_now
-from core.settings import Settings, networks_of
+from core.settings import Settings, parse_networks
 from tests.alerts.notify.test_notifications import Hook, alerted, device, hook
 from tests.alerts.scenarios import MINUTE
 from tests.alerts.state.test_evaluate import Evaluator, connection, evaluator
 from tests.devices import Device
 
 __all__ = ["connection", "device", "evaluator", "hook"]  # fixtures
-HERE = networks_of("127.0.0.0/8")
+HERE = parse_networks("127.0.0.0/8")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ HERE = networks_of("127.0.0.0/8")
     ],
 )  # fmt: skip
 def test_an_address_that_only_the_server_reaches_is_internal(text: str) -> None:
-    literal = literal_of(text)
+    literal = parse_literal(text)
     assert literal
     assert is_internal(literal)
 
@@ -53,7 +53,7 @@ def test_an_address_of_the_internet_is_none(text: str) -> None:
 
 
 def test_networks_that_are_allowed_may_be_reached_in_either_notation() -> None:
-    allowed = networks_of("10.20.0.0/16, fd00::/8")
+    allowed = parse_networks("10.20.0.0/16, fd00::/8")
     for text, reached in (
         ("10.20.1.1", True), ("::ffff:10.20.1.1", True), ("10.21.0.1", False), ("fd12::1", True), ("fe80::1", False),
     ):  # fmt: skip
