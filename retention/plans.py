@@ -137,8 +137,8 @@ async def make_plan(
     row = await connection.fetchrow(QUERIES["read_state"])
     assert row is not None
     return RetentionPlan(
-        row["database"], now, before.version, days_by_level(before) | records, days_by_level(after) | ages_in_days, drops_from,
-        {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
+        row["database"], now, before.version, days_by_level(before) | records, days_by_level(after) | ages_in_days,
+        drops_from, {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
         effects, losses, objections, large, storage.oldest,
         make_fingerprint(storage, dict(row) | {"records": records}, objections),
     )  # fmt: skip

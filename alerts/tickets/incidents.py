@@ -1,9 +1,10 @@
-"""Which tickets alerts want, written in the transaction of the evaluation; `tickets.py` works them off.
+"""The incidents that need tickets, written in the transaction of the evaluation; `worker.py` opens the tickets.
 
 Alerts of one cause on one device (`causes.py`) share a ticket, which is raised to the highest severity. When a site
-has fallen silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond `UNGROUPED_LIMIT` open
-alerts of a rule, tickets wait for `GROUP_WAIT`, so that a storm which comes in over an interval of uploads can still
-become one. When alerts end, nothing is done here: the worker closes what no open alert belongs to, whoever ended it.
+has fallen silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond
+`UNGROUPED_LIMIT` open alerts of a rule, tickets wait for `GROUP_WAIT`, so that a storm which comes in over an interval
+of uploads can still become one. Nothing is written here when alerts end: the worker closes the tickets of incidents
+without an open alert.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
