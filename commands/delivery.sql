@@ -55,7 +55,7 @@ WHERE agent_device_id = ANY (:devices::uuid[]) AND status IN ('sent', 'executing
 -- The agent reports the start, or progress. Only a command that was delivered and has not ended can start.
 -- :command_id, :device_id, :now, :grace, :percent done (or null), :message (or null), :actor_kind, :actor_id,
 -- :actor_source.
-WITH found AS (
+WITH current AS (
     SELECT id, status, cancel_requested_at, attempts,
            attempts > 0 AND status IN ('pending', 'sent', 'executing') AND cancel_requested_at IS NULL AS may_run
     FROM agent_commands
@@ -70,16 +70,16 @@ WITH found AS (
         progress_percent = COALESCE(:percent::real, c.progress_percent),
         progress_message = COALESCE(:message::text, c.progress_message),
         changed_at = :now
-    FROM found f
+    FROM current f
     WHERE c.id = f.id AND (f.may_run OR (f.status = 'executing' AND f.cancel_requested_at IS NOT NULL))
     RETURNING c.id
 ), audited AS (
     {command_audit}
     SELECT :now, {actor}, 'command_started', :device_id, f.id, '{}'
-    FROM found f JOIN begun USING (id) WHERE f.status <> 'executing'
+    FROM current f JOIN begun USING (id) WHERE f.status <> 'executing'
 )
 SELECT f.status, f.may_run, f.attempts
-FROM found f
+FROM current f
 
 -- finish_command --
 -- The agent's result. The first one counts; one for a command that was given up meanwhile is better than none, so it
@@ -87,7 +87,7 @@ FROM found f
 -- :stderr_cut whether it was cut, :error_message, :started_at start and :completed_at end by the agent's clock: times
 -- more than a day before the order, or after now, are replaced by ours,
 -- :actor_kind, :actor_id, :actor_source.
-WITH found AS (
+WITH current AS (
     SELECT id, status, attempts, attempts > 0 AND answered_at IS NULL AS unanswered
     FROM agent_commands
     WHERE id = :command_id AND agent_device_id = :device_id
@@ -103,22 +103,22 @@ WITH found AS (
                             THEN :completed_at ELSE :now END,
         progress_percent = CASE WHEN :status::text = 'completed' THEN 100 ELSE c.progress_percent END,
         due_at = NULL, changed_at = :now, answered_at = :now
-    FROM found f
+    FROM current f
     WHERE c.id = f.id AND f.unanswered
     RETURNING c.id
 ), audited AS (
     {command_audit}
     SELECT :now, {actor}, 'command_' || :status, :device_id, f.id,
            jsonb_build_object('exit_code', :exit_code::integer, 'was', f.status)
-    FROM found f JOIN finished USING (id)
+    FROM current f JOIN finished USING (id)
 )
 SELECT f.status AS was, f.attempts, (SELECT count(*) FROM finished) = 1 AS recorded
-FROM found f
+FROM current f
 
 -- due_commands --
--- The commands that are due. :held all but these, :now, :limit.
+-- The commands that are due. :postponed all but these, :now, :limit.
 SELECT id FROM agent_commands WHERE due_at <= :now::timestamptz
-  AND id <> ALL (:held::uuid[]) ORDER BY due_at LIMIT :limit
+  AND id <> ALL (:postponed::uuid[]) ORDER BY due_at LIMIT :limit
 
 -- settle_due_commands --
 -- What nobody fetched has expired; what was fetched and never begun goes out again, at most :max_deliveries times;

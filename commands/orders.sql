@@ -12,21 +12,21 @@ SELECT pg_advisory_xact_lock(hashtextextended('rts-agents order ' || :employee_i
 -- :timeout_seconds time-out in seconds, :approval_required, :expires_at expiry, :batch_id (or null), :now,
 -- :actor_kind, :actor_id, :actor_source, :above_devices most devices without approval, :window how long before,
 -- :pending_commands commands that may wait for one device.
-WITH wanted AS (
+WITH requested AS (
     SELECT * FROM unnest(:command_ids::uuid[], :devices::uuid[]) AS w (command_id, device_id)
 ), approval AS (
     SELECT :approval_required::boolean OR count(*) > :above_devices::bigint AS required
-    FROM (SELECT device_id FROM wanted
+    FROM (SELECT device_id FROM requested
           UNION
           SELECT c.agent_device_id FROM agent_commands c
           WHERE c.requested_by = :actor_id::uuid AND c.created_at > :now::timestamptz - :window::interval
             AND NOT c.approval_required) devices
-), made AS (
+), created AS (
     INSERT INTO agent_commands (id, agent_device_id, command_type, command_params, timeout_seconds, approval_required,
                                 expires_at, due_at, batch_id, created_at, changed_at, requested_by)
     SELECT w.command_id, d.id, :command_type, :params::jsonb, :timeout_seconds, a.required, :expires_at::timestamptz,
            :expires_at, :batch_id::uuid, :now, :now, :actor_id
-    FROM wanted w JOIN agent_devices d ON d.id = w.device_id CROSS JOIN approval a
+    FROM requested w JOIN agent_devices d ON d.id = w.device_id CROSS JOIN approval a
     WHERE d.is_active AND NOT d.soft_delete AND (:tenant::uuid IS NULL OR d.business_id = :tenant)
       AND (SELECT count(*) FROM agent_commands q
            WHERE q.agent_device_id = d.id AND q.status = 'pending') < :pending_commands::integer
@@ -36,10 +36,10 @@ WITH wanted AS (
     SELECT :now, {actor}, 'command_created', agent_device_id, id,
            jsonb_build_object('command_type', :command_type::text, 'approval_required', a.required, 'batch_id',
                               :batch_id)
-    FROM made CROSS JOIN approval a
+    FROM created CROSS JOIN approval a
 )
 SELECT id, agent_device_id
-FROM made
+FROM created
 
 -- full_devices --
 -- Those devices for which as many commands wait as may. :devices, :pending_commands commands that may wait.
@@ -77,7 +77,7 @@ LIMIT :limit
 -- Approve one command or a whole batch; returns the previous status of each, and whether this call approved it.
 -- :tenant, :device_id (or null), :command_id (or null), :batch_id (or null), :now, :actor_kind, :actor_id,
 -- :actor_source.
-WITH found AS (
+WITH selected AS (
     SELECT c.id, c.agent_device_id, c.requested_by,
            c.status = 'pending' AND c.approval_required AND c.approved_at IS NULL AND c.expires_at > :now::timestamptz
                AS awaits_approval
@@ -91,7 +91,7 @@ WITH found AS (
 ), approved AS (
     UPDATE agent_commands c
     SET approved_by = :actor_id::uuid, approved_at = :now, changed_at = :now
-    FROM found f
+    FROM selected f
     WHERE c.id = f.id AND f.awaits_approval AND f.requested_by IS DISTINCT FROM :actor_id
     RETURNING c.id, c.agent_device_id
 ), audited AS (
@@ -99,13 +99,13 @@ WITH found AS (
     SELECT :now, {actor}, 'command_approved', agent_device_id, id, '{}' FROM approved
 )
 SELECT f.id, f.requested_by, f.awaits_approval, a.id IS NOT NULL AS approved
-FROM found f LEFT JOIN approved a USING (id)
+FROM selected f LEFT JOIN approved a USING (id)
 
 -- cancel_commands --
 -- Cancel one command or a whole batch: at once what no agent has, by request to the agent what it has begun; what has
 -- ended stays as it is. :tenant, :device_id (or null), :command_id (or null), :batch_id (or null), :now, :actor_kind,
 -- :actor_id, :actor_source, :reason (or null).
-WITH found AS (
+WITH selected AS (
     SELECT c.id, c.status
     FROM agent_commands c
     WHERE (:device_id::uuid IS NULL OR c.agent_device_id = :device_id)
@@ -121,7 +121,7 @@ WITH found AS (
         due_at = CASE WHEN f.status = 'pending' THEN NULL ELSE c.due_at END,
         error_message = COALESCE(:reason::text, c.error_message),
         cancel_requested_at = :now, changed_at = :now
-    FROM found f
+    FROM selected f
     WHERE c.id = f.id AND f.status IN ('pending', 'sent', 'executing') AND c.cancel_requested_at IS NULL
     RETURNING c.id, c.agent_device_id, c.status
 ), audited AS (
@@ -132,4 +132,4 @@ WITH found AS (
     FROM cancelled
 )
 SELECT f.id, f.status, f.status IN ('pending', 'sent', 'executing') AS open, c.id IS NOT NULL AS cancelled
-FROM found f LEFT JOIN cancelled c USING (id)
+FROM selected f LEFT JOIN cancelled c USING (id)

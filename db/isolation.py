@@ -66,21 +66,21 @@ class Isolated:
         self._task = task
         self._now = now
         self._known: set[str] = set()
-        self.held: set[str] = set()
+        self.postponed: set[str] = set()
 
     async def read(self) -> "Isolated":
-        """Read what is left out now (`held`)."""
+        """Read which items are postponed now."""
         rows = await self._connection.fetch(*QUERIES.bind("read_faults", task=self._task, now=self._now))
         self._known = {row["item"] for row in rows}
-        self.held = {row["item"] for row in rows if row["is_held"]}
+        self.postponed = {row["item"] for row in rows if row["is_held"]}
         return self
 
-    def held_ids(self, kind: str) -> list[str]:
-        """Return the ids of the held items of a kind: of `device:<id>` the ids."""
-        return [item.removeprefix(f"{kind}:") for item in self.held if item.startswith(f"{kind}:")]
+    def postponed_ids(self, kind: str) -> list[str]:
+        """Return the ids of the postponed items of a kind: of `device:<id>` the ids."""
+        return [item.removeprefix(f"{kind}:") for item in self.postponed if item.startswith(f"{kind}:")]
 
     async def attempt(self, item: str, do: Callable[[], Awaitable[T]], seconds: float = ATTEMPT_SECONDS) -> T | None:
-        """Do one thing in a transaction of its own, unless it is held; note its failure, None then."""
+        """Do one thing in a transaction of its own, unless it is postponed; note its failure, None then."""
 
         async def whole() -> T:
             async with self._connection.transaction():
@@ -90,7 +90,7 @@ class Isolated:
 
     async def attempt_parts(self, item: str, do: Callable[[], Awaitable[T]], seconds: float) -> T | None:
         """Do one thing that makes its own transactions: what it finished before it failed stays. Else as `attempt`."""
-        if item in self.held:
+        if item in self.postponed:
             return None
         try:
             async with asyncio.timeout(seconds):
@@ -106,7 +106,7 @@ class Isolated:
     async def note(self, item: str, error: Exception | str) -> None:
         """Write down why something fails; it is tried again after a minute, then two, up to an hour."""
         reason = (error if isinstance(error, str) else str(error) or repr(error)).replace("\0", "")[:1000]
-        self.held.add(item)
+        self.postponed.add(item)
         log.warning("%s: %s fails alone: %s", self._task, item, reason)
         with suppress(UnicodeEncodeError):
             await self._connection.execute(
@@ -129,7 +129,7 @@ class Isolated:
 
     async def forget_others(self) -> None:
         """Drop what was tried again in this pass and didn't fail, for tasks that try everything at once."""
-        recovered = [item for item in self._known if item not in self.held]
+        recovered = [item for item in self._known if item not in self.postponed]
         if recovered:
             await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=recovered))
 
@@ -141,13 +141,13 @@ Find = Callable[..., tuple[Any, ...]]
 async def due_apart(
     connection: Connection, task: str, now: datetime, do: Do, find: Find, seconds: float = ATTEMPT_SECONDS
 ) -> int:
-    """Do what is due in one statement, `do(None)`; where that fails, do the things apart, and leave out what is held.
+    """Do what is due in one statement, `do(None)`; where that fails, do the things apart, without the postponed ones.
 
-    `do` takes the only ids that it may touch and returns how much it did. `find(held=ids)` returns SQL and arguments
-    of a query for the due ids without the held ones. `seconds` is the limit of each statement.
+    `do` takes the only ids that it may touch and returns how much it did. `find(postponed=ids)` returns SQL and
+    arguments of a query for the due ids without the postponed ones. `seconds` is the limit of each statement.
     """
     isolated = await Isolated(connection, task, now).read()
-    if not isolated.held:
+    if not isolated.postponed:
         try:
             async with asyncio.timeout(seconds), connection.transaction():
                 done = await do(None)
@@ -162,8 +162,8 @@ async def due_apart(
     async def some(ids: Sequence[UUID]) -> None:
         counted.append(await do(ids))
 
-    held_ids = [UUID(item.partition(":")[2]) for item in isolated.held]
-    ids = [row["id"] for row in await connection.fetch(*find(held=held_ids))]
+    postponed_ids = [UUID(item.partition(":")[2]) for item in isolated.postponed]
+    ids = [row["id"] for row in await connection.fetch(*find(postponed=postponed_ids))]
     for failed, reason in await in_halves(connection, ids, some, seconds):
         await isolated.note(f"id:{failed}", reason)
     await isolated.forget_others()

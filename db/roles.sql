@@ -11,7 +11,7 @@ WITH place AS (
     WHERE n.nspname = 'public' AND r.rolname <> :owner::text
       AND c.relname IN ('businesses', 'service_locations', 'users', 'employees', 'urgency_levels', 'priority_levels',
                         'service_request_statuses', 'service_requests', 'service_request_history')
-), own AS (
+), product AS (
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN place p ON p.schema = n.nspname
     WHERE c.relkind IN ('r', 'v', 'p') AND pg_get_userbyid(c.relowner) = :owner
@@ -55,17 +55,17 @@ WITH place AS (
                       schema, :reader)
     FROM place
     UNION ALL
-    SELECT 70, format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', name, :application) FROM own
+    SELECT 70, format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', name, :application) FROM product
     UNION ALL
-    SELECT 71, format('GRANT SELECT ON %s TO %I', name, :reader) FROM own WHERE relname <> 'agent_registration_tokens'
+    SELECT 71, format('GRANT SELECT ON %s TO %I', name, :reader) FROM product WHERE relname <> 'agent_registration_tokens'
     UNION ALL
-    SELECT 72, format('REVOKE ALL ON %s FROM %I', name, :reader) FROM own WHERE relname = 'agent_registration_tokens'
+    SELECT 72, format('REVOKE ALL ON %s FROM %I', name, :reader) FROM product WHERE relname = 'agent_registration_tokens'
     UNION ALL -- the audit trail only grows; its functions seal it and delete what is old, with the owner's rights
     SELECT 73, format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM %I', name,
-                      :application) FROM own WHERE relname = 'agent_audit'
+                      :application) FROM product WHERE relname = 'agent_audit'
     UNION ALL
     SELECT 73, format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON %s FROM %I', name, :application)
-    FROM own WHERE relname = 'agent_audit_seals'
+    FROM product WHERE relname = 'agent_audit_seals'
     UNION ALL
     SELECT 80, format('GRANT SELECT, REFERENCES ON %s TO %I', name, :owner) FROM platform
     UNION ALL

@@ -32,7 +32,7 @@ WITH before AS (
       AND (agent_token = :called_with OR (previous_agent_token = :called_with
         AND COALESCE(:now < previous_token_until, true)))
     FOR NO KEY UPDATE
-), told AS ( -- nobody asked for it: somebody may have copied the token
+), events AS ( -- nobody asked for it: somebody may have copied the token
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'token_rotated_unasked', :now, :now, jsonb_build_object('from', host(:actor_source::inet))
     FROM before WHERE by_current AND NOT was_asked

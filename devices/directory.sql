@@ -61,7 +61,7 @@ WITH place AS (
 ), removed AS (
     DELETE FROM agent_time_zones z USING place p
     WHERE :time_zone::text IS NULL AND z.business_id = p.id AND z.service_location_id IS NOT DISTINCT FROM :site_id
-), kept AS (
+), stored AS (
     INSERT INTO agent_time_zones (business_id, service_location_id, time_zone, updated_at)
     SELECT p.id, :site_id, :time_zone, :now::timestamptz FROM place p WHERE :time_zone IS NOT NULL
     ON CONFLICT (business_id, service_location_id) DO UPDATE

@@ -4,7 +4,7 @@
 -- Keep the hash of a new gateway's token. :gateway_id, :business_id, :service_location_id (or null), :name,
 -- :token_hash, :enrolment, :host_pattern, :max_hosts, :metrics_interval_seconds, :now, :actor_kind, :actor_id,
 -- :actor_source, :may_read whether it may read the fleet.
-WITH made AS (
+WITH created AS (
     INSERT INTO agent_gateways (id, business_id, service_location_id, gateway_name, token_hash, enrolment, host_pattern,
                                 max_hosts, metrics_interval_seconds, created_at, may_read)
     VALUES (:gateway_id, :business_id, :service_location_id, :name, :token_hash, :enrolment, :host_pattern,
@@ -14,9 +14,9 @@ WITH made AS (
     {audit}
     SELECT :now, {actor}, 'gateway_created', NULL,
            jsonb_build_object('gateway_id', id, 'business_id', business_id, 'gateway_name', gateway_name)
-    FROM made
+    FROM created
 )
-SELECT id FROM made
+SELECT id FROM created
 
 -- list_gateways --
 -- Gateways, newest first, with their hosts counted. :gateway_id (null: all), :business_id (null: all), :after_time
@@ -93,7 +93,7 @@ SELECT id FROM agent_gateways WHERE id = :gateway_id AND revoked_at IS NULL FOR 
 WITH gateway AS (
     SELECT g.*, g.max_hosts - (SELECT count(*) FROM agent_gateway_hosts h WHERE h.gateway_id = g.id) AS room
     FROM agent_gateways g WHERE g.id = :gateway_id
-), wanted AS (
+), candidate AS (
     SELECT u.host, u.fits, row_number() OVER (ORDER BY u.place) AS number
     FROM unnest(:hosts::text[], :fits::boolean[]) WITH ORDINALITY u (host, fits, place), gateway g
     WHERE NOT EXISTS (SELECT FROM agent_gateway_hosts h WHERE h.business_id = g.business_id AND h.host = u.host)
@@ -102,9 +102,9 @@ WITH gateway AS (
                SELECT FROM agent_devices d
                WHERE d.business_id = g.business_id AND lower(d.hostname) = w.host AND NOT d.soft_delete
            ) THEN gen_random_uuid() END AS device_id
-    FROM wanted w, gateway g
+    FROM candidate w, gateway g
     WHERE w.number <= g.room
-), made AS (
+), created AS (
     INSERT INTO agent_devices (id, business_id, service_location_id, device_name, hostname, metrics_interval_seconds,
                                created_at, updated_at, config_changed_at, enrolled_at)
     SELECT n.device_id, g.business_id, g.service_location_id, n.host, n.host, g.metrics_interval_seconds, :now, :now,
@@ -115,7 +115,7 @@ WITH gateway AS (
 ), added AS (
     INSERT INTO agent_gateway_hosts (business_id, gateway_id, host, agent_device_id, first_seen_at, confirmed_at)
     SELECT g.business_id, g.id, n.host, m.id, :now::timestamptz, CASE WHEN m.id IS NOT NULL THEN :now END
-    FROM new n CROSS JOIN gateway g LEFT JOIN made m ON m.id = n.device_id
+    FROM new n CROSS JOIN gateway g LEFT JOIN created m ON m.id = n.device_id
     ON CONFLICT (business_id, host) DO NOTHING
     RETURNING host, agent_device_id
 ), audited AS (

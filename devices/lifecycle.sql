@@ -13,7 +13,7 @@ WITH before AS (
     FROM before b
     WHERE d.id = b.id AND b.is_active
     RETURNING d.id, b.status AS was
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'disabled', 'why',
                                                                 'it was deactivated')
@@ -35,7 +35,7 @@ WITH before AS (
     FROM before b
     WHERE d.id = b.id AND NOT b.is_active AND NOT b.decommissioned
     RETURNING d.id, b.status AS was
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'status_changed', :now, :now, jsonb_build_object('from', was, 'to', 'offline', 'why', 'it was activated')
     FROM changed WHERE was <> 'offline'
@@ -65,7 +65,7 @@ WITH before AS (
     FROM changed d
     WHERE c.agent_device_id = d.id AND c.status IN ('pending', 'sent', 'executing')
     RETURNING c.id, c.agent_device_id
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'decommissioned', :now::timestamptz, :now, '{}'::jsonb FROM changed
     UNION ALL
@@ -126,7 +126,7 @@ WITH before AS (
     FROM before b
     WHERE d.id = b.id AND b.gone
     RETURNING d.id, b.status AS was, b.soft_delete AS was_deleted
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'restored', :now::timestamptz, :now, '{}'::jsonb FROM changed
     UNION ALL

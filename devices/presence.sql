@@ -7,7 +7,7 @@
 -- line. Reads nothing unless a device is due or it was so at the last look, and little unless it is so. Returns a row
 -- when it is, with `known_until`: until when it was known before. :now, :unheard_for how long nobody was heard,
 -- :heartbeat_interval, :min_devices how many devices must be expected that often.
-WITH found AS (
+WITH outage AS (
     SELECT one, deaf_until
     FROM agent_presence
     WHERE CASE
@@ -34,14 +34,14 @@ WITH found AS (
 )
 UPDATE agent_presence p
 SET deaf_until = :now
-FROM found f
+FROM outage f
 WHERE p.one = f.one
 RETURNING f.deaf_until AS known_until
 
 -- due_devices --
--- The devices whose time has come. :held all but these, :now, :limit.
+-- The devices whose time has come. :postponed all but these, :now, :limit.
 SELECT id FROM agent_devices WHERE status_due_at <= :now::timestamptz
-  AND id <> ALL (:held::uuid[]) ORDER BY status_due_at LIMIT :limit
+  AND id <> ALL (:postponed::uuid[]) ORDER BY status_due_at LIMIT :limit
 
 -- sweep --
 -- Check the devices that are due, by their last contact, and set when each is due next; null when silence can't
@@ -79,7 +79,7 @@ WITH due AS (
     FROM judged j
     WHERE d.id = j.id
     RETURNING d.id, j.status AS was, j.new_status, j.heard_at
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'status_changed', :now, :now,
            jsonb_build_object('from', was, 'to', new_status)
@@ -92,12 +92,12 @@ SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed
 FROM swept
 
 -- due_enrolments --
--- The devices that were never heard. :held all but these, :now, :within time in which a device must be heard, :limit.
+-- The devices that were never heard. :postponed all but these, :now, :within time in which a device must be heard, :limit.
 SELECT id FROM agent_devices
 WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete AND last_heartbeat IS NULL
   AND last_metrics_received IS NULL AND created_at <= :now::timestamptz - :within::interval
     AND updated_at <= :now - :within
-  AND is_active AND id <> ALL (:held::uuid[])
+  AND is_active AND id <> ALL (:postponed::uuid[])
 ORDER BY created_at
 LIMIT :limit
 
@@ -130,7 +130,7 @@ WITH lapsed AS (
     FROM removed r
     WHERE t.agent_device_id = r.id AND t.expires_at > :now
     RETURNING r.id
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'enrolment_lapsed', :now, :now, '{}' FROM removed
 ), audited AS (

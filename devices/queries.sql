@@ -5,7 +5,7 @@
 -- there already, no row unless it is the business's. :token_hash, :business_id, :service_location_id, :device_name,
 -- :metrics_interval_seconds, :expires_at expiry, :device_id device that is there already (or null), :now,
 -- :actor_kind, :actor_id, :actor_source.
-WITH made AS (
+WITH created AS (
     INSERT INTO agent_registration_tokens
         (token_hash, business_id, service_location_id, device_name, metrics_interval_seconds, expires_at,
          for_device_id, created_by, created_at)
@@ -19,9 +19,9 @@ WITH made AS (
     {audit}
     SELECT :now, {actor}, 'registration_token_created', :device_id,
            jsonb_build_object('business_id', :business_id::uuid, 'device_name', device_name)
-    FROM made
+    FROM created
 )
-SELECT id FROM made
+SELECT id FROM created
 
 -- location_in_business --
 -- Whether a location belongs to a business.
@@ -50,14 +50,14 @@ WITH claimed AS (
     FROM agent_devices d
     JOIN claimed c ON c.business_id = d.business_id
     CROSS JOIN LATERAL ( -- as digits; some programs send zeros where they found no address
-        SELECT NULLIF(NULLIF(translate(lower(d.mac_address), ':-. ', ''), '000000000000'), 'ffffffffffff') AS known,
-               NULLIF(NULLIF(translate(lower(:mac_address::text), ':-. ', ''), '000000000000'), 'ffffffffffff') AS told
+        SELECT NULLIF(NULLIF(translate(lower(d.mac_address), ':-. ', ''), '000000000000'), 'ffffffffffff') AS stored,
+               NULLIF(NULLIF(translate(lower(:mac_address::text), ':-. ', ''), '000000000000'), 'ffffffffffff') AS reported
     ) mac
     WHERE c.for_device_id IS NULL AND NOT d.soft_delete AND d.decommissioned_at IS NULL
-      AND COALESCE(mac.known = mac.told, lower(d.hostname) = lower(:hostname::text))
+      AND COALESCE(mac.stored = mac.reported, lower(d.hostname) = lower(:hostname::text))
     ORDER BY d.last_heartbeat DESC NULLS LAST, d.created_at DESC
     LIMIT 1
-), made AS (
+), created AS (
     INSERT INTO agent_devices
         (id, agent_token, business_id, service_location_id, device_name, metrics_interval_seconds, created_by,
          created_at, updated_at, config_changed_at, hostname, os_type, os_version, os_architecture, device_type,
@@ -96,13 +96,13 @@ WITH claimed AS (
     DELETE FROM agent_monitored_services s
     USING before b
     WHERE s.agent_device_id = b.id AND b.os_type <> :os_type
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'registered_again', :now::timestamptz, :now, '{}'::jsonb FROM before
     UNION ALL
-    SELECT m.id, 'same_machine_suspected', :now, :now, jsonb_build_object('other_device_id', t.id) FROM made m, twin t
+    SELECT m.id, 'same_machine_suspected', :now, :now, jsonb_build_object('other_device_id', t.id) FROM created m, twin t
     UNION ALL
-    SELECT t.id, 'same_machine_suspected', :now, :now, jsonb_build_object('other_device_id', m.id) FROM made m, twin t
+    SELECT t.id, 'same_machine_suspected', :now, :now, jsonb_build_object('other_device_id', m.id) FROM created m, twin t
     UNION ALL
     SELECT id, 'status_changed', :now, :now,
            jsonb_build_object('from', status, 'to', 'offline', 'why', 'it was registered again')
@@ -115,7 +115,7 @@ WITH claimed AS (
     FROM claimed
 )
 SELECT id, business_id, service_location_id, metrics_interval_seconds
-FROM (SELECT * FROM made UNION ALL SELECT * FROM renewed) registered
+FROM (SELECT * FROM created UNION ALL SELECT * FROM renewed) registered
 
 -- check_agent --
 -- The business of an agent whose token is good; no row when it is revoked or its device deactivated.
@@ -172,7 +172,7 @@ WITH before AS (
     WHERE d.id = b.id
     RETURNING d.id, d.config_changed_at > b.heard_at AS config_updated, d.metrics_interval_seconds, b.business_id,
               d.rotation_requested_at IS NOT NULL OR NOT b.by_new_token AS rotate_token
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'enrolled', :now, :now, '{}'::jsonb FROM before WHERE enrolled_at IS NULL
     UNION ALL

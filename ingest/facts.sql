@@ -4,7 +4,7 @@
 -- Store agents' data about their machines where it differs, with an event that has both values; null: not sent. In
 -- parallel :devices (each once), :hostname and the other facts, :by_others whether another program than our agent says
 -- so: then only of devices that send no heartbeats. :now.
-WITH told AS (
+WITH reported AS (
     SELECT *
     FROM unnest(:devices::uuid[], :hostname::text[], :os_version::text[], :os_architecture::text[], :ip_address::inet[],
                 :mac_address::text[], :by_others::boolean[])
@@ -16,7 +16,7 @@ WITH told AS (
            jsonb_strip_nulls(jsonb_build_object('hostname', t.hostname, 'os_version', t.os_version,
                                                 'os_architecture', t.os_architecture, 'ip_address', host(t.ip_address),
                                                 'mac_address', t.mac_address)) AS new
-    FROM agent_devices d JOIN told t ON t.id = d.id
+    FROM agent_devices d JOIN reported t ON t.id = d.id
     WHERE (NOT t.by_others OR d.last_heartbeat IS NULL)
       AND (COALESCE(t.hostname, d.hostname, ''), COALESCE(t.os_version, d.os_version, ''),
            COALESCE(t.os_architecture, d.os_architecture, ''), COALESCE(host(t.ip_address), host(d.ip_address), ''),

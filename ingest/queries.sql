@@ -78,7 +78,7 @@ WITH uploads AS (
     WHERE d.is_active AND NOT d.soft_delete
     ORDER BY d.id
     FOR NO KEY UPDATE OF d
-), heard AS ( -- a device in the midst of a change of its token may have uploaded with both
+), uploading AS ( -- a device in the midst of a change of its token may have uploaded with both
     SELECT id, status, reported_status, known_boot, boot_before, boot_changed_at, boot_returns, clone_suspected_at,
            late_since, boot_by_receipt, boot_fallen, (known_metrics ->> 'uptime_seconds')::float8 AS known_uptime,
            clock_offset_seconds, sample_lag, sample_lag_since, clock_shift, clock_off_since, clock_told_at,
@@ -102,7 +102,7 @@ WITH uploads AS (
            is_newest AND boot_at IS NOT NULL
                AND COALESCE(boot_at NOT BETWEEN known_boot - :tolerance::interval AND known_boot + :tolerance,
                             true) AS clock_says_other
-    FROM heard
+    FROM uploading
 ), timed AS (
     SELECT *, clock_says_other
               AND COALESCE(receipt_boot NOT BETWEEN boot_by_receipt - :tolerance AND boot_by_receipt + :tolerance,
@@ -170,7 +170,7 @@ WITH uploads AS (
                                     ELSE d.previous_token_until END
     FROM judged j
     WHERE d.id = j.id
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT id, 'status_changed', received_at, received_at,
            jsonb_build_object('from', status, 'to', new_status, 'why', 'it uploaded')
@@ -277,7 +277,7 @@ WITH listed AS MATERIALIZED (
                           + (SELECT count(*) FROM agent_monitored_services k WHERE k.agent_device_id = l.device)
                      ELSE 0 END AS place
     FROM listed l
-), kept AS (
+), stored AS (
     INSERT INTO agent_monitored_services AS s
         (agent_device_id, service_name, status, pid, last_checked, last_state_change)
     SELECT device, name, status, pid, checked, since
@@ -296,7 +296,7 @@ WITH listed AS MATERIALIZED (
             + (EXCLUDED.status = 'running'
                AND (s.status IN ('stopped', 'error') OR COALESCE(s.pid <> EXCLUDED.pid, false)))::int
     WHERE s.last_checked < EXCLUDED.last_checked
-), gone AS (
+), missing AS (
     UPDATE agent_monitored_services s
     SET missing_since = GREATEST(c.oldest, s.last_checked), status = 'stopped', pid = NULL,
         last_state_change = CASE WHEN s.status = 'stopped' THEN s.last_state_change

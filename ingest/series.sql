@@ -23,13 +23,13 @@ WHERE n.agent_device_id = ANY (:devices::uuid[]) AND n.is_counter
 -- Before series are added: one transaction at a time for each business, in one order.
 WITH business AS (
     SELECT DISTINCT business_id FROM agent_devices WHERE id = ANY (:devices::uuid[])
-), made AS (
+), ensured AS (
     INSERT INTO agent_series_counts (business_id, live)
     SELECT business_id, 0 FROM business ORDER BY business_id
     ON CONFLICT (business_id) DO UPDATE SET live = agent_series_counts.live
     RETURNING business_id
 )
-SELECT count(*) FROM made
+SELECT count(*) FROM ensured
 
 -- define_custom --
 -- Unit and kind of metrics that a business sends for the first time.
@@ -54,14 +54,14 @@ WITH offered AS MATERIALIZED (
     JOIN agent_devices d ON d.id = o.device
     LEFT JOIN agent_custom_metrics m ON m.business_id = d.business_id AND m.name = o.metric
     LEFT JOIN agent_series s ON s.agent_device_id = o.device AND s.metric = o.metric AND s.instance = o.instance
-), held AS (
+), existing AS (
     SELECT agent_device_id, count(*) AS live
     FROM agent_series
     WHERE agent_device_id = ANY (:devices) AND gone_at IS NULL
     GROUP BY agent_device_id
 ), ranked AS (
     SELECT o.*, COALESCE(h.live, 0) + row_number() OVER (PARTITION BY o.device ORDER BY o.place) AS in_device
-    FROM offered o LEFT JOIN held h ON h.agent_device_id = o.device
+    FROM offered o LEFT JOIN existing h ON h.agent_device_id = o.device
     WHERE o.id IS NULL OR o.gone_at IS NOT NULL
 ), placed AS (
     SELECT r.*, c.live + row_number() OVER (PARTITION BY r.business_id ORDER BY r.place) AS in_business
@@ -87,7 +87,7 @@ WITH offered AS MATERIALIZED (
     WHERE NOT EXISTS (SELECT FROM fitting f WHERE f.place = r.place)
     ON CONFLICT DO NOTHING
     RETURNING agent_device_id
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'series_refused', :now, :now,
            jsonb_build_object('most_of_a_device', :max_of_device::integer, 'most_of_a_business',

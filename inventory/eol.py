@@ -91,7 +91,9 @@ async def _written(
 async def apply_rules(connection: Connection, now: datetime) -> None:
     """Mark the inventory with the rules that wait for it; what is too much for one pass goes on in the next."""
     batches, isolated = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
-    while batches and (rule := await connection.fetchrow(*QUERIES.bind("next_rule", held=isolated.held_ids("rule")))):
+    while batches and (
+        rule := await connection.fetchrow(*QUERIES.bind("next_rule", postponed=isolated.postponed_ids("rule")))
+    ):
         await connection.execute(QUERIES["wait_for_lists"])
         item = f"rule:{rule['id']}"
         try:

@@ -17,7 +17,7 @@ LIMIT :limit
 
 -- create_rule --
 -- Make a rule and leave a trail.
-WITH made AS (
+WITH created AS (
     INSERT INTO agent_software_eol (software_name, version_prefix, eol_date, latest_available_version, note,
                                     created_by, updated_by, created_at, updated_at)
     VALUES (:software_name, :version_prefix, :eol_date, :latest_available_version, :note, :actor_id, :actor_id,
@@ -28,9 +28,9 @@ WITH made AS (
     SELECT :now, {actor}, 'eol_rule_created', NULL,
            jsonb_build_object('eol_id', id, 'software_name', software_name, 'version_prefix', version_prefix,
                               'eol_date', eol_date, 'latest_available_version', latest_available_version)
-    FROM made
+    FROM created
 )
-SELECT * FROM made
+SELECT * FROM created
 
 -- change_rule --
 -- Change those columns of a rule that an object names, and leave a trail of how they were; no row when there is no
@@ -73,11 +73,11 @@ WITH deleted AS (
 SELECT id FROM deleted
 
 -- next_rule --
--- The rule that has waited longest to be applied; a deleted one matches nothing any more. :held rules that are left
+-- The rule that has waited longest to be applied; a deleted one matches nothing any more. :postponed rules that are left
 -- out now.
 SELECT id, updated_at, marked_to, CASE WHEN deleted_at IS NULL THEN name_pattern END AS pattern
 FROM agent_software_eol
-WHERE applied_at IS NULL AND id <> ALL (:held::uuid[])
+WHERE applied_at IS NULL AND id <> ALL (:postponed::uuid[])
 ORDER BY updated_at, id
 LIMIT 1
 
@@ -124,9 +124,9 @@ UPDATE agent_software_eol SET applied_at = :now, marked_to = NULL
 WHERE id = :rule_id AND updated_at = :updated_at AND deleted_at IS NULL
 
 -- due_ends --
--- What reached its end of life and isn't marked. :held all but these, :today, :limit.
+-- What reached its end of life and isn't marked. :postponed all but these, :today, :limit.
 SELECT id FROM agent_software_inventory
-WHERE eol_date <= :today::date AND NOT is_eol AND id <> ALL (:held::uuid[])
+WHERE eol_date <= :today::date AND NOT is_eol AND id <> ALL (:postponed::uuid[])
 ORDER BY id
 LIMIT :limit
 

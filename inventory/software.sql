@@ -22,7 +22,7 @@ WITH listed AS (
                          :install_date::date[], :is_security_software::boolean[], :is_latest_version::boolean[],
                          :latest_available_version::text[])
         AS l (name, type, version, vendor, installed, security, is_latest, latest)
-), known AS MATERIALIZED (
+), current AS MATERIALIZED (
     SELECT i.id, i.software_name, i.software_type, i.software_version, r.latest_available_version AS rule_latest,
            ROW (i.vendor, i.install_date, i.is_security_software, i.is_latest_version,
                 i.reported_latest_version) AS facts
@@ -34,10 +34,10 @@ WITH listed AS (
 ), merged AS MATERIALIZED (
     SELECT k.id, k.software_name, k.software_type, k.software_version, k.rule_latest, l.*,
            k.facts IS DISTINCT FROM ROW (l.vendor, l.installed, l.security, l.is_latest, l.latest) AS changed
-    FROM known k
+    FROM current k
     FULL JOIN listed l ON l.name = k.software_name AND l.type = k.software_type
                       AND COALESCE(l.version, '') = COALESCE(k.software_version, '')
-), seen AS (
+), updated AS (
     UPDATE agent_software_inventory i
     SET last_seen = :collected_at, vendor = m.vendor, install_date = m.installed, is_security_software = m.security,
         is_latest_version = m.is_latest, reported_latest_version = m.latest,
@@ -64,7 +64,7 @@ WITH listed AS (
     FROM merged m LEFT JOIN LATERAL agent_software_rule(m.name, m.version) r ON true
     WHERE m.id IS NULL
     RETURNING id
-), noted AS (
+), device_updated AS (
     UPDATE agent_devices
     SET inventory_at = :collected_at, inventory_since = COALESCE(inventory_since, :collected_at)
     WHERE id = :device_id

@@ -20,7 +20,7 @@ SELECT level FROM agent_storage_levels ORDER BY level FOR UPDATE
 -- add_change --
 -- A change that waits until it is due, with its trail. Returns its number. :now, :due, :operator by whom, :reason,
 -- :before, :after, :plan, :actor_kind, :actor_id, :actor_source.
-WITH made AS (
+WITH created AS (
     INSERT INTO agent_retention_changes (state, requested_at, due_at, requested_by, reason, before, after, plan)
     VALUES ('waiting', :now, :due, :operator, :reason, :before::jsonb, :after::jsonb, :plan::jsonb)
     RETURNING *
@@ -29,9 +29,9 @@ WITH made AS (
     SELECT :now, {actor}, 'retention_change_requested', NULL,
            jsonb_build_object('change_id', id, 'by', requested_by, 'reason', reason, 'before_days', before,
                               'after_days', after, 'due_at', due_at, 'plan', plan ->> 'hash')
-    FROM made
+    FROM created
 )
-SELECT id FROM made
+SELECT id FROM created
 
 -- claim_due --
 -- The change that is due, locked; no row where none is, or another worker has it.

@@ -4,7 +4,7 @@
 -- The chunks of each relation that end after :after and not after :until: what is dropped by :until and not by
 -- :after. No row for a relation that has none. `share` of its bytes. `about_rows` by the catalogue; null where a
 -- chunk was never analysed. :relations, :after and :until in parallel.
-WITH asked AS (
+WITH requested AS (
     SELECT a.relation, a.since, a.before, h.schema_name, h.table_name
     FROM unnest(:relations::text[], :after::timestamptz[], :until::timestamptz[]) AS a (relation, since, before)
     LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
@@ -17,7 +17,7 @@ WITH asked AS (
            k.range_end > a.since AND k.range_end <= a.before AS goes,
            CASE WHEN z.chunk_id IS NOT NULL THEN z.numrows_pre_compression + GREATEST(r.reltuples, 0)
                 WHEN r.reltuples >= 0 THEN r.reltuples END AS rows
-    FROM asked a
+    FROM requested a
     CROSS JOIN LATERAL chunks_detailed_size(format('%I.%I', a.schema_name, a.table_name)::regclass) s
     JOIN timescaledb_information.chunks k ON k.chunk_schema = s.chunk_schema AND k.chunk_name = s.chunk_name
     JOIN pg_class r ON r.oid = format('%I.%I', s.chunk_schema, s.chunk_name)::regclass

@@ -100,7 +100,7 @@ async def end_holds(connection: Connection, now: datetime, operator: Operator) -
     for row in await connection.fetch(*QUERIES.bind("list_ended", now=now)):
         item = f"hold:{row['id']}"
         await isolated.attempt(item, partial(release_hold, connection, row["id"], operator, now))
-        if item not in isolated.held:
+        if item not in isolated.postponed:
             log.info("legal hold %d has ended", row["id"])
 
 

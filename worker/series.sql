@@ -1,7 +1,7 @@
 -- The life of series: seen, gone, forgotten. Each statement is one pass over the registry, or over the devices :only.
 
 -- devices_with_series --
-SELECT DISTINCT agent_device_id AS id FROM agent_series WHERE agent_device_id <> ALL (:held::uuid[])
+SELECT DISTINCT agent_device_id AS id FROM agent_series WHERE agent_device_id <> ALL (:postponed::uuid[])
 
 -- note_seen --
 -- When series were sent last, by the newest values; to within six hours, so that few rows are written. Those that

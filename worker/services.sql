@@ -2,7 +2,7 @@
 
 -- devices_missing_some --
 SELECT DISTINCT agent_device_id AS id FROM agent_monitored_services
-WHERE missing_since IS NOT NULL AND agent_device_id <> ALL (:held::uuid[])
+WHERE missing_since IS NOT NULL AND agent_device_id <> ALL (:postponed::uuid[])
 
 -- forget_missing --
 -- Delete services that have been missing for :age, and of a device with more than :most missing ones the oldest: names

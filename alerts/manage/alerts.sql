@@ -72,7 +72,7 @@ WITH before AS (
     FROM before b
     WHERE h.id = b.id AND b.status = 'active'
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_acknowledged', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
@@ -99,7 +99,7 @@ WITH before AS (
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
@@ -126,7 +126,7 @@ WITH before AS (
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.snoozed_until
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_snoozed', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until)

@@ -32,11 +32,11 @@ LIMIT :limit
 -- create_rules --
 -- Make rules and leave a trail; returns their ids in order. :rules list of column -> value, :now, :actor_kind,
 -- :actor_id, :actor_source.
-WITH wanted AS (
+WITH new_rules AS (
     SELECT gen_random_uuid() AS new_id, p.*, w.number
     FROM jsonb_array_elements(:rules::jsonb) WITH ORDINALITY AS w (rule, number),
          jsonb_populate_record(NULL::agent_alerts, w.rule) p
-), made AS (
+), inserted AS (
     INSERT INTO agent_alerts (id, alert_name, alert_type, severity, business_id, agent_device_id, service_location_id,
                               device_type, conditions, notification_enabled, notification_channels,
                               notification_recipients, keep_firing_minutes, active_hours, is_shadow, ticket_enabled,
@@ -45,15 +45,15 @@ WITH wanted AS (
            conditions, COALESCE(notification_enabled, true), COALESCE(notification_channels, '[]'),
            COALESCE(notification_recipients, '[]'), COALESCE(keep_firing_minutes, 5), NULLIF(active_hours, 'null'),
            COALESCE(is_shadow, false), COALESCE(ticket_enabled, true), description, :now, :now, :actor_id
-    FROM wanted
+    FROM new_rules
 ), audited AS (
     {audit}
     SELECT :now, {actor}, 'alert_rule_created', w.agent_device_id,
            jsonb_build_object('rule_id', w.new_id, 'alert_name', w.alert_name, 'alert_type', w.alert_type,
                               'severity', w.severity, 'business_id', w.business_id, 'conditions', w.conditions)
-    FROM wanted w
+    FROM new_rules w
 )
-SELECT new_id AS id FROM wanted ORDER BY number
+SELECT new_id AS id FROM new_rules ORDER BY number
 
 -- wait_for_pass --
 -- Wait for an evaluation that is under way (begin_pass in queries.sql), and let none begin before this transaction ends.
@@ -88,7 +88,7 @@ WITH before AS (
 ), dropped AS (
     DELETE FROM agent_alert_states s WHERE s.agent_alert_id = :rule_id AND :note IS NOT NULL
     RETURNING s.agent_device_id, s.instance, s.state, s.value
-), noted AS (
+), transitions AS (
     INSERT INTO agent_alert_transitions (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason,
                                          value, is_shadow)
     SELECT :rule_id, s.agent_device_id, s.instance, :now, s.state, 'inactive', :note, s.value, (b.rule).is_shadow
@@ -98,7 +98,7 @@ WITH before AS (
     SET status = 'resolved', resolved_at = :now, resolved_by = :actor_id, resolution_notes = :note
     WHERE h.agent_alert_id = :rule_id AND h.status IN ('active', 'acknowledged') AND :note IS NOT NULL
     RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)

@@ -32,7 +32,7 @@ LIMIT :limit
 -- create_window --
 -- :name, :business_id, :service_location_id site, :device_id, :starts_at and :ends_at from when to when, or
 -- :weekdays, :local_start, :duration_minutes, :time_zone; :now, :actor_kind, :actor_id, :actor_source.
-WITH made AS (
+WITH created AS (
     INSERT INTO agent_maintenance_windows
         (window_name, business_id, service_location_id, agent_device_id, starts_at, ends_at, weekdays, local_start,
          duration_minutes, time_zone, created_at, created_by)
@@ -42,9 +42,9 @@ WITH made AS (
 ), audited AS (
     {audit}
     SELECT :now, {actor}, 'maintenance_window_created', agent_device_id,
-           to_jsonb(made) FROM made
+           to_jsonb(created) FROM created
 )
-SELECT id FROM made
+SELECT id FROM created
 
 -- replace_window --
 -- Parameters as of create_window, and :window_id.
@@ -66,10 +66,10 @@ SELECT :now, {actor}, 'maintenance_window_changed', c.agent_device_id,
 FROM changed c JOIN before b ON b.id = c.id
 
 -- delete_window --
-WITH gone AS (
+WITH deleted AS (
     DELETE FROM agent_maintenance_windows WHERE id = :window_id RETURNING *
 ), audited AS (
     {audit}
-    SELECT :now, {actor}, 'maintenance_window_deleted', agent_device_id, to_jsonb(gone) FROM gone
+    SELECT :now, {actor}, 'maintenance_window_deleted', agent_device_id, to_jsonb(deleted) FROM deleted
 )
-SELECT id FROM gone
+SELECT id FROM deleted

@@ -80,8 +80,8 @@ SET notification_sent = true, notification_sent_at = :now
 WHERE id IN (SELECT agent_alert_history_id FROM sent)
 
 -- note_failed --
--- Each again at its own time, or never. In parallel :notifications and :again when (null: given up); :error why.
+-- Each again at its own time, or never. In parallel :notifications and :retry_at when (null: given up); :error why.
 UPDATE agent_alert_notifications n
-SET due_at = f.again, last_error = left(:error, 1000)
-FROM unnest(:notifications::bigint[], :again::timestamptz[]) AS f (id, again)
+SET due_at = f.retry_at, last_error = left(:error, 1000)
+FROM unnest(:notifications::bigint[], :retry_at::timestamptz[]) AS f (id, retry_at)
 WHERE n.id = f.id

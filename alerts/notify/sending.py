@@ -92,7 +92,7 @@ async def note(connection: Connection, rows: Sequence[asyncpg.Record], fault: Se
     given_up = sum(at is None for at in retry_times)
     log.warning("%d notifications failed, %d of them given up: %s", len(rows), given_up, fault)
     await connection.execute(
-        *QUERIES.bind("note_failed", notifications=[row["id"] for row in rows], again=retry_times, error=str(fault))
+        *QUERIES.bind("note_failed", notifications=[row["id"] for row in rows], retry_at=retry_times, error=str(fault))
     )
 
 

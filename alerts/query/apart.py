@@ -75,7 +75,7 @@ async def gather_apart(
 def held_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
     """Return the rules that are held on single devices, by device."""
     devices_by_rule: dict[UUID, set[UUID]] = defaultdict(set)
-    for item in isolated.held_ids("device"):
+    for item in isolated.postponed_ids("device"):
         device, _, rule = item.partition(":rule:")
         devices_by_rule[UUID(device)].add(UUID(rule))
     return devices_by_rule

@@ -49,7 +49,7 @@ async def each_batch(
 ) -> None:  # fmt: skip
     """Write some pairs of device and metric at a time; a pair that can't be worked out is left out and noted."""
     isolated = await Isolated(connection, task, now).read()
-    remaining = [row for row in pairs if item_name(row) not in isolated.held]
+    remaining = [row for row in pairs if item_name(row) not in isolated.postponed]
     for batch in batches(remaining):
         for row, error in await in_halves(connection, batch, write):
             await isolated.note(item_name(row), error)

@@ -51,7 +51,7 @@ WITH pair AS MATERIALIZED (
     SELECT DISTINCT device_id, every FROM pair
 ), span AS MATERIALIZED (
     SELECT i.at[1] AS lowest, i.at[cardinality(i.at)] AS highest FROM (SELECT :instants::timestamptz[] AS at) i
-), heard AS (
+), contact AS (
     SELECT d.device_id, m.bucket + GREATEST(:bucket::interval - d.every, interval '0') AS at,
            m.bucket + :bucket - interval '1 microsecond' AS known_at
     FROM device d
@@ -81,7 +81,7 @@ WITH pair AS MATERIALIZED (
 ), gap AS (
     SELECT h.device_id, h.at AS from_at,
            COALESCE(lead(h.known_at) OVER (PARTITION BY h.device_id ORDER BY h.known_at), 'infinity') AS until_at
-    FROM heard h
+    FROM contact h
 )
 SELECT p.rule_id, p.leaf, p.device_id, i.at, extract(epoch FROM i.at - g.from_at) / 60.0 AS value,
        extract(epoch FROM p.span) / 60.0 AS threshold, true AS breached, true AS begun, true AS holding,
@@ -107,7 +107,7 @@ WITH pair AS MATERIALIZED (
            s.should_be_running AND s.status <> 'running' AS is_down,
            max(GREATEST(s.last_checked, s.missing_since)) OVER (PARTITION BY s.agent_device_id) AS listed_at
     FROM agent_monitored_services s JOIN device d ON d.id = s.agent_device_id
-), wanted AS (
+), requested AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, s.service_name, s.missing_since,
            s.listed_at >= s.at - (2.5 * p.every + interval '1 minute') AS is_fresh,
            s.is_down AND (p.name <> '*' OR s.missing_since IS NULL) AS is_down,
@@ -122,7 +122,7 @@ WITH pair AS MATERIALIZED (
            string_agg(service_name || CASE WHEN missing_since IS NULL THEN '' ELSE ' (no longer installed)' END, ', '
                       ORDER BY service_name) FILTER (WHERE is_down) AS names,
            string_agg(service_name, ', ' ORDER BY missing_since DESC) FILTER (WHERE was_down) AS gone
-    FROM wanted
+    FROM requested
     GROUP BY rule_id, leaf, device_id, span
 )
 SELECT w.rule_id, w.leaf, w.device_id, :now::timestamptz AS at, w.stopped::double precision AS value,

@@ -13,7 +13,7 @@ WITH leaf AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(:terms::jsonb)
         AS l (rule_id uuid, leaf integer, part text, includes jsonb, excludes jsonb)
-), wanted AS MATERIALIZED (
+), requested AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.every, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
            p.recovery, p.by_value, p.span, p.deviations, p.floor, l.part, s.id AS series_id, s.instance, s.is_counter,
            CASE WHEN :everything::boolean THEN interval '0' ELSE d.clock_shift END AS shift,
@@ -33,9 +33,9 @@ WITH leaf AS MATERIALIZED (
            IS NOT FALSE
        OR EXISTS (SELECT FROM agent_alert_states a
                   WHERE a.agent_alert_id = p.rule_id AND a.agent_device_id = p.device_id AND a.instance = s.instance)
-), known AS (
+), reading AS (
     SELECT w.*, i.at, f.*
-    FROM wanted w
+    FROM requested w
     CROSS JOIN unnest(:instants::timestamptz[]) AS i (at)
     CROSS JOIN LATERAL (SELECT i.at + w.shift AS at) l
     CROSS JOIN LATERAL (
@@ -101,7 +101,7 @@ WITH leaf AS MATERIALIZED (
     SELECT k.*, CASE WHEN k.deviations > 0 THEN u.highest ELSE k.value_threshold END AS value_bound,
            CASE WHEN k.deviations > 0 THEN u.highest ELSE k.last_threshold END AS last_bound,
            CASE WHEN k.deviations > 0 THEN u.highest ELSE k.recovery END AS recovery_bound
-    FROM known k
+    FROM reading k
     LEFT JOIN LATERAL (
         SELECT GREATEST(b.median + k.deviations * 1.4826 * b.distance, b.median + k.floor) AS highest
         FROM agent_series_baselines b

@@ -5,7 +5,7 @@
 -- the device's site or business. :terms, :now, :age, :default_zone of all others.
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
-), wanted AS (
+), requested AS (
     SELECT DISTINCT s.id AS series_id, s.is_counter, s.agent_device_id AS device_id,
            s.metric || ' of ' || s.instance AS metric,
            {time_zone} AS time_zone
@@ -17,7 +17,7 @@ WITH leaf AS MATERIALIZED (
     {join_time_zones}
 )
 SELECT w.*
-FROM wanted w
+FROM requested w
 WHERE NOT EXISTS (SELECT FROM agent_series_baselines b
                   WHERE b.series_id = w.series_id AND b.computed_at > :now::timestamptz - :age::interval
                     AND b.time_zone = w.time_zone)
@@ -26,21 +26,21 @@ ORDER BY w.series_id
 -- write_baselines --
 -- Median and median distance from it of the hourly means of the last five weeks, by hour of the week; of a counter the
 -- rate within the hour. Fewer than three weeks say nothing. :series, :time_zones (in parallel), :now.
-WITH wanted AS MATERIALIZED (
+WITH requested AS MATERIALIZED (
     SELECT * FROM unnest(:series::integer[], :time_zones::text[]) AS w (series_id, time_zone)
 ), hourly AS MATERIALIZED (
     SELECT w.series_id AS key, alert_local_hour_of_week(m.bucket, w.time_zone) AS hour_of_week,
            COALESCE(m.value_sum / m.sample_count::double precision,
                     m.value_increase / NULLIF(extract(epoch FROM m.value_last_at - m.value_first_at), 0)::double precision
            ) AS mean
-    FROM wanted w
+    FROM requested w
     JOIN agent_series_1h m ON m.series_id = w.series_id
     WHERE m.bucket > :now::timestamptz - interval '35 days' AND m.bucket <= :now
 ), {baselines}
 INSERT INTO agent_series_baselines AS b (series_id, hour_of_week, median, distance, weeks, time_zone, computed_at)
 SELECT w.series_id, u.hour_of_week, u.median, u.distance, u.weeks, w.time_zone, :now
 FROM baseline u
-JOIN wanted w ON w.series_id = u.key
+JOIN requested w ON w.series_id = u.key
 JOIN agent_series s ON s.id = w.series_id
 ON CONFLICT (series_id, hour_of_week) DO UPDATE
 SET median = EXCLUDED.median, distance = EXCLUDED.distance, weeks = EXCLUDED.weeks, time_zone = EXCLUDED.time_zone,

@@ -6,7 +6,7 @@
 -- :instants, :cut; :among the only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
-), wanted AS MATERIALIZED (
+), requested AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, s.id AS series_id, s.instance, s.unit = 'percent' AS is_percent, p.span,
            p.value_threshold AS reaches
     FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
@@ -16,43 +16,43 @@ WITH leaf AS MATERIALIZED (
      AND {instance_is_picked}
 ), instant AS MATERIALIZED (
     SELECT i.at, time_bucket('1 hour', i.at) AS hour FROM unnest(:instants::timestamptz[]) AS i (at)
-), asked AS MATERIALIZED (
+), evaluated_hour AS MATERIALIZED (
     SELECT DISTINCT hour, (hour AT TIME ZONE 'UTC')::date AS day FROM instant
 ), hourly AS MATERIALIZED (
     SELECT m.series_id, m.bucket AS hour, m.value_max AS highest
     FROM agent_series_1h m
-    WHERE m.series_id = ANY (ARRAY(SELECT w.series_id FROM wanted w)) AND m.bucket < :cut::timestamptz
-      AND m.bucket >= (SELECT min(hour) FROM asked) - interval '31 days' AND m.bucket < (SELECT max(hour) FROM asked)
+    WHERE m.series_id = ANY (ARRAY(SELECT w.series_id FROM requested w)) AND m.bucket < :cut::timestamptz
+      AND m.bucket >= (SELECT min(hour) FROM evaluated_hour) - interval '31 days' AND m.bucket < (SELECT max(hour) FROM evaluated_hour)
     UNION ALL
     SELECT m.series_id, time_bucket('1 hour', m.collected_at), max(m.value)
     FROM agent_series_samples m
-    WHERE m.series_id = ANY (ARRAY(SELECT w.series_id FROM wanted w)) AND m.collected_at >= :cut
-      AND m.collected_at >= (SELECT min(hour) FROM asked) - interval '31 days'
-      AND m.collected_at < (SELECT max(hour) FROM asked)
+    WHERE m.series_id = ANY (ARRAY(SELECT w.series_id FROM requested w)) AND m.collected_at >= :cut
+      AND m.collected_at >= (SELECT min(hour) FROM evaluated_hour) - interval '31 days'
+      AND m.collected_at < (SELECT max(hour) FROM evaluated_hour)
     GROUP BY 1, 2
 ), daily AS MATERIALIZED (
     SELECT series_id, (hour AT TIME ZONE 'UTC')::date AS day, max(highest) AS highest FROM hourly GROUP BY 1, 2
-), seen AS (
+), sample AS (
     SELECT d.series_id, a.hour, d.day, d.highest
-    FROM asked a JOIN daily d ON d.day < a.day AND d.day > a.day - 31
+    FROM evaluated_hour a JOIN daily d ON d.day < a.day AND d.day > a.day - 31
     UNION ALL
     SELECT h.series_id, a.hour, a.day, max(h.highest)
-    FROM asked a JOIN hourly h ON h.hour >= a.day::timestamp AT TIME ZONE 'UTC' AND h.hour < a.hour
+    FROM evaluated_hour a JOIN hourly h ON h.hour >= a.day::timestamp AT TIME ZONE 'UTC' AND h.hour < a.hour
     GROUP BY 1, 2, 3
 ), listed AS MATERIALIZED (
     SELECT series_id, hour, array_agg(day ORDER BY day) AS days, array_agg(highest ORDER BY day) AS highs
-    FROM seen
+    FROM sample
     GROUP BY 1, 2
 ), grown AS MATERIALIZED (
     SELECT l.series_id, l.hour, g.newest, g.slope_per_day
     FROM listed l
-    JOIN (SELECT DISTINCT series_id, is_percent FROM wanted) w ON w.series_id = l.series_id
+    JOIN (SELECT DISTINCT series_id, is_percent FROM requested) w ON w.series_id = l.series_id
     CROSS JOIN LATERAL alert_growth(l.days, l.highs, w.is_percent) g
 ), judged AS (
     SELECT w.rule_id, w.leaf, w.device_id, w.instance, w.span, g.hour, g.newest, g.slope_per_day,
            CASE WHEN g.newest >= w.reaches THEN 0
                 WHEN g.slope_per_day > 0 THEN (w.reaches - g.newest) / g.slope_per_day END AS days_left
-    FROM wanted w JOIN grown g ON g.series_id = w.series_id
+    FROM requested w JOIN grown g ON g.series_id = w.series_id
 )
 SELECT j.rule_id, j.leaf, j.device_id, j.instance, i.at, j.days_left AS value,
        (extract(epoch FROM j.span) / 86400.0)::double precision AS threshold, true AS breached, true AS begun,

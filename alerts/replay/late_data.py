@@ -54,7 +54,9 @@ class LateBreach:
 async def find_late(connection: Connection, now: datetime) -> int:
     """Look at devices with late samples at `now` (UTC), outside a transaction; return how much was found."""
     isolated = await Isolated(connection, "late samples", now).read()
-    devices = await connection.fetch(*QUERIES.bind("late_devices", limit=AT_ONCE, held=isolated.held_ids("device")))
+    devices = await connection.fetch(
+        *QUERIES.bind("late_devices", limit=AT_ONCE, postponed=isolated.postponed_ids("device"))
+    )
     rules = await read_rules(connection) if devices else None
     alert_count = 0
     for device in devices:
@@ -65,7 +67,7 @@ async def find_late(connection: Connection, now: datetime) -> int:
 
 async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
     """Record what the late samples of a device prove, unless another worker does; return how many breaches."""
-    late = await connection.fetchrow(*QUERIES.bind("claim_late", device_id=device_id, seen=LATE_AFTER))
+    late = await connection.fetchrow(*QUERIES.bind("claim_late", device_id=device_id, max_lag=LATE_AFTER))
     reaching = [row for row in rows if late and judges_by_samples(row) and reaches(row.rule.reach, late)]
     if late is None or late["first"] is None or not reaching:
         return 0

@@ -2,18 +2,18 @@
 
 -- late_devices --
 -- Devices whose late samples haven't been looked at, the oldest upload first. Those whose clock is behind are judged
--- at their own time by each evaluation. :limit, :held devices that are left out now.
+-- at their own time by each evaluation. :limit, :postponed devices that are left out now.
 SELECT d.id
 FROM agent_devices d
 LEFT JOIN agent_alert_late_looks l ON l.agent_device_id = d.id
 WHERE d.late_at > COALESCE(l.looked_at, '-infinity')
-  AND d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled AND d.id <> ALL (:held::uuid[])
+  AND d.is_active AND NOT d.soft_delete AND d.monitoring_enabled AND d.alerts_enabled AND d.id <> ALL (:postponed::uuid[])
   AND d.clock_shift = '0'
 ORDER BY d.late_at
 LIMIT :limit
 
 -- claim_late --
--- Take a device, unless another worker has: what it is, and the range of the samples that were late (by :seen) and
+-- Take a device, unless another worker has: what it is, and the range of the samples that were late (by :max_lag) and
 -- have come since the last look; a minute more, for uploads that were committed out of order. The first look reaches
 -- back a day.
 WITH before AS (
@@ -33,14 +33,14 @@ CROSS JOIN LATERAL (
     FROM agent_metrics m
     WHERE m.agent_device_id = d.id AND m.collected_at >= LEAST(d.late_from, d.late_before)
       AND m.received_at > COALESCE((SELECT looked_at FROM before), d.late_at - interval '1 day') - interval '1 minute'
-      AND m.collected_at < m.received_at - :seen::interval
+      AND m.collected_at < m.received_at - :max_lag::interval
 ) late
 
 -- record_found --
 -- Alerts that have ended, each with its course and an event; none where there was an alert meanwhile, or before the
 -- rule was made. They open no ticket and send no message. :device_id; in parallel :rules, :instances (''
 -- for the device itself), :begins, :ends, :severities, :messages, :values, :thresholds; :now.
-WITH found AS (
+WITH late_breach AS (
     SELECT f.*
     FROM unnest(:rules::uuid[], :instances::text[], :begins::timestamptz[], :ends::timestamptz[], :severities::text[],
                 :messages::text[], :values::float8[], :thresholds::float8[])
@@ -56,15 +56,15 @@ WITH found AS (
          threshold_value, status, resolution_notes, ticket_note)
     SELECT rule_id, :device_id, instance, began, ended, severity, message, value, threshold, 'auto_resolved',
            'Found late: its samples came when it was over.', 'No ticket: it was over when it was found.'
-    FROM found
+    FROM late_breach
     RETURNING id, agent_alert_id, triggered_at, resolved_at, severity, alert_message
-), noted AS (
+), transitions AS (
     INSERT INTO agent_alert_transitions
         (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, threshold)
     SELECT f.rule_id, :device_id, f.instance, t.at, t.before, t.after, 'found late', f.value, f.threshold
-    FROM found f
+    FROM late_breach f
     CROSS JOIN LATERAL (VALUES (f.began, 'inactive', 'firing'), (f.ended, 'firing', 'inactive')) t (at, before, after)
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT :device_id, 'alert_found_late', triggered_at, :now::timestamptz,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', resolved_at)

@@ -3,11 +3,11 @@
 -- make_device --
 -- A device of some business; one is made only where there is none, because the platform's table may want more than we
 -- know. :interval_seconds seconds between its samples.
-WITH made AS (
+WITH created AS (
     INSERT INTO businesses (business_name) SELECT 'Rule test' WHERE NOT EXISTS (SELECT FROM businesses) RETURNING id
 )
 INSERT INTO agent_devices (business_id, device_name, metrics_interval_seconds)
-SELECT COALESCE((SELECT id FROM made), (SELECT id FROM businesses LIMIT 1)), 'rule test', :interval_seconds
+SELECT COALESCE((SELECT id FROM created), (SELECT id FROM businesses LIMIT 1)), 'rule test', :interval_seconds
 RETURNING id
 
 -- put_samples --
@@ -21,11 +21,11 @@ FROM jsonb_to_recordset(:samples::jsonb) AS s (at timestamptz, {gauges, NAME flo
 WITH given AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:values::jsonb)
         AS v (metric text, instance text, unit text, is_counter boolean, at timestamptz, value float8)
-), made AS (
+), created AS (
     INSERT INTO agent_series (agent_device_id, metric, instance, unit, is_counter, created_at, last_seen_at)
     SELECT :device_id, metric, instance, unit, bool_or(is_counter), min(at), max(at) FROM given
     GROUP BY metric, instance, unit
     RETURNING id, metric, instance
 )
 INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
-SELECT m.id, g.is_counter, g.at, g.value FROM given g JOIN made m USING (metric, instance)
+SELECT m.id, g.is_counter, g.at, g.value FROM given g JOIN created m USING (metric, instance)

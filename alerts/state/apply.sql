@@ -48,7 +48,7 @@ WITH fired AS (
     SET last_triggered = :now, trigger_count = a.trigger_count + o.times
     FROM (SELECT agent_alert_id, count(*)::integer AS times FROM opened GROUP BY agent_alert_id) o
     WHERE a.id = o.agent_alert_id
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT o.agent_device_id, 'alert_firing', :now, :now,
            jsonb_build_object('alert_id', o.id, 'severity', f.severity, 'message', f.message)
@@ -71,7 +71,7 @@ WITH well AS (
     WHERE h.agent_alert_id = w.rule_id AND h.agent_device_id = w.device_id AND h.instance = w.instance
       AND h.status IN ('active', 'acknowledged')
     RETURNING h.id, h.agent_alert_id, h.agent_device_id, h.severity, h.alert_message
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)

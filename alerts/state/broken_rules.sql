@@ -8,56 +8,56 @@ SET error_message = NULL, error_at = NULL
 WHERE error_message IS NOT NULL AND is_active AND NOT soft_delete AND id <> ALL (:rules::uuid[])
 
 -- devices_left --
--- Devices on which a rule of :rules, or one that is not in force, stands or has an open alert, without :held.
+-- Devices on which a rule of :rules, or one that is not in force, stands or has an open alert, without :postponed.
 SELECT s.agent_device_id AS id
 FROM agent_alert_states s JOIN agent_alerts a ON a.id = s.agent_alert_id
-WHERE (a.soft_delete OR NOT a.is_active OR a.id = ANY (:rules::uuid[])) AND s.agent_device_id <> ALL (:held::uuid[])
+WHERE (a.soft_delete OR NOT a.is_active OR a.id = ANY (:rules::uuid[])) AND s.agent_device_id <> ALL (:postponed::uuid[])
 UNION
 SELECT h.agent_device_id
 FROM agent_alert_history h JOIN agent_alerts a ON a.id = h.agent_alert_id
 WHERE (a.soft_delete OR NOT a.is_active) AND h.status IN ('active', 'acknowledged')
-  AND h.agent_device_id <> ALL (:held)
+  AND h.agent_device_id <> ALL (:postponed)
 
 -- hold_faulty --
 -- Where rules that can't be understood have an alert, the state becomes error; where they had only begun, there is
 -- none. :rules, :reasons (in parallel), :now, :only these devices (null: all).
-WITH left_out AS (
+WITH unevaluable AS (
     SELECT s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, f.reason, a.is_shadow,
            CASE s.state WHEN 'pending' THEN 'inactive' ELSE 'error' END AS becomes
     FROM unnest(:rules::uuid[], :reasons::text[]) AS f (rule_id, reason)
     JOIN agent_alerts a ON a.id = f.rule_id
     JOIN agent_alert_states s ON s.agent_alert_id = f.rule_id AND s.state <> 'error'
     WHERE :only::uuid[] IS NULL OR s.agent_device_id = ANY (:only)
-), held AS (
+), failed AS (
     UPDATE agent_alert_states s
     SET state = 'error', since = :now::timestamptz, reason = l.reason, evaluated_at = :now
-    FROM left_out l
+    FROM unevaluable l
     WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND s.instance = l.instance
       AND l.becomes = 'error'
 ), dropped AS (
     DELETE FROM agent_alert_states s
-    USING left_out l
+    USING unevaluable l
     WHERE s.agent_alert_id = l.agent_alert_id AND s.agent_device_id = l.agent_device_id AND s.instance = l.instance
       AND l.becomes = 'inactive'
 )
 INSERT INTO agent_alert_transitions
     (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, is_shadow)
 SELECT agent_alert_id, agent_device_id, instance, :now, state, becomes, reason, value, is_shadow
-FROM left_out
+FROM unevaluable
 
 -- end_out_of_force --
 -- Rules that aren't in force stand nowhere, and their open alerts end: they were switched off or deleted in the
 -- table, nobody knows by whom. Returns those alerts. :now, :only these devices (null: all).
-WITH gone AS (
+WITH out_of_force AS (
     SELECT id, is_shadow, CASE WHEN soft_delete THEN 'The rule was deleted.' ELSE 'The rule was disabled.' END AS note
     FROM agent_alerts
     WHERE soft_delete OR NOT is_active
 ), dropped AS (
     DELETE FROM agent_alert_states s
-    USING gone g
+    USING out_of_force g
     WHERE s.agent_alert_id = g.id AND (:only::uuid[] IS NULL OR s.agent_device_id = ANY (:only))
     RETURNING s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, g.note, g.is_shadow
-), noted AS (
+), transitions AS (
     INSERT INTO agent_alert_transitions
         (agent_alert_id, agent_device_id, instance, at, from_state, to_state, reason, value, is_shadow)
     SELECT agent_alert_id, agent_device_id, instance, :now::timestamptz, state, 'inactive', note, value,
@@ -65,11 +65,11 @@ WITH gone AS (
 ), ended AS (
     UPDATE agent_alert_history h
     SET status = 'auto_resolved', resolved_at = :now, resolution_notes = COALESCE(h.resolution_notes, g.note)
-    FROM gone g
+    FROM out_of_force g
     WHERE h.agent_alert_id = g.id AND h.status IN ('active', 'acknowledged')
       AND (:only::uuid[] IS NULL OR h.agent_device_id = ANY (:only))
     RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
-), told AS (
+), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
            jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)

@@ -31,7 +31,7 @@ async def find_transitions(
             reason = apart.reason(place[:2])
             is_held = depends_on_device(row) and offline.get(place[1], -1) >= SEVERITIES.index(row.severity)
             if reason is None:
-                transition = transition_of(row, place, current_results.get(place), current, mutes, held=is_held)
+                transition = transition_of(row, place, current_results.get(place), current, mutes, is_held=is_held)
             else:
                 transition = fail(place, current, mutes.now, reason)
         except Exception as error:  # noqa: BLE001  it is this place's alone
@@ -43,15 +43,15 @@ async def find_transitions(
 
 
 def transition_of(
-    row: RuleRow, place: Place, terms: Terms | None, current: AlertState, mutes: ActiveSilences, *, held: bool
+    row: RuleRow, place: Place, terms: Terms | None, current: AlertState, mutes: ActiveSilences, *, is_held: bool
 ) -> Transition:
-    """Return the step of a rule in one place, by the results of its terms; nothing begins where `held`."""
+    """Return the step of a rule in one place, by the results of its terms; nothing begins where `is_held`."""
     if current.has_moved:
         return leave(place, current, mutes.now, MOVED)
     result = result_of(row, terms, current)
     if result is None:
         return leave(place, current, mutes.now, OUT_OF_REACH)
-    muted = held or mutes.covers(place[1], row.active_hours)
+    muted = is_held or mutes.covers(place[1], row.active_hours)
     return explain_absence(step(place, current, result, mutes.now, row.rule.keep_firing, muted=muted))
 
 

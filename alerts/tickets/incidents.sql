@@ -10,7 +10,7 @@ SELECT set_config('enable_nestloop', 'on', true)
 -- :min_share of those that were heard until then, were heard last within two intervals of one another, and not since.
 -- Those that were silent long before say nothing of the site. A site whose ticket is open takes its devices whatever
 -- the share. :devices, :by_samples whether their rule looks at samples only, :now.
-WITH heard AS (
+WITH contact AS (
     SELECT d.id, d.service_location_id AS site, by_data,
            CASE WHEN by_data THEN d.last_metrics_received
                 ELSE GREATEST(d.last_heartbeat, d.last_metrics_received) END AS at,
@@ -20,7 +20,7 @@ WITH heard AS (
       AND d.service_location_id IN (SELECT f.service_location_id FROM agent_devices f
                                     WHERE f.id = ANY (:devices::uuid[]))
 ), silent AS (
-    SELECT * FROM heard WHERE at < :now::timestamptz - 1.25 * every
+    SELECT * FROM contact WHERE at < :now::timestamptz - 1.25 * every
 ), fired AS (
     SELECT s.id, s.site, s.by_data, s.at
     FROM silent s
@@ -32,7 +32,7 @@ WITH heard AS (
     SELECT n.site, n.by_data, count(*) AS heard_then,
            count(*) FILTER (WHERE h.at < :now - 1.25 * h.every AND h.at <= n.at + 2 * h.every) AS silent_now
     FROM newest n
-    JOIN heard h ON h.site = n.site AND h.by_data = n.by_data AND h.at >= n.at - 2 * h.every
+    JOIN contact h ON h.site = n.site AND h.by_data = n.by_data AND h.at >= n.at - 2 * h.every
     GROUP BY n.site, n.by_data
 )
 SELECT f.id, f.site
@@ -77,7 +77,7 @@ JOIN agent_alert_tickets t ON t.wanted = 'open' AND starts_with(t.incident_key, 
 -- its ticket; else there is a new one. An open one has its highest severity, and the text of what was that severe
 -- first. What waits already keeps its turn. :keys, :rules, :devices (null: a group), :businesses, :sites,
 -- :severities, :titles, :descriptions, :due, :now.
-WITH wanted AS (
+WITH requested AS (
     SELECT *
     FROM unnest(:keys::text[], :rules::uuid[], :devices::uuid[], :businesses::uuid[], :sites::uuid[],
                 :severities::text[], :titles::text[], :descriptions::text[],
@@ -86,11 +86,11 @@ WITH wanted AS (
 ), newest AS (
     SELECT DISTINCT ON (t.incident_key) t.id, w.*, more_severe,
            t.wanted = 'open' AND (more_severe < 0 OR more_severe = 0 AND t.agent_alert_id <> w.rule_id) AS keeps_text
-    FROM wanted w JOIN agent_alert_tickets t ON t.incident_key = w.key
+    FROM requested w JOIN agent_alert_tickets t ON t.incident_key = w.key
     CROSS JOIN LATERAL (SELECT array_position(ARRAY['info', 'warning', 'critical'], w.severity)
                                - array_position(ARRAY['info', 'warning', 'critical'], t.severity) AS more_severe) s
     ORDER BY t.incident_key, t.created_at DESC, (t.wanted = 'open') DESC
-), again AS (
+), reopened AS (
     UPDATE agent_alert_tickets t
     SET wanted = 'open',
         title = CASE WHEN n.keeps_text THEN t.title ELSE n.title END,
@@ -110,8 +110,8 @@ INSERT INTO agent_alert_tickets
      wanted, created_at, due_at)
 SELECT w.key, w.rule_id, w.device_id, w.business_id, w.location_id, w.severity, w.title, w.description, 'open', :now,
        w.due_at
-FROM wanted w
-WHERE NOT EXISTS (SELECT FROM again a WHERE a.incident_key = w.key)
+FROM requested w
+WHERE NOT EXISTS (SELECT FROM reopened a WHERE a.incident_key = w.key)
 ON CONFLICT (incident_key) WHERE wanted = 'open' DO NOTHING
 
 -- link_alerts --
