@@ -119,6 +119,9 @@ coverage: setup ## Run all tests and print how much of each folder they reach (T
 changelog: setup ## Show the changelog section of the next release
 	@$(BIN)/towncrier build --draft --version next
 
+release: setup ## Write a release's version, changelog section and schema snapshot (VERSION=X.Y.Z)
+	@$(BIN)/python -m release.cut "$(VERSION)"
+
 ##@ Clean
 clean-demo: ## Forget the demo's data
 	rm -rf .demo
@@ -152,4 +155,4 @@ $(WEB_READY): web/package-lock.json
 $(PAGES): $(WEB_READY) web/index.html web/vite.config.ts $(shell find web/src web/public -type f 2>/dev/null)
 	npm run build --silent --prefix web -- --logLevel warn
 
-.PHONY: dashboards drill pictures demo serve worker setup test test-again test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog clean-demo clean help
+.PHONY: dashboards drill pictures demo serve worker setup test test-again test-unit fuzz bench load load-web check format lock licences sbom audit schema docs coverage changelog release clean-demo clean help

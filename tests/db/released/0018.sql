@@ -1331,3 +1331,26 @@ CREATE MATERIALIZED VIEW agent_series_5m WITH (timescaledb.continuous) AS
     counter_increase(value, value, (0)::double precision ORDER BY collected_at) FILTER (WHERE is_counter) AS value_increase
     FROM agent_series_samples
     GROUP BY series_id, (time_bucket('00:05:00'::interval, collected_at));
+
+-- agent_metrics policy_compression every 12:00:00 2 days
+-- agent_metrics policy_retention every 1 day 30 days
+-- agent_metrics_1d policy_compression every 12:00:00 730 days
+-- agent_metrics_1d policy_refresh_continuous_aggregate every 06:00:00 31 days 1 day
+-- agent_metrics_1d policy_retention every 1 day 3650 days
+-- agent_metrics_1h policy_compression every 12:00:00 60 days
+-- agent_metrics_1h policy_refresh_continuous_aggregate every 00:30:00 29 days 01:00:00
+-- agent_metrics_1h policy_retention every 1 day 730 days
+-- agent_metrics_5m policy_compression every 12:00:00 14 days
+-- agent_metrics_5m policy_refresh_continuous_aggregate every 00:05:00 28 days 00:10:00
+-- agent_metrics_5m policy_retention every 1 day 90 days
+-- agent_series_1d policy_compression every 12:00:00 730 days
+-- agent_series_1d policy_refresh_continuous_aggregate every 06:00:00 31 days 1 day
+-- agent_series_1d policy_retention every 1 day 3650 days
+-- agent_series_1h policy_compression every 12:00:00 60 days
+-- agent_series_1h policy_refresh_continuous_aggregate every 00:30:00 29 days 01:00:00
+-- agent_series_1h policy_retention every 1 day 730 days
+-- agent_series_5m policy_compression every 12:00:00 14 days
+-- agent_series_5m policy_refresh_continuous_aggregate every 00:05:00 28 days 00:10:00
+-- agent_series_5m policy_retention every 1 day 90 days
+-- agent_series_samples policy_compression every 12:00:00 2 days
+-- agent_series_samples policy_retention every 1 day 30 days

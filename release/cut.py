@@ -1,0 +1,74 @@
+"""`make release VERSION=X.Y.Z`: writes the version where it stands, the changelog's section and the schema's snapshot.
+
+It commits and publishes nothing: it prints the commands that do.
+"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from release.components import ROOT
+
+# Where the version stands. The second file of npm has it twice, before the packages that it pins.
+PLACES = {
+    "pyproject.toml": (r'^version = "{old}"$', 'version = "{new}"', 1),
+    "docker-compose.timescale.yml": (r"image: rts-agents:{old}$", "image: rts-agents:{new}", 0),
+    "embedded/package.json": (r'"version": "{old}"', '"version": "{new}"', 1),
+    "embedded/package-lock.json": (r'"version": "{old}"', '"version": "{new}"', 2),
+}
+
+
+class ReleaseError(Exception):
+    """The release can't be cut."""
+
+
+def current_version(root: Path) -> str:
+    """Return the version of the checkout at `root`."""
+    version: str = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    return version
+
+
+def check_version(given: str, old: str) -> None:
+    """Raise ReleaseError unless `given` is X.Y.Z and newer than `old`."""
+    try:
+        newer = Version(given) > Version(old)
+    except InvalidVersion:
+        newer = False
+    if not newer or not re.fullmatch(r"\d+\.\d+\.\d+", given):
+        raise ReleaseError(f"VERSION={given!r}: give X.Y.Z, newer than {old}.")
+
+
+def write_version(root: Path, new: str) -> None:
+    """Replace the version at each place. Raises ReleaseError where a place does not have it."""
+    old = current_version(root)
+    for name, (pattern, replacement, count) in PLACES.items():
+        file = root / name
+        place = re.compile(pattern.format(old=re.escape(old)), re.MULTILINE)
+        text, found = place.subn(replacement.format(new=new), file.read_text(), count=count)
+        if not found:
+            raise ReleaseError(f"{name} does not have the version {old}.")
+        file.write_text(text)
+
+
+def main(given: str) -> int:
+    """Write all of it; returns the exit status."""
+    try:
+        check_version(given, current_version(ROOT))
+        write_version(ROOT, given)
+    except ReleaseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for module in (["towncrier", "build", "--yes", "--version", given], ["db.release_snapshot"]):
+        subprocess.run([sys.executable, "-m", *module], cwd=ROOT, check=True)  # noqa: S603 - given is digits and dots
+    print("Read CHANGELOG.md and the snapshot, run `make check test`, then:")
+    print(f"  git commit --all --message 'Release {given}'")
+    print(f"  git tag --annotate v{given} --message 'RTS Agent Monitoring {given}'")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
