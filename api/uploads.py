@@ -122,8 +122,7 @@ class UploadRoute:
         try:
             async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
                 upload = await self._decoded(sender, body, received_at)
-                for start in range(0, len(upload.decoded.samples), ROWS_A_ROUND):
-                    upload.make_rows(start, start + ROWS_A_ROUND)
+                for _ in upload.pack(ROWS_A_ROUND):
                     await asyncio.sleep(0)  # everybody else's round, the writer's too
         except TimeoutError:
             raise IngestBusyError from None
@@ -172,8 +171,8 @@ def receipt_of(upload: Upload, limits: CallLimits) -> Receipt:
     """Return the receipt of a committed upload; from now on its business is counted with its calls."""
     if upload.business_id:
         limits.learn(upload.agent_id, upload.business_id)
-    decoded, duplicates = upload.decoded, len(upload.rows) - upload.inserted
-    upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+    decoded, duplicates = upload.decoded, upload.count - upload.inserted
+    upload.forget_rows()
     return Receipt(
         decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts,
         decoded.notes + upload.notes, decoded.notes_left_out,

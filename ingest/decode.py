@@ -29,7 +29,7 @@ FACTS_OF = attrgetter(*FACTS)
 _typed = msgspec.json.Decoder(Envelope)
 _any = msgspec.json.Decoder()
 _raw = msgspec.json.Decoder(RawEnvelope)
-_sample = msgspec.json.Decoder(Sample)
+_samples = msgspec.json.Decoder(list[Sample])
 
 
 def decode_upload(
@@ -46,11 +46,10 @@ def decode_upload(
         return _decode_carefully(body, now, max_samples, max_age)
     samples = envelope.metrics
     _bound(len(samples), max_samples)
-    if has_null(body) or not all(map(has_clean_names, samples)):  # what PostgreSQL refuses, what is to be cleaned
+    if has_null(body) or not have_clean_names(samples):  # what PostgreSQL refuses, what is to be cleaned
         return _decode_carefully(body, now, max_samples, max_age)
     decoded = Decoded(len(samples), [], [], [])
-    for index, sample in enumerate(samples):
-        _sort(decoded, index, sample, None, now, max_age)
+    _sort_all(decoded, 0, samples, now, max_age)
     decoded.facts = facts_of(envelope)
     return decoded
 
@@ -76,11 +75,10 @@ def decode_in_pieces(
         yield
         decoded = Decoded(len(envelope.metrics), [], [], [])
         for start in range(0, decoded.received, size):
-            samples = [_sample.decode(raw) for raw in envelope.metrics[start : start + size]]
-            if not all(map(has_clean_names, samples)):
+            samples = _samples.decode(b"[" + b",".join(envelope.metrics[start : start + size]) + b"]")
+            if not have_clean_names(samples):
                 return None
-            for index, sample in enumerate(samples, start):
-                _sort(decoded, index, sample, None, now, max_age)
+            _sort_all(decoded, start, samples, now, max_age)
             yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
@@ -96,9 +94,10 @@ def has_null(body: bytes) -> bool:
     return b"\\" in body and b"\\u0000" in body
 
 
-def has_clean_names(sample: Sample) -> bool:
-    """Return whether the services of a sample have names that are stored as they are."""
-    return not sample.services or all(service.name == clean_name(service.name) for service in sample.services)
+def have_clean_names(samples: Sequence[Sample]) -> bool:
+    """Return whether the services of samples have names that are stored as they are."""
+    names = {service.name for sample in samples if sample.services for service in sample.services}
+    return all(name == clean_name(name) for name in names)
 
 
 def _decode_carefully(
@@ -187,9 +186,21 @@ def accepted_by_time(
     """
     _bound(len(samples), max_samples)
     decoded = Decoded(len(samples), [], [], [])
-    for index, sample in enumerate(samples):
-        _sort(decoded, index, sample, None, now, max_age)
+    _sort_all(decoded, 0, samples, now, max_age)
     return decoded
+
+
+def _sort_all(
+    decoded: Decoded, start: int, samples: Sequence[Sample], now: datetime, max_age: timedelta
+) -> None:  # fmt: skip
+    """Put samples without unknown fields with the good ones, or reject those whose time can't be kept."""
+    times = [sample.collected_at for sample in samples]
+    if times and now - min(times) <= max_age and max(times) - now <= MAX_SAMPLE_LEAD:
+        decoded.samples += samples
+        decoded.unknown += [None] * len(samples)
+        return
+    for index, sample in enumerate(samples, start):
+        _sort(decoded, index, sample, None, now, max_age)
 
 
 def _sort(

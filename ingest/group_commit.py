@@ -228,4 +228,4 @@ def in_turns(waiting: Iterable[Waiting]) -> "deque[Waiting]":
 
 def weight(upload: Upload) -> int:
     """Return what an upload counts in the buffer: its samples, with series fourfold; an empty one takes a place too."""
-    return max(1, len(upload.rows) * (SERIES_WEIGHT if upload.brings_series else 1))
+    return max(1, upload.count * (SERIES_WEIGHT if upload.brings_series else 1))

@@ -1,12 +1,13 @@
 """One upload on its way to the database: its rows, and what became of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ingest.copy_rows import encode_rows
+from ingest.blocks import Block, Column, Unlike, columns_of, has_falls, pieces_of
+from ingest.copy_rows import encode_rows, microseconds
 from ingest.counter_breaks import broken_after, mark_breaks
 from ingest.samples import Decoded, Note, Sample, has_values
 
@@ -20,6 +21,7 @@ class Upload:
     received_at: datetime
     decoded: Decoded
     rows: list["Row"] = field(default_factory=list)
+    block: Block | None = None  # in the place of rows, where the samples of a large upload are alike
     inserted: int = 0
     business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
@@ -34,6 +36,45 @@ class Upload:
         """Return whether something was measured: not so when all samples were refused, or all their values."""
         samples = self.decoded.samples
         return bool(samples) and (not self.decoded.notes or any(map(has_values, samples)))
+
+    @property
+    def count(self) -> int:
+        """How many samples it stores."""
+        return len(self.block.times) if self.block else len(self.rows)
+
+    def forget_rows(self) -> None:
+        """Let go of the rows: they point back at the upload, a cycle, which only the garbage collector would free."""
+        self.rows.clear()
+        self.block = None
+
+    def pack(self, size: int) -> Iterator[None]:
+        """Make a block or rows of a large upload, of `size` samples between two yields."""
+        if self.decoded.samples and self.before is None and not self.merges and not any(self.decoded.unknown):
+            try:
+                self.block = yield from self._as_block(size)
+            except Unlike:
+                pass
+            else:
+                return
+        for start, stop in pieces_of(len(self.decoded.samples), size):
+            self.make_rows(start, stop)
+            yield
+
+    def _as_block(self, size: int) -> Generator[None, None, Block]:
+        block, device, received = Block(), self.agent_id.bytes, microseconds(self.received_at)
+        for start, stop in pieces_of(len(self.decoded.samples), size):
+            block.add(device, received, self._columns(start, stop))
+            yield
+        block.finish()
+        return block
+
+    def _columns(self, start: int, stop: int) -> dict[str, Column]:
+        samples = self.decoded.samples[start:stop]
+        columns = columns_of(samples)
+        before = self.decoded.samples[start - 1 : start + 1] if start else ()
+        if has_falls(columns) or (before and has_falls(columns_of(before))):
+            columns = columns_of(self._as_stored(start, samples))
+        return columns
 
     def make_rows(self, start: int = 0, stop: int | None = None) -> None:
         """Make the rows of some samples: done in the request, while the writer waits for the database."""

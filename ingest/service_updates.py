@@ -10,6 +10,7 @@ from ingest.device_updates import DeviceUpdate
 from ingest.samples import PartOfServices, Sample, Service
 
 MAX_LISTS = 300  # of one upload, the newest: how far back a state is followed
+Listed = tuple[Sample, dict[str, Service]]  # a sample and its services by name
 State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
 
 
@@ -20,9 +21,10 @@ def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> d
     for entry in updates:
         if not entry.with_services:
             continue
-        lists = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MAX_LISTS:]
-        newest = lists[-1]
-        for name, service in by_name(newest).items():
+        samples = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MAX_LISTS:]
+        lists = [(sample, by_name(sample)) for sample in samples]
+        newest, services = lists[-1]
+        for name, service in services.items():
             since = newest.collected_at if len(lists) == 1 else state_since(lists, name, service.status)
             states[entry.agent_id, name] = service.status, service.pid, newest.collected_at, since
         if not isinstance(newest.services, PartOfServices):
@@ -46,23 +48,22 @@ def by_name(sample: Sample) -> dict[str, Service]:
     return {name: service for service in sample.services or () if (name := clean_name(service.name))}
 
 
-def state_since(lists: list[Sample], name: str, status: str) -> datetime:
+def state_since(lists: list[Listed], name: str, status: str) -> datetime:
     """Return since when a service has been in its newest state, as far as the lists of one upload say."""
-    since = lists[-1].collected_at
-    for sample in reversed(lists[:-1]):
-        found = by_name(sample).get(name)
+    since = lists[-1][0].collected_at
+    for sample, services in reversed(lists[:-1]):
+        found = services.get(name)
         if found is None or found.status != status:
             break
         since = sample.collected_at
     return since
 
 
-def first_complete(lists: list[Sample]) -> Sample:
+def first_complete(lists: list[Listed]) -> Sample:
     """Return the first of the last lists that have the same names: what is missing now has been since then."""
-    names = by_name(lists[-1]).keys()
-    first = lists[-1]
-    for sample in reversed(lists[:-1]):
-        if isinstance(sample.services, PartOfServices) or by_name(sample).keys() != names:
+    first, newest = lists[-1]
+    for sample, services in reversed(lists[:-1]):
+        if isinstance(sample.services, PartOfServices) or services.keys() != newest.keys():
             break
         first = sample
     return first

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -21,6 +22,7 @@ from db.hypertables.policies import RAW
 from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
+from ingest.block_runs import Part, blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
 from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
 from ingest.device_updates import DeviceUpdate, collect_device_updates
@@ -41,6 +43,7 @@ Key = tuple[UUID, datetime]
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 # Stores rows and returns the keys of those that are new, None when all are.
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
+Record = Callable[[Sequence[Row], set[Key] | None], None]  # counts what was stored, by rows and the keys of new ones
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -72,13 +75,16 @@ class Writer:
 
     async def write(self, uploads: Sequence[Upload]) -> None:
         """Commit the rows of `uploads`; afterwards each has `inserted` counted or `error` set. Never raises."""
-        rows = [row for upload in uploads if not upload.merges for row in upload.rows]
+        blocks, plain = blocks_and_rows(uploads)
+        for run in split_blocks(blocks):
+            await self._write_run(run, uploads)
+        rows = [row for upload in plain if not upload.merges for row in rows_of(upload)]
         for lane in split_lanes(rows, self._clock()):
             await self._write_batch(uploads_of(lane), lane)
         parts = [row for upload in uploads if upload.merges for row in upload.rows]
         for lane in split_lanes(parts, self._clock()):
             await self._write_parts(uploads_of(lane), lane)
-        without_rows = [upload for upload in uploads if not upload.rows]
+        without_rows = [upload for upload in uploads if not upload.count]
         if without_rows:
             await self._write_batch(without_rows, [])
 
@@ -94,6 +100,19 @@ class Writer:
             await self._write_around_duplicates(uploads, rows)
         except REFUSED as refusal:
             await self._write_one_by_one(uploads, rows, refusal)
+        except Exception as error:  # noqa: BLE001
+            self._fail(uploads, error)
+
+    async def _write_run(self, run: Sequence[Part], group: Sequence[Upload]) -> None:
+        """Write samples of blocks; those that are not simply new go as rows."""
+        uploads = list(dict.fromkeys(part.upload for part in run))
+        shown = [row for part in run for row in part.shown()]
+        try:
+            await self._commit(uploads, shown, partial(copy_run, run), partial(record_run, run))
+        except asyncpg.UniqueViolationError:
+            await self._write_around_duplicates(uploads, rows_in_order(run, group))
+        except REFUSED as refusal:
+            await self._write_one_by_one(uploads, rows_in_order(run, group), refusal)
         except Exception as error:  # noqa: BLE001
             self._fail(uploads, error)
 
@@ -125,7 +144,9 @@ class Writer:
             own = [row for row in rows if row.upload is upload]
             await (self._write_parts if upload.merges else self._write_around_duplicates)([upload], own)
 
-    async def _commit(self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store) -> None:
+    async def _commit(
+        self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store, record_stored: Record | None = None
+    ) -> None:
         """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -139,7 +160,8 @@ class Writer:
                 self._series.forget(uploads)
                 raise
             else:
-                record(updates, rows, new)
+                record_devices(updates)
+                (record_stored or record_rows)(rows, new)
                 self._facts.store(facts)
                 if flattened:
                     flattened.write_notes()
@@ -229,18 +251,38 @@ def rows_of_good(updates: Iterable[DeviceUpdate], rows: Sequence[Row]) -> Sequen
     return [row for row in rows if row.upload not in refused] if refused else rows
 
 
-def record(updates: Iterable[DeviceUpdate], rows: Sequence[Row], new: set[Key] | None) -> None:
-    """Write the outcome of a committed transaction into its uploads; a key that two of them sent counts once."""
+async def copy_run(run: Sequence[Part], connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    """COPY what a run has of the uploads of `rows` into the hypertable, as `copy_straight` does."""
+    good = {row.upload for row in rows}
+    parts = [part for part in run if part.upload in good]
+    if parts:
+        await connection.copy_to_table("agent_metrics", columns=COLUMNS, source=run_data(parts), format="binary")
+
+
+def record_devices(updates: Iterable[DeviceUpdate]) -> None:
+    """Write what a committed transaction found of devices and tokens into its uploads."""
     for entry in updates:
         for upload in entry.uploads:
             upload.business_id, upload.alerts = entry.business_id, entry.alerts
             if upload.business_id is None:
                 upload.error = RevokedTokenError()
+
+
+def record_rows(rows: Sequence[Row], new: set[Key] | None) -> None:
+    """Count the rows that a committed transaction stored; a key that two uploads sent counts once."""
     for row in rows:
         if row.upload.business_id and (new is None or key_of(row) in new):
             row.upload.inserted += 1
             if new is not None:
                 new.remove(key_of(row))
+
+
+def record_run(run: Sequence[Part], rows: Sequence[Row], new: set[Key] | None) -> None:
+    """Count the samples of a run that is stored."""
+    del rows, new  # all of it is new
+    for part in run:
+        if part.upload.business_id:
+            part.upload.inserted += part.stop - part.start
 
 
 def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> None:
