@@ -89,6 +89,31 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION agent_audit_readable(after_id bigint, most integer)
+ RETURNS TABLE(id bigint, at timestamp with time zone, digest bytea)
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    found_rows integer := 0;
+BEGIN
+    FOR id, at IN SELECT t.id, t.at FROM agent_audit t WHERE t.id > after_id ORDER BY t.id LOOP
+        EXIT WHEN found_rows = most;
+        BEGIN
+            SELECT agent_audit_digest(t) INTO digest FROM agent_audit t WHERE t.id = agent_audit_readable.id;
+            found_rows := found_rows + 1;
+            RETURN NEXT;
+        EXCEPTION WHEN OTHERS THEN
+            INSERT INTO agent_isolated_faults AS f (task, item, reason, first_at, last_at, retry_at)
+            VALUES ('audit seals', 'row:' || agent_audit_readable.id, left(SQLERRM, 1000), clock_timestamp(),
+                    clock_timestamp(), clock_timestamp())
+            ON CONFLICT (task, item) DO UPDATE SET attempts = f.attempts + 1, last_at = EXCLUDED.last_at,
+                reason = EXCLUDED.reason, retry_at = EXCLUDED.retry_at;
+        END;
+    END LOOP;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION agent_audit_refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -120,11 +145,18 @@ BEGIN
         RETURN NULL;
     END;
     SELECT s.last_id, s.hash INTO before FROM agent_audit_seals s ORDER BY s.id DESC LIMIT 1;
-    SELECT count(*)::integer AS rows, max(r.id) AS last_id, max(r.at) AS newest_at, array_agg(r.id ORDER BY r.id) AS ids,
-           array_agg(agent_audit_digest(r.entry) ORDER BY r.id) AS digests
-    INTO sealed
-    FROM (SELECT t.id, t.at, t AS entry FROM agent_audit t WHERE t.id > COALESCE(before.last_id, 0)
-          ORDER BY t.id LIMIT most) r;
+    BEGIN
+        SELECT count(*)::integer AS rows, max(r.id) AS last_id, max(r.at) AS newest_at,
+               array_agg(r.id ORDER BY r.id) AS ids, array_agg(agent_audit_digest(r.entry) ORDER BY r.id) AS digests
+        INTO sealed
+        FROM (SELECT t.id, t.at, t AS entry FROM agent_audit t WHERE t.id > COALESCE(before.last_id, 0)
+              ORDER BY t.id LIMIT most) r;
+    EXCEPTION WHEN OTHERS THEN
+        SELECT count(*)::integer AS rows, max(r.id) AS last_id, max(r.at) AS newest_at,
+               array_agg(r.id ORDER BY r.id) AS ids, array_agg(r.digest ORDER BY r.id) AS digests
+        INTO sealed
+        FROM agent_audit_readable(COALESCE(before.last_id, 0), most) r;
+    END;
     IF sealed.rows > 0 THEN
         INSERT INTO agent_audit_seals (sealed_at, last_id, newest_at, row_count, ids, digests, hash)
         VALUES (clock_timestamp(), sealed.last_id, sealed.newest_at, sealed.rows, sealed.ids, sealed.digests,
@@ -1251,6 +1283,14 @@ CREATE TABLE agent_isolated_faults (
     CONSTRAINT agent_isolated_faults_item_check CHECK (((length(item) >= 1) AND (length(item) <= 300))),
     CONSTRAINT agent_isolated_faults_reason_check CHECK ((length(reason) <= 1000)),
     CONSTRAINT agent_isolated_faults_task_check CHECK (((length(task) >= 1) AND (length(task) <= 100)))
+);
+
+CREATE TABLE agent_job_runs (
+    begun_at timestamp with time zone NOT NULL,
+    job_id integer NOT NULL,
+    runs bigint NOT NULL DEFAULT 0,
+    succeeded_at timestamp with time zone,
+    CONSTRAINT agent_job_runs_pkey PRIMARY KEY (job_id)
 );
 
 CREATE TABLE agent_legal_holds (

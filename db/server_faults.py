@@ -1,5 +1,6 @@
 """Faults of the server itself: no workers for jobs, jobs that fail, a clock that differs, a restore without its end."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -15,12 +16,16 @@ RELATIONS = [level.relation for level in (*LEVELS, *SERIES_LEVELS)]
 MAX_CLOCK_OFFSET = 60.0  # seconds; samples ten minutes ahead are refused
 JOBS_AT_ONCE = 8  # storage policies at once are plenty; more only share the disk
 OTHER_PROCESSES = 3  # the launcher, logical replication, one to spare: the rule of timescaledb-tune
-# These pairs mark jobs as failed although they commit, and wait longer and longer for the next run.
-BAD_PAIRS = {(170012, "2.29.2")}
+# From these releases of PostgreSQL on, TimescaleDB before the releases below marks jobs failed although they commit.
+CHANGED_BY = {16: 16, 17: 12, 18: 7}
+MENDED_IN = {(2, 27): 3, (2, 28): 4, (2, 31): 2, (2, 32): 1}
 
 
 class JobFault(msgspec.Struct, frozen=True):
-    """A policy whose last run failed or that does not run; `next_start` in UTC."""
+    """A policy whose last run failed or that does not run; times in UTC.
+
+    `worked_at`: when our worker last ran it with success, None where that is long ago.
+    """
 
     job_id: int
     name: str
@@ -28,6 +33,12 @@ class JobFault(msgspec.Struct, frozen=True):
     failed: bool | None
     failures: int | None
     late: bool | None
+    worked_at: datetime | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its work is not done: the server marked it failed, and our worker has not run it with success."""
+        return bool(self.failed) and self.worked_at is None
 
 
 class ServerState(msgspec.Struct, frozen=True):
@@ -43,6 +54,7 @@ class ServerState(msgspec.Struct, frozen=True):
     timescaledb: str | None
     embedded: bool
     clock_offset_seconds: float
+    jobs_run_by_worker: int = 0  # since the beginning, because the server had marked them failed
     jobs: list[JobFault] = []
 
     @property
@@ -97,18 +109,39 @@ def _of_workers(state: ServerState) -> Iterator[str]:
         yield "this role does not see other sessions: GRANT pg_read_all_stats to it (docs/platform.md)"
 
 
+def marks_jobs_failed(postgres: int, timescaledb: str | None) -> bool:
+    """Whether this pair marks jobs failed that committed, and so runs them ever more seldom; `postgres` as 170012."""
+    if timescaledb is None or postgres % 100 < CHANGED_BY.get(postgres // 10_000, 100):
+        return False
+    major, minor, patch = [*map(int, re.findall(r"\d+", timescaledb)), 0, 0][:3]
+    if (major, minor) > max(MENDED_IN):
+        return False
+    mended = MENDED_IN.get((major, minor))
+    return mended is None or patch < mended
+
+
 def _of_jobs(state: ServerState) -> Iterator[str]:
-    if (state.postgres, state.timescaledb) in BAD_PAIRS:
+    if marks_jobs_failed(state.postgres, state.timescaledb):
         yield (
             f"PostgreSQL {state.postgres // 10_000}.{state.postgres % 100} with TimescaleDB {state.timescaledb} marks "
-            "jobs as failed that committed, and runs them ever more seldom: upgrade TimescaleDB"
+            "jobs as failed that committed, and delays them: the worker runs them meanwhile; upgrade TimescaleDB"
         )
     for job in state.jobs:
-        after = f"next run {job.next_start:%Y-%m-%d %H:%M} UTC" if job.next_start else "no next run"
-        if job.failed:
-            yield (
-                f"job {job.job_id} ({job.name}) failed, {job.failures} failures so far, {after}: its errors are in "
-                "timescaledb_information.job_errors"
-            )
-        elif job.late:
-            yield f"job {job.job_id} ({job.name}) does not run, it was due {after[9:]}: are there workers for it?"
+        yield from _of_job(job)
+
+
+def _of_job(job: JobFault) -> Iterator[str]:
+    name = f"job {job.job_id} ({job.name})"
+    when = f"{job.next_start:%Y-%m-%d %H:%M} UTC" if job.next_start else "never"
+    if job.is_failing:
+        yield (
+            f"{name} failed, {job.failures} failures so far, next run {when}: its errors are in "
+            "timescaledb_information.job_errors"
+        )
+    elif job.failed:
+        yield (
+            f"{name} is marked failed, {job.failures} times so far, but works: the worker ran it at "
+            f"{job.worked_at:%Y-%m-%d %H:%M} UTC and goes on; see timescaledb_information.job_errors"
+        )
+    elif job.late:
+        yield f"{name} does not run, it was due {when}: are there workers for it?"

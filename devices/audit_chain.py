@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from db.pools import Connection
+from db.pools import DAMAGED, Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "audit_chain.sql")
@@ -54,14 +54,29 @@ async def read_head(connection: Connection) -> Head:
 
 
 async def find_breaks(connection: Connection, newest: int | None = None) -> AsyncIterator[str]:
-    """Yield a sentence for each place where the trail differs from its seals; `newest` seals only, or all."""
+    """Yield a sentence for each place where the trail differs from its seals; `newest` seals only, or all.
+
+    A seal whose rows can't be read has a sentence of its own, and the others are compared.
+    """
     after = newest and await connection.fetchval(*QUERIES.bind("first_of_newest", newest=newest))
+    limit = VERIFIED_AT_ONCE
     while True:
-        seals = await connection.fetch(*QUERIES.bind("verify", after=after, limit=VERIFIED_AT_ONCE + 1))
+        one = 1 if after else 0  # the first seal that is read is compared only where the chain begins with it
+        try:
+            seals = await connection.fetch(*QUERIES.bind("verify", after=after, limit=limit + 1))
+        except DAMAGED as error:
+            if limit > one:
+                limit = one
+                continue
+            after, limit = await connection.fetchval(*QUERIES.bind("next_seal", after=after)), VERIFIED_AT_ONCE
+            if after is None:
+                return
+            yield f"Seal {after} of the audit trail can't be compared with its rows: {error}."
+            continue
         for seal in seals:
             for sentence in find_seal_faults(dict(seal)):
                 yield sentence
-        if len(seals) <= VERIFIED_AT_ONCE:
+        if len(seals) <= limit:
             return
         after = seals[-1]["id"]
 

@@ -24,6 +24,10 @@ SELECT encode(hash, 'hex') FROM agent_audit_seals WHERE last_id = :last_id
 SELECT CASE WHEN count(*) > :newest THEN min(id) END
 FROM (SELECT id FROM agent_audit_seals ORDER BY id DESC LIMIT :newest + 1) newest
 
+-- next_seal --
+-- The seal after one (null: the oldest).
+SELECT min(id) FROM agent_audit_seals WHERE :after::bigint IS NULL OR id > :after
+
 -- verify --
 -- The seals from one on, each with its hash as it should be and the rows that differ. Of the first seal read only the
 -- hash is used, unless the chain begins with it. :after id of the first seal (null: the oldest), :limit most seals.

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from db.server_faults import ServerState
 from health.fleet import AlertPass, DatabaseHealth, FleetFacts, FleetHealth
@@ -112,7 +112,9 @@ def server_metrics(state: ServerState) -> Iterator[Metric]:
     """Yield what the server lets jobs have, and jobs with faults."""
     yield gauge("rts_clock_offset_seconds", "This process's clock minus the database's.", state.clock_offset_seconds)
     yield gauge("rts_job_slots", "Jobs that TimescaleDB can run at once.", max(0, state.job_slots))
-    yield gauge("rts_jobs_failing", "Storage policies whose last run failed.", sum(bool(j.failed) for j in state.jobs))
+    yield gauge("rts_jobs_failing", "Storage policies whose last run failed.", sum(j.is_failing for j in state.jobs))
+    yield CounterMetricFamily("rts_jobs_run_by_worker", "Runs of policies that the server had marked failed.",
+                              value=state.jobs_run_by_worker)  # fmt: skip
     yield gauge("rts_jobs_late", "Storage policies that are due for an hour.", sum(bool(j.late) for j in state.jobs))
 
 

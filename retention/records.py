@@ -62,6 +62,7 @@ GROWS_NOT: Mapping[str, str] = {
     "agent_device_owners": "one row when a device moves; erasures of former owners read it; it goes with the device",
     "agent_devices": "a device stays until it is erased; a deleted one can be restored",
     "agent_forecasts": "computed again each hour",
+    "agent_job_runs": "one row a job of TimescaleDB that the worker had to run",
     "agent_metrics": "a level of retention",
     "agent_monitored_services": "one row a service; missing ones go after a week",
     "agent_presence": "one row",

@@ -5,7 +5,7 @@ with nothing: the procedure `agent_refresh_rollup` never does, a policy of Times
 a legal hold drops what must stay. `repair.py` pauses both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ QUERIES = load_beside(__file__, "drift.sql")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy's job as the database has it."""
+    """One policy's job as the database has it; `invalid` names values that are no length of time."""
 
     relation: str
     job_id: int
@@ -32,6 +32,7 @@ class Policy:
     start_offset: timedelta | None
     end_offset: timedelta | None
     every: timedelta
+    invalid: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ async def _find_unsafe(
     connection: Connection, below: Level, level: Level, storage: Storage, now: datetime
 ) -> Drift | None:
     refresh = storage.policies.get((level.relation, "refresh"))
-    if refresh is None:
+    if refresh is None or "start_offset" in refresh.invalid:  # then its procedure raises, before it changes anything
         return None
     retention = storage.policies.get((below.relation, "retention"))
     keep = retention.drop_after if retention else None
@@ -144,7 +145,9 @@ def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
             yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is switched off")
         for name, value in wanted.items():
             found = getattr(job, name)
-            if found != value:
+            if name in job.invalid:
+                yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is no length of time")
+            elif found != value:
                 values = f"{words(found) if found is not None else 'unset'}, the value in force is {words(value)}"
                 yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is {values}")
 

@@ -1,13 +1,24 @@
 -- Storage policies as the database has them, and the chunks that they leave.
 
 -- list_policies --
--- Each policy of our relations with its values; intervals are null where a policy has none. The refresh job of a rollup
--- that was dropped is left out.
-SELECT relation, job_id, kind, scheduled, (config ->> 'drop_after')::interval AS drop_after,
-       (config ->> 'compress_after')::interval AS compress_after, (config ->> 'start_offset')::interval AS start_offset,
-       (config ->> 'end_offset')::interval AS end_offset, every
-FROM agent_storage_jobs()
-WHERE relation = ANY (:relations::text[]) AND to_regclass(relation) IS NOT NULL
+-- Each policy of our relations with its values; intervals are null where a policy has none. `invalid` names the values
+-- that are no length of time, or one beyond a thousand years. The refresh job of a rollup that was dropped is left out.
+SELECT j.relation, j.job_id, j.kind, j.scheduled, v.drop_after, v.compress_after, v.start_offset, v.end_offset, v.invalid,
+       LEAST(j.every, interval '365000 days') AS every
+FROM agent_storage_jobs() j
+CROSS JOIN LATERAL (
+    SELECT max(p.value) FILTER (WHERE p.name = 'drop_after') AS drop_after,
+           max(p.value) FILTER (WHERE p.name = 'compress_after') AS compress_after,
+           max(p.value) FILTER (WHERE p.name = 'start_offset') AS start_offset,
+           max(p.value) FILTER (WHERE p.name = 'end_offset') AS end_offset,
+           COALESCE(array_agg(p.name) FILTER (WHERE p.value IS NULL AND p.written IS NOT NULL), '{}') AS invalid
+    FROM (SELECT w.name, w.written, CASE WHEN pg_input_is_valid(w.written, 'interval') THEN
+                     CASE WHEN w.written::interval BETWEEN interval '-365000 days' AND interval '365000 days'
+                          THEN w.written::interval END END AS value
+          FROM (SELECT n.name, j.config ->> n.name AS written
+                FROM unnest(ARRAY['drop_after', 'compress_after', 'start_offset', 'end_offset']) AS n (name)) w) p
+) v
+WHERE j.relation = ANY (:relations::text[]) AND to_regclass(j.relation) IS NOT NULL
 
 -- list_oldest_chunks --
 -- Where the oldest chunk of each relation begins; no row for a relation without chunks.

@@ -5,6 +5,7 @@ worker process runs there what is due, one job at a time, finest level first.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -46,8 +47,20 @@ class Job:
 async def list_jobs(connection: Connection) -> list[Job]:
     """Return the policies' jobs in the order in which they should run."""
     rows = await connection.fetch(*QUERIES.bind("list_policy_jobs", relations=RELATIONS))
-    jobs = [Job(**dict(row)) for row in rows]
+    return in_order([Job(**dict(row)) for row in rows])
+
+
+def in_order(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs in the order in which they should run."""
     return sorted(jobs, key=lambda job: (ORDER.index(job.kind), RELATIONS.index(job.relation)))
+
+
+async def without_unsafe(connection: Connection, jobs: Sequence[Job], now: datetime) -> list[Job]:
+    """Return the jobs whose run destroys nothing; `watch_drift` pauses the others and reports the reason."""
+    if not jobs:
+        return []
+    unsafe = {job.job_id for job, _ in await find_unsafe(connection, await read_storage(connection), now)}
+    return [job for job in jobs if job.job_id not in unsafe]
 
 
 class PolicyRunner:
@@ -59,10 +72,7 @@ class PolicyRunner:
     async def run_due(self, connection: Connection, now: datetime) -> list[Job]:
         """Run what is due and return it; a job that fails is logged and tried again after its interval."""
         due = [job for job in await list_jobs(connection) if self._is_due(job, now)]
-        unsafe = (
-            {job.job_id for job, _ in await find_unsafe(connection, await read_storage(connection), now)} if due else ()
-        )
-        due = [job for job in due if job.job_id not in unsafe]  # `watch_drift` pauses them and reports the reason
+        due = await without_unsafe(connection, due, now)
         for job in due:
             self._last[job.job_id] = now
             await run_job(connection, job)

@@ -5,14 +5,15 @@ A refresh never looks back further than its source has chunks; as the source gro
 
 import logging
 from datetime import datetime, timedelta
-
-import asyncpg
+from functools import partial
 
 from db.hypertables.policies import HOUR, Level
 from db.hypertables.values import longest_windows
+from db.isolation import Isolated
 from db.pools import Connection
 from rollups.drift import QUERIES, Drift, Policy, Storage, find_unsafe, holds_behind, read_storage, words
 
+TASK = "policy drift"  # of the worker, in agent_isolated_faults
 log = logging.getLogger(__name__)
 
 # Retention that is set anew runs this much later: a refresh that began with the old window is over by then.
@@ -20,23 +21,25 @@ FIRST_RUN_AFTER = HOUR
 
 
 async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
-    """Take each policy whose next run would destroy data out of the schedule; return what made it unsafe."""
+    """Take each policy whose next run would destroy data out of the schedule; return what made it unsafe.
+
+    One that can't be paused is noted and tried again at the next call; it stops no other.
+    """
     storage = await read_storage(connection)
+    kept = await Isolated(connection, TASK, now).read()
+    kept.held.clear()  # what destroys data is never left out for a while
     paused = []
     for job, drift in await find_unsafe(connection, storage, now):
-        if job.scheduled:
-            await connection.execute(*QUERIES.bind("set_schedule", job_id=job.job_id, scheduled=False))
+        pause = partial(connection.execute, *QUERIES.bind("set_schedule", job_id=job.job_id, scheduled=False))
+        if job.scheduled and await kept.attempt(f"job:{job.job_id}", pause) is not None:
             log.error("%s: the %s policy is paused", drift.sentence, drift.policy)
             paused.append(drift)
     return paused
 
 
 async def watch_drift(connection: Connection, now: datetime) -> None:
-    """Pause unsafe policies; a role that may not change retention leaves it at an error in the log."""
-    try:
-        await pause_unsafe(connection, now)
-    except asyncpg.InsufficientPrivilegeError as error:
-        log.error("an unsafe policy can't be paused, run the worker as the application's role: %s", error)
+    """Pause unsafe policies, as a duty of the worker."""
+    await pause_unsafe(connection, now)
 
 
 async def repair(connection: Connection, now: datetime) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the worker does, as a table: name, how often, what, and whether a server with a scheduler needs it at all."""
+"""What the worker does, as a table: name, how often, what, and which servers need it."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -30,6 +30,7 @@ from health.fleet import read_fleet
 from inventory.eol import apply_rules, reach_ends
 from retention.purge import note_audit_setting, purge_records
 from retention.trims import trim_tenants
+from rollups.failed_jobs import TASK, run_delayed
 from rollups.refresh import PolicyRunner
 from rollups.repair import watch_drift, widen
 from worker.retention import apply_changes, keep_holds, keep_sizes
@@ -47,13 +48,14 @@ Handler = Callable[[Connection, datetime], Awaitable[None]]
 class PeriodicTask:
     """`do` takes a connection outside a transaction, and now (UTC).
 
-    `seconds` is its deadline; `at_once` how many runs of it may overlap, for one that waits for others' servers.
+    `scheduler`: only where the server has one (True) or has none (False). `seconds` is its deadline; `at_once`
+    how many runs of it may overlap, for one that waits for others' servers.
     """
 
     name: str
     every: timedelta
     do: Handler
-    without_scheduler: bool = False
+    scheduler: bool | None = None
     seconds: float = 300.0
     at_once: int = 1
 
@@ -66,10 +68,9 @@ def make_duties(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("legal holds", timedelta(hours=1), keep_holds),
         PeriodicTask("storage sizes", timedelta(hours=1), keep_sizes),
         PeriodicTask("refresh windows", timedelta(hours=1), widen),
-        PeriodicTask(
-            "storage policies", EVERY_TICK, run_policies(PolicyRunner()), without_scheduler=True, seconds=3600
-        ),
-        PeriodicTask("vacuum", timedelta(minutes=30), clean_up, without_scheduler=True, seconds=3600),
+        PeriodicTask("storage policies", EVERY_TICK, run_policies(PolicyRunner()), scheduler=False, seconds=3600),
+        PeriodicTask("vacuum", timedelta(minutes=30), clean_up, scheduler=False, seconds=3600),
+        PeriodicTask(TASK, timedelta(seconds=30), run_failed_jobs, scheduler=True, seconds=7200),
         PeriodicTask("due commands", EVERY_TICK, settle_due_commands),
         PeriodicTask("presence", EVERY_TICK, watch_presence(settings)),
         PeriodicTask("lapsed enrolments", timedelta(minutes=1), end_enrolments(settings)),
@@ -204,6 +205,12 @@ def run_policies(runner: PolicyRunner) -> Handler:
             log.info("ran %s of %s", job.kind, job.relation)
 
     return do
+
+
+async def run_failed_jobs(connection: Connection, now: datetime) -> None:
+    """Run the jobs that the scheduler delays because it marked them failed."""
+    for job in await run_delayed(connection, now):
+        log.warning("ran %s of %s, which the scheduler had marked failed and delayed", job.kind, job.relation)
 
 
 def work_erasures(settings: Settings) -> Handler:

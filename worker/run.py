@@ -83,11 +83,11 @@ class Worker:
         self._room = asyncio.Semaphore(at_once(connections))
 
     def due(self, now: datetime, *, scheduler: bool) -> list[PeriodicTask]:
-        """Return the tasks whose interval has passed; those that the server's own scheduler does are left to it."""
+        """Return the tasks whose interval has passed, and which a server with or without a `scheduler` needs."""
         return [
             duty
             for duty in self._duties
-            if not (duty.without_scheduler and scheduler)
+            if duty.scheduler in (None, scheduler)
             and len(self._running[duty.name]) < duty.at_once
             and (duty.name not in self._last or now - self._last[duty.name] >= duty.every)
         ]

@@ -154,8 +154,8 @@ def test_the_worker_has_both_duties(rules: Rules, pool: asyncpg.Pool, settings: 
     duties = {duty.do: duty for duty in make_duties(settings)}
     assert duties[apply_rules].every == timedelta()
     assert duties[reach_ends].every <= DAY
-    assert not duties[apply_rules].without_scheduler
-    assert not duties[reach_ends].without_scheduler
+    assert duties[apply_rules].scheduler is None
+    assert duties[reach_ends].scheduler is None
 
 
 async def test_among_many_rules_those_for_a_name_are_found_by_index(

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from core.clock import utc_now
-from devices.export_samples import COLUMNS, Format, SampleRange, export_samples
+from devices.export_samples import COLUMNS, ExportIncompleteError, Format, SampleRange, export_samples
 from tests.conftest import MakeDevice
 from tests.devices import sample
 from tests.people import Employee, Tenant
@@ -84,6 +85,62 @@ async def test_the_command_writes_a_new_file_that_others_cannot_read(
     assert file.stat().st_mode & 0o777 == 0o600
     again = await asyncio.to_thread(CliRunner().invoke, app, command, env={"DATABASE_URL": database})
     assert again.exit_code == 2
+
+
+@pytest.fixture
+async def damaged(pool: asyncpg.Pool) -> AsyncIterator[int]:
+    """A value of network_rx_bytes that can't be read while this lasts, as one on a damaged page."""
+    value = 666_000_666_001
+    right = await pool.fetchval("SELECT pg_get_functiondef('counter_value'::regproc)")
+    head = await pool.fetchval(
+        "SELECT format('%s(%s) RETURNS %s', p.oid::regproc, pg_get_function_arguments(p.oid), "
+        "pg_get_function_result(p.oid)) FROM pg_proc p WHERE p.oid = 'counter_value'::regproc"
+    )
+    await pool.execute(
+        f"CREATE OR REPLACE FUNCTION {head} LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+        f"IF $1 = {value} THEN RAISE data_corrupted USING MESSAGE = 'invalid page'; END IF; RETURN abs($1); END $$"
+    )
+    try:
+        yield value
+    finally:
+        await pool.execute(right)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+async def test_a_device_that_cannot_be_read_stops_no_other(
+    pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, damaged: int, form: Format
+) -> None:
+    first, bad, last = [await make_device(dora, name=f"{letter} of {form}") for letter in "abc"]
+    for device, counter in ((first, 1), (bad, damaged), (last, 3)):
+        await device.accepted(sample(cpu_percent=1, network_rx_bytes=counter))
+    now, parts = utc_now(), b""
+    async with pool.acquire() as connection:
+        with pytest.raises(ExportIncompleteError, match=str(bad.agent_id)):
+            async for part in export_samples(connection, SampleRange(now - HOUR, now + HOUR, dora.business_id), form):
+                parts += part
+    if form == "parquet":  # it has its end: it can be opened
+        ids = pyarrow.parquet.read_table(io.BytesIO(parts)).column("device_id").to_pylist()
+    elif form == "csv":
+        ids = [row["device_id"] for row in csv.DictReader(io.StringIO(parts.decode()))]
+    else:
+        ids = [json.loads(line)["device_id"] for line in parts.splitlines()]
+    assert {str(first.agent_id), str(last.agent_id)} <= set(ids)
+    assert str(bad.agent_id) not in ids
+
+
+async def test_the_command_names_the_devices_that_the_file_lacks(
+    database: str, make_device: MakeDevice, bob: Tenant, damaged: int, tmp_path: Path
+) -> None:
+    good, bad = await make_device(bob), await make_device(bob)
+    await good.accepted(sample(cpu_percent=7.5))
+    await bad.accepted(sample(cpu_percent=1, network_rx_bytes=damaged))
+    file = tmp_path / "samples.csv"
+    start = f"{utc_now() - HOUR:%Y-%m-%d}"
+    command = ["export", "--start", start, "--business", str(bob.business_id), "--to", str(file)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, env={"DATABASE_URL": database})
+    assert isinstance(result.exception, ExportIncompleteError)
+    assert str(bad.agent_id) in result.exception.message
+    assert str(good.agent_id) in {row["device_id"] for row in csv.DictReader(io.StringIO(file.read_text()))}
 
 
 URL = "/api/agents/metrics/export"

@@ -173,3 +173,68 @@ async def test_nothing_younger_than_a_month_is_forgotten(chain: asyncpg.Connecti
     await seal_trail(chain)
     with pytest.raises(asyncpg.InvalidParameterValueError, match="30 days"):
         await forget_trail(chain, utc_now(), timedelta(days=29))
+
+
+UNREADABLE = """CREATE OR REPLACE FUNCTION agent_audit_digest(entry agent_audit) RETURNS bytea
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF entry.action = 'bad' THEN
+        RAISE data_corrupted USING MESSAGE = 'missing chunk number 0';
+    END IF;
+    RETURN sha256(entry.action::bytea);
+END $$"""
+
+
+@pytest.fixture
+async def unreadable(chain: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+    """A trail of three rows and one whose digest can't be computed, as that of a row on a damaged page."""
+    digest = await chain.fetchval("SELECT pg_get_functiondef('agent_audit_digest'::regproc)")
+    await chain.execute(UNREADABLE)
+    await add(chain, 1)
+    await chain.execute(ADD.replace("'tried'", "'bad'"), utc_now(), 1)
+    await add(chain, 2)
+    try:
+        yield chain
+    finally:
+        await chain.execute(digest)
+        await chain.execute("DELETE FROM agent_isolated_faults")
+
+
+async def test_a_row_that_cannot_be_read_stops_no_seal(unreadable: asyncpg.Connection) -> None:
+    assert await seal_trail(unreadable) == 3
+    assert await seal_trail(unreadable) == 0
+    await add(unreadable, 5)
+    assert await seal_trail(unreadable) == 5
+    bad = await unreadable.fetchval("SELECT id FROM agent_audit WHERE action = 'bad'")
+    (fault,) = await unreadable.fetch("SELECT item, reason FROM agent_isolated_faults WHERE task = 'audit seals'")
+    assert dict(fault) == {"item": f"row:{bad}", "reason": "missing chunk number 0"}
+    assert await breaks(unreadable) == [f"Audit rows added since seal 1 was made: {bad} (1)."]
+
+
+async def test_more_unreadable_rows_than_one_seal_takes_stop_no_seal(
+    unreadable: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.audit_chain.SEALED_AT_ONCE", 2)
+    await unreadable.execute(ADD.replace("'tried'", "'bad'"), utc_now(), 4)
+    assert await seal_trail(unreadable) == 3
+    assert await seal_trail(unreadable) == 0  # the newest ones wait for a row after them
+    await add(unreadable, 1)
+    assert await seal_trail(unreadable) == 1
+    assert (await read_head(unreadable)).unsealed == 0
+
+
+async def test_a_sealed_row_that_cannot_be_read_any_more_stops_no_check(chain: asyncpg.Connection) -> None:
+    await add(chain, 1)
+    await chain.execute(ADD.replace("'tried'", "'bad'"), utc_now(), 1)
+    await seal_trail(chain)
+    await add(chain, 1)
+    await seal_trail(chain)
+    digest = await chain.fetchval("SELECT pg_get_functiondef('agent_audit_digest'::regproc)")
+    await chain.execute(UNREADABLE.replace("sha256(entry.action::bytea)", "'other'"))
+    try:
+        found = await breaks(chain)
+    finally:
+        await chain.execute(digest)
+    assert found[0] == "Seal 1 of the audit trail can't be compared with its rows: missing chunk number 0."
+    assert found[1].startswith("Audit rows altered since seal 2 was made: 3")
+    assert await breaks(chain) == []

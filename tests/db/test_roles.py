@@ -1,5 +1,6 @@
 """The three roles have what they need and no more: everything runs without a superuser."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,8 @@ from core.settings import Settings
 from db.migrations.run import MigrationFailedError, downgrade, upgrade
 from db.roles import apply_roles, compose_roles
 from devices.audit_chain import find_breaks, forget_trail, seal_trail
+from rollups.failed_jobs import run_delayed
+from rollups.refresh import list_jobs
 from tests.alerts.desk import open_desk
 from tests.alerts.scenarios import MINUTE
 from tests.databases import REAL_SERVER, as_admin, fresh_database
@@ -27,6 +30,7 @@ from tests.devices import register_device
 from tests.people import Employee, Tenant
 from tests.platform.kinds import build_platform
 from tests.platform.statements import BUSINESS, EMPLOYEE, LOCATION, run_statements
+from tests.worker.test_failed_jobs import mark_failed
 from worker.duties import make_duties
 from worker.run import Worker
 
@@ -222,3 +226,25 @@ async def test_the_application_changes_storage_policies_and_the_reader_does_not(
     finally:
         await app.close()
         await reader.close()
+
+
+async def test_the_application_lets_the_scheduler_run_a_job_that_it_delays(urls: Urls) -> None:
+    app, admin = await asyncpg.connect(urls.app), await asyncpg.connect(urls.admin)
+    try:
+        (job,) = [job for job in await list_jobs(app) if (job.kind, job.relation) == ("refresh", "agent_series_1d")]
+        ended = "SELECT last_run_status = 'Success' FROM timescaledb_information.job_stats WHERE job_id = $1"
+        await until(app, ended, job.job_id)
+        now = utc_now()
+        await mark_failed(admin, job, now - 2 * job.every, now + timedelta(days=1))
+        assert await run_delayed(app, now) == []  # only the owner's roles run it themselves
+        await until(app, ended, job.job_id)
+    finally:
+        await app.close()
+        await admin.close()
+
+
+async def until(connection: asyncpg.Connection, query: str, *arguments: object) -> None:
+    """Wait until a query returns true."""
+    async with asyncio.timeout(180):
+        while not await connection.fetchval(query, *arguments):  # noqa: ASYNC110  the server changes it
+            await asyncio.sleep(0.1)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from core.clock import utc_now
 from db.server_check import describe_server
-from db.server_faults import JobFault, ServerState, read_server_state, server_faults
+from db.server_faults import JobFault, ServerState, marks_jobs_failed, read_server_state, server_faults
 from tests.databases import REAL_SERVER, as_admin
 
 DUE = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -33,6 +33,7 @@ def test_servers_that_are_well_have_no_faults() -> None:
         ({"worker_processes": 8}, "max_worker_processes is 8, but background and parallel workers together need 27"),
         ({"sees_sessions": False}, "GRANT pg_read_all_stats"),
         ({"postgres": 170012}, "PostgreSQL 17.12 with TimescaleDB 2.29.2 marks jobs"),
+        ({"postgres": 160016, "timescaledb": "2.31.1"}, "PostgreSQL 16.16 with TimescaleDB 2.31.1 marks jobs"),
         (
             {"jobs": [JobFault(1002, "policy_x of y", DUE, True, 7, False)]},
             "job 1002 (policy_x of y) failed, 7",
@@ -43,6 +44,28 @@ def test_servers_that_are_well_have_no_faults() -> None:
 def test_a_fault_says_what_to_do(changes: dict[str, Any], words: str) -> None:
     (fault,) = server_faults(msgspec.structs.replace(WELL, **changes))
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("postgres", "timescaledb", "marks"),
+    [
+        (170012, "2.29.2", True), (170013, "2.30.0", True), (180007, "2.32.0", True), (160016, "2.28.3", True),
+        (170011, "2.29.2", False), (180006, "2.32.0", False), (170012, "2.27.3", False), (170012, "2.28.4", False),
+        (170012, "2.31.2", False), (170012, "2.32.1", False), (170012, "2.33.0", False), (180007, "3.0", False),
+        (190000, "2.29.2", False), (170012, None, False), (170012, "2.32.0-dev", True),
+    ],
+)  # fmt: skip
+def test_pairs_that_mark_jobs_failed_are_found_by_their_versions(
+    postgres: int, timescaledb: str | None, marks: bool
+) -> None:
+    assert marks_jobs_failed(postgres, timescaledb) == marks
+
+
+def test_a_failed_job_that_the_worker_runs_with_success_is_not_failing() -> None:
+    job = JobFault(1002, "refresh of x", DUE, True, 7, False, worked_at=DUE)
+    (fault,) = server_faults(msgspec.structs.replace(WELL, jobs=[job]))
+    assert "is marked failed, 7 times so far, but works: the worker ran it at 2026-05-03 12:00 UTC" in fault
+    assert not job.is_failing
 
 
 def test_workers_taken_away_on_purpose_are_no_fault() -> None:
@@ -65,6 +88,7 @@ async def test_a_role_that_sees_no_sessions_does_not_run_the_schedulers_jobs(dat
         owner.execute("CREATE ROLE rts_test_blind LOGIN PASSWORD 'blind'")
         try:
             owner.execute("GRANT CONNECT ON DATABASE " + str(make_url(database).database) + " TO rts_test_blind")
+            owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO rts_test_blind")
             url = make_url(database).set(username="rts_test_blind", password="blind")
             connection = await asyncpg.connect(url.render_as_string(hide_password=False))
             try:

@@ -132,6 +132,46 @@ async def test_a_change_by_sql_is_named(connection: asyncpg.Connection, statemen
     assert [drift.sentence for drift in await find_drift(connection, utc_now())] == [sentence]
 
 
+@pytest.mark.parametrize("value", ["soon", "10000000 years", "infinity", ""])
+async def test_a_value_that_is_no_length_of_time_stops_no_check(connection: asyncpg.Connection, value: str) -> None:
+    await connection.execute(
+        "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', to_jsonb($1::text))) "
+        "FROM agent_storage_jobs() WHERE relation = 'agent_metrics_1h' AND kind = 'refresh'", value,
+    )  # fmt: skip
+    await connection.execute("SELECT remove_retention_policy('agent_metrics')")
+    assert [drift.sentence for drift in await find_drift(connection, utc_now())] == [
+        "agent_metrics: the retention policy is missing",
+        "agent_metrics_1h: start_offset of the refresh policy is no length of time",
+    ]
+    assert await pause_unsafe(connection, utc_now()) == []
+    await repair(connection, utc_now())
+    assert await find_drift(connection, utc_now()) == []
+
+
+async def test_an_unsafe_policy_that_cannot_be_paused_stops_no_other(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', 'null')) FROM agent_storage_jobs() "
+        "WHERE relation IN ('agent_metrics_5m', 'agent_metrics_1h') AND kind = 'refresh'"
+    )
+    jobs = {job.relation: job.job_id for job in await list_jobs(connection) if job.kind == "refresh"}
+    bad = jobs["agent_metrics_5m"]
+    right = await connection.fetchval("SELECT pg_get_functiondef('agent_set_policy'::regproc)")
+    await connection.execute(
+        right.replace("BEGIN", f"BEGIN IF policy_job = {bad} THEN RAISE EXCEPTION 'no'; END IF;", 1)
+    )
+    for _ in range(2):  # it is tried again at once, as it would destroy data
+        paused = [drift.relation for drift in await pause_unsafe(connection, utc_now())]
+        assert await connection.fetchval("SELECT reason FROM agent_isolated_faults WHERE task = 'policy drift'") == "no"
+    assert paused == []
+    scheduled = "SELECT relation FROM agent_storage_jobs() WHERE scheduled AND kind = 'refresh'"
+    names = {row["relation"] for row in await connection.fetch(scheduled)}
+    assert "agent_metrics_5m" in names
+    assert "agent_metrics_1h" not in names
+    await connection.execute(right)
+    assert [drift.relation for drift in await pause_unsafe(connection, utc_now())] == ["agent_metrics_5m"]
+    assert not await connection.fetchval("SELECT count(*) FROM agent_isolated_faults WHERE task = 'policy drift'")
+
+
 async def test_a_refresh_without_a_beginning_is_unsafe(connection: asyncpg.Connection) -> None:
     await connection.execute(
         "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', 'null')) FROM agent_storage_jobs() "

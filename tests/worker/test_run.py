@@ -56,7 +56,7 @@ async def test_a_duty_that_fails_doesnt_stop_the_others(connection: asyncpg.Conn
 
 async def test_the_worker_skips_tasks_that_the_scheduler_of_the_server_runs(connection: asyncpg.Connection) -> None:
     policies = Done()
-    worker = Worker([PeriodicTask("policies", timedelta(0), policies, without_scheduler=True)])
+    worker = Worker([PeriodicTask("policies", timedelta(0), policies, scheduler=False)])
     await worker.do_due(connection, NOW, scheduler=True)
     assert policies.at == []
     await worker.do_due(connection, NOW, scheduler=False)
