@@ -102,7 +102,7 @@ async def export_pages(
     )
     for device in devices:
         try:
-            async for page in _device_pages(source, chosen, device):
+            async for page in _device_pages(source, chosen, dict(device)):
                 yield page
         except asyncpg.PostgresError as error:
             if isinstance(error, CONNECTION_ERRORS):

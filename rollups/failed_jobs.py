@@ -6,9 +6,9 @@ minutes every 85. A run by the worker is not marked. After a run that ended well
 itself, so the worker stops doing this as soon as the scheduler's runs end well.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from db.hypertables.policies import HOUR
 from db.isolation import Isolated
@@ -35,36 +35,29 @@ async def run_delayed(connection: Connection, now: datetime) -> list[Job]:
 
     A job that fails here too is noted in `agent_isolated_faults` and left out for a while, as the server does.
     """
-    kept = await Isolated(connection, TASK, now).read()
+    isolated = await Isolated(connection, TASK, now).read()
     rows = await connection.fetch(*QUERIES.bind("list_delayed", relations=RELATIONS, now=now))
     delays = {row["job_id"]: Delay(row["next_start"], row["may_run"]) for row in rows}
     jobs = [Job(row["job_id"], row["kind"], row["relation"], row["every"]) for row in rows]
-    return [
-        job
-        for job in in_order(await without_unsafe(connection, jobs, now))
-        if await _run_alone(connection, job, delays[job.job_id], kept, now)
-    ]
+    done = []
+    for job in in_order(await without_unsafe(connection, jobs, now)):
+        run = partial(_run_alone, connection, job, delays[job.job_id], now)
+        if await isolated.attempt_parts(f"{job.kind} of {job.relation}", run, RUN_SECONDS):
+            done.append(job)
+    return done
 
 
-async def _run_alone(connection: Connection, job: Job, delay: Delay, kept: Isolated, now: datetime) -> bool:
-    """Run a job unless it is left out or another worker has it; return whether it ended well."""
-    item = f"{job.kind} of {job.relation}"
-    if item in kept.held or not await connection.fetchval(*QUERIES.bind("lock_job", job_id=job.job_id)):
+async def _run_alone(connection: Connection, job: Job, delay: Delay, now: datetime) -> bool:
+    """Run a job unless another worker does, or did within its interval; return whether it ended well here."""
+    if not await connection.fetchval(*QUERIES.bind("lock_job", job_id=job.job_id)):
         return False
     try:
         if not await connection.fetchval(*QUERIES.bind("begin_run", job_id=job.job_id, every=job.every, now=now)):
             return False
-        done = await _run(connection, job, delay)
-    except Exception as error:
-        if connection.is_closed():
-            raise
-        await kept.note(item, error)
-        return False
+        return await _run(connection, job, delay)
     finally:
         if not connection.is_closed():
             await connection.fetchval(*QUERIES.bind("unlock_job", job_id=job.job_id))
-    await kept.forget(item)
-    return done
 
 
 async def _run(connection: Connection, job: Job, delay: Delay) -> bool:
@@ -78,8 +71,7 @@ async def _run(connection: Connection, job: Job, delay: Delay) -> bool:
         if await connection.fetchval(*QUERIES.bind("is_running", job_id=job.job_id)):
             await connection.execute(*QUERIES.bind("delay", job_id=job.job_id, next_start=delay.next_start))
             return False
-        async with asyncio.timeout(RUN_SECONDS):
-            await connection.execute(*QUERIES.bind("run_job", job_id=job.job_id))
+        await connection.execute(*QUERIES.bind("run_job", job_id=job.job_id))
     except BaseException:
         if not connection.is_closed():
             await connection.execute(*QUERIES.bind("delay", job_id=job.job_id, next_start=delay.next_start))

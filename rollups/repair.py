@@ -26,12 +26,12 @@ async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
     One that can't be paused is noted and tried again at the next call; it stops no other.
     """
     storage = await read_storage(connection)
-    kept = await Isolated(connection, TASK, now).read()
-    kept.held.clear()  # what destroys data is never left out for a while
+    isolated = await Isolated(connection, TASK, now).read()
+    isolated.postponed.clear()  # what destroys data is never left out for a while
     paused = []
     for job, drift in await find_unsafe(connection, storage, now):
         pause = partial(connection.execute, *QUERIES.bind("set_schedule", job_id=job.job_id, scheduled=False))
-        if job.scheduled and await kept.attempt(f"job:{job.job_id}", pause) is not None:
+        if job.scheduled and await isolated.attempt(f"job:{job.job_id}", pause) is not None:
             log.error("%s: the %s policy is paused", drift.sentence, drift.policy)
             paused.append(drift)
     return paused

@@ -57,6 +57,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     },
     "alerts/tickets/fit.sql": {"*": COUNTS},
     "devices/platform_import.sql": {"*": "the command line's, which imports devices of the platform"},
+    "rollups/failed_jobs.sql": {"*": WORKER},
     "rollups/jobs.sql": {"count_late_devices": COUNTS},
     "devices/registration_tokens.sql": {"*": EMPLOYEE},
     "devices/saved_views.sql": {"*": OWNER},
