@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import CTE, Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from db.sql import Statement
@@ -13,3 +13,8 @@ def compile_query(query: Select[Any]) -> Statement:
     sql = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
     constants = {name: value for name, value in sql.params.items() if value is not None}
     return Statement(str(sql), tuple(sql.positiontup or ()), constants)
+
+
+def materialised(cte: CTE) -> CTE:
+    """Have a part computed once, whatever the planner thinks of its size."""
+    return cte.prefix_with("MATERIALIZED")

@@ -1,6 +1,6 @@
 """Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
 
-    terms x devices in their reach (alert_pairs) ──▶ which devices are read
+    terms x devices in their reach (alert_pairs) ──▶ those that may hold (screening.py) ──▶ which devices are read
     for each device: samples or rollups ⋈ instants, over the longest window ──▶ arrays, a place for each feature in use
     terms ⋈ the arrays of their device ──▶ compared (comparison.py) ──▶ rows where something has begun or is open
 
@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     ARRAY,
-    CTE,
     Boolean,
     ColumnElement,
     FromClause,
@@ -27,7 +26,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     column,
-    false,
     func,
     literal_column,
     or_,
@@ -35,16 +33,17 @@ from sqlalchemy import (
     table,
     true,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
 
+from alerts.query.aggregates import arrays_of
 from alerts.query.comparison import EVERYTHING, compare_terms, is_open
-from alerts.query.sources import NONE, known_count, partials_of, stitched_partials, windows_of
+from alerts.query.screening import TOUCH, Side, screened
+from alerts.query.sources import NONE, partials_of, stitched_partials, windows_of
 from alerts.rules.terms import Feature
-from core.metrics import Metric
-from db.compiled import compile_query
+from db.compiled import compile_query, materialised
 from db.hypertables.policies import LEVELS, Level
 from db.sql import Statement
-from rollups.partials import TIME, ZERO, mean
+from rollups.partials import TIME
 
 # Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
 # belong to it as well.
@@ -57,9 +56,7 @@ LOOKBACK = bindparam("lookback", type_=Interval)
 
 devices = table("agent_devices", column("id", UUID), column("clock_shift", Interval))
 
-HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
 FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
-TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
 
 PAIR = {
     "rule_id": UUID, "leaf": Integer, "device_id": UUID, "every": Interval, "feature": Integer, "is_up": Boolean,
@@ -89,24 +86,26 @@ def can_stitch(level: Level, feature: Feature) -> bool:
 
 @lru_cache(64)
 def metric_statement(
-    level: Level, features: tuple[Feature, ...], instants: Instants, clocks: Clocks = "all"
+    level: Level,
+    features: tuple[Feature, ...],
+    instants: Instants,
+    clocks: Clocks = "all",
+    sides: tuple[Side, ...] = (),
 ) -> Statement:
     """Return the statement for all terms over these features, which are read from one level.
 
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
+    `sides`: what is screened first (`screening.py`), for one instant of devices with right clocks.
     """
     pairs = materialised(candidate_pairs().cte("pairs"))
+    if sides:
+        pairs = screened(level, features, sides, pairs, stitched=instants == "one, stitched")
     read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
     aggregate = aggregate_at_once if instants == "many" else aggregate_each
     readings = materialised(aggregate(level, features, read, sought, instants).cte("known"))
     return compile_query(compare_terms(pairs, readings))
-
-
-def materialised(cte: CTE) -> CTE:
-    """Have a part computed once, whatever the planner thinks of its size."""
-    return cte.prefix_with("MATERIALIZED")
 
 
 def candidate_pairs() -> Select[Any]:
@@ -179,68 +178,3 @@ def aggregate_each(
 def lies_before(part: Any, sought: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions under which a part may be read at an instant."""
     return part.c.known <= sought.c.local, part.c.time > sought.c.lookback
-
-
-def arrays_of(features: Sequence[Feature], sought: Any, part: Any) -> list[ColumnElement[Any]]:
-    """Return the aggregates of what a device has before an instant: each feature's value, count and newest sample.
-
-    They are null where a device has nothing: that is unknown.
-    """
-    within = {}
-    for number, window in enumerate(windows_of(features)):
-        since = part.c.time > sought.c[f"since_{number}"]
-        within[window] = and_(since, counts_for(part, number + 1)) if "front" in part.c else since
-    aggregates = [feature_of(number, feature, part, within[feature.window]) for number, feature in enumerate(features)]
-    columns: dict[str, Sequence[ColumnElement[Any]]] = {
-        "values": [value for value, _ in aggregates],
-        "counts": [count for _, count in aggregates],
-        "lasts": [newest_of(feature.metric, part, sought) for feature in features],
-    }
-    return [array(parts, type_=DOUBLE_PRECISION).label(name) for name, parts in columns.items()]
-
-
-def newest_of(metric: Metric, part: Any, sought: Any) -> ColumnElement[Any]:
-    """Return the newest value of a metric; null where it isn't fresh."""
-    has_value = part.c[f"{metric.name}_count"] > ZERO
-    return func.last(part.c[f"{metric.name}_last"], part.c.time).filter(has_value, part.c.seen > sought.c.fresh)
-
-
-def counts_for(part: Any, front: int) -> ColumnElement[bool]:
-    """Tell whether a part counts for a window: those at the fronts of other windows don't."""
-    return or_(*(part.c.front == literal_column(str(number), Integer) for number in (0, front)))
-
-
-def feature_of(
-    number: int, feature: Feature, part: Any, within: ColumnElement[bool]
-) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the aggregates of one feature: its value, and how many samples that is from."""
-    name = feature.metric.name
-    low, high, total, count, first, last = (
-        part.c[f"{name}_{kind}"] for kind in ("min", "max", "sum", "count", "first", "last")
-    )
-    inside = and_(count > ZERO, within)
-    counted = func.sum(count).filter(inside)
-    value: ColumnElement[Any]
-    match feature.part:
-        case "min":
-            value = func.min(low).filter(inside)
-        case "max":
-            value = func.max(high).filter(inside)
-        case "avg":
-            value = func.sum(total).filter(inside) / counted
-        case "change":
-            value = func.last(last, part.c.time).filter(inside) - func.first(first, part.c.time).filter(inside)
-        case "last":
-            value = func.last(last, part.c.time).filter(inside)
-        case "share":
-            value = share(number, feature, mean(total, count), inside)
-    return value, counted
-
-
-def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the percentage of samples (of rollups: of buckets by their mean) that are beyond the threshold."""
-    assert feature.beyond
-    up, strict, threshold = feature.beyond
-    bound = bindparam(f"share_{number}", threshold, type_=DOUBLE_PRECISION)
-    beyond = func.alert_beyond(mean, true() if up else false(), true() if strict else false(), bound)
-    return HUNDRED * func.count().filter(and_(inside, beyond)) / known_count(func.count().filter(inside))

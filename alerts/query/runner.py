@@ -15,6 +15,7 @@ import msgspec
 
 from alerts.query.compiler import Clocks, Instants, can_stitch, level_for, metric_statement
 from alerts.query.facts import ConditionResult
+from alerts.query.screening import sides_of
 from alerts.rules.terms import Feature, Rule, Term
 from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
 from db.pools import Source
@@ -169,7 +170,8 @@ def ask_metrics(
     """Ask for the conditions on metrics of one level."""
     features = sorted({term.feature for term in terms if term.feature}, key=repr)  # one order: one statement to keep
     instants: Instants = "one" if shift.clocks == "wrong" else instants_of(features[0], level, question)
-    statement = metric_statement(level, tuple(features), instants, shift.clocks)
+    sides = () if question.everything or instants == "many" or shift.clocks == "wrong" else sides_of(terms)
+    statement = metric_statement(level, tuple(features), instants, shift.clocks, sides)
     hour_cut, cut = cuts(level, question, watermarks)
     lookback = max([
         MIN_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in features),
@@ -180,6 +182,7 @@ def ask_metrics(
         "cut": cut, "hour_cut": hour_cut,
         "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
         "everything": question.everything,
+        "earliest": question.instants[0] - max((feature.window for feature, _ in sides), default=NO_SHIFT),
     }  # fmt: skip
     return TermQuery(statement, {name: values[name] for name in statement.parameters if name in values}, terms, level)
 
