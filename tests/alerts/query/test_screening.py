@@ -39,7 +39,7 @@ OPEN = """
 INSERT INTO agent_alert_states (agent_alert_id, agent_device_id, state, since, reason, evaluated_at)
 SELECT a.id, a.agent_device_id, 'firing', now(), 'breached', now() FROM agent_alerts a WHERE a.id = ANY ($1::uuid[])
 """
-EACH = [
+EACH: list[dict[str, Any]] = [
     {"operator": operator, "threshold": threshold, "aggregate": aggregate, **share}
     for operator, threshold in ((">", 90), (">=", 50), ("<", 20), ("<=", 10.0))
     for aggregate, share in (
