@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from alerts.query.compiler import Clocks, Instants, can_stitch, level_for, metric_statement
 from alerts.query.facts import ConditionResult
@@ -34,6 +33,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read 
 
 Key = tuple[UUID, UUID, datetime]  # rule, device, instant
 InstanceKey = tuple[UUID, UUID, str, datetime]  # rule, device, instance, instant
+Group = dict[Feature, list[Term]]  # terms by what is computed for them
 Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relation
 
 
@@ -139,17 +139,19 @@ def round_window(term: Term, level: Level | None) -> Term:
     return replace(term, feature=replace(term.feature, window=window))
 
 
-def by_features(terms: Sequence[Term], level: Level, question: EvaluationRequest) -> list[list[Term]]:
+def by_features(terms: Iterable[Term], level: Level, question: EvaluationRequest) -> list[Group]:
     """Split terms into groups whose features fit one statement: those that are stitched, then the others."""
-    features = list(dict.fromkeys(term.feature for term in terms if term.feature))
-    stitched = [feature for feature in features if instants_of(feature, level, question) == "one, stitched"]
-    separate = [feature for feature in features if feature not in stitched]
-    groups = [
-        set(kind[start : start + MAX_FEATURES])
+    of_feature: Group = defaultdict(list)
+    for term in terms:
+        assert term.feature
+        of_feature[term.feature].append(term)
+    stitched = [feature for feature in of_feature if instants_of(feature, level, question) == "one, stitched"]
+    separate = [feature for feature in of_feature if feature not in stitched]
+    return [
+        {feature: of_feature[feature] for feature in kind[start : start + MAX_FEATURES]}
         for kind in (stitched, separate)
         for start in range(0, len(kind), MAX_FEATURES)
     ]
-    return [[term for term in terms if term.feature in group] for group in groups]
 
 
 def instants_of(feature: Feature, level: Level, question: EvaluationRequest) -> Instants:
@@ -161,14 +163,15 @@ def instants_of(feature: Feature, level: Level, question: EvaluationRequest) -> 
 
 def ask_metrics(
     level: Level,
-    terms: Sequence[Term],
+    group: Group,
     question: EvaluationRequest,
     longest: timedelta,
     watermarks: Watermarks,
     shift: Shift,
 ) -> TermQuery:
     """Ask for the conditions on metrics of one level."""
-    features = sorted({term.feature for term in terms if term.feature}, key=repr)  # one order: one statement to keep
+    features = sorted(group, key=repr)  # one order: one statement to keep
+    terms = [term for feature in features for term in group[feature]]
     instants: Instants = "one" if shift.clocks == "wrong" else instants_of(features[0], level, question)
     sides = () if question.everything or instants == "many" or shift.clocks == "wrong" else sides_of(terms)
     statement = metric_statement(level, tuple(features), instants, shift.clocks, sides)
@@ -229,28 +232,15 @@ def number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def as_json(terms: Sequence[Term], features: dict[Feature, int]) -> str:
-    """Return terms in the form of the function alert_pairs."""
-    return msgspec.json.encode([
-        {
-            "rule_id": term.rule.id, "leaf": term.number, "business_id": term.rule.reach.business_id,
-            "service_location_id": term.rule.reach.service_location_id, "device_id": term.rule.reach.device_id,
-            "device_type": term.rule.reach.device_type, "feature": features.get(term.feature) if term.feature else None,
-            "is_up": term.up, "is_strict": term.strict, "value_threshold": term.value_threshold,
-            "last_threshold": term.last_threshold, "recovery": term.recovery, "by_value": term.by_value,
-            "window_seconds": term.window.total_seconds(), "deviations": term.deviations, "floor": term.floor,
-            "newest_of": term.newest_of,
-            "name": term.kind if term.kind in ("no_data", "offline") else term.name,
-        } | instance_patterns(term)
-        for term in terms
-    ]).decode()  # fmt: skip
+def as_json(terms: Iterable[Term], features: Mapping[Feature, int]) -> str:
+    """Return terms in the form of the function alert_pairs; `features`: the numbers of those that are computed."""
+    return "[" + ",".join([text_of(term, features) for term in terms]) + "]"
 
 
-def instance_patterns(term: Term) -> dict[str, Any]:
-    """Return which instances a term picks, for the statements on series."""
-    if term.picks is None:
-        return {}
-    return {"part": term.part, "includes": term.picks.includes(), "excludes": term.picks.excludes()}
+def text_of(term: Term, features: Mapping[Feature, int]) -> str:
+    """Return a term as a JSON object; most of it is kept with its rule."""
+    text, feature = term.rule.term_texts[term.number], features.get(term.feature) if term.feature else None
+    return f"{{{text}}}" if feature is None else f'{{"feature":{feature},{text}}}'
 
 
 async def ask_series(

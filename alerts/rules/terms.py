@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Any, Literal
 from uuid import UUID
+
+import msgspec
 
 from alerts.rules.conditions import (
     BaselineCondition,
@@ -28,6 +30,8 @@ from core.metrics import BY_NAME, Metric
 
 Part = Literal["min", "max", "avg", "last", "change", "share"]
 Kind = Literal["metric", "baseline", "no_data", "offline", "service", "forecast", "series", "series_forecast"]
+
+KEPT_FEATURES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,42 @@ class Rule:
         )  # fmt: skip
 
     @cached_property
+    def term_texts(self) -> tuple[str, ...]:
+        """Its terms as members of JSON objects for the function alert_pairs, all but the number of the feature.
+
+        Rules are kept between evaluations, and so are these.
+        """
+        return tuple(msgspec.json.encode(members_of(term)).decode()[1:-1] for term in self.terms)
+
+    @cached_property
     def has_instances(self) -> bool:
         """Whether it stands on instances of devices rather than on devices."""
         return any(term.picks for term in self.terms)
+
+
+def members_of(term: Term) -> dict[str, Any]:
+    """Return a term in the form of the function alert_pairs, without members that are null."""
+    reach, picks = term.rule.reach, term.picks
+    members: dict[str, Any] = {
+        "rule_id": term.rule.id, "leaf": term.number, "business_id": reach.business_id,
+        "service_location_id": reach.service_location_id, "device_id": reach.device_id,
+        "device_type": reach.device_type, "is_up": term.up, "is_strict": term.strict,
+        "value_threshold": term.value_threshold, "last_threshold": term.last_threshold, "recovery": term.recovery,
+        "by_value": term.by_value, "window_seconds": term.window.total_seconds(), "deviations": term.deviations,
+        "floor": term.floor, "newest_of": term.newest_of,
+        "name": term.kind if term.kind in ("no_data", "offline") else term.name,
+    }  # fmt: skip
+    if picks is not None:  # which instances, for the statements on series
+        members |= {"part": term.part, "includes": picks.includes(), "excludes": picks.excludes()}
+    return {name: value for name, value in members.items() if value is not None}
+
+
+@lru_cache(KEPT_FEATURES)
+def make_feature(
+    metric: Metric, window: timedelta, part: Part, beyond: tuple[bool, bool, float] | None = None
+) -> Feature:
+    """Return a feature, the same object for the same values: thousands of rules look the same ones up."""
+    return Feature(metric, window, part, beyond)
 
 
 def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
@@ -123,7 +160,7 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
             return change_leaf(rule, number, condition)
         case BaselineCondition():
             window = timedelta(minutes=condition.duration_minutes)
-            feature = Feature(BY_NAME[condition.metric], window, "min")
+            feature = make_feature(BY_NAME[condition.metric], window, "min")
             return Term(
                 rule, number, "baseline", window, feature=feature, name=condition.metric,
                 deviations=condition.deviations, floor=condition.floor,
@@ -151,7 +188,9 @@ def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
     part: Part = parts.get(condition.aggregate, condition.aggregate)  # type: ignore[arg-type]
     recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
     share = condition.aggregate == "share"
-    feature = Feature(BY_NAME[condition.metric], window, part, (up, strict, condition.threshold) if share else None)
+    feature = make_feature(
+        BY_NAME[condition.metric], window, part, (up, strict, condition.threshold) if share else None
+    )
     return Term(
         rule, number, "metric", window, up=up, strict=strict,
         value_threshold=condition.share_percent or 0.0 if share else condition.threshold,
@@ -163,7 +202,7 @@ def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
 def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Term:
     """Return a change as a term: the newest value of the window minus its first."""
     window = timedelta(minutes=condition.within_minutes)
-    feature = Feature(BY_NAME[condition.metric], window, "change")
+    feature = make_feature(BY_NAME[condition.metric], window, "change")
     return Term(
         rule, number, "metric", window, up=condition.change_by > 0, value_threshold=condition.change_by,
         recovery=condition.change_by, by_value=True, feature=feature,
