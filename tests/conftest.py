@@ -1,6 +1,5 @@
 """What every test may ask for: a migrated database, the application over it, people and devices."""
 
-import inspect
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -24,32 +23,38 @@ from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.platform.kinds import Kind
 from tests.routes import Document
 from tests.rules import Rules
+from tests.units import is_unit, may_have_units
 from tests.whole.processes import METRICS_TOKEN
 
 # A busy machine must not fail a test by its speed.
 hypothesis.settings.register_profile(
     "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
-hypothesis.settings.load_profile("here")
-
-
-# Tests here start processes: servers, demos, load runs, the embedded database itself.
-PROCESS_FOLDERS = {"embedded", "loadtest", "whole"}
-# A module that imports one of these, or a fixture that uses one, makes databases or starts processes by itself.
-NOT_FOR_UNITS = {
-    "fresh_database", "migrated_database", "EmbeddedServer", "CliRunner", "subprocess", "async_playwright",
-}  # fmt: skip
+# `make test-unit` runs often and with other examples each time; `make test` tries them all.
+hypothesis.settings.register_profile("units", hypothesis.settings.get_profile("here"), max_examples=25)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the run; whoever began it drops its databases at the end."""
+    """Choose the number of examples of properties, and name the run; who began it drops its databases at the end."""
+    hypothesis.settings.load_profile("units" if only_units(config) else "here")
     if begin_run():
         config.add_cleanup(end_run)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files without such tests out of `make test-unit`, unread."""
+    is_test = collection_path.is_dir() or collection_path.name.startswith("test_")
+    return True if only_units(config) and is_test and not may_have_units(collection_path) else None
+
+
+def only_units(config: pytest.Config) -> bool:
+    marks: str = config.option.markexpr
+    return marks == "unit"
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse every process in `make test-unit`, so that a test whose mark is wrong fails."""
-    if session.config.option.markexpr == "unit":
+    if only_units(session.config):
         sys.addaudithook(refuse_processes)
 
 
@@ -74,16 +79,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
     for item in items:
         if is_unit(item):
+            assert may_have_units(item.path), f"tests/units.py would leave {item.nodeid} out of `make test-unit`"
             item.add_marker(pytest.mark.unit)
-
-
-def is_unit(item: pytest.Item) -> bool:
-    """Return whether a test, with all its fixtures, needs neither a database nor another process."""
-    if item.path.relative_to(Path(__file__).parent).parts[0] in PROCESS_FOLDERS:
-        return False
-    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009  pytest has no public name for it
-    used = {name for each in fixtures for one in each for name in inspect.unwrap(one.func).__code__.co_names}
-    return not NOT_FOR_UNITS & (used | vars(getattr(item, "module", None) or object).keys())
 
 
 @pytest.fixture(scope="session")
