@@ -6,13 +6,14 @@ from db.pools import Connection
 from db.schema_text import FILE, schema_text
 
 PART = re.compile(
-    r"^\s*(CREATE TABLE|CREATE MATERIALIZED VIEW|CREATE VIEW|CREATE INDEX|CREATE UNIQUE INDEX|CREATE AGGREGATE|"
-    r"CONSTRAINT(?= \w+ (?:PRIMARY KEY|UNIQUE))) (\w+)",
+    r"^\s*(CREATE TABLE|CREATE MATERIALIZED VIEW|CREATE VIEW|CREATE OR REPLACE VIEW|CREATE INDEX|CREATE UNIQUE INDEX|"
+    r"CREATE AGGREGATE|CONSTRAINT(?= \w+ (?:PRIMARY KEY|UNIQUE))) (\w+)",
     re.MULTILINE,
 )
 WORDS = {
-    "CREATE TABLE": "table", "CREATE MATERIALIZED VIEW": "rollup", "CREATE VIEW": "view", "CREATE INDEX": "index",
-    "CREATE UNIQUE INDEX": "index", "CREATE AGGREGATE": "aggregate", "CONSTRAINT": "key",
+    "CREATE TABLE": "table", "CREATE MATERIALIZED VIEW": "rollup", "CREATE VIEW": "view",
+    "CREATE OR REPLACE VIEW": "complete view of", "CREATE INDEX": "index", "CREATE UNIQUE INDEX": "index",
+    "CREATE AGGREGATE": "aggregate", "CONSTRAINT": "key",
 }  # fmt: skip
 
 

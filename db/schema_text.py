@@ -63,6 +63,8 @@ def format_rollups(rows: dict[str, list[asyncpg.Record]]) -> Iterator[str]:
     for row in rows["rollups"]:
         definition = one_space(unqualified(row["definition"]))
         yield f"CREATE MATERIALIZED VIEW {row['name']} WITH (timescaledb.continuous) AS\n{definition}"
+        if row["shown"]:
+            yield f"CREATE OR REPLACE VIEW {row['name']} AS\n{one_space(row['shown'])}"
     for row in rows["views"]:
         yield f"CREATE VIEW {row['name']} AS\n{one_space(unqualified(row['definition']))}"
 

@@ -25,6 +25,11 @@ def recording() -> Iterator[list[str]]:
         _recorded.reset(token)
 
 
+def is_recording() -> bool:
+    """Return whether statements are recorded: there is no database then."""
+    return _recorded.get() is not None
+
+
 def run(statement: str) -> None:
     """Run SQL as it stands: `text()` would read `:name` in it, the driver `%` where there are parameters."""
     recorded = _recorded.get()
@@ -47,7 +52,7 @@ def exists(table: str) -> bool:
 
 def is_made_here(table: str) -> bool:
     """Return whether `upgrade` made this table; always true while statements are recorded, without a database."""
-    if _recorded.get() is not None:
+    if is_recording():
         return True
     query = text("SELECT obj_description(to_regclass(:name), 'pg_class') = :comment")
     return bool(op.get_bind().scalar(query, {"name": table, "comment": MADE_HERE}))

@@ -27,7 +27,11 @@ RETURNS SETOF agent_metrics_5m LANGUAGE sql AS $$
 $$
 
 -- add_5m --
-INSERT INTO agent_metrics_5m SELECT * FROM bench_buckets('5 minutes', :start, :end, :devices)
+-- As a refresh stores buckets of one sample: the view of this level fills in the other columns.
+INSERT INTO agent_metrics_5m
+    (agent_device_id, bucket, sample_count, {gauges, NAME_sum}, {counters, NAME_first, NAME_first_at, NAME_increase})
+SELECT agent_device_id, bucket, sample_count, {gauges, NAME_sum}, {counters, NAME_first, NAME_first_at, NAME_increase}
+FROM bench_buckets('5 minutes', :start, :end, :devices)
 
 -- add_1h --
 INSERT INTO agent_metrics_1h SELECT * FROM bench_buckets('1 hour', :start, :end, :devices)
