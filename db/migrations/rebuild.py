@@ -1,7 +1,7 @@
 """Make the rollup levels of `agent_metrics` anew: beside the old ones, filled from them, then swapped in.
 
-A continuous aggregate can't get another definition. Everybody reads the old levels while the new ones are filled, and
-only the swap locks them, for a moment. An upgrade that was interrupted goes on with what it has copied.
+A continuous aggregate can't get another definition. Everybody reads the old levels while the new ones are filled; only
+the swap locks levels and samples, for a moment. An upgrade that was interrupted goes on with what it has copied.
 """
 
 import time
@@ -190,9 +190,10 @@ def swap_levels() -> None:
 
 
 def lock_levels() -> None:
-    """Lock the levels; gives up what it has for as long as it has not all of them."""
+    """Lock all that a dropped level locks; gives up what it has for as long as it has not all of it."""
     with op.get_bind().begin_nested():
-        run(f"LOCK TABLE {', '.join(level.relation for level in LEVELS)} IN ACCESS EXCLUSIVE MODE")
+        levels = ", ".join(level.relation for level in LEVELS)
+        run(f"LOCK TABLE ONLY agent_metrics, {levels} IN ACCESS EXCLUSIVE MODE")
 
 
 def patiently(work: Callable[[], None]) -> None:

@@ -1,7 +1,8 @@
 """The rollup of five minutes stores a value once where a bucket has one sample; a view fills in what it repeats.
 
-Copies the three levels beside the old ones and swaps them: uploads, charts and alerts go on meanwhile. It needs free
-space for the new levels. Older code runs beside it: it reads the view.
+Copies the three levels beside the old ones and swaps them: uploads, charts and alerts go on meanwhile and wait for the
+swap only, below a second. It needs free space for the new levels (docs/recovery.md). Older code runs beside it and reads
+the same values from the view.
 """
 
 from db.migrations.metric_columns import refresh_levels
