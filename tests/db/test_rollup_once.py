@@ -13,7 +13,7 @@ from db.missing_parts import find_missing
 from tests.databases import fresh_database
 from tests.db.scheduler import stop_scheduler
 
-BEFORE, AFTER = "0029", "0030"
+BEFORE, AFTER = "0031", "0032"
 LEVELS = ("agent_metrics_5m", "agent_metrics_1h", "agent_metrics_1d")
 # Devices with a sample each 5 minutes and each 40 seconds, the second with gaps in single metrics; counters that stand
 # still, begin anew and break (below 0). From before and after the time from which refreshes compute.

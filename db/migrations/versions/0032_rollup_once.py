@@ -1,16 +1,16 @@
 """The rollup of five minutes stores a value once where a bucket has one sample; a view fills in what it repeats.
 
 Copies the three levels beside the old ones and swaps them: uploads, charts and alerts go on meanwhile and wait for the
-swap only, below a second. It needs free space for the new levels (docs/recovery.md). Older code runs beside it and reads
-the same values from the view.
+swap only, below a second. It needs free space for the new levels (docs/recovery.md). Older code runs beside it and
+reads the same values from the view.
 """
 
 from db.migrations.metric_columns import refresh_levels
 from db.migrations.rebuild import COPIES, LEVELS, columns_of, fetch, rebuild_levels
 from db.migrations.statements import is_recording
 
-revision = "0030"
-down_revision = "0029"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 serves = "0021"
