@@ -88,7 +88,7 @@ def everything(url: str) -> dict[str, list[dict[str, Any]]]:
 def test_every_table_and_column_that_a_downgrade_drops_is_named(steps: str) -> None:
     for revision, losses in read_losses(head(), "base").items():
         before = columns(steps)
-        downgrade(steps, f"{int(revision) - 1:04}" if revision != "0001" else "base")
+        downgrade(steps, "-1")
         gone = {one for one in before - columns(steps) if one[0] not in VIEWS}
         whole = {loss.table for loss in losses if loss.is_whole}
         some = {(loss.table, column) for loss in losses for column in loss.columns}
