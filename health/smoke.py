@@ -4,7 +4,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -13,6 +13,8 @@ import httpx
 from core.clock import utc_now
 
 PROBE = "rts-smoke"  # name of the probe device, with a random end
+PROBE_STEP = "a probe device registers"
+PASS_SECONDS = 120.0  # a worker evaluates the alert rules every 30 s
 SAMPLES = (11.0, 22.0, 33.0)  # percent of CPU, one a minute
 
 
@@ -29,11 +31,16 @@ class WrongAnswerError(Exception):
     """An answer that was not wanted: the step that needed it ends."""
 
 
+async def reach(client: httpx.AsyncClient) -> Step:
+    """Try whether our server answers at this address at all; without that no other step can end well."""
+    return await attempt("GET /api/health/live is 200", partial(answer, client, "GET", "/api/health/live", 200))
+
+
 async def check_answers(client: httpx.AsyncClient) -> AsyncIterator[Step]:
     """Try what needs no token: health is 200, everything else is refused with 401, never 404."""
     nobody = str(uuid4())
     for method, path, expected in (
-        ("GET", "/api/health", 200), ("GET", "/api/health/live", 200), ("GET", "/api/health/ready", 200),
+        ("GET", "/api/health", 200), ("GET", "/api/health/ready", 200),
         ("GET", "/api/agents", 401), ("GET", "/api/admin/storage", 401),
         ("POST", f"/api/agents/{nobody}/metrics", 401), ("POST", f"/api/agents/{nobody}/heartbeat", 401),
     ):  # fmt: skip
@@ -43,16 +50,42 @@ async def check_answers(client: httpx.AsyncClient) -> AsyncIterator[Step]:
 
 async def check_person(client: httpx.AsyncClient, token: str) -> AsyncIterator[Step]:
     """Try what an employee reads: who it is, the list of devices, the storage."""
-    for path in ("/api/me", "/api/agents", "/api/admin/storage"):
+    for path in ("/api/me", "/api/agents"):
         yield await attempt(f"GET {path} as an employee", partial(answer, client, "GET", path, 200, token))
+    yield await attempt("GET /api/admin/storage as an employee", partial(read_storage, client, token))
+
+
+async def check_worker(client: httpx.AsyncClient, token: str) -> AsyncIterator[Step]:
+    """Try whether a worker evaluated the alert rules just now, as one does every 30 seconds."""
+    yield await attempt("a worker evaluates the alert rules", partial(find_last_pass, client, token))
+
+
+async def read_storage(client: httpx.AsyncClient, token: str) -> str:
+    """Read versions, and the faults that the server reports; these fail no deployment."""
+    report = (await answer(client, "GET", "/api/admin/storage", 200, token)).json()
+    database, faults = report["database"], report["faults"]
+    known = f"{len(faults)} faults, see `rts-agents db status`: {faults[0]}" if faults else "no fault"
+    return f"PostgreSQL {database['postgres']}, TimescaleDB {database['timescaledb']}; {known}"
+
+
+async def find_last_pass(client: httpx.AsyncClient, token: str) -> str:
+    """Return how long ago the alert rules were evaluated; raises WrongAnswerError where that is too long."""
+    report = (await answer(client, "GET", "/api/admin/storage", 200, token)).json()
+    at = report["alert_pass"]["at"]
+    if at is None:
+        raise WrongAnswerError("never yet: start `rts-agents worker`, or look into its log")
+    age = (datetime.fromisoformat(report["as_of"]) - datetime.fromisoformat(at)).total_seconds()
+    if age > PASS_SECONDS:
+        raise WrongAnswerError(f"last {age:.0f} s ago: start `rts-agents worker`, or look into its log")
+    return f"{max(age, 0):.0f} s ago"
 
 
 async def check_upload(client: httpx.AsyncClient, token: str, business: UUID) -> AsyncIterator[Step]:
     """Register a probe device of a business, upload, read the chart, and delete the device, whatever happens.
 
-    The last step's name is the device's id: what it measured is to be erased by that.
+    The first step says the device's id: what it measured is to be erased by that.
     """
-    device = ""
+    device, deleted = "", None
     try:
         body = {
             "business_id": str(business),
@@ -63,17 +96,19 @@ async def check_upload(client: httpx.AsyncClient, token: str, business: UUID) ->
         facts = {"token": created.json()["token"], "hostname": body["device_name"], "os_type": "linux"}
         registered = (await answer(client, "POST", "/api/agents/register", 200, "", facts)).json()
         device, agent_token = registered["agent_id"], registered["agent_token"]
-        yield Step("a probe device registers", True, device)
+        yield Step(PROBE_STEP, True, device)
         yield await attempt("its upload is stored", partial(upload, client, device, agent_token))
         yield await attempt("its chart shows the upload", partial(chart, client, device, token))
-    except (WrongAnswerError, httpx.HTTPError, KeyError, ValueError) as error:
-        yield Step("a probe device registers", False, str(error) or repr(error))
+    except (WrongAnswerError, httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+        yield Step(PROBE_STEP, False, str(error) or repr(error))
     finally:
         if device:
-            await client.delete(f"/api/agents/{device}", headers=bearer(token))
-    if device:
+            delete = partial(answer, client, "DELETE", f"/api/agents/{device}", 204, token)
+            deleted = await attempt("it is deleted", delete)
+    if deleted:
+        yield deleted
         refused = partial(answer, client, "POST", f"/api/agents/{device}/metrics", 401, agent_token, {"metrics": []})
-        yield await attempt("it is deleted and refused", refused)
+        yield await attempt("its token is refused", refused)
 
 
 async def upload(client: httpx.AsyncClient, device: str, token: str) -> str:
@@ -105,7 +140,8 @@ async def answer(
     """Return the answer to a call; raises WrongAnswerError for another status than the wanted one."""
     response = await client.request(method, path, headers=bearer(token), json=body)
     if response.status_code != expected:
-        raise WrongAnswerError(f"{response.status_code}: {response.text[:200]}")
+        target = f" to {response.headers['location']}" if response.is_redirect else ""
+        raise WrongAnswerError(f"{response.status_code}{target}: {' '.join(response.text.split())[:200]}")
     return response
 
 
@@ -119,7 +155,7 @@ async def attempt(name: str, do: Callable[[], Awaitable[object]]) -> Step:
     began = time.perf_counter()
     try:
         message = await do()
-    except (WrongAnswerError, httpx.HTTPError, ssl.SSLError, KeyError, ValueError) as error:
+    except (WrongAnswerError, httpx.HTTPError, ssl.SSLError, KeyError, TypeError, ValueError) as error:
         return Step(name, False, str(error) or repr(error))
     milliseconds = (time.perf_counter() - began) * 1000
     return Step(name, True, f"{milliseconds:.0f} ms" if isinstance(message, httpx.Response) else str(message))

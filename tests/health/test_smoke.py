@@ -10,9 +10,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from alerts.state.evaluate import evaluate
 from cli.main import app
+from core.clock import utc_now
 from core.settings import get_settings
-from health.smoke import Step, check_answers, check_person, check_upload
+from health.smoke import Step, check_answers, check_person, check_upload, check_worker
 from tests.people import Employee, Tenant
 from tests.whole.processes import running_server
 
@@ -29,6 +31,7 @@ async def test_a_server_that_works_passes(client: httpx.AsyncClient, employee: E
     ]
     assert [step for step in steps if not step.good] == []
     assert len(steps) == 14
+    assert steps[8].said.startswith("PostgreSQL ")
     listed = await client.get("/api/agents", headers=employee.headers, params={"business_id": str(dora.business_id)})
     assert listed.json()["agents"] == []
 
@@ -60,6 +63,8 @@ async def test_the_command_erases_its_probe(
     get_settings.cache_clear()
     with running_server(database, key_file, tmp_path) as server:
         arguments = [server.url, "--token-file", str(token), "--business", str(dora.business_id), "--json"]
+        async with pool.acquire() as connection:
+            await evaluate(connection, utc_now())
         ended = await asyncio.to_thread(CliRunner().invoke, app, ["smoke", *arguments])
     get_settings.cache_clear()
     assert ended.exit_code == 0, ended.output
@@ -69,3 +74,34 @@ async def test_the_command_erases_its_probe(
     device = next(step["said"] for step in steps if step["name"] == "a probe device registers")
     assert await pool.fetchval("SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1", device) == 0
     assert await pool.fetchval("SELECT count(*) FROM agent_devices WHERE business_id = $1", dora.business_id) == 0
+
+
+@pytest.mark.parametrize(
+    ("passed", "good", "words"),
+    [("12:00:15", True, "30 s ago"), ("11:50:45", False, "last 600 s ago: start"), (None, False, "never yet: start")],
+)
+async def test_a_worker_that_stands_still_is_a_fault(passed: str | None, good: bool, words: str) -> None:
+    day = "2026-05-03T"
+    report = {"as_of": f"{day}12:00:45+00:00", "alert_pass": {"at": passed and f"{day}{passed}+00:00"}}
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=report)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answers), base_url="http://served") as client:
+        (step,) = await all_of(check_worker(client, "x"))
+    assert (step.good, step.said.startswith(words)) == (good, True)
+
+
+@pytest.mark.parametrize("url", ["agents.example", "127.0.0.1:3002", "ftp://x", "http://", "http://x:port"])
+def test_what_is_no_address_is_refused_in_one_sentence(url: str) -> None:
+    ended = CliRunner().invoke(app, ["smoke", url])
+    assert ended.exit_code == 2
+    assert "is no address" in " ".join(ended.output.split())
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["smoke", "http://127.0.0.1:1"])
+    assert (ended.exit_code, len(ended.output.splitlines())) == (1, 1)
+    missing = CliRunner().invoke(app, ["smoke", "http://127.0.0.1:1", "--token-file", str(tmp_path / "none.jwt")])
+    assert missing.exit_code == 2
+    assert missing.exception is None or isinstance(missing.exception, SystemExit)
