@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from core.errors import RtsError
-from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
+from db.pools import CONNECTION_ERRORS, NO_WRITES, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def install_error_answers(web: FastAPI, retry_after_seconds: int) -> None:
             services.refusals.note(request.scope, known_error)
         return answer(known_error, retry_after_seconds)
 
-    for kind in (RtsError, RequestValidationError, Exception, *CONNECTION_ERRORS):
+    for kind in (RtsError, RequestValidationError, Exception, *CONNECTION_ERRORS, *NO_WRITES):
         web.add_exception_handler(kind, answer_known)
     web.add_exception_handler(HTTPException, answer_of_framework)
 
@@ -76,6 +76,9 @@ def as_known(request: Request, error: Exception) -> RtsError:
     if isinstance(error, CONNECTION_ERRORS):
         log.warning("%s %s: the database is away: %r", request.method, request.url.path, error)
         return DatabaseUnavailableError()
+    if isinstance(error, NO_WRITES):
+        log.warning("%s %s: the database takes no writes: %s", request.method, request.url.path, error)
+        return DatabaseUnavailableError("The database takes no writes just now: send the request again later.")
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return RtsError("Something failed on the server; it is in its log.")
 

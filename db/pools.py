@@ -23,6 +23,8 @@ CONNECTION_ERRORS = (
     asyncpg.InvalidCatalogNameError,  # no such database
     asyncpg.InvalidAuthorizationSpecificationError,  # wrong user or password
 )
+# What the server raises where it takes no writes: a standby, a database set to read-only, a full disk.
+NO_WRITES = (asyncpg.ReadOnlySQLTransactionError, asyncpg.DiskFullError)
 # What the server raises for a row on a damaged page, or one whose value it can't decode.
 DAMAGED = (asyncpg.InternalServerError, asyncpg.DataError)
 

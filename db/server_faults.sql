@@ -17,14 +17,16 @@ SELECT current_setting('timescaledb.restoring', true) = 'on' AS restoring,
        (SELECT COALESCE(sum(runs), 0)::bigint FROM agent_job_runs) AS jobs_run_by_worker
 
 -- list_jobs --
--- Scheduled policies on our relations whose last run failed, or which should have run an hour ago. `worked_at`: when the
+-- Scheduled policies on our relations whose last run failed, or which should have run an hour ago. While a job runs its
+-- next start is -infinity. `worked_at`: when the
 -- worker ran a failed one with success, within three of its intervals.
 SELECT j.job_id, j.kind || ' of ' || j.relation AS name, s.next_start, s.last_run_status = 'Failed' AS failed,
-       s.total_failures::integer AS failures, s.next_start < clock_timestamp() - interval '1 hour' AS late,
+       s.total_failures::integer AS failures, isfinite(s.next_start) AND s.next_start < clock_timestamp() - interval '1 hour' AS late,
        CASE WHEN r.succeeded_at > clock_timestamp() - 3 * j.every - interval '10 minutes' THEN r.succeeded_at END AS worked_at
 FROM agent_storage_jobs() j
 JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
 LEFT JOIN agent_job_runs r ON r.job_id = j.job_id
 WHERE j.scheduled AND j.relation = ANY (:relations::text[])
-  AND (s.last_run_status = 'Failed' OR s.next_start < clock_timestamp() - interval '1 hour')
+  AND (s.last_run_status = 'Failed'
+       OR isfinite(s.next_start) AND s.next_start < clock_timestamp() - interval '1 hour')
 ORDER BY j.job_id

@@ -58,7 +58,7 @@ def drift_metrics(drifts: list[Drift]) -> Iterator[Metric]:
     yield gauge("rts_unsafe_refreshes", "Refreshes that would destroy rollups; the worker pauses them.", unsafe)
     counts = Counter(drift.policy for drift in drifts if not drift.unsafe)
     yield gauges("rts_policy_drift", "Values of storage policies that differ from ours, by policy.", "policy",
-                 {kind: counts[kind] for kind in ("retention", "columnstore", "refresh")})  # fmt: skip
+                 {kind: counts[kind] for kind in ("retention", "columnstore", "refresh", "chunks")})  # fmt: skip
 
 
 def work_metrics(facts: FleetFacts, now: datetime) -> Iterator[Metric]:

@@ -140,9 +140,19 @@ async def answer(
     """Return the answer to a call; raises WrongAnswerError for another status than the wanted one."""
     response = await client.request(method, path, headers=bearer(token), json=body)
     if response.status_code != expected:
-        target = f" to {response.headers['location']}" if response.is_redirect else ""
-        raise WrongAnswerError(f"{response.status_code}{target}: {' '.join(response.text.split())[:200]}")
+        raise WrongAnswerError(describe(response))
     return response
+
+
+def describe(response: httpx.Response) -> str:
+    """Return an answer in one line: of our errors the code and message, or the reasons."""
+    try:
+        error = response.json()["error"]
+        reasons = [f"{reason['code']}: {reason['message']}" for reason in error["details"] or ()]
+        return f"{response.status_code} {error['code']}: {' '.join(reasons) or error['message']}"
+    except (KeyError, TypeError, ValueError):  # another server's answer
+        target = f" to {response.headers['location']}" if response.is_redirect else ""
+        return f"{response.status_code}{target}: {' '.join(response.text.split())[:200]}"
 
 
 def bearer(token: str) -> dict[str, str]:

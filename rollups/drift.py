@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from db.hypertables.policies import HOUR, SLACK, Level
+from db.hypertables.policies import DAY, HOUR, SLACK, Level
 from db.hypertables.values import StorageValues, read_values
 from db.pools import Connection
 from db.sql import load_beside
@@ -53,7 +53,7 @@ class Drift:
     """One difference, as a sentence; `unsafe` when the next run of the policy would destroy data."""
 
     relation: str
-    policy: str  # retention, columnstore or refresh
+    policy: str  # retention, columnstore, refresh, or chunks for their time range
     sentence: str
     unsafe: bool = False
 
@@ -73,7 +73,8 @@ async def find_drift(connection: Connection, now: datetime) -> list[Drift]:
     """Return every difference between TimescaleDB's policies and the values in force, unsafe ones first."""
     storage = await read_storage(connection)
     unsafe = [drift for _, drift in await find_unsafe(connection, storage, now)]
-    return [*unsafe, *(drift for level in storage.values.levels for drift in _differences(level, storage))]
+    differences = [drift for level in storage.values.levels for drift in _differences(level, storage)]
+    return [*unsafe, *differences, *await _find_layouts(connection, storage.values.levels)]
 
 
 async def find_unsafe(connection: Connection, storage: Storage, now: datetime) -> list[tuple[Policy, Drift]]:
@@ -143,6 +144,8 @@ def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
             continue
         if not job.scheduled and not (storage.held and kind == "retention"):
             yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is switched off")
+        if kind != "refresh" and job.every > DAY:
+            yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy runs every {words(job.every)} only")
         for name, value in wanted.items():
             found = getattr(job, name)
             if name in job.invalid:
@@ -150,6 +153,22 @@ def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
             elif found != value:
                 values = f"{words(found) if found is not None else 'unset'}, the value in force is {words(value)}"
                 yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is {values}")
+
+
+async def _find_layouts(connection: Connection, levels: Sequence[Level]) -> list[Drift]:
+    """Return which relations have chunks of another time range, or a columnstore that is off or segmented otherwise."""
+    by_relation = {level.relation: level for level in levels}
+    rows = await connection.fetch(*QUERIES.bind("list_layouts", relations=list(by_relation)))
+    found: list[Drift] = []
+    for relation, chunk, segmented_by in rows:
+        if chunk != (right := by_relation[relation].chunk):
+            sentence = f"{relation}: new chunks span {words(chunk)}, the value in force is {words(right)}"
+            found.append(Drift(relation, "chunks", sentence))
+        key = "series_id" if relation.startswith("agent_series") else "agent_device_id"
+        if segmented_by is None or key not in segmented_by.split(","):
+            sentence = f"{relation}: its columnstore is off, or not segmented by {key}"
+            found.append(Drift(relation, "columnstore", sentence))
+    return found
 
 
 def _wanted(level: Level, drop_after: timedelta) -> dict[str, dict[str, timedelta]]:

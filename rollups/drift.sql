@@ -20,6 +20,17 @@ CROSS JOIN LATERAL (
 ) v
 WHERE j.relation = ANY (:relations::text[]) AND to_regclass(j.relation) IS NOT NULL
 
+-- list_layouts --
+-- The time range of a chunk of each relation, and by what its columnstore is segmented: null without a columnstore.
+SELECT a.relation, LEAST(d.time_interval, interval '365000 days') AS chunk, NULLIF(s.segmentby, '') AS segmented_by
+FROM unnest(:relations::text[]) AS a (relation)
+LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation
+JOIN timescaledb_information.dimensions d
+  ON d.hypertable_name = COALESCE(c.materialization_hypertable_name, a.relation)
+ AND (c.view_name IS NULL OR d.hypertable_schema = c.materialization_hypertable_schema)
+LEFT JOIN timescaledb_information.hypertable_columnstore_settings s
+  ON s.hypertable = format('%I.%I', d.hypertable_schema, d.hypertable_name)::regclass
+
 -- list_oldest_chunks --
 -- Where the oldest chunk of each relation begins; no row for a relation without chunks.
 SELECT a.relation, min(k.range_start) AS oldest

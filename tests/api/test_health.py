@@ -15,6 +15,7 @@ from core.settings import Settings
 from db.migrations.run import head
 from tests.databases import REAL_SERVER
 from tests.devices import Device, sample
+from tests.people import Employee, Tenant
 from tests.whole.proxy import DatabaseProxy
 
 
@@ -124,11 +125,18 @@ async def test_a_schema_that_is_older_isnt_served_and_a_newer_one_is(
 
 
 @pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one session with one state for all")
-async def test_a_database_that_takes_no_writes_gets_no_requests(database: str, settings: Settings) -> None:
+async def test_a_database_that_takes_no_writes_gets_no_requests(
+    database: str, settings: Settings, employee: Employee, dora: Tenant
+) -> None:
     standby = f"{database}?options=-c%20default_transaction_read_only%3Don"
     application = Application(settings.model_copy(update={"database_url": standby}))
     async with application.web.router.lifespan_context(application.web), client_of(application) as client:
         assert await reasons(client) == ["database_read_only"]
+        body = {"business_id": str(dora.business_id), "device_name": "x", "metrics_interval_seconds": 60}
+        refused = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_unavailable")
+        assert "takes no writes" in refused.json()["error"]["message"]
+        assert (await client.get("/api/agents", headers=employee.headers)).status_code == 200
 
 
 @pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one session: nobody else can hold a lock")

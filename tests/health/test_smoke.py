@@ -14,7 +14,7 @@ from alerts.state.evaluate import evaluate
 from cli.main import app
 from core.clock import utc_now
 from core.settings import get_settings
-from health.smoke import Step, check_answers, check_person, check_upload, check_worker
+from health.smoke import Step, check_answers, check_person, check_upload, check_worker, describe
 from tests.people import Employee, Tenant
 from tests.whole.processes import running_server
 
@@ -105,3 +105,20 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     missing = CliRunner().invoke(app, ["smoke", "http://127.0.0.1:1", "--token-file", str(tmp_path / "none.jwt")])
     assert missing.exit_code == 2
     assert missing.exception is None or isinstance(missing.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (httpx.Response(503, json={"error": {"code": "not_ready", "message": "m", "details": [
+            {"code": "draining", "message": "It stops."}]}}), "503 not_ready: draining: It stops."),
+        (httpx.Response(403, json={"error": {"code": "forbidden", "message": "no", "details": None}}),
+         "403 forbidden: no"),
+        (httpx.Response(422, json={"error": {"code": "x", "message": "no", "details": [{"path": "x"}]}}), "422: "),
+        (httpx.Response(404, text="<html>\n  <b>Not found</b>\n</html>"), "404: <html> <b>Not found</b> </html>"),
+        (httpx.Response(301, headers={"location": "https://agents.example/"}), "301 to https://agents.example/: "),
+    ],
+)  # fmt: skip
+def test_an_answer_is_described_in_one_line(response: httpx.Response, said: str) -> None:
+    assert describe(response).startswith(said)
+    assert "\n" not in describe(response)

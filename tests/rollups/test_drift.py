@@ -125,6 +125,15 @@ async def test_a_refresh_window_is_widened_as_its_source_grows(connection: async
         ("SELECT alter_job(job_id, config => jsonb_set(config, '{drop_after}', '\"500 days\"')) "
          "FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention' AND hypertable_name = 'agent_metrics'",
          "agent_metrics: drop_after of the retention policy is 500 days, the value in force is 30 days"),
+        ("SELECT set_chunk_time_interval('agent_metrics', interval '7 days')",
+         "agent_metrics: new chunks span 7 days, the value in force is 24 hours"),
+        ("ALTER TABLE agent_series_samples SET (timescaledb.segmentby = '')",
+         "agent_series_samples: its columnstore is off, or not segmented by series_id"),
+        ("ALTER MATERIALIZED VIEW agent_metrics_1h SET (timescaledb.enable_columnstore = false)",
+         "agent_metrics_1h: its columnstore is off, or not segmented by agent_device_id"),
+        ("SELECT alter_job(job_id, schedule_interval => interval '3 days') FROM agent_storage_jobs() "
+         "WHERE relation = 'agent_metrics_1h' AND kind = 'retention'",
+         "agent_metrics_1h: the retention policy runs every 3 days only"),
     ],
 )  # fmt: skip
 async def test_a_change_by_sql_is_named(connection: asyncpg.Connection, statement: str, sentence: str) -> None:

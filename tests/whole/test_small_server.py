@@ -111,7 +111,7 @@ async def test_two_processes_worker_and_200_agents_run_within_the_limits(
     server, group = small
     url = server.url("rts")
     devices, began = await devices_of(url, key_file), utc_now().replace(microsecond=0) - timedelta(minutes=5)
-    settings = {"RTS_POOL_SIZE": pool_size()}
+    settings = {"RTS_POOL_SIZE": await asyncio.to_thread(pool_size)}
     with running_server(url, key_file, tmp_path, "--workers", "2", **settings) as served:
         with worker_beside(url, key_file, tmp_path / "worker.log"):
             with psycopg.connect(url, autocommit=True) as admin:

@@ -262,3 +262,4 @@ async def test_a_job_that_the_scheduler_runs_is_not_run_beside_it(
     await until(connection, job, "job_status = 'Running'")
     assert await connection.fetchval(*QUERIES.bind("is_running", job_id=job.job_id))
     assert await run_delayed(connection, utc_now() + FAR) == []
+    assert not [fault for fault in (await read_server_state(connection, utc_now())).jobs if fault.job_id == job.job_id]
