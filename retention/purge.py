@@ -1,10 +1,14 @@
 """The purge: deletes old records of every kind by their ages, in batches that hold no lock for long."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from db.isolation import Isolated
+import asyncpg
+
+from db.isolation import Isolated, in_halves
 from db.pools import Connection
 from devices.audit_chain import forget_trail
 from retention.ages import FOR_EVER
@@ -16,17 +20,30 @@ KIND_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """The purge of one kind: its age, its statements (`records.sql`), and what fails alone; `now` in UTC."""
+
+    age: RecordAge
+    deletes: str | None
+    owners: str
+    isolated: Isolated
+    now: datetime
+
+
 async def purge_records(connection: Connection, now: datetime) -> dict[str, int]:
-    """Delete old records; returns rows by kind. A kind that fails is left out for a while, and stops no other."""
+    """Delete old records; returns rows by kind. A kind or device that fails is postponed, and stops no other."""
     isolated = await Isolated(connection, "old records", now).read()
-    statements = {row["name"]: row["deletes"] for row in await connection.fetch(QUERIES["compose_records"])}
+    statements = {row["name"]: row for row in await connection.fetch(QUERIES["compose_records"])}
     purged: dict[str, int] = {}
     for age in await read_record_ages(connection):
-        purge = partial(_purge_kind, connection, age, statements[age.kind.name], now)
-        rows = await isolated.attempt_parts(f"kind:{age.kind.name}", purge, KIND_SECONDS)
+        name = age.kind.name
+        kind = Purge(age, statements[name]["deletes"], statements[name]["owners"], isolated, now)
+        rows = await isolated.attempt_parts(f"kind:{name}", partial(_purge_kind, connection, kind), KIND_SECONDS)
         if rows:
-            purged[age.kind.name] = rows
-            log.info("%s: %d old rows are deleted", age.kind.name, rows)
+            purged[name] = rows
+            log.info("%s: %d old rows are deleted", name, rows)
+    await isolated.forget_others()
     return purged
 
 
@@ -36,22 +53,52 @@ async def note_audit_setting(connection: Connection, days: int) -> None:
     await connection.execute(*QUERIES.bind("note_setting", name="audit", keep=keep))
 
 
-async def _purge_kind(connection: Connection, age: RecordAge, deletes: str | None, now: datetime) -> int:
+async def _purge_kind(connection: Connection, kind: Purge) -> int:
     """Delete the old rows of one kind; returns how many."""
-    if age.kind.name == "audit":
-        return await _purge_audit(connection, age, now)
-    assert deletes
+    if kind.deletes is None:
+        return await _purge_audit(connection, kind.age, kind.now)
     total = 0
     for _ in range(MOST_BATCHES):
-        async with connection.transaction():
-            await connection.execute(QUERIES["limit_waits"])
-            rows: int = await connection.fetchval(deletes, now - age.keep, BATCH_ROWS)
-            if rows:
-                await connection.execute(*QUERIES.bind("note_purged", name=age.kind.name, rows=rows, now=now))
+        rows, is_last = await _purge_batch(connection, kind)
         total += rows
-        if rows < BATCH_ROWS:
+        if is_last:
             break
     return total
+
+
+async def _purge_batch(connection: Connection, kind: Purge) -> tuple[int, bool]:
+    """Delete a batch, by device where it fails as a whole; returns how many rows, and whether it was the last one."""
+    try:
+        async with connection.transaction():
+            rows = await _delete(connection, kind, None)
+        return rows, rows < BATCH_ROWS
+    except asyncpg.PostgresError as error:
+        if connection.is_closed():
+            raise
+        log.warning("%s: a batch fails, its rows are deleted by device: %s", kind.age.kind.name, error)
+    name, deleted = kind.age.kind.name, 0
+
+    async def delete(owners: Sequence[str]) -> None:
+        nonlocal deleted
+        deleted += await _delete(connection, kind, owners)
+
+    found = await connection.fetch(kind.owners, kind.now - kind.age.keep, BATCH_ROWS, kind.isolated.postponed_ids(name))
+    for owner, reason in await in_halves(connection, [row["owner"] for row in found], delete):
+        await kind.isolated.note(f"{name}:{owner}", reason)
+    return deleted, not found
+
+
+async def _delete(connection: Connection, kind: Purge, owners: Sequence[str] | None) -> int:
+    """Delete a batch of some owners' rows, or of all but the postponed ones'; returns how many. In a transaction."""
+    await connection.execute(QUERIES["limit_waits"])
+    assert kind.deletes
+    name, before = kind.age.kind.name, kind.now - kind.age.keep
+    rows: int = await connection.fetchval(
+        kind.deletes, before, BATCH_ROWS, owners, kind.isolated.postponed_ids(name)
+    )  # fmt: skip
+    if rows:
+        await connection.execute(*QUERIES.bind("note_purged", name=name, rows=rows, now=kind.now))
+    return rows
 
 
 async def _purge_audit(connection: Connection, age: RecordAge, now: datetime) -> int:

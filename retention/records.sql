@@ -4,7 +4,8 @@
 -- compose_records --
 -- The statements of each kind. `counts`: how many rows are of [$1, $2), the oldest, and the bytes of the relation that
 -- they stand for. `deletes`: delete at most $2 rows that are older than $1, and return how many; rows that others have
--- locked wait for the next run. Rows of a device or a business under legal hold stay. The audit trail is deleted by
+-- locked wait for the next run. Only rows of the owners $3 (null: of all) without those of the owners $4: an owner is the
+-- row's device, else its business, else the row itself. `owners`: those of the first $2 rows that would be deleted. Rows of a device or a business under legal hold stay. The audit trail is deleted by
 -- `agent_audit_forget` only.
 WITH kind (name, relation, key, time, condition, device, business) AS (VALUES
     ('audit', 'agent_audit', NULL, 't.at', 'NOT EXISTS (SELECT FROM agent_legal_holds WHERE released_at IS NULL)',
@@ -50,6 +51,8 @@ WITH kind (name, relation, key, time, condition, device, business) AS (VALUES
     ('faults', 'agent_isolated_faults', 't.ctid', 't.last_at', 'true', NULL, NULL)
 ), old AS (
     SELECT name, relation, key, time,
+           format('COALESCE(%s)', array_to_string(ARRAY[device || '::text', business || '::text', key || '::text'],
+                                                  ', ')) AS owner,
            condition
            || COALESCE(' AND COALESCE(' || device
                        || ' NOT IN (SELECT agent_device_id FROM agent_held_devices), true)', '')
@@ -64,13 +67,17 @@ SELECT name, relation,
               'FROM %I t WHERE %s >= $1::timestamptz AND %s < $2::timestamptz AND %s',
               time, relation, relation, relation, relation, time, time, condition) AS counts,
        CASE WHEN key IS NOT NULL THEN
-           format('WITH old AS (SELECT %s AS key FROM %I t WHERE %s < $1::timestamptz AND %s LIMIT $2 '
+           format('WITH old AS (SELECT %s AS key FROM %I t WHERE %s < $1::timestamptz AND %s '
+                  'AND ($3::text[] IS NULL OR %s = ANY ($3)) AND %s <> ALL ($4::text[]) LIMIT $2 '
                   'FOR UPDATE SKIP LOCKED), '
                   'gone AS (%s WHERE %s IN (SELECT key FROM old) RETURNING 1) SELECT count(*) FROM gone',
-                  key, relation, time, condition,
+                  key, relation, time, condition, owner, owner,
                   CASE name WHEN 'command_outputs' THEN 'UPDATE agent_commands t SET stdout = NULL, stderr = NULL'
                             ELSE format('DELETE FROM %I t', relation) END, key)
-       END AS deletes
+       END AS deletes,
+       format('SELECT DISTINCT o.owner FROM (SELECT %s AS owner FROM %I t WHERE %s < $1::timestamptz AND %s '
+              'AND %s <> ALL ($3::text[]) LIMIT $2) o',
+              owner, relation, time, condition, owner) AS owners
 FROM old
 ORDER BY name
 

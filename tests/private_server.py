@@ -33,10 +33,12 @@ def programs() -> Path:
     """Return the folder of PostgreSQL's programs; skips the test, with the reason, where a server can't be run."""
     found = shutil.which("postgres", path=os.environ.get("RTS_POSTGRES_BIN") or os.environ.get("PATH"))
     if found is None:
-        pytest.skip("no PostgreSQL server program: set RTS_POSTGRES_BIN to the folder that has it")
+        pytest.skip(
+            "needs the programs of PostgreSQL with TimescaleDB: RTS_POSTGRES_BIN names their folder (CONTRIBUTING.md)"
+        )
     folder = Path(found).resolve().parent
     if not has_timescaledb(folder):
-        pytest.skip(f"{found} has no TimescaleDB")
+        pytest.skip(f"{found} has no TimescaleDB: RTS_POSTGRES_BIN names another folder (CONTRIBUTING.md)")
     if os.geteuid() == 0:
         with suppress(KeyError):
             pwd.getpwnam(USER)

@@ -1,6 +1,8 @@
 """Records: each table that grows has an age; old rows go, young rows and those under legal hold stay."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -153,26 +155,55 @@ async def test_open_alerts_and_running_commands_never_go(server: Server, connect
     assert [counts[name] for name in ("alerts", "notifications", "commands", "tickets")] == [1, 1, 1, 1]
 
 
-async def test_a_kind_that_fails_stops_no_other(server: Server, connection: asyncpg.Connection) -> None:
-    machine = await make_machine(server, connection, "Faulty")
-    await machine.fill(connection, OLD)
+@asynccontextmanager
+async def refused(connection: asyncpg.Connection, condition: str) -> AsyncIterator[None]:
+    """Let no old event be deleted for which the condition on OLD holds."""
     await connection.execute(
         "CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'no'; END $$; "
-        "CREATE TRIGGER refuse_it BEFORE DELETE ON agent_events FOR EACH ROW EXECUTE FUNCTION refuse_it()"
+        f"$$ BEGIN IF {condition} THEN RAISE EXCEPTION 'no'; END IF; RETURN OLD; END $$; "
+        f"CREATE TRIGGER refuse_it BEFORE DELETE ON agent_events FOR EACH ROW EXECUTE FUNCTION refuse_it()"
     )
+    try:
+        yield
+    finally:
+        await connection.execute("DROP FUNCTION refuse_it CASCADE")
+
+
+FAULTS = "SELECT item, reason FROM agent_isolated_faults WHERE task = 'old records' ORDER BY item"
+
+
+async def test_a_device_that_fails_stops_no_other_and_no_other_kind(
+    server: Server, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retention.purge.BATCH_ROWS", 4)
+    faulty, *others = [await make_machine(server, connection, name) for name in ("Faulty", "Gus", "Hal")]
+    for machine in (faulty, faulty, faulty, faulty, faulty, *others):
+        await machine.fill(connection, OLD)
+    async with refused(connection, f"OLD.agent_device_id = '{faulty.device_id}'"):
+        purged = await purge_records(connection, utc_now())
+        assert [tuple(row) for row in await connection.fetch(FAULTS)] == [(f"events:{faulty.device_id}", "no")]
+        assert (await faulty.counts(connection))["events"] == 5
+        assert [(await machine.counts(connection))["events"] for machine in others] == [0, 0]
+        assert purged["commands"] == 7
+        for machine in others:
+            await machine.fill(connection, OLD)
+        await purge_records(connection, utc_now())  # while the faulty one is left out
+        assert [(await machine.counts(connection))["events"] for machine in others] == [0, 0]
+    assert (await purge_records(connection, utc_now() + timedelta(hours=2)))["events"] == 5
+    assert await connection.fetch(FAULTS) == []
+
+
+async def test_a_kind_that_fails_stops_no_other(server: Server, connection: asyncpg.Connection) -> None:
+    machine = await make_machine(server, connection, "Broken")
+    await machine.fill(connection, OLD)
+    await connection.execute("ALTER TABLE agent_events RENAME COLUMN received_at TO renamed")
     try:
         purged = await purge_records(connection, utc_now())
     finally:
-        await connection.execute("DROP FUNCTION refuse_it CASCADE")
+        await connection.execute("ALTER TABLE agent_events RENAME COLUMN renamed TO received_at")
     assert "events" not in purged
     assert purged["commands"] == 1
-    assert (
-        await connection.fetchval(
-            "SELECT reason FROM agent_isolated_faults WHERE task = 'old records' AND item = 'kind:events'"
-        )
-        == "no"
-    )
+    assert [row["item"] for row in await connection.fetch(FAULTS)] == ["kind:events"]
     assert (await purge_records(connection, utc_now() + timedelta(hours=2)))["events"] == 1
 
 

@@ -13,7 +13,7 @@ from core.clock import utc_now
 from core.settings import Settings
 from db.hypertables.policies import HOUR
 from db.pools import Connection
-from db.server_faults import server_faults
+from db.server_faults import read_server_state, server_faults
 from health.fleet import read_fleet
 from health.fleet_metrics import fleet_metrics
 from rollups.failed_jobs import QUERIES, TASK, run_delayed
