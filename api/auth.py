@@ -13,7 +13,7 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.services import get_services
-from auth.tokens import GATEWAY_PREFIX, AgentToken, Person
+from auth.tokens import GATEWAY_PREFIX, Person, Sender
 from core.access import Right
 from core.addresses import parse_address
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
@@ -101,8 +101,8 @@ async def current_reader(request: Request, credentials: Credentials) -> Reader:
     if not token.startswith(GATEWAY_PREFIX):
         return Reader((await current_person(request, credentials)).tenant)
     gateway = services.tokens.verify_gateway(token)
-    services.limits.take_agent(gateway.gateway_id)
-    current = await services.gateways.of(gateway.gateway_id, gateway.token_hash)
+    services.limits.take_agent(gateway.agent_id)
+    current = await services.gateways.of(gateway.agent_id, gateway.token_hash)
     if not current.may_read:
         raise GatewayMayNotReadError
     return Reader(current.business_id)
@@ -133,7 +133,7 @@ async def signed_agent(
     request: Request,
     credentials: Credentials,
     agent_id: Annotated[UUID, Path(description="agent_id of the device, from /register")],
-) -> AgentToken:
+) -> Sender:
     """Return the agent whose signature is right, before the database was asked; another agent's path gives 403."""
     services = get_services(request)
     agent = services.tokens.verify_agent(bearer_token(credentials))
@@ -143,7 +143,7 @@ async def signed_agent(
     return agent
 
 
-async def current_agent(request: Request, signed: Annotated[AgentToken, Depends(signed_agent)]) -> Agent:
+async def current_agent(request: Request, signed: Annotated[Sender, Depends(signed_agent)]) -> Agent:
     """Return the agent who calls; one whose token is revoked or whose device is deactivated gets 401."""
     services = get_services(request)
     business_id = await check_agent(services.pool, signed, services.clock())
@@ -183,5 +183,5 @@ MayEditRules = Annotated[Employee, employee_with("rules")]
 MayHandleAlerts = Annotated[Employee, employee_with("alerts")]
 MayAudit = Annotated[Employee, employee_with("audit")]
 MayKeepStorage = Annotated[Employee, employee_with("dba")]
-SignedAgent = Annotated[AgentToken, Depends(signed_agent)]  # the query itself checks the token: heartbeat
+SignedAgent = Annotated[Sender, Depends(signed_agent)]  # the query itself checks the token: heartbeat
 CurrentAgent = Annotated[Agent, Depends(current_agent)]

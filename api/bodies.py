@@ -1,12 +1,20 @@
-"""The bytes of a request body: gathered, bounded and unpacked, before anything reads them."""
+"""The bytes of a request body: received, bounded and unpacked.
+
+`AgentBodies` opens the bodies of uploads within the budget, the share of the agent and its business, and the pace.
+"""
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
+from api.rate_limits import CallLimits
 from api.server.asgi import Receive
-from api.server.body_budget import Room
+from api.server.body_budget import BodyBudget, Holder, Room, charge_slow_body
 from api.server.body_errors import BadCompressionError, BodyTooLargeError, ClientGoneError, UnsupportedEncodingError
+from api.server.body_pace import PacedReceive, PaceRule
+from auth.tokens import Sender
 
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -66,6 +74,29 @@ class BodyReader:
 
     def _unpack(self, data: bytes) -> Iterable[bytes]:
         return self._gunzip.feed(data) if self._gunzip else (data,)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBodies:
+    """Opens the bodies of uploads.
+
+    `is_still_good` asks the database about a sender whose body does not come at once; raises RevokedTokenError.
+    """
+
+    budget: BodyBudget
+    pace: PaceRule
+    limits: CallLimits
+    is_still_good: Callable[[Sender], Awaitable[None]]
+
+    def open(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:
+        """Return the reader of one body: a context manager, which gives its room back."""
+        agent_id = sender.agent_id
+        allowance = self.budget.room_for(Holder("agent", agent_id, self.limits.business_of(agent_id)))
+        paced = PacedReceive(receive, self.pace, partial(self._check_slow_body, sender, allowance))
+        return BodyReader(paced, encoding, self.budget.one, allowance)
+
+    async def _check_slow_body(self, sender: Sender, allowance: Room) -> None:
+        await charge_slow_body(allowance, partial(self.is_still_good, sender))
 
 
 class Gunzip:

@@ -11,13 +11,13 @@ from datetime import timedelta
 
 import msgspec
 
-from api.agent_bodies import AgentBodies, Sender
-from api.bodies import GZIP
+from api.bodies import GZIP, AgentBodies
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.body_budget import Holder, Room
 from api.server.direct import MAX_DIRECT_BYTES, Exchange
 from api.uploads import Verify, bearer_token, receipt_of
+from auth.tokens import Sender
 from core.clock import Clock
 from core.errors import RtsError
 from ingest.counters import IngestCounters

@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from api.agent_bodies import AgentBodies, Sender
+from api.bodies import AgentBodies
 from api.foreign_paths import Call
 from api.foreign_requests import choose_protocol, parse_every, parse_query, read_token
 from api.gateway_uploads import Arrival, GatewayUploads, make_upload, to_microseconds
@@ -20,7 +20,7 @@ from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
 from api.uploads import IN_TURN, MAX_WAIT_SECONDS, NOSNIFF
-from auth.tokens import GATEWAY_PREFIX
+from auth.tokens import GATEWAY_PREFIX, Sender
 from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
 from devices.gateway_hosts import GatewayHosts

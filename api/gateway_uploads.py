@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from api.agent_bodies import Sender
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
+from auth.tokens import Sender
 from core.errors import RevokedTokenError
 from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_LEAD

@@ -12,7 +12,7 @@ from itertools import count
 import asyncpg
 from fastapi import Request
 
-from api.agent_bodies import AgentBodies, Sender
+from api.bodies import AgentBodies
 from api.direct_uploads import UploadDesk
 from api.foreign_uploads import ForeignUploads
 from api.large_turns import LargeTurns
@@ -27,7 +27,7 @@ from api.server.readiness import Readiness
 from api.uploads import UploadRoute
 from auth.keys import KeyFile
 from auth.people import People
-from auth.tokens import AgentToken, PersonRules, Tokens
+from auth.tokens import PersonRules, Sender, Tokens
 from core.access import RoleTable
 from core.clock import Clock, utc_now
 from core.errors import RtsError
@@ -148,16 +148,16 @@ async def open_services(
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
         turns = LargeTurns(commits.small_owners.is_there_another)
         upload = UploadRoute(
-            sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
+            tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, turns,
         )  # fmt: skip
         direct = UploadDesk(
-            sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
+            tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, storage.max_sample_age, quotas,
         )  # fmt: skip
         foreign = ForeignUploads(
-            sender_by(tokens), limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, gateway_by(tokens), turns,
+            tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
+            clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, tokens.verify_gateway, turns,
             read_mapping(settings.mapping_file),
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)
@@ -231,26 +231,6 @@ async def connect_writer(dsn: str) -> asyncpg.Connection:
         )
 
 
-def sender_by(tokens: Tokens) -> Callable[[str], Sender]:
-    """Return what turns a token into its sender: the one place where ingest meets the agents' tokens."""
-
-    def verify(token: str) -> Sender:
-        agent = tokens.verify_agent(token)
-        return Sender(agent.agent_id, agent.token_hash)
-
-    return verify
-
-
-def gateway_by(tokens: Tokens) -> Callable[[str], Sender]:
-    """Return what turns a gateway's token into its sender."""
-
-    def verify(token: str) -> Sender:
-        gateway = tokens.verify_gateway(token)
-        return Sender(gateway.gateway_id, gateway.token_hash, is_gateway=True)
-
-    return verify
-
-
 def token_check(pool: asyncpg.Pool, clock: Clock, gateways: GatewayHosts) -> Callable[[Sender], Awaitable[None]]:
     """Return a function that checks a sender's token in the database; it raises RevokedTokenError."""
 
@@ -258,6 +238,6 @@ def token_check(pool: asyncpg.Pool, clock: Clock, gateways: GatewayHosts) -> Cal
         if sender.is_gateway:
             await gateways.of(sender.agent_id, sender.token_hash)
         else:
-            await check_agent(pool, AgentToken(sender.agent_id, sender.token_hash), clock())
+            await check_agent(pool, sender, clock())
 
     return is_still_good

@@ -12,11 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from api.agent_bodies import AgentBodies, Sender
+from api.bodies import AgentBodies
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import Receive, Scope, Send
+from auth.tokens import Sender
 from core.clock import Clock
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from ingest.counters import IngestCounters

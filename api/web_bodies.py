@@ -85,9 +85,9 @@ def gateway_sender(services: Services, token: str) -> tuple[Holder, SlowBody]:
     gateway = services.tokens.verify_gateway(token)
 
     async def gateway_is_good() -> None:
-        await services.gateways.of(gateway.gateway_id, gateway.token_hash)
+        await services.gateways.of(gateway.agent_id, gateway.token_hash)
 
-    return Holder("agent", gateway.gateway_id, services.limits.business_of(gateway.gateway_id)), gateway_is_good
+    return Holder("agent", gateway.agent_id, services.limits.business_of(gateway.agent_id)), gateway_is_good
 
 
 async def nobody() -> None:

@@ -33,19 +33,12 @@ CACHED_PEOPLE = 4_096  # a dashboard asks again and again with one token
 
 
 @dataclass(frozen=True, slots=True)
-class AgentToken:
-    """A token whose signature is right; whether it is revoked is for the database to say."""
+class Sender:
+    """An agent or a gateway by its token, whose signature is valid. Only the database shows whether it is revoked."""
 
-    agent_id: UUID
+    agent_id: UUID  # of a gateway, the gateway's id
     token_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayToken:
-    """A gateway's token whose signature is right; whether it is revoked is for the database to say."""
-
-    gateway_id: UUID
-    token_hash: str
+    is_gateway: bool = False
 
 
 # The claims by which a token of the platform is for something other than a session; `tokenType` is `token_type`.
@@ -128,7 +121,7 @@ class Tokens:
         claims = {"sub": str(agent_id), "aud": AGENT_AUDIENCE, "iat": now, "jti": secrets.token_hex(8)}
         return sign(self._keys.ring("agent"), claims)
 
-    def verify_agent(self, token: str) -> AgentToken:
+    def verify_agent(self, token: str) -> Sender:
         """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
         self._keys.ring("agent")
         if not token.isascii():
@@ -140,7 +133,7 @@ class Tokens:
         claims = {"sub": str(gateway_id), "aud": GATEWAY_AUDIENCE, "iat": now, "jti": secrets.token_hex(8)}
         return GATEWAY_PREFIX + sign(self._keys.ring("agent"), claims)
 
-    def verify_gateway(self, token: str) -> GatewayToken:
+    def verify_gateway(self, token: str) -> Sender:
         """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
         self._keys.ring("agent")
         if not token.isascii() or not token.startswith(GATEWAY_PREFIX):
@@ -170,21 +163,21 @@ class Tokens:
             text_claim(claims, "role"),
         )  # fmt: skip
 
-    def _verify_gateway(self, token: str, _generation: int) -> GatewayToken:
+    def _verify_gateway(self, token: str, _generation: int) -> Sender:
         signed = token.removeprefix(GATEWAY_PREFIX)
         ring = self._keys.ring("agent", read_key_id(signed))
         gateway_id = uuid_claim(read(ring, signed, required=("sub",), audience=GATEWAY_AUDIENCE), "sub")
         assert gateway_id is not None
-        return GatewayToken(gateway_id, token_hash(token))
+        return Sender(gateway_id, token_hash(token), is_gateway=True)
 
-    def _verify_agent(self, token: str, _generation: int) -> AgentToken:
+    def _verify_agent(self, token: str, _generation: int) -> Sender:
         quick = verify_plain(self._keys.ring("agent"), token) if len(token) <= MAX_TOKEN_LENGTH else None
         if quick:
-            return AgentToken(quick, token_hash(token))
+            return Sender(quick, token_hash(token))
         claims = read(self._keys.ring("agent", read_key_id(token)), token, required=("sub",), audience=AGENT_AUDIENCE)
         agent_id = uuid_claim(claims, "sub")
         assert agent_id is not None
-        return AgentToken(agent_id, token_hash(token))
+        return Sender(agent_id, token_hash(token))
 
 
 def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from auth.tokens import AgentToken
+from auth.tokens import Sender
 from core.errors import AgentNotFoundError, RevokedTokenError
 from core.facts import NONE, Facts
 from core.text import like_literal
@@ -106,7 +106,7 @@ async def get_device(pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID) -
     return row
 
 
-async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> UUID:
+async def check_agent(pool: asyncpg.Pool, agent: Sender, now: datetime) -> UUID:
     """Return the business of an agent; raises RevokedTokenError when its token is no longer good."""
     business_id: UUID | None = await pool.fetchval(
         *QUERIES.bind("check_agent", device_id=agent.agent_id, token_hash=agent.token_hash, now=now)
@@ -117,7 +117,7 @@ async def check_agent(pool: asyncpg.Pool, agent: AgentToken, now: datetime) -> U
 
 
 async def heartbeat(
-    pool: asyncpg.Pool, agent: AgentToken, beat: HeartbeatReport, now: datetime, token_overlap: timedelta
+    pool: asyncpg.Pool, agent: Sender, beat: HeartbeatReport, now: datetime, token_overlap: timedelta
 ) -> asyncpg.Record:
     """Record a heartbeat; returns the answer to the device by the names of the query.
 

@@ -19,10 +19,9 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 
 from ingest.counters import IngestCounters
 from ingest.errors import IngestBusyError
-from ingest.newest_owners import NewestOwners
 from ingest.pace import Pace
 from ingest.pending import Upload
-from ingest.turns import WriteTurns
+from ingest.turns import NewestOwners, WriteTurns
 
 Write = Callable[[Sequence[Upload]], Awaitable[None]]
 Done = Callable[[], None]

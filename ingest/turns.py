@@ -1,8 +1,15 @@
-"""A queue that serves tenants in turn, and of one tenant its devices in turn: who sends much waits for itself."""
+"""Fairness between tenants: uploads are written in turn, and a tenant that uploads much waits for itself.
 
+`WriteTurns` is a queue that serves tenants in turn, and of one tenant its devices in turn. `NewestOwners` shows whether
+others have uploaded a moment ago.
+"""
+
+import time
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+RECENT_SECONDS = 1.0
 
 Item = TypeVar("Item")
 
@@ -50,3 +57,23 @@ class WriteTurns(Generic[Item]):
             self._tenants[tenant] = devices
         self._count -= 1
         return item
+
+
+class NewestOwners:
+    """The two newest owners of uploads: all that it takes to find another one, whatever the number of owners."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._owner: Hashable = None
+        self._at = self._other_at = float("-inf")  # of the newest owner; of the newest that was another
+
+    def note(self, owner: Hashable) -> None:
+        """Count an upload of an owner."""
+        if owner != self._owner:
+            self._owner, self._other_at = owner, self._at
+        self._at = self._clock()
+
+    def is_there_another(self, owner: Hashable) -> bool:
+        """Return whether anybody but `owner` has uploaded within RECENT_SECONDS."""
+        at = self._other_at if owner == self._owner else self._at
+        return self._clock() - at < RECENT_SECONDS

@@ -25,7 +25,7 @@ from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.block_runs import Part, blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
 from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
-from ingest.device_updates import DeviceUpdate, collect_device_updates
+from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_devices
 from ingest.errors import UnstorableUploadError
 from ingest.facts import FactsCache, ReportedFacts, change_facts
 from ingest.pending import Row, Upload
@@ -33,7 +33,6 @@ from ingest.samples import Note
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
 from ingest.service_updates import service_parameters
-from ingest.touch import touch_devices
 from ingest.transaction_groups import split_lanes
 
 QUERIES = load_beside(__file__)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from api.services import Services
 from auth.errors import InvalidTokenError
-from auth.tokens import AgentToken, Person
+from auth.tokens import Person, Sender
 from core.errors import UnauthorizedError
 from devices.audit import Actor
 from devices.devices import check_agent
@@ -15,7 +15,7 @@ from devices.devices import check_agent
 class LiveAgent:
     """An agent on the live channel."""
 
-    token: AgentToken
+    token: Sender
     business_id: UUID
     source: str | None
 

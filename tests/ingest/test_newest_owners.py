@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.newest_owners import RECENT_SECONDS, NewestOwners
+from ingest.turns import RECENT_SECONDS, NewestOwners
 
 arrivals = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, RECENT_SECONDS)), max_size=12)
 

@@ -11,10 +11,17 @@ import pytest
 from auth.tokens import token_hash
 from core.clock import utc_now
 from db.hypertables.policies import LATE_AFTER
-from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_parameters
+from ingest.device_updates import (
+    QUERIES,
+    DeviceUpdate,
+    collect_device_updates,
+    select_usual,
+    touch_devices,
+    touch_parameters,
+    usual_parameters,
+)
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
-from ingest.touch import QUERIES, select_usual, touch_devices, usual_parameters
 from tests.conftest import MakeDevice
 from tests.devices import Device
 
