@@ -51,13 +51,12 @@ from api.routes import (
     session,
     storage,
 )
-from api.server.asgi import Receive, Scope, Send
+from api.server.asgi import Receive, Scope, Send, refuse
 from api.server.browsers import BrowserHeaders
 from api.server.compression import compressed
 from api.server.docs_page import add_docs_page
 from api.server.sessions import CrossSiteError, with_session
 from api.services import Services, open_services
-from api.uploads import refuse
 from api.web_bodies import whole_body
 from core.clock import Clock, utc_now
 from core.errors import RtsError

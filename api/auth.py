@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.refusals import person_actor
 from api.services import get_services
 from auth.tokens import GATEWAY_PREFIX, Person, Sender
 from core.access import Right
@@ -163,11 +164,9 @@ def source_address(request: Request) -> str | None:
     return parse_address(request.client.host) if request.client else None
 
 
-def person_actor(request: Request, person: Person) -> Actor:
+def calling_person(request: Request, person: Person) -> Actor:
     """Return a person as the audit trail names them, with the address of the call."""
-    if person.employee_id is not None:
-        return Actor("employee", person.employee_id, source_address(request))
-    return Actor("user", person.user_id, source_address(request))
+    return person_actor(person, source_address(request))
 
 
 CurrentPerson = Annotated[Person, Depends(current_person)]

@@ -14,9 +14,10 @@ import msgspec
 from api.bodies import GZIP, AgentBodies
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
+from api.server.asgi import bearer_token
 from api.server.body_budget import Holder, Room
 from api.server.direct import MAX_DIRECT_BYTES, Exchange
-from api.uploads import Verify, bearer_token, receipt_of
+from api.uploads import Verify, receipt_of
 from auth.tokens import Sender
 from core.clock import Clock
 from core.errors import RtsError

@@ -18,9 +18,9 @@ from api.gateway_uploads import Arrival, GatewayUploads, make_upload, to_microse
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
-from api.server.asgi import Receive, Scope, Send
-from api.uploads import IN_TURN, MAX_WAIT_SECONDS, NOSNIFF
-from auth.tokens import GATEWAY_PREFIX, Sender
+from api.server.asgi import NOSNIFF, Receive, Scope, Send
+from api.uploads import IN_TURN, MAX_WAIT_SECONDS
+from auth.tokens import Sender
 from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
 from devices.gateway_hosts import GatewayHosts
@@ -59,11 +59,10 @@ class ForeignUploads:
         max_age: Callable[[], timedelta],
         quotas: Quotas,
         gateways: GatewayHosts,
-        verify_gateway: Callable[[str], Sender],
         turns: LargeTurns,
         mapping: MetricMapping = EMPTY,
     ) -> None:
-        """`verify` and `verify_gateway` turn a token into its Sender or raise an RtsError.
+        """`verify` returns the sender of a token, an agent or a gateway, or raises an RtsError.
 
         `note_refusal` is called for refused calls. Samples older than `max_age` are refused.
         """
@@ -80,7 +79,6 @@ class ForeignUploads:
         self._tally = tally
         self._memory = Memory()
         self._mapping = mapping
-        self._verify_gateway = verify_gateway
         self._turns = turns
         self._gateways = GatewayUploads(gateways, commits, limits, quotas, self._memory, max_samples)
 
@@ -118,7 +116,7 @@ class ForeignUploads:
             raise UnsupportedUploadError("Only metrics are taken here: send them to /v1/metrics.")
         query = parse_query(scope)
         token = read_token(headers.get(b"authorization", b""), query, call)
-        sender = (self._verify_gateway if token.startswith(GATEWAY_PREFIX) else self._verify)(token)
+        sender = self._verify(token)
         self._limits.take_agent(sender.agent_id)
         if agent_id is not None and (sender.is_gateway or str(sender.agent_id) != agent_id.lower()):
             raise WrongAgentError

@@ -50,15 +50,16 @@ class Refusals:
         with suppress(InvalidTokenError):
             return Actor("agent", self._tokens.verify_agent(token).agent_id, source), None
         with suppress(InvalidTokenError):
-            return person_as_actor(self._tokens.verify_person(token), source)
+            person = self._tokens.verify_person(token)
+            return person_actor(person, source), str(person.business_id) if person.business_id else None
         return Actor("unknown", None, source), None
 
 
-def person_as_actor(person: Person, source: str | None) -> tuple[Actor, str | None]:
-    """Return a person as the audit trail names them, and a user's business."""
+def person_actor(person: Person, source: str | None) -> Actor:
+    """Return a person as the audit trail names them."""
     if person.employee_id is not None:
-        return Actor("employee", person.employee_id, source), None
-    return Actor("user", person.user_id, source), str(person.business_id)
+        return Actor("employee", person.employee_id, source)
+    return Actor("user", person.user_id, source)
 
 
 def read_bearer(scope: Scope) -> str:

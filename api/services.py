@@ -156,8 +156,8 @@ async def open_services(
             clock, tally, storage.max_sample_age, quotas,
         )  # fmt: skip
         foreign = ForeignUploads(
-            tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
-            clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, tokens.verify_gateway, turns,
+            tokens.verify_sender, limits, commits, bodies, settings.max_samples_per_upload,
+            settings.retry_after_seconds, clock, tally, refusals.note, storage.max_sample_age, quotas, gateways, turns,
             read_mapping(settings.mapping_file),
         )  # fmt: skip
         readiness = Readiness(health, commits, budget, tally, process)

@@ -6,7 +6,7 @@ Steps: who sends → the body → samples → wait for COMMIT → the receipt. 2
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,10 +16,10 @@ from api.bodies import AgentBodies
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
-from api.server.asgi import Receive, Scope, Send
+from api.server.asgi import Receive, Scope, Send, answer, bearer_token, refuse
 from auth.tokens import Sender
 from core.clock import Clock
-from core.errors import RtsError, UnauthorizedError, WrongAgentError
+from core.errors import RtsError, WrongAgentError
 from ingest.counters import IngestCounters
 from ingest.decode import decode_in_pieces, decode_upload
 from ingest.errors import IngestBusyError
@@ -37,8 +37,6 @@ IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
 # … and the longest wait for a turn before the answer is a 503: agents hang up after 30 s, and the COPY
 # is still to come.
 MAX_WAIT_SECONDS = 10.0
-JSON = (b"content-type", b"application/json")
-NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 Verify = Callable[[str], Sender]  # turns a bearer token into its sender, or raises an RtsError
 
@@ -178,27 +176,3 @@ def receipt_of(upload: Upload, limits: CallLimits) -> Receipt:
         decoded.received, upload.inserted, duplicates, decoded.rejected, upload.alerts,
         decoded.notes + upload.notes, decoded.notes_left_out,
     )  # fmt: skip
-
-
-def bearer_token(header: bytes) -> str:
-    """Return the token of an Authorization header; raises UnauthorizedError."""
-    scheme, _, token = header.partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
-        raise UnauthorizedError
-    try:
-        return token.strip().decode("ascii")
-    except UnicodeDecodeError:
-        raise UnauthorizedError from None
-
-
-async def refuse(send: Send, error: RtsError, retry_after_seconds: int) -> None:
-    """Send an error as one complete answer."""
-    headers = [(name.lower().encode(), value.encode()) for name, value in error.headers(retry_after_seconds).items()]
-    await answer(send, error.status, msgspec.json.encode(error.as_json()), headers)
-
-
-async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-    """Send one complete JSON answer."""
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [JSON, NOSNIFF, length, *headers]})
-    await send({"type": "http.response.body", "body": body})

@@ -6,15 +6,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from api.bodies import BodyReader
-from api.server.asgi import Message, Receive, Scope
+from api.server.asgi import Message, Receive, Scope, bearer_token
 from api.server.body_budget import Holder, charge_slow_body
 from api.server.body_errors import BodyTooLargeError
 from api.server.body_pace import PacedReceive, SlowBody
-from api.services import BODY_SIZE, Services
-from api.uploads import bearer_token
+from api.services import BODY_SIZE, Services, token_check
 from auth.errors import InvalidTokenError
-from auth.tokens import GATEWAY_PREFIX
-from devices.devices import check_agent
 
 MAX_BYTES = 256 * 1024
 # What agents send may be larger: a path, and the most bytes there.
@@ -61,34 +58,19 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
 
 
 def identify_sender(services: Services, scope: Scope, authorization: bytes) -> tuple[Holder, SlowBody]:
-    """Return who sends a request by its header alone, and the question whether they still may."""
+    """Return who sends a request by its header alone, and a check of the token in the database."""
     address = (scope.get("client") or ("",))[0]
     if WITHOUT_TOKEN.fullmatch(scope["path"]):
         return Holder("address", address), nobody
     token = bearer_token(authorization)
-    if token.startswith(GATEWAY_PREFIX):
-        return gateway_sender(services, token)
     try:
-        agent = services.tokens.verify_agent(token)
+        sender = services.tokens.verify_sender(token)
     except InvalidTokenError:
         person = services.tokens.verify_person(token)
         return Holder("person", person.subject, person.tenant), partial(services.people.check, person)
-
-    async def agent_is_good() -> None:
-        await check_agent(services.pool, agent, services.clock())
-
-    return Holder("agent", agent.agent_id, services.limits.business_of(agent.agent_id)), agent_is_good
-
-
-def gateway_sender(services: Services, token: str) -> tuple[Holder, SlowBody]:
-    """Return the gateway that sends a request, and the question whether it still may."""
-    gateway = services.tokens.verify_gateway(token)
-
-    async def gateway_is_good() -> None:
-        await services.gateways.of(gateway.agent_id, gateway.token_hash)
-
-    return Holder("agent", gateway.agent_id, services.limits.business_of(gateway.agent_id)), gateway_is_good
+    holder = Holder("agent", sender.agent_id, services.limits.business_of(sender.agent_id))
+    return holder, partial(token_check(services.pool, services.clock, services.gateways), sender)
 
 
 async def nobody() -> None:
-    """Ask nothing."""
+    """Check nothing."""

@@ -140,6 +140,10 @@ class Tokens:
             raise InvalidTokenError
         return self._verified_gateway(token, self._keys.generation)
 
+    def verify_sender(self, token: str) -> Sender:
+        """Return the agent or gateway of this token; raises InvalidTokenError."""
+        return (self.verify_gateway if token.startswith(GATEWAY_PREFIX) else self.verify_agent)(token)
+
     def issue_person(self, claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> str:
         """Return a platform token, as the platform itself would issue it; for development and the demo."""
         return sign(self._keys.ring("platform"), {**claims, "iat": now, "exp": now + lifetime})

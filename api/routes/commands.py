@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.auth import CurrentPerson, MayApprove, MayOrder, person_actor
+from api.auth import CurrentPerson, MayApprove, MayOrder, calling_person
 from api.errors import conflicts
 from api.fields.choices import parse_choices
 from api.fields.cursors import make_page, read_cursor
@@ -238,7 +238,7 @@ async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, c
     services = get_services(request)
     row = await read_command(services.pool, person.tenant, agent_id, command_id, services.clock())
     if may_read_outputs(services, person) and holds_secrets(row):
-        await services.reads.note(person_actor(request, person), "outputs_read", agent_id, command_id=command_id)
+        await services.reads.note(calling_person(request, person), "outputs_read", agent_id, command_id=command_id)
     return to_command(dict(row), may_read_outputs(services, person))
 
 
@@ -325,7 +325,7 @@ async def read_page(
     """Return one page as the caller may see it."""
     rows = await read_commands(services.pool, person.tenant, filters, limit + 1, services.clock())
     if may_read_outputs(services, person) and any(map(holds_secrets, rows)):
-        await services.reads.note(person_actor(request, person), "commands_read", filters.device_id)
+        await services.reads.note(calling_person(request, person), "commands_read", filters.device_id)
     page, more = make_page(rows, limit, "created_at", "id")
     return CommandList(
         commands=[to_command(dict(row), may_read_outputs(services, person)) for row in page], next_cursor=more

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from api.auth import CurrentAgent, CurrentPerson, person_actor
+from api.auth import CurrentAgent, CurrentPerson, calling_person
 from api.fields.cursors import Cursor, Limit, make_page, read_cursor
 from api.fields.times import Time, in_utc
 from api.schemas.agents import AgentId, Business
@@ -119,7 +119,7 @@ async def list_software(
     services = get_services(request)
     now = services.clock()
     device = await read_device(services.pool, person.tenant, agent_id)
-    await services.reads.note(person_actor(request, person), "inventory_read", agent_id, business_id=person.tenant)
+    await services.reads.note(calling_person(request, person), "inventory_read", agent_id, business_id=person.tenant)
     filters = SoftwareFilter(at, search, software_type, eol, security, read_cursor(cursor, str, UUID))
     rows = await read_software(services.pool, person.tenant, agent_id, filters, limit + 1, now)
     page, more = make_page(rows, limit, "sort_key", "id")
