@@ -16,6 +16,7 @@ from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.access import DEFAULT_COMMANDS
 from core.settings import Settings
+from db.pools import SERVER_SETTINGS
 from tests.callers import Town, forget_rules
 from tests.databases import begin_run, end_run, migrated_database
 from tests.devices import Device, register_device
@@ -125,6 +126,14 @@ def services(application: Application) -> Services:
 @pytest.fixture(scope="session")
 def pool(services: Services) -> asyncpg.Pool:
     return services.pool
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the shared database, as the worker has it."""
+    opened = await asyncpg.connect(database, server_settings=SERVER_SETTINGS)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(scope="session")

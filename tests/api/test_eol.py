@@ -4,23 +4,16 @@ from datetime import date
 from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
 
 from tests.api.eol_rules import FUTURE, PAST, Rules, marks, new_name, stored
 from tests.devices import Device
-from tests.people import Employee
 from tests.software import DAY, MAY, installed, listed, software
 
 
 @pytest.fixture
 def name() -> str:
     return new_name()
-
-
-@pytest.fixture
-def rules(client: httpx.AsyncClient, employee: Employee) -> Rules:
-    return Rules(client, employee)
 
 
 @pytest.mark.parametrize(
@@ -35,16 +28,16 @@ def rules(client: httpx.AsyncClient, employee: Employee) -> Rules:
     ],
 )  # fmt: skip
 async def test_a_name_fits_by_its_stars_and_nothing_else(
-    device: Device, rules: Rules, pattern: str, named: str, fits: bool
+    device: Device, eol_rules: Rules, pattern: str, named: str, fits: bool
 ) -> None:
-    rule = await rules.create(pattern, "9.7.13")
+    rule = await eol_rules.create(pattern, "9.7.13")
     await listed(device, software(named, "9.7.13"))
     assert (await marks(device))["9.7.13"][0] is fits
-    await rules.delete(rule)
+    await eol_rules.delete(rule)
 
 
-async def test_a_version_fits_by_whole_parts(device: Device, rules: Rules, name: str) -> None:
-    await rules.create(name, "3.7")
+async def test_a_version_fits_by_whole_parts(device: Device, eol_rules: Rules, name: str) -> None:
+    await eol_rules.create(name, "3.7")
     versions = {
         "3.7": True, "3.7.9": True, "3.7-2ubuntu1": True, "3.7 (64-bit)": True, "3.7+b": True, "3.70": False,
         "3.7a1": False, "3": False, "13.7": False, "3.8": False, None: False,
@@ -55,19 +48,19 @@ async def test_a_version_fits_by_whole_parts(device: Device, rules: Rules, name:
 
 @pytest.mark.parametrize("prefix", ["3.7.", "3.7.*", " 3.7 ", "3.7*"])
 async def test_a_version_prefix_may_be_written_with_a_star(
-    device: Device, rules: Rules, name: str, prefix: str
+    device: Device, eol_rules: Rules, name: str, prefix: str
 ) -> None:
-    assert (await rules.create(name, prefix))["version_prefix"] == "3.7"
+    assert (await eol_rules.create(name, prefix))["version_prefix"] == "3.7"
     await listed(device, software(name, "3.7.1"), software(name, "3.70"))
     assert {version: mark[0] for version, mark in (await marks(device)).items()} == {"3.7.1": True, "3.70": False}
 
 
-async def test_the_most_specific_rule_counts(device: Device, rules: Rules, name: str) -> None:
-    await rules.create(f"{name}*", eol_date="2021-01-01")
-    await rules.create(f"{name}*", "3", eol_date="2022-01-01")
-    await rules.create(f"{name}", "3", eol_date="2023-01-01")
-    await rules.create(f"{name} pro*", "3", eol_date="2024-01-01")
-    await rules.create(f"{name}*", "3.7", eol_date="2025-01-01")
+async def test_the_most_specific_rule_counts(device: Device, eol_rules: Rules, name: str) -> None:
+    await eol_rules.create(f"{name}*", eol_date="2021-01-01")
+    await eol_rules.create(f"{name}*", "3", eol_date="2022-01-01")
+    await eol_rules.create(f"{name}", "3", eol_date="2023-01-01")
+    await eol_rules.create(f"{name} pro*", "3", eol_date="2024-01-01")
+    await eol_rules.create(f"{name}*", "3.7", eol_date="2025-01-01")
     await listed(
         device, software(name, "2"), software(name, "3.1"), software(f"{name} pro", "3.2"), software(name, "3.7.1"),
         software(f"{name} lite", "3.3"), software(f"{name} pro", "3.7.2"),
@@ -79,10 +72,10 @@ async def test_the_most_specific_rule_counts(device: Device, rules: Rules, name:
 
 
 async def test_new_inventory_is_marked_when_it_comes_in(
-    device: Device, rules: Rules, name: str, pool: asyncpg.Pool
+    device: Device, eol_rules: Rules, name: str, pool: asyncpg.Pool
 ) -> None:
-    past = await rules.create(name, "1", latest_available_version="2.5")
-    future = await rules.create(name, "2", FUTURE)
+    past = await eol_rules.create(name, "1", latest_available_version="2.5")
+    future = await eol_rules.create(name, "2", FUTURE)
     entries = software(name, "1.1"), software(name, "1.2", latest_available_version="2.9"), software(name, "2.0")
     await listed(device, *entries, software(name, "3"))
     assert await marks(device) == {
@@ -97,9 +90,9 @@ async def test_new_inventory_is_marked_when_it_comes_in(
 
 
 async def test_the_rule_applies_again_when_the_agent_stops_reporting_an_end_of_life(
-    device: Device, rules: Rules, name: str
+    device: Device, eol_rules: Rules, name: str
 ) -> None:
-    await rules.create(name, latest_available_version="5")
+    await eol_rules.create(name, latest_available_version="5")
     await listed(device, software(name, latest_available_version="6"), at=MAY)
     assert (await marks(device))["1.0"] == (True, PAST, "6")
     await listed(device, software(name), at=MAY + DAY)

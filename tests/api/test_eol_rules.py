@@ -22,11 +22,6 @@ def name() -> str:
     return new_name()
 
 
-@pytest.fixture
-def rules(client: httpx.AsyncClient, employee: Employee) -> Rules:
-    return Rules(client, employee)
-
-
 async def trail(pool: asyncpg.Pool, rule: dict[str, Any]) -> list[tuple[str, UUID, Any]]:
     rows = await pool.fetch(
         "SELECT action, actor_id, details ->> 'software_name' AS name FROM agent_audit "
@@ -37,18 +32,18 @@ async def trail(pool: asyncpg.Pool, rule: dict[str, Any]) -> list[tuple[str, UUI
 
 
 async def test_an_employee_makes_changes_reads_and_deletes_a_rule(
-    rules: Rules, name: str, employee: Employee, pool: asyncpg.Pool
+    eol_rules: Rules, name: str, employee: Employee, pool: asyncpg.Pool
 ) -> None:
-    made = await rules.create(f" {name} ", "3.7", note="see the vendor's page", latest_available_version=" ")
+    made = await eol_rules.create(f" {name} ", "3.7", note="see the vendor's page", latest_available_version=" ")
     assert (made["software_name"], made["latest_available_version"]) == (name, None)
     assert made["created_by"] == made["updated_by"] == str(employee.employee_id)
-    assert await rules.read(search=name[3:-2].upper()) == [made]
-    response = await rules.change(made, note=None, eol_date=FUTURE)
+    assert await eol_rules.read(search=name[3:-2].upper()) == [made]
+    response = await eol_rules.change(made, note=None, eol_date=FUTURE)
     changed = response.json()
     assert (changed["note"], changed["eol_date"], changed["version_prefix"]) == (None, FUTURE, "3.7")
     assert changed["updated_at"] > made["updated_at"]
-    assert (await rules.delete(made)).status_code == 204
-    assert await rules.read(search=name) == []
+    assert (await eol_rules.delete(made)).status_code == 204
+    assert await eol_rules.read(search=name) == []
     assert [(action, actor) for action, actor, _ in await trail(pool, made)] == [
         (f"eol_rule_{what}", employee.employee_id) for what in ("created", "changed", "deleted")
     ]
@@ -59,24 +54,24 @@ async def test_an_employee_makes_changes_reads_and_deletes_a_rule(
     assert f'"eol_date": "{PAST}"' in details
 
 
-async def test_one_name_and_prefix_has_one_rule(rules: Rules, name: str, client: httpx.AsyncClient) -> None:
-    await rules.create(name, "1")
-    other = await rules.create(name, "2")
+async def test_one_name_and_prefix_has_one_rule(eol_rules: Rules, name: str, client: httpx.AsyncClient) -> None:
+    await eol_rules.create(name, "1")
+    other = await eol_rules.create(name, "2")
     body = {"software_name": name.upper(), "version_prefix": "1", "eol_date": PAST}
-    assert error_of(await client.post(RULES, json=body, headers=rules.headers)) == (409, "eol_rule_exists")
-    assert error_of(await rules.change(other, version_prefix="1")) == (409, "eol_rule_exists")
+    assert error_of(await client.post(RULES, json=body, headers=eol_rules.headers)) == (409, "eol_rule_exists")
+    assert error_of(await eol_rules.change(other, version_prefix="1")) == (409, "eol_rule_exists")
 
 
-async def test_a_rule_that_isnt_there_is_a_404(rules: Rules, name: str) -> None:
-    rule = await rules.create(name)
-    await rules.delete(rule)
+async def test_a_rule_that_isnt_there_is_a_404(eol_rules: Rules, name: str) -> None:
+    rule = await eol_rules.create(name)
+    await eol_rules.delete(rule)
     for gone in (rule, {"id": str(uuid4())}):
-        assert error_of(await rules.change(gone, note="x")) == (404, "eol_rule_not_found")
-        assert error_of(await rules.delete(gone)) == (404, "eol_rule_not_found")
+        assert error_of(await eol_rules.change(gone, note="x")) == (404, "eol_rule_not_found")
+        assert error_of(await eol_rules.delete(gone)) == (404, "eol_rule_not_found")
 
 
-async def test_only_employees_have_rules(rules: Rules, name: str, device: Device) -> None:
-    rule = await rules.create(name)
+async def test_only_employees_have_rules(eol_rules: Rules, name: str, device: Device) -> None:
+    rule = await eol_rules.create(name)
     body = {"software_name": name, "eol_date": PAST}
     for headers, refused in (
         (device.tenant.headers, (403, "employees_only")), (device.headers, (401, "invalid_token")),
@@ -87,15 +82,15 @@ async def test_only_employees_have_rules(rules: Rules, name: str, device: Device
         ):  # fmt: skip
             sent = body if method in ("POST", "PATCH") else None
             assert error_of(await device.client.request(method, url, json=sent, headers=headers)) == refused
-    assert len(await rules.read(search=name)) == 1
+    assert len(await eol_rules.read(search=name)) == 1
 
 
 async def test_an_employee_unknown_to_the_platform_changes_nothing(
-    rules: Rules, name: str, tokens: Tokens, client: httpx.AsyncClient, pool: asyncpg.Pool
+    eol_rules: Rules, name: str, tokens: Tokens, client: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
     stranger = uuid4()
     claims = {"sub": str(stranger), "employee_id": str(stranger)}
-    rule = await rules.create(name)
+    rule = await eol_rules.create(name)
     token = tokens.issue_person(claims, utc_now(), LIFETIME)
     unknown = Rules(client, Employee(stranger, token))
     refused = (403, "unknown_employee")
@@ -103,26 +98,26 @@ async def test_an_employee_unknown_to_the_platform_changes_nothing(
     assert error_of(await client.post(RULES, json=body, headers=unknown.headers)) == refused
     assert error_of(await unknown.change(rule, note="x")) == refused
     assert error_of(await unknown.delete(rule)) == refused
-    assert await rules.read(search=name) == [rule]
+    assert await eol_rules.read(search=name) == [rule]
     assert [action for action, _, _ in await trail(pool, rule)] == ["eol_rule_created"]
 
 
-async def test_paging_gives_every_rule_once(rules: Rules, client: httpx.AsyncClient, name: str) -> None:
+async def test_paging_gives_every_rule_once(eol_rules: Rules, client: httpx.AsyncClient, name: str) -> None:
     for suffix in ("b", "B2", "a", "C"):
         for prefix in ("", "10", "9"):
-            await rules.create(f"{name} {suffix}", prefix)
-    everything = await rules.read(search=name)
+            await eol_rules.create(f"{name} {suffix}", prefix)
+    everything = await eol_rules.read(search=name)
     assert len(everything) == 12
     found: list[dict[str, Any]] = []
     query: dict[str, Any] = {"search": name, "limit": 5}
     while True:
-        page = (await client.get(RULES, params=query, headers=rules.headers)).json()
+        page = (await client.get(RULES, params=query, headers=eol_rules.headers)).json()
         found += page["rules"]
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
     assert found == everything
-    assert await rules.read(search=f"{name}%") == []
+    assert await eol_rules.read(search=f"{name}%") == []
 
 
 @pytest.mark.parametrize(
@@ -135,19 +130,19 @@ async def test_paging_gives_every_rule_once(rules: Rules, client: httpx.AsyncCli
         {"note": "\0"}, {"latest_available_version": "x" * 256},
     ],
 )  # fmt: skip
-async def test_a_rule_that_doesnt_fit_is_refused(rules: Rules, name: str, body: dict[str, Any]) -> None:
-    rule = await rules.create(name)
+async def test_a_rule_that_doesnt_fit_is_refused(eol_rules: Rules, name: str, body: dict[str, Any]) -> None:
+    rule = await eol_rules.create(name)
     whole = {"software_name": f"{name} 2", "version_prefix": "", "eol_date": PAST} | body
-    headers = rules.headers | {"Content-Type": "application/json"}
+    headers = eol_rules.headers | {"Content-Type": "application/json"}
     for method, url, sent in (("POST", RULES, whole), ("PATCH", f"{RULES}/{rule['id']}", body)):
-        response = await rules.client.request(method, url, content=json.dumps(sent).encode(), headers=headers)
+        response = await eol_rules.client.request(method, url, content=json.dumps(sent).encode(), headers=headers)
         assert error_of(response) == (422, "invalid_request")
-    assert await rules.read(search=name) == [rule]
+    assert await eol_rules.read(search=name) == [rule]
 
 
-async def test_an_empty_change_or_an_odd_cursor_is_refused(rules: Rules, name: str) -> None:
-    rule = await rules.create(name)
-    assert error_of(await rules.change(rule)) == (422, "invalid_request")
+async def test_an_empty_change_or_an_odd_cursor_is_refused(eol_rules: Rules, name: str) -> None:
+    rule = await eol_rules.create(name)
+    assert error_of(await eol_rules.change(rule)) == (422, "invalid_request")
     for cursor in ("nonsense", make_cursor("a"), make_cursor("a\0", "b")):
-        response = await rules.client.get(RULES, params={"cursor": cursor}, headers=rules.headers)
+        response = await eol_rules.client.get(RULES, params={"cursor": cursor}, headers=eol_rules.headers)
         assert error_of(response) == (422, "invalid_cursor")

@@ -1,7 +1,5 @@
 """A migrated database has the columns of the catalogue of metrics and the numbers of the table of policies."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 
@@ -29,13 +27,6 @@ SELECT kind, every, scheduled, (config ->> 'compress_after')::interval AS compre
        (config ->> 'bucket')::interval AS bucket
 FROM agent_storage_jobs() WHERE relation = $1
 """
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    yield made
-    await made.close()
 
 
 ALL = (*LEVELS, *SERIES_LEVELS)

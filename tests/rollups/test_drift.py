@@ -1,7 +1,6 @@
 """Storage policies changed by SQL: seen in words, unsafe refreshes paused, rollups kept, repaired by a command."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import cast
 from uuid import uuid4
@@ -18,23 +17,8 @@ from db.hypertables.values import read_values
 from rollups.drift import find_drift
 from rollups.refresh import PolicyRunner, list_jobs, refresh_range, run_job
 from rollups.repair import pause_unsafe, repair, widen
-from tests.databases import migrated_database
 
 ROLLUPS = [level.relation for level in LEVELS[1:]]
-
-
-@pytest.fixture
-def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated database whose policies may be changed."""
-    with migrated_database(tmp_path_factory.mktemp("drift")) as url:
-        yield url
-
-
-@pytest.fixture
-async def connection(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(own_database, timeout=10)
-    yield made
-    await made.close()
 
 
 async def rolled_up(connection: asyncpg.Connection) -> dict[str, int]:

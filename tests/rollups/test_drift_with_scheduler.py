@@ -29,13 +29,6 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-async def connection(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(own_database, timeout=10)
-    yield made
-    await made.close()
-
-
 async def polled(connection: asyncpg.Connection, query: str, *arguments: object) -> AsyncIterator[Any]:
     """Yield what a query returns, again and again."""
     while True:

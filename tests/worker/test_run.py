@@ -1,11 +1,9 @@
 """The worker's loop: each duty at its time, one that fails doesn't stop the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
-import pytest
 
 from core.errors import RtsError
 from core.settings import Settings
@@ -15,13 +13,6 @@ from worker.run import Worker, run_worker
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    yield made
-    await made.close()
 
 
 class Done:

@@ -1,7 +1,7 @@
 """What the worker works out for rules that look ahead or compare with the usual: growth and baselines."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -35,12 +35,9 @@ FULL_SOON = {"metric": "disk_percent", "reaches": 95, "within_days": 14}
 UNUSUAL = {"metric": "cpu_percent", "deviations": 4, "floor": 20, "duration_minutes": 15}
 
 
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    await made.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
-    yield made
-    await made.close()
+@pytest.fixture(autouse=True)
+async def no_other_rules(connection: asyncpg.Connection) -> None:
+    await connection.execute("UPDATE agent_alerts SET is_active = false")
 
 
 async def put_rule(connection: asyncpg.Connection, device: Device, condition: dict[str, Any]) -> UUID:

@@ -1,12 +1,11 @@
 """A live evaluation aggregates each device by itself, a backtest all instants at once: both give the same results."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,13 +31,6 @@ CONDITIONS = [
     {"metric": "memory_percent", "operator": ">", "threshold": 1, "duration_minutes": 10},
 ]
 series = st.lists(st.sampled_from([10.0, 50.0, 90.0, 95.0, None]), max_size=14)
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    yield made
-    await made.close()
 
 
 async def two_devices(make_device: MakeDevice, connection: asyncpg.Connection, values: Sequence[Any]) -> list[Device]:

@@ -1,6 +1,6 @@
 """Baselines and forecasts of instances: live, in the past, and their statements as a rule's explanation shows them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -36,12 +36,9 @@ SELECT $1, $2, v.at, v.value FROM unnest($3::timestamptz[], $4::float8[]) AS v (
 Course = Callable[[datetime], float]
 
 
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    await made.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
-    yield made
-    await made.close()
+@pytest.fixture(autouse=True)
+async def no_other_rules(connection: asyncpg.Connection) -> None:
+    await connection.execute("UPDATE agent_alerts SET is_active = false")
 
 
 async def series(

@@ -1,6 +1,5 @@
 """Long windows are read in whole hours with five minutes at their ends: that tells the same as all five minutes."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -29,13 +28,6 @@ SELECT $1, t, t, CASE WHEN random() < 0.9 THEN (100 * random())::numeric(5, 2) E
 FROM generate_series($2::timestamptz, $3::timestamptz, $4::interval) t
 """
 WINDOWS = [timedelta(hours=3), timedelta(hours=6), timedelta(hours=7, minutes=25), timedelta(hours=24)]
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    yield made
-    await made.close()
 
 
 def rules_for(reach: Scope) -> list[Rule]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -33,12 +33,10 @@ VALUES ('Stored', 'metric', 'warning', $1, $2, false, $3) RETURNING id
 BUSY, CALM = [95.0] * 4, [50.0] * 4
 
 
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    await made.execute("DELETE FROM agent_maintenance_windows")  # weekly ones of other tests mute by the clock
-    yield made
-    await made.close()
+@pytest.fixture(autouse=True)
+async def no_windows(connection: asyncpg.Connection) -> None:
+    """Weekly windows of other tests mute by the clock."""
+    await connection.execute("DELETE FROM agent_maintenance_windows")
 
 
 async def days_of(connection: asyncpg.Connection, device: Device, *days: Sequence[float | None]) -> None:

@@ -1,13 +1,12 @@
 """The past as a backtest sees it equals what live evaluation did, and rollups tell the same as raw samples."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,13 +47,6 @@ INSERT_RULE = """
 INSERT INTO agent_alerts (id, alert_name, alert_type, severity, agent_device_id, conditions, keep_firing_minutes)
 VALUES ($1, 'Past', 'metric', 'warning', $2, $3, 10)
 """
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    yield made
-    await made.close()
 
 
 async def measure(

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -23,13 +22,6 @@ rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minute
 series = { cpu_percent = "50x2 95x3" }
 expect = ["15m firing"]
 """
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    yield made
-    await made.close()
 
 
 @pytest.mark.parametrize("test", load_tests(EXAMPLE), ids=lambda test: test.name)

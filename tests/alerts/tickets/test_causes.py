@@ -5,11 +5,8 @@ from uuid import UUID
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
 from tests.alerts.desk import Desk
-from tests.alerts.doras_desk import desk, device, tenant
 from tests.alerts.scenarios import MINUTE
 from tests.devices import Device, sample
-
-__all__ = ["desk", "device", "tenant"]  # fixtures
 
 
 def disk(threshold: float) -> dict[str, object]:

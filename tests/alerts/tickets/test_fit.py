@@ -12,13 +12,10 @@ from alerts.tickets.worker import work_tickets
 from health.fleet import read_fleet
 from health.fleet_metrics import fleet_metrics
 from tests.alerts.desk import Desk
-from tests.alerts.doras_desk import desk, device, tenant
 from tests.alerts.scenarios import MINUTE
 from tests.alerts.tickets.test_tickets import changed_platform
 from tests.devices import Device
 from tests.people import Employee
-
-__all__ = ["desk", "device", "tenant"]  # fixtures
 
 TRIGGER = """
 CREATE FUNCTION refuse_request() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,32 +1,19 @@
 """Storms and outages: one ticket for a group."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
-import pytest
 
 from alerts.tickets.worker import Outcome, work_tickets
 from auth.tokens import Tokens
-from tests.alerts.desk import Desk, open_desk
+from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE
 from tests.people import Employee, Tenant, make_tenant
 
 OFFLINE = {"offline_minutes": 15}
 HEARD = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = ANY ($1::uuid[])"
-
-
-@pytest.fixture
-async def tenant(pool: asyncpg.Pool, tokens: Tokens) -> Tenant:
-    return await make_tenant(pool, tokens, f"Emil {uuid4().hex[:8]}")
-
-
-@pytest.fixture
-async def desk(database: str, employee: Employee, tenant: Tenant) -> AsyncIterator[Desk]:
-    async with open_desk(database, employee.employee_id, tenant.business_id) as desk:
-        yield desk
 
 
 async def storm(desk: Desk, devices: list[UUID], at: timedelta = timedelta()) -> Counter[Outcome]:
@@ -60,7 +47,7 @@ async def test_devices_that_join_later_are_in_the_same_ticket(desk: Desk) -> Non
     assert await all_linked_to(desk, ticket)
 
 
-async def test_its_text_stays_as_a_person_wrote_it(desk: Desk) -> None:
+async def test_the_text_of_a_group_ticket_stays_as_a_person_wrote_it(desk: Desk) -> None:
     await desk.rule()
     devices = await desk.devices(20)
     await storm(desk, devices[:8])

@@ -6,7 +6,6 @@ import asyncpg
 import pytest
 
 from tests.alerts.desk import Desk
-from tests.alerts.doras_desk import desk, device, tenant
 from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
 from tests.databases import REAL_SERVER
@@ -15,8 +14,6 @@ from tests.people import Tenant
 
 # A rule about two things has a ticket of its own.
 OTHER_CAUSE = {"any": [simple(), {"no_data_minutes": 9000}]}
-
-__all__ = ["desk", "device", "tenant"]  # fixtures
 
 
 def sequence_of(desk: Desk) -> str:

@@ -8,7 +8,6 @@ import pytest
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
 from tests.alerts.desk import Desk
-from tests.alerts.doras_desk import desk, device, tenant
 from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
 from tests.devices import Device
@@ -16,8 +15,6 @@ from tests.people import Tenant
 
 # A rule about two things has a ticket of its own.
 OTHER_CAUSE = {"any": [simple(), {"no_data_minutes": 9000}]}
-
-__all__ = ["desk", "device", "tenant"]  # fixtures
 
 
 async def service_user_of(desk: Desk) -> asyncpg.Record:

@@ -11,14 +11,12 @@ import pytest
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
 from tests.alerts.desk import Desk
-from tests.alerts.doras_desk import desk, device, tenant
 from tests.alerts.scenarios import MINUTE
 from tests.conftest import MakeDevice
 from tests.databases import REAL_SERVER
 from tests.devices import Device
 from tests.people import Tenant
 
-__all__ = ["desk", "device", "tenant"]  # fixtures
 HOUR = timedelta(hours=1)
 
 
