@@ -10,7 +10,7 @@ import time
 # neither does anybody when commits take longer than this.
 BETWEEN_SECONDS = 0.02
 PAUSE_GAPS = 4.0
-LEAST_PAUSE_SECONDS = 0.001
+MIN_PAUSE_SECONDS = 0.001
 WEIGHT = 0.05  # of the newest gap in the average
 
 
@@ -35,5 +35,5 @@ class Pace:
 
     def wait(self) -> float:
         """Return the seconds until the next group may begin, as far as can be said now; 0 or less: it may."""
-        pause = max(LEAST_PAUSE_SECONDS, PAUSE_GAPS * self._gap)
+        pause = max(MIN_PAUSE_SECONDS, PAUSE_GAPS * self._gap)
         return min(self._began + BETWEEN_SECONDS, self._last + pause) - time.monotonic()

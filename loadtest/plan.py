@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 PLAN_VARIABLE = "RTS_LOAD_PLAN"  # where the generator finds the file
-AGENTS_PER_TENANT, FEWEST_TENANTS = 50, 3
+AGENTS_PER_TENANT, MIN_TENANTS = 50, 3
 POISONED = 0  # the hostile tenant of poison-tenant
 
 ScenarioName = Literal[
@@ -40,7 +40,7 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     @property
     def tenants(self) -> int:
         """How many businesses the agents belong to, in turn."""
-        return max(FEWEST_TENANTS, self.agents // AGENTS_PER_TENANT)
+        return max(MIN_TENANTS, self.agents // AGENTS_PER_TENANT)
 
     @property
     def label(self) -> str:

@@ -15,7 +15,7 @@ from db.pools import Connection
 BASELINE, FORECAST = timedelta(days=35), timedelta(days=31)  # as in the SQL of alerts/query
 NAMED = 3  # rules in a sentence
 # A device that was away sends what it stored: so long it must have, whatever else is asked.
-LEAST_SAMPLE_AGE = 4 * DAY
+MIN_SAMPLE_AGE = 4 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def find_unmet(values: StorageValues, needs: list[Need]) -> Iterator[str]:
         if keep < need.span:
             short = f"{need.level} kept for {keep / DAY:g} days is too short"
             yield f"{short}: {need.who} would lose data, {need.span / DAY:.3g} days are needed"
-    if values.max_sample_age < LEAST_SAMPLE_AGE:
+    if values.max_sample_age < MIN_SAMPLE_AGE:
         yield (
             f"samples would be taken only until they are {values.max_sample_age / DAY:.3g} days old: devices that were "
-            f"away longer would lose theirs; {LEAST_SAMPLE_AGE / DAY:g} days are the least"
+            f"away longer would lose theirs; {MIN_SAMPLE_AGE / DAY:g} days are the least"
         )

@@ -15,7 +15,7 @@ from retention.ages import FOR_EVER
 from retention.records import QUERIES, RecordAge, read_record_ages
 
 BATCH_ROWS = 2_000  # of one transaction
-MOST_BATCHES = 100  # of one kind in one run: the rest waits for the next
+MAX_BATCHES = 100  # of one kind in one run: the rest waits for the next
 KIND_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ async def _purge_kind(connection: Connection, kind: Purge) -> int:
     if kind.deletes is None:
         return await _purge_audit(connection, kind.age, kind.now)
     total = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         rows, is_last = await _purge_batch(connection, kind)
         total += rows
         if is_last:

@@ -11,7 +11,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "services.sql")
 FORGET_AFTER = timedelta(days=7)
-MOST_MISSING = 200  # of one device
+MAX_MISSING = 200  # of one device
 
 
 async def forget_missing_services(connection: Connection, now: datetime) -> None:
@@ -19,7 +19,7 @@ async def forget_missing_services(connection: Connection, now: datetime) -> None
 
     async def forget(only: Sequence[UUID] | None) -> int:
         await connection.execute(
-            *QUERIES.bind("forget_missing", now=now, age=FORGET_AFTER, most=MOST_MISSING, only=only)
+            *QUERIES.bind("forget_missing", now=now, age=FORGET_AFTER, most=MAX_MISSING, only=only)
         )
         return 0
 

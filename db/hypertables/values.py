@@ -23,7 +23,7 @@ from db.sql import load_queries
 
 QUERIES = load_queries(Path(__file__).with_name("values.sql"))
 FOLLOW_SECONDS = 15.0
-LEAST_SAMPLE_AGE = 2 * HOUR  # even right after a repair that found next to no raw samples, uploads are taken
+MIN_SAMPLE_AGE = 2 * HOUR  # even right after a repair that found next to no raw samples, uploads are taken
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +53,7 @@ class StorageValues:
     @property
     def max_sample_age(self) -> timedelta:
         """Samples older than this are refused: the first rollup's refresh would not come to them any more."""
-        return max((self.metrics[1].refresh_from or timedelta()) - SLACK, LEAST_SAMPLE_AGE)
+        return max((self.metrics[1].refresh_from or timedelta()) - SLACK, MIN_SAMPLE_AGE)
 
     def drop_after(self, level: Level) -> timedelta:
         """Return the age at which chunks of a level are dropped: that of all, or the longest one of a business."""

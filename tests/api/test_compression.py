@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.server.compression import INLINE_BYTES, LEAST_BYTES, compressed
+from api.server.compression import INLINE_BYTES, MIN_BYTES, compressed
 
 
 async def answered(body: bytes, *parts: bytes, status: int = 200, path: str = "/api/x", **asked: str) -> Any:
@@ -26,7 +26,7 @@ async def answered(body: bytes, *parts: bytes, status: int = 200, path: str = "/
     return sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:])
 
 
-@pytest.mark.parametrize("size", [LEAST_BYTES + 1, INLINE_BYTES + 1])
+@pytest.mark.parametrize("size", [MIN_BYTES + 1, INLINE_BYTES + 1])
 async def test_a_large_body_goes_compressed_with_its_length(size: int) -> None:
     status, head, body = await answered(b"a" * size, accept_encoding="br, gzip")
     assert (status, head[b"content-encoding"], head[b"vary"]) == (200, b"gzip", b"Accept-Encoding")
@@ -36,13 +36,13 @@ async def test_a_large_body_goes_compressed_with_its_length(size: int) -> None:
 
 async def test_a_small_body_an_error_and_a_page_go_as_they_are() -> None:
     for answer in (
-        await answered(b"a" * LEAST_BYTES, accept_encoding="gzip"),
+        await answered(b"a" * MIN_BYTES, accept_encoding="gzip"),
         await answered(b"a" * 9000, status=404, accept_encoding="gzip"),
         await answered(b"a" * 9000, path="/docs", accept_encoding="gzip"),
         await answered(b"a" * 9000, b"b", accept_encoding="gzip"),
     ):
         assert b"content-encoding" not in answer[1]
-        assert answer[2].startswith(b"a" * LEAST_BYTES)
+        assert answer[2].startswith(b"a" * MIN_BYTES)
 
 
 async def test_a_client_without_gzip_gets_plain_text_with_an_etag() -> None:

@@ -9,7 +9,7 @@ from tests.calls import answer_of, path_of, seen
 from tests.devices import Device, sample
 from tests.people import Employee
 from tests.rules import Rules, alerts_of
-from worker.services import MOST_MISSING, forget_missing_services
+from worker.services import MAX_MISSING, forget_missing_services
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -38,7 +38,7 @@ async def test_many_that_have_gone_leave_room_at_once(device: Device, pool: asyn
     for round_ in range(3):
         await upload(device, now - (5 - round_) * MINUTE, *(f"docker-{round_}-{number}" for number in range(400)))
     names = await names_after(pool, device, now)
-    assert len(names) == MOST_MISSING + 200  # the last round found room for 200 of its 400
+    assert len(names) == MAX_MISSING + 200  # the last round found room for 200 of its 400
     await upload(device, now, *(f"docker-2-{number}" for number in range(400)))
     names = await names_after(pool, device, now)
     assert {f"docker-2-{number}" for number in range(400)} <= names
