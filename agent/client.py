@@ -19,7 +19,7 @@ HOPELESS = (400, 413, 415, 422)  # sending the same again can't help
 
 
 class RefusedError(Exception):
-    """The server doesn't take this agent (any more): registering again is the way on."""
+    """The server refused this agent: register it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class LiveLine:
             try:
                 self._listen()
             except (OSError, WebSocketException, ValueError) as error:
-                log.debug("the live line broke: %r", error)
+                log.debug("the WebSocket is closed: %r", error)
             spread = random.uniform(0.5, 1.0)  # noqa: S311  so that not all come back at once
             self._stop.wait(self._retry * spread)
             self._retry = min(LAST_RETRY_SECONDS, self._retry * 2)
@@ -49,7 +49,7 @@ class LiveLine:
     def _listen(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         with connect(self._url, additional_headers=headers, open_timeout=10, close_timeout=2) as line:
-            log.info("the live line is open")
+            log.info("the WebSocket is open")
             self._retry = FIRST_RETRY_SECONDS
             while not self._stop.is_set():
                 try:

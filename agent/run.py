@@ -120,7 +120,7 @@ class Agent:
             slot += self._every * max(1, -(-(time.monotonic() - slot) // self._every))
 
     def _wait_for_commands(self, until: float) -> None:
-        """Run what comes by the live line, at most until the next slot or a moment."""
+        """Run commands that arrive over the WebSocket, until the next slot or for a moment."""
         try:
             command = self._arrived.get(timeout=max(0.0, min(WAIT_SECONDS, until - time.monotonic())))
         except queue.Empty:

@@ -99,7 +99,7 @@ async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
 
 
 class InvalidRequestError(RtsError):
-    """The request doesn't fit: `details` names each fault with its place."""
+    """The request does not fit: `details` names each fault with its place."""
 
     code = "invalid_request"
     status = 422
@@ -107,14 +107,14 @@ class InvalidRequestError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why this process should get no requests; `code` is stable."""
+    """Why this process is not ready; `code` is stable."""
 
     code: str
     message: str
 
 
 class NotReadyError(RtsError):
-    """This process should get no requests just now: `details` has the reasons."""
+    """This process is not ready: `details` has the reasons."""
 
     code = "not_ready"
     status = 503

@@ -110,8 +110,8 @@ class GatewayUploads:
                 reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(facts))
                 continue
             except Exception as error:
-                log.exception("what a host of gateway %s brings can't be read", gateway.id)
-                reading.refuse(f"what host {host[:100]} brings can't be read: {error!r}"[:300], len(facts))
+                log.exception("the samples of a host of gateway %s cannot be read", gateway.id)
+                reading.refuse(f"the samples of host {host[:100]} cannot be read: {error!r}"[:300], len(facts))
                 continue
             upload.decoded.facts = machines.get(host)
             samples_left -= upload.decoded.received

@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS = 3600
 
 
 class QuotaExceededError(RtsError):
-    """A quota of this day is used up: keep what is refused and send it again after Retry-After seconds."""
+    """A daily quota is used up: keep the data and send it again after Retry-After seconds."""
 
     code: ClassVar[str] = "quota_exceeded"
     status: ClassVar[int] = 429

@@ -106,7 +106,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open pool and writer, check the server, and close in the other order: uploads that wait are written first.
 
-    Raises DatabaseUnavailableError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsWantedError or
+    Raises DatabaseUnavailableError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsError or
     KeyFileError.
     """
     rules = PersonRules(timedelta(hours=settings.person_token_hours), settings.claims_required)
@@ -196,7 +196,7 @@ async def wait_for_pool(settings: Settings, *, patient: bool) -> asyncpg.Pool:
         except RtsError as fault:
             if not patient and (attempt == START_ATTEMPTS or not isinstance(fault, DatabaseUnavailableError)):
                 raise
-            log.warning("can't start yet: %s (%s): trying again", fault.message, fault.__cause__)
+            log.warning("cannot start yet: %s (%s): trying again", fault.message, fault.__cause__)
         await asyncio.sleep(1)
     raise AssertionError
 

@@ -13,6 +13,6 @@ class InvalidTokenError(RtsError):
 
 
 class KeyFileError(RtsError):
-    """The file of signing keys can't be used."""
+    """The file of signing keys cannot be used."""
 
     code: ClassVar[str] = "key_file"

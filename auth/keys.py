@@ -125,4 +125,4 @@ class KeyFile:
                 _ = ring.keys[ring.current]  # the key that signs must be there
             return rings
         except (ValueError, KeyError, TypeError) as error:
-            raise KeyFileError(f"{self._path} isn't a key file: {error!r}") from error
+            raise KeyFileError(f"{self._path} is not a key file: {error!r}") from error

@@ -63,14 +63,14 @@ class PersonRules:
         """Raise InvalidTokenError; `now` in Unix seconds."""
         issued = claims.get("iat", now)
         if not isinstance(issued, int | float) or float(claims["exp"]) - issued > self.longest.total_seconds():
-            raise InvalidTokenError("This token lives too long: RTS_PERSON_TOKEN_HOURS is the longest lifetime.")
+            raise InvalidTokenError("The lifetime of this token is longer than RTS_PERSON_TOKEN_HOURS.")
         for name, values in self.required.items():
             if not claim_values(claims, name) & set(values):
-                raise InvalidTokenError(f"A token needs the claim {name}, as RTS_REQUIRED_CLAIMS has it.")
+                raise InvalidTokenError(f"A token needs the claim {name} with a value of RTS_REQUIRED_CLAIMS.")
         for name in claims:
             is_purpose = name not in self.required and re.sub("[_-]", "", name).lower() in PURPOSE_CLAIMS
             if is_purpose and any(NO_SESSION.search(value) for value in claim_values(claims, name)):
-                raise InvalidTokenError(f"This token is no session: see its claim {name[:100]}.")
+                raise InvalidTokenError(f"This token is not for sessions: see its claim {name[:100]}.")
 
 
 @dataclass(frozen=True, slots=True)

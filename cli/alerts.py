@@ -156,7 +156,7 @@ async def run_backtest(connection: Connection, spec: BacktestSpec, progress: Pro
 def require_rule(rules: Rules, rule_id: UUID) -> RuleRow:
     """Return the rule; raises or exits with why it can't be read."""
     if rule_id in rules.faults:
-        raise typer.BadParameter(f"this rule can't be read: {rules.faults[rule_id]}")
+        raise typer.BadParameter(f"this rule cannot be read: {rules.faults[rule_id]}")
     if rule_id not in rules.rows:
         raise AlertRuleNotFoundError
     return rules.rows[rule_id]

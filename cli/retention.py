@@ -205,7 +205,7 @@ def read_plan(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_text())
     except (OSError, ValueError) as fault:
-        raise PlanDamagedError(f"{file} can't be read as a plan.") from fault
+        raise PlanDamagedError(f"{file} cannot be read as a plan.") from fault
     if not isinstance(document, dict) or not {"effects", "objections", "losses", "after"} <= document.keys():
         raise PlanDamagedError
     return document

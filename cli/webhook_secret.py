@@ -23,5 +23,5 @@ def webhook_secret(
     """
     secret = get_settings().webhook_secret.get_secret_value()
     if not secret:
-        raise typer.BadParameter("RTS_WEBHOOK_SECRET isn't set: webhooks aren't signed")
+        raise typer.BadParameter("RTS_WEBHOOK_SECRET is not set: webhooks are not signed")
     typer.echo(as_text(derive_secret(secret.encode(), business)))

@@ -99,7 +99,7 @@ async def start_command(
     check_delivered(row)
     assert row is not None
     if not row["may_run"] and row["status"] != "executing":
-        raise CommandEndedError(f"Don't run this command: it is {row['status']}, or is to be cancelled.")
+        raise CommandEndedError(f"Do not run this command: it is {row['status']}, or is to be cancelled.")
     return bool(row["may_run"])
 
 

@@ -34,7 +34,7 @@ class CommandTypeRefusedError(RtsError):
 
 
 class TooManyCommandsError(RtsError):
-    """As many commands wait for this device as RTS_DEVICE_PENDING_COMMANDS allows: cancel some first."""
+    """RTS_DEVICE_PENDING_COMMANDS commands wait for this device already: cancel some first."""
 
     code: ClassVar[str] = "too_many_commands"
     status: ClassVar[int] = 409

@@ -95,7 +95,7 @@ class UnknownLocationError(RtsError):
 
 
 class UnknownEmployeeError(RtsError):
-    """The employee of this token isn't in the platform's table `employees`."""
+    """The employee of this token is not in the platform's table `employees`."""
 
     code: ClassVar[str] = "unknown_employee"
     status: ClassVar[int] = 403

@@ -51,7 +51,7 @@ def read_secret(path: Path, variable: str) -> str:
             content = file.read(MAX_BYTES + 1)
         text = content.decode("utf-8-sig").strip()  # editors leave a byte order mark, line breaks and blanks
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{variable}: the file can't be read ({type(error).__name__})") from None
+        raise ValueError(f"{variable}: the file cannot be read ({type(error).__name__})") from None
     if len(content) > MAX_BYTES:
         raise ValueError(f"{variable}: the file has more than {MAX_BYTES} bytes")
     if not text or not text.isprintable():

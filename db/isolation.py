@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class TooManyFailuresError(Exception):
-    """So much of a batch fails that the fault isn't that of single things."""
+    """Too many items of a batch fail: the fault is not that of single items."""
 
 
 async def in_halves(
@@ -156,7 +156,7 @@ async def due_apart(
         except Exception as error:
             if connection.is_closed():
                 raise
-            log.warning("%s: a batch fails, its things are done apart: %s", task, error)
+            log.warning("%s: a batch fails, its items are done one by one: %s", task, error)
     counted: list[int] = []
 
     async def some(ids: Sequence[UUID]) -> None:

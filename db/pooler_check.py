@@ -20,7 +20,7 @@ TRIES = 3
 
 
 class UnsuitablePoolerError(RtsError):
-    """A pooler stands before the database, in a mode that sessions don't survive."""
+    """A pooler before the database runs in a mode without sessions."""
 
     code: ClassVar[str] = "unsuitable_pooler"
     status: ClassVar[int] = 503

@@ -30,7 +30,7 @@ DAMAGED = (asyncpg.InternalServerError, asyncpg.DataError)
 
 
 class DatabaseUnavailableError(RtsError):
-    """The database can't be reached right now: send the request again later."""
+    """The database cannot be reached right now: send the request again later."""
 
     code: ClassVar[str] = "database_unavailable"
     status: ClassVar[int] = 503

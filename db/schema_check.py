@@ -13,7 +13,7 @@ QUERIES = load_beside(__file__, "schema_check.sql")
 
 
 class SchemaNotMigratedError(RtsError):
-    """The database's schema isn't the one that this version needs: run `rts-agents db upgrade`."""
+    """The database's schema is not the one that this version needs: run `rts-agents db upgrade`."""
 
     code: ClassVar[str] = "schema_not_migrated"
     status: ClassVar[int] = 503

@@ -17,7 +17,7 @@ MINIMUM_EMBEDDED = (2, 23)
 
 
 class UnsuitableServerError(RtsError):
-    """This database server can't run RTS Agent Monitoring."""
+    """This database server cannot run RTS Agent Monitoring."""
 
     code: ClassVar[str] = "unsuitable_database_server"
     status: ClassVar[int] = 503

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class DatabaseBusyError(RtsError):
-    """Others change the same just now: send the request again later."""
+    """Another transaction changes the same rows: send the request again later."""
 
     code: ClassVar[str] = "database_busy"
     status: ClassVar[int] = 503

@@ -16,7 +16,7 @@ STOP_SECONDS = 30.0
 
 
 class DemoFailedError(RtsError):
-    """A process of the demo ended by itself or doesn't answer."""
+    """A process of the demo ended by itself or does not answer."""
 
     code: ClassVar[str] = "demo_failed"
 

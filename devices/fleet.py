@@ -24,7 +24,7 @@ class TooManySeriesError(RtsError):
 
 
 class BadMatcherError(RtsError):
-    """A matcher's regular expression can't be read."""
+    """A matcher's regular expression cannot be read."""
 
     code: ClassVar[str] = "bad_matcher"
     status: ClassVar[int] = 400
@@ -62,7 +62,7 @@ async def matching_series(
             )
         )
     except asyncpg.InvalidRegularExpressionError as error:
-        raise BadMatcherError(f"A matcher's regular expression can't be read: {error}.") from error
+        raise BadMatcherError(f"A matcher's regular expression cannot be read: {error}.") from error
     if len(rows) > MAX_SERIES:
         raise TooManySeriesError(f"This query reaches more than {MAX_SERIES} series: name a device or a metric in it.")
     return rows

@@ -112,5 +112,5 @@ class FleetReader:
             async with asyncio.timeout(READ_SECONDS), self._pool.acquire() as connection:
                 return await read_fleet(connection, self._clock())
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("the fleet's health can't be read: %r", error)
+            log.warning("the fleet's health cannot be read: %r", error)
             return None

@@ -92,7 +92,7 @@ class ThisProcess:
                 try:
                     await asyncio.to_thread(self._slot.write, encoded)
                 except OSError as error:  # the counts go on in memory
-                    log.warning("the counts can't be written: %s", error)
+                    log.warning("the counts cannot be written: %s", error)
         return msgspec.json.decode(encoded, type=ProcessCounts)
 
     def _encoded(self) -> bytes:

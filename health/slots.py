@@ -85,7 +85,7 @@ def read_counts(file: Path) -> ProcessCounts | None:
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
-        log.warning("the counts in %s can't be read (%s): counting from zero", file, error)
+        log.warning("the counts in %s cannot be read (%s): counting from zero", file, error)
         return None
     fresh = ProcessCounts()
     pairs = (

@@ -143,7 +143,7 @@ def _parse_leniently(body: bytes) -> tuple[Any, bool]:
         message = f"The body isn't valid JSON: {error.msg} at position {error.pos}."
         raise MalformedBodyError(message, details={"position": error.pos}) from error
     except (ValueError, RecursionError) as error:
-        raise MalformedBodyError(f"The body can't be read: {error}.", details={"position": None}) from error
+        raise MalformedBodyError(f"The body cannot be read: {error}.", details={"position": None}) from error
 
 
 def text_of(body: bytes) -> tuple[str, bool]:

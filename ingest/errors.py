@@ -6,7 +6,7 @@ from core.errors import RtsError
 
 
 class MalformedBodyError(RtsError):
-    """The body isn't valid JSON: `details.position` is where reading stopped."""
+    """The body is not valid JSON: `details.position` is where reading stopped."""
 
     code: ClassVar[str] = "malformed_json"
     status: ClassVar[int] = 400
@@ -34,7 +34,7 @@ class IngestBusyError(RtsError):
 
 
 class UnstorableUploadError(RtsError):
-    """The database refused values of this upload: don't send it again unchanged."""
+    """The database refused values of this upload: do not send it again unchanged."""
 
     code: ClassVar[str] = "unstorable_upload"
     status: ClassVar[int] = 422

@@ -10,7 +10,7 @@ NAME_SHOWN = 100
 
 
 class FaultError(Exception):
-    """A part of a sample, or all of it, can't be accepted; `code` is stable, `message` names field and value."""
+    """A part of a sample, or all of it, cannot be accepted; `code` is stable, `message` names field and value."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

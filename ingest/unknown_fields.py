@@ -70,5 +70,5 @@ def check_text(name: str, text: str) -> None:
     """Raise FaultError for text that PostgreSQL can't store: U+0000, or half of a surrogate pair."""
     if not is_storable(text):
         raise FaultError(
-            "invalid_text", f"{short_form(name)} holds a character that can't be stored: {short_form(text)}"
+            "invalid_text", f"{short_form(name)} holds a character that cannot be stored: {short_form(text)}"
         )

@@ -37,7 +37,7 @@ DEFAULTS = LoadSettings()
 
 
 class SiteError(RtsError):
-    """This run can't be made against that server."""
+    """This run cannot be made against that server."""
 
     code: ClassVar[str] = "load_site"
 

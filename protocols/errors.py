@@ -6,7 +6,7 @@ from core.errors import RtsError
 
 
 class MalformedUploadError(RtsError):
-    """The body can't be read: see the message for the place."""
+    """The body cannot be read: see the message for the place."""
 
     code: ClassVar[str] = "malformed_upload"
     status: ClassVar[int] = 400

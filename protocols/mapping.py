@@ -24,7 +24,7 @@ Protocol = Literal["influx", "otlp", "prometheus", "collectd"]
 
 
 class MappingFileError(RtsError):
-    """The mapping file can't be used."""
+    """The mapping file cannot be used."""
 
     code: ClassVar[str] = "mapping_file"
 

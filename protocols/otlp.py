@@ -52,7 +52,7 @@ def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricM
         read = protobuf_points(body, reading) if media == PROTOBUF else json_points(body, reading)
         points = list(read)
     except UNREADABLE as error:
-        raise MalformedUploadError(f"The body isn't an export request: {error}.") from None
+        raise MalformedUploadError(f"The body is not an export request: {error}.") from None
     for point in points:
         point.time = point.time or received_at
     for host, host_points in by_host(points).items():

@@ -53,7 +53,7 @@ def read_queries(body: bytes) -> list[ReadQuery]:
     try:
         request.ParseFromString(unpack(body))
     except (DecodeError, RecursionError) as error:
-        raise MalformedUploadError(f"The body isn't a remote read request: {error}.") from None
+        raise MalformedUploadError(f"The body is not a remote read request: {error}.") from None
     if len(request.queries) > MAX_QUERIES or any(len(query.matchers) > MAX_MATCHERS for query in request.queries):
         raise MalformedUploadError(f"A request has at most {MAX_QUERIES} queries of {MAX_MATCHERS} matchers each.")
     return [

@@ -46,7 +46,7 @@ def unpacked_size(body: bytes) -> int:
         if byte < 0x80:
             return size
         shift += 7
-    raise MalformedUploadError("The body isn't a snappy block: it announces no size.")
+    raise MalformedUploadError("The body is not a snappy block: it announces no size.")
 
 
 def unpack(body: bytes) -> bytes:
@@ -54,7 +54,7 @@ def unpack(body: bytes) -> bytes:
     try:
         return bytes(cramjam.snappy.decompress_raw(body))
     except cramjam.DecompressionError as error:
-        raise MalformedUploadError(f"The body isn't a snappy block: {error}.") from None
+        raise MalformedUploadError(f"The body is not a snappy block: {error}.") from None
 
 
 def read_remote_write(message: bytes, version: int, mapping: MetricMapping = EMPTY) -> MetricReading:
@@ -63,7 +63,7 @@ def read_remote_write(message: bytes, version: int, mapping: MetricMapping = EMP
     try:
         request.ParseFromString(message)
     except (DecodeError, RecursionError) as error:
-        raise MalformedUploadError(f"The body isn't a remote write message: {error}.") from None
+        raise MalformedUploadError(f"The body is not a remote write message: {error}.") from None
     reading = MetricReading(mapping=mapping)
     for labels, samples in series_v1(request, mapping) if version == 1 else series_v2(request):
         add_series(reading, labels, samples)
@@ -84,7 +84,7 @@ def series_v2(request: Any) -> Iterable[tuple[Mapping[str, str], Any]]:
     for series in request.timeseries:
         refs = list(series.labels_refs)
         if len(refs) % 2 or (refs and max(refs) >= len(symbols)):
-            raise MalformedUploadError("A label refers to a symbol that the request doesn't have.")
+            raise MalformedUploadError("A label refers to a symbol that the request does not have.")
         yield {symbols[name]: symbols[value] for name, value in zip(refs[::2], refs[1::2], strict=True)}, series.samples
 
 

@@ -18,7 +18,7 @@ ANSWER_SECONDS = 30.0
 
 
 class SourceAwayError(Exception):
-    """The source of advisories can't be reached, or answers something else."""
+    """The source of advisories cannot be reached, or answers something else."""
 
 
 def vulnerabilities(scanned: list[Component], source: str) -> dict[str, list[str]]:

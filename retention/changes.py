@@ -54,7 +54,7 @@ class ChangeNotFoundError(RtsError):
 
 
 class UndoRefusedError(RtsError):
-    """This change can't be undone."""
+    """This change cannot be undone."""
 
     code: ClassVar[str] = "retention_undo_refused"
     status: ClassVar[int] = 409

@@ -61,7 +61,7 @@ async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime
             worker.bound(server.connections)
         worker.begin_due(pool, now, scheduler=server.scheduler)
     except CONNECTION_ERRORS as away:
-        log.warning("the database can't be reached (%s): trying again", away)
+        log.warning("the database cannot be reached (%s): trying again", away)
     except (RtsError, asyncpg.PostgresError) as fault:
         log.error("%s: trying again", fault)
     except Exception:
@@ -126,7 +126,7 @@ async def run_apart(pool: asyncpg.Pool, room: asyncio.Semaphore, duty: PeriodicT
         async with room, pool.acquire(timeout=10) as connection:
             await run_noted(connection, duty, now)
     except CONNECTION_ERRORS as away:
-        log.warning("%s: the database can't be reached (%s)", duty.name, away)
+        log.warning("%s: the database cannot be reached (%s)", duty.name, away)
     except Exception:
         log.exception("%s failed", duty.name)
 

@@ -38,7 +38,7 @@ class Mail:
         except TimeoutError as error:
             raise SendError(f"no answer from the mail server in {SEND_SECONDS:g} s") from error
         except ssl.SSLError as error:
-            raise SendError(f"the mail server's certificate isn't accepted: {error}") from error
+            raise SendError(f"the mail server's certificate is not accepted: {error}") from error
         except (OSError, aiosmtplib.SMTPException, ValueError) as error:
             raise SendError(f"the mail server refused: {error!r}") from error
 
@@ -68,4 +68,4 @@ class Mail:
         if server.supports_extension("starttls"):
             await server.starttls(tls_context=self._context)
         elif required:
-            raise SendError("the mail server offers no STARTTLS, and RTS_SMTP_URL has a password: it isn't sent")
+            raise SendError("the mail server offers no STARTTLS, and RTS_SMTP_URL has a password: it is not sent")

@@ -1,6 +1,6 @@
 """What is usual for a metric of a device at an hour of the week: the worker's part of baseline conditions.
 
-Each device's is worked out anew once a day; that of a new rule or device within the hour. Live evaluation only reads.
+Each device's is computed anew once a day; that of a new rule or device within the hour. Live evaluation only reads.
 """
 
 import logging
@@ -46,4 +46,4 @@ async def update_baselines(connection: Connection, now: datetime, default_zone: 
     await each_batch(connection, "baselines", pairs, write, now)
     await connection.execute(*QUERIES.bind("forget_baselines", now=now, age=FORGET_AFTER))
     if pairs:
-        log.info("worked out what is usual for %d metrics of devices", len(pairs))
+        log.info("computed the baselines of %d metrics of devices", len(pairs))

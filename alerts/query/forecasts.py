@@ -1,7 +1,7 @@
-"""How metrics grow: the worker's part of forecast conditions, worked out from the rollups once an hour.
+"""Forecasts of metrics: the worker computes them from the rollups once an hour.
 
-A live evaluation only compares (`forecast_facts`); what it compares with is written here, for the devices in the reach
-of rules that look ahead and for no others.
+Only devices in the reach of rules with forecast conditions get forecasts. Evaluations compare with them
+(`forecast_facts`).
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 async def update_forecasts(connection: Connection, now: datetime) -> None:
-    """Work out the growth of every metric that a rule in force looks ahead on."""
+    """Compute the forecast of every metric that a forecast condition of a rule in force uses."""
     terms = await terms_in_force(connection, "forecast")
     pairs = await connection.fetch(*QUERIES.bind("read_pairs", terms=as_json(terms, {}))) if terms else []
     days_until = (await read_watermarks(connection))[LEVELS[3].relation]
@@ -40,14 +40,14 @@ async def update_forecasts(connection: Connection, now: datetime) -> None:
     await each_batch(connection, "forecasts", pairs, write, now)
     await connection.execute(*QUERIES.bind("forget_forecasts", now=now))
     if pairs:
-        log.info("worked out the growth of %d metrics of devices", len(pairs))
+        log.info("computed forecasts of %d metrics of devices", len(pairs))
 
 
 async def each_batch(
     connection: Connection, task: str, pairs: Sequence[asyncpg.Record],
     write: Callable[[Sequence[asyncpg.Record]], Awaitable[None]], now: datetime,
 ) -> None:  # fmt: skip
-    """Write some pairs of device and metric at a time; a pair that can't be worked out is left out and noted."""
+    """Write some pairs of device and metric at a time; a pair that fails is postponed and noted."""
     isolated = await Isolated(connection, task, now).read()
     remaining = [row for row in pairs if item_name(row) not in isolated.postponed]
     for batch in batches(remaining):

@@ -1,6 +1,6 @@
 """What is usual for an instance (a disk, an interface) at an hour of the week: the worker's part of such conditions.
 
-As of columns (`baselines.py`): worked out anew once a day, of a new rule or series within the hour.
+As of columns (`baselines.py`): computed anew once a day, of a new rule or series within the hour.
 """
 
 import logging
@@ -42,4 +42,4 @@ async def update_series_baselines(connection: Connection, now: datetime, default
     await each_batch(connection, "baselines of series", outdated, write, now)
     await connection.execute(*QUERIES.bind("forget_baselines", now=now, age=FORGET_AFTER))
     if outdated:
-        log.info("worked out what is usual for %d series", len(outdated))
+        log.info("computed the baselines of %d series", len(outdated))

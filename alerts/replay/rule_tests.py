@@ -69,7 +69,7 @@ VERSION = 2
 
 
 class RuleTestFileError(RtsError):
-    """This file isn't one of rule tests: see docs/alerts.md."""
+    """This file is not one of rule tests: see docs/alerts.md."""
 
     code: ClassVar[str] = "invalid_rule_tests"
 
@@ -86,7 +86,7 @@ def testable(value: Any) -> Condition:
     condition = parse_condition(value)
     for term in terms_of(condition):
         if not isinstance(term, TESTABLE):
-            raise ValueError(f"{term.in_words()}: a rule test has samples only, which don't decide this")
+            raise ValueError(f"{term.in_words()}: a rule test has samples only, which do not decide this")
     return condition
 
 
@@ -162,7 +162,7 @@ class RuleTests(BaseModel):
         version = file.get("version")
         if version not in (None, VERSION) or (version is None and any(map(has_repetition, find_notations(file)))):
             raise ValueError(
-                f"this file isn't of version {VERSION}: `50x3` is four samples now, 50 and three more, as in promtool. "
+                f"this file is not version {VERSION}: `50x3` is four samples now, 50 and three more, as in promtool. "
                 f"Subtract 1 from each number behind an x (not behind `_x`) and write `version = {VERSION}` at the top"
             )
         return file

@@ -36,7 +36,7 @@ FIELDS: dict[type[Any], str] = {
 
 
 class NotInThePastError(RtsError):
-    """A condition of this rule can't be tested on the past: only its newest state is kept."""
+    """A condition of this rule cannot be tested on the past: only its newest state is kept."""
 
     code: ClassVar[str] = "cant_be_backtested"
     status: ClassVar[int] = 422

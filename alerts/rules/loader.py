@@ -64,7 +64,7 @@ async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rul
 async def note_faults(connection: Connection, rules: Rules, now: datetime, isolated: Isolated) -> None:
     """Write the reasons of rules that can't be read beside them, for their authors."""
     for rule_id, fault in rules.faults.items():
-        log.warning("alert rule %s can't be evaluated: %s", rule_id, fault)
+        log.warning("alert rule %s cannot be evaluated: %s", rule_id, fault)
         note = QUERIES.bind("note_rule_error", rule_id=rule_id, message=fault, now=now)
         await isolated.attempt(f"note:{rule_id}", partial(connection.execute, *note))
 

@@ -19,7 +19,7 @@ class Patch(BaseModel):
             raise ValueError("name at least one field")
         empty = {name for name in self.model_fields_set - self.clearable if getattr(self, name) is None}
         if empty:
-            raise ValueError(f"{', '.join(sorted(empty))} can't be null")
+            raise ValueError(f"{', '.join(sorted(empty))} cannot be null")
         return self
 
     def changes(self) -> dict[str, Any]:

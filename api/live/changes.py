@@ -150,7 +150,7 @@ def apart(kind: str, item: Any) -> Iterator[None]:
     try:
         yield
     except Exception:
-        log.exception("live channel: the %s %s can't be shown", kind, item)
+        log.exception("live channel: the %s %s cannot be shown", kind, item)
 
 
 def compared_state(row: asyncpg.Record) -> tuple[Any, ...]:

@@ -32,7 +32,7 @@ MAX_SCOPES = 8
 
 
 class UnknownMessageError(RtsError):
-    """There is no such message here, or it isn't for this kind of client; see details."""
+    """This message is unknown, or not allowed for this kind of client: see `details`."""
 
     code: ClassVar[str] = "unknown_message"
     status: ClassVar[int] = 422
@@ -124,7 +124,7 @@ class Handlers:
             try:
                 await release_commands(self._services.pool, client.agent.agent_id, commands, self._services.clock())
             except CONNECTION_ERRORS as error:  # their lease ends by itself
-                log.warning("commands of a broken connection couldn't be taken back: %r", error)
+                log.warning("commands of a broken connection could not be taken back: %r", error)
 
     async def _dispatch(self, client: LiveClient, name: str, data: Any) -> Message:
         if client.agent:

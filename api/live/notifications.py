@@ -66,7 +66,7 @@ class NotifyListener:
             try:
                 await self._listen_once()
             except (*CONNECTION_ERRORS, DatabaseUnavailableError, asyncpg.PostgresError) as error:
-                log.warning("the live channel can't listen (%r): trying again", error)
+                log.warning("the live channel cannot listen (%r): trying again", error)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _listen_once(self) -> None:
@@ -111,7 +111,7 @@ class NotifyListener:
             try:
                 await look(now)
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                log.warning("the live channel can't read %s (%r): trying again", kind, error)
+                log.warning("the live channel cannot read %s (%r): trying again", kind, error)
                 failed.append(kind)
             except Exception:
                 log.exception("a look of the live channel at %s failed", kind)

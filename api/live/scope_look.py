@@ -79,7 +79,7 @@ class ScopeLook:
             raise
         except Exception:
             if name not in self._failing:
-                log.exception("the part %s of the live channel's scopes can't be read", name)
+                log.exception("the part %s of the live channel's scopes cannot be read", name)
             self._failing.add(name)
             return None
         if name in self._failing:

@@ -83,7 +83,7 @@ class Scopes:
             try:
                 await self._turn()
             except CONNECTION_ERRORS as error:
-                log.warning("the scopes of the live channel can't be read: %r", error)
+                log.warning("the scopes of the live channel cannot be read: %r", error)
                 self._missed = True
             except Exception:
                 log.exception("a look of the live channel's scopes failed")

@@ -14,7 +14,7 @@ MAX_BYTES_OF = {True: MAX_BYTES, False: 128 * 1024}  # of one message of an agen
 
 
 class SlowClientError(Exception):
-    """The client hasn't taken what was sent to it."""
+    """The client does not read its messages."""
 
 
 class PatientSocket:

@@ -52,7 +52,7 @@ class DeviceChanges(BaseModel):
         """Refuse null for what can't be empty."""
         nulls = {name for name in self.model_fields_set if getattr(self, name) is None} - {"service_location_id"}
         if nulls:
-            raise ValueError(f"{', '.join(sorted(nulls))} can't be null: leave it out to keep it")
+            raise ValueError(f"{', '.join(sorted(nulls))} cannot be null: leave it out to keep it")
         return self
 
     def change(self) -> DeviceChange:

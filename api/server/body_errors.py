@@ -6,7 +6,7 @@ from core.errors import RtsError
 
 
 class BadCompressionError(RtsError):
-    """The body isn't the gzip stream that Content-Encoding announces, or it is cut short."""
+    """The body is not the gzip stream that Content-Encoding announces, or it is cut short."""
 
     code: ClassVar[str] = "bad_gzip"
     status: ClassVar[int] = 400

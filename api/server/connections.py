@@ -16,7 +16,7 @@ BESIDE_POOL = WRITERS + LIVE + HEALTH
 OTHER_CONNECTIONS = 4  # the worker, a migration, an operator's psql
 
 
-class TooManyConnectionsWantedError(RtsError):
+class TooManyConnectionsError(RtsError):
     """The database takes fewer connections than RTS_WORKERS times RTS_POOL_SIZE need."""
 
     code: ClassVar[str] = "too_many_connections_wanted"
@@ -28,7 +28,7 @@ def connections_per_process(settings: Settings) -> int:
 
 
 async def check_connections(connection: Connection, settings: Settings) -> None:
-    """Raise TooManyConnectionsWantedError when the processes of this server alone exceed what the database takes.
+    """Raise TooManyConnectionsError when the processes of this server alone exceed what the database takes.
 
     Warns when there is no room for a restart, during which one more process runs, and for others.
     """
@@ -40,6 +40,6 @@ async def check_connections(connection: Connection, settings: Settings) -> None:
         f"connections ({each} each), the database takes {most}"
     )
     if connections > most:
-        raise TooManyConnectionsWantedError(f"{sentence}: lower one of them, or raise max_connections.")
+        raise TooManyConnectionsError(f"{sentence}: lower one of them, or raise max_connections.")
     if connections + each + OTHER_CONNECTIONS > most:
         log.warning("%s: a restart needs %d more, and the worker some", sentence, each)

@@ -85,7 +85,7 @@ class Readiness:
         except asyncpg.UndefinedTableError:
             return OTHER_SCHEMA
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("readiness: the database doesn't answer: %r", error)
+            log.warning("readiness: the database does not answer: %r", error)
             return AWAY_NOW
         assert row is not None
         return self._judge(row)

@@ -18,7 +18,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class CrossSiteError(RtsError):
-    """A call by cookie that changes something needs the header X-RTS-Request: 1 and, from a browser, our own Origin."""
+    """A changing call by cookie needs the header X-RTS-Request: 1 and, from a browser, the Origin of this server."""
 
     code: ClassVar[str] = "cross_site"
     status: ClassVar[int] = 403

@@ -18,7 +18,7 @@ MODE = 0o600
 
 
 class BackupRefusedError(RtsError):
-    """This backup can't be taken."""
+    """This backup cannot be taken."""
 
     code: ClassVar[str] = "backup_refused"
 

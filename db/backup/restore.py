@@ -20,7 +20,7 @@ from db.pools import DatabaseUnavailableError
 
 
 class RestoreRefusedError(RtsError):
-    """This restore can't begin: nothing was changed."""
+    """This restore cannot begin: nothing was changed."""
 
     code: ClassVar[str] = "restore_refused"
 

@@ -22,7 +22,7 @@ READ_BYTES = 1 << 20
 
 
 class SavedFilesError(RtsError):
-    """The folder of saved tables can't be used."""
+    """The folder of saved tables cannot be used."""
 
     code: ClassVar[str] = "saved_files"
 
@@ -164,7 +164,7 @@ def read_saved(folder: Path) -> Saved:
         saved = msgspec.json.decode((folder / INDEX).read_bytes(), type=Saved)
         damaged = [one.file for one in saved.tables if file_sha256(folder / one.file) != one.sha256]
     except (OSError, msgspec.MsgspecError) as error:
-        raise SavedFilesError(f"{folder} can't be read: {error}. Nothing was done.") from error
+        raise SavedFilesError(f"{folder} cannot be read: {error}. Nothing was done.") from error
     if damaged:
         raise SavedFilesError(f"These files were changed since they were saved: {', '.join(damaged)}.")
     return saved

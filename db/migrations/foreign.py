@@ -18,7 +18,7 @@ CREATED = re.compile(r"^CREATE (?:TABLE|(?:MATERIALIZED )?VIEW) (\w+)", re.MULTI
 
 
 class ForeignTablesError(RtsError):
-    """This database has tables with names of ours that are not ours."""
+    """This database has tables of another program with names of this product."""
 
     code: ClassVar[str] = "foreign_tables"
     status: ClassVar[int] = 409

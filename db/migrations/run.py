@@ -82,7 +82,7 @@ def with_locks(work: Callable[[], None], database_url: str, wait: float, say: Ca
             if time.monotonic() > until:
                 raise MigrationBlockedError(
                     f"No lock within {wait:.0f} s: {holders}. Revisions before this one are applied, it is not. End "
-                    "that transaction, or run the command again later; it goes on where it stopped."
+                    "that transaction, or run the command again later; it continues where it stopped."
                 ) from None
             say(f"Waiting for {holders}. Trying again in {PAUSE_SECONDS:.0f} s.")
         except CommandError as fault:

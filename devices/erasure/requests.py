@@ -31,7 +31,7 @@ class LegalHoldError(RtsError):
 
 
 class ErasureBegunError(RtsError):
-    """This erasure has begun, is done, was cancelled, or does not exist: it can't be cancelled."""
+    """This erasure has begun, is done, was cancelled, or does not exist: it cannot be cancelled."""
 
     code: ClassVar[str] = "erasure_begun"
     status: ClassVar[int] = 409

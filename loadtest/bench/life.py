@@ -136,7 +136,7 @@ async def write(
     for now, uploads in make_uploads(agents, begin, end, scale.every_seconds, scale.samples):
         await writer.write(uploads)
         if any(upload.error or upload.inserted != len(upload.rows) for upload in uploads):
-            raise RuntimeError(f"an upload of {now} isn't stored: {uploads[0].error}")
+            raise RuntimeError(f"an upload of {now} is not stored: {uploads[0].error}")
     await writer.close()
 
 

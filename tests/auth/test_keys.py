@@ -58,7 +58,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"agent": {"current": "a", "keys": {"a": "b"}}}', '{"agent": 1}'])
 def test_a_file_of_something_else_is_refused(path: Path, content: str) -> None:
     path.write_text(content)
-    with pytest.raises(KeyFileError, match="isn't a key file"):
+    with pytest.raises(KeyFileError, match="is not a key file"):
         KeyFile(path).ring("agent")
 
 

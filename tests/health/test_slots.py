@@ -92,7 +92,7 @@ async def test_a_directory_that_is_gone_stops_no_process(tmp_path: Path, caplog:
     process.counts.uploads.answered(1, 0, (), 0.01)
     with caplog.at_level(logging.WARNING):
         assert uploads(await process.all()) == 1
-    assert "can't be written" in caplog.text
+    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"uploads": 5}'])

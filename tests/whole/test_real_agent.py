@@ -73,7 +73,7 @@ async def live_agent(
             agent = subprocess.Popen(command, stderr=log)  # noqa: ASYNC220
         try:
             async with asyncio.timeout(120):
-                while "the live line is open" not in (tmp_path / "agent.log").read_text():  # noqa: ASYNC110
+                while "the WebSocket is open" not in (tmp_path / "agent.log").read_text():  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             yield server, json.loads(state.read_text())["agent_id"]
         finally:

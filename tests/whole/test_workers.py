@@ -170,7 +170,7 @@ async def test_a_process_that_dies_while_the_database_is_away_is_replaced_when_i
             await proxy.cut()
             victim = next(iter(server.workers().values()))
             victim.kill()
-            await until(lambda: "can't start yet" in server.log)
+            await until(lambda: "cannot start yet" in server.log)
             async with httpx.AsyncClient(base_url=server.url) as client:
                 assert (await client.get("/api/health/live")).status_code == 200
             assert len(server.workers()) == 2

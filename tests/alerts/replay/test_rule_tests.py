@@ -54,7 +54,7 @@ def test_series_are_read_as_promtool_reads_them(notation: str, samples: list[flo
 def test_a_file_of_another_version_is_refused(tmp_path: Path, version: str) -> None:
     file = tmp_path / "old.toml"
     file.write_text(WRONG.replace("version = 2", version))
-    with pytest.raises(RuleTestFileError, match=r"isn't of version 2.*Subtract 1"):
+    with pytest.raises(RuleTestFileError, match=r"is not version 2.*Subtract 1"):
         load_tests(file)
 
 
