@@ -23,7 +23,7 @@ FIRST_RUN_AFTER = HOUR
 async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
     """Take each policy whose next run would destroy data out of the schedule; return what made it unsafe.
 
-    One that can't be paused is noted and tried again at the next call; it stops no other.
+    One that cannot be paused is noted and tried again at the next call; it stops no other.
     """
     storage = await read_storage(connection)
     isolated = await Isolated(connection, TASK, now).read()
