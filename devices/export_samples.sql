@@ -13,10 +13,7 @@ ORDER BY d.device_name, d.id
 -- exported_samples --
 -- A page of a device's samples in [:start, :end), or after :start where :is_after, by time; a tenant's since the device
 -- is theirs. Counters as they stood: a break is stored below zero. :tenant (null: an employee), :device_id, :page rows.
-SELECT m.collected_at, m.cpu_percent, m.memory_used_gb, m.memory_percent, m.disk_used_gb, m.disk_percent,
-       m.load_average_1m, m.load_average_5m, m.load_average_15m, m.uptime_seconds,
-       counter_value(m.network_rx_bytes)::bigint AS network_rx_bytes,
-           counter_value(m.network_tx_bytes)::bigint AS network_tx_bytes
+SELECT m.collected_at, {gauges, m.NAME}, {counters, counter_value(m.NAME)::bigint AS NAME}
 FROM agent_metrics m
 JOIN agent_devices d ON d.id = m.agent_device_id
 WHERE m.agent_device_id = :device_id AND m.collected_at >= :start::timestamptz AND m.collected_at < :end::timestamptz
