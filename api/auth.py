@@ -13,10 +13,10 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.refusals import person_actor
+from api.server.asgi import source_address
 from api.services import get_services
 from auth.tokens import GATEWAY_PREFIX, Person, Sender
 from core.access import Right
-from core.addresses import parse_address
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
 from devices.audit import Actor
 from devices.devices import check_agent
@@ -114,7 +114,7 @@ async def current_employee(request: Request, person: Annotated[Person, Depends(c
     if person.employee_id is None:
         raise EmployeesOnlyError
     rights = get_services(request).roles.of(person.role)
-    return Employee(person.employee_id, source_address(request), person.role, rights)
+    return Employee(person.employee_id, source_address(request.scope), person.role, rights)
 
 
 def employee_with(right: Right) -> Any:
@@ -149,7 +149,7 @@ async def current_agent(request: Request, signed: Annotated[Sender, Depends(sign
     services = get_services(request)
     business_id = await check_agent(services.pool, signed, services.clock())
     services.limits.learn(signed.agent_id, business_id)
-    return Agent(signed.agent_id, signed.token_hash, business_id, source_address(request))
+    return Agent(signed.agent_id, signed.token_hash, business_id, source_address(request.scope))
 
 
 def bearer_token(credentials: HTTPAuthorizationCredentials | None) -> str:
@@ -159,14 +159,9 @@ def bearer_token(credentials: HTTPAuthorizationCredentials | None) -> str:
     return credentials.credentials
 
 
-def source_address(request: Request) -> str | None:
-    """Return the address of the call; behind a proxy that RTS_TRUSTED_PROXIES names, the client's own."""
-    return parse_address(request.client.host) if request.client else None
-
-
 def calling_person(request: Request, person: Person) -> Actor:
     """Return a person as the audit trail names them, with the address of the call."""
-    return person_actor(person, source_address(request))
+    return person_actor(person, source_address(request.scope))
 
 
 CurrentPerson = Annotated[Person, Depends(current_person)]

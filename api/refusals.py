@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
-from api.server.asgi import Scope
+from api.server.asgi import Scope, source_address
 from auth.errors import InvalidTokenError
 from auth.tokens import Person, Tokens
-from core.addresses import parse_address
 from core.errors import RtsError
 from db.pools import CONNECTION_ERRORS
 from devices.audit import Actor
@@ -39,7 +38,7 @@ class Refusals:
         """
         if error.status not in NOTED:
             return
-        source = parse_address(scope["client"][0]) if scope.get("client") else None
+        source = source_address(scope)
         actor, business_id = Actor("unknown", None, source), None
         if error.code not in NAMES_NOBODY:
             actor, business_id = self._caller(token or read_bearer(scope), source)

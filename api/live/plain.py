@@ -12,10 +12,9 @@ from api.live.hub import Hub
 from api.live.identity import Identity, identify
 from api.live.notifications import NotifyListener
 from api.live.sockets import PatientSocket, SlowClientError
-from api.server.asgi import Receive, Scope, Send
+from api.server.asgi import Receive, Scope, Send, source_address
 from api.services import Services
 from auth.tokens import Person
-from core.addresses import parse_address
 from core.clock import Clock
 from core.errors import RtsError
 from db.pools import database_errors
@@ -56,7 +55,7 @@ class PlainEndpoint:
         transport = PlainTransport(socket)
         try:
             with database_errors():
-                identity = await identify(self._services, read_token(scope), client_address(scope))
+                identity = await identify(self._services, read_token(scope), source_address(scope))
         except RtsError as error:
             self._services.refusals.note(scope, error, read_token(scope))
             await transport.send("error", error_message("connect", error))
@@ -96,12 +95,6 @@ def read_token(scope: Scope) -> str | None:
             return str(value[7:].decode("latin-1")).strip()
     values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token")
     return values[0] if values else None
-
-
-def client_address(scope: Scope) -> str | None:
-    """Return the client's address."""
-    client = scope.get("client")
-    return parse_address(client[0]) if client else None
 
 
 def seconds_to_expiry(identity: Identity, clock: Clock) -> float | None:

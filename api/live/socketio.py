@@ -12,10 +12,10 @@ from api.live.handlers import Handlers, error_message
 from api.live.hub import Hub
 from api.live.identity import identify
 from api.live.notifications import NotifyListener
-from api.live.plain import client_address, read_token, seconds_to_expiry
+from api.live.plain import read_token, seconds_to_expiry
 from api.live.polling import refuse_polling
 from api.live.sockets import MAX_BYTES, PatientSocket
-from api.server.asgi import Receive, Scope, Send
+from api.server.asgi import Receive, Scope, Send, source_address
 from api.server.bounded_socket import BOUNDS
 from api.services import Services
 from auth.tokens import Person
@@ -107,7 +107,7 @@ class SocketIoEndpoint:
         token = token_value if isinstance(token_value, str) else read_token(scope)
         try:
             with database_errors():
-                identity = await identify(self._services, token, client_address(scope))
+                identity = await identify(self._services, token, source_address(scope))
         except RtsError as error:
             self._services.refusals.note(scope, error, token)
             content = error_message("connect", error)

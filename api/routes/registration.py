@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from api.auth import MayRegister, source_address
+from api.auth import MayRegister
 from api.fields.text import Name, StorableText
+from api.server.asgi import source_address
 from api.services import get_services
 from core.facts import clean_fact
 from core.settings import Settings
@@ -155,7 +156,7 @@ async def register_agent(request: Request, body: Registration) -> RegisteredAgen
     services = get_services(request)
     with database_errors():
         registered = await register(
-            services.pool, services.tokens, body.token, body.system(), services.clock(), source_address(request)
+            services.pool, services.tokens, body.token, body.system(), services.clock(), source_address(request.scope)
         )
     return RegisteredAgent(
         agent_id=registered.agent_id, agent_token=registered.agent_token, business_id=registered.business_id,

@@ -1,6 +1,7 @@
-"""ASGI for handlers that no framework calls: its types, the token of a request, complete JSON answers."""
+"""ASGI for handlers that no framework calls: its types, address and token of a caller, complete JSON answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -14,6 +15,18 @@ Send = Callable[[Message], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
 NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
+def source_address(scope: Scope) -> str | None:
+    """Return the address of the caller; behind a proxy that RTS_TRUSTED_PROXIES names, the client's own.
+
+    None for what is no IP address, such as a Unix socket or a proxy's `unknown`.
+    """
+    client = scope.get("client")
+    try:
+        return str(ip_address(client[0])) if client else None
+    except ValueError:
+        return None
 
 
 def bearer_token(header: bytes) -> str:
