@@ -1,9 +1,9 @@
 """How many files, types and statements one request goes through: `.venv/bin/pytest tests/walks.py -s -q`.
 
-Not part of the tests. Each walk is made twice and counted the second time, when caches are warm: files whose functions
-run, files of named SQL that are bound, and types of data (dataclasses, models, structs, named tuples) that functions
-take or return, all of them of the product. Periodic tasks of the server that run meanwhile are counted too. At last the
-rooms, with the arrows between them.
+Not part of the tests. Each walk is made four times and counted in the last three, when caches are warm: files whose
+functions run, files of named SQL that are bound, and types of data (dataclasses, models, structs, named tuples) that
+functions take or return, all of them of the product. What all three have counts, so that periodic tasks of the server
+that run in between do not. The last lines are the rooms, with the arrows between them.
 """
 
 import dataclasses
@@ -19,7 +19,6 @@ from typing import Any
 import asyncpg
 import grimp
 import msgspec
-import pytest
 from pydantic import BaseModel
 
 from core.clock import utc_now
@@ -77,53 +76,72 @@ def type_of(value: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}" if is_data and is_ours else ""
 
 
+TURNS = 4  # of each walk; the first one warms the caches
+
+
 @contextmanager
-def walk(name: str, *, is_counted: bool) -> Iterator[None]:
-    """Count what runs inside, and print it."""
-    seen = Walk()
-    if is_counted:
-        sys.setprofile(seen.note)
+def counted(walks: list[Walk]) -> Iterator[None]:
+    """Count what runs inside as one more walk."""
+    walks.append(Walk())
+    sys.setprofile(walks[-1].note)
     try:
         yield
     finally:
         sys.setprofile(None)
-    if is_counted:
-        types = sorted(seen.types - {""})
-        print(f"\n{name}: {len(seen.files)} .py, {len(seen.statements)} .sql, {len(types)} types")
-        print("  " + " ".join(sorted(seen.files)))
-        print("  " + " ".join(types))
 
 
-@pytest.mark.parametrize("is_counted", [False, True])
-class TestWalks:
-    """One request each."""
+def show(name: str, walks: list[Walk]) -> None:
+    """Print what all walks but the first one have in common."""
+    common = Walk()
+    common.files = set.intersection(*(one.files for one in walks[1:]))
+    common.statements = set.intersection(*(one.statements for one in walks[1:]))
+    common.types = set.intersection(*(one.types for one in walks[1:])) - {""}
+    print(f"\n{name}: {len(common.files)} .py, {len(common.statements)} .sql, {len(common.types)} types")
+    print("  " + " ".join(sorted(common.files)))
+    print("  " + " ".join(sorted(common.types)))
 
-    async def test_upload(self, make_device: MakeDevice, is_counted: bool) -> None:
+
+async def test_upload(make_device: MakeDevice) -> None:
+    walks: list[Walk] = []
+    for _ in range(TURNS):
         device = await make_device()
-        with walk("upload", is_counted=is_counted):
+        with counted(walks):
             await device.accepted(sample())
+    show("upload", walks)
 
-    async def test_chart(self, make_device: MakeDevice, is_counted: bool) -> None:
-        device = await make_device()
-        await device.accepted(sample())
-        with walk("chart", is_counted=is_counted):
+
+async def test_chart(make_device: MakeDevice) -> None:
+    walks: list[Walk] = []
+    device = await make_device()
+    await device.accepted(sample())
+    for _ in range(TURNS):
+        with counted(walks):
             await device.history(hours=1)
+    show("chart", walks)
 
-    async def test_rule(self, make_device: MakeDevice, rules: Rules, pool: asyncpg.Pool, is_counted: bool) -> None:
+
+async def test_rule(make_device: MakeDevice, rules: Rules, pool: asyncpg.Pool) -> None:
+    walks: list[Walk] = []
+    for _ in range(TURNS):
         await pool.execute("UPDATE agent_alerts SET is_active = false")
         device, now = await make_device(), utc_now().replace(microsecond=0)
         await device.accepted(*(sample(now - age * MINUTE, cpu_percent=95) for age in range(0, 30, 5)))
-        with walk("rule, from POST to the row of its ticket", is_counted=is_counted):
+        with counted(walks):
             await rules.make(device.tenant)
             await rules.evaluate(now)
+    show("rule, from POST to the row of its ticket", walks)
 
-    async def test_command(self, make_device: MakeDevice, employee: Employee, is_counted: bool) -> None:
+
+async def test_command(make_device: MakeDevice, employee: Employee) -> None:
+    walks: list[Walk] = []
+    for _ in range(TURNS):
         device = await make_device()
-        with walk("command, from order to result by polling", is_counted=is_counted):
-            made = await order(device, employee)
+        with counted(walks):
+            command = await order(device, employee)
             await fetched(device)
-            await tell(device, made, "started")
-            await tell(device, made, "result", status="completed", exit_code=0)
+            await tell(device, command, "started")
+            await tell(device, command, "result", status="completed", exit_code=0)
+    show("command, from order to result by polling", walks)
 
 
 def test_rooms() -> None:
