@@ -1,4 +1,4 @@
-"""Every failure in one form: `{"error": {"code", "message", "details"}}`, whatever raised it."""
+"""Every failure in one form: `{"error": {"code", "message", "details"}}`."""
 
 import logging
 from collections.abc import Sequence

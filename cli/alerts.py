@@ -69,7 +69,7 @@ def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of a rule in forc
 
 @app.command("backtest")
 def backtest_rule(
-    rule: Annotated[UUID | None, typer.Option(help="a rule that there is, instead of what follows")] = None,
+    rule: Annotated[UUID | None, typer.Option(help="an existing rule, instead of the options below")] = None,
     business: Annotated[UUID | None, typer.Option(help="only this business's devices")] = None,
     site: Annotated[UUID | None, typer.Option(help="only this site's devices")] = None,
     device: Annotated[UUID | None, typer.Option(help="only this device")] = None,

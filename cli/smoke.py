@@ -82,7 +82,7 @@ async def run_steps(url: str, token: str, business: UUID | None, as_json: bool) 
 
 
 async def all_steps(client: httpx.AsyncClient, token: str, business: UUID | None) -> AsyncIterator[Step]:
-    """Yield the steps that the token and the business allow; only the first where no server of ours answers."""
+    """Yield the steps that the token and the business allow; only the first if no server of this product answers."""
     reached = await reach(client)
     yield reached
     if not reached.good:

@@ -1,8 +1,8 @@
-"""Things that fail alone: whatever one row, rule, device or tenant does, the others of its loop go on.
+"""Isolation of failures: one row, rule, device or tenant that fails does not stop the others of its loop.
 
-Three parts, used by every loop of the worker over tenants' things:
+Three parts, used by every loop of the worker over data of tenants:
 
-- `in_halves` does a batch in one statement, and in halves where that fails, until each thing that fails stands alone.
+- `in_halves` does a batch in one statement, and in halves where that fails, until each item that fails is found.
 - `Isolated` records a failing item in `agent_isolated_faults`, with the reason, and skips it until its retry is due.
 - each attempt has a limit in time; the worker gives each task one besides.
 """
@@ -59,7 +59,7 @@ async def in_halves(
 
 
 class Isolated:
-    """What fails alone in one task of the worker at `now` (UTC), by a name such as `device:<id>`."""
+    """The failing items of one task of the worker at `now` (UTC), by names such as `device:<id>`."""
 
     def __init__(self, connection: Connection, task: str, now: datetime) -> None:
         self._connection = connection

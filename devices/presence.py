@@ -1,7 +1,7 @@
-"""Which devices are there: what the worker does about silence. Uploads and heartbeats bring a device back themselves.
+"""Presence of devices: the worker's sweep over silent devices. Uploads and heartbeats bring a device back themselves.
 
-When nobody at all was heard although many devices of several businesses or sites should have been, the outage is on
-our side, and everybody's silence counts from its end (`note_outage`).
+If no device had contact although many of several businesses or sites were due, the outage is on the server's side, and
+the silence of all devices counts from its end (`note_outage`).
 """
 
 import logging

@@ -1,11 +1,11 @@
--- Who is there: the worker moves devices that fall silent from online to warning to offline, and removes those that
--- registered and were never heard. Uploads and heartbeats bring a device back themselves.
+-- Presence: the worker moves devices that fall silent from online to warning to offline, and removes those that
+-- registered and had no contact. Uploads and heartbeats bring a device back themselves.
 
 -- note_outage --
--- Note in agent_presence that nobody at all was heard for a while although many devices of several businesses should
--- have been, or many of several sites that were heard last within one interval of each other: then it is our own
--- line. Reads nothing unless a device is due or it was so at the last look, and little unless it is so. Returns a row
--- when it is, with `known_until`: until when it was known before. :now, :unheard_for how long nobody was heard,
+-- Note in agent_presence that no device had contact for a while although many of several businesses were due, or many
+-- of several sites whose last contacts lie within one interval of each other: then the outage is on the server's
+-- side. Reads nothing unless a device is due or it was so at the last look, and little unless it is so. Returns a row
+-- when it is, with `known_until`: until when it was known before. :now, :unheard_for how long no device had contact,
 -- :heartbeat_interval, :min_devices how many devices must be expected that often.
 WITH outage AS (
     SELECT one, deaf_until
@@ -92,7 +92,7 @@ SELECT count(*) AS judged, count(*) FILTER (WHERE new_status <> was) AS changed
 FROM swept
 
 -- due_enrolments --
--- The devices that were never heard. :postponed all but these, :now, :within time in which a device must be heard, :limit.
+-- The devices that never had contact. :postponed all but these, :now, :within the time limit for it, :limit.
 SELECT id FROM agent_devices
 WHERE enrolled_at IS NULL AND agent_token IS NOT NULL AND NOT soft_delete AND last_heartbeat IS NULL
   AND last_metrics_received IS NULL AND created_at <= :now::timestamptz - :within::interval
@@ -102,7 +102,7 @@ ORDER BY created_at
 LIMIT :limit
 
 -- lapse_enrolments --
--- Remove devices that registered, have a token and were never heard, and make the registration token that each came
+-- Remove devices that registered, have a token and never had contact, and make the registration token that each came
 -- with usable again, if it has not expired: the same install command works once more. Returns how many there were.
 -- :now, :within time in which a device must be heard, :limit, :actor_kind, :actor_id, :actor_source, :only these (or
 -- null).

@@ -1,8 +1,8 @@
-"""Legal holds: data of a device or a business that must not be dropped, whatever its retention.
+"""Legal holds: data of a device or a business that must not be dropped, regardless of its retention.
 
 Chunks hold data of all tenants together, so a hold takes the retention policies of every level out of the schedule. The
-worker then drops only what ends before the first data of a held device. So a hold needs disk, and loses nothing when
-the worker stands still.
+worker then drops only chunks that end before the first data of a held device. A hold therefore needs disk space, and
+loses nothing while the worker is down.
 """
 
 import logging

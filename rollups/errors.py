@@ -34,7 +34,7 @@ class TooManyPointsError(RtsError):
 
 
 class UnknownMetricError(RtsError):
-    """There is no metric of this name; `details` lists those that there are."""
+    """There is no metric of this name: `details` lists all metrics."""
 
     code: ClassVar[str] = "unknown_metric"
     status: ClassVar[int] = 422

@@ -113,7 +113,7 @@ def find_metrics(names: list[str]) -> tuple[Metric, ...]:
     """Return the metrics of these names, each once; raises UnknownMetricError naming all unknown ones."""
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        message = f"Unknown metrics: {', '.join(unknown)}; see details for those that there are."
+        message = f"Unknown metrics: {', '.join(unknown)}; `details` lists all metrics."
         raise UnknownMetricError(message, details=list(BY_NAME))
     return tuple(BY_NAME[name] for name in dict.fromkeys(names))
 

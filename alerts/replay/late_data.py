@@ -1,11 +1,11 @@
-"""Breaches that late data proves: a laptop comes back, and its samples show what nobody could see while it was away.
+"""Evaluation of late data: a laptop returns, and its samples show breaches of the time in which it was offline.
 
-They are recorded where they were, as alerts that have ended: "found late". Nobody is woken and no ticket is opened for
-what is over; what still goes on is live evaluation's. A device is looked at after each of its late uploads:
+Each breach is recorded at its own time, as an alert that has ended: "found late". It notifies nobody and opens no
+ticket. Breaches that still go on are left to live evaluation. A device is evaluated after each of its late uploads:
 
-1. The range of the late samples, and the rules that judge by the samples of at most two hours.
-2. The machine goes through the range again (`replay.py`), over raw samples, with today's rules and maintenance windows.
-3. What meets no alert that there was is written. So a second look at the same samples finds nothing new.
+1. Read the range of the late samples, and the rules whose windows are at most two hours long.
+2. Run the state machine over that range (`replayer.py`), over raw samples, with current rules and maintenance windows.
+3. Write the breaches that overlap no alert of that time. A second run over the same samples therefore writes nothing.
 """
 
 from collections import defaultdict
@@ -140,7 +140,7 @@ def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBr
 async def record(
     connection: Connection, late: asyncpg.Record, late_breaches: Sequence[LateBreach], now: datetime
 ) -> int:
-    """Write the breaches that meet no alert that there was; return how many."""
+    """Write the breaches that overlap no alert; return how many."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
     name = device["device_name"]
     messages = [alert_message(one.row, one.result, describe_place(name, one.instance)) for one in late_breaches]

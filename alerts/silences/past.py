@@ -1,4 +1,4 @@
-"""When a rule couldn't have begun to fire in the past: the maintenance windows and hours that there are today."""
+"""Times in the past in which a rule could not have begun to fire, by the current maintenance windows and hours."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a rule is about on a device: rules about the same cause share a ticket there, whatever their thresholds."""
+"""The cause that a rule detects on a device: rules with the same cause share a ticket there."""
 
 from alerts.rules.conditions import (
     BaselineCondition,

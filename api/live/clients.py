@@ -1,7 +1,7 @@
-"""One open socket: what is sent to it waits in a bounded queue; whoever doesn't keep up is dropped.
+"""One open socket: its messages wait in a bounded queue, and a client that does not keep up is disconnected.
 
-A device's state isn't queued twice: only the newest of each device waits, in the place of the one before. So a client
-that follows many devices gets behind in time, not in memory.
+Only the newest state of each device is queued, in the place of the one before. A client that follows many devices is
+therefore late, but does not use more memory.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ class LiveClient:
             self._ready.set()
 
     def has_waiting(self, name: str, subject: UUID | FollowedScope) -> bool:
-        """Tell whether such a state waits because the client hasn't taken what came before it."""
+        """Tell whether such a state waits because the client has not read the messages before it."""
         return (name, subject) in self._waiting
 
     def wait_seconds(self) -> float:

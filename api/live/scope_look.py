@@ -1,8 +1,8 @@
 """What changed in the fleet since the look before, for the scopes of the live channel.
 
-Devices are compared field by field with what was seen last, so that a frame holds what changed and nothing else. All
-open alerts are read in the few columns that change: what is new, gone, acknowledged or snoozed shows by comparison,
-whoever changed it. Names and times are read for those that changed.
+Devices are compared field by field with the last state, so that a frame has only the changed fields. All open alerts
+are read in the few columns that change; the comparison shows new, ended, acknowledged and snoozed alerts, also those
+that another program changed. Names and times are read only for changed alerts.
 
 A part that fails leaves the others as they are. When it works again, its changes in between are unknown: followers of
 its scope are asked to read the whole.

@@ -35,7 +35,7 @@ Threshold = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 
 
 class BacktestOrder(BaseModel):
-    """A rule that there is (`rule_id`), or one that may be: its conditions and its reach."""
+    """An existing rule (`rule_id`), or the conditions and the reach of a new one."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -190,7 +190,7 @@ async def list_commands(
 
 @router.post("/commands/batches/{batch_id}/approve")
 async def approve_many(request: Request, employee: MayApprove, batch_id: BatchId) -> BatchChange:
-    """Approve a batch as its second employee: whoever asked for it can't."""
+    """Approve a batch as its second employee: its requester cannot."""
     services = get_services(request)
     return to_batch_change(await approve_batch(services.pool, batch_id, employee.actor, services.clock()))
 
@@ -234,7 +234,7 @@ async def read_history_of_commands(
 
 @router.get("/{agent_id}/commands/{command_id}")
 async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, command_id: CommandId) -> Command:
-    """Read one command: the truth, whatever the live channel said or missed."""
+    """Read one command from the database, the source of truth for messages of the live channel."""
     services = get_services(request)
     row = await read_command(services.pool, person.tenant, agent_id, command_id, services.clock())
     if may_read_outputs(services, person) and holds_secrets(row):
@@ -244,7 +244,7 @@ async def read_one(request: Request, person: CurrentPerson, agent_id: AgentId, c
 
 @router.post("/{agent_id}/commands/{command_id}/approve", responses=conflicts(NotAwaitingApprovalError))
 async def approve_one(request: Request, employee: MayApprove, agent_id: AgentId, command_id: CommandId) -> Command:
-    """Approve a command as its second employee: whoever asked for it can't."""
+    """Approve a command as its second employee: its requester cannot."""
     services = get_services(request)
     now = services.clock()
     await approve_command(services.pool, agent_id, command_id, employee.actor, now)

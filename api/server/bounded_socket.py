@@ -1,9 +1,9 @@
-"""uvicorn's WebSocket protocol with bounds: what one connection holds before anybody is known, and afterwards.
+"""uvicorn's WebSocket protocol with limits on the memory of one connection, before and after its token is verified.
 
-uvicorn parses all that a read brought, each frame of it, before anybody takes a message: a read of 256 KiB may have
-40,000 empty frames, and fragments without content are no part of a message's size. Here the bytes are parsed piece by
-piece, no further while a message waits to be taken, and not at all before the application knows who sends them, unless
-it listens to somebody unknown.
+uvicorn parses every frame of a read before the application receives a message: a read of 256 KiB may have 40,000 empty
+frames, and empty fragments do not count towards the size of a message. This class parses the bytes in pieces, stops
+while a message waits for the application, and parses nothing before the sender is verified, unless the application
+receives messages of unverified senders.
 """
 
 from typing import Any, ClassVar

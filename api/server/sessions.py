@@ -1,8 +1,8 @@
 """Browser sessions: a cookie that stands for the `Authorization` header, with protection against other sites.
 
 The cookie holds the platform token itself, so a server keeps no session and every process accepts it. A browser sends a
-cookie whoever made it send the request; that is why a call by cookie that changes something needs a header that another
-site's form cannot set, and why a socket by cookie needs our own `Origin`.
+cookie also with requests that another site triggers. A changing call by cookie therefore needs a header that a form
+of another site cannot set, and a socket by cookie needs the `Origin` of this server.
 """
 
 import ipaddress
