@@ -21,9 +21,8 @@ SELECT id, has_token FROM before
 -- rotate_token --
 -- Give the agent that calls a new token. The one that it called with stays good until the new one is used, and a
 -- while longer. Called with the previous one, the answer of the last call was lost: the token that nobody has seen is
--- replaced. After the new one was used, the previous one cannot
--- replace it any more (`superseded`). No row when the token is refused. :called_with hash of the token that the agent calls with, :new_hash hash of
--- the new one.
+-- replaced. After the new one was used, the previous one cannot replace it any more (`superseded`). No row
+-- when the token is refused. :called_with hash of the token that the agent calls with, :new_hash hash of the new one.
 WITH before AS (
     SELECT id, rotation_requested_at IS NOT NULL AS was_asked, agent_token = :called_with AS by_current,
            agent_token <> :called_with AND previous_token_until IS NOT NULL AS superseded
