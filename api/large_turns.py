@@ -27,7 +27,7 @@ class LargeTurns:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`others_upload` returns whether a small upload of anybody but this business came a moment ago."""
-        self._others_upload, self._clock, self._sleep = others_upload, clock, sleep
+        self.others_upload, self._clock, self._sleep = others_upload, clock, sleep
         self._all = FairTurn()
         self._of_business: defaultdict[Hashable, FairTurn] = defaultdict(FairTurn)
         self._users: Counter[Hashable] = Counter()
@@ -51,14 +51,14 @@ class LargeTurns:
 
     def owe(self, business: Hashable, seconds: float) -> None:
         """Count time that an upload of a business took of this process or the database."""
-        if self._others_upload(business):
+        if self.others_upload(business):
             self._owed[business] = min(MAX_REST_SECONDS, self._owed.get(business, 0.0) + REST * seconds)
         else:
             self._owed.pop(business, None)
 
     async def _rest(self, business: Hashable) -> None:
         owed = self._owed.pop(business, 0.0)
-        if owed and self._others_upload(business):
+        if owed and self.others_upload(business):
             await self._sleep(owed)
 
     def _leave(self, business: Hashable) -> None:

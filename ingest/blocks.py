@@ -84,14 +84,22 @@ class BlockLayout:
         self._pack = Struct(">2x4x16s4xq4xq" + "".join(values) + "4x").pack
 
     def encode(self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]) -> bytearray:
-        """Return rows for COPY."""
+        """Return rows for COPY; raises Unlike."""
         try:
             rows = self._join(device, received, times, metrics)
-        except error:  # a float for a bigint column
-            rows = self._join(device, received, times, whole_columns(metrics))
+        except error:  # a float for a bigint column, or a null
+            rows = self._join_whole(device, received, times, metrics)
         for place, byte in self._lengths:
             rows[place :: self.width] = byte * len(times)
         return rows
+
+    def _join_whole(
+        self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]
+    ) -> bytearray:  # fmt: skip
+        try:
+            return self._join(device, received, times, whole_columns(metrics))
+        except (error, TypeError):  # a null
+            raise Unlike from None
 
     def _join(self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]) -> bytearray:
         values = [column for column, is_there in zip(metrics, self._there, strict=True) if is_there]
@@ -111,23 +119,30 @@ def columns_of(samples: Sequence[Sample]) -> dict[str, Column]:
 def metric_columns(columns: dict[str, Column]) -> list[Column]:
     """Return the metrics' columns in the order of the catalogue; raises Unlike."""
     loads = columns["load_average"]
-    by_load = zip(*loads, strict=True) if is_there(loads) else repeat(loads, len(LOADS))
+    try:
+        by_load = zip(*loads, strict=True) if is_there(loads) else repeat(loads, len(LOADS))
+    except TypeError:  # a null
+        raise Unlike from None
     values = columns | dict(zip((load.name for load in LOADS), by_load, strict=True))
     return [values[metric.name] for metric in METRICS]
 
 
 def is_there(column: Column) -> bool:
-    """Return whether a column has values and not nulls; raises Unlike when it has both."""
-    nulls = column.count(None)
-    if nulls and nulls < len(column):
+    """Return whether a column begins with a value; raises Unlike when it begins with a null and has values.
+
+    A later null is found by what reads the values: to look for it here would take as long as to pack them.
+    """
+    if column[0] is not None:
+        return True
+    if column.count(None) < len(column):
         raise Unlike
-    return not nulls
+    return False
 
 
 def whole_columns(metrics: Sequence[Column]) -> list[Column]:
-    """Return columns with whole numbers for the bigint columns; a fraction is dropped."""
+    """Return columns with whole numbers for the bigint columns; a fraction is dropped. Raises TypeError for a null."""
     return [
-        tuple(map(int, column)) if place in WHOLE and None not in column else column
+        tuple(map(int, column)) if place in WHOLE and column[0] is not None else column
         for place, column in enumerate(metrics)
     ]
 
@@ -144,8 +159,10 @@ def has_falls(columns: dict[str, Column]) -> bool:
 
 def never_falls(column: Column) -> bool:
     """Return whether a column only rises, or has no values; False where it has some."""
-    nulls = column.count(None)
-    return nulls == len(column) or (not nulls and all(map(le, column, column[1:])))
+    try:
+        return is_there(column) is False or all(map(le, column, column[1:]))
+    except (TypeError, Unlike):
+        return False
 
 
 def pieces_of(count: int, size: int) -> Iterator[tuple[int, int]]:
