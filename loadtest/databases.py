@@ -12,6 +12,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from core.settings import get_settings
+from db.environment import confirm_target
 from embedded.server import EmbeddedServer
 
 
@@ -26,12 +28,16 @@ class LoadDatabase:
 
 @contextmanager
 def fresh_database() -> Iterator[LoadDatabase]:
-    """Yield an empty database; it is gone afterwards."""
+    """Yield an empty database; it is gone afterwards.
+
+    Raises ProductionDatabaseError where DATABASE_URL is marked production: its server would carry the load.
+    """
     url = os.environ.get("DATABASE_URL")
     if not url:
         with TemporaryDirectory() as directory, EmbeddedServer(Path(directory) / "timescaledb") as server:
             yield LoadDatabase(server.dsn, "embedded", server.pid)
         return
+    confirm_target(url, "", get_settings().environment)
     name = f"rts_bench_{uuid4().hex[:8]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
