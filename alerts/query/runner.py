@@ -77,19 +77,28 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class TermQuery:
-    """A statement with the values of its parameters, and the terms and level that it is for."""
+    """A statement with the values of its parameters, and the terms and level that it is for.
+
+    `scans`: whether it may read the rows of the whole fleet (`screening.py`).
+    """
 
     statement: Statement
     values: dict[str, Any]
     terms: Sequence[Term]
     level: Level | None = None
+    scans: bool = False
 
 
 async def run_queries(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> ResultsByKey:
     """Return what is known of the rules' conditions."""
-    facts = ResultsByKey()
+    facts, scans = ResultsByKey(), False
     for query in await statements_for(connection, rules, question):
+        if scans != query.scans:
+            scans = query.scans
+            await connection.execute(*QUERIES.bind("plan_for_scans", scans=scans))
         take(facts, await connection.fetch(*query.statement.bind(**query.values)))
+    if scans:
+        await connection.execute(*QUERIES.bind("plan_for_scans", scans=False))
     return facts
 
 
@@ -187,7 +196,8 @@ def ask_metrics(
         "everything": question.everything,
         "earliest": question.instants[0] - max((feature.window for feature, _ in sides), default=NO_SHIFT),
     }  # fmt: skip
-    return TermQuery(statement, {name: values[name] for name in statement.parameters if name in values}, terms, level)
+    bound = {name: values[name] for name in statement.parameters if name in values}
+    return TermQuery(statement, bound, terms, level, scans=bool(sides))
 
 
 def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> tuple[datetime, datetime]:

@@ -20,12 +20,10 @@ FROM begun b
 -- plan_for_fleets --
 -- For this transaction: pairs of rules and devices are joined in memory, and by hashing. The planner cannot estimate
 -- how many pairs there will be, and a nested loop over ten thousand times ten thousand is what it would choose for ten.
--- Groups are hashed too, and rows of a range of time are read page by page: in the order of an index each row costs
--- three times as much. Chunks are left out by the constant bounds when a statement is planned; to look again for each
--- device takes longer than its scan.
+-- Chunks are left out by the constant bounds when a statement is planned; to look again for each device takes longer
+-- than its scan.
 SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true),
-       set_config('enable_indexscan', 'off', true), set_config('timescaledb.enable_runtime_exclusion', 'off', true)
+       set_config('timescaledb.enable_runtime_exclusion', 'off', true)
 
 -- bound_waits --
 -- For this transaction: a row that another program keeps locked is an error of the change that waits for it.
