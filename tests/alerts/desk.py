@@ -70,10 +70,12 @@ class Desk:
         )  # fmt: skip
         return made
 
-    async def devices(self, count: int, location: UUID | None = None, heard: datetime | None = None) -> list[UUID]:
+    async def devices(
+        self, count: int, location: UUID | None = None, last_contact: datetime | None = None
+    ) -> list[UUID]:
         """Make devices without the API: many, quickly."""
         ids = [uuid4() for _ in range(count)]
-        await self.connection.execute(INSERT_DEVICES, ids, self.business_id, location, heard)
+        await self.connection.execute(INSERT_DEVICES, ids, self.business_id, location, last_contact)
         return ids
 
     async def measure(self, devices: list[UUID], at: datetime, cpu: float) -> None:

@@ -37,9 +37,11 @@ class Scenario:
     async def measure(self, metric: str, notation: str, first: int = 0) -> int:
         """Store a series, and return how many samples it has, the missing ones too."""
         samples = parse_series(notation)
-        there = [(self.at(first + number), value) for number, value in enumerate(samples) if value is not None]
+        measured = [(self.at(first + number), value) for number, value in enumerate(samples) if value is not None]
         query = INSERT_SAMPLES.format(metric=metric)
-        await self.connection.execute(query, self.device_id, [at for at, _ in there], [value for _, value in there])
+        await self.connection.execute(
+            query, self.device_id, [at for at, _ in measured], [value for _, value in measured]
+        )
         return len(samples)
 
     async def transitions(self, conditions: Any, samples: int, keep: float = 5) -> list[Transition]:

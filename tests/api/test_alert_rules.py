@@ -88,9 +88,9 @@ async def test_customers_may_nothing_with_rules(rules: Rules, alice: Tenant, dev
     ]  # fmt: skip
     for method, path in calls:
         url = f"{RULES}/{path}".rstrip("/")
-        for headers, wanted in ((alice.headers, 403), (device.headers, 401), ({}, 401)):
+        for headers, status in ((alice.headers, 403), (device.headers, 401), ({}, 401)):
             response = await device.client.request(method, url, json={}, headers=headers)
-            assert response.status_code == wanted, (method, path, response.text)
+            assert response.status_code == status, (method, path, response.text)
 
 
 async def test_an_employee_whom_the_platform_doesnt_know_makes_no_rule(

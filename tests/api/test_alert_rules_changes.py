@@ -29,9 +29,9 @@ async def test_transitions_say_why_newest_first(rules: Rules, device: Device, al
     rest = await rules.transitions(rule, limit=2, cursor=first["next_cursor"])
     assert first["transitions"] + rest == found
     assert await rules.transitions(other) == []
-    told = await rules.read(rule)
-    assert (told["trigger_count"], told["open_alerts"]) == (1, 0)
-    assert told["last_triggered"]
+    shown_rule = await rules.read(rule)
+    assert (shown_rule["trigger_count"], shown_rule["open_alerts"]) == (1, 0)
+    assert shown_rule["last_triggered"]
 
 
 @pytest.mark.parametrize(

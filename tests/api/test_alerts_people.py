@@ -51,8 +51,11 @@ async def test_customers_read_that_it_was_handled_but_not_by_whom(
     await rules.handle(alert, "resolve", notes="the customer's own fault")
     shown = await only_alert(device)
     assert (shown["status"], *(shown[name] for name in HIDDEN)) == ("resolved", None, None, None, None)
-    told = await only_alert(device, employee.headers)
-    assert (told["resolved_by"], told["resolution_notes"]) == (str(employee.employee_id), "the customer's own fault")
+    alert_row = await only_alert(device, employee.headers)
+    assert (alert_row["resolved_by"], alert_row["resolution_notes"]) == (
+        str(employee.employee_id),
+        "the customer's own fault",
+    )
 
 
 async def test_an_alert_that_is_resolved_by_hand_comes_back_only_after_the_device_has_recovered(
@@ -168,8 +171,8 @@ async def test_an_upload_is_told_what_fires_on_its_device(
     for age in (1, 6, 11):
         await device.accepted(sample(now - age * MINUTE - MINUTE / 2, memory_percent=95))
     await rules.evaluate(now + MINUTE)
-    told = await device.accepted(sample(now + MINUTE, cpu_percent=5))
-    assert told["alerts_triggered"] == ["cpu_percent_high", "memory_percent_high"]
+    receipt = await device.accepted(sample(now + MINUTE, cpu_percent=5))
+    assert receipt["alerts_triggered"] == ["cpu_percent_high", "memory_percent_high"]
     assert (await device.accepted(sample(now + MINUTE, cpu_percent=5)))["duplicates"] == 1
     await rules.evaluate(now + 2 * MINUTE)  # recovering
     assert "cpu_percent_high" in (await device.accepted(sample(now + 3 * MINUTE, cpu_percent=5)))["alerts_triggered"]

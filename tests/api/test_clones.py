@@ -55,9 +55,10 @@ async def test_two_machines_that_upload_by_turns_are_reported_once(
     (event,) = await events(device, event_type="clone_suspected")
     assert {datetime.fromisoformat(event["data"][name]) for name in ("boot_at", "other_boot_at")} == {one, other}
     sound = await make_device()
-    for wanted, found_id in (("true", device.agent_id), ("false", sound.agent_id)):
+    for is_suspected, found_id in (("true", device.agent_id), ("false", sound.agent_id)):
         found = {
-            agent["id"] for agent in await listed(device.client, employee.headers, clone_suspected=wanted, limit=1000)
+            agent["id"]
+            for agent in await listed(device.client, employee.headers, clone_suspected=is_suspected, limit=1000)
         }
         assert str(found_id) in found
         assert not {str(device.agent_id), str(sound.agent_id)} <= found

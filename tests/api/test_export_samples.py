@@ -24,9 +24,9 @@ from tests.people import Employee, Tenant
 HOUR = timedelta(hours=1)
 
 
-async def exported(pool: asyncpg.Pool, wanted: SampleRange, form: Format) -> str:
+async def exported(pool: asyncpg.Pool, chosen: SampleRange, form: Format) -> str:
     async with pool.acquire() as connection:
-        return b"".join([part async for part in export_samples(connection, wanted, form)]).decode()
+        return b"".join([part async for part in export_samples(connection, chosen, form)]).decode()
 
 
 async def test_both_formats_have_every_sample_of_the_range_once(
@@ -37,12 +37,12 @@ async def test_both_formats_have_every_sample_of_the_range_once(
     ages = range(10)
     samples = [sample(timedelta(minutes=age), cpu_percent=age, network_rx_bytes=1000 - age) for age in ages]
     await device.accepted(*samples, sample(2 * HOUR, cpu_percent=50))
-    wanted = SampleRange(now - HOUR, now + HOUR, dora.business_id)
-    rows = list(csv.DictReader(io.StringIO(await exported(pool, wanted, "csv"))))
+    chosen = SampleRange(now - HOUR, now + HOUR, dora.business_id)
+    rows = list(csv.DictReader(io.StringIO(await exported(pool, chosen, "csv"))))
     assert list(rows[0]) == list(COLUMNS)
     assert [float(row["cpu_percent"]) for row in rows] == list(reversed(ages))
     assert {(row["device_id"], row["device_name"]) for row in rows} == {(str(device.agent_id), "front, desk")}
-    lines = [json.loads(line) for line in (await exported(pool, wanted, "jsonl")).splitlines()]
+    lines = [json.loads(line) for line in (await exported(pool, chosen, "jsonl")).splitlines()]
     assert [line["network_rx_bytes"] for line in lines] == [1000 - age for age in reversed(ages)]
     assert lines[0]["memory_percent"] is None
     assert rows[0]["memory_percent"] == ""
@@ -106,11 +106,11 @@ async def damaged(pool: asyncpg.Pool) -> AsyncIterator[int]:
         await pool.execute(right)
 
 
-async def exported_until_it_raises(pool: asyncpg.Pool, wanted: SampleRange, form: Format) -> tuple[bytes, str]:
+async def exported_until_it_raises(pool: asyncpg.Pool, chosen: SampleRange, form: Format) -> tuple[bytes, str]:
     """Return what was exported, and the message of the error at its end."""
     parts = b""
     try:
-        async for part in export_samples(pool, wanted, form):
+        async for part in export_samples(pool, chosen, form):
             parts += part
     except ExportIncompleteError as error:
         return parts, error.message

@@ -117,17 +117,19 @@ async def test_parts_of_a_row_that_a_gateway_brings_are_merged(make_gateway: Mak
 async def test_a_host_waits_for_an_employee_and_costs_only_itself(
     make_gateway: MakeGateway, pool: asyncpg.Pool, alice: Tenant
 ) -> None:
-    gateway, (known, new) = await make_gateway(enrolment="confirm"), names()
-    assert (await gateway.write(f"system,host={known} load1=1")).status_code == 204  # a failure would be sent for ever
-    assert (await gateway.decide(known, "confirm", device_name="Front desk")).status_code == 200
-    taken_hosts = await eventually_taken(gateway, known, pool)
-    response = await gateway.write(f"system,host={known} load1=3", f"system,host={new} load1=4", at=minute(0))
+    gateway, (confirmed, new) = await make_gateway(enrolment="confirm"), names()
+    assert (
+        await gateway.write(f"system,host={confirmed} load1=1")
+    ).status_code == 204  # a failure would be sent for ever
+    assert (await gateway.decide(confirmed, "confirm", device_name="Front desk")).status_code == 200
+    taken_hosts = await eventually_taken(gateway, confirmed, pool)
+    response = await gateway.write(f"system,host={confirmed} load1=3", f"system,host={new} load1=4", at=minute(0))
     assert response.status_code == 204
-    assert await loads_of(pool, taken_hosts[known]["agent_id"]) == [1, 3]
+    assert await loads_of(pool, taken_hosts[confirmed]["agent_id"]) == [1, 3]
     assert (await gateway.hosts(state="waiting")).keys() >= {new}
     name = await pool.fetchval(
         "SELECT device_name FROM agent_devices WHERE id = $1::text::uuid AND business_id = $2",
-        taken_hosts[known]["agent_id"], alice.business_id,
+        taken_hosts[confirmed]["agent_id"], alice.business_id,
     )  # fmt: skip
     assert name == "Front desk"
 

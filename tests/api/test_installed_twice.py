@@ -42,5 +42,5 @@ async def test_the_same_machine_enrolled_twice_is_hinted_at(
     found = (await client.get(f"/api/agents/{new}", headers=employee.headers)).json()
     assert found["same_machine_as"] == (old if hinted else None)
     url = f"/api/agents/{old}/events"
-    told = (await client.get(url, headers=employee.headers)).json()["events"]
-    assert ("same_machine_suspected" in {event["event_type"] for event in told}) is hinted
+    shown_events = (await client.get(url, headers=employee.headers)).json()["events"]
+    assert ("same_machine_suspected" in {event["event_type"] for event in shown_events}) is hinted

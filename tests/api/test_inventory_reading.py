@@ -107,11 +107,11 @@ async def test_versions_side_by_side_are_upgraded_each(device: Device) -> None:
 
 
 async def test_reinstalled_software_begins_a_new_period(device: Device, pool: asyncpg.Pool) -> None:
-    for day, there in enumerate((True, False, True)):
-        await listed(device, *([software("a")] if there else []), at=MAY + day * DAY)
+    for day, is_installed in enumerate((True, False, True)):
+        await listed(device, *([software("a")] if is_installed else []), at=MAY + day * DAY)
     assert await changes(device) == [("installed", "a", None, "1.0"), ("removed", "a", None, "1.0")]
-    for day, there in enumerate((True, False, True)):
-        assert await installed(device, at=(MAY + day * DAY).isoformat()) == ([("a", "1.0")] if there else [])
+    for day, is_installed in enumerate((True, False, True)):
+        assert await installed(device, at=(MAY + day * DAY).isoformat()) == ([("a", "1.0")] if is_installed else [])
     (found,) = (await answer(device))["software"]
     assert found["first_seen"] == "2026-05-03T08:00:00Z"
     stays = "SELECT count(*) FROM agent_software_inventory WHERE agent_device_id = $1"

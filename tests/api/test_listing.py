@@ -195,12 +195,12 @@ async def test_filters_work_together_page_by_page(
     for status in (None, "online", "warning,online", "online,online"):
         for clone in (None, True, False):
             query = {"status": status, "clone_suspected": clone, "search": "NODE", "business_id": dora.business_id}
-            wanted = {name: str(value).lower() for name, value in query.items() if value is not None}
-            pages, more = [], {"limit": "2"} | wanted
+            parameters = {name: str(value).lower() for name, value in query.items() if value is not None}
+            pages, more = [], {"limit": "2"} | parameters
             while more:
                 page = (await client.get("/api/agents", params=more, headers=employee.headers)).json()
                 pages += page["agents"]
-                more = {**wanted, "limit": "2", "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+                more = {**parameters, "limit": "2", "cursor": page["next_cursor"]} if page["next_cursor"] else {}
             expected = [
                 agent
                 for agent in everything

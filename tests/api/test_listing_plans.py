@@ -67,8 +67,8 @@ class Fleet:
             self.large, [self.small, *others], self.large_site, self.small_site, DEVICES,
         )  # fmt: skip
 
-    async def plan(self, wanted: DeviceFilter, tenant: UUID | None) -> dict[str, Any]:
-        statement, *values = wanted.page(tenant, PAGE, utc_now())
+    async def plan(self, filters: DeviceFilter, tenant: UUID | None) -> dict[str, Any]:
+        statement, *values = filters.page(tenant, PAGE, utc_now())
         explained = await self.connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
         plan: dict[str, Any] = json.loads(explained)[0]["Plan"]
         return plan
@@ -137,13 +137,13 @@ async def test_a_page_reads_a_few_times_its_rows(fleet: Fleet, name: str, who: s
     tenant = businesses.get(who)
     if who.startswith("employee of"):
         values["business_id"] = businesses[who.removeprefix("employee of ")]
-    wanted = DeviceFilter(**values)
+    filters = DeviceFilter(**values)
     if page == "later":
-        wanted = replace(wanted, after=("device-9", uuid4()))  # in the midst of the names
-    plan = await fleet.plan(wanted, tenant)
+        filters = replace(filters, after=("device-9", uuid4()))  # in the midst of the names
+    plan = await fleet.plan(filters, tenant)
     scans = [node for node in nodes(plan) if node.get("Relation Name") == "agent_devices"]
     assert not any(node["Node Type"] == "Seq Scan" for node in scans), json.dumps(plan, indent=1)
-    statuses = len(wanted.statuses or (1,))
+    statuses = len(filters.statuses or (1,))
     assert rows_read(plan) <= 5 * PAGE * (statuses + 1), f"{rows_read(plan)} rows: {json.dumps(plan, indent=1)}"
 
 

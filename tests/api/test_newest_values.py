@@ -33,8 +33,8 @@ async def test_an_odd_device_is_shown_listed_scraped_and_followed(
 ) -> None:
     await device.accepted(sample(cpu_percent=3))
     await pool.execute("UPDATE agent_devices SET current_metrics = $2 WHERE id = $1", device.agent_id, odd)
-    wanted = None if odd == "[1]" else 7
-    assert (await seen(device))["current_metrics"].get("disk_percent") == wanted
+    expected = None if odd == "[1]" else 7
+    assert (await seen(device))["current_metrics"].get("disk_percent") == expected
     for path in ("/api/agents", "/api/fleet/metrics"):
         answer = await device.client.get(path, headers=employee.headers)
         assert answer.status_code == 200, answer.text
@@ -42,4 +42,4 @@ async def test_an_odd_device_is_shown_listed_scraped_and_followed(
         "SELECT id, current_metrics, current_collected_at FROM agent_devices WHERE id = $1", device.agent_id
     )
     assert row
-    assert json.loads(msgspec.json.encode(metrics_message(row)))["metrics"].get("disk_percent") == wanted
+    assert json.loads(msgspec.json.encode(metrics_message(row)))["metrics"].get("disk_percent") == expected

@@ -115,8 +115,8 @@ async def faults_of(
 async def test_odd_rules_and_windows_are_no_fault_and_leave_none_to_later_passes(
     number: int, client: httpx.AsyncClient, technician: Employee, target: Target, pool: asyncpg.Pool
 ) -> None:
-    known = target.device.tenant.business_id
-    body = {**[*RULES, WEEKLY, ONCE][number], "business_id": str(known)}
+    business_id = target.device.tenant.business_id
+    body = {**[*RULES, WEEKLY, ONCE][number], "business_id": str(business_id)}
     url = ALERTS if "conditions" in body else WINDOWS
     assert (await client.post(url, json=body, headers=technician.headers)).status_code == 201
     assert await faults_of(client, technician, "POST", url, body) == []
@@ -127,7 +127,7 @@ async def test_odd_rules_and_windows_are_no_fault_and_leave_none_to_later_passes
         await evaluate(connection, utc_now())
     broken = "SELECT conditions, error_message FROM agent_alerts WHERE created_by = $1 AND error_message IS NOT NULL"
     assert await pool.fetch(broken, technician.employee_id) == []
-    answer = await client.get(WINDOWS, params={"business_id": str(known)}, headers=technician.headers)
+    answer = await client.get(WINDOWS, params={"business_id": str(business_id)}, headers=technician.headers)
     assert [one["error_message"] for one in answer.json()["windows"] if one["error_message"]] == []
 
 

@@ -52,9 +52,9 @@ async def test_presence_changes_have_a_time_and_a_reason(device: Device, pool: a
     await told(device)
     assert await status_after(pool, device, seconds=650) == "warning"
     (fell, _) = await events(device, event_type="status_changed")
-    heard = fell["data"].pop("silent_since")
+    silent_since = fell["data"].pop("silent_since")
     assert fell["data"] == {"from": "online", "to": "warning", "why": "it fell silent"}
-    assert datetime.fromisoformat(heard) == (await row_of(pool, device))["last_heartbeat"]
+    assert datetime.fromisoformat(silent_since) == (await row_of(pool, device))["last_heartbeat"]
     since = datetime.fromisoformat((await seen(device))["status_changed_at"])
     assert since == datetime.fromisoformat(fell["occurred_at"])
     assert utc_now() - since < timedelta(seconds=30)

@@ -223,8 +223,8 @@ async def test_an_outage_is_in_the_log_once(
         await add(alone, tenant, MANY_DEVICES, now - timedelta(minutes=20))
     for seconds in range(0, 60, 5):
         assert await note_outage(alone, now + timedelta(seconds=seconds), PATIENCE)
-    told = [record.message for record in caplog.records if record.name.startswith("devices.")]
-    assert ["no device made contact" in message for message in told] == [True]
+    messages = [record.message for record in caplog.records if record.name.startswith("devices.")]
+    assert ["no device made contact" in message for message in messages] == [True]
 
 
 SITES = """

@@ -125,11 +125,11 @@ async def test_a_chart_equals_the_history(
     )  # fmt: skip
     expected = [row for row in answer["metrics"] if row["samples"]]
     assert [row["samples"] for row in rows] == [row["samples"] for row in expected]
-    for row, told in zip(rows, expected, strict=True):
-        assert row["time"] == datetime.fromisoformat(told["timestamp"])
-        assert row["cpu_percent"] == pytest.approx(told["cpu_percent"], abs=0.01)
-        assert row["cpu_percent_max"] == pytest.approx(told["cpu_percent_max"], abs=0.01)
-        rate = told["network_rx_bytes"]
+    for row, point in zip(rows, expected, strict=True):
+        assert row["time"] == datetime.fromisoformat(point["timestamp"])
+        assert row["cpu_percent"] == pytest.approx(point["cpu_percent"], abs=0.01)
+        assert row["cpu_percent_max"] == pytest.approx(point["cpu_percent_max"], abs=0.01)
+        rate = point["network_rx_bytes"]
         assert row["network_rx_bytes_per_second"] == (None if rate is None else pytest.approx(rate, rel=1e-3, abs=0.01))
 
 

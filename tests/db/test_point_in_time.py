@@ -87,7 +87,7 @@ def test_a_moment_before_a_disaster_comes_back(
     copy = server.copy_to(folder / "base")
     backed_up = time.monotonic() - began
     run(url, ONE_EACH)  # after the base backup: only the archive has it
-    wanted = count(url)
+    expected = count(url)
     with psycopg.connect(url) as connection:
         (moment,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
     run(url, ONE_EACH)  # acknowledged after the moment: lost, as the page says
@@ -105,14 +105,14 @@ def test_a_moment_before_a_disaster_comes_back(
     try:
         recovered = copy.url("rts")
         wait_until(lambda: is_primary(recovered), 120)
-        print(f"base backup {backed_up:.1f} s, recovery {time.monotonic() - began:.1f} s, {wanted} samples")
-        assert count(recovered) == wanted
+        print(f"base backup {backed_up:.1f} s, recovery {time.monotonic() - began:.1f} s, {expected} samples")
+        assert count(recovered) == expected
         monkeypatch.setenv("DATABASE_URL", recovered)
         get_settings.cache_clear()
         checked = CliRunner().invoke(app, ["db", "check"])
         assert checked.exit_code == 0, checked.output
         run(recovered, STOP_JOBS, ONE_EACH, "CALL refresh_continuous_aggregate('agent_metrics_5m', NULL, NULL)")
-        assert count(recovered) == wanted + 3
+        assert count(recovered) == expected + 3
     finally:
         copy.stop()
         get_settings.cache_clear()

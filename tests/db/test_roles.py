@@ -61,10 +61,10 @@ async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
             )
             made = {role: make_url(admin).set(username=name).render_as_string(False) for role, name in names.items()}
             build_platform(made["portal"], "platform")
-            wanted = names["owner"], names["app"], names["reader"]
-            await apply_roles(connection, await compose_roles(connection, *wanted))
+            roles = names["owner"], names["app"], names["reader"]
+            await apply_roles(connection, await compose_roles(connection, *roles))
             upgrade(made["owner"])
-            again = await compose_roles(connection, *wanted)
+            again = await compose_roles(connection, *roles)
             assert not any(statement.startswith("CREATE ROLE") for statement in again)
             await apply_roles(connection, again)
             yield Urls(admin, **made)

@@ -8,7 +8,7 @@ import psycopg
 from tests.embedded.wire import RawClient, kinds, row_values
 
 
-class Heard:
+class Received:
     """What one asyncpg connection is told."""
 
     def __init__(self) -> None:
@@ -27,17 +27,17 @@ class Heard:
 
 async def test_an_idle_client_hears_what_another_commits_and_only_then(dsn: str) -> None:
     listener, deaf, speaker = [await asyncpg.connect(dsn) for _ in range(3)]
-    heard, unwanted = Heard(), Heard()
-    await listener.add_listener("alerts", heard)
+    received, unwanted = Received(), Received()
+    await listener.add_listener("alerts", received)
     await deaf.add_listener("others", unwanted)
     async with speaker.transaction():
         await speaker.execute("NOTIFY alerts, 'first'")
         await asyncio.sleep(0.2)
-        assert heard.payloads == []
-    await heard.wait()
+        assert received.payloads == []
+    await received.wait()
     await speaker.execute("SELECT pg_notify('alerts', 'ünï')")
-    await heard.wait()
-    assert heard.payloads == ["alerts:first", "alerts:ünï"]
+    await received.wait()
+    assert received.payloads == ["alerts:first", "alerts:ünï"]
     assert unwanted.payloads == []
     for connection in (listener, deaf, speaker):
         await connection.close()
@@ -45,19 +45,19 @@ async def test_an_idle_client_hears_what_another_commits_and_only_then(dsn: str)
 
 async def test_a_rolled_back_notification_is_never_heard(dsn: str) -> None:
     listener, speaker = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
-    heard = Heard()
-    await listener.add_listener("maybe", heard)
+    received = Received()
+    await listener.add_listener("maybe", received)
     await speaker.execute("BEGIN; NOTIFY maybe, 'no'; ROLLBACK")
     await speaker.execute("NOTIFY maybe, 'yes'")
-    await heard.wait()
-    assert heard.payloads == ["maybe:yes"]
+    await received.wait()
+    assert received.payloads == ["maybe:yes"]
     await listener.close()
     await speaker.close()
 
 
 async def test_unlisten_ends_it_for_one_client_only(dsn: str) -> None:
     one, two, speaker = [await asyncpg.connect(dsn) for _ in range(3)]
-    first, second = Heard(), Heard()
+    first, second = Received(), Received()
     await one.add_listener("shared", first)
     await two.add_listener("shared", second)
     await speaker.execute("NOTIFY shared, '1'")
@@ -74,12 +74,12 @@ async def test_unlisten_ends_it_for_one_client_only(dsn: str) -> None:
 
 async def test_the_reset_of_a_pool_does_not_end_listening_elsewhere(dsn: str) -> None:
     listener = await asyncpg.connect(dsn)
-    heard = Heard()
-    await listener.add_listener("pooled", heard)
+    received = Received()
+    await listener.add_listener("pooled", received)
     async with asyncpg.create_pool(dsn, min_size=2, max_size=2) as pool:
         await pool.execute("SELECT 1")
         await pool.execute("NOTIFY pooled, 'x'")
-    await heard.wait()
+    await received.wait()
     await listener.close()
 
 
@@ -88,8 +88,8 @@ def test_psycopg_hears_itself_and_others(dsn: str) -> None:
         one.execute('LISTEN "Mixed Case"')
         two.execute("SELECT pg_notify('Mixed Case', 'from two')")
         one.execute("SELECT pg_notify('Mixed Case', 'from one')")
-        heard = list(one.notifies(timeout=5, stop_after=2))
-        assert [(n.channel, n.payload, n.pid) for n in heard] == [
+        received = list(one.notifies(timeout=5, stop_after=2))
+        assert [(n.channel, n.payload, n.pid) for n in received] == [
             ("Mixed Case", "from two", two.info.backend_pid),
             ("Mixed Case", "from one", one.info.backend_pid),
         ]

@@ -91,8 +91,8 @@ def updates_of(*uploads: Upload) -> list[DeviceUpdate]:
     return collect_device_updates(uploads, [row for one in uploads for row in one.rows])
 
 
-async def by_the_long_statement(connection: asyncpg.Connection, heard: Sequence[DeviceUpdate], now: datetime) -> Any:
-    parameters = touch_parameters(heard, now - LATE_AFTER, HOUR)
+async def by_the_long_statement(connection: asyncpg.Connection, updates: Sequence[DeviceUpdate], now: datetime) -> Any:
+    parameters = touch_parameters(updates, now - LATE_AFTER, HOUR)
     found = await connection.fetch(*QUERIES.bind("touch_devices", **parameters))
     return {row["id"]: (row["business_id"], sorted(row["alerts"])) for row in found}
 
@@ -114,7 +114,7 @@ async def both_ways(connection: asyncpg.Connection, device: Device, now: datetim
     Returns how many devices the plain update took.
     """
     await connection.execute("SAVEPOINT before")
-    known = await by_the_long_statement(connection, updates_of(*uploads), now)
+    by_statement = await by_the_long_statement(connection, updates_of(*uploads), now)
     expected = await outcome(connection, device)
     await connection.execute("ROLLBACK TO before")
 
@@ -122,10 +122,10 @@ async def both_ways(connection: asyncpg.Connection, device: Device, now: datetim
     taken = await connection.fetch(*QUERIES.bind("touch_usual_devices", **usual_parameters(usual))) if usual else []
     await connection.execute("ROLLBACK TO before")
 
-    heard = updates_of(*uploads)
-    await touch_devices(connection, heard, now, HOUR)
+    updates = updates_of(*uploads)
+    await touch_devices(connection, updates, now, HOUR)
     assert await outcome(connection, device) == expected
-    assert {one.agent_id: (one.business_id, one.alerts) for one in heard if one.business_id} == known
+    assert {one.agent_id: (one.business_id, one.alerts) for one in updates if one.business_id} == by_statement
     return len(taken)
 
 

@@ -37,17 +37,17 @@ class Socket:
         """Return the next message of this name."""
         return await self.until(lambda message: message["type"] == name)
 
-    async def until(self, wanted: Any) -> Message:
+    async def until(self, condition: Any) -> Message:
         """Return the first message that is wanted; those before it stay unread."""
         for message in self._unread:
-            if wanted(message):
+            if condition(message):
                 self._unread.remove(message)
                 return message
         async with asyncio.timeout(PATIENCE):
             while True:
                 message = dict(json.loads(await self.connection.recv()))
                 self.received.append(message)
-                if wanted(message):
+                if condition(message):
                     return message
                 self._unread.append(message)
 

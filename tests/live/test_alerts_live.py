@@ -34,10 +34,10 @@ async def test_a_portal_hears_of_the_alerts_of_its_business_only(
         await follow(portal, *devices)
     await rules.make(alice, severity="critical")
     await rules.fire(*devices, ago=timedelta())
-    told = await portals["Alice"].until(alert_of("alert_firing"))
+    received = await portals["Alice"].until(alert_of("alert_firing"))
     alert = await only_alert(devices[0])
-    assert told["agent_id"] == str(devices[0].agent_id)
-    assert told["data"] == {"alert_id": alert["id"], "severity": "critical", "message": alert["alert_message"]}
+    assert received["agent_id"] == str(devices[0].agent_id)
+    assert received["data"] == {"alert_id": alert["id"], "severity": "critical", "message": alert["alert_message"]}
     for name in ("Bob", "Charlie"):
         assert alerts_in(await portals[name].quiet(1)) == []
 
@@ -83,8 +83,8 @@ async def test_portals_hear_of_what_a_person_does_with_an_alert_of_their_busines
     by_socket_io = [await socket_io.next("event") for _ in PEOPLE_DO]
     for messages in (plain, by_socket_io):
         assert [message["event_type"] for message in messages] == list(PEOPLE_DO)
-        told = [message["data"] for message in messages]
-        assert datetime.fromisoformat(told[0].pop("until")) == datetime.fromisoformat(snoozed)
-        assert told == [what] * 3
+        received = [message["data"] for message in messages]
+        assert datetime.fromisoformat(received[0].pop("until")) == datetime.fromisoformat(snoozed)
+        assert received == [what] * 3
     assert alerts_in(await portal.quiet()) == []
     assert alerts_in(await stranger.quiet()) == []

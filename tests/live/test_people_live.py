@@ -66,10 +66,10 @@ async def test_a_portal_hears_of_samples_states_commands_and_events(
     url = f"/api/agents/{device.agent_id}/events"
     event = {"event_type": "service_crashed", "timestamp": later().isoformat(), "data": {"service": "nginx"}}
     assert (await device.client.post(url, json=event, headers=device.headers)).status_code == 201
-    told = await portal.next("event")
-    while told["event_type"] != "service_crashed":
-        told = await portal.next("event")
-    assert told["data"] == {"service": "nginx"}
+    received = await portal.next("event")
+    while received["event_type"] != "service_crashed":
+        received = await portal.next("event")
+    assert received["data"] == {"service": "nginx"}
 
 
 async def test_an_upload_of_many_samples_is_one_message(open_socket: Open, device: Device) -> None:
@@ -133,8 +133,8 @@ async def test_a_portal_receives_only_its_own_devices(
     for device in devices.values():
         await device.accepted(sample(cpu_percent=5))
         await order(device, employee)
-    heard = {name: {message["agent_id"] for message in await portal.quiet(1)} for name, portal in portals.items()}
-    assert heard == {
+    received = {name: {message["agent_id"] for message in await portal.quiet(1)} for name, portal in portals.items()}
+    assert received == {
         "Alice": {str(devices["Alice"].agent_id)}, "Bob": {str(devices["Bob"].agent_id)}, "Charlie": set(),
     }  # fmt: skip
 

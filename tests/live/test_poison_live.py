@@ -40,12 +40,12 @@ async def test_odd_rows_of_one_device_keep_nothing_from_the_followers_of_others(
     for device in (also_mine, others):
         await device.accepted(sample(cpu_percent=12.5))
         portal = portals[device.tenant.name]
-        told = await portal.next("metrics")
-        while told["agent_id"] != str(device.agent_id):
-            told = await portal.next("metrics")
-        assert told["metrics"]["cpu_percent"] == 12.5
+        received = await portal.next("metrics")
+        while received["agent_id"] != str(device.agent_id):
+            received = await portal.next("metrics")
+        assert received["metrics"]["cpu_percent"] == 12.5
     await odd.accepted(sample(cpu_percent=7.5))  # and its own news go on
-    told = await portals["Alice"].next("metrics")
-    while told["metrics"].get("cpu_percent") != 7.5:
-        told = await portals["Alice"].next("metrics")
-    assert told["agent_id"] == str(odd.agent_id)
+    received = await portals["Alice"].next("metrics")
+    while received["metrics"].get("cpu_percent") != 7.5:
+        received = await portals["Alice"].next("metrics")
+    assert received["agent_id"] == str(odd.agent_id)

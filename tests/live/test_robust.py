@@ -35,11 +35,11 @@ async def test_a_portal_may_follow_a_thousand_devices(open_socket: Open, pool: a
     assert len(answer["agent_ids"]) == 1000
     await pool.execute("UPDATE agent_devices SET status = 'error' WHERE business_id = $1", tenant.business_id)
     await pool.execute("SELECT pg_notify('rts_live', 'devices')")
-    told: set[str] = set()
+    received: set[str] = set()
     async with asyncio.timeout(20):
-        while len(told) < 1000:
+        while len(received) < 1000:
             message = await portal.until(lambda message: message.get("status") == "error")
-            told.add(message["agent_id"])
+            received.add(message["agent_id"])
     # The list of all devices, which other tests read a page of, must not be longer for it.
     await pool.execute("DELETE FROM agent_devices WHERE business_id = $1", tenant.business_id, timeout=120)
 

@@ -80,8 +80,8 @@ async def test_alerts_are_told_from_beginning_to_end(
     socket = await followed(open_socket, employee.token, "alerts")
     fleet = await followed(open_socket, device.tenant.user_token, "fleet")
     history = await open_alert(pool, device)
-    told = await of_alert(socket, history)
-    assert (told["event"], told["severity"], told["alert_name"], told["device_name"]) == (
+    received = await of_alert(socket, history)
+    assert (received["event"], received["severity"], received["alert_name"], received["device_name"]) == (
         "firing", "warning", "CPU", "server-1",
     )  # fmt: skip
     assert (await of_device(fleet, device, "open_alerts"))["open_alerts"] == 1
@@ -91,8 +91,8 @@ async def test_alerts_are_told_from_beginning_to_end(
     ):  # fmt: skip
         response = await client.post(f"{url}/{call}", json=body, headers=employee.headers)
         assert response.status_code == 200, response.text
-        told = await of_alert(socket, history)
-        assert told["event"] == event
+        received = await of_alert(socket, history)
+        assert received["event"] == event
     assert (await of_device(fleet, device, "open_alerts"))["open_alerts"] == 0
 
 

@@ -92,8 +92,8 @@ async def test_a_command_goes_to_its_own_agent_alone(open_socket: Open, town: To
     own = await open_socket(target.device.token)
     made = await order(target.device, town.employee)
     assert (await own.next("command"))["command_id"] == made["command_id"]
-    heard = await asyncio.gather(*(socket.quiet() for socket in sockets.values()))
-    assert dict(zip(sockets, heard, strict=True)) == {name: [] for name in sockets}
+    received = await asyncio.gather(*(socket.quiet() for socket in sockets.values()))
+    assert dict(zip(sockets, received, strict=True)) == {name: [] for name in sockets}
 
 
 # A business whose marker stands in every text
@@ -114,11 +114,11 @@ async def test_followers_of_another_tenants_device_receive_nothing(
         assert (device in answer["agent_ids"]) == (name == canary.marker)
     await do_things(canary.device, town.employee, await make_employee(town.pool, town.tokens), canary.marker)
     came = await asyncio.gather(*(portal.quiet(1) for portal in portals.values()))
-    heard = {
+    received = {
         name: [message for message in [*getattr(portal, "received", []), *messages] if message["type"] != "ack"]
         for (name, portal), messages in zip(portals.items(), came, strict=True)
     }
-    own = heard.pop(canary.marker)
+    own = received.pop(canary.marker)
     assert {message["type"] for message in own if canary.marker in str(message)} == {"event", "command_update"}
     assert {message["type"] for message in own if canary.found_in(str(message))} >= {"metrics", "status"}
-    assert {name: canary.found_in(str(messages)) for name, messages in heard.items()} == {"Alice": [], "Charlie": []}
+    assert {name: canary.found_in(str(messages)) for name, messages in received.items()} == {"Alice": [], "Charlie": []}

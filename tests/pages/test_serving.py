@@ -61,11 +61,11 @@ async def test_the_root_leads_to_the_dashboard() -> None:
 
 async def test_an_asset_is_kept_for_a_year_and_a_missing_one_is_never_html() -> None:
     async with client() as http:
-        there = await http.get("/assets/index-1a2b.js")
+        existing = await http.get("/assets/index-1a2b.js")
         missing = await http.get("/assets/index-0000.js")
         outside = await http.get("/assets/..%2findex.html")
-    assert "immutable" in there.headers["cache-control"]
-    assert there.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert "immutable" in existing.headers["cache-control"]
+    assert existing.headers["content-type"] == "text/javascript; charset=utf-8"
     assert [missing.status_code, outside.status_code] == [404, 404]
     assert missing.headers["content-type"].startswith("text/plain")
     assert missing.headers["cache-control"] == "no-store"
@@ -119,8 +119,8 @@ def test_the_built_files_are_all_there_and_whole() -> None:
 
 @needs_build
 def test_the_wheel_has_the_pages(tmp_path: Path) -> None:
-    left_out = shutil.ignore_patterns(".*", "node_modules", "build", "results", "tests", "web", "docs", "__pycache__")
-    source = shutil.copytree(ROOT, tmp_path / "source", ignore=left_out)  # a build leaves its traces beside the source
+    excluded = shutil.ignore_patterns(".*", "node_modules", "build", "results", "tests", "web", "docs", "__pycache__")
+    source = shutil.copytree(ROOT, tmp_path / "source", ignore=excluded)  # a build leaves its traces beside the source
     command = [
         sys.executable,
         "-m",

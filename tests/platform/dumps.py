@@ -57,8 +57,8 @@ def pg_dump(url: str, tables: list[str]) -> str | None:
     program = dump_program(int(row[0]))
     if program is None:
         return None
-    wanted = [part for table in tables for part in ("--table", f"public.{table}")]
-    done = subprocess.run([program, "-s", *wanted, url], capture_output=True, text=True, check=True, timeout=120)
+    options = [part for table in tables for part in ("--table", f"public.{table}")]
+    done = subprocess.run([program, "-s", *options, url], capture_output=True, text=True, check=True, timeout=120)
     # Newer versions write a random key around the dump.
     return re.sub(r"(?m)^\\(un)?restrict .*$", "", done.stdout)
 

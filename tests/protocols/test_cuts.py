@@ -85,20 +85,20 @@ def stored(requests: Iterable[list[Piece]], known: DeviceMemory) -> Values:
     return rows
 
 
-def remembering(known: DeviceMemory) -> DeviceMemory:
+def remembering(memory: DeviceMemory) -> DeviceMemory:
     """Return a memory that holds no cell and the sets of another one."""
     return DeviceMemory(
-        complete_sets=dict(known.complete_sets),
-        has_system_disk=known.has_system_disk,
-        has_memory_percent=known.has_memory_percent,
+        complete_sets=dict(memory.complete_sets),
+        has_system_disk=memory.has_system_disk,
+        has_memory_percent=memory.has_memory_percent,
     )
 
 
 def uncut(pieces: list[Piece]) -> tuple[Values, DeviceMemory]:
     """Return the values of one request with everything, and what the device's memory holds after it."""
-    known = DeviceMemory()
-    fold_samples([fact for piece in pieces for fact in piece], known)
-    return stored([pieces], known), known
+    memory = DeviceMemory()
+    fold_samples([fact for piece in pieces for fact in piece], memory)
+    return stored([pieces], memory), memory
 
 
 def cut(pieces: list[Piece], data: st.DataObject) -> list[list[Piece]]:
@@ -114,19 +114,19 @@ def without(values: Values, *columns: str) -> Values:
 @settings(max_examples=50)
 @given(data=st.data())
 def test_parts_of_each_time_in_any_order_make_the_same_rows(client: str, data: st.DataObject) -> None:
-    whole, known = uncut(PIECES[client])
+    whole, memory = uncut(PIECES[client])
     shuffled = sorted(data.draw(st.permutations(PIECES[client])), key=lambda piece: piece[0].cell)
-    left_out = ("cpu_percent",) if client in TWO_WAYS else ()
-    assert without(stored(cut(shuffled, data), known), *left_out) == without(whole, *left_out)
+    ignored = ("cpu_percent",) if client in TWO_WAYS else ()
+    assert without(stored(cut(shuffled, data), memory), *ignored) == without(whole, *ignored)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 @settings(max_examples=50)
 @given(data=st.data())
 def test_parts_of_all_times_in_any_order_make_the_same_rows(client: str, data: st.DataObject) -> None:
-    whole, known = uncut(PIECES[client])
+    whole, memory = uncut(PIECES[client])
     shuffled = data.draw(st.permutations(PIECES[client]))
-    assert without(stored(cut(shuffled, data), known), *ORDERED) == without(whole, *ORDERED)
+    assert without(stored(cut(shuffled, data), memory), *ORDERED) == without(whole, *ORDERED)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

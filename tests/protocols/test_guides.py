@@ -140,8 +140,8 @@ def memory_percent(export: ExportMetricsServiceRequest) -> float:
 def points_of(export: ExportMetricsServiceRequest, name: str = "") -> list[NumberDataPoint]:
     """Return the points of gauges and sums of an export, all of them or those of one name."""
     metrics = [metric for one in export.resource_metrics for scope in one.scope_metrics for metric in scope.metrics]
-    wanted = [metric for metric in metrics if not name or metric.name == name]
-    return [point for metric in wanted for kind in (metric.gauge, metric.sum) for point in kind.data_points]
+    selected = [metric for metric in metrics if not name or metric.name == name]
+    return [point for metric in selected for kind in (metric.gauge, metric.sum) for point in kind.data_points]
 
 
 async def test_the_influxdb_client_of_its_page_writes_its_point(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "retention.md"
 BLOCK = re.compile(r"^ *```\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-LEFT_OUT = "…"  # a line of the page that stands for any lines of the output
+ELLIPSIS = "…"  # a line of the page that stands for any lines of the output
 BORDERS = "┏┡└├"
 SAME = (
     (re.compile(r"\S+@\S+"), "name@host"),
@@ -44,7 +44,7 @@ def differences(page: list[str], output: str, name: str) -> list[str]:
     shown, told = words_of(output.splitlines(), name), words_of(page, "rts")
     faults, place, may_skip = [], 0, False
     for line in told:
-        if line == LEFT_OUT:
+        if line == ELLIPSIS:
             may_skip = True
         elif line not in shown[place:]:
             faults.append(f"only on the page: {line}")

@@ -71,11 +71,11 @@ async def chunks_of_chart(connection: asyncpg.Connection, device: Device, back: 
     sql, *arguments = plan_chart(asked, device.tenant.business_id, choice, window)
     plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments))
     scanned = {node["Relation Name"] for node in nodes(plan[0]["Plan"]) if node.get("Actual Loops")}
-    known = {
+    relations = {
         chunk["name"]: Chunk(chunk["relation"], chunk["range_start"], chunk["range_end"])
         for chunk in await connection.fetch(CHUNKS)
     }
-    return [known[name] for name in scanned if name in known]
+    return [relations[name] for name in scanned if name in relations]
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -74,9 +74,9 @@ async def talk(lines: str, url: str, token: str, variables: dict[str, str]) -> N
         if line.startswith(">"):
             await socket.connection.send(json.dumps(message))
             continue
-        heard = await socket.next(message["type"])
-        assert_shows(message, heard, line)
-        variables |= learn(heard)
+        received = await socket.next(message["type"])
+        assert_shows(message, received, line)
+        variables |= learn(received)
     await socket.close()
 
 

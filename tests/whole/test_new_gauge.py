@@ -9,7 +9,7 @@ from pathlib import Path
 from db.migrations.run import head
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(
+EXCLUDED = shutil.ignore_patterns(
     ".git", ".venv", "pictures", "node_modules", "__pycache__", ".hypothesis", ".*_cache", "web", "site"
 )
 LINE = '    Metric("uptime_seconds"'
@@ -37,7 +37,7 @@ def downgrade() -> None:
 
 def test_a_line_in_the_catalogue_and_a_revision_are_enough(tmp_path: Path) -> None:
     copy = tmp_path / "product"
-    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+    shutil.copytree(ROOT, copy, ignore=EXCLUDED)
     (copy / "embedded" / "node_modules").symlink_to(ROOT / "embedded" / "node_modules")
     catalogue = copy / "core" / "metrics.py"
     before, line, after = catalogue.read_text().partition(LINE)

@@ -111,8 +111,8 @@ def test_every_reason_is_on_the_page() -> None:
 
 
 def test_every_setting_on_the_page_exists() -> None:
-    known = {f"RTS_{name.upper()}" for name in Settings.model_fields}
-    assert set(re.findall(r"\bRTS_[A-Z_]+\b", PAGE)) <= known
+    settings_names = {f"RTS_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"\bRTS_[A-Z_]+\b", PAGE)) <= settings_names
 
 
 def test_the_number_of_connections_is_right() -> None:

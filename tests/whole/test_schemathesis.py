@@ -107,11 +107,11 @@ def cases_of(
     """Return cases of a call; half of them are about things that are there, if they are about any."""
     method, path = key.split(" ")
     operation = schema[path][method]
-    there = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
-    known = operation.as_strategy(mode, path_parameters=there or None, headers=headers)
+    path_parameters = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
+    strategy = operation.as_strategy(mode, path_parameters=path_parameters or None, headers=headers)
     if mode is GenerationMode.POSITIVE:
-        known = known.map(lambda case: with_ids(case, ids))
-    return st.one_of(known, operation.as_strategy(mode, headers=headers))
+        strategy = strategy.map(lambda case: with_ids(case, ids))
+    return st.one_of(strategy, operation.as_strategy(mode, headers=headers))
 
 
 def with_ids(case: Case[Any], ids: dict[str, Any]) -> Case[Any]:
@@ -124,9 +124,9 @@ def least_case(schema: BaseSchema, document: Document, key: str, ids: dict[str, 
     """Return the smallest case that fits and is about things that are there."""
     method, path = key.split(" ")
     request = request_of(document, key, ids)
-    there = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
+    path_parameters = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
     body = {"body": request["json"], "media_type": "application/json"} if request["json"] is not None else {}
-    made: Case[Any] = schema[path][method].Case(path_parameters=there, query=request["params"], **body)
+    made: Case[Any] = schema[path][method].Case(path_parameters=path_parameters, query=request["params"], **body)
     return made
 
 

@@ -44,9 +44,9 @@ def small() -> Iterator[tuple[PrivateServer, Path]]:
 
 
 def pool_size() -> str:
-    told = CliRunner().invoke(app, ["db", "tune", "--memory", "1GB", "--cores", "2", "--connections", "30"])
-    found = re.search(r"RTS_POOL_SIZE=(\d+) for 2 processes", told.output)
-    assert found, told.output
+    output = CliRunner().invoke(app, ["db", "tune", "--memory", "1GB", "--cores", "2", "--connections", "30"])
+    found = re.search(r"RTS_POOL_SIZE=(\d+) for 2 processes", output.output)
+    assert found, output.output
     return found[1]
 
 

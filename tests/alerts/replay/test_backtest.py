@@ -204,17 +204,17 @@ async def test_a_stored_rule_that_cant_be_understood_isnt_tested(
 
 
 async def test_too_much_is_refused_with_what_to_narrow(connection: asyncpg.Connection, device: Device) -> None:
-    wanted = BacktestSpec(parse_condition(simple()), Scope(device_id=device.agent_id), days=7, most_readings=1000)
+    spec = BacktestSpec(parse_condition(simple()), Scope(device_id=device.agent_id), days=7, most_readings=1000)
     with pytest.raises(BacktestTooLargeError, match="fewer days") as refused:
-        await backtest(connection, wanted, utc_now())
+        await backtest(connection, spec, utc_now())
     assert refused.value.details == {"devices": 1, "instants": 2016, "readings": 2016, "most": 1000}
 
 
 async def test_a_recovery_threshold_keeps_its_distance(connection: asyncpg.Connection, device: Device) -> None:
-    wanted = BacktestSpec(
+    spec = BacktestSpec(
         parse_condition(simple(recovery_threshold=80)), Scope(device_id=device.agent_id), [70, 95], days=1
     )
-    answer = await backtest(connection, wanted, utc_now())
+    answer = await backtest(connection, spec, utc_now())
     recoveries = [one.condition.model_dump()["recovery_threshold"] for one in answer.outcomes]
     assert recoveries == [60, 85]
 
@@ -235,9 +235,9 @@ async def test_a_rule_is_listed_and_explained(connection: asyncpg.Connection, de
     rule = await connection.fetchval(INSERT_RULE, device.agent_id, msgspec.json.encode(conditions).decode(), None)
     await connection.execute("UPDATE agent_alerts SET is_active = true WHERE id = $1", rule)
     assert "Stored" in await run_command(database, "alerts", "list")
-    told = await run_command(database, "alerts", "explain", str(rule))
+    output = await run_command(database, "alerts", "explain", str(rule))
     for part in ("Read from agent_metrics", "Read from agent_metrics_5m", "alert_pairs", "lookback", "cost"):
-        assert part in told, part
+        assert part in output, part
 
 
 async def run_command(database: str, *arguments: str) -> str:

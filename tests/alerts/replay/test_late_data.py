@@ -68,8 +68,8 @@ async def test_a_breach_that_is_over_is_recorded_without_a_ticket(
     assert begin + 40 * MINUTE <= ended <= begin + 50 * MINUTE
     course = [(one["to_state"], one["reason"]) for one in await rules.transitions({"id": rule})]
     assert course == [("inactive", "found late"), ("firing", "found late")]
-    told = [one for one in await events(device) if one["event_type"].startswith("alert_")]
-    assert [(one["event_type"], one["data"]["alert_id"]) for one in told] == [("alert_found_late", alert["id"])]
+    alert_events = [one for one in await events(device) if one["event_type"].startswith("alert_")]
+    assert [(one["event_type"], one["data"]["alert_id"]) for one in alert_events] == [("alert_found_late", alert["id"])]
     async with pool.acquire() as connection:
         await work_tickets(connection, now)
     query = (

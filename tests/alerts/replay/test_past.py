@@ -52,8 +52,8 @@ VALUES ($1, 'Past', 'metric', 'warning', $2, $3, 10)
 async def measure(
     connection: asyncpg.Connection, device_id: UUID, first: datetime, samples: Sequence[float | None]
 ) -> None:
-    there = [(first + number * FIVE, value) for number, value in enumerate(samples) if value is not None]
-    await connection.execute(INSERT, device_id, [at for at, _ in there], [value for _, value in there])
+    measured = [(first + number * FIVE, value) for number, value in enumerate(samples) if value is not None]
+    await connection.execute(INSERT, device_id, [at for at, _ in measured], [value for _, value in measured])
 
 
 def rules_for(device_id: UUID, *more: dict[str, Any]) -> list[Rule]:
@@ -115,12 +115,12 @@ async def live(
     await connection.execute("UPDATE agent_presence SET deaf_until = NULL")
     for rule, condition in zip(rules, CONDITIONS, strict=True):
         await connection.execute(INSERT_RULE, rule.id, device_id, msgspec.json.encode(condition).decode())
-    heard = (
+    contacts = (
         "UPDATE agent_devices SET last_metrics_received = (SELECT max(collected_at) FROM agent_metrics "
         "WHERE agent_device_id = $1 AND collected_at <= $2 AND collected_at >= $3) WHERE id = $1"
     )
     for at in instants:
-        await connection.execute(heard, device_id, at, begin)
+        await connection.execute(contacts, device_id, at, begin)
         assert await evaluate(connection, at) is not None
 
 

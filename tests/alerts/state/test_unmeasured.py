@@ -18,7 +18,7 @@ SAMPLES = """
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, disk_percent)
 SELECT $1, at, at, 10, $4 FROM generate_series($2::timestamptz, $3::timestamptz, interval '5 minutes') AS at
 """
-HEARD = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = $1"
+SET_CONTACT = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = $1"
 FULL = {"metric": "disk_percent", "operator": ">", "threshold": 95, "duration_minutes": 10}
 
 
@@ -30,7 +30,7 @@ async def desk(settings: Settings, employee: Employee, dora: Tenant) -> AsyncIte
 
 async def measure(desk: Desk, device: UUID, first: datetime, last: datetime, disk: float | None) -> None:
     await desk.connection.execute(SAMPLES, device, first, last, disk)
-    await desk.connection.execute(HEARD, device, last)
+    await desk.connection.execute(SET_CONTACT, device, last)
 
 
 async def full_disk(desk: Desk) -> UUID:

@@ -13,7 +13,7 @@ from tests.alerts.scenarios import MINUTE
 from tests.people import Employee, Tenant, make_tenant
 
 OFFLINE = {"offline_minutes": 15}
-HEARD = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = ANY ($1::uuid[])"
+SET_CONTACT = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = ANY ($1::uuid[])"
 
 
 async def storm(desk: Desk, devices: list[UUID], at: timedelta = timedelta()) -> Counter[Outcome]:
@@ -115,7 +115,7 @@ async def test_two_businesses_have_two_tickets(
 
 async def outage(desk: Desk, devices: list[UUID], minutes: int = 30) -> Counter[Outcome]:
     """The devices are heard last at the beginning. A turn each five minutes: after a longer gap, silence is ours."""
-    await desk.connection.execute(HEARD, devices, desk.begin)
+    await desk.connection.execute(SET_CONTACT, devices, desk.begin)
     done: Counter[Outcome] = Counter()
     for minute in range(0, minutes + 1, 5):
         done += await desk.turn(desk.begin + minute * MINUTE)
@@ -131,7 +131,7 @@ async def test_a_site_whose_devices_fall_silent_together_is_one_ticket(desk: Des
     assert ticket["title"] == f"{tenant.name}'s site: 7 devices fell silent together"
     assert (ticket["service_location_id"], ticket["priority"]) == (tenant.location_id, "High")
     assert await all_linked_to(desk, ticket)
-    await desk.connection.execute(HEARD, here, desk.begin + 35 * MINUTE)
+    await desk.connection.execute(SET_CONTACT, here, desk.begin + 35 * MINUTE)
     for minute in (35, 36, 42):
         await desk.turn(desk.begin + minute * MINUTE)
     assert await desk.statuses() == ["Completed"]
@@ -150,7 +150,7 @@ async def test_devices_that_fall_silent_minutes_apart_are_together(desk: Desk, t
     await desk.rule(OFFLINE)
     here = await desk.devices(5, tenant.location_id)
     for number, device in enumerate(here):
-        await desk.connection.execute(HEARD, [device], desk.begin - number * MINUTE)
+        await desk.connection.execute(SET_CONTACT, [device], desk.begin - number * MINUTE)
     opened = [await desk.turn(desk.begin + minute * MINUTE) for minute in range(30)]
     assert sum(done["opened"] for done in opened) == 1
     assert len(await desk.tickets()) == 1
