@@ -577,6 +577,36 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION counter_increase_of_samples(samples double precision[])
+ RETURNS double precision
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+DECLARE
+    total double precision;
+    previous double precision;
+    value double precision;
+BEGIN
+    FOREACH value IN ARRAY samples LOOP
+        IF value >= previous THEN
+            total := total + value - previous;
+            previous := value;
+        ELSIF value IS NULL THEN
+            CONTINUE;
+        ELSIF previous IS NULL THEN
+            total := 0;
+            previous := CASE WHEN value < 0 THEN -value - 1 ELSE value END;  -- a break: ingest/counter_breaks.py
+        ELSIF value < 0 THEN
+            previous := -value - 1;
+        ELSE
+            total := total + value;
+            previous := value;
+        END IF;
+    END LOOP;
+    RETURN total;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION counter_increase_sum(state point)
  RETURNS double precision
  LANGUAGE sql
@@ -1864,12 +1894,12 @@ CREATE MATERIALIZED VIEW agent_metrics_5m WITH (timescaledb.continuous) AS
     NULLIF(last((network_rx_bytes)::double precision, collected_at) FILTER (WHERE (network_rx_bytes IS NOT NULL)), first((network_rx_bytes)::double precision, collected_at) FILTER (WHERE (network_rx_bytes IS NOT NULL))) AS network_rx_bytes_last,
     min(collected_at) FILTER (WHERE (network_rx_bytes IS NOT NULL)) AS network_rx_bytes_first_at,
     NULLIF(max(collected_at) FILTER (WHERE (network_rx_bytes IS NOT NULL)), min(collected_at) FILTER (WHERE (network_rx_bytes IS NOT NULL))) AS network_rx_bytes_last_at,
-    counter_increase((network_rx_bytes)::double precision, (network_rx_bytes)::double precision, (0)::double precision ORDER BY collected_at) AS network_rx_bytes_increase,
+    counter_increase_of_samples(array_agg((network_rx_bytes)::double precision ORDER BY collected_at)) AS network_rx_bytes_increase,
     first((network_tx_bytes)::double precision, collected_at) FILTER (WHERE (network_tx_bytes IS NOT NULL)) AS network_tx_bytes_first,
     NULLIF(last((network_tx_bytes)::double precision, collected_at) FILTER (WHERE (network_tx_bytes IS NOT NULL)), first((network_tx_bytes)::double precision, collected_at) FILTER (WHERE (network_tx_bytes IS NOT NULL))) AS network_tx_bytes_last,
     min(collected_at) FILTER (WHERE (network_tx_bytes IS NOT NULL)) AS network_tx_bytes_first_at,
     NULLIF(max(collected_at) FILTER (WHERE (network_tx_bytes IS NOT NULL)), min(collected_at) FILTER (WHERE (network_tx_bytes IS NOT NULL))) AS network_tx_bytes_last_at,
-    counter_increase((network_tx_bytes)::double precision, (network_tx_bytes)::double precision, (0)::double precision ORDER BY collected_at) AS network_tx_bytes_increase
+    counter_increase_of_samples(array_agg((network_tx_bytes)::double precision ORDER BY collected_at)) AS network_tx_bytes_increase
     FROM agent_metrics
     GROUP BY agent_device_id, (time_bucket('00:05:00'::interval, collected_at));
 

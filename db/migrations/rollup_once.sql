@@ -12,7 +12,7 @@ nullif(last(VALUE, collected_at) FILTER (WHERE NAME IS NOT NULL),
 min(collected_at) FILTER (WHERE NAME IS NOT NULL) AS NAME_first_at,
 nullif(max(collected_at) FILTER (WHERE NAME IS NOT NULL),
        min(collected_at) FILTER (WHERE NAME IS NOT NULL)) AS NAME_last_at,
-counter_increase(VALUE, VALUE, 0 ORDER BY collected_at) AS NAME_increase
+counter_increase_of_samples(array_agg(VALUE ORDER BY collected_at)) AS NAME_increase
 
 -- view --
 -- What is read of the level. TimescaleDB keeps it when a column is renamed or the level is made real-time.

@@ -1,4 +1,4 @@
-"""How a counter grows is one rule: in the aggregate of the rollups, the database's function and the rates of points."""
+"""How a counter grows is one rule: in the aggregate of rollups, the database's functions and the rates of points."""
 
 from itertools import pairwise
 
@@ -18,7 +18,8 @@ ADDED_UP = """
         FROM unnest($1::float8[]) WITH ORDINALITY AS s (value, at)
     )
     SELECT counter_increase(value, value, 0 ORDER BY at) AS by_aggregate,
-           sum(counter_growth(before, value)) AS by_function
+           sum(counter_growth(before, value)) AS by_function,
+           counter_increase_of_samples($1::float8[]) AS of_samples
     FROM sample
 """
 
@@ -31,9 +32,9 @@ def stood(value: float) -> float:
 @example(counter=[None])
 @example(counter=[5.0, -4.0, 4.0, None, 1.0])
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_all_three_add_up_to_the_same(pool: asyncpg.Pool, counter: list[float | None]) -> None:
+async def test_all_four_add_up_to_the_same(pool: asyncpg.Pool, counter: list[float | None]) -> None:
     row = await pool.fetchrow(ADDED_UP, counter)
     assert row
     known = [value for value in counter if value is not None]
-    assert row["by_function"] == row["by_aggregate"]
+    assert row["by_function"] == row["by_aggregate"] == row["of_samples"]
     assert row["by_aggregate"] == (sum(counter_growth(stood(a), b) for a, b in pairwise(known)) if known else None)
