@@ -1,5 +1,7 @@
 """What every test may ask for: a migrated database, the application over it, people and devices."""
 
+import gc
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import asyncpg
 import httpx
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from api.app import Application
 from api.services import Services
@@ -51,6 +54,34 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def only_units(config: pytest.Config) -> bool:
     marks: str = config.option.markexpr
     return marks == "unit"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without the garbage collector, which finds nothing there, and spare it all that was collected."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+# Their tests run on each kind of platform, and to go from one kind to the next starts a server: one process does it.
+ON_EACH_KIND = re.compile(r"tests/alerts/tickets/(?!test_invariants|test_on_the_platform)")
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Gives each file to one process, and the files of tickets to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ON_EACH_KIND.pattern if ON_EACH_KIND.match(nodeid) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    """Share the tests of `--dist loadfile`."""
+    return ByFile(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
