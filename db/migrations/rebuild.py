@@ -124,8 +124,9 @@ def create_level(level: RollupLevel, statement: str, form: Mapping[str, str]) ->
     new = level.beside.relation
     run(f"DROP MATERIALIZED VIEW IF EXISTS {new}")
     run(statement)
-    for part in ("index", "columnstore"):
-        run(fill(form[part], {"LEVEL": new}))
+    # PostgreSQL names the index: only a role that may create in TimescaleDB's schema could rename it in the swap.
+    run(fill(form["index"], {"LEVEL": new}).replace(f"INDEX {new}_by_device", "INDEX"))
+    run(fill(form["columnstore"], {"LEVEL": new}))
     if stores_once(level, form):
         read = ", ".join(fill_repeated(name, form["filled_in"]) for name in columns_of(new))
         run(fill(form["view"], {"LEVEL": new, "BEHIND": behind(new), "COLUMNS": read}))
@@ -178,9 +179,7 @@ def swap_levels() -> None:
     for level in reversed(LEVELS):
         run(f"DROP MATERIALIZED VIEW {level.relation}")
     for level in LEVELS:
-        new, schema = level.beside.relation, behind(level.beside.relation).partition(".")[0]
-        run(f"ALTER INDEX {schema}.{new}_by_device RENAME TO {level.relation}_by_device")
-        run(f"ALTER MATERIALIZED VIEW {new} RENAME TO {level.relation}")
+        run(f"ALTER MATERIALIZED VIEW {level.beside.relation} RENAME TO {level.relation}")
         run(f"COMMENT ON VIEW {level.relation} IS NULL")
     for grant in grants:
         run(grant)
