@@ -65,7 +65,7 @@ def main(given: str) -> int:
     for module in (["towncrier", "build", "--yes", "--version", given], ["db.release_snapshot"]):
         subprocess.run([sys.executable, "-m", *module], cwd=ROOT, check=True)  # noqa: S603 - given is digits and dots
     print("Read CHANGELOG.md and the snapshot, run `make check test`, then:")
-    print(f"  git commit --all --message 'Release {given}'")
+    print(f"  git add --all && git commit --message 'Release {given}'")
     print(f"  git tag --annotate v{given} --message 'RTS Agent Monitoring {given}'")
     return 0
 
