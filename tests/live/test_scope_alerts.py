@@ -66,6 +66,7 @@ async def test_an_alert_that_was_over_when_it_was_found_is_sent_to_its_followers
     now = utc_now().replace(microsecond=0)
     await make_rule(rules, pool, dora, severity="critical")
     socket, stranger = [await followed(open_socket, who.user_token, "alerts") for who in (dora, charlie)]
+    await pool.execute("UPDATE agent_devices SET late_at = NULL")  # a pass reads twenty, those of other tests first
     await come_back(device, now - 3 * HOUR, BACK)
     await look(pool, now)
     found = await only_alert(device)

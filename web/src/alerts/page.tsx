@@ -73,7 +73,7 @@ export function AlertsPage() {
         </p>
         <span class="grow" />
         <div class="tools">
-          <button type="button" onClick={() => rows && saveAlerts(rows)}>
+          <button type="button" disabled={!rows} onClick={() => rows && saveAlerts(rows)}>
             <Icon name="download" /> CSV
           </button>
         </div>
