@@ -30,8 +30,8 @@ from ingest.samples import Decoded, Receipt
 log = logging.getLogger(__name__)
 
 # Bytes; a larger body is decoded in pieces, which takes a third longer: a thread would hold the interpreter's lock.
-# Where nobody else sends small uploads, 6 ms of decoding hold up none.
-DECODED_AT_ONCE, DECODED_AT_ONCE_ALONE = 256 * 1024, 2 * 1024 * 1024
+# Beside an attack, 2 MiB at once wherever nobody had sent a small upload a moment ago doubled others' p99.
+DECODED_AT_ONCE = 256 * 1024
 # Bytes from which uploads take turns, and how many rows one makes in a round of the event loop: half a millisecond.
 # When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
 # round, and a flush, whose every message to the database takes a round, for thousands of rows.
@@ -122,8 +122,7 @@ class UploadRoute:
     async def _make_in_turn(self, owner: UUID, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         try:
             async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
-                at_once = DECODED_AT_ONCE if self._turns.others_upload(owner) else DECODED_AT_ONCE_ALONE
-                upload = await self._decoded(sender, body, received_at, at_once)
+                upload = await self._decoded(sender, body, received_at)
                 for _ in upload.pack(ROWS_A_ROUND):
                     await asyncio.sleep(0)  # everybody else's round, the writer's too
         except TimeoutError:
@@ -135,18 +134,18 @@ class UploadRoute:
         return self._limits.business_of(sender.agent_id)
 
     async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
-        upload = await self._decoded(sender, body, received_at, DECODED_AT_ONCE)
+        upload = await self._decoded(sender, body, received_at)
         upload.make_rows()
         return upload
 
-    async def _decoded(self, sender: Sender, body: bytes, received_at: datetime, at_once: int) -> Upload:
-        """Return an upload that has no rows yet; more than `at_once` bytes are decoded in pieces."""
+    async def _decoded(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        """Return an upload that has no rows yet."""
         self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, what is refused costs only its bytes
-        decoded = await self._decode(body, received_at, at_once)
+        decoded = await self._decode(body, received_at)
         return Upload(sender.agent_id, sender.token_hash, received_at, decoded)
 
-    async def _decode(self, body: bytes, now: datetime, at_once: int) -> Decoded:
-        if len(body) <= at_once:
+    async def _decode(self, body: bytes, now: datetime) -> Decoded:
+        if len(body) <= DECODED_AT_ONCE:
             return decode_upload(body, now, self._max_samples, self._max_age())
         decoded = await self._decode_in_pieces(body, now)
         if decoded:
