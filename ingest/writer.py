@@ -93,25 +93,25 @@ class Writer:
             await self._connection.close()
 
     async def _write_batch(self, uploads: Sequence[Upload], rows: Sequence[Row]) -> None:
-        try:
-            await self._commit(uploads, rows, copy_straight)
-        except asyncpg.UniqueViolationError:
-            await self._write_around_duplicates(uploads, rows)
-        except REFUSED as refusal:
-            await self._write_one_by_one(uploads, rows, refusal)
-        except Exception as error:  # noqa: BLE001
-            self._fail(uploads, error)
+        await self._write_new(self._commit(uploads, rows, copy_straight), uploads, lambda: rows)
 
     async def _write_run(self, run: Sequence[Part], group: Sequence[Upload]) -> None:
         """Write samples of blocks; those that are not simply new go as rows."""
         uploads = list(dict.fromkeys(part.upload for part in run))
         shown = [row for part in run for row in part.shown()]
+        commit = self._commit(uploads, shown, partial(copy_run, run), partial(record_run, run))
+        await self._write_new(commit, uploads, lambda: rows_in_order(run, group))
+
+    async def _write_new(
+        self, commit: Awaitable[None], uploads: Sequence[Upload], rows: Callable[[], Sequence[Row]]
+    ) -> None:
+        """Await a commit of samples that are taken for new; `rows` gives all of them where some are not."""
         try:
-            await self._commit(uploads, shown, partial(copy_run, run), partial(record_run, run))
+            await commit
         except asyncpg.UniqueViolationError:
-            await self._write_around_duplicates(uploads, rows_in_order(run, group))
+            await self._write_around_duplicates(uploads, rows())
         except REFUSED as refusal:
-            await self._write_one_by_one(uploads, rows_in_order(run, group), refusal)
+            await self._write_one_by_one(uploads, rows(), refusal)
         except Exception as error:  # noqa: BLE001
             self._fail(uploads, error)
 
