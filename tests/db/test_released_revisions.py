@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from db.migrations.run import downgrade, upgrade
-from db.release_snapshot import RELEASED, read
+from db.release_snapshot import RELEASED, snapshot
 from db.schema_text import FILE
 from db.sql import load_queries
-from db.write_schema import read as schema_of
+from db.write_schema import read
 from tests.databases import fresh_database
 from tests.db.scheduler import stop_scheduler
 
@@ -56,7 +56,7 @@ def release(request: pytest.FixtureRequest, released: str) -> str:
 
 
 async def test_revisions_of_a_release_make_its_schema_and_policies(released: str, release: str) -> None:
-    assert not differences(RELEASED / f"{release}.sql", await read(released))
+    assert not differences(RELEASED / f"{release}.sql", await read(released, snapshot))
 
 
 @pytest.mark.usefixtures("release")
@@ -71,4 +71,4 @@ async def test_a_database_of_a_release_is_upgraded_with_its_rows(released: str) 
     assert before["hours"][0][0] == 73
     upgrade(released)
     assert {name: ask(released, query) for name, query in KEPT.items()} == before
-    assert not differences(FILE, await schema_of(released))
+    assert not differences(FILE, await read(released))
