@@ -70,7 +70,7 @@ UPLOAD_PATH = re.compile(r"/api/agents/([^/]+)/metrics")
 
 
 class Application:
-    """One ASGI callable; an upload never passes through the framework (ARCHITECTURE.md has the figures)."""
+    """One ASGI callable; an upload never passes through the framework (decision 0021 has the figures)."""
 
     def __init__(self, settings: Settings, clock: Clock = utc_now, process: ThisProcess | None = None) -> None:
         self._settings = settings

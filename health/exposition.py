@@ -1,7 +1,7 @@
 """Counts and fleet → Prometheus. docs/operations.md explains each metric; a test compares the two.
 
 prometheus_client gives the forms; it counts nothing itself, because its counters cost 5 µs an upload in one process and
-11 µs in its multiprocess mode, plain numbers under 1 µs (ARCHITECTURE.md). No label ever names a tenant or a device.
+11 µs in its multiprocess mode, plain numbers under 1 µs (decision 0015). No label ever names a tenant or a device.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

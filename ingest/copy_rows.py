@@ -1,7 +1,7 @@
 """Samples → rows in the binary format of COPY, in the order of the hypertable's columns.
 
-A row is packed by one `struct` call, in the request that brings it, so that a flush only joins bytes (ARCHITECTURE.md
-has the figures). The format is that of PostgreSQL's documentation of COPY, "Binary Format": each field has its length
+One `struct` call packs a row, in the request that brings it, so that a flush only joins bytes (decision 0018 has the
+figures). The format is that of PostgreSQL's documentation of COPY, "Binary Format": each field has its length
 before it, -1 for null; a timestamptz is microseconds since 2000; a jsonb has its version before its text.
 """
 

@@ -1,10 +1,14 @@
-"""Partial aggregates: what a raw sample or a bucket of a level says of each metric, all in one form.
+"""Partial aggregates: the values of each metric in a raw sample or in a bucket of a level, in one form.
 
     of a gauge     min, max, sum, count, first, last       (of a bucket first and last are its mean)
     of a counter   first, last, increase, first_at, last_at (first is below zero after a break, last never is)
 
 Charts (`chart_sql.py`) and alerts (`alerts/query/sources.py`) are composed over them: one aggregate over raw samples
 and buckets together gives the same result as one over the samples alone. Names come from the catalogue of metrics.
+
+Forecasts and baselines (`alerts/query/forecasts.sql`, `baselines.sql`) don't use this module: each reads one part of the
+closed buckets of a level, with a metric per row instead of a column per metric, so static SQL is simpler there. The
+export reads whole rows of samples and aggregates nothing.
 """
 
 from collections.abc import Iterable, Sequence
