@@ -13,9 +13,9 @@ from auth.keys import RINGS, KeyFile, KeyRing
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "rts" / "keys.json"
-    KeyFile(made).create()
-    return made
+    file = tmp_path / "rts" / "keys.json"
+    KeyFile(file).create()
+    return file
 
 
 def rotate(path: Path) -> KeyRing:

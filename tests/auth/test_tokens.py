@@ -75,11 +75,11 @@ def test_two_tokens_of_one_device_at_one_moment_differ(tokens: Tokens) -> None:
 def test_employees_have_no_tenant_and_users_have_theirs(tokens: Tokens) -> None:
     employee, business, user = uuid4(), uuid4(), uuid4()
     token = tokens.issue_person({"sub": "e", "employee_id": str(employee), "role": "admin"}, utc_now(), HOUR)
-    found = tokens.verify_person(token)
-    assert (found.employee_id, found.tenant, found.role) == (employee, None, "admin")
+    person = tokens.verify_person(token)
+    assert (person.employee_id, person.tenant, person.role) == (employee, None, "admin")
     token = tokens.issue_person({"sub": "u", "business_id": str(business), "user_id": str(user)}, utc_now(), HOUR)
-    found = tokens.verify_person(token)
-    assert (found.employee_id, found.tenant, found.user_id) == (None, business, user)
+    person = tokens.verify_person(token)
+    assert (person.employee_id, person.tenant, person.user_id) == (None, business, user)
 
 
 def test_a_rotated_key_keeps_old_tokens_valid_until_it_is_retired(tokens: Tokens, path: Path) -> None:
@@ -220,9 +220,9 @@ def test_a_signed_token_names_its_key(keys: KeyFile) -> None:
 
 
 def test_registration_tokens_can_be_read_aloud_and_differ() -> None:
-    made = {new_registration_token() for _ in range(1000)}
-    assert len(made) == 1000
-    assert all(re.fullmatch(r"AGT(-[A-HJ-NP-Z2-9]{4}){3}", token) for token in made)
+    tokens = {new_registration_token() for _ in range(1000)}
+    assert len(tokens) == 1000
+    assert all(re.fullmatch(r"AGT(-[A-HJ-NP-Z2-9]{4}){3}", token) for token in tokens)
 
 
 def test_the_stored_hash_does_not_contain_the_token() -> None:

@@ -20,8 +20,8 @@ invoke = CliRunner().invoke
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with one device that has three samples."""
-    with migrated_database(tmp_path_factory.mktemp("erased")) as made:
-        with psycopg.connect(made) as connection:
+    with migrated_database(tmp_path_factory.mktemp("erased")) as database_url:
+        with psycopg.connect(database_url) as connection:
             connection.execute("INSERT INTO businesses (id, business_name) VALUES (%s, 'Erased')", (BUSINESS,))
             connection.execute(
                 "INSERT INTO agent_devices (id, business_id, device_name) VALUES (%s, %s, 'server-1')",
@@ -32,7 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 " SELECT %s, now() - n * interval '1 day', now(), n FROM generate_series(1, 3) n",
                 (DEVICE,),
             )
-        yield made
+        yield database_url
 
 
 @pytest.fixture(autouse=True)

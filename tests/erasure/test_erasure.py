@@ -45,17 +45,17 @@ async def fill(pool: asyncpg.Pool, *devices: Device) -> None:
 
 async def rows_of(pool: asyncpg.Pool, device: UUID) -> dict[str, str]:
     """Return the rows of a device at every level, as text."""
-    found = {}
+    rows_by_relation = {}
     for relation in RELATIONS:
         key = (
             "agent_device_id = $1"
             if relation in METRICS
             else ("series_id IN (SELECT id FROM agent_series WHERE agent_device_id = $1)")
         )
-        found[relation] = await pool.fetchval(
+        rows_by_relation[relation] = await pool.fetchval(
             f"SELECT string_agg(r::text, ' ' ORDER BY r::text) FROM {relation} r WHERE {key}", device
         )
-    return found
+    return rows_by_relation
 
 
 async def trail_of(pool: asyncpg.Pool, *devices: Device) -> list[asyncpg.Record]:
@@ -204,8 +204,8 @@ async def test_a_row_that_comes_back_is_deleted_again_and_proven_by_a_later_coun
             " VALUES ($1, now() - interval '3 days', now(), 1)", device.agent_id,
         )  # fmt: skip
         assert number not in await prove_due(connection, utc_now() + LATER)
-        found = await read_certificate(connection, number)
-        assert (found["state"], found["recount"]["agent_metrics"]) == ("erased", 1)
+        certificate = await read_certificate(connection, number)
+        assert (certificate["state"], certificate["recount"]["agent_metrics"]) == ("erased", 1)
         assert number in await prove_due(connection, utc_now() + LATER)
         assert (await read_certificate(connection, number))["recount"]["agent_metrics"] == 0
 

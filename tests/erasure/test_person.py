@@ -60,15 +60,15 @@ ORDER BY 1
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with migrated_database(tmp_path_factory.mktemp("person")) as made:
-        yield made
+    with migrated_database(tmp_path_factory.mktemp("person")) as database_url:
+        yield database_url
 
 
 @pytest.fixture
 async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(url)
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
 
 
 async def add_person(connection: asyncpg.Connection, name: str) -> UUID:

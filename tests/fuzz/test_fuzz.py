@@ -29,8 +29,8 @@ NEVER_TAKEN = {"register"}
 async def caller(application: Application) -> AsyncIterator[httpx.AsyncClient]:
     """Calls into the application which returns what it fails at as its 500, as a server would."""
     transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-        yield made
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
 
 
 async def send(caller: httpx.AsyncClient, device: Device, call: Call) -> httpx.Response:

@@ -63,22 +63,24 @@ def as_json(rng: Random, value: Any) -> bytes:
 
 def damaged(rng: Random, body: bytes) -> bytes:
     """Return a body with up to eight bytes or ranges changed, removed, inserted or repeated."""
-    made = bytearray(body)
+    damaged_body = bytearray(body)
     for _ in range(rng.randrange(1, 9)):
-        at = rng.randrange(len(made) + 1)
-        end = min(len(made), at + rng.randrange(1, 24))
+        at = rng.randrange(len(damaged_body) + 1)
+        end = min(len(damaged_body), at + rng.randrange(1, 24))
         match rng.randrange(5):
             case 0:
-                made[at:end] = rng.randbytes(end - at)
+                damaged_body[at:end] = rng.randbytes(end - at)
             case 1:
-                del made[at:end]
+                del damaged_body[at:end]
             case 2:
-                made[at:at] = rng.randbytes(rng.randrange(1, 8))
+                damaged_body[at:at] = rng.randbytes(rng.randrange(1, 8))
             case 3:
-                made[at:at] = made[at:end] * rng.randrange(1, 5)
+                damaged_body[at:at] = damaged_body[at:end] * rng.randrange(1, 5)
             case _:
-                made[at : at + 1] = rng.choice((b"\x00", b"\xff", b"{", b"]", b'"', b"\\", b"\xed\xa0\x80", b"\n"))
-    return bytes(made[: rng.randrange(len(made) + 1)] if rng.random() < 0.1 else made)
+                damaged_body[at : at + 1] = rng.choice(
+                    (b"\x00", b"\xff", b"{", b"]", b'"', b"\\", b"\xed\xa0\x80", b"\n")
+                )
+    return bytes(damaged_body[: rng.randrange(len(damaged_body) + 1)] if rng.random() < 0.1 else damaged_body)
 
 
 def packed(rng: Random, body: bytes) -> tuple[bytes, dict[str, str]]:

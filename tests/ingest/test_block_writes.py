@@ -28,9 +28,9 @@ def tally() -> IngestCounters:
 
 @pytest.fixture
 async def writer(settings: Settings, tally: IngestCounters) -> AsyncIterator[Writer]:
-    made = Writer(lambda: asyncpg.connect(settings.database_url), tally=tally)
-    yield made
-    await made.close()
+    block_writer = Writer(lambda: asyncpg.connect(settings.database_url), tally=tally)
+    yield block_writer
+    await block_writer.close()
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def now() -> datetime:
 
 def packed(device: Device, now: datetime, samples: Sequence[Sample]) -> Upload:
     decoded = Decoded(len(samples), list(samples), [None] * len(samples), [])
-    made = Upload(device.agent_id, token_hash(device.token), now, decoded)
-    for _ in made.pack(50):
+    upload = Upload(device.agent_id, token_hash(device.token), now, decoded)
+    for _ in upload.pack(50):
         pass
-    assert made.block
-    return made
+    assert upload.block
+    return upload
 
 
 def minutes(now: datetime, oldest: int, newest: int = 0, cpu_percent: float = 1) -> list[Sample]:
@@ -121,9 +121,9 @@ async def test_a_gap_of_days_makes_two_transactions(
     writer: Writer, device: Device, pool: asyncpg.Pool, now: datetime
 ) -> None:
     late = [Sample(one.collected_at - 5 * DAY, cpu_percent=1) for one in minutes(now, 70)]
-    made = packed(device, now, late + minutes(now, 70))
-    await writer.write([made])
-    assert made.inserted == 142
+    upload = packed(device, now, late + minutes(now, 70))
+    await writer.write([upload])
+    assert upload.inserted == 142
     query = "SELECT count(DISTINCT xmin::text) FROM agent_metrics WHERE agent_device_id = $1"
     assert await pool.fetchval(query, device.agent_id) == 2
 

@@ -30,10 +30,10 @@ def upload(samples: list[Sample], unknown: bytes | None = None, device: UUID | N
 
 
 def packed(samples: list[Sample], size: int = 3, device: UUID | None = None) -> Upload:
-    made = upload(samples, device=device)
-    for _ in made.pack(size):
+    pending = upload(samples, device=device)
+    for _ in pending.pack(size):
         pass
-    return made
+    return pending
 
 
 def encoded(rows: list[Row]) -> list[bytes]:
@@ -41,9 +41,9 @@ def encoded(rows: list[Row]) -> list[bytes]:
 
 
 def row_by_row(packed: Upload) -> Upload:
-    made = upload(packed.decoded.samples, device=packed.agent_id)
-    made.make_rows()
-    return made
+    pending = upload(packed.decoded.samples, device=packed.agent_id)
+    pending.make_rows()
+    return pending
 
 
 @st.composite
@@ -56,10 +56,10 @@ def alike(draw: st.DrawFn) -> list[Sample]:
 
 @given(alike(), st.integers(1, 5))
 def test_a_block_holds_the_bytes_of_its_rows(samples: list[Sample], size: int) -> None:
-    made = packed(samples, size)
-    assert made.block
-    assert (made.rows, made.count) == ([], len(samples))
-    assert encoded(rows_of(made)) == encoded(row_by_row(made).rows)
+    block_upload = packed(samples, size)
+    assert block_upload.block
+    assert (block_upload.rows, block_upload.count) == ([], len(samples))
+    assert encoded(rows_of(block_upload)) == encoded(row_by_row(block_upload).rows)
 
 
 @pytest.mark.parametrize("place", [1, 2, 3])
@@ -68,10 +68,10 @@ def test_a_counter_that_falls_is_a_break_in_a_block_too(place: int) -> None:
         Sample(NOW + n * MINUTE, uptime_seconds=10**6 + n * 60, network_rx_bytes=10**6 * n + (n < place) * 10**8)
         for n in range(6)
     ]
-    made = packed(samples)
-    assert made.block
-    assert encoded(rows_of(made)) == encoded(row_by_row(made).rows)
-    assert made.block.row(place) != packed([samples[place]]).block.row(0)  # type: ignore[union-attr]
+    block_upload = packed(samples)
+    assert block_upload.block
+    assert encoded(rows_of(block_upload)) == encoded(row_by_row(block_upload).rows)
+    assert block_upload.block.row(place) != packed([samples[place]]).block.row(0)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("change", [{"cpu_percent": None}, {"load_average": (1, None, 2)}, {"disks": [{}]}, "later"])
@@ -79,16 +79,16 @@ def test_samples_that_are_not_alike_become_rows(change: Any) -> None:
     values: dict[str, Any] = {"cpu_percent": 1, "load_average": (1, 2, 3)}
     samples = [Sample(NOW + n * MINUTE, **values) for n in range(5)]
     samples[3] = Sample(NOW, **values) if change == "later" else Sample(NOW + 3 * MINUTE, **(values | change))
-    made = packed(samples)
-    assert made.block is None
-    assert encoded(made.rows) == encoded(row_by_row(made).rows)
+    row_upload = packed(samples)
+    assert row_upload.block is None
+    assert encoded(row_upload.rows) == encoded(row_by_row(row_upload).rows)
 
 
 def test_samples_with_unknown_fields_become_rows() -> None:
-    made = upload([Sample(NOW, cpu_percent=1)] * 2, b'{"a":1}')
-    assert list(made.pack(9)) == [None]
-    assert made.block is None
-    assert len(made.rows) == 2
+    row_upload = upload([Sample(NOW, cpu_percent=1)] * 2, b'{"a":1}')
+    assert list(row_upload.pack(9)) == [None]
+    assert row_upload.block is None
+    assert len(row_upload.rows) == 2
 
 
 ages = st.lists(st.integers(0, 27 * 86_400), min_size=1, max_size=30, unique=True)
@@ -98,13 +98,13 @@ ages = st.lists(st.integers(0, 27 * 86_400), min_size=1, max_size=30, unique=Tru
 def test_every_sample_is_in_one_run_and_runs_are_cut_at_every_gap(fleet: list[list[int]]) -> None:
     uploads = [packed([Sample(NOW - timedelta(seconds=age)) for age in sorted(each)[::-1]]) for each in fleet]
     runs = split_blocks(uploads)
-    found = [sorted(row.collected_at for row in rows_in_order(run, uploads)) for run in runs]
-    assert sorted(at for run in found for at in run) == sorted(
+    times_by_run = [sorted(row.collected_at for row in rows_in_order(run, uploads)) for run in runs]
+    assert sorted(at for run in times_by_run for at in run) == sorted(
         NOW - timedelta(seconds=age) for each in fleet for age in each
     )
     if len(runs) <= 40:
-        assert all(after - before <= MAX_GAP for run in found for before, after in pairwise(run))
-        assert all(after[0] - before[-1] > MAX_GAP for before, after in pairwise(found))
+        assert all(after - before <= MAX_GAP for run in times_by_run for before, after in pairwise(run))
+        assert all(after[0] - before[-1] > MAX_GAP for before, after in pairwise(times_by_run))
 
 
 async def data_of(uploads: list[Upload]) -> bytes:

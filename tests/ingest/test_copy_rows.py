@@ -41,10 +41,10 @@ def as_stored(agent_id: UUID, received_at: datetime, sample: Sample, unknown: An
 
 @pytest.fixture
 async def connection(database: str) -> Any:
-    made = await asyncpg.connect(database)
-    await made.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(database)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    yield connection
+    await connection.close()
 
 
 @given(each=st.lists(st.tuples(samples, times, unknowns), max_size=8))

@@ -80,11 +80,11 @@ def upload(device: Device, now: datetime, *ages: timedelta, uptime: bool = True)
         )
         for at in (now - age for age in ages)
     ]  # fmt: skip
-    made = Upload(
+    pending = Upload(
         device.agent_id, token_hash(device.token), now, Decoded(len(samples), samples, [None] * len(ages), [])
     )
-    made.make_rows()
-    return made
+    pending.make_rows()
+    return pending
 
 
 def updates_of(*uploads: Upload) -> list[DeviceUpdate]:
@@ -93,8 +93,8 @@ def updates_of(*uploads: Upload) -> list[DeviceUpdate]:
 
 async def by_the_long_statement(connection: asyncpg.Connection, updates: Sequence[DeviceUpdate], now: datetime) -> Any:
     parameters = touch_parameters(updates, now - LATE_AFTER, HOUR)
-    found = await connection.fetch(*QUERIES.bind("touch_devices", **parameters))
-    return {row["id"]: (row["business_id"], sorted(row["alerts"])) for row in found}
+    rows = await connection.fetch(*QUERIES.bind("touch_devices", **parameters))
+    return {row["id"]: (row["business_id"], sorted(row["alerts"])) for row in rows}
 
 
 async def outcome(connection: asyncpg.Connection, device: Device) -> tuple[Mapping[str, Any], list[Any]]:

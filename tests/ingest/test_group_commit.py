@@ -18,9 +18,9 @@ from tests.waiting import until
 def upload(samples: int = 1) -> Upload:
     now = utc_now()
     taken = [Sample(now - step * timedelta(seconds=1)) for step in range(samples)]
-    made = Upload(uuid4(), "", now, Decoded(samples, taken, [None] * samples, []))
-    made.make_rows()
-    return made
+    pending = Upload(uuid4(), "", now, Decoded(samples, taken, [None] * samples, []))
+    pending.make_rows()
+    return pending
 
 
 class Database:

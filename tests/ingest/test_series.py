@@ -44,12 +44,12 @@ async def test_disks_interfaces_sensors_and_values_become_series(device: Device,
     }  # fmt: skip
     receipt = await device.accepted(sample(now, **parts), sample(now - MINUTE, disks=[C]))
     assert (receipt["accepted"], receipt["notes"]) == (2, [])
-    found = await stored(pool, device)
-    assert found["disk.percent", "C:"] == [50.0, 50.0]
-    assert found["disk.percent", "D:"] == [90.0]
-    assert found["network.tx_bytes", "eth0"] == [20.0]
-    assert found["temperature.celsius", "cpu"] == [61.5]
-    assert found["custom.queue_length", "mail"] == [3.0]
+    values = await stored(pool, device)
+    assert values["disk.percent", "C:"] == [50.0, 50.0]
+    assert values["disk.percent", "D:"] == [90.0]
+    assert values["network.tx_bytes", "eth0"] == [20.0]
+    assert values["temperature.celsius", "cpu"] == [61.5]
+    assert values["custom.queue_length", "mail"] == [3.0]
     assert await newest(pool, device, "disk.percent") == {"C:": 50.0, "D:": 90.0}
 
 
@@ -124,8 +124,8 @@ async def test_odd_names_and_values_cost_only_themselves(device: Device, pool: a
     assert {note["code"] for note in receipt["notes"]} == {
         "invalid_instance", "unknown_metric", "out_of_range", "wrong_type", "series_redefined",
     }  # fmt: skip
-    found = {name: values for name, values in (await stored(pool, device)).items() if name[0] == "disk.percent"}
-    assert found == {
+    percentages = {name: values for name, values in (await stored(pool, device)).items() if name[0] == "disk.percent"}
+    assert percentages == {
         ("disk.percent", "evil"): [5.0], ("disk.percent", "it's \"C:\" --"): [6.0], ("disk.percent", "n"): [7.0],
         ("disk.percent", "good"): [10.0], ("disk.percent", "D:"): [90.0],
     }  # fmt: skip

@@ -33,9 +33,9 @@ amounts = st.none() | st.integers(0, int(EXACT)) | st.floats(0, EXACT)
 percents = st.none() | st.floats(0, 100)
 
 
-def entries(made: type, fields: tuple[str, ...]) -> st.SearchStrategy[list[Any] | None]:
+def entries(entry_type: type, fields: tuple[str, ...]) -> st.SearchStrategy[list[Any] | None]:
     values = {field: percents if "percent" in field else amounts for field in fields}
-    return st.none() | st.lists(st.builds(made, name=names, **values), max_size=3)
+    return st.none() | st.lists(st.builds(entry_type, name=names, **values), max_size=3)
 
 
 general = st.builds(
@@ -71,10 +71,10 @@ def rows_of(parts: list[dict[str, Any]], device: UUID) -> list[Row]:
 
 
 def flattened(rows: list[Row], series: DeviceSeries) -> Flattened:
-    found = Flattened()
+    result = Flattened()
     for row in rows:
-        flatten(row, series, found)
-    return found
+        flatten(row, series, result)
+    return result
 
 
 def values_by_series(flats: list[Flat]) -> list[tuple[int, dict[int, float]]]:
@@ -84,10 +84,10 @@ def values_by_series(flats: list[Flat]) -> list[tuple[int, dict[int, float]]]:
 @given(some_samples)
 def test_a_known_shape_changes_nothing(parts: list[dict[str, Any]]) -> None:
     rows, series = rows_of(parts * 2, uuid4()), known_series()
-    found, expected = flattened(rows, series), Flattened()
+    result, expected = flattened(rows, series), Flattened()
     looked_up: list[tuple[list[SeriesSlot], list[float]]] = [find_series(row, series, expected) for row in rows]
-    assert [(list(flat.slots), list(flat.values)) for flat in found.flats] == looked_up
-    assert (found.wanted, found.faults) == (expected.wanted, expected.faults)
+    assert [(list(flat.slots), list(flat.values)) for flat in result.flats] == looked_up
+    assert (result.wanted, result.faults) == (expected.wanted, expected.faults)
 
 
 def test_values_that_move_from_one_field_to_another_have_another_shape() -> None:
@@ -97,21 +97,21 @@ def test_values_that_move_from_one_field_to_another_have_another_shape() -> None
         [Disk("C:", type="NTFS", size_bytes=2)],
         [Disk("C:", type="NTFS", used_bytes=3)],
     ]
-    found = flattened(rows_of([{"disks": each} for each in disks], uuid4()), series)
-    metrics = [(flat.slots[0].metric.name, flat.values[0]) for flat in found.flats]
+    result = flattened(rows_of([{"disks": each} for each in disks], uuid4()), series)
+    metrics = [(flat.slots[0].metric.name, flat.values[0]) for flat in result.flats]
     assert metrics == [("disk.used_bytes", 1), ("disk.size_bytes", 2), ("disk.used_bytes", 3)]
-    assert found.flats[2].shape
-    assert not found.flats[1].shape
+    assert result.flats[2].shape
+    assert not result.flats[1].shape
 
 
 @pytest.fixture
 async def connection(database: str) -> Any:
-    made = await asyncpg.connect(database)
-    await made.execute("CREATE TEMP TABLE values_read (LIKE agent_series_samples)")
-    await made.execute("CREATE TEMP TABLE newest_read AS SELECT * FROM agent_series_newest WITH NO DATA")
-    yield made
-    await made.execute("DROP TABLE values_read, newest_read")
-    await made.close()
+    connection = await asyncpg.connect(database)
+    await connection.execute("CREATE TEMP TABLE values_read (LIKE agent_series_samples)")
+    await connection.execute("CREATE TEMP TABLE newest_read AS SELECT * FROM agent_series_newest WITH NO DATA")
+    yield connection
+    await connection.execute("DROP TABLE values_read, newest_read")
+    await connection.close()
 
 
 @given(some_samples)
@@ -152,14 +152,14 @@ async def test_postgresql_reads_the_newest_value_of_each_series(
 
 def newest_of(flats: list[Flat]) -> Iterator[tuple[tuple[UUID, str], dict[str, Any]]]:
     """Yield what each row should hold, found one value after the other."""
-    found: dict[tuple[UUID, str], dict[int, tuple[float, datetime]]] = {}
+    newest_values: dict[tuple[UUID, str], dict[int, tuple[float, datetime]]] = {}
     kinds = {}
     for flat in flats:
         for slot, value in zip(flat.slots, flat.values, strict=True):
             key = flat.row.upload.agent_id, slot.metric.name
             kinds[key] = slot.metric.is_counter
-            found.setdefault(key, {})[slot.id] = value, time_of(flat.at)
-    for key, values in found.items():
+            newest_values.setdefault(key, {})[slot.id] = value, time_of(flat.at)
+    for key, values in newest_values.items():
         newest, highest = max(at for _, at in values.values()), max(value for value, _ in values.values())
         yield key, {"is_counter": kinds[key], "collected_at": newest, "highest": highest, "values": values}
 
@@ -173,6 +173,6 @@ def as_newest(row: asyncpg.Record) -> dict[str, Any]:
 
 
 def time_of(at: int) -> datetime:
-    found = EPOCH + timedelta(microseconds=at)
-    assert microseconds(found) == at
-    return found
+    time = EPOCH + timedelta(microseconds=at)
+    assert microseconds(time) == at
+    return time

@@ -23,33 +23,33 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def writer(settings: Settings) -> AsyncIterator[Writer]:
-    made = Writer(lambda: asyncpg.connect(settings.database_url))
-    yield made
-    await made.close()
+    open_writer = Writer(lambda: asyncpg.connect(settings.database_url))
+    yield open_writer
+    await open_writer.close()
 
 
 def upload(device: Device, *ages: timedelta, cpu_percent: float = 1.0) -> Upload:
     now = utc_now().replace(microsecond=0)
     samples = [Sample(now - age, cpu_percent=cpu_percent) for age in ages]
-    made = Upload(
+    pending = Upload(
         device.agent_id, token_hash(device.token), now, Decoded(len(samples), samples, [None] * len(ages), [])
     )
-    made.make_rows()
-    return made
+    pending.make_rows()
+    return pending
 
 
 def poisoned(device: Device) -> Upload:
     """An upload that the door should have refused: the table's CHECK is the last fence."""
-    made = upload(device, MINUTE)
-    bad = Sample(made.rows[0].collected_at, cpu_percent=150)
-    (encoded,) = encode_rows(device.agent_id, made.received_at, [bad], [None])
-    made.rows = [Row(made, bad, bad.collected_at, encoded)]
-    return made
+    pending = upload(device, MINUTE)
+    bad = Sample(pending.rows[0].collected_at, cpu_percent=150)
+    (encoded,) = encode_rows(device.agent_id, pending.received_at, [bad], [None])
+    pending.rows = [Row(pending, bad, bad.collected_at, encoded)]
+    return pending
 
 
 async def count(pool: asyncpg.Pool, device: Device) -> int:
-    found: int = await pool.fetchval("SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
-    return found
+    rows: int = await pool.fetchval("SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1", device.agent_id)
+    return rows
 
 
 async def test_a_poisoned_upload_fails_alone(writer: Writer, make_device: MakeDevice, pool: asyncpg.Pool) -> None:

@@ -27,40 +27,40 @@ async def test_a_command_comes_at_once_and_its_result_is_taken(
     open_any: Any, device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     agent = await open_any(device.token)
-    made = await order(device, employee, params={"n": 1}, timeout_seconds=30)
+    ordered = await order(device, employee, params={"n": 1}, timeout_seconds=30)
     command = await agent.next("command")
     command.pop("type", None)
     assert command == {
-        "command_id": made["command_id"], "command_type": "collect_now", "params": {"n": 1}, "timeout_seconds": 30,
+        "command_id": ordered["command_id"], "command_type": "collect_now", "params": {"n": 1}, "timeout_seconds": 30,
     }  # fmt: skip
     assert await fetched(device) == []
     begun = await agent.ask("command_started", command_id=command["command_id"])
     assert (begun["type"], begun["go_on"]) == ("ack", True)
     await agent.ask("command_progress", command_id=command["command_id"], percent=50)
-    assert (await state(device, made, employee.headers))["progress_percent"] == 50
+    assert (await state(device, ordered, employee.headers))["progress_percent"] == 50
     result = {"status": "completed", "exit_code": 0, "stdout": "done", "completed_at": later().isoformat()}
     ended = await agent.ask("command_result", command_id=command["command_id"], **result)
     assert (ended["type"], ended["recorded"]) == ("ack", True)
-    found = await state(device, made, employee.headers)
-    assert (found["status"], found["stdout"]) == ("completed", "done")
-    assert await trail(pool, made) == ["command_created", "command_sent", "command_started", "command_completed"]
+    stored = await state(device, ordered, employee.headers)
+    assert (stored["status"], stored["stdout"]) == ("completed", "done")
+    assert await trail(pool, ordered) == ["command_created", "command_sent", "command_started", "command_completed"]
 
 
 async def test_waiting_commands_arrive_when_the_agent_connects(
     open_any: Any, device: Device, employee: Employee
 ) -> None:
-    made = await order(device, employee)
+    command = await order(device, employee)
     agent = await open_any(device.token)
-    assert (await agent.next("command"))["command_id"] == made["command_id"]
+    assert (await agent.next("command"))["command_id"] == command["command_id"]
 
 
 async def test_a_running_command_is_asked_to_stop(open_any: Any, device: Device, employee: Employee) -> None:
     agent = await open_any(device.token)
-    made = await order(device, employee)
+    command = await order(device, employee)
     await agent.next("command")
-    await agent.ask("command_started", command_id=made["command_id"])
-    await act(device, employee, made, "cancel")
-    assert (await agent.next("command_cancel"))["command_id"] == made["command_id"]
+    await agent.ask("command_started", command_id=command["command_id"])
+    await act(device, employee, command, "cancel")
+    assert (await agent.next("command_cancel"))["command_id"] == command["command_id"]
 
 
 async def test_commands_that_await_approval_are_not_sent(open_any: Any, device: Device, employee: Employee) -> None:
@@ -98,12 +98,12 @@ async def test_a_message_that_doesnt_fit_is_answered_with_its_code(
 
 async def test_anothers_command_cant_be_answered(open_any: Any, make_device: MakeDevice, employee: Employee) -> None:
     first, second = await make_device(), await make_device()
-    made = await order(first, employee)
+    command = await order(first, employee)
     await fetched(first)
     agent = await open_any(second.token)
-    answer = await agent.ask("command_result", command_id=made["command_id"], status="completed")
+    answer = await agent.ask("command_result", command_id=command["command_id"], status="completed")
     assert answer["code"] == "command_not_found"
-    assert (await state(first, made, employee.headers))["status"] == "sent"
+    assert (await state(first, command, employee.headers))["status"] == "sent"
 
 
 # A line that breaks
@@ -113,7 +113,7 @@ async def test_a_command_whose_line_broke_before_it_began_goes_out_again(
     open_socket: Open, device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     agent = await open_socket(device.token)
-    made = await order(device, employee)
+    ordered = await order(device, employee)
     await agent.next("command")
     await agent.close()
     for _ in range(50):
@@ -121,21 +121,21 @@ async def test_a_command_whose_line_broke_before_it_began_goes_out_again(
         if commands:
             break
         await asyncio.sleep(0.1)
-    assert [command["command_id"] for command in commands] == [made["command_id"]]
-    assert await trail(pool, made) == ["command_created", "command_sent", "command_requeued", "command_sent"]
+    assert [command["command_id"] for command in commands] == [ordered["command_id"]]
+    assert await trail(pool, ordered) == ["command_created", "command_sent", "command_requeued", "command_sent"]
 
 
 async def test_a_command_that_has_begun_isnt_sent_again_when_the_line_breaks(
     open_socket: Open, device: Device, employee: Employee
 ) -> None:
     agent = await open_socket(device.token)
-    made = await order(device, employee)
+    command = await order(device, employee)
     await agent.next("command")
-    await agent.ask("command_started", command_id=made["command_id"])
+    await agent.ask("command_started", command_id=command["command_id"])
     await agent.close()
     await asyncio.sleep(0.5)
     assert await fetched(device) == []
-    assert (await state(device, made, employee.headers))["status"] == "executing"
+    assert (await state(device, command, employee.headers))["status"] == "executing"
 
 
 async def test_the_newer_of_two_sockets_of_one_agent_gets_the_command(

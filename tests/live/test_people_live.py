@@ -51,9 +51,9 @@ async def test_a_portal_hears_of_samples_states_commands_and_events(
     while (await portal.next("status"))["status"] != "online":
         pass  # the state from before may come twice: with the answer and as a change
     assert (await portal.next("metrics"))["metrics"]["cpu_percent"] == 12.5
-    made = await order(device, employee)
+    ordered = await order(device, employee)
     update = await portal.next("command_update")
-    assert (update["command_id"], update["status"]) == (made["command_id"], "pending")
+    assert (update["command_id"], update["status"]) == (ordered["command_id"], "pending")
     (command,) = await fetched(device)
     await tell(device, command, "progress", percent=30, message="on its way")
     while update["progress_percent"] is None:
@@ -157,10 +157,10 @@ async def test_an_agent_follows_nobody_and_a_person_answers_no_command(
 ) -> None:
     agent = await open_socket(device.token)
     assert (await agent.ask("subscribe", agent_ids=[str(device.agent_id)]))["code"] == "unknown_message"
-    made = await order(device, employee)
+    command = await order(device, employee)
     await agent.next("command")
     portal = await open_socket(device.tenant.user_token)
-    answer = await portal.ask("command_result", command_id=made["command_id"], status="completed")
+    answer = await portal.ask("command_result", command_id=command["command_id"], status="completed")
     assert answer["code"] == "unknown_message"
 
 
@@ -280,6 +280,6 @@ async def test_the_listening_connection_is_made_again(
     live.wakes.connection.terminate()
     await device.accepted(sample(cpu_percent=3))
     assert (await portal.next("metrics"))["metrics"]["cpu_percent"] == 3
-    made = await order(device, employee)
-    assert (await portal.next("command_update"))["command_id"] == made["command_id"]
-    await act(device, employee, made, "cancel")
+    command = await order(device, employee)
+    assert (await portal.next("command_update"))["command_id"] == command["command_id"]
+    await act(device, employee, command, "cancel")

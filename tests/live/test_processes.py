@@ -33,10 +33,10 @@ async def test_a_commit_of_one_process_reaches_sockets_of_another(
             assert (await portal.next("metrics"))["metrics"]["cpu_percent"] == 42
             body = {"command_type": "collect_now"}
             url = f"/api/agents/{device.agent_id}/commands"
-            made = (await client.post(url, json=body, headers=employee.headers)).json()
-            assert (await agent.next("command"))["command_id"] == made["command_id"]
-            await agent.ask("command_result", command_id=made["command_id"], status="completed")
-            assert (await state(through_two, made, employee.headers))["status"] == "completed"
+            command = (await client.post(url, json=body, headers=employee.headers)).json()
+            assert (await agent.next("command"))["command_id"] == command["command_id"]
+            await agent.ask("command_result", command_id=command["command_id"], status="completed")
+            assert (await state(through_two, command, employee.headers))["status"] == "completed"
         await portal.close()
         await agent.close()
 

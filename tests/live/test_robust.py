@@ -53,13 +53,13 @@ async def test_commands_leased_to_a_closing_socket_are_delivered_again(
     (client,) = live.hub.sockets_of(device.agent_id)
     for _ in range(600):  # what it doesn't read fills its queue: it is dropped while a command is on its way
         client.offer("event", {})
-    made = await order(device, employee)
+    ordered = await order(device, employee)
     assert await agent.closed() == SLOW
     commands = await fetched(device)
     for _ in range(50):
         commands = commands or await fetched(device)
         await asyncio.sleep(0.05)
-    assert [command["command_id"] for command in commands] == [made["command_id"]]
+    assert [command["command_id"] for command in commands] == [ordered["command_id"]]
 
 
 async def test_only_the_newest_sockets_of_one_agent_stay_open(open_socket: Open, device: Device) -> None:
@@ -85,11 +85,11 @@ async def test_a_binary_event_ends_a_socket_io_connection(live_port: int, device
 
 @pytest.mark.parametrize("first", ["timeout", "cancelled", "failed", "completed"])
 async def test_the_first_result_counts_whatever_it_is(device: Device, employee: Employee, first: str) -> None:
-    made = await order(device, employee)
+    ordered = await order(device, employee)
     (command,) = await fetched(device)
     assert (await tell(device, command, "result", status=first, stdout="first")).json() == {"recorded": True}
     assert (await tell(device, command, "result", status="completed")).json() == {"recorded": False}
-    ended = await state(device, made, employee.headers)
+    ended = await state(device, ordered, employee.headers)
     assert (ended["status"], ended["stdout"]) == (first, "first")
 
 

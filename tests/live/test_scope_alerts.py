@@ -69,7 +69,7 @@ async def test_an_alert_that_was_over_when_it_was_found_is_sent_to_its_followers
     await pool.execute("UPDATE agent_devices SET late_at = NULL")  # a pass reads twenty, those of other tests first
     await come_back(device, now - 3 * HOUR, BACK)
     await look(pool, now)
-    found = await only_alert(device)
+    alert = await only_alert(device)
     (change,) = (await socket.next("alerts"))["changed"]
-    assert (change["id"], change["event"], change["status"]) == (found["id"], "found_late", "auto_resolved")
+    assert (change["id"], change["event"], change["status"]) == (alert["id"], "found_late", "auto_resolved")
     assert [one for one in await stranger.quiet(2) if one["type"] == "alerts"] == []

@@ -50,12 +50,12 @@ async def open_alert(pool: asyncpg.Pool, device: Device) -> UUID:
         "VALUES ('CPU', 'x', 'warning', $1, '{}') RETURNING id",
         device.tenant.business_id,
     )  # fmt: skip
-    made: UUID = await pool.fetchval(
+    alert_id: UUID = await pool.fetchval(
         "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity) "
         "VALUES ($1, $2, $3, 'warning') RETURNING id",
         rule, device.agent_id, utc_now(),
     )  # fmt: skip
-    return made
+    return alert_id
 
 
 async def test_a_frame_holds_the_changed_fields_of_changed_devices(

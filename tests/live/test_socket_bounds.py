@@ -69,8 +69,8 @@ class Wire:
         while opcode != TEXT:
             opcode, content = await self.frame()
             assert opcode != CLOSE, content
-        found: dict[str, object] = json.loads(content)
-        return found
+        body: dict[str, object] = json.loads(content)
+        return body
 
 
 def frame(first: int, content: bytes = b"", length: int | None = None) -> bytes:

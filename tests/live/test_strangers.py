@@ -90,8 +90,8 @@ async def test_a_command_goes_to_its_own_agent_alone(open_socket: Open, town: To
         if caller.token and caller.kind in (*PEOPLE, "agent", "itself")
     }
     own = await open_socket(target.device.token)
-    made = await order(target.device, town.employee)
-    assert (await own.next("command"))["command_id"] == made["command_id"]
+    command = await order(target.device, town.employee)
+    assert (await own.next("command"))["command_id"] == command["command_id"]
     received = await asyncio.gather(*(socket.quiet() for socket in sockets.values()))
     assert dict(zip(sockets, received, strict=True)) == {name: [] for name in sockets}
 

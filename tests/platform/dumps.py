@@ -65,8 +65,12 @@ def pg_dump(url: str, tables: list[str]) -> str | None:
 
 def dump_program(major: int) -> str | None:
     """Return a pg_dump that can read a server of this major version."""
-    found = [f"/opt/pg{major}/bin/pg_dump", f"/usr/lib/postgresql/{major}/bin/pg_dump", shutil.which("pg_dump") or ""]
-    for program in found:
+    programs = [
+        f"/opt/pg{major}/bin/pg_dump",
+        f"/usr/lib/postgresql/{major}/bin/pg_dump",
+        shutil.which("pg_dump") or "",
+    ]
+    for program in programs:
         if program and Path(program).exists():
             version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
             if int(re.findall(r"\d+", version)[0]) >= major:

@@ -21,12 +21,12 @@ SCHEMAS = "http://cyclonedx.org/schema/"
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(bill(FOUND))
-    return made
+def materials() -> dict[str, Any]:
+    materials: dict[str, Any] = json.loads(bill(FOUND))
+    return materials
 
 
-def test_the_bill_of_materials_fits_the_schema_of_cyclonedx(made: dict[str, Any]) -> None:
+def test_the_bill_of_materials_fits_the_schema_of_cyclonedx(materials: dict[str, Any]) -> None:
     folder = resources.files("cyclonedx.schema") / "_res"
     schemas = {
         name: json.loads((folder / f"{name}.SNAPSHOT.schema.json").read_text())
@@ -36,12 +36,14 @@ def test_the_bill_of_materials_fits_the_schema_of_cyclonedx(made: dict[str, Any]
         [(f"{SCHEMAS}{name}.SNAPSHOT.schema.json", schema) for name, schema in schemas.items()]
     )
     validator = jsonschema_rs.Draft7Validator(schemas["bom-1.6"], registry=registry)
-    assert [error.message for error in validator.iter_errors(made)] == []
-    assert not validator.is_valid(made | {"specVersion": 1})
+    assert [error.message for error in validator.iter_errors(materials)] == []
+    assert not validator.is_valid(materials | {"specVersion": 1})
 
 
-def test_the_bill_of_materials_has_each_locked_package_with_version_licence_and_hashes(made: dict[str, Any]) -> None:
-    python = {part["name"]: part for part in made["components"] if part["purl"].startswith("pkg:pypi/")}
+def test_the_bill_of_materials_has_each_locked_package_with_version_licence_and_hashes(
+    materials: dict[str, Any],
+) -> None:
+    python = {part["name"]: part for part in materials["components"] if part["purl"].startswith("pkg:pypi/")}
     running = locked(ROOT / "requirements.lock")
     assert {name: part["version"] for name, part in python.items()} == {n: v for n, (v, _) in running.items()}
     for name, part in python.items():
@@ -50,15 +52,15 @@ def test_the_bill_of_materials_has_each_locked_package_with_version_licence_and_
         assert part["licenses"]
 
 
-def test_the_bill_of_materials_has_what_the_pages_and_the_embedded_database_bring(made: dict[str, Any]) -> None:
-    npm = {part["purl"] for part in made["components"] if part["purl"].startswith("pkg:npm/")}
+def test_the_bill_of_materials_has_what_the_pages_and_the_embedded_database_bring(materials: dict[str, Any]) -> None:
+    npm = {part["purl"] for part in materials["components"] if part["purl"].startswith("pkg:npm/")}
     assert any(purl.startswith("pkg:npm/preact@") for purl in npm)
     assert any("pglite" in purl for purl in npm)
     assert not any("vite" in purl or "typescript" in purl for purl in npm)
 
 
-def test_the_bill_of_materials_says_what_needs_what(made: dict[str, Any]) -> None:
-    needs = {one["ref"].partition("@")[0]: one.get("dependsOn", []) for one in made["dependencies"]}
+def test_the_bill_of_materials_says_what_needs_what(materials: dict[str, Any]) -> None:
+    needs = {one["ref"].partition("@")[0]: one.get("dependsOn", []) for one in materials["dependencies"]}
     assert any(ref.startswith("pkg:pypi/starlette@") for ref in needs["pkg:pypi/fastapi"])
     assert len(needs["rts-agent-monitoring"]) == len(FOUND)
 

@@ -44,10 +44,10 @@ def own_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def connection(own_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to the database as it was installed: values, policies and tables."""
-    made = await asyncpg.connect(own_url, timeout=10)
-    await restore(made)
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(own_url, timeout=10)
+    await restore(connection)
+    yield connection
+    await connection.close()
 
 
 async def restore(connection: asyncpg.Connection) -> None:

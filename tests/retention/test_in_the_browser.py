@@ -31,10 +31,10 @@ async def tab(browser: Browser, server: Server) -> AsyncIterator[Tab]:
     """A tab of nobody on the server whose retention may be changed; at the end it may have had no fault."""
     async with serving(server.application) as port:
         context = await browser.new_context(viewport=WIDE, locale="en-GB", timezone_id="Europe/Berlin")  # type: ignore[arg-type]
-        made = Tab(await context.new_page(), f"http://127.0.0.1:{port}")
-        yield made
+        opened = Tab(await context.new_page(), f"http://127.0.0.1:{port}")
+        yield opened
         await context.close()
-        assert made.faults == []
+        assert opened.faults == []
 
 
 async def open_retention(tab: Tab, who: Employee) -> Page:

@@ -12,7 +12,7 @@ NAMED = re.compile(r"^ *(?:\$ )?rts-agents ([a-z -]+?)(?= -| \d| [a-z]+\.json|$|
 
 
 def test_every_command_on_the_page_exists() -> None:
-    commands = {found.strip() for found in NAMED.findall(PAGE)}
+    commands = {name.strip() for name in NAMED.findall(PAGE)}
     assert {"retention show", "retention hold add", "retention repair"} <= commands
     for command in commands:
         assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0, command

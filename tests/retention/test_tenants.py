@@ -68,13 +68,13 @@ async def compress(connection: asyncpg.Connection) -> None:
 
 async def times_of(connection: asyncpg.Connection, device: Device) -> Times:
     """Return the times of a device's rows at every level."""
-    found = {}
+    times = {}
     for relation in LEVELS:
         time = "collected_at" if relation in ("agent_metrics", "agent_series_samples") else "bucket"
         where = BY_SERIES if "series" in relation else "agent_device_id = $1"
         rows = await connection.fetch(f"SELECT {time} AS at FROM {relation} WHERE {where} ORDER BY 1", device.agent_id)
-        found[relation] = [cast("datetime", row["at"]) for row in rows]
-    return found
+        times[relation] = [cast("datetime", row["at"]) for row in rows]
+    return times
 
 
 def since(times: Times, relation: str, age: timedelta) -> list[datetime]:

@@ -29,14 +29,14 @@ def walk_in_docs() -> Iterator[tuple[list[str], list[str]]]:
 
 def words_of(lines: list[str], name: str) -> list[str]:
     """Return lines without borders and titles of tables, with the same word for every number, size, date and name."""
-    found = []
+    words = []
     for line in lines:
         text = line.strip().replace(name, "rts")
         for pattern, same in SAME:
             text = pattern.sub(same, text)
         if text.strip() and text[0] not in BORDERS:
-            found.append(text.strip())
-    return found
+            words.append(text.strip())
+    return words
 
 
 def differences(page: list[str], output: str, name: str) -> list[str]:

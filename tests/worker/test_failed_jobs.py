@@ -36,16 +36,16 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def connection(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(own_database, timeout=10)
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(own_database, timeout=10)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture
 async def admin(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(as_admin(own_database), timeout=10)
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(as_admin(own_database), timeout=10)
+    yield connection
+    await connection.close()
 
 
 def name_of(job: Job) -> str:
@@ -53,8 +53,8 @@ def name_of(job: Job) -> str:
 
 
 async def find_job(connection: Connection, name: str) -> Job:
-    (found,) = [job for job in await list_jobs(connection) if name_of(job) == name]
-    return found
+    (job_row,) = [job for job in await list_jobs(connection) if name_of(job) == name]
+    return job_row
 
 
 async def mark_failed(admin: asyncpg.Connection, job: Job, began: datetime, next_start: datetime) -> None:

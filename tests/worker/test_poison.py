@@ -87,29 +87,31 @@ async def test_a_window_that_cant_be_read_is_out_of_force_and_says_why(
     column: str, value: str, evaluator: Evaluator, pair: tuple[Device, Device], employee: Employee
 ) -> None:
     poisoned = pair[0].tenant
-    made: UUID = await evaluator.connection.fetchval(
+    window_id: UUID = await evaluator.connection.fetchval(
         "INSERT INTO agent_maintenance_windows (window_name, business_id, weekdays, local_start, duration_minutes,"
         " time_zone, created_by, created_at) VALUES ('nights', $1, ARRAY[1,2,3,4,5,6,7]::smallint[], '00:00', 1440,"
         " 'UTC', $2, now()) RETURNING id", poisoned.business_id, employee.employee_id,
     )  # fmt: skip
-    await evaluator.connection.execute(f"UPDATE agent_maintenance_windows SET {column} = {value} WHERE id = $1", made)
+    await evaluator.connection.execute(
+        f"UPDATE agent_maintenance_windows SET {column} = {value} WHERE id = $1", window_id
+    )
     try:
         assert await fired(evaluator, pair) == [1, 1]
         for headers in (employee.headers, poisoned.headers):
             answer = await pair[0].client.get("/api/agents/maintenance-windows", headers=headers)
             assert answer.status_code == 200, answer.text
-            (window,) = [one for one in answer.json()["windows"] if one["id"] == str(made)]
+            (window,) = [one for one in answer.json()["windows"] if one["id"] == str(window_id)]
             assert window["is_running"] is False
             assert "out of force" in window["error_message"]
-        assert [row["item"] for row in await evaluator.connection.fetch(FAULTS, "alerts")] == [f"window:{made}"]
+        assert [row["item"] for row in await evaluator.connection.fetch(FAULTS, "alerts")] == [f"window:{window_id}"]
     finally:
-        await evaluator.connection.execute("DELETE FROM agent_maintenance_windows WHERE id = $1", made)
+        await evaluator.connection.execute("DELETE FROM agent_maintenance_windows WHERE id = $1", window_id)
 
 
 async def test_a_window_in_a_far_year_is_listed(
     evaluator: Evaluator, pair: tuple[Device, Device], employee: Employee
 ) -> None:
-    made = await evaluator.connection.fetchval(
+    window_id = await evaluator.connection.fetchval(
         "INSERT INTO agent_maintenance_windows (window_name, business_id, starts_at, ends_at, created_by, created_at)"
         " VALUES ('for ever', $1, '0044-03-15 BC', '200000-01-01', $2, now()) RETURNING id",
         pair[0].tenant.business_id, employee.employee_id,
@@ -117,9 +119,9 @@ async def test_a_window_in_a_far_year_is_listed(
     try:
         assert await fired(evaluator, pair) == [0, 1]
         answer = await pair[0].client.get("/api/agents/maintenance-windows", headers=employee.headers)
-        assert [one["is_running"] for one in answer.json()["windows"] if one["id"] == str(made)] == [True]
+        assert [one["is_running"] for one in answer.json()["windows"] if one["id"] == str(window_id)] == [True]
     finally:
-        await evaluator.connection.execute("DELETE FROM agent_maintenance_windows WHERE id = $1", made)
+        await evaluator.connection.execute("DELETE FROM agent_maintenance_windows WHERE id = $1", window_id)
 
 
 HOURS = [
@@ -242,8 +244,8 @@ async def test_a_command_that_refuses_to_end_stops_no_other(
     async with refusing(evaluator.connection, "agent_commands", "agent_device_id", pair[0].agent_id):
         await settle_due_commands(evaluator.connection, utc_now() + timedelta(days=2))
     query = "SELECT status FROM agent_commands WHERE agent_device_id = $1"
-    found = [await evaluator.connection.fetchval(query, device.agent_id) for device in pair]
-    assert found == ["pending", "expired"]
+    states = [await evaluator.connection.fetchval(query, device.agent_id) for device in pair]
+    assert states == ["pending", "expired"]
 
 
 async def test_an_end_of_life_rule_that_fails_stops_no_other(evaluator: Evaluator, employee: Employee) -> None:
@@ -278,8 +280,8 @@ async def test_forecasts_and_baselines_of_a_device_that_refuses_stop_no_other(
         async with refusing(evaluator.connection, table, "agent_device_id", pair[0].agent_id):
             await update(evaluator.connection, utc_now())
     rows = await evaluator.connection.fetch("SELECT agent_device_id FROM agent_forecasts")
-    found = {row["agent_device_id"] for row in rows}
-    assert (pair[0].agent_id in found, pair[1].agent_id in found) == (False, True)
+    written = {row["agent_device_id"] for row in rows}
+    assert (pair[0].agent_id in written, pair[1].agent_id in written) == (False, True)
     assert await evaluator.connection.fetch(FAULTS, "forecasts")
 
 

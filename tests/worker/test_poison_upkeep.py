@@ -29,8 +29,8 @@ async def left(
 
 async def reasons(connection: asyncpg.Connection, task: str, device: Device) -> list[str]:
     """Return why a device's rows are left out by a task."""
-    found = await connection.fetch(FAULTS, task)
-    return [row["reason"] for row in found if str(device.agent_id) in row["item"]]
+    rows = await connection.fetch(FAULTS, task)
+    return [row["reason"] for row in rows if str(device.agent_id) in row["item"]]
 
 
 async def test_services_of_a_device_that_cant_be_forgotten_keep_no_others(
