@@ -74,10 +74,10 @@ async def run_steps(url: str, token: str, business: UUID | None, as_json: bool) 
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=SECONDS))
         async for step in all_steps(client, token, business):
             steps.append(step)
-            shown = (
+            line = (
                 json.dumps(asdict(step)) if as_json else f"{'ok  ' if step.good else 'FAIL'} {step.name}: {step.said}"
             )
-            typer.echo(shown)
+            typer.echo(line)
     return steps
 
 

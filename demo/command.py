@@ -33,8 +33,8 @@ async def show_commands(credentials: Credentials, agent_id: str, console: Consol
                 continue
             command = response.json()
             course = await watch(line, command["command_id"])
-            shown = (await http.get(f"/api/agents/{agent_id}/commands/{command['command_id']}")).json()
-            output = (shown["stdout"] or shown["error_message"] or "").strip()
+            answer = (await http.get(f"/api/agents/{agent_id}/commands/{command['command_id']}")).json()
+            output = (answer["stdout"] or answer["error_message"] or "").strip()
             console.print(f"[green]✓[/green] {command_type}: {course}", highlight=False)
             console.print(f"  {output}", style="dim", highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
 

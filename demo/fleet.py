@@ -79,9 +79,9 @@ class DemoFleet:
             "business_id": business_id, "service_location_id": site_id, "device_name": name,
             "metrics_interval_seconds": interval,
         }  # fmt: skip
-        made = await self._http.post("/api/agents/registration-tokens", json=body, headers=self._employee)
-        made.raise_for_status()
-        token: str = made.json()["token"]
+        response = await self._http.post("/api/agents/registration-tokens", json=body, headers=self._employee)
+        response.raise_for_status()
+        token: str = response.json()["token"]
         return token
 
     async def load(self, start: datetime, end: datetime, step: Callable[[int], None]) -> Loaded:

@@ -100,6 +100,6 @@ def find_seal_faults(seal: dict[str, object]) -> list[str]:
         ids = seal[name]
         assert isinstance(ids, list)
         if ids:
-            shown = ", ".join(map(str, ids[:SHOWN_IDS])) + (" …" if len(ids) > SHOWN_IDS else "")
-            sentences.append(f"Audit rows {name} since seal {seal['id']} was made: {shown} ({len(ids)}).")
+            listed_ids = ", ".join(map(str, ids[:SHOWN_IDS])) + (" …" if len(ids) > SHOWN_IDS else "")
+            sentences.append(f"Audit rows {name} since seal {seal['id']} was made: {listed_ids} ({len(ids)}).")
     return sentences

@@ -131,5 +131,5 @@ def gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Met
 
 def spans(name: str, text: str, label: str, values: Mapping[str, timedelta | None]) -> Metric:
     """Return a gauge in seconds; what has no value is left out."""
-    known = {key: span.total_seconds() for key, span in values.items() if span is not None}
-    return gauges(name, text, label, known)
+    seconds = {key: span.total_seconds() for key, span in values.items() if span is not None}
+    return gauges(name, text, label, seconds)

@@ -64,8 +64,8 @@ async def read_storage(client: httpx.AsyncClient, token: str) -> str:
     """Read versions, and the faults that the server reports; these fail no deployment."""
     report = (await answer(client, "GET", "/api/admin/storage", 200, token)).json()
     database, faults = report["database"], report["faults"]
-    known = f"{len(faults)} faults, see `rts-agents db status`: {faults[0]}" if faults else "no fault"
-    return f"PostgreSQL {database['postgres']}, TimescaleDB {database['timescaledb']}; {known}"
+    state = f"{len(faults)} faults, see `rts-agents db status`: {faults[0]}" if faults else "no fault"
+    return f"PostgreSQL {database['postgres']}, TimescaleDB {database['timescaledb']}; {state}"
 
 
 async def find_last_pass(client: httpx.AsyncClient, token: str) -> str:

@@ -43,8 +43,8 @@ class Part:
         """The time of its last sample."""
         return self.block.times[self.stop - 1]
 
-    def shown(self) -> Iterator[Row]:
-        """Yield the rows that say all of the device: the first, the newest that list services, the last."""
+    def device_rows(self) -> Iterator[Row]:
+        """Yield the rows that update the device: the first, the newest with lists of services, the last."""
         yield self.first
         places = self.block.service_places
         inside = places[bisect_left(places, self.start + 1) : bisect_left(places, self.stop - 1)]

@@ -49,16 +49,16 @@ class Block:
         if not is_rising((*self.times[-1:], *times)):
             raise Unlike
         metrics = metric_columns(columns)
-        found = block_layout(tuple(map(is_there, metrics)))
-        if found is not (self._layout or found):
+        layout = block_layout(tuple(map(is_there, metrics)))
+        if layout is not (self._layout or layout):
             raise Unlike
-        self._layout = found
+        self._layout = layout
         if columns["services"].count(None) < len(times):
             self.service_places += [
                 place for place, one in enumerate(columns["services"], len(self.times)) if one is not None
             ]
         self.times += times
-        self._pieces.append(found.encode(device, received, times, metrics))
+        self._pieces.append(layout.encode(device, received, times, metrics))
 
     def finish(self) -> None:
         """Join the pieces."""
@@ -74,13 +74,13 @@ class Block:
 class BlockLayout:
     """How rows look that have the same metrics: what is the same in all of them is written once for each column."""
 
-    def __init__(self, there: tuple[bool, ...]) -> None:
-        zeros = chain.from_iterable((8, 0) if is_there else (NULL,) for is_there in there)
-        row = layout(there).pack(FIELDS, 16, bytes(16), 8, 0, 8, 0, *zeros, NULL)
+    def __init__(self, present: tuple[bool, ...]) -> None:
+        zeros = chain.from_iterable((8, 0) if is_there else (NULL,) for is_there in present)
+        row = layout(present).pack(FIELDS, 16, bytes(16), 8, 0, 8, 0, *zeros, NULL)
         self.width = len(row)
-        self._there = there
+        self._there = present
         self._lengths = [(place, row[place : place + 1]) for place in range(self.width) if row[place]]
-        values = ("4x" + kind if is_there else "4x" for kind, is_there in zip(FORMATS, there, strict=True))
+        values = ("4x" + kind if is_there else "4x" for kind, is_there in zip(FORMATS, present, strict=True))
         self._pack = Struct(">2x4x16s4xq4xq" + "".join(values) + "4x").pack
 
     def encode(self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]) -> bytearray:

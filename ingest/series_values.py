@@ -146,8 +146,8 @@ def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) ->
     instance = instance_name(value.instance)
     metric = choose_metric(value.metric, value.unit, value.kind)
     if metric is None or not METRIC_PATTERN.match(value.metric):
-        known = f"the catalogue has none of this name; your own begin with {CUSTOM!r}"
-        into.fault(row, "unknown_metric", f"{value.metric[:80]!a}: {known}")
+        hint = f"the catalogue has none of this name; your own begin with {CUSTOM!r}"
+        into.fault(row, "unknown_metric", f"{value.metric[:80]!a}: {hint}")
     elif value.instance and not instance:
         into.fault(row, "invalid_instance", f"nothing of the instance {value.instance[:80]!a} can be stored")
     elif not is_storable(row, value, metric, into):

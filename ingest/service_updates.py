@@ -52,8 +52,8 @@ def state_since(lists: list[Listed], name: str, status: str) -> datetime:
     """Return since when a service has been in its newest state, as far as the lists of one upload say."""
     since = lists[-1][0].collected_at
     for sample, services in reversed(lists[:-1]):
-        found = services.get(name)
-        if found is None or found.status != status:
+        state = services.get(name)
+        if state is None or state.status != status:
             break
         since = sample.collected_at
     return since

@@ -98,8 +98,8 @@ class Writer:
     async def _write_run(self, run: Sequence[Part], group: Sequence[Upload]) -> None:
         """Write samples of blocks; those that are not simply new go as rows."""
         uploads = list(dict.fromkeys(part.upload for part in run))
-        shown = [row for part in run for row in part.shown()]
-        commit = self._commit(uploads, shown, partial(copy_run, run), partial(record_run, run))
+        device_rows = [row for part in run for row in part.device_rows()]
+        commit = self._commit(uploads, device_rows, partial(copy_run, run), partial(record_run, run))
         await self._write_new(commit, uploads, lambda: rows_in_order(run, group))
 
     async def _write_new(

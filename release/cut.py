@@ -32,14 +32,14 @@ def current_version(root: Path) -> str:
     return version
 
 
-def check_version(given: str, old: str) -> None:
+def check_version(version: str, old: str) -> None:
     """Raise ReleaseError unless `given` is X.Y.Z and newer than `old`."""
     try:
-        newer = Version(given) > Version(old)
+        newer = Version(version) > Version(old)
     except InvalidVersion:
         newer = False
-    if not newer or not re.fullmatch(r"\d+\.\d+\.\d+", given):
-        raise ReleaseError(f"VERSION={given!r}: give X.Y.Z, newer than {old}.")
+    if not newer or not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise ReleaseError(f"VERSION={version!r}: give X.Y.Z, newer than {old}.")
 
 
 def write_version(root: Path, new: str) -> None:
@@ -48,25 +48,25 @@ def write_version(root: Path, new: str) -> None:
     for name, (pattern, replacement, count) in PLACES.items():
         file = root / name
         place = re.compile(pattern.format(old=re.escape(old)), re.MULTILINE)
-        text, found = place.subn(replacement.format(new=new), file.read_text(), count=count)
-        if not found:
+        text, replaced = place.subn(replacement.format(new=new), file.read_text(), count=count)
+        if not replaced:
             raise ReleaseError(f"{name} does not have the version {old}.")
         file.write_text(text)
 
 
-def main(given: str) -> int:
+def main(version: str) -> int:
     """Write all of it; returns the exit status."""
     try:
-        check_version(given, current_version(ROOT))
-        write_version(ROOT, given)
+        check_version(version, current_version(ROOT))
+        write_version(ROOT, version)
     except ReleaseError as error:
         print(error, file=sys.stderr)
         return 1
-    for module in (["towncrier", "build", "--yes", "--version", given], ["db.release_snapshot"]):
+    for module in (["towncrier", "build", "--yes", "--version", version], ["db.release_snapshot"]):
         subprocess.run([sys.executable, "-m", *module], cwd=ROOT, check=True)  # noqa: S603 - given is digits and dots
     print("Read CHANGELOG.md and the snapshot, run `make check test`, then:")
-    print(f"  git add --all && git commit --message 'Release {given}'")
-    print(f"  git tag --annotate v{given} --message 'RTS Agent Monitoring {given}'")
+    print(f"  git add --all && git commit --message 'Release {version}'")
+    print(f"  git tag --annotate v{version} --message 'RTS Agent Monitoring {version}'")
     return 0
 
 

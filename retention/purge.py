@@ -82,10 +82,12 @@ async def _purge_batch(connection: Connection, kind: Purge) -> tuple[int, bool]:
         nonlocal deleted
         deleted += await _delete(connection, kind, owners)
 
-    found = await connection.fetch(kind.owners, kind.now - kind.age.keep, BATCH_ROWS, kind.isolated.postponed_ids(name))
-    for owner, reason in await in_halves(connection, [row["owner"] for row in found], delete):
+    owner_rows = await connection.fetch(
+        kind.owners, kind.now - kind.age.keep, BATCH_ROWS, kind.isolated.postponed_ids(name)
+    )
+    for owner, reason in await in_halves(connection, [row["owner"] for row in owner_rows], delete):
         await kind.isolated.note(f"{name}:{owner}", reason)
-    return deleted, not found
+    return deleted, not owner_rows
 
 
 async def _delete(connection: Connection, kind: Purge, owners: Sequence[str] | None) -> int:

@@ -62,8 +62,8 @@ async def read_storage(connection: Connection) -> Storage:
     """Return values, policies, holds and the oldest chunks of every level."""
     values = await read_values(connection)
     names = [level.relation for level in values.levels]
-    found = [Policy(**dict(row)) for row in await connection.fetch(*QUERIES.bind("list_policies", relations=names))]
-    policies = {(one.relation, one.kind): one for one in found}
+    listed = [Policy(**dict(row)) for row in await connection.fetch(*QUERIES.bind("list_policies", relations=names))]
+    policies = {(one.relation, one.kind): one for one in listed}
     rows = await connection.fetch(*QUERIES.bind("list_oldest_chunks", relations=names))
     oldest = {row["relation"]: row["oldest"] for row in rows}
     return Storage(values, policies, oldest, await connection.fetchval(QUERIES["is_held"]))
@@ -79,13 +79,13 @@ async def find_drift(connection: Connection, now: datetime) -> list[Drift]:
 
 async def find_unsafe(connection: Connection, storage: Storage, now: datetime) -> list[tuple[Policy, Drift]]:
     """Return each policy whose next run would destroy data, paused or not, and why."""
-    found = [
+    unsafe = [
         (job, drift)
         for below, level in storage.values.steps
         if (job := storage.policies.get((level.relation, "refresh")))
         and (drift := await _find_unsafe(connection, below, level, storage, now))
     ]
-    return [*found, *_unbounded(storage), *_unheld(storage)]
+    return [*unsafe, *_unbounded(storage), *_unheld(storage)]
 
 
 def _unbounded(storage: Storage) -> Iterator[tuple[Policy, Drift]]:
@@ -137,7 +137,7 @@ async def holds_behind(
 
 
 def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
-    for kind, wanted in _wanted(level, storage.values.drop_after(level)).items():
+    for kind, expected in _wanted(level, storage.values.drop_after(level)).items():
         job = storage.policies.get((level.relation, kind))
         if job is None:
             yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is missing")
@@ -146,12 +146,12 @@ def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
             yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is switched off")
         if kind != "refresh" and job.every > DAY:
             yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy runs every {words(job.every)} only")
-        for name, value in wanted.items():
-            found = getattr(job, name)
+        for name, value in expected.items():
+            actual = getattr(job, name)
             if name in job.invalid:
                 yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is no length of time")
-            elif found != value:
-                values = f"{words(found) if found is not None else 'unset'}, the value in force is {words(value)}"
+            elif actual != value:
+                values = f"{words(actual) if actual is not None else 'unset'}, the value in force is {words(value)}"
                 yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is {values}")
 
 
@@ -159,26 +159,26 @@ async def _find_layouts(connection: Connection, levels: Sequence[Level]) -> list
     """Return which relations have chunks of another time range, or a columnstore that is off or segmented otherwise."""
     by_relation = {level.relation: level for level in levels}
     rows = await connection.fetch(*QUERIES.bind("list_layouts", relations=list(by_relation)))
-    found: list[Drift] = []
+    differences: list[Drift] = []
     for relation, chunk, segmented_by in rows:
         if chunk != (right := by_relation[relation].chunk):
             sentence = f"{relation}: new chunks span {words(chunk)}, the value in force is {words(right)}"
-            found.append(Drift(relation, "chunks", sentence))
+            differences.append(Drift(relation, "chunks", sentence))
         key = "series_id" if relation.startswith("agent_series") else "agent_device_id"
         if segmented_by is None or key not in segmented_by.split(","):
             sentence = f"{relation}: its columnstore is off, or not segmented by {key}"
-            found.append(Drift(relation, "columnstore", sentence))
-    return found
+            differences.append(Drift(relation, "columnstore", sentence))
+    return differences
 
 
 def _wanted(level: Level, drop_after: timedelta) -> dict[str, dict[str, timedelta]]:
     """Return the values in force by kind of policy and field of Policy."""
-    wanted = {"retention": {"drop_after": drop_after}, "columnstore": {"compress_after": level.columnstore_after}}
+    expected = {"retention": {"drop_after": drop_after}, "columnstore": {"compress_after": level.columnstore_after}}
     if level.refresh_from and level.refresh_to and level.refresh_every:
-        wanted["refresh"] = {
+        expected["refresh"] = {
             "start_offset": level.refresh_from, "end_offset": level.refresh_to, "every": level.refresh_every,
         }  # fmt: skip
-    return wanted
+    return expected
 
 
 def words(span: timedelta) -> str:

@@ -194,9 +194,9 @@ def local_window(
 ) -> tuple[ChartWindow, list[datetime]]:
     """Round a window out to local days; returns it and where its days begin, with the end of the last one."""
     count = whole_days(choice.width) or 1
-    shown, *_, end = day_starts(choice.start, choice.end, count, zone)
-    days = day_starts(window.start - DAY if window.start < window.shown else shown, end, count, zone)
-    return ChartWindow(days[0], max(days[0], min(end, complete)), end, shown), days
+    first_day, *_, end = day_starts(choice.start, choice.end, count, zone)
+    days = day_starts(window.start - DAY if window.start < window.shown else first_day, end, count, zone)
+    return ChartWindow(days[0], max(days[0], min(end, complete)), end, first_day), days
 
 
 def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[datetime, timedelta]]:
@@ -245,10 +245,10 @@ def find_window(choice: Choice, complete: datetime, lead: timedelta) -> ChartWin
     if not choice.width:
         start = choice.start - lead
         return ChartWindow(start, start, choice.end, choice.start)
-    shown = bucket_start(choice.start, choice.width)
+    first_bucket = bucket_start(choice.start, choice.width)
     end = bucket_start(choice.end - timedelta(microseconds=1), choice.width) + choice.width
-    start = shown - lead
-    return ChartWindow(start, max(start, min(end, complete)), end, shown)
+    start = first_bucket - lead
+    return ChartWindow(start, max(start, min(end, complete)), end, first_bucket)
 
 
 def plan_chart(

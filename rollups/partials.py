@@ -6,9 +6,9 @@
 Charts (`chart_sql.py`) and alerts (`alerts/query/sources.py`) are composed over them: one aggregate over raw samples
 and buckets together gives the same result as one over the samples alone. Names come from the catalogue of metrics.
 
-Forecasts and baselines (`alerts/query/forecasts.sql`, `baselines.sql`) don't use this module: each reads one part of the
-closed buckets of a level, with a metric per row instead of a column per metric, so static SQL is simpler there. The
-export reads whole rows of samples and aggregates nothing.
+Forecasts and baselines (`alerts/query/forecasts.sql`, `baselines.sql`) don't use this module: each reads one part of
+the closed buckets of a level, with a metric per row instead of a column per metric, so static SQL is simpler there.
+The export reads whole rows of samples and aggregates nothing.
 """
 
 from collections.abc import Iterable, Sequence

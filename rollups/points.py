@@ -110,9 +110,9 @@ def make_points(rows: Sequence[PointRow], metrics: Sequence[Metric], grid: Grid)
         if metric.kind is Kind.COUNTER:
             columns[metric.name] = rates(grid, *(columns.pop(f"{metric.name}_{part}") for part in RATE_PARTS))
     lead = bisect_left(columns["bucket"], grid.start)
-    shown = {name: column[lead:] for name, column in columns.items()}
-    times, samples = shown.pop("bucket"), shown.pop("sample_count")
-    return Points(times, samples, grid.coverages(times, samples), shown)
+    visible = {name: column[lead:] for name, column in columns.items()}
+    times, samples = visible.pop("bucket"), visible.pop("sample_count")
+    return Points(times, samples, grid.coverages(times, samples), visible)
 
 
 def counter_growth(before: float, value: float) -> float:

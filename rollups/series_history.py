@@ -95,12 +95,12 @@ async def read_series_history(
     """
     check_names(query.metrics)
     async with pool.acquire() as connection:
-        found = await connection.fetch(
+        charted = await connection.fetch(
             *DEVICE_QUERIES.bind("get_charted_device", device_id=query.device_id, tenant=tenant, relations=ROLLUPS)
         )
-        if not found:
+        if not charted:
             raise AgentNotFoundError
-        device, every = found[0], timedelta(seconds=found[0]["metrics_interval_seconds"])
+        device, every = charted[0], timedelta(seconds=charted[0]["metrics_interval_seconds"])
         series = await connection.fetch(
             *QUERIES.bind(
                 "find_series",
@@ -111,7 +111,7 @@ async def read_series_history(
             ),
         )
         counters = any(one["is_counter"] for one in series)
-        choice, window, days = plan(query, found, every, counters, now, values.of(device["business_id"]).series)
+        choice, window, days = plan(query, charted, every, counters, now, values.of(device["business_id"]).series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
     end = min(window.end, max(now, newest_end(rows, choice, now)))
     grid = Grid(window.shown, end, choice.width, every, now, former_intervals(device, now), days)

@@ -19,17 +19,17 @@ SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean"
 
 def main() -> int:
     """Write the file, or say whether it is as it should be."""
-    wanted = HEAD + "\n".join(types_of(document())) + "\n"
+    text = HEAD + "\n".join(types_of(document())) + "\n"
     if "--check" in sys.argv:
-        return int(TARGET.read_text() != wanted)
-    TARGET.write_text(wanted)
+        return int(TARGET.read_text() != text)
+    TARGET.write_text(text)
     return 0
 
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document of the application."""
-    found: dict[str, Any] = Application(Settings(database_url="postgresql://nowhere/none")).web.openapi()
-    return found
+    openapi: dict[str, Any] = Application(Settings(database_url="postgresql://nowhere/none")).web.openapi()
+    return openapi
 
 
 def types_of(openapi: dict[str, Any]) -> list[str]:

@@ -181,9 +181,9 @@ def evaluate_rules(unmeasured_days: float) -> Handler:
 
 async def look_at_late_samples(connection: Connection, now: datetime) -> None:
     """Record the breaches that late samples prove."""
-    found = await find_late(connection, now)
-    if found:
-        log.info("%d breaches were found late", found)
+    late = await find_late(connection, now)
+    if late:
+        log.info("%d breaches were found late", late)
 
 
 def tickets_for(client: str) -> Handler:

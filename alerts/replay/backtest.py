@@ -224,9 +224,9 @@ async def run(
     for instants in plan.batches(size):
         for transition in await replay.go_on(source, instants):
             of_rule = tallies[transition.rule_id]
-            shown = replace(transition, at=transition.at + A_MOMENT)
+            reported = replace(transition, at=transition.at + A_MOMENT)
             place = transition.device_id, transition.instance
-            of_rule.setdefault(place, BacktestSummary(*place)).take(shown)
+            of_rule.setdefault(place, BacktestSummary(*place)).take(reported)
         done += len(instants)
         progress(done, plan.instants)
     return {rule_id: list(of_rule.values()) for rule_id, of_rule in tallies.items()}

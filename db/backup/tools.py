@@ -32,12 +32,12 @@ def find_tool(name: str, server: int, folder: str = "") -> Path:
             f"{name} is not {f'in {folder}' if folder else 'on the PATH'}: install the package "
             f"postgresql-client-{server}, or set RTS_POSTGRES_BIN to the folder that has it."
         )
-    shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
-    version = re.search(r"\d+", shown)
+    version_text = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    version = re.search(r"\d+", version_text)
     if version is None or int(version.group()) < server:
         raise BackupToolError(
-            f"{path} is {shown.strip()}, older than the server's {server}: install postgresql-client-{server}, or set "
-            "RTS_POSTGRES_BIN to the folder of a newer one."
+            f"{path} is {version_text.strip()}, older than the server's {server}: install "
+            f"postgresql-client-{server}, or set RTS_POSTGRES_BIN to the folder of a newer one."
         )
     return Path(path)
 

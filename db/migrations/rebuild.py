@@ -75,10 +75,10 @@ def rebuild_levels(columns: Mapping[str, str], form: Mapping[str, str] = ONCE) -
     if is_recording():
         return  # no value is lost
     counters = {name for name in columns if f"{name}_increase" in columns_of(LEVELS[0].relation)}
-    wanted = {level: definition(level.beside, columns, counters, form) for level in LEVELS}
+    definitions = {level: definition(level.beside, columns, counters, form) for level in LEVELS}
     with op.get_context().autocommit_block():
-        drop_others(wanted)
-        for level, statement in wanted.items():
+        drop_others(definitions)
+        for level, statement in definitions.items():
             if comment_of(level.beside) is None:
                 patiently(partial(create_level, level, statement, form))
             run("SET lock_timeout = 0")  # nobody waits behind what is locked while it is filled
@@ -111,10 +111,10 @@ def parts_of(columns: Mapping[str, str], counters: set[str], form: Mapping[str, 
             yield fill(part, {"NAME": name, "VALUE": value})
 
 
-def drop_others(wanted: Mapping[RollupLevel, str]) -> None:
+def drop_others(definitions: Mapping[RollupLevel, str]) -> None:
     """Drop levels that another revision left half made."""
-    found = {level: comment_of(level.beside) for level in wanted}
-    if any(found[level] not in (None, mark(statement)) for level, statement in wanted.items()):
+    comments = {level: comment_of(level.beside) for level in definitions}
+    if any(comments[level] not in (None, mark(statement)) for level, statement in definitions.items()):
         for level in reversed(LEVELS):
             run(f"DROP MATERIALIZED VIEW IF EXISTS {level.beside.relation}")
 
@@ -221,8 +221,8 @@ def mark(statement: str) -> str:
 
 def comment_of(level: RollupLevel) -> str | None:
     """Return the comment of a level; None where it is missing or was not finished being created."""
-    found: str | None = fetch("comment_of", relation=level.relation)[0][0]
-    return found
+    comment: str | None = fetch("comment_of", relation=level.relation)[0][0]
+    return comment
 
 
 def columns_of(relation: str) -> dict[str, str]:

@@ -80,7 +80,7 @@ def otlp(times: list[datetime]) -> bytes:
     resource = request.resource_metrics.add()
     resource.resource.attributes.add(key="host.name").value.string_value = "a"
     metrics = resource.scope_metrics.add().metrics
-    wanted: list[tuple[str, list[dict[str, str]]]] = [
+    expected_metrics: list[tuple[str, list[dict[str, str]]]] = [
         ("system.cpu.time", [{"cpu": f"cpu{core}", "state": mode} for core in range(2) for mode in MODES]),
         ("system.memory.usage", [{"state": state} for state in ("used", "free", "cached", "buffered")]),
         ("system.filesystem.usage",
@@ -89,8 +89,8 @@ def otlp(times: list[datetime]) -> bytes:
          [{"device": name, "direction": way} for name in INTERFACES for way in ("receive", "transmit")]),
         ("system.uptime", [{}]),
     ]  # fmt: skip
-    wanted += [(f"system.cpu.load_average.{span}m", [{}]) for span in (1, 5, 15)]
-    for name, attributes in wanted:
+    expected_metrics += [(f"system.cpu.load_average.{span}m", [{}]) for span in (1, 5, 15)]
+    for name, attributes in expected_metrics:
         points = metrics.add(name=name).gauge.data_points
         for number, at in enumerate(times):
             for one in attributes:

@@ -134,4 +134,4 @@ def test_a_device_with_rows_beside_its_block_has_rows_only() -> None:
 def test_a_part_shows_the_ends_and_the_samples_that_list_services() -> None:
     samples = [Sample(NOW + n * MINUTE, services=[Service("a", "running")] if n % 3 else None) for n in range(8)]
     ((part,),) = split_blocks([packed(samples)])
-    assert [row.sample for row in part.shown()] == [samples[n] for n in (0, 1, 2, 4, 5, 7)]
+    assert [row.sample for row in part.device_rows()] == [samples[n] for n in (0, 1, 2, 4, 5, 7)]
