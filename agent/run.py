@@ -66,7 +66,7 @@ def run(
     across runs; None keeps them in memory. Raises RefusedError.
     """
     store = AgentStore(queue_file)
-    agent = Agent(server, identity, interval, stop, save, store)
+    agent = AgentLoop(server, identity, interval, stop, save, store)
     try:
         agent.keep_going(count)
     finally:
@@ -75,7 +75,7 @@ def run(
         store.close()
 
 
-class Agent:
+class AgentLoop:
     """This machine's agent: what is due next, and what it can do."""
 
     def __init__(

@@ -72,7 +72,7 @@ class Employee:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class CallingAgent:
     """The agent that calls, after its token was found in the database; `business_id` is its tenant."""
 
     agent_id: UUID
@@ -144,12 +144,12 @@ async def signed_agent(
     return agent
 
 
-async def current_agent(request: Request, signed: Annotated[Sender, Depends(signed_agent)]) -> Agent:
+async def current_agent(request: Request, signed: Annotated[Sender, Depends(signed_agent)]) -> CallingAgent:
     """Return the agent who calls; one whose token is revoked or whose device is deactivated gets 401."""
     services = get_services(request)
     business_id = await check_agent(services.pool, signed, services.clock())
     services.limits.learn(signed.agent_id, business_id)
-    return Agent(signed.agent_id, signed.token_hash, business_id, source_address(request.scope))
+    return CallingAgent(signed.agent_id, signed.token_hash, business_id, source_address(request.scope))
 
 
 def bearer_token(credentials: HTTPAuthorizationCredentials | None) -> str:
@@ -178,4 +178,4 @@ MayHandleAlerts = Annotated[Employee, employee_with("alerts")]
 MayAudit = Annotated[Employee, employee_with("audit")]
 MayKeepStorage = Annotated[Employee, employee_with("dba")]
 SignedAgent = Annotated[Sender, Depends(signed_agent)]  # the query itself checks the token: heartbeat
-CurrentAgent = Annotated[Agent, Depends(current_agent)]
+CurrentAgent = Annotated[CallingAgent, Depends(current_agent)]

@@ -4,7 +4,7 @@ from typing import Any
 
 from core.text import clean_name
 from ingest.faults import FaultError, Notes, short_form
-from ingest.samples import SERVICE_STATUSES, PartOfServices, Service
+from ingest.samples import SERVICE_STATUSES, ListedService, PartOfServices
 from ingest.service_words import state_for
 
 MAX_SERVICES = 500
@@ -12,7 +12,7 @@ MAX_NAME = 255
 HIGHEST_PID = 2**32
 
 
-def read_services(value: Any, notes: Notes) -> list[Service] | None:
+def read_services(value: Any, notes: Notes) -> list[ListedService] | None:
     """Return the services that can be read; a PartOfServices when something was left out. Raises FaultError."""
     if value is None:
         return None
@@ -25,7 +25,7 @@ def read_services(value: Any, notes: Notes) -> list[Service] | None:
     return services if len(services) == len(value) else PartOfServices(services)
 
 
-def read_service(entry: Any, notes: Notes) -> Service | None:
+def read_service(entry: Any, notes: Notes) -> ListedService | None:
     """Return one service; None, and a note, when it has no name."""
     name = clean_name(entry["name"]) if isinstance(entry, dict) and isinstance(entry.get("name"), str) else ""
     if not name:
@@ -37,7 +37,7 @@ def read_service(entry: Any, notes: Notes) -> Service | None:
         notes.add(
             "services", FaultError("changed_text", f"{short_form(entry['name'])} is stored as {short_form(name)}")
         )
-    return Service(name, read_status(name, entry.get("status"), notes), read_pid(name, entry.get("pid"), notes))
+    return ListedService(name, read_status(name, entry.get("status"), notes), read_pid(name, entry.get("pid"), notes))
 
 
 def read_status(name: str, status: Any, notes: Notes) -> Any:

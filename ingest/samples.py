@@ -14,7 +14,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=255)]
 SERVICE_STATUSES = ("running", "stopped", "starting", "error")
 
 
-class Service(Struct, forbid_unknown_fields=False, gc=False):
+class ListedService(Struct, forbid_unknown_fields=False, gc=False):
     """One service of the device as the sample saw it."""
 
     name: Text
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
         collected_at: datetime
         load_average: tuple[float | None, float | None, float | None] | None
-        services: list[Service] | None
+        services: list[ListedService] | None
         disks: Disks | None
         interfaces: Interfaces | None
         sensors: Sensors | None
@@ -61,7 +61,7 @@ else:
         [
             ("collected_at", Annotated[datetime, Meta(tz=True)]),
             *metric_fields(),
-            ("services", Annotated[list[Service], Meta(max_length=500)] | None, None),
+            ("services", Annotated[list[ListedService], Meta(max_length=500)] | None, None),
             ("disks", Disks | None, None),
             ("interfaces", Interfaces | None, None),
             ("sensors", Sensors | None, None),
@@ -121,7 +121,7 @@ class Note(Struct):
     message: str
 
 
-class PartOfServices(list[Service]):
+class PartOfServices(list[ListedService]):
     """Services of a sample from whose list something was left out: what isn't in it may still be there."""
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from core.text import clean_name
 from ingest.device_updates import DeviceUpdate
-from ingest.samples import PartOfServices, Sample, Service
+from ingest.samples import ListedService, PartOfServices, Sample
 
 MAX_LISTS = 300  # of one upload, the newest: how far back a state is followed
-Listed = tuple[Sample, dict[str, Service]]  # a sample and its services by name
+Listed = tuple[Sample, dict[str, ListedService]]  # a sample and its services by name
 State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
 
 
@@ -43,7 +43,7 @@ def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> d
     }
 
 
-def by_name(sample: Sample) -> dict[str, Service]:
+def by_name(sample: Sample) -> dict[str, ListedService]:
     """Return the services of a sample by their names as they are stored."""
     return {name: service for service in sample.services or () if (name := clean_name(service.name))}
 

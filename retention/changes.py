@@ -13,7 +13,7 @@ from db.pools import Connection
 from db.sql import load_beside
 from devices.audit import Actor
 from retention.ages import LEVEL_NAMES, ages_from_days
-from retention.plans import FORMAT, PlanRefusedError, RetentionPlan, hash_document, make_plan
+from retention.plans import FORMAT, ChangePlan, PlanRefusedError, hash_document, make_plan
 from retention.records import QUERIES as RECORDS
 from retention.records import read_record_ages
 from rollups.drift import find_drift, read_storage
@@ -120,7 +120,7 @@ def check_document(document: Mapping[str, Any]) -> None:
         raise PlanDamagedError
 
 
-def check_plan(plan: RetentionPlan, document: Mapping[str, Any], database: str) -> None:
+def check_plan(plan: ChangePlan, document: Mapping[str, Any], database: str) -> None:
     """Raise unless the plan, made anew, is the one that was signed off, for this database, and safe."""
     if plan.database not in (database, document["database"]) or database != document["database"]:
         raise WrongDatabaseError(f"This database is {plan.database}, the plan is for {document['database']}.")

@@ -18,7 +18,7 @@ from db.pools import Connection
 from db.sql import load_beside
 from retention.changes import Operator
 from rollups.drift import QUERIES as DRIFT
-from rollups.drift import Storage, read_storage
+from rollups.drift import StorageState, read_storage
 from rollups.repair import FIRST_RUN_AFTER
 
 QUERIES = load_beside(__file__, "holds.sql")
@@ -133,7 +133,7 @@ async def _drop_level(connection: Connection, relation: str, end: datetime) -> i
     return count
 
 
-async def _schedule(connection: Connection, storage: Storage, now: datetime, *, scheduled: bool) -> None:
+async def _schedule(connection: Connection, storage: StorageState, now: datetime, *, scheduled: bool) -> None:
     for (relation, kind), job in storage.policies.items():
         if kind == "retention" and job.scheduled != scheduled:
             level = next(level for level in storage.values.levels if level.relation == relation)

@@ -11,7 +11,7 @@ from retention.growth import Growth, read_growth
 from retention.holds import list_holds
 from retention.records import RecordAge, read_record_ages
 from retention.tenants import list_tenants
-from rollups.drift import QUERIES, Drift, Storage, find_drift, read_storage
+from rollups.drift import QUERIES, Drift, StorageState, find_drift, read_storage
 from rollups.status import LevelStatus, read_status
 
 
@@ -58,14 +58,14 @@ async def read_overview(connection: Connection, now: datetime, disk_bytes: int) 
     )  # fmt: skip
 
 
-def _level(status: LevelStatus, storage: Storage, growth: Growth) -> LevelRetention:
+def _level(status: LevelStatus, storage: StorageState, growth: Growth) -> LevelRetention:
     level = status.level
     return LevelRetention(
         status, level.keep, growth.per_day.get(level.relation), _next_drop(level, status, storage), storage.held
     )
 
 
-def _next_drop(level: Level, status: LevelStatus, storage: Storage) -> datetime | None:
+def _next_drop(level: Level, status: LevelStatus, storage: StorageState) -> datetime | None:
     job = storage.policies.get((level.relation, "retention"))
     if not status.oldest or not job or not job.scheduled or not job.drop_after:
         return None

@@ -27,7 +27,7 @@ from retention.records import (
     record_faults,
     record_losses,
 )
-from rollups.drift import Storage, find_drift, read_storage
+from rollups.drift import StorageState, find_drift, read_storage
 from rollups.status import read_status
 
 QUERIES = load_beside(__file__, "changes.sql")
@@ -50,7 +50,7 @@ class UnknownNameError(RtsError):
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionPlan:
+class ChangePlan:
     """What a change would do. Ages in days by level and kind of record, sizes in bytes, times in UTC.
 
     `objections` refuse it; `losses` say what people lose. `fingerprint` stands for the state of the database.
@@ -114,7 +114,7 @@ async def make_plan(
     *,
     large: bool = False,
     exact: bool = False,
-) -> RetentionPlan:
+) -> ChangePlan:
     """Return what keeping levels and kinds of records so long (by name) would do; others stay as they are."""
     storage, records = await read_storage(connection), record_days(await read_record_ages(connection))
     levels, kinds = split_names(keep)
@@ -136,7 +136,7 @@ async def make_plan(
         objections.append("nothing changes: everything is kept so long already")
     row = await connection.fetchrow(QUERIES["read_state"])
     assert row is not None
-    return RetentionPlan(
+    return ChangePlan(
         row["database"], now, before.version, days_by_level(before) | records, days_by_level(after) | ages_in_days,
         drops_from, {"before": before.max_sample_age / DAY, "after": after.max_sample_age / DAY},
         effects, losses, objections, large, storage.oldest,
@@ -203,12 +203,12 @@ async def find_objections(
     return objections
 
 
-def _hold_objections(storage: Storage) -> list[str]:
+def _hold_objections(storage: StorageState) -> list[str]:
     objection = "a legal hold is in force: chunks with data of what is held stay until it is released"
     return [objection] if storage.held else []
 
 
-def make_fingerprint(storage: Storage, state: dict[str, Any], objections: list[str]) -> str:
+def make_fingerprint(storage: StorageState, state: dict[str, Any], objections: list[str]) -> str:
     """Return what stands for the state of the database; look-backs, which grow by themselves, are left out."""
     policies = sorted(
         (relation, kind, str(job.drop_after), str(job.compress_after), job.scheduled)

@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from core.errors import RtsError
 from db.hypertables.policies import DAY
 from db.hypertables.values import StorageValues, read_values
 from db.pools import Connection
 from db.sql import load_beside
+from devices.directory import BusinessNotFoundError
 from retention.ages import LEVEL_NAMES, days_by_level
 from retention.changes import QUERIES as CHANGES
 from retention.changes import Operator
@@ -21,13 +21,6 @@ from retention.trims import count_trims, trim_times
 from rollups.repair import set_drop_ages
 
 QUERIES = load_beside(__file__, "tenants.sql")
-
-
-class BusinessNotFoundError(RtsError):
-    """There is no business with this id."""
-
-    code: ClassVar[str] = "business_not_found"
-    status: ClassVar[int] = 404
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class StorageState:
     """The values in force, the policies by (relation, kind), and where the oldest chunk of each relation begins (UTC).
 
     `held`: a legal hold is in force, retention must not run.
@@ -58,7 +58,7 @@ class Drift:
     unsafe: bool = False
 
 
-async def read_storage(connection: Connection) -> Storage:
+async def read_storage(connection: Connection) -> StorageState:
     """Return values, policies, holds and the oldest chunks of every level."""
     values = await read_values(connection)
     names = [level.relation for level in values.levels]
@@ -66,7 +66,7 @@ async def read_storage(connection: Connection) -> Storage:
     policies = {(one.relation, one.kind): one for one in listed}
     rows = await connection.fetch(*QUERIES.bind("list_oldest_chunks", relations=names))
     oldest = {row["relation"]: row["oldest"] for row in rows}
-    return Storage(values, policies, oldest, await connection.fetchval(QUERIES["is_held"]))
+    return StorageState(values, policies, oldest, await connection.fetchval(QUERIES["is_held"]))
 
 
 async def find_drift(connection: Connection, now: datetime) -> list[Drift]:
@@ -77,7 +77,7 @@ async def find_drift(connection: Connection, now: datetime) -> list[Drift]:
     return [*unsafe, *differences, *await _find_layouts(connection, storage.values.levels)]
 
 
-async def find_unsafe(connection: Connection, storage: Storage, now: datetime) -> list[tuple[Policy, Drift]]:
+async def find_unsafe(connection: Connection, storage: StorageState, now: datetime) -> list[tuple[Policy, Drift]]:
     """Return each policy whose next run would destroy data, paused or not, and why."""
     unsafe = [
         (job, drift)
@@ -88,7 +88,7 @@ async def find_unsafe(connection: Connection, storage: Storage, now: datetime) -
     return [*unsafe, *_unbounded(storage), *_unheld(storage)]
 
 
-def _unbounded(storage: Storage) -> Iterator[tuple[Policy, Drift]]:
+def _unbounded(storage: StorageState) -> Iterator[tuple[Policy, Drift]]:
     for (relation, kind), job in storage.policies.items():
         if kind == "unbounded refresh":
             remove = f"SELECT remove_continuous_aggregate_policy('{relation}')"
@@ -96,7 +96,7 @@ def _unbounded(storage: Storage) -> Iterator[tuple[Policy, Drift]]:
             yield job, Drift(relation, "refresh", sentence, unsafe=True)
 
 
-def _unheld(storage: Storage) -> Iterator[tuple[Policy, Drift]]:
+def _unheld(storage: StorageState) -> Iterator[tuple[Policy, Drift]]:
     for (relation, kind), job in storage.policies.items():
         if storage.held and kind == "retention" and job.scheduled:
             sentence = f"{relation}: retention is scheduled although a legal hold is in force: chunks would be dropped"
@@ -104,7 +104,7 @@ def _unheld(storage: Storage) -> Iterator[tuple[Policy, Drift]]:
 
 
 async def _find_unsafe(
-    connection: Connection, below: Level, level: Level, storage: Storage, now: datetime
+    connection: Connection, below: Level, level: Level, storage: StorageState, now: datetime
 ) -> Drift | None:
     refresh = storage.policies.get((level.relation, "refresh"))
     if refresh is None or "start_offset" in refresh.invalid:  # then its procedure raises, before it changes anything
@@ -127,7 +127,7 @@ async def _find_unsafe(
 
 
 async def holds_behind(
-    connection: Connection, below: Level, level: Level, storage: Storage, start: datetime, now: datetime
+    connection: Connection, below: Level, level: Level, storage: StorageState, start: datetime, now: datetime
 ) -> bool:
     """Whether the rollup has rows from `start` on that its source has no chunks for any more."""
     oldest = storage.oldest.get(below.relation, now)
@@ -136,7 +136,7 @@ async def holds_behind(
     )
 
 
-def _differences(level: Level, storage: Storage) -> Iterator[Drift]:
+def _differences(level: Level, storage: StorageState) -> Iterator[Drift]:
     for kind, expected in _wanted(level, storage.values.drop_after(level)).items():
         job = storage.policies.get((level.relation, kind))
         if job is None:

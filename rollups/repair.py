@@ -11,7 +11,7 @@ from db.hypertables.policies import HOUR, Level
 from db.hypertables.values import longest_windows
 from db.isolation import Isolated
 from db.pools import Connection
-from rollups.drift import QUERIES, Drift, Policy, Storage, find_unsafe, holds_behind, read_storage, words
+from rollups.drift import QUERIES, Drift, Policy, StorageState, find_unsafe, holds_behind, read_storage, words
 
 TASK = "policy drift"  # of the worker, in agent_isolated_faults
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ async def widen(connection: Connection, now: datetime) -> None:
             log.info(line)
 
 
-async def safe_windows(connection: Connection, storage: Storage, now: datetime) -> dict[str, timedelta]:
+async def safe_windows(connection: Connection, storage: StorageState, now: datetime) -> dict[str, timedelta]:
     """Return by level how far its refresh may look back: no further than its source has chunks."""
     keep = {level.name: level.keep for level in storage.values.metrics}
     reach = longest_windows(keep)
@@ -99,7 +99,7 @@ async def _set_window(connection: Connection, refresh: Policy, window: timedelta
     return [f"{refresh.relation}: refresh runs and looks back {words(window)}"]
 
 
-async def _repair_retention(connection: Connection, level: Level, storage: Storage, now: datetime) -> list[str]:
+async def _repair_retention(connection: Connection, level: Level, storage: StorageState, now: datetime) -> list[str]:
     job, runs = storage.policies.get((level.relation, "retention")), not storage.held
     keep = storage.values.drop_after(level)
     if job is None:

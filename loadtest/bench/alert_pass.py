@@ -44,7 +44,7 @@ SHAPES = [
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AlertPassScale:
     """How large the fleet is, and how often each case is evaluated."""
 
     businesses: int = 1000
@@ -68,9 +68,9 @@ class PassResult:
     worst_seconds: float
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: AlertPassScale | None = None) -> dict[str, Any]:
     """Fill a database, evaluate in each case, and return the settings and a result for each."""
-    scale = scale or Scale()
+    scale = scale or AlertPassScale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now().replace(second=0, microsecond=0)
     with console.status(f"Filling a fleet of {scale.devices:,} devices …"):
@@ -89,7 +89,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
     return {"settings": settings, "results": [asdict(result) for result in results], "ratios": ratios}
 
 
-async def fill(connection: asyncpg.Connection, scale: Scale, now: datetime) -> Any:
+async def fill(connection: asyncpg.Connection, scale: AlertPassScale, now: datetime) -> Any:
     """Write businesses, devices and their samples, rolled up; return the employee who makes the rules."""
     employee = await connection.fetchval(QUERIES["add_employee"])
     await connection.execute(*QUERIES.bind("add_businesses", businesses=scale.businesses))
@@ -105,7 +105,11 @@ async def fill(connection: asyncpg.Connection, scale: Scale, now: datetime) -> A
 
 
 async def passes(
-    connection: asyncpg.Connection, scale: Scale, now: datetime, employee: Any, case: tuple[str, tuple[str, int]]
+    connection: asyncpg.Connection,
+    scale: AlertPassScale,
+    now: datetime,
+    employee: Any,
+    case: tuple[str, tuple[str, int]],
 ) -> PassResult:
     """Evaluate several times, 30 seconds of the rules' clock apart."""
     devices, (query, count) = case

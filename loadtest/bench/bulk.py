@@ -34,7 +34,7 @@ QUERIES = load_beside(__file__, "bulk.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class BulkScale:
     """Who sends how much: each agent has `samples_each`, one every `every_seconds`."""
 
     agents: int = 80
@@ -51,7 +51,7 @@ class Scale:
         return self.agents * self.samples_each
 
 
-EMBEDDED = Scale(agents=4, processes=(1,), rounds=3)
+EMBEDDED = BulkScale(agents=4, processes=(1,), rounds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class BodyForm:
         return f"{self.samples:,} {'gzip' if self.zipped else 'plain'}, processes: {self.processes}"
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: BulkScale | None = None) -> dict[str, Any]:
     """Measure every form beside COPY, and return settings and results."""
-    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
+    scale = scale or (EMBEDDED if database.kind == "embedded" else BulkScale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     await pause_policies(connection)
     await empty(connection)
@@ -91,7 +91,9 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
     return {"settings": settings, "results": results}
 
 
-def make_forms(server: BenchServer, processes: int, agents: Sequence[UploadingAgent], scale: Scale) -> list[BodyForm]:
+def make_forms(
+    server: BenchServer, processes: int, agents: Sequence[UploadingAgent], scale: BulkScale
+) -> list[BodyForm]:
     """Return the same rows in every form, for one server."""
     now, every = utc_now(), timedelta(seconds=scale.every_seconds)
     forms = []
@@ -116,7 +118,7 @@ def requests(agents: Sequence[UploadingAgent], bodies: Sequence[list[bytes]], *,
 async def rounds(
     connection: asyncpg.Connection,
     database: LoadDatabase,
-    scale: Scale,
+    scale: BulkScale,
     forms: Sequence[BodyForm],
     file: Path,
     psql: str | None,
@@ -139,7 +141,7 @@ async def rounds(
     return rates
 
 
-async def send_all(connection: asyncpg.Connection, form: BodyForm, scale: Scale) -> float:
+async def send_all(connection: asyncpg.Connection, form: BodyForm, scale: BulkScale) -> float:
     """Send one form into the emptied table and return the seconds; raises RuntimeError when rows are missing."""
     await make_room(connection)
     began = time.perf_counter()
@@ -157,7 +159,7 @@ async def make_room(connection: asyncpg.Connection) -> None:
     await settle(connection)
 
 
-def result_row(name: str, rates: dict[str, list[float]], scale: Scale) -> dict[str, Any]:
+def result_row(name: str, rates: dict[str, list[float]], scale: BulkScale) -> dict[str, Any]:
     """Return a row of the result: rows/s, median and spread, and the ratio to COPY round by round."""
     sent, copied = rates[name], rates["COPY"]
     each = [one / other for one, other in zip(sent, copied, strict=True)]

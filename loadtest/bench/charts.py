@@ -33,7 +33,7 @@ WARM_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ChartsScale:
     """How much is written and asked: `fleets` are device counts, each measured in its turn, the last one in full."""
 
     fleets: tuple[int, ...] = (1000, 10_000)
@@ -41,7 +41,7 @@ class Scale:
     whole: int = 10  # devices with all that is kept, the others have what charts read
 
 
-EMBEDDED = Scale((20, 200), 50)
+EMBEDDED = ChartsScale((20, 200), 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Viewed:
     token: str
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: ChartsScale | None = None) -> dict[str, Any]:
     """Fill and measure each fleet, and return settings, results and ratios."""
-    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
+    scale = scale or (EMBEDDED if database.kind == "embedded" else ChartsScale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     results: list[dict[str, Any]] = []
     written = {}

@@ -30,7 +30,7 @@ SCRAPE_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class GatewayScale:
     """How much is measured."""
 
     hosts: int = 500
@@ -38,9 +38,9 @@ class Scale:
     rounds: int = 20
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: GatewayScale | None = None) -> dict[str, Any]:
     """Return seconds of a round, CPU of the server and the rows that were stored."""
-    scale = scale or Scale()
+    scale = scale or GatewayScale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     try:
         employee = await connection.fetchval(FLEET["add_employee"])
@@ -73,7 +73,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
     return {"settings": asdict(scale), "results": result, "rows": rows}
 
 
-def make_gateway(client: http.client.HTTPConnection, token: str, business: str, scale: Scale) -> str:
+def make_gateway(client: http.client.HTTPConnection, token: str, business: str, scale: GatewayScale) -> str:
     """Return the token of a gateway that makes a device of every host."""
     body = {"business_id": business, "name": "bench", "enrolment": "automatic", "max_hosts": scale.hosts}
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -81,7 +81,7 @@ def make_gateway(client: http.client.HTTPConnection, token: str, business: str, 
     return str(answer["token"])
 
 
-def send_round(client: http.client.HTTPConnection, token: str, at: datetime, scale: Scale) -> None:
+def send_round(client: http.client.HTTPConnection, token: str, at: datetime, scale: GatewayScale) -> None:
     """Send one scrape of every host."""
     headers = {
         "Authorization": f"Bearer {token}", "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"

@@ -40,7 +40,7 @@ MILLION = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class LifeScale:
     """Devices that sample every `every_seconds` and upload `samples` at a time; rounds of the same."""
 
     devices: int = 200
@@ -55,7 +55,7 @@ class Scale:
         return self.devices * int(self.span / timedelta(seconds=self.every_seconds))
 
 
-EMBEDDED = Scale(devices=20, rounds=2)
+EMBEDDED = LifeScale(devices=20, rounds=2)
 
 
 @dataclass(slots=True)
@@ -83,9 +83,9 @@ class Life:
         self.bytes_of[name] = {row["relation"]: row["bytes"] for row in rows}
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: LifeScale | None = None) -> dict[str, Any]:
     """Let rows live several times over, and return settings, medians and spreads."""
-    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
+    scale = scale or (EMBEDDED if database.kind == "embedded" else LifeScale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     await pause_policies(connection)
     server = database_process(database, connection.get_server_pid())
@@ -100,7 +100,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
 
 
 async def live(
-    connection: asyncpg.Connection, database: LoadDatabase, server: psutil.Process | None, scale: Scale
+    connection: asyncpg.Connection, database: LoadDatabase, server: psutil.Process | None, scale: LifeScale
 ) -> Life:
     """Write, roll up and convert one round's rows."""
     await empty(connection)
@@ -128,7 +128,7 @@ async def live(
 
 
 async def write(
-    database: LoadDatabase, agents: list[UploadingAgent], begin: datetime, end: datetime, scale: Scale
+    database: LoadDatabase, agents: list[UploadingAgent], begin: datetime, end: datetime, scale: LifeScale
 ) -> None:
     """Give the writer all uploads, those of one moment at once; raises RuntimeError when one isn't stored."""
     now = begin

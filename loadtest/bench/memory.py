@@ -37,7 +37,7 @@ MAX_SHOWN = 60  # of the series in the result
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class MemoryScale:
     """`floods` are (uploads at once, samples in each), `rounds` times; then `seconds` of steady load."""
 
     floods: tuple[tuple[int, int], ...] = ((100, 5), (1000, 5), (100, 1000), (1000, 1000))
@@ -47,12 +47,12 @@ class Scale:
     seconds: float = 60.0
 
 
-EMBEDDED = Scale(floods=((100, 5), (1000, 5), (100, 200)), rounds=2, steady_connections=5, seconds=20.0)
+EMBEDDED = MemoryScale(floods=((100, 5), (1000, 5), (100, 200)), rounds=2, steady_connections=5, seconds=20.0)
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: MemoryScale | None = None) -> dict[str, Any]:
     """Measure rest, floods and steady load; `DURATION` in the environment sets the seconds of the latter."""
-    scale = scale or with_duration(EMBEDDED if database.kind == "embedded" else Scale())
+    scale = scale or with_duration(EMBEDDED if database.kind == "embedded" else MemoryScale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     await pause_policies(connection)
     await empty(connection)
@@ -74,9 +74,9 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
     return {"settings": asdict(scale), "results": results, "steady": steady}
 
 
-def with_duration(scale: Scale) -> Scale:
+def with_duration(scale: MemoryScale) -> MemoryScale:
     """Return `scale` with the environment's DURATION, seconds, where there is one."""
-    return Scale(**asdict(scale) | {"seconds": float(os.environ.get("DURATION") or scale.seconds)})
+    return MemoryScale(**asdict(scale) | {"seconds": float(os.environ.get("DURATION") or scale.seconds)})
 
 
 def at_rest(process: psutil.Process) -> dict[str, Any]:
@@ -150,7 +150,7 @@ async def is_taken(line: Line, request: bytes) -> bool:
 
 
 async def steady_load(
-    process: psutil.Process, server: BenchServer, agents: Sequence[UploadingAgent], scale: Scale
+    process: psutil.Process, server: BenchServer, agents: Sequence[UploadingAgent], scale: MemoryScale
 ) -> dict[str, Any]:
     """Upload from every agent without a pause, and look at the memory once a second; return its slope."""
     until = time.monotonic() + scale.seconds
@@ -172,7 +172,7 @@ async def steady_load(
     }  # fmt: skip
 
 
-async def keep_sending(port: int, agent: UploadingAgent, scale: Scale, newest: datetime, until: float) -> int:
+async def keep_sending(port: int, agent: UploadingAgent, scale: MemoryScale, newest: datetime, until: float) -> int:
     """Upload again and again, each time later samples; return how often."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     sent = 0

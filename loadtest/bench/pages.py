@@ -52,7 +52,7 @@ OBSERVE = """() => {
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class PagesScale:
     """How much is measured."""
 
     devices: int = 10_000
@@ -72,9 +72,9 @@ class Visit:
     slowdown: int = 1
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: PagesScale | None = None) -> dict[str, Any]:
     """Fill a fleet, visit the pages and return the figures."""
-    scale = scale or Scale()
+    scale = scale or PagesScale()
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     device = await fill(connection, scale)
     employee = await connection.fetchval(FLEET["add_employee"])
@@ -92,7 +92,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
     return {"settings": asdict(scale), "results": results, "bytes": sizes()}
 
 
-async def fill(connection: asyncpg.Connection, scale: Scale) -> UUID:
+async def fill(connection: asyncpg.Connection, scale: PagesScale) -> UUID:
     """Write the fleet and a day of samples of one device; return that one."""
     now = utc_now()
     await connection.execute(*FLEET.bind("add_businesses", businesses=BUSINESSES))
@@ -111,7 +111,7 @@ def sizes() -> dict[str, int]:
 
 
 async def measure(
-    browser: Browser, server: BenchServer, token: str, device: UUID, scale: Scale
+    browser: Browser, server: BenchServer, token: str, device: UUID, scale: PagesScale
 ) -> list[dict[str, Any]]:
     """Return a row for each figure: what, its median, its bar."""
     visits = (
@@ -161,7 +161,7 @@ async def visited(browser: Browser, server: BenchServer, token: str, visit: Visi
     return timings
 
 
-async def list_figures(browser: Browser, server: BenchServer, token: str, scale: Scale) -> list[dict[str, Any]]:
+async def list_figures(browser: Browser, server: BenchServer, token: str, scale: PagesScale) -> list[dict[str, Any]]:
     """Measure the list of all devices: loaded, filtered by keys, live."""
     loaded: dict[str, list[float]] = {"first rows, ms": [], "all there, ms": [], "a key, CPU ms": [], "DOM nodes": []}
     for _ in range(scale.rounds):
@@ -178,7 +178,7 @@ async def list_figures(browser: Browser, server: BenchServer, token: str, scale:
     return rows + await session_figures(browser, server, token, scale)
 
 
-async def loaded_list(context: BrowserContext, server: BenchServer, scale: Scale) -> dict[str, float]:
+async def loaded_list(context: BrowserContext, server: BenchServer, scale: PagesScale) -> dict[str, float]:
     """Load the list and type five letters; times from navigation, CPU of the main thread for each key."""
     page = await context.new_page()
     session = await profiled(page)
@@ -203,7 +203,7 @@ async def loaded_list(context: BrowserContext, server: BenchServer, scale: Scale
     }
 
 
-async def all_there(page: Page, scale: Scale) -> None:
+async def all_there(page: Page, scale: PagesScale) -> None:
     """Wait until the list has every device; under the pages' policy no text may become script."""
     await expect(page.locator(".counts")).to_have_text(re.compile(f"^{scale.devices:,} "), timeout=60_000)
 
@@ -227,7 +227,7 @@ async def cpu_ms(session: CDPSession) -> float:
     return 1000 * metrics["TaskDuration"]
 
 
-async def live_figures(browser: Browser, server: BenchServer, token: str, scale: Scale) -> list[dict[str, Any]]:
+async def live_figures(browser: Browser, server: BenchServer, token: str, scale: PagesScale) -> list[dict[str, Any]]:
     """Send frames of changed devices, as the live channel does, and see what they cost and what stays in memory."""
     context = await opened(browser, server, token, WIDE)
     page = await context.new_page()
@@ -260,7 +260,7 @@ async def live_figures(browser: Browser, server: BenchServer, token: str, scale:
     ]
 
 
-async def session_figures(browser: Browser, server: BenchServer, token: str, scale: Scale) -> list[dict[str, Any]]:
+async def session_figures(browser: Browser, server: BenchServer, token: str, scale: PagesScale) -> list[dict[str, Any]]:
     """Go to and fro between pages while changes come, and see what stays in memory."""
     context = await opened(browser, server, token, WIDE)
     page = await context.new_page()

@@ -30,7 +30,7 @@ QUERIES = load_beside(__file__, "peers.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class PeersScale:
     """How long and how often each is measured, with how many agents, connections and server processes."""
 
     seconds: float = 6.0
@@ -52,9 +52,9 @@ class PeerTarget:
     acknowledged: int = 0  # samples
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: PeersScale | None = None) -> dict[str, Any]:
     """Measure every number of connections; returns settings, a row for each target, and what was stored of it."""
-    scale = scale or Scale()
+    scale = scale or PeersScale()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         server = stack.enter_context(serving(database, {"RTS_WORKERS": str(scale.processes)}, worker=True))
@@ -98,7 +98,7 @@ def product(
     )
 
 
-def measure(console: Console, scale: Scale, targets: Sequence[PeerTarget]) -> list[dict[str, Any]]:
+def measure(console: Console, scale: PeersScale, targets: Sequence[PeerTarget]) -> list[dict[str, Any]]:
     """Return a row for each target and number of connections; the rounds of all targets alternate."""
     rows = []
     for connections in scale.connections:

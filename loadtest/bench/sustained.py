@@ -38,7 +38,7 @@ NICE = int(os.environ.get("SUSTAINED_NICE", "0"))  # below zero only as root
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class SustainedScale:
     """The load: 100,000 agents upload every half a minute, so that each device's row is met several times."""
 
     uploads_per_second: float = RATE
@@ -51,12 +51,12 @@ class Scale:
     old_samples: int = 1_000_000  # for the columnstore
 
 
-EMBEDDED = Scale(uploads_per_second=100.0, agents=3_000, old_samples=20_000)
+EMBEDDED = SustainedScale(uploads_per_second=100.0, agents=3_000, old_samples=20_000)
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: SustainedScale | None = None) -> dict[str, Any]:
     """Hold the rate; returns settings, the figures, and whether what was answered is there."""
-    scale = scale or (EMBEDDED if database.kind == "embedded" else Scale())
+    scale = scale or (EMBEDDED if database.kind == "embedded" else SustainedScale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now()
     # The client's connections are idle now and then as a balancer's are; agents send a request again.

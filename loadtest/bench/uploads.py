@@ -31,7 +31,7 @@ from loadtest.environment import free_port
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class UploadsScale:
     """How long and how often is measured, with how many agents, connections and server processes."""
 
     seconds: float = 6.0
@@ -41,9 +41,9 @@ class Scale:
     processes: tuple[int, ...] = (1, 2)
 
 
-async def run(database: LoadDatabase, console: Console, scale: Scale | None = None) -> dict[str, Any]:
+async def run(database: LoadDatabase, console: Console, scale: UploadsScale | None = None) -> dict[str, Any]:
     """Measure every number of processes and connections; returns settings, a row for each, and the best ratio."""
-    scale = scale or Scale()
+    scale = scale or UploadsScale()
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as directory:
         for workers in scale.processes:
@@ -54,7 +54,7 @@ async def run(database: LoadDatabase, console: Console, scale: Scale | None = No
 
 
 async def of_workers(
-    database: LoadDatabase, scale: Scale, workers: int, directory: Path, console: Console
+    database: LoadDatabase, scale: UploadsScale, workers: int, directory: Path, console: Console
 ) -> list[dict[str, Any]]:
     """Measure with one number of server processes."""
     with serving(database, {"RTS_WORKERS": str(workers)}, worker=True) as server, bare_server(workers) as bare:

@@ -13,7 +13,7 @@ from core.settings import Settings
 from ingest.counters import IngestCounters
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Upload
-from ingest.samples import Decoded, Sample, Service
+from ingest.samples import Decoded, ListedService, Sample
 from ingest.writer import Writer
 from tests.conftest import MakeDevice
 from tests.devices import Device
@@ -148,7 +148,7 @@ async def test_services_of_a_block_have_their_newest_state_and_since_when(
     writer: Writer, device: Device, pool: asyncpg.Pool, now: datetime
 ) -> None:
     samples = [
-        Sample(now - age * MINUTE, services=[Service("sshd", "running" if age > 30 else "stopped")])
+        Sample(now - age * MINUTE, services=[ListedService("sshd", "running" if age > 30 else "stopped")])
         for age in range(90, -1, -1)
     ]
     await writer.write([packed(device, now, samples)])

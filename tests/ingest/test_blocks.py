@@ -14,7 +14,7 @@ from core.metrics import LOADS, METRICS
 from ingest.block_runs import blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
 from ingest.copy_rows import END, SIGNATURE
 from ingest.pending import Row, Upload
-from ingest.samples import Decoded, Sample, Service
+from ingest.samples import Decoded, ListedService, Sample
 from ingest.transaction_groups import MAX_GAP
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -132,6 +132,6 @@ def test_a_device_with_rows_beside_its_block_has_rows_only() -> None:
 
 
 def test_a_part_shows_the_ends_and_the_samples_that_list_services() -> None:
-    samples = [Sample(NOW + n * MINUTE, services=[Service("a", "running")] if n % 3 else None) for n in range(8)]
+    samples = [Sample(NOW + n * MINUTE, services=[ListedService("a", "running")] if n % 3 else None) for n in range(8)]
     ((part,),) = split_blocks([packed(samples)])
     assert [row.sample for row in part.device_rows()] == [samples[n] for n in (0, 1, 2, 4, 5, 7)]

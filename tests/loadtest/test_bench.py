@@ -14,18 +14,18 @@ from loadtest.bench import alert_pass, bulk, charts, life, memory, peers, sustai
 from loadtest.databases import LoadDatabase, fresh_database
 
 CASES: dict[str, tuple[Any, Any]] = {
-    "charts": (charts.run, charts.Scale(fleets=(1, 2), rounds=2, whole=0)),
+    "charts": (charts.run, charts.ChartsScale(fleets=(1, 2), rounds=2, whole=0)),
     "bulk": (
         bulk.run,
-        bulk.Scale(agents=2, samples_each=100, uploads_of=(50,), connections=2, processes=(1,), rounds=1),
+        bulk.BulkScale(agents=2, samples_each=100, uploads_of=(50,), connections=2, processes=(1,), rounds=1),
     ),
-    "memory": (memory.run, memory.Scale(floods=((5, 2),), rounds=1, steady_connections=2, seconds=1)),
-    "life": (life.run, life.Scale(devices=2, rounds=1, span=timedelta(hours=24))),
-    "uploads": (uploads.run, uploads.Scale(seconds=1, rounds=1, agents=20, connections=(4,), processes=(1,))),
-    "peers": (peers.run, peers.Scale(seconds=1, rounds=1, agents=20, connections=(4,), processes=1)),
+    "memory": (memory.run, memory.MemoryScale(floods=((5, 2),), rounds=1, steady_connections=2, seconds=1)),
+    "life": (life.run, life.LifeScale(devices=2, rounds=1, span=timedelta(hours=24))),
+    "uploads": (uploads.run, uploads.UploadsScale(seconds=1, rounds=1, agents=20, connections=(4,), processes=(1,))),
+    "peers": (peers.run, peers.PeersScale(seconds=1, rounds=1, agents=20, connections=(4,), processes=1)),
     "sustained": (
         sustained.run,
-        sustained.Scale(20, 2, agents=20, connections=4, policies_every_seconds=0.5, old_samples=2_000),
+        sustained.SustainedScale(20, 2, agents=20, connections=4, policies_every_seconds=0.5, old_samples=2_000),
     ),
 }
 
@@ -70,7 +70,7 @@ def test_a_benchmark_runs_and_prints_its_figures(database: LoadDatabase, name: s
 def test_alert_passes_are_measured_on_a_fleet_of_their_own() -> None:
     with fresh_database() as database:
         upgrade(database.dsn)
-        scale = alert_pass.Scale(businesses=20, devices_each=1, passes=2)
+        scale = alert_pass.AlertPassScale(businesses=20, devices_each=1, passes=2)
         result = asyncio.run(alert_pass.run(database, Console(file=io.StringIO()), scale))
     assert [one["rules"] for one in result["results"]] == [20, 200, 10]
     assert {one["statements"] for one in result["results"]} == {3}

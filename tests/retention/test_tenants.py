@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from core.clock import utc_now
 from db.hypertables.policies import DAY, SLACK
 from db.hypertables.values import DEFAULTS, read_values
+from devices.directory import BusinessNotFoundError
 from retention.holds import HoldRequest, drop_unheld, place_hold
 from retention.plans import UnknownNameError
-from retention.tenants import BusinessNotFoundError, change_tenant, list_tenants, plan_tenant, settle_tenants
+from retention.tenants import change_tenant, list_tenants, plan_tenant, settle_tenants
 from retention.trims import trim_tenants, trim_times
 from rollups.drift import find_drift
 from tests.devices import Device, register_device
