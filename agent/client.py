@@ -24,7 +24,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the agent is, as /register said."""
+    """The agent's identity, from /register."""
 
     agent_id: str
     agent_token: str
@@ -83,7 +83,7 @@ class Uplink:
         return self._outcome(response, batch[-1][0])
 
     def _outcome(self, response: httpx.Response, last_id: int) -> tuple[str, float]:
-        """Drop a batch only when our server, not some proxy, said that it has it or never will."""
+        """Drop a batch only when the server itself, not a proxy, has stored or finally refused it."""
         answer = parse_json(response)
         if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))

@@ -56,7 +56,7 @@ class Collector:
         } | instances()
 
     def watched(self) -> list[dict[str, Any]]:
-        """Return the watched processes as services; one that was started anew is followed under its new pid."""
+        """Return the watched processes as services; one that was restarted is followed under its new pid."""
         states = {name: state_of(name, pid) for name, pid in self._watched.items()}
         stopped = {name for name, state in states.items() if state["status"] == "stopped"}
         for process in psutil.process_iter(["pid", "name"]) if stopped else ():

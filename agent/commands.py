@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Outcome:
-    """How a command ended: `output` is what it has to say."""
+    """The result of a command; `output` is its text."""
 
     status: str = "completed"
     output: str = ""
@@ -84,13 +84,13 @@ class Commands:
             self.uplink.store.drop_result(command_id)
 
     def try_again(self) -> None:
-        """Begin what couldn't be begun before, because nobody answered."""
+        """Start commands whose start could not be reported before."""
         later, self._later = self._later, []
         for command in later:
             self.run(command)
 
     def _may_start(self, command_id: str) -> bool | None:
-        """Say that it begins; 409 means that it was cancelled or has ended. None: nobody answered, ask again."""
+        """Report the start; 409: the command was cancelled or has ended. None: no answer, try again."""
         try:
             response = self.uplink.post(f"/commands/{command_id}/started", {})
         except httpx.TransportError:

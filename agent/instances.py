@@ -49,7 +49,7 @@ def partitions() -> Iterator[Any]:
 
 
 def is_real_disk(part: Any) -> bool:
-    """Tell whether a partition holds data of the machine itself."""
+    """Return whether a partition holds data of the machine itself."""
     if part.fstype.lower() in UNREAL_TYPES or not part.fstype or "cdrom" in part.opts.split(","):
         return False
     return not UNREAL_MOUNTS.match(part.mountpoint)

@@ -157,7 +157,7 @@ class ForeignUploads:
         if len(reading.hosts) > 1:
             names = ", ".join(sorted(reading.hosts)[:3])
             raise SeveralHostsError(
-                f"One device's token brings the hosts {names[:200]}: give each a token of its own, or make a gateway."
+                f"One device's token brings the hosts {names[:200]}: give each its own token, or create a gateway."
             )
         memory = self._memory.of(sender.agent_id, sender.token_hash)
         upload = make_upload(sender.agent_id, sender.token_hash, reading.facts, memory, arrival, self._max_samples)
@@ -198,7 +198,7 @@ def show_databases(query: dict[str, str]) -> Reply:
 
 
 def ping(query: dict[str, str]) -> Reply:
-    """Say that writes are taken."""
+    """Answer that writes are accepted."""
     del query
     return Reply(204, headers=[INFLUX_VERSION])
 

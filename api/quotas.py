@@ -99,7 +99,7 @@ class Quotas:
                 self._check("business", name, business_id)
 
     def is_used_up(self, device_id: UUID, resource: Resource) -> bool:
-        """Tell whether nothing is left of this for the device."""
+        """Return whether nothing is left of this for the device."""
         quota = self._limits.get(("device", resource))
         return bool(quota and quota[1].wait(device_id))
 

@@ -52,7 +52,7 @@ class CallLimits:
         self._business_of: dict[UUID, UUID] = {}
 
     def take_agent(self, agent_id: UUID) -> None:
-        """Count a call of an agent, and of its business once that is known."""
+        """Count a call of an agent, and of its business once `learn` has stored it."""
         self._take(self._agents, agent_id, "agent")
         business_id = self._business_of.get(agent_id)
         if business_id:
@@ -65,11 +65,11 @@ class CallLimits:
             self._take(self._businesses, business_id, "business")
 
     def business_of(self, agent_id: UUID) -> UUID | None:
-        """Return whose an agent is, as the database said last in this process; None when it has not yet."""
+        """Return the business of an agent, as last read from the database in this process; None if not read yet."""
         return self._business_of.get(agent_id)
 
     def learn(self, agent_id: UUID, business_id: UUID) -> None:
-        """Remember whose an agent is: its token doesn't say, the database did."""
+        """Store the business of an agent, which its token does not contain."""
         if len(self._business_of) >= MAX_KEYS:
             self._business_of.clear()
         self._business_of[agent_id] = business_id

@@ -39,7 +39,7 @@ class KeyRing:
         return ring
 
     def rotate(self) -> str:
-        """Add a random key, make it current, and return its id; older keys go on verifying."""
+        """Add a random key, make it current, and return its id; older keys continue verifying."""
         self.current = secrets.token_hex(4)
         self.keys[self.current] = secrets.token_urlsafe(KEY_BYTES)
         return self.current

@@ -149,7 +149,7 @@ class Tokens:
         return sign(self._keys.ring("platform"), {**claims, "iat": now, "exp": now + lifetime})
 
     def verify_person(self, token: str) -> Person:
-        """Return who this platform token stands for; raises InvalidTokenError. Kept until it expires or keys change."""
+        """Return the person of a platform token; raises InvalidTokenError. Cached until it expires or keys change."""
         self._keys.ring("platform")
         person = self._verified_person(token, self._keys.generation)
         if person.expires_at.timestamp() <= time.time() - LEEWAY_SECONDS:

@@ -79,7 +79,7 @@ def devices_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Table:
 
 
 def describe_place(tally: BacktestSummary, answer: BacktestResult) -> str:
-    """Return the name of a device, and of its instance if the rule stands on one."""
+    """Return the name of a device, and of its instance for a rule on instances."""
     return f"{answer.names.get(tally.device_id, '?')} {tally.instance}".rstrip()
 
 

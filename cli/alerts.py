@@ -33,7 +33,7 @@ from db.pools import Connection
 from embedded.server import EmbeddedServer
 
 app = typer.Typer(help="Alert rules: list, explain, test on the past or on series.", no_args_is_help=True)
-MAX_READINGS = 20_000_000  # nobody else waits for this one
+MAX_READINGS = 20_000_000  # higher than over HTTP: no other request waits
 
 
 @app.command("list")
@@ -82,7 +82,7 @@ def backtest_rule(
     conditions: Annotated[str, typer.Option(help="conditions as JSON, instead of --metric")] = "",
     days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="how far back")] = 7,
 ) -> None:
-    """Tell how many alerts and tickets a rule would have made in the last days, for each threshold.
+    """Return how many alerts and tickets a rule would have made in the last days, for each threshold.
 
     Example: rts-agents alerts backtest --business ID --metric cpu_percent --above 85,90,95 --minutes 10 --days 7
     """

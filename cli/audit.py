@@ -23,7 +23,7 @@ def verify(
     """Verify the chain of hashes over the audit trail: no row was changed, deleted or slipped in.
 
     It prints the newest row and its hash: keep them elsewhere and pass them to a later run, which finds a chain
-    that was written anew. Exit status 1 when anything differs. Example: rts-agents audit verify --expect 1200:9f86d08…
+    that was written again. Exit status 1 when anything differs. Example: rts-agents audit verify --expect 1200:9f86d08…
     """
     head, faults = asyncio.run(verified(settings_with_database().database_url, expect or []))
     for fault in faults:

@@ -33,7 +33,7 @@ def take_backup(
 ) -> None:
     """Dump the database with pg_dump, and count in the same snapshot what a restore must bring back.
 
-    Uploads go on. All files have mode 600. The embedded database has no dump: docs/recovery.md.
+    Uploads continue. All files have mode 600. The embedded database has no dump: docs/recovery.md.
 
     Example: rts-agents db backup /backup/rts-2026-11-28.dump --keys
     """
@@ -51,7 +51,7 @@ def take_backup(
         write_private(copy, settings.keys_file.read_bytes())
         typer.echo(f"{copy}: the signing keys. Their holder can sign tokens of any device.")
     else:
-        typer.echo(f"Keep {settings.keys_file} too (or use --keys): without it every device must register anew.")
+        typer.echo(f"Keep {settings.keys_file} too (or use --keys): without it every device must register again.")
 
 
 def restore_backup(

@@ -45,7 +45,7 @@ def upgrade(
 ) -> None:
     """Bring the schema up to date; the platform's own tables are not touched.
 
-    It asks for each lock for less than a second and tries again, so that nobody else waits longer for it.
+    It waits less than a second for each lock and tries again, so that no other session waits longer.
 
     Example: DATABASE_URL=postgresql://… rts-agents db upgrade
     """
@@ -61,7 +61,7 @@ def upgrade(
 def mark(
     environment: Annotated[str, typer.Argument(help="production, another word, or none to remove the mark")],
 ) -> None:
-    """Mark this database: upgrade, downgrade, demo and load want the name of one that is marked production.
+    """Mark this database: if it is marked production, upgrade and downgrade require its name, demo and load refuse it.
 
     The mark is a setting of the database: a dump does not carry it, so a restored copy is not marked.
 
@@ -79,7 +79,7 @@ def say(text: str) -> None:
 
 @app.command()
 def check() -> None:
-    """Say whether this server and its schema can run the product, and what to do if not.
+    """Check whether this server and its schema can run the product, and print what to do if not.
 
     Example: DATABASE_URL=postgresql://… rts-agents db check
     """

@@ -101,7 +101,7 @@ def cancel(number: int, by: By = "") -> None:
 
 @app.command()
 def run() -> None:
-    """Work off every erasure that waits, now; the worker does it at RTS_ERASURE_HOUR. Ended, run it again: it goes on.
+    """Run all waiting erasures now; the worker runs them at RTS_ERASURE_HOUR. After an interruption run it again.
 
     Example: rts-agents erase run
     """

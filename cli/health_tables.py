@@ -1,4 +1,4 @@
-"""Tables of the product's own health for people: what waits, how alerting goes, how the server stands."""
+"""Tables of the product's own health: waiting work, alerting, the database server."""
 
 from collections.abc import Mapping
 from datetime import datetime

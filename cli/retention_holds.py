@@ -52,7 +52,7 @@ def list_all() -> None:
 
 @app.command()
 def release(number: Annotated[int, typer.Argument(help="number of the hold, from `hold list`")]) -> None:
-    """Release a hold; with the last one retention goes on, an hour later.
+    """Release a hold; with the last one retention continues, an hour later.
 
     Example: rts-agents retention hold release 3
     """

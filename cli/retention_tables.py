@@ -48,7 +48,7 @@ def format_bytes(count: float) -> str:
 
 
 def show_lines(overview: Overview) -> Iterator[str]:
-    """Yield what stands under the table."""
+    """Yield the lines below the table."""
     full = f"; the disk is full in {overview.full_in.days} days at this rate" if overview.full_in is not None else ""
     oldest = f"Samples are taken until they are {words(overview.max_sample_age)} old."
     yield f"database {decimal(overview.growth.bytes)}{full}. {oldest}"

@@ -1,7 +1,7 @@
 """How the server runs: alone in this process, or as several processes that a supervisor watches.
 
 Every process accepts from the one queue of the port, so that a process that ends, or is killed, takes no waiting
-connection with it. With SO_REUSEPORT each would have a queue of its own, which dies with it.
+connection with it. With SO_REUSEPORT each would have its own queue, which dies with it.
 """
 
 import multiprocessing
@@ -77,7 +77,7 @@ def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
 
 
 def make_application(siblings: Siblings, workers: int) -> Application:
-    """Return the application of one of several processes; called in that process, which reads the settings anew."""
+    """Return the application of one of several processes; called in that process, which reads the settings again."""
     log_to_stderr()
     threading.Thread(target=end_with_supervisor, args=(siblings,), daemon=True, name="supervisor watch").start()
     settings = settings_with_database().model_copy(update={"workers": workers})

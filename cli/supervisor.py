@@ -48,7 +48,7 @@ class Supervisor(Multiprocess):
             super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
-        """Tell the children to end; once all have closed the port, new connections are refused, not kept waiting."""
+        """Signal the processes to end; once all have closed the port, new connections are refused at once."""
         for bound in self.sockets:
             bound.close()
         super().terminate_all()

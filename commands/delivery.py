@@ -1,4 +1,4 @@
-"""Commands on their way: leased to the agent, begun, ended; and given up by the worker when nobody answers.
+"""Delivery of commands: leased to the agent, started, ended; expired by the worker if the agent does not answer.
 
 A lease is a delivery that counts until its end: `FOR UPDATE SKIP LOCKED` gives each command to one poller only, and a
 command without a report of its start is delivered again. An agent therefore stores the ids of started commands.

@@ -40,7 +40,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def is_secret(field: FieldInfo, field_name: str) -> bool:
-    """Tell whether a setting may be given by file."""
+    """Return whether a setting may be given by file."""
     return field.annotation is SecretStr or field_name in ALSO
 
 

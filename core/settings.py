@@ -120,7 +120,7 @@ class Settings(QuotaSettings):
         default=60, ge=0, description="how far back an employee's commands count for that; 0: only one order"
     )
     unmeasured_days: float = Field(
-        default=3, ge=0, description="when an alert ends whose device goes on without that metric; 0: never"
+        default=3, ge=0, description="days until an alert on a missing metric of a live device ends; 0: never"
     )
     ticket_client: str = Field(
         default="", description="e-mail of the user whose tickets alerts open; empty: a service user for each business"

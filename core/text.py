@@ -11,7 +11,7 @@ INVISIBLE = frozenset({"Cc", "Cf"})
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether `text` fits a text or jsonb column: no U+0000, no half of a surrogate pair."""
+    """Return whether `text` fits a text or jsonb column: no U+0000, no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair

@@ -80,7 +80,7 @@ class Isolated:
         return [item.removeprefix(f"{kind}:") for item in self.postponed if item.startswith(f"{kind}:")]
 
     async def attempt(self, item: str, do: Callable[[], Awaitable[T]], seconds: float = ATTEMPT_SECONDS) -> T | None:
-        """Do one thing in a transaction of its own, unless it is postponed; note its failure, None then."""
+        """Do one thing in its own transaction, unless it is postponed; note its failure, None then."""
 
         async def whole() -> T:
             async with self._connection.transaction():

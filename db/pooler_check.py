@@ -49,7 +49,7 @@ def check_pooler(database_url: str) -> None:
 
 
 def moves(first: psycopg.Connection[tuple[int]], database_url: str) -> bool:
-    """Tell whether another client gets the server connection of `first`, which is open, or `first` gets another one."""
+    """Return whether the pooler shares the server connection of the open `first`, or gives `first` another one."""
     before = server_process(first)
     with psycopg.connect(database_url, prepare_threshold=None, connect_timeout=10) as second:
         return server_process(second) == before or server_process(first) != before

@@ -9,7 +9,7 @@ import asyncpg
 from core.errors import RtsError
 from db.pools import Connection
 
-# What the database ends a transaction with so that others can go on; the same again may succeed.
+# What the database ends a transaction with so that others can continue; the same again may succeed.
 TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 ATTEMPTS = 3
 
@@ -27,7 +27,7 @@ class DatabaseBusyError(RtsError):
 def in_transaction(
     work: Callable[Concatenate[Connection, P], Awaitable[T]],
 ) -> Callable[Concatenate[asyncpg.Pool, P], Coroutine[Any, Any, T]]:
-    """Have `work` take a pool: it runs in a transaction of its own, again after a deadlock.
+    """Have `work` take a pool: it runs in its own transaction, again after a deadlock.
 
     So it must do nothing outside the database. The third deadlock raises DatabaseBusyError.
     """

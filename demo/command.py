@@ -16,7 +16,7 @@ ENDED = ("completed", "failed", "timeout", "cancelled", "expired")
 
 
 async def show_commands(credentials: Credentials, agent_id: str, console: Console) -> None:
-    """Order a sample and an inventory, and print the course of each; a demo without an answer goes on."""
+    """Order a sample and an inventory, and print the course of each; a demo without an answer continues."""
     headers = {"Authorization": f"Bearer {credentials.employee_token}"}
     address = credentials.base_url.replace("http", "ws", 1) + "/ws"
     async with (

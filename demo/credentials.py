@@ -1,4 +1,4 @@
-"""`.demo/credentials.json`: who can call what in the demo, so that anyone can go on with curl. Mode 600."""
+"""`.demo/credentials.json`: who can call what in the demo, so that anyone can continue with curl. Mode 600."""
 
 import json
 import os

@@ -19,7 +19,7 @@ SAMPLES_PER_UPLOAD = 288  # a day
 UPLOADS_AT_ONCE = 4
 TRIES = 5
 TIMEOUT_SECONDS = 120.0
-# Answers about one device: revoked, deactivated, decommissioned, deleted. All others of the fleet go on.
+# Answers about one device: revoked, deactivated, decommissioned, deleted. All others of the fleet continue.
 OUT_OF_SERVICE = (401, 403, 404)
 
 

@@ -22,7 +22,7 @@ class DemoFailedError(RtsError):
 
 
 class Processes:
-    """`rts-agents` commands as child processes, each with a log of its own."""
+    """`rts-agents` commands as child processes, each with its own log."""
 
     def __init__(self, logs: Path, environment: dict[str, str]) -> None:
         self._logs = logs
@@ -33,9 +33,9 @@ class Processes:
     def start(self, name: str, *arguments: str, may_end: bool = False) -> None:
         """Start `rts-agents name arguments…`; its output goes to `<logs>/<name>.log`.
 
-        The demo goes on without one that may end.
+        The demo continues without one that may end.
 
-        In a session of its own, so that Ctrl-C reaches only the demo, which then stops all in order; with its
+        In its own session, so that Ctrl-C reaches only the demo, which then stops all in order; with its
         standard input held open by the demo, so that it ends even if the demo is killed.
         """
         log = (self._logs / f"{name}.log").open("ab")
@@ -94,7 +94,7 @@ def release(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
 
 
 def is_up(base_url: str) -> bool:
-    """Tell whether the server answers that it is well."""
+    """Return whether the server answers that it is well."""
     try:
         return httpx.get(f"{base_url}/api/health", timeout=5).status_code == 200
     except httpx.TransportError:

@@ -1,7 +1,7 @@
 """The demo from start to end: database, server, worker, a real agent, a simulated fleet, and what came of it.
 
 Steps: database → schema → businesses → server and worker → credentials → devices → history through the API → rollups →
-what happened → live until Ctrl-C. A second run finds everything there and goes on.
+what happened → live until Ctrl-C. A second run finds everything there and continues.
 """
 
 import asyncio

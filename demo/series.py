@@ -1,4 +1,4 @@
-"""What simulated devices measure: a pure function of device and time, so that a second run goes on with the same data.
+"""Values of simulated devices: a pure function of device and time, so a second run continues the same series.
 
 Office hours, noise that hangs together, nightly backups, disks that fill, services that crash, reboots that reset
 counters.

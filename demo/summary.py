@@ -1,4 +1,4 @@
-"""What the demo shows: rows and sizes of the levels, a chart of this machine's CPU, and where to go on."""
+"""What the demo shows: rows and sizes of the levels, a chart of this machine's CPU, and where to continue."""
 
 import asyncio
 import json
@@ -102,7 +102,7 @@ async def show_live(credentials: Credentials, directory: Path, console: Console)
 
 
 def show_next_steps(credentials: Credentials, directory: Path, console: Console) -> None:
-    """Say where to look and how to go on by hand."""
+    """Say where to look and how to continue by hand."""
     agent = machine_id(directory)
     console.print(
         f"\nOpen [bold]{credentials.base_url}/dashboard[/bold] in a browser on this machine and choose who to be:"

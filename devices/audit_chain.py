@@ -1,6 +1,6 @@
 """The chain of hashes over the audit trail: rows are sealed in batches, so that no change waits for another's hash.
 
-A seal covers the hashes of its rows and the seal before. Who changes a row would have to write every later seal anew;
+A seal covers the hashes of its rows and the seal before. Who changes a row would have to write every later seal again;
 the worker logs each newest hash, so keep its log elsewhere and compare.
 """
 
@@ -56,7 +56,7 @@ async def read_head(connection: Connection) -> Head:
 async def find_breaks(connection: Connection, newest: int | None = None) -> AsyncIterator[str]:
     """Yield a sentence for each place where the trail differs from its seals; `newest` seals only, or all.
 
-    A seal whose rows can't be read has a sentence of its own, and the others are compared.
+    A seal whose rows can't be read has its own sentence, and the others are compared.
     """
     after = newest and await connection.fetchval(*QUERIES.bind("first_of_newest", newest=newest))
     limit = VERIFIED_AT_ONCE

@@ -83,7 +83,7 @@ class DeviceTakenError(RtsError):
 
 
 class AgentHasTokenError(RtsError):
-    """This device has an agent of its own, whose samples would mix with the gateway's: set replace_agent to end it."""
+    """This device has its own agent, whose samples would mix with the gateway's: set replace_agent to end it."""
 
     code: ClassVar[str] = "agent_has_token"
     status: ClassVar[int] = 409

@@ -195,7 +195,7 @@ async def _make_device(
 
 
 async def _check_device(connection: Connection, host: asyncpg.Record, decision: HostDecision, now: datetime) -> None:
-    """Refuse a device that isn't the business's, is another host, or has an agent of its own that is to stay."""
+    """Refuse a device that isn't the business's, is another host, or has its own agent that is to stay."""
     device = await connection.fetchrow(
         *QUERIES.bind("device_of_business", device_id=decision.agent_id, business_id=host["business_id"])
     )

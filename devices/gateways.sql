@@ -135,7 +135,7 @@ WHERE g.id = :gateway_id AND h.id = :host_id
 FOR UPDATE OF h
 
 -- device_of_business --
--- A device that a host may become: of that business, with whether it has an agent of its own and another host.
+-- A device that a host may become: of that business, with whether it has its own agent and another host.
 SELECT d.id, d.agent_token IS NOT NULL AS has_agent,
        EXISTS (SELECT FROM agent_gateway_hosts h WHERE h.agent_device_id = d.id) AS is_taken
 FROM agent_devices d

@@ -1,6 +1,6 @@
 """Brings devices and metrics of the platform's own agent tables over into ours, a day at a time.
 
-A day is a transaction, and rows that are here are left as they are: so an import that was ended goes on where it was,
+A day is a transaction, and rows that are here are left as they are: so an import that was ended continues where it was,
 and a second one imports what has come since. Retention of raw samples rests meanwhile. Each day is rolled up when it
 is in, so what is older than raw is kept stays as a rollup.
 """
@@ -140,7 +140,7 @@ async def roll_up(connection: Connection, day: date, now: datetime) -> None:
 
 
 async def is_dropped(connection: Connection, begin: datetime, end: datetime, now: datetime) -> bool:
-    """Tell whether a refresh would lose rollups whose samples were dropped."""
+    """Return whether a refresh would lose rollups whose samples were dropped."""
     if now - begin <= (await read_values(connection)).level("raw").keep:
         return False
     return bool(await connection.fetchval(*QUERIES.bind("is_rolled_up", start=begin, end=end)))

@@ -1,4 +1,4 @@
-"""How a device joins: an employee makes a one-use token, the agent spends it and gets a token of its own.
+"""How a device joins: an employee makes a one-use token, the agent spends it and gets its own token.
 
 A token may be for a device that is there already: that one keeps its id, name and history, and gets a new token.
 """

@@ -11,13 +11,13 @@ import * as wire from './wire.mjs';
 const FAILING_PARSE = wire.message('P', '\0', 'no sql\0', wire.int16(0));
 const FAILING_QUERY = wire.query("DO 'BEGIN RAISE EXCEPTION ''refused''; END'");
 const IGNORED = { bytes() {}, message() {} };
-/** Settings whose changes drivers want to be told. */
+/** Settings whose changes are reported to drivers. */
 const REPORTED = ['client_encoding', 'DateStyle', 'IntervalStyle', 'TimeZone', 'application_name'];
 const REPORT_SQL = `SELECT concat_ws(E'\\x01', ${REPORTED.map((name) => `current_setting('${name}')`).join(', ')})`;
 
 export class Exchange {
   #status = 'I'; // as in ReadyForQuery
-  #ready = true; // ReadyForQuery was the last that PostgreSQL said
+  #ready = true; // ReadyForQuery was PostgreSQL's last message
   #skipping = false; // PostgreSQL ignores everything until Sync
   #notes = [];
   #after = []; // to be done when PostgreSQL is ready
@@ -25,7 +25,7 @@ export class Exchange {
 
   /**
    * @param {import('./session.mjs').Session} session
-   * @param {{completed(note: import('./rewrite.mjs').Note): void, idle(): void}} owner told when a statement with a
+   * @param {{completed(note: import('./rewrite.mjs').Note): void, idle(): void}} owner called when a statement with a
    *   note has completed, and when the turn ends
    */
   constructor(session, owner) {
@@ -73,7 +73,7 @@ export class Exchange {
     this.#after.push(action);
   }
 
-  /** Ends an extended query that has had no effect yet, unless there is a reason to go on. */
+  /** Ends an extended query that has had no effect yet, unless there is a reason to continue. */
   endTurnEarly() {
     if (this.#ready || this.#skipping || this.#status !== 'I') return;
     this.runUnseen(wire.SYNC);
@@ -99,7 +99,7 @@ export class Exchange {
     };
   }
 
-  /** How many columns this query has. Null if it is wrong; the client has been told then. */
+  /** Number of columns of this query. Null if it is invalid; the client has then received the error. */
   countColumns(sql) {
     const replies = [];
     const collect = { bytes: (raw) => replies.push(['T', raw]), message: (type, raw) => replies.push([type, raw]) };
@@ -176,7 +176,7 @@ export class Exchange {
     }
   }
 
-  /** Tells the client the values of the settings that drivers look at. */
+  /** Sends the values of the settings that drivers read. */
   #reportSettings() {
     if (this.#status === 'E') return;
     const values = this.session.server.postgres.exec(REPORT_SQL).split('\x01');

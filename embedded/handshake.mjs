@@ -2,7 +2,7 @@
 import { timingSafeEqual, createHash, randomInt } from 'node:crypto';
 import * as wire from './wire.mjs';
 
-/** The client is told why and is disconnected. */
+/** Sends the reason to the client and disconnects it. */
 export class Refused extends Error {
   constructor(code, text) {
     super(text);
@@ -12,7 +12,7 @@ export class Refused extends Error {
 
 const AUTHENTICATION_OK = wire.message('R', wire.int32(0));
 const ASK_CLEARTEXT_PASSWORD = wire.message('R', wire.int32(3));
-/** What is true of every session and what drivers want to know. */
+/** Settings of every session, which drivers read. */
 const GREETING = {
   server_version: '17.5',
   server_encoding: 'UTF8',
@@ -72,7 +72,7 @@ function startupParameters(session, body) {
   return parameters;
 }
 
-/** A client that speaks a newer 3.x, or asks for protocol options, is told that 3.0 without them is what there is. */
+/** Answers a client with protocol 3.x or protocol options that only 3.0 without options is supported. */
 function negotiate(session, minor, parameters) {
   const options = [...parameters.keys()].filter((name) => name.startsWith('_pq_.'));
   if (minor === 0 && options.length === 0) return;

@@ -1,10 +1,10 @@
 /**
  * One server per data directory. The lock is a local socket whose name is made from the directory's device and
  * inode: the operating system gives it up when the process dies, however it dies, so a lock is never stale.
- * Whoever finds it taken connects to it and reads the owner's process id, which makes a clear message.
+ * A process that finds it taken connects to it and reads the owner's process id for a clear message.
  *
  * On Linux the name is in the abstract name space. Elsewhere (and with a Node before 20.9, which cannot do that)
- * it is a file in the temporary directory, which is removed when nobody answers behind it.
+ * it is a file in the temporary directory, which is removed if no process answers on it.
  */
 import fs from 'node:fs';
 import net from 'node:net';

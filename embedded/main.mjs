@@ -76,7 +76,7 @@ export class Server {
     process.exit(0);
   }
 
-  /** PostgreSQL is gone: nobody is left waiting, and whoever started this process sees that it failed. */
+  /** PostgreSQL has ended: waiting clients get an error, and the parent process sees a failure. */
   #die(error) {
     if (this.stopping) process.exit(1);
     this.stopping = true;

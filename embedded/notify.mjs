@@ -21,7 +21,7 @@ export class Listeners {
     }
   }
 
-  /** Tells every client that listens to `channel`. */
+  /** Notifies every client that listens to `channel`. */
   deliver(channel, payload) {
     for (const client of this.#channels.get(channel) ?? []) client.notify(channel, payload);
   }

@@ -179,7 +179,7 @@ function firstColumn(bytes) {
 }
 
 /**
- * Creates the cluster in a process of its own and moves it into place when it is complete. A process that has
+ * Creates the cluster in its own process and moves it into place when it is complete. A process that has
  * run initdb stays connected to template1, and a kill in the middle must not leave half a cluster behind.
  */
 function initialise(directory) {

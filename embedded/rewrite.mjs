@@ -3,13 +3,13 @@
  * statements get a meaning per client: they are recognised by their first word, changed where they would touch
  * other clients, and described by a note that the client's session acts on when PostgreSQL has run them.
  *
- *   LISTEN x          runs; the note adds x to what this client is told
+ *   LISTEN x          runs; the note subscribes this client to x
  *   UNLISTEN x | *    runs nothing (others may listen); the note ends it for this client
  *   DEALLOCATE ALL    runs nothing; the note closes this client's statements
  *   PREPARE, EXECUTE, DEALLOCATE name     get the client's own name space
  *   DISCARD ALL       becomes RESET ALL, and the notes of UNLISTEN * and DEALLOCATE ALL
  *   SET, RESET        run; the note remembers them, to be applied again when it is this client's turn
- *   COPY … FROM STDIN reads from a device of ours instead (see copyin.mjs)
+ *   COPY … FROM STDIN reads from a virtual device instead (see copyin.mjs)
  *
  * Everything else, which is nearly everything, is not even cut into tokens.
  */

@@ -23,7 +23,7 @@
  */
 const NEEDED_MAJOR = 20;
 
-/** Prints the one line that says why there is no server, and ends the process. */
+/** Prints in one line why the server cannot start, and ends the process. */
 function fail(code, message) {
   process.stdout.write(JSON.stringify({ error: { code: code, message: message } }) + '\n', function () {
     process.exit(1);

@@ -126,14 +126,14 @@ export class Session {
     if (this.socket.writable) this.socket.write(bytes);
   }
 
-  /** Tells the client about a notification (latin1) by whoever has the turn now. */
+  /** Sends the client a notification (latin1) from the session that has the turn now. */
   notify(channel, payload) {
     const sender = this.server.turns.owner?.id ?? 0;
     this.write(message('A', int32(sender), `${channel}\0${payload}\0`));
     if (this.server.turns.owner !== this) this.flush();
   }
 
-  /** Tells the client why and disconnects it. */
+  /** Sends the reason to the client and disconnects it. */
   end(code, text) {
     this.write(errorResponse('FATAL', code, text));
     this.flush();

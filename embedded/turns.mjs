@@ -1,6 +1,6 @@
 /**
  * Whose turn it is. PostgreSQL compiled to WebAssembly is one backend with one session, so a client owns it
- * from its first message until PostgreSQL says that it is idle again; everybody else waits in arrival order.
+ * from its first message until PostgreSQL is idle again; the others wait in the order of arrival.
  * This is what a transaction-mode connection pooler of size one does.
  */
 
@@ -40,7 +40,7 @@ export class Turns {
     for (const entry of gone) entry.reject(new TurnsClosed());
   }
 
-  /** From now on nobody gets a turn. */
+  /** From now on no session gets a turn. */
   close() {
     this.#closed = true;
     for (const entry of this.#waiting.splice(0)) entry.reject(new TurnsClosed());

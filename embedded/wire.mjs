@@ -1,6 +1,6 @@
 /**
  * PostgreSQL's wire protocol, version 3, as bytes: cutting a client's stream into messages, and building the
- * few messages that this server sends itself. Nothing here knows about sessions or SQL.
+ * few messages that this server sends itself. It is independent of sessions and SQL.
  *
  * A message is a type byte, a 4-byte length that counts itself, and a body. Only the first message of a
  * connection has no type byte. Strings end with a zero byte. SQL is decoded as latin1 throughout: it keeps
@@ -127,5 +127,5 @@ export function copyInResponse(binary, columns) {
   return message('G', Buffer.from([format]), int16(columns), formats);
 }
 
-/** ParameterStatus: a setting's value that clients want to know. */
+/** ParameterStatus: the value of a setting. */
 export const parameterStatus = (name, value) => message('S', `${name}\0${value}\0`);

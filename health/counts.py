@@ -41,7 +41,7 @@ class Gauges(msgspec.Struct):
 class ProcessCounts(msgspec.Struct):
     """Everything of one process; times in seconds since 1970.
 
-    The counters go on from those of the dead process whose slot this one took over (`slots.py`).
+    The counters continue from those of the dead process whose slot this one took over (`slots.py`).
     """
 
     uploads: IngestCounters = msgspec.field(default_factory=IngestCounters)

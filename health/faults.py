@@ -1,4 +1,4 @@
-"""What is wrong, in sentences that say what to do; for `rts-agents db status` and the worker's log.
+"""Faults as sentences with the next step, for `rts-agents db status` and the worker's log.
 
 The same bounds stand in the alert rules of docs/operations.md, which Prometheus applies to the metrics.
 """

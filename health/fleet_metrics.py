@@ -92,7 +92,7 @@ def pass_metrics(last: AlertPass, now: datetime) -> Iterator[Metric]:
 
 
 def database_metrics(database: DatabaseHealth, now: datetime) -> Iterator[Metric]:
-    """Yield how the database server stands."""
+    """Yield the state of the database server."""
     yield gauge("rts_database_bytes", "Size of the database.", database.bytes)
     yield gauge("rts_database_connections", "Connections to the server, of all programs.", database.connections)
     yield gauge("rts_database_connections_max", "Connections that it takes.", database.connections_max)

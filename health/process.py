@@ -46,7 +46,7 @@ class ThisProcess:
         return self._draining or (self._siblings is not None and self._siblings.draining)
 
     def drain(self) -> None:
-        """Say so; readiness turns at once."""
+        """Mark the process as ending; readiness changes at once."""
         self._draining = True
 
     @asynccontextmanager
@@ -91,7 +91,7 @@ class ThisProcess:
             if self._slot:
                 try:
                     await asyncio.to_thread(self._slot.write, encoded)
-                except OSError as error:  # the counts go on in memory
+                except OSError as error:  # the counts continue in memory
                     log.warning("the counts cannot be written: %s", error)
         return msgspec.json.decode(encoded, type=ProcessCounts)
 
@@ -104,5 +104,5 @@ class ThisProcess:
 
 
 def is_alive(counts: ProcessCounts, now: float) -> bool:
-    """Tell whether these are the counts of a process that serves; `now` in seconds since 1970."""
+    """Return whether these are the counts of a process that serves; `now` in seconds since 1970."""
     return not counts.has_ended and now - counts.written_at < SILENT_SECONDS

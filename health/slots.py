@@ -1,7 +1,7 @@
-"""How the processes of one port show each other their counts: a small file for each, in a directory of their own.
+"""How the processes of one port show each other their counts: a small file for each, in their own directory.
 
 A scrape reaches any one of the processes and must answer for all. Each has a slot (`0`, `1`, …), which it locks while
-it lives and writes once a second. A process that starts takes a slot that nobody holds and goes on from the counts that
+it runs and writes once a second. A new process takes a free slot and continues from the counts that
 it finds there: so what a dead process counted stays counted, no counter goes backwards, and there are never more slots
 than processes at one time. Killed, a process loses what it counted since its last writing: a second's worth.
 """
@@ -32,7 +32,7 @@ class Siblings:
         return self.directory / "draining"
 
     def drain(self) -> None:
-        """Say that all of them are about to end."""
+        """Mark all slots as ending."""
         self._marker.touch()
 
     @property
@@ -45,7 +45,7 @@ class CounterSlot:
     """The slot of this process."""
 
     def __init__(self, directory: Path) -> None:
-        """Take the first slot that nobody holds; the lock ends with the process, however that ends."""
+        """Take the first free slot; the lock ends with the process, however that ends."""
         self._directory = directory
         for number in count():
             self._lock = os.open(directory / f"{number}.lock", os.O_CREAT | os.O_RDWR, 0o600)

@@ -83,7 +83,7 @@ async def find_last_pass(client: httpx.AsyncClient, token: str) -> str:
 async def check_upload(client: httpx.AsyncClient, token: str, business: UUID) -> AsyncIterator[Step]:
     """Register a probe device of a business, upload, read the chart, and delete the device, whatever happens.
 
-    The first step says the device's id: what it measured is to be erased by that.
+    The result of the first step is the device's id, by which its data is erased afterwards.
     """
     device, deleted = "", None
     try:

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class TtlCache(Generic[T]):
-    """Asks anew when its answer is `seconds` old; those who come meanwhile wait for the one asking."""
+    """Asks again when its answer is `seconds` old; those who come meanwhile wait for the one asking."""
 
     def __init__(self, seconds: float, read: Callable[[], Awaitable[T]]) -> None:
         """Keep what `read` returns; what it raises is raised, and nothing is kept."""

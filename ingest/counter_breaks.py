@@ -1,4 +1,4 @@
-"""Counters that fall although their device wasn't started anew: such a sample is stored as a break.
+"""Counters that fall although their device wasn't restarted: such a sample is stored as a break.
 
 A sum over network adapters falls when one of them goes (a VPN, Docker). To count from zero then would be a spike of all
 that the others ever carried. A break is stored as -value - 1 (`db/migrations/sql/counter_breaks.sql`), so that charts

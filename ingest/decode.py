@@ -55,7 +55,7 @@ def decode_upload(
 
 
 def facts_of(envelope: MachineFacts) -> Facts | None:
-    """Return what an upload says of its machine; None where nothing can be kept, as in most uploads."""
+    """Return the facts about its machine in an upload; None without any, as in most uploads."""
     facts = FACTS_OF(envelope)
     return read_facts(*facts) if any(facts) else None
 
@@ -63,7 +63,7 @@ def facts_of(envelope: MachineFacts) -> Facts | None:
 def decode_in_pieces(
     body: bytes, now: datetime, max_samples: int, max_age: timedelta, size: int
 ) -> Generator[None, None, Decoded | None]:
-    """Decode as decode_upload does, but yield after each `size` samples, so that a large body holds up nobody.
+    """Decode as decode_upload, but yield after each `size` samples: a large body does not delay other requests.
 
     Returns None for a body that needs the careful path. Raises TooManySamplesError.
     """

@@ -189,5 +189,5 @@ def usual_parameters(usual: Sequence[DeviceUpdate]) -> dict[str, Any]:
 
 
 def receipt_boot(entry: DeviceUpdate, newest: Sample, booted: datetime | None) -> datetime | None:
-    """Return when a device was started if its newest sample were of the time of receipt; None when it doesn't say."""
+    """Return the boot time of a device, as if its newest sample were taken at receipt; None without an uptime."""
     return booted and entry.received_at - (newest.collected_at - booted)

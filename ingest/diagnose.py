@@ -1,6 +1,6 @@
 """One sample read field by field: what is at fault in it is noted by field and code, and costs only that part.
 
-Only a sample without a usable time is rejected. Fields that aren't known are kept.
+Only a sample without a usable time is rejected. Unknown fields are stored.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from db.sql import load_beside
 from ingest.device_updates import DeviceUpdate
 
 QUERIES = load_beside(__file__, "facts.sql")
-MAX_DEVICES = 50_000  # in memory; beyond it the cache begins anew
+MAX_DEVICES = 50_000  # in memory; beyond it the cache begins again
 
 
 class ReportedFacts(NamedTuple):

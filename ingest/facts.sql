@@ -1,8 +1,8 @@
--- What devices say of their machines.
+-- Facts that devices report about their machines.
 
 -- change_facts --
 -- Store agents' data about their machines where it differs, with an event that has both values; null: not sent. In
--- parallel :devices (each once), :hostname and the other facts, :by_others whether another program than our agent says
+-- parallel :devices (each once), :hostname and the other facts, :by_others whether a program other than the product's agent reports
 -- so: then only of devices that send no heartbeats. :now.
 WITH reported AS (
     SELECT *

@@ -1,7 +1,7 @@
 """When a group of uploads begins: when those that come together have come, at the latest after a fixed time.
 
 A commit costs the same for one upload and for hundreds, so that uploads which arrive one shortly after the other share
-one. How shortly is measured: a pause of several usual gaps between arrivals means that nobody else is on the way.
+one. How shortly is measured: a pause of several usual gaps between arrivals means that no other upload is arriving.
 """
 
 import time
@@ -34,6 +34,6 @@ class Pace:
         self._began = time.monotonic()
 
     def wait(self) -> float:
-        """Return the seconds until the next group may begin, as far as can be said now; 0 or less: it may."""
+        """Return the estimated seconds until the next group may begin; 0 or less: now."""
         pause = max(MIN_PAUSE_SECONDS, PAUSE_GAPS * self._gap)
         return min(self._began + BETWEEN_SECONDS, self._last + pause) - time.monotonic()

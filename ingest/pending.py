@@ -23,7 +23,7 @@ class Upload:
     rows: list["Row"] = field(default_factory=list)
     block: Block | None = None  # in the place of rows, where the samples of a large upload are alike
     inserted: int = 0
-    business_id: UUID | None = None  # whose the device is; known once the writer has asked the database
+    business_id: UUID | None = None  # the tenant of the device; set once the writer has read it from the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
     seconds: float = 0.0  # its share of the time in which its group was written, by samples
@@ -113,5 +113,5 @@ class Row:
 
 
 def has_series(sample: Sample) -> bool:
-    """Tell whether a sample has a part that becomes series."""
+    """Return whether a sample has a part that becomes series."""
     return bool(sample.disks or sample.interfaces or sample.sensors or sample.series)

@@ -44,7 +44,7 @@ RETURNING d.id, d.business_id,
 -- newest sample as current, and return the (device, token) pairs that are good, the device's own token or that of a
 -- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an
 -- index that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample
--- than in the one before although it wasn't started anew. One row a device and no index is written, unless its status
+-- than in the one before although it wasn't restarted. One row a device and no index is written, unless its status
 -- changes. Wakes the live channel once for the flush. :device_ids, :token_hashes, :received_at times of receipt,
 -- :newest_at times of the newest sample (or null), :newest_metrics, :oldest_at times of the oldest sample,
 -- :late_before time before which one is late, :rolled_up_after age at which a late upload is rolled up for sure,
@@ -235,7 +235,7 @@ WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a r
 SELECT agent_device_id, collected_at FROM merged WHERE is_new
 
 -- fill_current --
--- A device's newest sample may arrive in parts: keep what is known of it when another part comes.
+-- A device's newest sample may arrive in parts: keep its values when another part comes.
 UPDATE agent_devices d
 SET current_metrics = d.current_metrics || i.metrics || jsonb_strip_nulls(d.current_metrics)
 FROM (SELECT agent_device_id, collected_at,

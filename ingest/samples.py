@@ -83,7 +83,7 @@ def has_values(sample: Sample) -> bool:
 
 
 class MachineFacts(Struct, kw_only=True):
-    """What an upload says of the machine, beside its samples."""
+    """Facts about the machine in an upload, besides its samples."""
 
     hostname: Any = None
     os_version: Any = None
@@ -135,7 +135,7 @@ class Decoded(Struct):
     notes: list[Note] = []
     notes_left_out: int = 0  # beyond MAX_NOTES
     ahead: timedelta | None = None  # how far the last sample lay ahead that was refused for it
-    facts: Facts | None = None  # what the upload says of the machine
+    facts: Facts | None = None  # facts about the machine
 
 
 class Receipt(Struct):

@@ -1,4 +1,4 @@
-"""Counters of series that fall although their device wasn't started anew: such a value is stored as a break.
+"""Counters of series that fall although their device wasn't restarted: such a value is stored as a break.
 
 As with the counters among the columns (`counter_breaks.py`), a break is stored as -value - 1. The process compares
 each sample with the one before it that it has seen. Only where a counter seems to have fallen, or where it has seen

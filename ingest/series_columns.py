@@ -24,7 +24,7 @@ UNREAL_INTERFACE = re.compile(
 
 
 def lacks_columns(sample: Sample) -> bool:
-    """Tell whether a sample has lists that may fill columns which it lacks."""
+    """Return whether a sample has lists that may fill columns which it lacks."""
     return bool(
         (sample.disks and sample.disk_percent is None)
         or (sample.interfaces and sample.network_rx_bytes is None and sample.network_tx_bytes is None)
@@ -63,5 +63,5 @@ def fill_network(sample: Sample, interfaces: Sequence[Interface], summed: Collec
 
 
 def is_real_interface(name: str) -> bool:
-    """Tell whether an interface connects the device itself, by its name."""
+    """Return whether an interface connects the device itself, by its name."""
     return not UNREAL_INTERFACE.match(name)

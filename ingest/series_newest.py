@@ -82,7 +82,7 @@ def make_head(device: bytes, group: Sequence[SeriesSlot]) -> bytes:
 
 
 def array_head(element_type: int, size: int, count: int) -> bytes:
-    """Return what stands before the elements of an array of one dimension without nulls."""
+    """Return the header of a one-dimensional array without nulls in PostgreSQL's binary format."""
     return ARRAY.pack(ARRAY.size - 4 + count * (4 + size), 1, 0, element_type, count, 1)
 
 

@@ -66,7 +66,7 @@ class SeriesRegistry:
         self._kept = 0
 
     def get(self, device_id: UUID) -> DeviceSeries | None:
-        """Return what is known of a device; None when it must be read from the database."""
+        """Return the cached series of a device; None when they must be read from the database."""
         device = self._devices.get(device_id)
         if device is None or time.monotonic() - device.read_at > FRESH_SECONDS:
             return None

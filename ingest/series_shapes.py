@@ -27,7 +27,7 @@ Fields = list[str | float | None]
 
 @dataclass(slots=True, eq=False)
 class SampleShape:
-    """What is known of the samples of one shape on one device."""
+    """The series and slots of the samples of one shape on one device."""
 
     pick_constants: Picker  # all fields of a sample → names, types, units and kinds, and what is null
     constants: tuple[str | float | None, ...]

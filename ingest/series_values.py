@@ -131,7 +131,7 @@ def values_of_lists(sample: Sample) -> Iterator[SeriesValue]:
 
 
 def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flattened) -> bool:
-    """Tell whether a value has the unit, the kind and the bounds of its series; what it lacks is noted."""
+    """Return whether a value has the unit, the kind and the bounds of its series; what it lacks is noted."""
     if is_other(value, metric):
         into.fault(row, "series_redefined", message_of_other(value, metric))
     elif not metric.minimum <= value.value <= metric.maximum:

@@ -58,7 +58,7 @@ class SeriesWriter:
     ) -> Flattened | None:
         """Store the values of `rows` whose samples are `new` (None: all), inside the transaction.
 
-        Returns what its receipts say after COMMIT.
+        Returns the notes for the receipts after COMMIT.
         """
         bringing = stored_once([row for row in rows if row.upload.brings_series], new)
         if not bringing:

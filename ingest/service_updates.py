@@ -49,7 +49,7 @@ def by_name(sample: Sample) -> dict[str, ListedService]:
 
 
 def state_since(lists: list[Listed], name: str, status: str) -> datetime:
-    """Return since when a service has been in its newest state, as far as the lists of one upload say."""
+    """Return since when a service has been in its newest state, by the lists of one upload."""
     since = lists[-1][0].collected_at
     for sample, services in reversed(lists[:-1]):
         state = services.get(name)

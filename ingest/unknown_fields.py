@@ -24,7 +24,7 @@ def encode_unknown(unknown: dict[str, Any], notes: Notes) -> bytes | None:
         try:
             encoded = encode_field(name, value)
             if len(encoded) + 1 > bytes_left:
-                message = f"fields beyond the known ones take more than {MAX_UNKNOWN_BYTES} bytes: this one isn't kept"
+                message = f"unknown fields take more than {MAX_UNKNOWN_BYTES} bytes: this one is not stored"
                 raise FaultError("too_much_unknown", message)
         except FaultError as fault:
             notes.add(name, fault)

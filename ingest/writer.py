@@ -1,10 +1,10 @@
-"""The writer: a group of uploads in, committed rows out, an outcome for each upload.
+"""The writer: commits the rows of a group of uploads and sets the outcome of each upload.
 
-Its way of giving ground, step by step:
-1. Binary COPY straight into the hypertable: the normal case.
-2. On a duplicate key, that batch goes through a temporary table with ON CONFLICT DO NOTHING.
-3. If the database refuses the batch's values, its uploads go one at a time, so that a poisoned one fails alone.
-4. If the database is away, every upload of the batch fails and is sent again by its agent.
+Writes degrade in steps:
+1. Binary COPY directly into the hypertable: the normal case.
+2. After a duplicate key, the batch is copied into a temporary table and inserted with ON CONFLICT DO NOTHING.
+3. If the database refuses a value, each upload of the batch is written alone, so that only the faulty one fails.
+4. If the database is unavailable, every upload of the batch fails, and its agent sends it again.
 """
 
 import logging
@@ -48,7 +48,7 @@ REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 class Writer:
-    """Owns one connection, made when it is needed and made again when it broke."""
+    """Writes over one connection, which it opens when needed and again after a failure."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Writer:
         series: SeriesWriter | None = None,
         most_services: int = 1000,
     ) -> None:
-        """`token_overlap`: how long a token that was replaced stays good after the new one's first use.
+        """`token_overlap`: how long a replaced token stays valid after the first use of the new one.
 
-        `most_services`: names of services that are kept of one device.
+        `most_services`: number of services stored per device.
         """
         self._most_services = most_services
         self._connect = connect
@@ -96,7 +96,7 @@ class Writer:
         await self._write_new(self._commit(uploads, rows, copy_straight), uploads, lambda: rows)
 
     async def _write_run(self, run: Sequence[Part], group: Sequence[Upload]) -> None:
-        """Write samples of blocks; those that are not simply new go as rows."""
+        """Write the samples of blocks; if some are not new or are refused, write them as rows."""
         uploads = list(dict.fromkeys(part.upload for part in run))
         device_rows = [row for part in run for row in part.device_rows()]
         commit = self._commit(uploads, device_rows, partial(copy_run, run), partial(record_run, run))
@@ -105,7 +105,7 @@ class Writer:
     async def _write_new(
         self, commit: Awaitable[None], uploads: Sequence[Upload], rows: Callable[[], Sequence[Row]]
     ) -> None:
-        """Await a commit of samples that are taken for new; `rows` gives all of them where some are not."""
+        """Await a commit of samples that are expected to be new; `rows` returns all of them for the next step."""
         try:
             await commit
         except asyncpg.UniqueViolationError:
@@ -125,7 +125,7 @@ class Writer:
             self._fail(uploads, error)
 
     async def _write_parts(self, uploads: Sequence[Upload], rows: Sequence[Row]) -> None:
-        """Write parts of rows: apart from whole samples, which would otherwise all go around duplicates."""
+        """Write parts of rows, separately from whole samples, which are usually new and need no temporary table."""
         try:
             await self._commit(uploads, rows, copy_parts)
         except REFUSED as refusal:
@@ -146,7 +146,7 @@ class Writer:
     async def _commit(
         self, uploads: Sequence[Upload], rows: Sequence[Row], store: Store, record_stored: Record | None = None
     ) -> None:
-        """Run one transaction, again after a deadlock; nothing is recorded in the uploads before COMMIT."""
+        """Run one transaction, again after a deadlock; the outcomes are set only after COMMIT."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 updates, new, flattened, facts = await self._transaction(uploads, rows, store)
@@ -176,7 +176,7 @@ class Writer:
             await touch_devices(connection, updates, self._clock(), self._token_overlap)
             stored = rows_of_good(updates, rows)
             new = await store(connection, stored)
-            # A part that fills a row brings series of its own, although its key is not new.
+            # A part that fills a row may have series, although its key is not new.
             keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
             flattened = await self._series.store(connection, stored, keys, self._clock())
             services = service_parameters((entry for entry in updates if entry.business_id), self._most_services)
@@ -285,7 +285,7 @@ def record_run(run: Sequence[Part], rows: Sequence[Row], new: set[Key] | None) -
 
 
 def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> None:
-    """Tell each upload how many of its services weren't kept."""
+    """Note in each upload how many of its services were not stored."""
     left_out = {row["device"]: row["left_out"] for row in rows}
     for upload in uploads if left_out else ():
         count = left_out.get(upload.agent_id, 0)

@@ -89,7 +89,7 @@ async def _written(
 
 
 async def apply_rules(connection: Connection, now: datetime) -> None:
-    """Mark the inventory with the rules that wait for it; what is too much for one pass goes on in the next."""
+    """Mark the inventory with the rules that wait for it; the rest of a long list follows in the next pass."""
     batches, isolated = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
     while batches and (
         rule := await connection.fetchrow(*QUERIES.bind("next_rule", postponed=isolated.postponed_ids("rule")))

@@ -34,7 +34,7 @@ SELECT * FROM created
 
 -- change_rule --
 -- Change those columns of a rule that an object names, and leave a trail of how they were; no row when there is no
--- such rule. The worker applies it anew. :rule_id, :changes column -> value, :now, :actor_kind, :actor_id,
+-- such rule. The worker applies it again. :rule_id, :changes column -> value, :now, :actor_kind, :actor_id,
 -- :actor_source.
 WITH before AS (
     SELECT r AS rule FROM agent_software_eol r WHERE r.id = :rule_id AND r.deleted_at IS NULL FOR NO KEY UPDATE

@@ -86,7 +86,7 @@ def running(
 
 
 def free_port() -> int:
-    """Return a port on 127.0.0.1 that nobody uses."""
+    """Return a free port on 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -30,7 +30,7 @@ class Dashboard(dashboard_user.DashboardUser):
 
 
 def send_progress(**values: Any) -> None:
-    """Tell the process that started this one."""
+    """Send a message to the parent process."""
     print(MARK + json.dumps(values), flush=True)
 
 
@@ -41,7 +41,7 @@ def begin(environment: Environment, **_: Any) -> None:
 
 
 def watch(environment: Environment) -> None:
-    """Tell how far it is; end the run when every agent is done, or when time to settle is up."""
+    """Report progress; end the run when every agent is done, or when the time to settle is over."""
     runner = environment.runner
     assert runner
     longest = stage.plan.settings.seconds + stage.plan.settings.drain

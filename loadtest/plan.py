@@ -16,7 +16,7 @@ PauseName = Literal["cut", "freeze"]  # connections are broken and refused; or t
 
 
 class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
-    """What a run is asked for; all of it stands in its result. Times in seconds."""
+    """The settings of a run, which its result repeats. Times in seconds."""
 
     scenario: ScenarioName = "steady"
     agents: int = 500
@@ -34,7 +34,7 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
     pause: float = 60  # … and how long it lasts
     pause_how: PauseName = "cut"
     processes: int = 1  # of the server, where it is the run's own
-    drain: float = 180  # how long after the last slot retries may go on
+    drain: float = 180  # how long after the last slot retries may continue
     seed: int = 1
 
     @property
@@ -54,7 +54,7 @@ class LoadSettings(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A simulated agent: registered, with a token of its own."""
+    """A simulated agent: registered, with its own token."""
 
     number: int
     name: str

@@ -52,7 +52,7 @@ def rows(measures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def facts(result: dict[str, Any]) -> Iterator[str]:
-    """Yield what else there is to say, a line each."""
+    """Yield further remarks, one per line."""
     totals, lateness = result["conservation"]["totals"], result["lateness_ms"]
     yield (
         f"{result['uploads_per_second']:g} uploads/s and {result['samples_per_second']:,g} samples/s over "

@@ -66,7 +66,7 @@ def main(
 ) -> None:
     """Run a load scenario, and check that nothing was lost: exit status 1 when the check doesn't hold.
 
-    Without --host it starts a server and a worker of its own, on a new database (on DATABASE_URL's server, or an
+    Without --host it starts its own server and worker, on a new database (on DATABASE_URL's server, or an
     embedded one). With --host it leaves its businesses and devices in that server's database: aim at one for tests.
 
     For example:

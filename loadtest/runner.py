@@ -49,7 +49,7 @@ class Pause:
 
 
 class ProgressLine:
-    """One line that is written anew on a terminal, and plain lines elsewhere."""
+    """One line that is written again on a terminal, and plain lines elsewhere."""
 
     def __init__(self, settings: LoadSettings, console: Console) -> None:
         self._settings = settings

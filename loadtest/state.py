@@ -20,7 +20,7 @@ LEAD_PER_AGENT = 0.001
 
 
 class Stage:
-    """One for a process; the slots begin anew at each `begin` (Locust's page can start several runs)."""
+    """One for a process; the slots begin again at each `begin` (Locust's page can start several runs)."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
@@ -49,18 +49,18 @@ class Stage:
         return time.perf_counter() - self._zero
 
     def over(self) -> bool:
-        """Tell whether the last slot has passed."""
+        """Return whether the last slot has passed."""
         return self.now() > self.plan.settings.seconds
 
     def join(self) -> Member | None:
-        """Return an agent that nobody plays yet, None when there is none."""
+        """Return an agent that no user simulates yet, None if all are taken."""
         if not self._free:
             return None
         self.playing += 1
         return self.plan.members[heapq.heappop(self._free)]
 
     def leave(self, member: Member) -> None:
-        """Say that an agent has sent all, or is stopped."""
+        """Mark an agent as done: it has sent all, or is stopped."""
         self.playing -= 1
         heapq.heappush(self._free, member.number)
 

@@ -66,7 +66,7 @@ async def send_file(scope: Mapping[str, Any], send: Send, file: PageFile, header
         name: value for name, value in scope["headers"] if name in (b"accept-encoding", b"if-none-match")
     }
     is_packed = file.packed is not None and b"gzip" in request_headers.get(b"accept-encoding", b"")
-    # The packed form has a tag of its own: a strong one stands for the bytes that were sent.
+    # The packed form has its own tag: a strong one stands for the bytes that were sent.
     etag = f'"{file.etag}-gz"' if is_packed else f'"{file.etag}"'
     headers = [*headers, (b"etag", etag.encode()), (b"vary", b"accept-encoding")]
     if etag.encode() in request_headers.get(b"if-none-match", b""):

@@ -20,7 +20,7 @@ class UnsupportedUploadError(RtsError):
 
 
 class SeveralHostsError(RtsError):
-    """This upload has several hosts under the token of one device: give each host a token of its own."""
+    """This upload has several hosts under the token of one device: give each host its own token."""
 
     code: ClassVar[str] = "several_hosts"
     status: ClassVar[int] = 400

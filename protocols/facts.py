@@ -1,4 +1,4 @@
-"""What every adapter reads from a body: facts, each one measured value of a known quantity at one time."""
+"""The result of every adapter: facts, each one measured value of a known quantity at one time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -55,12 +55,12 @@ class MetricReading:
     """
 
     by_host: dict[str, list[Fact]] = field(default_factory=dict)
-    machines: dict[str, Facts] = field(default_factory=dict)  # what is said of the hosts themselves, where it is
+    machines: dict[str, Facts] = field(default_factory=dict)  # facts about the machines of hosts
     points: int = 0
     refused: int = 0
     unparsed: int = 0
     reasons: list[str] = field(default_factory=list)
-    waiting: int = 0  # facts of hosts that nobody has confirmed yet
+    waiting: int = 0  # facts of hosts that are not confirmed yet
     mapping: MetricMapping = EMPTY
     _entered: list[Fact] | None = None
 
@@ -75,11 +75,11 @@ class MetricReading:
         return [fact for facts in self.by_host.values() for fact in facts]
 
     def enter(self, host: str) -> None:
-        """Say whose the facts are that are added next; "" when no host is named."""
+        """Set the host of the facts added next; "" without a host name."""
         self._entered = self.by_host.setdefault(host, [])
 
     def describe(self, host: str, **facts: str | None) -> None:
-        """Note what is said of a host's machine, by the names of `read_facts`."""
+        """Note facts about a host's machine, by the names of `read_facts`."""
         machine = read_facts(**facts) if host else None
         if machine is not None:
             self.machines[host] = machine

@@ -122,7 +122,7 @@ def read_disk(reading: MetricReading, point: Point, cell: int) -> None:
 
 
 def read_system(reading: MetricReading, point: Point, cell: int) -> None:
-    """Read Telegraf's `system`: load averages, and uptime in a line of its own."""
+    """Read Telegraf's `system`: load averages, and uptime in its own line."""
     add_loads(reading, point, cell, "load1", "load5", "load15")
     add_fields(reading, point, cell, {"uptime": Quantity.UPTIME})
 

@@ -44,7 +44,7 @@ def parse_lines(body: str) -> Iterator[Point | BadLine]:
 
 
 def logical_lines(body: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with their numbers from 1; a string that is open at the end of a line goes on in the next one."""
+    """Yield lines with their numbers from 1; a string that is open at the end of a line continues in the next one."""
     lines = body.split("\n")
     number = 0
     while number < len(lines):

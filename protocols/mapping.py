@@ -86,7 +86,7 @@ EMPTY = MetricMapping()
 
 
 def read_mapping(file: Path | None) -> MetricMapping:
-    """Return the mapping of a file, an empty one without a file; raises MappingFileError that says what to change."""
+    """Return the mapping of a file, an empty one without a file; raises MappingFileError with what to change."""
     if file is None:
         return EMPTY
     try:

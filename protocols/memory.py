@@ -53,7 +53,7 @@ class DeviceMemory:
     def merge(self, cells: Mapping[int, Cell]) -> dict[int, Cell]:
         """Add the facts of a request; return its cells with what earlier requests brought for them.
 
-        The cell after each of them comes with it: its CPU share may be known only now.
+        The cell after each of them comes with it: its CPU share may be computable only now.
         """
         for at in sorted(cells):
             self._add(self.cells.setdefault(at, {}), cells[at])
@@ -125,7 +125,7 @@ class DeviceMemory:
 class Memory:
     """The devices that sent something lately; the one that has been silent for longest is forgotten first.
 
-    Each token has a memory of its own: what a revoked token brings is never stored with an upload of a good one.
+    Each token has its own memory: what a revoked token brings is never stored with an upload of a good one.
     """
 
     def __init__(self, max_devices: int = MAX_DEVICES) -> None:

@@ -154,12 +154,12 @@ def json_point(host: str, name: str, point: otlp_json.DataPoint) -> RawPoint:
 
 
 def has_value(flags: int) -> bool:
-    """Return whether a point has a value: the sender may say that it measured none."""
+    """Return whether a point has a value: the sender may flag it as not recorded."""
     return not flags & NO_RECORDED_VALUE
 
 
 def enter_host(reading: MetricReading, attributes: dict[str, str]) -> str:
-    """Say whose the next points are and what is said of that host; returns its name."""
+    """Set the host of the next points and note facts about it; returns its name."""
     host = resource_host(attributes)
     reading.enter(host)
     system = attributes.get("os.version") or attributes.get("os.description")

@@ -50,7 +50,7 @@ def unpacked_size(body: bytes) -> int:
 
 
 def unpack(body: bytes) -> bytes:
-    """Unpack a snappy block whose announced size is known to be allowed; raises MalformedUploadError."""
+    """Decompress a snappy block after checking its announced size; raises MalformedUploadError."""
     try:
         return bytes(cramjam.snappy.decompress_raw(body))
     except cramjam.DecompressionError as error:

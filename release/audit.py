@@ -38,7 +38,7 @@ def vulnerabilities(scanned: list[Component], source: str) -> dict[str, list[str
 
 
 def main(source: str) -> int:
-    """Print what is known; returns the exit status."""
+    """Print known vulnerabilities; returns the exit status."""
     all_components = components()
     try:
         vulnerable = vulnerabilities(all_components, source)

@@ -26,7 +26,7 @@ Ecosystem = Literal["pypi", "npm"]
 
 
 class LockFileError(Exception):
-    """A lock file has a line without a version and hashes: write it anew with `make lock`."""
+    """A lock file has a line without a version and hashes: write it again with `make lock`."""
 
 
 class UnknownLicenceError(Exception):
@@ -53,7 +53,7 @@ def locked(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     text = path.read_text()
     pins = {match[1]: (match[2], tuple(re.findall("[0-9a-f]{64}", match[3]))) for match in PINNED.finditer(text)}
     if len(OTHER_LINE.findall(text)) != len(pins) or not pins:
-        raise LockFileError(f"{path.name} has a line without a version and hashes: write it anew with `make lock`.")
+        raise LockFileError(f"{path.name} has a line without a version and hashes: write it again with `make lock`.")
     return pins
 
 
@@ -89,7 +89,7 @@ def read_licence(about: Any) -> str:
         return IDENTIFIERS.get(short, short)
     if len(classifiers) == 1 and classifiers[0] in IDENTIFIERS:
         return IDENTIFIERS[classifiers[0]]
-    raise UnknownLicenceError(f"{about['Name']} does not say its licence: add it in release/components.py.")
+    raise UnknownLicenceError(f"{about['Name']} does not declare its licence: add it in release/components.py.")
 
 
 def npm_components(lock: Path) -> Iterator[Component]:

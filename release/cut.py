@@ -1,4 +1,4 @@
-"""`make release VERSION=X.Y.Z`: writes the version where it stands, the changelog's section and the schema's snapshot.
+"""`make release VERSION=X.Y.Z`: writes version, changelog section and a snapshot of the schema.
 
 It commits and publishes nothing: it prints the commands that do.
 """
@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from release.components import ROOT
 
-# Where the version stands. The second file of npm has it twice, before the packages that it pins.
+# The files that contain the version. The second file of npm has it twice, before the packages that it pins.
 PLACES = {
     "pyproject.toml": (r'^version = "{old}"$', 'version = "{new}"', 1),
     "docker-compose.timescale.yml": (r"image: rts-agents:{old}$", "image: rts-agents:{new}", 0),

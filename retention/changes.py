@@ -121,7 +121,7 @@ def check_document(document: Mapping[str, Any]) -> None:
 
 
 def check_plan(plan: ChangePlan, document: Mapping[str, Any], database: str) -> None:
-    """Raise unless the plan, made anew, is the one that was signed off, for this database, and safe."""
+    """Raise unless the plan, made again, is the one that was signed off, for this database, and safe."""
     if plan.database not in (database, document["database"]) or database != document["database"]:
         raise WrongDatabaseError(f"This database is {plan.database}, the plan is for {document['database']}.")
     if plan.objections:

@@ -18,7 +18,7 @@ COUNTED_BYTES = 100_000_000  # so much of a relation is counted in a second or s
 class Effect:
     """What shorter retention drops of a relation; `share` of its bytes, 0 to 1; times in UTC, None for nothing.
 
-    `exact`: the rows were counted. Else they are what the catalogue says, which is right to some percent.
+    `exact`: the rows were counted. Otherwise they are estimates of the catalogue, accurate to some percent.
     """
 
     level: str

@@ -1,7 +1,7 @@
 -- Legal holds.
 
 -- place_hold --
--- Place a hold with its trail, and keep which devices it protects. Returns its number; null when nothing is known of
+-- Place a hold with its trail, and keep which devices it protects. Returns its number; null if there is no data of
 -- such a device or business. :kind, :subject_id device or business, :reason, :now, :operator by whom, :ends_at end,
 -- :actor_kind, :actor_id, :actor_source.
 WITH device AS (

@@ -1,4 +1,4 @@
-"""How retention stands: each level with its age, size, growth and next drop; what waits, what is held, what differs."""
+"""The state of retention: age, size, growth and next drop of each level; waiting changes, holds, differences."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from rollups.status import LevelStatus, read_status
 
 @dataclass(frozen=True, slots=True)
 class LevelRetention:
-    """A level as it stands. Sizes in bytes, `growth` in bytes a day, times in UTC, None where nothing is known."""
+    """The state of a level. Sizes in bytes, `growth` in bytes a day, times in UTC, None for unknown values."""
 
     status: LevelStatus
     keep: timedelta
@@ -44,7 +44,7 @@ class Overview:
 
 
 async def read_overview(connection: Connection, now: datetime, disk_bytes: int) -> Overview:
-    """Return how retention stands; `disk_bytes` is the size of the database's disk, 0 for unknown."""
+    """Return the state of retention; `disk_bytes` is the size of the database's disk, 0 if unknown."""
     storage, growth = await read_storage(connection), await read_growth(connection, now)
     levels = [_level(status, storage, growth) for status in await read_status(connection)]
     return Overview(

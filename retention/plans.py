@@ -53,7 +53,7 @@ class UnknownNameError(RtsError):
 class ChangePlan:
     """What a change would do. Ages in days by level and kind of record, sizes in bytes, times in UTC.
 
-    `objections` refuse it; `losses` say what people lose. `fingerprint` stands for the state of the database.
+    `objections` refuse it; `losses` describe data that users lose. `fingerprint` identifies the state of the database.
     """
 
     database: str
@@ -209,7 +209,7 @@ def _hold_objections(storage: StorageState) -> list[str]:
 
 
 def make_fingerprint(storage: StorageState, state: dict[str, Any], objections: list[str]) -> str:
-    """Return what stands for the state of the database; look-backs, which grow by themselves, are left out."""
+    """Return a hash of the state of the database without look-backs, which grow by themselves."""
     policies = sorted(
         (relation, kind, str(job.drop_after), str(job.compress_after), job.scheduled)
         for (relation, kind), job in storage.policies.items()

@@ -1,7 +1,7 @@
 """Rows of one business that are older than its levels are kept, while chunks stay for others: deleted by device ids.
 
 A chunk is dropped at the longest age of all businesses. Rows of the others go before, a day (UTC) at a time, some
-devices a transaction, by the statements of an erasure: nobody else's rollups are computed again.
+devices a transaction, by the statements of an erasure: rollups of other businesses are not computed again.
 """
 
 import logging

@@ -114,7 +114,7 @@ def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
 
 
 def finish_points(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
-    """Pass each part on as a point of its own."""
+    """Pass each part on as its own point."""
     part = partials.subquery("part").c
     columns: list[ColumnElement[Any]] = [part.time.label("bucket"), part.sample_count]
     for metric in metrics:

@@ -16,7 +16,7 @@ MAX_RANGE = 3660 * DAY
 # Without an interval, a level is fine enough when it gives at least this share of max_points.
 # A fifth: a week in hours, 168 points, costs a third of a week in quarters of an hour, made from five minutes.
 ENOUGH = 0.2
-# Widths that people can read on an axis; each divides the next level's bucket or is a multiple of its own.
+# Widths that people can read on an axis; each divides the next level's bucket or is a multiple of its own level's.
 STEPS = tuple(
     timedelta(seconds=seconds)
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -104,7 +104,7 @@ def _outside_retention(question: LevelQuestion, longest: Level, now: datetime) -
 
 
 def _coarser_than_asked(question: LevelQuestion, coarsest: Level, kept_level: Level) -> Choice:
-    """Answer from a coarser level, because the finer one is no longer kept; say so if it was asked for."""
+    """Choose a coarser level, because the finer one is no longer kept; add a warning if that was requested."""
     message = (
         f"{coarsest.name} is kept for {coarsest.keep.days} days, less than this range goes back: "
         f"the answer comes from {kept_level.name}."

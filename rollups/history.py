@@ -200,7 +200,7 @@ def local_window(
 
 
 def former_intervals(device: asyncpg.Record, now: datetime) -> list[tuple[datetime, timedelta]]:
-    """Return how often a device took samples before, each until when; one that it goes on with, until now."""
+    """Return the former intervals of a device with their ends; the present interval ends now."""
     pairs = zip(device["former_until"], device["former_seconds"], strict=True)
     return [(min(until.replace(tzinfo=UTC), now), timedelta(seconds=seconds)) for until, seconds in pairs]
 
@@ -275,7 +275,7 @@ def choose_shape(choice: Choice) -> ChartShape:
 
 
 def list_segments(choice: Choice, window: ChartWindow) -> list[ChartSegment]:
-    """Say which part of the answer comes from which level."""
+    """Return the level of each part of the answer."""
     cut = max(window.cut, window.shown)
     segments = []
     if cut > window.shown:

@@ -1,4 +1,4 @@
--- The jobs of TimescaleDB for people, with what their last run said.
+-- The jobs of TimescaleDB for display, with the result of their last run.
 
 -- describe_jobs --
 -- Those on our relations.

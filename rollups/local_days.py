@@ -32,5 +32,5 @@ def midnight(number: int, zone: ZoneInfo) -> datetime:
 
 
 def has_whole_hours(starts: list[datetime]) -> bool:
-    """Tell whether all days begin with an hour of UTC, as buckets of an hour do."""
+    """Return whether all days begin with an hour of UTC, as buckets of an hour do."""
     return all((start - starts[0]) % HOUR == timedelta(0) and start.minute == 0 for start in starts)

@@ -119,7 +119,7 @@ def counter_growth(before: float, value: float) -> float:
     """Return how much a counter grew: as the database's function of this name, which adds up within buckets."""
     if value >= before:
         return value - before
-    return max(value, 0.0)  # reset to 0 in between, so it grew by what it shows; after a break by nothing that is known
+    return max(value, 0.0)  # the whole value after a reset to 0; nothing after a break, whose increase is unknown
 
 
 def rates(
@@ -130,7 +130,7 @@ def rates(
     first_ats: Sequence[datetime],
     last_ats: Sequence[datetime],
 ) -> list[float | None]:
-    """Return a counter's growth per second over each bucket, None where it can't be known.
+    """Return a counter's growth per second over each bucket, None where it is unknown.
 
     It is counted from the last sample with a value before the bucket, if that is near, unless the bucket begins with a
     break (below 0); else within the bucket.

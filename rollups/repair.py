@@ -16,7 +16,7 @@ from rollups.drift import QUERIES, Drift, Policy, StorageState, find_unsafe, hol
 TASK = "policy drift"  # of the worker, in agent_isolated_faults
 log = logging.getLogger(__name__)
 
-# Retention that is set anew runs this much later: a refresh that began with the old window is over by then.
+# Retention that is set again runs this much later: a refresh that began with the old window is over by then.
 FIRST_RUN_AFTER = HOUR
 
 

@@ -19,7 +19,7 @@ PATIENCE = 3
 
 @dataclass(frozen=True, slots=True)
 class LevelStatus:
-    """One level as it stands; sizes in bytes, times in UTC, None where there is nothing yet."""
+    """The state of one level; sizes in bytes, times in UTC, None where there is nothing yet."""
 
     level: Level
     bytes: int

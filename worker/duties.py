@@ -198,7 +198,7 @@ def tickets_for(client: str) -> Handler:
 
 
 def run_policies(runner: PolicyRunner) -> Handler:
-    """Refresh, columnstore and retention: TimescaleDB's jobs, where no scheduler of its own runs them."""
+    """Run TimescaleDB's jobs (refresh, columnstore, retention) on a server without its scheduler."""
 
     async def do(connection: Connection, now: datetime) -> None:
         for job in await runner.run_due(connection, now):
@@ -243,6 +243,6 @@ async def clean_up(connection: Connection, now: datetime) -> None:
 
 
 async def watch_health(connection: Connection, now: datetime) -> None:
-    """Say in the log what is wrong: levels that are stale, work that waits."""
+    """Log faults: stale levels, waiting work."""
     for fault in find_faults(await read_fleet(connection, now)):
         log.warning(fault)

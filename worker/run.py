@@ -1,7 +1,7 @@
-"""The loop of the worker process: each task when its interval has passed. Several workers may run.
+"""The loop of the worker process: it starts each task when its interval has passed. Several workers may run.
 
-Each task has a connection, a deadline and an outcome of its own: one that is stuck or fails delays no other. A failure
-is logged, kept in `agent_isolated_faults` as an item of the task `worker`, and the task runs again after its interval.
+Each task has its own connection, deadline and outcome: one that hangs or fails does not delay the others. A failure is
+logged and stored in `agent_isolated_faults` as an item of the task `worker`; the task runs again after its interval.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 PASS_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
-SHARE = 8  # of the connections that the server takes, one in so many is for tasks that run at once
-LEAST = 3
+SHARE = 8  # one in this many of the server's connections is for tasks that run at the same time
+MIN_AT_ONCE = 3  # connections for tasks at the same time, on any server
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc_now) -> None:
@@ -47,7 +47,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc
 
 
 async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime) -> None:
-    """Check the database and its schema, and begin what is due; never raises."""
+    """Check the database and its schema, and start the due tasks; never raises."""
     try:
         await pool  # opens it, when it isn't open
         async with pool.acquire(timeout=10) as connection:
@@ -69,21 +69,21 @@ async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime
 
 
 class Worker:
-    """Remembers when each task was begun last by this process, and which are running."""
+    """Starts due tasks. Holds the time of the last start of each in this process, and the running ones."""
 
     def __init__(self, duties: list[PeriodicTask]) -> None:
         self._duties = duties
-        self.has_session = False  # until it was checked that no pooler hands statements around
+        self.has_session = False  # true once a session was checked: no pooler in transaction mode
         self._last: dict[str, datetime] = {}
         self._running: dict[str, set[asyncio.Task[None]]] = {duty.name: set() for duty in duties}
         self._room = asyncio.Semaphore(sum(duty.at_once for duty in duties))
 
     def bound(self, connections: int) -> None:
-        """Let fewer tasks run at once on a server that takes few `connections`; the others wait for their turn."""
+        """Limit the tasks that run at the same time to a share of the server's `connections`; the others wait."""
         self._room = asyncio.Semaphore(at_once(connections))
 
     def due(self, now: datetime, *, scheduler: bool) -> list[PeriodicTask]:
-        """Return the tasks whose interval has passed, and which a server with or without a `scheduler` needs."""
+        """Return the due tasks; some are only needed with, others only without TimescaleDB's `scheduler`."""
         return [
             duty
             for duty in self._duties
@@ -93,7 +93,7 @@ class Worker:
         ]
 
     def begin_due(self, pool: asyncpg.Pool, now: datetime, *, scheduler: bool) -> None:
-        """Begin each task that is due; one that still runs from before isn't begun a second time."""
+        """Start each due task, but none whose previous run has not ended."""
         for duty in self.due(now, scheduler=scheduler):
             self._last[duty.name] = now
             task = asyncio.create_task(run_apart(pool, self._room, duty, now), name=duty.name)
@@ -101,13 +101,13 @@ class Worker:
             task.add_done_callback(self._running[duty.name].discard)
 
     async def do_due(self, connection: Connection, now: datetime, *, scheduler: bool) -> None:
-        """Do what is due one after the other on one connection, for tests and tools."""
+        """Run the due tasks one after the other on one connection, for tests and tools."""
         for duty in self.due(now, scheduler=scheduler):
             self._last[duty.name] = now
             await run_noted(connection, duty, now)
 
     async def end(self) -> None:
-        """Stop what is running; what it had begun is rolled back."""
+        """Cancel the running tasks; their transactions are rolled back."""
         tasks = [task for running in self._running.values() for task in running]
         for task in tasks:
             task.cancel()
@@ -116,12 +116,12 @@ class Worker:
 
 
 def at_once(connections: int) -> int:
-    """Return how many tasks may run at once on a server that takes so many connections."""
-    return max(LEAST, connections // SHARE)
+    """Return how many tasks may run at the same time on a server with this number of connections."""
+    return max(MIN_AT_ONCE, connections // SHARE)
 
 
 async def run_apart(pool: asyncpg.Pool, room: asyncio.Semaphore, duty: PeriodicTask, now: datetime) -> None:
-    """Run a task on a connection of its own, when there is room; never raises."""
+    """Run a task on its own connection, when there is room; never raises."""
     try:
         async with room, pool.acquire(timeout=10) as connection:
             await run_noted(connection, duty, now)
@@ -132,7 +132,7 @@ async def run_apart(pool: asyncpg.Pool, room: asyncio.Semaphore, duty: PeriodicT
 
 
 async def run_noted(connection: Connection, duty: PeriodicTask, now: datetime) -> None:
-    """Run a task within its deadline; write down how it ended. Raises only when the connection is gone."""
+    """Run a task within its deadline and record its outcome. Raises only if the connection is lost."""
     fault: Exception | str | None = None
     try:
         async with asyncio.timeout(duty.seconds) as limit:

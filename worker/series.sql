@@ -14,7 +14,7 @@ WHERE s.id = v.id AND (:only::uuid[] IS NULL OR n.agent_device_id = ANY (:only))
   AND v.at <= :now::timestamptz + interval '1 hour'
 
 -- mark_gone --
--- Series that nobody has sent for a week. A device that sends nothing at all leaves its series as they are.
+-- Series that were not sent for a week. Series of a device that sends nothing at all are not changed.
 UPDATE agent_series s
 SET gone_at = :now::timestamptz
 FROM agent_devices d
@@ -31,7 +31,7 @@ WHERE s.gone_at < :now::timestamptz - :keep::interval
   AND NOT EXISTS (SELECT FROM agent_series_1d m WHERE m.series_id = s.id)
 
 -- count_live --
--- Count the series of each business anew: deleted devices and gone series leave room.
+-- Count the series of each business again: deleted devices and gone series leave room.
 INSERT INTO agent_series_counts AS c (business_id, live)
 SELECT d.business_id, count(*) FILTER (WHERE s.gone_at IS NULL)::integer
 FROM agent_devices d JOIN agent_series s ON s.agent_device_id = d.id

@@ -15,7 +15,7 @@ MAX_MISSING = 200  # of one device
 
 
 async def forget_missing_services(connection: Connection, now: datetime) -> None:
-    """Delete services that nobody looks at and that have been missing for a week; a device that fails, fails alone."""
+    """Delete unused services that have been missing for a week; a device that fails does not stop the others."""
 
     async def forget(only: Sequence[UUID] | None) -> int:
         await connection.execute(

@@ -1,6 +1,6 @@
 """Rules as employees keep them: made, changed, switched, deleted, listed; and why each did or didn't fire.
 
-A rule whose conditions or reach change starts anew: where it stood is forgotten and its open alerts end, in the
+A rule whose conditions or reach change starts again: where it stood is forgotten and its open alerts end, in the
 transaction of the change. That waits for an evaluation that is under way, which has read the rule as it was.
 """
 
@@ -204,7 +204,7 @@ async def write_change(
     employee: Actor,
     now: datetime,
 ) -> None:
-    """Change a rule and leave a trail; with a note it starts anew, and open alerts end with their messages."""
+    """Change a rule and leave a trail; with a note it starts again, and open alerts end with their messages."""
     try:
         ended = await connection.fetch(
             *QUERIES.bind(

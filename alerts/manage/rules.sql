@@ -60,7 +60,7 @@ SELECT new_id AS id FROM new_rules ORDER BY number
 SELECT pg_advisory_xact_lock_shared(hashtext('rts-agents alert pass'))
 
 -- lock_rule --
--- What decides whether a change lets a rule start anew.
+-- What decides whether a change lets a rule start again.
 SELECT alert_type, business_id, service_location_id, agent_device_id, device_type, conditions, is_shadow, is_active
 FROM agent_alerts
 WHERE id = :rule_id AND NOT soft_delete
@@ -68,7 +68,7 @@ FOR NO KEY UPDATE
 
 -- change_rule --
 -- Change those columns of a rule that an object names, and leave a trail of how they were. With a note the rule
--- starts anew: its states are dropped, and its open alerts end with the note. Returns those alerts. :rule_id,
+-- starts again: its states are dropped, and its open alerts end with the note. Returns those alerts. :rule_id,
 -- :changes column -> value, :note (or null), :action, :now, :actor_kind, :actor_id, :actor_source.
 WITH before AS (
     SELECT a AS rule FROM agent_alerts a WHERE a.id = :rule_id

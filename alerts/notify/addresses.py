@@ -11,7 +11,7 @@ _ADDRESS = re.compile(
 
 
 def is_mail_address(text: str) -> bool:
-    """Tell whether `text` is an ASCII address that means the same in a header and in the envelope.
+    """Return whether `text` is an ASCII address that means the same in a header and in the envelope.
 
     An encoded word (RFC 2047, `=?utf-8?q?…?=`) is refused: mail software would decode it to another address.
     """

@@ -30,7 +30,7 @@ class InternalAddressError(Exception):
 
 
 def is_internal(address: Address) -> bool:
-    """Tell whether an address isn't of the internet: private, loopback, link-local, multicast, reserved, metadata."""
+    """Return whether an address isn't of the internet: private, loopback, link-local, multicast, reserved, metadata."""
     effective = address_meant(address)
     if isinstance(effective, IPv6Address) and effective.is_site_local:
         return True
@@ -48,7 +48,7 @@ def address_meant(address: Address) -> Address:
 
 
 def may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
-    """Tell whether a webhook may go to an address; `allowed` are internal networks that may be reached."""
+    """Return whether a webhook may go to an address; `allowed` are internal networks that may be reached."""
     return not is_internal(address) or any(address_meant(address) in network for network in allowed)
 
 

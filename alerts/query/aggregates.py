@@ -42,7 +42,7 @@ def newest_of(metric: Metric, part: Any, sought: Any) -> ColumnElement[Any]:
 
 
 def counts_for(part: Any, front: int) -> ColumnElement[bool]:
-    """Tell whether a part counts for a window: those at the fronts of other windows don't."""
+    """Return whether a part counts for a window: those at the fronts of other windows don't."""
     return or_(*(part.c.front == literal_column(str(number), Integer) for number in (0, front)))
 
 

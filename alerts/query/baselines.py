@@ -1,6 +1,6 @@
 """What is usual for a metric of a device at an hour of the week: the worker's part of baseline conditions.
 
-Each device's is computed anew once a day; that of a new rule or device within the hour. Live evaluation only reads.
+Each device's is computed again once a day; that of a new rule or device within the hour. Live evaluation only reads.
 """
 
 import logging

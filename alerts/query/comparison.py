@@ -43,7 +43,7 @@ baselines = table(
 
 
 def is_open(pair: Any) -> ColumnElement[bool]:
-    """Tell whether the rule of a row stands anywhere but at inactive on its device."""
+    """Return whether the rule of a row stands anywhere but at inactive on its device."""
     matches = states.c.agent_alert_id == pair.rule_id, states.c.agent_device_id == pair.device_id
     return select(ONE).where(*matches).exists()
 

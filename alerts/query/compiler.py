@@ -80,7 +80,7 @@ def level_for(window: timedelta) -> Level:
 
 
 def can_stitch(level: Level, feature: Feature) -> bool:
-    """Tell whether whole hours say the same of a window as their five minutes: of a share or a change they don't."""
+    """Return whether whole hours say the same of a window as their five minutes: of a share or a change they don't."""
     return level is LEVELS[1] and feature.part in ("min", "max", "avg")
 
 

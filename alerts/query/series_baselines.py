@@ -1,6 +1,6 @@
 """What is usual for an instance (a disk, an interface) at an hour of the week: the worker's part of such conditions.
 
-As of columns (`baselines.py`): computed anew once a day, of a new rule or series within the hour.
+As of columns (`baselines.py`): computed again once a day, of a new rule or series within the hour.
 """
 
 import logging

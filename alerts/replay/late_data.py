@@ -76,13 +76,13 @@ async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRo
 
 
 def judges_by_samples(row: RuleRow) -> bool:
-    """Tell whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
+    """Return whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
     of_samples = ((term.feature is not None or term.kind == "series", term.window) for term in row.rule.terms)
     return not row.is_shadow and all(by_samples and window <= RAW_UP_TO for by_samples, window in of_samples)
 
 
 def reaches(reach: Scope, device: asyncpg.Record) -> bool:
-    """Tell whether a rule is for a device."""
+    """Return whether a rule is for a device."""
     required = (reach.business_id, reach.service_location_id, reach.device_id, reach.device_type)
     has = (device["business_id"], device["service_location_id"], device["id"], device["device_type"])
     return all(one is None or one == other for one, other in zip(required, has, strict=True))

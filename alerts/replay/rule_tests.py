@@ -12,7 +12,7 @@
 A series of an instance is named `"disk.percent D:"`; where the rule stands on instances, so is what is expected:
 `"20m firing D:"`. Own metrics (`custom.*`) are gauges unless `counters = ["custom.jobs_done"]` lists them.
 
-The samples are written to the real tables, for a device of its own, and the real statements and the real machine run at
+The samples are written to the real tables, for a new device, and the real statements and state machine run at
 each minute from the first sample to one interval after the last; then everything is rolled back.
 """
 

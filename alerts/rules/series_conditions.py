@@ -38,7 +38,7 @@ class PicksInstances(Strict):
         return [as_like(name) for name in self.except_instances]
 
     def picked_in_words(self) -> str:
-        """Return metric and instances as people say it."""
+        """Return metric and instances in words."""
         names = self.instance if isinstance(self.instance, str) else ", ".join(self.instance)
         without = f" except {', '.join(self.except_instances)}" if self.except_instances else ""
         return f"{self.metric} of {names or 'the device'}{without}"
@@ -72,7 +72,7 @@ class SeriesCondition(PicksInstances):
         return self
 
     def in_words(self) -> str:
-        """Return the condition as people say it."""
+        """Return the condition in words."""
         which = self.aggregate if self.share_percent is None else f"{self.share_percent:g} % of samples"
         definition = SERIES_BY_NAME.get(self.metric)
         unit = f" {definition.shown_unit}" if definition else ""
@@ -94,7 +94,7 @@ class SeriesChangeCondition(PicksInstances):
         return self
 
     def in_words(self) -> str:
-        """Return the condition as people say it."""
+        """Return the condition in words."""
         return f"{self.picked_in_words()}: {self.change_by:+g} within {self.within_minutes:g} min"
 
 
@@ -105,7 +105,7 @@ class SeriesForecastCondition(PicksInstances):
     within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)]
 
     def in_words(self) -> str:
-        """Return the condition as people say it."""
+        """Return the condition in words."""
         return f"{self.picked_in_words()}: reaches {self.reaches:g} within {self.within_days:g} days"
 
 
@@ -120,7 +120,7 @@ class SeriesBaselineCondition(PicksInstances):
     duration_minutes: Minutes = 15
 
     def in_words(self) -> str:
-        """Return the condition as people say it."""
+        """Return the condition in words."""
         return f"{self.picked_in_words()}: beyond {self.deviations:g} deviations of the usual at this hour"
 
 

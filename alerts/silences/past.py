@@ -21,7 +21,7 @@ class PastSilences:
         self._windows, self._hours = windows, hours
 
     def __call__(self, device_id: UUID, at: datetime) -> bool:
-        """Tell whether nothing may begin to fire on a device."""
+        """Return whether nothing may begin to fire on a device."""
         if self._hours is not None and not is_active(self._hours, at):
             return True
         return any(is_running(window, at) for window in self._windows.get(device_id, ()))

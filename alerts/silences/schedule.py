@@ -26,7 +26,7 @@ class ActiveSilences:
     devices: set[UUID] = field(default_factory=set)
 
     def covers(self, device_id: UUID, active_hours: dict[str, Any] | None) -> bool:
-        """Tell whether a rule with these hours may not begin to fire on this device."""
+        """Return whether a rule with these hours may not begin to fire on this device."""
         return device_id in self.devices or (active_hours is not None and not is_active(active_hours, self.now))
 
 
@@ -61,7 +61,7 @@ def fault_in_words(error: Exception, zone: str | None) -> str:
 
 
 def is_zone(name: str | None) -> bool:
-    """Tell whether this host has a time zone of this name."""
+    """Return whether this host has a time zone of this name."""
     try:
         ZoneInfo(name or "")
     except UNREADABLE:
@@ -70,7 +70,7 @@ def is_zone(name: str | None) -> bool:
 
 
 def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> bool:
-    """Tell whether a maintenance window is running; a weekly one may have begun a day or a week before.
+    """Return whether a maintenance window is running; a weekly one may have begun a day or a week before.
 
     It lasts for its duration in elapsed time, also across a change of the clocks. One that begins at a time that the
     clocks leave out begins as if they hadn't been put forward yet; at one that comes twice, the first time.
@@ -104,7 +104,7 @@ def check_hours(hours: Any) -> None:
 
 
 def is_active(hours: dict[str, Any], now: datetime) -> bool:
-    """Tell whether a rule's hours hold: some days of the week (1 is Monday), from one local time to another.
+    """Return whether a rule's hours hold: some days of the week (1 is Monday), from one local time to another.
 
     `from` after `to` goes over midnight; the day is that on which it begins.
     """

@@ -5,7 +5,7 @@
 3. In each place where a rule has begun or is open: one step of the machine (`transitions.py`, `machine.py`).
 4. Write the transitions, the states, the alerts, and what follows from them (`apply.py`).
 
-A rule, window, device or change that fails is set apart (`db/isolation.py`), and the others go on.
+A rule, window, device or change that fails is set apart (`db/isolation.py`), and the others continue.
 """
 
 import logging
@@ -52,7 +52,7 @@ async def evaluate(
 ) -> Pass | None:
     """Evaluate every rule at `now` (UTC); None when it is another's turn or that instant is done.
 
-    `unmeasured_after`: when an alert ends whose device goes on without what the rule asks for; zero is never.
+    `unmeasured_after`: when an alert ends whose device continues without what the rule asks for; zero is never.
     """
     began = time.perf_counter()
     async with connection.transaction():

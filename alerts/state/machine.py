@@ -89,7 +89,7 @@ def step(
     """Return what follows from `result` at `at`.
 
     `keep_firing`: how long it must be well before the alert ends. `muted`: in a maintenance window or outside the
-    rule's hours, where nothing begins to fire; what fires already goes on.
+    rule's hours, where nothing begins to fire; what fires already continues.
     """
     decide = {
         "inactive": from_quiet, "pending": from_quiet, "firing": from_firing, "no_data": from_no_data,
@@ -126,7 +126,7 @@ def from_quiet(current: AlertState, result: ConditionResult, at: datetime, keep:
 
 
 def from_firing(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
-    """Decide for firing: go on while it holds, begin to recover when it doesn't."""
+    """Decide for firing: continue while it holds, begin to recover when it doesn't."""
     del current, at, keep, muted
     if result.holding is None:
         return "no_data", "no data"

@@ -1,4 +1,4 @@
-"""Alerts on what a device does not measure any more, although it goes on: they end with that reason after a time.
+"""Alerts on what a device does not measure any more, although it still uploads: they end with that reason after a time.
 
 A device that is silent is another matter: its alerts stay open as `no_data`.
 """
@@ -25,7 +25,7 @@ async def end_unmeasured(
     now: datetime,
     after: timedelta,
 ) -> list[Transition]:
-    """Return the ends of alerts that have had no data for longer than `after` (zero: never) on devices that go on.
+    """Return the ends of alerts that have had no data for longer than `after` (zero: never) on devices that continue.
 
     Places that change in this pass anyway (`transitions`) are left out.
     """
@@ -46,5 +46,5 @@ async def find_measuring(connection: Connection, devices: set[UUID], now: dateti
 
 
 def is_due(state: AlertState, now: datetime, after: timedelta) -> bool:
-    """Tell whether a rule has had no data for longer than `after`; zero is never."""
+    """Return whether a rule has had no data for longer than `after`; zero is never."""
     return bool(after) and state.state == "no_data" and state.since is not None and now - state.since >= after

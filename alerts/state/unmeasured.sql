@@ -1,7 +1,7 @@
 -- Devices that measure something, though not what a rule asks for.
 
 -- find_measuring --
--- Those devices that have sent samples for half a day and go on: after a long sleep the first samples prove nothing.
+-- Those devices that have sent samples for half a day and continue: after a long sleep the first samples prove nothing.
 SELECT m.agent_device_id
 FROM agent_metrics m
 WHERE m.agent_device_id = ANY (:devices::uuid[])

@@ -1,6 +1,6 @@
 """For whom and where a ticket is: the user that stands for a business's machines, and the site.
 
-The platform counts open requests by client and stops at five. So tickets of machines belong to a user of their own,
+The platform counts open requests by client and stops at five. So tickets of machines belong to their own user,
 made with a business's first ticket, or to the one that RTS_TICKET_CLIENT names: people's requests are not used up.
 """
 

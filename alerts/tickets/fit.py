@@ -1,6 +1,6 @@
 """What of the platform doesn't fit our tickets, and what follows: for `rts-agents db check`.
 
-Everything here is read anew each time: what is mended is gone from the list, and the tickets that waited open by
+Everything here is read again each time: what is mended is gone from the list, and the tickets that waited open by
 themselves.
 """
 

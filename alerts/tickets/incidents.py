@@ -169,7 +169,7 @@ async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert]
 
 
 def looks_at_samples(row: RuleRow) -> bool | None:
-    """Tell whether a rule on silence looks at samples only; None when it isn't on silence."""
+    """Return whether a rule on silence looks at samples only; None when it isn't on silence."""
     kinds = {type(term) for term in terms_of(row.rule.condition)}
     if OfflineCondition in kinds:
         return False

@@ -2,7 +2,7 @@
 -- (soft_delete, updated_at, is_primary_contact …) is asked of the row as JSON, which is null where there is no such column.
 
 -- ended_incidents --
--- Incidents that are wanted open and to which no open alert belongs, whoever ended it.
+-- Incidents that should be open although none of their alerts is open any more.
 SELECT t.id
 FROM agent_alert_tickets t
 WHERE t.wanted = 'open'
@@ -10,7 +10,7 @@ WHERE t.wanted = 'open'
                   WHERE h.agent_alert_ticket_id = t.id AND h.status IN ('active', 'acknowledged'))
 
 -- lock_incidents --
--- Those of :incidents that nobody else has just now. What is asked next sees what was committed before.
+-- Those of :incidents that no other session has locked. The next statement sees all commits before it.
 SELECT id FROM agent_alert_tickets WHERE id = ANY (:incidents::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
 
 -- end_incidents --
@@ -31,12 +31,12 @@ SELECT id FROM agent_alert_tickets WHERE due_at <= :now ORDER BY due_at LIMIT :l
 SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '20s', true)
 
 -- lock_due --
--- One incident, if it is due still and nobody else has it.
+-- One incident, if it is still due and no other session has locked it.
 SELECT service_request_id FROM agent_alert_tickets WHERE id = :incident_id
   AND due_at <= :now FOR NO KEY UPDATE SKIP LOCKED
 
 -- lock_request --
--- The ticket, so that nobody changes it between our look at it and our change.
+-- Lock the ticket, so that no other session changes it between reading and writing.
 SELECT id FROM service_requests WHERE id = :ticket_id FOR NO KEY UPDATE
 
 -- read_incident --
@@ -68,7 +68,7 @@ WHERE t.id = :incident_id AND h.agent_alert_ticket_id = t.id
   AND (h.status IN ('active', 'acknowledged') OR t.closed_at IS NULL OR h.triggered_at >= t.closed_at)
 
 -- note_alerts --
--- Say of the alerts of this opening why they have no ticket, or what became of it.
+-- Record at the alerts of this incident why they have no ticket, or the state of their ticket.
 UPDATE agent_alert_history h
 SET ticket_note = :note::text
 FROM agent_alert_tickets t

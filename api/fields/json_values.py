@@ -28,7 +28,7 @@ def storable_object(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_huge_number(value: Any) -> bool:
-    """Tell whether an integer in `value` doesn't fit 64 bits."""
+    """Return whether an integer in `value` doesn't fit 64 bits."""
     if isinstance(value, dict):
         return any(map(has_huge_number, value.values()))
     if isinstance(value, list):

@@ -33,7 +33,7 @@ def reachable(recipient: str) -> str:
 
 
 def has_host(url: str) -> bool:
-    """Tell whether a web address names a host, and a port that can be one."""
+    """Return whether a web address names a host, and a port that can be one."""
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0
@@ -53,7 +53,7 @@ def refuse_internal(recipients: Sequence[str] | None, allowed: Sequence[Network]
 
 
 def is_refused(url: str, allowed: Sequence[Network]) -> bool:
-    """Tell whether a web address names an address that webhooks may not reach."""
+    """Return whether a web address names an address that webhooks may not reach."""
     literal = parse_literal(urlsplit(url).hostname or "")
     return literal is not None and not may_be_reached(literal, allowed)
 

@@ -53,26 +53,26 @@ class ChangePoller:
                 if self._commands.get(row["id"]) != row["changed_at"]:
                     self._commands[row["id"]] = row["changed_at"]
                     with apart("command", row["id"]):
-                        self._hub.tell(
+                        self._hub.send_to_followers(
                             row["agent_device_id"], row["business_id"], "command_update", command_message(row)
                         )
         drop_old(self._commands, now)
 
     async def at_devices(self, now: datetime) -> None:
-        """Tell followers of new samples, changed states and events."""
+        """Send new samples, changed states and events to followers."""
         followed = self._hub.followed()
         if not followed:
             return
         for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=followed)):
             with apart("device", row["id"]):
-                self._tell_device(row)
+                self._send_device_state(row)
         for row in await self._pool.fetch(
             *QUERIES.bind("look_at_events", devices=followed, received_since=now - OVERLAP)
         ):
             if row["id"] not in self._events:
                 self._events[row["id"]] = row["received_at"]
                 with apart("event", row["id"]):
-                    self._hub.tell(row["agent_device_id"], row["business_id"], "event", event_message(row))
+                    self._hub.send_to_followers(row["agent_device_id"], row["business_id"], "event", event_message(row))
         drop_old(self._events, now)
         for device in self._devices.keys() - set(followed):
             del self._devices[device]
@@ -134,14 +134,14 @@ class ChangePoller:
             return socket.offer("command", handed_out(row))
         return False
 
-    def _tell_device(self, row: asyncpg.Record) -> None:
+    def _send_device_state(self, row: asyncpg.Record) -> None:
         state = compared_state(row)
         told_state, told_sample = self._devices.get(row["id"], (None, None))
         self._devices[row["id"]] = state, row["current_collected_at"]
         if told_state != state:
-            self._hub.tell_state(row["id"], row["business_id"], "status", status_message(row))
+            self._hub.send_state(row["id"], row["business_id"], "status", status_message(row))
         if row["current_collected_at"] and told_sample != row["current_collected_at"]:
-            self._hub.tell_state(row["id"], row["business_id"], "metrics", metrics_message(row))
+            self._hub.send_state(row["id"], row["business_id"], "metrics", metrics_message(row))
 
 
 @contextmanager

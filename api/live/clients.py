@@ -83,7 +83,7 @@ class LiveClient:
         return self.who if isinstance(self.who, Person) else None
 
     def may_see(self, business_id: UUID) -> bool:
-        """Tell whether what belongs to this business may be shown here."""
+        """Return whether what belongs to this business may be shown here."""
         return self.person is not None and self.person.tenant in (None, business_id)
 
     @property
@@ -114,7 +114,7 @@ class LiveClient:
             self._ready.set()
 
     def has_waiting(self, name: str, subject: UUID | FollowedScope) -> bool:
-        """Tell whether such a state waits because the client has not read the messages before it."""
+        """Return whether such a state waits because the client has not read the messages before it."""
         return (name, subject) in self._waiting
 
     def wait_seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""What a client may say on the live channel: one set of handlers, whether it speaks plain JSON or Socket.IO.
+"""Handlers of the messages of clients on the live channel, the same for plain JSON and Socket.IO.
 
 Agents: `event`, `command_started`, `command_progress`, `command_result`. People: `subscribe`, `unsubscribe`. Both:
 `ping`. Bodies are those of the HTTP routes; an answer is `ack` with what the route would have answered, or `error`.

@@ -89,27 +89,27 @@ class Hub:
         return [client for client in self._sockets.get(agent_id, ()) if client.is_open]
 
     def is_followed(self, device: UUID) -> bool:
-        """Tell whether somebody follows a device here."""
+        """Return whether a socket of this process follows a device."""
         return device in self._followers
 
     def followed(self) -> list[UUID]:
         """Return the devices that somebody follows here."""
         return list(self._followers)
 
-    def tell(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
+    def send_to_followers(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
         """Send a message to all who follow a device and may see what belongs to this business."""
         for client in list(self._followers.get(device, ())):
             if client.may_see(business_id):
                 client.offer(name, data)
 
-    def tell_state(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
-        """Tell a device's newest state to all who follow it and may see what belongs to this business."""
+    def send_state(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
+        """Send a device's newest state to all followers who may see this business."""
         for client in self._followers.get(device, ()):
             if client.may_see(business_id):
                 client.offer_state(name, device, data)
 
     async def close(self) -> None:
-        """Say goodbye to all: the server is stopping."""
+        """Close all sockets, because the server stops."""
         for client in list(self._clients):
             client.drop(GOING_AWAY, "the server is stopping")
         for client in list(self._clients):

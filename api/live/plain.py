@@ -48,7 +48,7 @@ class PlainEndpoint:
         self._wakes = wakes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection: accept it, so that a refusal can say why, then ask who it is."""
+        """Serve one connection: accept it, so that a refusal can have a reason, then authenticate it."""
         socket = PatientSocket(receive, send)
         await socket.receive()
         await socket.send({"type": "websocket.accept"})

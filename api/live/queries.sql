@@ -1,4 +1,4 @@
--- What the live channel reads when it was woken. It keeps nothing of its own.
+-- The queries of the live channel after a notification. It stores nothing itself.
 
 -- look_at_devices --
 -- The current state of followed devices, each with its business, which decides who may receive it.

@@ -116,12 +116,12 @@ class Scopes:
 
 
 def holds(client: LiveClient, scope: FollowedScope, business_id: UUID) -> bool:
-    """Tell whether what belongs to a business is for this client's scope."""
+    """Return whether what belongs to a business is for this client's scope."""
     return client.may_see(business_id) and scope.business_id in (None, business_id)
 
 
 def send(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> None:
-    """Send a client what one scope of it holds; one that hasn't taken the frame before is asked to read anew."""
+    """Send a client the changes of one of its scopes; if it has not read the frame before, ask it to read the list."""
     frame = fleet_frame(client, scope, changes) if scope.name == "fleet" else alerts_frame(client, scope, changes)
     if frame is None:
         return
@@ -156,7 +156,7 @@ def alerts_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges
 
 
 def is_employee(client: LiveClient) -> bool:
-    """Tell whether an employee is behind a socket."""
+    """Return whether an employee is behind a socket."""
     return client.person is not None and client.person.employee_id is not None
 
 

@@ -23,7 +23,7 @@ from core.errors import RtsError
 from db.pools import database_errors
 
 log = logging.getLogger(__name__)
-packets = logging.getLogger(f"{__name__}.packets")  # what the library says of packets that are none
+packets = logging.getLogger(f"{__name__}.packets")  # the library's messages about malformed packets
 packets.setLevel(logging.WARNING)
 
 PATH = "agent-ws"
@@ -55,7 +55,7 @@ class SocketIoTransport:
         await self._server.emit(name, data, to=self._session)
 
     async def close(self, code: int, reason: str) -> None:
-        """Say why, then disconnect: Socket.IO has no close codes."""
+        """Send the reason, then disconnect: Socket.IO has no close codes."""
         with suppress(Exception):
             await self._server.emit("closing", {"code": code, "reason": reason}, to=self._session)
             await self._server.disconnect(self._session)

@@ -18,7 +18,7 @@ class SlowClientError(Exception):
 
 
 class PatientSocket:
-    """`receive` and `send` of one connection; after a time-out, both say that the client is gone."""
+    """`receive` and `send` of one connection; after a time-out, both behave as if the client were disconnected."""
 
     def __init__(self, receive: Receive, send: Send, *, text_only: bool = False) -> None:
         """`text_only` ends a connection that sends anything else."""
@@ -30,10 +30,10 @@ class PatientSocket:
         self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._gone.set)
 
     def accepted(self, scope: Scope, *, is_agent: bool) -> None:
-        """Say that the client has shown who it is: its messages may be larger from now on."""
+        """Allow larger messages, because the client is authenticated."""
         self._deadline.cancel()
         if BOUNDS in scope:  # not where a test calls the application itself
-            scope[BOUNDS].know(MAX_BYTES_OF[is_agent])
+            scope[BOUNDS].allow(MAX_BYTES_OF[is_agent])
 
     def close(self) -> None:
         """End: the next `receive` reports that the client has gone."""

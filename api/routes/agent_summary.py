@@ -44,7 +44,7 @@ class BusinessSummary(BaseModel):
     devices: int
     statuses: Statuses
     open_alerts: OpenAlerts
-    oldest_unacknowledged_at: datetime | None = Field(description="beginning of the oldest alert that nobody looks at")
+    oldest_unacknowledged_at: datetime | None = Field(description="beginning of the oldest unacknowledged alert")
 
 
 class SiteSummary(BaseModel):

@@ -93,7 +93,7 @@ async def read_alert_rule(request: Request, employee: CurrentEmployee, rule_id: 
 async def change_alert_rule(
     request: Request, employee: MayEditRules, rule_id: RuleId, body: AlertRuleChange
 ) -> AlertRule:
-    """Change a rule. With other conditions or another reach it starts anew: its open alerts end with a note."""
+    """Change a rule. With other conditions or another reach it starts again: its open alerts end with a note."""
     services = get_services(request)
     refuse_internal(body.notification_recipients, services.settings.reachable_networks)
     return to_alert_rule(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
@@ -109,7 +109,7 @@ async def delete_alert_rule(request: Request, employee: MayEditRules, rule_id: R
 
 @router.post("/{rule_id}/enable")
 async def enable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
-    """Put a rule in force; it starts anew."""
+    """Put a rule in force; it starts again."""
     services = get_services(request)
     return to_alert_rule(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=True))
 
@@ -159,7 +159,7 @@ def to_alert_rule(row: asyncpg.Record) -> AlertRule:
 
 
 def in_words(text: str) -> str | None:
-    """Return stored conditions as people say them; None for what another program wrote and nobody can read."""
+    """Return stored conditions in words; None for what another program wrote and nobody can read."""
     try:
         return parse_stored(text).in_words()
     except UNREADABLE:

@@ -125,7 +125,7 @@ class BacktestAnswer(BaseModel):
 
 @router.post("/backtest", responses=conflicts(FaultyAlertRuleError))
 async def run_backtest(request: Request, employee: CurrentEmployee, body: BacktestOrder) -> BacktestAnswer:
-    """Tell how many alerts and tickets a rule would have made in the last days, and on which devices.
+    """Return how many alerts and tickets a rule would have made in the last days, and on which devices.
 
     It runs the evaluation itself over the rollups. Services, and forecasts of columns, can't be tested.
     """

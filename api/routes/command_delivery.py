@@ -1,4 +1,4 @@
-"""Commands as their agent meets them: fetch, begin, say how far it is, end."""
+"""Routes of an agent for its commands: fetch, start, progress, result."""
 
 from typing import Annotated
 from uuid import UUID
@@ -25,7 +25,7 @@ CommandId = Annotated[UUID, Path(description="command_id, as it was handed out")
 
 
 class MayRun(BaseModel):
-    """Whether to go on."""
+    """Whether to continue."""
 
     go_on: bool = Field(description="false: stop it and send its result, it is to be cancelled")
 
@@ -51,7 +51,7 @@ async def fetch_commands(request: Request, agent: CurrentAgent) -> LeasedCommand
     "/{agent_id}/commands/{command_id}/started", responses=conflicts(CommandNotDeliveredError, CommandEndedError)
 )
 async def begin_command(request: Request, agent: CurrentAgent, command_id: CommandId) -> MayRun:
-    """Say that a command begins. 409 means: don't run it, it has ended or is cancelled."""
+    """Report the start of a command. 409: do not run it, it has ended or is cancelled."""
     services = get_services(request)
     return MayRun(go_on=await start_command(services.pool, agent.actor, command_id, services.clock()))
 
@@ -60,7 +60,7 @@ async def begin_command(request: Request, agent: CurrentAgent, command_id: Comma
     "/{agent_id}/commands/{command_id}/progress", responses=conflicts(CommandNotDeliveredError, CommandEndedError)
 )
 async def tell_progress(request: Request, agent: CurrentAgent, command_id: CommandId, body: Progress) -> MayRun:
-    """Say how far a command is; implies that it has begun."""
+    """Report the progress of a command, which also reports its start."""
     services = get_services(request)
     now = services.clock()
     return MayRun(go_on=await start_command(services.pool, agent.actor, command_id, now, body.percent, body.message))
@@ -68,7 +68,7 @@ async def tell_progress(request: Request, agent: CurrentAgent, command_id: Comma
 
 @router.post("/{agent_id}/commands/{command_id}/result", responses=conflicts(CommandNotDeliveredError))
 async def take_result(request: Request, agent: CurrentAgent, command_id: CommandId, body: CommandResult) -> Recorded:
-    """Say how a command ended. Sent again after a lost answer, it changes nothing."""
+    """Report the result of a command. A repeated report changes nothing."""
     services = get_services(request)
     recorded = await finish_command(services.pool, agent.actor, command_id, body.result(), services.clock())
     return Recorded(recorded=recorded)

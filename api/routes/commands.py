@@ -310,12 +310,12 @@ def approval_rule(services: Services) -> ApprovalRule:
 
 
 def may_read_outputs(services: Services, person: Person) -> bool:
-    """Tell whether a person may see the parameters and outputs of commands."""
+    """Return whether a person may see the parameters and outputs of commands."""
     return person.employee_id is not None and "outputs" in services.roles.of(person.role)
 
 
 def holds_secrets(row: asyncpg.Record) -> bool:
-    """Tell whether a command has parameters or outputs: scripts and what they print may hold passwords."""
+    """Return whether a command has parameters or outputs: scripts and what they print may hold passwords."""
     return row["command_params"] != "{}" or row["stdout"] is not None or row["stderr"] is not None
 
 

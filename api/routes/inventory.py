@@ -152,7 +152,7 @@ async def list_changes(
 
 
 def to_found_software(row: dict[str, Any]) -> FoundSoftware:
-    """Return a row of the fleet's software with its business as an object of its own."""
+    """Return a row of the fleet's software with its business as its own object."""
     business = Business(id=row.pop("business_id"), business_name=row.pop("business_name"))
     return FoundSoftware(agent_id=row.pop("agent_device_id"), business=business, **row)
 

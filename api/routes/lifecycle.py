@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/agents", tags=["lifecycle"])
 
 
 class DeviceChanges(BaseModel):
-    """What is to change of a device; what is left out stays. Only the site may be null: the device stands at none."""
+    """Changes of a device; absent fields stay. Only the site may be null: the device then has none."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"metrics_interval_seconds": 60}]})
 
@@ -177,7 +177,7 @@ async def revoke_agent_token(request: Request, employee: MayRevoke, agent_id: Ag
 
 @router.delete("/{agent_id}/clone-suspicion", status_code=204)
 async def dismiss_suspicion(request: Request, employee: MayManage, agent_id: AgentId) -> Response:
-    """Say that the device isn't cloned, or isn't any more; a new suspicion is reported again."""
+    """Clear the suspicion that the device is cloned. A new suspicion is reported again."""
     services = get_services(request)
     await dismiss_clone(services.pool, agent_id, employee.actor, services.clock())
     return Response(status_code=204)

@@ -108,7 +108,7 @@ async def list_maintenance_windows(
 
 @router.post("", status_code=201)
 async def create_maintenance_window(request: Request, employee: MayEditRules, body: NewWindow) -> MaintenanceWindow:
-    """Make a window: what fires already goes on in it, but nothing begins to fire."""
+    """Make a window: what fires already continues in it, but nothing begins to fire."""
     services = get_services(request)
     now = services.clock()
     return to_window(await create_window(services.pool, body.window(), employee.actor, now), now)

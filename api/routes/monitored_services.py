@@ -19,7 +19,7 @@ ServiceId = Annotated[UUID, Path(description="id of the service")]
 
 
 class Service(MonitoredService):
-    """A service of a device with everything that is known of it. Times in UTC."""
+    """A service of a device with its names and settings. Times in UTC."""
 
     service_display_name: str | None
     service_type: str | None = Field(description="systemd, windows_service, launchd …")

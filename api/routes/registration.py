@@ -152,7 +152,7 @@ class RegisteredAgent(BaseModel):
 
 @router.post("/register")
 async def register_agent(request: Request, body: Registration) -> RegisteredAgent:
-    """Spend a registration token: the device gets a permanent token of its own, and an id unless it has one."""
+    """Register with a registration token: the device gets a permanent token, and an id unless it has one."""
     services = get_services(request)
     with database_errors():
         registered = await register(

@@ -1,4 +1,4 @@
-"""Retention over HTTP: how it stands, plans, changes, undo, legal holds. Employees read; the right `dba` changes."""
+"""Retention over HTTP: state, plans, changes, undo, legal holds. Employees read; changes need the right `dba`."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -71,7 +71,7 @@ async def read_retention(request: Request, employee: CurrentEmployee) -> Retenti
 
 @router.post("/plans")
 async def plan_retention(request: Request, order: PlanOrder, employee: MayKeepStorage) -> RetentionPlan:
-    """Tell what other ages would drop, and who would lose data. Nothing is written."""
+    """Return what other ages would drop, and who would lose data. Nothing is written."""
     del employee
     services = get_services(request)
     keep: dict[str, timedelta] = {name: parse_age(text) for name, text in order.keep.items()}
@@ -125,7 +125,7 @@ async def hold_data(request: Request, order: HoldOrder, employee: MayKeepStorage
 
 @router.post("/holds/{hold_id}/release", status_code=204)
 async def release(request: Request, hold_id: HoldId, employee: MayKeepStorage) -> None:
-    """Release a legal hold; with the last one retention goes on, an hour later."""
+    """Release a legal hold; with the last one retention continues, an hour later."""
     services = get_services(request)
     async with services.pool.acquire() as connection:
         await release_hold(connection, hold_id, employee_operator(employee), services.clock())
@@ -133,7 +133,7 @@ async def release(request: Request, hold_id: HoldId, employee: MayKeepStorage) -
 
 @router.post("/tenants/plans")
 async def plan_tenant_ages(request: Request, order: TenantAges, employee: MayKeepStorage) -> TenantEffect:
-    """Tell what other ages of one business would do. Nothing is written."""
+    """Return what other ages of one business would do. Nothing is written."""
     del employee
     services = get_services(request)
     async with services.pool.acquire() as connection:

@@ -55,7 +55,7 @@ class SavedViewList(BaseModel):
 
 
 def view_owner(person: Person) -> Owner:
-    """Return the person as the owner of views; a user without an id of their own has those of their subject."""
+    """Return the person as the owner of views; a user without their own id has those of their subject."""
     person_id = person.employee_id or person.user_id or person.business_id
     assert person_id, "a person is an employee, or a user of a business"
     return Owner(person.tenant, person_id)

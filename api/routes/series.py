@@ -29,7 +29,7 @@ class Series(BaseModel):
     value: float | None = Field(description="newest; of a counter its reading")
     collected_at: datetime | None
     since: datetime
-    gone_at: datetime | None = Field(description="nobody has sent it for a week")
+    gone_at: datetime | None = Field(description="set when the series was not sent for a week")
 
 
 class SeriesList(BaseModel):

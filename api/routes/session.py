@@ -151,7 +151,7 @@ async def begin(request: Request, response: Response, token: str, person: Person
 
 
 def is_secure(request: Request) -> bool:
-    """Tell whether the cookie may only travel over TLS: always, but on this machine without it."""
+    """Return whether the cookie may only travel over TLS: always, but on this machine without it."""
     https = urlsplit(get_services(request).settings.public_url).scheme == "https" or request.url.scheme == "https"
     return https or not is_loopback(request.headers.get("host", ""))
 

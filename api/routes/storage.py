@@ -27,7 +27,7 @@ router = APIRouter(prefix="/api/admin", tags=["storage"])
 
 @router.get("/storage")
 async def read_storage(request: Request, employee: CurrentEmployee) -> StorageReport:
-    """Read how the storage stands, at most 15 seconds old, and what is wrong with it."""
+    """Read the state of the storage, at most 15 seconds old, and its faults."""
     del employee
     services = get_services(request)
     fleet = await services.fleet.read()

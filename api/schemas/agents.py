@@ -22,7 +22,7 @@ class Business(BaseModel):
 
 
 class Location(BaseModel):
-    """The site that a device stands at."""
+    """The site of a device."""
 
     id: UUID
     location_name: str | None
@@ -76,7 +76,7 @@ class AgentColumns(BaseModel):
 
 
 class MonitoredService(BaseModel):
-    """The newest known state of a service, and what is expected of it. Times in UTC."""
+    """The newest state of a service, and its expected state. Times in UTC."""
 
     id: UUID
     name: str
@@ -84,7 +84,7 @@ class MonitoredService(BaseModel):
     pid: int | None
     should_be_running: bool
     auto_restart: bool
-    last_checked: datetime = Field(description="time of the sample that said so")
+    last_checked: datetime = Field(description="time of the sample with this state")
     last_state_change: datetime
     restart_count: int = Field(description="how often it came back after a stop, or under another pid")
     state_changes: int = Field(description="how often its status was another than in the sample before")

@@ -90,7 +90,7 @@ class NewAlertRule(BaseModel):
 
 
 class AlertRuleChange(Patch):
-    """What to change of a rule; what is left out stays. New conditions or another reach let it start anew."""
+    """Changes of a rule; absent fields stay. New conditions or another reach reset its states."""
 
     model_config = ConfigDict(extra="forbid")
     clearable: ClassVar[frozenset[str]] = frozenset(
@@ -125,7 +125,7 @@ class AlertRuleChange(Patch):
 
 
 class AlertRule(BaseModel):
-    """A rule as it stands in the table, and what it has done. Times in UTC."""
+    """A stored rule, and its latest results. Times in UTC."""
 
     id: UUID
     alert_name: str
@@ -136,7 +136,7 @@ class AlertRule(BaseModel):
     service_location_id: UUID | None
     device_type: DeviceType | None
     conditions: Any
-    in_words: str | None = Field(description="the conditions as people say them; null when they can't be read")
+    in_words: str | None = Field(description="the conditions in words; null when they cannot be read")
     notification_enabled: bool
     notification_channels: Any = Field(description="a list, unless another program wrote it")
     notification_recipients: Any = Field(description="a list, unless another program wrote it")

@@ -28,7 +28,7 @@ class Alert(BaseModel):
     severity: Severity
     status: AlertStatus = Field(description="active and acknowledged are open; auto_resolved: the device recovered")
     state: AlertState | None = Field(
-        description="where the rule stands; no_data: what it measures hasn't come lately. Null when it ended"
+        description="the state of the rule; no_data: its metric has not arrived lately. Null when it ended"
     )
     triggered_at: datetime
     resolved_at: datetime | None
@@ -39,7 +39,7 @@ class Alert(BaseModel):
     service_request_created: UUID | None = Field(description="the ticket")
     acknowledged_at: datetime | None
     snoozed_until: datetime | None
-    acknowledged_by: UUID | None = Field(description="null: nobody, or an employee who was deleted since")
+    acknowledged_by: UUID | None = Field(description="null: not acknowledged, or by an employee who was deleted since")
     acknowledged_by_name: str | None = Field(description="kept when the employee is deleted")
     resolved_by: UUID | None
     resolved_by_name: str | None

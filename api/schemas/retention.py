@@ -20,7 +20,7 @@ class RetentionLevel(BaseModel):
     name: str = Field(examples=["raw", "5m"])
     kept_days: float
     bytes: int
-    growth_bytes_per_day: float | None = Field(description="over the last two weeks; null: only one day is known")
+    growth_bytes_per_day: float | None = Field(description="over the last two weeks; null: only one day was recorded")
     oldest_at: datetime | None = Field(description="where the oldest chunk begins")
     next_drop_at: datetime | None = Field(description="null: nothing is stored, or a legal hold is in force")
 
@@ -51,7 +51,7 @@ class RetentionChange(BaseModel):
     reason: str
     before_days: DaysByName
     after_days: DaysByName
-    planned_bytes: int = Field(description="what the plan said that it frees")
+    planned_bytes: int = Field(description="bytes that the plan expected to free")
     error_message: str | None = Field(description="why it is not in force although it is due; it is tried again")
 
 
@@ -137,7 +137,7 @@ class TenantEffect(BaseModel):
 
 
 class RetentionReport(BaseModel):
-    """How retention stands: what `rts-agents retention show` prints."""
+    """The state of retention, as `rts-agents retention show` prints it."""
 
     version: int = Field(description="the change that set the values in force; 0: those of the installation")
     levels: list[RetentionLevel]

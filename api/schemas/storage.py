@@ -80,11 +80,11 @@ class DutyRun(BaseModel):
 
 
 class StorageReport(BaseModel):
-    """How the storage stands: what `rts-agents db status` prints."""
+    """The state of the storage, as `rts-agents db status` prints it."""
 
     as_of: datetime
     healthy: bool
-    faults: list[str] = Field(description="what is wrong, in sentences that say what to do")
+    faults: list[str] = Field(description="faults, each as a sentence with the next step")
     levels: list[StorageLevel]
     series_levels: list[StorageLevel] = Field(description="the same of metrics with instances; their lag is not judged")
     growth: list[GrowthDay] = Field(description="of the last year; the worker notes the size of each day")

@@ -1,6 +1,6 @@
 """One memory budget for the bodies of all requests, with a share for each sender, so that none can take it all.
 
-An agent has a share of its own, and the agents of one business have one together; agents whose business the database
+An agent has its own share, and the agents of one business have one together; agents whose business the database
 has not confirmed in this process (a revoked token, perhaps) count as one business. A request without a token is held
 by its address, and all of these together have a small share.
 """
@@ -30,7 +30,7 @@ Kind = Literal["agent", "person", "address"]
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who sends a body: an agent, a person or an address, and the business it belongs to where that is known."""
+    """The sender of a body: an agent, a person or an address, and its business, if the process has it."""
 
     kind: Kind
     key: Hashable
@@ -75,7 +75,7 @@ class BodyBudget:
             held_bytes[key] = held_bytes.get(key, 0) + size
 
     def give_back(self, shares: tuple[tuple[Hashable, int], ...], size: int) -> None:
-        """Say that `size` bytes are no longer held."""
+        """Release `size` bytes."""
         self.in_memory -= size
         for key, _ in shares:
             remaining = self._held.get(key, 0) - size

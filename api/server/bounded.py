@@ -1,4 +1,4 @@
-"""The HTTP protocol with bounds before anybody is known: time for a head, its size, time to take an answer.
+"""The HTTP protocol with bounds before authentication: time for a head, its size, time to take an answer.
 
 uvicorn bounds none of these: a connection that sends half a head, or nothing, would stay for ever, and one header could
 have any length. Timers are armed only where a connection waits, so that a request that arrives whole costs none.
@@ -133,7 +133,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._await_head()
 
     def on_response_complete(self) -> None:
-        """End the answer; let the rest of a body that nobody reads any more come for a while."""
+        """End the answer; for a while receive and drop the rest of an unread body."""
         still_open = self.cycle.response_complete and self.cycle.more_body
         super().on_response_complete()
         if still_open and not self._direct.is_closing() and not self._linger:
@@ -200,7 +200,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.loop.call_later(WRITE_SECONDS, self._direct.abort)
 
     def pause_writing(self) -> None:
-        """Give a client that does not take what is written some seconds to go on."""
+        """Give a client that does not take what is written some seconds to continue."""
         super().pause_writing()
         self._writing = self._writing or self.loop.call_later(WRITE_SECONDS, self._direct.abort)
 

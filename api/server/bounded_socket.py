@@ -13,17 +13,17 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 PIECE = 4 * 1024  # bytes that are parsed at once
-UNKNOWN_BYTES = 16 * 1024  # of a message before its sender is known: a token has up to 4 KiB
+UNKNOWN_BYTES = 16 * 1024  # of a message before its sender is authenticated: a token has up to 4 KiB
 FRAGMENTS = 1024  # of a message
 CONTROL_FRAMES = 60  # pings and pongs of a client at once; as many come back in a minute
 CLOSE_SECONDS = 2.0  # for a client to answer our close
 CLOSE_BYTES, CLOSE_PARSED = 1024 * 1024, 8 * 1024  # that may arrive until then, and that are looked at for it
-MAX_UNKNOWN = 1_000  # connections whose sender is not known yet; beyond it the oldest is closed
+MAX_UNKNOWN = 1_000  # connections whose sender is not authenticated yet; beyond it the oldest is closed
 BOUNDS = "rts.socket_bounds"  # where the ASGI scope has its BoundedWebSocket
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket for an application that calls `listen` and `know` of what its scope has under BOUNDS."""
+    """A WebSocket for an application that calls `listen` and `allow` of the object under BOUNDS in its scope."""
 
     unknown: ClassVar[dict["BoundedWebSocket", None]] = {}  # of all connections of this process, the oldest first
 
@@ -37,21 +37,21 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self._controls, self._controls_at = float(CONTROL_FRAMES), self.loop.time()
 
     def listen(self) -> None:
-        """Take small messages before their sender is known."""
+        """Accept small messages before the sender is authenticated."""
         self._is_held = False
         if self._reading_held:
             self._reading_held = False
             self.transport.resume_reading()
         self._parse()
 
-    def know(self, most_bytes: int) -> None:
+    def allow(self, most_bytes: int) -> None:
         """Take messages of up to `most_bytes`: the application has verified who sends them."""
         self.unknown.pop(self, None)
         self.conn.max_message_size = most_bytes
         self.listen()
 
     def handle_connect(self, event: Request) -> None:
-        """Begin; nothing more is parsed until the application calls `listen` or `know`, or closes."""
+        """Begin; nothing more is parsed until the application calls `listen` or `allow`, or closes."""
         super().handle_connect(event)
         if self.close_sent:
             return

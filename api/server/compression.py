@@ -65,7 +65,7 @@ class Compressor:
 
 
 def is_worth_it(head: Message, message: Message) -> bool:
-    """Tell whether an answer is whole, large, and not compressed already."""
+    """Return whether an answer is whole, large, and not compressed already."""
     whole = not message.get("more_body", False) and len(message.get("body", b"")) > MIN_BYTES
     return whole and all(name.lower() != b"content-encoding" for name, _ in head["headers"])
 

@@ -86,7 +86,7 @@ class DirectExchange:
             self.protocol.hand_over(self)
 
     def answer(self, status: int, body: bytes, headers: Headers = ()) -> None:
-        """Write the answer, unless the client is gone, and go on with the connection."""
+        """Write the answer, unless the client is gone, and continue with the connection."""
         self.upload = None  # it holds this method: a cycle, which only the garbage collector would free
         if not self.response_complete:
             self.response_complete = True

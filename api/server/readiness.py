@@ -1,6 +1,6 @@
 """Should a balancer send requests here? Asked each second perhaps, so the database is asked at most every two.
 
-It uses connections of its own: that the API's pool is busy is no reason to lose the uploads too.
+It uses separate connections, so that a busy API pool does not make the process unready for uploads.
 """
 
 import asyncio
@@ -91,9 +91,9 @@ class Readiness:
         return self._judge(row)
 
     async def _within_patience(self, query: Coroutine[Any, Any, asyncpg.Record | None]) -> asyncpg.Record | None:
-        """Return the row of a query, or raise TimeoutError; nobody waits until the query is cancelled.
+        """Return the row of a query, or raise TimeoutError without waiting for the cancellation.
 
-        asyncpg sends the cancellation on a connection of its own and waits for seconds where nothing answers.
+        asyncpg sends the cancellation on its own connection and waits for seconds where nothing answers.
         """
         task = asyncio.ensure_future(query)
         self._asking.add(task)
@@ -110,7 +110,7 @@ class Readiness:
             READ_ONLY: row["read_only"],
             LOCKED: row["locked"],
             CLOCK: abs(time.time() - row["clock"]) > MAX_CLOCK_OFFSET,
-            # A newer revision than is known here: an upgrade is under way, and this process serves until its restart.
+            # A revision newer than this code: an upgrade is under way, and this process serves until its restart.
             OTHER_SCHEMA: row["revision"] in self._older,
         }
         return next((reason for reason, holds in facts.items() if holds), None)

@@ -48,7 +48,7 @@ def check_changing(headers: dict[bytes, bytes], public_url: str) -> None:
 
 
 def is_own_origin(headers: dict[bytes, bytes], public_url: str, *, required: bool) -> bool:
-    """Tell whether `Origin` is the host that was asked or that of RTS_PUBLIC_URL; `required`: it must be there."""
+    """Return whether `Origin` is the host that was asked or that of RTS_PUBLIC_URL; `required`: it must be there."""
     origin = headers.get(b"origin")
     if origin is None:
         return not required
@@ -57,7 +57,7 @@ def is_own_origin(headers: dict[bytes, bytes], public_url: str, *, required: boo
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, with or without a port, is this machine by name or address."""
+    """Return whether a host, with or without a port, is this machine by name or address."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
@@ -80,7 +80,7 @@ def read_cookie(headers: dict[bytes, bytes]) -> str | None:
 
 
 def names_token(scope: Scope) -> bool:
-    """Tell whether a socket names its token in the address: such a socket needs no cookie."""
+    """Return whether a socket names its token in the address: such a socket needs no cookie."""
     return scope["type"] == "websocket" and b"token=" in scope.get("query_string", b"")
 
 

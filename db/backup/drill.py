@@ -55,7 +55,7 @@ def drill(url: str, now: datetime, *, dump: Path | None = None, server: str = ""
 
 
 def beside(url: str) -> str:
-    """Return the URL of a database that is not there yet, with a name of its own."""
+    """Return the URL of a database that does not exist yet, under a new name."""
     return at_database(url, f"rts_drill_{uuid4().hex[:8]}")
 
 

@@ -24,7 +24,7 @@ class BackupRefusedError(RtsError):
 
 
 def backup(url: str, dump: Path, now: datetime, *, folder: str = "", key_ids: Sequence[str] = ()) -> Manifest:
-    """Write a dump and its manifest, both of mode 600; uploads go on meanwhile. `folder`: RTS_POSTGRES_BIN.
+    """Write a dump and its manifest, both of mode 600; uploads continue meanwhile. `folder`: RTS_POSTGRES_BIN.
 
     Raises BackupRefusedError for the embedded server or a file that exists, and BackupToolError.
     """

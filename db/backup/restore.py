@@ -116,7 +116,7 @@ def start_jobs(url: str, manifest: Manifest) -> int:
 
 
 def drop_database(url: str) -> None:
-    """Drop the database of `url`, whoever is connected."""
+    """Drop the database of `url` and end its connections."""
     with connect(at_postgres(url), autocommit=True) as connection:
         connection.execute(query(connection, "compose_drop", name=database_name(url))[0][0])
 

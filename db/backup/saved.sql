@@ -81,7 +81,7 @@ SELECT format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM saved_
 FROM (SELECT string_agg(quote_ident(c), ', ') AS list FROM unnest(:columns::text[]) c) names
 
 -- compose_twins_away --
--- Statements that delete rows which an upgrade made anew under another key: a saved row has the same unique values.
+-- Statements that delete rows which an upgrade made again under another key: a saved row has the same unique values.
 SELECT format('DELETE FROM %I t USING saved_rows s WHERE %s AND (%s) IS DISTINCT FROM (%s)', :table::text,
               (SELECT string_agg(format('t.%1$I = s.%1$I', a.attname), ' AND ') FROM pg_attribute a
                WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)),

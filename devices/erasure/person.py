@@ -1,7 +1,7 @@
 """What our tables store of a person, an employee or a user of the platform: counted, and erased where it stands.
 
 Records of what was done stay, without the person: a name becomes "erased person", its reference null. Erase a person
-while the platform still has the row: a name without a reference can't be told from a namesake's.
+while the platform still has the row: a name without a reference may belong to another person.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The work of an erasure: some devices at a time, each time in a transaction, so that it goes on where it was ended.
+"""The work of an erasure: some devices at a time, each time in a transaction, so that it continues where it was ended.
 
 Every level is deleted in one transaction, with TimescaleDB's log of ranges to refresh switched off: other devices'
 rollups are not computed again. A refresh that was running meanwhile may write a deleted row once more, so what is

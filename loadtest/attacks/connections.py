@@ -1,4 +1,4 @@
-"""Connections that hold something and then say nothing: half a head, or a body that stops before its end."""
+"""Connections that send a part and then stay silent: half a head, or an incomplete body."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The client of the upload benchmarks: a process of its own that does little more than write and read sockets.
+"""The client of the upload benchmarks: its own process that does little more than write and read sockets.
 
 Closed: each connection sends its next upload when it has the answer; that finds the most a server can take. Open:
 uploads are due at fixed times, whatever the server does, and latency counts from there; that finds what agents feel.

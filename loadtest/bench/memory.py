@@ -119,7 +119,7 @@ async def most_during(process: psutil.Process, work: Awaitable[list[int]]) -> tu
 
 
 async def all_at_once(port: int, requests: Sequence[bytes]) -> list[int]:
-    """Send every request over a connection of its own at the same time; return how often each was refused."""
+    """Send every request over its own connection at the same time; return how often each was refused."""
     lines = [await asyncio.open_connection("127.0.0.1", port) for _ in requests]
     return list(
         await asyncio.gather(*(until_taken(port, line, one) for line, one in zip(lines, requests, strict=True)))
@@ -127,7 +127,7 @@ async def all_at_once(port: int, requests: Sequence[bytes]) -> list[int]:
 
 
 async def until_taken(port: int, line: Line, request: bytes) -> int:
-    """Send until it is stored, as agents do, anew over another connection; return how often it was refused."""
+    """Send until it is stored, as agents do, again over another connection; return how often it was refused."""
     refused = 0
     while not await is_taken(line, request):
         refused += 1
@@ -162,7 +162,7 @@ async def steady_load(
         series.append((round(time.monotonic() - began, 2), rss(process)))
         await asyncio.sleep(min(1.0, scale.seconds / 10))
     sent = sum(await asyncio.gather(*sending))
-    # What the first third adds is filling of caches; a leak goes on.
+    # What the first third adds is filling of caches; a leak continues.
     settled = series[len(series) // 3 :]
     slope = statistics.linear_regression(*zip(*settled, strict=True)).slope
     return {

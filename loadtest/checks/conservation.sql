@@ -1,4 +1,4 @@
--- What the database holds after a run, to be compared with what the agents were told.
+-- The rows of the database after a run, to be compared with the agents' receipts.
 
 -- count_rows --
 -- Rows of each device, the sum of their times (ms since 2020) and of their CPU (tenths of a percent); values of its

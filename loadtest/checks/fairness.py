@@ -11,7 +11,7 @@ from alerts.notify.queue import GATHER
 from loadtest.checks.conservation import QUERIES
 
 MAX_RATIO = 2.0
-MIN_UPLOADS = 30  # uploads in each part; with fewer the quantiles say nothing
+MIN_UPLOADS = 30  # uploads in each part; with fewer the quantiles are meaningless
 JUDGED = ("p50", "p95")
 MAX_WAIT_SECONDS = 10.0  # of a message that is due: two passes of the worker
 

@@ -47,7 +47,7 @@ class LoadResult:
 
     @property
     def doubts(self) -> list[str]:
-        """Why the figures may say more of the generator than of the server."""
+        """Reasons why the figures may measure the generator rather than the server."""
         doubts = []
         late = self.outcome["measures"]["lateness_ms"].get("p99", 0)
         if late > LATE_MS:

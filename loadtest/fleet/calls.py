@@ -9,7 +9,7 @@ import gevent.socket
 import orjson
 from locust.contrib.fasthttp import FastHttpSession
 
-# A connection is idle for a minute between two uploads, longer than servers keep it: agents connect anew each time.
+# A connection is idle for a minute between two uploads, longer than servers keep it: agents connect again each time.
 CLOSE = {"Connection": "close"}
 
 
@@ -84,4 +84,4 @@ def send_and_hang_up(host: str, path: str, headers: dict[str, str], body: bytes,
             else:
                 gevent.sleep(wait)
     except OSError:
-        return  # whether it arrived isn't known: that is the point
+        return  # the client must not learn whether it arrived

@@ -19,7 +19,7 @@ Clock = Callable[[int, int], tuple[Any, int, str]]
 
 
 def right(ms: int, index: int) -> tuple[Any, int, str]:
-    """Tell the right time, in UTC."""
+    """Return the correct time, in UTC."""
     del index
     return to_text(ms), ms, ""
 
@@ -49,19 +49,19 @@ def hour_back(ms: int, index: int) -> tuple[Any, int, str]:
 
 
 def zone_changes(ms: int, index: int) -> tuple[Any, int, str]:
-    """Tell local time through a change of its offset: local times go back, the instants don't."""
+    """Return local time across a change of its offset: local times go back, the instants do not."""
     zone = timezone(timedelta(hours=2 if index < SAMPLES // 2 else 1))
     return (EPOCH + timedelta(milliseconds=ms)).astimezone(zone).isoformat(), ms, ""
 
 
 def without_zone(ms: int, index: int) -> tuple[Any, int, str]:
-    """Tell local time without saying where."""
+    """Return local time without an offset."""
     del index
     return to_text(ms).removesuffix("+00:00"), NEVER, "time_without_zone"
 
 
 def garbage(ms: int, index: int) -> tuple[Any, int, str]:
-    """Tell what isn't a time; every second one is."""
+    """Return a value that is no time; every second one is a time."""
     if index % 2:
         return right(ms, index)
     value = GARBAGE[index // 2 % len(GARBAGE)]

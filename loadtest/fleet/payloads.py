@@ -16,7 +16,7 @@ MAX_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
 
 @dataclass(slots=True)
 class Parcel:
-    """An upload. `times` (ms) and `tenths` (CPU) say what each sample holds; a time of -1 can't be stored at all."""
+    """An upload. `times` (ms) and `tenths` (CPU) are the values of the samples; a time of -1 can't be stored at all."""
 
     body: bytes
     times: "array[int]"

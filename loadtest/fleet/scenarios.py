@@ -100,7 +100,7 @@ def poison_tenant(plan: LoadPlan, member: Member) -> Iterator[Due]:
 
 
 def is_laptop(settings: LoadSettings, member: Member) -> bool:
-    """Tell whether an agent was away for weeks."""
+    """Return whether an agent was away for weeks."""
     return member.number % settings.laptop_every == 0
 
 
@@ -111,7 +111,7 @@ def group_by_absence(settings: LoadSettings, member: Member, due: float) -> str:
 
 
 def group_by_tenant(settings: LoadSettings, member: Member, due: float) -> str:
-    """Return the group of poison-tenant; an upload that was due before the attack has a group of its own."""
+    """Return the group of poison-tenant; an upload that was due before the attack has its own group."""
     if member.tenant == POISONED:
         return "poison"
     return "alone" if due < settings.alone_seconds else "others"

@@ -125,7 +125,7 @@ async def add_viewers(
     await connection.execute(*QUERIES.bind("add_users", users=users, businesses=businesses, addresses=addresses))
     viewers = []
     for number in range(settings.dashboards):
-        # Each has a subject of its own: limits count by person.
+        # Each has its own subject: limits count by person.
         subject = f"viewer-{number}"
         if number % 2:
             token = issue_employee(tokens, employee, subject, "technician", now)

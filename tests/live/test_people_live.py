@@ -232,7 +232,7 @@ async def test_a_client_that_doesnt_read_loses_its_socket(
         fill = {"padding": "x" * 100_000}
         async with asyncio.timeout(20):
             while device.agent_id in live.hub.followed():
-                live.hub.tell(device.agent_id, device.tenant.business_id, "metrics", fill)
+                live.hub.send_to_followers(device.agent_id, device.tenant.business_id, "metrics", fill)
                 await asyncio.sleep(0.01)
 
 

@@ -81,7 +81,7 @@ def test_a_licence_that_nobody_says_is_an_error() -> None:
         def get_all(self, name: str) -> list[str]:
             return []
 
-    with pytest.raises(Exception, match="does not say its licence"):
+    with pytest.raises(Exception, match="does not declare its licence"):
         read_licence(About(Name="odd", License="Copyright (c)\nAll rights reserved"))
 
 

@@ -981,6 +981,12 @@ export type ListedBusiness = {
   devices: number;
 };
 
+export type ListedService = {
+  name: string;
+  status: "error" | "running" | "starting" | "stopped";
+  pid?: number | null;
+};
+
 export type ListedSoftware = {
   software_name: string;
   software_version?: string | null;
@@ -1391,7 +1397,7 @@ export type Sample = {
   uptime_seconds?: number | null;
   network_rx_bytes?: number | null;
   network_tx_bytes?: number | null;
-  services?: Array<Service> | null;
+  services?: Array<ListedService> | null;
   disks?: Array<Disk> | null;
   interfaces?: Array<Interface> | null;
   sensors?: Array<Sensor> | null;
@@ -1496,9 +1502,19 @@ export type SeriesValue = {
 };
 
 export type Service = {
+  id: string;
   name: string;
-  status: "error" | "running" | "starting" | "stopped";
-  pid?: number | null;
+  status: "running" | "stopped" | "starting" | "error";
+  pid: number | null;
+  should_be_running: boolean;
+  auto_restart: boolean;
+  last_checked: string;
+  last_state_change: string;
+  restart_count: number;
+  state_changes: number;
+  missing_since?: string | null;
+  service_display_name: string | null;
+  service_type: string | null;
 };
 
 export type ServiceCondition = {
