@@ -5,7 +5,7 @@ none, nothing for series and no unknown fields. Every other upload has rows. Eac
 that a slice of its bytes is a slice of its samples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat, starmap
 from operator import le, lt
@@ -81,17 +81,27 @@ class BlockLayout:
         self._there = present
         self._lengths = [(place, row[place : place + 1]) for place in range(self.width) if row[place]]
         values = ("4x" + kind if is_there else "4x" for kind, is_there in zip(FORMATS, present, strict=True))
-        self._pack = Struct(">2x4x16s4xq4xq" + "".join(values) + "4x").pack
+        self._row = "2x4x16s4xq4xq" + "".join(values) + "4x"
+        self._pack = self.packer(1)
+
+    def packer(self, count: int) -> Callable[..., bytes]:
+        """Return what packs some rows; the lengths of their values are missing (`complete` writes them)."""
+        return Struct(">" + self._row * count).pack
+
+    def complete(self, packed: Iterable[bytes]) -> bytearray:
+        """Join packed rows, and write the lengths that stand before their values: a column at a time."""
+        rows = bytearray().join(packed)
+        count = len(rows) // self.width
+        for place, byte in self._lengths:
+            rows[place :: self.width] = byte * count
+        return rows
 
     def encode(self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]) -> bytearray:
         """Return rows for COPY; raises Unlike."""
         try:
-            rows = self._join(device, received, times, metrics)
+            return self._join(device, received, times, metrics)
         except error:  # a float for a bigint column, or a null
-            rows = self._join_whole(device, received, times, metrics)
-        for place, byte in self._lengths:
-            rows[place :: self.width] = byte * len(times)
-        return rows
+            return self._join_whole(device, received, times, metrics)
 
     def _join_whole(
         self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]
@@ -103,9 +113,7 @@ class BlockLayout:
 
     def _join(self, device: bytes, received: int, times: Sequence[int], metrics: Sequence[Column]) -> bytearray:
         values = [column for column, is_there in zip(metrics, self._there, strict=True) if is_there]
-        return bytearray().join(
-            starmap(self._pack, zip(repeat(device), times, repeat(received), *values, strict=False))
-        )
+        return self.complete(starmap(self._pack, zip(repeat(device), times, repeat(received), *values, strict=False)))
 
 
 block_layout = lru_cache(256)(BlockLayout)

@@ -8,8 +8,7 @@ by its address, and all of these together have a small share.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -28,8 +27,7 @@ SPENT = 0.9  # share of the budget from which this process is not ready for more
 Kind = Literal["agent", "person", "address"]
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """The sender of a body: an agent, a person or an address, and its business, if the process has it."""
 
     kind: Kind

@@ -69,7 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._upgraded or self._direct.is_closing():
             return
-        if self._in_head or (self._body_is_open and self._body_parts == before):
+        if self._in_head or (self._body_parts == before and self._body_is_open):
             self._unparsed += len(data)  # the parser keeps a header, or a trailer, until it is complete
             if self._unparsed > HEAD_BYTES:
                 self._refuse(431)
@@ -92,14 +92,22 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request line."""
         self._count_head(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer of a chunked body is counted, and left out: it would pass for a header."""
+        """Take a header; a trailer of a chunked body is counted, and left out: it would pass for a header.
+
+        uvicorn's method is repeated here: this one runs for each header of each upload, and calls cost most of it.
+        """
         self._header_count += 1
-        self._count_head(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_BYTES or self._header_count > HEADERS:
+            raise HeadTooLargeError
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """End the head: its time is no longer measured."""
@@ -156,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES or self._header_count > HEADERS:
+        if self._head_bytes > HEAD_BYTES:
             raise HeadTooLargeError
 
     def send_400_response(self, msg: str) -> None:

@@ -15,10 +15,11 @@ MAX_HELD = 65_536  # bytes; joining more would cost more than it saves
 class CorkedTransport:
     """A transport that holds back what is written until the end of this turn of the loop."""
 
-    __slots__ = ("_held", "_loop", "_size", "_transport")
+    __slots__ = ("_held", "_loop", "_size", "_transport", "is_closing")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
+        self.is_closing = transport.is_closing  # asked for each answer: __getattr__ would take three times as long
         self._loop = loop
         self._held: list[bytes] = []
         self._size = 0

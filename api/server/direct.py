@@ -15,11 +15,11 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 from typing import Protocol as Interface
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.server.bounded import BoundedProtocol
 
-UPLOAD_URL = re.compile(rb"/api/agents/([0-9A-Za-z-]{36})/metrics")
+UPLOAD_URL = re.compile(rb"/api/agents/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})/metrics")
 MAX_DIRECT_BYTES = 16 * 1024  # of a body, packed and unpacked; larger ones take turns (api/uploads.py)
 BODY_SECONDS = 0.25  # for the rest of a body; afterwards its pace is measured (api/server/body_pace.py)
 # A request with one of these is not usual. `Connection` only matters by what the parser makes of it.
@@ -63,14 +63,14 @@ class DirectExchange:
     """A request and its answer, in the place of uvicorn's RequestResponseCycle."""
 
     __slots__ = (
-        "body", "disconnected", "keep_alive", "more_body", "path", "protocol", "response_complete", "scope", "timer",
+        "body", "disconnected", "headers", "keep_alive", "more_body", "path", "protocol", "response_complete", "timer",
         "upload",
     )  # fmt: skip
     message_event: ClassVar[NoEvent] = NoEvent()
 
     def __init__(self, protocol: "DirectProtocol", *, keep_alive: bool) -> None:
         self.protocol = protocol
-        self.scope, self.path = protocol.scope, protocol.url
+        self.headers, self.path = protocol.headers, protocol.url
         self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True
@@ -106,7 +106,7 @@ class DirectProtocol(BoundedProtocol):
         """Begin; what handles uploads is the same for the whole connection."""
         super().connection_made(transport)
         self._uploads = uploads_of(self.app) if not self.root_path else None
-        self._head: tuple[Any, bytes] = (None, b"")
+        self._head: tuple[Any, bytes, bytes] = (None, b"", b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and cancel the timer of a body."""
@@ -123,10 +123,17 @@ class DirectProtocol(BoundedProtocol):
         if exchange and exchange.more_body and not exchange.response_complete and not exchange.timer:
             exchange.timer = self.loop.call_later(BODY_SECONDS, exchange.hand_over)
 
+    def on_message_begin(self) -> None:
+        """Begin a head, as BoundedProtocol does, but without the scope, which a usual upload does not need."""
+        self._in_head = True
+        self._head_bytes = self._header_count = self._unparsed = 0
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
         """End a head: begin an exchange if it is that of a usual upload."""
         exchange = self._begin_exchange()
         if exchange is None:
+            self._make_scope(self.headers)
             super().on_headers_complete()
             return
         self._end_head()
@@ -134,24 +141,39 @@ class DirectProtocol(BoundedProtocol):
 
     def on_message_complete(self) -> None:
         """End a request: the upload takes its body, or ASGI does."""
-        super().on_message_complete()
         exchange = self._exchange()
-        if exchange and exchange.upload and not exchange.response_complete:
-            exchange.stop_timer()
-            exchange.upload.take(exchange.body)
+        if exchange is None or exchange.response_complete or not exchange.upload:
+            super().on_message_complete()
+            return
+        exchange.more_body = False
+        exchange.stop_timer()
+        exchange.upload.take(exchange.body)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body; that of an upload is bounded by its length."""
+        exchange = self._exchange()
+        if exchange is None or exchange.response_complete:
+            super().on_body(body)
+            return
+        self._body_parts += 1
+        self._unparsed = 0
+        exchange.body = exchange.body + body if exchange.body else body
 
     def write_answer(self, exchange: DirectExchange, status: int, body: bytes, headers: Headers) -> None:
         """Write an answer in one piece, after what is held back, and await the next request."""
-        exchange.stop_timer()
+        if exchange.timer:
+            exchange.stop_timer()
         if self._direct.is_closing():
             return
-        lines = [STATUS_LINES[status], self._default_lines()]
-        lines += [b"%s: %s\r\n" % pair for pair in headers]
-        if not exchange.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"%bcontent-length: %d\r\n\r\n%b" % (JSON_LINES, len(body), body))
+        defaults, good = self._heads()
+        if status == 200 and exchange.keep_alive and not headers:
+            head = good
+        else:
+            lines = [b"%s: %s\r\n" % pair for pair in headers]
+            lines += () if exchange.keep_alive else (b"connection: close\r\n",)
+            head = b"".join((STATUS_LINES[status], defaults, *lines, JSON_LINES))
         self.transport.flush()  # type: ignore[attr-defined]  # a corked one
-        self._direct.write(b"".join(lines))
+        self._direct.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -186,9 +208,8 @@ class DirectProtocol(BoundedProtocol):
         """Let ASGI handle a request, in its place among the connection's requests."""
         if self._direct.is_closing():
             return
-        scope: Any = exchange.scope
-        path = scope["raw_path"] = exchange.path
-        scope.update(method="POST", path=path.decode(), query_string=b"")
+        scope, path = self._make_scope(exchange.headers), exchange.path
+        scope.update(method="POST", path=path.decode(), raw_path=path, query_string=b"")
         cycle = RequestResponseCycle(
             scope=scope, transport=self.transport, flow=self.flow, logger=self.logger,
             access_logger=self.access_logger, access_log=self.access_log,
@@ -203,12 +224,24 @@ class DirectProtocol(BoundedProtocol):
             self.cycle = cycle
         self._start_asgi_task(cycle, self.app)
 
-    def _default_lines(self) -> bytes:
-        """Return the headers of every answer; uvicorn makes a new list of them each second."""
+    def _make_scope(self, headers: list[tuple[bytes, bytes]]) -> Any:
+        """Return the scope that uvicorn makes at the beginning of a request; what was parsed since then stays."""
+        parsed = self.url, self.headers, self.expect_100_continue
+        HttpToolsProtocol.on_message_begin(self)
+        self.url, self.headers, self.expect_100_continue = parsed
+        self.scope["headers"] = headers
+        return self.scope
+
+    def _heads(self) -> tuple[bytes, bytes]:
+        """Return the headers of every answer, and all that a usual good one begins with.
+
+        uvicorn makes a new list of the former each second.
+        """
         defaults = self.server_state.default_headers
         if self._head[0] is not defaults:
-            self._head = defaults, b"".join(b"%s: %s\r\n" % pair for pair in defaults)
-        return self._head[1]
+            lines = b"".join(b"%s: %s\r\n" % pair for pair in defaults)
+            self._head = defaults, lines, STATUS_LINES[200] + lines + JSON_LINES
+        return self._head[1:]
 
 
 def uploads_of(app: Any) -> DirectUploads | None:
