@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import jwt
-from asyncpg.pgproto.pgproto import UUID as QuickUUID
+from asyncpg.pgproto import pgproto
 
 from auth.errors import InvalidTokenError
 from auth.keys import RINGS, KeyFile, KeyRing
@@ -182,7 +182,7 @@ class Tokens:
             agent_id = uuid_claim(read(ring, token, required=("sub",), audience=AGENT_AUDIENCE), "sub")
         assert agent_id is not None
         # An upload is counted and looked up by this id a dozen times, and the driver's UUID is hashed in C.
-        return Sender(QuickUUID(agent_id.bytes), token_hash(token))
+        return Sender(pgproto.UUID(agent_id.bytes), token_hash(token))
 
 
 def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
