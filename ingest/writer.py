@@ -22,7 +22,6 @@ from db.hypertables.policies import RAW
 from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
-from ingest.block_runs import Part, blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
 from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
 from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_devices
@@ -33,7 +32,15 @@ from ingest.samples import Note
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
 from ingest.service_updates import service_parameters
-from ingest.transaction_groups import split_lanes
+from ingest.transaction_groups import (
+    Part,
+    blocks_and_rows,
+    rows_in_order,
+    rows_of,
+    run_data,
+    split_blocks,
+    split_lanes,
+)
 
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)

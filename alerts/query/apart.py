@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries
+from alerts.query.facts import ResultsByKey
+from alerts.query.runner import EvaluationRequest, run_queries
 from alerts.rules.terms import Rule
 from db.isolation import Isolated
 from db.pools import Connection
@@ -22,13 +23,13 @@ Pair = tuple[UUID, UUID]  # rule, device
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RuleBatch:
     """Rules that are asked of some devices (None: all)."""
 
     rules: Sequence[Rule]
     among: Sequence[UUID] | None = None
 
-    def halves(self) -> "list[Block]":
+    def halves(self) -> "list[RuleBatch]":
         """Split the devices; of a single device the rules."""
         if self.among is not None and len(self.among) > 1:
             middle = len(self.among) // 2
@@ -59,16 +60,16 @@ async def gather_apart(
     """Return the results of the rules' conditions; `isolated` has the items that failed in earlier passes."""
     remaining, apart = list(rules), Apart()
     held_devices = held_rules(isolated)
-    if not held_devices and await ask(connection, Block(remaining), question, apart) is None:
+    if not held_devices and await ask(connection, RuleBatch(remaining), question, apart) is None:
         return apart
     devices = [row["id"] for row in await connection.fetch(QUERIES["devices_in_reach"])]
     await leave_faulty_rules(connection, remaining, question, apart, isolated)
     well = [rule for rule in remaining if rule.id not in apart.rules]
-    blocks = [Block(well, [device for device in devices if device not in held_devices])]
+    batches = [RuleBatch(well, [device for device in devices if device not in held_devices])]
     for device, without in held_devices.items():
         apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "fails alone; it is tried again")
-        blocks.append(Block([rule for rule in well if rule.id not in without], [device]))
-    await ask_blocks(connection, blocks, question, apart, isolated)
+        batches.append(RuleBatch([rule for rule in well if rule.id not in without], [device]))
+    await ask_blocks(connection, batches, question, apart, isolated)
     return apart
 
 
@@ -85,42 +86,42 @@ async def leave_faulty_rules(
     connection: Connection, rules: Sequence[Rule], question: EvaluationRequest, apart: Apart, isolated: Isolated
 ) -> None:
     """Find the rules that can't even be asked of no device at all."""
-    waiting = [Block(rules, [])]
+    waiting = [RuleBatch(rules, [])]
     while waiting:
-        block = waiting.pop()
-        error = await ask(connection, block, question, apart)
-        if error is not None and len(block.rules) > 1:
-            waiting += block.halves()
+        batch = waiting.pop()
+        error = await ask(connection, batch, question, apart)
+        if error is not None and len(batch.rules) > 1:
+            waiting += batch.halves()
         elif error is not None:
-            apart.rules[block.rules[0].id] = str(error)
-            await isolated.note(f"rule:{block.rules[0].id}", error)
+            apart.rules[batch.rules[0].id] = str(error)
+            await isolated.note(f"rule:{batch.rules[0].id}", error)
 
 
 async def ask_blocks(
-    connection: Connection, blocks: list[Block], question: EvaluationRequest, apart: Apart, isolated: Isolated
+    connection: Connection, batches: list[RuleBatch], question: EvaluationRequest, apart: Apart, isolated: Isolated
 ) -> None:
-    """Ask each block, and its halves where it fails."""
-    waiting = [block for block in blocks if block.rules and block.among]
+    """Ask each batch, and its halves where it fails."""
+    waiting = [batch for batch in batches if batch.rules and batch.among]
     for _ in range(MAX_QUESTIONS):
         if not waiting:
             return
-        block = waiting.pop()
-        assert block.among is not None
-        error = await ask(connection, block, question, apart)
-        if error is not None and len(block.among) * len(block.rules) > 1:
-            waiting += block.halves()
+        batch = waiting.pop()
+        assert batch.among is not None
+        error = await ask(connection, batch, question, apart)
+        if error is not None and len(batch.among) * len(batch.rules) > 1:
+            waiting += batch.halves()
         elif error is not None:
-            pair = block.rules[0].id, block.among[0]
+            pair = batch.rules[0].id, batch.among[0]
             apart.pairs[pair] = str(error)
             await isolated.note(f"device:{pair[1]}:rule:{pair[0]}", error)
-    apart.devices |= {device for block in waiting for device in block.among or ()}
+    apart.devices |= {device for batch in waiting for device in batch.among or ()}
 
 
-async def ask(connection: Connection, block: Block, question: EvaluationRequest, apart: Apart) -> Exception | None:
-    """Take what is known of a block, or return why it can't be asked."""
+async def ask(connection: Connection, batch: RuleBatch, question: EvaluationRequest, apart: Apart) -> Exception | None:
+    """Take what is known of a batch, or return why it can't be asked."""
     try:
         async with connection.transaction():
-            results = await run_queries(connection, block.rules, replace(question, among=block.among))
+            results = await run_queries(connection, batch.rules, replace(question, among=batch.among))
     except Exception as error:
         if connection.is_closed():
             raise

@@ -1,17 +1,22 @@
-"""What is known of a rule's conditions on one device at one instant, and what follows for the whole rule.
+"""Results of conditions on a device at an instant, and their combination to the result of a rule.
 
 Three-valued: None is unknown (too few samples, no fresh ones). `all` and `any` follow Kleene: false and unknown is
 false, true or unknown is true; otherwise the unknown wins.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from alerts.rules.conditions import AllOf, AnyOf, Condition
+from alerts.rules.terms import Rule
 
 Verdict = bool | None
 Place = tuple[UUID, UUID, str]  # rule, device, instance; "" is the device itself
+Key = tuple[UUID, UUID, datetime]  # rule, device, instant
+InstanceKey = tuple[UUID, UUID, str, datetime]  # rule, device, instance, instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,38 @@ class ConditionResult:
     note: str | None = None
 
 
+Terms = Mapping[int, ConditionResult]  # results of a rule's terms, by their number
+
+
+@dataclass(slots=True)
+class ResultsByKey:
+    """The results of terms, by their number, for each rule, device (and instance) and instant."""
+
+    of: dict[Key, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
+    of_instances: dict[InstanceKey, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
+    statements: int = 0
+
+    def by_place(self, rules: Mapping[UUID, Rule]) -> dict[Place, dict[datetime, Terms]]:
+        """Return the results by place, then by instant.
+
+        A condition on the device in a rule on instances counts for each of its instances.
+        """
+        places: dict[Place, dict[datetime, Terms]] = defaultdict(dict)
+        on_instances = {rule_id for rule_id, rule in rules.items() if rule.has_instances}
+        for (rule_id, device_id, at), terms in self.of.items():
+            if rule_id not in on_instances:
+                places[rule_id, device_id, ""][at] = terms
+        for (rule_id, device_id, instance, at), terms in self.of_instances.items():
+            places[rule_id, device_id, instance][at] = self.of.get((rule_id, device_id, at), {}) | terms
+        return places
+
+
 UNKNOWN = ConditionResult(None, None, None)
 FALSE = ConditionResult(breached=False, begun=False, holding=False)
 
 
 def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionResult:
-    """Return what holds of a whole tree, given the facts of its single conditions in order."""
+    """Return the result of a tree of conditions, given those of its single conditions in order."""
     remaining = iter(facts)
 
     def result_of(part: Condition) -> ConditionResult:

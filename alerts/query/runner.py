@@ -5,7 +5,7 @@ The number of statements depends on the levels and kinds, not on how many rules 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from alerts.query.compiler import Clocks, Instants, can_stitch, level_for, metric_statement
-from alerts.query.facts import ConditionResult
+from alerts.query.facts import ConditionResult, ResultsByKey
 from alerts.query.screening import sides_of
 from alerts.rules.terms import Feature, Rule, Term
 from db.hypertables.policies import LEVELS, SERIES_LEVELS, Level
@@ -31,19 +31,8 @@ MAX_LEAD = timedelta(days=6)  # of the newest sample of the slowest device, and 
 NO_SHIFT = timedelta(0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
 
-Key = tuple[UUID, UUID, datetime]  # rule, device, instant
-InstanceKey = tuple[UUID, UUID, str, datetime]  # rule, device, instance, instant
 Group = dict[Feature, list[Term]]  # terms by what is computed for them
 Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relation
-
-
-@dataclass(slots=True)
-class ResultsByKey:
-    """What is known: for each rule, device and instant the results of its terms by their number."""
-
-    of: dict[Key, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
-    of_instances: dict[InstanceKey, dict[int, ConditionResult]] = field(default_factory=lambda: defaultdict(dict))
-    statements: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from alerts.replay.replayer import Replay
 from alerts.rules.loader import RuleRow, read_rules
 from alerts.rules.terms import Rule, Scope
 from alerts.silences.past import read_past_silences
-from alerts.state.apply import describe_devices
+from alerts.state.apply import alert_message, describe_devices
 from alerts.state.machine import Transition
-from alerts.state.messages import alert_message
 from alerts.tickets.texts import describe_place
 from db.hypertables.policies import LATE_AFTER, RAW
 from db.isolation import Isolated

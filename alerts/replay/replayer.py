@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from alerts.query.facts import FALSE, Place, judge
-from alerts.query.places import Terms, by_place
+from alerts.query.facts import FALSE, Place, Terms, judge
 from alerts.query.runner import EvaluationRequest, run_queries
 from alerts.rules.conditions import terms_of
 from alerts.rules.terms import Rule
@@ -39,7 +38,7 @@ class Replay:
     async def go_on(self, connection: Source, instants: Sequence[datetime]) -> list[Transition]:
         """Return what would have changed, had the rules been evaluated at each of these instants (UTC, in order)."""
         question = EvaluationRequest(instants, self._tenant, everything=True, level=self._level)
-        places = by_place(await run_queries(connection, self._rules.values(), question), self._rules)
+        places = (await run_queries(connection, self._rules.values(), question)).by_place(self._rules)
         transitions: list[Transition] = []
         for place in places.keys() | self.states.keys():
             transitions += self._run(place, places.get(place, {}), instants)

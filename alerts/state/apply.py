@@ -12,15 +12,17 @@ from uuid import UUID
 import asyncpg
 
 from alerts.notify.queue import queue_firing, queue_resolved
+from alerts.query.facts import ConditionResult
 from alerts.rules.loader import RuleRow
 from alerts.state.machine import Transition
-from alerts.state.messages import alert_message
 from alerts.tickets.incidents import FiredAlert, write_tickets
 from alerts.tickets.texts import describe_place
+from core.text import clean_name
 from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "apply.sql")
+MAX_MESSAGE = 1000  # characters
 
 
 async def apply_transitions(
@@ -115,6 +117,14 @@ async def open_alerts(
     ]
     await queue_firing(connection, {alert.history_id: alert.row for alert in alerts}, now)
     return alerts
+
+
+def alert_message(row: RuleRow, result: ConditionResult, device_name: str) -> str:
+    """Return the message of an alert in a line: `High CPU on web-1: 95 (cpu_percent: all > 90 percent for 10 min)`."""
+    value_text = "" if result.value is None else f" {result.value:.4g}"
+    note = f"; {result.note}" if result.note else ""
+    text = f"{row.alert_name} on {device_name}:{value_text} ({row.rule.condition.in_words()}{note})"
+    return clean_name(text)[:MAX_MESSAGE]
 
 
 async def resolve_alerts(connection: Connection, well: Sequence[Transition], now: datetime) -> None:

@@ -1,10 +1,9 @@
 """The incidents that need tickets, written in the transaction of the evaluation; `worker.py` opens the tickets.
 
-Alerts of one cause on one device (`causes.py`) share a ticket, which is raised to the highest severity. When a site
-has fallen silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond
-`UNGROUPED_LIMIT` open alerts of a rule, tickets wait for `GROUP_WAIT`, so that a storm which comes in over an interval
-of uploads can still become one. Nothing is written here when alerts end: the worker closes the tickets of incidents
-without an open alert.
+Alerts with the same cause on a device (`cause_of`) share a ticket, which gets the highest severity. When a whole site
+is silent, or a rule fires on a large share of a business, one ticket is for the group. Beyond `UNGROUPED_LIMIT` open
+alerts of a rule, tickets wait for `GROUP_WAIT`: alerts that arrive over an interval of uploads can still become one
+ticket. Nothing is written here when alerts end: the worker closes the tickets of incidents without an open alert.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +14,9 @@ from uuid import UUID
 
 import asyncpg
 
+from alerts.rules.alert_types import cause_of
 from alerts.rules.conditions import NoDataCondition, OfflineCondition, terms_of
 from alerts.rules.loader import RuleRow
-from alerts.tickets.causes import cause_of
 from alerts.tickets.texts import describe_place, group_text, single_text
 from db.pools import Connection
 from db.sql import load_beside
@@ -48,24 +47,24 @@ class FiredAlert:
     @property
     def key(self) -> str:
         """What its own incident is about, shared by rules of one cause; an instance by a digest: names may be long."""
-        key = f"device:{cause_of(self.row) or self.row.rule.id}:{self.device['id']}"
+        key = f"device:{cause_of(self.row.rule.condition) or self.row.rule.id}:{self.device['id']}"
         return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
 
     @property
     def instances_key(self) -> str | None:
         """How the keys of incidents begin that say the same of single instances; None where nothing does."""
-        each = CAUSE_OF_EACH.get(cause_of(self.row) or "")
+        each = CAUSE_OF_EACH.get(cause_of(self.row.rule.condition) or "")
         return f"device:{each}:{self.device['id']}:" if each and not self.instance else None
 
     @property
     def worst_key(self) -> str | None:
         """The key of the incident of the fullest instance, which this instance may be; None where there is none."""
-        worst = CAUSE_OF_WORST.get(cause_of(self.row) or "")
+        worst = CAUSE_OF_WORST.get(cause_of(self.row.rule.condition) or "")
         return f"device:{worst}:{self.device['id']}" if worst and self.instance else None
 
     @property
-    def crowd(self) -> tuple[UUID, UUID]:
-        """What it is counted with: its rule in its business."""
+    def group(self) -> tuple[UUID, UUID]:
+        """The group that it may belong to: its rule and its business."""
         return self.row.rule.id, self.device["business_id"]
 
 
@@ -85,8 +84,8 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """On how many devices of a business a rule is open, of how many that it reaches."""
+class AlertGroup:
+    """The alerts of a rule in a business: on how many devices it is open, of how many that it reaches."""
 
     open: int
     reach: int
@@ -104,18 +103,18 @@ async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now
         return
     await connection.execute(QUERIES["plan_for_few"])
     sites = await read_silent_sites(connection, alerts, now)
-    crowds = await count_crowds(connection, alerts, sites)
+    counts = await count_groups(connection, alerts, sites)
     own_keys = await find_keys(connection, alerts)
     incidents: dict[str, Incident] = {}
     keys = []
     for alert in alerts:
         key = own_keys[alert.history_id]
-        incident = incident_of(alert, key, sites.get(alert.history_id), crowds.get(alert.crowd), now)
+        incident = incident_of(alert, key, sites.get(alert.history_id), counts.get(alert.group), now)
         incidents[incident.key] = worse(incident, incidents.get(incident.key))
         keys.append(incident.key)
     await open_incidents(connection, list(incidents.values()), now)
     await connection.execute(*QUERIES.bind("link_alerts", alerts=[alert.history_id for alert in alerts], keys=keys))
-    groups = {(key, *alert.crowd) for key, alert in zip(keys, alerts, strict=True) if incidents[key].device_id is None}
+    groups = {(key, *alert.group) for key, alert in zip(keys, alerts, strict=True) if incidents[key].device_id is None}
     if groups:
         await gather_groups(connection, sorted(groups, key=str), incidents, now)
 
@@ -176,25 +175,27 @@ def looks_at_samples(row: RuleRow) -> bool | None:
     return True if NoDataCondition in kinds else None
 
 
-async def count_crowds(
+async def count_groups(
     connection: Connection, alerts: Sequence[FiredAlert], sites: dict[UUID, UUID]
-) -> dict[tuple[UUID, UUID], Crowd]:
+) -> dict[tuple[UUID, UUID], AlertGroup]:
     """Count the rules of the alerts that no site takes, by rule and business."""
-    crowds = sorted({alert.crowd for alert in alerts if alert.history_id not in sites})
+    groups = sorted({alert.group for alert in alerts if alert.history_id not in sites})
     rows = await connection.fetch(
         *QUERIES.bind(
-            "count_crowds",
-            rules=[rule for rule, _ in crowds],
-            businesses=[business for _, business in crowds],
+            "count_groups",
+            rules=[rule for rule, _ in groups],
+            businesses=[business for _, business in groups],
             sites=list(sites),
         )
     )
-    return {(row["rule_id"], row["business_id"]): Crowd(row["open"], row["reach"], row["is_group"]) for row in rows}
+    return {
+        (row["rule_id"], row["business_id"]): AlertGroup(row["open"], row["reach"], row["is_group"]) for row in rows
+    }
 
 
-def incident_of(alert: FiredAlert, key: str, site: UUID | None, crowd: Crowd | None, now: datetime) -> Incident:
+def incident_of(alert: FiredAlert, key: str, site: UUID | None, group: AlertGroup | None, now: datetime) -> Incident:
     """Return what an alert's ticket is for, by `key` its own; a group's text follows when its alerts are known."""
-    rule_id, business_id = alert.crowd
+    rule_id, business_id = alert.group
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]
     text = single_text(alert.row, describe_place(alert.device["device_name"], alert.instance), alert.message, now)
     single = Incident(
@@ -203,10 +204,10 @@ def incident_of(alert: FiredAlert, key: str, site: UUID | None, crowd: Crowd | N
     )  # fmt: skip
     if site is not None:
         return replace(single, key=f"site:{site}", device_id=None)
-    assert crowd is not None
-    if crowd.is_storm:
+    assert group is not None
+    if group.is_storm:
         return replace(single, key=f"rule:{rule_id}:{business_id}", device_id=None, location_id=None)
-    return single if crowd.open <= UNGROUPED_LIMIT else replace(single, due_at=now + GROUP_WAIT)
+    return single if group.open <= UNGROUPED_LIMIT else replace(single, due_at=now + GROUP_WAIT)
 
 
 def worse(incident: Incident, other: Incident | None) -> Incident:

@@ -40,7 +40,7 @@ FROM fired f JOIN counted c ON c.site = f.site AND c.by_data = f.by_data
 WHERE (c.silent_now >= :min_devices::integer AND c.silent_now >= :min_share::float8 * c.heard_then)
    OR EXISTS (SELECT FROM agent_alert_tickets t WHERE t.incident_key = 'site:' || f.site AND t.wanted = 'open')
 
--- count_crowds --
+-- count_groups --
 -- Of a rule in a business: how many devices it reaches, on how many it is open (those of silent sites don't count),
 -- and whether its group has an incident already. :rules, :businesses, :sites alerts that sites take.
 SELECT w.rule_id, w.business_id, reached.devices AS reach, opened.alerts AS open,

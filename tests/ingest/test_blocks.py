@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.metrics import LOADS, METRICS
-from ingest.block_runs import blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
 from ingest.copy_rows import END, SIGNATURE
 from ingest.pending import Row, Upload
 from ingest.samples import Decoded, ListedService, Sample
-from ingest.transaction_groups import MAX_GAP
+from ingest.transaction_groups import MAX_GAP, blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

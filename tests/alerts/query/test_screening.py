@@ -14,7 +14,8 @@ from sqlalchemy import BigInteger, literal_column
 
 from alerts.query import runner, screening
 from alerts.query.compiler import metric_statement
-from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries, statements_for
+from alerts.query.facts import ResultsByKey
+from alerts.query.runner import EvaluationRequest, run_queries, statements_for
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import QUERIES as EVALUATION

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.query.compiler import metric_statement
-from alerts.query.runner import EvaluationRequest, ResultsByKey, run_queries, statements_for
+from alerts.query.facts import ResultsByKey
+from alerts.query.runner import EvaluationRequest, run_queries, statements_for
 from alerts.query.screening import sides_of
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
