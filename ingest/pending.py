@@ -32,6 +32,11 @@ class Upload:
     merges: bool = False  # its samples may be parts of rows: nulls of a stored row are filled, values stay
     before: Sample | None = None  # the device's sample with counters before these, where parts came apart
 
+    def __post_init__(self) -> None:
+        """Sort its samples: a counter that falls is found between neighbours, and a block has rising times."""
+        if len(self.decoded.samples) > 1:
+            self.decoded.sort_by_time()
+
     def brings_data(self) -> bool:
         """Return whether something was measured: not so when all samples were refused, or all their values."""
         samples = self.decoded.samples

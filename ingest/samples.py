@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import le
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct, defstruct
@@ -136,6 +137,15 @@ class Decoded(Struct):
     notes_left_out: int = 0  # beyond MAX_NOTES
     ahead: timedelta | None = None  # how far the last sample lay ahead that was refused for it
     facts: Facts | None = None  # facts about the machine
+
+    def sort_by_time(self) -> None:
+        """Put the samples in the order of their times, as most uploads bring them; of one time, the first stays first."""
+        times = [sample.collected_at for sample in self.samples]
+        if all(map(le, times, times[1:])):
+            return
+        order = sorted(range(len(times)), key=times.__getitem__)
+        self.samples = [self.samples[place] for place in order]
+        self.unknown = [self.unknown[place] for place in order]
 
 
 class Receipt(Struct):

@@ -73,6 +73,23 @@ def test_a_counter_that_falls_is_a_break_in_a_block_too(place: int) -> None:
     assert block_upload.block.row(place) != packed([samples[place]]).block.row(0)  # type: ignore[union-attr]
 
 
+@given(alike().flatmap(lambda samples: st.tuples(st.just(samples), st.permutations(samples))))
+def test_samples_in_any_order_are_stored_as_those_in_the_order_of_their_times(
+    orders: tuple[list[Sample], list[Sample]],
+) -> None:
+    in_order, shuffled = orders
+    device = uuid4()
+    assert encoded(rows_of(packed(shuffled, device=device))) == encoded(rows_of(packed(in_order, device=device)))
+    assert packed(shuffled).block
+
+
+def test_of_two_samples_of_one_time_the_first_counts_and_unknown_fields_stay_with_theirs() -> None:
+    later, first, second = (Sample(NOW + n * MINUTE, cpu_percent=value) for n, value in ((1, 1), (0, 2), (0, 3)))
+    unsorted = Decoded(3, [later, first, second], [b"1", b"2", b"3"], [])
+    made = Upload(uuid4(), "", NOW, unsorted)
+    assert (made.decoded.samples, made.decoded.unknown) == ([first, second, later], [b"2", b"3", b"1"])
+
+
 @pytest.mark.parametrize("change", [{"cpu_percent": None}, {"load_average": (1, None, 2)}, {"disks": [{}]}, "later"])
 def test_samples_that_are_not_alike_become_rows(change: Any) -> None:
     values: dict[str, Any] = {"cpu_percent": 1, "load_average": (1, 2, 3)}
