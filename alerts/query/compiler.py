@@ -33,7 +33,7 @@ from sqlalchemy import (
     table,
     true,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 
 from alerts.query.aggregates import arrays_of
 from alerts.query.comparison import EVERYTHING, compare_terms, is_open
@@ -155,10 +155,17 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
 def aggregate_at_once(
     level: Level, features: Sequence[Feature], read: FromClause, sought: Any, _: Instants
 ) -> Select[Any]:
-    """Aggregate for many instants: the partials of a device are read once, and joined with each instant."""
+    """Aggregate for many instants: the partials of a device are read once, and joined with each instant.
+
+    Time is cut into cells as long as the lookback, so that a lookback lies in two of them: joined by cells, an instant
+    meets the partials near it, not all that the device has.
+    """
     each = partials_of(level, features, read)
-    part: Any = select(read.c.device_id, each).select_from(read, each).cte("partials")
-    joined = sought.outerjoin(part, and_(part.c.device_id == sought.c.device_id, *lies_before(part, sought)))
+    columns = read.c.device_id, each, cell_of(each.c.time).label("cell")
+    part: Any = select(*columns).select_from(read, each).cte("partials")
+    back = select(func.unnest(array([NONE, LOOKBACK]), type_=Interval).label("back")).subquery("cells").c.back
+    is_near = part.c.device_id == sought.c.device_id, part.c.cell == cell_of(sought.c.local) - back
+    joined = sought.join(back.table, true()).outerjoin(part, and_(*is_near, *lies_before(part, sought)))
     place = sought.c.device_id, sought.c.at
     return select(*place, *arrays_of(features, sought, part)).select_from(joined).group_by(*place)
 
@@ -173,6 +180,11 @@ def aggregate_each(
     arrays = select(*arrays_of(features, sought, part)).select_from(part).where(*lies_before(part, sought))
     aggregates = arrays.correlate(sought).lateral("own")
     return select(sought.c.device_id, sought.c.at, *aggregates.c).select_from(sought.join(aggregates, true()))
+
+
+def cell_of(time: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the cell in which a time lies, by its beginning."""
+    return func.time_bucket(LOOKBACK, time, type_=TIME)
 
 
 def lies_before(part: Any, sought: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
