@@ -44,6 +44,7 @@ from devices.sensitive_reads import SensitiveReads
 from health.fleet import READ_SECONDS, FleetReader
 from health.process import ThisProcess
 from ingest.group_commit import GroupCommit
+from ingest.turns import NewestOwners
 from ingest.writer import Writer
 from protocols.mapping import read_mapping
 
@@ -126,16 +127,17 @@ async def open_services(
             pool, storage, settings.read_database_url, settings.pool_size, settings.query_timeout_seconds
         )  # fmt: skip
         stack.push_async_callback(charts.close)
+        small_owners = NewestOwners()
         writer, beside = (
             Writer(
                 lambda: connect_writer(settings.database_url), clock, token_overlap(settings), tally,
-                most_services=settings.device_services,
+                most_services=settings.device_services, others_wait=small_owners.is_anybody_there,
             )
             for _ in range(WRITERS)
         )  # fmt: skip
         stack.push_async_callback(writer.close)
         stack.push_async_callback(beside.close)
-        commits = GroupCommit(writer.write, settings.max_buffered_samples, tally, beside.write)
+        commits = GroupCommit(writer.write, settings.max_buffered_samples, tally, beside.write, small_owners)
         commits.start()
         stack.push_async_callback(commits.close)
         refused = RefusedCalls(settings.audit_refusals_per_hour, clock)
@@ -146,7 +148,7 @@ async def open_services(
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
         gateways = GatewayHosts(pool, clock)
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
-        turns = LargeTurns(commits.small_owners.is_there_another)
+        turns = LargeTurns(small_owners.is_there_another)
         upload = UploadRoute(
             tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, turns,

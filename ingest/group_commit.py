@@ -39,11 +39,16 @@ class GroupCommit:
     """The bounded buffer between requests and the writers of this process."""
 
     def __init__(
-        self, write: Write, max_samples: int, tally: IngestCounters | None = None, beside: Write | None = None
+        self,
+        write: Write,
+        max_samples: int,
+        tally: IngestCounters | None = None,
+        beside: Write | None = None,
+        small_owners: NewestOwners | None = None,
     ) -> None:
         """`write` commits uploads and records the outcome in each; it may raise, which fails the whole group.
 
-        `beside` does the same at the same time, for small uploads.
+        `beside` does the same at the same time, for small uploads. `small_owners` counts whose small uploads come.
         """
         self._write, self._beside = write, beside
         self._idle: set[Write] = {each for each in (write, beside) if each}
@@ -59,7 +64,7 @@ class GroupCommit:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self.small_owners = NewestOwners()  # whose small uploads came a moment ago
+        self.small_owners = small_owners or NewestOwners()  # whose small uploads came a moment ago
         self._held: Counter[Hashable] = Counter()  # samples of `buffered` by business
         self.buffered = 0  # samples that wait or are being written
         self.writing_since: float | None = None  # by time.monotonic, since when the oldest group is being written

@@ -139,7 +139,7 @@ class Decoded(Struct):
     facts: Facts | None = None  # facts about the machine
 
     def sort_by_time(self) -> None:
-        """Put the samples in the order of their times, as most uploads bring them; of one time, the first stays first."""
+        """Put the samples in the order of their times; of samples of one time, the first stays first."""
         times = [sample.collected_at for sample in self.samples]
         if all(map(le, times, times[1:])):
             return

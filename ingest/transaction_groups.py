@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter, sub
 
 from db.hypertables.policies import LATE_AFTER, RAW
-from ingest.blocks import Block
+from ingest.blocks import Block, pieces_of
 from ingest.copy_rows import END, SIGNATURE
 from ingest.pending import Row, Upload
 from ingest.service_updates import MAX_LISTS
@@ -25,8 +25,8 @@ HOUR = timedelta(hours=1) // MICROSECOND
 BYTES_AT_ONCE = 512 * 1024  # in one message to the database
 
 
-def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
-    """Return groups of rows, each for one transaction: late runs in time order, then the live rows."""
+def split_lanes(rows: Iterable[Row], now: datetime, most: int) -> list[list[Row]]:
+    """Return groups of at most `most` rows, each for one transaction: late runs in time order, then the live rows."""
     horizon = now - LATE_AFTER
     live: list[Row] = []
     late: list[Row] = []
@@ -37,7 +37,7 @@ def split_lanes(rows: Iterable[Row], now: datetime) -> list[list[Row]]:
         groups = late_runs(late, RAW.chunk)
     if live:
         groups.append(live)
-    return groups
+    return [group[start:stop] for group in groups for start, stop in pieces_of(len(group), most)]
 
 
 def late_runs(late: list[Row], max_gap: timedelta) -> list[list[Row]]:
@@ -154,8 +154,31 @@ def parts_of(upload: Upload, block: Block, gap: int) -> Iterator[Part]:
     times = block.times
     cuts = [place for place, between in enumerate(map(sub, times[1:], times), 1) if between > gap]
     for start, stop in zip((0, *cuts), (*cuts, len(times)), strict=True):
-        first = row_at(upload, block, start)
-        yield Part(upload, block, start, stop, first, first if stop - start == 1 else row_at(upload, block, stop - 1))
+        yield make_part(upload, block, start, stop)
+
+
+def make_part(upload: Upload, block: Block, start: int, stop: int) -> Part:
+    """Return the samples of a block from `start` up to `stop`."""
+    first = row_at(upload, block, start)
+    return Part(upload, block, start, stop, first, first if stop - start == 1 else row_at(upload, block, stop - 1))
+
+
+def cut_run(run: Iterable[Part], most: int) -> Iterator[list[Part]]:
+    """Yield a run in pieces of at most `most` samples."""
+    piece: list[Part] = []
+    room = most
+    for part in run:
+        start = part.start
+        while start < part.stop:
+            stop = min(part.stop, start + room)
+            piece.append(make_part(part.upload, part.block, start, stop))
+            room -= stop - start
+            start = stop
+            if not room:
+                yield piece
+                piece, room = [], most
+    if piece:
+        yield piece
 
 
 def rows_in_order(run: Iterable[Part], uploads: Sequence[Upload]) -> list[Row]:

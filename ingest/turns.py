@@ -77,3 +77,7 @@ class NewestOwners:
         """Return whether anybody but `owner` has uploaded within RECENT_SECONDS."""
         at = self._other_at if owner == self._owner else self._at
         return self._clock() - at < RECENT_SECONDS
+
+    def is_anybody_there(self) -> bool:
+        """Return whether anybody has uploaded within RECENT_SECONDS."""
+        return self._clock() - self._at < RECENT_SECONDS

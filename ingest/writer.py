@@ -35,6 +35,7 @@ from ingest.service_updates import service_parameters
 from ingest.transaction_groups import (
     Part,
     blocks_and_rows,
+    cut_run,
     rows_in_order,
     rows_of,
     run_data,
@@ -51,6 +52,9 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
 Record = Callable[[Sequence[Row], set[Key] | None], None]  # counts what was stored, by rows and the keys of new ones
 
+# Samples in one transaction. PostgreSQL's log is flushed up to a COMMIT at once: a small COMMIT that comes meanwhile
+# waits for all of it, for 0.5 s behind 20,000 samples on a slow disk.
+MAX_AT_ONCE, MAX_BESIDE_OTHERS = 20_000, 2_000
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
@@ -65,11 +69,14 @@ class Writer:
         tally: IngestCounters | None = None,
         series: SeriesWriter | None = None,
         most_services: int = 1000,
+        others_wait: Callable[[], bool] = lambda: False,
     ) -> None:
         """`token_overlap`: how long a replaced token stays valid after the first use of the new one.
 
-        `most_services`: number of services stored per device.
+        `most_services`: number of services stored per device. `others_wait` returns whether small uploads arrive, which
+        another connection may write: transactions are short then.
         """
+        self._others_wait = others_wait
         self._most_services = most_services
         self._connect = connect
         self._tally = tally or IngestCounters()
@@ -81,14 +88,16 @@ class Writer:
 
     async def write(self, uploads: Sequence[Upload]) -> None:
         """Commit the rows of `uploads`; afterwards each has `inserted` counted or `error` set. Never raises."""
+        most = MAX_BESIDE_OTHERS if self._others_wait() else MAX_AT_ONCE
         blocks, plain = blocks_and_rows(uploads)
         for run in split_blocks(blocks):
-            await self._write_run(run, uploads)
+            for piece in cut_run(run, most):
+                await self._write_run(piece, uploads)
         rows = [row for upload in plain if not upload.merges for row in rows_of(upload)]
-        for lane in split_lanes(rows, self._clock()):
+        for lane in split_lanes(rows, self._clock(), most):
             await self._write_batch(uploads_of(lane), lane)
         parts = [row for upload in uploads if upload.merges for row in upload.rows]
-        for lane in split_lanes(parts, self._clock()):
+        for lane in split_lanes(parts, self._clock(), most):
             await self._write_parts(uploads_of(lane), lane)
         without_rows = [upload for upload in uploads if not upload.count]
         if without_rows:

@@ -14,7 +14,7 @@ from ingest.counters import IngestCounters
 from ingest.errors import UnstorableUploadError
 from ingest.pending import Upload
 from ingest.samples import Decoded, ListedService, Sample
-from ingest.writer import Writer
+from ingest.writer import MAX_BESIDE_OTHERS, Writer
 from tests.conftest import MakeDevice
 from tests.devices import Device
 
@@ -70,6 +70,18 @@ async def test_days_of_two_devices_are_stored_in_one_transaction(
     newest = "SELECT current_collected_at, late_from, status FROM agent_devices WHERE id = $1"
     (row,) = await pool.fetch(newest, devices[0].agent_id)
     assert tuple(row) == (now, now - 3000 * MINUTE, "online")
+
+
+async def test_a_large_upload_is_stored_in_short_transactions_while_others_upload(
+    settings: Settings, device: Device, pool: asyncpg.Pool, now: datetime
+) -> None:
+    writer = Writer(lambda: asyncpg.connect(settings.database_url), others_wait=lambda: True)
+    upload = packed(device, now, minutes(now, 2 * MAX_BESIDE_OTHERS))
+    await writer.write([upload])
+    await writer.close()
+    assert upload.inserted == 2 * MAX_BESIDE_OTHERS + 1
+    sizes = "SELECT count(*) AS size FROM agent_metrics WHERE agent_device_id = $1 GROUP BY xmin::text ORDER BY size"
+    assert [row["size"] for row in await pool.fetch(sizes, device.agent_id)] == [1, *2 * [MAX_BESIDE_OTHERS]]
 
 
 async def test_a_block_that_comes_twice_is_all_duplicates(

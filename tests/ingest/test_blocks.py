@@ -14,7 +14,7 @@ from core.metrics import LOADS, METRICS
 from ingest.copy_rows import END, SIGNATURE
 from ingest.pending import Row, Upload
 from ingest.samples import Decoded, ListedService, Sample
-from ingest.transaction_groups import MAX_GAP, blocks_and_rows, rows_in_order, rows_of, run_data, split_blocks
+from ingest.transaction_groups import MAX_GAP, blocks_and_rows, cut_run, rows_in_order, rows_of, run_data, split_blocks
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -121,6 +121,18 @@ def test_every_sample_is_in_one_run_and_runs_are_cut_at_every_gap(fleet: list[li
     if len(runs) <= 40:
         assert all(after - before <= MAX_GAP for run in times_by_run for before, after in pairwise(run))
         assert all(after[0] - before[-1] > MAX_GAP for before, after in pairwise(times_by_run))
+
+
+@given(st.lists(ages, min_size=1, max_size=4), st.integers(1, 20))
+def test_pieces_of_a_run_have_its_samples_in_order_and_no_more_than_they_may(fleet: list[list[int]], most: int) -> None:
+    uploads = [packed([Sample(NOW - timedelta(seconds=age)) for age in sorted(each)[::-1]]) for each in fleet]
+    for run in split_blocks(uploads):
+        pieces = list(cut_run(run, most))
+        rows = [encoded(list(part.rows())) for piece in pieces for part in piece]
+        assert [each for part in rows for each in part] == [each for part in run for each in encoded(list(part.rows()))]
+        sizes = [sum(part.stop - part.start for part in piece) for piece in pieces]
+        assert all(size == most for size in sizes[:-1])
+        assert 0 < sizes[-1] <= most
 
 
 async def data_of(uploads: list[Upload]) -> bytes:

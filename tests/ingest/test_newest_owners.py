@@ -18,3 +18,4 @@ def test_the_newest_owner_equals_that_of_a_list_of_all_arrivals(uploads: list[tu
         seen.append((owner, now))
     expected = any(owner != asked and now - at < RECENT_SECONDS for owner, at in seen)
     assert newest.is_there_another(asked) == expected
+    assert newest.is_anybody_there() == bool(seen and now - seen[-1][1] < RECENT_SECONDS)
