@@ -97,15 +97,15 @@ class Town:
         waiting = await order(device, other, params={"note": marker}, approval_required=True)
         batch = await self._post("/api/agents/commands", other, agent_ids=[str(device.agent_id)],
                                  command_type="collect_now", approval_required=True)  # fmt: skip
-        found = await self.pool.fetchval("SELECT id FROM agent_monitored_services WHERE service_name = $1 "
-                                         "AND agent_device_id = $2", marker, device.agent_id)  # fmt: skip
+        service_id = await self.pool.fetchval("SELECT id FROM agent_monitored_services WHERE service_name = $1 "
+                                              "AND agent_device_id = $2", marker, device.agent_id)  # fmt: skip
         rule = await self._post(RULES, self.employee, software_name=str(uuid4()), eol_date="2030-01-01")
         token = await self._post("/api/agents/registration-tokens", self.employee,
                                  business_id=str(tenant.business_id), device_name=marker)  # fmt: skip
         return Target(
             device, marker, UUID(waiting["command_id"]), UUID(begun["command_id"]), UUID(batch["batch_id"]),
-            UUID(str(found)), UUID(rule["id"]), token["token"], *await self._alerts(device, marker), UUID(token["id"]),
-            *await self._gateway(tenant, marker),
+            UUID(str(service_id)), UUID(rule["id"]), token["token"], *await self._alerts(device, marker),
+            UUID(token["id"]), *await self._gateway(tenant, marker),
         )  # fmt: skip
 
     async def _alerts(self, device: Device, marker: str) -> tuple[UUID, UUID, UUID]:
@@ -123,8 +123,10 @@ class Town:
 
     async def _gateway(self, tenant: Tenant, marker: str) -> tuple[UUID, UUID]:
         """Make a gateway whose one host waits to be confirmed; return the ids of both."""
-        made = await self._post("/api/agents/gateways", self.employee, business_id=str(tenant.business_id), name=marker)
-        gateway_id, host_id = UUID(made["gateway"]["id"]), uuid4()
+        gateway = await self._post(
+            "/api/agents/gateways", self.employee, business_id=str(tenant.business_id), name=marker
+        )
+        gateway_id, host_id = UUID(gateway["gateway"]["id"]), uuid4()
         await self.pool.execute(
             "INSERT INTO agent_gateway_hosts (id, business_id, gateway_id, host, first_seen_at) "
             "VALUES ($1, $2, $3, $4, now())", host_id, tenant.business_id, gateway_id, f"{marker}-{host_id}".lower(),
@@ -160,20 +162,20 @@ class Town:
         kinds: dict[str, tuple[Ring, dict[str, str]]] = {
             "user": ("platform", business), "employee": ("platform", staff), "agent": ("agent", agent),
         }  # fmt: skip
-        made = {}
+        bad_tokens = {}
         for kind, (ring, claims) in kinds.items():
             good = self._keys.ring(ring)
             another = KeyRing(good.current, {good.current: "another-secret-of-the-same-name-" + uuid4().hex})
-            made[f"an expired {kind}"] = sign(good, {**claims, "exp": now - timedelta(minutes=5)})
-            made[f"a forged {kind}"] = sign(another, {**claims, "exp": now + timedelta(minutes=5)})
-            assert jwt.get_unverified_header(made[f"a forged {kind}"])["kid"] in good.keys
-        return made
+            bad_tokens[f"an expired {kind}"] = sign(good, {**claims, "exp": now - timedelta(minutes=5)})
+            bad_tokens[f"a forged {kind}"] = sign(another, {**claims, "exp": now + timedelta(minutes=5)})
+            assert jwt.get_unverified_header(bad_tokens[f"a forged {kind}"])["kid"] in good.keys
+        return bad_tokens
 
     async def _post(self, url: str, employee: Employee, **body: Any) -> dict[str, Any]:
         response = await self.client.post(url, json=body, headers=employee.headers)
         assert response.status_code in (200, 201), response.text
-        made: dict[str, Any] = response.json()
-        return made
+        answer: dict[str, Any] = response.json()
+        return answer
 
 
 def agent_of(target: Target) -> Caller:

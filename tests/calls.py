@@ -59,14 +59,14 @@ async def removed(device: Device, employee: Employee, *parts: str) -> None:
 async def events(device: Device, **query: Any) -> list[dict[str, Any]]:
     """Read a device's events as its tenant, newest first."""
     response = await device.client.get(path_of(device, "events"), params=query, headers=device.tenant.headers)
-    found: list[dict[str, Any]] = answer_of(response)["events"]
-    return found
+    event_list: list[dict[str, Any]] = answer_of(response)["events"]
+    return event_list
 
 
 async def course(device: Device) -> list[tuple[str, str]]:
     """Return the changes of a device's status as (from, to), oldest first."""
-    found = await events(device, event_type="status_changed", limit=1000)
-    return [(event["data"]["from"], event["data"]["to"]) for event in reversed(found)]
+    changes = await events(device, event_type="status_changed", limit=1000)
+    return [(event["data"]["from"], event["data"]["to"]) for event in reversed(changes)]
 
 
 async def trail(device: Device, employee: Employee) -> list[dict[str, Any]]:

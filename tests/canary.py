@@ -63,7 +63,7 @@ async def make_canary(town: Town) -> Canary:
     await changed(devices[2], town.employee, "decommission", reason=marker)
     batch = await order_batch(town, devices[0], marker)
     await bring_host(town, tenant, marker)
-    found = {row[0] for row in await town.pool.fetch(IDS, tenant.business_id)} - {None}
+    row_ids = {row[0] for row in await town.pool.fetch(IDS, tenant.business_id)} - {None}
     query = "SELECT id FROM {} WHERE agent_device_id = $1 LIMIT 1"
     service = await town.pool.fetchval(query.format("agent_monitored_services"), devices[0].agent_id)
     command = await town.pool.fetchval(query.format("agent_commands"), devices[0].agent_id)
@@ -87,7 +87,7 @@ async def make_canary(town: Town) -> Canary:
         f"/api/agents/alerts/{ids['rule_id']}", json={"description": marker}, headers=town.employee.headers
     )
     assert described.status_code == 200, described.text
-    secrets = {marker, str(tenant.business_id), *map(str, found)}
+    secrets = {marker, str(tenant.business_id), *map(str, row_ids)}
     return Canary(marker, tenant, devices[0], ids, frozenset(secrets))
 
 
@@ -155,12 +155,12 @@ async def say(device: Device, marker: str) -> None:
 
 async def run_command(device: Device, employee: Employee, second: Employee, marker: str) -> None:
     """Order, approve, fetch, begin and end a command."""
-    made = await order(device, employee, marker, params={"note": marker}, approval_required=True)
-    await act(device, second, made, "approve")
+    command = await order(device, employee, marker, params={"note": marker}, approval_required=True)
+    await act(device, second, command, "approve")
     await fetched(device)
     answers: list[httpx.Response] = [
-        await tell(device, made, "progress", percent=50, message=marker),
-        await tell(device, made, "result", status="failed", stdout=marker, stderr=marker, error_message=marker),
+        await tell(device, command, "progress", percent=50, message=marker),
+        await tell(device, command, "result", status="failed", stdout=marker, stderr=marker, error_message=marker),
     ]
     assert [answer.status_code for answer in answers] == [200, 200]
 
@@ -175,8 +175,8 @@ async def order_batch(town: Town, device: Device, marker: str) -> UUID:
 async def bring_host(town: Town, tenant: Tenant, marker: str) -> None:
     """Make a gateway, and have it bring a host that waits to be confirmed."""
     body = {"business_id": str(tenant.business_id), "name": marker}
-    made = (await town.client.post("/api/agents/gateways", json=body, headers=town.employee.headers)).json()
-    headers = {"Authorization": f"Token {made['token']}"}
+    gateway = (await town.client.post("/api/agents/gateways", json=body, headers=town.employee.headers)).json()
+    headers = {"Authorization": f"Token {gateway['token']}"}
     line = f"system,host={marker}-gateway load1=1 {int(utc_now().timestamp())}"
     response = await town.client.post("/api/v2/write?precision=s", content=line.encode(), headers=headers)
     assert response.status_code == 204  # nobody has confirmed it: it is left out without an error

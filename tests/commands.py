@@ -46,8 +46,8 @@ async def state(device: Device, command: dict[str, Any], headers: dict[str, str]
     url = f"/api/agents/{device.agent_id}/commands/{command['command_id']}"
     response = await device.client.get(url, headers=headers)
     assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    command_state: dict[str, Any] = response.json()
+    return command_state
 
 
 async def trail(pool: asyncpg.Pool, command: dict[str, Any]) -> list[str]:

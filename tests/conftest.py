@@ -150,8 +150,8 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
 
 @pytest.fixture(scope="session")
 def services(application: Application) -> Services:
-    found: Services = application.web.state.services
-    return found
+    composed: Services = application.web.state.services
+    return composed
 
 
 @pytest.fixture(scope="session")
@@ -176,8 +176,8 @@ def tokens(services: Services) -> Tokens:
 async def client(application: Application) -> AsyncIterator[httpx.AsyncClient]:
     """HTTP calls straight into the application."""
     transport = httpx.ASGITransport(app=application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-        yield made
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -63,10 +63,10 @@ async def register_device(
         "business_id": str(tenant.business_id), "service_location_id": str(tenant.location_id),
         "device_name": name, "metrics_interval_seconds": interval,
     }  # fmt: skip
-    made = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
-    assert made.status_code == 200, made.text
+    response = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+    assert response.status_code == 200, response.text
     mac_address = "02:" + ":".join(uuid4().hex[at : at + 2] for at in range(0, 10, 2))  # or namesakes seem one machine
-    facts = {"token": made.json()["token"], "hostname": name, "os_type": "linux", "mac_address": mac_address}
+    facts = {"token": response.json()["token"], "hostname": name, "os_type": "linux", "mac_address": mac_address}
     registered = await client.post("/api/agents/register", json=facts)
     assert registered.status_code == 200, registered.text
     return Device(client, UUID(registered.json()["agent_id"]), registered.json()["agent_token"], tenant)

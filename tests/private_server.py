@@ -31,14 +31,14 @@ CGROUPS = Path("/sys/fs/cgroup/memory")
 
 def programs() -> Path:
     """Return the folder of PostgreSQL's programs; skips the test, with the reason, where a server can't be run."""
-    found = shutil.which("postgres", path=os.environ.get("RTS_POSTGRES_BIN") or os.environ.get("PATH"))
-    if found is None:
+    program = shutil.which("postgres", path=os.environ.get("RTS_POSTGRES_BIN") or os.environ.get("PATH"))
+    if program is None:
         pytest.skip(
             "needs the programs of PostgreSQL with TimescaleDB: RTS_POSTGRES_BIN names their folder (CONTRIBUTING.md)"
         )
-    folder = Path(found).resolve().parent
+    folder = Path(program).resolve().parent
     if not has_timescaledb(folder):
-        pytest.skip(f"{found} has no TimescaleDB: RTS_POSTGRES_BIN names another folder (CONTRIBUTING.md)")
+        pytest.skip(f"{program} has no TimescaleDB: RTS_POSTGRES_BIN names another folder (CONTRIBUTING.md)")
     if os.geteuid() == 0:
         with suppress(KeyError):
             pwd.getpwnam(USER)

@@ -169,7 +169,7 @@ def calls_of(document: Document) -> dict[str, dict[str, Any]]:
 
 def parameters_of(call: dict[str, Any], place: Literal["path", "query"]) -> dict[str, dict[str, Any]]:
     """Return a call's parameters of one kind by name."""
-    return {found["name"]: found for found in call.get("parameters", []) if found["in"] == place}
+    return {parameter["name"]: parameter for parameter in call.get("parameters", []) if parameter["in"] == place}
 
 
 def request_of(document: Document, key: str, ids: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,9 +177,9 @@ def request_of(document: Document, key: str, ids: Mapping[str, Any]) -> dict[str
     method, path = key.split(" ")
     call = calls_of(document)[key]
     query = {
-        name: filled_in(name, example_of(found["schema"], document), ids)
-        for name, found in parameters_of(call, "query").items()
-        if found["required"]
+        name: filled_in(name, example_of(parameter["schema"], document), ids)
+        for name, parameter in parameters_of(call, "query").items()
+        if parameter["required"]
     }
     content = call.get("requestBody", {}).get("content", {}).get("application/json")
     body = None
@@ -210,8 +210,8 @@ def plain_example_of(schema: dict[str, Any]) -> Any:
     """Return a text, number or boolean that fits a schema."""
     now = utc_now()
     if schema.get("type") == "string":
-        made = {"uuid": str(uuid4()), "date-time": now.isoformat(), "date": now.date().isoformat()}
-        return made.get(schema.get("format", ""), "x" * max(1, schema.get("minLength", 1)))
+        examples = {"uuid": str(uuid4()), "date-time": now.isoformat(), "date": now.date().isoformat()}
+        return examples.get(schema.get("format", ""), "x" * max(1, schema.get("minLength", 1)))
     return {"integer": schema.get("minimum", 1), "number": schema.get("minimum", 1)}.get(schema.get("type", ""), False)
 
 

@@ -39,8 +39,8 @@ class Rules:
         business = {"business_id": str(tenant.business_id)} if tenant else {}
         response = await self.call("POST", json={"alert_name": "CPU busy", "conditions": conditions} | business | more)
         assert response.status_code == 201, response.text
-        made: dict[str, Any] = response.json()
-        return made
+        rule: dict[str, Any] = response.json()
+        return rule
 
     async def read(self, rule: dict[str, Any]) -> dict[str, Any]:
         return answer_of(await self.call("GET", rule["id"]))
@@ -49,10 +49,10 @@ class Rules:
         return answer_of(await self.call("PATCH", rule["id"], json=changes))
 
     async def transitions(self, rule: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = answer_of(await self.call("GET", rule["id"], "transitions", params=query))[
+        changes: list[dict[str, Any]] = answer_of(await self.call("GET", rule["id"], "transitions", params=query))[
             "transitions"
         ]
-        return found
+        return changes
 
     async def handle(self, alert: dict[str, Any], verb: str, **body: Any) -> httpx.Response:
         """Acknowledge, resolve or snooze an alert."""
@@ -95,18 +95,18 @@ async def alerts_of(device: Device, headers: dict[str, str] | None = None, **que
     """Read a device's alerts, newest first, as its tenant."""
     url = f"/api/agents/{device.agent_id}/alerts"
     response = await device.client.get(url, params=query, headers=headers or device.tenant.headers)
-    found: list[dict[str, Any]] = answer_of(response)["alerts"]
-    return found
+    alerts: list[dict[str, Any]] = answer_of(response)["alerts"]
+    return alerts
 
 
 async def open_alert(pool: asyncpg.Pool, device: Device, rule: dict[str, Any]) -> UUID:
     """Open an alert of a rule on a device without an evaluation; returns its id."""
-    made: UUID = await pool.fetchval(
+    alert_id: UUID = await pool.fetchval(
         "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity) "
         "VALUES ($1, $2, now(), $3) RETURNING id",
         UUID(rule["id"]), device.agent_id, rule["severity"],
     )  # fmt: skip
-    return made
+    return alert_id
 
 
 async def only_alert(device: Device, headers: dict[str, str] | None = None) -> dict[str, Any]:

@@ -39,8 +39,8 @@ async def answer(device: Device, more: str = "", headers: dict[str, str] | None 
     """Read a device's inventory as its tenant; must be a 200."""
     response = await device.client.get(path(device, more), params=query, headers=headers or device.tenant.headers)
     assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    body: dict[str, Any] = response.json()
+    return body
 
 
 async def installed(device: Device, **query: Any) -> list[tuple[str, str | None]]:
@@ -50,5 +50,5 @@ async def installed(device: Device, **query: Any) -> list[tuple[str, str | None]
 
 async def changes(device: Device, **query: Any) -> list[tuple[str, str, str | None, str | None]]:
     """Return change, name, version before and version of the changes, newest first."""
-    found = (await answer(device, "/changes", **query))["changes"]
-    return [(one["change"], one["software_name"], one["from_version"], one["software_version"]) for one in found]
+    change_list = (await answer(device, "/changes", **query))["changes"]
+    return [(one["change"], one["software_name"], one["from_version"], one["software_version"]) for one in change_list]

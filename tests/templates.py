@@ -38,17 +38,17 @@ def build(url: str, template: str) -> None:
 
 
 def _directory_of(template: str) -> Path:
-    found = KEPT / key_of_sources() / template
-    if found.exists():
-        return found
-    _forget_others(found.parent)
-    unfinished = found.with_suffix(".new")
+    directory = KEPT / key_of_sources() / template
+    if directory.exists():
+        return directory
+    _forget_others(directory.parent)
+    unfinished = directory.with_suffix(".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     if template != EMPTY:
         _copy(_directory_of(EMPTY), unfinished)
     with EmbeddedServer(unfinished) as server:
         build(server.dsn, template)
-    return unfinished.rename(found)
+    return unfinished.rename(directory)
 
 
 def _forget_others(current: Path) -> None:
@@ -66,10 +66,10 @@ def _copy(source: Path, target: Path) -> None:
 @cache
 def key_of_sources() -> str:
     """Return a name that changes with every file that makes a template."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(path for pattern in SOURCES for path in ROOT.glob(pattern) if path.is_file()):
-        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()[:16]
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 @contextmanager

@@ -57,8 +57,8 @@ def may_have_units(path: Path) -> bool:
 
 def functions_of(text: str) -> Functions:
     """Return the functions of a module by name: the names of their arguments, and the words of all the rest."""
-    found = FUNCTION.split(text)[1:]
-    names, arguments, bodies = found[::3], found[1::3], found[2::3]
+    parts = FUNCTION.split(text)[1:]
+    names, arguments, bodies = parts[::3], parts[1::3], parts[2::3]
     return {
         name: (set(ARGUMENT.findall(given)), set(WORD.findall(body)))
         for name, given, body in zip(names, arguments, bodies, strict=True)

@@ -64,11 +64,11 @@ class Desk:
         self, conditions: Any = None, severity: str = "critical", device: UUID | None = None, *,
         shadow: bool = False, tickets: bool = True, everywhere: bool = False,
     ) -> UUID:  # fmt: skip
-        made: UUID = await self.connection.fetchval(
+        rule_id: UUID = await self.connection.fetchval(
             INSERT_RULE, "High CPU", severity, None if everywhere else self.business_id, device,
             msgspec.json.encode(conditions or simple()).decode(), shadow, tickets, self._employee_id,
         )  # fmt: skip
-        return made
+        return rule_id
 
     async def devices(
         self, count: int, location: UUID | None = None, last_contact: datetime | None = None

@@ -30,8 +30,8 @@ class Rules:
         body = {"software_name": name, "version_prefix": prefix, "eol_date": eol_date, **more}
         response = await self.client.post(RULES, json=body, headers=self.headers)
         assert response.status_code == 201, response.text
-        made: dict[str, Any] = response.json()
-        return made
+        rule: dict[str, Any] = response.json()
+        return rule
 
     async def change(self, rule: dict[str, Any], **changes: Any) -> httpx.Response:
         return await self.client.patch(f"{RULES}/{rule['id']}", json=changes, headers=self.headers)
@@ -42,14 +42,16 @@ class Rules:
     async def read(self, **query: Any) -> list[dict[str, Any]]:
         response = await self.client.get(RULES, params=query, headers=self.headers)
         assert response.status_code == 200, response.text
-        found: list[dict[str, Any]] = response.json()["rules"]
-        return found
+        rule_list: list[dict[str, Any]] = response.json()["rules"]
+        return rule_list
 
 
 async def marks(device: Device, **query: Any) -> dict[str | None, Mark]:
     """Version → is_eol, eol_date, latest_available_version, as people read it."""
-    found = (await answer(device, **query))["software"]
-    return {one["software_version"]: (one["is_eol"], one["eol_date"], one["latest_available_version"]) for one in found}
+    software = (await answer(device, **query))["software"]
+    return {
+        one["software_version"]: (one["is_eol"], one["eol_date"], one["latest_available_version"]) for one in software
+    }
 
 
 async def stored(pool: asyncpg.Pool, device: Device) -> dict[str | None, tuple[Any, ...]]:

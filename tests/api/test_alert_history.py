@@ -32,13 +32,13 @@ def make_alert(pool: asyncpg.Pool) -> MakeAlert:
             name, severity, device.agent_id,
         )  # fmt: skip
         now = utc_now()
-        made: UUID = await pool.fetchval(
+        alert_id: UUID = await pool.fetchval(
             "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, resolved_at, severity, "
             "status, alert_message) VALUES ($1, $2, $3, $4, $5, $6, 'CPU is high') RETURNING id",
             rule, device.agent_id, now - began * HOUR, None if ended is None else now - ended * HOUR, severity,
             "active" if ended is None else "auto_resolved",
         )  # fmt: skip
-        return made
+        return alert_id
 
     return make
 
@@ -71,7 +71,7 @@ async def test_the_history_is_newest_first_and_of_ones_own_business(
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ({"status": "active,acknowledged"}, "open"), ({"status": "auto_resolved"}, "ended"),
         ({"severity": "critical"}, "ended"), ({"search": "FULL"}, "ended"),
@@ -85,38 +85,38 @@ async def test_a_filter_keeps_what_fits(
     dora: Tenant,
     make_alert: MakeAlert,
     query: dict[str, str],
-    found: str | None,
+    expected: str | None,
 ) -> None:
-    made = {"open": await make_alert(desk, 2), "ended": await make_alert(desk, 9, 8, "critical", "disk full")}
-    assert await history(client, dora, **query) == ([str(made[found])] if found else [])
+    alert_ids = {"open": await make_alert(desk, 2), "ended": await make_alert(desk, 9, 8, "critical", "disk full")}
+    assert await history(client, dora, **query) == ([str(alert_ids[expected])] if expected else [])
 
 
 async def test_a_range_keeps_alerts_that_were_open_in_it(
     client: httpx.AsyncClient, desk: Device, dora: Tenant, make_alert: MakeAlert
 ) -> None:
-    made = [await make_alert(desk, began, ended) for began, ended in ((9, 8), (5, 3), (2, None))]
+    alert_ids = [await make_alert(desk, began, ended) for began, ended in ((9, 8), (5, 3), (2, None))]
     now = utc_now()
 
     async def between(begin: float, end: float) -> list[str]:
         times = {"start": now - begin * HOUR, "end": now - end * HOUR}
         return await history(client, dora, **{name: at.isoformat() for name, at in times.items()})
 
-    assert await between(4, 1) == [str(made[2]), str(made[1])]
+    assert await between(4, 1) == [str(alert_ids[2]), str(alert_ids[1])]
     assert await between(7, 6) == []
-    assert await between(9.5, 7) == [str(made[0])]
+    assert await between(9.5, 7) == [str(alert_ids[0])]
 
 
 async def test_pages_of_the_history_hold_each_alert_once(
     client: httpx.AsyncClient, desk: Device, dora: Tenant, make_alert: MakeAlert
 ) -> None:
-    made = [str(await make_alert(desk, began)) for began in range(5)]
-    found: list[str] = []
+    alert_ids = [str(await make_alert(desk, began)) for began in range(5)]
+    listed_ids: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     while query:
         page = (await client.get(f"{PATH}/history", params=query, headers=dora.headers)).json()
-        found += [alert["id"] for alert in page["alerts"]]
+        listed_ids += [alert["id"] for alert in page["alerts"]]
         query = {"limit": 2, "cursor": page["next_cursor"]} if page["next_cursor"] else {}
-    assert found == made
+    assert listed_ids == alert_ids
 
 
 async def test_a_note_of_an_acknowledgement_is_kept_and_hidden_from_customers(

@@ -20,15 +20,15 @@ from tests.rules import CPU, MINUTE, RULES, Rules
 
 
 async def test_a_rule_comes_back_as_it_was_made_with_what_follows(rules: Rules, alice: Tenant) -> None:
-    made = await rules.make(alice, severity="critical", description="  ask Kim  ", keep_firing_minutes=7.5)
-    assert made["conditions"] == CPU
-    assert made["in_words"] == "cpu_percent: all > 90 percent for 10 min"
-    assert (made["alert_type"], made["severity"], made["keep_firing_minutes"]) == ("cpu_percent_high", "critical", 7.5)
-    assert (made["description"], made["is_active"], made["is_shadow"]) == ("ask Kim", True, False)
-    assert (made["trigger_count"], made["last_triggered"], made["error_message"]) == (0, None, None)
-    assert made["created_by"] == str(rules.employee.employee_id)
-    assert await rules.read(made) == made
-    assert await rules.trail(made) == ["alert_rule_created"]
+    rule = await rules.make(alice, severity="critical", description="  ask Kim  ", keep_firing_minutes=7.5)
+    assert rule["conditions"] == CPU
+    assert rule["in_words"] == "cpu_percent: all > 90 percent for 10 min"
+    assert (rule["alert_type"], rule["severity"], rule["keep_firing_minutes"]) == ("cpu_percent_high", "critical", 7.5)
+    assert (rule["description"], rule["is_active"], rule["is_shadow"]) == ("ask Kim", True, False)
+    assert (rule["trigger_count"], rule["last_triggered"], rule["error_message"]) == (0, None, None)
+    assert rule["created_by"] == str(rules.employee.employee_id)
+    assert await rules.read(rule) == rule
+    assert await rules.trail(rule) == ["alert_rule_created"]
 
 
 @pytest.mark.parametrize(
@@ -60,20 +60,20 @@ async def test_a_chosen_type_stays_and_one_that_followed_follows(rules: Rules, a
 
 async def test_channels_are_those_of_the_recipients_unless_said(rules: Rules, alice: Tenant) -> None:
     both = ["noc@msp.example", "https://hooks.example/x?y=1", "oncall@msp.example"]
-    made = await rules.make(alice, notification_recipients=both)
-    assert (made["notification_channels"], made["notification_recipients"]) == (["email", "webhook"], both)
-    changed = await rules.change(made, notification_recipients=both[1:2])
+    rule = await rules.make(alice, notification_recipients=both)
+    assert (rule["notification_channels"], rule["notification_recipients"]) == (["email", "webhook"], both)
+    changed = await rules.change(rule, notification_recipients=both[1:2])
     assert changed["notification_channels"] == ["webhook"]
-    assert (await rules.change(made, notification_channels=["email"]))["notification_channels"] == ["email"]
+    assert (await rules.change(rule, notification_channels=["email"]))["notification_channels"] == ["email"]
 
 
 async def test_hours_are_kept_in_the_form_of_the_evaluation(rules: Rules, alice: Tenant, pool: asyncpg.Pool) -> None:
     hours = {"days": [5, 1, 1], "from": "22:00", "to": "06:00", "time_zone": "Europe/Berlin"}
-    made = await rules.make(alice, active_hours=hours)
-    assert made["active_hours"] == hours | {"days": [1, 5]}
-    assert (await rules.change(made, active_hours=None))["active_hours"] is None
+    rule = await rules.make(alice, active_hours=hours)
+    assert rule["active_hours"] == hours | {"days": [1, 5]}
+    assert (await rules.change(rule, active_hours=None))["active_hours"] is None
     query = "SELECT active_hours IS NULL FROM agent_alerts WHERE id = $1::text::uuid"
-    assert await pool.fetchval(query, made["id"])
+    assert await pool.fetchval(query, rule["id"])
 
 
 # Who may
@@ -123,26 +123,26 @@ async def test_the_list_is_filtered_and_paged(
     dora = await make_tenant(pool, tokens, "Dora")
     device = await make_device(dora)
     names = ["a", "a", "b_b", "c%"]
-    made = [await rules.make(dora, alert_name=name) for name in names]
+    created_rules = [await rules.make(dora, alert_name=name) for name in names]
     of_device = await rules.make(dora, alert_name="d", agent_device_id=str(device.agent_id))
     of_servers = await rules.make(dora, alert_name="e", device_type="server")
-    await rules.call("POST", made[3]["id"], "disable")
-    every = {rule["id"] for rule in (*made, of_device, of_servers)}
+    await rules.call("POST", created_rules[3]["id"], "disable")
+    every = {rule["id"] for rule in (*created_rules, of_device, of_servers)}
 
     async def listed(**query: Any) -> list[str]:
-        found, cursor = [], None
+        rule_ids, cursor = [], None
         while True:
             page = answer_of(
                 await rules.call("GET", params=query | {"limit": 2} | ({"cursor": cursor} if cursor else {}))
             )
-            found += [rule["id"] for rule in page["rules"]]
+            rule_ids += [rule["id"] for rule in page["rules"]]
             if not (cursor := page["next_cursor"]):
-                return found
+                return rule_ids
 
     business = {"business_id": str(dora.business_id)}
     assert set(await listed(**business)) == every
-    assert await listed(**business, is_active=False) == [made[3]["id"]]
-    assert await listed(**business, search="_") == [made[2]["id"]]
+    assert await listed(**business, is_active=False) == [created_rules[3]["id"]]
+    assert await listed(**business, search="_") == [created_rules[2]["id"]]
     reaching = await listed(agent_id=str(device.agent_id))
     assert every - set(reaching) == {of_servers["id"]}
     assert await listed(business_id=str(uuid4())) == []

@@ -18,16 +18,20 @@ async def test_transitions_say_why_newest_first(rules: Rules, device: Device, al
     other = await rules.make(alice, CPU | {"threshold": 99}, agent_device_id=str(device.agent_id))
     now = await rules.fire(device)
     await rules.recover(device, now + MINUTE)
-    found = await rules.transitions(rule, agent_id=str(device.agent_id))
-    assert [(one["from_state"], one["to_state"], one["reason"]) for one in found] == [
+    transitions = await rules.transitions(rule, agent_id=str(device.agent_id))
+    assert [(one["from_state"], one["to_state"], one["reason"]) for one in transitions] == [
         ("recovering", "inactive", "recovered"),
         ("firing", "recovering", "behind the recovery threshold"),
         ("inactive", "firing", "breached"),
     ]
-    assert (found[-1]["value"], found[-1]["threshold"], found[-1]["device_name"]) == (95, 90, "server-1")
+    assert (transitions[-1]["value"], transitions[-1]["threshold"], transitions[-1]["device_name"]) == (
+        95,
+        90,
+        "server-1",
+    )
     first = answer_of(await rules.call("GET", rule["id"], "transitions", params={"limit": 2}))
     rest = await rules.transitions(rule, limit=2, cursor=first["next_cursor"])
-    assert first["transitions"] + rest == found
+    assert first["transitions"] + rest == transitions
     assert await rules.transitions(other) == []
     shown_rule = await rules.read(rule)
     assert (shown_rule["trigger_count"], shown_rule["open_alerts"]) == (1, 0)

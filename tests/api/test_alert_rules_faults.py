@@ -66,17 +66,17 @@ FAULTS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("conditions", "path"), FAULTS)
 async def test_a_faulty_condition_is_named_by_its_path(rules: Rules, alice: Tenant, conditions: Any, path: str) -> None:
-    made = await rules.make(alice)
+    rule = await rules.make(alice)
     whole = {"alert_name": "x", "business_id": str(alice.business_id)}
     calls: list[tuple[str, str, dict[str, Any]]] = [("POST", "", whole)]
     if conditions is not None:  # None: nothing to change, and no rule to test
-        calls += [("PATCH", made["id"], {}), ("POST", "backtest", {"agent_device_id": str(uuid4())})]
+        calls += [("PATCH", rule["id"], {}), ("POST", "backtest", {"agent_device_id": str(uuid4())})]
     for method, target, body in calls:
         text = json.dumps(body | {"conditions": conditions})
         response = await rules.call(method, *filter(None, [target]), content=text.encode(), headers=as_json(rules))
         assert error_of(response) == (422, "invalid_request"), response.text
         assert path in {fault["path"] for fault in response.json()["error"]["details"]}
-    assert await rules.read(made) == made
+    assert await rules.read(rule) == rule
 
 
 def as_json(rules: Rules) -> dict[str, str]:
@@ -148,9 +148,9 @@ HOURS = {"days": [1], "from": "08:00", "to": "18:00", "time_zone": "Europe/Berli
 async def test_the_error_names_the_field_that_does_not_fit(
     rules: Rules, alice: Tenant, wrong: dict[str, Any], path: str
 ) -> None:
-    made = await rules.make(alice)
+    rule = await rules.make(alice)
     whole = {"alert_name": "x", "conditions": CPU, "business_id": str(alice.business_id)} | wrong
-    for method, target, body in (("POST", (), whole), ("PATCH", (made["id"],), wrong)):
+    for method, target, body in (("POST", (), whole), ("PATCH", (rule["id"],), wrong)):
         response = await rules.call(method, *target, content=json.dumps(body).encode(), headers=as_json(rules))
         assert error_of(response) == (422, "invalid_request"), response.text
         assert [fault["path"] for fault in response.json()["error"]["details"]] == [path]
@@ -158,13 +158,13 @@ async def test_the_error_names_the_field_that_does_not_fit(
 
 @pytest.mark.parametrize("change", [{}, {"alert_name": None}, {"conditions": None}, {"is_shadow": None}])
 async def test_a_change_of_nothing_or_to_nothing_is_refused(rules: Rules, alice: Tenant, change: Any) -> None:
-    made = await rules.make(alice)
-    assert error_of(await rules.call("PATCH", made["id"], json=change)) == (422, "invalid_request")
+    rule = await rules.make(alice)
+    assert error_of(await rules.call("PATCH", rule["id"], json=change)) == (422, "invalid_request")
 
 
 async def test_quotes_in_names_are_just_names(rules: Rules, alice: Tenant) -> None:
     name = "O'Brien\"; DROP TABLE agent_alerts; -- $1 %s \\"
-    made = await rules.make(alice, {"service": name}, alert_name=name)
-    assert (made["alert_name"], made["conditions"]) == (name, {"service": name})
+    created = await rules.make(alice, {"service": name}, alert_name=name)
+    assert (created["alert_name"], created["conditions"]) == (name, {"service": name})
     listed = answer_of(await rules.call("GET", params={"search": "'brien\"; drop"}))["rules"]
-    assert [rule["id"] for rule in listed] == [made["id"]]
+    assert [rule["id"] for rule in listed] == [created["id"]]

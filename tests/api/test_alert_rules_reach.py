@@ -31,7 +31,7 @@ async def test_a_rule_of_a_device_or_site_is_one_of_its_business(rules: Rules, d
 async def test_a_reach_that_doesnt_belong_together_is_not_found(
     rules: Rules, device: Device, alice: Tenant, bob: Tenant
 ) -> None:
-    made = await rules.make(bob)
+    rule = await rules.make(bob)
     for place, code in (
         ({"business_id": str(uuid4())}, "unknown_business"),
         ({"service_location_id": str(uuid4())}, "unknown_service_location"),
@@ -41,8 +41,8 @@ async def test_a_reach_that_doesnt_belong_together_is_not_found(
     ):
         body = {"alert_name": "x", "conditions": CPU, "business_id": str(bob.business_id)} | place
         assert error_of(await rules.call("POST", json=body)) == (404, code)
-        assert error_of(await rules.call("PATCH", made["id"], json=place)) == (404, code)
-    assert await rules.read(made) == made
+        assert error_of(await rules.call("PATCH", rule["id"], json=place)) == (404, code)
+    assert await rules.read(rule) == rule
 
 
 async def test_a_deleted_device_gets_no_rule(rules: Rules, device: Device) -> None:
@@ -87,9 +87,9 @@ async def test_default_rules_of_nobody_are_not_found(rules: Rules) -> None:
 
 async def test_every_default_rule_is_one_that_an_employee_could_make(rules: Rules, alice: Tenant) -> None:
     for default in DEFAULTS:
-        made = await rules.make(alice, **default)
-        assert made["in_words"]
-        assert made["alert_type"] == default["alert_type"]
+        rule = await rules.make(alice, **default)
+        assert rule["in_words"]
+        assert rule["alert_type"] == default["alert_type"]
 
 
 async def test_the_default_rules_hear_of_servers_and_virtual_machines_that_fall_silent_and_of_no_workstation(

@@ -22,8 +22,8 @@ async def fired(rules: Rules, make_device: MakeDevice, dora: Tenant) -> list[str
     devices = [await make_device(dora, name) for name in names]
     await rules.make(dora, alert_name="Busy for long")
     await rules.fire(*devices, ago=60 * MINUTE)
-    found = answer_of(await rules.call("GET", "open", params={"business_id": str(dora.business_id)}))["alerts"]
-    (first,) = [alert for alert in found if alert["device_name"] == names[0]]
+    alerts = answer_of(await rules.call("GET", "open", params={"business_id": str(dora.business_id)}))["alerts"]
+    (first,) = [alert for alert in alerts if alert["device_name"] == names[0]]
     assert (await rules.handle(first, "resolve", notes="settled")).status_code == 200
     return names
 

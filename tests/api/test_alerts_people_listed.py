@@ -49,14 +49,14 @@ async def test_alerts_come_newest_first_by_status_and_page(rules: Rules, device:
     await rules.recover(device, now + MINUTE)
     await busy(device, now + 60 * MINUTE)
     await rules.evaluate(now + 60 * MINUTE)
-    found = await alerts_of(device)
-    assert [alert["status"] for alert in found] == ["active", "active", "auto_resolved", "auto_resolved"]
-    assert await alerts_of(device, status="active, acknowledged") == found[:2]
-    assert await alerts_of(device, status="auto_resolved") == found[2:]
+    alerts = await alerts_of(device)
+    assert [alert["status"] for alert in alerts] == ["active", "active", "auto_resolved", "auto_resolved"]
+    assert await alerts_of(device, status="active, acknowledged") == alerts[:2]
+    assert await alerts_of(device, status="auto_resolved") == alerts[2:]
     url = f"/api/agents/{device.agent_id}/alerts"
     first = answer_of(await device.client.get(url, params={"limit": 3}, headers=alice.headers))
     rest = await alerts_of(device, limit=3, cursor=first["next_cursor"])
-    assert first["alerts"] + rest == found
+    assert first["alerts"] + rest == alerts
 
 
 @pytest.mark.parametrize("status", ["open", "", "active,", "ACTIVE"])
@@ -96,24 +96,24 @@ async def test_open_alerts_are_those_of_the_callers_devices_the_worst_first(
     rules: Rules, client: httpx.AsyncClient, make_device: MakeDevice, alice: Tenant, bob: Tenant, charlie: Tenant
 ) -> None:
     devices = [await make_device(alice), await make_device(alice), await make_device(bob)]
-    made = {
+    rules_by_severity = {
         severity: await rules.make(None, alert_name=severity, severity=severity)
         for severity in ("warning", "info", "critical")
     }
     await rules.fire(*devices)
-    pairs = {(rule["id"], str(device.agent_id)) for rule in made.values() for device in devices}
+    pairs = {(rule["id"], str(device.agent_id)) for rule in rules_by_severity.values() for device in devices}
 
     async def listed(tenant: Tenant | Employee, **query: Any) -> list[dict[str, Any]]:
-        found = await open_alerts(client, tenant.headers, **query)
-        assert len({alert["id"] for alert in found}) == len(found)
-        return [alert for alert in found if (alert["rule_id"], alert["agent_id"]) in pairs]
+        alerts = await open_alerts(client, tenant.headers, **query)
+        assert len({alert["id"] for alert in alerts}) == len(alerts)
+        return [alert for alert in alerts if (alert["rule_id"], alert["agent_id"]) in pairs]
 
     for tenant, count in ((alice, 2), (bob, 1), (charlie, 0)):
-        found = await listed(tenant, limit=7)
-        assert [alert["severity"] for alert in found] == [
+        alerts = await listed(tenant, limit=7)
+        assert [alert["severity"] for alert in alerts] == [
             severity for severity in ("critical", "warning", "info") for _ in range(count)
         ]
-        assert {alert["business"]["business_name"] for alert in found} <= {tenant.name}
+        assert {alert["business"]["business_name"] for alert in alerts} <= {tenant.name}
     assert len(await listed(rules.employee, limit=4)) == 9
     bobs = await listed(rules.employee, severity="critical,info", business_id=str(bob.business_id))
     assert [(alert["severity"], alert["agent_id"]) for alert in bobs] == [

@@ -29,12 +29,12 @@ async def annotations(device: Device, start: datetime, end: datetime, headers: d
 async def read(device: Device, start: datetime, end: datetime) -> dict[str, Any]:
     response = await annotations(device, start, end, device.tenant.headers)
     assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def gap(found: dict[str, Any], reason: str) -> dict[str, Any] | None:
-    return next((one for one in found["gaps"] if one["reason"] == reason), None)
+def gap(annotations: dict[str, Any], reason: str) -> dict[str, Any] | None:
+    return next((one for one in annotations["gaps"] if one["reason"] == reason), None)
 
 
 async def grown_old(pool: asyncpg.Pool, device: Device, days: int = 3) -> None:
@@ -70,9 +70,9 @@ async def test_an_outage_says_why_and_how_long(device: Device, pool: asyncpg.Poo
     await grown_old(pool, device)
     await changed(pool, device, now - 5 * HOUR, "online", "offline", "nothing was heard")
     await changed(pool, device, now - 4 * HOUR, "offline", "online", "it uploaded")
-    found = await read(device, now - 6 * HOUR, now)
-    assert [one["status"] for one in found["statuses"]] == ["online", "offline", "online"]
-    offline, interval = gap(found, "offline"), await interval_of(pool, device)
+    annotations = await read(device, now - 6 * HOUR, now)
+    assert [one["status"] for one in annotations["statuses"]] == ["online", "offline", "online"]
+    offline, interval = gap(annotations, "offline"), await interval_of(pool, device)
     assert offline
     assert span_of(offline) == (now - 5 * HOUR - interval, now - 4 * HOUR + interval)
     assert (offline["detail"], offline["message"]) == (
@@ -86,8 +86,8 @@ async def test_silence_counts_from_the_last_contact(device: Device, pool: asyncp
     await changed(pool, device, since + HOUR, "online", "warning", "it fell silent", since.isoformat())
     await changed(pool, device, since + 2 * HOUR, "warning", "online", "it uploaded")
     await changed(pool, device, since + 3 * HOUR, "online", "warning", "its heartbeat said so")
-    found, interval = await read(device, now - 6 * HOUR, now), await interval_of(pool, device)
-    (silent,) = [one for one in found["gaps"] if one["reason"] == "offline"]
+    annotations, interval = await read(device, now - 6 * HOUR, now), await interval_of(pool, device)
+    (silent,) = [one for one in annotations["gaps"] if one["reason"] == "offline"]
     assert span_of(silent) == (since - interval, since + 2 * HOUR + interval)
 
 
@@ -98,8 +98,8 @@ async def test_an_event_without_a_readable_last_contact_counts_from_some_interva
     now = utc_now()
     await grown_old(pool, device)
     await changed(pool, device, now - 3 * HOUR, "online", "offline", "it fell silent", silent_since)
-    found, interval = await read(device, now - 6 * HOUR, now), await interval_of(pool, device)
-    silent = gap(found, "offline")
+    annotations, interval = await read(device, now - 6 * HOUR, now), await interval_of(pool, device)
+    silent = gap(annotations, "offline")
     assert silent
     assert span_of(silent) == (now - 3 * HOUR - 5 * interval, now)
 
@@ -109,8 +109,8 @@ async def test_a_real_silence_explains_the_whole_of_its_gap(device: Device, pool
     now = utc_now()
     await device.accepted(sample(now - 2 * HOUR))
     await status_after(pool, device, hours=2)
-    found = await read(device, now - 3 * HOUR, utc_now())
-    silent = gap(found, "offline")
+    annotations = await read(device, now - 3 * HOUR, utc_now())
+    silent = gap(annotations, "offline")
     assert silent
     assert span_of(silent)[0] <= now - 2 * HOUR
 
@@ -124,8 +124,8 @@ async def test_a_deactivated_device_is_silent_until_it_is_heard_again(
     for action in ("deactivate", "activate"):
         answer = await client.post(f"{url}/{action}", headers=employee.headers)
         assert answer.status_code == 200, answer.text
-    found, interval = await read(device, begin - HOUR, begin + HOUR), await interval_of(pool, device)
-    by_detail = {one["detail"]: one for one in found["gaps"]}
+    annotations, interval = await read(device, begin - HOUR, begin + HOUR), await interval_of(pool, device)
+    by_detail = {one["detail"]: one for one in annotations["gaps"]}
     deactivated, activated = by_detail["it was deactivated"], by_detail["it was activated"]
     assert begin - interval <= span_of(deactivated)[0] < begin < span_of(deactivated)[1]
     assert (deactivated["reason"], activated["reason"]) == ("deactivated", "offline")
@@ -136,10 +136,10 @@ async def test_a_status_that_began_before_the_range_fills_it(device: Device, poo
     now = utc_now()
     await grown_old(pool, device)
     await changed(pool, device, now - 2 * DAY, "online", "disabled", "it was deactivated")
-    found = await read(device, now - 6 * HOUR, now - HOUR)
-    (only,) = found["statuses"]
+    annotations = await read(device, now - 6 * HOUR, now - HOUR)
+    (only,) = annotations["statuses"]
     assert (only["status"], only["reason"]) == ("disabled", "it was deactivated")
-    assert gap(found, "deactivated")
+    assert gap(annotations, "deactivated")
 
 
 async def test_statuses_are_without_a_hole_or_an_overlap(device: Device, pool: asyncpg.Pool) -> None:
@@ -147,18 +147,18 @@ async def test_statuses_are_without_a_hole_or_an_overlap(device: Device, pool: a
     await grown_old(pool, device)
     for hours in range(8, 0, -1):
         await changed(pool, device, now - hours * HOUR, "x", ("online", "warning")[hours % 2], "")
-    found = await read(device, now - 7 * HOUR, now)
-    for before, after in zip(found["statuses"], found["statuses"][1:], strict=False):
+    annotations = await read(device, now - 7 * HOUR, now)
+    for before, after in zip(annotations["statuses"], annotations["statuses"][1:], strict=False):
         assert before["end"] == after["start"]
-    assert datetime.fromisoformat(found["statuses"][0]["start"]) == now - 7 * HOUR
+    assert datetime.fromisoformat(annotations["statuses"][0]["start"]) == now - 7 * HOUR
 
 
 async def test_before_it_joined_and_beyond_retention_there_is_nothing(device: Device) -> None:
     now = utc_now()
-    found = await read(device, now - 3650 * DAY - 5 * DAY, now)
-    assert gap(found, "not_enrolled")
-    assert gap(found, "outside_retention")
-    assert {one["level"] for one in found["retention"]} == {"raw", "5m", "1h", "1d"}
+    annotations = await read(device, now - 3650 * DAY - 5 * DAY, now)
+    assert gap(annotations, "not_enrolled")
+    assert gap(annotations, "outside_retention")
+    assert {one["level"] for one in annotations["retention"]} == {"raw", "5m", "1h", "1d"}
 
 
 async def test_maintenance_is_drawn_at_each_of_its_runs(
@@ -169,15 +169,15 @@ async def test_maintenance_is_drawn_at_each_of_its_runs(
         "window_name": "patching", "business_id": str(device.tenant.business_id), "weekdays": [1, 2, 3, 4, 5, 6, 7],
         "local_start": "02:00", "duration_minutes": 60, "time_zone": "Europe/Berlin",
     }  # fmt: skip
-    made = await client.post("/api/agents/maintenance-windows", json=window, headers=employee.headers)
-    assert made.status_code == 201, made.text
+    response = await client.post("/api/agents/maintenance-windows", json=window, headers=employee.headers)
+    assert response.status_code == 201, response.text
     now = utc_now()
-    found = await read(device, now - 3 * DAY, now)
-    runs = [one for one in found["maintenance"] if one["window_name"] == "patching"]
+    annotations = await read(device, now - 3 * DAY, now)
+    runs = [one for one in annotations["maintenance"] if one["window_name"] == "patching"]
     assert len(runs) == 3
     local = datetime.fromisoformat(runs[0]["start"]).astimezone(ZoneInfo("Europe/Berlin"))
     assert (local.hour, local.minute) == (2, 0)
-    assert gap(found, "maintenance")
+    assert gap(annotations, "maintenance")
 
 
 async def test_a_window_with_an_unknown_zone_leaves_the_others(device: Device, pool: asyncpg.Pool) -> None:
@@ -188,8 +188,8 @@ async def test_a_window_with_an_unknown_zone_leaves_the_others(device: Device, p
             "duration_minutes, time_zone, created_at) VALUES ($1, $2, '{1,2,3,4,5,6,7}', '00:00', 60, $3, now())",
             name, device.agent_id, zone,
         )  # fmt: skip
-    found = await read(device, now - 2 * DAY, now)
-    names = {one["window_name"] for one in found["maintenance"]}
+    annotations = await read(device, now - 2 * DAY, now)
+    names = {one["window_name"] for one in annotations["maintenance"]}
     await pool.execute("DELETE FROM agent_maintenance_windows WHERE agent_device_id = $1", device.agent_id)
     assert "good" in names
     assert "odd" not in names
@@ -214,10 +214,10 @@ async def test_alerts_and_commands_of_the_range_are_there(
     body = {"command_type": "collect_now", "params": {}}
     url = f"/api/agents/{device.agent_id}/commands"
     assert (await client.post(url, json=body, headers=employee.headers)).status_code == 201
-    found = await read(device, now - 4 * HOUR, now + MINUTE)
-    assert [one["end"] is None for one in found["alerts"]] == [True, False]
-    assert found["alerts"][0]["metric"] == "cpu_percent"
-    assert [one["command_type"] for one in found["commands"]] == ["collect_now"]
+    annotations = await read(device, now - 4 * HOUR, now + MINUTE)
+    assert [one["end"] is None for one in annotations["alerts"]] == [True, False]
+    assert annotations["alerts"][0]["metric"] == "cpu_percent"
+    assert [one["command_type"] for one in annotations["commands"]] == ["collect_now"]
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ async def test_an_alert_names_every_metric_that_its_rule_compares(
         "SELECT id, $1, $3, 'warning', 'active' FROM rule",
         device.agent_id, conditions, now - HOUR,
     )  # fmt: skip
-    found = await read(device, now - 4 * HOUR, now)
-    assert [one["metrics"] for one in found["alerts"]] == [metrics]
-    (kind,) = [one["rule_kind"] for one in found["alerts"]]
+    annotations = await read(device, now - 4 * HOUR, now)
+    assert [one["metrics"] for one in annotations["alerts"]] == [metrics]
+    (kind,) = [one["rule_kind"] for one in annotations["alerts"]]
     assert (kind is None) == (conditions in ("[]", '"odd"'))
     listed = await device.client.get(f"/api/agents/{device.agent_id}/alerts", headers=device.tenant.headers)
     assert [one["metrics"] for one in listed.json()["alerts"]] == [metrics]
@@ -278,9 +278,9 @@ async def test_a_device_that_changed_hands_shows_its_new_owner_nothing_of_before
     moved = await client.post(f"/api/agents/{device.agent_id}/move", json=body, headers=employee.headers)
     assert moved.status_code == 200, moved.text
     device.tenant = dora
-    found = await read(device, now - 6 * HOUR, now + MINUTE)
-    assert (found["alerts"], found["commands"]) == ([], [])
-    assert "a reason of the former owner" not in str(found)
+    annotations = await read(device, now - 6 * HOUR, now + MINUTE)
+    assert (annotations["alerts"], annotations["commands"]) == ([], [])
+    assert "a reason of the former owner" not in str(annotations)
     history = {"agent_id": str(device.agent_id)}
     seen = await client.get("/api/agents/alerts/history", params=history, headers=dora.headers)
     assert (seen.status_code, seen.json().get("alerts")) == (200, []), seen.text
@@ -302,8 +302,8 @@ async def test_late_data_marks_where_rollups_are_behind(
     await grown_old(pool, device)
     now = utc_now()
     await pool.execute("UPDATE agent_devices SET late_from = $2 WHERE id = $1", device.agent_id, now - 2 * HOUR)
-    found = await read(device, now - 6 * HOUR, now)
-    late = gap(found, "late_data")
+    annotations = await read(device, now - 6 * HOUR, now)
+    late = gap(annotations, "late_data")
     assert late
     assert datetime.fromisoformat(late["start"]) == now - 2 * HOUR
 

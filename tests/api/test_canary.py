@@ -71,18 +71,18 @@ async def strangers(town: Town, alice: Tenant, charlie: Tenant) -> list[Caller]:
 
 def values_of(name: str, canary: Canary, cursors: dict[str, list[Any]]) -> list[Any]:
     """Return what a parameter is tried with; one that isn't known here fails."""
-    found = [canary.marker] if name in MARKED else []
-    found += [str(canary.ids[name])] if name in canary.ids else []
-    found += cursors.get(name, []) + VALUES.get(name, [])
-    assert found or name == "cursor", f"what shall {name} be tried with?"
-    return found
+    values = [canary.marker] if name in MARKED else []
+    values += [str(canary.ids[name])] if name in canary.ids else []
+    values += cursors.get(name, []) + VALUES.get(name, [])
+    assert values or name == "cursor", f"what shall {name} be tried with?"
+    return values
 
 
 def queries_of(document: Document, key: str, canary: Canary, cursors: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
     """Return the questions of a call: bare, with each parameter, and with all that narrow it to the canary."""
     parameters = parameters_of(calls_of(document)[key], "query")
     every = {name: values_of(name, canary, cursors) for name in parameters}
-    least = {name: every[name][0] for name, found in parameters.items() if found["required"]}
+    least = {name: every[name][0] for name, parameter in parameters.items() if parameter["required"]}
     yield least
     yield least | {name: every[name][0] for name in NARROWING if name in every}
     for name, values in every.items():
@@ -103,8 +103,8 @@ async def cursors_of(
     """Return where the canary's own next page begins, by the parameter that says so."""
     answer = await client.get(url, params=least | {"limit": 1}, headers=canary.tenant.headers)
     page = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
-    made = {"cursor": page.get("next_cursor"), "before": page.get("next_before")}
-    return {name: [value] for name, value in made.items() if value is not None}
+    cursors = {"cursor": page.get("next_cursor"), "before": page.get("next_before")}
+    return {name: [value] for name, value in cursors.items() if value is not None}
 
 
 @pytest.mark.parametrize("key", GETS)

@@ -46,9 +46,9 @@ async def test_a_standby_takes_no_uploads(pool: asyncpg.Pool) -> None:
 def test_a_schema_is_added_to_both_urls_and_keeps_what_is_there() -> None:
     url = "postgresql://app:p%40ss@db.example:5432/platform?sslmode=verify-full&options=-c%20jit%3Doff"
     settings = Settings(DATABASE_URL=url, read_database_url=url, RTS_SCHEMA="monitoring")
-    for found in (settings.database_url, settings.read_database_url):
-        assert found.startswith("postgresql://app:p%40ss@db.example:5432/platform?sslmode=verify-full&options=")
-        assert "jit%3Doff" in found
-        assert "search_path%3Dmonitoring%2Cpublic" in found
+    for configured in (settings.database_url, settings.read_database_url):
+        assert configured.startswith("postgresql://app:p%40ss@db.example:5432/platform?sslmode=verify-full&options=")
+        assert "jit%3Doff" in configured
+        assert "search_path%3Dmonitoring%2Cpublic" in configured
     assert with_schema(url, "") == url
     assert "a%5C%20b" in with_setting("postgresql://h/d", "application_name", "a b")

@@ -56,12 +56,12 @@ async def test_two_machines_that_upload_by_turns_are_reported_once(
     assert {datetime.fromisoformat(event["data"][name]) for name in ("boot_at", "other_boot_at")} == {one, other}
     sound = await make_device()
     for is_suspected, found_id in (("true", device.agent_id), ("false", sound.agent_id)):
-        found = {
+        listed_ids = {
             agent["id"]
             for agent in await listed(device.client, employee.headers, clone_suspected=is_suspected, limit=1000)
         }
-        assert str(found_id) in found
-        assert not {str(device.agent_id), str(sound.agent_id)} <= found
+        assert str(found_id) in listed_ids
+        assert not {str(device.agent_id), str(sound.agent_id)} <= listed_ids
 
 
 async def test_machines_that_each_upload_several_times_in_a_row_are_found_too(device: Device) -> None:
@@ -126,8 +126,8 @@ async def test_a_clock_that_is_set_right_once_is_no_clone(device: Device) -> Non
 async def test_a_device_that_doesnt_tell_its_uptime_is_no_clone(device: Device) -> None:
     for minutes in range(6, 0, -1):
         await device.accepted(sample(minutes * MINUTE, cpu_percent=1))
-    found = await seen(device)
-    assert found["clone_suspected_at"] is None
+    detail = await seen(device)
+    assert detail["clone_suspected_at"] is None
 
 
 async def test_one_machine_with_several_samples_in_an_upload_is_no_clone(device: Device) -> None:

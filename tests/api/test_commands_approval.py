@@ -27,30 +27,30 @@ async def second(pool: asyncpg.Pool, tokens: Tokens) -> Employee:
 async def test_a_command_that_awaits_approval_is_never_delivered(
     device: Device, employee: Employee, second: Employee, pool: asyncpg.Pool
 ) -> None:
-    made = await order(device, employee, approval_required=True)
-    assert made["awaits_approval"]
+    ordered = await order(device, employee, approval_required=True)
+    assert ordered["awaits_approval"]
     assert await fetched(device) == []
-    assert error_of(await tell(device, made, "started")) == (409, "command_not_delivered")
-    assert error_of(await tell(device, made, "result", status="completed")) == (409, "command_not_delivered")
+    assert error_of(await tell(device, ordered, "started")) == (409, "command_not_delivered")
+    assert error_of(await tell(device, ordered, "result", status="completed")) == (409, "command_not_delivered")
     await settle(pool, hours=1)
     assert await fetched(device) == []
-    approved = (await act(device, second, made, "approve")).json()
+    approved = (await act(device, second, ordered, "approve")).json()
     assert (approved["awaits_approval"], approved["approved_by"]) == (False, str(second.employee_id))
-    assert [command["command_id"] for command in await fetched(device)] == [made["command_id"]]
-    assert await trail(pool, made) == ["command_created", "command_approved", "command_sent"]
+    assert [command["command_id"] for command in await fetched(device)] == [ordered["command_id"]]
+    assert await trail(pool, ordered) == ["command_created", "command_approved", "command_sent"]
 
 
 async def test_the_requester_cannot_approve(device: Device, employee: Employee) -> None:
-    made = await order(device, employee, approval_required=True)
-    assert error_of(await act(device, employee, made, "approve")) == (403, "second_employee_needed")
+    command = await order(device, employee, approval_required=True)
+    assert error_of(await act(device, employee, command, "approve")) == (403, "second_employee_needed")
     assert await fetched(device) == []
 
 
 async def test_a_command_without_pending_approval_cannot_be_approved(
     device: Device, employee: Employee, second: Employee
 ) -> None:
-    made = await order(device, employee)
-    assert error_of(await act(device, second, made, "approve")) == (409, "not_awaiting_approval")
+    command = await order(device, employee)
+    assert error_of(await act(device, second, command, "approve")) == (409, "not_awaiting_approval")
     needing = await order(device, employee, approval_required=True)
     await act(device, second, needing, "approve")
     assert error_of(await act(device, second, needing, "approve")) == (409, "not_awaiting_approval")
@@ -58,23 +58,23 @@ async def test_a_command_without_pending_approval_cannot_be_approved(
 
 
 async def test_some_types_need_approval_whatever_the_order_says(device: Device, employee: Employee) -> None:
-    made = await order(device, employee, "run_script", params={"script": "id"}, approval_required=False)
-    assert (made["approval_required"], made["awaits_approval"]) == (True, True)
+    command = await order(device, employee, "run_script", params={"script": "id"}, approval_required=False)
+    assert (command["approval_required"], command["awaits_approval"]) == (True, True)
 
 
 async def test_the_database_itself_lets_no_unapproved_command_out(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
-    made = await order(device, employee, approval_required=True)
+    command = await order(device, employee, approval_required=True)
     for status in ("sent", "executing", "completed"):
         with pytest.raises(asyncpg.CheckViolationError):
             await pool.execute(
-                "UPDATE agent_commands SET status = $2 WHERE id = $1::text::uuid", made["command_id"], status
+                "UPDATE agent_commands SET status = $2 WHERE id = $1::text::uuid", command["command_id"], status
             )
     with pytest.raises(asyncpg.CheckViolationError):
         await pool.execute(
             "UPDATE agent_commands SET approved_by = requested_by, approved_at = now() WHERE id = $1::text::uuid",
-            made["command_id"],
+            command["command_id"],
         )
 
 

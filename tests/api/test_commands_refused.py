@@ -24,31 +24,31 @@ async def test_a_customer_orders_nothing_and_sees_the_course_but_not_the_content
     url, tenant = f"/api/agents/{device.agent_id}/commands", device.tenant
     refused = await device.client.post(url, json={"command_type": "collect_now"}, headers=tenant.headers)
     assert error_of(refused) == (403, "employees_only")
-    made = await order(device, employee, params={"secret": "x"})
-    seen = await state(device, made, tenant.headers)
+    command = await order(device, employee, params={"secret": "x"})
+    seen = await state(device, command, tenant.headers)
     assert (seen["status"], seen["params"], seen["requested_by"]) == ("pending", None, None)
     for verb in ("approve", "cancel"):
-        answer = await device.client.post(f"{url}/{made['command_id']}/{verb}", headers=tenant.headers)
+        answer = await device.client.post(f"{url}/{command['command_id']}/{verb}", headers=tenant.headers)
         assert error_of(answer) == (403, "employees_only")
     for other in (bob, charlie):
-        one = await device.client.get(f"{url}/{made['command_id']}", headers=other.headers)
+        one = await device.client.get(f"{url}/{command['command_id']}", headers=other.headers)
         assert error_of(one) == (404, "command_not_found")
         assert error_of(await device.client.get(f"{url}/history", headers=other.headers)) == (404, "agent_not_found")
         everything = await device.client.get("/api/agents/commands?limit=1000", headers=other.headers)
-        assert made["command_id"] not in everything.text
+        assert command["command_id"] not in everything.text
 
 
 async def test_anothers_commands_cant_be_fetched_or_answered(
     make_device: MakeDevice, employee: Employee, bob: Tenant
 ) -> None:
     first, other = await make_device(), await make_device(bob)
-    made = await order(first, employee)
+    ordered = await order(first, employee)
     answer = await first.client.get(f"/api/agents/{first.agent_id}/commands", headers=other.headers)
     assert error_of(answer) == (403, "wrong_agent")
     assert await fetched(other) == []
     (command,) = await fetched(first)
     assert error_of(await tell(other, command, "result", status="completed")) == (404, "command_not_found")
-    assert (await state(first, made, employee.headers))["status"] == "sent"
+    assert (await state(first, ordered, employee.headers))["status"] == "sent"
 
 
 async def test_an_employee_whom_the_platform_doesnt_know_orders_nothing(

@@ -12,20 +12,20 @@ from tests.people import Employee, Tenant
 
 
 async def test_a_device_shows_itself_to_its_tenant_and_to_employees(device: Device, employee: Employee) -> None:
-    found = await seen(device)
-    assert (found["id"], found["device_name"], found["os_type"]) == (str(device.agent_id), "server-1", "linux")
-    assert found["business"] == {"id": str(device.tenant.business_id), "business_name": "Alice"}
-    assert (found["current_metrics"], found["active_alerts"], found["monitored_services"]) == ({}, 0, [])
-    assert await seen(device, employee.headers) == found
+    detail = await seen(device)
+    assert (detail["id"], detail["device_name"], detail["os_type"]) == (str(device.agent_id), "server-1", "linux")
+    assert detail["business"] == {"id": str(device.tenant.business_id), "business_name": "Alice"}
+    assert (detail["current_metrics"], detail["active_alerts"], detail["monitored_services"]) == ({}, 0, [])
+    assert await seen(device, employee.headers) == detail
 
 
 async def test_a_device_shows_its_newest_sample_and_services(device: Device) -> None:
     newest = sample(cpu_percent=7, load_average=[1, 2, 3], services=[{"name": "nginx", "status": "running", "pid": 7}])
     await device.accepted(sample(MINUTE, cpu_percent=99), newest)
-    found = await seen(device)
-    assert found["current_metrics"]["cpu_percent"] == 7
-    assert datetime.fromisoformat(found["current_metrics"]["collected_at"]).isoformat() == newest["collected_at"]
-    assert [(service["name"], service["status"]) for service in found["monitored_services"]] == [("nginx", "running")]
+    detail = await seen(device)
+    assert detail["current_metrics"]["cpu_percent"] == 7
+    assert datetime.fromisoformat(detail["current_metrics"]["collected_at"]).isoformat() == newest["collected_at"]
+    assert [(service["name"], service["status"]) for service in detail["monitored_services"]] == [("nginx", "running")]
 
 
 async def test_open_alerts_are_counted(device: Device, pool: asyncpg.Pool) -> None:
@@ -58,4 +58,4 @@ async def test_a_deleted_device_is_gone_for_all(device: Device, employee: Employ
     for headers in (device.tenant.headers, employee.headers):
         response = await device.client.get(f"/api/agents/{device.agent_id}", headers=headers)
         assert error_of(response) == (404, "agent_not_found")
-        assert str(device.agent_id) not in {found["id"] for found in await listed(device.client, headers, limit=1000)}
+        assert str(device.agent_id) not in {agent["id"] for agent in await listed(device.client, headers, limit=1000)}

@@ -43,8 +43,8 @@ async def port(application: Application) -> AsyncIterator[int]:
 @pytest.fixture(scope="module")
 async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
     """HTTP calls over a socket."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=LONGER) as made:
-        yield made
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=LONGER) as client:
+        yield client
 
 
 @pytest.fixture
@@ -304,9 +304,9 @@ async def test_uploads_are_counted(device: Device, wire: Wire, services: Service
 
 
 def test_uvicorn_is_the_one_that_the_protocol_was_written_for() -> None:
-    found = {part: hashlib.sha256(inspect.getsource(part).encode()).hexdigest()[:16] for part in INTERNALS}
+    digests = {part: hashlib.sha256(inspect.getsource(part).encode()).hexdigest()[:16] for part in INTERNALS}
     for part, digest in INTERNALS.items():
-        assert found[part] == digest, (
+        assert digests[part] == digest, (
             f"uvicorn's {part.__name__} has changed: compare it with what api/server/direct.py and bounded.py use "
-            f"(cycle, flow, pipeline, the callbacks of the parser), then write {found[part]} into this test."
+            f"(cycle, flow, pipeline, the callbacks of the parser), then write {digests[part]} into this test."
         )

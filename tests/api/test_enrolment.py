@@ -36,17 +36,17 @@ async def enrol(client: httpx.AsyncClient, employee: Employee, tenant: Tenant, *
     """Return a registration token and the device that was registered with it."""
     body = {"business_id": str(tenant.business_id), "device_name": "new"} | wishes
     token = answer_of(await client.post(TOKENS, json=body, headers=employee.headers))["token"]
-    made = answer_of(await client.post(REGISTER, json={"token": token}))
-    return token, Device(client, UUID(made["agent_id"]), made["agent_token"], tenant)
+    registered = answer_of(await client.post(REGISTER, json={"token": token}))
+    return token, Device(client, UUID(registered["agent_id"]), registered["agent_token"], tenant)
 
 
 async def test_the_first_heartbeat_confirms_and_later_ones_change_nothing(device: Device) -> None:
     assert (await seen(device))["enrolled_at"] is None
     await told(device)
-    found = await seen(device)
-    assert found["enrolled_at"] == found["last_heartbeat"]
+    detail = await seen(device)
+    assert detail["enrolled_at"] == detail["last_heartbeat"]
     await told(device)
-    assert (await seen(device))["enrolled_at"] == found["enrolled_at"]
+    assert (await seen(device))["enrolled_at"] == detail["enrolled_at"]
 
 
 async def test_a_device_never_heard_lapses_and_its_token_works_again(
@@ -57,7 +57,7 @@ async def test_a_device_never_heard_lapses_and_its_token_works_again(
     await pass_time(pool, device)
     assert await lapse(pool) >= 1
     assert error_of(await client.get(path_of(device), headers=employee.headers)) == (404, "agent_not_found")
-    assert str(device.agent_id) not in {found["id"] for found in await listed(client, alice.headers, limit=1000)}
+    assert str(device.agent_id) not in {agent["id"] for agent in await listed(client, alice.headers, limit=1000)}
     assert (await device.send(sample())).status_code == 401
     last = (await trail(device, employee))[-1]
     assert (last["action"], last["actor_kind"], last["actor_id"]) == ("enrolment_lapsed", "system", None)
@@ -122,8 +122,8 @@ async def test_a_lapsed_device_that_is_restored_gets_its_time_again(
     _, device = await enrol(client, employee, alice)
     await pass_time(pool, device)
     await lapse(pool)
-    found = await changed(device, employee, "restore")
-    assert (found["status"], found["token_state"]) == ("offline", "revoked")
+    changed_device = await changed(device, employee, "restore")
+    assert (changed_device["status"], changed_device["token_state"]) == ("offline", "revoked")
     await pass_time(pool, device, minutes=6000)
     await lapse(pool)  # without a token it waits for an employee, not for an agent
     body = {"business_id": str(alice.business_id), "agent_id": str(device.agent_id)}

@@ -139,8 +139,8 @@ async def test_an_end_of_life_comes_with_its_day(
         (midnight - timedelta(seconds=1), (False, False)), (midnight, (True, False)), (midnight + DAY, (True, True))
     ):  # fmt: skip
         await reach_ends(connection, now)
-        found = await stored(pool, device)
-        assert (found["1"][0], found["2"][0]) == reached
+        marks_by_name = await stored(pool, device)
+        assert (marks_by_name["1"][0], marks_by_name["2"][0]) == reached
 
 
 def test_the_worker_has_both_duties(eol_rules: Rules, pool: asyncpg.Pool, settings: Any) -> None:

@@ -34,21 +34,21 @@ async def trail(pool: asyncpg.Pool, rule: dict[str, Any]) -> list[tuple[str, UUI
 async def test_an_employee_makes_changes_reads_and_deletes_a_rule(
     eol_rules: Rules, name: str, employee: Employee, pool: asyncpg.Pool
 ) -> None:
-    made = await eol_rules.create(f" {name} ", "3.7", note="see the vendor's page", latest_available_version=" ")
-    assert (made["software_name"], made["latest_available_version"]) == (name, None)
-    assert made["created_by"] == made["updated_by"] == str(employee.employee_id)
-    assert await eol_rules.read(search=name[3:-2].upper()) == [made]
-    response = await eol_rules.change(made, note=None, eol_date=FUTURE)
+    rule = await eol_rules.create(f" {name} ", "3.7", note="see the vendor's page", latest_available_version=" ")
+    assert (rule["software_name"], rule["latest_available_version"]) == (name, None)
+    assert rule["created_by"] == rule["updated_by"] == str(employee.employee_id)
+    assert await eol_rules.read(search=name[3:-2].upper()) == [rule]
+    response = await eol_rules.change(rule, note=None, eol_date=FUTURE)
     changed = response.json()
     assert (changed["note"], changed["eol_date"], changed["version_prefix"]) == (None, FUTURE, "3.7")
-    assert changed["updated_at"] > made["updated_at"]
-    assert (await eol_rules.delete(made)).status_code == 204
+    assert changed["updated_at"] > rule["updated_at"]
+    assert (await eol_rules.delete(rule)).status_code == 204
     assert await eol_rules.read(search=name) == []
-    assert [(action, actor) for action, actor, _ in await trail(pool, made)] == [
+    assert [(action, actor) for action, actor, _ in await trail(pool, rule)] == [
         (f"eol_rule_{what}", employee.employee_id) for what in ("created", "changed", "deleted")
     ]
     details = await pool.fetchval(
-        "SELECT details FROM agent_audit WHERE action = 'eol_rule_changed' AND details ->> 'eol_id' = $1", made["id"]
+        "SELECT details FROM agent_audit WHERE action = 'eol_rule_changed' AND details ->> 'eol_id' = $1", rule["id"]
     )
     assert '"note": "see the vendor\'s page"' in details
     assert f'"eol_date": "{PAST}"' in details
@@ -108,15 +108,15 @@ async def test_paging_gives_every_rule_once(eol_rules: Rules, client: httpx.Asyn
             await eol_rules.create(f"{name} {suffix}", prefix)
     everything = await eol_rules.read(search=name)
     assert len(everything) == 12
-    found: list[dict[str, Any]] = []
+    rule_list: list[dict[str, Any]] = []
     query: dict[str, Any] = {"search": name, "limit": 5}
     while True:
         page = (await client.get(RULES, params=query, headers=eol_rules.headers)).json()
-        found += page["rules"]
+        rule_list += page["rules"]
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
-    assert found == everything
+    assert rule_list == everything
     assert await eol_rules.read(search=f"{name}%") == []
 
 

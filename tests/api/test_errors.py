@@ -114,7 +114,7 @@ async def test_a_route_that_fails_answers_in_the_same_form() -> None:
     transport = httpx.ASGITransport(app=web, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answers = [await client.get(f"/fails/{kind}") for kind in ("known", "away", "other")]
-    assert [(found.status_code, error_of(found)["code"]) for found in answers] == [
+    assert [(each.status_code, error_of(each)["code"]) for each in answers] == [
         (500, "internal"), (503, "database_unavailable"), (500, "internal"),
     ]  # fmt: skip
-    assert not any(SECRET in found.text for found in answers)
+    assert not any(SECRET in each.text for each in answers)

@@ -17,8 +17,8 @@ FACTS = {"hostname": "pc-new-name", "os_version": "10.0.26100", "ip_address": "1
 async def test_new_facts_are_shown_found_and_told(device: Device, employee: Employee) -> None:
     facts = {"hostname": "pc-new-name", "os_version": "10.0.26100", "ip_address": "192.0.2.99"}
     assert (await beat(device, **facts)).status_code == 200
-    found = await seen(device)
-    assert {name: found[name] for name in facts} == facts
+    detail = await seen(device)
+    assert {name: detail[name] for name in facts} == facts
     (event,) = await events(device, event_type="facts_changed")
     assert event["data"]["os_version"] == {"from": None, "to": "10.0.26100"}
     assert [one["id"] for one in await listed(device.client, employee.headers, search="pc-new-name")] == [
@@ -32,8 +32,8 @@ async def test_new_facts_are_shown_found_and_told(device: Device, employee: Empl
 async def test_an_odd_fact_never_costs_the_heartbeat(device: Device) -> None:
     odd = {"hostname": "a\0b", "ip_address": "10.0.0.999", "os_version": "x" * 500}
     assert (await beat(device, **odd)).status_code == 200
-    found = await seen(device)
-    assert (found["hostname"], found["ip_address"], found["os_version"]) == ("a", None, "x" * 255)
+    detail = await seen(device)
+    assert (detail["hostname"], detail["ip_address"], detail["os_version"]) == ("a", None, "x" * 255)
 
 
 async def test_a_rotation_that_nobody_asked_for_is_told(device: Device) -> None:
@@ -49,8 +49,8 @@ async def told_by_upload(device: Device, *samples: Any, **facts: Any) -> None:
 
 async def test_an_upload_tells_them_too(device: Device, pool: asyncpg.Pool) -> None:
     await told_by_upload(device, **FACTS)
-    found = await seen(device)
-    assert {name: found[name] for name in FACTS} == FACTS
+    detail = await seen(device)
+    assert {name: detail[name] for name in FACTS} == FACTS
     (event,) = await events(device, event_type="facts_changed")
     assert event["data"]["hostname"]["to"] == "pc-new-name"
     query = "UPDATE agent_devices SET os_version = 'as somebody wrote it' WHERE id = $1"
@@ -65,8 +65,8 @@ async def test_an_upload_tells_them_too(device: Device, pool: asyncpg.Pool) -> N
 async def test_odd_facts_never_cost_an_upload_nor_the_other_way_about(device: Device, odd: dict[str, Any]) -> None:
     facts = {"hostname": ["a"], "os_version": "x" * 500, "os_architecture": 7, "ip_address": "10.0.0.999"}
     await told_by_upload(device, **facts)
-    found = await seen(device)
-    assert (found["hostname"], found["os_version"], found["ip_address"]) == ("server-1", "x" * 255, None)
+    detail = await seen(device)
+    assert (detail["hostname"], detail["os_version"], detail["ip_address"]) == ("server-1", "x" * 255, None)
     await told_by_upload(device, sample(**odd), **FACTS)
     assert (await seen(device))["hostname"] == "pc-new-name"
 
@@ -110,6 +110,6 @@ async def test_other_agents_tell_them_where_ours_does_not(device: Device, way: s
         headers = device.headers | {"Content-Type": "application/json"}
         answer = await device.client.post("/v1/metrics", content=json.dumps(OTLP).encode(), headers=headers)
     assert answer.is_success
-    found = await seen(device)
-    assert found["hostname"] == ("as our agent says" if has_our_agent else "pc-new-name")
-    assert found["os_version"] == ("Debian 13" if way == "otlp" and not has_our_agent else None)
+    detail = await seen(device)
+    assert detail["hostname"] == ("as our agent says" if has_our_agent else "pc-new-name")
+    assert detail["os_version"] == ("Debian 13" if way == "otlp" and not has_our_agent else None)

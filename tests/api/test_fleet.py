@@ -26,11 +26,11 @@ async def scrape(client: httpx.AsyncClient, headers: Labels, **query: str) -> di
     """Return the samples of a scrape: metric → device → value."""
     response = await client.get("/api/fleet/metrics", headers=headers, params=query)
     assert response.status_code == 200, response.text
-    found: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(response.text):
         for one in family.samples:
-            found.setdefault(one.name, {})[one.labels["device_id"]] = one.value
-    return found
+            values.setdefault(one.name, {})[one.labels["device_id"]] = one.value
+    return values
 
 
 async def test_a_scrape_has_the_newest_sample_of_each_device(
@@ -40,10 +40,10 @@ async def test_a_scrape_has_the_newest_sample_of_each_device(
     await device.accepted(
         sample(timedelta(minutes=2), cpu_percent=1), sample(cpu_percent=12.5, network_rx_bytes=100, note="text")
     )
-    found, own = await scrape(client, alice.headers), str(device.agent_id)
-    assert (found["rts_cpu_percent"][own], found["rts_network_rx_bytes_total"][own]) == (12.5, 100)
-    assert own not in found.get("rts_memory_percent", {})
-    assert found["rts_last_sample_timestamp_seconds"][own] > datetime.now(UTC).timestamp() - 60
+    values, own = await scrape(client, alice.headers), str(device.agent_id)
+    assert (values["rts_cpu_percent"][own], values["rts_network_rx_bytes_total"][own]) == (12.5, 100)
+    assert own not in values.get("rts_memory_percent", {})
+    assert values["rts_last_sample_timestamp_seconds"][own] > datetime.now(UTC).timestamp() - 60
 
 
 async def test_a_silent_device_shows_its_status_and_no_old_values(
@@ -51,10 +51,10 @@ async def test_a_silent_device_shows_its_status_and_no_old_values(
 ) -> None:
     device = await make_device(alice, interval=60)
     await device.accepted(sample(timedelta(minutes=10), cpu_percent=12.5))
-    found, own = await scrape(client, alice.headers), str(device.agent_id)
-    assert own not in found.get("rts_cpu_percent", {})
-    assert found["rts_device_status"][own] == 1
-    assert found["rts_device_info"][own] == 1
+    values, own = await scrape(client, alice.headers), str(device.agent_id)
+    assert own not in values.get("rts_cpu_percent", {})
+    assert values["rts_device_status"][own] == 1
+    assert values["rts_device_info"][own] == 1
 
 
 async def test_a_caller_scrapes_only_its_own_business(
@@ -74,8 +74,8 @@ async def test_a_caller_scrapes_only_its_own_business(
 
 async def gateway_headers(client: httpx.AsyncClient, employee: Employee, tenant: Tenant, **more: Any) -> Labels:
     body = {"business_id": str(tenant.business_id), "name": "grafana"} | more
-    made = await client.post("/api/agents/gateways", json=body, headers=employee.headers)
-    return {"Authorization": f"Bearer {made.json()['token']}"}
+    response = await client.post("/api/agents/gateways", json=body, headers=employee.headers)
+    return {"Authorization": f"Bearer {response.json()['token']}"}
 
 
 async def test_a_gateway_reads_where_it_may(
@@ -144,8 +144,8 @@ async def test_matchers_select_as_in_prometheus(
     matchers: list[Matcher], count: int,
 ) -> None:  # fmt: skip
     devices = [await make_device(dora, name=name) for name in ("desk-a", "desk-b")]
-    found = await read(client, dora.headers, ("__name__", 0, "rts_device_info"), *matchers)
-    ids = {labels["device_id"] for labels, _ in found} & {str(device.agent_id) for device in devices}
+    series = await read(client, dora.headers, ("__name__", 0, "rts_device_info"), *matchers)
+    ids = {labels["device_id"] for labels, _ in series} & {str(device.agent_id) for device in devices}
     assert len(ids) == count
 
 

@@ -91,14 +91,14 @@ async def test_disks_and_interfaces_become_series(device: Device, pool: asyncpg.
     rows = await pool.fetch(
         "SELECT metric, instance FROM agent_series WHERE agent_device_id = $1 ORDER BY 1, 2", device.agent_id
     )
-    found = {(row["metric"], row["instance"]) for row in rows}
+    stored = {(row["metric"], row["instance"]) for row in rows}
     assert {
         ("disk.percent", "/"),
         ("disk.percent", "/var"),
         ("network.rx_bytes", "eth0"),
         ("network.rx_bytes", "eth1"),
-    } <= found
-    assert not any(instance == "lo" for _, instance in found)
+    } <= stored
+    assert not any(instance == "lo" for _, instance in stored)
 
 
 async def test_a_part_does_not_change_a_row_in_the_columnstore(device: Device, pool: asyncpg.Pool) -> None:
@@ -231,8 +231,8 @@ async def test_samples_by_a_revoked_token_are_not_stored_beside_those_by_a_valid
     at = now()
     assert (await write(device, influx_lines(at, TELEGRAF[0]))).status_code == 401
     body = {"business_id": str(device.tenant.business_id), "agent_id": str(device.agent_id)}
-    made = await device.client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
-    again = await device.client.post("/api/agents/register", json={"token": made.json()["token"]})
+    response = await device.client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+    again = await device.client.post("/api/agents/register", json={"token": response.json()["token"]})
     device.token = again.json()["agent_token"]
     assert (await write(device, influx_lines(at, TELEGRAF[1]))).status_code == 204
     (row,) = await rows_of(pool, device)

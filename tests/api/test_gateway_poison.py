@@ -186,5 +186,5 @@ async def loads(pool: asyncpg.Pool, hosts: list[str]) -> list[float | None]:
         " JOIN agent_metrics m ON m.agent_device_id = h.agent_device_id WHERE h.host = ANY ($1)",
         hosts,
     )
-    found = {row["host"]: row["load_average_1m"] for row in rows}
-    return [found.get(host) for host in hosts]
+    load_by_host = {row["host"]: row["load_average_1m"] for row in rows}
+    return [load_by_host.get(host) for host in hosts]

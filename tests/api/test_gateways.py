@@ -51,7 +51,7 @@ class Gateway:
             response = await self.client.get(url, params=query, headers=self.employee.headers)
             assert response.status_code == 200, response.text
             page = response.json()
-            hosts |= {found["host"]: found for found in page["hosts"]}
+            hosts |= {entry["host"]: entry for entry in page["hosts"]}
             if page["next_cursor"] is None:
                 return hosts
             query["cursor"] = page["next_cursor"]
@@ -71,8 +71,8 @@ def make_gateway(client: httpx.AsyncClient, employee: Employee, alice: Tenant) -
         body = {"business_id": str(tenant.business_id), "name": "prometheus-1", "enrolment": "automatic"} | more
         response = await client.post(PATH, json=body, headers=employee.headers)
         assert response.status_code == 201, response.text
-        made = response.json()
-        return Gateway(client, made["gateway"]["id"], made["token"], tenant, employee)
+        gateway = response.json()
+        return Gateway(client, gateway["gateway"]["id"], gateway["token"], tenant, employee)
 
     return make
 
@@ -140,9 +140,9 @@ async def eventually_taken(gateway: Gateway, host: str, pool: asyncpg.Pool) -> d
     async with asyncio.timeout(60):
         while True:
             assert (await gateway.write(f"system,host={host} load1=1", at=at)).status_code == 204
-            found = await gateway.hosts()
-            if found[host]["agent_id"] and await loads_of(pool, found[host]["agent_id"]):
-                return found
+            hosts = await gateway.hosts()
+            if hosts[host]["agent_id"] and await loads_of(pool, hosts[host]["agent_id"]):
+                return hosts
             await asyncio.sleep(0.2)
 
 
@@ -168,8 +168,8 @@ async def test_a_rule_makes_devices_only_of_names_that_fit(make_gateway: MakeGat
 
 
 async def test_a_gateway_has_no_more_hosts_than_it_may(make_gateway: MakeGateway, pool: asyncpg.Pool) -> None:
-    gateway, made = await make_gateway(max_hosts=3), names(20)
-    lines = [f"system,host={name} load1=1" for name in made]
+    gateway, host_names = await make_gateway(max_hosts=3), names(20)
+    lines = [f"system,host={name} load1=1" for name in host_names]
     answers = await asyncio.gather(*(gateway.write(*lines[start : start + 5]) for start in range(0, 20, 5)))
     assert {answer.status_code for answer in answers} == {204}
     count = await pool.fetchval(
@@ -185,8 +185,8 @@ async def test_a_namesake_of_a_device_waits_until_an_employee_says_that_it_is_th
     device = await make_device(alice, name=host)
     gateway = await make_gateway()
     assert (await gateway.write(f"system,host={host} load1=1")).status_code == 204
-    found = (await gateway.hosts())[host]
-    assert (found["state"], found["same_name_agent_id"]) == ("waiting", str(device.agent_id))
+    entry = (await gateway.hosts())[host]
+    assert (entry["state"], entry["same_name_agent_id"]) == ("waiting", str(device.agent_id))
     kept = await gateway.decide(host, "confirm", agent_id=str(device.agent_id))
     assert (kept.status_code, kept.json()["error"]["code"]) == (409, "agent_has_token")
     taken = await gateway.decide(host, "confirm", agent_id=str(device.agent_id), replace_agent=True)
@@ -330,9 +330,9 @@ async def test_a_collector_that_forwards_many_hosts(make_gateway: MakeGateway, p
     response = await gateway.client.post("/v1/metrics", content=request.SerializeToString(), headers=headers)
     assert response.status_code == 200
     assert not ExportMetricsServiceResponse.FromString(response.content).HasField("partial_success")
-    found = await gateway.hosts()
+    entries = await gateway.hosts()
     for number, host in enumerate(hosts):
-        assert await loads_of(pool, found[host]["agent_id"]) == [number, number + 1]
+        assert await loads_of(pool, entries[host]["agent_id"]) == [number, number + 1]
 
 
 async def test_a_collectd_server_that_forwards_many_hosts(make_gateway: MakeGateway, pool: asyncpg.Pool) -> None:
@@ -344,8 +344,8 @@ async def test_a_collectd_server_that_forwards_many_hosts(make_gateway: MakeGate
     ]  # fmt: skip
     headers = {"Authorization": f"Bearer {gateway.token}"}
     assert (await gateway.client.post("/collectd", json=lists, headers=headers)).status_code == 200
-    found = await gateway.hosts()
-    assert [await loads_of(pool, found[host]["agent_id"]) for host in hosts] == [[0], [1]]
+    entries = await gateway.hosts()
+    assert [await loads_of(pool, entries[host]["agent_id"]) for host in hosts] == [[0], [1]]
 
 
 async def test_every_decision_is_in_the_audit_trail(make_gateway: MakeGateway, pool: asyncpg.Pool) -> None:

@@ -18,10 +18,10 @@ async def test_a_heartbeat_shows_the_device_alive(device: Device) -> None:
     assert (await seen(device))["status"] == "offline"
     answer = await told(device, agent_version="1.2.3")
     assert (answer["config_updated"], answer["pending_commands"]) == (False, 0)
-    found = await seen(device)
-    assert (found["status"], found["agent_version"]) == ("online", "1.2.3")
-    assert utc_now() - datetime.fromisoformat(found["last_heartbeat"]) < MINUTE
-    assert found["agent_last_updated"] == found["last_heartbeat"]
+    detail = await seen(device)
+    assert (detail["status"], detail["agent_version"]) == ("online", "1.2.3")
+    assert utc_now() - datetime.fromisoformat(detail["last_heartbeat"]) < MINUTE
+    assert detail["agent_last_updated"] == detail["last_heartbeat"]
 
 
 async def test_a_heartbeat_in_a_leap_second_is_taken(device: Device) -> None:
@@ -34,8 +34,8 @@ async def test_a_heartbeat_without_a_new_version_is_no_update(device: Device) ->
     updated = (await seen(device))["agent_last_updated"]
     await told(device, agent_version="1.2.3")
     await told(device)
-    found = await seen(device)
-    assert (found["agent_version"], found["agent_last_updated"]) == ("1.2.3", updated)
+    detail = await seen(device)
+    assert (detail["agent_version"], detail["agent_last_updated"]) == ("1.2.3", updated)
 
 
 @pytest.mark.parametrize("status", ["online", "warning", "error"])

@@ -10,8 +10,8 @@ from tests.people import Employee, Tenant
 
 async def join(client: httpx.AsyncClient, employee: Employee, tenant: Tenant, **facts: Any) -> str:
     body = {"business_id": str(tenant.business_id), "device_name": "twin"}
-    made = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
-    joined = await client.post("/api/agents/register", json={"token": made.json()["token"], **facts})
+    response = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+    joined = await client.post("/api/agents/register", json={"token": response.json()["token"], **facts})
     assert joined.status_code == 200, joined.text
     agent_id: str = joined.json()["agent_id"]
     return agent_id
@@ -39,8 +39,8 @@ async def test_the_same_machine_enrolled_twice_is_hinted_at(
 ) -> None:  # fmt: skip
     old = await join(client, employee, alice, **first)
     new = await join(client, employee, alice, **second)
-    found = (await client.get(f"/api/agents/{new}", headers=employee.headers)).json()
-    assert found["same_machine_as"] == (old if hinted else None)
+    detail = (await client.get(f"/api/agents/{new}", headers=employee.headers)).json()
+    assert detail["same_machine_as"] == (old if hinted else None)
     url = f"/api/agents/{old}/events"
     shown_events = (await client.get(url, headers=employee.headers)).json()["events"]
     assert ("same_machine_suspected" in {event["event_type"] for event in shown_events}) is hinted

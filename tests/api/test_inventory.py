@@ -29,9 +29,9 @@ async def test_the_first_list_is_what_is_installed(device: Device) -> None:
         is_security_software=False, is_latest_version=False, latest_available_version="141.0",
     )  # fmt: skip
     assert counts(await listed(device, entry, software("bash", None), at=MAY)) == {"received": 2, "added": 2}
-    found = await answer(device)
-    assert (found["next_cursor"], found["inventory_at"]) == (None, "2026-05-01T08:00:00Z")
-    bash, firefox = found["software"]
+    inventory = await answer(device)
+    assert (inventory["next_cursor"], inventory["inventory_at"]) == (None, "2026-05-01T08:00:00Z")
+    bash, firefox = inventory["software"]
     assert (bash["software_name"], bash["software_version"], bash["software_type"]) == ("bash", None, "application")
     assert {name: firefox[name] for name in entry} == entry
     assert (firefox["first_seen"], firefox["last_seen"], firefox["removed_at"]) == (
@@ -93,8 +93,8 @@ async def test_software_that_a_delta_lists_and_removes_stays(device: Device) -> 
 async def test_the_last_of_duplicates_in_a_list_counts(device: Device) -> None:
     entries = software("a", vendor="first"), software("a", vendor="last"), software(" a ", vendor=""), software("b")
     assert counts(await listed(device, *entries)) == {"received": 4, "added": 2, "duplicates": 2}
-    found = (await answer(device))["software"]
-    assert [(one["software_name"], one["vendor"]) for one in found] == [("a", None), ("b", None)]
+    shown = (await answer(device))["software"]
+    assert [(one["software_name"], one["vendor"]) for one in shown] == [("a", None), ("b", None)]
 
 
 async def test_one_name_in_two_types_or_versions_is_two(device: Device) -> None:
@@ -107,9 +107,9 @@ async def test_a_new_report_of_a_software_replaces_the_former_report(device: Dev
     await listed(device, software("a", vendor="old", latest_available_version="2"), software("b"), at=MAY)
     entries = software("a", vendor="new", is_security_software=True), software("b")
     assert counts(await listed(device, *entries, at=MAY + DAY)) == {"received": 2, "updated": 1, "unchanged": 1}
-    found, _ = (await answer(device))["software"]
-    assert (found["vendor"], found["is_security_software"], found["latest_available_version"]) == ("new", True, None)
-    assert found["first_seen"] == "2026-05-01T08:00:00Z"
+    entry, _ = (await answer(device))["software"]
+    assert (entry["vendor"], entry["is_security_software"], entry["latest_available_version"]) == ("new", True, None)
+    assert entry["first_seen"] == "2026-05-01T08:00:00Z"
     assert await changes(device) == []
 
 
@@ -120,15 +120,15 @@ async def test_a_list_older_than_the_newest_changes_nothing(device: Device) -> N
             "received": 1, "added": 0, "updated": 0, "removed": 0, "unchanged": 0, "duplicates": 0, "stale": True,
             "rejected": [], "notes": [],
         }  # fmt: skip
-    found = await answer(device)
-    assert [one["software_name"] for one in found["software"]] == ["a"]
-    assert found["inventory_at"] == "2026-05-02T08:00:00Z"
+    inventory = await answer(device)
+    assert [one["software_name"] for one in inventory["software"]] == ["a"]
+    assert inventory["inventory_at"] == "2026-05-02T08:00:00Z"
 
 
 async def test_without_a_time_a_list_is_of_now(device: Device) -> None:
     await listed(device, software("a"))
-    (found,) = (await answer(device))["software"]
-    assert found["first_seen"] == found["last_seen"] == (await answer(device))["inventory_at"]
+    (entry,) = (await answer(device))["software"]
+    assert entry["first_seen"] == entry["last_seen"] == (await answer(device))["inventory_at"]
     assert counts(await listed(device, software("a"), at=MAY)) == {"received": 1, "stale": True}
 
 
@@ -208,5 +208,5 @@ def keys(entries: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 async def there(device: Device, **query: Any) -> list[tuple[str, ...]]:
-    found = (await answer(device, **query))["software"]
-    return sorted((one["software_name"], str(one["software_version"]), one["software_type"]) for one in found)
+    software = (await answer(device, **query))["software"]
+    return sorted((one["software_name"], str(one["software_version"]), one["software_type"]) for one in software)

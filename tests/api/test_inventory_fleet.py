@@ -19,8 +19,8 @@ from tests.software import DAY, MAY, listed, path, software
 async def find(who: Tenant | Employee, client: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
     response = await client.get("/api/agents/inventory/software", params=query, headers=who.headers)
     assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["software"]
-    return found
+    software: list[dict[str, Any]] = response.json()["software"]
+    return software
 
 
 async def test_where_in_the_fleet_a_software_is(
@@ -33,8 +33,8 @@ async def test_where_in_the_fleet_a_software_is(
     await listed(of_bob, software(name.upper(), "3.7"), at=MAY + DAY)
 
     async def where(who: Tenant | Employee, **query: Any) -> list[tuple[str, str]]:
-        found = await find(who, client, **{"search": name.lower()} | query)
-        return [(one["device_name"], one["software_version"]) for one in found]
+        entries = await find(who, client, **{"search": name.lower()} | query)
+        return [(one["device_name"], one["software_version"]) for one in entries]
 
     assert sorted(await where(employee)) == [("hers", "3.7.9"), ("hers", "3.70"), ("his", "3.7")]
     assert sorted(await where(employee, version="3.7")) == [("hers", "3.7.9"), ("his", "3.7")]
@@ -44,9 +44,9 @@ async def test_where_in_the_fleet_a_software_is(
     assert await where(bob) == [("his", "3.7")]
     assert await where(charlie) == []
     assert await where(employee, search=name.replace("_", "%")) == []
-    (found,) = await find(bob, client, search=name)
-    assert (found["agent_id"], found["software_name"], found["is_eol"]) == (str(of_bob.agent_id), name.upper(), False)
-    assert found["business"] == {"id": str(bob.business_id), "business_name": "Bob"}
+    (entry,) = await find(bob, client, search=name)
+    assert (entry["agent_id"], entry["software_name"], entry["is_eol"]) == (str(of_bob.agent_id), name.upper(), False)
+    assert entry["business"] == {"id": str(bob.business_id), "business_name": "Bob"}
 
 
 async def test_the_fleet_by_pages(make_device: MakeDevice, client: httpx.AsyncClient, alice: Tenant) -> None:

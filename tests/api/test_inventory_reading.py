@@ -11,8 +11,8 @@ from tests.software import DAY, MAY, answer, changes, installed, listed, softwar
 
 
 async def test_a_device_without_a_list_has_nothing(device: Device) -> None:
-    found = await answer(device)
-    assert (found["software"], found["next_cursor"], found["inventory_at"]) == ([], None, None)
+    inventory = await answer(device)
+    assert (inventory["software"], inventory["next_cursor"], inventory["inventory_at"]) == ([], None, None)
     assert await answer(device, "/changes") == {"changes": [], "next_cursor": None, "inventory_since": None}
 
 
@@ -25,9 +25,9 @@ async def test_software_installed_on_a_past_day_is_listed(device: Device) -> Non
     assert await installed(device, at="2026-05-03T09:59:59+02:00") == [("old tool", "1.0"), ("python", "3.11")]
     assert await installed(device, at="2026-04-30T00:00:00Z") == []
     assert await installed(device) == [("new tool", "1.0"), ("python", "3.13")]
-    found = await answer(device, at="2026-05-03T12:00:00Z")
-    assert (found["as_of"], found["software"][0]["is_active"]) == ("2026-05-03T12:00:00Z", False)
-    assert found["software"][0]["removed_at"] == "2026-05-05T08:00:00Z"
+    inventory = await answer(device, at="2026-05-03T12:00:00Z")
+    assert (inventory["as_of"], inventory["software"][0]["is_active"]) == ("2026-05-03T12:00:00Z", False)
+    assert inventory["software"][0]["removed_at"] == "2026-05-05T08:00:00Z"
 
 
 async def test_filters_narrow_the_list(device: Device) -> None:
@@ -59,8 +59,8 @@ async def test_paging_gives_everything_once_in_the_order_of_names(device: Device
     await listed(device, *(software(name) for name in names), software("same", "2"))
     everything = (await answer(device))["software"]
     assert len(everything) == 14
-    found = [one["software_name"] for one in everything]
-    assert [name.lower() for name in found] == sorted(name.lower() for name in found)
+    listed_names = [one["software_name"] for one in everything]
+    assert [name.lower() for name in listed_names] == sorted(name.lower() for name in listed_names)
     for limit in (1, 3, 13, 14, 15):
         assert await all_pages(device, "", "software", limit=limit) == everything
 
@@ -88,9 +88,9 @@ async def test_changes_are_newest_first_and_an_upgrade_is_one(device: Device) ->
         ("removed", "a", None, "1.0"),
         ("removed", "b", None, "1.0"), ("installed", "c", None, "1.0"), ("upgraded", "python", "3.11", "3.12"),
     ]  # fmt: skip
-    found = await answer(device, "/changes")
-    assert [one["at"] for one in found["changes"]] == ["2026-05-03T08:00:00Z", *(["2026-05-02T08:00:00Z"] * 3)]
-    assert found["inventory_since"] == "2026-05-01T08:00:00Z"
+    inventory = await answer(device, "/changes")
+    assert [one["at"] for one in inventory["changes"]] == ["2026-05-03T08:00:00Z", *(["2026-05-02T08:00:00Z"] * 3)]
+    assert inventory["inventory_since"] == "2026-05-01T08:00:00Z"
 
 
 async def test_an_upgrade_by_a_delta_is_one_too(device: Device) -> None:
@@ -112,8 +112,8 @@ async def test_reinstalled_software_begins_a_new_period(device: Device, pool: as
     assert await changes(device) == [("installed", "a", None, "1.0"), ("removed", "a", None, "1.0")]
     for day, is_installed in enumerate((True, False, True)):
         assert await installed(device, at=(MAY + day * DAY).isoformat()) == ([("a", "1.0")] if is_installed else [])
-    (found,) = (await answer(device))["software"]
-    assert found["first_seen"] == "2026-05-03T08:00:00Z"
+    (entry,) = (await answer(device))["software"]
+    assert entry["first_seen"] == "2026-05-03T08:00:00Z"
     stays = "SELECT count(*) FROM agent_software_inventory WHERE agent_device_id = $1"
     assert await pool.fetchval(stays, device.agent_id) == 2
 

@@ -60,15 +60,19 @@ async def test_a_decommissioned_device_has_no_token_and_no_open_command(
 ) -> None:
     await told(device)
     await device.accepted(sample(cpu_percent=1))
-    made = [await order(device, employee, kind) for kind in ("ended", "begun", "fetched", "waiting")]
+    ordered = [await order(device, employee, kind) for kind in ("ended", "begun", "fetched", "waiting")]
     commands = {command["command_type"]: command for command in await fetched(device)}
     for kind in ("ended", "begun"):
         await tell(device, commands[kind], "started")
     await tell(device, commands["ended"], "result", status="completed", exit_code=0)
-    made.append(await order(device, employee, "waiting_too", approval_required=True))
-    found = await changed(device, employee, "decommission", reason=" sold ")
-    assert (found["status"], found["is_active"], found["token_state"]) == ("disabled", False, "revoked")
-    assert (found["decommission_reason"], found["decommissioned_at"] is None) == ("sold", False)
+    ordered.append(await order(device, employee, "waiting_too", approval_required=True))
+    changed_device = await changed(device, employee, "decommission", reason=" sold ")
+    assert (changed_device["status"], changed_device["is_active"], changed_device["token_state"]) == (
+        "disabled",
+        False,
+        "revoked",
+    )
+    assert (changed_device["decommission_reason"], changed_device["decommissioned_at"] is None) == ("sold", False)
     assert (await beat(device)).status_code == (await device.send(sample())).status_code == 401
     rows = await pool.fetch(
         "SELECT command_type, status, due_at, changed_at, completed_at FROM agent_commands WHERE agent_device_id = $1",
@@ -78,7 +82,7 @@ async def test_a_decommissioned_device_has_no_token_and_no_open_command(
         "ended": "completed", "begun": "cancelled", "fetched": "cancelled", "waiting": "cancelled",
         "waiting_too": "cancelled",
     }  # fmt: skip
-    decommissioned_at = time_of(found["decommissioned_at"])
+    decommissioned_at = time_of(changed_device["decommissioned_at"])
     cancelled = [row for row in rows if row["status"] == "cancelled"]
     assert {(row["due_at"], row["changed_at"], row["completed_at"]) for row in cancelled} == {
         (None, decommissioned_at, decommissioned_at)
@@ -116,16 +120,20 @@ async def test_a_deleted_device_is_nowhere_and_comes_back_with_its_history(
         for part in ((), ("events",), ("metrics", "history"), ("commands", "history")):
             response = await device.client.get(path_of(device, *part), headers=headers)
             assert error_of(response) == (404, "agent_not_found")
-        assert str(device.agent_id) not in {found["id"] for found in await listed(device.client, headers, limit=1000)}
+        assert str(device.agent_id) not in {agent["id"] for agent in await listed(device.client, headers, limit=1000)}
     assert (await beat(device)).status_code == (await device.send(sample())).status_code == 401
     assert error_of(await change(device, employee, method="DELETE")) == (404, "agent_not_found")
     assert error_of(await change(device, employee, "activate")) == (404, "agent_not_found")
     assert await pool.fetchval("SELECT deleted_at FROM agent_devices WHERE id = $1", device.agent_id) is not None
     assert await deeds(device, employee) == ["device_deleted"]
-    found = await changed(device, employee, "restore")
-    assert (found["status"], found["is_active"], found["token_state"]) == ("offline", True, "active")
+    changed_device = await changed(device, employee, "restore")
+    assert (changed_device["status"], changed_device["is_active"], changed_device["token_state"]) == (
+        "offline",
+        True,
+        "active",
+    )
     assert await pool.fetchval("SELECT deleted_at FROM agent_devices WHERE id = $1", device.agent_id) is None
-    assert found["current_metrics"]["cpu_percent"] == 7
+    assert changed_device["current_metrics"]["cpu_percent"] == 7
     await told(device)
     assert [event["event_type"] for event in await events(device)][:3] == [
         "status_changed", "status_changed", "restored",
@@ -134,9 +142,13 @@ async def test_a_deleted_device_is_nowhere_and_comes_back_with_its_history(
 
 async def test_a_decommissioned_device_is_restored_but_for_its_token(device: Device, employee: Employee) -> None:
     await changed(device, employee, "decommission", reason="sold")
-    found = await changed(device, employee, "restore")
-    assert (found["status"], found["is_active"], found["token_state"]) == ("offline", True, "revoked")
-    assert (found["decommissioned_at"], found["decommission_reason"]) == (None, None)
+    changed_device = await changed(device, employee, "restore")
+    assert (changed_device["status"], changed_device["is_active"], changed_device["token_state"]) == (
+        "offline",
+        True,
+        "revoked",
+    )
+    assert (changed_device["decommissioned_at"], changed_device["decommission_reason"]) == (None, None)
     assert (await beat(device)).status_code == 401
 
 
@@ -149,9 +161,9 @@ async def test_a_deactivated_device_is_not_activated_by_restoring_it(device: Dev
 async def test_a_deleted_devices_open_commands_are_cancelled(
     device: Device, employee: Employee, client: httpx.AsyncClient
 ) -> None:
-    made = await order(device, employee)
+    command = await order(device, employee)
     url = f"/api/agents/{device.agent_id}"
     assert (await client.delete(url, headers=employee.headers)).status_code == 204
     assert (await client.post(f"{url}/restore", headers=employee.headers)).status_code == 200
-    assert (await state(device, made, employee.headers))["status"] == "cancelled"
+    assert (await state(device, command, employee.headers))["status"] == "cancelled"
     assert await fetched(device) == []

@@ -18,11 +18,15 @@ async def test_a_deactivated_device_is_refused_until_it_is_activated(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     await told(device)
-    found = await changed(device, employee, "deactivate")
-    assert (found["is_active"], found["status"], found["token_state"]) == (False, "disabled", "active")
+    changed_device = await changed(device, employee, "deactivate")
+    assert (changed_device["is_active"], changed_device["status"], changed_device["token_state"]) == (
+        False,
+        "disabled",
+        "active",
+    )
     assert (await beat(device)).status_code == (await device.send(sample())).status_code == 401
-    found = await changed(device, employee, "activate")
-    assert (found["is_active"], found["status"]) == (True, "offline")
+    changed_device = await changed(device, employee, "activate")
+    assert (changed_device["is_active"], changed_device["status"]) == (True, "offline")
     await told(device)
     await device.accepted(sample(cpu_percent=1))
     assert await course(device) == [
@@ -52,10 +56,10 @@ async def test_an_employee_changes_what_may_be_changed(device: Device, employee:
     }  # fmt: skip
     response = await change(device, employee, method="PATCH", service_location_id=str(site), **wishes)
     assert response.status_code == 200, response.text
-    found = await seen(device)
-    assert {name: found[name] for name in wishes} == wishes
-    assert found["service_location"] == {"id": str(site), "location_name": "Annex"}
-    assert response.json() == found
+    detail = await seen(device)
+    assert {name: detail[name] for name in wishes} == wishes
+    assert detail["service_location"] == {"id": str(site), "location_name": "Annex"}
+    assert response.json() == detail
     (entry,) = [entry for entry in await trail(device, employee) if entry["action"] == "device_changed"]
     assert entry["details"]["device_name"] == {"from": "server-1", "to": "renamed"}
     assert set(entry["details"]) == {*wishes, "service_location_id"}

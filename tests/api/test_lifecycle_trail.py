@@ -37,9 +37,9 @@ async def test_a_change_leaves_exactly_one_row_in_the_trail(
         await pool.execute("UPDATE agent_devices SET clone_suspected_at = now() WHERE id = $1", device.agent_id)
     for _ in range(2):  # the second time there is nothing left to change
         await device.client.request(method, path_of(device, *parts), json=body, headers=employee.headers)
-    found = await trail(device, employee)
-    assert [entry["action"] for entry in found].count(action) == (0 if method == "GET" else 1)
-    last = found[-1]
+    entries = await trail(device, employee)
+    assert [entry["action"] for entry in entries].count(action) == (0 if method == "GET" else 1)
+    last = entries[-1]
     if method != "GET":
         assert (last["actor_kind"], last["actor_id"], last["source"]) == (
             "employee", str(employee.employee_id), "127.0.0.1",

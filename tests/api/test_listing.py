@@ -23,7 +23,7 @@ async def test_a_tenant_sees_its_own_devices_and_an_employee_all(
     of_alice, of_bob = [str((await make_device(tenant, name)).agent_id) for tenant in (alice, bob)]
 
     async def ids(headers: dict[str, str]) -> set[str]:
-        return {found["id"] for found in await listed(client, headers, search=name)}
+        return {agent["id"] for agent in await listed(client, headers, search=name)}
 
     assert [await ids(tenant.headers) for tenant in (alice, bob, charlie)] == [{of_alice}, {of_bob}, set()]
     assert await ids(employee.headers) == {of_alice, of_bob}
@@ -40,10 +40,10 @@ async def test_a_listed_device_shows_its_newest_percentages(make_device: MakeDev
     device = await make_device(dora, name="printer")
     await device.accepted(sample(MINUTE, cpu_percent=99, memory_percent=9), sample(cpu_percent=12.5, disk_percent=0))
     await told(device)
-    (found,) = await listed(device.client, dora.headers)
+    (agent,) = await listed(device.client, dora.headers)
     for name in ("last_heartbeat", "last_metrics_received", "created_at", "status_changed_at"):
-        assert datetime.fromisoformat(found.pop(name))
-    assert found == {
+        assert datetime.fromisoformat(agent.pop(name))
+    assert agent == {
         "id": str(device.agent_id), "device_name": "printer", "status": "online", "os_type": "linux",
         "device_type": None, "cpu_percent": 12.5, "memory_percent": None, "disk_percent": 0.0,
         "business": {"id": str(dora.business_id), "business_name": "Dora"},
@@ -63,8 +63,8 @@ async def test_filters_narrow_the_list(
     await told(device)
 
     async def names(**query: Any) -> list[str]:
-        found = await listed(client, employee.headers, **{"business_id": str(dora.business_id)} | query)
-        return [agent["device_name"] for agent in found]
+        agents = await listed(client, employee.headers, **{"business_id": str(dora.business_id)} | query)
+        return [agent["device_name"] for agent in agents]
 
     assert await names() == ["off", "on"]
     assert await names(status="online") == ["on"]
@@ -98,7 +98,7 @@ async def test_paging_gives_every_device_once_in_order(
         await make_device(dora, name=name)
     everything = await listed(client, dora.headers)
     assert len(everything) == 9
-    same = [found["id"] for found in everything if found["device_name"] == "same"]
+    same = [agent["id"] for agent in everything if agent["device_name"] == "same"]
     assert same == sorted(same)
     for limit in (1, 2, 3, 8, 9, 10):
         pages: list[dict[str, Any]] = []
@@ -118,8 +118,8 @@ async def test_a_cursor_of_anothers_page_shows_only_ones_own(
         await make_device(dora, name=name)
     await make_device(alice, name="z")
     cursor = (await client.get("/api/agents", params={"limit": 1}, headers=dora.headers)).json()["next_cursor"]
-    found = await listed(client, alice.headers, cursor=cursor, limit=1000)
-    assert {agent["business"]["id"] for agent in found} == {str(alice.business_id)}
+    agents = await listed(client, alice.headers, cursor=cursor, limit=1000)
+    assert {agent["business"]["id"] for agent in agents} == {str(alice.business_id)}
 
 
 def packed(value: Any) -> str:

@@ -79,9 +79,9 @@ async def fleet(database: str) -> AsyncIterator[Fleet]:
     connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
     transaction = connection.transaction()
     await transaction.start()
-    made = Fleet(connection)
-    await made.make()
-    yield made
+    created_fleet = Fleet(connection)
+    await created_fleet.make()
+    yield created_fleet
     await transaction.rollback()
     await connection.close()
 

@@ -36,18 +36,18 @@ async def make(client: httpx.AsyncClient, employee: Employee, tenant: Tenant | N
     business = {"business_id": str(tenant.business_id)} if tenant else {}
     response = await client.post(URL, json={"window_name": "Patching"} | business | more, headers=employee.headers)
     assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    created: dict[str, Any] = response.json()
+    return created
 
 
 async def test_a_weekly_window_comes_back_as_it_was_made(
     client: httpx.AsyncClient, alice: Tenant, employee: Employee
 ) -> None:
-    made = await make(client, employee, alice, **WEEKLY)
-    assert {name: made[name] for name in WEEKLY} == WEEKLY | {"weekdays": [6, 7]}
-    assert (made["business_name"], made["created_by"]) == ("Alice", str(employee.employee_id))
-    assert (made["starts_at"], made["ends_at"]) == (None, None)
-    assert answer_of(await client.get(f"{URL}/{made['id']}", headers=employee.headers)) == made
+    window = await make(client, employee, alice, **WEEKLY)
+    assert {name: window[name] for name in WEEKLY} == WEEKLY | {"weekdays": [6, 7]}
+    assert (window["business_name"], window["created_by"]) == ("Alice", str(employee.employee_id))
+    assert (window["starts_at"], window["ends_at"]) == (None, None)
+    assert answer_of(await client.get(f"{URL}/{window['id']}", headers=employee.headers)) == window
 
 
 async def test_a_window_says_whether_it_is_running(
@@ -74,8 +74,8 @@ async def test_a_window_of_all_businesses_from_the_table_is_shown_to_employees_o
         "VALUES ('The data centre moves', $1, $2, $3, $1) RETURNING id",
         utc_now() - MINUTE, utc_now() + 10 * MINUTE, employee.employee_id,
     )  # fmt: skip
-    found = answer_of(await client.get(URL, params={"limit": 1000}, headers=employee.headers))["windows"]
-    window = next(window for window in found if window["id"] == str(window_id))
+    windows = answer_of(await client.get(URL, params={"limit": 1000}, headers=employee.headers))["windows"]
+    window = next(window for window in windows if window["id"] == str(window_id))
     assert (window["business_id"], window["business_name"], window["is_running"]) == (None, None, True)
     assert answer_of(await client.get(URL, params={"limit": 1000}, headers=alice.headers))["windows"] == []
     assert error_of(await client.get(f"{URL}/{window_id}", headers=alice.headers))[0] == 404
@@ -86,9 +86,9 @@ async def test_customers_read_their_own_businesss_windows_only(
 ) -> None:
     windows = [await make(client, employee, tenant, **WEEKLY) for tenant in (alice, bob)]
     for tenant, own in ((alice, windows[0]), (bob, windows[1]), (charlie, None)):
-        found = answer_of(await client.get(URL, params={"limit": 1000}, headers=tenant.headers))["windows"]
-        assert {window["business_id"] for window in found} == ({str(tenant.business_id)} if own else set())
-        assert {window[name] for window in found for name in ("created_by", "created_by_name")} <= {None}
+        others = answer_of(await client.get(URL, params={"limit": 1000}, headers=tenant.headers))["windows"]
+        assert {window["business_id"] for window in others} == ({str(tenant.business_id)} if own else set())
+        assert {window[name] for window in others for name in ("created_by", "created_by_name")} <= {None}
         for window in windows:
             response = await client.get(f"{URL}/{window['id']}", headers=tenant.headers)
             if window is own:
@@ -96,16 +96,16 @@ async def test_customers_read_their_own_businesss_windows_only(
             else:
                 assert error_of(response) == (404, "maintenance_window_not_found")
         other = {"business_id": str(bob.business_id), "limit": "1000"}
-        found = answer_of(await client.get(URL, params=other, headers=tenant.headers))["windows"]
-        assert bool(found) == (tenant is bob)
+        others = answer_of(await client.get(URL, params=other, headers=tenant.headers))["windows"]
+        assert bool(others) == (tenant is bob)
 
 
 async def test_only_employees_change_windows(
     client: httpx.AsyncClient, device: Device, alice: Tenant, employee: Employee
 ) -> None:
-    made = await make(client, employee, alice, **WEEKLY)
+    window = await make(client, employee, alice, **WEEKLY)
     body = {"window_name": "x", "business_id": str(alice.business_id)} | WEEKLY
-    for method, url in (("POST", URL), ("PUT", f"{URL}/{made['id']}"), ("DELETE", f"{URL}/{made['id']}")):
+    for method, url in (("POST", URL), ("PUT", f"{URL}/{window['id']}"), ("DELETE", f"{URL}/{window['id']}")):
         for headers, status in ((alice.headers, 403), (device.headers, 401), ({}, 401)):
             assert (await client.request(method, url, json=body, headers=headers)).status_code == status
     assert (await client.get(URL, headers=device.headers)).status_code == 401
@@ -114,19 +114,19 @@ async def test_only_employees_change_windows(
 async def test_a_window_is_replaced_and_deleted_with_a_trail(
     client: httpx.AsyncClient, alice: Tenant, employee: Employee, pool: asyncpg.Pool
 ) -> None:
-    made = await make(client, employee, alice, **WEEKLY)
+    window = await make(client, employee, alice, **WEEKLY)
     now = utc_now().replace(microsecond=0)
     body = {"window_name": "Move", "service_location_id": str(alice.location_id)} | once(now, now + MINUTE)
-    changed = answer_of(await client.put(f"{URL}/{made['id']}", json=body, headers=employee.headers))
-    assert (changed["id"], changed["window_name"], changed["weekdays"]) == (made["id"], "Move", None)
-    assert (changed["business_id"], changed["created_at"]) == (made["business_id"], made["created_at"])
-    url = f"{URL}/{made['id']}"
+    changed = answer_of(await client.put(f"{URL}/{window['id']}", json=body, headers=employee.headers))
+    assert (changed["id"], changed["window_name"], changed["weekdays"]) == (window["id"], "Move", None)
+    assert (changed["business_id"], changed["created_at"]) == (window["business_id"], window["created_at"])
+    url = f"{URL}/{window['id']}"
     assert (await client.delete(url, headers=employee.headers)).status_code == 204
     for method in ("GET", "PUT", "DELETE"):
         answer = await client.request(method, url, json=body if method == "PUT" else None, headers=employee.headers)
         assert error_of(answer) == (404, "maintenance_window_not_found")
     query = "SELECT action, details FROM agent_audit WHERE details ->> 'id' = $1 ORDER BY id"
-    trail = await pool.fetch(query, made["id"])
+    trail = await pool.fetch(query, window["id"])
     assert [row["action"].removeprefix("maintenance_window_") for row in trail] == ["created", "changed", "deleted"]
     assert json.loads(trail[1]["details"])["before"]["window_name"] == "Patching"
 
@@ -134,18 +134,18 @@ async def test_a_window_is_replaced_and_deleted_with_a_trail(
 async def test_the_list_is_paged_in_the_order_of_names(
     client: httpx.AsyncClient, charlie: Tenant, employee: Employee
 ) -> None:
-    made = [await make(client, employee, charlie, window_name=name, **WEEKLY) for name in ("b", "a", "a", "c")]
-    found: list[dict[str, Any]] = []
+    created = [await make(client, employee, charlie, window_name=name, **WEEKLY) for name in ("b", "a", "a", "c")]
+    windows: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     for _ in range(3):
         query = {"business_id": str(charlie.business_id), "limit": "2"} | cursor
         page = answer_of(await client.get(URL, params=query, headers=employee.headers))
-        found += page["windows"]
+        windows += page["windows"]
         cursor = {"cursor": page["next_cursor"]}
         if page["next_cursor"] is None:
             break
-    assert [window["window_name"] for window in found] == ["a", "a", "b", "c"]
-    for window in made:
+    assert [window["window_name"] for window in windows] == ["a", "a", "b", "c"]
+    for window in created:
         await client.delete(f"{URL}/{window['id']}", headers=employee.headers)
 
 
@@ -193,11 +193,11 @@ FROM, TO = "2026-05-03T10:00:00Z", "2026-05-03T12:00:00Z"
 async def test_a_window_that_is_none_is_refused_by_its_path(
     client: httpx.AsyncClient, alice: Tenant, employee: Employee, times: dict[str, Any], path: str
 ) -> None:
-    made = await make(client, employee, alice, **WEEKLY)
+    window = await make(client, employee, alice, **WEEKLY)
     body = {"window_name": "x", "business_id": str(alice.business_id)} | times
     for response in (
         await client.post(URL, json=body, headers=employee.headers),
-        await client.put(f"{URL}/{made['id']}", json=body, headers=employee.headers),
+        await client.put(f"{URL}/{window['id']}", json=body, headers=employee.headers),
     ):
         assert error_of(response) == (422, "invalid_request")
         assert [fault["path"] for fault in response.json()["error"]["details"]] == [path]
@@ -210,10 +210,10 @@ async def test_nothing_begins_to_fire_where_a_window_is_running(
     await rules.make(None)
     now = utc_now() - 120 * MINUTE  # when `fire` evaluates
     times = once(now - 10 * MINUTE, now + timedelta(minutes=10))
-    made = await make(client, rules.employee, None, agent_device_id=str(inside.agent_id), **times)
+    window = await make(client, rules.employee, None, agent_device_id=str(inside.agent_id), **times)
     await rules.fire(inside, beside, elsewhere)
     statuses = [[alert["status"] for alert in await alerts_of(one)] for one in (inside, beside, elsewhere)]
     assert statuses == [[], ["active"], ["active"]]
-    await client.delete(f"{URL}/{made['id']}", headers=rules.employee.headers)
+    await client.delete(f"{URL}/{window['id']}", headers=rules.employee.headers)
     await rules.evaluate(now + MINUTE)
     assert [alert["status"] for alert in await alerts_of(inside)] == ["active"]

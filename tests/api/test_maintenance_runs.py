@@ -37,13 +37,13 @@ async def no_windows_stay(pool: asyncpg.Pool) -> AsyncIterator[None]:
 async def make(client: httpx.AsyncClient, employee: Employee, name: str = "Patching", **body: Any) -> dict[str, Any]:
     response = await client.post(URL, json={"window_name": name} | body, headers=employee.headers)
     assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    created: dict[str, Any] = response.json()
+    return created
 
 
 async def listed(client: httpx.AsyncClient, person: Tenant | Employee, **query: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = answer_of(await client.get(URL, params=query, headers=person.headers))["windows"]
-    return found
+    windows: list[dict[str, Any]] = answer_of(await client.get(URL, params=query, headers=person.headers))["windows"]
+    return windows
 
 
 async def names(client: httpx.AsyncClient, person: Tenant | Employee, device: Device) -> list[str]:
@@ -58,10 +58,10 @@ def once(start: datetime, end: datetime) -> dict[str, str]:
 async def test_a_weekly_window_lists_its_runs_in_utc_across_a_change_of_the_clocks(
     client: httpx.AsyncClient, alice: Tenant, employee: Employee
 ) -> None:
-    made = await make(client, employee, business_id=str(alice.business_id), **SUNDAYS)
+    created = await make(client, employee, business_id=str(alice.business_id), **SUNDAYS)
     for person in (alice, employee):
         windows = await listed(client, person, start=MARCH, end=APRIL)
-        (window,) = [one for one in windows if one["id"] == made["id"]]
+        (window,) = [one for one in windows if one["id"] == created["id"]]
         assert window["occurrences"] == [
             {"start": "2026-03-22T21:00:00Z", "end": "2026-03-23T01:00:00Z"},
             {"start": "2026-03-29T20:00:00Z", "end": "2026-03-30T00:00:00Z"},
@@ -93,18 +93,18 @@ async def test_the_next_begin_is_given_while_there_is_one(
     each_week = await make(client, employee, **place, **SUNDAYS)
     begin = datetime.fromisoformat(each_week["next_start"])
     assert now < begin <= now + timedelta(days=8)
-    found = await listed(client, alice, start=begin.isoformat(), end=(begin + HOUR).isoformat())
-    (window,) = [one for one in found if one["id"] == each_week["id"]]
+    windows = await listed(client, alice, start=begin.isoformat(), end=(begin + HOUR).isoformat())
+    (window,) = [one for one in windows if one["id"] == each_week["id"]]
     assert datetime.fromisoformat(window["occurrences"][-1]["start"]) == begin
 
 
 async def test_a_window_that_cant_be_read_has_neither_runs_nor_a_next_begin(
     client: httpx.AsyncClient, alice: Tenant, employee: Employee, pool: asyncpg.Pool
 ) -> None:
-    made = await make(client, employee, business_id=str(alice.business_id), **SUNDAYS)
+    created = await make(client, employee, business_id=str(alice.business_id), **SUNDAYS)
     update = "UPDATE agent_maintenance_windows SET local_start = $2::text::time, time_zone = $3 WHERE id = $1"
     for local_start, zone in (("24:00", "UTC"), ("22:00", "America/Nowhere"), ("22:00", "Europe")):
-        await pool.execute(update, made["id"], local_start, zone)
+        await pool.execute(update, created["id"], local_start, zone)
         (window,) = await listed(client, alice, start=MARCH, end=APRIL)
         assert (window["occurrences"], window["next_start"]) == ([], None)
         assert "out of force" in window["error_message"]
@@ -157,11 +157,11 @@ async def test_a_window_names_its_site_its_device_and_to_employees_who_made_it(
     await make(client, employee, "a", service_location_id=str(alice.location_id), **SUNDAYS)
     await make(client, employee, "b", agent_device_id=str(device.agent_id), **SUNDAYS)
     for person, maker in ((employee, email), (alice, None)):
-        found = [
+        names = [
             (window["location_name"], window["device_name"], window["created_by_name"])
             for window in await listed(client, person)
         ]
-        assert found == [("Alice's site", None, maker), (None, name, maker)]
+        assert names == [("Alice's site", None, maker), (None, name, maker)]
 
 
 async def test_the_former_business_doesnt_see_the_name_of_a_device_that_moved(

@@ -113,10 +113,10 @@ async def test_while_the_database_is_away_the_process_still_answers(database: st
             httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://test") as client,
         ):
             await proxy.cut()
-            found = await scrape(client)
-            assert found["rts_database_up"] == 0
-            assert found["rts_uploads_total"] == 0
-            assert not [name for name in found if name.startswith("rts_rollup")]
+            metrics = await scrape(client)
+            assert metrics["rts_database_up"] == 0
+            assert metrics["rts_uploads_total"] == 0
+            assert not [name for name in metrics if name.startswith("rts_rollup")]
 
 
 async def test_a_starved_pool_hides_nothing(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:

@@ -27,8 +27,8 @@ async def services(device: Device, headers: dict[str, str] | None = None) -> lis
     url = f"/api/agents/{device.agent_id}/services"
     response = await device.client.get(url, headers=headers or device.tenant.headers)
     assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["services"]
-    return found
+    service_list: list[dict[str, Any]] = response.json()["services"]
+    return service_list
 
 
 async def change(device: Device, service_id: str, headers: dict[str, str], **changes: Any) -> httpx.Response:
@@ -47,16 +47,16 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
 async def test_changes_of_state_are_counted(device: Device) -> None:
     for age, status in ((5, "running"), (4, "running"), (3, "stopped"), (2, "stopped"), (1, "running")):
         await saw(device, age * MINUTE, status)
-    (found,) = await services(device)
-    assert (found["status"], found["state_changes"], found["restart_count"]) == ("running", 2, 1)
+    (service,) = await services(device)
+    assert (service["status"], service["state_changes"], service["restart_count"]) == ("running", 2, 1)
 
 
 async def test_the_same_state_again_is_no_change(device: Device) -> None:
     for age in (3, 2, 1):
         await saw(device, age * MINUTE, "running", 7)
-    (found,) = await services(device)
-    assert (found["state_changes"], found["restart_count"], found["pid"]) == (0, 0, 7)
-    assert found["last_state_change"] < found["last_checked"]
+    (service,) = await services(device)
+    assert (service["state_changes"], service["restart_count"], service["pid"]) == (0, 0, 7)
+    assert service["last_state_change"] < service["last_checked"]
 
 
 async def test_an_older_sample_changes_nothing(device: Device) -> None:
@@ -72,8 +72,8 @@ async def test_the_newest_state_in_one_upload_counts(device: Device) -> None:
     await device.accepted(
         *(sample(age * MINUTE, cpu_percent=1, services=[{"name": "a", "status": status}]) for age, status in states)
     )
-    (found,) = await services(device)
-    assert found["status"] == "running"
+    (service,) = await services(device)
+    assert service["status"] == "running"
 
 
 # Who sees them
@@ -82,17 +82,17 @@ async def test_the_newest_state_in_one_upload_counts(device: Device) -> None:
 async def test_a_service_shows_all_of_itself_to_its_tenant_and_to_employees(device: Device, employee: Employee) -> None:
     for name in ("sshd", "nginx"):
         await saw(device, MINUTE, "running", 12, name)
-    found = await services(device)
-    assert [one["name"] for one in found] == ["nginx", "sshd"]
-    assert set(found[0]) == {
+    service = await services(device)
+    assert [one["name"] for one in service] == ["nginx", "sshd"]
+    assert set(service[0]) == {
         "id", "name", "service_display_name", "service_type", "status", "pid", "should_be_running", "auto_restart",
         "last_checked", "last_state_change", "restart_count", "state_changes", "missing_since",
     }  # fmt: skip
-    assert (found[0]["should_be_running"], found[0]["auto_restart"], found[0]["pid"]) == (True, False, 12)
-    assert await services(device, employee.headers) == found
+    assert (service[0]["should_be_running"], service[0]["auto_restart"], service[0]["pid"]) == (True, False, 12)
+    assert await services(device, employee.headers) == service
     page = await device.client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)
     assert page.json()["monitored_services"] == [
-        {name: value for name, value in one.items() if not name.startswith("service_")} for one in found
+        {name: value for name, value in one.items() if not name.startswith("service_")} for one in service
     ]
 
 
@@ -145,20 +145,20 @@ async def test_an_employee_says_what_is_expected_of_a_service(
 async def test_a_service_that_isnt_the_devices_is_a_404(make_device: MakeDevice, employee: Employee) -> None:
     device, other = await make_device(), await make_device()
     await saw(other, MINUTE, "running")
-    (found,) = await services(other)
-    for service_id in (found["id"], str(uuid4())):
+    (service,) = await services(other)
+    for service_id in (service["id"], str(uuid4())):
         response = await change(device, service_id, employee.headers, auto_restart=True)
         assert error_of(response) == (404, "service_not_found")
-    assert await services(other) == [found]
+    assert await services(other) == [service]
 
 
 async def test_a_deleted_devices_services_stay_as_they_are(
     device: Device, employee: Employee, pool: asyncpg.Pool
 ) -> None:
     await saw(device, MINUTE, "running")
-    (found,) = await services(device)
+    (service,) = await services(device)
     await pool.execute("UPDATE agent_devices SET soft_delete = true WHERE id = $1", device.agent_id)
-    response = await change(device, found["id"], employee.headers, auto_restart=True)
+    response = await change(device, service["id"], employee.headers, auto_restart=True)
     assert error_of(response) == (404, "service_not_found")
 
 
@@ -166,7 +166,7 @@ async def test_only_employees_that_the_platform_knows_change_a_service(
     device: Device, tokens: Tokens, bob: Tenant
 ) -> None:
     await saw(device, MINUTE, "running")
-    (found,) = await services(device)
+    (service,) = await services(device)
     stranger = str(uuid4())
     token = tokens.issue_person({"sub": stranger, "employee_id": stranger}, utc_now(), LIFETIME)
     for headers, refused in (
@@ -174,8 +174,8 @@ async def test_only_employees_that_the_platform_knows_change_a_service(
         (device.headers, (401, "invalid_token")), ({}, (401, "unauthorized")),
         ({"Authorization": f"Bearer {token}"}, (403, "unknown_employee")),
     ):  # fmt: skip
-        assert error_of(await change(device, found["id"], headers, auto_restart=True)) == refused
-    assert await services(device) == [found]
+        assert error_of(await change(device, service["id"], headers, auto_restart=True)) == refused
+    assert await services(device) == [service]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_only_employees_that_the_platform_knows_change_a_service(
 )  # fmt: skip
 async def test_settings_that_dont_fit_are_refused(device: Device, employee: Employee, changes: dict[str, Any]) -> None:
     await saw(device, MINUTE, "running")
-    (found,) = await services(device)
-    response = await change(device, found["id"], employee.headers, **changes)
+    (service,) = await services(device)
+    response = await change(device, service["id"], employee.headers, **changes)
     assert error_of(response) == (422, "invalid_request")
-    assert await services(device) == [found]
+    assert await services(device) == [service]

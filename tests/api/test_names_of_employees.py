@@ -68,17 +68,17 @@ async def test_a_command_names_who_ordered_and_who_approved_it(
     command = await approved(device, people)
     expected = ("Tess Technician", address(people[1]))
     assert names_of(command) == expected
-    found = await commands(device, command["command_id"], people[0].headers)
-    assert [names_of(one) for one in found] == [expected] * 3
+    listed = await commands(device, command["command_id"], people[0].headers)
+    assert [names_of(one) for one in listed] == [expected] * 3
 
 
 async def test_customers_read_no_name_and_other_businesses_no_command(
     device: Device, people: tuple[Employee, Employee], bob: Tenant, charlie: Tenant
 ) -> None:
     command = await approved(device, people)
-    found = await commands(device, command["command_id"], device.tenant.headers)
-    assert len(found) == 3
-    for one in found:
+    listed = await commands(device, command["command_id"], device.tenant.headers)
+    assert len(listed) == 3
+    for one in listed:
         assert names_of(one) == (None, None)
         text = json.dumps(one)
         assert "Tess" not in text

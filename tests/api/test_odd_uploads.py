@@ -185,11 +185,11 @@ async def test_unmeasured_samples_count_as_no_data(make_device: MakeDevice) -> N
     await device.accepted({"collected_at": "2106-02-07T06:28:15Z", "cpu_percent": 7})
     await device.accepted(sample(MINUTE, cpu_percent="x"))
     await device.accepted()
-    found = await seen(device)
-    assert (found["last_metrics_received"], found["status"]) == (None, "offline")
+    detail = await seen(device)
+    assert (detail["last_metrics_received"], detail["status"]) == (None, "offline")
     await device.accepted(sample(cpu_percent=103))
-    found = await seen(device)
-    assert (found["last_metrics_received"] is not None, found["status"]) == (True, "online")
+    detail = await seen(device)
+    assert (detail["last_metrics_received"] is not None, detail["status"]) == (True, "online")
 
 
 async def test_services_of_a_device_are_bounded(device: Device) -> None:

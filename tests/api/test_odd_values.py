@@ -67,8 +67,8 @@ WRITES = [
 
 def bodies(value: Any, odd: str) -> Iterator[bytes]:
     """Yield `value` as JSON with each of its parts in turn replaced by `odd`."""
-    for made in replaced(value):
-        yield json.dumps(made, ensure_ascii=False).replace(json.dumps(HERE, ensure_ascii=False), odd).encode()
+    for body in replaced(value):
+        yield json.dumps(body, ensure_ascii=False).replace(json.dumps(HERE, ensure_ascii=False), odd).encode()
 
 
 def replaced(value: Any) -> Iterator[Any]:
@@ -76,20 +76,20 @@ def replaced(value: Any) -> Iterator[Any]:
     yield HERE
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from ({**value, key: made} for made in replaced(inner))
+            yield from ({**value, key: variant} for variant in replaced(inner))
     if isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from ([*value[:number], made, *value[number + 1 :]] for made in replaced(inner))
+            yield from ([*value[:number], variant, *value[number + 1 :]] for variant in replaced(inner))
 
 
 @pytest.fixture
 async def technician(town: Town, pool: asyncpg.Pool) -> AsyncIterator[Employee]:
     """An employee whose rules and windows are taken out of force afterwards."""
-    made = await make_employee(town.pool, town.tokens)
-    yield made
+    employee = await make_employee(town.pool, town.tokens)
+    yield employee
     forget = "UPDATE agent_alerts SET is_active = false, soft_delete = true WHERE created_by = $1"
-    await pool.execute(forget, made.employee_id)
-    await pool.execute("DELETE FROM agent_maintenance_windows WHERE created_by = $1", made.employee_id)
+    await pool.execute(forget, employee.employee_id)
+    await pool.execute("DELETE FROM agent_maintenance_windows WHERE created_by = $1", employee.employee_id)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from tests.devices import Device
 async def document(client: httpx.AsyncClient) -> dict[str, Any]:
     response = await client.get("/openapi.json")
     assert response.status_code == 200
-    found: dict[str, Any] = json.loads(response.text)
-    return found
+    body: dict[str, Any] = json.loads(response.text)
+    return body
 
 
 def references(value: Any) -> set[str]:
@@ -38,9 +38,9 @@ def references(value: Any) -> set[str]:
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.")
     for reference in references(document):
-        found: Any = document
+        target: Any = document
         for part in reference.removeprefix("#/").split("/"):
-            found = found[part]
+            target = target[part]
 
 
 async def test_every_call_of_the_main_path_is_in_it(document: dict[str, Any]) -> None:
@@ -118,8 +118,8 @@ def test_the_health_of_the_server_asks_for_nothing_and_refuses_nobody(document: 
 
 
 def example(document: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = document["paths"][UPLOAD]["post"]["requestBody"]["content"]["application/json"]["example"]
-    return found
+    body: dict[str, Any] = document["paths"][UPLOAD]["post"]["requestBody"]["content"]["application/json"]["example"]
+    return body
 
 
 def test_the_example_of_an_upload_has_every_field_that_is_known(document: dict[str, Any]) -> None:

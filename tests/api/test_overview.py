@@ -49,21 +49,21 @@ async def test_the_summary_counts_devices_by_status_and_alerts_by_severity(
     await open_alert(pool, second, "info", snoozed_until=long_ago)
     await open_alert(pool, second, "critical", status="resolved")
     await open_alert(pool, third, "critical")
-    found = await get(client, "/api/agents/summary", dora)
+    summary = await get(client, "/api/agents/summary", dora)
     statuses = {"online": 1, "warning": 0, "offline": 1, "error": 0, "disabled": 0}
     alerts = {"critical": 1, "warning": 1, "info": 1}
     expected = {
         "devices": 2, "statuses": statuses, "silent_over_a_day": 1, "open_alerts": alerts, "snoozed_alerts": 1,
         "awaiting_approval": 0,
     }  # fmt: skip
-    assert {name: found[name] for name in expected} == expected
-    (business,) = found["businesses"]
+    assert {name: summary[name] for name in expected} == expected
+    (business,) = summary["businesses"]
     assert (business["business_name"], business["statuses"], business["open_alerts"]) == ("Dora", statuses, alerts)
     assert business["oldest_unacknowledged_at"] == long_ago.isoformat().replace("+00:00", "Z")
-    (site,) = found["sites"]
+    (site,) = summary["sites"]
     assert (site["location_name"], site["devices"], site["open_alerts"]) == ("Dora's site", 2, alerts)
     of_dora = await get(client, "/api/agents/summary", employee, business_id=dora.business_id)
-    assert of_dora["sites"] == found["sites"]
+    assert of_dora["sites"] == summary["sites"]
     assert str(dora.business_id) in [
         one["id"] for one in (await get(client, "/api/agents/summary", employee))["businesses"]
     ]
@@ -73,8 +73,8 @@ async def test_devices_of_another_business_are_not_counted(
     client: httpx.AsyncClient, make_device: MakeDevice, alice: Tenant, dora: Tenant
 ) -> None:
     await make_device(alice)
-    found = await get(client, "/api/agents/summary", dora, business_id=alice.business_id)
-    assert (found["devices"], found["open_alerts"], found["businesses"], found["sites"]) == (0, NONE, [], [])
+    summary = await get(client, "/api/agents/summary", dora, business_id=alice.business_id)
+    assert (summary["devices"], summary["open_alerts"], summary["businesses"], summary["sites"]) == (0, NONE, [], [])
 
 
 async def test_businesses_are_found_by_name_and_paged(
@@ -83,16 +83,16 @@ async def test_businesses_are_found_by_name_and_paged(
     await make_device(dora)
     (own,) = (await get(client, "/api/businesses", dora))["businesses"]
     assert own == {"id": str(dora.business_id), "business_name": "Dora", "devices": 1}
-    found: list[Any] = []
+    businesses: list[Any] = []
     cursor = None
-    while not found or cursor:
+    while not businesses or cursor:
         page = await get(
             client, "/api/businesses", employee, limit=1, search="DOR", **({"cursor": cursor} if cursor else {})
         )
-        found += page["businesses"]
+        businesses += page["businesses"]
         cursor = page["next_cursor"]
-    assert own in found
-    assert all("dor" in one["business_name"].lower() for one in found)
+    assert own in businesses
+    assert all("dor" in one["business_name"].lower() for one in businesses)
     sites = await get(client, f"/api/businesses/{dora.business_id}/locations", employee)
     assert [(site["location_name"], site["devices"]) for site in sites["locations"]] == [("Dora's site", 1)]
 
@@ -144,8 +144,8 @@ async def test_only_what_changed_since_is_read_again(
     assert (await get(client, "/api/agents", dora, changed_since=since))["agents"] == []
     await devices[0].accepted(sample(cpu_percent=1))
     await open_alert(pool, devices[2], "info")
-    found = await get(client, "/api/agents", dora, changed_since=since)
-    assert [one["device_name"] for one in found["agents"]] == ["a", "c"]
+    page = await get(client, "/api/agents", dora, changed_since=since)
+    assert [one["device_name"] for one in page["agents"]] == ["a", "c"]
 
 
 async def test_types_filter_the_list(
@@ -156,9 +156,9 @@ async def test_types_filter_the_list(
         await pool.execute(
             "UPDATE agent_devices SET os_type = $2, device_type = $3 WHERE id = $1", device.agent_id, os, kind
         )
-    found = await get(client, "/api/agents", dora, os_type="windows,macos", device_type="server", format="columns")
-    assert ([row[1] for row in found["rows"]], found["total"]) == (["c"], 1)
-    found = await get(client, "/api/agents", dora, os_type="linux", status="offline")
-    assert [one["device_name"] for one in found["agents"]] == ["a"]
+    page = await get(client, "/api/agents", dora, os_type="windows,macos", device_type="server", format="columns")
+    assert ([row[1] for row in page["rows"]], page["total"]) == (["c"], 1)
+    page = await get(client, "/api/agents", dora, os_type="linux", status="offline")
+    assert [one["device_name"] for one in page["agents"]] == ["a"]
     response = await client.get("/api/agents?os_type=beos", headers=dora.headers)
     assert response.json()["error"]["code"] == "invalid_filter"

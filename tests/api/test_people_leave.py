@@ -75,8 +75,8 @@ async def test_an_employee_who_is_deleted_can_do_nothing_more(
 
 
 async def user_of(pool: asyncpg.Pool, tenant: Tenant) -> UUID:
-    found: UUID = await pool.fetchval("SELECT id FROM users WHERE business_id = $1", tenant.business_id)
-    return found
+    user_id: UUID = await pool.fetchval("SELECT id FROM users WHERE business_id = $1", tenant.business_id)
+    return user_id
 
 
 @pytest.mark.parametrize("what", ["inactive", "deleted", "marked", "moved"])
@@ -234,8 +234,8 @@ async def test_commands_to_many_devices_one_after_the_other_need_approval(
         assert needs == [False, False, False, True, True]
         assert (await order(devices[0], hasty))["approval_required"] is False  # one of the three again
         batch = {"agent_ids": [str(device.agent_id) for device in devices[2:4]], "command_type": "restart_service"}
-        made = await client.post("/api/agents/commands", json=batch, headers=hasty.headers)
-        assert {command["approval_required"] for command in made.json()["commands"]} == {True}
+        response = await client.post("/api/agents/commands", json=batch, headers=hasty.headers)
+        assert {command["approval_required"] for command in response.json()["commands"]} == {True}
 
 
 @pytest.mark.parametrize("command_type", ["exec", "shell", "run-script", "run.script", "whatever_next"])

@@ -120,15 +120,15 @@ async def explain(connection: asyncpg.Connection, query: str, **values: Any) -> 
     """Run a statement and return the nodes of its plan that read agent_devices."""
     statement, *arguments = QUERIES.bind(query, **values)
     plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments))
-    found: list[dict[str, Any]] = []
+    plans: list[dict[str, Any]] = []
     waiting = [plan[0]["Plan"]]
     while waiting:
         node = waiting.pop()
         waiting += node.get("Plans", [])
         reads = node.get("Relation Name") == "agent_devices" and "Scan" in node["Node Type"]
         if reads or node["Node Type"] == "Bitmap Index Scan":
-            found.append(node)
-    return found
+            plans.append(node)
+    return plans
 
 
 async def test_a_sweep_reads_only_what_is_due(alone: asyncpg.Connection, alice: Tenant) -> None:

@@ -152,7 +152,7 @@ async def test_commands_that_wait_for_one_device_are_bounded(
 ) -> None:
     async with served(settings, device_pending_commands=2) as (client, _):
         full, free = [await register_device(client, employee, alice, name, 300) for name in ("full", "free")]
-        made = [await order(full, employee) for _ in range(2)]
+        commands = [await order(full, employee) for _ in range(2)]
         answer = await client.post(
             path_of(full, "commands"), json={"command_type": "collect_now"}, headers=employee.headers
         )
@@ -164,7 +164,7 @@ async def test_commands_that_wait_for_one_device_are_bounded(
         batch = (await client.post("/api/agents/commands", json=many, headers=employee.headers)).json()
         assert [command["agent_id"] for command in batch["commands"]] == [str(free.agent_id)]
         assert [one["code"] for one in batch["not_created"]] == ["too_many_commands", "agent_not_found"]
-        await act(full, employee, made[0], "cancel")
+        await act(full, employee, commands[0], "cancel")
         await order(full, employee)
 
 

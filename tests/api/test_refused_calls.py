@@ -179,8 +179,8 @@ async def test_a_customer_who_sees_no_outputs_leaves_no_row(
     command = await order(device, employee, params={"script": "echo secret"})
     url = path_of(device, f"commands/{command['command_id']}")
     assert (await device.client.get(url, headers=device.tenant.headers)).json()["params"] is None
-    found = "SELECT count(*) FROM agent_audit WHERE details ->> 'command_id' = $1"
-    assert await pool.fetchval(found, command["command_id"]) == 0
+    query = "SELECT count(*) FROM agent_audit WHERE details ->> 'command_id' = $1"
+    assert await pool.fetchval(query, command["command_id"]) == 0
 
 
 async def test_reading_and_exporting_the_trail_is_in_it(

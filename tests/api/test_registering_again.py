@@ -34,15 +34,20 @@ async def test_a_device_keeps_its_id_name_and_history(make_device: MakeDevice, e
     await told(device, agent_version="1.0")
     await device.accepted(sample(MINUTE, cpu_percent=7))
     before, old = await seen(device), device.token
-    made = answer_of(await register(device, await token_for(device, employee), hostname="new-disk", os_version="12"))
-    assert made["agent_id"] == str(device.agent_id)
-    assert (made["business_id"], made["config"]["metrics_interval_seconds"]) == (before["business"]["id"], 60)
-    found = await seen(device)
-    assert (found["status"], found["hostname"], found["os_version"]) == ("offline", "new-disk", "12")
+    registered = answer_of(
+        await register(device, await token_for(device, employee), hostname="new-disk", os_version="12")
+    )
+    assert registered["agent_id"] == str(device.agent_id)
+    assert (registered["business_id"], registered["config"]["metrics_interval_seconds"]) == (
+        before["business"]["id"],
+        60,
+    )
+    detail = await seen(device)
+    assert (detail["status"], detail["hostname"], detail["os_version"]) == ("offline", "new-disk", "12")
     kept = ("device_name", "os_type", "agent_version", "created_at", "enrolled_at", "current_metrics", "business")
-    assert {name: found[name] for name in kept} == {name: before[name] for name in kept}
+    assert {name: detail[name] for name in kept} == {name: before[name] for name in kept}
     assert (await device.send(sample())).status_code == 401
-    device.token = made["agent_token"]
+    device.token = registered["agent_token"]
     assert device.token != old
     await told(device)
     await device.accepted(sample(cpu_percent=8))
@@ -66,9 +71,9 @@ async def test_registering_again_brings_back_a_device_whose_service_had_ended(
             await changed(device, employee, "restore")
     device.token = answer_of(await register(device, await token_for(device, employee)))["agent_token"]
     await told(device)
-    found = await seen(device)
-    assert (found["status"], found["is_active"], found["token_state"]) == ("online", True, "active")
-    assert (found["decommissioned_at"], found["decommission_reason"]) == (None, None)
+    detail = await seen(device)
+    assert (detail["status"], detail["is_active"], detail["token_state"]) == ("online", True, "active")
+    assert (detail["decommissioned_at"], detail["decommission_reason"]) == (None, None)
 
 
 async def test_registering_again_clears_the_suspicion_of_a_clone(

@@ -35,18 +35,18 @@ def refused(response: httpx.Response) -> tuple[int, str]:
 async def test_an_employee_gets_a_token_and_how_to_spend_it(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant, settings: Settings
 ) -> None:
-    made = (await client.post(TOKENS, json=wanted(alice, expires_in_hours=2), headers=employee.headers)).json()
-    left = datetime.fromisoformat(made["expires_at"]) - utc_now()
+    created = (await client.post(TOKENS, json=wanted(alice, expires_in_hours=2), headers=employee.headers)).json()
+    left = datetime.fromisoformat(created["expires_at"]) - utc_now()
     assert timedelta(hours=1, minutes=59) < left <= timedelta(hours=2)
-    for command in (made["install_command_linux"], made["install_command_windows"]):
-        assert command.endswith(f" agent --server {settings.public_url} --token {made['token']}")
+    for command in (created["install_command_linux"], created["install_command_windows"]):
+        assert command.endswith(f" agent --server {settings.public_url} --token {created['token']}")
 
 
 async def test_a_token_lives_for_a_day_unless_told_otherwise(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant
 ) -> None:
-    made = (await client.post(TOKENS, json=wanted(alice), headers=employee.headers)).json()
-    left = datetime.fromisoformat(made["expires_at"]) - utc_now()
+    created = (await client.post(TOKENS, json=wanted(alice), headers=employee.headers)).json()
+    left = datetime.fromisoformat(created["expires_at"]) - utc_now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
 
 
@@ -106,13 +106,13 @@ async def test_a_device_registers_with_what_it_says_of_itself(
         "mac_address": "00:11:22:33:44:55", "cpu_model": "Ryzen", "total_memory_gb": 15.5, "total_disk_gb": 512.0,
         "agent_version": "1.2.3", "device_type": "desktop",
     }  # fmt: skip
-    made = (await client.post(REGISTER, json={"token": token, "ip_address": "2001:db8::1", **facts})).json()
-    assert (made["business_id"], made["service_location_id"]) == (str(alice.business_id), site)
-    assert made["config"] == {
+    registered = (await client.post(REGISTER, json={"token": token, "ip_address": "2001:db8::1", **facts})).json()
+    assert (registered["business_id"], registered["service_location_id"]) == (str(alice.business_id), site)
+    assert registered["config"] == {
         "heartbeat_interval_seconds": 300, "metrics_interval_seconds": 60, "websocket_url": "ws://127.0.0.1:3002/ws",
     }  # fmt: skip
     query = "SELECT *, host(ip_address) AS ip FROM agent_devices WHERE id = $1"
-    row = await pool.fetchrow(query, UUID(made["agent_id"]))
+    row = await pool.fetchrow(query, UUID(registered["agent_id"]))
     assert row is not None
     assert {name: row[name] for name in facts} == facts
     assert (row["ip"], row["device_name"], row["created_by"]) == ("2001:db8::1", "front-desk-1", employee.employee_id)
@@ -120,10 +120,10 @@ async def test_a_device_registers_with_what_it_says_of_itself(
 
 async def test_the_agents_token_works_at_once(client: httpx.AsyncClient, employee: Employee, alice: Tenant) -> None:
     token = await new_token(client, employee, alice)
-    made = (await client.post(REGISTER, json={"token": token})).json()
+    registered = (await client.post(REGISTER, json={"token": token})).json()
     body = {"metrics": [{"collected_at": utc_now().isoformat(), "cpu_percent": 1}]}
-    headers = {"Authorization": f"Bearer {made['agent_token']}"}
-    response = await client.post(f"/api/agents/{made['agent_id']}/metrics", json=body, headers=headers)
+    headers = {"Authorization": f"Bearer {registered['agent_token']}"}
+    response = await client.post(f"/api/agents/{registered['agent_id']}/metrics", json=body, headers=headers)
     assert response.json()["accepted"] == 1
 
 
@@ -133,9 +133,9 @@ async def test_facts_inside_system_info_count_the_same_and_win(
     token = await new_token(client, employee, alice)
     inside = {"hostname": "inside", "ip_address": "10.0.0.7", "total_memory_gb": 4}
     body = {"token": token, "hostname": "beside", "os_type": "linux", "system_info": inside}
-    made = (await client.post(REGISTER, json=body)).json()
+    registered = (await client.post(REGISTER, json=body)).json()
     query = "SELECT hostname, os_type, host(ip_address), total_memory_gb FROM agent_devices WHERE id = $1"
-    row = await pool.fetchrow(query, UUID(made["agent_id"]))
+    row = await pool.fetchrow(query, UUID(registered["agent_id"]))
     assert tuple(row or ()) == ("inside", "linux", "10.0.0.7", 4.0)
 
 
@@ -143,10 +143,10 @@ async def test_a_text_with_odd_characters_never_costs_the_registration(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant, pool: asyncpg.Pool
 ) -> None:
     odd = {"cpu_model": "Xeon\0\0", "hostname": "pc\n\u202e1", "os_version": "x" * 300, "mac_address": "0" * 65}
-    made = await client.post(REGISTER, json={"token": await new_token(client, employee, alice), **odd})
-    assert made.status_code == 200, made.text
+    response = await client.post(REGISTER, json={"token": await new_token(client, employee, alice), **odd})
+    assert response.status_code == 200, response.text
     query = "SELECT cpu_model, hostname, os_version, mac_address FROM agent_devices WHERE id = $1"
-    row = await pool.fetchrow(query, UUID(made.json()["agent_id"]))
+    row = await pool.fetchrow(query, UUID(response.json()["agent_id"]))
     assert tuple(row or ()) == ("Xeon", "pc 1", "x" * 255, "0" * 64)
 
 
@@ -201,11 +201,11 @@ async def test_neither_tokens_text_is_in_any_table(
     client: httpx.AsyncClient, employee: Employee, alice: Tenant, pool: asyncpg.Pool
 ) -> None:
     token = await new_token(client, employee, alice)
-    made = (await client.post(REGISTER, json={"token": token})).json()
-    agent_token, signature = made["agent_token"], made["agent_token"].rpartition(".")[2]
+    registered = (await client.post(REGISTER, json={"token": token})).json()
+    agent_token, signature = registered["agent_token"], registered["agent_token"].rpartition(".")[2]
     query = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     tables = await pool.fetch(query)
     rows = [text for (table,) in tables for (text,) in await pool.fetch(f"SELECT t::text FROM {table} t")]
-    assert any(made["agent_id"] in row for row in rows)
+    assert any(registered["agent_id"] in row for row in rows)
     assert any(token_hash(token) in row for row in rows)
     assert not any(secret in row for row in rows for secret in (token, agent_token, signature))

@@ -17,8 +17,8 @@ VIEW = {"name": "Servers offline", "page": "agents", "query": "status=offline&ty
 async def save(client: httpx.AsyncClient, headers: dict[str, str], **more: Any) -> dict[str, Any]:
     response = await client.post(PATH, json=VIEW | more, headers=headers)
     assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    view: dict[str, Any] = response.json()
+    return view
 
 
 async def names(client: httpx.AsyncClient, headers: dict[str, str], page: str = "agents") -> list[str]:
@@ -70,23 +70,23 @@ async def test_views_of_another_page_are_apart(client: httpx.AsyncClient, dora: 
 async def test_only_the_owner_deletes_a_view(
     client: httpx.AsyncClient, employee: Employee, colleague: Employee, bob: Tenant
 ) -> None:
-    made = await save(client, employee.headers, name=f"view {uuid4()}", shared=True)
+    view = await save(client, employee.headers, name=f"view {uuid4()}", shared=True)
     for other in (colleague.headers, bob.headers):
-        assert (await client.delete(f"{PATH}/{made['id']}", headers=other)).status_code == 204
-        assert made["name"] in await names(client, employee.headers)
-    assert (await client.delete(f"{PATH}/{made['id']}", headers=employee.headers)).status_code == 204
-    assert made["name"] not in await names(client, employee.headers)
+        assert (await client.delete(f"{PATH}/{view['id']}", headers=other)).status_code == 204
+        assert view["name"] in await names(client, employee.headers)
+    assert (await client.delete(f"{PATH}/{view['id']}", headers=employee.headers)).status_code == 204
+    assert view["name"] not in await names(client, employee.headers)
 
 
 async def test_a_person_has_at_most_a_hundred_views_of_a_page(
     client: httpx.AsyncClient, dora: Tenant, pool: asyncpg.Pool
 ) -> None:
-    made = await save(client, dora.headers)
+    view = await save(client, dora.headers)
     await pool.execute(
         "INSERT INTO agent_saved_views (page, view_name, query, business_id, owner_id) "
         "SELECT page, 'view ' || n, query, business_id, owner_id FROM agent_saved_views, generate_series(1, 99) n "
         "WHERE id = $1::uuid",
-        made["id"],
+        view["id"],
     )
     refused = await client.post(PATH, json=VIEW | {"name": "one more"}, headers=dora.headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "too_many_views")

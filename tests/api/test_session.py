@@ -23,8 +23,8 @@ OURS = {"Origin": "http://test", "X-RTS-Request": "1"}
 async def browser(application: Application) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a cookie jar of its own."""
     transport = httpx.ASGITransport(app=application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-        yield made
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
 
 
 async def signed_in(browser: httpx.AsyncClient, who: Tenant | Employee) -> httpx.Response:

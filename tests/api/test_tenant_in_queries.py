@@ -117,13 +117,13 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
 
 def on_devices() -> dict[tuple[str, str], str]:
     """Return the statements on devices' tables, by file and name."""
-    found = {}
+    statements = {}
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.sql")):
             for name, text in load_queries(file).items():
                 if TABLES.search(text):
-                    found[str(file.relative_to(ROOT)), name] = text
-    return found
+                    statements[str(file.relative_to(ROOT)), name] = text
+    return statements
 
 
 STATEMENTS = on_devices()

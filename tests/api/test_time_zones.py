@@ -27,8 +27,8 @@ async def test_a_zone_is_set_changed_and_taken_away(
     read = await client.get(f"/api/businesses/{dora.business_id}/time-zone", headers=dora.headers)
     assert read.json() == {"time_zones": both}
     assert (await put(client, employee, dora, time_zone=None)).json() == {"time_zones": both[1:]}
-    found = "SELECT count(*) FROM agent_audit WHERE action = 'time_zone_set' AND details ->> 'business_id' = $1"
-    assert await pool.fetchval(found, str(dora.business_id)) == 4
+    query = "SELECT count(*) FROM agent_audit WHERE action = 'time_zone_set' AND details ->> 'business_id' = $1"
+    assert await pool.fetchval(query, str(dora.business_id)) == 4
 
 
 @pytest.mark.parametrize("zone", ["Pacific Standard Time", "Mars/Olympus", "../etc/passwd", "", "x" * 65, 5])

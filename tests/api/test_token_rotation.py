@@ -64,8 +64,8 @@ async def later_client(settings: Settings, clock: list[datetime]) -> AsyncIterat
     application = Application(settings, lambda: clock[0])
     async with application.web.router.lifespan_context(application.web):
         transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-            yield made
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client
 
 
 async def test_an_employee_asks_and_the_agent_fetches_a_new_token(device: Device, employee: Employee) -> None:
@@ -148,15 +148,15 @@ async def test_uploads_with_both_tokens_in_one_flush_are_both_stored(
 
     def upload(token: str, minutes: int, cpu_percent: float) -> Upload:
         taken = [Sample(now - timedelta(minutes=minutes), cpu_percent=cpu_percent)]
-        made = Upload(device.agent_id, token_hash(token), now, Decoded(1, taken, [None], []))
-        made.make_rows()
-        return made
+        pending = Upload(device.agent_id, token_hash(token), now, Decoded(1, taken, [None], []))
+        pending.make_rows()
+        return pending
 
     uploads = [upload(new, 2, 22), upload(old, 1, 11), upload(new, 3, 33), upload(old, 4, 44)]
     await writer.write(uploads)
     assert [(one.error, one.inserted) for one in uploads] == [(None, 1)] * 4
-    found = await seen(device)
-    assert (found["status"], found["current_metrics"]["cpu_percent"]) == ("online", 11)
+    detail = await seen(device)
+    assert (detail["status"], detail["current_metrics"]["cpu_percent"]) == ("online", 11)
     until = await pool.fetchval("SELECT previous_token_until FROM agent_devices WHERE id = $1", device.agent_id)
     assert until == now + OVERLAP
     late = [upload(new, 5, 1), upload(old, 6, 2)]
@@ -174,8 +174,8 @@ async def test_revocation_ends_both_tokens(device: Device, employee: Employee) -
     await removed(device, employee, "token")
     assert not await works(device, old)
     assert not await works(device, new)
-    found = await seen(device)
-    assert (found["token_state"], found["rotation_requested_at"]) == ("revoked", None)
+    detail = await seen(device)
+    assert (detail["token_state"], detail["rotation_requested_at"]) == ("revoked", None)
     assert error_of(await change(device, employee, "token", "rotation")) == (409, "agent_token_revoked")
     assert (await deeds(device, employee))[-1] == "token_revoked"
 

@@ -195,10 +195,10 @@ async def test_the_device_knows_its_newest_sample(
 ) -> None:
     await device.accepted(sample(MINUTE, cpu_percent=11), sample(2 * MINUTE, cpu_percent=22))
     await device.accepted(sample(3 * MINUTE, cpu_percent=33))
-    found = (await client.get(f"/api/agents/{device.agent_id}", headers=employee.headers)).json()
-    assert found["status"] == "online"
-    assert found["current_metrics"]["cpu_percent"] == 11
-    assert found["last_metrics_received"] is not None
+    detail = (await client.get(f"/api/agents/{device.agent_id}", headers=employee.headers)).json()
+    assert detail["status"] == "online"
+    assert detail["current_metrics"]["cpu_percent"] == 11
+    assert detail["last_metrics_received"] is not None
 
 
 async def test_services_follow_the_newest_sample(client: httpx.AsyncClient, device: Device) -> None:
@@ -209,8 +209,8 @@ async def test_services_follow_the_newest_sample(client: httpx.AsyncClient, devi
     await device.accepted(sample(3 * MINUTE, services=seen("stopped", None)))
     await device.accepted(sample(4 * MINUTE, services=seen("error", None)))  # late: must not win
     await device.accepted(sample(1 * MINUTE, services=seen("running", 20)))
-    found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
-    (service,) = found["monitored_services"]
+    detail = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
+    (service,) = detail["monitored_services"]
     assert (service["name"], service["status"], service["pid"], service["restart_count"]) == (
         "nginx",
         "running",
@@ -222,8 +222,8 @@ async def test_services_follow_the_newest_sample(client: httpx.AsyncClient, devi
 async def test_services_without_a_pid_change_state_too(client: httpx.AsyncClient, device: Device) -> None:
     for age, status in ((4, "running"), (3, "running"), (2, "stopped"), (1, "running")):
         await device.accepted(sample(age * MINUTE, services=[{"name": "Spooler", "status": status}]))
-    found = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
-    (service,) = found["monitored_services"]
+    detail = (await client.get(f"/api/agents/{device.agent_id}", headers=device.tenant.headers)).json()
+    (service,) = detail["monitored_services"]
     assert (service["status"], service["pid"], service["restart_count"]) == ("running", None, 1)
 
 

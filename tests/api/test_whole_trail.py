@@ -38,8 +38,8 @@ async def test_a_row_without_a_device_is_found_by_actor_action_business_and_time
     (row,) = (await read(client, employee, actor_id=str(actor)))["entries"]
     assert (row["agent_id"], row["action"]) == (None, "rule_made")
     own = {"actor_id": str(actor)}
-    for found in ({"action": "rule_made"}, {"business_id": str(alice.business_id)}, {"start": at.isoformat()}):
-        assert (await read(client, employee, **own, **found))["entries"] == [row]
+    for query in ({"action": "rule_made"}, {"business_id": str(alice.business_id)}, {"start": at.isoformat()}):
+        assert (await read(client, employee, **own, **query))["entries"] == [row]
     for other in ({"action": "rule"}, {"business_id": str(bob.business_id)}, {"end": at.isoformat()}):
         assert (await read(client, employee, **own, **other))["entries"] == []
 
@@ -49,15 +49,15 @@ async def test_pages_of_a_device_are_its_own_trail(device: Device, employee: Emp
         await changed(device, employee, "deactivate")
         await changed(device, employee, "activate")
     expected = [entry["id"] for entry in await trail(device, employee)][::-1]
-    found: list[int] = []
+    entry_ids: list[int] = []
     before: dict[str, Any] = {}
     while True:
         page = await read(device.client, employee, agent_id=str(device.agent_id), limit=2, **before)
-        found += [entry["id"] for entry in page["entries"]]
+        entry_ids += [entry["id"] for entry in page["entries"]]
         if page["next_before"] is None:
             break
         before = {"before": page["next_before"]}
-    assert found == expected
+    assert entry_ids == expected
 
 
 async def test_customers_may_not_read_it(client: httpx.AsyncClient, alice: Tenant) -> None:

@@ -11,8 +11,8 @@ def expand(text: str, start: datetime, end: datetime, interval: timedelta, **var
     first, last = (f"'{time:%Y-%m-%dT%H:%M:%S.%fZ}'" for time in (start, end))
     values = {"timeFrom": first, "timeTo": last}
 
-    def written(found: re.Match[str]) -> str:
-        name, argument = found.groups()
+    def written(match: re.Match[str]) -> str:
+        name, argument = match.groups()
         return values.get(name) or f"{argument} BETWEEN {first} AND {last}"
 
     text = MACRO.sub(written, text).replace("$__interval", f"{int(interval.total_seconds())}s")

@@ -100,8 +100,8 @@ async def test_a_forced_change_is_found_with_its_row(
                    "command_id = gen_random_uuid()", "details = '{}'"):  # fmt: skip
         await by_force(chain, f"UPDATE agent_audit SET {column} WHERE id = $1", ids[5])
         for newest in (None, 2, 3, 100):
-            found = await breaks(chain, newest)
-            assert found == [f"Audit rows altered since seal 2 was made: {ids[5]} (1)."], (column, newest)
+            breaks_found = await breaks(chain, newest)
+            assert breaks_found == [f"Audit rows altered since seal 2 was made: {ids[5]} (1)."], (column, newest)
         await by_force(chain, "DELETE FROM agent_audit WHERE id = $1", ids[5])
         await chain.execute(
             "INSERT INTO agent_audit (id, at, actor_kind, action, source, details) OVERRIDING SYSTEM VALUE "
@@ -232,9 +232,9 @@ async def test_a_sealed_row_that_cannot_be_read_any_more_stops_no_check(chain: a
     digest = await chain.fetchval("SELECT pg_get_functiondef('agent_audit_digest'::regproc)")
     await chain.execute(UNREADABLE.replace("sha256(entry.action::bytea)", "'other'"))
     try:
-        found = await breaks(chain)
+        breaks_found = await breaks(chain)
     finally:
         await chain.execute(digest)
-    assert found[0] == "Seal 1 of the audit trail can't be compared with its rows: missing chunk number 0."
-    assert found[1].startswith("Audit rows altered since seal 2 was made: 3")
+    assert breaks_found[0] == "Seal 1 of the audit trail can't be compared with its rows: missing chunk number 0."
+    assert breaks_found[1].startswith("Audit rows altered since seal 2 was made: 3")
     assert await breaks(chain) == []

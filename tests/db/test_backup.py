@@ -250,8 +250,8 @@ def test_an_older_pg_dump_is_refused(tmp_path: Path) -> None:
 def test_every_difference_is_a_sentence() -> None:
     backed_up = Contents("2.29.2", "0019", {"a": 1, "b": 2}, {"h": [3, 2]}, {1000: "policy"}, [1000])
     assert list(differences(backed_up, backed_up)) == []
-    found = Contents("2.29.2", "0018", {"a": 0}, {}, {}, [])
-    assert list(differences(backed_up, found)) == [
+    restored = Contents("2.29.2", "0018", {"a": 0}, {}, {}, [])
+    assert list(differences(backed_up, restored)) == [
         "the schema is at revision 0018, the backup is of 0019",
         "a has 0 rows, the backup has 1 rows of it",
         "b is missing, the backup has 2 rows of it",

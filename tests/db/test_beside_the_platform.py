@@ -47,8 +47,8 @@ WHERE c.contype = 'f' AND c.confrelid = ANY (%s::regclass[]) AND c.conrelid::reg
 def filled(statements: str) -> str:
     """Fill in the ids of the platform's test rows."""
     ids = {":b": BUSINESS, ":l": LOCATION, ":e": EMPLOYEE, ":d": "00000000-0000-4000-8000-0000000000d1"}
-    for mark, found in ids.items():
-        statements = statements.replace(mark, f"'{found}'")
+    for mark, row_id in ids.items():
+        statements = statements.replace(mark, f"'{row_id}'")
     return statements
 
 
@@ -76,7 +76,7 @@ def test_its_statements_and_its_schema_are_the_same_before_after_and_after_a_dow
         connection.execute(filled(ROWS).encode())
     assert run_statements(platform) == statements
     downgrade(platform)
-    left = {found[1] for found in catalog(platform) - schema}
+    left = {entry[1] for entry in catalog(platform) - schema}
     assert left <= {"rts_agents_alembic_version", "rts_agents_alembic_version_pkc"}
     assert schema - catalog(platform) == set()
     assert pg_dump(platform, tables) == dump
@@ -86,10 +86,10 @@ def test_a_deleted_employee_leaves_the_name_at_each_reference(platform: str) -> 
     upgrade(platform)
     with psycopg.connect(platform) as connection:
         connection.execute(filled(ROWS).encode())
-        found = connection.execute(REFERENCES.encode(), [["employees", "users"]]).fetchall()
-        assert {delete for _, _, delete in found} == {"n"}, found
+        references = connection.execute(REFERENCES.encode(), [["employees", "users"]]).fetchall()
+        assert {delete for _, _, delete in references} == {"n"}, references
         connection.execute("DELETE FROM employees WHERE id = %s", [EMPLOYEE])
-        for table, column, _ in found:
+        for table, column, _ in references:
             kept = connection.execute(
                 f"SELECT count(*) FROM {table} WHERE {column} IS NULL AND {column}_name = 'Tom Tech'".encode()
             ).fetchone()
@@ -99,10 +99,10 @@ def test_a_deleted_employee_leaves_the_name_at_each_reference(platform: str) -> 
 
 def test_a_deleted_business_takes_its_devices_along_and_a_deleted_ticket_leaves_its_alert(platform: str) -> None:
     upgrade(platform)
-    found = ask(platform, REFERENCES, ["businesses"])
-    assert {delete for _, _, delete in found} == {"c"}, found
-    found = ask(platform, REFERENCES, ["service_requests"])
-    assert {delete for _, _, delete in found} == {"n"}, found
+    references = ask(platform, REFERENCES, ["businesses"])
+    assert {delete for _, _, delete in references} == {"c"}, references
+    references = ask(platform, REFERENCES, ["service_requests"])
+    assert {delete for _, _, delete in references} == {"n"}, references
     with psycopg.connect(platform) as connection:
         connection.execute(filled(ROWS).encode())
         connection.execute("DELETE FROM service_requests")

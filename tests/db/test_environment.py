@@ -23,10 +23,10 @@ run = CliRunner().invoke
 @pytest.fixture
 def url(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A migrated database of its own, named by DATABASE_URL."""
-    with migrated_database(tmp_path_factory.mktemp("marked")) as made:
-        monkeypatch.setenv("DATABASE_URL", made)
+    with migrated_database(tmp_path_factory.mktemp("marked")) as database_url:
+        monkeypatch.setenv("DATABASE_URL", database_url)
         get_settings.cache_clear()
-        yield made
+        yield database_url
         get_settings.cache_clear()
 
 

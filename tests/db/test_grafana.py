@@ -242,12 +242,12 @@ async def test_a_temporary_table_does_not_take_the_place_of_ours(roles: Roles, m
 
 
 async def test_a_role_is_bounded_from_its_sign_in_on(roles: Roles) -> None:
-    (found,) = await roles.admin.fetch(
+    (role,) = await roles.admin.fetch(
         "SELECT r.rolconnlimit, s.setconfig FROM pg_roles r JOIN pg_db_role_setting s ON s.setrole = r.oid "
         "WHERE r.rolname = $1", roles.alice,
     )  # fmt: skip
-    assert found["rolconnlimit"] == 5
-    assert {"default_transaction_read_only=on", "statement_timeout=15s"} <= set(found["setconfig"])
+    assert role["rolconnlimit"] == 5
+    assert {"default_transaction_read_only=on", "statement_timeout=15s"} <= set(role["setconfig"])
 
 
 @pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one sign-in")

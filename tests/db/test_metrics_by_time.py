@@ -40,8 +40,8 @@ def plan_of(connection: psycopg.Connection, condition: str) -> str:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with migrated_database(tmp_path_factory.mktemp("by_time")) as made:
-        yield made
+    with migrated_database(tmp_path_factory.mktemp("by_time")) as database_url:
+        yield database_url
 
 
 @pytest.fixture(scope="module")

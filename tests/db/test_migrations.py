@@ -97,7 +97,7 @@ def run(url: str, statements: str) -> None:
 
 
 def inventory(url: str) -> list[tuple[Any, ...]]:
-    return [found for found in ask(url, INVENTORY) if found != ("relation", VERSION_TABLE)]
+    return [entry for entry in ask(url, INVENTORY) if entry != ("relation", VERSION_TABLE)]
 
 
 def columns(url: str, tables: list[str] | None = None) -> list[tuple[Any, ...]]:
@@ -151,8 +151,8 @@ def test_up_down_and_up_again_on_an_empty_database(empty: str) -> None:
     upgrade(empty)
     assert columns(empty) == first_columns
     assert len(ask(empty, JOBS)) == 22
-    public = [found for found in first if "_timescaledb_internal" not in found[1]]
-    assert [found for found in inventory(empty) if "_timescaledb_internal" not in found[1]] == public
+    public = [entry for entry in first if "_timescaledb_internal" not in entry[1]]
+    assert [entry for entry in inventory(empty) if "_timescaledb_internal" not in entry[1]] == public
 
 
 def test_upgrading_twice_does_nothing(empty: str) -> None:

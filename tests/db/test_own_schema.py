@@ -54,9 +54,9 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     application = Application(settings)
     async with application.web.router.lifespan_context(application.web):
         transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-            made.application = application  # type: ignore[attr-defined]
-            yield made
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            client.application = application  # type: ignore[attr-defined]
+            yield client
 
 
 def test_an_upgrade_refuses_with_a_list_and_the_ways_out_and_changes_nothing(platform: str) -> None:
@@ -72,12 +72,12 @@ def test_an_upgrade_refuses_with_a_list_and_the_ways_out_and_changes_nothing(pla
 def test_the_names_of_ours_are_all_that_an_upgrade_makes(platform: str) -> None:
     url = with_schema(platform, "monitoring")
     upgrade(url)
-    made = ask(
+    created = ask(
         url,
         "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('monitoring') "
         "AND relkind IN ('r', 'v', 'p') AND relname LIKE 'agent%'",
     )
-    assert {name for (name,) in made} == own_relations()
+    assert {name for (name,) in created} == own_relations()
 
 
 async def test_upload_chart_alert_and_ticket_work_from_a_schema_of_our_own(

@@ -58,8 +58,8 @@ async def imported(tmp_path: Path) -> AsyncIterator[tuple[str, asyncpg.Connectio
 
 
 async def count(connection: asyncpg.Connection, table: str) -> int:
-    found: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
-    return found
+    rows: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
+    return rows
 
 
 async def test_a_dry_run_counts_and_writes_nothing_and_the_import_does_what_it_said(

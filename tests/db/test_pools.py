@@ -27,9 +27,9 @@ async def test_a_dsn_nobody_listens_on_says_so_at_once() -> None:
 
 async def test_connections_of_a_pool_say_who_they_are_and_count_in_utc(database: str) -> None:
     pool = await open_pool(database, size=1, name="test")
-    found = [await pool.fetchval(f"SHOW {name}") for name in ("application_name", "timezone", "plan_cache_mode")]
+    values = [await pool.fetchval(f"SHOW {name}") for name in ("application_name", "timezone", "plan_cache_mode")]
     await pool.close()
-    assert found == ["rts-agents test", "UTC", "force_custom_plan"]
+    assert values == ["rts-agents test", "UTC", "force_custom_plan"]
 
 
 @pytest.mark.parametrize("kind", CONNECTION_ERRORS)

@@ -36,8 +36,8 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query.encode()).fetchall()
 
 
-def differences(written: Path, found: str) -> list[str]:
-    return list(difflib.unified_diff(written.read_text().splitlines(), found.splitlines(), lineterm="", n=1))
+def differences(written: Path, schema: str) -> list[str]:
+    return list(difflib.unified_diff(written.read_text().splitlines(), schema.splitlines(), lineterm="", n=1))
 
 
 @pytest.fixture(scope="module")

@@ -59,15 +59,17 @@ async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
             await connection.execute(
                 f"CREATE ROLE {names['portal']} LOGIN; GRANT ALL ON SCHEMA public TO {names['portal']}"
             )
-            made = {role: make_url(admin).set(username=name).render_as_string(False) for role, name in names.items()}
-            build_platform(made["portal"], "platform")
+            url_by_role = {
+                role: make_url(admin).set(username=name).render_as_string(False) for role, name in names.items()
+            }
+            build_platform(url_by_role["portal"], "platform")
             roles = names["owner"], names["app"], names["reader"]
             await apply_roles(connection, await compose_roles(connection, *roles))
-            upgrade(made["owner"])
+            upgrade(url_by_role["owner"])
             again = await compose_roles(connection, *roles)
             assert not any(statement.startswith("CREATE ROLE") for statement in again)
             await apply_roles(connection, again)
-            yield Urls(admin, **made)
+            yield Urls(admin, **url_by_role)
         finally:
             await connection.execute("SELECT delete_job(job_id) FROM agent_storage_jobs() WHERE kind = 'refresh'")
             for name in names.values():

@@ -121,11 +121,11 @@ def test_an_upgrade_that_was_interrupted_goes_on_with_what_it_has(
     with pytest.raises(ConnectionError):
         upgrade(at_before, AFTER)
     assert everything(at_before) == before
-    made = "SELECT 'agent_metrics_1d_new'::regclass::oid"
-    first = ask(at_before, made)
+    query = "SELECT 'agent_metrics_1d_new'::regclass::oid"
+    first = ask(at_before, query)
     with pytest.raises(ConnectionError):
         upgrade(at_before, AFTER)
-    assert ask(at_before, made) == first  # not made anew
+    assert ask(at_before, query) == first  # not made anew
     monkeypatch.undo()
     upgrade(at_before, AFTER)
     assert everything(at_before) == before

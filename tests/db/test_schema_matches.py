@@ -88,8 +88,8 @@ async def test_jobs_have_the_ages_of_the_table_of_values(connection: asyncpg.Con
     assert jobs.pop("retention")["drop_after"] == level.keep
     if level.bucket:
         job = jobs.pop("refresh")
-        found = job["start_offset"], job["end_offset"], job["every"], job["source"], job["bucket"]
-        assert found == (level.refresh_from, level.refresh_to, level.refresh_every, level.source, level.bucket)
+        actual = job["start_offset"], job["end_offset"], job["every"], job["source"], job["bucket"]
+        assert actual == (level.refresh_from, level.refresh_to, level.refresh_every, level.source, level.bucket)
     assert jobs == {}
 
 

@@ -10,10 +10,10 @@ from db.schema_text import FILE, schema_text
 async def test_the_written_schema_is_that_of_a_migrated_database(database: str) -> None:
     connection = await asyncpg.connect(database)
     try:
-        found = await schema_text(connection)
+        text = await schema_text(connection)
     finally:
         await connection.close()
-    difference = "\n".join(difflib.unified_diff(FILE.read_text().splitlines(), found.splitlines(), lineterm="", n=1))
+    difference = "\n".join(difflib.unified_diff(FILE.read_text().splitlines(), text.splitlines(), lineterm="", n=1))
     assert not difference, f"run `make schema` to write db/schema.sql anew:\n{difference}"
 
 

@@ -73,10 +73,10 @@ async def test_kill_9_under_load_loses_no_acknowledged_row_and_tears_no_batch(da
         server.start()
         connection = await asyncpg.connect(server.dsn)
         assert await connection.fetch(LOST_OR_TORN, BATCH_ROWS) == []
-        found = {(row[0], row[1]) for row in await connection.fetch("SELECT DISTINCT client, batch FROM samples")}
-        assert acknowledged <= found
+        stored = {(row[0], row[1]) for row in await connection.fetch("SELECT DISTINCT client, batch FROM samples")}
+        assert acknowledged <= stored
         await connection.execute("CALL refresh_continuous_aggregate('hourly', NULL, NULL)")
-        assert await connection.fetchval("SELECT sum(samples) FROM hourly") == len(found) * BATCH_ROWS
+        assert await connection.fetchval("SELECT sum(samples) FROM hourly") == len(stored) * BATCH_ROWS
         await connection.execute("INSERT INTO samples VALUES ($1, now(), -1, 0)", uuid.uuid4())
         await connection.execute("DELETE FROM samples WHERE batch = -1")
         await connection.close()

@@ -145,7 +145,7 @@ def test_sqlalchemy_reflects_what_alembic_made(dsn: str) -> None:
     inspector = sqlalchemy.inspect(engine)
     assert [column["name"] for column in inspector.get_columns("made")] == ["id", "at", "value"]
     assert inspector.get_pk_constraint("made")["constrained_columns"] == ["id"]
-    assert [found["name"] for found in inspector.get_unique_constraints("made")] == ["made_at_value"]
+    assert [constraint["name"] for constraint in inspector.get_unique_constraints("made")] == ["made_at_value"]
     assert "ix_made_at" in {index["name"] for index in inspector.get_indexes("made")}
     engine.dispose()
 

@@ -33,9 +33,9 @@ CASES: dict[str, tuple[Any, Any]] = {
 @pytest.fixture(scope="module")
 def database() -> Iterator[LoadDatabase]:
     """A database that the benchmarks have to themselves: they empty it."""
-    with fresh_database() as made:
-        upgrade(made.dsn)
-        yield made
+    with fresh_database() as database_url:
+        upgrade(database_url.dsn)
+        yield database_url
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -63,8 +63,8 @@ def test_a_benchmark_runs_and_prints_its_figures(database: LoadDatabase, name: s
         assert all(one["most_mb"] > 20 for one in result["results"])
         assert len(result["steady"]["series"]) > 2
     if name == "life":
-        found = {one["what"]: one["median"] for one in result["results"]}
-        assert found["bytes per raw row: agent_metrics, written"] > 100
+        medians = {one["what"]: one["median"] for one in result["results"]}
+        assert medians["bytes per raw row: agent_metrics, written"] > 100
 
 
 def test_alert_passes_are_measured_on_a_fleet_of_their_own() -> None:

@@ -11,23 +11,25 @@ def latencies(count: int, milliseconds: float) -> dict[str, Any]:
 
 def test_others_that_wait_more_than_twice_as_long_are_a_fault() -> None:
     for beside, faults in ((19, 0), (20, 0), (21, 2)):
-        found = compare(
+        comparison = compare(
             {"alone": latencies(MIN_UPLOADS, 10), "others": latencies(MIN_UPLOADS, beside)}, "alone", "others"
         )
-        assert found
-        assert len(found.faults) == faults
+        assert comparison
+        assert len(comparison.faults) == faults
 
 
 def test_few_uploads_are_not_judged_and_none_are_not_compared() -> None:
-    found = compare({"alone": latencies(MIN_UPLOADS - 1, 10), "others": latencies(MIN_UPLOADS, 90)}, "alone", "others")
-    assert found
-    assert (found.faults, found.ratios["p50"]) == ([], 9)
+    comparison = compare(
+        {"alone": latencies(MIN_UPLOADS - 1, 10), "others": latencies(MIN_UPLOADS, 90)}, "alone", "others"
+    )
+    assert comparison
+    assert (comparison.faults, comparison.ratios["p50"]) == ([], 9)
     assert compare({"alone": latencies(MIN_UPLOADS, 10)}, "alone", "others") is None
 
 
 def test_webhooks_that_are_missing_or_late_are_faults_with_the_reason() -> None:
-    found = compare({"alone": latencies(MIN_UPLOADS, 10), "others": latencies(MIN_UPLOADS, 10)}, "alone", "others")
-    assert found
-    found.messages["beside"] = Messages(3, 1, MAX_WAIT_SECONDS + 1, "no answer")
-    assert [fault.partition(" webhook")[0] for fault in found.faults] == ["2 of 3", "a"]
-    assert "no answer" in found.faults[0]
+    comparison = compare({"alone": latencies(MIN_UPLOADS, 10), "others": latencies(MIN_UPLOADS, 10)}, "alone", "others")
+    assert comparison
+    comparison.messages["beside"] = Messages(3, 1, MAX_WAIT_SECONDS + 1, "no answer")
+    assert [fault.partition(" webhook")[0] for fault in comparison.faults] == ["2 of 3", "a"]
+    assert "no answer" in comparison.faults[0]

@@ -24,10 +24,10 @@ def test_agents_of_one_interval_are_spread_evenly_over_it(agents: int, intervals
 def test_slots_are_whole_intervals_from_the_phase_and_end_in_time(
     phase: float, interval: float, seconds: float
 ) -> None:
-    found = list(slots(phase, interval, seconds))
-    assert found == [phase + turn * interval for turn in range(len(found))]
-    assert all(slot < seconds for slot in found)
-    assert phase + len(found) * interval >= seconds
+    due_times = list(slots(phase, interval, seconds))
+    assert due_times == [phase + turn * interval for turn in range(len(due_times))]
+    assert all(slot < seconds for slot in due_times)
+    assert phase + len(due_times) * interval >= seconds
 
 
 @given(agents=st.integers(1, 200), intervals=intervals, number=st.integers(0, 199))

@@ -42,28 +42,28 @@ async def build(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -
     await pool.execute("UPDATE agent_devices SET soft_delete = true")  # other tests' devices are in no story
     now = utc_now().replace(second=0, microsecond=0)
     tess, max_ = await named_employee(pool, tokens, "tess"), await named_employee(pool, tokens, "max")
-    made = Showcase(tess, max_, {}, {})
+    showcase = Showcase(tess, max_, {}, {})
     for business, names in FLEET.items():
-        tenant = made.tenants[business] = await make_tenant(pool, tokens, business)
+        tenant = showcase.tenants[business] = await make_tenant(pool, tokens, business)
         await pool.execute(
             "UPDATE service_locations SET location_name = 'Main Street' WHERE id = $1", tenant.location_id
         )
         for name in names:
             device = await register_device(client, tess, tenant, name, 300)
-            made.devices[name] = device
+            showcase.devices[name] = device
             await device.accepted(*history(name, now))
             await heartbeat(device)
             await install(device)
-    await set_past(pool, made, now)
+    await set_past(pool, showcase, now)
     async with pool.acquire() as connection:  # what other tests refreshed may hide samples that came after it
         await refresh_range(connection, now - HISTORY, now, now)
-    await fire(client, pool, made, now)
-    return made
+    await fire(client, pool, showcase, now)
+    return showcase
 
 
-async def set_past(pool: asyncpg.Pool, made: Showcase, now: datetime) -> None:
+async def set_past(pool: asyncpg.Pool, showcase: Showcase, now: datetime) -> None:
     """Let the devices be enrolled and online as long as their samples, and offline in the hour without any."""
-    devices = [device.agent_id for device in made.devices.values()]
+    devices = [device.agent_id for device in showcase.devices.values()]
     await pool.execute("UPDATE agent_devices SET created_at = $2 WHERE id = ANY($1::uuid[])", devices, now - HISTORY)
     await pool.execute(
         "UPDATE agent_events SET occurred_at = $2 "
@@ -112,14 +112,14 @@ async def heartbeat(device: Device) -> None:
 
 
 async def install(device: Device) -> None:
-    found = [software("Python", "3.12.4"), software("Firefox", "143.0"), software("OpenSSL", "3.0.17")]
-    await listed(device, *found)
+    installed = [software("Python", "3.12.4"), software("Firefox", "143.0"), software("OpenSSL", "3.0.17")]
+    await listed(device, *installed)
 
 
-async def fire(client: httpx.AsyncClient, pool: asyncpg.Pool, made: Showcase, now: datetime) -> None:
-    rules = Rules(client, pool, made.tess)
+async def fire(client: httpx.AsyncClient, pool: asyncpg.Pool, showcase: Showcase, now: datetime) -> None:
+    rules = Rules(client, pool, showcase.tess)
     await pool.execute("UPDATE agent_alerts SET is_active = false")
-    tenant = made.tenants["Alder Dental Group"]
+    tenant = showcase.tenants["Alder Dental Group"]
     await rules.make(tenant, alert_name="CPU busy for 10 minutes", severity="critical")
     await rules.evaluate(now - timedelta(minutes=30))
     await rules.evaluate(now)

@@ -20,14 +20,14 @@ MAX_FILE = 250  # lines
 
 def needed_by(script: Path) -> set[Path]:
     """Return a script and all that it imports before it runs, the first script among them."""
-    found, open_ones = set(), [script]
+    needed, open_ones = set(), [script]
     while open_ones:
         path = open_ones.pop()
-        if path not in found:
-            found.add(path)
+        if path not in needed:
+            needed.add(path)
             imported = re.findall(r'(?:from|import)\s*"\./([\w.-]+\.js)"', path.read_text())
             open_ones += [path.parent / name for name in imported]
-    return found
+    return needed
 
 
 @needs_build
@@ -80,7 +80,7 @@ def test_both_languages_fill_the_same_places() -> None:
 
 @needs_build
 def test_two_builds_are_the_same(tmp_path: Path) -> None:
-    made = []
+    builds = []
     for number in range(2):
         out = tmp_path / str(number)
         command = [
@@ -97,5 +97,5 @@ def test_two_builds_are_the_same(tmp_path: Path) -> None:
             str(out),
         ]
         subprocess.run(command, check=True, capture_output=True)
-        made.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
-    assert made[0] == made[1]
+        builds.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
+    assert builds[0] == builds[1]

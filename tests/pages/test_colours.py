@@ -15,8 +15,8 @@ SCHEMES = ("light", "dark")
 
 def variables(scheme: str) -> dict[str, str]:
     """Return the colours of the style sheet by name, as `--bad`."""
-    found = re.findall(r"(--[\w-]+): light-dark\((#\w{6}), (#\w{6})\)", (WEB / "styles/base.css").read_text())
-    return {name: values[SCHEMES.index(scheme)] for name, *values in found}
+    matches = re.findall(r"(--[\w-]+): light-dark\((#\w{6}), (#\w{6})\)", (WEB / "styles/base.css").read_text())
+    return {name: values[SCHEMES.index(scheme)] for name, *values in matches}
 
 
 def painted(scheme: str) -> dict[str, str]:
@@ -44,8 +44,8 @@ def lanes() -> dict[str, str]:
 
 def meters(scheme: str) -> dict[str, str]:
     text = (WEB / "styles/parts.css").read_text()
-    found = re.findall(r"\.meter(\.\w+)? \.fill \{ fill: light-dark\((#\w{6}), (#\w{6})\)", text)
-    return {name: values[SCHEMES.index(scheme)] for name, *values in found}
+    matches = re.findall(r"\.meter(\.\w+)? \.fill \{ fill: light-dark\((#\w{6}), (#\w{6})\)", text)
+    return {name: values[SCHEMES.index(scheme)] for name, *values in matches}
 
 
 def too_near(colours: dict[str, str]) -> list[tuple[str, str, str, float]]:

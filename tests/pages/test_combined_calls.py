@@ -25,12 +25,12 @@ async def alert_on(pool: asyncpg.Pool, device: Device, name: str, message: str =
         """VALUES ($2, 'metric', 'warning', $1, '{"metric": "cpu_percent"}', false) RETURNING id""",
         device.agent_id, name,
     )  # fmt: skip
-    made: UUID = await pool.fetchval(
+    alert_id: UUID = await pool.fetchval(
         "INSERT INTO agent_alert_history (agent_alert_id, agent_device_id, triggered_at, severity, status, "
         "alert_message) VALUES ($1, $2, now() - interval '1 hour', 'warning', 'active', $3) RETURNING id",
         rule, device.agent_id, message,
     )  # fmt: skip
-    return made
+    return alert_id
 
 
 async def outage(pool: asyncpg.Pool, device: Device, why: str) -> None:

@@ -24,9 +24,9 @@ PATH = "/admin/agents/storage?tab=erasure"
 
 @pytest.fixture
 async def dba(pool: asyncpg.Pool, tokens: Tokens) -> Employee:
-    made = await make_employee(pool, tokens)
-    claims = {"sub": str(made.employee_id), "employee_id": str(made.employee_id), "role": "admin"}
-    return Employee(made.employee_id, tokens.issue_person(claims, utc_now(), LIFETIME))
+    employee = await make_employee(pool, tokens)
+    claims = {"sub": str(employee.employee_id), "employee_id": str(employee.employee_id), "role": "admin"}
+    return Employee(employee.employee_id, tokens.issue_person(claims, utc_now(), LIFETIME))
 
 
 async def ask(page: Page, device: Device, name: str, database: str) -> None:

@@ -39,11 +39,11 @@ async def tab(open_tab: OpenTab, employee: Employee, request: pytest.FixtureRequ
 
 async def check(page: Page, state: str) -> None:
     """Compare what must hold in every state: no axe violation, no sideways scroll; keep a picture of some."""
-    found = (await Axe().run(page, options=RULES)).response["violations"]
+    violations = (await Axe().run(page, options=RULES)).response["violations"]
     await page.emulate_media(color_scheme="dark")
-    found += (await Axe().run(page, options=CONTRAST)).response["violations"]
+    violations += (await Axe().run(page, options=CONTRAST)).response["violations"]
     await page.emulate_media(color_scheme="light")
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], (page.url, state)
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in violations] == [], (page.url, state)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
     path = re.sub(r"^https?://[^/]+|\?.*", "", page.url)
     if path in PICTURED and "tab=" not in page.url:
@@ -85,9 +85,9 @@ async def test_empty(tab: Tab) -> None:
         if route.request.method != "GET":
             return await route.continue_()
         answer = await route.fetch()
-        found = await answer.json()
-        keep = {name: found[name] for name in ("columns",) if isinstance(found, dict) and name in found}
-        empty = emptied(found)
+        body = await answer.json()
+        keep = {name: body[name] for name in ("columns",) if isinstance(body, dict) and name in body}
+        empty = emptied(body)
         return await route.fulfill(response=answer, json=empty | keep | cursorless(empty) if keep else empty)
 
     await tab.page.route(API, without_rows)
@@ -100,9 +100,9 @@ async def test_empty(tab: Tab) -> None:
     await walk(tab, PAGES, "empty", shows)
 
 
-def cursorless(found: dict[str, Any]) -> dict[str, Any]:
+def cursorless(body: dict[str, Any]) -> dict[str, Any]:
     """Return the end of a list."""
-    return {"next_cursor": None} if "next_cursor" in found else {}
+    return {"next_cursor": None} if "next_cursor" in body else {}
 
 
 @pytest.mark.parametrize("path", SEARCHED)

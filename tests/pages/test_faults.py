@@ -57,12 +57,12 @@ async def old_device(pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant) 
     await pool.execute(
         "UPDATE agent_devices SET created_at = now() - interval '5 years' WHERE id = $1", device.agent_id
     )
-    found = await pool.fetchrow(
+    hypertable = await pool.fetchrow(
         "SELECT materialization_hypertable_schema, materialization_hypertable_name "
         "FROM timescaledb_information.continuous_aggregates WHERE view_name = 'agent_metrics_1d'"
     )
-    assert found is not None
-    schema, table = found
+    assert hypertable is not None
+    schema, table = hypertable
     await pool.execute(
         f'INSERT INTO "{schema}"."{table}" (agent_device_id, bucket, sample_count, cpu_percent_sum, cpu_percent_count, '
         "cpu_percent_min, cpu_percent_max) "

@@ -25,8 +25,8 @@ async def settled(page: Page) -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    found = (await Axe().run(page, options=RULES)).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+    violations = (await Axe().run(page, options=RULES)).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
 
 
 @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, NARROW], ids=["wide", "narrow"])

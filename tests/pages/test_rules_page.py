@@ -32,8 +32,8 @@ async def test_a_rule_on_instances_keeps_them_when_it_is_edited(
     await picture(page, "rule-instances")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", name="Alert rules", level=1)).to_be_visible()
-    found = (await client.get(f"/api/agents/alerts/{rule['id']}", headers=employee.headers)).json()
-    assert found["conditions"] == conditions | {"threshold": 95}
+    saved = (await client.get(f"/api/agents/alerts/{rule['id']}", headers=employee.headers)).json()
+    assert saved["conditions"] == conditions | {"threshold": 95}
 
 
 async def test_a_rule_on_each_disk_is_made(
@@ -67,8 +67,12 @@ async def test_a_baseline_of_each_disk_is_made_and_stays_one(
     await expect(page.get_by_role("heading", name="Alert rules", level=1)).to_be_visible()
     listed = (await client.get("/api/agents/alerts?search=Odd disk of Dora", headers=employee.headers)).json()
     (rule,) = listed["rules"]
-    found = rule["conditions"]
-    assert (found["metric"], found["instance"], found["deviations"]) == ("disk.percent", ["C:", "/var*"], 5)
+    conditions = rule["conditions"]
+    assert (conditions["metric"], conditions["instance"], conditions["deviations"]) == (
+        "disk.percent",
+        ["C:", "/var*"],
+        5,
+    )
     await pool.execute("UPDATE agent_alerts SET soft_delete = true WHERE id = $1::uuid", rule["id"])
 
 

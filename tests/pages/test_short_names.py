@@ -65,8 +65,8 @@ async def short(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, e
 async def too_small(page: Page) -> list[str]:
     """Return what axe finds too small to hit on the page as it stands."""
     await settled(page)
-    found = (await Axe().run(page, options=HITS)).response["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+    violations = (await Axe().run(page, options=HITS)).response["violations"]
+    return [f"{one['id']}: {node['html'][:160]}" for one in violations for node in one["nodes"]]
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "375"])

@@ -141,8 +141,8 @@ async def test_a_session_that_ends_soon_is_said(open_tab: OpenTab, employee: Emp
 
     async def ends_soon(route: Route) -> None:
         answer = await route.fetch()
-        found = await answer.json() | {"expires_at": (utc_now() + timedelta(minutes=3)).isoformat()}
-        await route.fulfill(response=answer, json=found)
+        session = await answer.json() | {"expires_at": (utc_now() + timedelta(minutes=3)).isoformat()}
+        await route.fulfill(response=answer, json=session)
 
     await tab.page.route("**/api/me", ends_soon)
     page = await tab.open("/dashboard")

@@ -21,9 +21,9 @@ SIZES = pytest.mark.parametrize(("size", "width"), [(WIDE, 1440), (NARROW, 375)]
 
 @pytest.fixture(scope="module")
 async def fleet(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens) -> AsyncIterator[Showcase]:
-    made = await build(client, pool, tokens)
-    yield made
-    await forget_rules(pool, made.tess)
+    showcase = await build(client, pool, tokens)
+    yield showcase
+    await forget_rules(pool, showcase.tess)
 
 
 @SIZES

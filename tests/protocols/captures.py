@@ -49,10 +49,10 @@ class Capture:
 
 def captures_of(client: str) -> list[Capture]:
     """Return the requests of one client in the order they were sent, without those that a server must refuse."""
-    found = []
+    captures = []
     for file in sorted((FOLDER / client).glob("*.bin")):
         about = json.loads(file.with_suffix("").with_suffix(".headers.json").read_text())
         headers = {name.lower(): value for name, value in about["headers"]}
         at = round(about["received_at"] * 1_000_000)
-        found.append(Capture(f"{client}/{file.stem}", file.read_bytes(), headers, about["path"], at))
-    return [capture for capture in found if capture.encoding != "zstd"]
+        captures.append(Capture(f"{client}/{file.stem}", file.read_bytes(), headers, about["path"], at))
+    return [capture for capture in captures if capture.encoding != "zstd"]

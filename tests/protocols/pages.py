@@ -10,8 +10,8 @@ GUIDES = Path(__file__).parents[2] / "docs" / "sources"
 
 def block(page: str, language: str = "", number: int = 0) -> str:
     """Return a block of a page in a language, the first one by default."""
-    found = re.findall(rf"^```{language}\n(.*?)^```", (GUIDES / page).read_text(), re.DOTALL | re.MULTILINE)
-    return str(found[number])
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", (GUIDES / page).read_text(), re.DOTALL | re.MULTILINE)
+    return str(blocks[number])
 
 
 def aimed(text: str, address: str, token: str) -> str:

@@ -33,9 +33,9 @@ def server(database: str, key_file: Path, tmp_path: Path) -> Iterator[ServerProc
 
 async def gateway_token(client: httpx.AsyncClient, employee: Employee, tenant: Tenant, **more: Any) -> str:
     body = {"business_id": str(tenant.business_id), "name": "prometheus"} | more
-    made = await client.post("/api/agents/gateways", json=body, headers=employee.headers)
-    assert made.status_code == 201, made.text
-    token: str = made.json()["token"]
+    response = await client.post("/api/agents/gateways", json=body, headers=employee.headers)
+    assert response.status_code == 201, response.text
+    token: str = response.json()["token"]
     return token
 
 
@@ -63,8 +63,8 @@ async def prometheus(folder: Path, **configuration: Any) -> AsyncIterator[httpx.
 async def query(client: httpx.AsyncClient, text: str) -> list[dict[str, Any]]:
     answer = (await client.get("/api/v1/query", params={"query": text})).json()
     assert answer["status"] == "success", answer
-    found: list[dict[str, Any]] = answer["data"]["result"]
-    return found
+    series: list[dict[str, Any]] = answer["data"]["result"]
+    return series
 
 
 async def test_prometheus_loses_nothing_of_two_hosts_in_an_outage_of_the_server(

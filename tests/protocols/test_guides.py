@@ -174,11 +174,11 @@ async def test_collectd_measures_a_device_with_the_configuration_of_its_page(
     file.write_text(own + page.replace("THE_AGENT_TOKEN", device.token))
 
     async def has_some() -> bool:
-        found: int = await pool.fetchval(
+        rows: int = await pool.fetchval(
             "SELECT count(*) FROM agent_metrics WHERE agent_device_id = $1 AND cpu_percent IS NOT NULL "
             "AND memory_percent IS NOT NULL AND load_average_5m IS NOT NULL", device.agent_id,
         )  # fmt: skip
-        return found >= 3
+        return rows >= 3
 
     async with running(path, "-f", "-C", str(file)):
         await eventually(has_some)
@@ -193,11 +193,11 @@ async def test_collectd_measures_a_device_with_the_configuration_of_its_page(
 
 def first_by_second(pairs: Iterable[tuple[float, float | None]]) -> dict[float, float]:
     """Return the first value of each time; a time without a value is left out."""
-    found: dict[float, float] = {}
+    first_values: dict[float, float] = {}
     for at, value in pairs:
         if value is not None:
-            found.setdefault(at, value)
-    return found
+            first_values.setdefault(at, value)
+    return first_values
 
 
 async def test_icinga_brings_the_values_that_the_mapping_names(

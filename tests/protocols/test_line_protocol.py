@@ -81,8 +81,8 @@ def test_the_line_of_one_core_is_not_the_device() -> None:
 
 @given(st.text(alphabet=st.sampled_from('a,= "\\\n\r#t1.i-/'), max_size=60))
 def test_any_text_is_read_or_refused_line_by_line(text: str) -> None:
-    for found in points(text):
-        assert isinstance(found, Point | BadLine)
+    for point in points(text):
+        assert isinstance(point, Point | BadLine)
 
 
 name = st.text(alphabet="ab ,=\\éñ", min_size=1, max_size=6).filter(lambda text: not text.endswith("\\"))

@@ -29,12 +29,12 @@ class EveryName(MetricMapping):
 
 def exported(client: str, *, timed: bool = True) -> Counter[Value]:
     """Return what VictoriaMetrics read, each value with its labels."""
-    found: Counter[Value] = Counter()
+    values: Counter[Value] = Counter()
     for line in (FOLDER / client / "victoria-export.jsonl").read_text().splitlines():
         series = json.loads(line)
         for value, time in zip(series["values"], series["timestamps"], strict=True):
-            found[frozenset(series["metric"].items()), time if timed else 0, rounded(value)] += 1
-    return found
+            values[frozenset(series["metric"].items()), time if timed else 0, rounded(value)] += 1
+    return values
 
 
 def rounded(value: float) -> float:

@@ -43,9 +43,9 @@ class Chunk:
 
 @pytest.fixture(scope="module")
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

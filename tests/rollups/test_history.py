@@ -267,7 +267,7 @@ async def test_a_day_bucket_is_a_day_in_utc(device: Device, database: str) -> No
     await upload_steps(device, start, 3 * 24, HOUR, cpu_percent=lambda step: step // 24)
     await refresh(database, start)
     answer = await device.history(start=start.isoformat(), interval="1d", metric="cpu_percent")
-    found = [(datetime.fromisoformat(row["timestamp"]), row["cpu_percent"]) for row in answer["metrics"]]
-    assert found == [(start + day * DAY, day) for day in range(3)]
-    assert found[0][0].tzinfo == UTC
+    days = [(datetime.fromisoformat(row["timestamp"]), row["cpu_percent"]) for row in answer["metrics"]]
+    assert days == [(start + day * DAY, day) for day in range(3)]
+    assert days[0][0].tzinfo == UTC
     assert answer["segments"][0]["level"] == "1d"

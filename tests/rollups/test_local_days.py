@@ -58,10 +58,10 @@ async def test_one_busy_local_day_is_one_busy_point(device: Device, pool: asyncp
     await measure(pool, device, first - HOUR, 4, lambda at: 80 if at.astimezone(clock).date() == busy else 10)
     await roll_up(pool, first - DAY, first + 5 * DAY)
     body = await chart(device, zone, first, first + 3 * DAY, metric="cpu_percent,network_rx_bytes")
-    found = {point["timestamp"]: point for point in body["metrics"]}
+    points = {point["timestamp"]: point for point in body["metrics"]}
     days = [first, first + DAY, first + 2 * DAY]
     assert [point["cpu_percent"] for point in body["metrics"]] == [10, 80, 10]
-    assert [datetime.fromisoformat(time) for time in found] == days
+    assert [datetime.fromisoformat(time) for time in points] == days
     assert [round(point["network_rx_bytes"]) for point in body["metrics"]] == [1_000_000] * 3
     assert [point["coverage"] for point in body["metrics"]] == [1, 1, 1]
     columns = await chart(device, zone, first, first + 3 * DAY, metric="cpu_percent", format="columns")
@@ -111,7 +111,7 @@ async def test_other_tenants_see_nothing(device: Device, charlie: Any) -> None:
 )  # fmt: skip
 def test_days_follow_each_other_and_hold_the_range(zone: str, start: datetime, hours: int, days: int) -> None:
     end = start + hours * HOUR + timedelta(seconds=1)
-    found = day_starts(start, end, days, ZoneInfo(zone))
-    assert found[0] <= start
-    assert found[-1] >= end > found[-2]
-    assert found == sorted(set(found))
+    starts = day_starts(start, end, days, ZoneInfo(zone))
+    assert starts[0] <= start
+    assert starts[-1] >= end > starts[-2]
+    assert starts == sorted(set(starts))

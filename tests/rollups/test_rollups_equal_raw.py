@@ -67,9 +67,9 @@ async def assert_level_equals_raw(
     for row in raw:
         buckets[bucket_start(row["collected_at"], level.bucket)].append(row)
     query = f"SELECT * FROM {level.relation} WHERE agent_device_id = $1 ORDER BY bucket"
-    found = await connection.fetch(query, agent_id)
-    assert [row["bucket"] for row in found] == sorted(buckets)
-    for row in found:
+    rows = await connection.fetch(query, agent_id)
+    assert [row["bucket"] for row in rows] == sorted(buckets)
+    for row in rows:
         assert_bucket(row, buckets[row["bucket"]])
 
 

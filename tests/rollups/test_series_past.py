@@ -22,8 +22,8 @@ MB, GB = 10**6, 10**9
 
 async def lines(device: Device, start: datetime, end: datetime, interval: str, **more: Any) -> list[dict[str, Any]]:
     answer = await device.history(start=start.isoformat(), end=end.isoformat(), interval=interval, **more)
-    found: list[dict[str, Any]] = answer["instances"]
-    return found
+    instances: list[dict[str, Any]] = answer["instances"]
+    return instances
 
 
 def falling(start: datetime, fall: int, *, reboot: bool = False) -> list[dict[str, Any]]:
@@ -151,10 +151,10 @@ async def test_one_local_day_of_a_full_disk_is_one_point(device: Device, databas
         )
     )
     for _ in range(2):
-        found = await lines(
+        instances = await lines(
             device, first, first + 3 * DAY, "1d", time_zone=zone, metric="disk.percent,network.rx_bytes"
         )
-        disk, adapter = (line["points"] for line in found)
+        disk, adapter = (line["points"] for line in instances)
         assert [point["avg"] for point in disk] == [10, 80, 10]
         assert [datetime.fromisoformat(point["timestamp"]) for point in disk] == [first + day * DAY for day in range(3)]
         assert [point["avg"] for point in adapter] == [pytest.approx(MB)] * 3

@@ -69,9 +69,9 @@ async def assert_level_equals_raw(connection: asyncpg.Connection, level: Level, 
     for row in raw:
         buckets[row["id"], bucket_start(row["collected_at"], level.bucket)].append(row)
     ids = list({row["id"] for row in raw})
-    found = await connection.fetch(f"SELECT * FROM {level.relation} WHERE series_id = ANY ($1)", ids)
-    assert {(row["series_id"], row["bucket"]) for row in found} == set(buckets)
-    for row in found:
+    rows = await connection.fetch(f"SELECT * FROM {level.relation} WHERE series_id = ANY ($1)", ids)
+    assert {(row["series_id"], row["bucket"]) for row in rows} == set(buckets)
+    for row in rows:
         assert_bucket(row, buckets[row["series_id"], row["bucket"]])
 
 

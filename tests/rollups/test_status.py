@@ -87,16 +87,16 @@ async def test_a_backlog_in_a_young_installation_is_no_fault(device: Device, dat
     connection = await asyncpg.connect(database)
     for relation in ("agent_metrics", "agent_series_samples"):  # others' tests may have run the columnstore policies
         await connection.execute(f"SELECT decompress_chunk(c, if_compressed => true) FROM show_chunks('{relation}') c")
-    made = "UPDATE _timescaledb_catalog.chunk SET creation_time = creation_time - interval '14 hours'"
+    statement = "UPDATE _timescaledb_catalog.chunk SET creation_time = creation_time - interval '14 hours'"
     may_age = await connection.fetchval("SELECT has_table_privilege('_timescaledb_catalog.chunk', 'UPDATE')")
     try:
         for read in (read_status, read_series_status):
             assert not any("rowstore" in fault for level in await read(connection) for fault in level.faults(utc_now()))
         if may_age:
-            await connection.execute(made)  # the jobs have had their chance
+            await connection.execute(statement)  # the jobs have had their chance
         for read in (read_status, read_series_status) if may_age else ():
             assert any("rowstore" in fault for level in await read(connection) for fault in level.faults(utc_now()))
     finally:
         if may_age:
-            await connection.execute(made.replace(" - ", " + "))
+            await connection.execute(statement.replace(" - ", " + "))
         await connection.close()

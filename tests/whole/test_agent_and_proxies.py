@@ -44,11 +44,11 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def uplink(address: str) -> Iterator[Uplink]:
-    made = Uplink(address, Identity("00000000-0000-0000-0000-000000000001", "token", 300, 300), AgentStore())
-    made.add({"collected_at": "2026-05-03T14:05:00Z"})
-    made.add({"collected_at": "2026-05-03T14:10:00Z"})
-    yield made
-    made.close()
+    agent_uplink = Uplink(address, Identity("00000000-0000-0000-0000-000000000001", "token", 300, 300), AgentStore())
+    agent_uplink.add({"collected_at": "2026-05-03T14:05:00Z"})
+    agent_uplink.add({"collected_at": "2026-05-03T14:10:00Z"})
+    yield agent_uplink
+    agent_uplink.close()
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_samples_taken_without_a_network_arrive_after_the_agent_was_killed(
     state, queue = tmp_path / "agent.json", tmp_path / "agent.queue"
     with running_server(database, key_file, tmp_path) as server, httpx.Client(base_url=server.url) as client:
         body = {"business_id": str(alice.business_id), "device_name": "often-killed", "metrics_interval_seconds": 1}
-        made = client.post("/api/agents/registration-tokens", json=body, headers=employee.headers).json()
-        first = agent_command(server.url, state, "--token", made["token"], "--interval", "0.2", "--count", "1")
+        token = client.post("/api/agents/registration-tokens", json=body, headers=employee.headers).json()
+        first = agent_command(server.url, state, "--token", token["token"], "--interval", "0.2", "--count", "1")
         subprocess.run(first, check=True, timeout=60, capture_output=True)
         agent_id = json.loads(state.read_text())["agent_id"]
 

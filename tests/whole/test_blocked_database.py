@@ -86,10 +86,10 @@ async def served(server: PrivateServer, key_file: Path) -> AsyncIterator[Served]
         services = application.web.state.services
         employee = await make_employee(services.pool, services.tokens)
         tenant = await make_tenant(services.pool, services.tokens, "Alice")
-        made = Served(application, client, await register_device(client, employee, tenant, "server-1", 60))
-        assert (await made.device.send(sample())).status_code == 200
-        assert await made.is_ready()
-        yield made
+        running = Served(application, client, await register_device(client, employee, tenant, "server-1", 60))
+        assert (await running.device.send(sample())).status_code == 200
+        assert await running.is_ready()
+        yield running
 
 
 async def test_a_frozen_server_is_a_reason(server: PrivateServer, served: Served) -> None:

@@ -50,8 +50,8 @@ def assert_shows(shown: Any, answer: Any, where: str) -> None:
             assert name in answer, f"{where}: no {name} in {answer}"
             assert_shows(value, answer[name], where)
     elif isinstance(shown, list):
-        for one, found in zip(shown, answer, strict=True):
-            assert_shows(one, found, where)
+        for one, part in zip(shown, answer, strict=True):
+            assert_shows(one, part, where)
     elif shown != "AGT-7KQ2-M9XD-P4TR" and not isinstance(shown, float):
         assert answer == shown, where
 
@@ -62,8 +62,8 @@ def learn(answer: Any) -> dict[str, str]:
         return {name: value for one in answer for name, value in learn(one).items()}
     if not isinstance(answer, dict):
         return {}
-    found = {name: value for inner in answer.values() for name, value in learn(inner).items()}
-    return found | {variable: str(answer[name]) for name, variable in LEARNED.items() if name in answer}
+    variables = {name: value for inner in answer.values() for name, value in learn(inner).items()}
+    return variables | {variable: str(answer[name]) for name, variable in LEARNED.items() if name in answer}
 
 
 async def talk(lines: str, url: str, token: str, variables: dict[str, str]) -> None:
@@ -138,7 +138,7 @@ def test_every_code_of_an_upload_is_in_the_documentation() -> None:
     )
     sources = [ROOT / name for name in modules]
     pattern = re.compile(r'code: ClassVar\[str\] = "(\w+)"|FaultError\("(\w+)"|Rejection\(index, "(\w+)"')
-    codes = {code for source in sources for found in pattern.findall(source.read_text()) for code in found if code}
+    codes = {code for source in sources for match in pattern.findall(source.read_text()) for code in match if code}
     assert len(codes) > 20
     missing = {code for code in codes if f"`{code}`" not in API} - {"client_gone"}
     assert not missing

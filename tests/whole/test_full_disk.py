@@ -124,7 +124,7 @@ async def test_a_full_disk_refuses_uploads_and_loses_none(small: tuple[str, Path
 async def stored(url: str) -> int:
     connection = await asyncpg.connect(url)
     try:
-        found: int = await connection.fetchval("SELECT count(*) FROM agent_metrics")
-        return found
+        rows: int = await connection.fetchval("SELECT count(*) FROM agent_metrics")
+        return rows
     finally:
         await connection.close()

@@ -67,13 +67,13 @@ async def test_a_command_of_one_host_is_delivered_by_the_socket_of_another_once(
     socket = await Socket.open(hosts[1].url.replace("http", "ws") + "/ws", device.token)
     order = {"command_type": "collect_now"}
     url = f"/api/agents/{device.agent_id}/commands"
-    made = (await clients[2].post(url, json=order, headers=employee.headers)).json()
-    assert (await socket.next("command"))["command_id"] == made["command_id"]
+    command = (await clients[2].post(url, json=order, headers=employee.headers)).json()
+    assert (await socket.next("command"))["command_id"] == command["command_id"]
     polled = await clients[0].get(url, headers=device.headers)
     assert polled.json()["commands"] == []
-    await socket.ask("command_result", command_id=made["command_id"], status="completed")
+    await socket.ask("command_result", command_id=command["command_id"], status="completed")
     for client in clients:
-        assert (await state(through(client, device), made, employee.headers))["status"] == "completed"
+        assert (await state(through(client, device), command, employee.headers))["status"] == "completed"
     await socket.close()
 
 
@@ -84,9 +84,9 @@ async def test_a_rule_made_through_one_host_is_changed_through_another(
         "alert_name": "of one host", "severity": "info", "business_id": str(alice.business_id),
         "conditions": CONDITION,
     }  # fmt: skip
-    made = (await clients[0].post(ALERTS, json=rule, headers=employee.headers)).json()
-    changed = await clients[1].post(f"{ALERTS}/{made['id']}/disable", headers=employee.headers)
+    created = (await clients[0].post(ALERTS, json=rule, headers=employee.headers)).json()
+    changed = await clients[1].post(f"{ALERTS}/{created['id']}/disable", headers=employee.headers)
     assert changed.status_code == 200, changed.text
-    seen = (await clients[2].get(f"{ALERTS}/{made['id']}", headers=employee.headers)).json()
+    seen = (await clients[2].get(f"{ALERTS}/{created['id']}", headers=employee.headers)).json()
     assert seen["is_active"] is False
-    assert (await clients[1].delete(f"{ALERTS}/{made['id']}", headers=employee.headers)).is_success
+    assert (await clients[1].delete(f"{ALERTS}/{created['id']}", headers=employee.headers)).is_success

@@ -79,7 +79,7 @@ def test_every_name_on_the_page_is_a_metric() -> None:
 
 
 def documents(language: str) -> list[str]:
-    return [text for found, text in BLOCKS if found == language]
+    return [text for language_of_block, text in BLOCKS if language_of_block == language]
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,8 @@ def test_this_machines_cpu_goes_from_psutil_to_its_history(
         body = {
             "business_id": str(alice.business_id), "device_name": "this-machine", "metrics_interval_seconds": 1,
         }  # fmt: skip
-        made = client.post("/api/agents/registration-tokens", json=body, headers=employee.headers).json()
-        command = agent_command(server.url, state, "--token", made["token"], "--interval", "0.3", "--count", "4")
+        token = client.post("/api/agents/registration-tokens", json=body, headers=employee.headers).json()
+        command = agent_command(server.url, state, "--token", token["token"], "--interval", "0.3", "--count", "4")
         subprocess.run(command, check=True, timeout=60, capture_output=True)
         assert stat.S_IMODE(state.stat().st_mode) == 0o600
         agent_id = json.loads(state.read_text())["agent_id"]
@@ -67,8 +67,8 @@ async def live_agent(
     with running_server(database, key_file, tmp_path) as server:
         async with httpx.AsyncClient(base_url=server.url) as client:
             body = {"business_id": str(alice.business_id), "device_name": "live-machine"}
-            made = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
-        command = agent_command(server.url, state, "--token", made.json()["token"], "--interval", "0.5")
+            response = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
+        command = agent_command(server.url, state, "--token", response.json()["token"], "--interval", "0.5")
         with (tmp_path / "agent.log").open("wb") as log:
             agent = subprocess.Popen(command, stderr=log)  # noqa: ASYNC220
         try:
@@ -90,10 +90,10 @@ async def test_the_real_agent_runs_a_command_that_is_seen_over_http_and_live(
     await portal.ask("subscribe", agent_ids=[agent_id])
     async with httpx.AsyncClient(base_url=server.url) as client:
         url = f"/api/agents/{agent_id}/commands"
-        made = (await client.post(url, json={"command_type": "collect_now"}, headers=employee.headers)).json()
+        command = (await client.post(url, json={"command_type": "collect_now"}, headers=employee.headers)).json()
         done = await portal.until(lambda message: message.get("status") == "completed")
-        assert done["command_id"] == made["command_id"]
-        seen = (await client.get(f"{url}/{made['command_id']}", headers=employee.headers)).json()
+        assert done["command_id"] == command["command_id"]
+        seen = (await client.get(f"{url}/{command['command_id']}", headers=employee.headers)).json()
         assert (seen["status"], seen["exit_code"]) == ("completed", 0)
         sample = json.loads(seen["stdout"])
         assert 0 <= sample["cpu_percent"] <= 100

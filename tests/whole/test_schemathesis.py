@@ -107,7 +107,7 @@ def cases_of(
     """Return cases of a call; half of them are about things that are there, if they are about any."""
     method, path = key.split(" ")
     operation = schema[path][method]
-    path_parameters = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
+    path_parameters = {name: str(value) for name, value in ids.items() if f"{{{name}}}" in path}
     strategy = operation.as_strategy(mode, path_parameters=path_parameters or None, headers=headers)
     if mode is GenerationMode.POSITIVE:
         strategy = strategy.map(lambda case: with_ids(case, ids))
@@ -124,10 +124,10 @@ def least_case(schema: BaseSchema, document: Document, key: str, ids: dict[str, 
     """Return the smallest case that fits and is about things that are there."""
     method, path = key.split(" ")
     request = request_of(document, key, ids)
-    path_parameters = {name: str(found) for name, found in ids.items() if f"{{{name}}}" in path}
+    path_parameters = {name: str(value) for name, value in ids.items() if f"{{{name}}}" in path}
     body = {"body": request["json"], "media_type": "application/json"} if request["json"] is not None else {}
-    made: Case[Any] = schema[path][method].Case(path_parameters=path_parameters, query=request["params"], **body)
-    return made
+    case: Case[Any] = schema[path][method].Case(path_parameters=path_parameters, query=request["params"], **body)
+    return case
 
 
 def takes_something(document: Document, key: str) -> bool:

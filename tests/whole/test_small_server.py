@@ -45,9 +45,9 @@ def small() -> Iterator[tuple[PrivateServer, Path]]:
 
 def pool_size() -> str:
     output = CliRunner().invoke(app, ["db", "tune", "--memory", "1GB", "--cores", "2", "--connections", "30"])
-    found = re.search(r"RTS_POOL_SIZE=(\d+) for 2 processes", output.output)
-    assert found, output.output
-    return found[1]
+    match = re.search(r"RTS_POOL_SIZE=(\d+) for 2 processes", output.output)
+    assert match, output.output
+    return match[1]
 
 
 async def devices_of(url: str, key_file: Path) -> list[Device]:

@@ -42,8 +42,8 @@ async def no_other_rules(connection: asyncpg.Connection) -> None:
 
 async def put_rule(connection: asyncpg.Connection, device: Device, condition: dict[str, Any]) -> UUID:
     text = msgspec.json.encode(condition).decode()
-    made: UUID = await connection.fetchval(INSERT_RULE, device.agent_id, text)
-    return made
+    rule_id: UUID = await connection.fetchval(INSERT_RULE, device.agent_id, text)
+    return rule_id
 
 
 async def hourly(

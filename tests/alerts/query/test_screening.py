@@ -62,9 +62,9 @@ values = st.lists(st.sampled_from([10.0, 10.125, 50.0, 90.0, 90.25, 99.5, None])
 
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture
@@ -111,12 +111,12 @@ async def test_the_results_are_those_without_it(
         await connection.execute(INSERT, device, now - 90.5 * MINUTE, 2 * MINUTE, late)
     rules = [rule for device in devices for rule in await open_rules(connection, device)]
     at = now + timedelta(minutes=minutes)
-    found = await evaluated(connection, rules, at)
+    screened = await evaluated(connection, rules, at)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "sides_of", lambda _: ())
         without = await evaluated(connection, rules, at)
-    assert found.of == without.of
-    assert found.of
+    assert screened.of == without.of
+    assert screened.of
 
 
 @pytest.mark.usefixtures("always_screened")
@@ -141,7 +141,7 @@ async def test_only_a_device_that_may_be_beyond_is_aggregated_by_itself(
 
 def rows_of(node: dict[str, Any]) -> dict[str, float]:
     """Return the rows of the parts of a plan that have a name."""
-    found = {node["Subplan Name"]: node["Actual Rows"]} if "Subplan Name" in node else {}
+    rows_by_plan = {node["Subplan Name"]: node["Actual Rows"]} if "Subplan Name" in node else {}
     for inner in node.get("Plans", ()):
-        found |= rows_of(inner)
-    return found
+        rows_by_plan |= rows_of(inner)
+    return rows_by_plan

@@ -47,15 +47,15 @@ async def series(
 ) -> int:  # fmt: skip
     """Store what an instance measured, and roll it up."""
     unit = "bytes" if is_counter else "percent"
-    found: int = await connection.fetchval(ADD_SERIES, device.agent_id, metric, instance, unit, is_counter)
+    series_id: int = await connection.fetchval(ADD_SERIES, device.agent_id, metric, instance, unit, is_counter)
     times, values = [at for at, _ in courses], [value for _, value in courses]
-    await connection.execute(ADD_VALUES, found, is_counter, times, values)
+    await connection.execute(ADD_VALUES, series_id, is_counter, times, values)
     for level, width in (("5m", 5 * MINUTE), ("1h", HOUR), ("1d", DAY)):
         first, last = bucket_start(times[0], width), bucket_start(times[-1], width) + width
         await connection.execute(
             f"CALL refresh_continuous_aggregate('agent_series_{level}', $1::timestamptz, $2::timestamptz)", first, last
         )
-    return found
+    return series_id
 
 
 def hourly(course: Course, since: datetime, hours: int) -> list[tuple[datetime, float]]:
@@ -134,10 +134,10 @@ async def test_an_unusual_disk_opens_one_alert(connection: asyncpg.Connection, d
     await rules.make(device.tenant, UNUSUAL)
     monday = bucket_start(utc_now(), WEEK)
     for name in ("C:", "D:"):
-        found = await series(connection, device, name, hourly(calm, monday - 3 * WEEK, 21 * 24))
+        series_id = await series(connection, device, name, hourly(calm, monday - 3 * WEEK, 21 * 24))
         value = 90.0 if name == "D:" else 46.0
         times = [monday - 30 * MINUTE - minutes * MINUTE for minutes in (1, 6, 11, 16)]
-        await connection.execute(ADD_VALUES, found, False, times, [value] * 4)
+        await connection.execute(ADD_VALUES, series_id, False, times, [value] * 4)
     await update_series_baselines(connection, utc_now())
     await rules.evaluate(monday - 30 * MINUTE)
     (alert,) = await alerts_of(device)

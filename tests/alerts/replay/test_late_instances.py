@@ -56,10 +56,10 @@ async def test_disks_found_full_late_are_recorded_without_a_ticket(
     await rules.evaluate(now)
     assert await alerts_of(device) == []
     assert await look(pool, now) == 2
-    found = by_instance(await alerts_of(device, rules.employee.headers))
-    assert found.keys() == {"D:", "E:"}
+    alerts = by_instance(await alerts_of(device, rules.employee.headers))
+    assert alerts.keys() == {"D:", "E:"}
     for instance, value, minutes in (("D:", 95, 20), ("E:", 97, 30)):
-        alert = found[instance]
+        alert = alerts[instance]
         assert (alert["found_late"], alert["status"], alert["severity"]) == (True, "auto_resolved", "critical")
         assert alert["metric_value"] == value
         assert f"({instance})" in alert["alert_message"]
@@ -73,7 +73,7 @@ async def test_disks_found_full_late_are_recorded_without_a_ticket(
     ]
     assert {one["instance"] for one in await rules.transitions({"id": rule}, instance="D:")} == {"D:"}
     noted = [one["data"]["alert_id"] for one in await events(device) if one["event_type"] == "alert_found_late"]
-    assert sorted(noted) == sorted(alert["id"] for alert in found.values())
+    assert sorted(noted) == sorted(alert["id"] for alert in alerts.values())
     async with pool.acquire() as connection:
         await work_tickets(connection, now)
     query = "SELECT count(*) FROM agent_alert_tickets WHERE business_id = $1"
@@ -118,8 +118,8 @@ async def test_an_ongoing_breach_is_left_to_live_evaluation(
     await come_back(device, now - 56 * MINUTE, D=[95] * 12, E=WAS_FULL)
     await rules.evaluate(now)
     assert await look(pool, now) == 1
-    found = by_instance(await alerts_of(device, rules.employee.headers))
-    assert {name: (alert["status"], alert["found_late"]) for name, alert in found.items()} == {
+    alerts = by_instance(await alerts_of(device, rules.employee.headers))
+    assert {name: (alert["status"], alert["found_late"]) for name, alert in alerts.items()} == {
         "D:": ("active", False),
         "E:": ("auto_resolved", True),
     }

@@ -20,13 +20,13 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database)
-    await made.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
-    await made.execute(
+    connection = await asyncpg.connect(database)
+    await connection.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
+    await connection.execute(
         "UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL"
     )  # other tests came to later instants
-    yield made
-    await made.close()
+    yield connection
+    await connection.close()
 
 
 async def make_rule(device: Device, employee: Employee, conditions: dict[str, Any]) -> None:
@@ -140,8 +140,8 @@ async def test_a_device_that_changes_hands_leaves_its_past(
 ) -> None:
     device = await make_device()
     body = {"alert_name": "for all", "alert_type": "t", "severity": "warning", "conditions": simple(minutes=1)}
-    made = await device.client.post("/api/agents/alerts", json=body, headers=employee.headers)
-    assert made.status_code == 201, made.text
+    response = await device.client.post("/api/agents/alerts", json=body, headers=employee.headers)
+    assert response.status_code == 201, response.text
     now = utc_now()
     await device.accepted(sample(now - MINUTE, cpu_percent=99, services=listed("Spooler")))
     await evaluate(connection, now)
@@ -162,4 +162,4 @@ async def test_a_device_that_changes_hands_leaves_its_past(
         device.agent_id,
     )
     assert [tuple(row) for row in former] == [("auto_resolved", "moved to another business")]
-    await pool.execute("UPDATE agent_alerts SET is_active = false WHERE id = $1", made.json()["id"])
+    await pool.execute("UPDATE agent_alerts SET is_active = false WHERE id = $1", response.json()["id"])

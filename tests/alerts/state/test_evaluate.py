@@ -26,11 +26,11 @@ VALUES ($1, 'metric', 'warning', $2, $3, $4, $5, 5, $6) RETURNING id
 
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    await made.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
-    await made.execute("UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL")
-    yield made
-    await made.close()
+    connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
+    await connection.execute("UPDATE agent_alerts SET is_active = false")  # of other tests
+    await connection.execute("UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL")
+    yield connection
+    await connection.close()
 
 
 class Evaluator:
@@ -44,10 +44,10 @@ class Evaluator:
         self, conditions: Any, business: UUID | None, device: UUID | None = None, *, shadow: bool = False
     ) -> UUID:
         text = msgspec.json.encode(conditions).decode()
-        made: UUID = await self.connection.fetchval(
+        rule_id: UUID = await self.connection.fetchval(
             INSERT_RULE, "High CPU", business, device, text, shadow, self._employee.employee_id
         )
-        return made
+        return rule_id
 
     async def alerts(self, device: Device) -> list[str]:
         query = "SELECT status FROM agent_alert_history WHERE agent_device_id = $1 ORDER BY triggered_at, id"

@@ -66,6 +66,6 @@ async def test_the_one_full_disk_opens_one_alert_and_closes_it(
 async def test_this_machine_shows_each_of_its_disks_and_interfaces(device: Device, pool: asyncpg.Pool) -> None:
     await measure(device, utc_now())
     rows = await pool.fetch("SELECT metric, instance FROM agent_series WHERE agent_device_id = $1", device.agent_id)
-    found = {(row["metric"], row["instance"]) for row in rows}
-    assert {("disk.percent", one["name"]) for one in disks()} <= found
-    assert {("network.rx_bytes", one["name"]) for one in interfaces()} <= found
+    stored = {(row["metric"], row["instance"]) for row in rows}
+    assert {("disk.percent", one["name"]) for one in disks()} <= stored
+    assert {("network.rx_bytes", one["name"]) for one in interfaces()} <= stored

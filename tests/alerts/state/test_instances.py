@@ -145,8 +145,8 @@ async def test_the_past_is_judged_as_live(device: Device, pool: asyncpg.Pool, le
     await disks(device, begin, C=50, D=95)
     rule = Rule(device.agent_id, Scope(device_id=device.agent_id), parse_condition(FULL))
     instants = [begin - age * MINUTE for age in range(29, -1, -1)]
-    found = await replay(pool, [rule], instants, level=level)
-    assert [(one.instance, one.after.state) for one in found] == [("D:", "pending"), ("D:", "firing")]
+    replayed = await replay(pool, [rule], instants, level=level)
+    assert [(one.instance, one.after.state) for one in replayed] == [("D:", "pending"), ("D:", "firing")]
 
 
 async def test_statements_do_not_grow_with_rules_or_instances(
@@ -154,8 +154,8 @@ async def test_statements_do_not_grow_with_rules_or_instances(
 ) -> None:
     async def statements() -> int:
         await rules.evaluate(begin)
-        found: int = await pool.fetchval("SELECT statements FROM agent_alert_passes")
-        return found
+        count: int = await pool.fetchval("SELECT statements FROM agent_alert_passes")
+        return count
 
     await rules.make(device.tenant, FULL)
     await disks(device, begin, C=95)

@@ -44,8 +44,8 @@ async def full_disk(desk: Desk) -> UUID:
 
 async def state_of(desk: Desk, device: UUID) -> str | None:
     query = "SELECT state FROM agent_alert_states WHERE agent_device_id = $1"
-    found: str | None = await desk.connection.fetchval(query, device)
-    return found
+    state: str | None = await desk.connection.fetchval(query, device)
+    return state
 
 
 async def passes(desk: Desk, hours: range, after: timedelta = 14 * HOUR) -> None:

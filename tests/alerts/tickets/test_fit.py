@@ -50,11 +50,11 @@ def columns_of(database: str) -> dict[str, str]:
     query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attname = ANY (%s)"
     names = ["name", "level_name", "status_name"]
     with psycopg.connect(database) as connection:
-        found = [
+        rows = [
             connection.execute(query, [table, names]).fetchone()
             for table in ("urgency_levels", "service_request_statuses")
         ]
-    urgency, status = (row[0] for row in found if row is not None)
+    urgency, status = (row[0] for row in rows if row is not None)
     return {"urgency": urgency, "status": status}
 
 
