@@ -1,4 +1,4 @@
-"""What this machine's metrics are right now, by psutil. Gigabytes are 10**9 bytes, percentages 0..100."""
+"""Metrics of this machine, by psutil. Gigabytes are 10**9 bytes, percentages 0..100."""
 
 import platform
 import socket

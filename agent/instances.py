@@ -1,4 +1,4 @@
-"""What this machine has several of, by psutil: disks, interfaces, temperature sensors, swap.
+"""Metrics with instances of this machine, by psutil: disks, interfaces, temperature sensors, swap.
 
 Only what is real: no images or container layers among the disks, memory only where somebody has mounted it (not under
 /run or /dev), no loopback, bridges or virtual pairs among the interfaces.

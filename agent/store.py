@@ -1,4 +1,4 @@
-"""What the agent keeps on disk until the server has answered: samples, begun commands and results, in one SQLite file.
+"""The agent's data until the server has answered: samples, begun commands and results, in one SQLite file.
 
 Each change is committed before the call returns, so that neither `kill -9` nor a power failure loses a sample or runs a
 command twice.

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Call(StrEnum):
-    """What a request is for."""
+    """The kind of a request."""
 
     INFLUX_WRITE = "influx_write"
     INFLUX_PING = "influx_ping"

@@ -1,4 +1,4 @@
-"""What a running server holds: opened at start, closed at the end, handed to the routes."""
+"""The services of a running server: opened at start, closed at the end, passed to the routes."""
 
 import asyncio
 import logging

@@ -51,7 +51,7 @@ NO_SESSION = re.compile(r"refresh|reset|verif|mfa|2fa|otp|invit|confirm|unsubscr
 
 @dataclass(frozen=True, slots=True)
 class PersonRules:
-    """What the platform's tokens must fulfil beyond their signature.
+    """The requirements on the platform's tokens besides their signature.
 
     `required`: claim → the values of which it must have one. A token that is for something other than a
     session (`type: refresh`, `aud: password-reset`) is refused unless its claim is one of these.

@@ -1,4 +1,4 @@
-"""What every command needs first: settings with a database named, and a log that people can read."""
+"""The start of every command: settings with a database, and a readable log."""
 
 import logging
 import re

@@ -33,7 +33,7 @@ QUERIES = load_beside(__file__, "orders.sql")
 
 @dataclass(frozen=True, slots=True)
 class NewCommand:
-    """What is to be done on a device; `lifetime` is how long it waits for a device that stays away."""
+    """A command for a device; `lifetime` is how long it waits for an offline device."""
 
     command_type: str
     params: dict[str, Any]

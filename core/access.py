@@ -64,7 +64,7 @@ class RoleTable:
 
 @dataclass(frozen=True, slots=True)
 class CommandTable:
-    """What each type of command needs: nothing, a second employee's approval, or it is refused."""
+    """The rule of each type of command: free, approval by a second employee, or refused."""
 
     needs: Mapping[str, str]
 

@@ -1,4 +1,4 @@
-"""What is added to a database URL, in a form that asyncpg and libpq both read: settings of the session."""
+"""Session settings in a database URL, in a form that asyncpg and libpq both accept."""
 
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 

@@ -1,4 +1,4 @@
-"""What a device says of its machine: host name, system and addresses, each cleaned, or null where it can't be kept."""
+"""Facts that a device reports about its machine: host name, system, addresses; each cleaned, null if not storable."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address

@@ -32,7 +32,7 @@ class SettingsError(RtsError):
 
 
 class Settings(QuotaSettings):
-    """What an operator may change; `rts-agents serve` and `worker` read the same."""
+    """The settings of an operator, the same for `rts-agents serve` and `worker`."""
 
     # What a fault is about may be a secret, or stand beside one.
     model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore", hide_input_in_errors=True)

@@ -11,7 +11,7 @@ SMALL_MIB = 2048  # below this everything is spared
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the server may use: memory in MiB, cores, connections, and databases with TimescaleDB."""
+    """The resources of the server: memory in MiB, cores, connections, databases with TimescaleDB."""
 
     memory_mib: int
     cores: int

@@ -29,7 +29,7 @@ class DemoUploadError(Exception):
 
 @dataclass(slots=True)
 class Loaded:
-    """What the server said of all uploads together."""
+    """The sum of all receipts."""
 
     samples: int = 0
     accepted: int = 0

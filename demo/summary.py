@@ -1,4 +1,4 @@
-"""What the demo shows: rows and sizes of the levels, a chart of this machine's CPU, and where to continue."""
+"""The summary of the demo: rows and sizes of the levels, a chart of this machine's CPU, and next steps."""
 
 import asyncio
 import json

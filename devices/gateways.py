@@ -24,7 +24,7 @@ REGISTRY = load_beside(__file__)
 
 @dataclass(frozen=True, slots=True)
 class GatewayRequest:
-    """What a gateway is for; `metrics_interval_seconds` is how often each of its hosts sends a sample."""
+    """The settings of a gateway; `metrics_interval_seconds` is the interval of samples of each host."""
 
     business_id: UUID
     service_location_id: UUID | None
@@ -38,7 +38,7 @@ class GatewayRequest:
 
 @dataclass(frozen=True, slots=True)
 class HostDecision:
-    """What a host becomes: a device that is there, or a new one with this name (default: the host's)."""
+    """The device of a host: an existing one, or a new one with this name (default: the host's)."""
 
     agent_id: UUID | None = None
     device_name: str | None = None

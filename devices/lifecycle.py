@@ -20,7 +20,7 @@ QUERIES = load_beside(__file__, "lifecycle.sql")
 
 @dataclass(frozen=True, slots=True)
 class DeviceChange:
-    """What is to change of a device; None leaves it, except the location, for which `set_location` decides."""
+    """Changes of a device; None leaves a field unchanged, except the location (`set_location`)."""
 
     device_name: str | None = None
     set_location: bool = False

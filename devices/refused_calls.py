@@ -22,7 +22,7 @@ MAX_CALL_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What was refused: the caller, the call as method and route, the stable code of the answer."""
+    """A refused call: the caller, method and route, the stable code of the answer."""
 
     actor: Actor
     call: str

@@ -21,7 +21,7 @@ QUERIES = load_beside(__file__)
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a registration token is for; `metrics_interval_seconds` is how often its device will upload.
+    """The settings of a registration token; `metrics_interval_seconds` is the upload interval of its device.
 
     With `device_id` it is for a device that is there already, which keeps its own name, location and interval.
     """

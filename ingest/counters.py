@@ -1,4 +1,4 @@
-"""What the upload path counts about itself: plain numbers, added to in the event loop, without locks or labels.
+"""Counters of the upload path: plain numbers, changed only in the event loop, without locks or labels.
 
 One object for each process. `health/` reads and shows the numbers; nothing here depends on that.
 A `Struct`, because it goes from process to process as JSON.

@@ -114,7 +114,7 @@ class Rejection(Struct):
 
 
 class Note(Struct):
-    """What was at fault in a sample that was accepted without it, or with a corrected value."""
+    """A fault in an accepted sample: the value was dropped or corrected."""
 
     index: int
     field: str

@@ -57,7 +57,7 @@ class Flat:
 
 @dataclass(slots=True)
 class Flattened:
-    """What a flush brings for series."""
+    """The values of series in a flush."""
 
     flats: list[Flat] = field(default_factory=list)
     wanted: dict[tuple[UUID, str, str], NewSeries] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""What is installed on a device: software, end-of-life rules, service settings. Open `software.py` first."""
+"""Software inventory, end-of-life rules, service settings. Open `software.py` first."""

@@ -1,4 +1,4 @@
-"""What is tested: a database, a server and a worker of the run's own, or a server that runs already."""
+"""The system under test: a new database, server and worker, or a running server."""
 
 import socket
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What each protocol answers: a status that its clients act on rightly, and a body that they read.
+"""The answers in each protocol: a status on which its clients act correctly, and a body that they read.
 
 Clients drop data on 4xx, some on 429 and 500 as well; only 503 with Retry-After is kept by all that keep anything. So a
 failure that may pass is a 503, and every other answer names the fault.

@@ -64,7 +64,7 @@ class ScopeMetrics(msgspec.Struct, rename="camel"):
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """What the metrics are of."""
+    """The resource of the metrics."""
 
     attributes: list[KeyValue] = []
 

@@ -1,4 +1,4 @@
-"""What a change of retention would drop: chunks, bytes, rows, by level; and what people would no longer see."""
+"""The effects of a change of retention: dropped chunks, bytes and rows by level; data that users lose."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ class HoldNotFoundError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
-    """What is held and why; `ends_at` (UTC) releases it by itself, None: until somebody does."""
+    """The subject of a hold with its reason; it ends at `ends_at` (UTC), with None when it is released."""
 
     kind: Literal["device", "business"]
     id: UUID

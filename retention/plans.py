@@ -51,7 +51,7 @@ class UnknownNameError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """What a change would do. Ages in days by level and kind of record, sizes in bytes, times in UTC.
+    """The effects of a change. Ages in days by level and kind of record, sizes in bytes, times in UTC.
 
     `objections` refuse it; `losses` describe data that users lose. `fingerprint` identifies the state of the database.
     """

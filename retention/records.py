@@ -97,7 +97,7 @@ class RecordAge:
 
 @dataclass(frozen=True, slots=True)
 class RecordEffect:
-    """What a shorter age deletes of a kind: rows, about how many bytes of its table, and the rows' times (UTC)."""
+    """The rows of a kind that a shorter age deletes, about how many bytes they take, and their times (UTC)."""
 
     kind: RecordKind
     rows: int

@@ -51,7 +51,7 @@ devices = table("agent_devices", column("id", UUID), column("business_id", UUID)
 
 
 class ChartShape(StrEnum):
-    """What the points of a chart are made of."""
+    """The sources of the points of a chart."""
 
     SAMPLES = "each raw sample is a point"
     BUCKETS = "each bucket of the level is a point, its raw tail is merged"

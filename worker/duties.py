@@ -1,4 +1,4 @@
-"""What the worker does, as a table: name, how often, what, and which servers need it."""
+"""The periodic tasks of the worker as a table: name, interval, handler, and the servers that need it."""
 
 import logging
 from collections.abc import Awaitable, Callable

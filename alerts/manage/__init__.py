@@ -1,1 +1,1 @@
-"""What people do: create and change rules, acknowledge and resolve alerts, plan maintenance windows."""
+"""Actions of people: create and change rules, acknowledge and resolve alerts, plan maintenance windows."""

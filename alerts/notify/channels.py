@@ -1,4 +1,4 @@
-"""What the ways of sending a message share: the interface, the failure, the time that one message may take."""
+"""The common part of all channels: interface, error, and time limit of a message."""
 
 from typing import Protocol
 

@@ -22,7 +22,7 @@ Row = Mapping[str, Any] | asyncpg.Record  # a notification that was claimed: a r
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent. `owner` is the business whose rule it is, None for rules of all businesses.
+    """A message to send. `owner` is the business of the rule, None for rules of all businesses.
 
     `id` is the same whenever the same notifications are sent, so that a receiver can drop what it got twice.
     """

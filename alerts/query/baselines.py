@@ -1,4 +1,4 @@
-"""What is usual for a metric of a device at an hour of the week: the worker's part of baseline conditions.
+"""Baselines of metrics of devices by hour of the week, computed by the worker.
 
 Each device's is computed again once a day; that of a new rule or device within the hour. Live evaluation only reads.
 """

@@ -1,4 +1,4 @@
-"""What is usual for an instance (a disk, an interface) at an hour of the week: the worker's part of such conditions.
+"""Baselines of instances (disks, interfaces) by hour of the week, computed by the worker.
 
 As of columns (`baselines.py`): computed again once a day, of a new rule or series within the hour.
 """

@@ -1,4 +1,4 @@
-"""What a rule would have done in the last days: how many alerts and tickets, on which devices, for each threshold.
+"""Backtests: the alerts and tickets that a rule would have caused in the last days, by device and threshold.
 
 The compiler and the machine are those of live evaluation (`replay.py`); the samples are rollups, because raw ones are
 many and kept for a month only. All thresholds are compared with one reading of the samples. Instants come in batches:
@@ -50,7 +50,7 @@ class BacktestTooLargeError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class BacktestSpec:
-    """What is to be tested; no thresholds: the condition as it is."""
+    """The rule and the thresholds to test; without thresholds the condition is not changed."""
 
     condition: Condition
     reach: Scope
@@ -84,7 +84,7 @@ class BacktestPlan:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdOutcome:
-    """What one threshold would have done, on each device or instance that had an alert, the worst first."""
+    """The result of one threshold on each device or instance with an alert, the worst first."""
 
     threshold: float | None
     condition: Condition

@@ -1,4 +1,4 @@
-"""What a condition is about: the default type of its alerts, and the cause by which alerts share a ticket."""
+"""The default alert type of a condition, and its cause, by which alerts share a ticket."""
 
 from alerts.rules.conditions import (
     AllOf,

@@ -1,4 +1,4 @@
-"""What all conditions share: strict models, bounded numbers, faults of one field."""
+"""The common part of all conditions: strict models, bounded numbers, faults of one field."""
 
 from typing import Annotated
 

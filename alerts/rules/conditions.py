@@ -1,4 +1,4 @@
-"""What a rule may say, as models with helpful faults: one condition, or `all` / `any` of several.
+"""The conditions of rules, as models with helpful error messages: one condition, or `all` / `any` of several.
 
 The plan's form is `{"metric", "operator", "threshold", "duration_minutes"}`; everything else here extends it. A
 condition looks at the samples of the last `duration_minutes`; time is the device's own (collected_at).

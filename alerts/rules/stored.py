@@ -1,4 +1,4 @@
-"""What a stored condition is about, without trusting it: another program may have written it."""
+"""Read the subject of a stored condition without trusting it: another program may have written it."""
 
 import json
 from collections.abc import Iterator

@@ -46,7 +46,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What is computed once for every device, whichever rules compare it: part of a metric over a window.
+    """A value computed once per device for all rules that compare it: part of a metric over a window.
 
     A share depends on what it is a share of; so the threshold is part of the feature, and only there.
     """

@@ -20,7 +20,7 @@ UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError,
 
 @dataclass(slots=True)
 class ActiveSilences:
-    """What is muted at one instant."""
+    """The maintenance windows and hours in force at one instant."""
 
     now: datetime
     devices: set[UUID] = field(default_factory=set)

@@ -39,7 +39,7 @@ MOVED, OUT_OF_REACH = "moved to another business", "out of reach"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What one evaluation at `at` (UTC) makes of a rule in one place, and why; the state may stay the same."""
+    """The state of a rule in one place after an evaluation at `at` (UTC), with the reason; it may be unchanged."""
 
     place: Place
     at: datetime

@@ -1,4 +1,4 @@
-"""What an evaluation changes: one step of the machine in each place with results, and where a rule is not inactive."""
+"""The transitions of an evaluation: a step of the machine in each place with results or with a state."""
 
 from collections.abc import Mapping
 from dataclasses import replace

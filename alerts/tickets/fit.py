@@ -1,4 +1,4 @@
-"""What of the platform doesn't fit our tickets, and what follows: for `rts-agents db check`.
+"""Faults of the platform's tables that prevent tickets, with their consequences, for `rts-agents db check`.
 
 Everything here is read again each time: what is mended is gone from the list, and the tickets that waited open by
 themselves.

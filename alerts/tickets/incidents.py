@@ -70,7 +70,7 @@ class FiredAlert:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What a ticket is wanted for; device None is a group."""
+    """An incident that needs a ticket; device None is a group."""
 
     key: str
     rule_id: UUID

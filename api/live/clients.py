@@ -42,7 +42,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FollowedScope:
-    """What a person follows beside single devices: the fleet or all alerts, of what they may see or of one business."""
+    """A scope that a person follows: the fleet or all alerts, of all visible businesses or of one."""
 
     name: Literal["fleet", "alerts"]
     business_id: UUID | None = None

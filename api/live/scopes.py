@@ -26,7 +26,7 @@ ALL_SCOPES = frozenset({"fleet", "alerts"})
 
 @dataclass(slots=True)
 class ScopeChanges:
-    """What one look found: (business, content) of each change, and numbers for employees only (None: unchanged).
+    """The result of one poll: (business, content) of each change, and numbers for employees only (None: unchanged).
 
     `more` names the scopes whose followers must read the whole again, since changes were missed.
     """

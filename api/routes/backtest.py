@@ -82,7 +82,7 @@ class BacktestTransition(BaseModel):
 
 
 class BacktestDevice(BaseModel):
-    """What the rule would have done on one device, or on one instance of it."""
+    """The alerts of the rule on one device or instance."""
 
     agent_id: UUID
     device_name: str
@@ -96,7 +96,7 @@ class BacktestDevice(BaseModel):
 
 
 class BacktestOutcome(BaseModel):
-    """What the rule would have done with one threshold."""
+    """The alerts and tickets of one threshold."""
 
     threshold: float | None
     in_words: str
@@ -110,7 +110,7 @@ class BacktestOutcome(BaseModel):
 
 
 class BacktestAnswer(BaseModel):
-    """What the rule would have done in the last days, for each threshold. Times in UTC."""
+    """The result of a backtest for each threshold. Times in UTC."""
 
     begin: datetime
     end: datetime

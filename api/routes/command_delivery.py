@@ -31,7 +31,7 @@ class MayRun(BaseModel):
 
 
 class Recorded(BaseModel):
-    """What the server did with a result."""
+    """Whether the server recorded a result."""
 
     recorded: bool = Field(description="false: there was a result already, which stays; don't send it again")
 

@@ -53,7 +53,7 @@ MAX_DEVICES = 1000
 
 
 class CommandOrder(BaseModel):
-    """What is to be done."""
+    """The command to order."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"command_type": "restart_service", "params": {"service": "nginx"}}]}
@@ -69,7 +69,7 @@ class CommandOrder(BaseModel):
 
 
 class BatchOrder(CommandOrder):
-    """What is to be done on several devices."""
+    """The command to order for several devices."""
 
     model_config = ConfigDict(
         json_schema_extra={

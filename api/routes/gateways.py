@@ -127,7 +127,7 @@ class HostList(BaseModel):
 
 
 class Confirmation(BaseModel):
-    """What a host becomes; without `agent_id` a new device."""
+    """The device of a host; without `agent_id` a new one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"device_name": "web-1"}]})
 

@@ -1,4 +1,4 @@
-"""What an agent calls to keep its place: heartbeat, and a new token for itself."""
+"""Routes of an agent for its heartbeat and for a new token."""
 
 from datetime import timedelta
 from typing import Annotated, Literal

@@ -19,7 +19,7 @@ MAX_LIVE_DEVICES = 1000  # devices that one socket may follow
 
 
 class Permissions(BaseModel):
-    """What the pages may offer; the routes check it themselves."""
+    """The permissions that pages use for their controls; the routes check them again."""
 
     handle_alerts: bool
     order_commands: bool

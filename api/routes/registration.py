@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/agents", tags=["registration"])
 
 
 class NewRegistrationToken(BaseModel):
-    """What a registration token is for."""
+    """The settings of a registration token."""
 
     model_config = ConfigDict(
         json_schema_extra={

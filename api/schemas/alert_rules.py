@@ -1,4 +1,4 @@
-"""What the routes of alert rules take and give."""
+"""Models of the routes of alert rules."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self

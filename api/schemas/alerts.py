@@ -1,4 +1,4 @@
-"""What the routes of alerts take and give."""
+"""Models of the routes of alerts."""
 
 from datetime import datetime
 from typing import Literal

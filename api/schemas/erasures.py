@@ -1,4 +1,4 @@
-"""What the routes of erasures take and give. Times in UTC."""
+"""Models of the routes of erasures. Times in UTC."""
 
 from datetime import datetime
 from typing import Literal
@@ -34,7 +34,7 @@ class ErasureOrder(ErasureSubject):
 
 
 class ErasureCounts(BaseModel):
-    """What an erasure would delete now."""
+    """The rows that an erasure would delete now."""
 
     rows: dict[str, int] = Field(description="by table, at every level", examples=[{"agent_metrics": 8640}])
     audit_rows: int = Field(description="rows of the audit trail that name the subject; they stay")

@@ -1,4 +1,4 @@
-"""What the routes of software inventory take and give: lists of agents, stays, changes, finds."""
+"""Models of the routes of software inventory: lists of agents, installed software, changes, search results."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
@@ -73,7 +73,7 @@ class RemovedSoftware(BaseModel):
 
 
 class Inventory(BaseModel):
-    """What is on a device at one time: everything (`full`), or what has changed since the list before (`delta`)."""
+    """The software of a device at one time: all of it (`full`), or the changes since the previous list (`delta`)."""
 
     collected_at: Time | None = Field(None, description="when, by the device; at most 10 minutes ahead; default: now")
     mode: Literal["full", "delta"] = Field("full", description="full: what isn't listed is gone")
@@ -90,7 +90,7 @@ class Inventory(BaseModel):
 
     @property
     def tidied(self) -> Tidied:
-        """What was rejected or changed in `software`."""
+        """The rejected and changed entries of `software`."""
         return self._tidied
 
     @model_validator(mode="wrap")
@@ -135,7 +135,7 @@ class RejectedEntry(BaseModel):
 
 
 class EntryNote(BaseModel):
-    """What was changed in an entry that was taken."""
+    """A correction in an accepted entry."""
 
     index: int
     field: str

@@ -1,4 +1,4 @@
-"""What the routes of retention take and give. Times in UTC, sizes in bytes, ages in days."""
+"""Models of the routes of retention. Times in UTC, sizes in bytes, ages in days."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -165,7 +165,7 @@ class PlanOrder(BaseModel):
 
 
 class RetentionPlan(BaseModel):
-    """What a change would do. Send it back as it is to apply it."""
+    """The effects of a change. Send it back unchanged to apply it."""
 
     plan: dict[str, Any] = Field(
         description="after and before by name in days, effects by relation, losses and objections in sentences, a hash"
@@ -200,13 +200,13 @@ class UndoOrder(BaseModel):
 
 
 class Undone(BaseModel):
-    """What an undo meant."""
+    """The result of an undo."""
 
     message: str
 
 
 class HoldOrder(BaseModel):
-    """What is to be held."""
+    """The subject of a legal hold."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""What the route of storage gives. Times in UTC, sizes in bytes."""
+"""Models of the route of storage. Times in UTC, sizes in bytes."""
 
 from datetime import datetime
 

@@ -18,7 +18,7 @@ from db.backup.tools import at_database
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """What a drill found; times in seconds. `faults` is empty when the restore is proven."""
+    """The result of a drill; times in seconds. `faults` is empty if the restore is proven."""
 
     backup_seconds: float
     restore_seconds: float

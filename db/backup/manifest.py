@@ -1,4 +1,4 @@
-"""What a backup holds, counted in its own snapshot: the file beside the dump that a restore is compared with."""
+"""The manifest of a backup, counted in the snapshot of the dump; a restore is compared with it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class ManifestError(RtsError):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What is in a database: rows by table, chunks by hypertable, jobs by id."""
+    """The contents of a database: rows by table, chunks by hypertable, jobs by id."""
 
     timescaledb: str | None
     revision: str

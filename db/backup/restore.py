@@ -27,7 +27,7 @@ class RestoreRefusedError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore brought: `faults` is empty when everything is there. `jobs_run` is False while they are paused."""
+    """The result of a restore: `faults` is empty if it is complete; `jobs_run` is False while jobs are paused."""
 
     manifest: Manifest
     seconds: float

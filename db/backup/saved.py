@@ -40,7 +40,7 @@ class SavedTable(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What a downgrade from one revision to another lost; `at` in UTC."""
+    """The saved data of a downgrade from one revision to another; `at` in UTC."""
 
     database: str
     at: datetime

@@ -1,4 +1,4 @@
-"""What an erasure reaches: measurements at every level, our tables that refer to a device, a business or a person."""
+"""The tables of an erasure: measurements at every level, and tables that refer to a device, a business or a person."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

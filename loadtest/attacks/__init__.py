@@ -1,1 +1,1 @@
-"""What one tenant does to take the server from the others. Open `attackers.py`."""
+"""Attacks of one tenant on the server's availability for others. Open `attackers.py`."""

@@ -1,4 +1,4 @@
-"""What the attacks aim at, and what came of them."""
+"""The target of the attacks, and their results."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -31,7 +31,7 @@ DEPTHS = {"5m": 8 * DAY, "1h": 32 * DAY, "1d": YEAR}
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """What was written: rows by level, and how many hours before now the raw samples of all devices go back."""
+    """The written rows by level, and the age in hours of the oldest raw samples of all devices."""
 
     rows: dict[str, int]
     raw_hours: float

@@ -1,4 +1,4 @@
-"""What each protocol costs to decode: CPU time, and as a ratio to the product's own format for the same samples."""
+"""The CPU time to decode each protocol, and its ratio to the product's own format for the same samples."""
 
 import time
 from collections.abc import Callable

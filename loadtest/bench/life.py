@@ -1,4 +1,4 @@
-"""What a row costs the database over its life: written, rolled up, converted; in CPU seconds and in bytes.
+"""The cost of a row over its life (written, rolled up, converted), in CPU seconds and in bytes.
 
 The writer of the product takes uploads as they come in real time (its clock is the samples'), then each level is
 refreshed over the two days, then all chunks go into the columnstore. Each round does it all again.

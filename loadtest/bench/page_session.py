@@ -22,7 +22,7 @@ CPU_STEP, MEMORY = 7, 40
 
 @dataclass(frozen=True, slots=True)
 class HeapFigures:
-    """What a tab holds after garbage collection."""
+    """The memory and nodes of a tab after garbage collection."""
 
     heap_bytes: float
     listeners: float

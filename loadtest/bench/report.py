@@ -1,4 +1,4 @@
-"""What a benchmark found, as JSON with its settings and the machine, and as a table on screen."""
+"""The result of a benchmark, as JSON with its settings and the machine, and as a table on screen."""
 
 import json
 from datetime import UTC, datetime

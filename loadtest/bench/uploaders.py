@@ -1,4 +1,4 @@
-"""What the upload benchmarks share: the hammer as a process, and the CPU of those that it meets."""
+"""The common part of the upload benchmarks: the load client as a process, and the CPU of the measured processes."""
 
 import json
 import subprocess

@@ -1,1 +1,1 @@
-"""What is compared after a run: accounting, conservation, rollups, latencies."""
+"""Comparisons after a run: accounting, conservation, rollups, latencies."""

@@ -1,4 +1,4 @@
-"""What one agent sent and the server's receipts: the agents' side of the conservation check."""
+"""The uploads of an agent and their receipts: the agents' side of the conservation check."""
 
 from array import array
 from collections import Counter

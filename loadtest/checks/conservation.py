@@ -35,7 +35,7 @@ class AgentFault:
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """What the check found."""
+    """The result of the check."""
 
     totals: dict[str, Any]
     faults: list[AgentFault]

@@ -1,4 +1,4 @@
-"""What the generator measures: latencies in milliseconds, answers with Retry-After, its own delays."""
+"""Measurements of the generator: latencies in milliseconds, answers with Retry-After, its own delays."""
 
 import math
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""What a hostile tenant sends, and how each of it must be answered: refused, or taken without what is at fault."""
+"""Hostile uploads with the expected answer to each: refused, or accepted without the faulty part."""
 
 import gzip
 from array import array
