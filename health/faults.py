@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from db.server_faults import server_faults
 from health.fleet import FleetFacts, FleetHealth
 
-PASS_EVERY = timedelta(seconds=30)  # as in worker/duties.py
+PASS_EVERY = timedelta(seconds=30)  # as in worker/tasks.py
 PASS_LATE = timedelta(minutes=5)
 DUE_LATE = timedelta(minutes=10)  # what is due is done within seconds by a worker that runs
 CONNECTIONS_SHARE = 0.9

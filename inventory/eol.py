@@ -26,7 +26,7 @@ from inventory.errors import EolRuleExistsError, EolRuleNotFoundError
 QUERIES = load_beside(__file__, "eol.sql")
 
 ROWS_AT_ONCE = 1000
-BATCHES_IN_A_PASS = 50  # the worker's other duties wait meanwhile
+BATCHES_IN_A_PASS = 50  # the worker's other tasks wait meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
 
 
 async def watch_drift(connection: Connection, now: datetime) -> None:
-    """Pause unsafe policies, as a duty of the worker."""
+    """Pause unsafe policies, as a periodic task of the worker."""
     await pause_unsafe(connection, now)
 
 

@@ -1,1 +1,1 @@
-"""The background process: what is due is done, nothing is answered. Open `duties.py` for what, `run.py` for how."""
+"""The background process: what is due is done, nothing is answered. Open `tasks.py` for what, `run.py` for how."""

@@ -19,7 +19,7 @@ from db.pooler_check import check_session
 from db.pools import CONNECTION_ERRORS, SERVER_SETTINGS, Connection
 from db.schema_check import check_schema
 from db.server_check import check_server, check_writable, describe_server
-from worker.duties import PeriodicTask, make_duties
+from worker.tasks import PeriodicTask, make_tasks
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ MIN_AT_ONCE = 3  # connections for tasks at the same time, on any server
 
 async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc_now) -> None:
     """Work until `stop` is set; while the database is away, try again at each pass."""
-    duties = make_duties(settings)
+    tasks = make_tasks(settings)
     pool = asyncpg.create_pool(
-        settings.database_url, min_size=0, max_size=len(duties) + 1, timeout=10, max_inactive_connection_lifetime=60,
+        settings.database_url, min_size=0, max_size=len(tasks) + 1, timeout=10, max_inactive_connection_lifetime=60,
         server_settings=SERVER_SETTINGS | {"application_name": "rts-agents worker"},
     )  # fmt: skip
-    worker = Worker(duties)
+    worker = Worker(tasks)
     try:
         while not stop.is_set():
             await one_pass(pool, settings.database_url, worker, clock())
@@ -71,12 +71,12 @@ async def one_pass(pool: asyncpg.Pool, dsn: str, worker: "Worker", now: datetime
 class Worker:
     """Starts due tasks. Holds the time of the last start of each in this process, and the running ones."""
 
-    def __init__(self, duties: list[PeriodicTask]) -> None:
-        self._duties = duties
+    def __init__(self, tasks: list[PeriodicTask]) -> None:
+        self._tasks = tasks
         self.has_session = False  # true once a session was checked: no pooler in transaction mode
         self._last: dict[str, datetime] = {}
-        self._running: dict[str, set[asyncio.Task[None]]] = {duty.name: set() for duty in duties}
-        self._room = asyncio.Semaphore(sum(duty.at_once for duty in duties))
+        self._running: dict[str, set[asyncio.Task[None]]] = {task.name: set() for task in tasks}
+        self._room = asyncio.Semaphore(sum(task.at_once for task in tasks))
 
     def bound(self, connections: int) -> None:
         """Limit the tasks that run at the same time to a share of the server's `connections`; the others wait."""
@@ -85,34 +85,34 @@ class Worker:
     def due(self, now: datetime, *, scheduler: bool) -> list[PeriodicTask]:
         """Return the due tasks; some are only needed with, others only without TimescaleDB's `scheduler`."""
         return [
-            duty
-            for duty in self._duties
-            if duty.scheduler in (None, scheduler)
-            and len(self._running[duty.name]) < duty.at_once
-            and (duty.name not in self._last or now - self._last[duty.name] >= duty.every)
+            task
+            for task in self._tasks
+            if task.scheduler in (None, scheduler)
+            and len(self._running[task.name]) < task.at_once
+            and (task.name not in self._last or now - self._last[task.name] >= task.every)
         ]
 
     def begin_due(self, pool: asyncpg.Pool, now: datetime, *, scheduler: bool) -> None:
         """Start each due task, but none whose previous run has not ended."""
-        for duty in self.due(now, scheduler=scheduler):
-            self._last[duty.name] = now
-            task = asyncio.create_task(run_apart(pool, self._room, duty, now), name=duty.name)
-            self._running[duty.name].add(task)
-            task.add_done_callback(self._running[duty.name].discard)
+        for task in self.due(now, scheduler=scheduler):
+            self._last[task.name] = now
+            running = asyncio.create_task(run_apart(pool, self._room, task, now), name=task.name)
+            self._running[task.name].add(running)
+            running.add_done_callback(self._running[task.name].discard)
 
     async def do_due(self, connection: Connection, now: datetime, *, scheduler: bool) -> None:
         """Run the due tasks one after the other on one connection, for tests and tools."""
-        for duty in self.due(now, scheduler=scheduler):
-            self._last[duty.name] = now
-            await run_noted(connection, duty, now)
+        for task in self.due(now, scheduler=scheduler):
+            self._last[task.name] = now
+            await run_noted(connection, task, now)
 
     async def end(self) -> None:
         """Cancel the running tasks; their transactions are rolled back."""
-        tasks = [task for running in self._running.values() for task in running]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        running = [run for runs in self._running.values() for run in runs]
+        for run in running:
+            run.cancel()
+        if running:
+            await asyncio.wait(running, timeout=CLOSE_SECONDS)
 
 
 def at_once(connections: int) -> int:
@@ -120,31 +120,31 @@ def at_once(connections: int) -> int:
     return max(MIN_AT_ONCE, connections // SHARE)
 
 
-async def run_apart(pool: asyncpg.Pool, room: asyncio.Semaphore, duty: PeriodicTask, now: datetime) -> None:
+async def run_apart(pool: asyncpg.Pool, room: asyncio.Semaphore, task: PeriodicTask, now: datetime) -> None:
     """Run a task on its own connection, when there is room; never raises."""
     try:
         async with room, pool.acquire(timeout=10) as connection:
-            await run_noted(connection, duty, now)
+            await run_noted(connection, task, now)
     except CONNECTION_ERRORS as away:
-        log.warning("%s: the database cannot be reached (%s)", duty.name, away)
+        log.warning("%s: the database cannot be reached (%s)", task.name, away)
     except Exception:
-        log.exception("%s failed", duty.name)
+        log.exception("%s failed", task.name)
 
 
-async def run_noted(connection: Connection, duty: PeriodicTask, now: datetime) -> None:
+async def run_noted(connection: Connection, task: PeriodicTask, now: datetime) -> None:
     """Run a task within its deadline and record its outcome. Raises only if the connection is lost."""
     fault: Exception | str | None = None
     try:
-        async with asyncio.timeout(duty.seconds) as limit:
-            await duty.do(connection, now)
+        async with asyncio.timeout(task.seconds) as limit:
+            await task.do(connection, now)
     except Exception as error:
         if connection.is_closed():
             raise
-        fault = f"not done in {duty.seconds:g} s" if limit.expired() else error
-        log.error("%s failed: %s", duty.name, fault, exc_info=error if not limit.expired() else None)
+        fault = f"not done in {task.seconds:g} s" if limit.expired() else error
+        log.error("%s failed: %s", task.name, fault, exc_info=error if not limit.expired() else None)
     with suppress(asyncpg.PostgresError):  # the schema may be older than this table
         kept = await Isolated(connection, "worker", now).read()
-        await (kept.forget(duty.name) if fault is None else kept.note(duty.name, fault))
+        await (kept.forget(task.name) if fault is None else kept.note(task.name, fault))
 
 
 async def wait(stop: asyncio.Event, seconds: float) -> None:

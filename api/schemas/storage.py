@@ -72,7 +72,7 @@ class GrowthDay(BaseModel):
 
 
 class DutyRun(BaseModel):
-    """The last turn of a duty of the worker."""
+    """The last run of a periodic task of the worker."""
 
     duty: str
     last_run_at: datetime | None
@@ -93,7 +93,7 @@ class StorageReport(BaseModel):
     )
     database: StorageDatabase
     jobs: list[StorageJob]
-    worker: list[DutyRun] = Field(description="empty: the worker reports its turns in its own log")
+    worker: list[DutyRun] = Field(description="empty: the worker reports its runs only in its log")
     buffered_samples: int = Field(description="samples that wait for their COMMIT, of all server processes here")
     buffered_samples_max: int
     outboxes: dict[str, WaitingWork] = Field(description="tickets, notifications")

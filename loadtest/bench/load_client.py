@@ -43,7 +43,7 @@ class Orders(msgspec.Struct, frozen=True):
     format: Format = "native"
 
 
-class Hammer:
+class LoadClient:
     """Requests in turn of all agents, and what became of them."""
 
     def __init__(self, orders: Orders) -> None:
@@ -71,8 +71,8 @@ class Hammer:
 class Connection(asyncio.Protocol):
     """One kept-alive connection; calls `done` when an answer is complete, and `lost` when the server has closed it."""
 
-    def __init__(self, hammer: Hammer, done: Tell, lost: Tell) -> None:
-        self._hammer = hammer
+    def __init__(self, client: LoadClient, done: Callback, lost: Callback) -> None:
+        self._client = client
         self._done = done
         self._lost = lost
         self._began: float | None = None  # of the request that waits for its answer
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
     def send(self, began: float) -> None:
         """Send the next upload, whose latency counts from `began`."""
         self._began = began
-        self._transport.write(self._hammer.request())
+        self._transport.write(self._client.request())
 
     def data_received(self, data: bytes) -> None:
         """Take an answer once it is complete."""
@@ -96,16 +96,16 @@ class Connection(asyncio.Protocol):
             return
         self._read = b""
         assert self._began is not None
-        self._hammer.take(data[9:12], self._began)
+        self._client.take(data[9:12], self._began)
         self._began = None
         self._done(self)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Count an answer that never came; a server closes what is idle for some seconds, and that is no fault."""
-        if self._hammer.over:
+        if self._client.over:
             return
         if self._began is not None:
-            self._hammer.failed["closed"] = self._hammer.failed.get("closed", 0) + 1
+            self._client.failed["closed"] = self._client.failed.get("closed", 0) + 1
         self._lost(self)
 
 
@@ -115,28 +115,28 @@ def content_length(answer: bytes) -> int:
     return int(answer[at + 15 : answer.index(b"\r", at)]) if at >= 0 else 0
 
 
-Tell = Callable[[Connection], None]
+Callback = Callable[[Connection], None]
 
 
-async def closed(hammer: Hammer) -> None:
+async def closed(client: LoadClient) -> None:
     """Keep every connection busy."""
 
     def reconnect(connection: Connection) -> None:
-        if not hammer.over:
+        if not client.over:
             connection.send(time.perf_counter())
 
-    for _ in range(hammer.orders.connections):
-        reconnect(await connect(hammer, reconnect, lambda _: None))
-    await asyncio.sleep(hammer.orders.seconds)
+    for _ in range(client.orders.connections):
+        reconnect(await connect(client, reconnect, lambda _: None))
+    await asyncio.sleep(client.orders.seconds)
 
 
-async def opened(hammer: Hammer, rate: float) -> None:
+async def opened(client: LoadClient, rate: float) -> None:
     """Send at fixed times; one that finds all connections busy waits, and the wait counts."""
     idle: list[Connection] = []  # the last one used comes first: the others may be closed by the server meanwhile
     connecting: set[asyncio.Task[None]] = set()
 
     async def more() -> None:
-        idle.append(await connect(hammer, idle.append, lost))
+        idle.append(await connect(client, idle.append, lost))
 
     def lost(connection: Connection) -> None:
         if connection in idle:
@@ -145,10 +145,10 @@ async def opened(hammer: Hammer, rate: float) -> None:
         connecting.add(reconnecting)
         reconnecting.add_done_callback(connecting.discard)
 
-    for _ in range(hammer.orders.connections):
+    for _ in range(client.orders.connections):
         await more()
     begin, sent = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - begin) < hammer.orders.seconds:
+    while (elapsed := time.perf_counter() - begin) < client.orders.seconds:
         while sent < elapsed * rate and idle:
             idle.pop().send(begin + sent / rate)
             sent += 1
@@ -156,23 +156,23 @@ async def opened(hammer: Hammer, rate: float) -> None:
     await asyncio.sleep(DRAIN_SECONDS)
 
 
-async def connect(hammer: Hammer, done: Tell, lost: Tell) -> Connection:
+async def connect(client: LoadClient, done: Callback, lost: Callback) -> Connection:
     _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(hammer, done, lost), "127.0.0.1", hammer.orders.port
+        lambda: Connection(client, done, lost), "127.0.0.1", client.orders.port
     )
     return connection
 
 
 async def main(orders: Orders) -> dict[str, Any]:
     """Carry out the orders; latencies in milliseconds."""
-    hammer = Hammer(orders)
+    client = LoadClient(orders)
     before = psutil.Process().cpu_times()
-    await (closed(hammer) if orders.rate is None else opened(hammer, orders.rate))
-    hammer.over = True
+    await (closed(client) if orders.rate is None else opened(client, orders.rate))
+    client.over = True
     after = psutil.Process().cpu_times()
-    latencies = hammer.latencies
+    latencies = client.latencies
     return {
-        "answers": len(latencies), "failed": hammer.failed, "per_second": round(len(latencies) / orders.seconds, 1),
+        "answers": len(latencies), "failed": client.failed, "per_second": round(len(latencies) / orders.seconds, 1),
         "cpu": round((after.user + after.system - before.user - before.system) / orders.seconds, 2),
         **{f"p{q}_ms": round(1000 * percentile(latencies, q / 100), 1) for q in (50, 99) if latencies},
     }  # fmt: skip

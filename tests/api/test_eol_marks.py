@@ -15,7 +15,7 @@ from tests.conftest import MakeDevice
 from tests.devices import Device
 from tests.people import Employee, Tenant
 from tests.software import DAY, MAY, installed, listed, software
-from worker.duties import make_duties
+from worker.tasks import make_tasks
 
 
 @pytest.fixture
@@ -144,11 +144,11 @@ async def test_an_end_of_life_comes_with_its_day(
 
 
 def test_the_worker_has_both_duties(eol_rules: Rules, pool: asyncpg.Pool, settings: Any) -> None:
-    duties = {duty.do: duty for duty in make_duties(settings)}
-    assert duties[apply_rules].every == timedelta()
-    assert duties[reach_ends].every <= DAY
-    assert duties[apply_rules].scheduler is None
-    assert duties[reach_ends].scheduler is None
+    tasks = {task.do: task for task in make_tasks(settings)}
+    assert tasks[apply_rules].every == timedelta()
+    assert tasks[reach_ends].every <= DAY
+    assert tasks[apply_rules].scheduler is None
+    assert tasks[reach_ends].scheduler is None
 
 
 async def test_among_many_rules_those_for_a_name_are_found_by_index(

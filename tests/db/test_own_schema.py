@@ -24,8 +24,8 @@ from tests.people import make_employee, make_tenant
 from tests.platform.dumps import catalog, pg_dump, relations
 from tests.platform.kinds import build_platform, run_files
 from tests.platform.statements import run_statements
-from worker.duties import make_duties
 from worker.run import Worker
+from worker.tasks import make_tasks
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ async def test_every_duty_of_the_worker_runs_there(
 ) -> None:
     services = client.application.web.state.services  # type: ignore[attr-defined]
     async with services.pool.acquire() as connection:
-        await Worker(make_duties(settings)).do_due(connection, services.clock(), scheduler=False)
+        await Worker(make_tasks(settings)).do_due(connection, services.clock(), scheduler=False)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 

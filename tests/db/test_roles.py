@@ -31,8 +31,8 @@ from tests.people import Employee, Tenant
 from tests.platform.kinds import build_platform
 from tests.platform.statements import BUSINESS, EMPLOYEE, LOCATION, run_statements
 from tests.worker.test_failed_jobs import mark_failed
-from worker.duties import make_duties
 from worker.run import Worker
+from worker.tasks import make_tasks
 
 pytestmark = pytest.mark.skipif(not REAL_SERVER, reason="the embedded server has one role")
 
@@ -136,7 +136,7 @@ async def test_every_duty_runs_as_the_application(
     application, _, settings = running
     services = application.web.state.services
     async with services.pool.acquire() as connection:
-        await Worker(make_duties(settings)).do_due(connection, services.clock(), scheduler=True)
+        await Worker(make_tasks(settings)).do_due(connection, services.clock(), scheduler=True)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 

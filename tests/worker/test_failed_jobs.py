@@ -19,8 +19,8 @@ from health.fleet_metrics import fleet_metrics
 from rollups.failed_jobs import QUERIES, TASK, run_delayed
 from rollups.refresh import Job, list_jobs
 from tests.databases import REAL_SERVER, as_admin, migrated_database
-from worker.duties import make_duties
 from worker.run import Worker
+from worker.tasks import make_tasks
 
 SOON, MINUTE = timedelta(minutes=10), timedelta(minutes=1)
 FAR = timedelta(minutes=85)  # the longest delay that was seen
@@ -203,12 +203,12 @@ async def test_what_the_worker_runs_is_said_and_counted(
 
 
 def test_the_worker_does_it_only_beside_a_scheduler() -> None:
-    worker = Worker(make_duties(Settings(database_url="postgresql://127.0.0.1:1/none")))
+    worker = Worker(make_tasks(Settings(database_url="postgresql://127.0.0.1:1/none")))
     now = utc_now()
     assert [
-        scheduler for scheduler in (True, False) if TASK in {duty.name for duty in worker.due(now, scheduler=scheduler)}
+        scheduler for scheduler in (True, False) if TASK in {task.name for task in worker.due(now, scheduler=scheduler)}
     ] == [True]
-    assert "storage policies" not in {duty.name for duty in worker.due(now, scheduler=True)}
+    assert "storage policies" not in {task.name for task in worker.due(now, scheduler=True)}
 
 
 async def start_scheduler(admin: asyncpg.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The worker's loop: each duty at its time, one that fails doesn't stop the others."""
+"""The worker's loop: each task at its time, one that fails doesn't stop the others."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -8,15 +8,15 @@ import asyncpg
 from core.errors import RtsError
 from core.settings import Settings
 from db.pools import Connection
-from worker.duties import PeriodicTask
 from worker.run import Worker, run_worker
+from worker.tasks import PeriodicTask
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 class Done:
-    """A duty that notes when it was done."""
+    """A task that notes when it was done."""
 
     def __init__(self, fails: bool = False) -> None:
         self.at: list[datetime] = []
@@ -28,7 +28,7 @@ class Done:
             raise RtsError("not today")
 
 
-async def test_a_duty_is_done_when_its_interval_has_passed(connection: asyncpg.Connection) -> None:
+async def test_a_task_is_done_when_its_interval_has_passed(connection: asyncpg.Connection) -> None:
     often, seldom = Done(), Done()
     worker = Worker([PeriodicTask("often", timedelta(0), often), PeriodicTask("seldom", 5 * MINUTE, seldom)])
     for minute in range(11):
@@ -37,7 +37,7 @@ async def test_a_duty_is_done_when_its_interval_has_passed(connection: asyncpg.C
     assert seldom.at == [NOW, NOW + 5 * MINUTE, NOW + 10 * MINUTE]
 
 
-async def test_a_duty_that_fails_doesnt_stop_the_others(connection: asyncpg.Connection) -> None:
+async def test_a_task_that_fails_doesnt_stop_the_others(connection: asyncpg.Connection) -> None:
     bad, good = Done(fails=True), Done()
     worker = Worker([PeriodicTask("bad", timedelta(0), bad), PeriodicTask("good", timedelta(0), good)])
     await worker.do_due(connection, NOW, scheduler=False)

@@ -895,7 +895,7 @@ export const en = {
     failures: "Failures",
     state: "State",
     worker: "Worker",
-    duty: "Duty",
+    duty: "Task",
     seconds: "Seconds",
   },
 } as const;

@@ -60,7 +60,7 @@ class PeriodicTask:
     at_once: int = 1
 
 
-def make_duties(settings: Settings) -> list[PeriodicTask]:
+def make_tasks(settings: Settings) -> list[PeriodicTask]:
     """Return the tasks in the order in which they are begun."""
     return [
         PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses what would destroy data
