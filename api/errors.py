@@ -36,7 +36,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorAnswer, "description": "no token, a bad one, an expired or revoked one"},
     403: {"model": ErrorAnswer, "description": "the token is good, but not for this"},
     404: {"model": ErrorAnswer, "description": "no such thing, or another business's"},
-    422: {"model": ErrorAnswer, "description": "the request doesn't fit: `details` names each fault"},
+    422: {"model": ErrorAnswer, "description": "the request does not fit: `details` names each fault"},
     429: {"model": ErrorAnswer, "description": "too many requests of this caller or business: see Retry-After"},
     503: {"model": ErrorAnswer, "description": "the database is away: again after Retry-After seconds"},
 }
@@ -92,7 +92,7 @@ async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
     """Return what the framework refuses (no such path, wrong method, a body that isn't text) in our form."""
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # bytes that aren't text, JSON nested too deep, numbers of thousands of digits
-        unreadable = InvalidRequestError(details=[{"path": "body", "message": "can't be read as JSON"}])
+        unreadable = InvalidRequestError(details=[{"path": "body", "message": "cannot be read as JSON"}])
         return JSONResponse(unreadable.as_json(), unreadable.status)
     body = {"code": HTTP_CODES.get(error.status_code, "http_error"), "message": str(error.detail), "details": None}
     return JSONResponse({"error": body}, error.status_code, error.headers)

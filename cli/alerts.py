@@ -46,7 +46,7 @@ def list_rules() -> None:
     console = Console()
     console.print(rules_table(list(rules.rows.values())))
     for rule_id, fault in rules.faults.items():
-        console.print(f"[red]![/red] {rule_id} can't be read: {fault}", highlight=False)
+        console.print(f"[red]![/red] {rule_id} cannot be read: {fault}", highlight=False)
 
 
 @app.command("explain")

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def downgrade(
     revision: Annotated[str, typer.Argument(help="revision to go back to; base removes all that revisions made")],
-    yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     save_to: Annotated[Path | None, typer.Option("--save", help="save what is lost into this new folder first")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="print what is lost and change nothing")] = False,
     database: Database = "",

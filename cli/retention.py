@@ -44,7 +44,7 @@ Keep = Annotated[
 Large = Annotated[bool, typer.Option("--large", help="allow to drop more than a quarter of a level")]
 Exact = Annotated[bool, typer.Option("--exact", help="count every row that would be dropped, however long it takes")]
 Database = Annotated[str, typer.Option(help="name of the database, to confirm; needed where it is marked production")]
-Yes = Annotated[bool, typer.Option("--yes", help="don't ask")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
 
 @app.command()

@@ -62,7 +62,7 @@ def show_lines(overview: Overview) -> Iterator[str]:
         description = f"hold {hold['id']}: {hold['kind']} {hold['subject']}, {hold['devices']} devices"
         yield f'{description}, since {hold["placed_at"]:%Y-%m-%d}{until}: "{hold["reason"]}"'
         if hold["error_message"]:
-            yield f"! hold {hold['id']} can't be released and is tried again: {hold['error_message']}"
+            yield f"! hold {hold['id']} cannot be released and is tried again: {hold['error_message']}"
     for tenant in overview.tenants:
         keep = f"{tenant['keep'] / DAY:g} d" if tenant["keep"] else "as for all"
         yield f"{tenant['name']}: {tenant['level']} is kept for {keep}, {tenant['trimmed_rows']:,} rows were deleted"

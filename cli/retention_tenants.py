@@ -61,7 +61,7 @@ def set_ages(
     reason: Annotated[str, typer.Option(help="why, for the audit trail")],
     raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "",
     database: Annotated[str, typer.Option(help="name of the database, to confirm")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:  # fmt: skip
     """Keep levels of a business longer or shorter; `all` takes its own age back. Rows are deleted after the grace.
 

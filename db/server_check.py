@@ -90,7 +90,7 @@ def find_fault(server: ServerFacts) -> str | None:
 def _missing_extension(server: ServerFacts) -> str:
     if server.available is None:
         return (
-            "TimescaleDB isn't on this server: install the Community edition for its PostgreSQL version, put "
+            "TimescaleDB is not on this server: install the Community edition for its PostgreSQL version, put "
             "timescaledb into shared_preload_libraries and restart, or use docker-compose.timescale.yml."
         )
     return (

@@ -71,7 +71,7 @@ async def find_breaks(connection: Connection, newest: int | None = None) -> Asyn
             after, limit = await connection.fetchval(*QUERIES.bind("next_seal", after=after)), VERIFIED_AT_ONCE
             if after is None:
                 return
-            yield f"Seal {after} of the audit trail can't be compared with its rows: {error}."
+            yield f"Seal {after} of the audit trail cannot be compared with its rows: {error}."
             continue
         for seal in seals:
             for sentence in find_seal_faults(dict(seal)):

@@ -32,7 +32,7 @@ _turns = asyncio.Semaphore(PAGES_AT_ONCE)
 
 
 class ExportIncompleteError(RtsError):
-    """Samples of some devices can't be read; the file has all others."""
+    """Samples of some devices cannot be read; the file has all others."""
 
     code: ClassVar[str] = "export_incomplete"
     status: ClassVar[int] = 500
@@ -67,7 +67,7 @@ async def export_samples(
     if unread:
         more = f" and {len(unread) - NAMED} more" if len(unread) > NAMED else ""
         raise ExportIncompleteError(
-            f"The file lacks samples of {len(unread)} devices that can't be read: {', '.join(unread[:NAMED])}{more}. "
+            f"The file lacks samples of {len(unread)} devices that cannot be read: {', '.join(unread[:NAMED])}{more}. "
             "The database's log has the reason."
         )
 
@@ -107,7 +107,7 @@ async def export_pages(
         except asyncpg.PostgresError as error:
             if isinstance(error, CONNECTION_ERRORS):
                 raise
-            log.error("samples of the device %s can't be exported: %s", device["id"], error)
+            log.error("samples of the device %s cannot be exported: %s", device["id"], error)
             unread.append(str(device["id"]))
 
 

@@ -60,4 +60,4 @@ def _server(facts: FleetFacts) -> Iterator[str]:
             "RTS_WORKERS, or raise max_connections"
         )
     if database.freeze_age > FREEZE_AGE:
-        yield f"the oldest row is {database.freeze_age:,} transactions old: autovacuum can't freeze it"
+        yield f"the oldest row is {database.freeze_age:,} transactions old: autovacuum cannot freeze it"

@@ -171,7 +171,7 @@ def message_of_other(value: SeriesValue, metric: SeriesMetric) -> str:
     """Return the note of a receipt about another unit or kind."""
     sent = f"{value.kind or metric.kind.value} in {metric.unit if value.unit is None else value.unit!a}"
     return (
-        f"{metric.name} is a {metric.kind.value} in {metric.unit!a}, not a {sent}: this value isn't stored; "
+        f"{metric.name} is a {metric.kind.value} in {metric.unit!a}, not a {sent}: this value is not stored; "
         "send it under another name"
     )
 
@@ -179,7 +179,7 @@ def message_of_other(value: SeriesValue, metric: SeriesMetric) -> str:
 def message_of_full(metric: str, instance: str) -> str:
     """Return the note of a receipt about a series beyond the limit."""
     name = f"{metric} of {instance[:80]!a}"
-    return f"{name} is a new series, and the device or its business has as many as it may: the value isn't stored"
+    return f"{name} is a new series, and the device or its business has as many as it may: the value is not stored"
 
 
 def describe_bounds(metric: SeriesMetric) -> str:

@@ -23,7 +23,7 @@ def show(result: LoadResult, console: Console) -> None:
     if not result.faults:
         console.print("[green]✓ nothing is lost, nothing is there twice; the rollups equal the raw samples[/green]")
         return
-    console.print(f"[red]✗ it doesn't hold: {len(result.conservation.faults)} agents' numbers don't add up[/red]")
+    console.print(f"[red]✗ it does not hold: {len(result.conservation.faults)} agents' numbers do not add up[/red]")
     for fault in [*result.faults[:NAMED], *result.faults[NAMED:][-3:]]:
         console.print(f"  {escape(fault)}", highlight=False, soft_wrap=True)
 

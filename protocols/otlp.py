@@ -177,4 +177,4 @@ def resource_host(attributes: dict[str, str]) -> str:
 def refuse_delta(reading: MetricReading, name: str, points: int) -> None:
     """Refuse the points of a delta sum."""
     if points:
-        reading.refuse(f"{name[:120]}: delta temporality isn't taken, set temporality to cumulative", points)
+        reading.refuse(f"{name[:120]}: delta temporality is not taken, set temporality to cumulative", points)

@@ -23,7 +23,7 @@ PLACES = {
 
 
 class ReleaseError(Exception):
-    """The release can't be cut."""
+    """The release cannot be cut."""
 
 
 def current_version(root: Path) -> str:

@@ -68,9 +68,7 @@ class LevelStatus:
         age = self.rowstore_age(now)
         if age is None or age <= self.allowed_rowstore_age:
             return None
-        return (
-            f"{self.level.relation} has a rowstore chunk of {self.oldest_rowstore:%Y-%m-%d}: columnstore jobs don't run"
-        )
+        return f"{self.level.relation} has a rowstore chunk of {self.oldest_rowstore:%Y-%m-%d}: no columnstore job runs"
 
 
 async def read_status(connection: Connection) -> list[LevelStatus]:

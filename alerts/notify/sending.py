@@ -79,7 +79,7 @@ async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]
         return SendError("it took too long")
     except Exception as error:
         log.exception("a notification cannot be sent")
-        return SendError(f"can't be sent: {error!r}"[:1000])
+        return SendError(f"cannot be sent: {error!r}"[:1000])
     return None
 
 

@@ -54,7 +54,7 @@ def check_past(condition: Condition) -> None:
     unknown = [term for term in terms_of(condition) if isinstance(term, ServiceCondition | ForecastCondition)]
     if unknown:
         named = [term.in_words() for term in unknown]
-        message = f"Of this only the newest state is kept, so the past can't be tested: {'; '.join(named)}."
+        message = f"Of this only the newest state is kept, so the past cannot be tested: {'; '.join(named)}."
         raise NotInThePastError(message, details={"conditions": named})
 
 
@@ -70,7 +70,7 @@ def describe_differences(condition: Condition, bucket: timedelta) -> list[str]:
     terms = terms_of(condition)
     for term in terms:
         if isinstance(term, OfflineCondition):
-            notes.append(f"{term.in_words()}: judged by samples, because earlier heartbeats aren't kept.")
+            notes.append(f"{term.in_words()}: judged by samples, because earlier heartbeats are not kept.")
         if isinstance(term, BaselineCondition | SeriesBaselineCondition):
             notes.append(f"{term.in_words()}: compared with what is usual today, which the tested days are part of.")
         if isinstance(term, SeriesForecastCondition):

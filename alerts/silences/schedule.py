@@ -57,7 +57,7 @@ def fault_in_words(error: Exception, zone: str | None) -> str:
     """Return why a window can't be read, for the people who keep it."""
     if isinstance(error, ZoneInfoNotFoundError | OSError | ValueError) and not is_zone(zone):
         return f"out of force: this server has no time zone {zone!r}; write one as Europe/Berlin"
-    return f"out of force: it can't be read ({error})"
+    return f"out of force: it cannot be read ({error})"
 
 
 def is_zone(name: str | None) -> bool:

@@ -48,7 +48,7 @@ async def list_agents(
         Query(min_length=1, max_length=100, description="only those with this text in name or hostname, in any case"),
     ] = None,
     clone_suspected: Annotated[
-        bool | None, Query(description="only those whose token two devices seem to use (true), or don't (false)")
+        bool | None, Query(description="only those whose token two devices seem to use (true), or do not (false)")
     ] = None,
     os_type: Annotated[
         str | None, Query(description="comma-separated operating systems", examples=["windows,linux"], max_length=100)
@@ -60,7 +60,7 @@ async def list_agents(
         Time | None,
         Query(
             description="only those that made contact, or whose status, settings or alerts changed, from then on. A "
-            "device that is deleted doesn't show: read the whole list now and then"
+            "device that is deleted does not show: read the whole list now and then"
         ),
     ] = None,
     sort: Annotated[Literal["name"], Query(description="the order")] = "name",

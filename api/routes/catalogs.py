@@ -25,7 +25,7 @@ class MetricInfo(BaseModel):
     unit: str = Field(description="as charts show it: of a counter, its rate", examples=["percent", "bytes/s"])
     kind: Literal["gauge", "counter"]
     maximum: float = Field(description="samples above it are rejected")
-    not_on: list[str] = Field(description="os_type of devices that don't have it")
+    not_on: list[str] = Field(description="os_type of devices that do not have it")
     in_rules: bool = Field(description="whether conditions of alert rules may name it")
 
 
@@ -66,7 +66,7 @@ class CommandCatalog(BaseModel):
     """The command types of the platform's agents; orders of other types are accepted too."""
 
     commands: list[CommandInfo]
-    free_types: bool = Field(True, description="whether orders of types that aren't listed are taken")
+    free_types: bool = Field(True, description="whether orders of types that are not listed are taken")
 
 
 @router.get("/metrics/catalog")

@@ -33,7 +33,7 @@ class MayRun(BaseModel):
 class Recorded(BaseModel):
     """Whether the server recorded a result."""
 
-    recorded: bool = Field(description="false: there was a result already, which stays; don't send it again")
+    recorded: bool = Field(description="false: there was a result already, which stays; do not send it again")
 
 
 @router.get("/{agent_id}/commands")

@@ -106,7 +106,7 @@ async def list_software(
     agent_id: AgentId,
     search: Annotated[Search | None, Query(description="text within the name or vendor, in any case")] = None,
     software_type: Annotated[Kind | None, Query(description="only this type")] = None,
-    eol: Annotated[bool | None, Query(description="only what is past its end of life (true), or isn't (false)")] = None,
+    eol: Annotated[bool | None, Query(description="only software past its end of life (true), or not (false)")] = None,
     security: Annotated[bool | None, Query(description="only security software (true), or none (false)")] = None,
     at: Annotated[Time | None, Query(description="what was installed then; default: what is now")] = None,
     limit: Limit = 200,

@@ -47,7 +47,7 @@ class ListedAgent(BaseModel):
     hostname: str | None
     ip_address: str | None
     agent_version: str | None
-    open_alerts: int = Field(description="open alerts that aren't snoozed")
+    open_alerts: int = Field(description="open alerts that are not snoozed")
     worst_severity: Literal["info", "warning", "critical"] | None = Field(description="of these alerts")
     created_at: datetime
     status_changed_at: datetime | None
@@ -89,7 +89,7 @@ class MonitoredService(BaseModel):
     restart_count: int = Field(description="how often it came back after a stop, or under another pid")
     state_changes: int = Field(description="how often its status was another than in the sample before")
     missing_since: datetime | None = Field(
-        None, description="the newest complete list doesn't have it any more: its status is then stopped"
+        None, description="the newest complete list does not have it any more: its status is then stopped"
     )
 
 

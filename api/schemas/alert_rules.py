@@ -149,7 +149,7 @@ class AlertRule(BaseModel):
     open_alerts: int
     last_triggered: datetime | None
     trigger_count: int
-    error_message: str | None = Field(description="why it can't be evaluated; null when it can")
+    error_message: str | None = Field(description="why it cannot be evaluated; null when it can")
     error_at: datetime | None
     created_at: datetime
     updated_at: datetime

@@ -76,7 +76,7 @@ class Inventory(BaseModel):
     """The software of a device at one time: all of it (`full`), or the changes since the previous list (`delta`)."""
 
     collected_at: Time | None = Field(None, description="when, by the device; at most 10 minutes ahead; default: now")
-    mode: Literal["full", "delta"] = Field("full", description="full: what isn't listed is gone")
+    mode: Literal["full", "delta"] = Field("full", description="full: what is not listed is gone")
     software: list[ListedSoftware] = Field(
         default_factory=list,
         max_length=MAX_SOFTWARE,
@@ -155,7 +155,7 @@ class MergedInventory(BaseModel):
     stale: bool = Field(
         description="a newer list was taken before: nothing was changed; after a delta, send a full list"
     )
-    rejected: list[RejectedEntry] = Field(default_factory=list, description="entries that weren't taken, by index")
+    rejected: list[RejectedEntry] = Field(default_factory=list, description="entries that were not taken, by index")
     notes: list[EntryNote] = Field(
         default_factory=list, description="what was changed in entries that were taken; the first thousand"
     )

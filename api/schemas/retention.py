@@ -170,7 +170,7 @@ class RetentionPlan(BaseModel):
     plan: dict[str, Any] = Field(
         description="after and before by name in days, effects by relation, losses and objections in sentences, a hash"
     )
-    refused: bool = Field(description="the plan has objections and can't be applied")
+    refused: bool = Field(description="the plan has objections and cannot be applied")
 
 
 class ChangeOrder(BaseModel):

@@ -36,11 +36,11 @@ FULL = Reason("buffer_full", "Samples arrive faster than the database takes them
 BODIES = Reason("bodies_full", "The request bodies under way fill the memory that they may take.")
 STUCK = Reason("writer_stuck", f"A flush has taken over {STUCK_SECONDS:.0f} seconds.")
 FAILED = Reason("writer_failed", "The last flush has failed.")
-AWAY_NOW = Reason("database_unavailable", "The database doesn't answer.")
+AWAY_NOW = Reason("database_unavailable", "The database does not answer.")
 READ_ONLY = Reason("database_read_only", "The database takes no writes: a standby, perhaps.")
 LOCKED = Reason("database_locked", "Writes wait for a lock that another session holds: see docs/operations.md.")
 CLOCK = Reason("clock_differs", "The clocks of this host and of the database differ by over a minute: set both by NTP.")
-OTHER_SCHEMA = Reason("schema_not_migrated", "The schema isn't the one of this version: run `rts-agents db upgrade`.")
+OTHER_SCHEMA = Reason("schema_not_migrated", "The schema is not the one of this version: run `rts-agents db upgrade`.")
 
 
 def ignore_outcome(task: "asyncio.Future[Any]") -> None:

@@ -71,5 +71,5 @@ def try_copy(url: str) -> list[str]:
         try:
             query(connection, "refresh_a_rollup")
         except psycopg.Error as error:
-            faults.append(f"agent_metrics_5m can't be refreshed: {error}")
+            faults.append(f"agent_metrics_5m cannot be refreshed: {error}")
     return faults

@@ -94,12 +94,12 @@ def failed(fault: DBAPIError) -> RtsError:
     """Return what an error of the database means for the migration."""
     message = str(fault.orig).strip().splitlines()[0] if fault.orig else str(fault)
     if fault.connection_invalidated or (isinstance(fault.orig, errors.OperationalError) and not fault.statement):
-        return DatabaseUnavailableError(f"The database can't be reached: {message}")
+        return DatabaseUnavailableError(f"The database cannot be reached: {message}")
     advice = ""
     if isinstance(fault.orig, errors.InsufficientPrivilege):
         advice = " Run it as the owner of the database; `rts-agents db roles` shows what the owner needs."
     if isinstance(fault.orig, errors.DuplicateTable | errors.DuplicateObject):
-        advice = " A table of this name isn't ours: set RTS_SCHEMA to a schema of its own (docs/platform.md)."
+        advice = " A table of this name is not ours: set RTS_SCHEMA to a schema of its own (docs/platform.md)."
     return MigrationFailedError(f"The database refused the revision, which was rolled back: {message}.{advice}")
 
 

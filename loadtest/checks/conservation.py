@@ -77,7 +77,7 @@ def find_faults(account: Numbers, row: Numbers) -> list[str]:
     if sent != accepted + duplicates + rejected:
         faults.append(f"sent {sent}, but accepted {accepted} + duplicates {duplicates} + rejected {rejected}")
     if account["waiting"]:
-        faults.append(f"{account['waiting']} samples weren't answered before the run ended")
+        faults.append(f"{account['waiting']} samples were not answered before the run ended")
     elif rows != stored:
         faults.append(f"{stored} samples should be in the database, {rows} are")
     elif (row["times_sum"], row["tenths_sum"]) != (account["times_sum"], account["tenths_sum"]):

@@ -59,7 +59,7 @@ async def test_a_body_that_cant_be_read_doesnt_fit_either(client: httpx.AsyncCli
     headers = {"Content-Type": "application/json"}
     response = await client.post("/api/agents/register", content=body, headers=headers)
     assert (response.status_code, error_of(response)["code"]) == (422, "invalid_request")
-    assert error_of(response)["details"] == [{"path": "body", "message": "can't be read as JSON"}]
+    assert error_of(response)["details"] == [{"path": "body", "message": "cannot be read as JSON"}]
 
 
 async def test_a_path_whose_id_is_none(client: httpx.AsyncClient, employee: Employee) -> None:

@@ -235,6 +235,6 @@ async def test_a_sealed_row_that_cannot_be_read_any_more_stops_no_check(chain: a
         breaks_found = await breaks(chain)
     finally:
         await chain.execute(digest)
-    assert breaks_found[0] == "Seal 1 of the audit trail can't be compared with its rows: missing chunk number 0."
+    assert breaks_found[0] == "Seal 1 of the audit trail cannot be compared with its rows: missing chunk number 0."
     assert breaks_found[1].startswith("Audit rows altered since seal 2 was made: 3")
     assert await breaks(chain) == []

@@ -112,4 +112,4 @@ def test_an_answer_that_is_not_what_it_should_be_is_a_fault() -> None:
 def test_samples_without_an_answer_fail_the_check() -> None:
     account, server = play([[(1, True)]], set())
     account.waiting = 3
-    assert find_faults(account.close(), server.row()) == ["3 samples weren't answered before the run ended"]
+    assert find_faults(account.close(), server.row()) == ["3 samples were not answered before the run ended"]
