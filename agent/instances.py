@@ -1,6 +1,6 @@
 """Metrics with instances of this machine, by psutil: disks, interfaces, temperature sensors, swap.
 
-Only what is real: no images or container layers among the disks, memory only where somebody has mounted it (not under
+Only what is real: no images or container layers among the disks, memory only where it is mounted by a person (not under
 /run or /dev), no loopback, bridges or virtual pairs among the interfaces.
 """
 

@@ -215,7 +215,7 @@ def make_web(settings: Settings, clock: Clock, process: ThisProcess) -> FastAPI:
 
 
 def process_gauges(services: Services, live: Live) -> Gauges:
-    """Return how things stand in this process."""
+    """Return the present values of this process."""
     agents, people = live.hub.count()
     return Gauges(
         buffered_samples=services.commits.buffered,

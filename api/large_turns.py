@@ -26,7 +26,7 @@ class LargeTurns:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`others_upload` returns whether a small upload of anybody but this business came a moment ago."""
+        """`others_upload` returns whether another business has sent a small upload recently."""
         self.others_upload, self._clock, self._sleep = others_upload, clock, sleep
         self._all = FairTurn()
         self._of_business: defaultdict[Hashable, FairTurn] = defaultdict(FairTurn)

@@ -30,7 +30,7 @@ class People:
     """People who have access by the platform's tables, as cached by this process."""
 
     def __init__(self, pool: asyncpg.Pool, keep_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`keep_seconds`: how long somebody who has left may go on at most."""
+        """`keep_seconds`: how long a person who has left keeps access at most."""
         self._pool = pool
         self._keep_seconds = keep_seconds
         self._clock = clock

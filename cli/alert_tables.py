@@ -122,5 +122,5 @@ def statement_rows(one: Explained) -> Iterator[RenderableType]:
 
 
 def format_value(value: Any) -> str:
-    """Return a parameter as people read it."""
+    """Return a parameter as text."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

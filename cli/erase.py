@@ -94,7 +94,7 @@ def show(number: int) -> None:
 
 @app.command()
 def cancel(number: int, by: By = "") -> None:
-    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until somebody restores them."""
+    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until they are restored."""
     asyncio.run(with_connection(lambda one: cancel_erasure(one, number, by or current_user(), utc_now())))
     typer.echo(f"Erasure {number} is cancelled.")
 

@@ -66,7 +66,7 @@ def import_platform(
 ) -> None:
     """Bring devices and metrics of the platform's own agent tables (public.agent_*) over into ours.
 
-    Run it as the owner of our tables. It may be ended at any time and continues where it was when it is run again. Each
+    Run it as the owner of the product's tables. It may be interrupted at any time; the next run continues. Each
     device then needs a registration token with its `agent_id`: docs/platform.md.
 
     Example: RTS_SCHEMA=rts rts-agents db import-platform --dry-run

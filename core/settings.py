@@ -34,7 +34,7 @@ class SettingsError(RtsError):
 class Settings(QuotaSettings):
     """The settings of an operator, the same for `rts-agents serve` and `worker`."""
 
-    # What a fault is about may be a secret, or stand beside one.
+    # The faulty value may be a secret, or be next to one.
     model_config = SettingsConfigDict(env_prefix="RTS_", env_file=".env", extra="ignore", hide_input_in_errors=True)
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL", description="postgresql://…")

@@ -26,7 +26,7 @@ def compose(text: str) -> str:
 
 
 def like_literal(text: str) -> str:
-    r"""Return `text` in NFC as a part of a LIKE pattern that stands for itself: `%`, `_` and `\` mean nothing more."""
+    r"""Return `text` in NFC as a literal part of a LIKE pattern: `%`, `_` and `\` are escaped."""
     return compose(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 

@@ -1,4 +1,4 @@
-"""Roles with the least rights: who owns our tables, who serves, who reads charts. `roles.sql` has the statements."""
+"""Roles with least rights: the owner of the tables, the servers, readers of charts (statements: `roles.sql`)."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """The whole schema at head as readable text: `db/schema.sql` is made by it, and a test compares both.
 
-It is for people: revisions are what makes a database. Storage policies stand in `db/hypertables/policies.py`.
+It is only for reading: databases are made by the revisions. `db/hypertables/policies.py` has the storage policies.
 """
 
 import re

@@ -8,7 +8,7 @@ names a statement and its parameters; none is put together from strings.
 
 A list with an entry for each metric comes from the catalogue: `{metrics, m.NAME}` becomes `m.cpu_percent, m.…`, and
 `{gauges WHEN 'NAME' THEN m.NAME_max}`, without the comma, entries with spaces between them; `counters` likewise.
-Text that many statements share stands once in `fragments.sql`: `{audit}` is its fragment of that name.
+`fragments.sql` has text shared by many statements: `{audit}` is the fragment of that name.
 """
 
 import re

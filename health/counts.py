@@ -26,7 +26,7 @@ class WebCounters(msgspec.Struct):
 
 
 class Gauges(msgspec.Struct):
-    """How things stand in a process just now."""
+    """The present values of a process."""
 
     buffered_samples: int = 0
     buffered_samples_max: int = 0

@@ -92,7 +92,7 @@ PROCESS_GAUGES: tuple[tuple[str, str, Callable[[Gauges], float]], ...] = (
 
 
 def process_metrics(alive: Mapping[int, ProcessCounts]) -> Iterator[Metric]:
-    """Yield how things stand in each process."""
+    """Yield the present values of each process."""
     for name, text, value in PROCESS_GAUGES:
         yield by_process(name, text, {number: value(counts.gauges) for number, counts in alive.items()})
     delays = {number: counts.loop_delay_seconds for number, counts in alive.items()}

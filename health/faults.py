@@ -1,6 +1,6 @@
 """Faults as sentences with the next step, for `rts-agents db status` and the worker's log.
 
-The same bounds stand in the alert rules of docs/operations.md, which Prometheus applies to the metrics.
+The alert rules of docs/operations.md have the same bounds, for Prometheus.
 """
 
 from collections.abc import Iterator

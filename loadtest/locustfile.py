@@ -23,7 +23,7 @@ class LoadAgent(agent_user.AgentUser):
 
 
 class Dashboard(dashboard_user.DashboardUser):
-    """Somebody who looks at charts."""
+    """A person who reads charts."""
 
     stage = stage
     fixed_count = len(stage.plan.viewers)

@@ -64,7 +64,7 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Somebody with a dashboard: a user of a business, or an employee."""
+    """A person with a dashboard: a user of a business, or an employee."""
 
     token: str
     live: list[str]  # agent ids of devices that upload

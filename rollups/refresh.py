@@ -1,4 +1,4 @@
-"""Keeping the levels fresh: the policies' jobs, run by our worker where the server doesn't, and a guarded refresh.
+"""Refresh of the levels: the policies' jobs, run by the worker on a server without a scheduler; a guarded refresh.
 
 TimescaleDB's own scheduler runs the policies on a real server. The embedded one has no background workers, so the
 worker process runs there what is due, one job at a time, finest level first.

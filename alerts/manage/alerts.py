@@ -1,4 +1,4 @@
-"""Alerts as people read and handle them: of a device, open ones of all, acknowledged, resolved, snoozed.
+"""Lists of alerts (of a device, open ones of all devices), and actions: acknowledge, resolve, snooze.
 
 An alert that an employee resolves doesn't come back while its rule still holds: the rule's state on that device stays
 firing, and only after the device has recovered can the rule fire there again.
@@ -76,7 +76,7 @@ async def read_open_alerts(
 
 
 async def show(pool: asyncpg.Pool, rows: Sequence[asyncpg.Record], tenant: UUID | None) -> list[asyncpg.Record]:
-    """Return alerts that a list has found as people read them, in its order."""
+    """Return the alerts of a list with their names and texts, in its order."""
     return await pool.fetch(*QUERIES.bind("show_alerts", alerts=[row["id"] for row in rows], tenant=tenant))
 
 

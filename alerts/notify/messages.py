@@ -79,12 +79,12 @@ def webhook_alert(row: Row) -> dict[str, Any]:
 
 
 def number(value: float | None) -> str:
-    """Return a value as people read it, "" for none."""
+    """Return a value as text, "" for none."""
     return "" if value is None else f"{value:.4g}"
 
 
 def in_words(at: datetime | None) -> str:
-    """Return a time as people read it: `2026-05-03 12:00 UTC`."""
+    """Return a time as text: `2026-05-03 12:00 UTC`."""
     return "" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
 
 

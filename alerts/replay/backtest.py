@@ -126,7 +126,7 @@ def say_nothing(done: int, total: int) -> None:
 
 
 async def read_spec(source: Source, rule_id: UUID, thresholds: Sequence[float], days: int) -> BacktestSpec:
-    """Return the test of a rule as it stands in the table, in force or not.
+    """Return the test of a stored rule, in force or not.
 
     Raises AlertRuleNotFoundError or FaultyAlertRuleError.
     """

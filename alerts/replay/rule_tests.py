@@ -9,7 +9,7 @@
     series = { cpu_percent = "50x2 95x3 50x3" }
     expect = ["15m pending", "20m firing", "35m recovering", "40m inactive"]
 
-A series of an instance is named `"disk.percent D:"`; where the rule stands on instances, so is what is expected:
+A series of an instance is named `"disk.percent D:"`; for a rule on instances `expect` names the instance too:
 `"20m firing D:"`. Own metrics (`custom.*`) are gauges unless `counters = ["custom.jobs_done"]` lists them.
 
 The samples are written to the real tables, for a new device, and the real statements and state machine run at

@@ -115,7 +115,7 @@ def with_threshold(condition: Condition, field: str, threshold: float) -> Condit
 
 
 def set_threshold(document: dict[str, Any], field: str, value: float) -> None:
-    """Write a field where it stands in the JSON of a condition."""
+    """Write a field into the JSON of a condition."""
     for inner in [*document.get("all", ()), *document.get("any", ())]:
         set_threshold(inner, field, value)
     if field in document:

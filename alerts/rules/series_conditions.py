@@ -1,4 +1,4 @@
-"""Conditions on metrics with instances: the rule stands on each instance of each device for itself."""
+"""Conditions on metrics with instances: the rule is evaluated for each instance of a device separately."""
 
 from typing import Annotated, Literal, Self
 

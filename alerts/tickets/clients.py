@@ -1,4 +1,4 @@
-"""For whom and where a ticket is: the user that stands for a business's machines, and the site.
+"""The client and the site of a ticket: the service user of the business, and its location.
 
 The platform counts open requests by client and stops at five. So tickets of machines belong to their own user,
 made with a business's first ticket, or to the one that RTS_TICKET_CLIENT names: people's requests are not used up.

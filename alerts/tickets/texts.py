@@ -54,5 +54,5 @@ def shortened(title: str) -> str:
 
 
 def in_words(at: datetime) -> str:
-    """Return a time as people read it: `2026-05-03 12:00 UTC`."""
+    """Return a time as text: `2026-05-03 12:00 UTC`."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

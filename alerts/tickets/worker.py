@@ -153,7 +153,7 @@ async def keep_ticket(connection: Connection, incident: asyncpg.Record, now: dat
 
 
 async def close_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
-    """Close a ticket that nobody has touched; one that somebody has stays theirs."""
+    """Close a ticket that no person has changed; a changed ticket stays open."""
     stays_open = incident["has_ticket"] and incident["is_touched"]
     note = None
     if stays_open and not incident["is_final"]:

@@ -96,7 +96,7 @@ class ChangePoller:
                     if row["current_collected_at"]:
                         client.offer_state("metrics", row["id"], metrics_message(row))
                 self._devices.setdefault(row["id"], (compared_state(row), row["current_collected_at"]))
-        # What happened shortly before somebody began to follow is no news.
+        # Changes from before the subscription are not sent.
         for row in await self._pool.fetch(
             *QUERIES.bind("look_at_events", devices=unseen, received_since=now - OVERLAP)
         ):
@@ -107,7 +107,7 @@ class ChangePoller:
             self._commands[row["id"]] = row["changed_at"]
 
     async def _deliver(self, agents: list[UUID], now: datetime) -> None:
-        """Lease and hand out; what can't be handed to anybody is taken back at once."""
+        """Lease commands and send them; leases of commands that could not be sent are released at once."""
         undelivered: dict[UUID, list[UUID]] = defaultdict(list)
         for row in await lease_commands(self._pool, agents, now, "live"):
             handed = False

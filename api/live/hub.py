@@ -93,7 +93,7 @@ class Hub:
         return device in self._followers
 
     def followed(self) -> list[UUID]:
-        """Return the devices that somebody follows here."""
+        """Return the devices that a socket of this process follows."""
         return list(self._followers)
 
     def send_to_followers(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:

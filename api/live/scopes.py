@@ -52,7 +52,7 @@ class Look(Protocol):
 
 
 class Scopes:
-    """The loop that looks while somebody follows a scope, and sends each what is theirs."""
+    """The loop that polls while a client follows a scope, and sends each client the changes that it may see."""
 
     def __init__(self, hub: Hub, look: Look, clock: Clock) -> None:
         self._hub = hub

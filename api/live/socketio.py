@@ -32,7 +32,7 @@ PING_SECONDS = 20
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
-    """Make one line of an exception: anybody can cause one by a packet that is none."""
+    """Log an exception in one line: any client can cause one by a malformed packet."""
     if record.exc_info:
         record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]!r}", ()
         record.exc_info = None
@@ -92,7 +92,7 @@ class SocketIoEndpoint:
             scope[BOUNDS].listen()  # the token comes in a message
         try:
             await self._application({**scope, SOCKET: socket}, socket.receive, socket.send)
-        except ValueError as error:  # the library raises it for a packet that is none, from anybody
+        except ValueError as error:  # the library raises it for any malformed packet
             log.info("a Socket.IO client sent no packet: %s", error)
         finally:
             socket.close()

@@ -34,7 +34,7 @@ class BusinessList(BaseModel):
 
 
 class Site(BaseModel):
-    """A site of a business and how many devices stand there."""
+    """A site of a business with its number of devices."""
 
     id: UUID
     location_name: str | None

@@ -60,7 +60,7 @@ async def read_erasures(request: Request, employee: CurrentEmployee) -> list[Era
 
 @router.post("/{erasure_id}/cancel", status_code=204, responses=conflicts(ErasureBegunError))
 async def cancel(request: Request, erasure_id: ErasureId, employee: MayKeepStorage) -> None:
-    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until somebody restores them."""
+    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until they are restored."""
     services = get_services(request)
     async with services.pool.acquire() as connection:
         await cancel_erasure(connection, erasure_id, f"employee {employee.id}", services.clock(), employee.actor)

@@ -1,4 +1,4 @@
-"""Software inventory: agents send lists, people read what is or was on a device and where in the fleet something is."""
+"""Software inventory: agents send lists; people read the software of a device, its history, and search the fleet."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar

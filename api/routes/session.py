@@ -52,7 +52,7 @@ class NewSession(BaseModel):
 
 
 class DemoLogin(BaseModel):
-    """Somebody of the demo."""
+    """A login of the demo."""
 
     key: str
     label: str = Field(description="their e-mail address")
@@ -78,7 +78,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 
 
 def own_pages_only(request: Request) -> None:
-    """Refuse a browser on another site: it could sign its user in as somebody else."""
+    """Refuse a browser on another site: it could sign its user in as another person."""
     if not is_own_origin(headers_by_name(request.scope), get_services(request).settings.public_url, required=False):
         raise CrossSiteError
 
@@ -129,7 +129,7 @@ async def list_demo_logins(request: Request) -> DemoLogins:
 
 @router.post("/demo", dependencies=[InDemo, OwnPages], responses=REFUSED)
 async def open_demo_session(request: Request, response: Response, choice: DemoChoice) -> Me:
-    """Sign in as somebody of the demo."""
+    """Sign in with a login of the demo."""
     services = get_services(request)
     for row in await list_logins(services.pool):
         if key_of(row) == choice.key:
@@ -162,7 +162,7 @@ def key_of(row: asyncpg.Record) -> str:
 
 
 def token_for(services: Services, kind: str, person_id: UUID, business_id: UUID | None) -> str:
-    """Return a platform token of somebody of the demo, as the platform would issue it."""
+    """Return a platform token of a login of the demo, as the platform would issue it."""
     claims = {"sub": str(person_id)}
     if kind == "employee":
         claims |= {"employee_id": str(person_id), "role": "technician"}

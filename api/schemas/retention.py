@@ -219,7 +219,7 @@ class HoldOrder(BaseModel):
     kind: Literal["device", "business"]
     subject_id: UUID = Field(description="agent_id or business_id")
     reason: Reason
-    ends_at: Time | None = Field(None, description="releases it by itself; null: until somebody does")
+    ends_at: Time | None = Field(None, description="released automatically at this time; null: only by a person")
 
 
 class HoldPlaced(BaseModel):

@@ -43,7 +43,7 @@ def find_tool(name: str, server: int, folder: str = "") -> Path:
 
 
 def run_tool(tool: Path, url: str, *arguments: str) -> None:
-    """Run it on a database; the password goes by the environment, where `ps` does not show it.
+    """Run it on a database; the password is passed in the environment, which `ps` does not show.
 
     Raises BackupToolError with the last lines of what it said.
     """

@@ -1,4 +1,4 @@
-"""What our tables store of a person, an employee or a user of the platform: counted, and erased where it stands.
+"""Data of a person (an employee or a user of the platform) in the product's tables: counted and erased.
 
 Records of what was done stay, without the person: a name becomes "erased person", its reference null. Erase a person
 while the platform still has the row: a name without a reference may belong to another person.

@@ -38,5 +38,5 @@ def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def format_value(value: Any) -> str:
-    """Return a value as people read it."""
+    """Return a value as text."""
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -136,7 +136,7 @@ def bare_server(workers: int) -> Iterator[Bare]:
 
 
 def wait_for(port: int) -> None:
-    """Wait until somebody listens; raises TimeoutError after 20 seconds."""
+    """Wait until the port accepts connections; raises TimeoutError after 20 seconds."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with socket.socket() as probe:

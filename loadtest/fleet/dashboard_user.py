@@ -1,4 +1,4 @@
-"""Somebody with a dashboard as a Locust user: lists, devices and charts, read at absolute slots while agents upload."""
+"""A person with a dashboard as a Locust user, who reads lists, devices and charts at absolute slots."""
 
 from datetime import timedelta
 from itertools import count

@@ -24,7 +24,7 @@ class Parcel:
     encoding: str = ""
     expected: dict[int, str] = field(default_factory=dict)  # index → code of its rejection; the others are good
     refusal: str = ""  # "400 bad_gzip": the whole upload must be refused so
-    path: str = ""  # somebody else's agent_id
+    path: str = ""  # another agent's agent_id
     token: str = ""  # another token than the agent's own
     has_series: bool = False  # each of its samples has disks and interfaces
 
