@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.chart_calls import answer_chart
 from api.direct_uploads import UploadDesk
 from api.errors import RESPONSES, install_error_answers
 from api.foreign_paths import match_call
@@ -151,7 +152,8 @@ class Application:
 
         try:
             async with whole_body(services, scope, receive) as receive_whole, asyncio.timeout(seconds):
-                await self.web(scope, receive_whole, sending)
+                if not await answer_chart(services, scope, sending):
+                    await self.web(scope, receive_whole, sending)
         except (TimeoutError, *CONNECTION_ERRORS, RtsError) as error:
             refusal = error if isinstance(error, RtsError) else DatabaseUnavailableError()
             self._note_refusal(scope, refusal)

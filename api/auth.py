@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.refusals import person_actor
 from api.server.asgi import source_address
-from api.services import get_services
+from api.services import Services, get_services
 from auth.tokens import GATEWAY_PREFIX, Person, Sender
 from core.access import Right
 from core.errors import RtsError, UnauthorizedError, WrongAgentError
@@ -90,9 +90,14 @@ async def current_person(request: Request, credentials: Credentials) -> Person:
     """Return the user or employee who calls; raises 401 errors, or 429 when they call too often."""
     services = get_services(request)
     person = services.tokens.verify_person(bearer_token(credentials))
+    await admit_person(services, person)
+    return person
+
+
+async def admit_person(services: Services, person: Person) -> None:
+    """Count a call of somebody whose token is verified; raises AccessEndedError, or RateLimitedError."""
     await services.people.check(person)
     services.limits.take_person(person.subject, person.tenant)
-    return person
 
 
 async def current_reader(request: Request, credentials: Credentials) -> Reader:

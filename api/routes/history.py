@@ -15,7 +15,7 @@ from api.auth import CurrentPerson
 from api.fields.local_times import TimeZone
 from api.routes.series import series_body
 from api.schemas.agents import AgentId
-from api.services import get_services
+from api.services import Services, get_services
 from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from core.series import instance_name
@@ -110,70 +110,71 @@ class HistoryColumns(HistoryHead):
     coverage: list[float] = Field(description="share of the expected samples that a bucket holds, 0..1")
 
 
+class ChartQuestion(BaseModel):
+    """The parameters of a chart, for FastAPI and for `api/chart_calls.py`."""
+
+    start: AwareDatetime | None = Field(None, description="default: 24 hours before end")
+    end: AwareDatetime | None = Field(None, description="default: now")
+    metric: str = Field(
+        "",
+        description="comma-separated; default: all columns; disk.percent and others with a dot have instances",
+        examples=["cpu_percent,memory_percent"],
+        max_length=1000,
+    )
+    instance: list[str] | None = Field(
+        None, description="of metrics with instances; may be repeated; default: all", max_length=50
+    )
+    interval: str | None = Field(
+        None, description="bucket; default: to fit max_points", examples=["5m", "1h", "raw"], max_length=20
+    )
+    max_points: int = Field(800, ge=10, le=MAX_POINTS, description="most points, without an interval")
+    aggregates: str = Field("avg", description="of avg, min, max", examples=["avg,min,max"], max_length=50)
+    format: Literal["rows", "columns"] = Field("rows", description="columns: one array per series, for charts")
+    time_zone: TimeZone | None = Field(
+        None, description="by whose clock days count (IANA); needs an interval of whole days"
+    )
+
+
 @router.get(
     "/{agent_id}/metrics/history",
     response_model=HistoryRows | HistoryColumns | HistoryInstances,
 )
 async def metrics_history(
-    request: Request,
-    person: CurrentPerson,
-    agent_id: AgentId,
-    start: Annotated[AwareDatetime | None, Query(description="default: 24 hours before end")] = None,
-    end: Annotated[AwareDatetime | None, Query(description="default: now")] = None,
-    metric: Annotated[
-        str,
-        Query(
-            description="comma-separated; default: all columns; disk.percent and others with a dot have instances",
-            examples=["cpu_percent,memory_percent"],
-            max_length=1000,
-        ),
-    ] = "",
-    instance: Annotated[
-        list[str] | None, Query(description="of metrics with instances; may be repeated; default: all", max_length=50)
-    ] = None,
-    interval: Annotated[
-        str | None, Query(description="bucket; default: to fit max_points", examples=["5m", "1h", "raw"], max_length=20)
-    ] = None,
-    max_points: Annotated[int, Query(ge=10, le=MAX_POINTS, description="most points, without an interval")] = 800,
-    aggregates: Annotated[str, Query(description="of avg, min, max", examples=["avg,min,max"], max_length=50)] = "avg",
-    format: Annotated[  # noqa: A002  the contract's name
-        Literal["rows", "columns"], Query(description="columns: one array per series, for charts")
-    ] = "rows",
-    time_zone: Annotated[
-        TimeZone | None, Query(description="by whose clock days count (IANA); needs an interval of whole days")
-    ] = None,
+    request: Request, person: CurrentPerson, agent_id: AgentId, question: Annotated[ChartQuestion, Query()]
 ) -> Response:
     """Read the history of a device: averages by bucket, from the coarsest level that gives what is asked.
 
     With `time_zone`, buckets of whole days begin at local midnight; a day has 23 or 25 hours when clocks change.
     Closed buckets come from a rollup, the newest part from raw samples; `segments` has the source of each part.
     """
-    services = get_services(request)
+    body = await read_chart(get_services(request), person.tenant, agent_id, question)
+    return Response(body, media_type="application/json")
+
+
+async def read_chart(services: Services, tenant: UUID | None, agent_id: UUID, question: ChartQuestion) -> bytes:
+    """Return the answer to a question of a tenant (None: an employee) as JSON; raises RtsError."""
     now = services.clock()
-    until = end or now
-    aggregate_names = parse_aggregates(aggregates)
-    since = start or max(until, EARLIEST) - DEFAULT_RANGE
-    width = parse_interval(interval)
-    if time_zone and not (width and whole_days(width)):
+    end = question.end or now
+    start = question.start or max(end, EARLIEST) - DEFAULT_RANGE
+    aggregates = parse_aggregates(question.aggregates)
+    width = parse_interval(question.interval)
+    if question.time_zone and not (width and whole_days(width)):
         raise LocalDaysOnlyError
-    if "." in metric:
-        names = tuple(dict.fromkeys(name.strip() for name in metric.split(",")))
-        chosen = tuple(map(instance_name, instance)) if instance else None
-        series = SeriesQuery(agent_id, since, until, names, chosen, width, max_points, parse_zone(time_zone))
-        lines = await read_series_history(services.pool, person.tenant, series, now, services.storage.now)
-        return Response(
-            msgspec.json.encode(lines_body(agent_id, lines, aggregate_names, format)), media_type="application/json"
-        )
+    zone = parse_zone(question.time_zone)
+    if "." in question.metric:
+        names = tuple(dict.fromkeys(name.strip() for name in question.metric.split(",")))
+        chosen = tuple(map(instance_name, question.instance)) if question.instance else None
+        series = SeriesQuery(agent_id, start, end, names, chosen, width, question.max_points, zone)
+        lines = await read_series_history(services.pool, tenant, series, now, services.storage.now)
+        return msgspec.json.encode(lines_body(agent_id, lines, aggregates, question.format))
     query = HistoryQuery(
-        agent_id, since, until, parse_metrics(metric), width, max_points, tuple(aggregate_names),
-        parse_zone(time_zone),
+        agent_id, start, end, parse_metrics(question.metric), width, question.max_points, tuple(aggregates), zone
     )  # fmt: skip
-    history = await services.charts.read(person.tenant, query, now)
-    form = columns if format == "columns" else rows
+    history = await services.charts.read(tenant, query, now)
+    form = columns if question.format == "columns" else rows
     units = {each.name: each.shown_unit for each in query.metrics}
     body = head(agent_id, history.choice, history.grid, history.segments, units)
-    body |= form(history, query.metrics, aggregate_names)
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return msgspec.json.encode(body | form(history, query.metrics, aggregates))
 
 
 def parse_zone(name: str | None) -> ZoneInfo | None:
