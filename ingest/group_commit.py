@@ -65,6 +65,7 @@ class GroupCommit:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.small_owners = small_owners or NewestOwners()  # whose small uploads came a moment ago
+        self.after_group: Done = lambda: None  # called when a group has been written, before its uploads are answered
         self._held: Counter[Hashable] = Counter()  # samples of `buffered` by business
         self.buffered = 0  # samples that wait or are being written
         self.writing_since: float | None = None  # by time.monotonic, since when the oldest group is being written
@@ -211,6 +212,7 @@ class GroupCommit:
             upload.seconds = seconds * weight(upload) / samples
         self._tally.flushed(samples, seconds)
         self._give_back(group, samples)
+        self.after_group()
         for _, done, _ in group:
             done()
 

@@ -4,8 +4,8 @@
 -- Record the uploads of devices that are as they were: the cheap statement that nearly all devices of a flush need.
 -- Returns the devices that it has updated, with the types of their open alerts; touch_devices takes the others. It
 -- never has to insert an event, begin a period of late data, judge a clock or move a status, because its conditions
--- leave out every device for which touch_devices would. Wakes the live channel as touch_devices does. :device_ids,
--- :token_hashes, :received_at times of receipt, :newest_at times of the newest sample, :newest_metrics,
+-- leave out every device for which touch_devices would. :device_ids, :token_hashes,
+-- :received_at times of receipt, :newest_at times of the newest sample, :newest_metrics,
 -- :boot_by_sample boot times by it (or null), :boot_by_receipt boot times by the time of receipt (or null),
 -- :oldest_at times of the oldest sample, :rx_bytes and :tx_bytes its network counters (or null), :tolerance of boot
 -- times. One entry a device; what is late, measures nothing or lies off our clock by more than the tolerance is not
@@ -18,8 +18,7 @@ SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
 FROM unnest(:device_ids::uuid[], :token_hashes::text[], :received_at::timestamptz[], :newest_at::timestamptz[],
             :newest_metrics::jsonb[], :boot_by_sample::timestamptz[],
             :boot_by_receipt::timestamptz[], :oldest_at::timestamptz[], :rx_bytes::float8[], :tx_bytes::float8[])
-         AS u (id, token_hash, received_at, collected_at, metrics, boot_at, receipt_boot, oldest, first_rx, first_tx),
-     (SELECT pg_notify('rts_live', 'devices')) woken
+         AS u (id, token_hash, received_at, collected_at, metrics, boot_at, receipt_boot, oldest, first_rx, first_tx)
 WHERE d.id = u.id
   AND CASE WHEN u.id IS NULL THEN false -- makes all of it a condition of the join: devices are found by their ids alone
            ELSE d.is_active AND NOT d.soft_delete
@@ -45,7 +44,7 @@ RETURNING d.id, d.business_id,
 -- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an
 -- index that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample
 -- than in the one before although it wasn't restarted. One row a device and no index is written, unless its status
--- changes. Wakes the live channel once for the flush. :device_ids, :token_hashes, :received_at times of receipt,
+-- changes. :device_ids, :token_hashes, :received_at times of receipt,
 -- :newest_at times of the newest sample (or null), :newest_metrics, :oldest_at times of the oldest sample,
 -- :late_before time before which one is late, :rolled_up_after age at which a late upload is rolled up for sure,
 -- :boot_by_sample boot times by the newest sample (or null), :token_overlap how long a token that was replaced stays
@@ -200,7 +199,7 @@ SELECT a.id, a.token_hash, a.business_id,
                       OR (a.known_metrics ->> 'network_tx_bytes')::float8
                          > (a.first_metrics ->> 'network_tx_bytes')::float8)
             THEN a.known_metrics END AS fallen_from, a.current_collected_at AS fallen_since
-FROM accepted a, (SELECT pg_notify('rts_live', 'devices')) woken
+FROM accepted a
 
 -- create_incoming --
 -- Where a batch with duplicates waits to be merged; emptied at the end of each transaction.

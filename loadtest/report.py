@@ -23,7 +23,8 @@ def show(result: LoadResult, console: Console) -> None:
     if not result.faults:
         console.print("[green]✓ nothing is lost, nothing is there twice; the rollups equal the raw samples[/green]")
         return
-    console.print(f"[red]✗ it does not hold: {len(result.conservation.faults)} agents' numbers do not add up[/red]")
+    astray = len(result.conservation.faults)
+    console.print(f"[red]✗ it does not hold{f": {astray} agents' numbers do not add up" if astray else ""}[/red]")
     for fault in [*result.faults[:NAMED], *result.faults[NAMED:][-3:]]:
         console.print(f"  {escape(fault)}", highlight=False, soft_wrap=True)
 

@@ -3,6 +3,9 @@
 LISTEN uses one connection of its own. Notifications that arrive during a poll are answered by the next one, and polls
 keep a distance: however many flushes there are, the tables are read a few times a second at most. A poll also runs
 every 15 seconds without a notification, so a lost one costs only time.
+
+Uploads are announced after their COMMIT, from here, a few times a second at most. NOTIFY takes a lock that lasts until
+the log is flushed: in the transactions of uploads, the COMMIT of a few samples waited for that of thousands.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "rts_live"
 KINDS = ("devices", "commands")
+ANNOUNCE = "NOTIFY rts_live, 'devices'"
 DISTANCE_SECONDS = 0.1
 UNASKED_SECONDS = 15.0
 AGAIN_SECONDS = 2.0
@@ -37,19 +41,21 @@ class NotifyListener:
         self._clock = clock
         self._kinds: set[str] = set()
         self._woken = asyncio.Event()
+        self._uploaded = asyncio.Event()
         self._tokens_at, self._tokens_due = 0.0, False
         self._tasks: list[asyncio.Task[None]] = []
         self.connection: asyncpg.Connection | None = None  # the one that listens, while there is one
 
     def start(self) -> None:
-        """Begin to listen and to look."""
+        """Begin to listen, to look and to announce."""
         self._tasks = [
             asyncio.create_task(self._listen_on(), name="live listen"),
             asyncio.create_task(self._look_on(), name="live look"),
+            asyncio.create_task(self._announce_on(), name="live announce"),
         ]
 
     async def close(self) -> None:
-        """End both."""
+        """End listening, looking and announcing."""
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -59,6 +65,27 @@ class NotifyListener:
         """Look soon; without a kind, at everything."""
         self._kinds.update(kinds or KINDS)
         self._woken.set()
+
+    def announce_uploads(self) -> None:
+        """Notify all processes soon that uploads have changed devices."""
+        self._uploaded.set()
+
+    async def _announce_on(self) -> None:
+        while True:
+            await self._uploaded.wait()
+            self._uploaded.clear()
+            await self._announce()
+            await asyncio.sleep(DISTANCE_SECONDS)
+
+    async def _announce(self) -> None:
+        """Notify over the listening connection; while there is none, only this process looks."""
+        try:
+            if self.connection is None:
+                self.wake("devices")
+            else:
+                await self.connection.execute(ANNOUNCE)
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("the live channel cannot announce uploads (%r)", error)
 
     async def _listen_on(self) -> None:
         """Hold a listening connection; make a new one when it broke, and look at what was missed."""

@@ -55,6 +55,7 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
     handlers = Handlers(services, hub, look, scopes, loop.time)
     plain = PlainEndpoint(services, hub, handlers, wakes)
     socket_io = SocketIoEndpoint(services, hub, handlers, wakes)
+    services.commits.after_group = wakes.announce_uploads
     wakes.start()
     departures = asyncio.create_task(
         watch_departures(hub, services.people, services.settings.people_cache_seconds), name="departures"
@@ -73,9 +74,9 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
-    """Open the connection that listens."""
+    """Open the connection that listens and announces; nothing that it commits needs to survive a crash."""
     with database_errors():
         return await asyncpg.connect(
             dsn, timeout=CONNECT_TIMEOUT_SECONDS,
-            server_settings=SERVER_SETTINGS | {"application_name": "rts-agents live"},
+            server_settings=SERVER_SETTINGS | {"application_name": "rts-agents live", "synchronous_commit": "off"},
         )  # fmt: skip
