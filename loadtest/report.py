@@ -24,7 +24,8 @@ def show(result: LoadResult, console: Console) -> None:
         console.print("[green]✓ nothing is lost, nothing is there twice; the rollups equal the raw samples[/green]")
         return
     astray = len(result.conservation.faults)
-    console.print(f"[red]✗ it does not hold{f": {astray} agents' numbers do not add up" if astray else ''}[/red]")
+    which = f": {astray} agents' numbers do not add up" if astray else ""
+    console.print(f"[red]✗ it does not hold{which}[/red]")
     for fault in [*result.faults[:NAMED], *result.faults[NAMED:][-3:]]:
         console.print(f"  {escape(fault)}", highlight=False, soft_wrap=True)
 
