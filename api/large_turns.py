@@ -1,8 +1,8 @@
 """Turns of large uploads: one at a time is decoded, and a business that sends much rests while others upload.
 
 Decoding takes the event loop and the interpreter's lock, so that small uploads wait meanwhile. After each turn a
-business owes REST times as long as it took, while small uploads of others come: a single one then takes at most a third
-of this process. Where all send large uploads, after an outage, nobody rests.
+business owes REST times as long as it took, while small uploads of others come: a single one then takes at most a
+quarter of this process. Where all send large uploads, after an outage, nobody rests.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from api.fair_turn import FairTurn
 
-REST = 2.0
+REST = 3.0
 MAX_REST_SECONDS = 3.0  # of one turn; what is owed beyond is forgotten
 
 
