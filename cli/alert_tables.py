@@ -106,13 +106,13 @@ def results_table(results: Sequence[RuleTestResult]) -> Table:
 def statement_rows(one: Explained) -> Iterator[RenderableType]:
     """Yield a statement, what is bound to it, and its plan."""
     ask = one.ask
-    read = ask.level.relation if ask.level else "the newest state"
+    read = ask.group.level.relation if ask.group.level else "the newest state"
     yield Text(f"Read from {read}", style="bold")
     table = Table("condition", "window")
-    for term in ask.terms:
+    for term in ask.group.terms:
         table.add_row(f"{term.number + 1}: {term.kind}", words(term.window))
     yield table
-    sql, *arguments = ask.statement.bind(**ask.values)
+    sql, *arguments = ask.bind()
     yield Syntax(sql, "sql", word_wrap=True)
     bound = Table("parameter", "name", "value")
     for number, (name, value) in enumerate(zip(ask.statement.parameters, arguments, strict=True), 1):

@@ -5,13 +5,13 @@ rules of each of these. What has failed is remembered, so that the next passes a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from alerts.query.facts import ResultsByKey
 from alerts.query.runner import EvaluationRequest, run_queries
-from alerts.rules.terms import Rule
+from alerts.rules.terms import Rule, RuleList
 from db.isolation import Isolated
 from db.pools import Connection
 from db.sql import load_beside
@@ -55,16 +55,16 @@ class Apart:
 
 
 async def gather_apart(
-    connection: Connection, rules: Iterable[Rule], question: EvaluationRequest, isolated: Isolated
+    connection: Connection, rules: RuleList, question: EvaluationRequest, isolated: Isolated
 ) -> Apart:
     """Return the results of the rules' conditions; `isolated` has the items that failed in earlier passes."""
-    remaining, apart = list(rules), Apart()
+    apart = Apart()
     held_devices = held_rules(isolated)
-    if not held_devices and await ask(connection, RuleBatch(remaining), question, apart) is None:
+    if not held_devices and await ask(connection, RuleBatch(rules), question, apart) is None:
         return apart
     devices = [row["id"] for row in await connection.fetch(QUERIES["devices_in_reach"])]
-    await leave_faulty_rules(connection, remaining, question, apart, isolated)
-    well = [rule for rule in remaining if rule.id not in apart.rules]
+    await leave_faulty_rules(connection, rules, question, apart, isolated)
+    well = [rule for rule in rules if rule.id not in apart.rules]
     batches = [RuleBatch(well, [device for device in devices if device not in held_devices])]
     for device, without in held_devices.items():
         apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "fails alone; it is tried again")

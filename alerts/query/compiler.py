@@ -1,6 +1,6 @@
 """Conditions → SQL: one statement for all metric conditions whose windows fit one level, however many rules there are.
 
-    terms x devices in their reach (alert_pairs) ──▶ those that may hold (screening.py) ──▶ which devices are read
+    terms x devices in their reach (alert_pairs; few after screening.py) ──▶ which devices are read
     for each device: samples or rollups ⋈ instants, over the longest window ──▶ arrays, a place for each feature in use
     terms ⋈ the arrays of their device ──▶ compared (comparison.py) ──▶ rows where something has begun or is open
 
@@ -37,7 +37,7 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 
 from alerts.query.aggregates import arrays_of
 from alerts.query.comparison import EVERYTHING, compare_terms, is_open
-from alerts.query.screening import TOUCH, Side, screened
+from alerts.query.screening import AMONG, TENANT, TOUCH
 from alerts.query.sources import NONE, partials_of, stitched_partials, windows_of
 from alerts.rules.terms import Feature
 from db.compiled import compile_query, materialised
@@ -49,8 +49,7 @@ from rollups.partials import TIME
 # belong to it as well.
 RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
 
-TERMS, TENANT = bindparam("terms", type_=JSONB), bindparam("tenant", type_=UUID)
-AMONG = bindparam("among", type_=ARRAY(UUID))
+TERMS = bindparam("terms", type_=JSONB)
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
 LOOKBACK = bindparam("lookback", type_=Interval)
 
@@ -90,17 +89,13 @@ def metric_statement(
     features: tuple[Feature, ...],
     instants: Instants,
     clocks: Clocks = "all",
-    sides: tuple[Side, ...] = (),
 ) -> Statement:
     """Return the statement for all terms over these features, which are read from one level.
 
     Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
     where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
-    `sides`: what is screened first (`screening.py`), for one instant of devices with right clocks.
     """
     pairs = materialised(candidate_pairs().cte("pairs"))
-    if sides:
-        pairs = screened(level, features, sides, pairs, stitched=instants == "one, stitched")
     read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
     aggregate = aggregate_at_once if instants == "many" else aggregate_each

@@ -26,7 +26,7 @@ async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[E
 
 async def read_plan(connection: Connection, query: TermQuery) -> dict[str, Any]:
     """Return the plan of a statement, which isn't run."""
-    sql, *arguments = query.statement.bind(**query.values)
+    sql, *arguments = query.bind()
     prepared = await connection.prepare(sql)
     (explained,) = await prepared.explain(*arguments)
     plan: dict[str, Any] = explained["Plan"]

@@ -1,20 +1,24 @@
-"""Leaves out the terms over a window that can't be beyond their threshold, by one scan of the whole fleet's rows.
+"""Finds the devices on which a term may hold, by one scan of the whole fleet's rows, before any rule meets a device.
 
-To aggregate one device by itself takes as long as to read a hundred rows in passing. So the rows of all devices in the
-range of the windows are read once, in the order in which they lie, and bound each feature of each device with as few
-aggregates as possible. A term stays when its bound is beyond its threshold, when its rule is open on the device, or
-when the device has no bound; only the devices of these terms are aggregated exactly, so the reported results are the
-same with and without.
+    scopes x devices in their reach (alert_pairs) ⋈ bounds of each device ──▶ scope and device that may be beyond
 
-Not screened: terms that the newest value decides, devices whose interval makes their windows longer, wrong clocks, and
-small groups of devices, which the index finds sooner than a scan.
+A device is compared with the loosest thresholds of its scopes (`scopes.py`): of the newest value, which lies with the
+device, and of windows by their bounds. To aggregate one device by itself takes as long as to read a hundred rows in
+passing. So the rows of all devices in the range of the windows are read once, in the order in which they lie, and bound
+each feature of each device with as few aggregates as possible. Only what remains is evaluated exactly, so the reported
+results are the same with and without.
+
+Not screened by bounds: devices whose interval makes their windows longer, wrong clocks, and small groups of devices,
+which the index finds sooner than a scan. They remain, as does a device on which one of the rules is open.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     BigInteger,
     Boolean,
@@ -23,139 +27,178 @@ from sqlalchemy import (
     Integer,
     Interval,
     Select,
+    Text,
     and_,
+    any_,
     bindparam,
     case,
     column,
+    false,
     func,
     literal,
     literal_column,
-    not_,
     or_,
     select,
     table,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, UUID, array
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
 
 from alerts.query.aggregates import counts_for, share
-from alerts.query.comparison import ONE, is_open
-from alerts.query.sources import A_MOMENT, AN_HOUR, CUT, HIGHEST, HOUR_CUT, metrics_of
-from alerts.rules.terms import Feature, Term
-from core.metrics import Metric
-from db.compiled import materialised
+from alerts.query.scopes import Side
+from alerts.query.sources import A_MOMENT, AN_HOUR, CUT, HIGHEST, HOUR_CUT, NONE, metrics_of
+from alerts.rules.terms import Feature
+from db.compiled import compile_query, materialised
 from db.hypertables.policies import LEVELS, Level
-from rollups.partials import TIME, ZERO, Partials, bucket_partials, mean, part_names, sample_partials
+from db.sql import Statement
+from rollups.partials import TIME, ZERO, Partials, bucket_partials, mean, sample_partials
 
 TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
 FEW = literal_column("5", BigInteger)  # of so many devices one is found by the index sooner than by a scan
+MOST = literal_column("2", BigInteger)  # with more than half of the devices all are bounded: to look each up costs more
 # More than the rounding of a sum of a million values: sums in another order may differ by it.
 ROUNDING = literal_column("1e-9::double precision", DOUBLE_PRECISION)
-NO_VALUE = literal_column("NULL::double precision", DOUBLE_PRECISION)
 NOT_A_NUMBER = literal_column("'NaN'::double precision", DOUBLE_PRECISION)
 INFINITY = literal_column("'Infinity'::double precision", DOUBLE_PRECISION)
 # Where the longest window begins. LOWEST may lie days before: the newest sample of the slowest device is sought there.
 EARLIEST = bindparam("earliest", type_=TIME)
+SCOPES, TENANT = bindparam("scopes", type_=JSONB), bindparam("tenant", type_=UUID)
+AMONG, OPEN = bindparam("among", type_=ARRAY(UUID)), bindparam("open", type_=ARRAY(UUID))
 
-Side = tuple[Feature, bool]  # a feature that alone decides a term, and whether beyond its threshold means above
+# The partial aggregates that bound each part of a metric: the view of a rollup computes each column that is asked for.
+PARTS = {
+    "min": ("min",), "max": ("max",), "avg": ("sum", "count"), "share": ("sum", "count"), "last": ("min", "max"),
+    "change": ("min", "max"),
+}  # fmt: skip
 
-all_devices = table("agent_devices", column("id", UUID))
+Numbered = Sequence[tuple[int, Feature, bool]]  # the number of a side, its feature, and whether beyond means above
+
+all_devices = table(
+    "agent_devices", column("id", UUID), column("clock_shift", Interval), column("current_metrics", JSONB)
+)
 
 
-def sides_of(terms: Iterable[Term]) -> tuple[Side, ...]:
-    """Return the features whose value alone decides a term, each with the side on which the term's threshold lies."""
-    found = {(term.feature, term.up) for term in terms if term.feature and term.by_value}
-    return tuple(sorted(found, key=repr))
+@lru_cache(64)
+def screening_statement(level: Level, sides: tuple[Side, ...], *, stitched: bool) -> Statement:
+    """Return the statement that finds scopes and devices on which a term may hold at HIGHEST, the instant of the pass.
 
-
-def screened(level: Level, features: Sequence[Feature], sides: Sequence[Side], pairs: CTE, *, stitched: bool) -> CTE:
-    """Return the pairs of terms and devices that may be beyond their threshold at HIGHEST, the instant of the pass.
-
-    `sides`: those of the terms; `features`: all of the statement, in the order of their numbers.
+    `sides`: those of the scopes, in the order of their numbers. Rows: scope, device_id.
     """
-    candidates = materialised(candidate_devices(pairs).cte("candidates"))
-    bounds = materialised(bounds_of(level, features, sides, candidates, stitched=stitched).cte("bounds"))
-    return materialised(remaining(pairs, bounds).cte("remaining"))
+    windows = [(number, side, up) for number, (side, up) in enumerate(sides) if isinstance(side, Feature)]
+    reach = materialised(reach_of(sides, windows).cte("reach"))
+    conditions = [reach.c.always, reach.c.clock_shift != NONE, reach.c.device_id == any_(OPEN)]
+    conditions += [
+        newest_may_reach(reach, number, name, up=up) for number, (name, up) in enumerate(sides) if isinstance(name, str)
+    ]
+    source: FromClause = reach
+    if windows:
+        bounds = materialised(bounds_of(level, windows, reach, stitched=stitched).cte("bounds"))
+        conditions += [window_may_reach(reach, bounds, *each) for each in windows]
+        source = reach.outerjoin(bounds, bounds.c.device_id == reach.c.device_id)
+    return compile_query(select(reach.c.scope, reach.c.device_id).select_from(source).where(or_(*conditions)))
 
 
-def can_be_screened(pair: Any) -> ColumnElement[bool]:
-    """Return whether a window's value alone decides, and the window is the same for each device."""
-    return and_(pair.by_value, TOUCH * pair.every <= pair.span)
-
-
-def candidate_devices(pairs: CTE) -> Select[Any]:
-    """Select the devices for which a bound is needed."""
-    return select(pairs.c.device_id).where(can_be_screened(pairs.c)).distinct()
-
-
-def remaining(pairs: CTE, bounds: CTE) -> Select[Any]:
-    """Select the pairs that the bounds don't rule out."""
-    place = pairs.c.feature + ONE
-    bound = case((pairs.c.is_up, bounds.c.highs[place]), else_=bounds.c.lows[place])
-    beyond = func.alert_beyond(bound, pairs.c.is_up, pairs.c.is_strict, pairs.c.value_threshold, type_=Boolean)
-    kept = or_(not_(can_be_screened(pairs.c)), bounds.c.device_id.is_(None), beyond, is_open(pairs.c))
-    return select(*pairs.c).select_from(pairs.outerjoin(bounds, bounds.c.device_id == pairs.c.device_id)).where(kept)
-
-
-def bounds_of(
-    level: Level, features: Sequence[Feature], sides: Sequence[Side], candidates: CTE, *, stitched: bool
-) -> Select[Any]:
-    """Select for each candidate the highest and the lowest that its features can be; no row when candidates are few."""
-    part = union_all(*fleet_rows(level, sides, stitched=stitched)).subquery("part")
-
-    def bounds(*, up: bool) -> ColumnElement[Any]:
-        found = [
-            bound_of(number, feature, part, is_inside(part, feature.window, windows_of_sides(sides)), up=up)
-            if (feature, up) in sides else NO_VALUE
-            for number, feature in enumerate(features)
-        ]  # fmt: skip
-        return array(found, type_=DOUBLE_PRECISION)
-
-    asked, fleet = (select(func.count()).select_from(each).scalar_subquery() for each in (candidates, all_devices))
-    return (
-        select(part.c.device_id, bounds(up=True).label("highs"), bounds(up=False).label("lows"))
-        .where(asked * FEW > fleet, part.c.device_id.in_(select(candidates.c.device_id)))
-        .group_by(part.c.device_id)
+def reach_of(sides: Sequence[Side], windows: Numbered) -> Select[Any]:
+    """Select each scope with each of its devices, and the limits of the scope."""
+    pair = func.alert_pairs(SCOPES, TENANT, AMONG).table_valued(
+        column("leaf", Integer), column("device_id", UUID), column("every", Interval)
+    ).alias("pair")  # fmt: skip
+    limits = [column(f"limit_{number}", DOUBLE_PRECISION) for number, _ in enumerate(sides)]
+    scope = (
+        func.jsonb_to_recordset(SCOPES)
+        .table_valued(column("leaf", Integer), column("always", Boolean), *limits)
+        .render_derived(name="scope", with_types=True)
     )
+    joined = pair.join(scope, scope.c.leaf == pair.c.leaf).join(all_devices, all_devices.c.id == pair.c.device_id)
+    screened = [
+        and_(scope.c[f"limit_{number}"].is_not(None), TOUCH * pair.c.every <= literal(feature.window, Interval))
+        for number, feature, _ in windows
+    ]
+    return select(
+        pair.c.leaf.label("scope"), pair.c.device_id, pair.c.every, scope.c.always,
+        all_devices.c.clock_shift, all_devices.c.current_metrics, or_(false(), *screened).label("has_windows"),
+        *(scope.c[each.name] for each in limits),
+    ).select_from(joined)  # fmt: skip
 
 
-def windows_of_sides(sides: Sequence[Side]) -> list[timedelta]:
-    """Return the windows of features that are screened, each once, the longest first."""
-    return sorted({feature.window for feature, _ in sides}, reverse=True)
+def newest_may_reach(reach: CTE, number: int, name: str, *, up: bool) -> ColumnElement[bool]:
+    """Return whether the newest value of a metric is at a limit or beyond it, or unknown."""
+    newest = func.alert_number(reach.c.current_metrics.op("->")(literal(name, Text)), type_=DOUBLE_PRECISION)
+    limit = reach.c[f"limit_{number}"]
+    return and_(limit.is_not(None), reaches(newest, limit, up=up).is_not(False))
 
 
-def fleet_rows(level: Level, sides: Sequence[Side], *, stitched: bool) -> Iterator[Select[Any]]:
+def window_may_reach(reach: CTE, bounds: CTE, number: int, feature: Feature, up: bool) -> ColumnElement[bool]:
+    """Return whether the bound of a feature is at a limit or beyond it, or there is none for this device."""
+    limit = reach.c[f"limit_{number}"]
+    longer = TOUCH * reach.c.every > literal(feature.window, Interval)
+    bound = bounds.c[f"bound_{number}"]
+    return and_(limit.is_not(None), or_(longer, bounds.c.device_id.is_(None), reaches(bound, limit, up=up)))
+
+
+def reaches(value: ColumnElement[Any], limit: ColumnElement[Any], *, up: bool) -> ColumnElement[bool]:
+    """Return whether a value is at a limit or beyond it; terms that are strict come after."""
+    return value >= limit if up else value <= limit
+
+
+def bounds_of(level: Level, windows: Numbered, reach: CTE, *, stitched: bool) -> Select[Any]:
+    """Select the bound of each side for each device that has windows; no row when such devices are few."""
+    features = [feature for _, feature, _ in windows]
+    part = union_all(*fleet_rows(level, features, stitched=stitched)).subquery("part")
+    bounds = [
+        bound_of(number, feature, part, is_inside(part, feature.window, windows_of_all(features)), up=up)
+        .label(f"bound_{number}")
+        for number, feature, up in windows
+    ]  # fmt: skip
+    asked = select(reach.c.device_id).where(reach.c.has_windows).distinct()
+    count, fleet = (
+        select(func.count()).select_from(each).scalar_subquery() for each in (asked.subquery("asked"), all_devices)
+    )
+    chosen = or_(count * MOST > fleet, part.c.device_id.in_(asked))
+    return select(part.c.device_id, *bounds).where(count * FEW > fleet, chosen).group_by(part.c.device_id)
+
+
+def windows_of_all(features: Sequence[Feature]) -> list[timedelta]:
+    """Return the windows of features, each once, the longest first."""
+    return sorted({feature.window for feature in features}, reverse=True)
+
+
+def fleet_rows(level: Level, features: Sequence[Feature], *, stitched: bool) -> Iterator[Select[Any]]:
     """Yield what is read of all devices: the samples and buckets that `sources.py` reads of one device."""
-    metrics = metrics_of([feature for feature, _ in sides])
+    metrics, names = metrics_of(features), parts_of(features)
     raw, bucket = sample_partials(metrics), column("bucket", TIME)
-    samples = rows_of(raw, raw.time, metrics)
+    samples = rows_of(raw, raw.time, names)
+
+    def buckets_of(level: Level, *lies: ColumnElement[bool], front: int = 0) -> Select[Any]:
+        rollup = bucket_partials(level.relation, metrics)
+        known = rollup.time + (literal(level.bucket, Interval) - A_MOMENT)  # when it is closed
+        return rows_of(rollup, known, names, front).where(*lies)
+
     if level.bucket is None:
         yield samples
         return
     yield samples.where(raw.time >= CUT)
     if not stitched:
-        yield buckets_of(level, metrics, bucket < CUT)
+        yield buckets_of(level, bucket < CUT)
         return
     _, five, hour, _ = LEVELS
-    yield buckets_of(five, metrics, bucket >= HOUR_CUT, bucket < CUT)
-    yield buckets_of(hour, metrics, bucket < HOUR_CUT)
-    for number, window in enumerate(windows_of_sides(sides)):
+    yield buckets_of(five, bucket >= HOUR_CUT, bucket < CUT)
+    yield buckets_of(hour, bucket < HOUR_CUT)
+    for number, window in enumerate(windows_of_all(features)):
         whole = func.time_bucket(AN_HOUR, since(window), type_=TIME) + AN_HOUR
-        yield buckets_of(five, metrics, bucket > since(window), bucket < func.least(whole, HOUR_CUT), front=number + 1)
+        yield buckets_of(five, bucket > since(window), bucket < func.least(whole, HOUR_CUT), front=number + 1)
 
 
-def buckets_of(level: Level, metrics: Sequence[Metric], *lies: ColumnElement[bool], front: int = 0) -> Select[Any]:
-    """Select the buckets of a level; one is known when it is closed."""
-    rollup = bucket_partials(level.relation, metrics)
-    known = rollup.time + (literal(level.bucket, Interval) - A_MOMENT)
-    return rows_of(rollup, known, metrics, front).where(*lies)
+def parts_of(features: Sequence[Feature]) -> list[str]:
+    """Return the names of the partial aggregates that bound features, each once."""
+    return list(dict.fromkeys(f"{feature.metric.name}_{name}" for feature in features for name in PARTS[feature.part]))
 
 
-def rows_of(source: Partials, known: ColumnElement[Any], metrics: Sequence[Metric], front: int = 0) -> Select[Any]:
+def rows_of(source: Partials, known: ColumnElement[Any], names: Sequence[str], front: int = 0) -> Select[Any]:
     """Select the rows of all devices that lie in the longest window and are known."""
     return select(
         source.table.c.agent_device_id.label("device_id"), source.time.label("time"),
-        literal_column(str(front), Integer).label("front"), *source.columns(part_names(metrics)),
+        literal_column(str(front), Integer).label("front"), *source.columns(names),
     ).where(source.time > EARLIEST, source.time <= HIGHEST, known <= HIGHEST)  # fmt: skip
 
 
@@ -180,20 +223,24 @@ def bound_of(
     def over(value: ColumnElement[Any]) -> ColumnElement[Any]:
         return value.filter(*inside) if inside else value
 
-    low, high, total, count = (part.c[f"{feature.metric.name}_{kind}"] for kind in ("min", "max", "sum", "count"))
+    parts = [part.c[f"{feature.metric.name}_{name}"] for name in PARTS[feature.part]]
     rounding = ROUNDING if up else -ROUNDING
     match feature.part:
         case "min":
-            return over(func.min(low))
+            return over(func.min(*parts))
         case "max":
-            return over(func.max(high))
+            return over(func.max(*parts))
         case "share":
+            total, count = parts
             return share(number, feature, mean(total, count), and_(count > ZERO, *inside))
         case "avg":
-            return over(func.sum(total + rounding * func.abs(total))) / func.nullif(over(func.sum(count)), ZERO)
+            total, count = parts
+            return mean(over(func.sum(total + rounding * func.abs(total))), over(func.sum(count)))
         case "last":
+            low, high = parts
             return over(func.max(high) if up else func.min(low))
         case "change":
+            low, high = parts
             least, most = over(func.min(low)), over(func.max(high))
             apart = most - least + ROUNDING * (func.abs(most) + func.abs(least))
             widest = case((apart == NOT_A_NUMBER, INFINITY), else_=apart)

@@ -1,9 +1,10 @@
 """Rules as they lie in the table → rules as they are evaluated; one that can't be read is named, not passed over."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import asyncpg
 import msgspec
 
 from alerts.rules.conditions import Condition, parse_condition
-from alerts.rules.terms import Rule, Scope
+from alerts.rules.terms import Rule, RuleList, Scope
 from alerts.silences.schedule import check_hours
 from db.isolation import Isolated
 from db.pools import Connection
@@ -42,18 +43,45 @@ class RuleRow:
     active_hours: dict[str, Any] | None
 
 
-@dataclass(slots=True)
+@dataclass
 class Rules:
     """The rules in force, by id, and those that can't be read with the reason."""
 
     rows: dict[UUID, RuleRow] = field(default_factory=dict)
     faults: dict[UUID, str] = field(default_factory=dict)
 
+    @cached_property
+    def in_force(self) -> RuleList:
+        """The rules to evaluate; once all rows are there."""
+        return RuleList(row.rule for row in self.rows.values())
+
+
+@dataclass(slots=True)
+class KeptRules:
+    """The rules of the last evaluation in this process, and their version."""
+
+    version: str | None = None
+    rules: Rules = field(default_factory=Rules)
+
 
 async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rules:
     """Return the rules that are in force."""
+    return as_rules(await connection.fetch(*QUERIES.bind("read_rules", rule_id=rule_id)))
+
+
+async def read_changed_rules(connection: Connection, kept: KeptRules) -> Rules:
+    """Return all rules that are in force: the same object as at the last call with `kept`, while none has changed."""
+    rows = await connection.fetch(*QUERIES.bind("read_changed_rules", known=kept.version))
+    if rows[0]["version"] != kept.version:
+        kept.rules = as_rules(row for row in rows if row["id"])
+        kept.version = rows[0]["version"]
+    return kept.rules
+
+
+def as_rules(rows: Iterable[asyncpg.Record]) -> Rules:
+    """Return rows as rules, and those that can't be read with the reason."""
     rules = Rules()
-    for row in await connection.fetch(*QUERIES.bind("read_rules", rule_id=rule_id)):
+    for row in rows:
         try:
             rules.rows[row["id"]] = as_row(row)
         except UNREADABLE as fault:

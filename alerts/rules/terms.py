@@ -126,6 +126,14 @@ class Rule:
         return any(term.picks for term in self.terms)
 
 
+class RuleList(tuple[Rule, ...]):
+    """Rules that are evaluated together: equal only to itself, so that what is derived from it can be kept with it."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
 def members_of(term: Term) -> dict[str, Any]:
     """Return a term in the form of the function alert_pairs, without members that are null."""
     reach, picks = term.rule.reach, term.picks

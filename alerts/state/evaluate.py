@@ -18,7 +18,7 @@ from functools import partial
 from alerts.query.apart import gather_apart
 from alerts.query.facts import Place
 from alerts.query.runner import EvaluationRequest
-from alerts.rules.loader import Rules, note_faults, read_rules
+from alerts.rules.loader import KeptRules, Rules, note_faults, read_changed_rules
 from alerts.silences.schedule import read_silences
 from alerts.state.apply import apply_transitions
 from alerts.state.broken_rules import end_alerts_of_missing_rules, forget_errors
@@ -33,6 +33,7 @@ QUERIES = load_beside(__file__, "evaluate.sql")
 
 log = logging.getLogger(__name__)
 
+KEPT = KeptRules()  # of this process, whichever database it evaluates
 UNMEASURED_AFTER = timedelta(days=3)
 AWAY_AFTER = timedelta(minutes=10)  # without an evaluation for so long, we were away
 
@@ -61,13 +62,13 @@ async def evaluate(
             return None
         await connection.execute(QUERIES["plan_for_fleets"])
         await connection.execute(QUERIES["bound_waits"])
-        rules = await read_rules(connection)
+        rules = await read_changed_rules(connection, KEPT)
         isolated = await Isolated(connection, "alerts", now).read()
         await note_faults(connection, rules, now, isolated)
         await isolated.attempt("errors", partial(forget_errors, connection, rules.faults))
         await end_alerts_of_missing_rules(connection, rules.faults, now)
         question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
-        apart = await gather_apart(connection, (row.rule for row in rules.rows.values()), question, isolated)
+        apart = await gather_apart(connection, rules.in_force, question, isolated)
         states = await read_states(connection, rules)
         mutes = await read_silences(connection, now, isolated)
         transitions = await find_transitions(rules, apart, states, mutes, isolated)

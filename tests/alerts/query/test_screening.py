@@ -1,6 +1,7 @@
-"""The scan of the whole fleet before devices are aggregated by themselves: results are the same with and without it."""
+"""The scan of the fleet before rules are evaluated on single devices: results are the same with and without it."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, literal_column
 
 from alerts.query import runner, screening
-from alerts.query.compiler import metric_statement
 from alerts.query.facts import ResultsByKey
-from alerts.query.runner import EvaluationRequest, run_queries, statements_for
+from alerts.query.runner import EvaluationRequest, run_queries, run_screen, statements_for
+from alerts.query.screening import screening_statement
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import QUERIES as EVALUATION
@@ -56,6 +57,16 @@ CONDITIONS: list[dict[str, Any]] = [
         for minutes in (30, 240)
     ),
 ]
+SILENCE: list[dict[str, Any]] = [
+    {f"{kind}_minutes": minutes} for kind in ("no_data", "offline") for minutes in (30, 90)
+]
+INSERT_DEVICE = """
+INSERT INTO agent_devices (business_id, device_name, device_type, status, last_heartbeat, last_metrics_received,
+                           created_at, clock_shift, metrics_interval_seconds, current_metrics)
+SELECT $1, 'screened', $2, 'online', $3, $4, $3::timestamptz - interval '60 days', $5, $6,
+       jsonb_strip_nulls(jsonb_build_object('cpu_percent', $7::float8, 'memory_used_gb', 1000 * $7::float8))
+RETURNING id
+"""
 # Sums of these are exact, in whatever order a plan adds them up.
 values = st.lists(st.sampled_from([10.0, 10.125, 50.0, 90.0, 90.25, 99.5, None]), min_size=1, max_size=40)
 
@@ -71,9 +82,9 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
 def always_screened(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Screen even one device among those of all other tests."""
     monkeypatch.setattr(screening, "FEW", literal_column("1000000000", BigInteger))
-    metric_statement.cache_clear()
+    screening_statement.cache_clear()
     yield
-    metric_statement.cache_clear()
+    screening_statement.cache_clear()
 
 
 async def open_rules(connection: asyncpg.Connection, device: UUID) -> list[Rule]:
@@ -113,10 +124,68 @@ async def test_the_results_are_those_without_it(
     at = now + timedelta(minutes=minutes)
     screened = await evaluated(connection, rules, at)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "sides_of", lambda _: ())
+        patch.setattr(runner, "may_be_screened", lambda _: False)
         without = await evaluated(connection, rules, at)
     assert screened.of == without.of
     assert screened.of
+
+
+@dataclass(frozen=True)
+class ScreenedDevice:
+    """A device as a test makes it: its samples, the newest first, and when it was heard."""
+
+    samples: Sequence[float | None]
+    newest: float | None
+    minutes_silent: int
+    shift: timedelta
+    interval: int
+    type: str
+
+    async def create(self, connection: asyncpg.Connection, business: UUID, now: datetime) -> UUID:
+        heard = now - self.minutes_silent * MINUTE
+        device: UUID = await connection.fetchval(
+            INSERT_DEVICE, business, self.type, now, heard, self.shift, self.interval, self.newest
+        )
+        await connection.execute(INSERT, device, now + self.shift - MINUTE, 5 * MINUTE, self.samples)
+        return device
+
+
+fleets = st.lists(
+    st.builds(
+        ScreenedDevice, samples=values, newest=st.sampled_from([10.0, 50.0, 90.0, 99.5, None]),
+        minutes_silent=st.sampled_from([0, 40, 120]), shift=st.sampled_from([timedelta(0)] * 3 + [-10 * MINUTE]),
+        interval=st.sampled_from([60, 300, 3600]), type=st.sampled_from(["server", "laptop"]),
+    ),
+    min_size=2, max_size=3,
+)  # fmt: skip
+chosen = st.lists(
+    st.tuples(st.sampled_from(CONDITIONS + SILENCE), st.sampled_from([None, "server"])), min_size=1, max_size=30
+)
+
+
+@pytest.mark.usefixtures("always_screened")
+@given(fleet=st.tuples(fleets, fleets), rules_each=st.tuples(chosen, chosen), one_in=st.integers(2, 5))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+async def test_rules_of_businesses_have_the_results_they_have_without_it(
+    connection: asyncpg.Connection, fleet: Any, rules_each: Any, one_in: int
+) -> None:
+    now, rules, firing = utc_now(), list[Rule](), list[tuple[UUID, UUID]]()
+    for devices, conditions in zip(fleet, rules_each, strict=True):
+        business = await connection.fetchval("INSERT INTO businesses (business_name) VALUES ('screened') RETURNING id")
+        ids = [await device.create(connection, business, now) for device in devices]
+        own = [
+            Rule(uuid4(), Scope(business, None, None, kind), parse_condition(each), MINUTE) for each, kind in conditions
+        ]
+        firing += [(rule.id, ids[0]) for rule in own[::one_in]]
+        rules += own
+    await connection.executemany(INSERT_RULE, [(rule_id, device, "{}") for rule_id, device in firing])
+    await connection.execute(OPEN, [rule_id for rule_id, _ in firing])
+    await refresh_range(connection, now - 4 * HOUR, now, now)
+    found = await evaluated(connection, rules, now)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "may_be_screened", lambda _: False)
+        without = await evaluated(connection, rules, now)
+    assert found.of == without.of
 
 
 @pytest.mark.usefixtures("always_screened")
@@ -132,16 +201,8 @@ async def test_only_a_device_that_may_be_beyond_is_aggregated_by_itself(
             Rule(uuid4(), Scope(device_id=device), parse_condition(simple(aggregate="avg", minutes=60)), MINUTE)
         )
     (ask,) = await statements_for(connection, rules, EvaluationRequest([now]))
-    assert ask.level is LEVELS[0]
-    sql, *arguments = ask.statement.bind(**ask.values)
-    plan = msgspec.json.decode(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments))
-    assert rows_of(plan[0]["Plan"])["CTE pairs"] == 3
-    assert rows_of(plan[0]["Plan"])["CTE sought"] == 1
-
-
-def rows_of(node: dict[str, Any]) -> dict[str, float]:
-    """Return the rows of the parts of a plan that have a name."""
-    rows_by_plan = {node["Subplan Name"]: node["Actual Rows"]} if "Subplan Name" in node else {}
-    for inner in node.get("Plans", ()):
-        rows_by_plan |= rows_of(inner)
-    return rows_by_plan
+    assert ask.group.level is LEVELS[0]
+    assert ask.screen
+    found = await run_screen(connection, ask.screen, ask.group, [])
+    assert {row["device_id"] for row in found} == {rules[1].reach.device_id}
+    assert [ask.group.scoped.terms[row["scope"]] for row in found] == [rules[1].terms]

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from alerts.query.compiler import metric_statement
 from alerts.query.facts import ResultsByKey
 from alerts.query.runner import EvaluationRequest, run_queries, statements_for
-from alerts.query.screening import sides_of
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
@@ -73,8 +72,7 @@ async def test_hours_and_five_minutes_tell_the_same(
 
 async def test_a_day_is_read_in_hours(connection: asyncpg.Connection) -> None:
     (ask,) = await statements_for(connection, rules_for(Scope()), EvaluationRequest([utc_now()]))
-    features, sides = features_of(ask.terms), sides_of(ask.terms)
-    assert ask.statement == metric_statement(LEVELS[1], features, "one, stitched", sides=sides)
+    assert ask.statement == metric_statement(LEVELS[1], features_of(ask.group.terms), "one, stitched")
     assert "agent_metrics_1h" in ask.statement.sql
 
 
