@@ -9,12 +9,13 @@ ORDER BY id
 
 -- read_changed_rules --
 -- All rules that are in force, unless their version is :known; then one row without an id. The version is a hash of all
--- that is read here, in one snapshot with it; the first row has it.
+-- that is read here, in one snapshot with it; the first row has it. Of the text: the hash of JSON is the same for {} and
+-- [].
 WITH version AS MATERIALIZED (
-    SELECT format('%s %s', count(*), sum(hash_record_extended(
+    SELECT format('%s %s', count(*), sum(hashtextextended(
                ROW (id, alert_name, alert_type, severity, business_id, service_location_id, agent_device_id,
                     device_type, conditions, keep_firing_minutes, active_hours, is_shadow, ticket_enabled,
-                    notification_enabled, notification_channels, notification_recipients), 0))) AS version
+                    notification_enabled, notification_channels, notification_recipients)::text, 0))) AS version
     FROM agent_alerts
     WHERE is_active AND NOT soft_delete
 )
