@@ -1,4 +1,4 @@
-"""A database whose policies may be changed."""
+"""Databases whose policies may be changed: one for each test, or one for all tests whose changes are rolled back."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -18,4 +18,21 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def connection(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     opened = await asyncpg.connect(own_database, timeout=10)
     yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="module")
+def unchanged_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with migrated_database(tmp_path_factory.mktemp("unchanged")) as url:
+        yield url
+
+
+@pytest.fixture
+async def rolled_back(unchanged_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in a transaction that is rolled back: it needs no database of its own, but nothing can be refreshed."""
+    opened = await asyncpg.connect(unchanged_database, timeout=10)
+    transaction = opened.transaction()
+    await transaction.start()
+    yield opened
+    await transaction.rollback()
     await opened.close()

@@ -42,9 +42,9 @@ async def shorten_by_sql(connection: asyncpg.Connection) -> None:
     await connection.execute("SELECT add_retention_policy('agent_metrics', INTERVAL '7 days')")
 
 
-async def test_a_migrated_database_has_our_values(connection: asyncpg.Connection) -> None:
-    assert await find_drift(connection, utc_now()) == []
-    assert await pause_unsafe(connection, utc_now()) == []
+async def test_a_migrated_database_has_our_values(rolled_back: asyncpg.Connection) -> None:
+    assert await find_drift(rolled_back, utc_now()) == []
+    assert await pause_unsafe(rolled_back, utc_now()) == []
 
 
 async def test_raw_cut_by_sql_pauses_the_refresh_and_the_rollups_stay(connection: asyncpg.Connection) -> None:
@@ -120,57 +120,59 @@ async def test_a_refresh_window_is_widened_as_its_source_grows(connection: async
          "agent_metrics_1h: the retention policy runs every 3 days only"),
     ],
 )  # fmt: skip
-async def test_a_change_by_sql_is_named(connection: asyncpg.Connection, statement: str, sentence: str) -> None:
-    await connection.execute(statement)
-    assert [drift.sentence for drift in await find_drift(connection, utc_now())] == [sentence]
+async def test_a_change_by_sql_is_named(rolled_back: asyncpg.Connection, statement: str, sentence: str) -> None:
+    await rolled_back.execute(statement)
+    assert [drift.sentence for drift in await find_drift(rolled_back, utc_now())] == [sentence]
 
 
 @pytest.mark.parametrize("value", ["soon", "10000000 years", "infinity", ""])
-async def test_a_value_that_is_no_length_of_time_stops_no_check(connection: asyncpg.Connection, value: str) -> None:
-    await connection.execute(
+async def test_a_value_that_is_no_length_of_time_stops_no_check(rolled_back: asyncpg.Connection, value: str) -> None:
+    await rolled_back.execute(
         "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', to_jsonb($1::text))) "
         "FROM agent_storage_jobs() WHERE relation = 'agent_metrics_1h' AND kind = 'refresh'", value,
     )  # fmt: skip
-    await connection.execute("SELECT remove_retention_policy('agent_metrics')")
-    assert [drift.sentence for drift in await find_drift(connection, utc_now())] == [
+    await rolled_back.execute("SELECT remove_retention_policy('agent_metrics')")
+    assert [drift.sentence for drift in await find_drift(rolled_back, utc_now())] == [
         "agent_metrics: the retention policy is missing",
         "agent_metrics_1h: start_offset of the refresh policy is no length of time",
     ]
-    assert await pause_unsafe(connection, utc_now()) == []
-    await repair(connection, utc_now())
-    assert await find_drift(connection, utc_now()) == []
+    assert await pause_unsafe(rolled_back, utc_now()) == []
+    await repair(rolled_back, utc_now())
+    assert await find_drift(rolled_back, utc_now()) == []
 
 
-async def test_an_unsafe_policy_that_cannot_be_paused_stops_no_other(connection: asyncpg.Connection) -> None:
-    await connection.execute(
+async def test_an_unsafe_policy_that_cannot_be_paused_stops_no_other(rolled_back: asyncpg.Connection) -> None:
+    await rolled_back.execute(
         "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', 'null')) FROM agent_storage_jobs() "
         "WHERE relation IN ('agent_metrics_5m', 'agent_metrics_1h') AND kind = 'refresh'"
     )
-    jobs = {job.relation: job.job_id for job in await list_jobs(connection) if job.kind == "refresh"}
+    jobs = {job.relation: job.job_id for job in await list_jobs(rolled_back) if job.kind == "refresh"}
     bad = jobs["agent_metrics_5m"]
-    right = await connection.fetchval("SELECT pg_get_functiondef('agent_set_policy'::regproc)")
-    await connection.execute(
+    right = await rolled_back.fetchval("SELECT pg_get_functiondef('agent_set_policy'::regproc)")
+    await rolled_back.execute(
         right.replace("BEGIN", f"BEGIN IF policy_job = {bad} THEN RAISE EXCEPTION 'no'; END IF;", 1)
     )
     for _ in range(2):  # it is tried again at once, as it would destroy data
-        paused = [drift.relation for drift in await pause_unsafe(connection, utc_now())]
-        assert await connection.fetchval("SELECT reason FROM agent_isolated_faults WHERE task = 'policy drift'") == "no"
+        paused = [drift.relation for drift in await pause_unsafe(rolled_back, utc_now())]
+        assert (
+            await rolled_back.fetchval("SELECT reason FROM agent_isolated_faults WHERE task = 'policy drift'") == "no"
+        )
     assert paused == []
     scheduled = "SELECT relation FROM agent_storage_jobs() WHERE scheduled AND kind = 'refresh'"
-    names = {row["relation"] for row in await connection.fetch(scheduled)}
+    names = {row["relation"] for row in await rolled_back.fetch(scheduled)}
     assert "agent_metrics_5m" in names
     assert "agent_metrics_1h" not in names
-    await connection.execute(right)
-    assert [drift.relation for drift in await pause_unsafe(connection, utc_now())] == ["agent_metrics_5m"]
-    assert not await connection.fetchval("SELECT count(*) FROM agent_isolated_faults WHERE task = 'policy drift'")
+    await rolled_back.execute(right)
+    assert [drift.relation for drift in await pause_unsafe(rolled_back, utc_now())] == ["agent_metrics_5m"]
+    assert not await rolled_back.fetchval("SELECT count(*) FROM agent_isolated_faults WHERE task = 'policy drift'")
 
 
-async def test_a_refresh_without_a_beginning_is_unsafe(connection: asyncpg.Connection) -> None:
-    await connection.execute(
+async def test_a_refresh_without_a_beginning_is_unsafe(rolled_back: asyncpg.Connection) -> None:
+    await rolled_back.execute(
         "SELECT alter_job(job_id, config => jsonb_set(config, '{start_offset}', 'null')) FROM agent_storage_jobs() "
         "WHERE relation = 'agent_metrics_5m' AND kind = 'refresh'"
     )
-    unsafe, *_ = await find_drift(connection, utc_now())
+    unsafe, *_ = await find_drift(rolled_back, utc_now())
     assert unsafe.unsafe
     assert "looks back without end" in unsafe.sentence
 
@@ -202,11 +204,11 @@ async def test_a_dba_sees_the_change_and_puts_ours_back(
     get_settings.cache_clear()
 
 
-async def test_repair_adds_a_retention_that_was_removed(connection: asyncpg.Connection) -> None:
-    await connection.execute("SELECT remove_retention_policy('agent_metrics_1h')")
-    assert len(await repair(connection, utc_now())) == 1
-    assert await find_drift(connection, utc_now()) == []
-    assert await repair(connection, utc_now() + timedelta(minutes=1)) == []
+async def test_repair_adds_a_retention_that_was_removed(rolled_back: asyncpg.Connection) -> None:
+    await rolled_back.execute("SELECT remove_retention_policy('agent_metrics_1h')")
+    assert len(await repair(rolled_back, utc_now())) == 1
+    assert await find_drift(rolled_back, utc_now()) == []
+    assert await repair(rolled_back, utc_now() + timedelta(minutes=1)) == []
 
 
 async def test_our_own_runner_leaves_an_unsafe_refresh_out(connection: asyncpg.Connection) -> None:
@@ -248,14 +250,14 @@ async def test_a_refresh_job_keeps_every_bucket_whose_samples_are_dropped(connec
     assert await rolled_up(connection) == {name: count + 1 for name, count in before.items()}
 
 
-async def test_a_refresh_policy_of_timescaledb_beside_ours_is_paused(connection: asyncpg.Connection) -> None:
-    await connection.execute(
+async def test_a_refresh_policy_of_timescaledb_beside_ours_is_paused(rolled_back: asyncpg.Connection) -> None:
+    await rolled_back.execute(
         "SELECT add_continuous_aggregate_policy('agent_metrics_5m', NULL, INTERVAL '10 minutes', INTERVAL '5 minutes')"
     )
-    (drift,) = await find_drift(connection, utc_now())
+    (drift,) = await find_drift(rolled_back, utc_now())
     assert drift.unsafe
     assert "remove_continuous_aggregate_policy('agent_metrics_5m')" in drift.sentence
-    assert await pause_unsafe(connection, utc_now()) == [drift]
-    assert await pause_unsafe(connection, utc_now()) == []
-    await connection.execute("SELECT remove_continuous_aggregate_policy('agent_metrics_5m')")
-    assert await find_drift(connection, utc_now()) == []
+    assert await pause_unsafe(rolled_back, utc_now()) == [drift]
+    assert await pause_unsafe(rolled_back, utc_now()) == []
+    await rolled_back.execute("SELECT remove_continuous_aggregate_policy('agent_metrics_5m')")
+    assert await find_drift(rolled_back, utc_now()) == []
