@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, Route, expect
 
 from tests.conftest import MakeDevice
+from tests.pages.axe import run_axe
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import NARROW, WIDE, OpenTab, Tab
 from tests.pages.pictures import picture
@@ -39,9 +39,9 @@ async def tab(open_tab: OpenTab, employee: Employee, request: pytest.FixtureRequ
 
 async def check(page: Page, state: str) -> None:
     """Compare what must hold in every state: no axe violation, no sideways scroll; keep a picture of some."""
-    violations = (await Axe().run(page, options=RULES)).response["violations"]
+    violations = await run_axe(page, RULES)
     await page.emulate_media(color_scheme="dark")
-    violations += (await Axe().run(page, options=CONTRAST)).response["violations"]
+    violations += await run_axe(page, CONTRAST)
     await page.emulate_media(color_scheme="light")
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in violations] == [], (page.url, state)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url

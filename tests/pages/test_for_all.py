@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.conftest import MakeDevice
+from tests.pages.axe import run_axe
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import NARROW, OpenTab, Tab
 from tests.pages.test_states import PAGES
@@ -25,7 +25,7 @@ async def settled(page: Page) -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    violations = (await Axe().run(page, options=RULES)).response["violations"]
+    violations = await run_axe(page, RULES)
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
 
 

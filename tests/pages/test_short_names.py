@@ -5,12 +5,12 @@ from datetime import timedelta
 import asyncpg
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from auth.tokens import Tokens
 from core.clock import utc_now
 from tests.devices import Device, register_device, sample
+from tests.pages.axe import run_axe
 from tests.pages.builds import needs_browser
 from tests.pages.conftest import NARROW, WIDE, OpenTab
 from tests.pages.showcase import install
@@ -65,7 +65,7 @@ async def short(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, e
 async def too_small(page: Page) -> list[str]:
     """Return what axe finds too small to hit on the page as it stands."""
     await settled(page)
-    violations = (await Axe().run(page, options=HITS)).response["violations"]
+    violations = await run_axe(page, HITS)
     return [f"{one['id']}: {node['html'][:160]}" for one in violations for node in one["nodes"]]
 
 
