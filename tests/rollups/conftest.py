@@ -29,7 +29,7 @@ def unchanged_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 @pytest.fixture
 async def rolled_back(unchanged_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection in a transaction that is rolled back: it needs no database of its own, but cannot refresh rollups."""
+    """A connection in a transaction that is rolled back: it needs no database of its own, but refreshes no rollup."""
     opened = await asyncpg.connect(unchanged_database, timeout=10)
     transaction = opened.transaction()
     await transaction.start()
