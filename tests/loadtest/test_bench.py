@@ -73,4 +73,5 @@ def test_alert_passes_are_measured_on_a_fleet_of_their_own() -> None:
         scale = alert_pass.AlertPassScale(businesses=20, devices_each=1, passes=2)
         result = asyncio.run(alert_pass.run(database, Console(file=io.StringIO()), scale))
     assert [one["rules"] for one in result["results"]] == [20, 200, 10]
-    assert {one["statements"] for one in result["results"]} == {3}
+    # Of each group one that screens, and one for what remains, however many rules there are.
+    assert all(3 <= one["statements"] <= 6 for one in result["results"])
