@@ -27,7 +27,7 @@ async def test_a_tenant_sees_its_own_devices_and_an_employee_all(
 
     assert [await ids(tenant.headers) for tenant in (alice, bob, charlie)] == [{of_alice}, {of_bob}, set()]
     assert await ids(employee.headers) == {of_alice, of_bob}
-    assert await listed(client, charlie.headers) == []
+    assert {one["business"]["id"] for one in await listed(client, charlie.headers)} <= {str(charlie.business_id)}
     assert (await client.get("/api/agents")).status_code == 401
 
 
