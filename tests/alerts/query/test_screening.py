@@ -1,7 +1,7 @@
 """The scan of the fleet before rules are evaluated on single devices: results are the same with and without it."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -85,6 +85,13 @@ def always_screened(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(screening, "FEW", literal_column("1000000000", BigInteger))
     screening_statement.cache_clear()
     yield
+    screening_statement.cache_clear()
+
+
+@pytest.fixture
+def all_bounded(always_screened: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bound the windows of all devices, as where most of a fleet has rules on windows."""
+    monkeypatch.setattr(screening, "MOST", literal_column("1000000000", BigInteger))
     screening_statement.cache_clear()
 
 
@@ -189,6 +196,59 @@ async def test_rules_of_businesses_have_the_results_they_have_without_it(
         without = await evaluated(connection, rules, now)
     await connection.execute(RETIRE)
     assert found.of == without.of
+
+
+WELL = ScreenedDevice([10.0] * 12, 10.0, 0, timedelta(0), 300, "server")
+AVERAGE: dict[str, Any] = {"aggregate": "avg", "minutes": 30}
+HIGHEST: dict[str, Any] = {"aggregate": "max", "minutes": 30}
+# Each device is found for one reason only, and has results that an evaluation without it would lack.
+REASONS: dict[str, tuple[ScreenedDevice, list[dict[str, Any]]]] = {
+    "beyond the looser of two thresholds above": (
+        replace(WELL, samples=[60.0] * 12), [simple(**AVERAGE), simple(50, **AVERAGE)],
+    ),
+    "beyond the looser of two thresholds below": (
+        WELL, [simple(5, operator="<", **AVERAGE), simple(20, operator="<", **AVERAGE)],
+    ),
+    "silent for the shorter of two spans": (
+        replace(WELL, minutes_silent=40), [{"no_data_minutes": 30}, {"no_data_minutes": 90}],
+    ),
+    "without a newest value": (replace(WELL, samples=[95.0] * 12, newest=None), [simple()]),
+    "with a wrong clock": (
+        replace(WELL, samples=[10.0] * 4 + [95.0] * 4, shift=-10 * MINUTE), [simple(**HIGHEST)],
+    ),
+    "with an interval that makes the window longer": (
+        replace(WELL, samples=[10.0] * 10 + [95.0] * 4, interval=3600), [simple(**HIGHEST)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("all_bounded")
+@pytest.mark.parametrize("reason", REASONS)
+async def test_a_device_on_which_a_rule_may_hold_is_found(connection: asyncpg.Connection, reason: str) -> None:
+    await connection.execute(RETIRE)
+    device, conditions = REASONS[reason]
+    now = utc_now()
+    business = await connection.fetchval("INSERT INTO businesses (business_name) VALUES ('screened') RETURNING id")
+    await WELL.create(connection, business, now)
+    device_id = await device.create(connection, business, now)
+    rules = [Rule(uuid4(), Scope(business), parse_condition(each), MINUTE) for each in conditions]
+    found = await evaluated(connection, rules, now)
+    await connection.execute(RETIRE)
+    begun = {key[1] for key, results in found.of.items() if results[0].begun}
+    assert device_id in begun
+
+
+@pytest.mark.usefixtures("always_screened")
+async def test_an_open_rule_is_evaluated_on_a_device_that_is_well(connection: asyncpg.Connection) -> None:
+    now = utc_now()
+    business = await connection.fetchval("INSERT INTO businesses (business_name) VALUES ('screened') RETURNING id")
+    devices = [await WELL.create(connection, business, now) for _ in range(2)]
+    rule = Rule(uuid4(), Scope(business), parse_condition(simple(**AVERAGE)), MINUTE)
+    await connection.execute(INSERT_RULE, rule.id, devices[0], "{}")
+    await connection.execute(OPEN, [rule.id])
+    found = await evaluated(connection, [rule], now)
+    await connection.execute(RETIRE)
+    assert {(key[1], results[0].breached) for key, results in found.of.items()} == {(devices[0], False)}
 
 
 @pytest.mark.usefixtures("always_screened")
