@@ -52,7 +52,7 @@ def terms_by_kind(rules: RuleList) -> dict[Kind, TermGroup]:
 @lru_cache(KEPT_LISTS)
 def silence_terms(rules: RuleList) -> TermGroup:
     """Return the terms on silent devices, which one statement asks for."""
-    return TermGroup([term for rule in rules for term in rule.terms if term.kind in ("no_data", "offline")])
+    return TermGroup([term for rule in rules for term in rule.terms if term.is_silence])
 
 
 @lru_cache(KEPT_LISTS)

@@ -50,7 +50,7 @@ def by_scope(terms: Iterable[Term]) -> ScopedTerms:
 
 def side_of(term: Term) -> Side | None:
     """Return what decides a term alone: its feature, the newest value of its metric, or silence; None: nothing does."""
-    if term.kind in ("no_data", "offline"):
+    if term.is_silence:
         return term.kind, True
     if term.feature and term.by_value:
         return term.feature, term.up
@@ -59,7 +59,7 @@ def side_of(term: Term) -> Side | None:
 
 def limit_of(term: Term) -> float:
     """Return the threshold of a term on its side; of silence in seconds."""
-    if term.kind in ("no_data", "offline"):
+    if term.is_silence:
         return term.window.total_seconds()
     return term.value_threshold if term.by_value else term.last_threshold
 

@@ -46,7 +46,7 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
 
 from alerts.query.aggregates import counts_for, share
 from alerts.query.scopes import Side
-from alerts.query.sources import A_MOMENT, AN_HOUR, CUT, HIGHEST, HOUR_CUT, NONE, metrics_of
+from alerts.query.sources import A_MOMENT, AN_HOUR, CUT, HIGHEST, HOUR_CUT, NONE, metrics_of, windows_of
 from alerts.rules.terms import Feature
 from db.compiled import compile_query, materialised
 from db.hypertables.policies import LEVELS, Level
@@ -145,8 +145,9 @@ def bounds_of(level: Level, windows: Numbered, reach: CTE, *, stitched: bool) ->
     """Select the bound of each side for each device that has windows; no row when such devices are few."""
     features = [feature for _, feature, _ in windows]
     part = union_all(*fleet_rows(level, features, stitched=stitched)).subquery("part")
+    spans = sorted(windows_of(features), reverse=True)
     bounds = [
-        bound_of(number, feature, part, is_inside(part, feature.window, windows_of_all(features)), up=up)
+        bound_of(number, feature, part, is_inside(part, feature.window, spans), up=up)
         .label(f"bound_{number}")
         for number, feature, up in windows
     ]  # fmt: skip
@@ -156,11 +157,6 @@ def bounds_of(level: Level, windows: Numbered, reach: CTE, *, stitched: bool) ->
     )
     chosen = or_(count * MOST > fleet, part.c.device_id.in_(asked))
     return select(part.c.device_id, *bounds).where(count * FEW > fleet, chosen).group_by(part.c.device_id)
-
-
-def windows_of_all(features: Sequence[Feature]) -> list[timedelta]:
-    """Return the windows of features, each once, the longest first."""
-    return sorted({feature.window for feature in features}, reverse=True)
 
 
 def fleet_rows(level: Level, features: Sequence[Feature], *, stitched: bool) -> Iterator[Select[Any]]:
@@ -184,7 +180,7 @@ def fleet_rows(level: Level, features: Sequence[Feature], *, stitched: bool) -> 
     _, five, hour, _ = LEVELS
     yield buckets_of(five, bucket >= HOUR_CUT, bucket < CUT)
     yield buckets_of(hour, bucket < HOUR_CUT)
-    for number, window in enumerate(windows_of_all(features)):
+    for number, window in enumerate(sorted(windows_of(features), reverse=True)):
         whole = func.time_bucket(AN_HOUR, since(window), type_=TIME) + AN_HOUR
         yield buckets_of(five, bucket > since(window), bucket < func.least(whole, HOUR_CUT), front=number + 1)
 

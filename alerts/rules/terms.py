@@ -87,6 +87,11 @@ class Term:
     part: Part = "min"  # what is computed of a series
 
     @property
+    def is_silence(self) -> bool:
+        """Whether it asks how long a device has been silent."""
+        return self.kind in ("no_data", "offline")
+
+    @property
     def newest_of(self) -> str | None:
         """The metric whose newest value alone proves that this hasn't begun; None if there is none."""
         if self.feature is None or self.by_value or self.kind != "metric":
@@ -144,7 +149,7 @@ def members_of(term: Term) -> dict[str, Any]:
         "value_threshold": term.value_threshold, "last_threshold": term.last_threshold, "recovery": term.recovery,
         "by_value": term.by_value, "window_seconds": term.window.total_seconds(), "deviations": term.deviations,
         "floor": term.floor, "newest_of": term.newest_of,
-        "name": term.kind if term.kind in ("no_data", "offline") else term.name,
+        "name": term.kind if term.is_silence else term.name,
     }  # fmt: skip
     if picks is not None:  # which instances, for the statements on series
         members |= {"part": term.part, "includes": picks.includes(), "excludes": picks.excludes()}
