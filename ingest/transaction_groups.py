@@ -128,12 +128,14 @@ def row_at(upload: Upload, block: Block, place: int) -> Row:
     return Row(upload, sample, sample.collected_at, block.row(place))
 
 
-def split_blocks(uploads: Iterable[Upload]) -> list[list[Part]]:
-    """Return the samples of blocks in groups, each for one transaction, in the order of time."""
+def split_blocks(uploads: Iterable[Upload], most: int) -> list[list[Part]]:
+    """Return the samples of blocks in groups of at most `most`, each for one transaction, in the order of time."""
     blocks = [(upload, upload.block) for upload in uploads if upload.block]
     runs = find_runs(blocks, MAX_GAP)
     # Sparse samples: few long runs rather than hundreds of transactions.
-    return runs if len(runs) <= MAX_RUNS else find_runs(blocks, RAW.chunk)
+    if len(runs) > MAX_RUNS:
+        runs = find_runs(blocks, RAW.chunk)
+    return [piece for run in runs for piece in cut_run(run, most)]
 
 
 def find_runs(blocks: Iterable[tuple[Upload, Block]], max_gap: timedelta) -> list[list[Part]]:

@@ -35,7 +35,6 @@ from ingest.service_updates import service_parameters
 from ingest.transaction_groups import (
     Part,
     blocks_and_rows,
-    cut_run,
     rows_in_order,
     rows_of,
     run_data,
@@ -90,9 +89,8 @@ class Writer:
         """Commit the rows of `uploads`; afterwards each has `inserted` counted or `error` set. Never raises."""
         most = MAX_BESIDE_OTHERS if self._others_wait() else MAX_AT_ONCE
         blocks, plain = blocks_and_rows(uploads)
-        for run in split_blocks(blocks):
-            for piece in cut_run(run, most):
-                await self._write_run(piece, uploads)
+        for run in split_blocks(blocks, most):
+            await self._write_run(run, uploads)
         rows = [row for upload in plain if not upload.merges for row in rows_of(upload)]
         for lane in split_lanes(rows, self._clock(), most):
             await self._write_batch(uploads_of(lane), lane)

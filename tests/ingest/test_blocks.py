@@ -15,6 +15,7 @@ from ingest.copy_rows import END, SIGNATURE
 from ingest.pending import Row, Upload
 from ingest.samples import Decoded, ListedService, Sample
 from ingest.transaction_groups import MAX_GAP, blocks_and_rows, cut_run, rows_in_order, rows_of, run_data, split_blocks
+from ingest.writer import MAX_AT_ONCE
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -113,7 +114,7 @@ ages = st.lists(st.integers(0, 27 * 86_400), min_size=1, max_size=30, unique=Tru
 @given(st.lists(ages, min_size=1, max_size=4))
 def test_every_sample_is_in_one_run_and_runs_are_cut_at_every_gap(fleet: list[list[int]]) -> None:
     uploads = [packed([Sample(NOW - timedelta(seconds=age)) for age in sorted(each)[::-1]]) for each in fleet]
-    runs = split_blocks(uploads)
+    runs = split_blocks(uploads, MAX_AT_ONCE)
     times_by_run = [sorted(row.collected_at for row in rows_in_order(run, uploads)) for run in runs]
     assert sorted(at for run in times_by_run for at in run) == sorted(
         NOW - timedelta(seconds=age) for each in fleet for age in each
@@ -126,7 +127,7 @@ def test_every_sample_is_in_one_run_and_runs_are_cut_at_every_gap(fleet: list[li
 @given(st.lists(ages, min_size=1, max_size=4), st.integers(1, 20))
 def test_pieces_of_a_run_have_its_samples_in_order_and_no_more_than_they_may(fleet: list[list[int]], most: int) -> None:
     uploads = [packed([Sample(NOW - timedelta(seconds=age)) for age in sorted(each)[::-1]]) for each in fleet]
-    for run in split_blocks(uploads):
+    for run in split_blocks(uploads, MAX_AT_ONCE):
         pieces = list(cut_run(run, most))
         rows = [encoded(list(part.rows())) for piece in pieces for part in piece]
         assert [each for part in rows for each in part] == [each for part in run for each in encoded(list(part.rows()))]
@@ -136,7 +137,7 @@ def test_pieces_of_a_run_have_its_samples_in_order_and_no_more_than_they_may(fle
 
 
 async def data_of(uploads: list[Upload]) -> bytes:
-    (run,) = split_blocks(uploads)
+    (run,) = split_blocks(uploads, MAX_AT_ONCE)
     return b"".join([piece async for piece in run_data(run)])
 
 
@@ -161,5 +162,5 @@ def test_a_device_with_rows_beside_its_block_has_rows_only() -> None:
 
 def test_a_part_shows_the_ends_and_the_samples_that_list_services() -> None:
     samples = [Sample(NOW + n * MINUTE, services=[ListedService("a", "running")] if n % 3 else None) for n in range(8)]
-    ((part,),) = split_blocks([packed(samples)])
+    ((part,),) = split_blocks([packed(samples)], MAX_AT_ONCE)
     assert [row.sample for row in part.device_rows()] == [samples[n] for n in (0, 1, 2, 4, 5, 7)]
