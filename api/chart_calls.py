@@ -32,7 +32,8 @@ async def answer_chart(services: Services, scope: Scope, send: Send) -> bool:
     if match is None or question is None:
         return False
     try:
-        person = services.tokens.verify_person(read_token(scope))
+        token = bearer_token(dict(scope["headers"]).get(b"authorization", b""))
+        person = services.tokens.verify_person(token)
     except (UnauthorizedError, InvalidTokenError):
         return False
     try:
@@ -53,18 +54,10 @@ async def refuse_chart(services: Services, scope: Scope, send: Send, error: RtsE
 
 def read_question(query_string: bytes) -> ChartQuestion | None:
     """Return the question of a query string; None when it does not fit the model."""
-    values: dict[str, object] = {}
-    for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
-        if name in LISTS:
-            values.setdefault(name, []).append(value)  # type: ignore[attr-defined]
-        else:
-            values[name] = value
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    values: dict[str, str | list[str]] = dict(pairs)
+    values |= {name: [value for other, value in pairs if other == name] for name in LISTS & values.keys()}
     try:
         return ChartQuestion.model_validate(values)
     except ValidationError:
         return None
-
-
-def read_token(scope: Scope) -> str:
-    """Return the bearer token of a request; raises UnauthorizedError."""
-    return bearer_token(next((value for name, value in scope["headers"] if name == b"authorization"), b""))
