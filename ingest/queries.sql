@@ -4,12 +4,11 @@
 -- Record the uploads of devices that are as they were: the cheap statement that nearly all devices of a flush need.
 -- Returns the devices that it has updated, with the types of their open alerts; touch_devices takes the others. It
 -- never has to insert an event, begin a period of late data, judge a clock or move a status, because its conditions
--- leave out every device for which touch_devices would. :device_ids, :token_hashes,
--- :received_at times of receipt, :newest_at times of the newest sample, :newest_metrics,
--- :boot_by_sample boot times by it (or null), :boot_by_receipt boot times by the time of receipt (or null),
--- :oldest_at times of the oldest sample, :rx_bytes and :tx_bytes its network counters (or null), :tolerance of boot
--- times. One entry a device; what is late, measures nothing or lies off our clock by more than the tolerance is not
--- asked here.
+-- leave out every device for which touch_devices would. :device_ids, :token_hashes, :received_at times of receipt,
+-- :newest_at times of the newest sample, :newest_metrics, :boot_by_sample boot times by it (or null), :boot_by_receipt
+-- boot times by the time of receipt (or null), :oldest_at times of the oldest sample, :rx_bytes and :tx_bytes its
+-- network counters (or null), :tolerance of boot times. One entry a device; what is late, measures nothing or lies off
+-- our clock by more than the tolerance is not asked here.
 UPDATE agent_devices d
 SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
     current_metrics = u.metrics,
@@ -44,14 +43,13 @@ RETURNING d.id, d.business_id,
 -- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an
 -- index that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample
 -- than in the one before although it wasn't restarted. One row a device and no index is written, unless its status
--- changes. :device_ids, :token_hashes, :received_at times of receipt,
--- :newest_at times of the newest sample (or null), :newest_metrics, :oldest_at times of the oldest sample,
--- :late_before time before which one is late, :rolled_up_after age at which a late upload is rolled up for sure,
--- :boot_by_sample boot times by the newest sample (or null), :token_overlap how long a token that was replaced stays
--- good after the new one's first use, :tolerance of boot times and clocks, :was_measured whether something was
--- measured: an upload whose samples were all refused is no data, and doesn't bring a silent device back;
--- :oldest_metrics metrics of the oldest sample (null: it is the newest), :refused_lead how far samples lay ahead of
--- our clock that were refused for it (or null).
+-- changes. :device_ids, :token_hashes, :received_at times of receipt, :newest_at times of the newest sample (or null),
+-- :newest_metrics, :oldest_at times of the oldest sample, :late_before time before which one is late, :rolled_up_after
+-- age at which a late upload is rolled up for sure, :boot_by_sample boot times by the newest sample (or null),
+-- :token_overlap how long a token that was replaced stays good after the new one's first use, :tolerance of boot times
+-- and clocks, :was_measured whether something was measured: an upload whose samples were all refused is no data, and
+-- doesn't bring a silent device back; :oldest_metrics metrics of the oldest sample (null: it is the newest),
+-- :refused_lead how far samples lay ahead of our clock that were refused for it (or null).
 WITH uploads AS (
     SELECT *
     FROM unnest(:device_ids::uuid[], :token_hashes::text[], :received_at::timestamptz[], :newest_at::timestamptz[],

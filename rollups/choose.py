@@ -16,7 +16,7 @@ MAX_RANGE = 3660 * DAY
 # Without an interval, a level is fine enough when it gives at least this share of max_points.
 # A fifth: a week in hours, 168 points, costs a third of a week in quarters of an hour, made from five minutes.
 ENOUGH = 0.2
-# Widths that people can read on an axis; each divides the next level's bucket or is a multiple of its own level's.
+# Widths that people can read on an axis; each divides the next level's bucket or is a multiple of its level's bucket.
 STEPS = tuple(
     timedelta(seconds=seconds)
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)

@@ -99,7 +99,7 @@ def failed(fault: DBAPIError) -> RtsError:
     if isinstance(fault.orig, errors.InsufficientPrivilege):
         advice = " Run it as the owner of the database; `rts-agents db roles` shows what the owner needs."
     if isinstance(fault.orig, errors.DuplicateTable | errors.DuplicateObject):
-        advice = " A table of this name is not ours: set RTS_SCHEMA to a schema of its own (docs/platform.md)."
+        advice = " Another program has a table of this name: set RTS_SCHEMA to a separate schema (docs/platform.md)."
     return MigrationFailedError(f"The database refused the revision, which was rolled back: {message}.{advice}")
 
 

@@ -29,7 +29,7 @@ def unchanged_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 @pytest.fixture
 async def rolled_back(unchanged_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection in a transaction that is rolled back: it needs no database of its own, but refreshes no rollup."""
+    """A connection whose transaction is rolled back after the test; it cannot refresh rollups."""
     opened = await asyncpg.connect(unchanged_database, timeout=10)
     transaction = opened.transaction()
     await transaction.start()

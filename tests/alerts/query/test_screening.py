@@ -190,12 +190,12 @@ async def test_rules_of_businesses_have_the_results_they_have_without_it(
     await connection.executemany(INSERT_RULE, [(rule_id, device, "{}") for rule_id, device in firing])
     await connection.execute(OPEN, [rule_id for rule_id, _ in firing])
     await refresh_range(connection, now - 4 * HOUR, now, now)
-    found = await evaluated(connection, rules, now)
+    screened = await evaluated(connection, rules, now)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "may_be_screened", lambda _: False)
         without = await evaluated(connection, rules, now)
     await connection.execute(RETIRE)
-    assert found.of == without.of
+    assert screened.of == without.of
 
 
 WELL = ScreenedDevice([10.0] * 12, 10.0, 0, timedelta(0), 300, "server")
@@ -232,9 +232,9 @@ async def test_a_device_on_which_a_rule_may_hold_is_found(connection: asyncpg.Co
     await WELL.create(connection, business, now)
     device_id = await device.create(connection, business, now)
     rules = [Rule(uuid4(), Scope(business), parse_condition(each), MINUTE) for each in conditions]
-    found = await evaluated(connection, rules, now)
+    screened = await evaluated(connection, rules, now)
     await connection.execute(RETIRE)
-    begun = {key[1] for key, results in found.of.items() if results[0].begun}
+    begun = {key[1] for key, results in screened.of.items() if results[0].begun}
     assert device_id in begun
 
 
@@ -246,9 +246,9 @@ async def test_an_open_rule_is_evaluated_on_a_device_that_is_well(connection: as
     rule = Rule(uuid4(), Scope(business), parse_condition(simple(**AVERAGE)), MINUTE)
     await connection.execute(INSERT_RULE, rule.id, devices[0], "{}")
     await connection.execute(OPEN, [rule.id])
-    found = await evaluated(connection, [rule], now)
+    screened = await evaluated(connection, [rule], now)
     await connection.execute(RETIRE)
-    assert {(key[1], results[0].breached) for key, results in found.of.items()} == {(devices[0], False)}
+    assert {(key[1], results[0].breached) for key, results in screened.of.items()} == {(devices[0], False)}
 
 
 @pytest.mark.usefixtures("always_screened")
