@@ -1,4 +1,4 @@
-"""Errors about rules, alerts and maintenance windows; each class has a stable code."""
+"""Errors of rules, alerts and maintenance windows; each class has a stable code."""
 
 from typing import ClassVar
 

@@ -63,7 +63,7 @@ class KeyFile:
         self.generation = 0  # grows with each change, so that caches can compare
 
     def ring(self, name: Ring, key_id: object = None) -> KeyRing:
-        """Return a ring as the file has it now; raises KeyFileError.
+        """Return a ring of the present file; raises KeyFileError.
 
         `key_id`: one that is wanted. Where it isn't known the file is looked at sooner: another process may have signed
         with a key that is younger than our last look.

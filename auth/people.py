@@ -1,7 +1,7 @@
-"""Whether a person may still come in: the platform's tables are asked, and an answer is kept for some seconds.
+"""Checks in the platform's tables whether a person still has access; an answer is cached for some seconds.
 
-A token has the platform's data from its time of issue; that an employee has left, or that a user was moved to another
-business, only the tables say. A table without a column (`is_active`, `soft_delete`) does not restrict by it.
+A token has the platform's data from its time of issue. Only the tables show that an employee has left or that a user
+has moved to another business. If a table lacks a column (`is_active`, `soft_delete`), that column restricts nothing.
 """
 
 import time

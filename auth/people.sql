@@ -1,5 +1,5 @@
--- Whether the platform still lets people in. Its tables differ between installations: a column that is missing counts as
--- its default.
+-- Whether people still have access by the platform's tables. These differ between installations: a missing column
+-- counts as its default.
 
 -- check_employee --
 -- No row: not in the table. True: active.

@@ -1,8 +1,8 @@
 """Quick verification of agents' tokens, in a tenth of the quarter of a millisecond that the library needs.
 
 A million agents fit no cache, so each upload pays for the verification. This code accepts only tokens of exactly the
-form that `Tokens.issue_agent` makes, signed by a key of the ring. The library (PyJWT) verifies all others, and reports
-what is wrong with them.
+form that `Tokens.issue_agent` makes, signed by a key of the ring. The library (PyJWT) verifies all others and reports
+their faults.
 """
 
 import hmac
@@ -26,7 +26,7 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Claims(msgspec.Struct, forbid_unknown_fields=True):
-    """The second part; one with more in it (an expiry, perhaps) isn't ours."""
+    """The second part; claims with further members (such as an expiry) are left to the library."""
 
     sub: UUID
     aud: Literal["rts-agent"]
@@ -39,7 +39,7 @@ _claims = msgspec.json.Decoder(Claims)
 
 
 def verify_plain(ring: KeyRing, token: str) -> UUID | None:
-    """Return whose token this is when it is plainly good, None when the library must look at it."""
+    """Return the agent's id of a valid token of the usual form, None if the library must verify it."""
     signed, _, signature = token.rpartition(".")
     header, _, claims = signed.partition(".")
     try:

@@ -24,7 +24,7 @@ from auth.quick_tokens import verify_plain
 ALGORITHM = "HS256"
 AGENT_AUDIENCE = "rts-agent"
 GATEWAY_AUDIENCE = "rts-gateway"
-GATEWAY_PREFIX = "rtsgw_"  # shows what a token is before its signature is verified
+GATEWAY_PREFIX = "rtsgw_"  # shows the kind of a token before its signature is verified
 # Letters and digits that can't be mistaken for one another when read aloud.
 REGISTRATION_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 MAX_TOKEN_LENGTH = 4096

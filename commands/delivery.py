@@ -27,13 +27,13 @@ MAX_DELIVERIES = 3
 COMMANDS_PER_POLL = 20
 LEASED_AT_ONCE = 500  # to the sockets of one process; a full batch wakes it for the next
 SETTLED_AT_ONCE = 1000
-# What is kept of an output: its beginning and, longer, its end, where errors stand.
+# The stored parts of an output: its beginning and a longer part of its end, which usually has the errors.
 KEPT_HEAD, KEPT_TAIL = 16_384, 49_152
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """How a command ended on the device; times by the device's clock, None when it doesn't say."""
+    """The result of a command on the device; times by the device's clock, None if it sends none."""
 
     status: Literal["completed", "failed", "timeout", "cancelled"]
     exit_code: int | None
@@ -47,7 +47,7 @@ class CommandOutcome:
 async def lease_commands(
     pool: asyncpg.Pool, devices: Sequence[UUID], now: datetime, way: Literal["poll", "live"]
 ) -> list[asyncpg.Record]:
-    """Take what waits for these devices: each command is handed to one caller only until its lease ends."""
+    """Lease the waiting commands of these devices: until a lease ends, its command is given to one caller only."""
     most = COMMANDS_PER_POLL if len(devices) == 1 else LEASED_AT_ONCE
     return await pool.fetch(
         *QUERIES.bind("lease_commands", devices=list(devices), now=now, grace=GRACE, limit=most, delivered_by=way)
@@ -55,7 +55,7 @@ async def lease_commands(
 
 
 def handed_out(row: asyncpg.Record) -> dict[str, Any]:
-    """Return a leased command as agents get it, over HTTP and over the live channel alike."""
+    """Return a leased command in the form that agents receive, over HTTP and over the live channel."""
     return {
         "command_id": str(row["id"]), "command_type": row["command_type"],
         "params": msgspec.json.decode(row["command_params"]), "timeout_seconds": row["timeout_seconds"],
@@ -63,7 +63,7 @@ def handed_out(row: asyncpg.Record) -> dict[str, Any]:
 
 
 async def release_commands(pool: asyncpg.Pool, device_id: UUID, commands: Sequence[UUID], now: datetime) -> None:
-    """Take back what was handed to a socket that broke before its agent had begun: it goes out again at once."""
+    """End the leases of commands sent to a socket that broke before its agent began: they are delivered again at once."""
     await pool.execute(*QUERIES.bind("release_commands", device_id=device_id, commands=list(commands), now=now))
 
 
@@ -80,7 +80,7 @@ async def start_command(
     percent: float | None = None,
     message: str | None = None,
 ) -> bool:
-    """Note that the agent has begun, or how far it is; return False when it should stop.
+    """Record the start of a command or its progress; return False if the agent should stop.
 
     Raises CommandNotFoundError, CommandNotDeliveredError, or CommandEndedError: then it must not be run.
     """
@@ -106,7 +106,7 @@ async def start_command(
 async def finish_command(
     pool: asyncpg.Pool, agent: Actor, command_id: UUID, result: CommandOutcome, now: datetime
 ) -> bool:
-    """Record a result; return False when there was one already, which stays.
+    """Record a result; return False if the command has one already, which stays.
 
     Raises CommandNotFoundError or CommandNotDeliveredError.
     """
@@ -136,7 +136,7 @@ async def finish_command(
 
 
 def check_delivered(row: asyncpg.Record | None) -> None:
-    """Raise unless the command is there and was handed to its agent before."""
+    """Raise CommandNotFoundError or CommandNotDeliveredError unless the command was handed to its agent before."""
     if row is None:
         raise CommandNotFoundError
     if row["attempts"] == 0:
@@ -144,7 +144,7 @@ def check_delivered(row: asyncpg.Record | None) -> None:
 
 
 async def settle_due_commands(connection: Connection, now: datetime) -> None:
-    """Expire, send again or time out what is due, until nothing is; several workers share the work."""
+    """Expire, deliver again or time out all due commands; several workers share the work."""
     settled = SETTLED_AT_ONCE
     find = partial(QUERIES.bind, "due_commands", now=now, limit=SETTLED_AT_ONCE)
 
@@ -159,7 +159,7 @@ async def settle_due_commands(connection: Connection, now: datetime) -> None:
 
 
 def keep(output: str | None) -> tuple[str | None, bool]:
-    """Return what is stored of an output, and whether it was cut: its first 16 KiB and last 48 KiB of characters.
+    """Return the stored part of an output and whether it was cut: its first 16 Ki and last 48 Ki characters.
 
     Characters that PostgreSQL can't hold (U+0000, halves of surrogate pairs) are replaced by U+FFFD.
     """

@@ -1,9 +1,9 @@
--- Commands as their agent fetches, begins and ends them, and as the worker gives up on them.
+-- Commands on their agent: fetched, started, ended; expired or timed out by the worker.
 
 -- lease_commands --
--- Hand out what waits for these devices, oldest first. SKIP LOCKED: two pollers never get the same. What awaits
--- approval, or has expired, is not there. Until the lease's end (its time-out and :grace more) it is this delivery's.
--- :devices, :now, :grace, :limit, :delivered_by how they go out: poll or live.
+-- Lease the waiting commands of these devices, oldest first. SKIP LOCKED: two pollers never get the same one. Commands
+-- that await approval or have expired are left out. The lease lasts for the command's time-out and :grace.
+-- :devices, :now, :grace, :limit, :delivered_by the way of delivery: poll or live.
 WITH taken AS (
     SELECT c.id
     FROM agent_commands c
@@ -32,7 +32,7 @@ FROM sent
 ORDER BY created_at, id
 
 -- release_commands --
--- Take back what is sent and not begun.
+-- End the leases of commands that were sent and have not begun.
 WITH released AS (
     UPDATE agent_commands
     SET status = 'pending', due_at = expires_at, changed_at = :now
@@ -82,8 +82,8 @@ SELECT f.status, f.may_run, f.attempts
 FROM current f
 
 -- finish_command --
--- The agent's result. The first one counts; one for a command that was given up meanwhile is better than none, so it
--- is taken. :command_id, :device_id, :now, :status, :exit_code, :stdout, :stdout_cut whether it was cut, :stderr,
+-- Store the agent's result. The first one counts; a result of a command that timed out meanwhile is accepted.
+-- :command_id, :device_id, :now, :status, :exit_code, :stdout, :stdout_cut whether it was cut, :stderr,
 -- :stderr_cut whether it was cut, :error_message, :started_at start and :completed_at end by the agent's clock: times
 -- more than a day before the order, or after now, are replaced by ours,
 -- :actor_kind, :actor_id, :actor_source.
@@ -121,9 +121,9 @@ SELECT id FROM agent_commands WHERE due_at <= :now::timestamptz
   AND id <> ALL (:postponed::uuid[]) ORDER BY due_at LIMIT :limit
 
 -- settle_due_commands --
--- What nobody fetched has expired; what was fetched and never begun goes out again, at most :max_deliveries times;
--- what runs too long has timed out. Returns how many were settled. :now, :max_deliveries, :limit, :only these (or
--- null).
+-- Settle due commands: one that was never fetched expires; one that was fetched and never begun is delivered again, at
+-- most :max_deliveries times; one that runs too long times out. Returns how many were settled. :now, :max_deliveries,
+-- :limit, :only these (or null).
 WITH due AS (
     SELECT id, agent_device_id, status, attempts, expires_at, cancel_requested_at
     FROM agent_commands

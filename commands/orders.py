@@ -1,7 +1,7 @@
-"""Commands as employees make them: create, approve by a second employee, cancel, read.
+"""Orders of commands: employees create, approve, cancel and read them.
 
-A command waits as `pending` until its agent fetches it (command_delivery.py). One that needs approval stays pending
-until a second employee has approved it; the database itself lets it go nowhere else before.
+A command is `pending` until its agent fetches it (`delivery.py`). One that needs approval stays pending until a second
+employee has approved it; CHECK constraints of the database enforce that.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ QUERIES = load_beside(__file__, "orders.sql")
 
 @dataclass(frozen=True, slots=True)
 class NewCommand:
-    """A command for a device; `lifetime` is how long it waits for an offline device."""
+    """A command for a device; it expires if the device has not fetched it within `lifetime`."""
 
     command_type: str
     params: dict[str, Any]
@@ -44,7 +44,7 @@ class NewCommand:
 
 @dataclass(frozen=True, slots=True)
 class CommandFilter:
-    """Which commands are read; None filters nothing. `after` is (created_at, id) of the last one of the page before."""
+    """Filters of a list of commands; None filters nothing. `after`: (created_at, id) of the last one of a page."""
 
     device_id: UUID | None = None
     command_id: UUID | None = None
@@ -56,7 +56,7 @@ class CommandFilter:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRule:
-    """What bounds orders: above how many devices, counted over `window` and this order, a second employee is needed."""
+    """The limits of orders: a second employee must approve above a number of devices, counted over `window`."""
 
     above_devices: int
     window: timedelta
@@ -65,7 +65,7 @@ class ApprovalRule:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What became of several commands: those that were changed, and those that could not be."""
+    """The outcome for several commands: those that were changed, and those that could not be."""
 
     changed: list[UUID] = field(default_factory=list)
     unchanged: list[UUID] = field(default_factory=list)
@@ -81,10 +81,9 @@ async def create_commands(
     now: datetime,
     batch_id: UUID | None = None,
 ) -> dict[UUID, UUID]:
-    """Make one command for each device and return device → command; one that is away or inactive is left out.
+    """Create one command for each device and return device → command; deleted and inactive devices are left out.
 
-    Orders of one employee are made one after the other, so that none is left out of the count of devices. Raises
-    UnknownEmployeeError.
+    Orders of one employee are serialised, so that each is in the count of devices. Raises UnknownEmployeeError.
     """
     await connection.execute(*QUERIES.bind("lock_orders_of_employee", employee_id=employee.id))
     try:
@@ -128,7 +127,7 @@ async def create_command(
 
 
 async def full_devices(pool: asyncpg.Pool, devices: Sequence[UUID], rule: ApprovalRule) -> set[UUID]:
-    """Return those of the devices for which as many commands wait as may."""
+    """Return those of the devices that have the maximum number of waiting commands."""
     rows = await pool.fetch(
         *QUERIES.bind("full_devices", devices=list(devices), pending_commands=rule.pending_commands)
     )
@@ -184,7 +183,7 @@ async def approve_command(
 
 
 async def approve_batch(pool: asyncpg.Pool, batch_id: UUID, employee: Actor, now: datetime) -> Changed:
-    """Approve what awaits approval in a batch; raises CommandNotFoundError or SecondEmployeeNeededError."""
+    """Approve the commands of a batch that await approval; raises CommandNotFoundError or SecondEmployeeNeededError."""
     rows = await _approve(pool, None, None, batch_id, employee, now)
     if not rows:
         raise CommandNotFoundError
@@ -218,7 +217,7 @@ async def cancel_command(
 async def cancel_batch(
     pool: asyncpg.Pool, batch_id: UUID, employee: Actor, reason: str | None, now: datetime
 ) -> Changed:
-    """Cancel what is still open in a batch; raises CommandNotFoundError."""
+    """Cancel the open commands of a batch; raises CommandNotFoundError."""
     rows = await pool.fetch(
         *QUERIES.bind(
             "cancel_commands",

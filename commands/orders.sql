@@ -1,12 +1,12 @@
--- Commands as employees make, approve, cancel and read them. What the agent does with them is in command_delivery.sql.
--- Every change leaves a row in agent_audit in the same statement and wakes the live channel once.
+-- Orders of commands: created, approved, cancelled and read. `delivery.sql` has their way to the agent. Every change
+-- writes a row to agent_audit in the same statement; a trigger notifies the live channel once.
 
 -- lock_orders_of_employee --
 -- Until the end of the transaction no other order of this employee is made.
 SELECT pg_advisory_xact_lock(hashtextextended('rts-agents order ' || :employee_id::uuid::text, 0))
 
 -- create_commands --
--- Make one command for each device that is there and active; the others are not among the rows that come back. All
+-- Create one command for each active device; other devices are missing in the result. All
 -- need approval when the devices of this order, and of the employee's orders without approval in the time before it,
 -- are more than :above_devices. :command_ids, :devices (same length), :tenant, :command_type, :params,
 -- :timeout_seconds time-out in seconds, :approval_required, :expires_at expiry, :batch_id (or null), :now,
@@ -102,8 +102,8 @@ SELECT f.id, f.requested_by, f.awaits_approval, a.id IS NOT NULL AS approved
 FROM selected f LEFT JOIN approved a USING (id)
 
 -- cancel_commands --
--- Cancel one command or a whole batch: at once what no agent has, by request to the agent what it has begun; what has
--- ended stays as it is. :tenant, :device_id (or null), :command_id (or null), :batch_id (or null), :now, :actor_kind,
+-- Cancel one command or a whole batch: commands that no agent has end at once, agents are asked to stop started ones,
+-- ended ones do not change. :tenant, :device_id (or null), :command_id (or null), :batch_id (or null), :now, :actor_kind,
 -- :actor_id, :actor_source, :reason (or null).
 WITH selected AS (
     SELECT c.id, c.status

@@ -1,4 +1,4 @@
-"""Tables of access in one line each: which role has which rights, what each command needs, which claims a token needs.
+"""Tables of access rules, each in one line: rights of roles, rules of command types, required claims of tokens.
 
 A table is `name=value,value; name=value`. `*` as a right is every right.
 """
@@ -25,7 +25,7 @@ DEFAULT_COMMANDS = (
 
 
 def parse_table(text: str) -> dict[str, list[str]]:
-    """Read `name=value,value; name=`; names and values in lower case. Raises ValueError."""
+    """Return name → values of `name=value,value; name=`, all in lower case. Raises ValueError."""
     table = {}
     for line in filter(None, (part.strip() for part in text.split(";"))):
         name, equals, values = line.partition("=")
@@ -79,7 +79,7 @@ class CommandTable:
         return cls(needs)
 
     def need_of(self, command_type: str) -> str:
-        """Return what a type needs; a type that the table does not name needs the value of `*`, or approval."""
+        """Return the rule of a type; for a type that the table does not name the value of `*`, or approval."""
         return self.needs.get(command_type, self.needs.get(ANY, "approval"))
 
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 
 def with_setting(url: str, name: str, value: str) -> str:
-    """Return `url` with a setting for each of its sessions; one of the same name that is there counts no more."""
+    """Return `url` with a setting for each of its sessions; it replaces a setting of the same name."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     escaped = value.replace("\\", "\\\\").replace(" ", "\\ ")
@@ -13,5 +13,5 @@ def with_setting(url: str, name: str, value: str) -> str:
 
 
 def with_schema(url: str, schema: str) -> str:
-    """Return `url` so that names lead to `schema` first, then to `public`, where the platform's tables are."""
+    """Return `url` with the search path `schema`, then `public`, which has the platform's tables."""
     return with_setting(url, "search_path", f"{schema},public") if schema and url else url

@@ -26,9 +26,9 @@ class RtsError(Exception):
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
     def headers(self, retry_after_seconds: int) -> dict[str, str]:
-        """Return the headers that go with the status; `retry_after_seconds` is for what is away just now.
+        """Return the headers for the status; `retry_after_seconds` is for temporary errors (503).
 
-        A wait between once and twice as long, drawn at random, so that a fleet does not return in step.
+        Retry-After is random between once and twice this value, so that a fleet does not retry at the same moment.
         """
         if self.status == 503:
             return {"Retry-After": str(random.randint(retry_after_seconds, 2 * retry_after_seconds))}  # noqa: S311

@@ -29,7 +29,7 @@ def clean_fact(value: Any, most: int) -> Any:
 
 
 def clean_address(value: Any) -> str | None:
-    """Return an IP address as text; null for what isn't one."""
+    """Return an IP address as text; None if `value` is not an IP address."""
     try:
         return str(ip_address(value.partition("%")[0].strip())) if isinstance(value, str) else None
     except ValueError:
@@ -43,7 +43,7 @@ def read_facts(
     ip_address: Any = None,
     mac_address: Any = None,
 ) -> Facts | None:
-    """Return facts of any values; None where none can be kept."""
+    """Return facts from values of any type; None if none of them can be stored."""
     facts = Facts(
         text_or_none(hostname, LONGEST), text_or_none(os_version, LONGEST), text_or_none(os_architecture, SHORT),
         clean_address(ip_address), text_or_none(mac_address, SHORT),
@@ -52,5 +52,5 @@ def read_facts(
 
 
 def text_or_none(value: Any, most: int) -> str | None:
-    """Return a text about a machine; null for what isn't text."""
+    """Return a text of at most `most` characters, cleaned; None if `value` is not a text."""
     return clean_fact(value, most) if isinstance(value, str) else None

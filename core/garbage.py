@@ -1,7 +1,7 @@
 """The cyclic garbage collector of a server process.
 
-An upload makes some hundred objects and no cycle, so that the collector, at Python's own thresholds, took 11 % of
-a server's time to find nothing; what is loaded at start is never garbage.
+An upload creates some hundred objects and no cycle. At Python's own thresholds the collector took 11 % of a server's
+time and found nothing. Objects loaded at the start are never garbage.
 """
 
 import gc
@@ -11,7 +11,7 @@ YOUNG_PASSES, MIDDLE_PASSES = 20, 50  # Python's own: 10 and 10
 
 
 def tune_garbage_collector() -> None:
-    """Leave what is loaded out of collections, and collect less often; called once, before serving."""
+    """Exclude the loaded objects from collections, and collect less often; called once, before serving."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS, YOUNG_PASSES, MIDDLE_PASSES)

@@ -10,7 +10,7 @@ MAX_WHOLE = 2**63  # what JSON libraries write of whole numbers
 def newest_values(text: str | None) -> dict[str, float | None]:
     """Return the values by metric, {} before the first sample; `text` is the column `agent_devices.current_metrics`.
 
-    Another program may have written something else there: what is no object counts as {}, what is no number as None.
+    Another program may have written the column: anything but an object counts as {}, anything but a number as None.
     """
     try:
         values = msgspec.json.decode(text or "{}")

@@ -16,7 +16,7 @@ MAX_BYTES = 65_536
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads each secret setting from the file that its variable with `_FILE` at the end names.
 
-    A setting given both ways is refused, as is a file that can't be read: neither may pass unseen.
+    A setting that is given both ways and a file that cannot be read are errors.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:

@@ -1,4 +1,4 @@
-"""The catalogue of series metrics: what a device measures of each disk, interface, sensor and so on.
+"""The catalogue of series metrics: the metrics of each disk, interface, sensor and so on.
 
 A metric here has instances (`C:`, `eth0`); the eleven columns of `core.metrics` have none. Customers' own metrics are
 named `custom.*`; their unit and kind are defined by the first value that a business sends.
@@ -12,7 +12,7 @@ from core.text import clean_name
 CUSTOM = "custom."
 MAX_METRIC, MAX_INSTANCE, MAX_UNIT = 100, 255, 30
 METRIC_NAME = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
-CUSTOM_LIMIT = 1e15  # of a custom gauge, either way: sums in rollups stay far from overflow
+CUSTOM_LIMIT = 1e15  # of a custom gauge, positive and negative: sums in rollups cannot overflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class Settings(QuotaSettings):
 
     @model_validator(mode="after")
     def a_warning_comes_first(self) -> Self:
-        """Refuse to call a device offline sooner than suspicious."""
+        """Raise ValueError if a device would be offline before it is in warning."""
         if self.offline_after_intervals < self.warning_after_intervals:
             raise ValueError("RTS_OFFLINE_AFTER_INTERVALS must not be less than RTS_WARNING_AFTER_INTERVALS")
         return self
@@ -189,14 +189,14 @@ class Settings(QuotaSettings):
     @field_validator("audit_days")
     @classmethod
     def a_trail_is_kept_for_a_while(cls, days: int) -> int:
-        """Refuse what the database refuses: nothing younger than 30 days is deleted from the trail."""
+        """Raise ValueError below 30 days: the database deletes no younger rows from the audit trail."""
         if 0 < days < 30:
             raise ValueError("RTS_AUDIT_DAYS must be 30 or more, or 0 to keep the audit trail for ever")
         return days
 
     @model_validator(mode="after")
     def a_token_is_no_word(self) -> Self:
-        """Refuse a metrics token that can be guessed."""
+        """Raise ValueError for a metrics token of less than 16 characters, which could be guessed."""
         if 0 < len(self.metrics_token.get_secret_value()) < 16:
             raise ValueError("RTS_METRICS_TOKEN must have 16 characters or more: openssl rand -hex 24")
         return self
@@ -220,14 +220,14 @@ class Settings(QuotaSettings):
     @field_validator("webhook_networks")
     @classmethod
     def are_networks(cls, text: str) -> str:
-        """Refuse what isn't a list of networks."""
+        """Raise ValueError unless `text` is a comma-separated list of networks."""
         parse_networks(text)
         return text
 
     @field_validator("embed_origins_text")
     @classmethod
     def are_origins(cls, text: str) -> str:
-        """Refuse what isn't a list of origins: a path or a wildcard would open more than is meant."""
+        """Raise ValueError unless `text` is a list of origins: a path or a wildcard would allow more than intended."""
         for origin in split_words(text):
             if not ORIGIN.fullmatch(origin):
                 raise ValueError(f"RTS_EMBED_ORIGINS: {origin!r} is no origin such as https://portal.example")
@@ -235,27 +235,27 @@ class Settings(QuotaSettings):
 
     @property
     def embed_origins(self) -> tuple[str, ...]:
-        """The origins of RTS_EMBED_ORIGINS."""
+        """The origins that may embed a chart; empty: none."""
         return split_words(self.embed_origins_text)
 
     @property
     def reachable_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks of `webhook_networks`."""
+        """The internal networks that webhooks may reach; empty: none."""
         return parse_networks(self.webhook_networks)
 
     @property
     def cors_named(self) -> tuple[str, ...]:
-        """The origins of `cors_origins`."""
+        """The origins that may call the API from a browser; empty: none."""
         return tuple(part.strip().rstrip("/") for part in self.cors_origins.split(",") if part.strip())
 
     @property
     def roles(self) -> RoleTable:
-        """The table of `role_rights`."""
+        """The rights of each role, parsed from `role_rights`."""
         return RoleTable.parse(self.role_rights)
 
     @property
     def commands(self) -> CommandTable:
-        """The table of `command_types`."""
+        """The rule of each type of command, parsed from `command_types`."""
         return CommandTable.parse(self.command_types)
 
     @property

@@ -1,4 +1,4 @@
-"""Text from outside: what PostgreSQL can store, what LIKE takes as it stands, names without invisible characters."""
+"""Text from outside: checks that PostgreSQL can store it, escapes for LIKE, names without invisible characters."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ def is_storable(text: str) -> bool:
 
 
 def compose(text: str) -> str:
-    """Return `text` in Unicode's form NFC, in which names are stored; the few texts that it would make longer stay."""
+    """Return `text` in Unicode's form NFC, in which names are stored; unchanged if NFC would make it longer."""
     normalized = unicodedata.normalize("NFC", text)
     return normalized if len(normalized) <= len(text) else text
 

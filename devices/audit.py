@@ -1,4 +1,4 @@
-"""Who acts: each change of a command or of a device's life is written into `agent_audit` with its actor."""
+"""The actors of the audit trail, and its reading: each change of a command or device is a row of `agent_audit`."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ QUERIES = load_beside(__file__, "audit.sql")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, and the address it came from (null for the worker)."""
+    """The author of a change, and the address of the call (None for the worker)."""
 
     kind: Literal["employee", "user", "agent", "system", "unknown"]
     id: UUID | None = None
@@ -29,7 +29,7 @@ WORKER = Actor("system")
 
 
 async def read_audit(pool: asyncpg.Pool, device_id: UUID, before: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return what was done to a device and its commands, newest first; `before` is the id of the last one seen."""
+    """Return the audit rows of a device and its commands, newest first; `before` is the id of the last row seen."""
     return [
         dict(row)
         for row in await pool.fetch(*QUERIES.bind("read_audit", device_id=device_id, before=before, limit=limit))
@@ -38,7 +38,7 @@ async def read_audit(pool: asyncpg.Pool, device_id: UUID, before: int | None, li
 
 @dataclass(frozen=True, slots=True)
 class TrailFilter:
-    """Which rows of the whole trail are read; null takes all. `end` is excluded; times carry a time zone."""
+    """Filters of the whole trail; None filters nothing. `end` is excluded; times carry a time zone."""
 
     actor_id: UUID | None = None
     action: str | None = None
@@ -48,7 +48,7 @@ class TrailFilter:
     end: datetime | None = None
 
     def named(self) -> dict[str, Any]:
-        """Return the filters that are set, by name."""
+        """Return the filters that are set, by name, for the audit row of an export."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

@@ -1,5 +1,5 @@
--- The audit trail as employees read it. Rows are written by the statements that make the change. They keep the id of an
--- employee; the name is the one that the platform's table has now, null for an employee who was deleted.
+-- Reads of the audit trail for employees. The statement of a change writes its row. A row has the id of an employee;
+-- the name is the present one of the platform's table, null for an employee who was deleted.
 
 -- read_audit --
 -- Without reads, which are in the whole trail. :device_id, :before id of the last row of the page before (null: the
@@ -40,7 +40,7 @@ FROM unnest(:times::timestamptz[], :actor_kinds::text[], :actor_ids::uuid[], :so
     AS c (at, kind, actor, source, details)
 
 -- add_read --
--- Somebody read what may hold secrets. :now, :actor_kind, :actor_id, :actor_source, :action, :device_id device or
+-- Record a read of data that may hold secrets. :now, :actor_kind, :actor_id, :actor_source, :action, :device_id device or
 -- null, :details.
 {audit}
 SELECT :now, {actor}, :action, :device_id, :details::jsonb

@@ -1,7 +1,7 @@
 """The chain of hashes over the audit trail: rows are sealed in batches, so that no change waits for another's hash.
 
-A seal covers the hashes of its rows and the seal before. Who changes a row would have to write every later seal again;
-the worker logs each newest hash, so keep its log elsewhere and compare.
+A seal covers the hashes of its rows and the previous seal. A change of a row would require rewriting every later seal.
+The worker logs each newest hash: keep its log on another machine and compare.
 """
 
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ class Head:
 
 
 async def seal_trail(connection: Connection) -> int:
-    """Seal what has no seal; return how many rows. Rows that are being written wait for the next call."""
+    """Seal unsealed rows; return their number. Rows that are being written are left to the next call."""
     sealed = 0
     while done := await connection.fetchval(*QUERIES.bind("seal", limit=SEALED_AT_ONCE)):
         sealed += done
@@ -92,7 +92,7 @@ async def find_lost_head(connection: Connection, last_id: int, expected: str) ->
 
 
 def find_seal_faults(seal: dict[str, object]) -> list[str]:
-    """Return what is wrong with one seal, as sentences."""
+    """Return a sentence for each fault of one seal."""
     sentences = (
         [] if seal["is_linked"] else [f"Seal {seal['id']} of the audit trail does not follow from the seal before."]
     )

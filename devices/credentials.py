@@ -1,7 +1,7 @@
 """A device's tokens: an employee requests a rotation or revokes them, the agent fetches the new one.
 
-A new token doesn't end the old one at once: the answer may be lost. The old one stays good until the new one has been
-used, and RTS_TOKEN_OVERLAP_SECONDS longer, for uploads that were under way; the queries that take a call see to that.
+A new token does not revoke the old one at once, because the answer may be lost. The old one stays valid until the new
+one is used, and RTS_TOKEN_OVERLAP_SECONDS longer for uploads in flight. The queries that check a call implement this.
 """
 
 from datetime import datetime
@@ -19,7 +19,7 @@ QUERIES = load_beside(__file__, "credentials.sql")
 
 
 async def request_rotation(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
-    """Have the next heartbeat ask the agent for a rotation; raises AgentNotFoundError or NoAgentTokenError."""
+    """Request a rotation in the answer to the next heartbeat; raises AgentNotFoundError or NoAgentTokenError."""
     row = await pool.fetchrow(*QUERIES.bind("request_rotation", device_id=device_id, now=now, **employee.parameters()))
     if row is None:
         raise AgentNotFoundError
@@ -53,7 +53,7 @@ async def rotate_token(
 
 
 async def revoke_token(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
-    """Refuse all of a device's tokens from now on; raises AgentNotFoundError."""
+    """Revoke all of a device's tokens; raises AgentNotFoundError."""
     if (
         await pool.fetchrow(*QUERIES.bind("revoke_token", device_id=device_id, now=now, **employee.parameters()))
         is None

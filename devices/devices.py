@@ -1,4 +1,4 @@
-"""Devices as people see them, list and detail, and the heartbeat that keeps one. Every read carries the tenant."""
+"""Lists and details of devices, and heartbeats. Every read carries the tenant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ingest.facts import change_facts as store_facts
 QUERIES = load_beside(__file__)
 CLOCK_TOLERANCE_SECONDS = 120.0  # as uploads have it (`ingest/device_updates.py BOOT_TOLERANCE`)
 
-# What a row of `list_devices` holds, in this order.
+# The cells of a row of `list_devices`, in order.
 COLUMNS = (
     "id", "device_name", "business_id", "business_name", "location_id", "location_name", "status", "last_heartbeat",
     "last_metrics_received", "os_type", "os_version", "device_type", "cpu_percent", "memory_percent", "disk_percent",
@@ -74,7 +74,7 @@ class HeartbeatReport:
 
 
 async def change_facts(pool: asyncpg.Pool, device_id: UUID, facts: Facts, now: datetime) -> None:
-    """Take over what has changed of a machine, with an event; nothing is written when nothing has."""
+    """Store changed facts about a machine, with an event; unchanged facts cause no write."""
     if facts != NONE:
         await store_facts(pool, {device_id: ReportedFacts(facts, by_others=False)}, now)
 

@@ -1,4 +1,4 @@
-"""Who there is in the platform's tables: people by id, businesses and their sites."""
+"""Reads the platform's tables: people by id, businesses and their sites."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -79,5 +79,5 @@ async def set_time_zone(
 
 
 async def list_logins(pool: asyncpg.Pool) -> list[asyncpg.Record]:
-    """Return who may sign in to the demo."""
+    """Return the people who may sign in to the demo: employees, and the first user of each business."""
     return await pool.fetch(QUERIES["list_logins"])

@@ -1,4 +1,4 @@
--- Who there is in the platform's tables: people by id, businesses and their sites.
+-- Reads of the platform's tables: people by id, businesses and their sites.
 
 -- describe_employee --
 -- The name of an employee: first and last name, else the e-mail address.

@@ -1,4 +1,4 @@
-"""Rows of samples → a Parquet file in parts. pyarrow is an extra: only this needs it."""
+"""Writes samples to a Parquet file in parts. Only this module needs the extra `parquet` (pyarrow)."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Parts(io.RawIOBase):
         return len(part)
 
     def take(self) -> bytes:
-        """Return what was written since the last call."""
+        """Return the bytes written since the last call."""
         content, self._parts = b"".join(self._parts), []
         return content
 
@@ -59,7 +59,7 @@ class ParquetWriter:
         self._rows: list[Mapping[str, Any]] = []
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
-        """Return what of the file is ready after these rows, often nothing."""
+        """Return the next bytes of the file that are complete with these rows, often none."""
         self._rows.extend(rows)
         if len(self._rows) >= ROWS_OF_A_GROUP:
             self._write()

@@ -1,4 +1,4 @@
-"""Raw samples of a range as CSV, JSON lines or Parquet, read page by page: a long range is never in memory."""
+"""Exports raw samples of a range as CSV, JSON lines or Parquet, page by page, so that memory does not grow with it."""
 
 import asyncio
 import json
@@ -42,8 +42,8 @@ class ExportIncompleteError(RtsError):
 class SampleRange:
     """Which samples: of one business and one device (None: of all), in [start, end) (UTC).
 
-    `business_id` is whose view it is: what was measured before a device was theirs is left out. `only_business`
-    narrows that.
+    `business_id` is the tenant of the reader: measurements from before a device was theirs are left out.
+    `only_business` narrows that to one business.
     """
 
     start: datetime
@@ -139,7 +139,7 @@ def csv_row(row: Row) -> str:
 
 
 def format_cell(cell: Any) -> Any:
-    """Return a cell of CSV."""
+    """Return a value for CSV: times in UTC, text without formulas, objects as JSON."""
     if isinstance(cell, datetime):
         return cell.isoformat()
     return "" if cell is None else safe_cell(cell) if isinstance(cell, str) else cell

@@ -1,4 +1,4 @@
-"""The audit trail as a file: JSON lines or CSV, read page by page, so that a long trail never lies in memory."""
+"""Exports the audit trail as JSON lines or CSV, page by page, so that memory does not grow with it."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def csv_row(row: dict[str, Any]) -> str:
 
 
 def format_row(row: dict[str, Any]) -> dict[str, str | None]:
-    """Return the columns of a row as texts, null for what is empty."""
+    """Return the columns of a row as texts; an empty one is None."""
     values = row | {"at": row["at"].isoformat()}
     return {name: None if values[name] is None else str(values[name]) for name in COLUMNS}
 

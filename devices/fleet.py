@@ -1,4 +1,4 @@
-"""The fleet as other monitoring reads it: newest samples for a scrape, and the series of a remote read."""
+"""Reads the fleet for other monitoring systems: newest samples for a scrape, and the series of a remote read."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

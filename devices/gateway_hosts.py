@@ -1,4 +1,4 @@
-"""Which device each host of a gateway's upload is: read every few seconds, new hosts added within bounds."""
+"""Maps each host of a gateway's uploads to its device: a cache of some seconds; adds new hosts up to a limit."""
 
 import time
 from collections import OrderedDict
@@ -34,7 +34,7 @@ class CurrentGateway:
     read_at: float = field(default_factory=time.monotonic)
 
     def fits(self, host: str) -> bool:
-        """Return whether the rule makes a device of a new host."""
+        """Return whether the gateway's rule makes a device of a new host."""
         return self.enrolment == "automatic" and fnmatchcase(host, self.host_pattern)
 
 
@@ -47,7 +47,7 @@ class GatewayHosts:
         self._known: OrderedDict[str, CurrentGateway] = OrderedDict()
 
     async def of(self, gateway_id: UUID, token_hash: str) -> CurrentGateway:
-        """Return the gateway of a token whose signature is right.
+        """Return the gateway of a token with a valid signature.
 
         Raises RevokedTokenError, DatabaseUnavailableError.
         """

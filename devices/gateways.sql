@@ -78,7 +78,7 @@ FROM agent_gateways
 WHERE id = :gateway_id AND token_hash = :token_hash AND revoked_at IS NULL
 
 -- load_hosts --
--- What is decided on the hosts of a business.
+-- The decisions on the hosts of a business.
 SELECT host, agent_device_id, refused_at IS NOT NULL AS is_refused
 FROM agent_gateway_hosts
 WHERE business_id = :business_id
@@ -128,7 +128,7 @@ SELECT host, agent_device_id
 FROM added
 
 -- lock_host --
--- A host of a gateway's business, with what a decision needs.
+-- A host of a gateway's business, with the data for a decision.
 SELECT h.id, h.host, h.business_id, h.agent_device_id, g.service_location_id, g.metrics_interval_seconds
 FROM agent_gateway_hosts h JOIN agent_gateways g ON g.business_id = h.business_id
 WHERE g.id = :gateway_id AND h.id = :host_id

@@ -1,6 +1,6 @@
-"""A device's life as employees lead it: deactivated, activated, decommissioned, deleted, restored, changed.
+"""The lifecycle of a device: employees deactivate, activate, decommission, delete, restore, change and move it.
 
-Each call leaves a row in the audit trail when it changes something, and none when all is as wanted already.
+A call that changes something writes an audit row; a call without effect writes none.
 """
 
 from dataclasses import asdict, dataclass
@@ -39,7 +39,7 @@ async def deactivate(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: 
 
 
 async def activate(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
-    """Take a device's calls again; raises AgentNotFoundError or DecommissionedError."""
+    """Accept a device's calls again; raises AgentNotFoundError or DecommissionedError."""
     row = await _run(pool, "activate", device_id, now, employee)
     if row["decommissioned"]:
         raise DecommissionedError
@@ -72,7 +72,7 @@ async def change_device(
 async def move_device(
     pool: asyncpg.Pool, device_id: UUID, business_id: UUID, location_id: UUID | None, employee: Actor, now: datetime
 ) -> None:
-    """Give a device to another business; its past stays with the former owner.
+    """Move a device to another business; its past stays with the former owner.
 
     Raises AgentNotFoundError, UnknownBusinessError, or UnknownLocationError for a site of another business.
     """
@@ -86,7 +86,7 @@ async def move_device(
 
 
 async def dismiss_clone(pool: asyncpg.Pool, device_id: UUID, employee: Actor, now: datetime) -> None:
-    """Take back the suspicion that two devices share this one's token; raises AgentNotFoundError."""
+    """Dismiss the suspicion that two devices share this one's token; raises AgentNotFoundError."""
     await _run(pool, "dismiss_clone", device_id, now, employee)
 
 

@@ -86,8 +86,8 @@ SELECT id
 FROM before
 
 -- delete_device --
--- Hide the device everywhere; what it measured stays, and `restore` brings it back, but not its open commands: they are
--- cancelled.
+-- Hide the device everywhere; its measurements stay, and `restore` brings it back. Its open commands are cancelled for
+-- good.
 WITH changed AS (
     UPDATE agent_devices
     SET soft_delete = true, deleted_at = :now, status_due_at = NULL, updated_at = :now
@@ -184,7 +184,7 @@ WITH before AS (
     FROM changes c
     WHERE d.id = c.id AND c.fields IS NOT NULL
     RETURNING d.id, c.fields
-), intervals AS ( -- what was measured until it learns of the change isn't missing
+), intervals AS ( -- until the device receives the new interval, samples by the old one do not count as missing
     INSERT INTO agent_device_intervals (agent_device_id, seconds, changed_at)
     SELECT id, (fields -> 'metrics_interval_seconds' ->> 'from')::integer, :now
     FROM changed WHERE fields ? 'metrics_interval_seconds'

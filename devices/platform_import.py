@@ -1,8 +1,8 @@
-"""Brings devices and metrics of the platform's own agent tables over into ours, a day at a time.
+"""Imports devices and metrics from the platform's own agent tables into ours, day by day.
 
-A day is a transaction, and rows that are here are left as they are: so an import that was ended continues where it was,
-and a second one imports what has come since. Retention of raw samples rests meanwhile. Each day is rolled up when it
-is in, so what is older than raw is kept stays as a rollup.
+A day is a transaction, and existing rows are not changed: so an interrupted import continues, and a second one imports
+newer rows. Retention of raw samples is paused meanwhile. Each day is rolled up after its import, so days older than the
+retention of raw samples stay as rollups.
 """
 
 from collections.abc import AsyncGenerator
@@ -79,7 +79,7 @@ async def list_days(connection: Connection) -> list[tuple[date, int]]:
 
 
 async def count_day(connection: Connection, day: date, now: datetime) -> Rows:
-    """Count what would become of a day's rows."""
+    """Return the counts that an import of a day would have; nothing is changed."""
     begin, end = day_range(day)
     row = await connection.fetchrow(*QUERIES.bind("count_day", start=begin, end=end, latest=now + MAX_SAMPLE_LEAD))
     assert row is not None
@@ -98,9 +98,9 @@ async def import_devices(connection: Connection) -> None:
 async def import_days(
     connection: Connection, days: list[tuple[date, int]], now: datetime, *, extras: bool
 ) -> AsyncGenerator[tuple[date, Rows], None]:
-    """Import each day and roll it up; yields what became of its rows. `extras`: keep other columns in raw_metrics.
+    """Import each day and roll it up; yields the counts of its rows. `extras`: keep other columns in raw_metrics.
 
-    Retention of raw samples rests until the iterator is at its end or closed.
+    Retention of raw samples is paused until the iterator ends or is closed.
     """
     await connection.fetchval(*QUERIES.bind("schedule_retention", scheduled=False))
     try:
@@ -127,7 +127,7 @@ async def import_day(connection: Connection, day: date, now: datetime, *, extras
 
 
 async def roll_up(connection: Connection, day: date, now: datetime) -> None:
-    """Refresh the levels of a day, but for what their policies leave alone; nothing to do where nothing has changed."""
+    """Refresh the levels of a day up to the age that their policies refresh; costs nothing if nothing has changed."""
     begin, end = day_range(day)
     if await is_dropped(connection, begin, end, now):
         return

@@ -1,5 +1,5 @@
--- Devices and metrics of the platform's own agent tables (public.agent_devices, public.agent_metrics), into ours, which
--- the search path leads to. Columns are read as JSON: what a platform's table lacks is null.
+-- Import from the platform's own agent tables (public.agent_devices, public.agent_metrics) into ours, which the search
+-- path leads to. Columns are read as JSON, so a column that a platform's table lacks is null.
 
 -- find_source --
 -- Whether the platform's two tables are there, and aren't ours.

@@ -29,7 +29,7 @@ MANY_DEVICES = 10
 
 @dataclass(frozen=True, slots=True)
 class OfflineThresholds:
-    """How often devices with heartbeats are expected, and how many intervals of silence mean what."""
+    """The interval of heartbeats (seconds), and the numbers of silent intervals until warning and offline."""
 
     heartbeat_interval: timedelta
     warning_after: float
@@ -39,7 +39,7 @@ class OfflineThresholds:
 async def sweep(
     connection: Connection, now: datetime, patience: OfflineThresholds, at_once: int = SWEPT_AT_ONCE
 ) -> int:
-    """Judge every device whose time has come, `at_once` in one statement; return how many changed their status."""
+    """Check every due device, `at_once` in one statement; return how many changed their status."""
     await note_outage(connection, now, patience)
     changed: list[int] = []
     thresholds = asdict(patience)
@@ -58,7 +58,7 @@ async def sweep(
 
 
 async def note_outage(connection: Connection, now: datetime, patience: OfflineThresholds) -> bool:
-    """Return whether no device calls at all; then silence counts from now on. Logged once, when it begins."""
+    """Return whether no device calls at all, an outage; then silence counts from `now`. Its beginning is logged."""
     unheard_for = patience.heartbeat_interval * DEAF_AFTER_INTERVALS
     row = await connection.fetchrow(
         *QUERIES.bind(

@@ -126,7 +126,7 @@ WHERE id = :device_id AND is_active AND NOT soft_delete
       AND COALESCE(:now < previous_token_until, true)))
 
 -- heartbeat --
--- Note that a device is alive; no row when its token is revoked. The first one confirms the enrolment. :device_id,
+-- Record a heartbeat; no row if the token is revoked. The first one confirms the enrolment. :device_id,
 -- :token_hash, :now, :status, :agent_version, :token_overlap how long a replaced token stays good after the new one's
 -- first use, :clock_offset_seconds the device's clock minus ours in seconds, :tolerance_seconds how far it may be
 -- off. A clock that is off by more is an event, one an hour at most, and when its newest sample was off by the same,

@@ -1,7 +1,7 @@
 """Refused calls in the audit trail: counted in memory and written together, so that no attacker can fill the disk.
 
-Calls of one caller that are refused for the same reason within a few seconds make one row. An hour has a limited number
-of rows, and each address a tenth of it; what is beyond is counted, and the counts are one row a minute.
+Calls of one caller that are refused for the same reason within a few seconds make one row. The number of rows an hour is
+limited, and each address may use a tenth of it; further refusals are counted, and their counts make one row a minute.
 """
 
 from collections import Counter
@@ -60,7 +60,7 @@ class RefusedCalls:
             self._beyond[refusal.code] += 1
 
     async def write(self, pool: asyncpg.Pool) -> int:
-        """Write what was collected in one statement; return how many rows. What the database refuses is lost."""
+        """Write the collected refusals in one statement; return the number of rows. If it fails, they are lost."""
         rows = [(at, refusal.actor, refusal.details(count)) for refusal, (at, count) in self._waiting.items()]
         self._waiting.clear()
         rows += self._take_beyond()
@@ -88,7 +88,7 @@ class RefusedCalls:
         return True
 
     def _take_beyond(self) -> list[tuple[datetime, Actor, str]]:
-        """Return the row of what had no row of its own, once a minute."""
+        """Return the row that counts the refusals beyond the limits, at most once a minute."""
         now = self._clock()
         if not self._beyond or now - self._beyond_written < MINUTE:
             return []

@@ -1,6 +1,6 @@
-"""How a device joins: an employee makes a one-use token, the agent spends it and gets its own token.
+"""Registration of devices: an employee creates a one-use token, the agent spends it and gets its own token.
 
-A token may be for a device that is there already: that one keeps its id, name and history, and gets a new token.
+A token may be for an existing device, which keeps its id, name and history and gets a new token.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ QUERIES = load_beside(__file__)
 class TokenRequest:
     """The settings of a registration token; `metrics_interval_seconds` is the upload interval of its device.
 
-    With `device_id` it is for a device that is there already, which keeps its own name, location and interval.
+    With `device_id` it is for an existing device, which keeps its name, location and interval.
     """
 
     business_id: UUID
@@ -118,7 +118,7 @@ async def register(
     `source` is the address of the call, for the audit trail.
     """
     spent = token_hash(registration_token)
-    # What a token is for never changes, so it may be read before the statement that lets only one caller spend it.
+    # The device of a token never changes, so it may be read before the statement that lets only one caller spend it.
     agent_id = await pool.fetchval(*QUERIES.bind("device_of_token", token_hash=spent)) or uuid4()
     agent_token = tokens.issue_agent(agent_id, now)
     row = await pool.fetchrow(

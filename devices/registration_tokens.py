@@ -1,4 +1,4 @@
-"""Registration tokens after they are made: which are open, what came of each, and taking one back."""
+"""Lists registration tokens with their state and device, and revokes unspent ones."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
--- Registration tokens as employees see them: what they are for, and what came of them. The token itself is never stored.
+-- Registration tokens, their settings and their devices. The token itself is never stored, only its hash.
 
 -- list_tokens --
 -- Tokens, newest first. :token_id (null: all), :now, :state (null: all), :business_id (null: all), :after_time and

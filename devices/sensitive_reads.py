@@ -1,7 +1,7 @@
-"""Reads of what may hold secrets in the audit trail: outputs of commands, lists of software, the trail itself.
+"""Records reads of sensitive data in the audit trail: outputs of commands, lists of software, the trail itself.
 
-The row is committed before the answer. The same reader and thing make one row an hour in each process, so a page that
-asks every few seconds does not fill the trail.
+The row is committed before the answer. Repeated reads of one thing by one person make one row an hour in each process,
+so a page that reads every few seconds does not fill the trail.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ Key = tuple[str, UUID | None, str, UUID | None, str]
 
 
 class SensitiveReads:
-    """Writes reads into the trail, and keeps those of the last hour in memory."""
+    """Writes reads to the audit trail, and keeps those of the last hour in memory."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
         self._pool = pool

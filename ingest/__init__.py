@@ -1,1 +1,1 @@
-"""An upload comes in, committed rows go out. In order: `upload` → `body` → `decode` → `group_commit` → `writer`."""
+"""Decodes uploads and commits their rows; no HTTP. In order: `decode` → `pending` → `group_commit` → `writer`."""

@@ -1,8 +1,8 @@
-"""The samples of a large upload packed as one, a column at a time: no object for each row.
+"""Packs the samples of a large upload as one block, column by column, without an object for each row.
 
 Only an upload whose samples are alike becomes a block: in the order of their times, each metric in all samples or in
-none, nothing for series and no unknown fields. Every other upload has rows. Each row of a block has the same width, so
-that a slice of its bytes is a slice of its samples.
+none, no series and no unknown fields. Every other upload has rows. All rows of a block have the same width, so a slice
+of its bytes is a slice of its samples.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,12 +67,12 @@ class Block:
         self._pieces.clear()
 
     def row(self, place: int) -> bytes:
-        """Return the row of one sample."""
+        """Return the bytes of the sample at `place` (from 0) for COPY."""
         return self.packed[place * self.width : (place + 1) * self.width]
 
 
 class BlockLayout:
-    """How rows look that have the same metrics: what is the same in all of them is written once for each column."""
+    """The layout of rows with the same metrics: the bytes that all of them share are written once for each column."""
 
     def __init__(self, present: tuple[bool, ...]) -> None:
         zeros = chain.from_iterable((8, 0) if is_there else (NULL,) for is_there in present)
@@ -85,11 +85,11 @@ class BlockLayout:
         self._pack = self.packer(1)
 
     def packer(self, count: int) -> Callable[..., bytes]:
-        """Return what packs some rows; the lengths of their values are missing (`complete` writes them)."""
+        """Return a function that packs `count` rows without the lengths of their values (`complete` writes those)."""
         return Struct(">" + self._row * count).pack
 
     def complete(self, packed: Iterable[bytes]) -> bytearray:
-        """Join packed rows, and write the lengths that stand before their values: a column at a time."""
+        """Join packed rows and write the length before each value, column by column."""
         rows = bytearray().join(packed)
         count = len(rows) // self.width
         for place, byte in self._lengths:
@@ -136,9 +136,9 @@ def metric_columns(columns: dict[str, Column]) -> list[Column]:
 
 
 def is_there(column: Column) -> bool:
-    """Return whether a column begins with a value; raises Unlike when it begins with a null and has values.
+    """Return whether a column begins with a value; raises Unlike if it begins with a null and has values later.
 
-    A later null is found by what reads the values: to look for it here would take as long as to pack them.
+    Packing finds a later null: a search here would take as long as the packing itself.
     """
     if column[0] is not None:
         return True
@@ -156,7 +156,7 @@ def whole_columns(metrics: Sequence[Column]) -> list[Column]:
 
 
 def is_rising(times: Sequence[int]) -> bool:
-    """Return whether each is more than the one before."""
+    """Return whether each time is later than the one before."""
     return all(map(lt, times, times[1:]))
 
 

@@ -102,7 +102,7 @@ def layout(is_present: tuple[bool, ...]) -> Struct:
 
 
 PACK_ALL = layout((True,) * len(METRICS)).pack
-# What is packed of a row without nulls: how many fields, each with its length before it, the length of the last one.
+# A row without nulls: the number of fields, then each field after its length, up to the length of the last one.
 ROW: list[Any] = [FIELDS, 16, None, 8, None, 8, None, *[8, None] * len(METRICS), None]
 VALUES_OF_ROW = slice(2, -1, 2)
 

@@ -1,8 +1,8 @@
-"""Counters that fall although their device wasn't restarted: such a sample is stored as a break.
+"""Marks samples whose counters fall although the device was not restarted: each is stored as a break.
 
-A sum over network adapters falls when one of them goes (a VPN, Docker). To count from zero then would be a spike of all
-that the others ever carried. A break is stored as -value - 1 (`db/migrations/sql/counter_breaks.sql`), so that charts
-and rollups see it in the value itself.
+A sum over network adapters falls when an adapter disappears (a VPN, Docker). If this counted as a reset to zero, the
+whole value of the other adapters would appear as one spike. A break is stored as -value - 1
+(`db/migrations/sql/counter_breaks.sql`), so charts and rollups recognise it by the value itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from ingest.samples import Sample
 COUNTERS = ("network_rx_bytes", "network_tx_bytes")
 # Of uptimes and clocks: a machine that was started between two samples shows less uptime than time has passed.
 TOLERANCE_SECONDS = 120.0
-# A 32-bit counter that ran over is a little beyond zero, and was a little before its end: that counts from zero.
+# A 32-bit counter that overflowed was just below its maximum and is just above zero: this counts as a reset.
 WRAP, WRAP_ROOM = 2.0**32, 2.0**30
 
 
 def mark_breaks(samples: Sequence[Sample], *, are_parts: bool = False) -> dict[int, Sample]:
-    """Return the samples of one upload that begin with a break, by their place, as they are stored.
+    """Return the samples of one upload that are stored as breaks, by their position in `samples`.
 
-    `are_parts`: what a sample lacks may come later, so one without uptime is no sign of a start.
+    `are_parts`: missing values of a sample may arrive later, so a missing uptime does not mean a restart.
     """
     return {
         place: broken
@@ -38,14 +38,17 @@ def mark_breaks(samples: Sequence[Sample], *, are_parts: bool = False) -> dict[i
 
 
 def counters_by_name(sample: Sample) -> dict[str, Any]:
-    """Return uptime and counters of a sample by name."""
+    """Return the uptime (seconds) and the counters (bytes) of a sample by column name; None: not measured."""
     return {name: getattr(sample, name) for name in ("uptime_seconds", *COUNTERS)}
 
 
 def broken_after(
     before: Mapping[str, Any], before_at: datetime, sample: Sample, *, are_parts: bool = False
 ) -> Sample | None:
-    """Return `sample` with its breaks after a sample with the values `before`; None when it has none."""
+    """Return a copy of `sample` whose fallen counters are stored as breaks; None if no counter fell.
+
+    `before` has the values of the device's sample at `before_at`, as `counters_by_name` gives them.
+    """
     earlier = before.get("uptime_seconds")
     if sample.collected_at <= before_at or was_started(earlier, before_at, sample, are_parts=are_parts):
         return None
@@ -58,10 +61,10 @@ def broken_after(
 
 
 def was_started(earlier: float | None, before_at: datetime, sample: Sample, *, are_parts: bool = False) -> bool:
-    """Return whether a device was started between two samples, or may have been: one of them has no uptime.
+    """Return whether a device restarted between two samples, or may have: one of them has no uptime.
 
-    `earlier` is the uptime of the sample at `before_at`, in seconds. `are_parts`: what a sample lacks may come later,
-    so one without uptime is no sign of a start.
+    `earlier` is the uptime of the sample at `before_at`, in seconds. `are_parts`: missing values of a sample may arrive
+    later, so a missing uptime does not mean a restart.
     """
     uptime = sample.uptime_seconds
     if are_parts and earlier is not None and uptime is None:
@@ -73,7 +76,7 @@ def was_started(earlier: float | None, before_at: datetime, sample: Sample, *, a
 
 
 def fell(before: float | None, after: float) -> bool:
-    """Return whether a counter is lower than before for another reason than 32 bits that ran over."""
+    """Return whether a counter is lower than before and did not overflow at 32 bits."""
     if before is None or after >= before:
         return False
     return not (before < WRAP and WRAP - before + after < WRAP_ROOM)

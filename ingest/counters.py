@@ -1,7 +1,7 @@
-"""Counters of the upload path: plain numbers, changed only in the event loop, without locks or labels.
+"""Counters of the upload path: plain numbers without locks or labels, because only the event loop changes them.
 
-One object for each process. `health/` reads and shows the numbers; nothing here depends on that.
-A `Struct`, because it goes from process to process as JSON.
+One object for each process. `health/` reads and exposes the numbers. It is a `Struct` because processes exchange it as
+JSON.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class IngestCounters(msgspec.Struct):
 
     uploads: int = 0  # answered with 200
     accepted: int = 0  # samples that are new
-    duplicates: int = 0  # samples that were there already
+    duplicates: int = 0  # samples that were stored already
     rejected: dict[str, int] = msgspec.field(default_factory=dict)  # samples, by the code of the fault
     noted: dict[str, int] = msgspec.field(default_factory=dict)  # parts of samples, by the code of the fault
     refused: dict[str, int] = msgspec.field(default_factory=dict)  # whole uploads, by the code of the answer
@@ -52,6 +52,6 @@ class IngestCounters(msgspec.Struct):
         self.refused[code] = self.refused.get(code, 0) + 1
 
     def flushed(self, samples: int, seconds: float) -> None:
-        """Count a group of uploads that the writer is done with, whatever came of it."""
+        """Count a group of uploads that the writer has finished, whether it was committed or failed."""
         self.flush_samples.add(samples)
         self.flush_seconds.add(seconds)

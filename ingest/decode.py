@@ -1,7 +1,7 @@
 """Bytes → samples. Well-formed uploads take a typed decode in C; any fault sends the upload down the careful path.
 
-The careful path reads sample by sample, leaves out what is at fault and notes it; a sample that is in order is the same
-on both paths.
+The careful path reads sample by sample, drops each faulty part and notes it. A sample without a fault is decoded to the
+same value on both paths.
 """
 
 import json
@@ -46,7 +46,7 @@ def decode_upload(
         return _decode_carefully(body, now, max_samples, max_age)
     samples = envelope.metrics
     _bound(len(samples), max_samples)
-    if has_null(body) or not have_clean_names(samples):  # what PostgreSQL refuses, what is to be cleaned
+    if has_null(body) or not have_clean_names(samples):  # PostgreSQL refuses U+0000; names are stored cleaned
         return _decode_carefully(body, now, max_samples, max_age)
     decoded = Decoded(len(samples), [], [], [])
     _sort_all(decoded, 0, samples, now, max_age)
@@ -89,7 +89,7 @@ def decode_in_pieces(
 def has_null(body: bytes) -> bool:
     """Return whether a body may hold the null character, which JSON must escape.
 
-    Most bodies have no backslash, and to look for one byte takes a tenth of the time.
+    Most bodies have no backslash, and a search for one byte takes a tenth of the time.
     """
     return b"\\" in body and b"\\u0000" in body
 
@@ -180,7 +180,7 @@ def _bound(count: int, max_samples: int) -> None:
 def accepted_by_time(
     samples: Sequence[Sample], now: datetime, max_samples: int, max_age: timedelta = MAX_SAMPLE_AGE
 ) -> Decoded:  # fmt: skip
-    """Return samples that another protocol brought, those of a time that can't be kept rejected.
+    """Return the samples of another protocol; those whose time is outside the accepted range are rejected.
 
     Raises TooManySamplesError.
     """
@@ -193,7 +193,7 @@ def accepted_by_time(
 def _sort_all(
     decoded: Decoded, start: int, samples: Sequence[Sample], now: datetime, max_age: timedelta
 ) -> None:  # fmt: skip
-    """Put samples without unknown fields with the good ones, or reject those whose time can't be kept."""
+    """Accept samples without unknown fields, and reject those whose time is outside the accepted range."""
     times = [sample.collected_at for sample in samples]
     if times and now - min(times) <= max_age and max(times) - now <= MAX_SAMPLE_LEAD:
         decoded.samples += samples
@@ -206,7 +206,7 @@ def _sort_all(
 def _sort(
     decoded: Decoded, index: int, sample: Sample, unknown: bytes | None, now: datetime, max_age: timedelta
 ) -> None:
-    """Put a sample with the good ones, or reject it for its time."""
+    """Accept a sample, or reject it for its time."""
     age = now - sample.collected_at
     if age > max_age:
         longest = f"{max_age / timedelta(days=1):.3g} days"

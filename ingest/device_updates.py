@@ -1,4 +1,4 @@
-"""The devices of a flush: their last contact, newest and oldest samples, recorded in the flush's transaction.
+"""Records the devices of a flush in its transaction: last contact, newest and oldest sample.
 
 A device is usual when nothing about it changes but its newest sample. `select_usual` excludes devices whose upload
 shows something else (late or odd times, nothing measured, two tokens at once); the conditions of the query
@@ -24,7 +24,7 @@ from ingest.pending import Row, Upload
 from ingest.samples import Sample
 
 QUERIES = load_beside(__file__)
-# A device's boot time by its clock and uptime wanders by less than this from one sample to the next.
+# Boot time = clock - uptime. It varies by less than this between two samples of one boot.
 BOOT_TOLERANCE = timedelta(minutes=2)
 NAMES = tuple(metric.name for metric in METRICS)
 
@@ -36,18 +36,18 @@ class DeviceUpdate:
     agent_id: UUID
     token_hash: str
     received_at: datetime
-    measured: bool = False  # something was measured in a sample of it: no data is what brings nothing of that kind
-    ahead: timedelta | None = None  # of samples that were refused because they lie ahead of our clock
+    measured: bool = False  # a sample has a value; otherwise the upload does not count as data
+    ahead: timedelta | None = None  # how far refused samples were ahead of the server's clock
     newest: Sample | None = None
     oldest: Sample | None = None
     oldest_row: Row | None = None
     with_services: list[Sample] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
-    business_id: UUID | None = None  # whose the device is
+    business_id: UUID | None = None  # the tenant of the device
     alerts: list[str] = field(default_factory=list)  # the types of its open alerts, each once
 
     def add(self, row: Row) -> None:
-        """Take note of one of the device's samples."""
+        """Update the oldest and newest sample by one of the device's rows."""
         sample = row.sample
         if self.newest is None or sample.collected_at > self.newest.collected_at:
             self.newest = sample
@@ -60,7 +60,7 @@ class DeviceUpdate:
 def collect_device_updates(uploads: Iterable[Upload], rows: Iterable[Row]) -> list[DeviceUpdate]:
     """Return one entry for each (device, token) among `uploads`, with the newest of its `rows`."""
     updates: dict[tuple[UUID, str], DeviceUpdate] = {}
-    entry_of: dict[Upload, DeviceUpdate] = {}  # an upload is found by its identity: for thousands of rows that counts
+    entry_of: dict[Upload, DeviceUpdate] = {}  # uploads hash by identity: cheap enough for thousands of rows
     for upload in uploads:
         key = upload.agent_id, upload.token_hash
         entry = updates.get(key)
@@ -148,7 +148,7 @@ async def touch_devices(
 
 
 def note_good(entry: DeviceUpdate, row: asyncpg.Record) -> None:
-    """Take over what the database returns of a device whose token is good; most devices have no open alert."""
+    """Copy the business and the open alerts of a device with a valid token from the database's answer."""
     entry.business_id = row["business_id"]
     entry.alerts = sorted(set(row["alerts"])) if row["alerts"] else []
 
@@ -161,7 +161,7 @@ def select_usual(updates: Sequence[DeviceUpdate], late_before: datetime) -> dict
 
 
 def looks_usual(entry: DeviceUpdate, late_before: datetime) -> bool:
-    """Return whether an upload measured something, and at times that need no judgement."""
+    """Return whether an upload has values and its times are neither late nor ahead of the server's clock."""
     if not entry.measured or entry.newest is None or entry.oldest is None or entry.ahead:
         return False
     lag = entry.newest.collected_at - entry.received_at

@@ -1,4 +1,4 @@
-"""One sample read field by field: what is at fault in it is noted by field and code, and costs only that part.
+"""Reads one sample field by field: each fault is noted with field and code, and costs only that part.
 
 Only a sample without a usable time is rejected. Unknown fields are stored.
 """
@@ -23,7 +23,7 @@ Part = TypeVar("Part")
 
 
 def read_sample(item: Any, notes: Notes) -> tuple[Sample, bytes | None]:
-    """Return the sample without what is at fault in it, and the JSON of its unknown fields (None: there are none).
+    """Return the sample without its faulty parts, and the JSON of its unknown fields (None: there are none).
 
     Raises FaultError when all of it must be rejected.
     """
@@ -77,7 +77,7 @@ def read_time(value: Any) -> datetime:
 
 
 def convert_time(value: Any) -> datetime | None:
-    """Return a time, None for what isn't written as one."""
+    """Return an aware time, None if `value` is not an RFC 3339 time."""
     try:
         time = msgspec.convert(value, datetime)
         return time if time.tzinfo is None else time.astimezone(UTC)
@@ -86,7 +86,7 @@ def convert_time(value: Any) -> datetime | None:
 
 
 def leap_second(value: Any) -> datetime | None:
-    """Return 23:59:60 of UTC as the last moment of its minute: RFC 3339 allows it, and no clock here has it."""
+    """Return 23:59:60 UTC as the last moment of its minute: RFC 3339 allows leap seconds, `datetime` does not."""
     if not isinstance(value, str) or value[16:19] != ":60":
         return None
     minute = convert_time(value[:17] + "59" + value[19:])

@@ -12,7 +12,7 @@ from db.sql import load_beside
 from ingest.device_updates import DeviceUpdate
 
 QUERIES = load_beside(__file__, "facts.sql")
-MAX_DEVICES = 50_000  # in memory; beyond it the cache begins again
+MAX_DEVICES = 50_000  # in memory; beyond it the cache is emptied
 
 
 class ReportedFacts(NamedTuple):
@@ -23,7 +23,7 @@ class ReportedFacts(NamedTuple):
 
 
 class FactsCache:
-    """The facts that this process stored last, by device: most uploads repeat them, and then nothing is written."""
+    """The facts that this process stored last, by device. Most uploads repeat them and cause no write."""
 
     def __init__(self) -> None:
         self._stored: dict[UUID, ReportedFacts] = {}

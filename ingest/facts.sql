@@ -2,8 +2,8 @@
 
 -- change_facts --
 -- Store agents' data about their machines where it differs, with an event that has both values; null: not sent. In
--- parallel :devices (each once), :hostname and the other facts, :by_others whether a program other than the product's agent reports
--- so: then only of devices that send no heartbeats. :now.
+-- parallel :devices (each once), :hostname and the other facts, :by_others whether a program other than the product's
+-- agent reports them: these are stored only for devices that send no heartbeats. :now.
 WITH reported AS (
     SELECT *
     FROM unnest(:devices::uuid[], :hostname::text[], :os_version::text[], :os_architecture::text[], :ip_address::inet[],

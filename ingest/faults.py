@@ -1,4 +1,4 @@
-"""Faults in a sample: a code and a message; noted where the sample is taken without the part at fault."""
+"""Faults in a sample: a code and a message. A sample that is accepted without its faulty part gets a note."""
 
 from typing import Any
 

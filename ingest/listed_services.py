@@ -1,4 +1,4 @@
-"""The list of services of one sample, entry by entry: one odd entry never costs the others."""
+"""Reads the services of one sample entry by entry: a faulty entry never costs the others."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ HIGHEST_PID = 2**32
 
 
 def read_services(value: Any, notes: Notes) -> list[ListedService] | None:
-    """Return the services that can be read; a PartOfServices when something was left out. Raises FaultError."""
+    """Return the readable services, as PartOfServices if one was dropped. Raises FaultError unless it is a list."""
     if value is None:
         return None
     if not isinstance(value, list):
@@ -41,7 +41,7 @@ def read_service(entry: Any, notes: Notes) -> ListedService | None:
 
 
 def read_status(name: str, status: Any, notes: Notes) -> Any:
-    """Return one of our four states; what isn't understood is an error, never "running"."""
+    """Return one of the four states; a word that is not understood becomes "error", never "running"."""
     if isinstance(status, str) and status in SERVICE_STATUSES:
         return status
     state = state_for(status)
@@ -52,11 +52,11 @@ def read_status(name: str, status: Any, notes: Notes) -> Any:
 
 
 def read_pid(name: str, pid: Any, notes: Notes) -> int | None:
-    """Return a process id; None, and a note, for what can't be one."""
+    """Return a process id; None, and a note, if `pid` cannot be one."""
     if pid is None:
         return None
     is_number = isinstance(pid, int | float) and not isinstance(pid, bool)
-    if is_number and 0 <= pid <= HIGHEST_PID and pid == int(pid):  # NaN and infinity lie in no range
+    if is_number and 0 <= pid <= HIGHEST_PID and pid == int(pid):  # false for NaN and infinity
         return int(pid)
     notes.add("services", FaultError("out_of_range", f"pid {short_form(pid)} of {short_form(name)} is stored as null"))
     return None

@@ -1,4 +1,4 @@
-"""One number of a sample: within the range of its metric, else null; rounding beyond an end is cut to that end."""
+"""Reads one number of a sample: null outside the range of its metric; a rounding error is cut to the nearer end."""
 
 import math
 import sys
@@ -7,15 +7,15 @@ from typing import Any
 from core.metrics import Metric
 from ingest.faults import FaultError, Notes, short_form
 
-BELOW = 0.01  # differences of measured values end a hair below zero: -7e-10
-# How far beyond 100 a percentage is taken as 100. Windows' processor utility counts a turbo's cycles.
+BELOW = 0.01  # differences of measured values may be slightly negative: -7e-10
+# A percentage up to this is stored as 100: Windows' "processor utility" counts turbo cycles.
 PERCENT_BEYOND = {"cpu_percent": 100.0}
 ROUNDED_PERCENT_BEYOND = 1.0
 UPTIME_BELOW = 2.0  # seconds: the difference of two clocks shortly after a start
 
 
 def read_number(metric: Metric, value: Any, notes: Notes) -> float | None:
-    """Return a value in 0..maximum, None for null; raises FaultError for what isn't one."""
+    """Return a value in 0..maximum of the metric, None for null; raises FaultError for any other value."""
     if value is None:
         return None
     check_number(metric.name, value)
@@ -40,7 +40,7 @@ def check_number(name: str, value: Any) -> None:
 
 
 def nearest_end(metric: Metric, value: float) -> float | None:
-    """Return the end of the range that a value beyond it is taken as; None when it is too far away."""
+    """Return the end of the range that replaces a value just outside it; None if the value is too far away."""
     below = UPTIME_BELOW if metric.unit == "seconds" else BELOW
     if -below <= value < 0:
         return 0.0

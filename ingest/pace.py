@@ -1,13 +1,13 @@
-"""When a group of uploads begins: when those that come together have come, at the latest after a fixed time.
+"""Decides when a group of uploads begins: after the uploads that arrive together, at the latest after a fixed time.
 
-A commit costs the same for one upload and for hundreds, so that uploads which arrive one shortly after the other share
-one. How shortly is measured: a pause of several usual gaps between arrivals means that no other upload is arriving.
+A commit costs the same for one upload as for hundreds, so uploads that arrive shortly after each other share one. The
+usual gap between arrivals is measured: a pause of several such gaps means that no other upload is arriving.
 """
 
 import time
 
-# From the beginning of one group to the next, while uploads keep arriving. The first after a silence doesn't wait, and
-# neither does anybody when commits take longer than this.
+# From the beginning of one group to the next, while uploads keep arriving. The first upload after a pause does not
+# wait; no upload does while commits take longer than this.
 BETWEEN_SECONDS = 0.02
 PAUSE_GAPS = 4.0
 MIN_PAUSE_SECONDS = 0.001

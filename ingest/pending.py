@@ -1,4 +1,4 @@
-"""One upload on its way to the database: its rows, and what became of them."""
+"""One upload on its way to the database: its rows and their outcome."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ class Upload:
     business_id: UUID | None = None  # the tenant of the device; set once the writer has read it from the database
     alerts: list[str] = field(default_factory=list)  # the types of the device's open alerts
     error: Exception | None = None
-    seconds: float = 0.0  # its share of the time in which its group was written, by samples
+    seconds: float = 0.0  # its share, by samples, of the time in which its group was written
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
-    notes: list[Note] = field(default_factory=list)  # of series that couldn't be stored; the writer adds them
+    notes: list[Note] = field(default_factory=list)  # of series that could not be stored; the writer adds them
     merges: bool = False  # its samples may be parts of rows: nulls of a stored row are filled, values stay
     before: Sample | None = None  # the device's sample with counters before these, where parts came apart
 
@@ -44,11 +44,11 @@ class Upload:
 
     @property
     def count(self) -> int:
-        """How many samples it stores."""
+        """The number of samples to store."""
         return len(self.block.times) if self.block else len(self.rows)
 
     def forget_rows(self) -> None:
-        """Let go of the rows: they point back at the upload, a cycle, which only the garbage collector would free."""
+        """Drop the rows: they refer to the upload, a cycle that only the garbage collector would free."""
         self.rows.clear()
         self.block = None
 

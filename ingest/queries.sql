@@ -1,14 +1,14 @@
--- What one flush does in one transaction, beside the COPY itself. Arrays run in parallel: one entry per device.
+-- The statements of one flush in one transaction, besides COPY. Arrays are parallel: one entry per device.
 
 -- touch_usual_devices --
--- Record the uploads of devices that are as they were: the cheap statement that nearly all devices of a flush need.
+-- Record the uploads of devices whose state does not change: the cheap statement for nearly all devices of a flush.
 -- Returns the devices that it has updated, with the types of their open alerts; touch_devices takes the others. It
 -- never has to insert an event, begin a period of late data, judge a clock or move a status, because its conditions
 -- leave out every device for which touch_devices would. :device_ids, :token_hashes, :received_at times of receipt,
 -- :newest_at times of the newest sample, :newest_metrics, :boot_by_sample boot times by it (or null), :boot_by_receipt
 -- boot times by the time of receipt (or null), :oldest_at times of the oldest sample, :rx_bytes and :tx_bytes its
--- network counters (or null), :tolerance of boot times. One entry a device; what is late, measures nothing or lies off
--- our clock by more than the tolerance is not asked here.
+-- network counters (or null), :tolerance of boot times. One entry a device, without devices whose upload is late, has
+-- no values or is off our clock by more than the tolerance.
 UPDATE agent_devices d
 SET last_metrics_received = GREATEST(d.last_metrics_received, u.received_at),
     current_metrics = u.metrics,
@@ -38,7 +38,7 @@ RETURNING d.id, d.business_id,
                 WHERE h.agent_device_id = d.id AND h.status IN ('active', 'acknowledged')) AS alerts
 
 -- touch_devices --
--- Lock the devices of a flush in one order (no deadlock between writers), record that they were heard, keep their
+-- Lock the devices of a flush in one order (no deadlock between writers), record the contact, keep their
 -- newest sample as current, and return the (device, token) pairs that are good, the device's own token or that of a
 -- gateway of its business whose host it is: the others are revoked. With each the types of its open alerts, by an
 -- index that holds only those (some microseconds a device), and whether its counters are lower in the oldest sample
@@ -200,11 +200,11 @@ SELECT a.id, a.token_hash, a.business_id,
 FROM accepted a
 
 -- create_incoming --
--- Where a batch with duplicates waits to be merged; emptied at the end of each transaction.
+-- Holds a batch with duplicates until it is merged; emptied at the end of each transaction.
 CREATE TEMP TABLE IF NOT EXISTS agent_metrics_incoming (LIKE agent_metrics) ON COMMIT DELETE ROWS
 
 -- merge_incoming --
--- Move what is new into the hypertable and return its keys; what is there already stays as it is.
+-- Move new rows into the hypertable and return their keys; stored rows do not change.
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, {metrics, NAME}, raw_metrics)
 SELECT agent_device_id, collected_at, received_at, {metrics, NAME}, raw_metrics
 FROM agent_metrics_incoming
@@ -212,7 +212,7 @@ ON CONFLICT DO NOTHING
 RETURNING agent_device_id, collected_at
 
 -- merge_parts --
--- Move parts of rows into the hypertable: what is null in a stored row is filled, what is there stays. Returns the
+-- Move parts of rows into the hypertable: nulls of a stored row are filled, its values stay. Returns the
 -- keys of rows that are new. :columnstore_after age from which a chunk may be in the columnstore: a row there is not
 -- changed.
 WITH folded AS ( -- two parts of one row in one flush: an upsert can't touch a row twice

@@ -1,4 +1,4 @@
-"""The shape of an upload as msgspec types: what passes here needs no further look but at its time."""
+"""The shape of an upload as msgspec types: of a sample that msgspec accepts only the time is checked further."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -71,7 +71,7 @@ else:
         namespace={"__doc__": SAMPLE},
         forbid_unknown_fields=True,
         module=__name__,
-        gc=False,  # it is decoded from JSON and so in no cycle: the collector would look at thousands for nothing
+        gc=False,  # decoded from JSON, so never in a cycle: the garbage collector need not visit it
     )
 
 
@@ -123,11 +123,11 @@ class Note(Struct):
 
 
 class PartOfServices(list[ListedService]):
-    """Services of a sample from whose list something was left out: what isn't in it may still be there."""
+    """Services of a sample from whose list an entry was dropped: a service missing here may still be on the device."""
 
 
 class Decoded(Struct):
-    """An upload after decoding: the good samples with what was unknown in them, and the rejected."""
+    """An upload after decoding: the accepted samples with their unknown fields, and the rejected ones."""
 
     received: int
     samples: list[Sample]
@@ -135,7 +135,7 @@ class Decoded(Struct):
     rejected: list[Rejection]
     notes: list[Note] = []
     notes_left_out: int = 0  # beyond MAX_NOTES
-    ahead: timedelta | None = None  # how far the last sample lay ahead that was refused for it
+    ahead: timedelta | None = None  # how far ahead of the clock the last sample refused for this was
     facts: Facts | None = None  # facts about the machine
 
     def sort_by_time(self) -> None:

@@ -43,8 +43,8 @@ ORDER BY d.business_id, o.metric, o.place
 ON CONFLICT DO NOTHING
 
 -- register_series --
--- Add what has room in the bounds of device and business, bring back what was gone, and return the series of all that
--- was asked for; what is missing in the answer was refused. The devices are locked by this transaction. :devices,
+-- Add new series within the limits of device and business, revive series marked as gone, and return the series of all
+-- names asked for; a name missing in the answer was refused. The devices are locked by this transaction. :devices,
 -- :metrics, :instances, :units, :kinds, :now, :max_of_device most of a device, :max_of_business most of a business.
 WITH offered AS MATERIALIZED (
     SELECT o.device, o.metric, o.instance, o.place, d.business_id,
@@ -134,7 +134,7 @@ WHERE n.collected_at <= EXCLUDED.collected_at
 CREATE TEMP TABLE IF NOT EXISTS agent_series_incoming (LIKE agent_series_samples) ON COMMIT DELETE ROWS
 
 -- merge_incoming --
--- Move what is new into the hypertable.
+-- Move new values into the hypertable.
 INSERT INTO agent_series_samples (series_id, is_counter, collected_at, value)
 SELECT series_id, is_counter, collected_at, value FROM agent_series_incoming
 ON CONFLICT DO NOTHING

@@ -1,8 +1,8 @@
-"""Counters of series that fall although their device wasn't restarted: such a value is stored as a break.
+"""Marks values of counter series that fall although the device was not restarted: each is stored as a break.
 
 As with the counters among the columns (`counter_breaks.py`), a break is stored as -value - 1. The process compares
-each sample with the one before it that it has seen. Only where a counter seems to have fallen, or where it has seen
-none, the values before are read from the database: another process may have stored them.
+each sample with the one that it saw before. Only if a counter seems to have fallen, or if there was no sample before,
+the previous values are read from the database: another process may have stored them.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ QUERIES = load_beside(__file__, "series.sql")
 
 
 class CounterUse(NamedTuple):
-    """The value of a counter in the sample before."""
+    """The value of a counter in the previous sample."""
 
     value: float
     at: datetime

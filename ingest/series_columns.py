@@ -1,7 +1,7 @@
-"""The eleven columns of a sample that has disks or interfaces and lacks them.
+"""Fills missing columns of a sample from its lists of disks and interfaces.
 
-`disk_percent` is that of the fullest real disk. The network counters are sums over the real interfaces, and only when
-all of them that the device has are there: a sum that lacks one would look like a reset.
+`disk_percent` is that of the fullest real disk. The network counters are sums over the real interfaces. They stay null
+if an interface of the device is missing: a sum without it would look like a reset.
 """
 
 import re
@@ -11,7 +11,7 @@ from ingest.samples import Sample
 from ingest.series_types import Disk, Interface
 
 GB = 1e9
-# File systems that aren't a disk of the device: images, memory, layers of containers, the network's.
+# File systems that are not a disk of the device: images, memory, container layers, network shares.
 UNREAL_DISKS = frozenset({
     "squashfs", "tmpfs", "devtmpfs", "ramfs", "overlay", "iso9660", "udf", "cdfs", "nfs", "nfs4", "cifs", "smbfs",
     "autofs", "fuse.sshfs",

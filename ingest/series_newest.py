@@ -1,7 +1,7 @@
-"""The newest values of a device's series as rows for COPY: one row for each metric, its instances in arrays.
+"""Makes rows for COPY from the newest values of a device's series: one row for each metric, its instances in arrays.
 
-Most devices send all their series in each sample. Then everything but the values and the time of the sample is the
-same each time, so one `struct` call makes all rows (`NewestRows`), and the times of single values are left out.
+Most devices send all their series in each sample. Then only the values and the time differ between samples, so one
+`struct` call makes all rows (`NewestRows`), and the times of single values are omitted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,14 +51,14 @@ class NewestRows:
 
 
 def fill_places(groups: Sequence[tuple[int, int]], count: int) -> Iterator[int]:
-    """Yield where each field that changes is found in: the `count` values, the highest of each metric, the time."""
+    """Yield the index of each changing field in this list: the `count` values, each metric's maximum, the time."""
     for number, (start, stop) in enumerate(groups, count):
         yield from (count + len(groups), number, *range(start, stop))
 
 
 @lru_cache(4096)
 def make_layout(fields: str) -> Struct:
-    """Return a layout; it takes more memory than what it lays out, and devices with the same lists share it."""
+    """Return a layout; devices with the same lists share it, because it takes more memory than a row."""
     return Struct(">" + fields)
 
 

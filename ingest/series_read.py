@@ -1,4 +1,4 @@
-"""The careful reading of disks, interfaces, sensors and series: one odd entry or value never costs the others."""
+"""Reads disks, interfaces, sensors and series field by field: a faulty entry or value never costs the others."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Entry = TypeVar("Entry")
 
 
 def read_series_parts(sample: Sample, item: dict[str, Any], notes: Notes) -> None:
-    """Set the parts of `sample` that become series from those of `item`; what is at fault is noted and left out."""
+    """Set the parts of `sample` that become series from those of `item`; faulty entries are dropped and noted."""
     sample.disks = read_list("disks", item.get("disks"), read_disk, notes)
     sample.interfaces = read_list("interfaces", item.get("interfaces"), read_interface, notes)
     sample.sensors = read_list("sensors", item.get("sensors"), read_sensor, notes)
@@ -94,7 +94,7 @@ def read_value(entry: dict[str, Any], notes: Notes) -> SeriesValue:
 
 
 def read_unit(metric: str, unit: Any) -> str | None:
-    """Return the unit of a value; raises FaultError for what can't be one."""
+    """Return the unit of a value, None if it has none; raises FaultError if it is no text or is too long."""
     if unit is None:
         return None
     if not isinstance(unit, str) or len(unit) > MAX_UNIT:
@@ -106,9 +106,9 @@ def read_unit(metric: str, unit: Any) -> str | None:
 
 
 def read_instance(name: Any) -> str:
-    """Return the name of an instance as it is stored; raises FaultError when nothing of it can be, or it is too long.
+    """Return the name of an instance as it is stored; raises FaultError if it is empty or too long.
 
-    A long name is not cut: two that begin alike would become one series.
+    A long name is not cut: two names with the same beginning would become one series.
     """
     if not isinstance(name, str):
         raise FaultError("invalid_instance", f"the name of an instance must be a text, not {short_form(name)}")

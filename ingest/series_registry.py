@@ -1,7 +1,7 @@
-"""Which series id an instance has: a bounded cache in the process, filled from the database once a flush needs it.
+"""A bounded cache of series ids by instance, filled from the database when a flush needs them.
 
-An entry is read again after an hour, so that series that are gone or deleted elsewhere are noticed. What a cache lacks
-costs a query, never a value.
+An entry is read again after an hour, so series that were deleted or marked as gone elsewhere are noticed. A missing
+entry costs a query, never a value.
 """
 
 import time
@@ -27,7 +27,7 @@ Name = tuple[str, str]  # metric, instance
 
 
 class CounterReading(NamedTuple):
-    """The counters of a device's newest sample in this process; `key` is what its values are of."""
+    """The counters of a device's newest sample in this process; `key` identifies the series of its values."""
 
     at: datetime
     uptime: float | None  # seconds
@@ -53,7 +53,7 @@ class DeviceSeries:
         self.slots[row["metric"], row["instance"]] = make_slot(row["id"], row["instance"], metric)
 
     def keep_shape(self, key: ShapeKey, shape: SampleShape) -> None:
-        """Keep a shape; a device whose samples all differ has its first ones kept until it is read again."""
+        """Keep a shape; beyond MAX_SHAPES of a device none is added until the device is read again."""
         if sum(map(len, self.shapes.values())) < MAX_SHAPES:
             self.shapes.setdefault(key, []).append(shape)
 
@@ -74,7 +74,7 @@ class SeriesRegistry:
         return device
 
     def held(self, device_id: UUID) -> DeviceSeries:
-        """Return a device that was read before; however long ago."""
+        """Return a device that was read before, even if its entry has expired."""
         return self._devices[device_id]
 
     def trim(self) -> None:

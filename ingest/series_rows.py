@@ -38,7 +38,7 @@ def encode_samples(samples: Sequence[tuple[bytes, bytes, int]]) -> bytes:
 
     Each has the rows of its slots joined, their packed values, and its time in microseconds since 2000.
     """
-    # What is assigned to a slice of a bytearray is copied once more unless it is one, too.
+    # A value assigned to a slice of a bytearray is copied once more unless it is a bytearray too.
     rows = bytearray().join([template for template, _, _ in samples])
     values = bytearray().join([packed for _, packed, _ in samples])
     times = bytearray().join([at.to_bytes(8, "big", signed=True) * (len(packed) // 8) for _, packed, at in samples])
@@ -50,7 +50,7 @@ def encode_samples(samples: Sequence[tuple[bytes, bytes, int]]) -> bytes:
 
 @lru_cache(512)
 def packer(count: int) -> Pack:
-    """Return what packs some values as encode_samples takes them; it raises `struct.error` when one is null."""
+    """Return a function that packs `count` values for encode_samples; it raises `struct.error` for a null."""
     return Struct(f">{count}d").pack
 
 

@@ -1,7 +1,7 @@
 """The shape of a sample: which disks, interfaces, sensors and series it has, and which of their values.
 
-Most samples of a device have the same shape, so what follows from it is found once: which series its values are of and
-how they are encoded. A sample of a known shape costs a few operations on whole lists instead of some for each value.
+Most samples of a device have the same shape, so the series of its values and their encoding are found once for each
+shape. A sample of a cached shape costs a few operations on whole lists instead of several for each value.
 """
 
 import struct
@@ -29,7 +29,7 @@ Fields = list[str | float | None]
 class SampleShape:
     """The series and slots of the samples of one shape on one device."""
 
-    pick_constants: Picker  # all fields of a sample → names, types, units and kinds, and what is null
+    pick_constants: Picker  # all fields of a sample → names, types, units and kinds, and the null fields
     constants: tuple[str | float | None, ...]
     pick: Picker  # all fields of a sample → the values that are not null
     pack: Pack  # these values → bytes for COPY

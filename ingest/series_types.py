@@ -9,12 +9,12 @@ from core.metrics import EXACT
 from core.series import MAX_INSTANCE, MAX_METRIC, MAX_UNIT
 
 MAX_INSTANCES = 200  # entries of one list
-# An entry holds only texts and numbers, so it is in no cycle: `gc=False` spares the garbage collector to visit each.
+# An entry holds only texts and numbers, so it is never in a cycle: `gc=False` keeps the garbage collector away.
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_INSTANCE)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-# As floats, which is what is stored. The largest amount is left to the careful path (`series_read.py`): as a float the
-# next whole number, which is too large, would be equal to it.
+# Floats, as they are stored. `series_read.py` checks the largest amount: as a float, the next whole number, which is
+# too large, would be equal to it.
 Amount = Annotated[float, Meta(ge=0, le=EXACT - 1)]
 
 
@@ -46,7 +46,7 @@ class Interface(Struct, gc=False):
 
 
 class Sensor(Struct, gc=False):
-    """A temperature sensor."""
+    """A temperature sensor; `celsius` is its reading."""
 
     name: Name
     celsius: Annotated[float, Meta(ge=-273.15, le=1000)] | None = None

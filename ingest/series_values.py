@@ -1,4 +1,4 @@
-"""A sample's disks, interfaces, sensors and values → series and values in parallel; new series are listed."""
+"""Flattens a sample's disks, interfaces, sensors and values into parallel series and values; lists new series."""
 
 import re
 import time
@@ -104,7 +104,7 @@ def count_values(sample: Sample) -> int:
 
 
 def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[SeriesSlot], list[float]]:
-    """Return the series of a sample's values, each once, and the values; what can't be stored is noted in `into`."""
+    """Return the series of a sample's values, each once, and the values; faults are noted in `into`."""
     values: dict[int, tuple[SeriesSlot, float]] = {}
     for value in values_of_lists(row.sample):
         slot = series.slots.get((value.metric, instance_name(value.instance)))
@@ -131,7 +131,7 @@ def values_of_lists(sample: Sample) -> Iterator[SeriesValue]:
 
 
 def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flattened) -> bool:
-    """Return whether a value has the unit, the kind and the bounds of its series; what it lacks is noted."""
+    """Return whether a value has the unit and kind of its series and is within its bounds; notes the fault if not."""
     if is_other(value, metric):
         into.fault(row, "series_redefined", message_of_other(value, metric))
     elif not metric.minimum <= value.value <= metric.maximum:
@@ -142,7 +142,7 @@ def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flatte
 
 
 def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) -> None:
-    """List a series that must be registered first; note what can't be."""
+    """List a series that must be registered first, or note why it cannot be."""
     instance = instance_name(value.instance)
     metric = choose_metric(value.metric, value.unit, value.kind)
     if metric is None or not METRIC_PATTERN.match(value.metric):

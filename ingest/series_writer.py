@@ -1,6 +1,6 @@
-"""Series in the writer's transactions: registered, copied beside the samples that brought them, kept as newest values.
+"""Writes series in the writer's transactions: registers them, copies their values, keeps the newest values.
 
-Values go as their samples go: those of a duplicate sample or of a revoked token aren't stored.
+Values share the fate of their samples: those of a duplicate sample or of a revoked token are not stored.
 """
 
 import time
@@ -33,14 +33,14 @@ Key = tuple[UUID, datetime]
 
 
 class SeriesWriter:
-    """Owns what this process has read of the devices' series."""
+    """Writes series over the writer's connection; holds this process's cache of the devices' series."""
 
     def __init__(self, most_of_a_device: int = MAX_OF_A_DEVICE, most_of_a_business: int = MAX_OF_A_BUSINESS) -> None:
         self._most = most_of_a_device, most_of_a_business
         self._registry = SeriesRegistry()
 
     async def prepare(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-        """Read what isn't in memory of the devices of `rows`, and fill the columns that their samples lack."""
+        """Read series of the devices of `rows` that are not cached, and fill missing columns of their samples."""
         bringing = [row for row in rows if row.upload.brings_series]
         if not bringing:
             return
@@ -80,7 +80,7 @@ class SeriesWriter:
         return flattened
 
     def forget(self, uploads: Iterable[Upload]) -> None:
-        """Have the devices of a transaction that didn't commit read again: what it registered isn't there."""
+        """Drop the cached devices of a transaction that did not commit: series that it registered do not exist."""
         self._registry.forget({upload.agent_id for upload in uploads if upload.brings_series})
 
     async def _learn(self, connection: asyncpg.Connection, devices: Collection[UUID]) -> None:
@@ -128,7 +128,7 @@ class SeriesWriter:
         self._registry.registered(rows)
 
     def _refuse(self, flattened: Flattened, rows: Sequence[Row]) -> None:
-        """Note the series that had no room; their devices aren't asked about for a while."""
+        """Note the series beyond the limit; their devices register no new series for REFUSED_SECONDS."""
         if not flattened.wanted:
             return
         until = time.monotonic() + REFUSED_SECONDS

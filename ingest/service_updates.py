@@ -60,7 +60,7 @@ def state_since(lists: list[Listed], name: str, status: str) -> datetime:
 
 
 def first_complete(lists: list[Listed]) -> Sample:
-    """Return the first of the last lists that have the same names: what is missing now has been since then."""
+    """Return the oldest list since which the names are unchanged: services missing now have been missing since then."""
     first, newest = lists[-1]
     for sample, services in reversed(lists[:-1]):
         if isinstance(sample.services, PartOfServices) or services.keys() != newest.keys():

@@ -1,4 +1,4 @@
-"""Which samples go into one transaction, and the order in which blocks are copied.
+"""Decides which samples share a transaction, and the order in which blocks are copied.
 
 A rollup's invalidation is one time range per transaction, from its lowest to its highest row, for all devices. Live
 rows, which no rollup contains yet, therefore go together. Late rows go in runs without large gaps, so that only times
@@ -62,7 +62,7 @@ class Part:
     block: Block
     start: int
     stop: int
-    first: Row  # whose packed form counts: the writer may store it as a break
+    first: Row  # its packed form replaces the block's bytes: the writer may store it as a break
     last: Row
 
     @property
@@ -104,9 +104,9 @@ class Part:
 
 
 def blocks_and_rows(uploads: Iterable[Upload]) -> tuple[list[Upload], list[Upload]]:
-    """Return the uploads that are stored as blocks, and the others.
+    """Split uploads into those stored as blocks and those stored as rows.
 
-    Where a device has both, all go as rows: of the same sample twice, the one that came first counts.
+    If a device has both, all are stored as rows: of two copies of a sample, the one that arrived first counts.
     """
     uploads = list(uploads)
     with_rows = {upload.agent_id for upload in uploads if upload.rows}
@@ -123,7 +123,7 @@ def rows_of(upload: Upload) -> list[Row]:
 
 
 def row_at(upload: Upload, block: Block, place: int) -> Row:
-    """Return one sample of a block as a row."""
+    """Return the sample of a block at `place` (from 0) as a row."""
     sample = upload.decoded.samples[place]
     return Row(upload, sample, sample.collected_at, block.row(place))
 
@@ -190,7 +190,7 @@ def rows_in_order(run: Iterable[Part], uploads: Sequence[Upload]) -> list[Row]:
 
 
 async def run_data(run: Sequence[Part]) -> AsyncIterator[bytes]:
-    """Yield what COPY reads: by hours, so that neighbours on the disk are neighbours in time, then by devices."""
+    """Yield the data for COPY by hours, then by devices, so that rows near in time are near on the disk."""
     slices = [(hour, number, some) for number, part in enumerate(run) for hour, some in part.slices()]
     waiting: list[bytes | memoryview] = [SIGNATURE]
     size = 0

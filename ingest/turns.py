@@ -1,7 +1,7 @@
-"""Fairness between tenants: uploads are written in turn, and a tenant that uploads much waits for itself.
+"""Fairness between tenants: tenants take turns, so a tenant that uploads much delays only itself.
 
-`WriteTurns` is a queue that serves tenants in turn, and of one tenant its devices in turn. `NewestOwners` shows whether
-others have uploaded a moment ago.
+`WriteTurns` is a queue that serves tenants in turn, and the devices of each tenant in turn. `NewestOwners` shows
+whether others uploaded recently.
 """
 
 import time
@@ -43,7 +43,7 @@ class WriteTurns(Generic[Item]):
         return next(iter(next(iter(self._tenants.values())).values()))[0]
 
     def pop(self) -> Item:
-        """Take the item whose turn it is; its device and its tenant go to the end of their rows."""
+        """Remove and return the item whose turn it is; its device and its tenant go to the end of their queues."""
         if not self._count:
             raise LookupError
         tenant, devices = self._tenants.popitem(last=False)
@@ -60,7 +60,7 @@ class WriteTurns(Generic[Item]):
 
 
 class NewestOwners:
-    """The two newest owners of uploads: all that it takes to find another one, whatever the number of owners."""
+    """The two newest owners of uploads: enough to find an owner other than any given one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

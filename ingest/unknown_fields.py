@@ -1,4 +1,4 @@
-"""Fields of a sample that the server has no column for: kept as JSON, each by itself, within bounds."""
+"""Fields of a sample without a column: each is kept as JSON, within limits of size and depth."""
 
 import math
 from typing import Any

@@ -49,7 +49,7 @@ Key = tuple[UUID, datetime]
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 # Stores rows and returns the keys of those that are new, None when all are.
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
-Record = Callable[[Sequence[Row], set[Key] | None], None]  # counts what was stored, by rows and the keys of new ones
+Record = Callable[[Sequence[Row], set[Key] | None], None]  # counts the stored rows, by the keys of new ones
 
 # Samples in one transaction. PostgreSQL's log is flushed up to a COMMIT at once: a small COMMIT that comes meanwhile
 # waits for all of it, for 0.5 s behind 20,000 samples on a slow disk.
@@ -102,7 +102,7 @@ class Writer:
             await self._write_batch(without_rows, [])
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; a later `write` opens another one."""
         if self._connection:
             await self._connection.close()
 
@@ -265,7 +265,7 @@ def rows_of_good(updates: Iterable[DeviceUpdate], rows: Sequence[Row]) -> Sequen
 
 
 async def copy_run(run: Sequence[Part], connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-    """COPY what a run has of the uploads of `rows` into the hypertable, as `copy_straight` does."""
+    """COPY the samples that a run holds of the uploads of `rows` into the hypertable, as `copy_straight` does."""
     good = {row.upload for row in rows}
     parts = [part for part in run if part.upload in good]
     if parts:
@@ -273,7 +273,7 @@ async def copy_run(run: Sequence[Part], connection: asyncpg.Connection, rows: Se
 
 
 def record_devices(updates: Iterable[DeviceUpdate]) -> None:
-    """Write what a committed transaction found of devices and tokens into its uploads."""
+    """Set the business, open alerts and token errors that a committed transaction found in its uploads."""
     for entry in updates:
         for upload in entry.uploads:
             upload.business_id, upload.alerts = entry.business_id, entry.alerts

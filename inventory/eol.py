@@ -1,8 +1,7 @@
 """End-of-life rules: employees write them, the worker marks the inventory of all devices with them.
 
-New inventory is marked when it comes in (inventory.py). A rule that is new, changed or deleted has `applied_at` null:
-the worker goes through the rows that it is or was in force for, in batches, and lets each be marked by the rule that
-counts for it now.
+New inventory is marked when it arrives (`software.py`). A new, changed or deleted rule has `applied_at` null: the worker
+goes through the rows that it matches or matched, in batches, and marks each by the rule that applies to it now.
 """
 
 from collections.abc import Sequence
@@ -72,7 +71,7 @@ async def change_rule(
 
 
 async def delete_rule(pool: asyncpg.Pool, rule_id: UUID, employee: Actor, now: datetime) -> None:
-    """Take a rule out of force; raises EolRuleNotFoundError or UnknownEmployeeError."""
+    """Delete a rule; the worker removes its marks. Raises EolRuleNotFoundError or UnknownEmployeeError."""
     if await _written(pool, "delete_rule", now, employee, rule_id=rule_id) is None:
         raise EolRuleNotFoundError
 
@@ -89,7 +88,7 @@ async def _written(
 
 
 async def apply_rules(connection: Connection, now: datetime) -> None:
-    """Mark the inventory with the rules that wait for it; the rest of a long list follows in the next pass."""
+    """Apply the waiting rules to the inventory; the next pass continues a long one."""
     batches, isolated = BATCHES_IN_A_PASS, await Isolated(connection, "end-of-life rules", now).read()
     while batches and (
         rule := await connection.fetchrow(*QUERIES.bind("next_rule", postponed=isolated.postponed_ids("rule")))
@@ -132,7 +131,7 @@ async def _apply(connection: Connection, rule: asyncpg.Record, now: datetime, ba
 
 
 async def reach_ends(connection: Connection, now: datetime) -> None:
-    """Mark what has reached its end of life by now (the day in UTC)."""
+    """Mark software whose end of life is reached at `now` (by the day in UTC)."""
     reached, day = ROWS_AT_ONCE, now.date()
     find = partial(QUERIES.bind, "due_ends", today=day, limit=ROWS_AT_ONCE)
 

@@ -124,14 +124,14 @@ UPDATE agent_software_eol SET applied_at = :now, marked_to = NULL
 WHERE id = :rule_id AND updated_at = :updated_at AND deleted_at IS NULL
 
 -- due_ends --
--- What reached its end of life and isn't marked. :postponed all but these, :today, :limit.
+-- Software that has reached its end of life and is not marked. :postponed all but these, :today, :limit.
 SELECT id FROM agent_software_inventory
 WHERE eol_date <= :today::date AND NOT is_eol AND id <> ALL (:postponed::uuid[])
 ORDER BY id
 LIMIT :limit
 
 -- reach_ends --
--- Mark what reached its end of life by a day; returns how many rows. :today, :limit rows at most, :only these (or
+-- Mark software whose end of life is reached on a day; returns how many rows. :today, :limit rows at most, :only these (or
 -- null).
 WITH due AS (
     SELECT id FROM agent_software_inventory

@@ -1,4 +1,4 @@
-"""Lists of software as agents send them: what is odd in an entry costs only that part, and is noted."""
+"""Cleans lists of software from agents: a malformed part of an entry costs only that part, and is noted."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,20 +16,20 @@ MAX_NOTES = 1000
 
 @dataclass(slots=True)
 class Tidied:
-    """Entries that can be stored, those that were rejected, and what was changed in the others."""
+    """The entries to store, the rejected ones, and notes on changed ones."""
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, index: int, name: str, code: str, message: str) -> None:
-        """Note what was changed in an entry; the first thousand are kept."""
+        """Note a change in an entry; the first thousand notes are kept."""
         if len(self.notes) < MAX_NOTES:
             self.notes.append({"index": index, "field": name, "code": code, "message": message})
 
 
 def tidy(entries: list[Any]) -> Tidied:
-    """Return the entries of a list with what is odd in them taken out."""
+    """Return the entries of a list without their malformed parts."""
     tidied = Tidied()
     for index, entry in enumerate(entries):
         name = entry.get("software_name") if isinstance(entry, dict) else None
@@ -45,7 +45,7 @@ def tidy(entries: list[Any]) -> Tidied:
 
 
 def tidy_fields(index: int, entry: dict[str, Any], tidied: Tidied) -> dict[str, Any]:
-    """Return the fields of an entry that it has, beside its name."""
+    """Return the fields of an entry except for its name."""
     fields: dict[str, Any] = {}
     for name, most in TEXTS.items():
         if entry.get(name) is not None:

@@ -1,4 +1,4 @@
--- The services of a device and what is expected of them. Uploads write their state (ingest/queries.sql), people this.
+-- The services of a device and their expected state. Uploads write the state (ingest/queries.sql), people the expectation.
 
 -- read_services --
 -- The services of a device in the order of their names.

@@ -1,7 +1,7 @@
-"""Software inventory: lists of agents in, what is or was installed out.
+"""Software inventory: merges lists from agents, and reads present and past installations.
 
-A list is merged by one statement: what is there already is seen again, what is new begins a stay, what is missing ends
-one. Lists of one device queue; one that is older than the newest changes nothing.
+One statement merges a list: a known software is marked as seen, a new one begins a stay, a missing one ends its stay.
+Lists of one device are merged one after the other; a list older than the newest one changes nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -45,7 +45,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareList:
-    """A list as it was on the device at `collected_at` (UTC): everything (`full`), or what has changed."""
+    """A list of a device at `collected_at` (UTC): everything (`full`), or only the changes."""
 
     collected_at: datetime
     full: bool
@@ -55,7 +55,7 @@ class SoftwareList:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of a list: received = added + updated + unchanged + duplicates, unless it is stale."""
+    """The outcome of a list: received = added + updated + unchanged + duplicates, unless it is stale."""
 
     received: int
     added: int = 0
@@ -68,7 +68,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareFilter:
-    """Which software of a device is read; None filters nothing. `at` (UTC) is when, None now.
+    """Filters of a device's software; None filters nothing. `at` (UTC): as of this time, None: now.
 
     `after` is (sort_key, id) of the last one of the page before.
     """
@@ -83,7 +83,7 @@ class SoftwareFilter:
 
 @dataclass(frozen=True, slots=True)
 class InstallationSpan:
-    """Which changes are read: from `since` until before `until` (UTC); `after`: (at, sort_key, id) of the last one."""
+    """The range of changes to read: from `since` until before `until` (UTC); `after`: (at, sort_key, id) of the last."""
 
     since: datetime | None = None
     until: datetime | None = None

@@ -1,5 +1,5 @@
--- What is and was installed on devices. Each that people read takes the caller's tenant (null: an employee, who sees
--- all). A stay is a row of agent_software_inventory: one software in one version from first_seen to removed_at.
+-- Present and past software of devices. Each statement for people takes the caller's tenant (null: an employee, who
+-- sees all). A stay is a row of agent_software_inventory: one software in one version from first_seen to removed_at.
 
 -- queue_list --
 -- Let the lists of one device wait for each other, without holding up its uploads; and let the worker wait for lists
@@ -15,7 +15,7 @@ SELECT inventory_at FROM agent_devices WHERE id = :device_id AND is_active AND N
 -- Bring a device's stays in line with a list. The full join is one pass by hash, however long the list is. Rows are
 -- locked in the order of their ids, as the worker locks them. :device_id, :collected_at time of the list, :is_full
 -- whether it is full, the columns of the list (no key twice): names, types, versions, vendors, dates of
--- installation, security software, newest already, newest versions; :removed what was removed: an object of name ->
+-- installation, security software, newest already, newest versions; :removed removals: an object of name ->
 -- [{version, type}] (null: any), which costs no join; :today.
 WITH listed AS (
     SELECT * FROM unnest(:software_name::text[], :software_type::text[], :software_version::text[], :vendor::text[],
@@ -81,7 +81,7 @@ FROM agent_devices
 WHERE id = :device_id AND NOT soft_delete AND (:tenant::uuid IS NULL OR business_id = :tenant)
 
 -- read_software --
--- A page of what is, or was, on a device. :device_id, :tenant, :at a time (null: what is there now), :today the day
+-- A page of a device's software. :device_id, :tenant, :at as of a time (null: now), :today the day
 -- that ends of life are counted by, :pattern LIKE pattern of name or vendor, :software_type, :eol past its end of
 -- life or not, :security software or not (null: all), :after_key and :after_id sort key and id of the last one of the
 -- page before, :limit.
@@ -104,7 +104,7 @@ ORDER BY lower(i.software_name) COLLATE "C", i.id
 LIMIT :limit
 
 -- read_changes --
--- A page of what came and went on a device after its first list, newest first. A removal and an installation of one
+-- A page of the changes on a device after its first list, newest first. A removal and an installation of one
 -- name and type at one time are one upgrade. :device_id, :tenant, :since, :end, :after_time to :after_id time, sort
 -- key and id of the last one of the page before, :limit.
 WITH stays AS (
@@ -145,7 +145,7 @@ ORDER BY at DESC, sort_key COLLATE "C", id
 LIMIT :limit
 
 -- find_software --
--- A page of where in the fleet a software is now. :tenant, :pattern LIKE pattern of the name's beginning, :version or
+-- A page of the devices with a software. :tenant, :pattern LIKE pattern of the name's beginning, :version or
 -- its beginning ('': any), :today the day that ends of life are counted by, :after_key and :after_id sort key and id
 -- of the last one of the page before, :limit.
 SELECT i.id, i.software_name, i.software_version, i.software_type, i.vendor, i.eol_date,

@@ -1,1 +1,1 @@
-"""A question about a device's past in, chart points out; and what keeps the levels fresh. Open `history.py` first."""
+"""Charts of a device's past, and the refresh of the rollup levels. Open `history.py` first."""

@@ -104,7 +104,7 @@ def level_partials(relation: str, metrics: Sequence[Metric], names: Sequence[str
 def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
     """Bind a query to one device, and that device to the caller's tenant (null: an employee).
 
-    A tenant sees what was measured since the device is theirs.
+    A tenant sees only measurements from the time at which the device came to them.
     """
     is_owned = and_(devices.c.business_id == TENANT, func.coalesce(devices.c.owned_since, LONG_AGO) <= source.time)
     read = source.table
@@ -114,7 +114,7 @@ def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
 
 
 def finish_points(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
-    """Pass each part on as its own point."""
+    """Return each partial as a point of its own: the level's buckets, or the samples, are the points."""
     part = partials.subquery("part").c
     columns: list[ColumnElement[Any]] = [part.time.label("bucket"), part.sample_count]
     for metric in metrics:
@@ -160,10 +160,10 @@ def gauge_value(part: Any, metric: Metric, aggregate: str, over: Any = None) -> 
 
 
 def growth(part: Any, metric: Metric, bucket: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return how much a counter grew in a partial and since the one before it in its bucket: as counter_increase().
+    """Return the growth of a counter within a partial and since the one before it in its bucket, as counter_increase().
 
-    Partials without a value are passed over. A window is several times as fast as that aggregate, which is in
-    PL/pgSQL; sums of whole numbers below 2^53 come out the same.
+    Partials without a value are skipped. A window function is several times as fast as that aggregate, which is written
+    in PL/pgSQL; sums of whole numbers below 2^53 are the same.
     """
     first, last, increase, _, _ = (part[name] for name in needed_parts(metric))
     so_far = func.last(last, part.time, type_=DOUBLE_PRECISION).filter(last.is_not(None))

@@ -1,4 +1,4 @@
-"""Choosing the level and the bucket of a chart: the coarsest level that still gives what was asked.
+"""Chooses the level and the bucket of a chart: the coarsest level that still satisfies the request.
 
 Pure functions of the question and the table of levels; nothing here reads a database or the clock.
 """
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from db.hypertables.policies import DAY, HOUR, LEVELS, MINUTE, Level
 from rollups.errors import InvalidIntervalError, InvalidRangeError, TooManyPointsError
 
-MAX_POINTS = 11_000  # the cap that Prometheus has too: more is an export, not a chart
+MAX_POINTS = 11_000  # the limit that Prometheus has too: more is an export, not a chart
 MAX_RANGE = 3660 * DAY
 # Without an interval, a level is fine enough when it gives at least this share of max_points.
 # A fifth: a week in hours, 168 points, costs a third of a week in quarters of an hour, made from five minutes.
@@ -38,7 +38,7 @@ class LevelQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How a question is answered; `width` zero means raw samples. `warning` is (code, message)."""
+    """The level and bucket of an answer; `width` zero means raw samples. `warning` is (code, message)."""
 
     level: Level
     width: timedelta
@@ -136,5 +136,5 @@ def _width(question: LevelQuestion, level: Level, start: datetime) -> timedelta:
 
 
 def bucket_start(time: datetime, width: timedelta) -> datetime:
-    """Return the start of the bucket that `time` is in: what time_bucket(width, time) gives."""
+    """Return the start of the bucket that contains `time`, as time_bucket(width, time) does."""
     return ORIGIN + (time - ORIGIN) // width * width

@@ -21,7 +21,7 @@ CROSS JOIN LATERAL (
 WHERE j.relation = ANY (:relations::text[]) AND to_regclass(j.relation) IS NOT NULL
 
 -- list_layouts --
--- The time range of a chunk of each relation, and by what its columnstore is segmented: null without a columnstore.
+-- The time range of a chunk of each relation, and the column that segments its columnstore; null without a columnstore.
 SELECT a.relation, LEAST(d.time_interval, interval '365000 days') AS chunk, NULLIF(s.segmentby, '') AS segmented_by
 FROM unnest(:relations::text[]) AS a (relation)
 LEFT JOIN timescaledb_information.continuous_aggregates c ON c.view_name = a.relation

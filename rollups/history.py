@@ -50,7 +50,7 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class ChartWindow:
-    """What is read: the level's buckets in [start, cut), raw samples in [cut, end); shown from `shown` on."""
+    """The ranges to read: the level's buckets in [start, cut), raw samples in [cut, end). Points begin at `shown`. UTC."""
 
     start: datetime
     cut: datetime
@@ -59,15 +59,15 @@ class ChartWindow:
 
 
 class HasLocalDays(Protocol):
-    """What decides which levels fit the local days of a question."""
+    """The part of a question that decides which levels fit its local days."""
 
     @property
     def start(self) -> datetime:
-        """From when on."""
+        """The beginning of the range (UTC)."""
 
     @property
     def end(self) -> datetime:
-        """Until when."""
+        """The end of the range (UTC), excluded."""
 
     @property
     def interval(self) -> timedelta | None:
@@ -75,12 +75,12 @@ class HasLocalDays(Protocol):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The zone of local days."""
+        """The zone in which days begin at midnight; None: buckets are not local days."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPlan:
-    """How a question is answered: level and bucket, what is read, and the query for it."""
+    """The plan of an answer: level and bucket, ranges to read, and the query."""
 
     choice: Choice
     window: ChartWindow
@@ -234,7 +234,7 @@ def complete_until(
         return watermark
     lag = refresh_lag(choice.level, levels)
     late = [device[since] for since, at in LATE_PERIODS if device[since] and now - device[at] < lag]
-    # What is older than the first refresh looks back has been rolled up long ago, and may no longer be there raw.
+    # Samples older than the look-back of the first refresh are rolled up, and may no longer exist raw.
     oldest = now - (levels[1].refresh_from or timedelta())
     rolled_up = [max(since, oldest) for since in late]
     return min([watermark, *(bucket_start(since, choice.level.bucket) for since in rolled_up)])
@@ -268,7 +268,7 @@ def plan_chart(
 
 
 def choose_shape(choice: Choice) -> ChartShape:
-    """Return what the points are made of; the cut lies between two of the level's buckets."""
+    """Return the sources of the points; the cut is between two of the level's buckets."""
     if not choice.width:
         return ChartShape.SAMPLES
     return ChartShape.BUCKETS if choice.width == choice.level.bucket else ChartShape.MERGED

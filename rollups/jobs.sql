@@ -10,5 +10,5 @@ WHERE j.relation = ANY (:relations)
 ORDER BY name
 
 -- count_late_devices --
--- Devices whose charts read raw samples, because rollups may lack some that came late.
+-- Devices whose charts read raw samples, because rollups may lack late ones.
 SELECT count(*) FROM agent_devices WHERE NOT soft_delete AND late_from IS NOT NULL

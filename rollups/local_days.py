@@ -1,4 +1,4 @@
-"""Days of a chart by the clock of a time zone: some have 23 or 25 hours, some begin at one o'clock."""
+"""Local days of a chart in a time zone: some have 23 or 25 hours, some begin at one o'clock."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo

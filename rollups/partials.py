@@ -90,5 +90,5 @@ def mean(total: ColumnElement[Any], count: ColumnElement[Any]) -> ColumnElement[
 
 
 def counter_value(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return what a counter stood at: a break is stored below zero (`ingest/counter_breaks.py`)."""
+    """Return the value of a counter; a break is stored as -value - 1 (`ingest/counter_breaks.py`)."""
     return func.counter_value(value, type_=DOUBLE_PRECISION)

@@ -1,4 +1,4 @@
-"""From the rows of the chart query to points: rates of counters, and what share of the expected samples is there."""
+"""Turns the rows of the chart query into points: rates of counters, and the share of expected samples (coverage)."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -70,7 +70,7 @@ class Grid:
         ]
 
     def expected(self, start: datetime, end: datetime) -> float:
-        """Return how many samples were to be taken in a range, by the intervals that were in force."""
+        """Return the expected number of samples in a range, by the device's intervals at the time."""
         count = 0.0
         for until, every in (*self.former, (end, self.sample_every)):
             part = min(until, end)
@@ -81,7 +81,7 @@ class Grid:
 
 
 def share(count: int, expected: float) -> float:
-    """Return which share of the `expected` samples are there; of less than one, one is expected."""
+    """Return `count` as a share of the `expected` samples, 0..1; at least one sample is expected."""
     return round(min(1.0, count / max(1.0, expected)), 4)
 
 
@@ -116,7 +116,7 @@ def make_points(rows: Sequence[PointRow], metrics: Sequence[Metric], grid: Grid)
 
 
 def counter_growth(before: float, value: float) -> float:
-    """Return how much a counter grew: as the database's function of this name, which adds up within buckets."""
+    """Return the growth of a counter between two values, as the SQL function of this name within buckets."""
     if value >= before:
         return value - before
     return max(value, 0.0)  # the whole value after a reset to 0; nothing after a break, whose increase is unknown

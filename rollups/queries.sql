@@ -1,4 +1,4 @@
--- What reading and refreshing the levels asks of TimescaleDB's catalogue, and of a device.
+-- Statements on TimescaleDB's catalogue and on a device, for reading and refreshing the levels.
 
 -- get_charted_device --
 -- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it;
@@ -37,7 +37,7 @@ WHERE scheduled AND relation = ANY (:relations::text[]) AND kind <> 'unbounded r
 CALL run_job(:job_id)
 
 -- refresh_level --
--- Recompute what changed of a level in a range.
+-- Recompute the changed buckets of a level in a range.
 CALL refresh_continuous_aggregate(:relation::text::regclass, :start::timestamptz, :end::timestamptz)
 
 -- describe_levels --

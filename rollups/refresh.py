@@ -1,7 +1,7 @@
 """Refresh of the levels: the policies' jobs, run by the worker on a server without a scheduler; a guarded refresh.
 
-TimescaleDB's own scheduler runs the policies on a real server. The embedded one has no background workers, so the
-worker process runs there what is due, one job at a time, finest level first.
+TimescaleDB's own scheduler runs the policies on a real server. The embedded server has no background workers, so the
+worker process runs the due jobs there, one at a time, the finest level first.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class RefreshBehindRetentionError(RtsError):
-    """This refresh reaches behind what its source still holds: it would replace good rollups with nothing."""
+    """This refresh reaches behind the oldest data of its source: it would replace good rollups with nothing."""
 
     code: ClassVar[str] = "refresh_behind_retention"
     status: ClassVar[int] = 422
@@ -70,7 +70,7 @@ class PolicyRunner:
         self._last: dict[int, datetime] = {}
 
     async def run_due(self, connection: Connection, now: datetime) -> list[Job]:
-        """Run what is due and return it; a job that fails is logged and tried again after its interval."""
+        """Run the due jobs and return them; a job that fails is logged and tried again after its interval."""
         due = [job for job in await list_jobs(connection) if self._is_due(job, now)]
         due = await without_unsafe(connection, due, now)
         for job in due:
@@ -96,7 +96,7 @@ async def run_job(connection: Connection, job: Job) -> None:
 async def refresh_range(connection: Connection, start: datetime, end: datetime, now: datetime) -> None:
     """Recompute every level over [start, end), rounded out to days; raises RefreshBehindRetentionError.
 
-    What is younger than a level's refresh_to is left alone, as its policy does: those buckets are still filling.
+    Buckets younger than a level's refresh_to are not refreshed, as by its policy, because they are still filling.
     """
     first, last = bucket_start(start, DAY), bucket_start(end, DAY) + DAY
     for below, level in (await read_values(connection)).steps:

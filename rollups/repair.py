@@ -1,4 +1,4 @@
-"""Keep the storage policies of TimescaleDB right: pause what would destroy data, and put the values in force into them.
+"""Keeps TimescaleDB's storage policies right: pauses those that would destroy data, and sets the values in force.
 
 A refresh never looks back further than its source has chunks; as the source grows, its window is widened again.
 """
@@ -21,13 +21,13 @@ FIRST_RUN_AFTER = HOUR
 
 
 async def pause_unsafe(connection: Connection, now: datetime) -> list[Drift]:
-    """Take each policy whose next run would destroy data out of the schedule; return what made it unsafe.
+    """Take each policy whose next run would destroy data out of the schedule; return the reasons.
 
     One that cannot be paused is noted and tried again at the next call; it stops no other.
     """
     storage = await read_storage(connection)
     isolated = await Isolated(connection, TASK, now).read()
-    isolated.postponed.clear()  # what destroys data is never left out for a while
+    isolated.postponed.clear()  # a policy that destroys data is never postponed
     paused = []
     for job, drift in await find_unsafe(connection, storage, now):
         pause = partial(connection.execute, *QUERIES.bind("set_schedule", job_id=job.job_id, scheduled=False))
@@ -45,7 +45,7 @@ async def watch_drift(connection: Connection, now: datetime) -> None:
 async def repair(connection: Connection, now: datetime) -> list[str]:
     """Put the values in force into the policies; every refresh looks back only as far as its source has chunks.
 
-    Returns what was changed. Chunks that are gone stay gone. Run it in a transaction.
+    Returns the changes as sentences. Dropped chunks stay dropped. Run it in a transaction.
     """
     storage = await read_storage(connection)
     windows = await safe_windows(connection, storage, now)
@@ -61,7 +61,7 @@ async def repair(connection: Connection, now: datetime) -> list[str]:
 
 
 async def set_drop_ages(connection: Connection, now: datetime) -> list[str]:
-    """Put the ages of chunks into the retention policies alone; returns what was changed."""
+    """Set the ages of chunks in the retention policies only; returns the changes as sentences."""
     storage = await read_storage(connection)
     return [
         line for level in storage.values.levels for line in await _repair_retention(connection, level, storage, now)

@@ -109,7 +109,7 @@ ORDER BY 1, 2
 LIMIT :limit
 
 -- list_series --
--- What a device has, with newest values; a tenant sees nothing of a former owner.
+-- The series of a device with their newest values; a tenant sees nothing of a former owner.
 SELECT s.metric, s.instance, s.unit, s.is_counter,
        CASE WHEN :tenant::uuid IS NULL THEN s.created_at ELSE GREATEST(s.created_at, d.owned_since) END AS created_at,
        s.last_seen_at, s.gone_at, s.value, s.collected_at

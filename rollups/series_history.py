@@ -1,4 +1,4 @@
-"""The history of a device's series: of each instance a line, from the same levels and by the same choice as columns."""
+"""The history of a device's series: one line for each instance, from the same levels and by the same choice as columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -141,7 +141,7 @@ def plan(
 
 
 def owned(window: ChartWindow, device: asyncpg.Record) -> ChartWindow:
-    """Return a window without what a former owner measured."""
+    """Return a window without the time of a former owner."""
     since = device["owned_since"]
     if since is None or since <= window.start:
         return window

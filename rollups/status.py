@@ -1,6 +1,6 @@
-"""How the levels stand: sizes, chunks, and freshness, by which their health is judged.
+"""The state of the levels: sizes, chunks, and freshness, which decides whether they are healthy.
 
-Freshness, not a job's last status: some server versions mark every job failed although its work is committed.
+A job's last status does not decide: some server versions mark every job failed although its work is committed.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class LevelStatus:
         return self.level.refresh_to + self.level.bucket + PATIENCE * self.level.refresh_every
 
     def lag(self, now: datetime) -> timedelta | None:
-        """Return how far this rollup is behind what has come; where nothing came, nothing is missing."""
+        """Return how far this rollup is behind the newest sample; zero before the first sample, None for raw."""
         if self.watermark is None:
             return None
         complete = max(self.watermark, self.since or self.watermark)
@@ -55,7 +55,7 @@ class LevelStatus:
         return None if self.oldest_rowstore is None else now - self.oldest_rowstore
 
     def faults(self, now: datetime) -> list[str]:
-        """Return what is wrong with this level, in sentences; empty when it is healthy."""
+        """Return a sentence for each fault of this level; empty if it is healthy."""
         return [fault for fault in (self._stale(now), self._rowstore(now)) if fault]
 
     def _stale(self, now: datetime) -> str | None:

@@ -1,1 +1,1 @@
-"""The background process: what is due is done, nothing is answered. Open `tasks.py` for what, `run.py` for how."""
+"""The background process, which runs periodic tasks. Open `tasks.py` for the tasks, `run.py` for the loop."""

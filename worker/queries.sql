@@ -1,4 +1,4 @@
--- What the worker itself asks of the database.
+-- Statements of the worker itself.
 
 -- clean_up --
 -- The work of autovacuum on a real server: remove dead rows and update the planner's statistics.

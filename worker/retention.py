@@ -13,13 +13,13 @@ OPERATOR = Operator("worker", WORKER)
 
 
 async def apply_changes(connection: Connection, now: datetime) -> None:
-    """Put the change in force whose grace is over, for all and for single businesses."""
+    """Apply the changes of retention whose grace period is over, for all and for single businesses."""
     await apply_due(connection, now)
     await settle_tenants(connection, now)
 
 
 async def keep_holds(connection: Connection, now: datetime) -> None:
-    """Release holds that have ended, and drop what is old and not held."""
+    """Release legal holds that have ended, and drop old chunks that no hold protects."""
     await end_holds(connection, now, OPERATOR)
     await drop_unheld(connection, now)
 

@@ -1,4 +1,4 @@
-"""The life of series, once an hour: what is gone, what is forgotten, how many a business has."""
+"""Maintains the registry of series once an hour: marks gone ones, deletes those without data, counts the others."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -24,7 +24,7 @@ WHERE d.id = s.agent_device_id AND s.gone_at IS NULL AND s.last_seen_at < :now::
                   WHERE m.series_id = s.id AND m.collected_at > :now - interval '7 days')
 
 -- forget_gone --
--- Series that are gone and of which no level holds anything any more. :now, :keep how long the coarsest level keeps.
+-- Delete gone series that no level has data of. :now, :keep retention of the coarsest level.
 DELETE FROM agent_series s
 WHERE s.gone_at < :now::timestamptz - :keep::interval
   AND (:only::uuid[] IS NULL OR s.agent_device_id = ANY (:only))

@@ -1,4 +1,4 @@
-"""Services that their devices no longer have are forgotten after a while, so that they leave room for others."""
+"""Deletes services that their devices no longer have, after a while, so that they leave room for others."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

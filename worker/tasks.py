@@ -63,7 +63,7 @@ class PeriodicTask:
 def make_tasks(settings: Settings) -> list[PeriodicTask]:
     """Return the tasks in the order in which they are begun."""
     return [
-        PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses what would destroy data
+        PeriodicTask("policy drift", timedelta(seconds=20), watch_drift),  # first: it pauses policies that lose data
         PeriodicTask("retention changes", timedelta(seconds=20), apply_changes),
         PeriodicTask("legal holds", timedelta(hours=1), keep_holds),
         PeriodicTask("storage sizes", timedelta(hours=1), keep_sizes),
@@ -77,7 +77,7 @@ def make_tasks(settings: Settings) -> list[PeriodicTask]:
         PeriodicTask("audit seals", timedelta(seconds=30), seal_audit),
         PeriodicTask("old records", timedelta(hours=1), purge_by(settings.audit_days), seconds=1800),
         PeriodicTask("end-of-life rules", EVERY_TICK, apply_rules),
-        PeriodicTask("ends of life", timedelta(hours=1), reach_ends),  # so: within an hour after midnight UTC
+        PeriodicTask("ends of life", timedelta(hours=1), reach_ends),  # runs within an hour after midnight UTC
         PeriodicTask("forecasts", timedelta(hours=1), update_forecasts),
         PeriodicTask("series", timedelta(hours=1), keep_series),
         PeriodicTask("missing services", timedelta(hours=1), forget_missing_services),
@@ -131,7 +131,7 @@ def send_notifications(settings: Settings) -> Handler:
 
 
 def baselines_by(update: Callable[[Connection, datetime, str], Awaitable[None]], zone: str) -> Handler:
-    """Work out what is usual, by this zone's clock where a business has no other."""
+    """Compute baselines; `zone` is the default where neither site nor business has a time zone."""
 
     async def do(connection: Connection, now: datetime) -> None:
         await update(connection, now, zone)
@@ -140,7 +140,7 @@ def baselines_by(update: Callable[[Connection, datetime, str], Awaitable[None]],
 
 
 async def seal_audit(connection: Connection, now: datetime) -> None:
-    """Take new audit rows into the chain of hashes; the log gets the newest hash, to compare with later."""
+    """Seal new audit rows in the chain of hashes, and log the newest hash for a later comparison."""
     del now
     if await seal_trail(connection):
         head = await read_head(connection)
@@ -169,7 +169,7 @@ def end_enrolments(settings: Settings) -> Handler:
 
 
 def evaluate_rules(unmeasured_days: float) -> Handler:
-    """Evaluate the alert rules, unless another worker does."""
+    """Evaluate the alert rules, unless another worker does; `unmeasured_days`: RTS_UNMEASURED_DAYS."""
 
     async def do(connection: Connection, now: datetime) -> None:
         done = await evaluate(connection, now, timedelta(days=unmeasured_days))
@@ -180,14 +180,14 @@ def evaluate_rules(unmeasured_days: float) -> Handler:
 
 
 async def look_at_late_samples(connection: Connection, now: datetime) -> None:
-    """Record the breaches that late samples prove."""
+    """Evaluate late samples and record the breaches in them."""
     late = await find_late(connection, now)
     if late:
         log.info("%d breaches were found late", late)
 
 
 def tickets_for(client: str) -> Handler:
-    """Work off the outbox of tickets; `client` is the e-mail of the user whose tickets they are, empty for none."""
+    """Process the outbox of tickets; `client` is the e-mail of the user of all tickets, empty for none."""
 
     async def do(connection: Connection, now: datetime) -> None:
         done = await work_tickets(connection, now, client=client)
@@ -214,7 +214,7 @@ async def run_failed_jobs(connection: Connection, now: datetime) -> None:
 
 
 def work_erasures(settings: Settings) -> Handler:
-    """Erase what waits in the hour for it, and count again what was erased before."""
+    """Run the waiting erasures in their hour, and recount earlier ones."""
 
     async def do(connection: Connection, now: datetime) -> None:
         done = await run_waiting(connection, now) if now.hour == settings.erasure_hour else []
@@ -227,7 +227,7 @@ def work_erasures(settings: Settings) -> Handler:
 
 
 def trim_at(hour: int) -> Handler:
-    """Delete what single businesses no longer keep, in the hour for erasures."""
+    """Delete rows beyond the retention of single businesses, in the hour for erasures."""
 
     async def do(connection: Connection, now: datetime) -> None:
         if now.hour == hour:
@@ -237,7 +237,7 @@ def trim_at(hour: int) -> Handler:
 
 
 async def clean_up(connection: Connection, now: datetime) -> None:
-    """Do what autovacuum does elsewhere."""
+    """Run VACUUM (ANALYZE) on the embedded server, which has no autovacuum."""
     del now
     await connection.execute(QUERIES["clean_up"])
 

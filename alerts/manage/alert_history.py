@@ -39,7 +39,7 @@ class HistoryFilter:
 
 @dataclass(frozen=True, slots=True)
 class AlertOutcome:
-    """What became of one alert of a bulk action: the alert as it is now, or why it stayed."""
+    """The outcome of a bulk action for one alert: the alert as it is now, or why it did not change."""
 
     history_id: UUID
     alert: asyncpg.Record | None = None
@@ -81,7 +81,7 @@ class BulkAction:
     minutes: float = 0
 
     def run(self, pool: asyncpg.Pool, history_id: UUID, employee: Actor, now: datetime) -> Awaitable[asyncpg.Record]:
-        """Do it with one alert; raises as the single actions do."""
+        """Run the action on one alert; raises the errors of the single actions (`alerts.handle`)."""
         actions: dict[str, Callable[[], Awaitable[Any]]] = {
             "acknowledge": lambda: acknowledge(pool, history_id, self.note, employee, now),
             "resolve": lambda: resolve(pool, history_id, self.note, employee, now),
@@ -93,7 +93,7 @@ class BulkAction:
 async def handle_many(
     pool: asyncpg.Pool, ids: Sequence[UUID], action: BulkAction, employee: Actor, now: datetime
 ) -> list[AlertOutcome]:
-    """Do the same with many alerts; one that has ended or is not there does not keep the others."""
+    """Run one action on many alerts; an alert that has ended or does not exist does not stop the others."""
     outcomes = []
     for history_id in dict.fromkeys(ids):
         try:

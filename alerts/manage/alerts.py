@@ -1,7 +1,7 @@
 """Lists of alerts (of a device, open ones of all devices), and actions: acknowledge, resolve, snooze.
 
-An alert that an employee resolves doesn't come back while its rule still holds: the rule's state on that device stays
-firing, and only after the device has recovered can the rule fire there again.
+An alert that an employee resolves does not return while its rule still holds: the rule's state on that device stays
+firing, so the rule can fire there again only after the device has recovered.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ async def show(pool: asyncpg.Pool, rows: Sequence[asyncpg.Record], tenant: UUID 
 async def acknowledge(
     connection: Connection, history_id: UUID, note: str | None, employee: Actor, now: datetime
 ) -> asyncpg.Record:
-    """Record that an employee looks after an alert; the first one stays. Raises as `handle`."""
+    """Record that an employee handles an alert; a second call changes nothing. Raises as `handle`."""
     return await handle(connection, "acknowledge", history_id, employee, now, note=note)
 
 
@@ -102,7 +102,7 @@ async def resolve(
 async def snooze(
     connection: Connection, history_id: UUID, span: timedelta, employee: Actor, now: datetime
 ) -> asyncpg.Record:
-    """Keep an alert quiet for a while, or (a span of nothing) no longer; raises as `handle`."""
+    """Send no messages of an alert for a time; a span of zero ends the snooze. Raises as `handle`."""
     return await handle(connection, "snooze", history_id, employee, now, until=now + span if span else None)
 
 

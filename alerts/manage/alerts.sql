@@ -59,8 +59,8 @@ WHERE (:tenant::uuid IS NULL OR (d.business_id = :tenant AND h.former_owner IS N
 ORDER BY f.number
 
 -- acknowledge --
--- Note who looks after an alert; one that is acknowledged already stays so and leaves no trail. Returns its status
--- before. :alert_id, :now, :actor_kind, :actor_id, :actor_source, :note (or null).
+-- Record who handles an alert; for an acknowledged one nothing changes and no audit row is written. Returns its
+-- status before. :alert_id, :now, :actor_kind, :actor_id, :actor_source, :note (or null).
 WITH before AS (
     SELECT h.id, h.status
     FROM agent_alert_history h JOIN agent_devices d ON d.id = h.agent_device_id
@@ -86,7 +86,7 @@ WITH before AS (
 SELECT status FROM before
 
 -- resolve --
--- End an alert by hand; where its rule stands stays, so that it doesn't fire again before the device has recovered.
+-- End an alert by hand; the state of its rule stays, so that it does not fire again before the device has recovered.
 -- Returns its status before. :alert_id, :now, :actor_kind, :actor_id, :actor_source, :notes (or null).
 WITH before AS (
     SELECT h.id, h.status

@@ -1,4 +1,4 @@
-"""Who made and changed an alert rule, as the audit trail has it."""
+"""The changes of an alert rule and their authors, from the audit trail."""
 
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ async def read_rule_trail(pool: asyncpg.Pool, rule_id: UUID) -> list[dict[str, A
 
 
 def changed_fields(details: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of the fields that a change set, and those before it; of a new rule none before it."""
+    """Return the fields that a change set, with their values before and after; a new rule has none before."""
     if "changed" not in details:
         return {"changed": {}, "before": {}}
     return {"changed": details["changed"], "before": details.get("before") or {}}

@@ -1,7 +1,7 @@
-"""Rules as employees keep them: made, changed, switched, deleted, listed; and why each did or didn't fire.
+"""Employees create, change, switch, delete and list rules here, and read each rule's changes of state.
 
-A rule whose conditions or reach change starts again: where it stood is forgotten and its open alerts end, in the
-transaction of the change. That waits for an evaluation that is under way, which has read the rule as it was.
+A rule whose conditions or scope change starts again: the transaction of the change deletes its states and ends its
+open alerts. It first waits for a running evaluation, which has read the rule as it was before.
 """
 
 from collections.abc import Sequence
@@ -119,7 +119,7 @@ async def change_rule(
 async def switch_rule(
     connection: Connection, rule_id: UUID, employee: Actor, now: datetime, *, on: bool
 ) -> asyncpg.Record:
-    """Put a rule in force, or out of it, which ends its open alerts; raises AlertRuleNotFoundError."""
+    """Enable or disable a rule; disabling ends its open alerts. Raises AlertRuleNotFoundError."""
     before = await lock_rule(connection, rule_id)
     if before["is_active"] != on:
         action, note = ("alert_rule_enabled", None) if on else ("alert_rule_disabled", "The rule was disabled.")
@@ -129,7 +129,7 @@ async def switch_rule(
 
 @in_transaction
 async def delete_rule(connection: Connection, rule_id: UUID, employee: Actor, now: datetime) -> None:
-    """Take a rule away; its open alerts end, what it did stays to be read. Raises AlertRuleNotFoundError."""
+    """Delete a rule; its open alerts end, its past alerts stay readable. Raises AlertRuleNotFoundError."""
     await lock_rule(connection, rule_id)
     note = "The rule was deleted."
     await write_change(connection, rule_id, "alert_rule_deleted", {"soft_delete": True}, note, employee, now)
@@ -139,7 +139,7 @@ async def delete_rule(connection: Connection, rule_id: UUID, employee: Actor, no
 async def create_defaults(
     connection: Connection, business_id: UUID, employee: Actor, now: datetime
 ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
-    """Make those default rules that a business has none of the type of; returns those made and those there were.
+    """Create the default rules whose type a business lacks; returns the new rules and the existing ones.
 
     Raises UnknownBusinessError or UnknownEmployeeError.
     """
@@ -179,7 +179,7 @@ async def read_transitions(
 
 
 async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
-    """Wait for the evaluation that is under way, lock a rule and return what may be changed of it.
+    """Wait for a running evaluation, lock a rule and return its columns that may be changed.
 
     Raises AlertRuleNotFoundError.
     """
@@ -191,7 +191,7 @@ async def lock_rule(connection: Connection, rule_id: UUID) -> Values:
 
 
 async def resolve_business(connection: Connection, values: Values) -> Values:
-    """Return the business that a rule's place belongs to; raises when its parts don't belong together."""
+    """Return the business of a rule's scope; raises if its business, site and device do not belong together."""
     return {"business_id": await business_of(connection, ScopeOfRule(*(values.get(name) for name in PLACE)))}
 
 
@@ -204,7 +204,7 @@ async def write_change(
     employee: Actor,
     now: datetime,
 ) -> None:
-    """Change a rule and leave a trail; with a note it starts again, and open alerts end with their messages."""
+    """Change a rule with an audit row. With a note the rule starts again: its open alerts end and messages are sent."""
     try:
         ended = await connection.fetch(
             *QUERIES.bind(
@@ -223,7 +223,7 @@ async def write_change(
 
 
 def retyped(before: Values, changes: Values) -> Values:
-    """Return the new type when the conditions change and the type was the one that follows from them."""
+    """Return the new default type if the conditions change and the rule had the default type of the old ones."""
     if (
         "conditions" not in changes
         or "alert_type" in changes
@@ -234,7 +234,7 @@ def retyped(before: Values, changes: Values) -> Values:
 
 
 def stored_alert_type(text: str) -> str | None:
-    """Return the type that follows from stored conditions; None for what can't be read, from another program."""
+    """Return the default type of stored conditions; None if another program wrote conditions that cannot be read."""
     try:
         return alert_type_of(parse_stored(text))
     except UNREADABLE:
@@ -242,7 +242,7 @@ def stored_alert_type(text: str) -> str | None:
 
 
 def decoded(text: str | None) -> Any:
-    """Return stored JSON; None for none, and for what another program wrote and can't be read, as 1e400."""
+    """Return stored JSON; None for null and for JSON that cannot be read, such as 1e400 from another program."""
     try:
         return msgspec.json.decode(text or "null")
     except (ValueError, RecursionError):

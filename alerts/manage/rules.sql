@@ -1,5 +1,5 @@
--- Rules as employees keep them; they see all businesses, so no statement here takes a tenant. Each change leaves a row in
--- agent_audit.
+-- Rules, as employees manage them. Employees see all businesses, so no statement here takes a tenant. Each change
+-- writes a row to agent_audit.
 
 -- list_rules --
 -- A page of rules in the order of their names. :rule_id one rule only (null: all), :business_id, :device_id a device
@@ -60,7 +60,7 @@ SELECT new_id AS id FROM new_rules ORDER BY number
 SELECT pg_advisory_xact_lock_shared(hashtext('rts-agents alert pass'))
 
 -- lock_rule --
--- What decides whether a change lets a rule start again.
+-- The columns that decide whether a change lets a rule start again.
 SELECT alert_type, business_id, service_location_id, agent_device_id, device_type, conditions, is_shadow, is_active
 FROM agent_alerts
 WHERE id = :rule_id AND NOT soft_delete

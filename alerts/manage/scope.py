@@ -1,4 +1,4 @@
-"""Where something is in force: a business, and perhaps a site or a device of it."""
+"""The scope of a rule or a maintenance window: a business, optionally one of its sites or devices."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +12,7 @@ QUERIES = load_beside(__file__, "scope.sql")
 
 @dataclass(frozen=True, slots=True)
 class ScopeOfRule:
-    """A reach as an employee names it; None bounds nothing."""
+    """A scope as an employee gives it; None means no restriction."""
 
     business_id: UUID | None
     service_location_id: UUID | None
@@ -20,9 +20,10 @@ class ScopeOfRule:
 
 
 async def business_of(connection: Connection, place: ScopeOfRule) -> UUID | None:
-    """Return the business of a place: the one it names, else that of its device or site.
+    """Return the business of a scope: the one it names, else that of its device or site.
 
-    Raises UnknownBusinessError, UnknownLocationError or AgentNotFoundError for what isn't there or is another's.
+    Raises UnknownBusinessError, UnknownLocationError or AgentNotFoundError for an id that does not exist or belongs
+    to another business.
     """
     row = await connection.fetchrow(
         *QUERIES.bind(

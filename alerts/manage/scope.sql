@@ -1,7 +1,7 @@
--- Whether what an employee names belongs together.
+-- Checks the parts of a scope against each other.
 
 -- check_place --
--- The business of a place, and whether what it names is there and all of one business. :business_id,
+-- The business of a scope, and whether its parts exist and belong to one business. :business_id,
 -- :service_location_id site, :device_id (each or null).
 WITH place AS (
     SELECT COALESCE(:business_id::uuid, d.business_id, l.business_id) AS business_id, d.business_id AS of_device,

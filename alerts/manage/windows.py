@@ -19,7 +19,7 @@ QUERIES = load_beside(__file__, "windows.sql")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When nothing begins to fire at a place: from a time to a time, or weekly from a local time for a while."""
+    """A maintenance window: once between two times (UTC), or weekly from a local time for some minutes."""
 
     window_name: str
     place: ScopeOfRule
@@ -31,7 +31,7 @@ class Window:
     time_zone: str | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return what the statements take, without the business that the place belongs to."""
+        """Return the parameters of the statements, except for the business."""
         return {
             "name": self.window_name, "service_location_id": self.place.service_location_id,
             "device_id": self.place.agent_device_id, "starts_at": self.starts_at, "ends_at": self.ends_at,
@@ -42,7 +42,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowFilter:
-    """Which windows are listed; None takes all. `after` is (name, id) of the last one of the page before."""
+    """Filters of a list of windows; None filters nothing. `after` is (name, id) of the last one of the page before."""
 
     business_id: UUID | None = None
     device_id: UUID | None = None  # only those that reach this device
@@ -79,7 +79,7 @@ async def read_window(connection: Connection | asyncpg.Pool, tenant: UUID | None
 
 
 async def create_window(pool: asyncpg.Pool, window: Window, employee: Actor, now: datetime) -> asyncpg.Record:
-    """Make a window and return it; raises what `business_of` raises, or UnknownEmployeeError."""
+    """Create a window and return it; raises as `business_of`, and UnknownEmployeeError."""
     async with pool.acquire() as connection, connection.transaction():
         business_id = await business_of(connection, window.place)
         try:
@@ -96,7 +96,7 @@ async def create_window(pool: asyncpg.Pool, window: Window, employee: Actor, now
 async def replace_window(
     pool: asyncpg.Pool, window_id: UUID, window: Window, employee: Actor, now: datetime
 ) -> asyncpg.Record:
-    """Replace all of a window and return it; raises what `business_of` raises, or WindowNotFoundError."""
+    """Replace every field of a window and return it; raises as `business_of`, and WindowNotFoundError."""
     async with pool.acquire() as connection, connection.transaction():
         business_id = await business_of(connection, window.place)
         await connection.execute(
@@ -113,7 +113,7 @@ async def replace_window(
 
 
 async def delete_window(pool: asyncpg.Pool, window_id: UUID, employee: Actor, now: datetime) -> None:
-    """Take a window away; raises WindowNotFoundError."""
+    """Delete a window; raises WindowNotFoundError."""
     if (
         await pool.fetchval(*QUERIES.bind("delete_window", window_id=window_id, now=now, **employee.parameters()))
         is None

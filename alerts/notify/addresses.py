@@ -1,4 +1,4 @@
-"""Which text is an e-mail address that is safe in a header and in an SMTP envelope."""
+"""Checks that a text is an e-mail address that is safe in a header and in an SMTP envelope."""
 
 import re
 

@@ -24,7 +24,7 @@ Row = Mapping[str, Any] | asyncpg.Record  # a notification that was claimed: a r
 class Message:
     """A message to send. `owner` is the business of the rule, None for rules of all businesses.
 
-    `id` is the same whenever the same notifications are sent, so that a receiver can drop what it got twice.
+    `id` is the same each time the same notifications are sent, so that a receiver can drop duplicates.
     """
 
     id: str
@@ -60,7 +60,7 @@ def compose_line(row: Row) -> str:
 
 
 def compose_sentence(row: Row) -> str:
-    """Return the text of an alert; at its end with the value now, when it ended and how long it lasted."""
+    """Return the text of an alert; of a resolved one also its last value, its end (UTC) and its duration."""
     if row["kind"] != "resolved":
         return clean_name(row["alert_message"] or row["alert_name"])
     began, ended = row["triggered_at"], row["resolved_at"]
@@ -79,7 +79,7 @@ def webhook_alert(row: Row) -> dict[str, Any]:
 
 
 def number(value: float | None) -> str:
-    """Return a value as text, "" for none."""
+    """Return a value with four significant digits, "" for None."""
     return "" if value is None else f"{value:.4g}"
 
 

@@ -1,6 +1,7 @@
-"""Which notifications alerts want, written in the transaction of the evaluation; `sending.py` works them off.
+"""The queue of notifications, written in the transaction of the evaluation; `sending.py` sends them.
 
-An alert waits half a minute for others: what fires together is one message, and what is over before is none.
+An alert waits half a minute for others: alerts that fire together share a message, and an alert that ends before it
+is sent causes none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ MAX_RECIPIENT = 2000  # as the table's column
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """When only critical alerts are sent, by local time; `begin` after `end` goes over midnight."""
+    """The hours, in local time, in which only critical alerts are sent; `begin` after `end` spans midnight."""
 
     begin: time
     end: time
@@ -29,7 +30,7 @@ class QuietHours:
 
     @classmethod
     def parse(cls, text: str) -> "QuietHours | None":
-        """Read `22:00-07:00 Europe/Berlin`; None for nothing. Raises ValueError."""
+        """Read `22:00-07:00 Europe/Berlin`; returns None for an empty text. Raises ValueError."""
         if not text.strip():
             return None
         span, _, zone = text.strip().partition(" ")
@@ -44,7 +45,7 @@ class QuietHours:
 
 
 async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], now: datetime) -> None:
-    """Want a notification for each recipient of each alert (history id → its rule)."""
+    """Queue a notification for each recipient of each alert (history id → its rule)."""
     due = [
         (alert_id, channel, recipient)
         for alert_id, row in alerts.items()

@@ -1,7 +1,7 @@
--- The outbox of notifications: written with the alert, worked off by the worker, grouped by recipient.
+-- The outbox of notifications: written with the alert, sent by the worker, grouped by recipient.
 
 -- want_firing --
--- A notification for each alert and recipient, due after a moment in which more may come. :alerts, :channels,
+-- A notification for each alert and recipient, due after a short wait for further alerts. :alerts, :channels,
 -- :recipients (in parallel), :now, :due.
 INSERT INTO agent_alert_notifications (agent_alert_history_id, kind, channel, recipient, created_at, due_at)
 SELECT t.*, :now::timestamptz, :due::timestamptz
@@ -10,8 +10,9 @@ FROM (SELECT alert_id, 'firing', channel, recipient
 ON CONFLICT DO NOTHING
 
 -- want_resolved --
--- Recipients of a message that an alert fires get one when it ends. A message that was never tried is dropped. What
--- is being tried again stays due: when it is taken, note_sent wants the end too. What was given up has no end.
+-- Recipients of a firing message get one when the alert ends. A message that was never tried is dropped. One that is
+-- being retried stays due: after it is sent, note_sent queues the end too. After a message that was given up no end
+-- is sent.
 WITH untold AS (
     UPDATE agent_alert_notifications
     SET due_at = NULL, last_error = 'It was over before it was sent.'
@@ -25,10 +26,10 @@ WHERE agent_alert_history_id = ANY (:alerts::uuid[]) AND kind = 'firing' AND sen
 ON CONFLICT DO NOTHING
 
 -- claim_notifications --
--- Take what is due, and hold it for a while: if this worker dies, another one sends it then. Businesses take turns,
--- so that many messages of one don't hold up another's. Snoozed alerts wait, their end doesn't; alerts that aren't
--- critical wait while it is quiet. `owner_id` is the business of the rule; `reason` is why an alert ended by itself,
--- never what people note. :now, :held_until, :limit, :is_quiet whether it is quiet.
+-- Lease due notifications until :held_until: if this worker dies, another one sends them then. Businesses take turns,
+-- so that many messages of one do not delay another's. Messages of snoozed alerts wait, except for their end; alerts
+-- that are not critical wait during quiet hours. `owner_id` is the business of the rule; `reason` is why an alert
+-- ended by itself, never a person's note. :now, :held_until, :limit, :is_quiet whether these are quiet hours.
 WITH waiting AS MATERIALIZED (
     SELECT n.id, row_number() OVER (PARTITION BY COALESCE(h.former_owner, d.business_id) ORDER BY n.due_at, n.id) AS turn
     FROM agent_alert_notifications n
@@ -62,7 +63,7 @@ JOIN businesses b ON b.id = COALESCE(h.former_owner, d.business_id) -- whose dev
 ORDER BY h.triggered_at, c.id
 
 -- note_sent --
--- Taken; an alert that ended while its beginning was on the way is ended for this recipient too.
+-- Record sent messages; for an alert that ended in the meantime the end is queued for the same recipient.
 WITH sent AS (
     UPDATE agent_alert_notifications
     SET sent_at = :now::timestamptz, due_at = NULL, last_error = NULL
@@ -80,7 +81,8 @@ SET notification_sent = true, notification_sent_at = :now
 WHERE id IN (SELECT agent_alert_history_id FROM sent)
 
 -- note_failed --
--- Each again at its own time, or never. In parallel :notifications and :retry_at when (null: given up); :error why.
+-- Record failed messages, each with its next time. In parallel :notifications and :retry_at when (null: given up);
+-- :error why.
 UPDATE agent_alert_notifications n
 SET due_at = f.retry_at, last_error = left(:error, 1000)
 FROM unnest(:notifications::bigint[], :retry_at::timestamptz[]) AS f (id, retry_at)

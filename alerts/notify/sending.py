@@ -1,7 +1,7 @@
-"""Sends the notifications that are due: one message to each recipient, again and again until it is taken or given up.
+"""Sends due notifications: one message to each recipient, with retries until it is accepted or given up.
 
-Each message is apart from the others: it has its own time limit, its outcome is written down when it is known, and a
-failure of any kind is its own. Nothing is sent while a transaction is open.
+Messages are independent: each has its own time limit, its outcome is stored at once, and its failure affects no other.
+Nothing is sent while a transaction is open.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ LEASE = timedelta(minutes=5)  # by a worker that is sending
 FIRST_RETRY, LAST_RETRY, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(hours=1), 20
 CLAIMED_AT_ONCE = 500
 AT_ONCE, AT_ONCE_OF_ONE = 60, 6  # messages on the way: of all, and of one business
-# A message that hasn't begun by then is left to the pass after HELD, so that no two workers send it.
+# A message that has not begun by then is left to a later pass, so that no two workers send it.
 BEGIN_WITHIN_SECONDS = LEASE.total_seconds() - 6 * SEND_SECONDS
 
 
 class HostTurns:
-    """How many messages are on the way at once, so that one business's slow recipients don't hold up another's."""
+    """Limits the messages in flight, so that slow recipients of one business do not delay another's."""
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(AT_ONCE)
@@ -39,7 +39,7 @@ class HostTurns:
         self._until = asyncio.get_running_loop().time() + BEGIN_WITHIN_SECONDS
 
     async def take(self, senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]) -> SendError | None:
-        """Send one message when it is its turn; return why it failed, None when it was taken."""
+        """Send one message when it is its turn; return why it failed, None if it was accepted."""
         async with self._of[rows[0]["business_id"]], self._all:
             if asyncio.get_running_loop().time() > self._until:
                 return SendError("there was too much to send; it is tried again")
@@ -49,7 +49,7 @@ class HostTurns:
 async def send_due(
     connection: Connection, senders: Mapping[str, Channel], now: datetime, quiet: QuietHours | None = None
 ) -> int:
-    """Send what is due, one message for each recipient and owner; return how many messages were taken."""
+    """Send due notifications, one message for each recipient and owner; return how many messages were accepted."""
     is_quiet = quiet is not None and quiet.holds(now)
     rows = await connection.fetch(
         *QUERIES.bind("claim_notifications", now=now, held_until=now + LEASE, limit=CLAIMED_AT_ONCE, is_quiet=is_quiet)
@@ -69,7 +69,7 @@ async def send_due(
 
 
 async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]) -> SendError | None:
-    """Send one message and return why it failed, None when it didn't; whatever fails is this message's own."""
+    """Send one message; return why it failed, None if it was accepted. Never raises."""
     try:
         async with asyncio.timeout(2 * SEND_SECONDS):  # a sender has its own limit, whose error is more exact
             await senders[rows[0]["channel"]].send(rows[0]["recipient"], compose_message(rows))
@@ -84,7 +84,7 @@ async def attempt(senders: Mapping[str, Channel], rows: Sequence[asyncpg.Record]
 
 
 async def note(connection: Connection, rows: Sequence[asyncpg.Record], fault: SendError | None, now: datetime) -> None:
-    """Write down what became of one message; each alert in it has its own number of attempts and its own next time."""
+    """Store the outcome of one message; each of its alerts has its own number of attempts and its own next time."""
     if fault is None:
         await connection.execute(*QUERIES.bind("note_sent", notifications=[row["id"] for row in rows], now=now))
         return

@@ -1,4 +1,4 @@
-"""Signatures of webhooks after Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+"""Signatures of webhooks as in Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
 
 The secret of a business is derived from the operator's (RTS_WEBHOOK_SECRET), so that no table holds a secret and a
 business that has its own can't sign for another. `rts-agents webhook-secret` prints it.
@@ -13,7 +13,7 @@ PREFIX = "whsec_"
 
 
 def derive_secret(operators_secret: bytes, business_id: UUID | None) -> bytes:
-    """Return the 32 secret bytes of a business; None: those of rules for all businesses, whose reader is the MSP."""
+    """Return the 32 secret bytes of a business; None: of rules for all businesses, whose messages go to the MSP."""
     owner = "msp" if business_id is None else str(business_id)
     return hmac.digest(operators_secret, f"rts-agents webhook {owner}".encode(), hashlib.sha256)
 

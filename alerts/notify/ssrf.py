@@ -1,8 +1,8 @@
-"""Which addresses a webhook may go to: those of the internet, and internal networks that the operator has named.
+"""Restricts webhooks to addresses of the internet and of the internal networks that the operator allows.
 
 The author of a rule chooses where this server sends a request. Without this check, that could be an address that only
-the server can reach, as a cloud's metadata. A name is looked up once, and the address that was checked is the one that
-we connect to: a name that leads elsewhere a moment later gains nothing.
+the server can reach, such as a cloud's metadata service. A name is resolved once, and the connection goes to the
+address that was checked, so a name that resolves differently a moment later (DNS rebinding) has no effect.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class InternalAddressError(Exception):
 
 
 def is_internal(address: Address) -> bool:
-    """Return whether an address isn't of the internet: private, loopback, link-local, multicast, reserved, metadata."""
+    """Return whether an address is not public: private, loopback, link-local, multicast, reserved, metadata."""
     effective = address_meant(address)
     if isinstance(effective, IPv6Address) and effective.is_site_local:
         return True
@@ -39,7 +39,7 @@ def is_internal(address: Address) -> bool:
 
 
 def address_meant(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one leads to (mapped, 6to4, NAT64), else the address itself."""
+    """Return the IPv4 address that is embedded in an IPv6 one (mapped, 6to4, NAT64), else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in NAT64:
@@ -48,12 +48,12 @@ def address_meant(address: Address) -> Address:
 
 
 def may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
-    """Return whether a webhook may go to an address; `allowed` are internal networks that may be reached."""
+    """Return whether an address is public or in one of the internal networks of `allowed`."""
     return not is_internal(address) or any(address_meant(address) in network for network in allowed)
 
 
 def parse_literal(host: str) -> Address | None:
-    """Return the address that a host of a URL is, in any form that systems take (`127.1`, `0x7f.1`); None: a name."""
+    """Return the address of a host in a URL, in any form that systems accept (`127.1`, `0x7f.1`); None for a name."""
     with suppress(ValueError):
         return ip_address(host)
     with suppress(OSError):

@@ -16,7 +16,7 @@ MAX_ADDRESSES = 3  # of a host, tried one after the other
 
 
 class Webhook:
-    """POSTs the content of a message. It goes to the internet, and to those internal networks that are `allowed`."""
+    """POSTs the content of a message to a public address, or to one in the internal networks of `allowed`."""
 
     def __init__(
         self, secret: str, clock: Callable[[], datetime], allowed: Sequence[Network] = (), look_up: LookUp = look_up
@@ -50,11 +50,11 @@ class Webhook:
         return headers | signed | {"RTS-Signature": plain_signature(self._secret, now, body)}
 
     async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> int:
-        """POST to the first address of the host that takes a connection; return the status, the body stays unread."""
+        """POST to the host's first address that accepts a connection; return the status without reading the body."""
         host, port = url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
         addresses = await addresses_to_use(self._look_up, host, port, self._allowed)
         named = headers | {"Host": url.netloc.decode("ascii")}
-        # A transport of its own: a proxy of the environment would look the name up again.
+        # Its own transport: a proxy from the environment would resolve the name again.
         transport = httpx.AsyncHTTPTransport()
         async with httpx.AsyncClient(timeout=SEND_SECONDS, transport=transport) as client:
             for address in addresses[:MAX_ADDRESSES]:

@@ -1,6 +1,6 @@
-"""The aggregates of a device before an instant: each feature's value, how many samples that is from, the newest sample.
+"""The aggregates of a device before an instant: each feature's value, its number of samples, the newest sample.
 
-Parts are the partial aggregates of samples and buckets (`sources.py`); `front` is there where windows are stitched.
+A part is a partial aggregate of samples or buckets (`sources.py`); it has the column `front` if windows are stitched.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ HUNDRED = literal_column("100::double precision", DOUBLE_PRECISION)
 
 
 def arrays_of(features: Sequence[Feature], sought: Any, part: Any) -> list[ColumnElement[Any]]:
-    """Return the aggregates of what a device has before an instant: each feature's value, count and newest sample.
+    """Return the aggregates of a device before an instant: each feature's value, number of samples and newest sample.
 
-    They are null where a device has nothing: that is unknown.
+    They are null, which means unknown, if a device has no samples.
     """
     within = {}
     for number, window in enumerate(windows_of(features)):
@@ -36,20 +36,20 @@ def arrays_of(features: Sequence[Feature], sought: Any, part: Any) -> list[Colum
 
 
 def newest_of(metric: Metric, part: Any, sought: Any) -> ColumnElement[Any]:
-    """Return the newest value of a metric; null where it isn't fresh."""
+    """Return the newest value of a metric; null if it is older than FRESH intervals."""
     has_value = part.c[f"{metric.name}_count"] > ZERO
     return func.last(part.c[f"{metric.name}_last"], part.c.time).filter(has_value, part.c.seen > sought.c.fresh)
 
 
 def counts_for(part: Any, front: int) -> ColumnElement[bool]:
-    """Return whether a part counts for a window: those at the fronts of other windows don't."""
+    """Return whether a part belongs to a window; the parts at the front of other windows do not."""
     return or_(*(part.c.front == literal_column(str(number), Integer) for number in (0, front)))
 
 
 def feature_of(
     number: int, feature: Feature, part: Any, within: ColumnElement[bool]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the aggregates of one feature: its value, and how many samples that is from."""
+    """Return the aggregates of one feature: its value and its number of samples."""
     name = feature.metric.name
     low, high, total, count, first, last = (
         part.c[f"{name}_{kind}"] for kind in ("min", "max", "sum", "count", "first", "last")

@@ -1,7 +1,7 @@
-"""What holds of the rules, with what can't be asked set apart: a rule or a device whose values make a statement fail.
+"""Evaluates rules so that a rule or device whose values make a statement fail does not stop the others.
 
-One statement asks for all rules and devices. Where it fails, the devices are halved until single ones remain, then the
-rules of each of these. What has failed is remembered, so that the next passes ask for it separately until its retry.
+One statement evaluates all rules on all devices. If it fails, the devices are halved until single ones remain, then the
+rules of each of these. Failed pairs are remembered, so that the next passes evaluate them separately until their retry.
 """
 
 from collections import defaultdict
@@ -18,13 +18,13 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "runner.sql")
 
-MAX_QUESTIONS = 200  # in one pass; what isn't reached is unknown, and asked again in the next
+MAX_QUESTIONS = 200  # in one pass; pairs not reached have no result, and the next pass evaluates them
 Pair = tuple[UUID, UUID]  # rule, device
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBatch:
-    """Rules that are asked of some devices (None: all)."""
+    """Rules that are evaluated on some devices (None: all)."""
 
     rules: Sequence[Rule]
     among: Sequence[UUID] | None = None
@@ -40,7 +40,7 @@ class RuleBatch:
 
 @dataclass(slots=True)
 class Apart:
-    """What is known, and what isn't with the reason: pairs, rules on all devices, and devices that weren't reached."""
+    """The results, and the reasons for missing ones: by pair, by rule on all devices, by device not reached."""
 
     facts: ResultsByKey = field(default_factory=ResultsByKey)
     pairs: dict[Pair, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Apart:
     devices: set[UUID] = field(default_factory=set)
 
     def reason(self, pair: Pair) -> str | None:
-        """Return why nothing is known of a rule on a device; None when it was asked."""
+        """Return why a rule has no result on a device; None if it was evaluated."""
         if pair[1] in self.devices:
             return "not evaluated: too much fails"
         return self.pairs.get(pair) or self.rules.get(pair[0])
@@ -74,7 +74,7 @@ async def gather_apart(
 
 
 def held_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
-    """Return the rules that are held on single devices, by device."""
+    """Return the rules that failed on single devices, by device."""
     devices_by_rule: dict[UUID, set[UUID]] = defaultdict(set)
     for item in isolated.postponed_ids("device"):
         device, _, rule = item.partition(":rule:")
@@ -85,7 +85,7 @@ def held_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
 async def leave_faulty_rules(
     connection: Connection, rules: Sequence[Rule], question: EvaluationRequest, apart: Apart, isolated: Isolated
 ) -> None:
-    """Find the rules that can't even be asked of no device at all."""
+    """Find the rules whose statement fails even without any device."""
     waiting = [RuleBatch(rules, [])]
     while waiting:
         batch = waiting.pop()
@@ -100,7 +100,7 @@ async def leave_faulty_rules(
 async def ask_blocks(
     connection: Connection, batches: list[RuleBatch], question: EvaluationRequest, apart: Apart, isolated: Isolated
 ) -> None:
-    """Ask each batch, and its halves where it fails."""
+    """Evaluate each batch, and its halves if it fails."""
     waiting = [batch for batch in batches if batch.rules and batch.among]
     for _ in range(MAX_QUESTIONS):
         if not waiting:
@@ -118,7 +118,7 @@ async def ask_blocks(
 
 
 async def ask(connection: Connection, batch: RuleBatch, question: EvaluationRequest, apart: Apart) -> Exception | None:
-    """Take what is known of a batch, or return why it can't be asked."""
+    """Add the results of a batch, or return the error that its statement raised."""
     try:
         async with connection.transaction():
             results = await run_queries(connection, batch.rules, replace(question, among=batch.among))

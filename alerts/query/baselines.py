@@ -1,6 +1,6 @@
 """Baselines of metrics of devices by hour of the week, computed by the worker.
 
-Each device's is computed again once a day; that of a new rule or device within the hour. Live evaluation only reads.
+They are computed again once a day, for a new rule or device within the hour. Live evaluation only reads them.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def update_baselines(connection: Connection, now: datetime, default_zone: str = "UTC") -> None:
-    """Work out what is usual, wherever a rule in force compares with it and it is older than a day.
+    """Compute the baselines that active rules use and that are older than a day.
 
     Hours are by the zone of the device's site, else of its business, else `default_zone` (an IANA name).
     """

@@ -1,9 +1,8 @@
--- What is usual for metrics of devices at each hour of the week, for rules that compare with it.
+-- Baselines of metrics of devices by hour of the week, for rules that compare with them.
 
 -- read_pairs --
--- The devices in reach and their rules' metrics, each pair once, whose baseline is missing, older than :age or by the
--- clock of another zone than that of the device's site or business. :terms, :now, :age, :default_zone zone of
--- all others.
+-- The devices in scope and their rules' metrics, each pair once, whose baseline is missing, older than :age or in
+-- another time zone than that of the device's site or business. :terms, :now, :age, :default_zone zone of all others.
 SELECT DISTINCT p.device_id, p.name AS metric,
        {time_zone} AS time_zone
 FROM alert_pairs(:terms::jsonb, NULL) p
@@ -41,11 +40,11 @@ SET median = EXCLUDED.median, distance = EXCLUDED.distance, weeks = EXCLUDED.wee
 WHERE b.computed_at <= EXCLUDED.computed_at
 
 -- forget_hours --
--- Hours of these pairs that have no longer three weeks. :devices, :metrics (in parallel), :now.
+-- Delete hours of these pairs that no longer have three weeks of data. :devices, :metrics (in parallel), :now.
 DELETE FROM agent_baselines b
 USING unnest(:devices::uuid[], :metrics::text[]) AS p (device_id, metric)
 WHERE b.agent_device_id = p.device_id AND b.metric = p.metric AND b.computed_at < :now::timestamptz
 
 -- forget_baselines --
--- What nobody has asked for any more for a while.
+-- Delete baselines that no rule has used for :age.
 DELETE FROM agent_baselines WHERE computed_at < :now::timestamptz - :age::interval

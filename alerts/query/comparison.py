@@ -1,4 +1,4 @@
-"""The last step of the statement: each term beside its feature of each device in its reach.
+"""The last step of the statement: compares each term with its feature on each device in its scope.
 
 Results are three-valued: null is unknown. A missing row means that nothing has begun and nothing holds.
 """
@@ -43,13 +43,13 @@ baselines = table(
 
 
 def is_open(pair: Any) -> ColumnElement[bool]:
-    """Return whether the rule of a row stands anywhere but at inactive on its device."""
+    """Return whether the rule of a row has a state other than inactive on its device."""
     matches = states.c.agent_alert_id == pair.rule_id, states.c.agent_device_id == pair.device_id
     return select(ONE).where(*matches).exists()
 
 
 def compare_terms(pairs: Any, readings: Any) -> Select[Any]:
-    """Compare each term with its feature of each device in its reach."""
+    """Compare each term with its feature on each device in its scope."""
     joined = with_thresholds(pairs, readings).subquery("joined")
     pair = joined.c
 
@@ -58,7 +58,7 @@ def compare_terms(pairs: Any, readings: Any) -> Select[Any]:
 
     over = beyond(pair.value, pair.threshold)
     holding = case((pair.by_value, over), else_=beyond(pair.last, pair.recovery))
-    # What is shown: the newest sample of what is well again, else what was compared.
+    # The value shown: the newest sample if the term has recovered, else the value that was compared.
     shown = case((and_(pair.by_value.is_(False), holding.is_(False)), func.coalesce(pair.last, pair.value)),
                  else_=func.coalesce(pair.value, pair.last))  # fmt: skip
     judged = select(
@@ -68,24 +68,24 @@ def compare_terms(pairs: Any, readings: Any) -> Select[Any]:
         holding.label("holding"),
         literal_column("NULL::text", Text).label("note"),
     ).subquery("judged")  # fmt: skip
-    # Most rows of a backtest say that nothing has begun and nothing holds.
+    # In most rows of a backtest nothing has begun and nothing holds.
     stirring = or_(judged.c.begun.is_distinct_from(false()), judged.c.holding.is_distinct_from(false()))
     reported = or_(and_(EVERYTHING, stirring), judged.c.breached, judged.c.begun, is_open(judged.c))
     return select(*judged.c).where(reported).order_by(judged.c.at)
 
 
 def with_thresholds(pairs: Any, readings: Any) -> Select[Any]:
-    """Join terms and the results of their devices, by hashing; each takes its feature from the arrays.
+    """Join terms with the arrays of their devices by hashing, and take each term's feature from the array.
 
-    A baseline's threshold is what is usual for that device at that hour. With an OFFSET: each is worked out once and
-    not at every comparison.
+    A baseline's threshold is the usual value of that device at that hour. OFFSET 0 makes the planner compute each once
+    instead of at every comparison.
     """
     usual = func.greatest(
         baselines.c.median + pairs.c.deviations * NORMAL * baselines.c.distance, baselines.c.median + pairs.c.floor
     )
     by_usual = pairs.c.deviations > ZERO
     place = pairs.c.feature + ONE
-    # By the hour of UTC that an instant is in, as the hourly means are: in some zones hours begin at its half.
+    # By the UTC hour of an instant, as the hourly means: in some zones hours begin at its half.
     hour = func.date_trunc("hour", readings.c.at)
     any_hour = baselines.alias("any_hour")
     zone = (

@@ -6,7 +6,7 @@
 
 Composed by SQLAlchemy from typed tables, because its columns depend on the features in use (their names come from the
 catalogue of metrics); thresholds, windows, ids and times are bound. The instants are an argument: one for live
-evaluation, thousands for a backtest. A device is read once, however many rules look at it.
+evaluation, thousands for a backtest. A device is read once, whatever the number of its rules.
 """
 
 from collections.abc import Sequence
@@ -45,8 +45,8 @@ from db.hypertables.policies import LEVELS, Level
 from db.sql import Statement
 from rollups.partials import TIME
 
-# Longer windows are read from rollups: their newest buckets are closed later, so the raw samples after the watermark
-# belong to it as well.
+# Longer windows are read from rollups, whose newest buckets are not closed yet: raw samples after the watermark fill
+# the gap.
 RAW_UP_TO, FIVE_MINUTES_UP_TO = timedelta(hours=2), timedelta(hours=48)
 
 TERMS = bindparam("terms", type_=JSONB)
@@ -64,14 +64,14 @@ PAIR = {
     "deviations": DOUBLE_PRECISION, "floor": DOUBLE_PRECISION, "now_value": DOUBLE_PRECISION,
 }  # fmt: skip
 
-# At how many instants is asked. "one, stitched": whole hours are read where a long window holds them (`can_stitch`).
+# The number of instants. "one, stitched": whole hours are read within long windows (`can_stitch`).
 Instants = Literal["one", "one, stitched", "many"]
-# Which devices: all as if their clocks were right, those whose clocks are right, or the others at their own time.
+# The devices: all as if their clocks were right, those whose clocks are right, or the others by their own time.
 Clocks = Literal["all", "right", "wrong"]
 
 
 def level_for(window: timedelta) -> Level:
-    """Return the level that a window is read from."""
+    """Return the level for a window: raw up to RAW_UP_TO, 5m up to FIVE_MINUTES_UP_TO, 1h beyond."""
     raw, five, hour, _ = LEVELS
     if window <= RAW_UP_TO:
         return raw
@@ -79,7 +79,7 @@ def level_for(window: timedelta) -> Level:
 
 
 def can_stitch(level: Level, feature: Feature) -> bool:
-    """Return whether whole hours say the same of a window as their five minutes: of a share or a change they don't."""
+    """Return whether whole hours give the same result as their five-minute buckets: not for a share or a change."""
     return level is LEVELS[1] and feature.part in ("min", "max", "avg")
 
 
@@ -90,10 +90,11 @@ def metric_statement(
     instants: Instants,
     clocks: Clocks = "all",
 ) -> Statement:
-    """Return the statement for all terms over these features, which are read from one level.
+    """Return the statement for all terms on these features, which are read from one level.
 
-    Rows: rule_id, leaf, device_id, at, value, threshold, breached, begun, holding (each null when unknown), note; those
-    where something has begun or the rule is open on the device, or all but quiet ones when `everything` is set.
+    Rows: rule_id, leaf (the number of the term), device_id, at, value, threshold, breached, begun, holding (each null
+    if unknown), note. A row exists if something has begun or the rule is open on the device; with `everything`, also
+    if a result is unknown or holds.
     """
     pairs = materialised(candidate_pairs().cte("pairs"))
     read = materialised(read_devices(pairs, clocks).cte("read"))
@@ -106,8 +107,8 @@ def metric_statement(
 def candidate_pairs() -> Select[Any]:
     """Select the terms and devices that must be evaluated.
 
-    A term that asks for all samples, or for the last one, can't have begun where the newest value, which lies with the
-    device, is well; most devices are well most of the time.
+    A term on all samples or on the last one cannot have begun if the newest value, which is in the device's row, is
+    within its threshold. That excludes most devices most of the time.
     """
     columns: list[ColumnElement[Any]] = [column(name, kind) for name, kind in PAIR.items()]
     pair = func.alert_pairs(TERMS, TENANT, AMONG).table_valued(*columns).alias("pair")
@@ -118,7 +119,7 @@ def candidate_pairs() -> Select[Any]:
 
 
 def read_devices(pairs: Any, clocks: Clocks) -> Select[Any]:
-    """Select the devices of the pairs that are read, each with how far its clock is off."""
+    """Select the devices of the pairs, each with the offset of its clock."""
     if clocks == "all":
         return select(pairs.c.device_id, pairs.c.every, NONE.label("shift")).distinct()
     shift = devices.c.clock_shift
@@ -128,7 +129,7 @@ def read_devices(pairs: Any, clocks: Clocks) -> Select[Any]:
 
 
 def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
-    """Select each device at each instant, with the times from which on samples count: not once for each sample.
+    """Select each device at each instant, with the start of each window, computed here and not for each sample.
 
     `local` is the instant by the device's own clock.
     """
@@ -152,8 +153,8 @@ def aggregate_at_once(
 ) -> Select[Any]:
     """Aggregate for many instants: the partials of a device are read once, and joined with each instant.
 
-    Time is cut into cells as long as the lookback, so that a lookback lies in two of them: joined by cells, an instant
-    meets the partials near it, not all that the device has.
+    Time is divided into cells as long as the lookback, so that a lookback lies in two cells: an instant is joined with
+    the partials of two cells, not with all of the device.
     """
     each = partials_of(level, features, read)
     columns = read.c.device_id, each, cell_of(each.c.time).label("cell")
@@ -168,7 +169,7 @@ def aggregate_at_once(
 def aggregate_each(
     level: Level, features: Sequence[Feature], _: FromClause, sought: Any, instants: Instants
 ) -> Select[Any]:
-    """Aggregate for one instant: each device by itself, so that no row of a sample is passed on, sorted or hashed."""
+    """Aggregate for one instant, device by device, so that rows of samples are not passed on, sorted or hashed."""
     part: Any = (
         stitched_partials(features, sought) if instants == "one, stitched" else partials_of(level, features, sought)
     )
@@ -178,10 +179,10 @@ def aggregate_each(
 
 
 def cell_of(time: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the cell in which a time lies, by its beginning."""
+    """Return the beginning of the cell that contains a time."""
     return func.time_bucket(LOOKBACK, time, type_=TIME)
 
 
 def lies_before(part: Any, sought: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions under which a part may be read at an instant."""
+    """Return the conditions for a part to be in the lookback of an instant and to be closed by then."""
     return part.c.known <= sought.c.local, part.c.time > sought.c.lookback

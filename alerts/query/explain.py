@@ -1,4 +1,4 @@
-"""How a rule is evaluated: its statements with what is bound to them, and the plans that the database makes of them."""
+"""Explains the evaluation of a rule: its statements, their bound values and the database's plans."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from db.pools import Connection
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One statement and its plan, a line a step."""
+    """One statement and its plan, one line for each step."""
 
     ask: TermQuery
     plan: list[str]
 
 
 async def explain(connection: Connection, row: RuleRow, now: datetime) -> list[Explained]:
-    """Return the statements that an evaluation of one rule at `now` would run, and how."""
+    """Return the statements of an evaluation of one rule at `now` (UTC), with their plans; none of them is run."""
     queries = await statements_for(connection, [row.rule], EvaluationRequest([now], row.rule.reach.business_id))
     return [Explained(query, list(format_plan(await read_plan(connection, query)))) for query in queries]
 
 
 async def read_plan(connection: Connection, query: TermQuery) -> dict[str, Any]:
-    """Return the plan of a statement, which isn't run."""
+    """Return the plan of a statement without running it."""
     sql, *arguments = query.bind()
     prepared = await connection.prepare(sql)
     (explained,) = await prepared.explain(*arguments)
@@ -34,7 +34,7 @@ async def read_plan(connection: Connection, query: TermQuery) -> dict[str, Any]:
 
 
 def format_plan(plan: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """Yield a plan as lines, indented by depth: what is done, on what, and how many rows are expected."""
+    """Yield a plan as lines, indented by depth: the operation, its relation, and the estimated number of rows."""
     where = plan.get("Index Name") or plan.get("Relation Name") or plan.get("CTE Name") or plan.get("Function Name")
     kind = " ".join(part for part in (plan.get("Custom Plan Provider", ""), plan["Node Type"]) if part)
     name = f" on {where}" if where else ""

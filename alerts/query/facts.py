@@ -1,7 +1,7 @@
 """Results of conditions on a device at an instant, and their combination to the result of a rule.
 
-Three-valued: None is unknown (too few samples, no fresh ones). `all` and `any` follow Kleene: false and unknown is
-false, true or unknown is true; otherwise the unknown wins.
+Three-valued: None is unknown (too few samples, no fresh ones). `all` and `any` follow Kleene's logic: false and unknown
+is false, true or unknown is true; any other combination with unknown is unknown.
 """
 
 from collections import defaultdict
@@ -23,8 +23,8 @@ InstanceKey = tuple[UUID, UUID, str, datetime]  # rule, device, instance, instan
 class ConditionResult:
     """One condition on one device at one instant.
 
-    `breached`: it holds in full. `begun`: its newest sample is beyond the threshold. `holding`: it isn't back behind
-    its recovery threshold. `value` is what was compared with `threshold`.
+    `breached`: it holds over the whole window. `begun`: its newest sample is beyond the threshold. `holding`: it has
+    not returned behind its recovery threshold. `value` was compared with `threshold`, in the unit of the metric.
     """
 
     breached: Verdict
@@ -66,7 +66,7 @@ FALSE = ConditionResult(breached=False, begun=False, holding=False)
 
 
 def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionResult:
-    """Return the result of a tree of conditions, given those of its single conditions in order."""
+    """Return the result of a tree of conditions from the results of its single conditions, in order."""
     remaining = iter(facts)
 
     def result_of(part: Condition) -> ConditionResult:

@@ -1,7 +1,6 @@
-"""Forecasts of metrics: the worker computes them from the rollups once an hour.
+"""Forecasts of metrics, computed by the worker from the rollups once an hour.
 
-Only devices in the reach of rules with forecast conditions get forecasts. Evaluations compare with them
-(`forecast_facts`).
+Only devices in the scope of rules with forecast conditions have forecasts. Evaluations read them (`forecast_facts`).
 """
 
 import logging
@@ -47,7 +46,7 @@ async def each_batch(
     connection: Connection, task: str, pairs: Sequence[asyncpg.Record],
     write: Callable[[Sequence[asyncpg.Record]], Awaitable[None]], now: datetime,
 ) -> None:  # fmt: skip
-    """Write some pairs of device and metric at a time; a pair that fails is postponed and noted."""
+    """Write pairs of device and metric in batches; a pair that fails is postponed and noted."""
     isolated = await Isolated(connection, task, now).read()
     remaining = [row for row in pairs if item_name(row) not in isolated.postponed]
     for batch in batches(remaining):
@@ -57,7 +56,7 @@ async def each_batch(
 
 
 def item_name(row: asyncpg.Record) -> str:
-    """Return the name of a device's metric among what fails alone."""
+    """Return the name under which a failure of this device's metric is noted."""
     return f"device:{row['device_id']}:{row['metric']}"
 
 
@@ -69,6 +68,6 @@ async def terms_in_force(connection: Connection, kind: str) -> list[Term]:
 
 
 def batches(pairs: Sequence[asyncpg.Record]) -> Iterator[Sequence[asyncpg.Record]]:
-    """Yield pairs of device and metric, some at a time."""
+    """Yield pairs of device and metric, PAIRS_AT_ONCE at a time."""
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         yield pairs[start : start + PAIRS_AT_ONCE]

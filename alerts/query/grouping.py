@@ -1,7 +1,7 @@
-"""The terms of all rules in groups: those of one level that fit one statement, and those of each kind.
+"""Groups the terms of all rules: by level, so that a group fits one statement, and by kind.
 
 Rules seldom change between two evaluations, and grouping ten thousand takes as long as evaluating them. So the groups
-of a `RuleList` are kept as long as it is the same object.
+of a `RuleList` are cached for as long as the object lives.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ KEPT_LISTS = 4  # of rules, with their groups
 
 @dataclass(frozen=True, eq=False)
 class TermGroup:
-    """Terms of one statement; on metrics with their level, their features in one order, and how these are read."""
+    """The terms of one statement. Terms on metrics also have their level, their features in order, and the reading."""
 
     terms: Sequence[Term]
     level: Level | None = None
@@ -29,7 +29,7 @@ class TermGroup:
 
     @cached_property
     def scoped(self) -> ScopedTerms:
-        """The terms by scope, for screening."""
+        """The terms by scope, for screening (`screening.py`); computed once."""
         return by_scope(self.terms)
 
     @cached_property
@@ -59,7 +59,7 @@ def silence_terms(rules: RuleList) -> TermGroup:
 def metric_groups(rules: RuleList, level: Level | None, *, many: bool) -> list[TermGroup]:
     """Return the terms with features in groups, by level.
 
-    `level`: read this one whatever the window. `many`: at many instants.
+    `level`: read this level, whatever the window. `many`: for many instants.
     """
     of_level: dict[str, list[Term]] = defaultdict(list)
     for rule in rules:
@@ -74,7 +74,7 @@ def metric_groups(rules: RuleList, level: Level | None, *, many: bool) -> list[T
 
 
 def round_window(term: Term, level: Level | None) -> Term:
-    """Return a term whose feature is read over whole buckets of a level; how much data it needs stays as it was."""
+    """Return a term whose window is rounded to whole buckets of a level; the samples that it needs are unchanged."""
     if term.feature is None or level is None or level.bucket is None:
         return term
     window = -(-term.feature.window // level.bucket) * level.bucket

@@ -1,17 +1,17 @@
 -- longest_interval --
--- The longest interval between samples of a device that may be judged, in seconds.
+-- The longest upload interval of the devices that may be evaluated, in seconds.
 SELECT GREATEST(
     COALESCE((SELECT max(metrics_interval_seconds) FROM agent_devices WHERE is_active AND NOT soft_delete), 300),
     (SELECT max(seconds) FROM agent_device_intervals WHERE until_at IS NULL OR until_at > now() - interval '2 days'))
 
 -- clock_shifts --
--- Whose clocks are behind or ahead: the least and the greatest shift, null when there is none.
+-- The lowest and the highest offset of wrong clocks, null if there is none.
 SELECT min(clock_shift) AS lowest, max(clock_shift) AS highest
 FROM agent_devices
 WHERE clock_shift <> '0' AND is_active AND NOT soft_delete AND (:tenant::uuid IS NULL OR business_id = :tenant)
 
 -- devices_in_reach --
--- The devices that rules can be for, those of a business side by side.
+-- The devices in the scope of any rule, ordered by business.
 SELECT id FROM agent_devices
 WHERE is_active AND NOT soft_delete AND monitoring_enabled AND alerts_enabled
 ORDER BY business_id, id
@@ -24,7 +24,7 @@ SELECT set_config(name, CASE WHEN :scans::boolean THEN 'off' ELSE 'on' END, true
 FROM unnest(ARRAY['enable_indexscan', 'enable_sort', 'enable_mergejoin']) AS s (name)
 
 -- open_places --
--- The rules that stand anywhere but at inactive, with their devices: these are evaluated whatever a screen finds.
+-- The rules whose state is not inactive, with their devices: these are evaluated whatever the screening finds.
 SELECT agent_alert_id, agent_device_id FROM agent_alert_states
 
 -- silent_devices --

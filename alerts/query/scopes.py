@@ -1,7 +1,7 @@
-"""Terms by the scope of their rules, with the loosest threshold on each side: what a fleet is screened by.
+"""Terms by the scope of their rules, with the loosest threshold on each side, for the screening of a fleet.
 
-Ten rules of a business on its ten devices are a hundred pairs, but one scope: a device that none of its rules can hold
-on is found by one comparison for each metric and window in use.
+Ten rules of a business on its ten devices are a hundred pairs, but one scope: one comparison for each metric and window
+excludes a device on which none of its rules can hold.
 """
 
 from collections import defaultdict
@@ -14,8 +14,8 @@ import msgspec
 
 from alerts.rules.terms import Feature, Scope, Term
 
-# What is compared with a limit, and whether beyond means above: the value of a feature, the newest value of a metric
-# (by its name), or how long a device has been silent.
+# The value that is compared with a limit, and whether beyond means above: a feature, the newest value of a metric
+# (by its name), or the time since a device was last heard from.
 Side = tuple[Feature | str, bool]
 SILENCE: frozenset[Side] = frozenset([("no_data", True), ("offline", True)])  # limit_0, limit_1 in silent_devices
 
@@ -24,7 +24,7 @@ SILENCE: frozenset[Side] = frozenset([("no_data", True), ("offline", True)])  # 
 class ScopedTerms:
     """Terms by scope; `scopes` is JSON for the function alert_pairs, with the number of a scope as its leaf.
 
-    Each scope has `limit_0`, `limit_1` … for those of `sides` that its terms have, and `always` when one of its terms
+    A scope has `limit_N` for each side N of `sides` that one of its terms compares, and `always` if one of its terms
     has no limit.
     """
 
@@ -49,7 +49,7 @@ def by_scope(terms: Iterable[Term]) -> ScopedTerms:
 
 
 def side_of(term: Term) -> Side | None:
-    """Return what decides a term alone: its feature, the newest value of its metric, or silence; None: nothing does."""
+    """Return the one value that decides a term: its feature, its metric's newest value, or silence; None if none."""
     if term.is_silence:
         return term.kind, True
     if term.feature and term.by_value:
@@ -58,14 +58,14 @@ def side_of(term: Term) -> Side | None:
 
 
 def limit_of(term: Term) -> float:
-    """Return the threshold of a term on its side; of silence in seconds."""
+    """Return the threshold of a term on its side, in the unit of its metric; of silence in seconds."""
     if term.is_silence:
         return term.window.total_seconds()
     return term.value_threshold if term.by_value else term.last_threshold
 
 
 def members_of(leaf: int, scope: Scope, terms: Iterable[Term], numbers: dict[Side, int]) -> dict[str, Any]:
-    """Return a scope as a JSON object: which devices it has, and the loosest limit of its terms on each side."""
+    """Return a scope as a JSON object: its devices and the loosest limit of its terms on each side."""
     members: dict[str, Any] = {
         "leaf": leaf, "business_id": scope.business_id, "service_location_id": scope.service_location_id,
         "device_id": scope.device_id, "device_type": scope.device_type,

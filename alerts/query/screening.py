@@ -2,14 +2,14 @@
 
     scopes x devices in their reach (alert_pairs) ⋈ bounds of each device ──▶ scope and device that may be beyond
 
-A device is compared with the loosest thresholds of its scopes (`scopes.py`): of the newest value, which lies with the
-device, and of windows by their bounds. To aggregate one device by itself takes as long as to read a hundred rows in
-passing. So the rows of all devices in the range of the windows are read once, in the order in which they lie, and bound
-each feature of each device with as few aggregates as possible. Only what remains is evaluated exactly, so the reported
-results are the same with and without.
+A device is compared with the loosest thresholds of its scopes (`scopes.py`): by the newest value in the device's row,
+and by bounds of its windows. Aggregating one device by itself costs as much as a scan of a hundred rows. So one scan
+reads the rows of all devices in the range of the windows, in physical order, and bounds each feature of each device
+with as few aggregates as possible. Only the remaining devices are evaluated exactly, so screening never changes a
+result.
 
-Not screened by bounds: devices whose interval makes their windows longer, wrong clocks, and small groups of devices,
-which the index finds sooner than a scan. They remain, as does a device on which one of the rules is open.
+Not screened by bounds: devices whose interval makes their windows longer, devices with wrong clocks, and small groups
+of devices, for which an index is faster than a scan. These always remain, as does a device on which a rule is open.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,19 +53,19 @@ from db.hypertables.policies import LEVELS, Level
 from db.sql import Statement
 from rollups.partials import TIME, ZERO, Partials, bucket_partials, mean, sample_partials
 
-TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # intervals that a window has at least
-FEW = literal_column("5", BigInteger)  # of so many devices one is found by the index sooner than by a scan
-MOST = literal_column("2", BigInteger)  # with more than half of the devices all are bounded: to look each up costs more
-# More than the rounding of a sum of a million values: sums in another order may differ by it.
+TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # a window has at least so many intervals
+FEW = literal_column("5", BigInteger)  # for less than one in so many devices the index is faster than a scan
+MOST = literal_column("2", BigInteger)  # with more than half of the devices all are bounded: single lookups cost more
+# Larger than the rounding error of a sum of a million values, which depends on their order.
 ROUNDING = literal_column("1e-9::double precision", DOUBLE_PRECISION)
 NOT_A_NUMBER = literal_column("'NaN'::double precision", DOUBLE_PRECISION)
 INFINITY = literal_column("'Infinity'::double precision", DOUBLE_PRECISION)
-# Where the longest window begins. LOWEST may lie days before: the newest sample of the slowest device is sought there.
+# The beginning of the longest window. LOWEST may be days earlier, to find the newest sample of the slowest device.
 EARLIEST = bindparam("earliest", type_=TIME)
 SCOPES, TENANT = bindparam("scopes", type_=JSONB), bindparam("tenant", type_=UUID)
 AMONG, OPEN = bindparam("among", type_=ARRAY(UUID)), bindparam("open", type_=ARRAY(UUID))
 
-# The partial aggregates that bound each part of a metric: the view of a rollup computes each column that is asked for.
+# The partial aggregates that bound each part of a metric: the view of a rollup computes every column selected.
 PARTS = {
     "min": ("min",), "max": ("max",), "avg": ("sum", "count"), "share": ("sum", "count"), "last": ("min", "max"),
     "change": ("min", "max"),
@@ -137,7 +137,7 @@ def window_may_reach(reach: CTE, bounds: CTE, number: int, feature: Feature, up:
 
 
 def reaches(value: ColumnElement[Any], limit: ColumnElement[Any], *, up: bool) -> ColumnElement[bool]:
-    """Return whether a value is at a limit or beyond it; terms that are strict come after."""
+    """Return whether a value is at a limit or beyond it; the exact evaluation applies `strict`."""
     return value >= limit if up else value <= limit
 
 
@@ -160,7 +160,7 @@ def bounds_of(level: Level, windows: Numbered, reach: CTE, *, stitched: bool) ->
 
 
 def fleet_rows(level: Level, features: Sequence[Feature], *, stitched: bool) -> Iterator[Select[Any]]:
-    """Yield what is read of all devices: the samples and buckets that `sources.py` reads of one device."""
+    """Yield queries for the samples and buckets of all devices that `sources.py` reads for one device."""
     metrics, names = metrics_of(features), parts_of(features)
     raw, bucket = sample_partials(metrics), column("bucket", TIME)
     samples = rows_of(raw, raw.time, names)
@@ -199,12 +199,12 @@ def rows_of(source: Partials, known: ColumnElement[Any], names: Sequence[str], f
 
 
 def since(window: timedelta) -> ColumnElement[Any]:
-    """Return from when on a window counts."""
+    """Return the start of a window that ends at the instant of the pass."""
     return HIGHEST - literal(window, Interval)
 
 
 def is_inside(part: FromClause, window: timedelta, windows: Sequence[timedelta]) -> list[ColumnElement[bool]]:
-    """Return when a row counts for a window: no condition where all do, since one costs as much as an aggregate."""
+    """Return the condition for a row to be in a window; none if all rows are, as it costs as much as an aggregate."""
     if len(windows) == 1:
         return []
     number = windows.index(window)
@@ -214,7 +214,7 @@ def is_inside(part: FromClause, window: timedelta, windows: Sequence[timedelta])
 def bound_of(
     number: int, feature: Feature, part: FromClause, inside: Sequence[ColumnElement[bool]], *, up: bool
 ) -> ColumnElement[Any]:
-    """Return the highest (`up`) or the lowest that a feature can be; null where its metric has no value."""
+    """Return the highest (`up`) or the lowest possible value of a feature; null if its metric has no value."""
 
     def over(value: ColumnElement[Any]) -> ColumnElement[Any]:
         return value.filter(*inside) if inside else value

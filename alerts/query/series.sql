@@ -202,5 +202,5 @@ SET newest = EXCLUDED.newest, slope_per_day = EXCLUDED.slope_per_day, days = EXC
 WHERE f.computed_at <= EXCLUDED.computed_at
 
 -- forget_forecasts --
--- What this pass didn't write.
+-- Delete growth that this pass did not write.
 DELETE FROM agent_series_forecasts WHERE computed_at < :now

@@ -1,6 +1,6 @@
 """Baselines of instances (disks, interfaces) by hour of the week, computed by the worker.
 
-As of columns (`baselines.py`): computed again once a day, of a new rule or series within the hour.
+As those of columns (`baselines.py`), they are computed again once a day, for a new rule or series within the hour.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 async def update_series_baselines(connection: Connection, now: datetime, default_zone: str = "UTC") -> None:
-    """Work out what is usual for each series with which a rule in force compares, where it is older than a day.
+    """Compute the baselines of the series that active rules compare and that are older than a day.
 
     Hours are by the zone of the device's site, else of its business, else `default_zone` (an IANA name).
     """

@@ -1,4 +1,4 @@
--- What is usual for series at each hour of the week, for rules on instances that compare with it.
+-- Baselines of series by hour of the week, for rules on instances that compare with them.
 
 -- read_series --
 -- The series in reach of the rules whose baseline is missing, older than :age or by the clock of another zone than that of
@@ -48,9 +48,9 @@ SET median = EXCLUDED.median, distance = EXCLUDED.distance, weeks = EXCLUDED.wee
 WHERE b.computed_at <= EXCLUDED.computed_at
 
 -- forget_hours --
--- Hours of these series that have no longer three weeks. :series, :now.
+-- Delete hours of these series that no longer have three weeks of data. :series, :now.
 DELETE FROM agent_series_baselines WHERE series_id = ANY (:series::integer[]) AND computed_at < :now::timestamptz
 
 -- forget_baselines --
--- What nobody has asked for any more for a while. :now, :age.
+-- Delete baselines that no rule has used for :age. :now, :age.
 DELETE FROM agent_series_baselines WHERE computed_at < :now::timestamptz - :age::interval

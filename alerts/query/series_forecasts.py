@@ -1,4 +1,4 @@
-"""How series grow: the worker's part of forecast conditions on instances, worked out from the rollups once an hour."""
+"""Growth of series for forecast conditions on instances, computed by the worker from the rollups once an hour."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from rollups.series_history import read_series_watermarks
 
 
 async def update_series_forecasts(connection: Connection, now: datetime) -> None:
-    """Work out the growth of every series that a rule in force looks ahead on; one that fails is left out and noted."""
+    """Compute the growth of every series that an active forecast condition uses; a failure is noted and skipped."""
     terms = await terms_in_force(connection, "series_forecast")
     rows = await connection.fetch(*SERIES.bind("read_forecast_series", terms=as_json(terms, {}))) if terms else []
     days_until = (await read_series_watermarks(connection))[SERIES_LEVELS[3].relation]

@@ -1,6 +1,6 @@
-"""What is read of each device: the partial aggregates of its samples and buckets (`rollups/partials.py`).
+"""The rows that an evaluation reads of a device: partial aggregates of samples and buckets (`rollups/partials.py`).
 
-Each has three times: `time` is its beginning, `seen` when its last sample was taken, `known` from when on it may be
+Each has three times: `time` is its beginning, `seen` the time of its last sample, `known` the time from which it may be
 read.
 """
 
@@ -32,8 +32,8 @@ from db.hypertables.policies import LEVELS, Level
 from rollups.partials import TIME, ZERO, Partials, bucket_partials, part_names, sample_partials
 
 RAW_TIME, BUCKET = column("collected_at", TIME), column("bucket", TIME)
-# Samples lie in (lowest, highest]; those of a rollup before `cut`, raw ones from there on.
-# Where hours are read too, they end at `hour_cut`, and five minutes fill the gap up to `cut`.
+# Rows of (lowest, highest] are read: buckets before `cut`, raw samples from there on.
+# If hours are read too, they end at `hour_cut`, and five-minute buckets fill the gap up to `cut`.
 LOWEST, HOUR_CUT, CUT, HIGHEST = (bindparam(name, type_=TIME) for name in ("lowest", "hour_cut", "cut", "highest"))
 
 ZERO_ROWS = literal_column("0", BigInteger)  # OFFSET 0: a subquery that the planner leaves as it is
@@ -52,11 +52,11 @@ def partials_of(level: Level, features: Sequence[Feature], device: FromClause) -
 
 
 def stitched_partials(features: Sequence[Feature], sought: FromClause) -> FromClause:
-    """Return what long windows of a device before one instant hold: few rows, and the same to the last bucket.
+    """Return the rows of long windows of a device before one instant, exact to the bucket and few in number.
 
-    Whole hours within; five minutes where a window begins amidst an hour (`front` is the number of that window, 1 on;
-    0 elsewhere) and after the last hour that is complete; samples after that. A day of five minutes is 288 rows, so
-    it is about 50.
+    Whole hours inside a window; five-minute buckets in the hour in which a window begins (`front` is the number of that
+    window from 1; 0 elsewhere) and after the last complete hour; raw samples after those. A day has about 50 such rows
+    instead of 288 five-minute buckets.
     """
     metrics = metrics_of(features)
     _, five, hour, _ = LEVELS
@@ -78,17 +78,17 @@ def stitched_partials(features: Sequence[Feature], sought: FromClause) -> FromCl
 
 
 def union_sources(partials: Sequence[Select[Any]]) -> FromClause:
-    """Return all partials of a device, found by the index that begins with it, whatever the planner thinks."""
+    """Return the union of partials; OFFSET 0 keeps the planner from using another index than that by device."""
     return union_all(*(part.offset(ZERO_ROWS) for part in partials)).lateral("part")
 
 
 def windows_of(features: Sequence[Feature]) -> list[timedelta]:
-    """Return the windows of features, each once."""
+    """Return the distinct windows of features, in the order of the features."""
     return list(dict.fromkeys(feature.window for feature in features))
 
 
 def metrics_of(features: Sequence[Feature]) -> tuple[Metric, ...]:
-    """Return the metrics of features, each once."""
+    """Return the distinct metrics of features, in the order of the features."""
     return tuple(dict.fromkeys(feature.metric for feature in features))
 
 
@@ -102,8 +102,8 @@ def raw_partials(metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
 def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
     """Select a device's buckets.
 
-    A bucket is known when it is closed: at an instant before, it would hold what came later. Its last sample was seen
-    one interval before its end, or at its beginning when intervals are longer.
+    A bucket is known when it is closed: before that it would contain samples later than the instant. Its last sample is
+    taken as seen one interval before its end, or at its beginning if intervals are longer.
     """
     assert level.bucket
     rollup = bucket_partials(level.relation, metrics)
@@ -114,7 +114,7 @@ def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) ->
 
 
 def bind_device(query: Select[Any], source: Partials, read: FromClause) -> Select[Any]:
-    """Bind a source to one device and the range before all instants; the constant bounds let chunks be left out."""
+    """Bind a source to one device and the range before all instants; constant bounds let the planner exclude chunks."""
     is_device = source.table.c.agent_device_id == read.c.device_id
     return query.where(is_device, source.time > LOWEST, source.time <= HIGHEST).correlate(read)
 

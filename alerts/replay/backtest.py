@@ -1,8 +1,8 @@
 """Backtests: the alerts and tickets that a rule would have caused in the last days, by device and threshold.
 
-The compiler and the machine are those of live evaluation (`replay.py`); the samples are rollups, because raw ones are
-many and kept for a month only. All thresholds are compared with one reading of the samples. Instants come in batches:
-between them a state and a tally for each device is all that is kept.
+The compiler and the state machine are those of live evaluation (`replayer.py`). Rollups replace samples, because raw
+samples are many and kept for a month only. One reading serves all thresholds. Instants come in batches; between them
+only a state and a summary of each device are kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ ROWS_AT_ONCE, INSTANTS_AT_ONCE = 20_000, 48
 GROWTH = timedelta(days=31)  # what a forecast reads
 A_MOMENT = timedelta(microseconds=1)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-# The windows of a rule up to which its steps are so long; a step is read from the coarsest level that fits it.
+# (window, step): rules with windows up to `window` use this step, read from the coarsest level that fits it.
 STEPS = ((2 * HOUR, 5 * MINUTE), (12 * HOUR, 15 * MINUTE), (timedelta.max, HOUR))
 
 Progress = Callable[[int, int], None]  # instants done, instants in all
@@ -64,7 +64,7 @@ class BacktestSpec:
 
 @dataclass(frozen=True, slots=True)
 class BacktestPlan:
-    """The range, the steps through it, and how much that is to read."""
+    """The range, the steps through it, and the amount of data to read."""
 
     begin: datetime
     end: datetime
@@ -76,7 +76,7 @@ class BacktestPlan:
     reach_devices: int  # `devices` are those that are tested: fewer where a sample was asked for
 
     def batches(self, size: int) -> Iterator[list[datetime]]:
-        """Yield the instants, a moment before the ends of buckets: then every sample before is in a closed one."""
+        """Yield the instants, a moment before the ends of buckets: all earlier samples are then in closed buckets."""
         for start in range(0, self.instants, size):
             numbers = range(start, min(start + size, self.instants))
             yield [self.begin + (number + 1) * self.step - A_MOMENT for number in numbers]
@@ -92,17 +92,17 @@ class ThresholdOutcome:
 
     @property
     def alerts(self) -> int:
-        """How many alerts on all devices."""
+        """The number of alerts on all devices."""
         return sum(tally.alerts for tally in self.tallies)
 
     @property
     def tickets(self) -> int:
-        """How many tickets on all devices."""
+        """The number of tickets on all devices."""
         return sum(tally.tickets for tally in self.tallies)
 
     @property
     def devices(self) -> int:
-        """How many devices had an alert."""
+        """The number of devices with an alert."""
         return len({tally.device_id for tally in self.tallies})
 
     @property
@@ -112,7 +112,7 @@ class ThresholdOutcome:
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """What came of a backtest."""
+    """The result of a backtest."""
 
     plan: BacktestPlan
     outcomes: list[ThresholdOutcome]
@@ -178,7 +178,7 @@ def on_each(rule: Rule, devices: Sequence[UUID]) -> list[Rule]:
 
 
 async def choose_devices(source: Source, spec: BacktestSpec, terms: Sequence[Term]) -> list[UUID] | None:
-    """Return the devices to test when more are in reach than `spec` asks for, None to test all; the same each time."""
+    """Return the devices to test if more are in scope than `spec` asks for, the same each time; None to test all."""
     most = spec.sample_devices
     if most is None:
         return None
@@ -214,7 +214,7 @@ async def make_plan(
 async def run(
     source: Source, spec: BacktestSpec, plan: BacktestPlan, rules: Sequence[Rule], progress: Progress
 ) -> dict[UUID, list[BacktestSummary]]:
-    """Let the rules go through the instants, and return the tallies of each."""
+    """Evaluate the rules at all instants, and return the summaries of each rule."""
     business = spec.reach.business_id
     muted = await read_past_silences(source, plan.begin, plan.end, business, spec.active_hours)
     replay = Replay(rules, business, plan.level, muted)
@@ -233,7 +233,7 @@ async def run(
 
 
 def worst_first(tallies: list[BacktestSummary], end: datetime) -> list[BacktestSummary]:
-    """Close the tallies at the end, and return those of devices and instances that had an alert, the worst first."""
+    """Close the summaries at `end` (UTC), and return those with an alert, the worst first."""
     for tally in tallies:
         tally.until(end)
     alerted = [tally for tally in tallies if tally.alerts]

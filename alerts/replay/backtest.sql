@@ -1,4 +1,4 @@
--- What a backtest asks besides samples.
+-- The statements of a backtest besides those on samples.
 
 -- read_rule --
 -- A rule, in force or not.
@@ -9,13 +9,13 @@ FROM agent_alerts
 WHERE id = :rule_id AND NOT soft_delete
 
 -- count_devices --
--- How many devices are in reach. :terms, :business_id tenant.
+-- The number of devices in scope. :terms, :business_id tenant.
 SELECT count(DISTINCT device_id) FROM alert_pairs(:terms::jsonb, :business_id::uuid)
 
 -- device_names --
 SELECT id, device_name FROM agent_devices WHERE id = ANY (:devices::uuid[])
 
 -- sample_devices --
--- Some of the devices in reach, as good as random and the same each time. :terms, :business_id tenant, :limit.
+-- Some of the devices in scope, pseudo-random and the same each time. :terms, :business_id tenant, :limit.
 SELECT device_id FROM (SELECT DISTINCT device_id FROM alert_pairs(:terms::jsonb, :business_id::uuid)) reached
 ORDER BY md5(device_id::text) LIMIT :limit

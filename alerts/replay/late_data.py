@@ -41,7 +41,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class LateBreach:
-    """A breach of the past on one device, or on an instance of it; `result` is what was known when it began."""
+    """A breach of the past on one device, or on an instance of it; `result` is the result when it began."""
 
     row: RuleRow
     instance: str
@@ -51,7 +51,7 @@ class LateBreach:
 
 
 async def find_late(connection: Connection, now: datetime) -> int:
-    """Look at devices with late samples at `now` (UTC), outside a transaction; return how much was found."""
+    """Evaluate devices with late samples at `now` (UTC), outside a transaction; return the number of breaches."""
     isolated = await Isolated(connection, "late samples", now).read()
     devices = await connection.fetch(
         *QUERIES.bind("late_devices", limit=AT_ONCE, postponed=isolated.postponed_ids("device"))
@@ -65,7 +65,7 @@ async def find_late(connection: Connection, now: datetime) -> int:
 
 
 async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
-    """Record what the late samples of a device prove, unless another worker does; return how many breaches."""
+    """Record the breaches in the late samples of a device, unless another worker does; return their number."""
     late = await connection.fetchrow(*QUERIES.bind("claim_late", device_id=device_id, max_lag=LATE_AFTER))
     reaching = [row for row in rows if late and judges_by_samples(row) and reaches(row.rule.reach, late)]
     if late is None or late["first"] is None or not reaching:
@@ -75,20 +75,20 @@ async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRo
 
 
 def judges_by_samples(row: RuleRow) -> bool:
-    """Return whether a rule can be judged again: it isn't a shadow, and looks at the samples of at most two hours."""
+    """Return whether a rule can be evaluated again: it is no shadow rule, and its windows are at most two hours."""
     of_samples = ((term.feature is not None or term.kind == "series", term.window) for term in row.rule.terms)
     return not row.is_shadow and all(by_samples and window <= RAW_UP_TO for by_samples, window in of_samples)
 
 
 def reaches(reach: Scope, device: asyncpg.Record) -> bool:
-    """Return whether a rule is for a device."""
+    """Return whether a device is in the scope of a rule."""
     required = (reach.business_id, reach.service_location_id, reach.device_id, reach.device_type)
     has = (device["business_id"], device["service_location_id"], device["id"], device["device_type"])
     return all(one is None or one == other for one, other in zip(required, has, strict=True))
 
 
 def by_hours(rows: Sequence[RuleRow]) -> list[list[RuleRow]]:
-    """Return the rules by the hours in which they may begin to fire."""
+    """Return the rules grouped by their active hours."""
     groups: dict[bytes, list[RuleRow]] = defaultdict(list)
     for row in rows:
         groups[msgspec.json.encode(row.active_hours)].append(row)
@@ -98,7 +98,7 @@ def by_hours(rows: Sequence[RuleRow]) -> list[list[RuleRow]]:
 async def replayed(
     connection: Connection, rows: Sequence[RuleRow], late: asyncpg.Record, now: datetime
 ) -> Iterator[LateBreach]:
-    """Let rules of the same hours go through the range of a device's late samples, and yield the breaches."""
+    """Evaluate rules with the same active hours over the range of a device's late samples; yield the breaches."""
     rules = [Rule(row.rule.id, Scope(device_id=late["id"]), row.rule.condition, row.rule.keep_firing) for row in rows]
     instants = instants_of(rules, late, now)
     muted = await read_past_silences(connection, instants[0], now, late["business_id"], rows[0].active_hours)
@@ -112,7 +112,7 @@ async def replayed(
 
 
 def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> list[datetime]:
-    """Return the instants to judge: from before the late samples until alerts about them have ended, at most now."""
+    """Return the instants to evaluate: from before the late samples until alerts on them have ended, at most `now`."""
     window = max(term.window for rule in rules for term in rule.terms)
     begin = late["first"] - window
     end = min(now, late["last"] + window + max(rule.keep_firing for rule in rules) + 3 * late["every"])
@@ -121,9 +121,9 @@ def instants_of(rules: Sequence[Rule], late: asyncpg.Record, now: datetime) -> l
 
 
 def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBreach]:
-    """Yield the alerts that a rule would have had in one place and that are over.
+    """Yield the finished alerts that a rule would have had in one place.
 
-    One in which the samples end ends with them.
+    An alert that is open at the last sample ends there.
     """
     begun: Transition | None = None
     for one in transitions:
@@ -139,7 +139,7 @@ def breaches(row: RuleRow, transitions: Sequence[Transition]) -> Iterator[LateBr
 async def record(
     connection: Connection, late: asyncpg.Record, late_breaches: Sequence[LateBreach], now: datetime
 ) -> int:
-    """Write the breaches that overlap no alert; return how many."""
+    """Write the breaches that overlap no alert; return their number."""
     device = (await describe_devices(connection, [late["id"]]))[late["id"]]
     name = device["device_name"]
     messages = [alert_message(one.row, one.result, describe_place(name, one.instance)) for one in late_breaches]

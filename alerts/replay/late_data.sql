@@ -1,8 +1,8 @@
--- Breaches that late data proves.
+-- Breaches in late data.
 
 -- late_devices --
--- Devices whose late samples haven't been looked at, the oldest upload first. Those whose clock is behind are judged
--- at their own time by each evaluation. :limit, :postponed devices that are left out now.
+-- Devices whose late samples are not evaluated yet, the oldest upload first. Devices whose clock is behind are not
+-- late: each evaluation uses their own time. :limit, :postponed devices that are left out now.
 SELECT d.id
 FROM agent_devices d
 LEFT JOIN agent_alert_late_looks l ON l.agent_device_id = d.id
@@ -13,8 +13,8 @@ ORDER BY d.late_at
 LIMIT :limit
 
 -- claim_late --
--- Take a device, unless another worker has: what it is, and the range of the samples that were late (by :max_lag) and
--- have come since the last look; a minute more, for uploads that were committed out of order. The first look reaches
+-- Claim a device, unless another worker has; returns its scope and the range of the samples that were late by :max_lag
+-- and arrived since the last look; a minute more, for uploads that were committed out of order. The first look reaches
 -- back a day.
 WITH before AS (
     SELECT looked_at FROM agent_alert_late_looks WHERE agent_device_id = :device_id

@@ -16,16 +16,16 @@ Muted = Callable[[UUID, datetime], bool]  # device, instant
 
 
 def never(device_id: UUID, at: datetime) -> bool:
-    """Mute nothing."""
+    """Return False: nothing is muted."""
     del device_id, at
     return False
 
 
 class Replay:
-    """Rules that go through the past piece by piece; between the pieces only where they stand is kept.
+    """Evaluates rules over the past in pieces; between the pieces only their states are kept.
 
-    `level` and `tenant` are those of a `EvaluationRequest`; `muted` has the devices and times in which nothing may
-    begin to fire.
+    `level` and `tenant` are those of an `EvaluationRequest`; `muted` returns whether nothing may begin to fire on a
+    device at an instant (UTC).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Replay:
         return sorted(transitions, key=lambda transition: transition.at)
 
     def _run(self, place: Place, results: Mapping[datetime, Terms], instants: Sequence[datetime]) -> list[Transition]:
-        """Let the machine go through the instants for one rule in one place."""
+        """Run the state machine over the instants for one rule in one place."""
         rule, device_id = self._rules[place[0]], place[1]
         numbers = range(len(terms_of(rule.condition)))
         current, transitions = self.states.pop(place, INACTIVE), []

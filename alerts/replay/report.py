@@ -14,7 +14,7 @@ MAX_TRANSITIONS = 100  # kept of one device, for people to look at
 
 @dataclass(slots=True)
 class BacktestSummary:
-    """One device, or one instance of it. `since` is when an alert that is open began, `ended` when the last one did."""
+    """One device, or one instance of it. `since`: start of an open alert; `ended`: end of the last one (UTC)."""
 
     device_id: UUID
     instance: str = ""
@@ -29,7 +29,7 @@ class BacktestSummary:
     transitions: list[Transition] = field(default_factory=list)
 
     def take(self, transition: Transition) -> None:
-        """Count one change of state; they come in order."""
+        """Count one change of state; calls must be in the order of time."""
         if len(self.transitions) < MAX_TRANSITIONS:
             self.transitions.append(transition)
         if transition.fires:
@@ -38,7 +38,7 @@ class BacktestSummary:
             self._end(transition.at)
 
     def until(self, end: datetime) -> None:
-        """Count what is open still until the end of the test."""
+        """Count an open alert as lasting until the end of the test."""
         if self.since:
             self.firing += end - self.since
 
@@ -48,7 +48,7 @@ class BacktestSummary:
 
     @property
     def is_flapping(self) -> bool:
-        """Whether there were too many alerts on one day."""
+        """Whether there were more than FLAPPING_ABOVE alerts on one day (UTC)."""
         return any(count > FLAPPING_ABOVE for count in self.days.values())
 
     def _begin(self, at: datetime) -> None:

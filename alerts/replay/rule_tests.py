@@ -82,7 +82,7 @@ def parse_span(text: Any) -> timedelta:
 
 
 def testable(value: Any) -> Condition:
-    """Return conditions that a series of samples can decide; raises ValueError."""
+    """Return `value` as conditions; raises ValueError if a series of samples cannot decide one of them."""
     condition = parse_condition(value)
     for term in terms_of(condition):
         if not isinstance(term, TESTABLE):
@@ -91,7 +91,7 @@ def testable(value: Any) -> Condition:
 
 
 class Expected(BaseModel):
-    """A state that a rule comes to, and when, counted from the first sample; `instance` is empty for the device."""
+    """A state that a rule reaches, and the time from the first sample; `instance` is "" for the device."""
 
     after: timedelta
     state: State
@@ -103,7 +103,7 @@ class Expected(BaseModel):
 
 
 def find_notations(file: dict[str, Any]) -> Iterator[str]:
-    """Yield the series of a file as they are written; what isn't of the right form is left to the models."""
+    """Yield the notations of series in a file; parts of another form are skipped, the models refuse them."""
     tests = file.get("test")
     for test in tests if isinstance(tests, list) else ():
         series = test.get("series") if isinstance(test, dict) else None
@@ -119,7 +119,7 @@ def parse_expected(text: Any) -> Any:
 
 
 class RuleTest(BaseModel):
-    """One test."""
+    """One test: a rule, the series of samples (one every `every`), and the expected changes of state."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -143,7 +143,7 @@ class RuleTest(BaseModel):
 
     @property
     def length(self) -> timedelta:
-        """How long the series are: until one interval after the last sample."""
+        """The length of the series: until one interval after the last sample."""
         return max(len(samples) for samples in self.series.values()) * self.every
 
 
@@ -170,18 +170,18 @@ class RuleTests(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RuleTestResult:
-    """What came of a test."""
+    """The result of a test."""
 
     test: RuleTest
     found: list[Expected]
 
     @property
     def is_passed(self) -> bool:
-        """Whether the rule did what it should."""
+        """Whether the changes of state are exactly those expected."""
         return self.found == self.test.expect
 
     def difference(self) -> list[str]:
-        """Return the lines that are missing (`-`) and those that are too many (`+`)."""
+        """Return the missing lines (`-`) and the surplus lines (`+`)."""
         lines = ndiff([str(one) for one in self.test.expect], [str(one) for one in self.found])
         return [line for line in lines if not line.startswith("?")]
 
@@ -227,7 +227,7 @@ async def run_test(connection: Connection, test: RuleTest, now: datetime) -> Rul
 
 
 def choose_begin(test: RuleTest, now: datetime) -> datetime:
-    """Return when the first sample of a test is: a forecast reads whole days, so it begins with one, at 0:00 UTC."""
+    """Return the time of the first sample: 0:00 UTC for a forecast, which reads whole days."""
     begin = now.replace(second=0, microsecond=0) - test.length - MINUTE
     looks_ahead = any(isinstance(term, SeriesForecastCondition) for term in terms_of(test.rule))
     return begin.replace(hour=0, minute=0) if looks_ahead else begin

@@ -19,7 +19,7 @@ Series = Mapping[str, Sequence[float | None]]  # None: a missing sample
 
 
 def known_name(name: str) -> str:
-    """Return the name of a series; raises ValueError for one that no rule can be about."""
+    """Return the name of a series; raises ValueError if no rule can use it."""
     metric, separator, instance = name.partition(" ")
     if metric in COLUMNS and not separator:
         return name

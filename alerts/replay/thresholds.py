@@ -1,4 +1,4 @@
-"""One rule with several thresholds: thresholds of its conditions, and which conditions a backtest can evaluate."""
+"""One rule with several thresholds, and the conditions that a backtest can evaluate."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,7 +26,7 @@ from alerts.rules.series_conditions import (
 )
 from core.errors import RtsError
 
-# What is varied of a condition.
+# The fields of conditions that hold a threshold.
 FIELDS: dict[type[Any], str] = {
     MetricCondition: "threshold", ChangeCondition: "change_by", BaselineCondition: "deviations",
     SeriesCondition: "threshold", SeriesChangeCondition: "change_by", SeriesForecastCondition: "reaches",
@@ -50,7 +50,7 @@ class ThresholdsDontFitError(RtsError):
 
 
 def check_past(condition: Condition) -> None:
-    """Raise NotInThePastError naming the conditions of which the past isn't kept."""
+    """Raise NotInThePastError naming the conditions whose past states are not stored."""
     unknown = [term for term in terms_of(condition) if isinstance(term, ServiceCondition | ForecastCondition)]
     if unknown:
         named = [term.in_words() for term in unknown]
@@ -59,7 +59,7 @@ def check_past(condition: Condition) -> None:
 
 
 def describe_differences(condition: Condition, bucket: timedelta) -> list[str]:
-    """Return what a backtest judges otherwise than live evaluation did."""
+    """Return the differences between a backtest and live evaluation, as sentences."""
     width = f"{bucket.total_seconds() / 60:g} minutes"
     notes = [
         f"Samples are read as rollups of {width}: windows are rounded up to them, and of several samples in one the "
@@ -72,7 +72,7 @@ def describe_differences(condition: Condition, bucket: timedelta) -> list[str]:
         if isinstance(term, OfflineCondition):
             notes.append(f"{term.in_words()}: judged by samples, because earlier heartbeats are not kept.")
         if isinstance(term, BaselineCondition | SeriesBaselineCondition):
-            notes.append(f"{term.in_words()}: compared with what is usual today, which the tested days are part of.")
+            notes.append(f"{term.in_words()}: compared with today's baseline, which includes the tested days.")
         if isinstance(term, SeriesForecastCondition):
             notes.append(f"{term.in_words()}: by the growth up to the beginning of each hour.")
         if isinstance(term, MetricCondition | SeriesCondition) and term.aggregate == "share":
@@ -81,7 +81,7 @@ def describe_differences(condition: Condition, bucket: timedelta) -> list[str]:
 
 
 def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[float | None, Condition]]:
-    """Return the condition with each threshold, or as it is when there are none; raises ThresholdsDontFitError."""
+    """Return the condition with each threshold, or unchanged without thresholds; raises ThresholdsDontFitError."""
     if not thresholds:
         return [(threshold_of(condition), condition)]
     field = threshold_field(condition)
@@ -95,13 +95,13 @@ def variants(condition: Condition, thresholds: Sequence[float]) -> list[tuple[fl
 
 
 def threshold_field(condition: Condition) -> str | None:
-    """Return which field of a rule is its threshold; None when there is none, or more than one."""
+    """Return the field of a rule that is its threshold; None if there is none or more than one."""
     fields = [FIELDS[type(term)] for term in terms_of(condition) if type(term) in FIELDS]
     return fields[0] if len(fields) == 1 else None
 
 
 def threshold_of(condition: Condition) -> float | None:
-    """Return the threshold that a rule has now, if it is one."""
+    """Return the present threshold of a rule; None if it has none or more than one."""
     field = threshold_field(condition)
     thresholds = (getattr(term, field, None) for term in terms_of(condition)) if field else iter(())
     return next((value for value in thresholds if value is not None), None)

@@ -1,4 +1,4 @@
-"""The common part of all conditions: strict models, bounded numbers, faults of one field."""
+"""The common part of all conditions: strict models, bounded numbers, errors of one field."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ class Strict(BaseModel):
 
 
 def field_fault(field: str, message: str) -> ValidationError:
-    """Return the fault of one field of a model, which only the whole model shows."""
+    """Return the error of one field that only a check of the whole model can find."""
     fault = InitErrorDetails(
         type=PydanticCustomError("unfit", "{message}", {"message": message}), loc=(field,), input=None
     )

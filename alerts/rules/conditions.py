@@ -1,7 +1,7 @@
 """The conditions of rules, as models with helpful error messages: one condition, or `all` / `any` of several.
 
-The plan's form is `{"metric", "operator", "threshold", "duration_minutes"}`; everything else here extends it. A
-condition looks at the samples of the last `duration_minutes`; time is the device's own (collected_at).
+The basic form is `{"metric", "operator", "threshold", "duration_minutes"}`; the other forms extend it. A condition
+evaluates the samples of the last `duration_minutes` by the device's own time (collected_at).
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -19,18 +19,18 @@ from core.metrics import BY_NAME, GAUGES
 
 if TYPE_CHECKING:
     MetricName = str
-else:  # a type checker reads no catalogue
+else:  # type checkers cannot evaluate the catalogue
     MetricName = Literal[tuple(metric.name for metric in GAUGES)]
 Operator = Literal[">", ">=", "<", "<="]
 MAX_TERMS, MAX_DEPTH = 10, 4
 
 
 class MetricCondition(Strict):
-    """A metric beyond a threshold over a while.
+    """A metric beyond a threshold for some minutes.
 
-    `aggregate` selects what is compared: `all` samples (the default), their avg, min or max, the last one, or `share`:
-    the percentage of samples beyond the threshold, which must reach `share_percent`. An alert that has fired continues
-    until the metric is back behind `recovery_threshold` (default: the threshold).
+    `aggregate` selects the value compared: `all` samples (the default), their avg, min or max, the last one, or
+    `share`: the percentage of samples beyond the threshold, which must reach `share_percent`. An alert that has fired
+    continues until the metric is back behind `recovery_threshold` (default: the threshold).
     """
 
     metric: MetricName
@@ -95,7 +95,7 @@ class ServiceCondition(Strict):
 
 
 class ChangeCondition(Strict):
-    """A metric that has risen by `change_by` within some minutes (negative: fallen), first sample to last."""
+    """A metric that has risen by `change_by` (negative: fallen) from the first to the last sample of some minutes."""
 
     metric: MetricName
     change_by: Number
@@ -103,7 +103,7 @@ class ChangeCondition(Strict):
 
     @model_validator(mode="after")
     def moves(self) -> Self:
-        """Refuse a change by nothing."""
+        """Refuse a change by zero."""
         if self.change_by == 0:
             raise field_fault("change_by", "must not be 0")
         return self
@@ -114,10 +114,10 @@ class ChangeCondition(Strict):
 
 
 class ForecastCondition(Strict):
-    """A metric that, as it has grown, reaches a value within some days.
+    """A metric that, at its present growth, reaches a value within some days.
 
-    The growth is the median of the slopes between its daily maxima (Theil-Sen) since the last big drop, so one clean-up
-    doesn't hide it; fewer than five days since then say nothing.
+    The growth is the median of the slopes between its daily maxima (Theil-Sen) since the last big drop, so a clean-up
+    does not hide it. With fewer than five days since that drop the result is unknown.
     """
 
     metric: MetricName = "disk_percent"
@@ -130,10 +130,10 @@ class ForecastCondition(Strict):
 
 
 class BaselineCondition(Strict):
-    """A metric beyond `deviations` of its usual at this hour of the week, and beyond it by at least `floor`.
+    """A metric that differs from its baseline of this hour of the week by `deviations`, and by at least `floor`.
 
-    Usual is the median of that hour in the last weeks, a deviation 1.4826 times the median distance from it; three
-    weeks are needed.
+    The baseline is the median of that hour in the last weeks; a deviation is 1.4826 times the median distance from it.
+    It needs three weeks of data.
     """
 
     metric: MetricName
@@ -147,7 +147,7 @@ class BaselineCondition(Strict):
 
 
 class AllOf(Strict):
-    """Every one of these."""
+    """All of several conditions hold."""
 
     all: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_TERMS)]
 
@@ -157,7 +157,7 @@ class AllOf(Strict):
 
 
 class AnyOf(Strict):
-    """At least one of these."""
+    """At least one of several conditions holds."""
 
     any: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_TERMS)]
 
@@ -166,7 +166,7 @@ class AnyOf(Strict):
         return " or ".join(inner.in_words() for inner in self.any)
 
 
-# Which model a condition is, by a field that only it has.
+# The model of a condition, by a field that only this model has.
 TELLING = (
     ("all", "all"), ("any", "any"), ("no_data_minutes", "no_data"), ("offline_minutes", "offline"),
     ("service", "service"), ("change_by", "change"), ("within_days", "forecast"), ("deviations", "baseline"),
@@ -179,7 +179,7 @@ OF_INSTANCES = {
 
 
 def kind_of(value: Any) -> str:
-    """Return which condition this is; what has no telling field is a metric's."""
+    """Return the kind of a condition; without a distinguishing field it is `metric`."""
     fields = value if isinstance(value, dict) else getattr(value, "__dict__", {})
     kind = next((kind for field, kind in TELLING if field in fields), "metric")
     return OF_INSTANCES.get(kind, kind) if "instance" in fields else kind
@@ -207,7 +207,7 @@ CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
 
 
 def depth_of(value: Any, limit: int = 50) -> int:
-    """Return how deep conditions are nested, without trusting them: at most `limit`."""
+    """Return the nesting depth of conditions of any origin, at most `limit`."""
     inner = [*as_list(value, "all"), *as_list(value, "any")]
     if limit == 0 or not inner:
         return 1

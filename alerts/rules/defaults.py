@@ -4,7 +4,7 @@ from typing import Any
 
 
 def default(alert_type: str, alert_name: str, severity: str, description: str, **more: Any) -> dict[str, Any]:
-    """Return one rule as column values; what isn't named is as for any new rule."""
+    """Return one rule as column values; other columns have the defaults of a new rule."""
     return {"alert_type": alert_type, "alert_name": alert_name, "severity": severity, "description": description} | more
 
 
@@ -22,19 +22,19 @@ EACH_DISK = {"instance": "*", "except_instances": NO_DISKS}
 
 
 DEFAULTS = (
-    # A backup or an update takes the processor for minutes, too; a quarter of an hour without a pause is another thing.
+    # Backups and updates use the processor for minutes too; a quarter of an hour without a pause is unusual.
     default(
         "cpu_percent_high", "CPU busy", "warning", "The processor has been above 90 % for 15 minutes.",
         conditions=above("cpu_percent", 90, 80, 15),
     ),
-    # Above 95 % a device swaps and everything on it waits; 90 % is how many servers live.
+    # Above 95 % a device swaps and everything on it waits; 90 % is normal for many servers.
     default(
         "memory_percent_high", "Memory short", "warning", "The memory has been above 95 % for 15 minutes.",
         conditions=above("memory_percent", 95, 90, 15),
     ),
-    # Time to clean up. A disk that goes to and fro at 90 % must not open an alert each time: it is well below 88 %.
-    # Once for the fullest disk, since many agents send nothing else, and once for each disk, since the fullest one
-    # hides the others; both share a ticket.
+    # Time to clean up. Recovery at 88 %: a disk that varies around 90 % must not open an alert each time.
+    # One rule for the fullest disk, since many agents send no other, and one for each disk, since the fullest hides the
+    # others; both share a ticket.
     default(
         "disk_percent_high", "Fullest disk filling", "warning", "The fullest disk is more than 90 % full.",
         conditions=above("disk_percent", 90, 88, 10), keep_firing_minutes=30,
@@ -43,7 +43,7 @@ DEFAULTS = (
         "disk_percent_high", "Disk filling", "warning", "A disk is more than 90 % full.",
         conditions=above("disk.percent", 90, 88, 10) | EACH_DISK, keep_firing_minutes=30,
     ),
-    # Now: databases and mail servers stop soon. A second rule, so that the alert above stays what it was.
+    # Urgent: databases and mail servers will stop soon. A separate rule, so that the alert above keeps its severity.
     default(
         "disk_percent_critical", "Fullest disk nearly full", "critical", "The fullest disk is more than 95 % full.",
         conditions=above("disk_percent", 95, 93, 10), keep_firing_minutes=30,
@@ -52,7 +52,7 @@ DEFAULTS = (
         "disk_percent_critical", "Disk nearly full", "critical", "A disk is more than 95 % full.",
         conditions=above("disk.percent", 95, 93, 10) | EACH_DISK, keep_firing_minutes=30,
     ),
-    # Two weeks leave time for an order or a clean-up in the next maintenance.
+    # Two weeks leave time to order a disk or to clean up in the next maintenance.
     default(
         "disk_percent_forecast", "Fullest disk full within two weeks", "warning",
         "As it has grown, the fullest disk will be full within 14 days.",
@@ -63,12 +63,13 @@ DEFAULTS = (
         "As it has grown, a disk will be full within 14 days.",
         conditions={"metric": "disk.percent", "reaches": 100, "within_days": 14} | EACH_DISK, keep_firing_minutes=60,
     ),
-    # Only servers: a workstation that is switched off in the evening is no alert. A restart takes less.
+    # Only servers: a workstation may be switched off in the evening. A restart takes less time.
     default(
         "server_offline", "Server offline", "critical", "A server has made no contact for 15 minutes.",
         device_type="server", conditions={"offline_minutes": 15},
     ),
-    # Virtual machines are servers, mostly. A rule names one type: where they are desktops, only theirs is switched off.
+    # Virtual machines are mostly servers. A rule has one device type, so where they are desktops only this one is
+    # disabled.
     default(
         "vm_offline", "Virtual machine offline", "critical",
         "A virtual machine has made no contact for 15 minutes.",
@@ -79,7 +80,7 @@ DEFAULTS = (
         "service_down", "Service down", "critical", "A service that should be running hasn't run for 5 minutes.",
         conditions={"service": "*", "duration_minutes": 5},
     ),
-    # Its agent may still say that it lives, but measures nothing. Of servers only, for the same reason as above.
+    # The agent may still send heartbeats but no measurements. Only servers, for the same reason as above.
     default(
         "no_data", "No data", "warning", "A server has sent no measurements for an hour.",
         device_type="server", conditions={"no_data_minutes": 60},

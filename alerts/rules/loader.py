@@ -1,4 +1,4 @@
-"""Rules as they lie in the table → rules as they are evaluated; one that can't be read is named, not passed over."""
+"""Reads the stored rules into the form that is evaluated; a rule that cannot be read is reported, never skipped."""
 
 import logging
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ QUERIES = load_beside(__file__, "loader.sql")
 log = logging.getLogger(__name__)
 
 KEPT_RULES = 50_000  # about 100 MB when they are all there
-# What a row that another program wrote may raise.
+# Errors that a row written by another program may raise.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """A rule and what is to happen when it fires."""
+    """A rule and its alert: name, severity, recipients, hours, ticket."""
 
     rule: Rule
     alert_name: str
@@ -45,14 +45,14 @@ class RuleRow:
 
 @dataclass
 class Rules:
-    """The rules in force, by id, and those that can't be read with the reason."""
+    """The active rules by id, and the reasons why others cannot be read."""
 
     rows: dict[UUID, RuleRow] = field(default_factory=dict)
     faults: dict[UUID, str] = field(default_factory=dict)
 
     @cached_property
     def in_force(self) -> RuleList:
-        """The rules to evaluate; once all rows are there."""
+        """The rules to evaluate; call it after all rows are added."""
         return RuleList(row.rule for row in self.rows.values())
 
 
@@ -65,12 +65,12 @@ class KeptRules:
 
 
 async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rules:
-    """Return the rules that are in force."""
+    """Return the active rules, or one of them."""
     return as_rules(await connection.fetch(*QUERIES.bind("read_rules", rule_id=rule_id)))
 
 
 async def read_changed_rules(connection: Connection, kept: KeptRules) -> Rules:
-    """Return all rules that are in force: the same object as at the last call with `kept`, while none has changed."""
+    """Return all active rules: the same object as at the last call with `kept` while none has changed."""
     rows = await connection.fetch(*QUERIES.bind("read_changed_rules", known=kept.version))
     if rows[0]["version"] != kept.version:
         kept.rules = as_rules(row for row in rows if row["id"])
@@ -79,7 +79,7 @@ async def read_changed_rules(connection: Connection, kept: KeptRules) -> Rules:
 
 
 def as_rules(rows: Iterable[asyncpg.Record]) -> Rules:
-    """Return rows as rules, and those that can't be read with the reason."""
+    """Return rows as rules, with the reasons of those that cannot be read."""
     rules = Rules()
     for row in rows:
         try:
@@ -90,7 +90,7 @@ def as_rules(rows: Iterable[asyncpg.Record]) -> Rules:
 
 
 async def note_faults(connection: Connection, rules: Rules, now: datetime, isolated: Isolated) -> None:
-    """Write the reasons of rules that can't be read beside them, for their authors."""
+    """Store the reasons in the rows of rules that cannot be read, for their authors."""
     for rule_id, fault in rules.faults.items():
         log.warning("alert rule %s cannot be evaluated: %s", rule_id, fault)
         note = QUERIES.bind("note_rule_error", rule_id=rule_id, message=fault, now=now)
@@ -99,15 +99,15 @@ async def note_faults(connection: Connection, rules: Rules, now: datetime, isola
 
 @lru_cache(4096)
 def parse_stored(text: str) -> Condition:
-    """Return the condition of a jsonb text; rules of thousands of businesses share a few."""
+    """Return the condition of a jsonb text; cached, because rules of thousands of businesses share a few texts."""
     return parse_condition(msgspec.json.decode(text))
 
 
 @lru_cache(KEPT_RULES)
 def as_row(row: asyncpg.Record) -> RuleRow:
-    """Return one rule; raises one of UNREADABLE when its conditions, hours or recipients can't be read.
+    """Return one rule; raises one of UNREADABLE if its conditions, hours or recipients cannot be read.
 
-    Most rules are as they were at the last evaluation; a row that has changed in anything is another key.
+    Cached by the whole row: most rules have not changed since the last evaluation.
     """
     reach = Scope(row["business_id"], row["service_location_id"], row["agent_device_id"], row["device_type"])
     condition = parse_stored(row["conditions"])

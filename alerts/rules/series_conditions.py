@@ -15,14 +15,14 @@ Instances = Instance | Annotated[list[Instance], Field(min_length=1, max_length=
 
 
 def known_metric(name: str) -> str:
-    """Return the name of a metric with instances; raises ValueError for one that isn't."""
+    """Return `name`; raises ValueError if no metric with instances has it."""
     if name not in SERIES_BY_NAME and not name.startswith(CUSTOM):
         raise ValueError(f"is no metric with instances; there are {', '.join(SERIES_BY_NAME)} and your own custom.*")
     return storable(name)
 
 
 class PicksInstances(Strict):
-    """Which instances are looked at: a name, a name with `*` for any characters, or a list; `*` alone is all."""
+    """The instances to evaluate: a name, a name with `*` for any characters, or a list; `*` alone is all."""
 
     metric: Annotated[str, Field(max_length=MAX_METRIC), AfterValidator(known_metric)]
     instance: Instances
@@ -45,7 +45,7 @@ class PicksInstances(Strict):
 
 
 class SeriesCondition(PicksInstances):
-    """A metric of an instance beyond a threshold over a while; of a counter its rate per second.
+    """A metric of an instance beyond a threshold for some minutes; of a counter its rate per second.
 
     The other fields are those of a condition on a column.
     """
@@ -88,7 +88,7 @@ class SeriesChangeCondition(PicksInstances):
 
     @model_validator(mode="after")
     def moves(self) -> Self:
-        """Refuse a change by nothing."""
+        """Refuse a change by zero."""
         if self.change_by == 0:
             raise field_fault("change_by", "must not be 0")
         return self
@@ -99,7 +99,7 @@ class SeriesChangeCondition(PicksInstances):
 
 
 class SeriesForecastCondition(PicksInstances):
-    """A metric of an instance that, as it has grown, reaches a value within some days; growth as of columns."""
+    """A metric of an instance that, at its present growth, reaches a value within some days (as ForecastCondition)."""
 
     reaches: Number = 100
     within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)]
@@ -110,9 +110,9 @@ class SeriesForecastCondition(PicksInstances):
 
 
 class SeriesBaselineCondition(PicksInstances):
-    """A metric of an instance beyond its usual at this hour of the week; the usual of each instance is its own.
+    """A metric of an instance that differs from its own baseline of this hour of the week.
 
-    The fields are those of a baseline of a column. Of a counter the usual is that of its rate per second.
+    The fields are those of a baseline of a column. A counter is compared by its rate per second.
     """
 
     deviations: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]

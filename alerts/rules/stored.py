@@ -1,4 +1,4 @@
-"""Read the subject of a stored condition without trusting it: another program may have written it."""
+"""Reads the subject of a stored condition defensively: another program may have written it."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class RuleSubject:
 
 
 def subject_of(conditions: str) -> RuleSubject:
-    """Return what the JSON text of a rule's condition is about."""
+    """Return the kind and the metrics of the JSON text of a rule's condition."""
     document = json.loads(conditions)
     if not isinstance(document, dict) or not document:
         return RuleSubject(None, [])

@@ -1,4 +1,4 @@
-"""A rule's single conditions in the form that the SQL compares: what is read, over how long, and with what."""
+"""A rule's single conditions in the form that the SQL compares: the feature, its window, and the thresholds."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +36,7 @@ KEPT_FEATURES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which devices a rule is for; None bounds nothing."""
+    """The devices of a rule; None means no restriction."""
 
     business_id: UUID | None = None
     service_location_id: UUID | None = None
@@ -48,7 +48,7 @@ class Scope:
 class Feature:
     """A value computed once per device for all rules that compare it: part of a metric over a window.
 
-    A share depends on what it is a share of; so the threshold is part of the feature, and only there.
+    Only a share contains its threshold, because it is the share of samples beyond that threshold.
     """
 
     metric: Metric
@@ -84,16 +84,16 @@ class Term:
     deviations: float = 0.0
     floor: float = 0.0
     picks: PicksInstances | None = None  # of which instances, for kinds of series
-    part: Part = "min"  # what is computed of a series
+    part: Part = "min"  # the aggregate of a series
 
     @property
     def is_silence(self) -> bool:
-        """Whether it asks how long a device has been silent."""
+        """Whether it compares how long a device has been silent."""
         return self.kind in ("no_data", "offline")
 
     @property
     def newest_of(self) -> str | None:
-        """The metric whose newest value alone proves that this hasn't begun; None if there is none."""
+        """The metric whose newest value alone proves that this term has not begun; None if there is none."""
         if self.feature is None or self.by_value or self.kind != "metric":
             return None
         return self.feature.metric.name
@@ -101,7 +101,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as it is evaluated."""
+    """A rule in the form that is evaluated: its condition, its scope, and its terms."""
 
     id: UUID
     reach: Scope
@@ -127,12 +127,12 @@ class Rule:
 
     @cached_property
     def has_instances(self) -> bool:
-        """Whether it stands on instances of devices rather than on devices."""
+        """Whether it has a state for each instance of a device rather than for each device."""
         return any(term.picks for term in self.terms)
 
 
 class RuleList(tuple[Rule, ...]):
-    """Rules that are evaluated together: equal only to itself, so that what is derived from it can be kept with it."""
+    """Rules that are evaluated together; equal only to itself, so that derived data can be cached with it."""
 
     __slots__ = ()
     __eq__ = object.__eq__
@@ -160,7 +160,7 @@ def members_of(term: Term) -> dict[str, Any]:
 def make_feature(
     metric: Metric, window: timedelta, part: Part, beyond: tuple[bool, bool, float] | None = None
 ) -> Feature:
-    """Return a feature, the same object for the same values: thousands of rules look the same ones up."""
+    """Return a feature, the same object for the same values, because thousands of rules use the same ones."""
     return Feature(metric, window, part, beyond)
 
 
@@ -194,7 +194,7 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
 
 
 def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
-    """Return a metric's threshold as a term: "all beyond" is the least of them beyond, or the greatest."""
+    """Return a metric's threshold as a term: all samples are above it if their minimum is, below if their maximum."""
     up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")
     window = timedelta(minutes=condition.duration_minutes)
     parts: dict[str, Part] = {"all": "min" if up else "max", "share": "share"}

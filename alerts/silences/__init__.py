@@ -1,1 +1,1 @@
-"""Maintenance windows and active hours: when a rule does not apply."""
+"""Maintenance windows and active hours: the times in which a rule does not begin to fire."""

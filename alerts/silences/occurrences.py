@@ -1,4 +1,4 @@
-"""When a maintenance window runs: once, or at each of its weekdays in its own time zone."""
+"""The times at which a maintenance window runs: once, or on each of its weekdays in its own time zone."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,12 @@ import asyncpg
 from alerts.silences.schedule import parse_local_time
 
 DAY = timedelta(days=1)
-LONGEST = timedelta(days=8)  # a week that begins shortly before clocks are put forward ends on the eighth day
-SOON = timedelta(days=9)  # a weekly window starts again within it, whatever the clocks do
+LONGEST = timedelta(days=8)  # a week that begins just before clocks go forward ends on the eighth day
+SOON = timedelta(days=9)  # a weekly window starts again within this, also across a change of the clocks
 
 
 class TimeRange(NamedTuple):
-    """From when to when, in UTC."""
+    """A range of time, in UTC."""
 
     start: datetime
     end: datetime

@@ -15,7 +15,7 @@ QUERIES = load_beside(__file__, "past.sql")
 
 
 class PastSilences:
-    """The windows of a range of time by the devices in them, and a rule's hours."""
+    """The maintenance windows of a range of time, by device, and a rule's hours."""
 
     def __init__(self, windows: Mapping[UUID, Sequence[asyncpg.Record]], hours: dict[str, Any] | None) -> None:
         self._windows, self._hours = windows, hours
@@ -30,7 +30,7 @@ class PastSilences:
 async def read_past_silences(
     source: Source, begin: datetime, end: datetime, business_id: UUID | None, hours: dict[str, Any] | None
 ) -> PastSilences:
-    """Return what muted the devices of a business (None: all) between two instants."""
+    """Return the silences of the devices of a business (None: all) between two instants (UTC)."""
     windows: dict[UUID, list[asyncpg.Record]] = {}
     for row in await source.fetch(*QUERIES.bind("windows_of_devices", start=begin, end=end, business_id=business_id)):
         if find_fault(row, end):  # out of force, as in a live evaluation

@@ -1,7 +1,7 @@
 -- Maintenance windows of the past.
 
 -- windows_of_devices --
--- The windows that may have been running in a range, cut to it, once for each device in them; weekly ones always may.
+-- The windows that may have run in a range, cut to it, once for each device in them; weekly ones are always included.
 -- :start, :end, :business_id (null: all).
 SELECT d.id AS device_id, GREATEST(w.starts_at, :start::timestamptz) AS starts_at,
        LEAST(w.ends_at, :end::timestamptz + interval '1 day') AS ends_at, w.weekdays,

@@ -1,4 +1,4 @@
-"""When nothing may begin to fire: maintenance windows of devices, sites and businesses, and hours of a rule."""
+"""The present silences: maintenance windows of devices, sites and businesses, and the active hours of a rule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "schedule.sql")
-# What a row that another program wrote may raise; a name with a NUL or a folder's name raises OSError or ValueError.
+# Errors that a row written by another program may raise; a zone with a NUL, or a folder's name, raises OSError or
+# ValueError.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError)
 
 
@@ -31,7 +32,7 @@ class ActiveSilences:
 
 
 async def read_silences(connection: Connection, now: datetime, isolated: Isolated | None = None) -> ActiveSilences:
-    """Return the devices that are in a maintenance window; a window that can't be read is out of force and noted."""
+    """Return the devices in a maintenance window; a window that cannot be read is ignored and noted."""
     running = []
     for row in await connection.fetch(*QUERIES.bind("read_windows", now=now)):
         try:
@@ -45,7 +46,7 @@ async def read_silences(connection: Connection, now: datetime, isolated: Isolate
 
 
 def find_fault(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str | None:
-    """Return why a window is out of force, None when it can be read."""
+    """Return why a window is ignored, None if it can be read."""
     try:
         is_running(window, now)
     except UNREADABLE as error:
@@ -54,7 +55,7 @@ def find_fault(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str
 
 
 def fault_in_words(error: Exception, zone: str | None) -> str:
-    """Return why a window can't be read, for the people who keep it."""
+    """Return why a window cannot be read, for the people who manage it."""
     if isinstance(error, ZoneInfoNotFoundError | OSError | ValueError) and not is_zone(zone):
         return f"out of force: this server has no time zone {zone!r}; write one as Europe/Berlin"
     return f"out of force: it cannot be read ({error})"
@@ -72,8 +73,8 @@ def is_zone(name: str | None) -> bool:
 def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> bool:
     """Return whether a maintenance window is running; a weekly one may have begun a day or a week before.
 
-    It lasts for its duration in elapsed time, also across a change of the clocks. One that begins at a time that the
-    clocks leave out begins as if they hadn't been put forward yet; at one that comes twice, the first time.
+    Its duration is elapsed time, also across a change of the clocks. A start inside a DST gap uses the earlier offset;
+    an ambiguous start is its first occurrence (`fold=0`).
     """
     if window["weekdays"] is None:
         return bool(window["starts_at"] <= now < window["ends_at"])
@@ -81,7 +82,7 @@ def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> boo
     start = parse_local_time(window["local_start"])
     length = timedelta(minutes=window["duration_minutes"])
     today = now.astimezone(zone).date()
-    for days_ago in range(9):  # a week that begins shortly before clocks are put forward ends on the eighth day
+    for days_ago in range(9):  # a week that begins just before clocks go forward ends on the eighth day
         day = today - timedelta(days=days_ago)
         begin = datetime.combine(day, start, zone).astimezone(UTC)  # local times add up wrongly
         if day.isoweekday() in window["weekdays"] and begin <= now < begin + length:
@@ -90,12 +91,12 @@ def is_running(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> boo
 
 
 def parse_local_time(start: time | str) -> time:
-    """Return a local time of the table; raises ValueError for one that no clock shows, as 24:00."""
+    """Return a stored local time; raises ValueError for a time that Python cannot hold, such as 24:00."""
     return start if isinstance(start, time) else time.fromisoformat(start)
 
 
 def check_hours(hours: Any) -> None:
-    """Raise ValueError, TypeError or LookupError where a rule's hours can't be read at some instant."""
+    """Raise ValueError, TypeError or LookupError if a rule's hours cannot be read."""
     ZoneInfo(hours["time_zone"])
     if not isinstance(hours["days"], list) or not all(isinstance(day, int) and 1 <= day <= 7 for day in hours["days"]):
         raise ValueError("active_hours: days are a list of numbers from 1 (Monday) to 7")
@@ -104,9 +105,9 @@ def check_hours(hours: Any) -> None:
 
 
 def is_active(hours: dict[str, Any], now: datetime) -> bool:
-    """Return whether a rule's hours hold: some days of the week (1 is Monday), from one local time to another.
+    """Return whether `now` is in a rule's hours: days of the week (1 is Monday), from one local time to another.
 
-    `from` after `to` goes over midnight; the day is that on which it begins.
+    `from` after `to` spans midnight; the day is that on which the hours begin.
     """
     local = now.astimezone(ZoneInfo(hours["time_zone"]))
     begin, end = time.fromisoformat(hours["from"]), time.fromisoformat(hours["to"])

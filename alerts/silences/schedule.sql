@@ -1,5 +1,5 @@
 -- read_windows --
--- Maintenance windows that may be running: those with a date are, weekly ones are for the caller to see. Times that
+-- Maintenance windows that may be running: those with a date are; the caller decides for weekly ones. Times that
 -- only PostgreSQL can hold (24:00, the year 20000) are compared here or given as text.
 SELECT id, weekdays IS NULL AS is_running, weekdays, local_start::text AS local_start, duration_minutes, time_zone
 FROM agent_maintenance_windows

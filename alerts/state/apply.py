@@ -1,4 +1,4 @@
-"""Writes what follows from transitions, in the transaction of the evaluation: states, alerts, tickets, notifications.
+"""Writes the effects of transitions in the transaction of the evaluation: states, alerts, tickets, notifications.
 
 Nothing is sent from here. A ticket or a notification is a row that another periodic task processes, so that a failure
 there never loses an alert.
@@ -28,14 +28,14 @@ MAX_MESSAGE = 1000  # characters
 async def apply_transitions(
     connection: Connection, rows: Mapping[UUID, RuleRow], transitions: Sequence[Transition]
 ) -> None:
-    """Write everything that follows from the transitions of one evaluation; `rows`: the rules by id."""
+    """Write all effects of the transitions of one evaluation; `rows`: the rules by id."""
     if not transitions:
         return
     now = transitions[0].at
     await write_transitions(connection, rows, transitions, now)
     await write_states(connection, transitions, now)
     alerting = [one for one in transitions if not rows[one.rule_id].is_shadow]
-    # First what fires: its tickets are locked before the alerts that end, in the order in which the worker locks them.
+    # Firing alerts first: this locks tickets before the alerts that end, in the worker's lock order.
     fired = await open_alerts(connection, rows, [one for one in alerting if one.fires], now)
     await write_tickets(connection, fired, now)
     await resolve_alerts(connection, [one for one in alerting if one.resolves], now)
@@ -44,7 +44,7 @@ async def apply_transitions(
 async def write_transitions(
     connection: Connection, rows: Mapping[UUID, RuleRow], transitions: Sequence[Transition], now: datetime
 ) -> None:
-    """Record each transition."""
+    """Insert each transition into the history of its rule."""
     await connection.execute(
         *QUERIES.bind(
             "write_transitions",
@@ -61,7 +61,7 @@ async def write_transitions(
 
 
 async def write_states(connection: Connection, transitions: Sequence[Transition], now: datetime) -> None:
-    """Write the states that the transitions lead to; inactive is no row."""
+    """Store the states after the transitions; an inactive state has no row."""
     active = [one for one in transitions if one.after.state != "inactive"]
     dropped = [one for one in transitions if one.after.state == "inactive"]
     await connection.execute(
@@ -79,7 +79,7 @@ async def write_states(connection: Connection, transitions: Sequence[Transition]
 
 
 async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
-    """Return name, business and site of devices by id; devices that are deleted are left out."""
+    """Return name, business and site of devices by id; deleted devices are missing."""
     rows = await connection.fetch(*QUERIES.bind("describe_devices", devices=list(device_ids))) if device_ids else []
     return {row["id"]: row for row in rows}
 
@@ -87,7 +87,7 @@ async def describe_devices(connection: Connection, device_ids: Sequence[UUID]) -
 async def open_alerts(
     connection: Connection, rows: Mapping[UUID, RuleRow], fired: Sequence[Transition], now: datetime
 ) -> list[FiredAlert]:
-    """Open an alert for each rule that begins to fire in a place; return those that weren't open already."""
+    """Open an alert for each rule that begins to fire in a place; return the new ones."""
     devices = await describe_devices(connection, [one.device_id for one in fired])
     described = [one for one in fired if one.device_id in devices]  # the others have just been deleted
     if not described:
@@ -128,7 +128,7 @@ def alert_message(row: RuleRow, result: ConditionResult, device_name: str) -> st
 
 
 async def resolve_alerts(connection: Connection, well: Sequence[Transition], now: datetime) -> None:
-    """Close the alerts of rules in places that are well again."""
+    """Close the alerts of rules in places that have recovered."""
     if well:
         reasons, values = [one.why for one in well], [one.result.value for one in well]
         rows = await connection.fetch(

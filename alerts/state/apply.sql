@@ -7,7 +7,7 @@ FROM unnest(:rules::uuid[], :devices::uuid[], :instances::text[], :from_states::
             :shadow::boolean[]) AS t
 
 -- write_states --
--- States that are not inactive; one that a later evaluation wrote stays.
+-- Store states other than inactive; a state that a later evaluation wrote stays.
 INSERT INTO agent_alert_states AS s
     (agent_alert_id, agent_device_id, instance, state, since, reason, value, evaluated_at)
 SELECT t.*, :now::timestamptz
@@ -19,7 +19,7 @@ SET state = EXCLUDED.state, since = EXCLUDED.since, reason = EXCLUDED.reason, va
 WHERE s.evaluated_at < EXCLUDED.evaluated_at
 
 -- drop_states --
--- What is inactive needs no row.
+-- Delete the rows of inactive states.
 DELETE FROM agent_alert_states s
 USING unnest(:rules::uuid[], :devices::uuid[], :instances::text[]) AS t (rule_id, device_id, instance)
 WHERE s.agent_alert_id = t.rule_id AND s.agent_device_id = t.device_id AND s.instance = t.instance
@@ -59,7 +59,7 @@ SELECT id, agent_alert_id, agent_device_id, instance
 FROM opened
 
 -- resolve_alerts --
--- Close the open alerts of rules on devices that are well again.
+-- Close the open alerts of rules on devices that have recovered.
 WITH well AS (
     SELECT * FROM unnest(:rules::uuid[], :devices::uuid[], :instances::text[], :reasons::text[], :values::float8[])
         AS t (rule_id, device_id, instance, reason, value)

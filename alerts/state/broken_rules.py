@@ -1,8 +1,8 @@
-"""What stands of rules that an evaluation leaves out: those that can't be understood, and those out of force.
+"""The states and alerts of rules that an evaluation skips: those that cannot be read, and those that are not active.
 
-A rule that cannot be read is not evaluated: its open alerts stay open in the state `error`, as those of a silent
-device stay open without data, and what had only begun is dropped. Over HTTP a rule that is switched off or deleted ends
-its alerts at once (`rule_book.py`); one that the platform switched off in the table ends them here, at the next pass.
+A rule that cannot be read is not evaluated: its open alerts stay open in the state `error`, as alerts of a silent
+device stay open in `no_data`, and pending states are dropped. Over HTTP a rule that is disabled or deleted ends its
+alerts at once (`manage/rules.py`); one that the platform disabled in the table ends them here, at the next pass.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ QUERIES = load_beside(__file__, "broken_rules.sql")
 
 
 async def end_alerts_of_missing_rules(connection: Connection, faults: Mapping[UUID, str], now: datetime) -> None:
-    """Settle the states and alerts of rules that aren't evaluated at `now` (UTC); `faults`: rule → why it can't be.
+    """Settle the states and alerts of rules that are not evaluated at `now` (UTC); `faults`: rule → reason.
 
-    A device whose rows can't be changed is left out and tried again.
+    A device whose rows cannot be changed is skipped and tried again.
     """
     rules, reasons = list(faults), list(faults.values())
 
@@ -37,5 +37,5 @@ async def end_alerts_of_missing_rules(connection: Connection, faults: Mapping[UU
 
 
 async def forget_errors(connection: Connection, faults: Mapping[UUID, str]) -> None:
-    """Forget the error of each rule in force that can be read again; `faults` can't be."""
+    """Clear the error of each active rule that can be read again, that is, all but those in `faults`."""
     await connection.execute(*QUERIES.bind("forget_errors", rules=list(faults)))

@@ -1,14 +1,14 @@
--- What stands of rules that an evaluation leaves out. Few rules and few pairs: most passes change nothing here.
+-- States and alerts of rules that an evaluation skips. Most passes change nothing here.
 
 -- forget_errors --
--- A rule in force that can be understood again has no error; one that was changed over HTTP has none already. :rules
--- that can't be understood.
+-- Clear the error of active rules that can be read again; a change over HTTP has cleared it already. :rules that
+-- cannot be read.
 UPDATE agent_alerts
 SET error_message = NULL, error_at = NULL
 WHERE error_message IS NOT NULL AND is_active AND NOT soft_delete AND id <> ALL (:rules::uuid[])
 
 -- devices_left --
--- Devices on which a rule of :rules, or one that is not in force, stands or has an open alert, without :postponed.
+-- Devices on which a rule of :rules, or one that is not active, has a state or an open alert, without :postponed.
 SELECT s.agent_device_id AS id
 FROM agent_alert_states s JOIN agent_alerts a ON a.id = s.agent_alert_id
 WHERE (a.soft_delete OR NOT a.is_active OR a.id = ANY (:rules::uuid[])) AND s.agent_device_id <> ALL (:postponed::uuid[])
@@ -19,8 +19,8 @@ WHERE (a.soft_delete OR NOT a.is_active) AND h.status IN ('active', 'acknowledge
   AND h.agent_device_id <> ALL (:postponed)
 
 -- hold_faulty --
--- Where rules that can't be understood have an alert, the state becomes error; where they had only begun, there is
--- none. :rules, :reasons (in parallel), :now, :only these devices (null: all).
+-- The states of rules that cannot be read: error where there is an alert, deleted where they were only pending.
+-- :rules, :reasons (in parallel), :now, :only these devices (null: all).
 WITH unevaluable AS (
     SELECT s.agent_alert_id, s.agent_device_id, s.instance, s.state, s.value, f.reason, a.is_shadow,
            CASE s.state WHEN 'pending' THEN 'inactive' ELSE 'error' END AS becomes
@@ -46,8 +46,8 @@ SELECT agent_alert_id, agent_device_id, instance, :now, state, becomes, reason, 
 FROM unevaluable
 
 -- end_out_of_force --
--- Rules that aren't in force stand nowhere, and their open alerts end: they were switched off or deleted in the
--- table, nobody knows by whom. Returns those alerts. :now, :only these devices (null: all).
+-- Delete the states of rules that are not active, and end their open alerts: another program disabled or deleted them
+-- in the table. Returns those alerts. :now, :only these devices (null: all).
 WITH out_of_force AS (
     SELECT id, is_shadow, CASE WHEN soft_delete THEN 'The rule was deleted.' ELSE 'The rule was disabled.' END AS note
     FROM agent_alerts

@@ -1,9 +1,9 @@
 """One pass over all rules: results → transitions → rows. The clock is an argument; everything is one transaction.
 
 1. Take the turn; another worker, or the same instant again, changes nothing.
-2. Read the rules and ask what holds (`alerts/query/apart.py`).
+2. Read the rules and evaluate their conditions (`alerts/query/apart.py`).
 3. In each place where a rule has begun or is open: one step of the machine (`transitions.py`, `machine.py`).
-4. Write the transitions, the states, the alerts, and what follows from them (`apply.py`).
+4. Write the transitions, states, alerts, tickets and notifications (`apply.py`).
 
 A rule, window, device or change that fails is set apart (`db/isolation.py`), and the others continue.
 """
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 
 KEPT = KeptRules()  # of this process, whichever database it evaluates
 UNMEASURED_AFTER = timedelta(days=3)
-AWAY_AFTER = timedelta(minutes=10)  # without an evaluation for so long, we were away
+AWAY_AFTER = timedelta(minutes=10)  # a longer pause between evaluations means that the server was down
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What an evaluation did."""
+    """The result of an evaluation: its numbers, for the log and the metrics."""
 
     rules: int
     statements: int
@@ -51,9 +51,10 @@ class Pass:
 async def evaluate(
     connection: Connection, now: datetime, unmeasured_after: timedelta = UNMEASURED_AFTER
 ) -> Pass | None:
-    """Evaluate every rule at `now` (UTC); None when it is another's turn or that instant is done.
+    """Evaluate every rule at `now` (UTC); None if another worker has the turn or the instant is done.
 
-    `unmeasured_after`: when an alert ends whose device continues without what the rule asks for; zero is never.
+    `unmeasured_after`: time after which an alert ends if its device uploads but no longer measures its metric; zero:
+    never.
     """
     began = time.perf_counter()
     async with connection.transaction():
@@ -89,7 +90,7 @@ async def evaluate(
 
 
 async def read_states(connection: Connection, rules: Rules) -> dict[Place, AlertState]:
-    """Return the states of rules by place, without those from before a rule came to be for instances or for devices."""
+    """Return the states of rules by place, without those that remain from a change between devices and instances."""
     rows = await connection.fetch(*QUERIES.bind("read_states", rules=list(rules.rows)))
     return {
         (row["agent_alert_id"], row["agent_device_id"], row["instance"]): AlertState(
@@ -103,7 +104,7 @@ async def read_states(connection: Connection, rules: Rules) -> dict[Place, Alert
 async def apply_apart(
     connection: Connection, rules: Rules, transitions: Sequence[Transition], isolated: Isolated
 ) -> None:
-    """Write what follows from the transitions; one that can't be written is tried again in the next pass."""
+    """Write the effects of the transitions; one that fails is tried again in the next pass."""
 
     async def write(some: Sequence[Transition]) -> None:
         await apply_transitions(connection, rules.rows, some)

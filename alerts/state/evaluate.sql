@@ -1,7 +1,7 @@
 -- begin_pass --
--- Take the turn for an evaluation of :now, unless another worker has it or that instant has been evaluated; then no
--- row. After :away_after without an evaluation we were away: `resumed_at` is when we came back. Returns until when
--- silence is our own.
+-- Take the turn for an evaluation of :now; no row if another worker has it or that instant was evaluated. After
+-- :away_after without an evaluation the server was down: `resumed_at` is when it returned. Returns the time until
+-- which silence is the server's own.
 WITH turn AS (
     SELECT p.one, p.at
     FROM agent_alert_passes p
@@ -18,10 +18,9 @@ SELECT GREATEST(b.resumed_at, (SELECT deaf_until FROM agent_presence)) AS unsure
 FROM begun b
 
 -- plan_for_fleets --
--- For this transaction: pairs of rules and devices are joined in memory, and by hashing. The planner cannot estimate
--- how many pairs there will be, and a nested loop over ten thousand times ten thousand is what it would choose for ten.
--- Chunks are left out by the constant bounds when a statement is planned; to look again for each device takes longer
--- than its scan.
+-- For this transaction: pairs of rules and devices are joined in memory and by hashing. The planner cannot estimate the
+-- number of pairs and would use a nested loop, as for ten, over ten thousand times ten thousand. Constant bounds
+-- exclude chunks when a statement is planned; to exclude them again for each device takes longer than its scan.
 SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true),
        set_config('timescaledb.enable_runtime_exclusion', 'off', true)
 
@@ -30,7 +29,7 @@ SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off'
 SELECT set_config('lock_timeout', '2s', true)
 
 -- end_pass --
--- Note what a pass took.
+-- Store the duration of a pass.
 UPDATE agent_alert_passes SET seconds = :seconds, statements = :statements, rules = :rules, changed = :changes
 
 -- read_states --

@@ -1,15 +1,15 @@
-"""The state machine of one rule in one place (a device, or an instance of it): state and result → next state, and why.
+"""The state machine of one rule in one place (a device, or an instance of it): state and result → next state, reason.
 
     inactive ──begun──▶ pending ──breached──▶ firing ──behind recovery──▶ recovering ──kept long enough──▶ inactive
                            │                    │ ▲                          │
                            └──over──▶ inactive  │ └──────holding again───────┘
                                                 └──nothing known──▶ no_data ──known again──▶ firing / recovering
 
-An open alert whose rule can't be evaluated goes to `error` (`broken_rules.py`). When the rule can be evaluated again,
-the alert goes on as from `no_data`.
+An open alert whose rule cannot be evaluated goes to `error` (`broken_rules.py`). When the rule can be evaluated again,
+the alert continues as from `no_data`.
 
-Nothing here reads a clock or a table: live evaluation, backtest and rule tests all run this one function. "No data"
-never means resolved: an alert whose device fell silent stays open as `no_data`.
+Nothing here reads a clock or a table, so live evaluation, backtests and rule tests all run this one function. "No data"
+never means resolved: an alert whose device falls silent stays open as `no_data`.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class AlertState:
 
     state: State = "inactive"
     since: datetime | None = None
-    has_moved: bool = False  # the device belongs to another business since
-    is_gone: bool = False  # the device sends nothing of this instance any more
+    has_moved: bool = False  # the device has moved to another business since
+    is_gone: bool = False  # the device no longer sends this instance
 
 
 INACTIVE = AlertState()
@@ -63,7 +63,7 @@ class Transition:
 
     @property
     def changed(self) -> bool:
-        """Whether the state is another one."""
+        """Whether the state differs from the previous one."""
         return self.before.state != self.after.state
 
     @property
@@ -86,10 +86,10 @@ def step(
     *,
     muted: bool = False,
 ) -> Transition:
-    """Return what follows from `result` at `at`.
+    """Return the transition that follows from `result` at `at` (UTC).
 
-    `keep_firing`: how long it must be well before the alert ends. `muted`: in a maintenance window or outside the
-    rule's hours, where nothing begins to fire; what fires already continues.
+    `keep_firing`: how long the condition must not hold before the alert ends. `muted`: in a maintenance window or
+    outside the rule's hours, where nothing begins to fire; a firing alert continues.
     """
     decide = {
         "inactive": from_quiet, "pending": from_quiet, "firing": from_firing, "no_data": from_no_data,
@@ -106,7 +106,7 @@ def leave(place: Place, current: AlertState, at: datetime, why: str) -> Transiti
 
 
 def fail(place: Place, current: AlertState, at: datetime, reason: str) -> Transition:
-    """Keep an alert open that can't be evaluated, in the state `error` with the reason."""
+    """Keep the alert of a rule that cannot be evaluated open, in the state `error` with the reason."""
     return Transition(place, at, current, AlertState("error", at), reason[:500], UNKNOWN)
 
 
@@ -134,13 +134,13 @@ def from_firing(current: AlertState, result: ConditionResult, at: datetime, keep
 
 
 def from_no_data(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
-    """Decide for an alert whose device is silent: by what comes back."""
+    """Decide for an alert whose device was silent, by the new result."""
     state, why = from_firing(current, result, at, keep, muted)
     return (state, why) if state == "no_data" else (state, "data again")
 
 
 def from_error(current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool) -> Decision:
-    """Decide for an alert whose rule could not be read, by the rule as it is now."""
+    """Decide for an alert whose rule could not be read, by the result of the repaired rule."""
     state, _ = from_firing(current, result, at, keep, muted)
     return state, "the rule can be evaluated again"
 
@@ -148,7 +148,7 @@ def from_error(current: AlertState, result: ConditionResult, at: datetime, keep:
 def from_recovering(
     current: AlertState, result: ConditionResult, at: datetime, keep: timedelta, muted: bool
 ) -> Decision:
-    """Decide for recovering: fire on if it comes back within `keep`, end after it."""
+    """Decide for recovering: fire again if the condition returns within `keep`, end the alert after it."""
     del muted
     if result.holding is None:
         return "no_data", "no data"

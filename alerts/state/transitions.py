@@ -20,7 +20,7 @@ SEVERITIES = ("info", "warning", "critical")
 async def find_transitions(
     rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, isolated: Isolated
 ) -> list[Transition]:
-    """Return the transitions at `mutes.now`; a place whose step fails is noted in `isolated` and keeps its state."""
+    """Return the transitions at `mutes.now` (UTC); a place whose step fails is noted and keeps its state."""
     results = apart.facts.by_place({rule_id: row.rule for rule_id, row in rules.rows.items()})
     current_results = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
     transitions, offline = [], offline_devices(rules, current_results, states)
@@ -57,9 +57,9 @@ def transition_of(
 def result_of(row: RuleRow, terms: Terms | None, current: AlertState) -> ConditionResult | None:
     """Return the result of a whole rule in one place; None when the rule does not cover the place.
 
-    A term that has not begun has no result, unless the rule is pending or open there: then only a service that is not
-    installed, a forecast that doesn't exist and an instance that is gone have none. An instance that is gone has no
-    data: its alert ends as no longer measured (`unmeasured.py`).
+    A term that has not begun has no result, unless the rule is pending or open there: then only a missing service, a
+    missing forecast and a missing instance have none. A missing instance has no data: its alert ends as no longer
+    measured (`unmeasured.py`).
     """
     conditions = terms_of(row.rule.condition)
     if not terms and current.is_gone:
@@ -76,7 +76,7 @@ def may_be_absent(condition: object) -> bool:
 
 
 def absent_result(condition: object, current: AlertState) -> ConditionResult:
-    """Return the result of a term that the statements left out."""
+    """Return the result of a term without a row: false if the rule is inactive, no service, or else unknown."""
     if current is INACTIVE:
         return FALSE
     return NO_SERVICE if isinstance(condition, ServiceCondition) else UNKNOWN
@@ -98,7 +98,7 @@ def offline_devices(
 
 
 def depends_on_device(row: RuleRow) -> bool:
-    """Return whether a rule adds nothing for an offline device: it uses missing data or services only."""
+    """Return whether a rule is redundant for an offline device: it uses missing data or services only."""
     return all(isinstance(one, NoDataCondition | ServiceCondition) for one in terms_of(row.rule.condition))
 
 

@@ -1,6 +1,6 @@
-"""Alerts on what a device does not measure any more, although it still uploads: they end with that reason after a time.
+"""Ends alerts on metrics that a device no longer measures although it still uploads, after a time and with that reason.
 
-A device that is silent is another matter: its alerts stay open as `no_data`.
+Alerts of a silent device stay open as `no_data`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ async def end_unmeasured(
 
 
 async def find_measuring(connection: Connection, devices: set[UUID], now: datetime) -> set[UUID]:
-    """Return those of the devices that have gone on measuring."""
+    """Return those of `devices` that still send samples at `now` (UTC)."""
     if not devices:
         return set()
     rows = await connection.fetch(*QUERIES.bind("find_measuring", devices=sorted(devices)[:MAX_DEVICES], now=now))

@@ -1,4 +1,4 @@
--- Devices that measure something, though not what a rule asks for.
+-- Devices that still send samples, for alerts whose metric is missing in them.
 
 -- find_measuring --
 -- Those devices that have sent samples for half a day and continue: after a long sleep the first samples prove nothing.

@@ -1,7 +1,7 @@
 """The client and the site of a ticket: the service user of the business, and its location.
 
-The platform counts open requests by client and stops at five. So tickets of machines belong to their own user,
-made with a business's first ticket, or to the one that RTS_TICKET_CLIENT names: people's requests are not used up.
+The platform allows five open requests per client. So tickets of alerts belong to their own user, created with a
+business's first ticket, or to the user of RTS_TICKET_CLIENT: they do not use up the requests of people.
 """
 
 from uuid import UUID
@@ -17,12 +17,12 @@ QUERIES = load_beside(__file__, "clients.sql")
 
 
 def service_email(business_id: UUID) -> str:
-    """Return the e-mail of a business's service user: the domain exists nowhere, so nobody can log in by it."""
+    """Return the e-mail of a business's service user, in a domain that cannot exist: nobody can log in by it."""
     return f"agent-monitoring+{business_id}@rts-agents.invalid"
 
 
 async def find_client(connection: Connection, business_id: UUID, named: str) -> UUID:
-    """Return the user `named` by e-mail, or the business's service user, which is made where it is missing.
+    """Return the user with the e-mail `named`, or the business's service user, which is created if missing.
 
     Raises NoTicketError.
     """
@@ -34,7 +34,7 @@ async def find_client(connection: Connection, business_id: UUID, named: str) -> 
 
 
 async def make_client(connection: Connection, business_id: UUID, email: str) -> UUID:
-    """Make the service user of a business; another worker may have been quicker. Raises NoTicketError."""
+    """Create the service user of a business, unless another worker just has. Raises NoTicketError."""
     values = {
         "email": email, "business_id": business_id, "role": "client", "first_name": "Agent", "last_name": "monitoring",
         "name": "Agent monitoring", "email_verified": False, "is_primary_contact": False, "is_business_owner": False,
@@ -53,7 +53,7 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
 
 
 async def find_location(connection: Connection, business_id: UUID, location_id: UUID | None) -> UUID:
-    """Return the site, else the headquarters, else the oldest one; raises NoTicketError where there is none."""
+    """Return the site, else the headquarters, else the oldest site; raises NoTicketError if the business has none."""
     location: UUID | None = await connection.fetchval(
         *QUERIES.bind("find_location", business_id=business_id, service_location_id=location_id)
     )

@@ -1,4 +1,4 @@
-"""Why a ticket is put off: a reason that a person can act on, and the code that `/metrics` counts by."""
+"""The reasons why a ticket is postponed: a text that a person can act on, and the code that `/metrics` counts by."""
 
 from typing import ClassVar, Literal
 
@@ -21,7 +21,7 @@ class NoTicketError(RtsError):
 
 
 def explain(fault: Exception) -> tuple[Reason, str]:
-    """Return the reason and what an employee reads at the alert, without the DETAIL that may show a row."""
+    """Return the code and the text shown at the alert, without PostgreSQL's DETAIL, which may contain row values."""
     if isinstance(fault, NoTicketError):
         return fault.reason, fault.message
     message = primary_message(fault)

@@ -1,7 +1,7 @@
 """Faults of the platform's tables that prevent tickets, with their consequences, for `rts-agents db check`.
 
-Everything here is read again each time: what is mended is gone from the list, and the tickets that waited open by
-themselves.
+Each call reads the tables again: a repaired fault disappears from the list, and the waiting tickets are opened
+automatically.
 """
 
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ FOLLOWS = {
 
 
 async def find_misfits(connection: Connection, client: str, now: datetime) -> list[str]:
-    """Return a sentence for each misfit: what it is, and what follows. `client` is RTS_TICKET_CLIENT."""
+    """Return a sentence for each fault, with its consequence. `client` is RTS_TICKET_CLIENT."""
     parts = (
         of_look_ups(await read_look_ups(connection)), of_columns(connection), of_rights(connection),
         of_numbers(connection, now), of_client(connection, client), of_businesses(connection), of_waiting(connection),
@@ -114,6 +114,6 @@ async def of_businesses(connection: Connection) -> AsyncIterator[str]:
 
 
 async def of_waiting(connection: Connection) -> AsyncIterator[str]:
-    """Say which tickets are put off, by reason."""
+    """Yield the numbers of postponed tickets, by reason."""
     for row in await connection.fetch(QUERIES["put_off"]):
         yield f"{row['tickets']} tickets are put off ({row['reason']}), the newest because of: {row['said']}"

@@ -1,4 +1,4 @@
--- What of the platform's tables doesn't fit.
+-- Faults of the platform's tables that prevent tickets.
 
 -- demanded_columns --
 -- Columns that an INSERT must fill and that aren't among :columns.
@@ -19,7 +19,7 @@ FROM (VALUES ('service_requests', 'INSERT'), ('service_requests', 'UPDATE'), ('s
 WHERE to_regclass(w.name) IS NOT NULL AND NOT has_table_privilege(to_regclass(w.name), w.needed)
 
 -- is_counted --
--- Whether tickets have numbers of the form that we count: then a trigger of the table is for something else.
+-- Whether tickets have numbers of our form: then a trigger of the table does not number them.
 SELECT EXISTS (SELECT FROM service_requests WHERE request_number ~ '^SR-\d{4}-\d+$')
 
 -- without_location --
@@ -33,7 +33,7 @@ WHERE EXISTS (SELECT FROM agent_devices d WHERE d.business_id = b.id AND NOT d.s
 ORDER BY b.business_name
 
 -- put_off --
--- Tickets that were tried in vain, by reason.
+-- Tickets that could not be opened, by reason.
 SELECT COALESCE(fault_reason, 'unknown') AS reason, count(*) AS tickets,
        (array_agg(left(last_error, 300) ORDER BY created_at DESC))[1] AS said
 FROM agent_alert_tickets

@@ -1,6 +1,6 @@
 """The platform's history of a ticket: a row for its opening and for each status that we set.
 
-Nobody is assigned by us, so there are no rows of assignments. A history that refuses a row doesn't stop the ticket.
+We assign nobody, so there are no rows of assignments. A history that refuses a row does not stop the ticket.
 """
 
 import logging
@@ -22,7 +22,7 @@ async def note_opened(connection: Connection, request: UUID, user: UUID, status:
 
 
 async def note_status(connection: Connection, request: UUID, user: UUID, was: str | None, becomes: str | None) -> None:
-    """Write that a ticket has another status."""
+    """Insert a change of status into the ticket's history; `was` is None for a new ticket."""
     await write(connection, request, user, "status_change", was, becomes, "Set by the agent monitoring.")
 
 

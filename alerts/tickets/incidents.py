@@ -46,25 +46,25 @@ class FiredAlert:
 
     @property
     def key(self) -> str:
-        """What its own incident is about, shared by rules of one cause; an instance by a digest: names may be long."""
+        """The key of its own incident, shared by rules with one cause; an instance is a digest: names may be long."""
         key = f"device:{cause_of(self.row.rule.condition) or self.row.rule.id}:{self.device['id']}"
         return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
 
     @property
     def instances_key(self) -> str | None:
-        """How the keys of incidents begin that say the same of single instances; None where nothing does."""
+        """The prefix of the keys of incidents with the same cause on single instances; None if there are none."""
         each = CAUSE_OF_EACH.get(cause_of(self.row.rule.condition) or "")
         return f"device:{each}:{self.device['id']}:" if each and not self.instance else None
 
     @property
     def worst_key(self) -> str | None:
-        """The key of the incident of the fullest instance, which this instance may be; None where there is none."""
+        """The key of the incident of the fullest instance, which may be this one; None if its cause has none."""
         worst = CAUSE_OF_WORST.get(cause_of(self.row.rule.condition) or "")
         return f"device:{worst}:{self.device['id']}" if worst and self.instance else None
 
     @property
     def group(self) -> tuple[UUID, UUID]:
-        """The group that it may belong to: its rule and its business."""
+        """The group that may contain it: its rule and its business."""
         return self.row.rule.id, self.device["business_id"]
 
 
@@ -85,7 +85,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class AlertGroup:
-    """The alerts of a rule in a business: on how many devices it is open, of how many that it reaches."""
+    """The alerts of a rule in a business: the number of devices with an open alert, and of devices in scope."""
 
     open: int
     reach: int
@@ -97,7 +97,7 @@ class AlertGroup:
 
 
 async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now: datetime) -> None:
-    """Want a ticket for each alert that has begun, of its own or of its group."""
+    """Queue a ticket for each alert that has begun: its own or that of its group."""
     alerts = sorted((alert for alert in fired if alert.row.ticket_enabled), key=lambda alert: not alert.instance)
     if not alerts:
         return
@@ -122,8 +122,8 @@ async def write_tickets(connection: Connection, fired: Iterable[FiredAlert], now
 async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dict[UUID, str]:
     """Return the key of each alert's own incident; `alerts` has those of instances first.
 
-    The fullest instance shares the incident of an instance that has one. The first instance that fires while only the
-    fullest one has an incident takes that.
+    The fullest instance shares the incident of an instance that has one. If only the fullest one has an incident, the
+    first instance that fires uses that.
     """
     keys = {alert.history_id: alert.key for alert in alerts}
     begins = {key for alert in alerts for key in (alert.instances_key, alert.worst_key) if key}
@@ -140,7 +140,7 @@ async def find_keys(connection: Connection, alerts: Sequence[FiredAlert]) -> dic
 
 
 def shared_key(alert: FiredAlert, instances: Mapping[str, set[str]]) -> str:
-    """Return the key of the open incident that an alert shares, else its own; `instances` has the instances of each."""
+    """Return the key of the open incident that an alert shares, else its own; `instances`: incident key → instances."""
     worst, begin = alert.worst_key, alert.instances_key
     if worst and worst in instances and (not instances[worst] or alert.instance in instances[worst]):
         return worst
@@ -148,7 +148,7 @@ def shared_key(alert: FiredAlert, instances: Mapping[str, set[str]]) -> str:
 
 
 async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert], now: datetime) -> dict[UUID, UUID]:
-    """Return the alerts whose site has fallen silent, with that site."""
+    """Return, by the id of an alert, the silent site of its device; alerts of other sites are missing."""
     silence = {alert.history_id: by_data for alert in alerts if (by_data := looks_at_samples(alert.row)) is not None}
     if not silence:
         return {}
@@ -168,7 +168,7 @@ async def read_silent_sites(connection: Connection, alerts: Sequence[FiredAlert]
 
 
 def looks_at_samples(row: RuleRow) -> bool | None:
-    """Return whether a rule on silence looks at samples only; None when it isn't on silence."""
+    """Return whether a rule on silence considers samples only; None if it is not on silence."""
     kinds = {type(term) for term in terms_of(row.rule.condition)}
     if OfflineCondition in kinds:
         return False
@@ -178,7 +178,7 @@ def looks_at_samples(row: RuleRow) -> bool | None:
 async def count_groups(
     connection: Connection, alerts: Sequence[FiredAlert], sites: dict[UUID, UUID]
 ) -> dict[tuple[UUID, UUID], AlertGroup]:
-    """Count the rules of the alerts that no site takes, by rule and business."""
+    """Count the alerts outside silent sites by rule and business."""
     groups = sorted({alert.group for alert in alerts if alert.history_id not in sites})
     rows = await connection.fetch(
         *QUERIES.bind(
@@ -194,7 +194,7 @@ async def count_groups(
 
 
 def incident_of(alert: FiredAlert, key: str, site: UUID | None, group: AlertGroup | None, now: datetime) -> Incident:
-    """Return what an alert's ticket is for, by `key` its own; a group's text follows when its alerts are known."""
+    """Return the incident of an alert: its site's, its group's, or its own (`key`). Texts of groups come later."""
     rule_id, business_id = alert.group
     device_id, location_id = alert.device["id"], alert.device["service_location_id"]
     text = single_text(alert.row, describe_place(alert.device["device_name"], alert.instance), alert.message, now)
@@ -218,7 +218,7 @@ def worse(incident: Incident, other: Incident | None) -> Incident:
 
 
 async def open_incidents(connection: Connection, incidents: Sequence[Incident], now: datetime) -> None:
-    """Write the incidents; those that ended a short time ago are taken up again."""
+    """Write the incidents; one that ended a short time ago is reopened."""
     await connection.execute(
         *QUERIES.bind(
             "open_incidents",
@@ -240,7 +240,7 @@ async def open_incidents(connection: Connection, incidents: Sequence[Incident], 
 async def gather_groups(
     connection: Connection, groups: Sequence[tuple[str, UUID, UUID]], incidents: dict[str, Incident], now: datetime
 ) -> None:
-    """Take single incidents without a ticket into their groups (key, rule, business), and write the groups' texts."""
+    """Merge single incidents without a ticket into their groups (key, rule, business); write the groups' texts."""
     await connection.execute(
         *QUERIES.bind(
             "absorb_waiting",

@@ -2,13 +2,13 @@
 -- in the evaluation's transaction, and locks incidents before it touches alerts that were there before, as worker/ does.
 
 -- plan_for_few --
--- What follows from changes concerns some devices, not the fleet: undo what the evaluation set for its large joins.
+-- Effects of changes concern some devices, not the fleet: reset the planner settings of the evaluation's large joins.
 SELECT set_config('enable_nestloop', 'on', true)
 
 -- silent_sites --
 -- Of devices that were just found silent, those whose site has fallen silent: at least :min_devices, and the share
 -- :min_share of those that were heard until then, were heard last within two intervals of one another, and not since.
--- Those that were silent long before say nothing of the site. A site whose ticket is open takes its devices whatever
+-- Devices that were silent long before do not count. A site whose ticket is open takes its devices whatever
 -- the share. :devices, :by_samples whether their rule looks at samples only, :now.
 WITH contact AS (
     SELECT d.id, d.service_location_id AS site, by_data,
@@ -73,9 +73,9 @@ FROM unnest(:beginnings::text[]) AS w (begin)
 JOIN agent_alert_tickets t ON t.wanted = 'open' AND starts_with(t.incident_key, w.begin)
 
 -- open_incidents --
--- Want these incidents open. One that is open stays, and one that ended within :reopen_within is taken up again with
--- its ticket; else there is a new one. An open one has its highest severity, and the text of what was that severe
--- first. What waits already keeps its turn. :keys, :rules, :devices (null: a group), :businesses, :sites,
+-- Queue these incidents for opening. An open one stays open; one that ended within :reopen_within is reopened with
+-- its ticket; else a new one is made. An open one gets the highest severity so far, and the text of the first alert of
+-- that severity. A waiting one keeps its turn. :keys, :rules, :devices (null: a group), :businesses, :sites,
 -- :severities, :titles, :descriptions, :due, :now.
 WITH requested AS (
     SELECT *
@@ -115,7 +115,7 @@ WHERE NOT EXISTS (SELECT FROM reopened a WHERE a.incident_key = w.key)
 ON CONFLICT (incident_key) WHERE wanted = 'open' DO NOTHING
 
 -- link_alerts --
--- Say which incident alerts belong to.
+-- Set the incident of alerts.
 UPDATE agent_alert_history h
 SET agent_alert_ticket_id = t.id
 FROM unnest(:alerts::uuid[], :keys::text[]) AS l (history_id, key)
@@ -143,7 +143,7 @@ FROM taken JOIN agent_alert_tickets t ON t.incident_key = taken.key AND t.wanted
 WHERE h.agent_alert_ticket_id = taken.id AND h.status IN ('active', 'acknowledged')
 
 -- describe_groups --
--- What the tickets of groups are about: the devices whose alerts are open, the messages of the first :limit.
+-- The content of groups' tickets: the devices with open alerts, the messages of the first :limit.
 SELECT t.id, a.alert_name, l.location_name, g.alerts, g.devices, g.messages
 FROM agent_alert_tickets t
 JOIN agent_alerts a ON a.id = t.agent_alert_id

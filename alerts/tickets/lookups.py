@@ -13,7 +13,7 @@ QUERIES = load_beside(__file__, "lookups.sql")
 
 Kind = Literal["urgency", "priority", "status"]
 URGENCY_PRIORITY = {"critical": ("Emergency", "Critical"), "warning": ("Prime", "High"), "info": ("Normal", "Medium")}
-# The first that is there: newer platforms begin a ticket as Submitted.
+# The first one that exists is used: newer platforms begin a ticket as Submitted.
 OPENED, COMPLETED = ("Pending", "Submitted"), ("Completed",)
 
 
@@ -34,7 +34,7 @@ class LookUps:
         self.rows = rows
 
     def find(self, kind: Kind, names: Sequence[str]) -> UUID:
-        """Return the active row with the first of `names` that is there; raises NoTicketError."""
+        """Return the active row of the first of `names` that exists; raises NoTicketError."""
         for name in names:
             for row in self._named(kind, name):
                 if row.is_active:
@@ -60,5 +60,5 @@ class LookUps:
 
 
 async def read_look_ups(connection: Connection) -> LookUps:
-    """Read the three small tables."""
+    """Read the tables of urgencies, priorities and statuses."""
     return LookUps([LookUp(**dict(row)) for row in await connection.fetch(QUERIES["read_look_ups"])])

@@ -1,8 +1,8 @@
-"""Ticket numbers, given as the platform gives them.
+"""Ticket numbers in the platform's own way.
 
-By a default of the column or a trigger, where there is one; else by the platform's sequence of the year
-(`service_request_number_seq_2026`), which is made when the year's first ticket needs it, as the platform does. A
-platform that has tickets and no such sequence counts otherwise: there it is the highest number plus one.
+A default of the column or a trigger gives the number, if there is one; else the platform's sequence of the year
+(`service_request_number_seq_2026`), which is created with the year's first ticket, as the platform does. On a platform
+with tickets but without such a sequence it is the highest number plus one.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "numbers.sql")
 
-TRIES = 5  # others count on at the same time
-MAX_CATCH_UP = 100_000  # numbers that are drawn in vain from a sequence that is behind
+TRIES = 5  # other sessions may take a number at the same time
+MAX_CATCH_UP = 100_000  # numbers that may be skipped in a sequence that is behind
 
 
 async def insert_request(connection: Connection, year: int, values: Mapping[str, object]) -> UUID:
-    """Insert a ticket and return its id; where its number is taken already, under the next.
+    """Insert a ticket and return its id; if its number is taken, try the next one, up to TRIES times.
 
-    Raises NoTicketError where the platform's sequence can't be used, or what the platform refuses the ticket with.
+    Raises NoTicketError if the platform's sequence cannot be used, or the database's error if it refuses the ticket.
     """
     for attempt in range(1, TRIES + 1):
         try:
@@ -37,7 +37,7 @@ async def insert_request(connection: Connection, year: int, values: Mapping[str,
 
 
 async def insert_once(connection: Connection, year: int, values: Mapping[str, object]) -> UUID:
-    """Insert a ticket under the platform's number, or, where it gives none, under one of its sequence."""
+    """Insert a ticket with the number that the platform gives, else with the next of its sequence."""
     if await connection.fetchval(QUERIES["may_number_itself"]):
         try:
             return await insert(connection, values)
@@ -48,7 +48,7 @@ async def insert_once(connection: Connection, year: int, values: Mapping[str, ob
 
 
 async def insert(connection: Connection, values: Mapping[str, object]) -> UUID:
-    """Insert a ticket; the table is there, or the schema would not be ours."""
+    """Insert a ticket; the table exists, because our schema refers to it."""
     request_id = await insert_row(connection, "service_requests", values)
     assert request_id is not None
     return request_id
@@ -87,7 +87,7 @@ async def make_sequence(connection: Connection, year: int, state: asyncpg.Record
 
 
 async def draw(connection: Connection, sequence: str, count: int) -> int:
-    """Draw `count` numbers and return the last one; raises NoTicketError where the role may not."""
+    """Draw `count` numbers and return the last one; raises NoTicketError if the role lacks the right."""
     try:
         async with connection.transaction():
             drawn: int = await connection.fetchval(*QUERIES.bind("draw", sequence=sequence, limit=count))
@@ -99,7 +99,7 @@ async def draw(connection: Connection, sequence: str, count: int) -> int:
 
 
 async def catch_up(connection: Connection, year: int) -> None:
-    """Draw what a sequence is behind the numbers that are taken; USAGE suffices for that, setval() would need more."""
+    """Advance a sequence to the highest number in use by drawing: that needs only USAGE, setval() needs UPDATE."""
     state = await connection.fetchrow(*QUERIES.bind("read_numbering", year=str(year)))
     if state is None or state["sequence"] is None:
         return

@@ -1,7 +1,7 @@
-"""Rows in the platform's tables, written with those of our columns that a table has.
+"""Writes rows to the platform's tables, in those of our columns that a table has.
 
-Platforms differ in their columns: what we would write is offered by name, the catalog decides. The statement is put
-together by PostgreSQL itself (`rows.sql`), which quotes the names.
+Platforms differ in their columns, so PostgreSQL's catalog selects among the named values. PostgreSQL itself composes
+the statement (`rows.sql`) and quotes the names.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ QUERIES = load_beside(__file__, "rows.sql")
 
 
 async def insert_row(connection: Connection, table: str, values: Mapping[str, object]) -> UUID | None:
-    """Insert a row in a savepoint and return its id; None where there is no such table.
+    """Insert a row in a savepoint and return its id; None if there is no such table.
 
-    Raises what the database refuses it with; the transaction stays usable.
+    Raises the database's error if it refuses the row; the transaction stays usable.
     """
     statement = await connection.fetchval(*QUERIES.bind("compose_insert", table=table, columns=list(values)))
     if statement is None:
@@ -37,5 +37,5 @@ async def update_row(connection: Connection, table: str, row_id: UUID, values: M
 
 
 def primary_message(fault: asyncpg.PostgresError | Exception) -> str:
-    """Return the first line of what the database said, without DETAIL: that may show a row."""
+    """Return the first line of the database's message, without DETAIL, which may contain row values."""
     return (str(getattr(fault, "message", None) or fault).splitlines() or [repr(fault)])[0][:300]

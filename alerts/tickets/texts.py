@@ -17,7 +17,7 @@ ENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The texts of a ticket."""
+    """Title and description of a ticket."""
 
     title: str
     description: str

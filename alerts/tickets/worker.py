@@ -1,7 +1,7 @@
-"""Works off the outbox of tickets: opens, reopens and closes what the platform's own people work on.
+"""Processes the outbox of tickets: opens, reopens and closes service requests of the platform.
 
-Each incident is one transaction: the ticket and our record of it are committed together, so no crash opens a second
-one. What fails is noted where people see it and tried again, after a minute, then two, up to an hour.
+Each incident is one transaction: the ticket and our record of it are committed together, so a crash never opens a
+second one. A failure is shown at the alert and tried again after a minute, then two, up to an hour.
 """
 
 import logging
@@ -34,9 +34,9 @@ Outcome = Literal["opened", "reopened", "kept open", "closed", "kept", "put off"
 async def work_tickets(
     connection: Connection, now: datetime, at_once: int = AT_ONCE, client: str = ""
 ) -> Counter[Outcome]:
-    """Do what is due at `now` (UTC), on a connection outside a transaction; return how often what was done.
+    """Process the incidents due at `now` (UTC), on a connection outside a transaction; return counts by outcome.
 
-    `client` is the e-mail of the user whose tickets all are; empty: each business has a service user.
+    `client` is the e-mail of the user of all tickets; empty: each business has a service user.
     """
     await end_incidents(connection, now)
     done: Counter[Outcome] = Counter()
@@ -46,7 +46,7 @@ async def work_tickets(
 
 
 async def end_incidents(connection: Connection, now: datetime) -> None:
-    """Want closed what no open alert belongs to; looked at again under its lock, as an alert may just have joined."""
+    """Queue incidents without an open alert for closing; checked under their lock, as an alert may just have joined."""
     ended = [row["id"] for row in await connection.fetch(QUERIES["ended_incidents"])]
     if ended:
         async with connection.transaction():
@@ -55,7 +55,7 @@ async def end_incidents(connection: Connection, now: datetime) -> None:
 
 
 async def work_safely(connection: Connection, incident_id: UUID, now: datetime, client: str) -> Outcome:
-    """Do what one incident needs; a failure is put off and doesn't stop the others."""
+    """Process one incident; a failure is postponed and does not stop the others."""
     try:
         async with connection.transaction():
             await connection.execute(QUERIES["bound_waits"])
@@ -71,7 +71,7 @@ async def work_safely(connection: Connection, incident_id: UUID, now: datetime, 
 async def put_off(
     connection: Connection, incident_id: UUID, reason: Reason, note: str, fault: str, now: datetime
 ) -> None:
-    """Say why there is no ticket yet, and when it is tried again."""
+    """Store why there is no ticket yet and when it is tried again."""
     async with connection.transaction():
         row = await connection.fetchrow(
             *QUERIES.bind(
@@ -92,7 +92,7 @@ async def put_off(
 
 
 async def work_one(connection: Connection, incident_id: UUID, now: datetime, client: str) -> Outcome:
-    """Do what one incident needs by what is wanted and how its ticket stands."""
+    """Process one incident by its wanted state and the state of its ticket."""
     locked = await connection.fetchrow(*QUERIES.bind("lock_due", incident_id=incident_id, now=now))
     if locked is None:
         return "left to another"
@@ -130,7 +130,7 @@ async def open_ticket(connection: Connection, incident: asyncpg.Record, now: dat
 
 
 async def reopen_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
-    """Take a ticket up again, also one that people have closed; one that they are working on stays as it is."""
+    """Reopen a ticket, also one that people have closed; one that they are working on is not changed."""
     request, touched, note = incident["service_request_id"], incident["is_touched"], None
     if touched:
         became = "was opened again" if incident["is_final"] else "stays as they left it"
@@ -144,7 +144,7 @@ async def reopen_ticket(connection: Connection, incident: asyncpg.Record, now: d
 
 
 async def keep_ticket(connection: Connection, incident: asyncpg.Record, now: datetime) -> Outcome:
-    """Bring an open ticket up to date: link alerts that joined; text and levels follow, unless people changed it."""
+    """Update an open ticket: link new alerts, and update text and levels unless people changed the ticket."""
     touched = incident["is_touched"]
     if incident["has_ticket"] and not touched:
         await write_text(connection, incident, now)
@@ -174,7 +174,7 @@ async def close_ticket(connection: Connection, incident: asyncpg.Record, now: da
 
 
 async def set_status(connection: Connection, incident: asyncpg.Record, names: Sequence[str], now: datetime) -> None:
-    """Give a ticket the first status of these names that is there, with the times and the history that go with it."""
+    """Set a ticket to the first existing status of `names`, with its times and its history."""
     look_ups = await read_look_ups(connection)
     status, request = look_ups.find("status", names), incident["service_request_id"]
     ended = now if names == COMPLETED else None
@@ -185,7 +185,7 @@ async def set_status(connection: Connection, incident: asyncpg.Record, names: Se
 
 
 async def write_text(connection: Connection, incident: asyncpg.Record, now: datetime) -> None:
-    """Give a ticket the incident's text and levels."""
+    """Write the incident's text and levels to its ticket."""
     urgency, priority = (await read_look_ups(connection)).levels(incident["severity"])
     values = {
         "title": incident["title"], "description": incident["description"], "urgency_level_id": urgency,
@@ -197,7 +197,7 @@ async def write_text(connection: Connection, incident: asyncpg.Record, now: date
 async def leave_open(
     connection: Connection, incident_id: UUID, request: UUID | None, now: datetime, *, note: str | None, touched: bool
 ) -> None:
-    """Link the alerts, and record the state in which we leave the ticket."""
+    """Link the alerts, and record the state of the ticket after this step."""
     await connection.execute(*QUERIES.bind("link_request", incident_id=incident_id, ticket_id=request, note=note))
     await connection.execute(
         *QUERIES.bind("note_open", incident_id=incident_id, ticket_id=request, is_touched=touched, now=now)

@@ -1,5 +1,5 @@
--- Tickets in the platform's own tables. Of those only the columns of the contract are named; what else a row may have
--- (soft_delete, updated_at, is_primary_contact …) is asked of the row as JSON, which is null where there is no such column.
+-- Tickets in the platform's own tables. Only their guaranteed columns are named; other columns (soft_delete,
+-- updated_at, is_primary_contact …) are read from the row as JSON, which gives null for a missing column.
 
 -- ended_incidents --
 -- Incidents that should be open although none of their alerts is open any more.
@@ -14,7 +14,7 @@ WHERE t.wanted = 'open'
 SELECT id FROM agent_alert_tickets WHERE id = ANY (:incidents::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
 
 -- end_incidents --
--- Want those of :incidents closed that have really ended; :now.
+-- Queue those of :incidents for closing that have really ended; :now.
 UPDATE agent_alert_tickets t
 SET wanted = 'closed', due_at = :now::timestamptz, attempts = 0
 WHERE t.id = ANY (:incidents::uuid[]) AND t.wanted = 'open'
@@ -22,12 +22,12 @@ WHERE t.id = ANY (:incidents::uuid[]) AND t.wanted = 'open'
                   WHERE h.agent_alert_ticket_id = t.id AND h.status IN ('active', 'acknowledged'))
 
 -- due_incidents --
--- What is to be done, the oldest first.
+-- The incidents that are due, the oldest first.
 SELECT id FROM agent_alert_tickets WHERE due_at <= :now ORDER BY due_at LIMIT :limit
 
 -- bound_waits --
--- The platform's own transactions may hold its rows, and its triggers may take long: rather try again later than wait for
--- them with ours locked.
+-- The platform's transactions may hold its rows, and its triggers may take long: retry later rather than wait while our
+-- rows are locked.
 SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '20s', true)
 
 -- lock_due --
@@ -40,7 +40,7 @@ SELECT service_request_id FROM agent_alert_tickets WHERE id = :incident_id
 SELECT id FROM service_requests WHERE id = :ticket_id FOR NO KEY UPDATE
 
 -- read_incident --
--- An incident and how its ticket stands; one that is marked as deleted is none.
+-- An incident and the state of its ticket; a ticket marked as deleted counts as missing.
 SELECT t.id, t.agent_device_id, t.business_id, t.service_location_id, t.severity, t.title, t.description, t.wanted,
        t.state, t.service_request_id, s.id IS NOT NULL AND NOT s.is_deleted AS has_ticket,
        s.status_id, s.created_by_user_id, COALESCE(s.is_final_status, false) AS is_final,
@@ -77,7 +77,7 @@ WHERE t.id = :incident_id AND h.agent_alert_ticket_id = t.id
   AND h.ticket_note IS DISTINCT FROM :note
 
 -- note_open --
--- The incident has its ticket; how we leave that is remembered. :incident_id, :ticket_id, :is_touched touched by
+-- Record the ticket of an incident and its state after our change. :incident_id, :ticket_id, :is_touched changed by
 -- people, :now.
 UPDATE agent_alert_tickets t
 SET state = 'open', service_request_id = :ticket_id::uuid, was_touched = :is_touched, due_at = NULL, attempts = 0,
@@ -99,7 +99,7 @@ SET state = :state, was_touched = :is_touched, closed_at = :now::timestamptz, du
 WHERE t.id = :incident_id
 
 -- put_off --
--- It failed: try again after a delay that doubles up to :max_delay, beginning with :first_delay.
+-- Postpone an incident that failed, by a delay that doubles from :first_delay up to :max_delay.
 UPDATE agent_alert_tickets
 SET attempts = attempts + 1, last_error = :fault, fault_reason = :reason,
     due_at = :now::timestamptz + LEAST(:first_delay::interval * power(2, LEAST(attempts, 20)), :max_delay::interval)

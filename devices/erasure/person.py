@@ -1,7 +1,7 @@
 """Data of a person (an employee or a user of the platform) in the product's tables: counted and erased.
 
-Records of what was done stay, without the person: a name becomes "erased person", its reference null. Erase a person
-while the platform still has the row: a name without a reference may belong to another person.
+Records of actions stay, without the person: the name becomes "erased person", the reference null. Erase a person while
+the platform still has the row, because a name without a reference may belong to another person.
 """
 
 from collections import Counter
@@ -47,5 +47,5 @@ async def _addresses(connection: Connection, person: UUID) -> list[str]:
 
 
 def by_table(rows: Sequence[Record]) -> Counter[str]:
-    """Return the counts of rows with `table` and `rows`."""
+    """Return the numbers of rows by table, from records with `table` and `rows`; tables without rows are missing."""
     return Counter({row["table"]: row["rows"] for row in rows})

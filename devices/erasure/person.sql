@@ -1,5 +1,5 @@
--- What our tables store of a person: references with the name beside them, saved views, addresses of mail, and who
--- asked for a change of storage. A person is an employee or a user of the platform; the platform's own row stays.
+-- Data of a person in our tables: references with the name beside them, saved views, addresses of mail, and the author
+-- of a change of storage. A person is an employee or a user of the platform; the platform's own row stays.
 
 -- find_addresses --
 -- The addresses of mail that the platform has of a person, in lower case.

@@ -176,7 +176,7 @@ ORDER BY e.from_at NULLS FIRST, e.id
 LIMIT :limit
 
 -- forget_faults --
--- What the worker left out for a while because of these devices.
+-- The items that the worker postponed because of these devices.
 DELETE FROM agent_isolated_faults f USING unnest(:devices::uuid[]) AS d (id) WHERE position(d.id::text IN f.item) > 0
 
 -- note_devices --
@@ -209,7 +209,7 @@ WITH ended AS (
 SELECT :now, {system}, 'erasure_done', NULL, jsonb_build_object('erasure', id, 'devices', devices) FROM ended
 
 -- read_subject --
--- What an erasure erases. :erasure.
+-- The subject of an erasure. :erasure.
 SELECT subject_kind, subject_id FROM agent_erasures WHERE id = :erasure
 
 -- list_unproven --
@@ -217,13 +217,13 @@ SELECT subject_kind, subject_id FROM agent_erasures WHERE id = :erasure
 SELECT id, subject_kind, subject_id FROM agent_erasures WHERE state = 'erased' AND erased_at <= :until ORDER BY id
 
 -- list_erased --
--- What an erasure deleted.
+-- The rows that an erasure deleted, by table.
 SELECT agent_device_id, series_ids, from_at, until_at FROM agent_erasure_devices
 WHERE erasure_id = :erasure
 ORDER BY from_at NULLS FIRST, id
 
 -- note_recount --
--- What a recount found, by table. :erasure, :rows by table, :now, :is_proof whether it is the proof.
+-- Store the result of a recount, by table. :erasure, :rows by table, :now, :is_proof whether it is the proof.
 WITH counted AS (
     UPDATE agent_erasures
     SET recount = :rows::jsonb, proven_at = CASE WHEN :is_proof THEN :now::timestamptz END,

@@ -1,4 +1,4 @@
-"""Requests for an erasure, and its certificate: the row of the request outlives what it erased."""
+"""Requests for an erasure, and its certificate: the row of the request outlives the erased data."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ class ErasureRequest:
 
 
 async def request_erasure(connection: Connection, subject: ErasedSubject, request: ErasureRequest) -> int:
-    """Lock the subject's devices out at once and note the erasure; returns its number, that of one that waits if any.
+    """Refuse the subject's devices at once and queue the erasure; returns its number, or that of one that waits already.
 
     Raises NothingToEraseError or LegalHoldError.
     """
@@ -128,7 +128,7 @@ async def read_certificate(connection: Connection, erasure: int) -> dict[str, An
 
 
 def make_certificate(row: asyncpg.Record) -> dict[str, Any]:
-    """Return an erasure with what it deleted, what a recount found, and a SHA-256 of all that; times in UTC."""
+    """Return an erasure with its deleted rows, the result of the recount, and a SHA-256 over both; times in UTC."""
     counts = {name: json.loads(row[name]) if row[name] else {} for name in ("deleted", "recount")}
     certificate = dict(row) | counts
     body = json.dumps(certificate, sort_keys=True, default=str).encode()

@@ -34,17 +34,17 @@ class ErasedSubject:
 
     @property
     def device_id(self) -> UUID | None:
-        """The id of the device, None for another subject."""
+        """The id of the device; None if the subject is not a device."""
         return self.id if self.kind == "device" else None
 
     @property
     def business_id(self) -> UUID | None:
-        """The id of the business, None for another subject."""
+        """The id of the business; None if the subject is not a business."""
         return self.id if self.kind == "business" else None
 
     @property
     def person_id(self) -> UUID | None:
-        """The id of the employee or user, None for another subject."""
+        """The id of the employee or user; None if the subject is not a person."""
         return self.id if self.kind == "person" else None
 
 
@@ -59,7 +59,7 @@ class Piece:
 
 
 async def list_pieces(connection: Connection, subject: ErasedSubject) -> list[Piece]:
-    """Return what a subject erases: one piece of whole devices, and one for each former time of a device."""
+    """Return the pieces of a subject: one of whole devices, and one for each period of a device that has moved."""
     if subject.kind == "person":
         return []
     whole = await connection.fetch(

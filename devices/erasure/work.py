@@ -1,8 +1,8 @@
-"""The work of an erasure: some devices at a time, each time in a transaction, so that it continues where it was ended.
+"""Runs an erasure in batches of devices, each in a transaction, so that it can be interrupted and continued.
 
-Every level is deleted in one transaction, with TimescaleDB's log of ranges to refresh switched off: other devices'
-rollups are not computed again. A refresh that was running meanwhile may write a deleted row once more, so what is
-erased is counted again after `PROOF_AFTER`, and deleted again if anything is there.
+Every level is deleted in one transaction, with TimescaleDB's invalidation log switched off, so the rollups of other
+devices are not computed again. A refresh that ran at the same time may write a deleted row again, so the rows are
+counted again after `PROOF_AFTER`, and deleted again if there are any.
 """
 
 import json
@@ -23,16 +23,16 @@ from devices.erasure.scope import QUERIES, RELATIONS, ErasedSubject, Piece, coun
 
 DEVICES_AT_ONCE = 20
 PROOF_AFTER = timedelta(hours=1)
-ERASURE_SECONDS = 900.0  # what is left of it goes on at the next call
+ERASURE_SECONDS = 900.0  # in one call; the next call continues
 Step = Callable[[Connection, int, datetime], Awaitable[bool]]
 log = logging.getLogger(__name__)
 
 
 async def run_waiting(connection: Connection, now: datetime) -> list[int]:
-    """Work off every erasure that waits; returns the numbers of those that are done.
+    """Run every waiting erasure; returns the numbers of those that are done.
 
-    What is ended in between goes on at the next call. One that fails, or takes longer than ERASURE_SECONDS, stops no
-    other.
+    The next call continues an interrupted one. An erasure that fails or takes longer than ERASURE_SECONDS does not stop
+    the others.
     """
     waiting = [row["id"] for row in await connection.fetch(QUERIES["list_waiting"])]
     isolated = await Isolated(connection, "erasures", now).read()
@@ -40,7 +40,7 @@ async def run_waiting(connection: Connection, now: datetime) -> list[int]:
 
 
 async def _apart(connection: Connection, isolated: Isolated, number: int, do: Step, now: datetime) -> bool:
-    """Do one step of one erasure, unless it failed a moment ago; a failure is written down and is its own."""
+    """Run one step of one erasure, unless its last failure is recent; a failure is noted and not raised."""
     step = partial(do, connection, number, now)
     return await isolated.attempt_parts(f"erasure:{number}", step, ERASURE_SECONDS) or False
 
@@ -107,7 +107,7 @@ def _pieces_of(rows: list[Record]) -> Iterator[Piece]:
 
 
 async def _newcomers(connection: Connection, erasure: int, subject: ErasedSubject, now: datetime) -> bool:
-    """List devices that the business got since the request; whether there are any."""
+    """Add devices that the business got since the request to the erasure; return whether there are any."""
     pieces = await list_pieces(connection, subject) if subject.kind == "business" else []
     whole = [piece for piece in pieces if piece.from_at is None]
     await note_pieces(connection, erasure, subject, whole, now)
@@ -115,7 +115,7 @@ async def _newcomers(connection: Connection, erasure: int, subject: ErasedSubjec
 
 
 async def _erase_business(connection: Connection, subject: ErasedSubject) -> Counter[str]:
-    """Delete what refers to the business itself: rules, windows, views, what moved devices left behind."""
+    """Delete the rows of the business itself: rules, windows, views, and rows that moved devices left behind."""
     if subject.kind != "business" or subject.id is None:
         return Counter()
     deleted = await count_tables(connection, "businesses", [subject.id])
@@ -134,7 +134,7 @@ async def _note_deleted(connection: Connection, erasure: int, deleted: Counter[s
 
 
 async def prove_due(connection: Connection, now: datetime, after: timedelta = PROOF_AFTER) -> list[int]:
-    """Count again what was erased before `after` ago, and delete what came back.
+    """Recount erasures that were done more than `after` ago, and delete rows that came back.
 
     Returns the numbers of the erasures that are proven by it.
     """
@@ -151,7 +151,7 @@ async def _is_proven(connection: Connection, erasure: int, now: datetime) -> boo
 
 
 async def recount(connection: Connection, erasure: int, now: datetime) -> Counter[str]:
-    """Count what is there of the devices of an erasure, and delete it; nothing proves it. Returns rows by table."""
+    """Count and delete the remaining rows of an erasure's devices, without proving it. Returns rows by table."""
     remaining: Counter[str] = Counter()
     async with connection.transaction():
         await connection.execute(QUERIES["spare_the_others"])
