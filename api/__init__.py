@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out: composition, who may do what, and one router for each subject. Open `app.py` first."""
+"""The HTTP API: composition, access rights, and one router for each subject. Open `app.py` first."""

@@ -1,4 +1,4 @@
-"""What happened to a device in a range of time, and why a chart of it may be empty somewhere."""
+"""The history of a device in a range of time, for its charts, with the reasons for gaps in them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Annotations:
 async def read_annotations(
     pool: asyncpg.Pool, tenant: UUID | None, device_id: UUID, span: TimeRange, now: datetime, values: StorageValues
 ) -> Annotations:
-    """Return what happened to a device in `span`; raises AgentNotFoundError."""
+    """Return the annotations of a device in `span` (UTC); raises AgentNotFoundError."""
     async with pool.acquire() as connection:
         device = await connection.fetchrow(*QUERIES.bind("device", device_id=device_id, tenant=tenant))
         if device is None:

@@ -1,4 +1,4 @@
--- What happened to a device in a range of time, for its charts. Every list is bounded.
+-- The history of a device in a range of time, for its charts. Every list is bounded.
 
 -- device --
 SELECT d.id, d.business_id, d.status, d.monitoring_enabled, d.created_at, d.enrolled_at, d.decommissioned_at, d.late_from,
@@ -60,7 +60,7 @@ ORDER BY c.created_at DESC, c.id DESC
 LIMIT 500
 
 -- software --
--- How many programs came and went at each time, after the device's first list. An upgrade is both at one time.
+-- The numbers of installed and removed programs by time, after the device's first list. An upgrade is both at one time.
 WITH changes AS (
     SELECT i.first_seen AS at, 1 AS came, 0 AS went, i.software_name
     FROM agent_devices d JOIN agent_software_inventory i ON i.agent_device_id = d.id

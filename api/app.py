@@ -83,7 +83,7 @@ class Application:
 
     @property
     def direct_uploads(self) -> UploadDesk | None:
-        """What handles usual uploads in the HTTP protocol itself (api/server/direct.py); None before the start."""
+        """The handler of usual uploads for the HTTP protocol (api/server/direct.py); None before the start."""
         services: Services | None = getattr(self.web.state, "services", None)
         return services.direct if services else None
 

@@ -1,8 +1,8 @@
 """Authentication: the one place that turns a bearer token into a person or an agent, or into a 401, 403 or 429.
 
-Routes ask for one of the types at the end: CurrentPerson (user or employee), CurrentEmployee, CurrentAgent. What a
-person may see is `person.tenant`, which every query on device data takes. All are coroutines: FastAPI would run a plain
-function in a thread, and to go there and back takes longer than to check a token.
+Routes take one of the types at the end: CurrentPerson (user or employee), CurrentEmployee, CurrentAgent. Every query on
+device data takes `person.tenant`, the business that a person may see. All are coroutines: FastAPI would run a plain
+function in a thread, which takes longer than to check a token.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class GatewayMayNotReadError(RtsError):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Other monitoring that reads the fleet: a person, or a gateway that may; `tenant` as of a person."""
+    """A reader of the fleet for another monitoring system: a person, or a gateway with may_read, and its tenant."""
 
     tenant: UUID | None
 
@@ -67,7 +67,7 @@ class Employee:
 
     @property
     def actor(self) -> Actor:
-        """The employee as the audit trail names them."""
+        """The employee as an actor of the audit trail."""
         return Actor("employee", self.id, self.source)
 
 
@@ -82,7 +82,7 @@ class CallingAgent:
 
     @property
     def actor(self) -> Actor:
-        """The agent as the audit trail names it."""
+        """The agent as an actor of the audit trail."""
         return Actor("agent", self.agent_id, self.source)
 
 
@@ -95,7 +95,7 @@ async def current_person(request: Request, credentials: Credentials) -> Person:
 
 
 async def admit_person(services: Services, person: Person) -> None:
-    """Count a call of somebody whose token is verified; raises AccessEndedError, or RateLimitedError."""
+    """Count a call of a person with a verified token; raises AccessEndedError or RateLimitedError."""
     await services.people.check(person)
     services.limits.take_person(person.subject, person.tenant)
 
@@ -140,7 +140,7 @@ async def signed_agent(
     credentials: Credentials,
     agent_id: Annotated[UUID, Path(description="agent_id of the device, from /register")],
 ) -> Sender:
-    """Return the agent whose signature is right, before the database was asked; another agent's path gives 403."""
+    """Return the agent of a token with a valid signature, without a query; another agent's path gives 403."""
     services = get_services(request)
     agent = services.tokens.verify_agent(bearer_token(credentials))
     if agent.agent_id != agent_id:
@@ -165,7 +165,7 @@ def bearer_token(credentials: HTTPAuthorizationCredentials | None) -> str:
 
 
 def calling_person(request: Request, person: Person) -> Actor:
-    """Return a person as the audit trail names them, with the address of the call."""
+    """Return a person as an actor of the audit trail, with the address of the call."""
     return person_actor(person, source_address(request.scope))
 
 

@@ -64,7 +64,7 @@ class BodyReader:
         return first + gathered if gathered else first
 
     def announce(self, size: int) -> None:
-        """Take room for a body that is about to be unpacked elsewhere; raises BodyTooLargeError or IngestBusyError."""
+        """Reserve room for a body that is unpacked elsewhere; raises BodyTooLargeError or IngestBusyError."""
         self._check(size)
         self._room.take(size)
 
@@ -80,7 +80,7 @@ class BodyReader:
 class AgentBodies:
     """Opens the bodies of uploads.
 
-    `is_still_good` asks the database about a sender whose body does not come at once; raises RevokedTokenError.
+    `is_still_good` checks in the database the sender of a body that does not arrive at once; raises RevokedTokenError.
     """
 
     budget: BodyBudget
@@ -89,7 +89,7 @@ class AgentBodies:
     is_still_good: Callable[[Sender], Awaitable[None]]
 
     def open(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:
-        """Return the reader of one body: a context manager, which gives its room back."""
+        """Return the reader of one body: a context manager, which releases its room."""
         agent_id = sender.agent_id
         allowance = self.budget.room_for(Holder("agent", agent_id, self.limits.business_of(agent_id)))
         paced = PacedReceive(receive, self.pace, partial(self._check_slow_body, sender, allowance))
@@ -100,7 +100,7 @@ class AgentBodies:
 
 
 class Gunzip:
-    """Streaming gunzip in pieces of bounded size, so that a bomb is met piece by piece."""
+    """Streaming gunzip in pieces of bounded size, so that a decompression bomb never uses more memory."""
 
     PIECE = 1024 * 1024
     MAX_MEMBERS = 16  # gzip files that are joined have several; each costs a decompressor, also an empty one

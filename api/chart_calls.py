@@ -1,4 +1,4 @@
-"""Charts without FastAPI: dashboards ask for them most, and its layers took half as long as the queries.
+"""Serves charts without FastAPI: they are the most frequent call, and its layers took half as long as the queries.
 
 The seam: `Application` calls `answer_chart` before FastAPI. A usual call (GET, parameters that fit `ChartQuestion`, a
 good token of a person) is answered here, by the same function as in the route, `read_chart`. All others, also those

@@ -1,6 +1,6 @@
-"""Uploads from the HTTP protocol to the group and back: what api/uploads.py does, for bodies that are there at once.
+"""Takes uploads from the HTTP protocol to group commit, as api/uploads.py does, for bodies that arrive at once.
 
-No task and no coroutine: the protocol hands the body over, the group calls back after COMMIT.
+No task and no coroutine: the protocol hands the body over, group commit calls back after COMMIT.
 """
 
 import logging
@@ -43,7 +43,7 @@ class UploadDesk:
         self.max_age, self.quotas = max_age, quotas
 
     def open(self, agent_id: str, authorization: bytes, encoding: bytes, exchange: Exchange) -> "UploadInHand | None":
-        """Return an upload of a verified sender; None when it is to be refused, which ASGI does and notes."""
+        """Return an upload of a verified sender; None if it must be refused, which ASGI then does and records."""
         try:
             sender = self.verify(bearer_token(authorization))
         except Exception:  # noqa: BLE001  ASGI meets the same fault, answers and notes it
@@ -81,7 +81,7 @@ class UploadInHand:
         self._upload: Upload
 
     def take(self, body: bytes) -> None:
-        """Decode the body and let it wait for its group; hands over what is not for this path."""
+        """Decode the body and queue it for its group; bodies that are not for this path go to ASGI."""
         unpacked = unpack(body, self._encoding)
         budget = self._desk.bodies.budget
         if unpacked is None or len(unpacked) > budget.one:
@@ -114,7 +114,7 @@ class UploadInHand:
         desk, upload = self._desk, self._upload
         self._room.close()
         if upload.error:
-            upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+            upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
             desk.refuse(upload.error, self._exchange)
             return
         receipt = receipt_of(upload, desk.limits)
@@ -125,7 +125,7 @@ class UploadInHand:
 
 
 def unpack(body: bytes, encoding: bytes) -> bytes | None:
-    """Return a small body as it was before packing; None for one that is large, faulty or in an unknown encoding."""
+    """Return a small body decompressed; None if it is large, faulty or in an unknown encoding."""
     if encoding in PLAIN:
         return body
     if encoding not in ZIPPED:

@@ -48,7 +48,7 @@ def conflicts(*errors: type[RtsError]) -> dict[int | str, dict[str, Any]]:
     return {409: {"model": ErrorAnswer, "description": described}}
 
 
-# Codes for what the framework itself answers.
+# Codes of the framework's own answers.
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -89,7 +89,7 @@ def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
 
 
 async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
-    """Return what the framework refuses (no such path, wrong method, a body that isn't text) in our form."""
+    """Return an error of the framework (no such path, wrong method, a body that is not text) in our form."""
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # bytes that aren't text, JSON nested too deep, numbers of thousands of digits
         unreadable = InvalidRequestError(details=[{"path": "body", "message": "cannot be read as JSON"}])
@@ -131,7 +131,7 @@ class MetricsForbiddenError(RtsError):
 
 
 def list_faults(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
-    """Return every fault as {path, message}; the input itself isn't repeated, it may hold a secret."""
+    """Return every fault as {path, message}, without the input, which may hold a secret."""
     return [
         {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()
     ]

@@ -1,4 +1,4 @@
-"""A lock for one upload at a time; its waiters come in turn by tenant and device: who sends much waits longest."""
+"""A lock for one upload at a time; tenants and their devices take turns, so a sender of many uploads waits longest."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -16,7 +16,7 @@ class FairTurn:
 
     @asynccontextmanager
     async def of(self, tenant: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
-        """Hold the lock; raises TimeoutError when the turn doesn't come within `most_seconds`."""
+        """Hold the lock; raises TimeoutError if the turn does not come within `most_seconds`."""
         async with asyncio.timeout(most_seconds):
             await self._acquire(tenant, device)
         try:

@@ -1,4 +1,4 @@
-"""The parts of another agent's request beside its body: the format of answers, the token, the query."""
+"""Reads the parts of another agent's request besides its body: format of the answer, token, query."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ MAX_EVERY_SECONDS = 3600
 
 
 def choose_protocol(call: Call, media_type: bytes) -> Protocol:
-    """Return whose answers a request wants."""
+    """Return the protocol in which a request is answered."""
     if call in (Call.OTLP, Call.OTLP_OTHER):
         return Protocol.OTLP
     if call is Call.REMOTE_WRITE:

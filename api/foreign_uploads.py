@@ -140,7 +140,7 @@ class ForeignUploads:
             return stored
 
     async def _read(self, sender: Sender, size: int, reading: Callable[[], MetricReading]) -> MetricReading:
-        """Return what a body of `size` bytes, unpacked, brings; a large one has its turn and is read in a thread.
+        """Return the readings of a body of `size` bytes (unpacked); a large one takes a turn and is read in a thread.
 
         Raises IngestBusyError.
         """
@@ -166,14 +166,14 @@ class ForeignUploads:
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
         self._quotas.spend(sender.agent_id, samples=upload.inserted)
-        upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+        upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
         return Stored(reading, [rejection.message for rejection in upload.decoded.rejected])
 
 
 def read(
     call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime, mapping: MetricMapping
 ) -> MetricReading:  # fmt: skip
-    """Return what the adapter of a protocol reads."""
+    """Return the readings of a body, parsed by the adapter of its protocol."""
     now = to_microseconds(received_at)
     if call is Call.INFLUX_WRITE:
         return read_influx(body, query.get("precision", ""), now, mapping)

@@ -1,4 +1,4 @@
-"""Why a device has no samples in a span of time."""
+"""Finds the spans of time in which a device may have no samples, with their reasons."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class StatusSpan:
-    """A status and why it came; `silent_since`: when the device was last in contact, where it fell silent."""
+    """A status and its reason; `silent_since`: time of the last contact, if the device fell silent."""
 
     status: str
     start: datetime
@@ -74,7 +74,7 @@ def find_gaps(
     span: TimeRange,
     now: datetime,
 ) -> Iterator[Gap]:
-    """Yield why samples may be missing in `span`, the surest reason first."""
+    """Yield the gaps in `span` with their reasons, the most certain first."""
     interval = timedelta(seconds=device["metrics_interval_seconds"])
     gaps = [
         *gaps_of_life(device, kept_since, interval, now),
@@ -99,8 +99,8 @@ def gaps_of_life(device: Any, kept_since: dict[str, datetime], interval: timedel
 def gap_of_status(status: StatusSpan, interval: timedelta) -> Gap:
     """Return the gap of a silent status.
 
-    The last sample before it and the first one after it lie up to one interval away, and silence is older than the
-    status that it leads to.
+    The last sample before it and the first one after it are up to one interval away, and the silence began before the
+    status that it caused.
     """
     begin = status.silent_since or status.start
     if status.status == "offline" and status.reason == "it fell silent" and status.silent_since is None:
@@ -110,7 +110,7 @@ def gap_of_status(status: StatusSpan, interval: timedelta) -> Gap:
 
 
 def gaps_of_data(device: Any, now: datetime) -> Iterator[Gap]:
-    """Yield the spans whose samples do not come, came late, or are still to come."""
+    """Yield the spans whose samples are never sent, came late, or are still expected."""
     if not device["monitoring_enabled"]:
         yield Gap(FIRST, FOREVER, "monitoring_off")
     if device["late_from"]:

@@ -1,4 +1,4 @@
-"""Uploads that bring many hosts under the token of one gateway: each host's samples go to its own device.
+"""Stores uploads of gateways, which bring many hosts with one token: each host's samples go to its own device.
 
 A host without a device costs only its own samples: they are refused with the reason, the others are stored.
 """
@@ -30,13 +30,13 @@ from protocols.memory import DeviceMemory, Memory
 log = logging.getLogger(__name__)
 
 MAX_HOST = 255
-# What costs only the samples of its host.
+# Errors that cost only the samples of one host.
 OF_THE_HOST = (RevokedTokenError, UnstorableUploadError)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When an upload came, in UTC.
+    """The time of receipt of an upload (UTC), and its limits.
 
     `every` is how wide its sender wants the cells: microseconds, 0 for as they are. A sample older than `max_age` is
     refused.
@@ -51,7 +51,7 @@ class Arrival:
 
 
 class GatewayUploads:
-    """Stores what gateways bring."""
+    """Stores the uploads of gateways."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class GatewayUploads:
         self._max_samples = max_samples
 
     async def store(self, sender: Sender, reading: MetricReading, arrival: Arrival) -> Stored:
-        """Commit the samples of each host that has a device; raises RtsError for what fails as a whole."""
+        """Commit the samples of each host that has a device; raises RtsError if the whole upload fails."""
         gateway = await self._gateways.of(sender.agent_id, sender.token_hash)
         self._limits.learn(sender.agent_id, gateway.business_id)
         hosts = by_clean_name(reading)
@@ -81,7 +81,7 @@ class GatewayUploads:
         rejected = [one.message for upload in uploads.values() for one in upload.decoded.rejected]
         for upload in uploads.values():
             self._quotas.spend(upload.agent_id, gateway.business_id, samples=upload.inserted)
-            upload.rows.clear()  # they point back at it: a cycle, which only the garbage collector would free
+            upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
         await self._judge(gateway, hosts, dict(zip(uploads, results, strict=True)), reading)
         return Stored(reading, rejected)
 
@@ -91,9 +91,9 @@ class GatewayUploads:
         """Return an upload for each host that has a device, the others refused or left out."""
         uploads: dict[str, Upload] = {}
         samples_left = self._max_samples
-        # A host's name is what finds its device, so it never changes.
+        # A host is found by its name, so an upload never changes the name.
         machines = {clean_name(name).lower(): replace(facts, hostname=None) for name, facts in reading.machines.items()}
-        # Those that bring least come first: a host that brings too much takes no other's room.
+        # Hosts with the fewest samples come first: a host with too many uses up no other's room.
         for host, facts in sorted(hosts.items(), key=lambda item: len(item[1])):
             device_id = gateway.devices.get(host)
             if device_id is None:
@@ -125,7 +125,7 @@ class GatewayUploads:
         results: dict[str, BaseException | None],
         reading: MetricReading,
     ) -> None:
-        """Refuse the samples of hosts whose device takes none; raise what failed for all, a revoked token first."""
+        """Refuse the samples of hosts whose upload failed; raise an error that all have, a revoked token first."""
         failed = {host: error for host, error in results.items() if error}
         if any(isinstance(error, RevokedTokenError) for error in failed.values()):
             self._gateways.forget(gateway)
@@ -161,5 +161,5 @@ def make_upload(
 
 
 def to_microseconds(time: datetime) -> int:
-    """Return a time as microseconds since 1970."""
+    """Return a time as microseconds since 1970 (UTC)."""
     return round(time.timestamp() * 1_000_000)

@@ -1,8 +1,8 @@
-"""Turns of large uploads: one at a time is decoded, and a business that sends much rests while others upload.
+"""Turns of large uploads: one is decoded at a time, and a business that sends much rests while others upload.
 
-Decoding takes the event loop and the interpreter's lock, so that small uploads wait meanwhile. After each turn a
-business owes REST times as long as it took, while small uploads of others come: a single one then takes at most a
-quarter of this process. Where all send large uploads, after an outage, nobody rests.
+Decoding holds the event loop and the interpreter's lock, so small uploads wait meanwhile. After each turn a business
+rests REST times as long as the turn took, while small uploads of others arrive: so a single business uses at most a
+quarter of this process. If all send large uploads, as after an outage, no business rests.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from api.fair_turn import FairTurn
 
 REST = 3.0
-MAX_REST_SECONDS = 3.0  # of one turn; what is owed beyond is forgotten
+MAX_REST_SECONDS = 3.0  # after one turn; a longer rest is cut
 
 
 class LargeTurns:
@@ -35,7 +35,7 @@ class LargeTurns:
 
     @asynccontextmanager
     async def of(self, business: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
-        """Hold the turn; raises TimeoutError when it doesn't come within about `most_seconds`."""
+        """Hold the turn; raises TimeoutError if it does not come within about `most_seconds`."""
         self._users[business] += 1
         try:
             async with self._of_business[business].of(device, device, most_seconds):
@@ -50,7 +50,7 @@ class LargeTurns:
             self._leave(business)
 
     def owe(self, business: Hashable, seconds: float) -> None:
-        """Count time that an upload of a business took of this process or the database."""
+        """Add the time that an upload of a business used of this process or the database to its rest."""
         if self.others_upload(business):
             self._owed[business] = min(MAX_REST_SECONDS, self._owed.get(business, 0.0) + REST * seconds)
         else:

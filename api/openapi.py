@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the upload route added, which FastAPI doesn't serve."""
+"""The OpenAPI document of FastAPI, with the upload route added, which FastAPI does not serve."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def describe(web: FastAPI) -> None:
 
 
 def add_bounds(document: dict[str, Any]) -> None:
-    """Add to each call with a body that it may be too large, which is found out before FastAPI (limits.py)."""
+    """Add the error of a too large body to each call with a body; `web_bodies.py` raises it before FastAPI."""
     for methods in document["paths"].values():
         for call in methods.values():
             if "requestBody" in call:
@@ -75,7 +75,7 @@ def add_bounds(document: dict[str, Any]) -> None:
 
 
 def add_upload(document: dict[str, Any]) -> None:
-    """Add the upload's path, from the very types that decode it."""
+    """Add the path of uploads, from the types that decode them."""
     (body, receipt), types = msgspec.json.schema_components(
         [Envelope, Receipt], ref_template="#/components/schemas/{name}"
     )

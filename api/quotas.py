@@ -1,7 +1,7 @@
-"""Quotas: how much a device and a business may bring in a day, counted in memory: an upload costs no query.
+"""Daily quotas of devices and businesses, counted in memory, so that an upload costs no query.
 
-A quota holds a day's amount and refills evenly. What was committed is counted afterwards: the upload that goes beyond
-is taken and the next one waits. Each process counts for itself; a business has many connections, so each process of a
+A quota holds a day's amount and refills evenly. Uploads are counted after COMMIT: the one that exceeds a quota is
+accepted, and the next one waits. Each process counts separately; a business has many connections, so each process of a
 server allows it a share.
 """
 
@@ -16,7 +16,7 @@ from core.quota_settings import QuotaSettings
 
 Resource = Literal["samples", "bytes", "events", "software"]
 DAY_SECONDS = 86_400
-MAX_KEYS = 200_000  # devices remembered; beyond it all are forgotten, as after a restart
+MAX_KEYS = 200_000  # devices in memory; beyond it all counts are dropped, as after a restart
 MAX_WAIT_SECONDS = 3600
 
 
@@ -38,15 +38,15 @@ class QuotaExceededError(RtsError):
 
 
 class DayAmounts:
-    """One amount a day for each key; it refills evenly, and what is spent beyond it is owed."""
+    """One amount a day for each key; it refills evenly, and a deficit is paid back before anything is left."""
 
     def __init__(self, per_day: float, clock: Callable[[], float]) -> None:
         self._per_day = per_day
         self._clock = clock
-        self._left: dict[UUID, tuple[float, float]] = {}  # what was left, and when
+        self._left: dict[UUID, tuple[float, float]] = {}  # the amount left, and the time (seconds) of that
 
     def wait(self, key: UUID) -> float:
-        """Return 0.0 when one or more is left for the key, else the seconds until then."""
+        """Return 0.0 if at least one unit is left for the key, else the seconds until then."""
         balance = self._now(key)
         return 0.0 if balance >= 1 else (1 - balance) * DAY_SECONDS / self._per_day
 
@@ -64,7 +64,7 @@ class DayAmounts:
 
 
 class Quotas:
-    """The quotas of this process."""
+    """The quotas of devices and businesses in this process: samples, bytes, events and software a day."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Quotas:
         refusals: dict[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`business_of` returns whose a device is, None while that is unknown; `refusals` counts by quota."""
+        """`business_of` returns the business of a device, None while it is unknown; `refusals` counts by quota."""
         self._business_of = business_of
         self._refusals = {} if refusals is None else refusals
         self._limits: dict[tuple[str, str], tuple[int, DayAmounts]] = {}
@@ -87,9 +87,9 @@ class Quotas:
                 self._limits[owner, resource] = limit, DayAmounts(share, clock)
 
     def check(self, device_id: UUID, *resource: Resource, is_gateway: bool = False) -> None:
-        """Raise QuotaExceededError when nothing is left of one of these for the device or its business.
+        """Raise QuotaExceededError if one of these resources is used up for the device or its business.
 
-        A gateway brings many devices, so only its business is asked.
+        A gateway brings many devices, so only the quota of its business counts.
         """
         business_id = self._business_of(device_id)
         for name in resource:
@@ -99,16 +99,16 @@ class Quotas:
                 self._check("business", name, business_id)
 
     def is_used_up(self, device_id: UUID, resource: Resource) -> bool:
-        """Return whether nothing is left of this for the device."""
+        """Return whether the device's quota of this resource is used up."""
         quota = self._limits.get(("device", resource))
         return bool(quota and quota[1].wait(device_id))
 
     def spend(
         self, device_id: UUID, business_id: UUID | None = None, *, is_gateway: bool = False, **amounts: int
     ) -> None:
-        """Count what a device has stored, by what it is: samples, bytes, events, software.
+        """Count stored amounts of a device by resource: samples, bytes, events, software.
 
-        `business_id` is whose it is, where the caller has it; of a gateway only its business's amount is counted.
+        `business_id` is the device's business, if the caller has it; of a gateway only its business's quota is counted.
         """
         keys = ("device", None if is_gateway else device_id), ("business", business_id or self._business_of(device_id))
         for name, amount in amounts.items():

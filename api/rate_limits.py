@@ -1,9 +1,9 @@
-"""How often one caller may call: token buckets by agent, by person and by business; never by address.
+"""Call limits: token buckets by agent, by person and by business; never by address.
 
-A site is one NAT: an address does not identify a caller. Each process counts for itself: one agent or person keeps one
-connection, and so one process, which allows them the whole; a business has many connections, so each process of a
-server allows it a share (`api/services.py`). A bucket holds a minute's worth, so that a caller who was away may catch
-up in one go.
+A site is one NAT, so an address does not identify a caller. Each process counts separately. An agent or person keeps
+one connection and so one process, which allows the whole limit; a business has many connections, so each process of a
+server allows it a share (`api/services.py`). A bucket holds the calls of a minute, so that a caller who was away may
+catch up at once.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Which refused calls go into the audit trail, and who made them: one way for routes, uploads and sockets."""
+"""Records refused calls and their callers in the audit trail, the same for routes, uploads and sockets."""
 
 import asyncio
 import logging
@@ -32,9 +32,9 @@ class Refusals:
         self._tokens = tokens
 
     def note(self, scope: Scope, error: RtsError, token: str | None = None) -> None:
-        """Note a call that was answered with 401 or 403; anything else is passed over.
+        """Note a call that was answered with 401 or 403; other errors are not recorded.
 
-        `token` is what it presented, unless that is in its header.
+        `token` is the token of the call, if it is not in the header.
         """
         if error.status not in NOTED:
             return
@@ -45,7 +45,7 @@ class Refusals:
         self.calls.note(Refusal(actor, describe_call(scope), error.code, business_id))
 
     def _caller(self, token: str, source: str | None) -> tuple[Actor, str | None]:
-        """Return whom the token names, and a user's business."""
+        """Return the person or agent of the token, and the business of a user."""
         with suppress(InvalidTokenError):
             return Actor("agent", self._tokens.verify_agent(token).agent_id, source), None
         with suppress(InvalidTokenError):
@@ -55,7 +55,7 @@ class Refusals:
 
 
 def person_actor(person: Person, source: str | None) -> Actor:
-    """Return a person as the audit trail names them."""
+    """Return a person as an actor of the audit trail."""
     if person.employee_id is not None:
         return Actor("employee", person.employee_id, source)
     return Actor("user", person.user_id, source)
@@ -74,7 +74,7 @@ def describe_call(scope: Scope) -> str:
 
 @asynccontextmanager
 async def writing(calls: RefusedCalls, pool: asyncpg.Pool) -> AsyncIterator[None]:
-    """Write refused calls every few seconds, and what is left at the end."""
+    """Write refused calls every few seconds, and the remaining ones at the end."""
     task = asyncio.create_task(write_on(calls, pool), name="refused calls")
     try:
         yield
@@ -93,7 +93,7 @@ async def write_on(calls: RefusedCalls, pool: asyncpg.Pool) -> None:
 
 
 async def write_once(calls: RefusedCalls, pool: asyncpg.Pool) -> None:
-    """Write what was collected; never raises."""
+    """Write the collected refusals; never raises."""
     try:
         await calls.write(pool)
     except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:

@@ -123,7 +123,7 @@ class Tokens:
         return sign(self._keys.ring("agent"), claims)
 
     def verify_agent(self, token: str) -> Sender:
-        """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
+        """Return the agent of this token; raises InvalidTokenError. Cached until the keys change."""
         self._keys.ring("agent")
         if not token.isascii():
             raise InvalidTokenError
@@ -135,7 +135,7 @@ class Tokens:
         return GATEWAY_PREFIX + sign(self._keys.ring("agent"), claims)
 
     def verify_gateway(self, token: str) -> Sender:
-        """Return whose token this is; raises InvalidTokenError. Results are kept until the keys change."""
+        """Return the gateway of this token; raises InvalidTokenError. Cached until the keys change."""
         self._keys.ring("agent")
         if not token.isascii() or not token.startswith(GATEWAY_PREFIX):
             raise InvalidTokenError

@@ -63,7 +63,7 @@ def handed_out(row: asyncpg.Record) -> dict[str, Any]:
 
 
 async def release_commands(pool: asyncpg.Pool, device_id: UUID, commands: Sequence[UUID], now: datetime) -> None:
-    """End the leases of commands sent to a socket that broke before its agent began: they are delivered again at once."""
+    """End the leases of commands sent to a socket that broke before its agent began: they are delivered again."""
     await pool.execute(*QUERIES.bind("release_commands", device_id=device_id, commands=list(commands), now=now))
 
 

@@ -103,8 +103,8 @@ FROM selected f LEFT JOIN approved a USING (id)
 
 -- cancel_commands --
 -- Cancel one command or a whole batch: commands that no agent has end at once, agents are asked to stop started ones,
--- ended ones do not change. :tenant, :device_id (or null), :command_id (or null), :batch_id (or null), :now, :actor_kind,
--- :actor_id, :actor_source, :reason (or null).
+-- ended ones do not change. :tenant, :device_id (or null), :command_id (or null), :batch_id (or null), :now,
+-- :actor_kind, :actor_id, :actor_source, :reason (or null).
 WITH selected AS (
     SELECT c.id, c.status
     FROM agent_commands c

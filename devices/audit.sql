@@ -40,7 +40,7 @@ FROM unnest(:times::timestamptz[], :actor_kinds::text[], :actor_ids::uuid[], :so
     AS c (at, kind, actor, source, details)
 
 -- add_read --
--- Record a read of data that may hold secrets. :now, :actor_kind, :actor_id, :actor_source, :action, :device_id device or
--- null, :details.
+-- Record a read of data that may hold secrets. :now, :actor_kind, :actor_id, :actor_source, :action, :device_id device
+-- or null, :details.
 {audit}
 SELECT :now, {actor}, :action, :device_id, :details::jsonb

@@ -1,7 +1,7 @@
 """Refused calls in the audit trail: counted in memory and written together, so that no attacker can fill the disk.
 
-Calls of one caller that are refused for the same reason within a few seconds make one row. The number of rows an hour is
-limited, and each address may use a tenth of it; further refusals are counted, and their counts make one row a minute.
+Calls of one caller that are refused for the same reason within a few seconds make one row. The number of rows an hour
+is limited, and each address may use a tenth of it; further refusals are counted in one row a minute.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """End-of-life rules: employees write them, the worker marks the inventory of all devices with them.
 
-New inventory is marked when it arrives (`software.py`). A new, changed or deleted rule has `applied_at` null: the worker
-goes through the rows that it matches or matched, in batches, and marks each by the rule that applies to it now.
+New inventory is marked when it arrives (`software.py`). A new, changed or deleted rule has `applied_at` null: the
+worker goes through the rows that it matches or matched, in batches, and marks each by the rule that applies now.
 """
 
 from collections.abc import Sequence

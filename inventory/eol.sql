@@ -131,8 +131,8 @@ ORDER BY id
 LIMIT :limit
 
 -- reach_ends --
--- Mark software whose end of life is reached on a day; returns how many rows. :today, :limit rows at most, :only these (or
--- null).
+-- Mark software whose end of life is reached on a day; returns how many rows. :today, :limit rows at most, :only these
+-- (or null).
 WITH due AS (
     SELECT id FROM agent_software_inventory
     WHERE eol_date <= :today::date AND NOT is_eol AND (:only::uuid[] IS NULL OR id = ANY (:only))

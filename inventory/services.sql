@@ -1,4 +1,4 @@
--- The services of a device and their expected state. Uploads write the state (ingest/queries.sql), people the expectation.
+-- The services of a device and their expected state. Uploads write the state (ingest/queries.sql), people the other.
 
 -- read_services --
 -- The services of a device in the order of their names.

@@ -83,7 +83,7 @@ class SoftwareFilter:
 
 @dataclass(frozen=True, slots=True)
 class InstallationSpan:
-    """The range of changes to read: from `since` until before `until` (UTC); `after`: (at, sort_key, id) of the last."""
+    """The changes to read: from `since` until before `until` (UTC); `after`: (at, sort_key, id) of the last one."""
 
     since: datetime | None = None
     until: datetime | None = None

@@ -50,7 +50,7 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class ChartWindow:
-    """The ranges to read: the level's buckets in [start, cut), raw samples in [cut, end). Points begin at `shown`. UTC."""
+    """The ranges to read (UTC): buckets of the level in [start, cut), raw samples in [cut, end); points from `shown`."""
 
     start: datetime
     cut: datetime

@@ -1,4 +1,4 @@
-"""The history of a device's series: one line for each instance, from the same levels and by the same choice as columns."""
+"""The history of a device's series: one line for each instance, from the levels that a chart of columns uses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

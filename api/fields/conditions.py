@@ -1,4 +1,4 @@
-"""Conditions in requests: each fault with the path of what is wrong, whatever they hold."""
+"""Parses conditions in requests; each fault has the path of the faulty field."""
 
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ def read_conditions(value: Any, _: Any) -> Condition:
 
 
 def plain_location(location: Location) -> Location:
-    """Return a location without the kinds of conditions, which pydantic puts before each one's fields."""
+    """Return a location without the kinds of conditions, which pydantic inserts before their fields."""
     fields = location[1:]
     if len(fields) > 1 and isinstance(fields[1], int):  # of `all` or `any`
         return (*fields[:2], *plain_location(fields[2:]))

@@ -1,4 +1,4 @@
-"""Cursors of paged lists: the sort key of the last entry of a page, packed so that a client hands it back unread."""
+"""Cursors of paged lists: the sort key of the last entry of a page, encoded as an opaque text."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ class InvalidCursorError(RtsError):
 
 
 def make_cursor(*key: object) -> str:
-    """Return a cursor that begins after the entry with this sort key; each part is kept as text."""
+    """Return a cursor for the entries after this sort key; each part is stored as text."""
     return base64.urlsafe_b64encode(json.dumps([str(part) for part in key]).encode()).decode()
 
 
@@ -52,7 +52,7 @@ def parse_text(part: object) -> str:
 
 
 def parse_id(text: str) -> int:
-    """Return an id of the database that counts; raises ValueError beyond 64 bits."""
+    """Return a numeric id of the database; raises ValueError beyond 64 bits."""
     number = int(text)
     if not 0 <= number < 2**63:
         raise ValueError("is no id")

@@ -14,7 +14,7 @@ EXACT = 2**63 - 1  # beyond it, decoders differ
 
 
 def storable_object(value: dict[str, Any]) -> dict[str, Any]:
-    """Return `value`; raises ValueError for what jsonb can't hold, and beyond 64 KiB or 16 levels."""
+    """Return `value`; raises ValueError if jsonb cannot hold it, and beyond 64 KiB or 16 levels of nesting."""
     try:
         check_value("it", value, MAX_DEPTH)
         size = len(json.dumps(value, default=str))

@@ -1,4 +1,4 @@
-"""Local times in requests: a clock's time, days of the week and the zone that they are meant in."""
+"""Local times in requests: time of day, days of the week and their time zone."""
 
 from functools import lru_cache
 from typing import Annotated
@@ -9,12 +9,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 @lru_cache(1)
 def known_zones() -> frozenset[str]:
-    """Return the names of the IANA database; asked once, because they are files."""
+    """Return the names of the IANA database; cached, because they are files."""
     return frozenset(available_timezones())
 
 
 def known_zone(name: str) -> str:
-    """Return the name of a time zone; raises ValueError for one that the IANA database hasn't."""
+    """Return `name`; raises ValueError if it is no time zone of the IANA database."""
     if name not in known_zones():  # never opened by name: it may be a path
         raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin")
     return name

@@ -1,4 +1,4 @@
-"""Bodies of PATCH: what is left out stays as it is."""
+"""Bodies of PATCH: a field that is left out does not change."""
 
 from typing import Any, ClassVar, Self
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Patch(BaseModel):
-    """A change of some fields; null is only for those that may be empty, `clearable`."""
+    """A change of some fields; only fields of `clearable` may be null."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 

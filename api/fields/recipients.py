@@ -1,4 +1,4 @@
-"""Who is notified: addresses of webhooks and of people, distinguished by their form."""
+"""Recipients of notifications: web addresses and e-mail addresses, distinguished by their form."""
 
 import re
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ URL = re.compile(r"https?://[!-~]+")  # printable ASCII: other characters are wr
 
 
 def channel_of(recipient: str) -> Channel:
-    """Return the channel that reaches a recipient."""
+    """Return `webhook` for a web address, `email` for any other recipient."""
     return "email" if "://" not in recipient else "webhook"
 
 
 def reachable(recipient: str) -> str:
-    """Return an address; raises ValueError for what is neither a web address nor an e-mail address."""
+    """Return `recipient`; raises ValueError if it is neither a web address nor an e-mail address."""
     if is_mail_address(recipient):
         return recipient
     if not URL.fullmatch(recipient) or not has_host(recipient):
@@ -42,7 +42,7 @@ def has_host(url: str) -> bool:
 
 
 def refuse_internal(recipients: Sequence[str] | None, allowed: Sequence[Network]) -> None:
-    """Raise InvalidRequestError for web addresses that name an internal address; names are checked when it is sent."""
+    """Raise InvalidRequestError for web addresses with an internal address; host names are checked at sending."""
     faults = [
         {"path": f"body.notification_recipients.{number}", "message": "leads to an internal address"}
         for number, recipient in enumerate(recipients or ())

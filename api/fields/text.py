@@ -1,4 +1,4 @@
-"""Text in requests: types that take only what PostgreSQL can store."""
+"""Text in requests: types that accept only text that PostgreSQL can store."""
 
 from typing import Annotated
 
@@ -15,10 +15,10 @@ def storable(text: str) -> str:
 
 
 StorableText = Annotated[str, AfterValidator(storable)]
-# What is named by people or programs: a type of command or event. Not StorableText: behind a function, a pattern would
-# be missing in the OpenAPI document.
+# A type of command or event, named by people or programs. Not StorableText: a pattern behind a function would be
+# missing in the OpenAPI document.
 Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z][a-z0-9_.-]{0,99}$")]
-# The constraints come first: what is left of a blank name after stripping must still be refused.
+# The constraints come first, so that a blank name is refused after stripping.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(storable)]
 # Blank text becomes null.
 Text2000 = Annotated[

@@ -1,4 +1,4 @@
-"""Times in requests: aware, kept in UTC, and within what the database and its drivers can hold."""
+"""Times in requests: aware, converted to UTC, and within the range of the database and its drivers."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -1,7 +1,7 @@
 """Changes for connected clients: read from the tables and compared with the last state sent.
 
 A notification only means that something was committed. Nothing depends on its content, and a lost one does no harm:
-each look asks for the state as it is, and reaches back a little for what other processes committed with slower clocks.
+each poll reads the present state, and reaches back a little for commits of other processes with slower clocks.
 """
 
 import logging
@@ -30,7 +30,7 @@ UNCONFIRMED_SECONDS = 60.0  # longer than a dead line takes to be noticed: two p
 
 
 class ChangePoller:
-    """Keeps the last state sent, and sends what differs."""
+    """Keeps the last state sent, and sends the differences."""
 
     def __init__(self, pool: asyncpg.Pool, hub: Hub, loop_time: Callable[[], float]) -> None:
         self._pool = pool
@@ -78,12 +78,12 @@ class ChangePoller:
             del self._devices[device]
 
     async def at_tokens(self, now: datetime) -> None:
-        """Close the sockets of agents whose token is no longer good."""
+        """Close the sockets of agents whose token is no longer valid."""
         sockets = [socket for agent_id in self._hub.agents() for socket in self._hub.sockets_of(agent_id)]
         agents = list({socket.agent.agent_id for socket in sockets if socket.agent})
         rows = await self._pool.fetch(*QUERIES.bind("good_tokens", agents=agents, now=now)) if agents else []
         good = {(row["id"], token) for row in rows for token in (row["agent_token"], row["previous"])}
-        for socket in sockets:  # those that were open before the question: a newer token may be in use by now
+        for socket in sockets:  # only those open before the query: later ones may use a newer token
             if socket.agent and (socket.agent.agent_id, socket.agent.token.token_hash) not in good:
                 socket.drop(UNAUTHORIZED, "the token is revoked")
 
@@ -146,7 +146,7 @@ class ChangePoller:
 
 @contextmanager
 def apart(kind: str, item: Any) -> Iterator[None]:
-    """Let a row that can't be shown cost only itself; it is logged, and looked at again when it changes."""
+    """Log a row that cannot be sent instead of failing; it is tried again when it changes."""
     try:
         yield
     except Exception:
@@ -159,7 +159,7 @@ def compared_state(row: asyncpg.Record) -> tuple[Any, ...]:
 
 
 def status_message(row: asyncpg.Record) -> Message:
-    """Return a device's state as followers get it."""
+    """Return a device's state as a message for followers."""
     return {
         "agent_id": str(row["id"]), "status": row["status"], "changed_at": format_time(row["status_changed_at"]),
         "last_heartbeat": format_time(row["last_heartbeat"]),
@@ -168,7 +168,7 @@ def status_message(row: asyncpg.Record) -> Message:
 
 
 def metrics_message(row: asyncpg.Record) -> Message:
-    """Return a device's newest sample as followers get it: one message for a flush, not one for a row."""
+    """Return a device's newest sample as a message for followers: one for each flush, not one for each row."""
     return {
         "agent_id": str(row["id"]), "collected_at": format_time(row["current_collected_at"]),
         "metrics": newest_values(row["current_metrics"]),
@@ -176,7 +176,7 @@ def metrics_message(row: asyncpg.Record) -> Message:
 
 
 def command_message(row: asyncpg.Record) -> Message:
-    """Return a command's course as followers get it; parameters and outputs are read over HTTP, by who may."""
+    """Return a command's state as a message for followers, without parameters and outputs, which need rights."""
     return {
         "agent_id": str(row["agent_device_id"]), "command_id": str(row["id"]), "command_type": row["command_type"],
         "status": row["status"], "awaits_approval": row["awaits_approval"],
@@ -187,7 +187,7 @@ def command_message(row: asyncpg.Record) -> Message:
 
 
 def event_message(row: asyncpg.Record) -> Message:
-    """Return an event as followers get it."""
+    """Return an event as a message for followers."""
     return {
         "agent_id": str(row["agent_device_id"]), "event_type": row["event_type"],
         "timestamp": format_time(row["occurred_at"]), "data": msgspec.json.decode(row["data"]),
@@ -200,6 +200,6 @@ def format_time(time: datetime | None) -> str | None:
 
 
 def drop_old(sent: dict[Any, datetime], now: datetime) -> None:
-    """Forget what no look reaches back to."""
+    """Delete entries older than any poll reaches back."""
     for key in [key for key, time in sent.items() if time < now - 2 * OVERLAP]:
         del sent[key]

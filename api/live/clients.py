@@ -1,7 +1,7 @@
-"""One open socket: its messages wait in a bounded queue, and a client that does not keep up is disconnected.
+"""One open socket with a bounded queue of messages; a client that does not keep up is disconnected.
 
-Only the newest state of each device is queued, in the place of the one before. A client that follows many devices is
-therefore late, but does not use more memory.
+Only the newest state of each device is queued, in the place of the previous one. So a client that follows many devices
+gets late states, but does not use more memory.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ GOING_AWAY, POLICY, TRY_AGAIN, UNAUTHORIZED, SLOW = 1001, 1008, 1013, 4401, 4408
 
 
 class Transport(Protocol):
-    """How messages reach a client: as plain JSON or as Socket.IO events."""
+    """Sends messages to a client, as plain JSON or as Socket.IO events."""
 
     async def send(self, name: str, data: Message) -> None:
         """Send one message; returns when it is on its way."""
@@ -49,7 +49,7 @@ class FollowedScope:
 
 
 class LiveClient:
-    """A socket and who is behind it."""
+    """A socket and its agent or person."""
 
     def __init__(self, identity: Identity, transport: Transport) -> None:
         self.who = identity
@@ -60,7 +60,7 @@ class LiveClient:
         self._transport = transport
         self.told_cancelled: set[UUID] = set()
         self._waiting: dict[object, tuple[str, Message]] = {}  # in the order in which they go out
-        self._queued = 0  # of these, how many aren't states
+        self._queued = 0  # number of these that are not states
         self._ready = asyncio.Event()
         self._rate = Buckets(MESSAGES_PER_MINUTE)
         self._refused = 0
@@ -69,21 +69,21 @@ class LiveClient:
 
     @property
     def agent(self) -> LiveAgent | None:
-        """The agent behind it, None for a person."""
+        """The agent of the socket, None for a person."""
         return self.who if isinstance(self.who, LiveAgent) else None
 
     @property
     def key(self) -> UUID | str:
-        """Whose sockets are counted together: an agent's id, or a person's subject."""
+        """The key by which sockets are counted: an agent's id, or a person's subject."""
         return self.who.agent_id if isinstance(self.who, LiveAgent) else self.who.subject
 
     @property
     def person(self) -> Person | None:
-        """The person behind it, None for an agent."""
+        """The person of the socket, None for an agent."""
         return self.who if isinstance(self.who, Person) else None
 
     def may_see(self, business_id: UUID) -> bool:
-        """Return whether what belongs to this business may be shown here."""
+        """Return whether this client may see data of this business."""
         return self.person is not None and self.person.tenant in (None, business_id)
 
     @property
@@ -92,7 +92,7 @@ class LiveClient:
         return self._closing is None
 
     def start(self) -> None:
-        """Begin to send what is offered."""
+        """Start the task that sends queued messages."""
         self._pump = asyncio.create_task(self._send_on(), name="live client")
 
     def offer(self, name: str, data: Message) -> bool:
@@ -108,13 +108,13 @@ class LiveClient:
         return True
 
     def offer_state(self, name: str, subject: UUID | FollowedScope, data: Message) -> None:
-        """Let the newest state of a device or scope wait; an older one that hasn't gone out yet is forgotten."""
+        """Queue the newest state of a device or scope, in the place of an older one that is not sent yet."""
         if not self._closing:
             self._waiting[name, subject] = name, data
             self._ready.set()
 
     def has_waiting(self, name: str, subject: UUID | FollowedScope) -> bool:
-        """Return whether such a state waits because the client has not read the messages before it."""
+        """Return whether such a state is queued because the client has not read earlier messages."""
         return (name, subject) in self._waiting
 
     def wait_seconds(self) -> float:
@@ -132,7 +132,7 @@ class LiveClient:
             self._closing = asyncio.create_task(self._close(code, reason), name="live close")
 
     async def closed(self, seconds: float) -> None:
-        """Wait until the socket is closed after `drop`, at most so long."""
+        """Wait until the socket is closed after `drop`, at most `seconds`."""
         if self._closing:
             await asyncio.wait((self._closing,), timeout=seconds)
 

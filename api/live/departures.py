@@ -1,4 +1,4 @@
-"""Closes the sockets of people whom the platform no longer lets in."""
+"""Closes the sockets of people who no longer have access by the platform's tables."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 async def watch_departures(hub: Hub, people: People, every_seconds: float) -> None:
-    """Look at the people of all open sockets again and again; the answers of `people` are kept, so a look is cheap."""
+    """Check the people of all open sockets every `every_seconds`; `people` caches its answers, so this is cheap."""
     while True:
         await asyncio.sleep(every_seconds)
         try:
@@ -25,7 +25,7 @@ async def watch_departures(hub: Hub, people: People, every_seconds: float) -> No
 
 
 async def close_departed(hub: Hub, people: People) -> None:
-    """Close the sockets of those who have left; raises what the database raises when it is away."""
+    """Close the sockets of people without access; raises the driver's errors if the database is unavailable."""
     for client in hub.people():
         assert client.person
         try:

@@ -52,26 +52,26 @@ class StartedMessage(BaseModel):
 
 
 class ProgressMessage(Progress):
-    """How far a command is."""
+    """The progress of a command."""
 
     command_id: UUID
 
 
 class ResultMessage(CommandResult):
-    """How a command ended."""
+    """The result of a command."""
 
     command_id: UUID
 
 
 class WantedScope(BaseModel):
-    """Follow the whole fleet or all alerts, or no longer."""
+    """A scope to follow or unfollow: the whole fleet or all alerts."""
 
     scope: Literal["fleet", "alerts"]
     business_id: UUID | None = Field(None, description="only this business's")
 
 
 class Devices(BaseModel):
-    """Which devices to follow, or no longer."""
+    """The devices to follow or unfollow."""
 
     agent_ids: list[UUID] = Field(min_length=1, max_length=MAX_SUBSCRIPTIONS)
 
@@ -116,7 +116,7 @@ class Handlers:
             return "error", error_message(name, RtsError("Something failed on the server; it is in its log."))
 
     async def goodbye(self, client: LiveClient) -> None:
-        """Forget a client, and take back the commands that it was handed just now and hasn't begun."""
+        """Remove a client, and release the leases of commands that were sent to it and have not begun."""
         await self._hub.leave(client)
         recent = self._loop_time() - UNCONFIRMED_SECONDS
         commands = [command for command, at in client.unconfirmed.items() if at > recent]

@@ -1,7 +1,7 @@
 """The clients of this process, the devices that each follows, and the last state sent to each.
 
-All of it may be lost at any time: a client that reconnects receives everything from the tables. So several processes
-need nothing of one another but the database's NOTIFY.
+All of it may be lost at any time: a client that reconnects receives everything from the tables. So processes need no
+communication except for the database's NOTIFY.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ class Hub:
         self._expiries: dict[LiveClient, asyncio.TimerHandle] = {}
 
     def join(self, client: LiveClient, lifetime: float | None) -> None:
-        """Take a client in; its socket is closed after `lifetime` seconds (None: its token doesn't expire).
+        """Add a client; its socket is closed after `lifetime` seconds (None: its token does not expire).
 
-        Of an agent or a person only the newest sockets stay open.
+        Only the newest sockets of an agent or a person stay open (MAX_SOCKETS_OF).
         """
         self._clients.add(client)
         client.start()
@@ -43,7 +43,7 @@ class Hub:
             self._expiries[client] = loop.call_later(lifetime, client.drop, UNAUTHORIZED, "the token has expired")
 
     async def leave(self, client: LiveClient) -> None:
-        """Forget a client whose socket has ended."""
+        """Remove a client whose socket has ended."""
         if client not in self._clients:
             return
         self._clients.discard(client)
@@ -57,13 +57,13 @@ class Hub:
         await client.stop()
 
     def follow(self, client: LiveClient, devices: Iterable[UUID]) -> None:
-        """Let a client follow devices; who may see them was asked before."""
+        """Add devices to those that a client follows; the caller has checked that it may see them."""
         for device in devices:
             client.subscribed.add(device)
             self._followers.setdefault(device, set()).add(client)
 
     def unfollow(self, client: LiveClient, devices: Iterable[UUID]) -> None:
-        """End following."""
+        """Remove devices from those that a client follows."""
         for device in devices:
             client.subscribed.discard(device)
             followers = self._followers.get(device, set())
@@ -72,7 +72,7 @@ class Hub:
                 self._followers.pop(device, None)
 
     def count(self) -> tuple[int, int]:
-        """Return how many sockets agents have here, and how many people have."""
+        """Return the numbers of open sockets of agents and of people in this process."""
         agents = sum(client.agent is not None for client in self._clients)
         return agents, len(self._clients) - agents
 
@@ -85,7 +85,7 @@ class Hub:
         return [key for key in self._sockets if isinstance(key, UUID) and self.sockets_of(key)]
 
     def sockets_of(self, agent_id: UUID) -> list[LiveClient]:
-        """Return an agent's open sockets, the newest last: after a broken line the old one may still seem open."""
+        """Return an agent's open sockets, the newest last; after a broken line an old one may still seem open."""
         return [client for client in self._sockets.get(agent_id, ()) if client.is_open]
 
     def is_followed(self, device: UUID) -> bool:
@@ -97,7 +97,7 @@ class Hub:
         return list(self._followers)
 
     def send_to_followers(self, device: UUID, business_id: UUID, name: str, data: Message) -> None:
-        """Send a message to all who follow a device and may see what belongs to this business."""
+        """Send a message to all clients that follow a device and may see this business."""
         for client in list(self._followers.get(device, ())):
             if client.may_see(business_id):
                 client.offer(name, data)

@@ -1,4 +1,4 @@
-"""Who opens a socket: the same tokens as over HTTP, checked once at the handshake and again while it is open."""
+"""Identifies the agent or person of a socket by the tokens of the HTTP API, at the handshake and while it is open."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +13,7 @@ from devices.devices import check_agent
 
 @dataclass(frozen=True, slots=True)
 class LiveAgent:
-    """An agent on the live channel."""
+    """The agent of a socket; `business_id` is its tenant."""
 
     token: Sender
     business_id: UUID
@@ -25,7 +25,7 @@ class LiveAgent:
 
     @property
     def actor(self) -> Actor:
-        """The agent as the audit trail names it."""
+        """The agent as an actor of the audit trail."""
         return Actor("agent", self.agent_id, self.source)
 
 

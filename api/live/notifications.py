@@ -1,11 +1,11 @@
-"""Wake up when something was committed, in this process or another, and poll for what changed.
+"""Polls for changes after a notification that something was committed, in this process or another.
 
-LISTEN uses one connection of its own. Notifications that arrive during a poll are answered by the next one, and polls
-keep a distance: however many flushes there are, the tables are read a few times a second at most. A poll also runs
-every 15 seconds without a notification, so a lost one costs only time.
+LISTEN uses its own connection. Notifications that arrive during a poll are answered by the next one, and polls have a
+minimum distance: whatever the number of flushes, the tables are read a few times a second at most. A poll also runs
+every 15 seconds without a notification, so a lost one only costs time.
 
-Uploads are announced after their COMMIT, from here, a few times a second at most. NOTIFY takes a lock that lasts until
-the log is flushed: in the transactions of uploads, the COMMIT of a few samples waited for that of thousands.
+Uploads are announced from here after their COMMIT, a few times a second at most. NOTIFY takes a lock that lasts until
+the log is flushed: inside the transactions of uploads, the COMMIT of a few samples waited for that of thousands.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class NotifyListener:
-    """The listening connection and the loop that looks."""
+    """The listening connection and the loop that polls."""
 
     def __init__(self, connect: Connect, look: ChangePoller, clock: Clock) -> None:
         self._connect = connect
@@ -47,7 +47,7 @@ class NotifyListener:
         self.connection: asyncpg.Connection | None = None  # the one that listens, while there is one
 
     def start(self) -> None:
-        """Begin to listen, to look and to announce."""
+        """Start to listen, to poll and to announce."""
         self._tasks = [
             asyncio.create_task(self._listen_on(), name="live listen"),
             asyncio.create_task(self._look_on(), name="live look"),
@@ -55,14 +55,14 @@ class NotifyListener:
         ]
 
     async def close(self) -> None:
-        """End listening, looking and announcing."""
+        """Stop listening, polling and announcing."""
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     def wake(self, *kinds: str) -> None:
-        """Look soon; without a kind, at everything."""
+        """Request a poll of these kinds soon; without a kind, of all."""
         self._kinds.update(kinds or KINDS)
         self._woken.set()
 
@@ -78,7 +78,7 @@ class NotifyListener:
             await asyncio.sleep(DISTANCE_SECONDS)
 
     async def _announce(self) -> None:
-        """Notify over the listening connection; while there is none, only this process looks."""
+        """Notify over the listening connection; while there is none, only this process polls."""
         try:
             if self.connection is None:
                 self.wake("devices")
@@ -88,7 +88,7 @@ class NotifyListener:
             log.warning("the live channel cannot announce uploads (%r)", error)
 
     async def _listen_on(self) -> None:
-        """Hold a listening connection; make a new one when it broke, and look at what was missed."""
+        """Hold a listening connection; after a break, open a new one and poll everything."""
         while True:
             try:
                 await self._listen_once()
@@ -125,7 +125,7 @@ class NotifyListener:
             await asyncio.sleep(AGAIN_SECONDS if failed else DISTANCE_SECONDS)
 
     async def _look_at(self, kinds: set[str], at: float) -> list[str]:
-        """Look, each kind for itself; return the kinds that failed. Tokens come first: a revoked agent gets nothing."""
+        """Poll each kind separately; return the kinds that failed. Tokens come first: a revoked agent gets nothing."""
         now, failed = self._clock(), []
         self._tokens_due |= "devices" in kinds
         looks = {"commands": self._look.at_commands, "devices": self._look.at_devices}

@@ -48,7 +48,7 @@ class PlainEndpoint:
         self._wakes = wakes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection: accept it, so that a refusal can have a reason, then authenticate it."""
+        """Serve one connection: accept it, because only then a refusal can carry a reason, then authenticate it."""
         socket = PatientSocket(receive, send)
         await socket.receive()
         await socket.send({"type": "websocket.accept"})
@@ -98,7 +98,7 @@ def read_token(scope: Scope) -> str | None:
 
 
 def seconds_to_expiry(identity: Identity, clock: Clock) -> float | None:
-    """Return for how many seconds a person's token is still good; an agent's has no end."""
+    """Return the seconds until a person's token expires; None for an agent, whose token does not."""
     if isinstance(identity, Person):
         return max(0.0, (identity.expires_at - clock()).total_seconds())
     return None

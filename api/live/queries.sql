@@ -28,7 +28,7 @@ WHERE e.agent_device_id = ANY (:devices::uuid[]) AND e.received_at >= :received_
 ORDER BY e.id
 
 -- good_tokens --
--- The hashes that are good for these agents now.
+-- The hashes of the tokens that are valid for these agents now.
 SELECT id, agent_token, CASE WHEN COALESCE(:now < previous_token_until, true) THEN previous_agent_token END AS previous
 FROM agent_devices
 WHERE id = ANY (:agents::uuid[]) AND is_active AND NOT soft_delete

@@ -1,11 +1,11 @@
-"""What changed in the fleet since the look before, for the scopes of the live channel.
+"""Finds the changes of the fleet since the previous look, for the scopes of the live channel.
 
 Devices are compared field by field with the last state, so that a frame has only the changed fields. All open alerts
 are read in the few columns that change; the comparison shows new, ended, acknowledged and snoozed alerts, also those
 that another program changed. Names and times are read only for changed alerts.
 
-A part that fails leaves the others as they are. When it works again, its changes in between are unknown: followers of
-its scope are asked to read the whole.
+A part that fails does not affect the others. When it works again, its changes in between are unknown, so followers of
+its scope are asked to read the whole list.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 QUERIES = load_beside(__file__, "scopes.sql")
 
-OVERLAP = timedelta(seconds=10)  # for what was committed late, or by another clock
+OVERLAP = timedelta(seconds=10)  # for late commits, and for other processes' clocks
 MAX_ALERTS = 50_000
 FIELDS = (
     "status", "last_heartbeat", "last_metrics_received", "cpu_percent", "memory_percent", "disk_percent",
@@ -38,14 +38,14 @@ T = TypeVar("T")
 
 
 class ScopeLook:
-    """Remembers the look before; the first one finds nothing new."""
+    """Keeps the state of the previous look; the first look finds no changes."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self.forget()
 
     def forget(self) -> None:
-        """Make the next look a first one."""
+        """Drop the state, so that the next look is a first one."""
         self._since: datetime | None = None
         self._devices: dict[UUID, tuple[Any, ...]] = {}
         self._alerts: dict[UUID, Alert] = {}
@@ -88,7 +88,7 @@ class ScopeLook:
         return result
 
     async def _changed_devices(self, since: datetime) -> list[tuple[UUID, Message]]:
-        """Return the fields of each device that differ from what was seen; of one not seen before, all."""
+        """Return the fields of each device that differ from the last state; of a new device all fields."""
         changed_devices = []
         for row in await self._pool.fetch(*QUERIES.bind("look_at_fleet", since=since)):
             values = tuple(row[name] for name in FIELDS)
@@ -105,7 +105,7 @@ class ScopeLook:
         return changed_devices
 
     async def _changed_alerts(self, since: datetime, now: datetime) -> list[tuple[UUID, Message]]:
-        """Return the alerts that began, ended, were acknowledged or snoozed, or were found when they were over."""
+        """Return the alerts that began, ended, were acknowledged or snoozed, or were found in late data."""
         rows = await self._pool.fetch(*QUERIES.bind("look_at_open_alerts", limit=MAX_ALERTS))
         alerts = {row["id"]: dict(row) for row in rows}
         late = {row["id"] for row in await self._pool.fetch(*QUERIES.bind("look_at_late_alerts", since=since))}
@@ -146,7 +146,7 @@ class ScopeLook:
         ]
 
     async def _changed_awaiting(self, now: datetime) -> int | None:
-        """Return how many commands await approval; None when that is as it was."""
+        """Return the number of commands that await approval; None if it has not changed."""
         count = await count_awaiting_approval(self._pool, None, None, now)
         before, self._awaiting = self._awaiting, count
         return count if count != before else None
@@ -157,7 +157,7 @@ def is_open(alert: Alert) -> bool:
 
 
 def alert_event(before: Alert | None, alert: Alert) -> str | None:
-    """Return what happened to an alert; None when nothing did."""
+    """Return the name of the change of an alert; None if it did not change."""
     if before is None:
         return "firing" if is_open(alert) else None
     if not is_open(alert):
@@ -168,7 +168,7 @@ def alert_event(before: Alert | None, alert: Alert) -> str | None:
 
 
 def alert_message(alert: Alert, event: str, now: datetime) -> Message:
-    """Return a changed alert as followers get it."""
+    """Return a changed alert as a message for followers."""
     times = {"firing": "triggered_at", "resolved": "resolved_at", "acknowledged": "acknowledged_at"}
     at = alert[times[event]] if event in times else now
     return {

@@ -1,7 +1,7 @@
-"""Scopes of the live channel: who follows the whole fleet or all alerts, and one gathered frame a second for them.
+"""Scopes of the live channel: clients follow the whole fleet or all alerts, and get one frame of changes a second.
 
-The tables are read at most once a second, and never for more than a twentieth of the time. What is sent is only what
-differs from the look before; a client reads the whole over HTTP first, and again when a frame has `more`.
+The tables are read at most once a second, and for at most a twentieth of the time. A frame has only the changes since
+the previous one; a client reads the whole list over HTTP first, and again when a frame has `more`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from db.pools import CONNECTION_ERRORS
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-REST = 20.0  # times as long as the look took
+REST = 20.0  # pause after a look, as a multiple of its duration
 MAX_DEVICES = 1000  # of one frame
 ALL_SCOPES = frozenset({"fleet", "alerts"})
 
@@ -40,14 +40,14 @@ class ScopeChanges:
 
 
 class Look(Protocol):
-    """Finds what changed since the look before."""
+    """Finds the changes since the previous look."""
 
     def forget(self) -> None:
-        """Make the next look a first one."""
+        """Drop the state, so that the next look is a first one."""
         ...
 
     async def look(self, now: datetime) -> ScopeChanges:
-        """Return what changed; a first look finds nothing."""
+        """Return the changes; a first look finds none."""
         ...
 
 
@@ -69,7 +69,7 @@ class Scopes:
             client.scopes.add(scope)
             return self._clock()
         async with self._looking:
-            # Of many who begin at once, one looks: what a second look finds would be missed by the first.
+            # Of many clients that begin at once, one looks: changes that a second look finds would miss the first.
             if not self._followed.is_set():
                 await self._look.look(self._clock())
             client.scopes.add(scope)
@@ -77,7 +77,7 @@ class Scopes:
         return self._clock()
 
     async def run(self) -> None:
-        """Look again and again while there are followers."""
+        """Look once a second while there are followers."""
         while True:
             await self._followed.wait()
             try:
@@ -106,7 +106,7 @@ class Scopes:
                 send(client, scope, changes)
 
     async def _timed_look(self) -> ScopeChanges:
-        """Look, and rest afterwards by the time that it took, without the time of waiting for our turn."""
+        """Look, and set the pause by its duration, without the time of waiting for the lock."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -116,7 +116,7 @@ class Scopes:
 
 
 def holds(client: LiveClient, scope: FollowedScope, business_id: UUID) -> bool:
-    """Return whether what belongs to a business is for this client's scope."""
+    """Return whether data of a business belongs to a client's scope."""
     return client.may_see(business_id) and scope.business_id in (None, business_id)
 
 
@@ -131,7 +131,7 @@ def send(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> Non
 
 
 def fleet_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> Message | None:
-    """Return the changed devices of a scope; None when nothing changed."""
+    """Return the message with the changed devices and numbers of a scope; None without changes."""
     devices = [content for business, content in changes.devices if holds(client, scope, business)]
     frame: Message = {
         "as_of": format_value(changes.as_of), "devices": devices[:MAX_DEVICES],
@@ -146,7 +146,7 @@ def fleet_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges)
 
 
 def alerts_frame(client: LiveClient, scope: FollowedScope, changes: ScopeChanges) -> Message | None:
-    """Return the changed alerts of a scope; None when nothing changed."""
+    """Return the message with the changed alerts of a scope; None without changes."""
     changed = [content for business, content in changes.alerts if holds(client, scope, business)]
     frame: Message = {
         "as_of": format_value(changes.as_of), "changed": changed[:MAX_DEVICES],

@@ -1,5 +1,5 @@
--- What the scopes of the live channel read, once a second while somebody follows one. The hub's clients get only what
--- belongs to a business that they may see.
+-- Reads of the scopes of the live channel, once a second while a client follows one. Clients get only data of
+-- businesses that they may see.
 
 -- look_at_fleet --
 -- Devices that were heard or changed their status. Odd values that another program wrote become null.
@@ -13,7 +13,7 @@ WHERE NOT d.soft_delete
 LIMIT 20000
 
 -- look_at_open_alerts --
--- How all open alerts stand, in few columns: what is compared with the look before.
+-- The state of all open alerts in few columns, for the comparison with the previous look.
 SELECT h.id, h.agent_device_id, d.business_id, h.status, h.snoozed_until
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
@@ -22,7 +22,7 @@ ORDER BY h.triggered_at DESC
 LIMIT :limit
 
 -- read_changed_alerts --
--- The alerts of :alerts, as followers get them.
+-- The alerts of :alerts, in the form for followers.
 SELECT h.id, h.agent_device_id, d.business_id, h.severity, h.status, r.alert_name, d.device_name, h.triggered_at,
        h.resolved_at, h.acknowledged_at, h.snoozed_until
 FROM agent_alert_history h

@@ -1,4 +1,4 @@
-"""The live channel put together: opened after the other services, closed before them."""
+"""Composes the live channel: opened after the other services, closed before them."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ SOCKET_IO_PATH = re.compile(rf"/{PATH}(/.*)?")
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The endpoints of the live channel and what is behind them."""
+    """The endpoints of the live channel, its hub and its listener."""
 
     hub: Hub
     wakes: NotifyListener
@@ -74,7 +74,7 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
-    """Open the connection that listens and announces; nothing that it commits needs to survive a crash."""
+    """Open the connection that listens and announces, without synchronous commit: it writes no rows."""
     with database_errors():
         return await asyncpg.connect(
             dsn, timeout=CONNECT_TIMEOUT_SECONDS,

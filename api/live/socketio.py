@@ -51,7 +51,7 @@ class SocketIoTransport:
         self._socket = socket
 
     async def send(self, name: str, data: Message) -> None:
-        """Send one event."""
+        """Send one event; returns when it is on its way."""
         await self._server.emit(name, data, to=self._session)
 
     async def close(self, code: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""An ASGI WebSocket with patience that ends: for the handshake to be completed, and for a client that doesn't read."""
+"""An ASGI WebSocket with time limits for the handshake and for a client that does not read."""
 
 import asyncio
 from collections.abc import MutableMapping

@@ -48,7 +48,7 @@ class ErasureRequest:
 
 
 async def request_erasure(connection: Connection, subject: ErasedSubject, request: ErasureRequest) -> int:
-    """Refuse the subject's devices at once and queue the erasure; returns its number, or that of one that waits already.
+    """Refuse the subject's devices at once and queue the erasure; returns its number, or that of one that waits.
 
     Raises NothingToEraseError or LegalHoldError.
     """
