@@ -50,7 +50,7 @@ class HistoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class ChartWindow:
-    """The ranges to read (UTC): buckets of the level in [start, cut), raw samples in [cut, end); points from `shown`."""
+    """The ranges to read (UTC): buckets in [start, cut), raw samples in [cut, end); points from `shown` on."""
 
     start: datetime
     cut: datetime
