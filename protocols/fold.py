@@ -7,7 +7,7 @@ from ingest.samples import Sample
 from protocols.columns import EPOCH, make_sample
 from protocols.facts import LAST_CELL, Fact, Quantity, floor, group_by_cell
 from protocols.instances import collect_disks, collect_interfaces, collect_mapped
-from protocols.memory import Cell, DeviceMemory
+from protocols.memory import Cell, DeviceMemory, MergedCells
 
 
 def fold_samples(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, newest: int = LAST_CELL) -> list[Sample]:
@@ -27,17 +27,17 @@ def fold_samples(facts: Sequence[Fact], memory: DeviceMemory, every: int = 0, ne
 def fold_cells(cells: dict[int, Cell], memory: DeviceMemory) -> list[Sample]:
     """Return the samples of cells, with what earlier requests brought for them."""
     merged = memory.merge(cells)
-    samples = (sample_in(at, merged, memory) for at in merged)
+    samples = (sample_in(at, merged, memory) for at in merged.cells)
     return [sample for sample in samples if sample is not None]
 
 
-def sample_in(at: int, cells: dict[int, Cell], memory: DeviceMemory) -> Sample | None:
+def sample_in(at: int, merged: MergedCells, memory: DeviceMemory) -> Sample | None:
     """Return the sample of one cell with its disks and interfaces; None when nothing has a value."""
-    facts = {key: values for key, values in cells[at].items() if isinstance(key, Quantity)}
-    complete = memory.complete(at, cells)
-    share = memory.cpu_percent(at, cells) if Quantity.CPU_SECONDS in complete else None
+    facts = {key: values for key, values in merged.cells[at].items() if isinstance(key, Quantity)}
+    complete = memory.complete(at, merged)
+    share = memory.cpu_percent(at, merged) if Quantity.CPU_SECONDS in complete else None
     sample = make_sample(at, complete, share)
-    mapped = collect_mapped(cells[at])
+    mapped = collect_mapped(merged.cells[at])
     if sample is None and mapped:
         sample = Sample(collected_at=EPOCH + timedelta(microseconds=at))
     if sample is not None:

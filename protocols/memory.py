@@ -5,6 +5,7 @@ counter that falls looks like a reset. So the newest cells of each device stay i
 Memory is of one process and bounded; when it is lost, values are null, never wrong.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,31 @@ DISKS = frozenset(quantity for quantity in Quantity if quantity.startswith("disk
 Cell = dict[Quantity | Mapped, dict[str, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class MergedCells:
+    """The cells of one request in order of time, with what earlier requests brought for them.
+
+    A request may have tens of thousands of cells: what each of them is compared with is computed once.
+    """
+
+    cells: dict[int, Cell]
+    readings: dict[int, dict[str, float]]  # CPU seconds by cell, in order of time; those of remembered cells too
+    reading_times: list[int]
+    largest_sets: dict[Quantity, frozenset[str]] = field(default_factory=dict)  # filled as they are asked for
+
+    def largest_set(self, quantity: Quantity) -> frozenset[str]:
+        """Return the instances of a quantity in the first cell that has most of them."""
+        if quantity not in self.largest_sets:
+            largest = max((cell.get(quantity, {}) for cell in self.cells.values()), key=len)
+            self.largest_sets[quantity] = frozenset(largest)
+        return self.largest_sets[quantity]
+
+    def reading_before(self, at: int) -> int | None:
+        """Return the time of the newest CPU reading before a cell."""
+        place = bisect_left(self.reading_times, at)
+        return self.reading_times[place - 1] if place else None
+
+
 @dataclass(slots=True)
 class DeviceMemory:
     """The newest cells of one device, and the instances that make its sets complete."""
@@ -50,18 +76,21 @@ class DeviceMemory:
     has_system_disk: bool = False
     has_memory_percent: bool = False
 
-    def merge(self, cells: Mapping[int, Cell]) -> dict[int, Cell]:
+    def merge(self, cells: Mapping[int, Cell]) -> MergedCells:
         """Add the facts of a request; return its cells with what earlier requests brought for them.
 
         The cell after each of them comes with it: its CPU share may be computable only now.
         """
         for at in sorted(cells):
             self._add(self.cells.setdefault(at, {}), cells[at])
-        touched = set(cells) | {min(later) for at in cells if (later := [one for one in self.cells if one > at])}
-        merged = {at: self.cells[at] for at in sorted(touched)}
-        for at in sorted(self.cells)[:-MAX_CELLS]:
+        times = sorted(self.cells)
+        following = {times[place] for at in cells if (place := bisect_right(times, at)) < len(times)}
+        merged = {at: self.cells[at] for at in sorted(cells.keys() | following)}
+        for at in times[:-MAX_CELLS]:
             del self.cells[at]
-        return merged
+        compared = sorted((self.cells | merged).items())
+        readings = {at: seconds for at, cell in compared if (seconds := cell.get(Quantity.CPU_SECONDS))}
+        return MergedCells(merged, readings, list(readings))
 
     def note_counters(self, sample: Sample) -> None:
         """Keep a sample whose counters are complete."""
@@ -83,13 +112,15 @@ class DeviceMemory:
             self.has_system_disk |= quantity in DISKS and any(name in values for name in SYSTEM_DISKS)
             self.has_memory_percent |= quantity is Quantity.MEMORY_PERCENT
 
-    def complete(self, at: int, cells: Mapping[int, Cell]) -> dict[Quantity, dict[str, float]]:
-        """Return the facts of one of `cells` without incomplete sets, and with the system's disk where there is one."""
+    def complete(self, at: int, merged: MergedCells) -> dict[Quantity, dict[str, float]]:
+        """Return the facts of one cell without incomplete sets, and with the system's disk where there is one."""
         facts = {
-            quantity: values for quantity, values in cells[at].items() if values and isinstance(quantity, Quantity)
+            quantity: values
+            for quantity, values in merged.cells[at].items()
+            if values and isinstance(quantity, Quantity)
         }
         for quantity in SETS:
-            if quantity in facts and not self._is_complete(quantity, at, cells):
+            if quantity in facts and not self._is_complete(quantity, at, merged):
                 del facts[quantity]
         if self.has_system_disk:
             for quantity in DISKS & facts.keys():
@@ -98,11 +129,12 @@ class DeviceMemory:
             facts[Quantity.MEMORY_STATE] = {"used": facts[Quantity.MEMORY_STATE]["used"]}
         return facts
 
-    def _is_complete(self, quantity: Quantity, at: int, cells: Mapping[int, Cell]) -> bool:
+    def _is_complete(self, quantity: Quantity, at: int, merged: MergedCells) -> bool:
         """Compare the instances of a set with those before, and with those of the same request."""
-        present = frozenset(cells[at][quantity])
-        largest = max((frozenset(cell.get(quantity, ())) for cell in cells.values()), key=len)
-        expected = self.complete_sets.get(quantity, largest)
+        present = frozenset(merged.cells[at][quantity])
+        expected = self.complete_sets.get(quantity)
+        if expected is None:
+            expected = merged.largest_set(quantity)
         shrank_at, smaller = self.smaller_sets.get(quantity, (at, frozenset()))
         if present < expected and not (present == smaller and shrank_at < at):
             self.smaller_sets[quantity] = at, present
@@ -111,15 +143,14 @@ class DeviceMemory:
         self.smaller_sets.pop(quantity, None)
         return True
 
-    def cpu_percent(self, at: int, cells: Mapping[int, Cell]) -> float | None:
+    def cpu_percent(self, at: int, merged: MergedCells) -> float | None:
         """Return the busy share since the cell before, from cumulative seconds."""
-        after = cells[at].get(Quantity.CPU_SECONDS)
-        for time in sorted((time for time in {**self.cells, **cells} if time < at), reverse=True):
-            before = (cells.get(time) or self.cells[time]).get(Quantity.CPU_SECONDS)
-            if before and after:
-                is_usable = at - time <= MAX_GAP and before.keys() >= after.keys()  # else it has not arrived yet
-                return busy_share(before, after, (at - time) / 1e6) if is_usable else None
-        return None
+        after, time = merged.readings.get(at), merged.reading_before(at)
+        if after is None or time is None:
+            return None
+        before = merged.readings[time]
+        is_usable = at - time <= MAX_GAP and before.keys() >= after.keys()  # else it has not arrived yet
+        return busy_share(before, after, (at - time) / 1e6) if is_usable else None
 
 
 class Memory:

@@ -1,5 +1,7 @@
 """Sums are complete or null, and CPU shares come from cumulative seconds."""
 
+from itertools import count
+
 import pytest
 
 from ingest.samples import Sample
@@ -126,3 +128,35 @@ def test_a_time_far_ahead_is_reported_once_and_does_not_displace_the_newest_cell
     assert len(fold_samples(ahead, memory, newest=T + 600 * SECOND)) == 19
     both = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.NETWORK_RX, "eth1", 60))
     assert received(fold_samples(both, memory, newest=T + 660 * SECOND)) == [170]
+
+
+class ComparedTime(int):
+    """A time that counts how often times are compared."""
+
+    comparisons = count()
+
+    def __lt__(self, other: int) -> bool:
+        next(self.comparisons)
+        return int(self) < int(other)
+
+    def __gt__(self, other: int) -> bool:
+        next(self.comparisons)
+        return int(self) > int(other)
+
+
+def comparisons_of(times: int) -> int:
+    """Return how many comparisons of times it takes to fold a request with so many."""
+    facts = facts_of(
+        *((at, Quantity.LOAD, "1m", 1) for at in range(times)),
+        *((at, Quantity.NETWORK_RX, "eth0", at) for at in range(times)),
+        *((at, Quantity.CPU_SECONDS, f"0 {state}", at / 2) for at in range(times) for state in ("idle", "user")),
+    )
+    counted = [fact._replace(cell=ComparedTime(fact.cell)) for fact in facts]
+    ComparedTime.comparisons = count()
+    samples = fold_samples(counted, DeviceMemory())
+    assert [sample.cpu_percent for sample in samples] == [None, *[pytest.approx(50)] * (times - 1)]
+    return next(ComparedTime.comparisons)
+
+
+def test_a_request_with_many_times_compares_each_with_few_others() -> None:
+    assert comparisons_of(2000) < 3 * comparisons_of(1000)
