@@ -21,7 +21,9 @@ from tests.protocols.pages import aimed, block
 from tests.whole.processes import ServerProcess, free_port, running_server
 
 HOSTS = ("web-1", "web-2")
-OUTAGE = 60  # scrapes of a second each
+OUTAGE = 60  # scrapes
+SCRAPE_INTERVAL = "500ms"  # the shorter, the sooner the outage is over
+COLLECTORS = ("cpu", "filesystem", "loadavg", "meminfo", "netdev", "stat")  # of what prometheus.md keeps
 LATE = timedelta(seconds=10)  # what is newer may still be on its way
 
 
@@ -89,9 +91,11 @@ async def test_prometheus_loses_nothing_of_two_hosts_in_an_outage_of_the_server(
     async def have_both(count: int) -> bool:
         return min([len(await rows(host)) for host in HOSTS]) >= count
 
-    scrapes = [{"job_name": "node", "scrape_interval": "1s", "scrape_timeout": "1s", "static_configs": targets}]
+    collectors = [f"--collector.{name}" for name in COLLECTORS]
+    timing = {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": SCRAPE_INTERVAL}
+    scrapes = [{"job_name": "node", "static_configs": targets} | timing]
     async with (
-        running(exporter, f"--web.listen-address=127.0.0.1:{port}"),
+        running(exporter, f"--web.listen-address=127.0.0.1:{port}", "--collector.disable-defaults", *collectors),
         prometheus(tmp_path, scrape_configs=scrapes, remote_write=[written]) as api,
     ):
         await eventually(lambda: have_both(3))
