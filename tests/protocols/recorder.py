@@ -48,7 +48,7 @@ class Recorder:
         return list(self.sent)
 
 
-def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
+def handler_of(recorder: Recorder, client: httpx.Client) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -56,7 +56,7 @@ def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             earliest = time.time_ns() // 1000
-            answer = httpx.request(self.command, recorder.target + self.path, headers=headers, content=body, timeout=60)
+            answer = client.request(self.command, recorder.target + self.path, headers=headers, content=body)
             if body:
                 plain = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
                 recorder.sent.append(Sent(plain, answer.status_code, earliest, time.time_ns() // 1000))
@@ -80,9 +80,13 @@ def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def recording(target: str) -> Iterator[Recorder]:
     """Forward requests to the server at `target` and record them until the end of the block."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as proxy:
+    one_request_a_connection = httpx.Limits(max_keepalive_connections=0)
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as proxy,
+        httpx.Client(timeout=60, limits=one_request_a_connection) as client,
+    ):
         recorder = Recorder(f"http://127.0.0.1:{proxy.server_port}", target)
-        proxy.RequestHandlerClass = handler_of(recorder)
+        proxy.RequestHandlerClass = handler_of(recorder, client)
         proxy.daemon_threads = True
         thread = threading.Thread(target=proxy.serve_forever)
         thread.start()

@@ -27,9 +27,10 @@ COLLECTORS = ("cpu", "filesystem", "loadavg", "meminfo", "netdev", "stat")  # of
 LATE = timedelta(seconds=10)  # what is newer may still be on its way
 
 
-@pytest.fixture
-def server(database: str, key_file: Path, tmp_path: Path) -> Iterator[ServerProcess]:
-    with running_server(database, key_file, tmp_path) as started:
+@pytest.fixture(scope="module")
+def server(database: str, key_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that every test leaves running."""
+    with running_server(database, key_file, tmp_path_factory.mktemp("server")) as started:
         yield started
 
 

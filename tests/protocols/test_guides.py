@@ -36,17 +36,13 @@ object Service "load" {
 """
 
 
-@pytest.fixture
-def mapping(tmp_path: Path) -> Path:
-    """The mapping of Icinga's page; the test's check command is `dummy`."""
-    file = tmp_path / "mapping.toml"
-    file.write_text(block("icinga.md", "toml").replace("load.value", "dummy.value"))
-    return file
-
-
-@pytest.fixture
-def server(database: str, key_file: Path, tmp_path: Path, mapping: Path) -> Iterator[ServerProcess]:
-    with running_server(database, key_file, tmp_path, RTS_MAPPING_FILE=str(mapping)) as started:
+@pytest.fixture(scope="module")
+def server(database: str, key_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with the mapping of Icinga's page; the test's check command is `dummy`."""
+    folder = tmp_path_factory.mktemp("server")
+    mapping = folder / "mapping.toml"
+    mapping.write_text(block("icinga.md", "toml").replace("load.value", "dummy.value"))
+    with running_server(database, key_file, folder, RTS_MAPPING_FILE=str(mapping)) as started:
         yield started
 
 

@@ -22,9 +22,9 @@ from tests.protocols.recorder import recording
 from tests.whole.processes import ServerProcess, running_server
 
 
-@pytest.fixture
-def server(database: str, key_file: Path, tmp_path: Path) -> Iterator[ServerProcess]:
-    with running_server(database, key_file, tmp_path) as started:
+@pytest.fixture(scope="module")
+def server(database: str, key_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with running_server(database, key_file, tmp_path_factory.mktemp("server")) as started:
         yield started
 
 
