@@ -1,6 +1,8 @@
 # One verb for each need; `make help` lists them. Everything installs into .venv and embedded/node_modules.
 
-PYTHON ?= python3
+# Debian's Python is built with profile-guided optimization: a fifth faster than one that pyenv builds by default.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 # More processes than cores: tests wait for servers, browsers and intervals most of the time.
@@ -15,7 +17,8 @@ LOAD = $(call given,SCENARIO,scenario) $(call given,AGENTS,agents) $(call given,
   $(call given,INTERVAL,interval) $(call given,PAUSE,pause) $(call given,HOST,host) \
   $(call given,PROCESSES,processes)
 
-# Neither an address nor a path of this machine goes into a lock file.
+# Neither an address nor a path of this machine goes into a lock file. Lock with the oldest Python that is to run it, the
+# 3.11.2 of Debian 12: some packages refuse it.
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
   --build-deps-for editable

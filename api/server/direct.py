@@ -18,6 +18,7 @@ from typing import Protocol as Interface
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.server.bounded import BoundedProtocol
+from api.server.upload_heads import UploadHead, UploadHeads
 
 UPLOAD_URL = re.compile(rb"/api/agents/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})/metrics")
 MAX_DIRECT_BYTES = 16 * 1024  # of a body, packed and unpacked; larger ones take turns (api/uploads.py)
@@ -68,9 +69,9 @@ class DirectExchange:
     )  # fmt: skip
     message_event: ClassVar[NoEvent] = NoEvent()
 
-    def __init__(self, protocol: "DirectProtocol", *, keep_alive: bool) -> None:
+    def __init__(self, protocol: "DirectProtocol", head: UploadHead, *, keep_alive: bool) -> None:
         self.protocol = protocol
-        self.headers, self.path = protocol.headers, protocol.url
+        self.headers, self.path = head.headers, head.path
         self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True
@@ -102,11 +103,14 @@ class DirectExchange:
 class DirectProtocol(BoundedProtocol):
     """BoundedProtocol, and uploads of the application's `direct_uploads` without ASGI."""
 
+    parsed_heads: ClassVar[UploadHeads] = UploadHeads()  # of all connections of this process
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; what handles uploads is the same for the whole connection."""
         super().connection_made(transport)
         self._uploads = uploads_of(self.app) if not self.root_path else None
         self._head: tuple[Any, bytes, bytes] = (None, b"", b"")
+        self._begins = b""  # what arrived, while its first bytes are those of the next head
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and cancel the timer of a body."""
@@ -118,7 +122,12 @@ class DirectProtocol(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; a body that isn't whole now has a moment."""
+        is_next = self._is_between_messages and self._is_free()
+        if is_next and self._take_parsed(data):
+            return
+        self._begins = data if is_next else b""
         super().data_received(data)
+        self._begins = b""
         exchange = self._exchange()
         if exchange and exchange.more_body and not exchange.response_complete and not exchange.timer:
             exchange.timer = self.loop.call_later(BODY_SECONDS, exchange.hand_over)
@@ -132,6 +141,7 @@ class DirectProtocol(BoundedProtocol):
     def on_headers_complete(self) -> None:
         """End a head: begin an exchange if it is that of a usual upload."""
         exchange = self._begin_exchange()
+        self._begins = b""
         if exchange is None:
             self._make_scope(self.headers)
             super().on_headers_complete()
@@ -193,11 +203,43 @@ class DirectProtocol(BoundedProtocol):
         length = headers.get(b"content-length", b"")
         if not ASGI_HEADERS.isdisjoint(headers) or not length.isdigit() or int(length) > MAX_DIRECT_BYTES:
             return None
-        exchange = DirectExchange(self, keep_alive=self.parser.should_keep_alive())
-        authorization, encoding = headers.get(b"authorization", b""), headers.get(b"content-encoding", b"")
+        head = UploadHead(
+            match[1].decode(), headers.get(b"authorization", b""), headers.get(b"content-encoding", b"").lower(),
+            self.url, self.headers,
+        )  # fmt: skip
+        exchange = self._open(head, keep_alive=self.parser.should_keep_alive())
+        if exchange and exchange.keep_alive:
+            self.parsed_heads.add(self._begins, head)
+        return exchange
+
+    def _open(self, head: UploadHead, *, keep_alive: bool) -> DirectExchange | None:
+        """Return the exchange of an upload; None when its sender is to be refused."""
+        exchange = DirectExchange(self, head, keep_alive=keep_alive)
         assert self._uploads
-        exchange.upload = self._uploads.open(match[1].decode(), authorization, encoding.lower(), exchange)
+        exchange.upload = self._uploads.open(head.agent_id, head.authorization, head.encoding, exchange)
         return exchange if exchange.upload else None
+
+    def _take_parsed(self, data: bytes) -> bool:
+        """Take a whole upload whose head was parsed before, without the parser; return whether it is one.
+
+        The parser is between two messages then and remains there.
+        """
+        head, body = self.parsed_heads.split(data)
+        exchange = self._open(head, keep_alive=True) if head and len(body) <= MAX_DIRECT_BYTES else None
+        if not exchange or not exchange.upload:
+            return False
+        self._head_has_come()
+        self._unset_keepalive_if_required()
+        self.cycle = exchange  # type: ignore[assignment]  # has what uvicorn's protocol uses of a cycle
+        exchange.more_body = False
+        exchange.body = body
+        exchange.upload.take(body)
+        return True
+
+    @property
+    def _is_between_messages(self) -> bool:
+        is_open = not (self._refused or self._upgraded or self._direct.is_closing())
+        return is_open and not self._in_head and self._is_idle
 
     def _is_free(self) -> bool:
         """Return whether nothing of this connection waits to be answered or written."""

@@ -1,0 +1,184 @@
+"""Heads of uploads that are not parsed again: only equal ones, and only before a whole body."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.app import Application
+from api.server.direct import MAX_DIRECT_BYTES, DirectProtocol
+from api.server.upload_heads import UploadHead, UploadHeads
+from tests.api.test_direct import Wire, body_of, head_of, length_of
+from tests.devices import Device, sample
+from tests.people import Employee
+from tests.serving import serving
+
+HEAD = b"POST /api/agents/x/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nAuthorization: Bearer y\r\n\r\n"
+PARSED = UploadHead(
+    "x", b"Bearer y", b"", b"/api/agents/x/metrics",
+    [(b"host", b"x"), (b"content-length", b"4"), (b"authorization", b"Bearer y")],
+)  # fmt: skip
+
+
+@pytest.fixture
+def heads() -> UploadHeads:
+    heads = UploadHeads()
+    heads.add(HEAD + b"body", PARSED)
+    return heads
+
+
+def test_a_head_is_found_again_with_another_length(heads: UploadHeads) -> None:
+    assert heads.split(HEAD.replace(b": 4", b": 6") + b"bodies") == (PARSED, b"bodies")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD + b"bod",
+        HEAD + b"body and the next",
+        HEAD[:-1],
+        HEAD.replace(b"Bearer y", b"Bearer z") + b"body",
+        HEAD.replace(b"Content-Length", b"Content-length") + b"body",
+        HEAD.replace(b": 4", b": ") + b"body",
+        HEAD.replace(b": 4", b": 4, 4") + b"body",
+        HEAD.replace(b": 4", b": +4") + b"body",
+        HEAD.replace(b": 4\r\n", b": 4\r\nContent-Length: 4\r\n") + b"body",
+        HEAD.replace(b": 4\r\n", b": 4\r\nTransfer-Encoding: chunked\r\n") + b"body",
+        b"\r\n" + HEAD + b"body",
+        b"",
+    ],
+)
+def test_what_is_not_one_whole_upload_with_this_head_is_parsed(heads: UploadHeads, data: bytes) -> None:
+    head, _ = heads.split(data)
+    assert head is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD.replace(b"Host: x\r\n", b"Host: x\n") + b"body",  # a parser that accepts it sees the same headers
+        HEAD.replace(b"Bearer y", b"Bearer\r\n y") + b"body",
+        b"\r\n" + HEAD + b"body",
+        HEAD[:-2],
+        HEAD.replace(b": 4", b":4") + b"body",
+        HEAD.replace(b"Host: x", b"Host: " + b"x" * 4000) + b"body",
+    ],
+)
+def test_a_head_of_uncertain_end_is_not_kept(data: bytes) -> None:
+    heads = UploadHeads()
+    heads.add(data, PARSED)
+    assert not len(heads)
+
+
+def test_the_oldest_head_goes_when_there_are_as_many_as_may_be() -> None:
+    heads = UploadHeads(most=2)
+    given = [HEAD.replace(b"Bearer y", b"Bearer %d" % number) for number in range(3)]
+    for head in given:
+        heads.add(head, PARSED)
+    assert [heads.split(head + b"body")[0] is not None for head in given] == [False, True, True]
+
+
+def test_a_head_that_comes_again_takes_no_place() -> None:
+    heads = UploadHeads(most=2)
+    for head in (HEAD, HEAD.replace(b"Bearer y", b"Bearer 1"), HEAD, HEAD):
+        heads.add(head, PARSED)
+    assert len(heads) == 2
+    assert heads.split(HEAD + b"body")[0]
+
+
+@pytest.fixture(scope="module")
+async def port(application: Application) -> AsyncIterator[int]:
+    async with serving(application) as chosen:
+        yield chosen
+
+
+@pytest.fixture
+async def wire(port: int) -> AsyncIterator[Wire]:
+    opened = await Wire.open(port)
+    yield opened
+    opened.writer.close()
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The request lines that the parser has read."""
+    lines: list[bytes] = []
+    on_url = DirectProtocol.on_url
+
+    def note(protocol: DirectProtocol, url: bytes) -> None:
+        lines.append(url)
+        on_url(protocol, url)
+
+    monkeypatch.setattr(DirectProtocol, "on_url", note)
+    return lines
+
+
+async def test_the_second_upload_of_a_device_is_not_parsed(device: Device, port: int, parsed: list[bytes]) -> None:
+    for number in range(3):
+        wire = await Wire.open(port)  # the head is the device's, whatever the connection
+        body = body_of(sample(cpu_percent=number))
+        wire.send(head_of(device, length_of(body)), body)
+        status, _, receipt = await wire.answer()
+        wire.writer.close()
+        assert (status, receipt["received"]) == (200, 1)
+    assert len(parsed) == 1
+
+
+async def test_many_uploads_and_other_calls_of_one_connection_keep_their_order(
+    device: Device, parsed: list[bytes], wire: Wire
+) -> None:
+    body = body_of()
+    upload = head_of(device, length_of(body)) + body
+    for _ in range(3):
+        wire.send(upload)
+        assert (await wire.answer())[0] == 200
+        wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await wire.answer())[0] in (200, 503)
+        wire.send(upload, upload)  # pipelined
+        assert [(await wire.answer())[0], (await wire.answer())[0]] == [200, 200]
+    assert parsed.count(b"/health") == 3
+
+
+async def test_a_body_in_pieces_and_a_large_one_follow_a_kept_head(device: Device, wire: Wire) -> None:
+    body = body_of()
+    head = head_of(device, length_of(body))
+    wire.send(head, body)
+    assert (await wire.answer())[0] == 200
+    wire.send(head)
+    await asyncio.sleep(0.05)  # the head alone has arrived
+    wire.send(body[:9])
+    await asyncio.sleep(0.05)
+    wire.send(body[9:])
+    assert (await wire.answer())[0] == 200
+    large = body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES))
+    wire.send(head_of(device, length_of(large)), large)
+    assert (await wire.answer())[0] == 200
+    wire.send(head, body)
+    assert (await wire.answer())[0] == 200
+
+
+async def test_bytes_of_a_refused_body_are_never_taken_for_a_kept_head(device: Device, wire: Wire) -> None:
+    """A body with the bytes of an upload, of a request that is answered before its body has arrived."""
+    body = body_of()
+    upload = head_of(device, length_of(body)) + body
+    wire.send(upload)
+    assert (await wire.answer())[2]["accepted"] == 1
+    wire.send(head_of(device, f"Content-Length: {len(upload) + 1}", token="none"))
+    status, _, _ = await wire.answer()
+    assert status == 401
+    wire.send(upload)
+    wire.send(b"x", upload)
+    status, _, receipt = await wire.answer()
+    assert (status, receipt["duplicates"]) == (200, 1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(wire.reader.read(1), 0.5)  # one answer: the body's bytes were no request
+
+
+async def test_a_kept_head_of_a_revoked_sender_is_refused(device: Device, employee: Employee, wire: Wire) -> None:
+    body = body_of()
+    wire.send(head_of(device, length_of(body)), body)
+    assert (await wire.answer())[0] == 200
+    revoked = await device.client.delete(f"/api/agents/{device.agent_id}/token", headers=employee.headers)
+    assert revoked.status_code == 204
+    wire.send(head_of(device, length_of(body)), body)
+    assert (await wire.answer())[0] == 401
