@@ -66,14 +66,15 @@ def chart_query(
     """Return the query for a level (`relation`, None: raw samples only); rows come in time order.
 
     A row is `bucket`, `sample_count`, of each gauge the `aggregates` as `<name>`, `<name>_min`, `<name>_max`, of each
-    counter its parts. Points are `width` wide.
+    counter its parts. Points are `width` wide. Times are microseconds since 1970.
     """
     names = [name for metric in metrics for name in needed_parts(metric, aggregates)]
     raw_part = raw_partials(metrics, names)
     level_part = level_partials(relation, metrics, names) if relation is not None else None
     query: Any
     if shape is ChartShape.SAMPLES:
-        query = finish_points(raw_part, metrics, aggregates).limit(literal_column(str(MAX_SAMPLES), BigInteger))
+        newest_last = raw_part.order_by("time").limit(literal_column(str(MAX_SAMPLES), BigInteger))
+        query = finish_points(newest_last, metrics, aggregates)
     elif shape is ChartShape.BUCKETS and level_part is not None:
         query = union_all(finish_points(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
     else:
@@ -116,15 +117,22 @@ def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
 def finish_points(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
     """Return each partial as a point of its own: the level's buckets, or the samples, are the points."""
     part = partials.subquery("part").c
-    columns: list[ColumnElement[Any]] = [part.time.label("bucket"), part.sample_count]
+    columns: list[ColumnElement[Any]] = [as_micros(part.time).label("bucket"), part.sample_count]
     for metric in metrics:
         if metric.kind is Kind.GAUGE:
             columns += [gauge_value(part, metric, aggregate) for aggregate in aggregates]
         else:
             first, last, increase, first_at, last_at = (part[name] for name in needed_parts(metric))
             at_break = case((first.is_not(None), increase)).label(increase.name)
-            columns += [first, last, at_break, first_at, last_at]
+            times = [as_micros(at).label(at.name) for at in (first_at, last_at)]
+            columns += [first, last, at_break, *times]
     return select(*columns)
+
+
+def as_micros(time: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a time as microseconds since 1970."""
+    micros: ColumnElement[Any] = func._timescaledb_functions.to_unix_microseconds(time, type_=BigInteger)
+    return micros
 
 
 def merged(partials: Any, metrics: Sequence[Metric], aggregates: Sequence[str], *, by_day: bool = False) -> Select[Any]:
@@ -138,9 +146,10 @@ def merged(partials: Any, metrics: Sequence[Metric], aggregates: Sequence[str], 
     counters = [metric for metric in metrics if metric.kind is Kind.COUNTER]
     grown = [growth(part.c, metric, bucket) for metric in counters]
     inner = select(bucket.label("bucket"), *part.c, *grown).subquery("part") if counters else part
-    time = inner.c.bucket if counters else bucket
+    time: ColumnElement[Any] = inner.c.bucket if counters else bucket
+    shown = time if by_day else as_micros(time)
     samples = func.sum(cast(inner.c.sample_count, DOUBLE_PRECISION))
-    columns: list[ColumnElement[Any]] = [time.label("bucket"), cast(samples, BigInteger).label("sample_count")]
+    columns: list[ColumnElement[Any]] = [shown.label("bucket"), cast(samples, BigInteger).label("sample_count")]
     for metric in metrics:
         if metric.kind is Kind.GAUGE:
             columns += [gauge_value(inner.c, metric, aggregate, func) for aggregate in aggregates]
@@ -179,6 +188,6 @@ def merged_counter(part: Any, metric: Metric) -> list[ColumnElement[Any]]:
         func.first(first, part.time).filter(first.is_not(None)).label(f"{metric.name}_first"),
         func.last(last, part.time).filter(last.is_not(None)).label(f"{metric.name}_last"),
         func.sum(part[f"{metric.name}_grown"]).label(f"{metric.name}_increase"),
-        func.min(first_at).label(f"{metric.name}_first_at"),
-        func.max(last_at).label(f"{metric.name}_last_at"),
+        as_micros(func.min(first_at)).label(f"{metric.name}_first_at"),
+        as_micros(func.max(last_at)).label(f"{metric.name}_last_at"),
     ]

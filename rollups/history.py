@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from core import micros
 from core.errors import AgentNotFoundError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
 from db.hypertables.policies import DAY, HOUR, LEVELS, Level, refresh_lag
@@ -134,13 +135,36 @@ async def read_history(
         rows: Sequence[Any] = await connection.fetch(*plan.query)
     choice, window = plan.choice, plan.window
     if plan.days:
-        rows = [dict(row) | {"bucket": plan.days[row["bucket"] - 1]} for row in rows]
+        days = [micros.from_time(day) for day in plan.days]
+        rows = [dict(row) | {"bucket": days[row["bucket"] - 1]} for row in rows]
     if not choice.width and len(rows) > MAX_POINTS:
         raise TooManyPointsError
-    newest = rows[-1]["bucket"] + choice.width if rows else now  # a device's clock may be a little ahead
-    until = min(window.end, max(now, newest))
-    grid = Grid(window.shown, until, choice.width, plan.sample_every, now, plan.former, plan.days)
+    # A device's clock may be a little ahead.
+    newest = rows[-1]["bucket"] + micros.from_span(choice.width) if rows else 0
+    grid = make_grid(choice, window, plan.sample_every, now, newest, plan.former, plan.days)
     return History(choice, grid, list_segments(choice, window), make_points(rows, history_query.metrics, grid))
+
+
+def make_grid(
+    choice: Choice,
+    window: ChartWindow,
+    sample_every: timedelta,
+    now: datetime,
+    newest: int,
+    former: Sequence[tuple[datetime, timedelta]],
+    days: Sequence[datetime],
+) -> Grid:
+    """Return the grid of a chart whose newest bucket ends at `newest` (microseconds)."""
+    present = micros.from_time(now)
+    return Grid(
+        micros.from_time(window.shown),
+        min(micros.from_time(window.end), max(present, newest)),
+        micros.from_span(choice.width),
+        micros.from_span(sample_every),
+        present,
+        [(micros.from_time(until), micros.from_span(every)) for until, every in former],
+        [micros.from_time(day) for day in days],
+    )
 
 
 async def plan_history(

@@ -1,14 +1,16 @@
-"""Turns the rows of the chart query into points: rates of counters, and the share of expected samples (coverage)."""
+"""Turns the rows of the chart query into points: rates of counters, and the share of expected samples (coverage).
 
-import math
+All times and durations are whole microseconds (`core/micros.py`).
+"""
+
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
 from core.metrics import Kind, Metric
+from core.micros import SECOND
 
 # A counter's growth over a longer silence than this many samples isn't a rate of the bucket that ends it.
 MAX_GAP_SAMPLES = 3
@@ -29,22 +31,21 @@ class PointRow(Protocol):
 class Grid:
     """The buckets of a chart: [start, until) in steps of `width` (zero: raw samples, no grid)."""
 
-    start: datetime
-    until: datetime
-    width: timedelta
-    sample_every: timedelta
-    now: datetime  # no sample is expected after this
-    former: Sequence[tuple[datetime, timedelta]] = ()  # intervals before, each until when, in order
-    days: Sequence[datetime] = ()  # where local days begin, and the end of the last one
+    start: int
+    until: int
+    width: int
+    sample_every: int
+    now: int  # no sample is expected after this
+    former: Sequence[tuple[int, int]] = ()  # intervals before, each until when, in order
+    days: Sequence[int] = ()  # where local days begin, and the end of the last one
 
-    def buckets(self) -> Iterator[datetime]:
-        """Yield the start of every bucket, those without samples too."""
+    def buckets(self) -> Sequence[int]:
+        """Return the start of every bucket, those without samples too."""
         if self.days:
-            return (day for day in self.days[:-1] if self.start <= day < self.until)
-        steps = math.ceil((self.until - self.start) / self.width)
-        return (self.start + step * self.width for step in range(steps))
+            return [day for day in self.days[:-1] if self.start <= day < self.until]
+        return range(self.start, self.until, self.width)
 
-    def coverages(self, buckets: Sequence[datetime], samples: Sequence[int]) -> list[float]:
+    def coverages(self, buckets: Sequence[int], samples: Sequence[int]) -> list[float]:
         """Return for each bucket the share of the samples expected by now that it holds, 0..1."""
         if not self.width:
             return [1.0] * len(buckets)
@@ -69,7 +70,7 @@ class Grid:
             *(share(count, (until - bucket) / self.sample_every) for bucket, count in newest),
         ]
 
-    def expected(self, start: datetime, end: datetime) -> float:
+    def expected(self, start: int, end: int) -> float:
         """Return the expected number of samples in a range, by the device's intervals at the time."""
         count = 0.0
         for until, every in (*self.former, (end, self.sample_every)):
@@ -93,7 +94,7 @@ class Points:
     `<name>_min`, `<name>_max`, as far as they were asked for; None where nothing was measured.
     """
 
-    times: Sequence[datetime]
+    times: Sequence[int]
     samples: Sequence[int]
     coverage: Sequence[float]
     values: dict[str, Sequence[float | None]]
@@ -127,8 +128,8 @@ def rates(
     firsts: Sequence[float | None],
     lasts: Sequence[float],
     increases: Sequence[float],
-    first_ats: Sequence[datetime],
-    last_ats: Sequence[datetime],
+    first_ats: Sequence[int],
+    last_ats: Sequence[int],
 ) -> list[float | None]:
     """Return a counter's growth per second over each bucket, None where it is unknown.
 
@@ -146,7 +147,6 @@ def rates(
         if before is not None and since - before <= silence and first >= 0:
             increase += counter_growth(last, first)
             since = before
-        seconds = (until - since).total_seconds()
-        values.append(increase / seconds if seconds > 0 else None)
+        values.append(increase / ((until - since) / SECOND) if until > since else None)
         last, before = end, until
     return values

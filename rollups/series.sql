@@ -1,6 +1,7 @@
 -- Charts of series: closed buckets of a level in [:start, :cut), raw samples in [:cut, :end), merged into buckets of
 -- :width, or into days that begin at the times in :days. Only the :level (`5m`, `1h`, `1d` or `raw`) that is named is
--- read; the others are left out before they begin. :tenant is null for an employee.
+-- read; the others are left out before they begin. :tenant is null for an employee. Times in answers are microseconds
+-- since 1970.
 
 -- find_series --
 -- The series of a device that the caller may see: what a former owner measured is not shown to the next one.
@@ -43,8 +44,9 @@ WITH piece AS (
                                  WHERE s.id = ANY (:series) AND (:tenant IS NULL OR d.business_id = :tenant)))
 )
 SELECT series_id,
-       CASE WHEN :days::timestamptz[] IS NULL THEN time_bucket(:width::interval, time)
-            ELSE (:days)[width_bucket(time, :days)] END AS bucket,
+       _timescaledb_functions.to_unix_microseconds(
+           CASE WHEN :days::timestamptz[] IS NULL THEN time_bucket(:width::interval, time)
+                ELSE (:days)[width_bucket(time, :days)] END) AS bucket,
        sum(sample_count)::bigint AS samples,
        sum(value_sum) / sum(sample_count)::double precision AS avg, min(value_min) AS min, max(value_max) AS max
 FROM piece
@@ -87,25 +89,26 @@ WITH piece AS (
     SELECT *, counter_value(lag(value_last) OVER (PARTITION BY series_id, bucket ORDER BY time)) AS before
     FROM placed
 )
-SELECT series_id, bucket, sum(sample_count)::bigint AS samples,
+SELECT series_id, _timescaledb_functions.to_unix_microseconds(bucket) AS bucket, sum(sample_count)::bigint AS samples,
        first(value_first, time) AS first, counter_value(last(value_last, time)) AS last,
        sum(value_increase + counter_growth(before, value_first)) AS increase,
-       min(value_first_at) AS first_at, max(value_last_at) AS last_at
+       _timescaledb_functions.to_unix_microseconds(min(value_first_at)) AS first_at,
+       _timescaledb_functions.to_unix_microseconds(max(value_last_at)) AS last_at
 FROM grown
 GROUP BY 1, 2
 ORDER BY 1, 2
 
 -- samples --
 -- Raw samples, in order of series and time.
-SELECT series_id, collected_at AS bucket, 1::bigint AS samples, value AS avg, value AS min, value AS max,
-       value AS first, counter_value(value) AS last, 0::double precision AS increase, collected_at AS first_at,
-           collected_at AS last_at
+SELECT series_id, m.at AS bucket, 1::bigint AS samples, value AS avg, value AS min, value AS max,
+       value AS first, counter_value(value) AS last, 0::double precision AS increase, m.at AS first_at, m.at AS last_at
 FROM agent_series_samples
+CROSS JOIN LATERAL (SELECT _timescaledb_functions.to_unix_microseconds(collected_at) AS at) m
 WHERE collected_at >= :start::timestamptz AND collected_at < :end::timestamptz
   AND series_id = ANY (ARRAY(SELECT s.id FROM agent_series s JOIN agent_devices d ON d.id = s.agent_device_id
                              WHERE s.id = ANY (:series::integer[])
                                AND (:tenant::uuid IS NULL OR d.business_id = :tenant)))
-ORDER BY 1, 2
+ORDER BY series_id, collected_at
 LIMIT :limit
 
 -- list_series --

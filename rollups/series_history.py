@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from core import micros
 from core.errors import AgentNotFoundError
 from core.metrics import Kind, Metric
 from core.series import CUSTOM, SERIES_BY_NAME
@@ -28,6 +29,7 @@ from rollups.history import (
     levels_for,
     list_segments,
     local_window,
+    make_grid,
 )
 from rollups.points import Grid, rates
 
@@ -60,7 +62,7 @@ class Line:
     instance: str
     unit: str  # as shown: of a counter per second
     is_counter: bool
-    times: Sequence[datetime]
+    times: Sequence[int]  # microseconds
     samples: Sequence[int]
     coverage: Sequence[float]
     avg: Sequence[float | None]
@@ -113,8 +115,7 @@ async def read_series_history(
         counters = any(one["is_counter"] for one in series)
         choice, window, days = plan(query, charted, every, counters, now, values.of(device["business_id"]).series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
-    end = min(window.end, max(now, newest_end(rows, choice, now)))
-    grid = Grid(window.shown, end, choice.width, every, now, former_intervals(device, now), days)
+    grid = make_grid(choice, window, every, now, newest_end(rows, choice), former_intervals(device, now), days)
     groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
     lines = [make_line(one, groups.get(one["id"], []), grid) for one in series[:MAX_LINES]]
     return SeriesHistory(choice, grid, list_segments(choice, window), lines)
@@ -173,9 +174,9 @@ async def read_rows(
     return rows
 
 
-def newest_end(rows: Sequence[asyncpg.Record], choice: Choice, now: datetime) -> datetime:
-    """Return the end of the newest bucket: a device's clock may be a little ahead."""
-    return max((row["bucket"] for row in rows), default=now) + choice.width
+def newest_end(rows: Sequence[asyncpg.Record], choice: Choice) -> int:
+    """Return the end of the newest bucket in microseconds: a device's clock may be a little ahead."""
+    return max((row["bucket"] for row in rows), default=0) + micros.from_span(choice.width)
 
 
 def make_line(series: asyncpg.Record, rows: Sequence[asyncpg.Record], grid: Grid) -> Line:

@@ -12,6 +12,7 @@ from api.auth import CurrentReader, Reader
 from api.services import Services, get_services
 from core.errors import RtsError
 from core.metrics import METRICS, Kind, Metric
+from core.micros import to_time
 from db.hypertables.policies import DAY, HOUR, MINUTE
 from devices.fleet import matching_series, newest_samples
 from protocols.fleet_text import expose_fleet
@@ -112,8 +113,9 @@ async def read_device(
     query = HistoryQuery(device_id, start, end, columns, width, aggregates=("avg",))
     history = await services.charts.read(reader.tenant, query, services.clock())
     points = history.points
+    times = list(map(to_time, points.times))
     return [
-        ReadSeries(labels[name], repeated(points.times, points.values[metric.name], history.choice.width, end))
+        ReadSeries(labels[name], repeated(times, points.values[metric.name], history.choice.width, end))
         for name, metric in metrics.items()
         if metric.name in points.values
     ]

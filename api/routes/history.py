@@ -18,6 +18,7 @@ from api.schemas.agents import AgentId
 from api.services import Services, get_services
 from core.errors import RtsError
 from core.metrics import BY_NAME, METRICS, Kind, Metric
+from core.micros import SECOND, to_time
 from core.series import instance_name
 from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, Choice, parse_interval
@@ -205,7 +206,7 @@ def head(
         "end": choice.end.astimezone(UTC),
         "level": choice.level.name,
         "bucket_seconds": choice.width.total_seconds(),
-        "expected_interval_seconds": grid.sample_every.total_seconds(),
+        "expected_interval_seconds": grid.sample_every / SECOND,
         "segments": [{"level": part.level, "start": part.start, "end": part.end} for part in segments],
         "units": units,
         "warnings": [{"code": choice.warning[0], "message": choice.warning[1]}] if choice.warning else [],
@@ -225,7 +226,7 @@ def rows(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> 
     points = history.points
     values = {name: points.values.get(name, ()) for metric in metrics for name in row_names(metric, aggregates)}
     row = row_type(("timestamp", *values, "samples", "coverage"))
-    return {"metrics": list(map(row, points.times, *values.values(), points.samples, points.coverage))}
+    return {"metrics": list(map(row, map(to_time, points.times), *values.values(), points.samples, points.coverage))}
 
 
 @lru_cache(256)
@@ -237,11 +238,11 @@ def row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
 def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) -> dict[str, Any]:
     """Return the points as one array per series, on the whole grid: a chart shows its gaps."""
     points = history.points
-    times = list(history.grid.buckets()) if history.grid.width else points.times
+    times = tuple(history.grid.buckets()) if history.grid.width else points.times
     places = {time: place for place, time in enumerate(points.times)}
-    positions = [places.get(time) for time in times]
+    positions = range(len(times)) if times == points.times else [places.get(time) for time in times]
     return {
-        "timestamps": [time.timestamp() for time in times],
+        "timestamps": [time / SECOND for time in times],
         "series": {metric.name: series(points, positions, metric, aggregates) for metric in metrics},
         "samples": place_values(points.samples, positions, 0),
         "coverage": place_values(points.coverage, positions, 0.0),
@@ -250,7 +251,7 @@ def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) 
 
 def series(
     points: Points, positions: Sequence[int | None], metric: Metric, aggregates: list[str]
-) -> dict[str, list[float | None]]:
+) -> dict[str, Sequence[float | None]]:
     """Return a metric's arrays by aggregate."""
     return {
         aggregate: place_values(points.values.get(name, ()), positions, None)
@@ -258,8 +259,10 @@ def series(
     }
 
 
-def place_values(values: Sequence[T], positions: Sequence[int | None], gap: G) -> list[T | G]:
+def place_values(values: Sequence[T], positions: Sequence[int | None], gap: G) -> Sequence[T | G]:
     """Return values at their places in the grid, `gap` where there is none."""
+    if isinstance(positions, range) and len(values) == len(positions):
+        return values
     return [gap if place is None else values[place] for place in positions]
 
 

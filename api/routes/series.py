@@ -1,7 +1,7 @@
 """Metrics with instances over HTTP: what a device has, the fleet's highest, and the history of each instance."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from api.auth import CurrentPerson
 from api.schemas.agents import AgentId
 from api.services import get_services
 from core.errors import AgentNotFoundError
+from core.micros import SECOND, to_time
 from rollups.series_history import QUERIES, Line, SeriesHistory, check_names
 
 router = APIRouter(prefix="/api/agents", tags=["history"])
@@ -121,12 +122,12 @@ def line_aggregates(line: Line, aggregates: Sequence[str]) -> list[str]:
 def line_rows(line: Line, aggregates: Sequence[str]) -> dict[str, Any]:
     """Return a line as one object for each point."""
     names = ["timestamp", *aggregates, "samples", "coverage"]
-    columns = [line.times, *(getattr(line, name) for name in aggregates), line.samples, line.coverage]
+    columns = [map(to_time, line.times), *(getattr(line, name) for name in aggregates), line.samples, line.coverage]
     return {"points": [dict(zip(names, point, strict=True)) for point in zip(*columns, strict=True)]}
 
 
 def line_columns(line: Line, aggregates: Sequence[str]) -> dict[str, Any]:
     """Return a line as one array for each column; buckets without samples have no place."""
     arrays = {name: getattr(line, name) for name in aggregates}
-    times = [time.astimezone(UTC).timestamp() for time in line.times]
+    times = [time / SECOND for time in line.times]
     return {"timestamps": times, **arrays, "samples": line.samples, "coverage": line.coverage}

@@ -1,17 +1,18 @@
 """Rates and coverage: from the rows of a chart query to points; no database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from core.metrics import BY_NAME
+from core.micros import from_time
 from rollups.points import Grid, make_points
 
-START = datetime(2026, 5, 3, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+START = from_time(datetime(2026, 5, 3, tzinfo=UTC))
+MINUTE = 60_000_000  # microseconds, as all times here
 FIVE = 5 * MINUTE
-LATER = START + timedelta(days=1)
+LATER = START + 24 * 60 * MINUTE
 GRID = Grid(START, START + 12 * FIVE, FIVE, MINUTE, LATER)
 RX = BY_NAME["network_rx_bytes"]
 
