@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    and_,
     bindparam,
     case,
     cast,
@@ -48,6 +47,15 @@ AGGREGATES = ("avg", "min", "max")
 AGGREGATE_PARTS = {"avg": ("sum", "count"), "min": ("min",), "max": ("max",)}
 
 devices = table("agent_devices", column("id", UUID), column("business_id", UUID), column("owned_since", TIME))
+
+
+# The time from which the caller may see the device's samples: for a tenant (null: an employee) the time at which the
+# device came to them. There is no row, and so no sample, for another tenant's device.
+OWNED = (
+    select(case((TENANT.is_(None), LONG_AGO), else_=func.coalesce(devices.c.owned_since, LONG_AGO)).label("since"))
+    .where(devices.c.id == DEVICE, TENANT.is_(None) | (devices.c.business_id == TENANT))
+    .cte("owned")
+)
 
 
 class ChartShape(StrEnum):
@@ -103,15 +111,8 @@ def level_partials(relation: str, metrics: Sequence[Metric], names: Sequence[str
 
 
 def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
-    """Bind a query to one device, and that device to the caller's tenant (null: an employee).
-
-    A tenant sees only measurements from the time at which the device came to them.
-    """
-    is_owned = and_(devices.c.business_id == TENANT, func.coalesce(devices.c.owned_since, LONG_AGO) <= source.time)
-    read = source.table
-    return query.select_from(read.join(devices, devices.c.id == read.c.agent_device_id)).where(
-        read.c.agent_device_id == DEVICE, devices.c.id == DEVICE, TENANT.is_(None) | is_owned
-    )
+    """Bind a query to one device and to what the caller's tenant may see of it."""
+    return query.where(source.table.c.agent_device_id == DEVICE, source.time >= select(OWNED.c.since).scalar_subquery())
 
 
 def finish_points(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
