@@ -6,7 +6,7 @@ All times and durations are whole microseconds (`core/micros.py`).
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any, Protocol
 
 from core.metrics import Kind, Metric
@@ -14,6 +14,7 @@ from core.micros import SECOND
 
 # A counter's growth over a longer silence than this many samples isn't a rate of the bucket that ends it.
 MAX_GAP_SAMPLES = 3
+LONG_AGO = -(2**62)  # microseconds
 RATE_PARTS = ("first", "last", "increase", "first_at", "last_at")
 
 
@@ -131,22 +132,35 @@ def rates(
     first_ats: Sequence[int],
     last_ats: Sequence[int],
 ) -> list[float | None]:
-    """Return a counter's growth per second over each bucket, None where it is unknown.
+    """Return a counter's growth per second over each bucket, None where it is unknown."""
+    measured = [first is not None for first in firsts]
+    columns: list[Sequence[Any]] = [firsts, lasts, increases, first_ats, last_ats]
+    if all(measured):
+        return measured_rates(grid, *columns)
+    values = iter(measured_rates(grid, *(tuple(compress(column, measured)) for column in columns)))
+    return [next(values) if there else None for there in measured]
 
-    It is counted from the last sample with a value before the bucket, if that is near, unless the bucket begins with a
-    break (below 0); else within the bucket.
+
+def measured_rates(
+    grid: Grid,
+    firsts: Sequence[float],
+    lasts: Sequence[float],
+    increases: Sequence[float],
+    first_ats: Sequence[int],
+    last_ats: Sequence[int],
+) -> list[float | None]:
+    """Return the rates of buckets that have values.
+
+    A rate is counted from the last sample before the bucket, if that is near, unless the bucket begins with a break
+    (below 0); else within the bucket. None for a single sample without one before.
     """
     values: list[float | None] = []
     # Over a longer silence the growth isn't a rate of the bucket that ends it.
     silence = max(MAX_GAP_SAMPLES * grid.sample_every, grid.width)
-    last, before = 0.0, None
-    for first, end, increase, since, until in zip(firsts, lasts, increases, first_ats, last_ats, strict=True):
-        if first is None:
-            values.append(None)
-            continue
-        if before is not None and since - before <= silence and first >= 0:
+    buckets = zip(firsts, (0.0, *lasts), increases, first_ats, last_ats, (LONG_AGO, *last_ats), strict=False)
+    for first, last, increase, since, until, before in buckets:
+        if first >= 0 and since - before <= silence:
             increase += counter_growth(last, first)
             since = before
         values.append(increase / ((until - since) / SECOND) if until > since else None)
-        last, before = end, until
     return values
