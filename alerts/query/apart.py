@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from alerts.query.facts import ResultsByKey
-from alerts.query.runner import EvaluationRequest, run_queries
+from alerts.query.runner import run_queries
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.terms import Rule, RuleList
 from db.isolation import Isolated
 from db.pools import Connection

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.query.runner import EvaluationRequest, TermQuery, statements_for
+from alerts.query.statements import statements_for
+from alerts.query.term_queries import EvaluationRequest, TermQuery
 from alerts.rules.loader import RuleRow
 from db.pools import Connection
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import asyncpg
 
-from alerts.query.runner import as_json
+from alerts.query.term_queries import as_json
 from alerts.rules.loader import read_rules
 from alerts.rules.terms import Term
 from db.hypertables.policies import LEVELS

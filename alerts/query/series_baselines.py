@@ -11,7 +11,7 @@ import asyncpg
 
 from alerts.query.baselines import FORGET_AFTER, RENEW_AFTER
 from alerts.query.forecasts import each_batch, terms_in_force
-from alerts.query.runner import as_json
+from alerts.query.term_queries import as_json
 from db.pools import Connection
 from db.sql import load_beside
 

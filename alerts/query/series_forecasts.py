@@ -6,7 +6,8 @@ from datetime import datetime
 import asyncpg
 
 from alerts.query.forecasts import each_batch, terms_in_force
-from alerts.query.runner import SERIES, as_json
+from alerts.query.series_statements import SERIES
+from alerts.query.term_queries import as_json
 from db.hypertables.policies import SERIES_LEVELS
 from db.pools import Connection
 from rollups.series_history import read_series_watermarks

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from alerts.errors import AlertRuleNotFoundError, FaultyAlertRuleError
-from alerts.query.runner import as_json
+from alerts.query.term_queries import as_json
 from alerts.replay.replayer import Replay
 from alerts.replay.report import BacktestSummary
 from alerts.replay.thresholds import check_past, describe_differences, variants

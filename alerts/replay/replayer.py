@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from alerts.query.facts import FALSE, Place, Terms, judge
-from alerts.query.runner import EvaluationRequest, run_queries
+from alerts.query.runner import run_queries
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.conditions import terms_of
 from alerts.rules.terms import Rule
 from alerts.state.machine import INACTIVE, AlertState, Transition, step

@@ -17,7 +17,7 @@ from functools import partial
 
 from alerts.query.apart import gather_apart
 from alerts.query.facts import Place
-from alerts.query.runner import EvaluationRequest
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.loader import KeptRules, Rules, note_faults, read_changed_rules
 from alerts.silences.schedule import read_silences
 from alerts.state.apply import apply_transitions

@@ -92,6 +92,7 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/tickets/incidents.sql": {"*": WORKER},
     "alerts/tickets/worker.sql": {"*": WORKER},
     "alerts/query/runner.sql": {"*": WORKER},
+    "alerts/query/statements.sql": {"*": WORKER},
     "alerts/query/series.sql": {"*": WORKER},
     "alerts/query/series_baselines.sql": {"*": WORKER},
     "alerts/query/series_past.sql": {"*": WORKER},

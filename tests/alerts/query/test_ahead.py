@@ -13,7 +13,8 @@ import pytest
 
 from alerts.query.baselines import update_baselines
 from alerts.query.forecasts import update_forecasts
-from alerts.query.runner import EvaluationRequest, run_queries
+from alerts.query.runner import run_queries
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now

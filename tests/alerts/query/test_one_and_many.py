@@ -9,7 +9,8 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.query.runner import EvaluationRequest, run_queries
+from alerts.query.runner import run_queries
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, literal_column
 
-from alerts.query import runner, screening
+from alerts.query import screening, statements
 from alerts.query.facts import ResultsByKey
-from alerts.query.runner import EvaluationRequest, run_queries, run_screen, statements_for
+from alerts.query.runner import run_queries, run_screen
 from alerts.query.screening import screening_statement
+from alerts.query.statements import statements_for
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from alerts.state.evaluate import QUERIES as EVALUATION
@@ -132,7 +134,7 @@ async def test_the_results_are_those_without_it(
     at = now + timedelta(minutes=minutes)
     screened = await evaluated(connection, rules, at)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "may_be_screened", lambda _: False)
+        patch.setattr(statements, "may_be_screened", lambda _: False)
         without = await evaluated(connection, rules, at)
     assert screened.of == without.of
     assert screened.of
@@ -192,7 +194,7 @@ async def test_rules_of_businesses_have_the_results_they_have_without_it(
     await refresh_range(connection, now - 4 * HOUR, now, now)
     screened = await evaluated(connection, rules, now)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "may_be_screened", lambda _: False)
+        patch.setattr(statements, "may_be_screened", lambda _: False)
         without = await evaluated(connection, rules, now)
     await connection.execute(RETIRE)
     assert screened.of == without.of

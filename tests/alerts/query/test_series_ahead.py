@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from alerts.query.explain import explain
-from alerts.query.runner import EvaluationRequest, run_queries
+from alerts.query.runner import run_queries
 from alerts.query.series_baselines import update_series_baselines
 from alerts.query.series_forecasts import update_series_forecasts
+from alerts.query.term_queries import EvaluationRequest
 from alerts.replay.backtest import BacktestSpec, backtest
 from alerts.rules.conditions import parse_condition
 from alerts.rules.loader import read_rules

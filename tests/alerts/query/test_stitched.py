@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from alerts.query.compiler import metric_statement
 from alerts.query.facts import ResultsByKey
-from alerts.query.runner import EvaluationRequest, run_queries, statements_for
+from alerts.query.runner import run_queries
+from alerts.query.statements import statements_for
+from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now

@@ -1,0 +1,153 @@
+"""Rules → terms → one statement for each level and kind in use.
+
+The number of statements depends on the levels and kinds, not on how many rules or devices there are.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts.query.compiler import Clocks, Instants, metric_statement
+from alerts.query.grouping import TermGroup, metric_groups, silence_terms, terms_by_kind
+from alerts.query.screening import screening_statement
+from alerts.query.series_statements import ask_series
+from alerts.query.term_queries import EPOCH, EvaluationRequest, Screen, TermQuery
+from alerts.rules.terms import Feature, Rule, RuleList
+from db.hypertables.policies import LEVELS, Level
+from db.pools import Source
+from db.sql import load_beside
+from rollups.history import read_watermarks
+
+QUERIES = load_beside(__file__, "statements.sql")
+
+MIN_LOOKBACK = timedelta(minutes=15)
+NO_SHIFT = timedelta(0)
+
+Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relation
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A group of devices by their clocks, and how far the clocks are off: behind is negative."""
+
+    clocks: Clocks
+    lowest: timedelta = NO_SHIFT
+    highest: timedelta = NO_SHIFT
+
+
+async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[TermQuery]:
+    """Return the statements that evaluate the rules' conditions."""
+    kept = rules if isinstance(rules, RuleList) else RuleList(rules)
+    longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
+    watermarks = await read_watermarks(connection)
+    shifts = await read_shifts(connection, question)
+    queries = []
+    for group in metric_groups(kept, question.level, many=len(question.instants) > 1):
+        screen = screen_metrics(group, question, watermarks) if may_be_screened(question) else None
+        queries += [ask_metrics(group, question, longest, watermarks, shift, screen) for shift in shifts]
+    queries += ask_silence(silence_terms(kept), question, watermarks)
+    of_kind = terms_by_kind(kept)
+    queries += await ask_series(connection, of_kind, question, min(shift.lowest for shift in shifts))
+    for kind in ("service", "forecast"):
+        for at in question.instants if kind in of_kind else ():
+            parameters = {"tenant": question.tenant, "now": at, "among": question.among}
+            queries.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, of_kind[kind]))
+    return queries
+
+
+def may_be_screened(question: EvaluationRequest) -> bool:
+    """Return whether only what has begun or is open is asked for.
+
+    Not without any device: such a question shows which rules can't be evaluated at all (`apart.py`).
+    """
+    everything = question.everything or question.level is not None or len(question.instants) > 1
+    return not everything and (question.among is None or len(question.among) > 0)
+
+
+async def read_shifts(connection: Source, question: EvaluationRequest) -> list[Shift]:
+    """Return which groups of devices are asked for: by one statement as long as all clocks are right.
+
+    The past is read as it was measured.
+    """
+    row = (
+        None
+        if question.everything
+        else await connection.fetchrow(*QUERIES.bind("clock_shifts", tenant=question.tenant))
+    )
+    if row is None or row["lowest"] is None:
+        return [Shift("all")]
+    return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
+
+
+def screen_metrics(group: TermGroup, question: EvaluationRequest, watermarks: Watermarks) -> Screen:
+    """Ask on which devices the newest value or the bound of a window may be beyond a threshold."""
+    assert group.level
+    scoped = group.scoped
+    statement = screening_statement(group.level, scoped.sides, stitched=group.instants == "one, stitched")
+    (at,) = question.instants
+    hour_cut, cut = cuts(group.level, question, watermarks)
+    windows = [side.window for side, _ in scoped.sides if isinstance(side, Feature)]
+    values = {
+        "scopes": scoped.scopes, "tenant": question.tenant, "among": question.among, "highest": at,
+        "earliest": at - max(windows, default=NO_SHIFT), "cut": cut, "hour_cut": hour_cut,
+    }  # fmt: skip
+    bound = {name: value for name, value in values.items() if name in statement.parameters}
+    return Screen(statement, bound, scans=bool(windows))
+
+
+def ask_metrics(
+    group: TermGroup, question: EvaluationRequest, longest: timedelta, watermarks: Watermarks, shift: Shift,
+    screen: Screen | None,
+) -> TermQuery:  # fmt: skip
+    """Ask for the conditions on metrics of one level."""
+    assert group.level
+    instants: Instants = "one" if shift.clocks == "wrong" else group.instants
+    statement = metric_statement(group.level, group.features, instants, shift.clocks)
+    hour_cut, cut = cuts(group.level, question, watermarks)
+    lookback = max([
+        MIN_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in group.features),
+    ])  # fmt: skip
+    values = {
+        "tenant": question.tenant, "among": question.among, "instants": list(question.instants), "lookback": lookback,
+        "cut": cut, "hour_cut": hour_cut,
+        "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
+        "everything": question.everything,
+    }  # fmt: skip
+    bound = {name: values[name] for name in statement.parameters if name in values}
+    return TermQuery(statement, bound, group, screen)
+
+
+def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> tuple[datetime, datetime]:
+    """Return until when hours are read, and until when the level's buckets are."""
+    if level.bucket is None:
+        return EPOCH, question.instants[0]
+    cut = watermarks[level.relation]
+    # The hours lack five-minute buckets that are not written yet, and the hour of the instant itself has not ended.
+    whole = min(cut, question.instants[0]).replace(minute=0, second=0, microsecond=0)
+    return min(watermarks[LEVELS[2].relation], whole), cut
+
+
+def ask_silence(group: TermGroup, question: EvaluationRequest, watermarks: Watermarks) -> list[TermQuery]:
+    """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
+    if not group.terms:
+        return []
+    first = {"tenant": question.tenant, "among": question.among}
+    if question.everything:
+        five = LEVELS[1]
+        cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
+        parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
+        return [TermQuery(QUERIES.statements["past_silence_facts"], parameters, group)]
+    statement, unsure = QUERIES.statements["silence_facts"], {"unsure_until": question.unsure_until}
+    return [
+        TermQuery(statement, first | unsure | {"now": at}, group, screen_silence(group, first | {"now": at}, question))
+        for at in question.instants
+    ]
+
+
+def screen_silence(group: TermGroup, values: Mapping[str, Any], question: EvaluationRequest) -> Screen | None:
+    """Ask which devices have been silent for the shortest span of their scopes."""
+    if not may_be_screened(question):
+        return None
+    statement = QUERIES.statements["silent_devices"]
+    return Screen(statement, {**values, "scopes": group.scoped.scopes}, scans=False)

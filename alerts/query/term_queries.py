@@ -1,0 +1,72 @@
+"""What a pass asks the database: the request, and statements with the terms that they are for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from alerts.query.grouping import TermGroup
+from alerts.rules.terms import Feature, Term
+from db.hypertables.policies import Level
+from db.sql import Statement
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read from rollups
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRequest:
+    """At which instants (UTC, in order) facts are asked for.
+
+    `tenant` and `among` bound the devices. `unsure_until`: until when silence is no evidence against the devices,
+    because the silence was on our side.
+
+    The past needs two things more. `everything`: also what is unknown or holds on where nothing has begun; silence is
+    then judged by samples. `level`: read this one whatever the window: a rule test has only raw samples, and of a
+    month ago there are only rollups.
+    """
+
+    instants: Sequence[datetime]
+    tenant: UUID | None = None
+    everything: bool = False
+    unsure_until: datetime | None = None
+    level: Level | None = None
+    among: Sequence[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The statement that finds scopes and devices on which a term may hold; `scans` when it reads a fleet's rows."""
+
+    statement: Statement
+    values: dict[str, Any]
+    scans: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TermQuery:
+    """A statement with the values of its parameters, without its terms, and the terms that it is for.
+
+    `screen`: what is asked first; None: the statement is for all terms on all devices.
+    """
+
+    statement: Statement
+    values: dict[str, Any]
+    group: TermGroup
+    screen: Screen | None = None
+
+    def bind(self, terms: Sequence[Term] | None = None, **other: Any) -> tuple[Any, ...]:
+        """Return SQL and arguments, for some of the terms or all, and with other values."""
+        asked = as_json(self.group.terms if terms is None else terms, self.group.numbers)
+        return self.statement.bind(**{**self.values, "terms": asked, **other})
+
+
+def as_json(terms: Iterable[Term], features: Mapping[Feature, int]) -> str:
+    """Return terms in the form of the function alert_pairs; `features`: the numbers of those that are computed."""
+    return "[" + ",".join([text_of(term, features) for term in terms]) + "]"
+
+
+def text_of(term: Term, features: Mapping[Feature, int]) -> str:
+    """Return a term as a JSON object; most of it is kept with its rule."""
+    text, feature = term.rule.term_texts[term.number], features.get(term.feature) if term.feature else None
+    return f"{{{text}}}" if feature is None else f'{{"feature":{feature},{text}}}'
