@@ -5,7 +5,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,42 +38,84 @@ class BodyReader:
         self._room.close()
 
     async def read(self) -> bytes:
-        """Return the whole body, unpacked; memory never holds more than the limits."""
-        first, gathered = b"", bytearray()  # a body in one part, as nearly all are, is not copied
-        received = unpacked = 0
-        more = True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGoneError
-            more = message.get("more_body", False)
-            received += len(message.get("body", b""))
-            self._check(received)
-            for number, part in enumerate(self._unpack(message.get("body", b""))):
-                if number:
-                    await asyncio.sleep(0)  # others' turn: a small body may unpack to many pieces
-                unpacked += len(part)
-                self._check(unpacked)
-                self._room.take(len(part))
-                if unpacked == len(part):
-                    first = part
-                else:
-                    gathered += part
-        if self._gunzip and not self._gunzip.complete:
-            raise BadCompressionError
-        return first + gathered if gathered else first
+        """Return the whole body, unpacked while it arrives; memory never holds more than the limits."""
+        return await self._join(self._unpack(self._receive_parts()))
+
+    async def receive(self) -> bytes:
+        """Return the whole body as it was sent: a packed one waits in a tenth of the memory. Then `unpack` it."""
+        return await self._join(self._receive_parts())
+
+    async def unpack(self, body: bytes) -> bytes:
+        """Return a received body, unpacked; the room of what was sent is given back."""
+        if not self._gunzip:
+            return body
+        unpacked = await self._join(self._unpack(as_parts(body)))
+        self._room.give_back(len(body))
+        return unpacked
+
+    def unpack_small(self, body: bytes, most: int) -> bytes | None:
+        """Return a received body, unpacked; None when it has `most` bytes or more, or is faulty."""
+        unpacked = unpack_small(body, most) if self._gunzip else body
+        return unpacked if unpacked is not None and len(unpacked) < most else None
 
     def announce(self, size: int) -> None:
         """Reserve room for a body that is unpacked elsewhere; raises BodyTooLargeError or IngestBusyError."""
         self._check(size)
         self._room.take(size)
 
+    async def _receive_parts(self) -> AsyncIterator[bytes]:
+        received, more = 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            more = message.get("more_body", False)
+            part = message.get("body", b"")
+            received += len(part)
+            self._check(received)
+            yield part
+
+    async def _unpack(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for packed in parts:
+            for number, part in enumerate(self._gunzip.feed(packed) if self._gunzip else (packed,)):
+                if number:
+                    await asyncio.sleep(0)  # others' turn: a small body may unpack to many pieces
+                yield part
+        if self._gunzip and not self._gunzip.complete:
+            raise BadCompressionError
+
+    async def _join(self, parts: AsyncIterator[bytes]) -> bytes:
+        """Return parts as one, within the limits; a body in one part, as nearly all are, is not copied."""
+        first, gathered = b"", bytearray()
+        size = 0
+        async for part in parts:
+            size += len(part)
+            self._check(size)
+            self._room.take(len(part))
+            if size == len(part):
+                first = part
+            else:
+                gathered += part
+        return first + gathered if gathered else first
+
     def _check(self, size: int) -> None:
         if size > self._most:
             raise BodyTooLargeError(f"The body is over {self._most} bytes: split it into several.")
 
-    def _unpack(self, data: bytes) -> Iterable[bytes]:
-        return self._gunzip.feed(data) if self._gunzip else (data,)
+
+async def as_parts(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a body that is there."""
+    yield body
+
+
+def unpack_small(body: bytes, most: int) -> bytes | None:
+    """Return a small gzip body, unpacked; None when it has over `most` bytes, several members or faults."""
+    stream = zlib.decompressobj(GZIP)
+    try:
+        unpacked = stream.decompress(body, most)
+    except zlib.error:
+        return None
+    return unpacked if stream.eof and not stream.unused_data else None
 
 
 @dataclass(frozen=True, slots=True)

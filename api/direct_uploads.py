@@ -5,13 +5,12 @@ No task and no coroutine: the protocol hands the body over, group commit calls b
 
 import logging
 import time
-import zlib
 from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
 
-from api.bodies import GZIP, AgentBodies
+from api.bodies import AgentBodies, unpack_small
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import bearer_token
@@ -130,9 +129,4 @@ def unpack(body: bytes, encoding: bytes) -> bytes | None:
         return body
     if encoding not in ZIPPED:
         return None
-    stream = zlib.decompressobj(GZIP)
-    try:
-        unpacked = stream.decompress(body, MAX_DIRECT_BYTES)
-    except zlib.error:
-        return None
-    return unpacked if stream.eof and not stream.unused_data else None
+    return unpack_small(body, MAX_DIRECT_BYTES)

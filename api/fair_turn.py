@@ -15,10 +15,9 @@ class FairTurn:
         self._waiting: WriteTurns[asyncio.Future[None]] = WriteTurns()
 
     @asynccontextmanager
-    async def of(self, tenant: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
-        """Hold the lock; raises TimeoutError if the turn does not come within `most_seconds`."""
-        async with asyncio.timeout(most_seconds):
-            await self._acquire(tenant, device)
+    async def of(self, tenant: Hashable, device: Hashable) -> AsyncIterator[None]:
+        """Hold the lock."""
+        await self._acquire(tenant, device)
         try:
             yield
         finally:

@@ -25,7 +25,6 @@ from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
 from devices.gateway_hosts import GatewayHosts
 from ingest.counters import IngestCounters
-from ingest.errors import IngestBusyError
 from ingest.group_commit import GroupCommit
 from protocols.answers import PROTOBUF, Headers, Reply, Stored, failure, reply_to
 from protocols.collectd import read_collectd
@@ -131,7 +130,6 @@ class ForeignUploads:
             size = unpacked_size(body) if is_snappy else len(body)
             if is_snappy:
                 reader.announce(size)
-            self._commits.check_room(owner=self._limits.business_of(sender.agent_id))
             content_type = headers.get(b"content-type", b"").decode("latin-1")
             reading_it = partial(read, call, body, content_type, query, arrival.at, self._mapping)
             reading = await self._read(sender, size, reading_it)
@@ -144,14 +142,13 @@ class ForeignUploads:
 
         Raises IngestBusyError.
         """
+        business_id = self._limits.business_of(sender.agent_id)
         if size < IN_TURN:
+            self._commits.check_room(owner=business_id)
             return reading()
-        owner = self._limits.business_of(sender.agent_id) or sender.agent_id
-        try:
-            async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
-                return await asyncio.to_thread(reading)
-        except TimeoutError:
-            raise IngestBusyError from None
+        owner = business_id or sender.agent_id
+        async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
+            return await asyncio.to_thread(reading)
 
     async def _store(self, sender: Sender, reading: MetricReading, arrival: Arrival) -> Stored:
         if len(reading.hosts) > 1:

@@ -1,5 +1,8 @@
 """Turns of large uploads: one is decoded at a time, and a business that sends much rests while others upload.
 
+An upload waits packed, as it was sent, until its turn comes and the writer has room for it. An upload that would wait
+longer than agents do is refused at once, with the time at which its turn is expected (api/turn_forecast.py).
+
 Decoding holds the event loop and the interpreter's lock, so small uploads wait meanwhile. After each turn a business
 rests REST times as long as the turn took, while small uploads of others arrive: so a single business uses at most a
 quarter of this process. If all send large uploads, as after an outage, no business rests.
@@ -8,13 +11,19 @@ quarter of this process. If all send large uploads, as after an outage, no busin
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from api.fair_turn import FairTurn
+from api.turn_forecast import TurnForecast
+from ingest.errors import IngestBusyError
 
 REST = 3.0
 MAX_REST_SECONDS = 3.0  # after one turn; a longer rest is cut
+
+
+async def no_wait() -> None:
+    """Return at once: there is always room."""
 
 
 class LargeTurns:
@@ -25,27 +34,42 @@ class LargeTurns:
         others_upload: Callable[[Hashable], bool],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        wait_for_room: Callable[[], Awaitable[None]] = no_wait,
     ) -> None:
-        """`others_upload` returns whether another business has sent a small upload recently."""
-        self.others_upload, self._clock, self._sleep = others_upload, clock, sleep
+        """`others_upload` returns whether another business has sent a small upload recently.
+
+        `wait_for_room` returns when the writer has room for a large upload.
+        """
+        self.others_upload, self._clock, self._sleep, self._wait_for_room = others_upload, clock, sleep, wait_for_room
+        self._forecast = TurnForecast(clock)
         self._all = FairTurn()
         self._of_business: defaultdict[Hashable, FairTurn] = defaultdict(FairTurn)
-        self._users: Counter[Hashable] = Counter()
+        self._users: Counter[Hashable] = Counter()  # uploads by business that wait or have their turn
         self._owed: dict[Hashable, float] = {}  # seconds
 
     @asynccontextmanager
     async def of(self, business: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
-        """Hold the turn; raises TimeoutError if it does not come within about `most_seconds`."""
+        """Hold the turn, once the writer has room.
+
+        Raises IngestBusyError when the turn does not come, or is not expected, within `most_seconds`.
+        """
+        before = self._turns_before(business)
+        if self._forecast.wait(before) > most_seconds:
+            raise self._busy(before, most_seconds)
         self._users[business] += 1
         try:
-            async with self._of_business[business].of(device, device, most_seconds):
+            async with asyncio.timeout(most_seconds) as limit, self._of_business[business].of(device, device):
                 await self._rest(business)
-                async with self._all.of(business, device, most_seconds):
+                async with self._all.of(business, device):
                     began = self._clock()
-                    try:
+                    await self._wait_for_room()
+                    limit.reschedule(None)
+                    with self._measured(business, began):
                         yield
-                    finally:
-                        self.owe(business, self._clock() - began)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._busy(before, most_seconds) from None
         finally:
             self._leave(business)
 
@@ -55,6 +79,25 @@ class LargeTurns:
             self._owed[business] = min(MAX_REST_SECONDS, self._owed.get(business, 0.0) + REST * seconds)
         else:
             self._owed.pop(business, None)
+
+    @contextmanager
+    def _measured(self, business: Hashable, began: float) -> Iterator[None]:
+        """Count the time of a turn, and what its business owes; waiting for room is not owed."""
+        had_room = self._clock()
+        try:
+            yield
+        finally:
+            now = self._clock()
+            self._forecast.note(now - began)
+            self.owe(business, now - had_room)
+
+    def _turns_before(self, business: Hashable) -> int:
+        """Return how many turns come before that of one more upload: businesses take turns."""
+        place = self._users.get(business, 0) + 1
+        return sum(min(count, place) for count in self._users.values())
+
+    def _busy(self, before: int, most_seconds: float) -> IngestBusyError:
+        return IngestBusyError(wait_seconds=self._forecast.book(before, most_seconds / 2))
 
     async def _rest(self, business: Hashable) -> None:
         owed = self._owed.pop(business, 0.0)

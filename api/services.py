@@ -77,6 +77,7 @@ class Services:
     commits: GroupCommit
     upload: UploadRoute
     direct: UploadDesk
+    turns: LargeTurns
     foreign: ForeignUploads
     gateways: GatewayHosts
     budget: BodyBudget
@@ -148,7 +149,7 @@ async def open_services(
         pace = PaceRule(settings.body_seconds, settings.body_pause_seconds, settings.body_bytes_per_second)
         gateways = GatewayHosts(pool, clock)
         bodies = AgentBodies(budget, pace, limits, token_check(pool, clock, gateways))
-        turns = LargeTurns(small_owners.is_there_another)
+        turns = LargeTurns(small_owners.is_there_another, wait_for_room=commits.wait_for_room)
         upload = UploadRoute(
             tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, turns,
@@ -167,7 +168,8 @@ async def open_services(
         people = People(pool, settings.people_cache_seconds)
         yield Services(
             settings, clock, pool, charts, tokens, people, settings.roles, limits, quotas, commits, upload, direct,
-            foreign, gateways, budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock), storage,
+            turns, foreign, gateways, budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock),
+            storage,
         )  # fmt: skip
 
 

@@ -8,11 +8,12 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from api.bodies import AgentBodies
+from api.bodies import AgentBodies, BodyReader
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
@@ -23,22 +24,35 @@ from core.errors import RtsError, WrongAgentError
 from ingest.counters import IngestCounters
 from ingest.decode import decode_in_pieces, decode_upload
 from ingest.errors import IngestBusyError
-from ingest.group_commit import GroupCommit
+from ingest.group_commit import GroupCommit, weight
 from ingest.pending import Upload
 from ingest.samples import Decoded, Receipt
 
 log = logging.getLogger(__name__)
 
-# Bytes; a larger body is decoded in pieces, which takes a third longer: a thread would hold the interpreter's lock.
-# Beside an attack, 2 MiB at once wherever nobody had sent a small upload a moment ago doubled others' p99.
-DECODED_AT_ONCE = 256 * 1024
-# Bytes from which uploads take turns, and how many rows one makes in a round of the event loop: half a millisecond.
-# When a whole fleet comes back at once, heartbeats and charts would otherwise wait for hundreds of uploads in each
-# round, and a flush, whose every message to the database takes a round, for thousands of rows.
-IN_TURN, ROWS_A_ROUND = 16 * 1024, 200
+# Bytes from which uploads take turns. When a whole fleet comes back at once, heartbeats and charts would otherwise wait
+# for hundreds of uploads in each round of the event loop, and a flush, whose every message takes a round.
+IN_TURN = 16 * 1024
 # … and the longest wait for a turn before the answer is a 503: agents hang up after 30 s, and the COPY
 # is still to come.
-MAX_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 15.0
+
+
+class Pieces(NamedTuple):
+    """How much of a large upload is decoded and packed in one round of the event loop.
+
+    A body above `decoded_at_once` bytes is decoded in pieces of `rows` samples, which takes a third longer: a thread
+    would hold the interpreter's lock.
+    """
+
+    decoded_at_once: int
+    rows: int
+
+
+# Half a millisecond while small uploads come. With 2 MiB wherever nobody had sent one for a second, the p99 of others
+# doubled beside an attack; so nobody must have sent one for much longer.
+SHORT, LONG = Pieces(256 * 1024, 200), Pieces(2 * 1024 * 1024, 2000)
+QUIET_SECONDS = 10.0
 
 Verify = Callable[[str], Sender]  # turns a bearer token into its sender, or raises an RtsError
 
@@ -101,60 +115,68 @@ class UploadRoute:
         self._quotas.check(sender.agent_id, "samples", "bytes")
         received_at = self._clock()
         with self._bodies.open(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
-            body = await reader.read()
+            packed = await reader.receive()
             # The body's bytes stay counted until it is stored: what it became is still in memory.
-            if len(body) < IN_TURN:
-                upload = await self._make_at_once(sender, body, received_at)
-                await self._commits.submit(upload, self._tenant_of(sender))
+            body = reader.unpack_small(packed, IN_TURN)
+            if body is None:
+                upload, size = await self._take_in_turn(sender, reader, packed, received_at)
             else:
-                upload = await self._take_in_turn(sender, body, received_at)
+                upload, size = await self._make_at_once(sender, body, received_at), len(body)
+                await self._commits.submit(upload, self._tenant_of(sender))
         receipt = receipt_of(upload, self._limits)
-        self._quotas.spend(sender.agent_id, samples=upload.inserted, bytes=len(body))
+        self._quotas.spend(sender.agent_id, samples=upload.inserted, bytes=size)
         return receipt
 
-    async def _take_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+    async def _take_in_turn(
+        self, sender: Sender, reader: BodyReader, packed: bytes, received_at: datetime
+    ) -> tuple[Upload, int]:
+        """Return a committed upload and the bytes of its body, unpacked."""
         owner = self._tenant_of(sender) or sender.agent_id
-        upload = await self._make_in_turn(owner, sender, body, received_at)
+        async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
+            body = await reader.unpack(packed)
+            upload = await self._make_in_turn(sender, body, received_at)
+            await self._wait_for_room(upload, owner)
         await self._commits.submit(upload, owner)
         self._turns.owe(owner, upload.seconds)
+        return upload, len(body)
+
+    async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+        pieces = SHORT if self._commits.small_owners.is_anybody_there(QUIET_SECONDS) else LONG
+        decoded = await self._decode(body, received_at, pieces)
+        upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
+        for _ in upload.pack(pieces.rows):
+            await asyncio.sleep(0)  # everybody else's round, the writer's too
         return upload
 
-    async def _make_in_turn(self, owner: UUID, sender: Sender, body: bytes, received_at: datetime) -> Upload:
+    async def _wait_for_room(self, upload: Upload, owner: UUID) -> None:
+        """Return when the writer has room for all samples of an upload; raises IngestBusyError."""
         try:
-            async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
-                upload = await self._decoded(sender, body, received_at)
-                for _ in upload.pack(ROWS_A_ROUND):
-                    await asyncio.sleep(0)  # everybody else's round, the writer's too
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                await self._commits.wait_for_room(weight(upload), owner)
         except TimeoutError:
             raise IngestBusyError from None
-        return upload
 
     def _tenant_of(self, sender: Sender) -> UUID | None:
         """Return whose device an upload is from; None while that is not confirmed."""
         return self._limits.business_of(sender.agent_id)
 
     async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
-        upload = await self._decoded(sender, body, received_at)
+        self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, what is refused costs only its bytes
+        upload = Upload(sender.agent_id, sender.token_hash, received_at, await self._decode(body, received_at, SHORT))
         upload.make_rows()
         return upload
 
-    async def _decoded(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
-        """Return an upload that has no rows yet."""
-        self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, what is refused costs only its bytes
-        decoded = await self._decode(body, received_at)
-        return Upload(sender.agent_id, sender.token_hash, received_at, decoded)
-
-    async def _decode(self, body: bytes, now: datetime) -> Decoded:
-        if len(body) <= DECODED_AT_ONCE:
+    async def _decode(self, body: bytes, now: datetime, pieces: Pieces) -> Decoded:
+        if len(body) <= pieces.decoded_at_once:
             return decode_upload(body, now, self._max_samples, self._max_age())
-        decoded = await self._decode_in_pieces(body, now)
+        decoded = await self._decode_in_pieces(body, now, pieces.rows)
         if decoded:
             return decoded
         return await asyncio.to_thread(decode_upload, body, now, self._max_samples, self._max_age())
 
-    async def _decode_in_pieces(self, body: bytes, now: datetime) -> Decoded | None:
+    async def _decode_in_pieces(self, body: bytes, now: datetime, rows: int) -> Decoded | None:
         """Decode a large body in short pieces; None when it has faults, which are found in a thread."""
-        pieces = decode_in_pieces(body, now, self._max_samples, self._max_age(), ROWS_A_ROUND)
+        pieces = decode_in_pieces(body, now, self._max_samples, self._max_age(), rows)
         while True:
             try:
                 next(pieces)

@@ -1,5 +1,6 @@
 """Errors of uploads: a stable code, a status, and what the agent should do."""
 
+import math
 from typing import ClassVar
 
 from core.errors import RtsError
@@ -31,6 +32,16 @@ class IngestBusyError(RtsError):
 
     code: ClassVar[str] = "ingest_busy"
     status: ClassVar[int] = 503
+
+    def __init__(self, message: str | None = None, *, wait_seconds: float = 0.0) -> None:
+        """`wait_seconds`: when the upload is expected to be taken, where that is later than the usual wait."""
+        super().__init__(message)
+        self._wait = math.ceil(wait_seconds)
+
+    def headers(self, retry_after_seconds: int) -> dict[str, str]:
+        """Return a wait between once and twice `retry_after_seconds`, or the longer one that is expected."""
+        usual = int(super().headers(retry_after_seconds)["Retry-After"])
+        return {"Retry-After": str(max(usual, self._wait))}
 
 
 class UnstorableUploadError(RtsError):

@@ -29,6 +29,9 @@ Waiting = tuple[Upload, Done, Hashable]  # the last: whose turn it takes, and wh
 
 # One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
 MAX_GROUP_SAMPLES = 10_000
+# So many samples wait or are being written that a large upload stays packed: two groups are ready when one is written,
+# so that the writer never waits.
+MAX_AHEAD = 3 * MAX_GROUP_SAMPLES
 MAX_SMALL = 60  # samples of an upload that doesn't wait for large ones: an hour of minutes
 MAX_SMALL_GROUP = 2_000  # samples of a group of small ones: what a small upload that comes next waits for
 SHARE = 0.5  # of the buffer, for one business
@@ -62,6 +65,7 @@ class GroupCommit:
         self._small_running = 0  # uploads of the small group that is being written: one beside it must not be smaller
         self._pace = Pace()
         self._wake = asyncio.Event()
+        self._given_back = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.small_owners = small_owners or NewestOwners()  # whose small uploads came a moment ago
@@ -97,7 +101,9 @@ class GroupCommit:
         self.buffered += size
         self._held[owner] += size
         if size <= MAX_SMALL:
-            self.small_owners.note(owner)
+            self.small_owners.note(owner, upload.agent_id)
+        else:
+            self.small_owners.note_large(upload.agent_id)
         self._pace.arrived(joins=bool(self._small or self._large))
         if self._is_for_all(upload, size):
             self._small.append((upload, done, owner))
@@ -111,18 +117,34 @@ class GroupCommit:
 
         An owner without any may exceed its share, so that an upload of any size has its turn.
         """
-        held = self._held.get(owner, 0)
         if self._closing or self.buffered + samples > self.max_samples:
             raise IngestBusyError
-        if held and held + samples > self.max_samples * SHARE:
+        if not self._has_room(samples, owner):
             raise IngestBusyError("Too many samples of this business wait to be stored: send this again later.")
+
+    async def wait_for_room(self, samples: int = 0, owner: Hashable = None) -> None:
+        """Return when an upload of `samples` has room; 0: when a large one may be decoded, whose size is not known.
+
+        Raises IngestBusyError when this closes.
+        """
+        while not self._has_room(samples, owner):
+            if self._closing or samples > self.max_samples:
+                raise IngestBusyError
+            await self._given_back.wait()
 
     async def close(self) -> None:
         """Refuse new uploads, write those that wait, and return when they are answered."""
         self._closing = True
         self._wake.set()
+        self._given_back.set()
         if self._task:
             await self._task
+
+    def _has_room(self, samples: int, owner: Hashable) -> bool:
+        if not samples:
+            return self.buffered < min(MAX_AHEAD, self.max_samples * SHARE)
+        held = self._held.get(owner, 0)
+        return self.buffered + samples <= self.max_samples and not (held and held + samples > self.max_samples * SHARE)
 
     def _is_for_all(self, upload: Upload, size: int) -> bool:
         """Return whether both writers may take an upload: it is small, unless an earlier one of its device waits."""
@@ -218,6 +240,8 @@ class GroupCommit:
 
     def _give_back(self, group: list[Waiting], samples: int) -> None:
         self.buffered -= samples
+        self._given_back.set()  # wakes those who wait now
+        self._given_back.clear()
         for upload, _, owner in group:
             self._held[owner] -= weight(upload)
             if not self._held[owner]:

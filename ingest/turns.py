@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 RECENT_SECONDS = 1.0
+CATCHING_UP_SECONDS = 60.0  # after a large upload of a device
 
 Item = TypeVar("Item")
 
@@ -60,24 +61,42 @@ class WriteTurns(Generic[Item]):
 
 
 class NewestOwners:
-    """The two newest owners of uploads: enough to find an owner other than any given one."""
+    """The two newest owners of small uploads: enough to find an owner other than any given one.
+
+    A device that sent a large upload a moment ago is catching up. Its small uploads do not count: otherwise a fleet
+    that comes back would slow itself down.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._owner: Hashable = None
         self._at = self._other_at = float("-inf")  # of the newest owner; of the newest that was another
+        self._catching_up: OrderedDict[Hashable, float] = OrderedDict()  # devices, oldest first, and since when
 
-    def note(self, owner: Hashable) -> None:
-        """Count an upload of an owner."""
+    def note(self, owner: Hashable, device: Hashable = None) -> None:
+        """Count a small upload of an owner."""
+        if self._catching_up and self._catches_up(device):
+            return
         if owner != self._owner:
             self._owner, self._other_at = owner, self._at
         self._at = self._clock()
+
+    def note_large(self, device: Hashable) -> None:
+        """Take note that a device sends a large upload."""
+        self._catching_up[device] = self._clock()
+        self._catching_up.move_to_end(device)
 
     def is_there_another(self, owner: Hashable) -> bool:
         """Return whether anybody but `owner` has uploaded within RECENT_SECONDS."""
         at = self._other_at if owner == self._owner else self._at
         return self._clock() - at < RECENT_SECONDS
 
-    def is_anybody_there(self) -> bool:
-        """Return whether anybody has uploaded within RECENT_SECONDS."""
-        return self._clock() - self._at < RECENT_SECONDS
+    def is_anybody_there(self, seconds: float = RECENT_SECONDS) -> bool:
+        """Return whether anybody has uploaded within `seconds`."""
+        return self._clock() - self._at < seconds
+
+    def _catches_up(self, device: Hashable) -> bool:
+        oldest = self._clock() - CATCHING_UP_SECONDS
+        while self._catching_up and next(iter(self._catching_up.values())) < oldest:
+            self._catching_up.popitem(last=False)
+        return device in self._catching_up

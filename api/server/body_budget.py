@@ -98,6 +98,11 @@ class Room:
         self._budget.take(self._shares, size)
         self._taken += size
 
+    def give_back(self, size: int) -> None:
+        """Give back `size` bytes that are held."""
+        self._taken -= size
+        self._budget.give_back(self._shares, size)
+
     def close(self) -> None:
         """Give everything back; calling it again changes nothing."""
         returned, self._taken = self._taken, 0

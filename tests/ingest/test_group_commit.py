@@ -9,7 +9,7 @@ import pytest
 
 from core.clock import utc_now
 from ingest.errors import IngestBusyError
-from ingest.group_commit import MAX_GROUP_SAMPLES, MAX_SMALL, MAX_SMALL_GROUP, GroupCommit, Write
+from ingest.group_commit import MAX_AHEAD, MAX_GROUP_SAMPLES, MAX_SMALL, MAX_SMALL_GROUP, GroupCommit, Write
 from ingest.pending import Upload
 from ingest.samples import Decoded, Sample
 from tests.waiting import until
@@ -292,3 +292,52 @@ async def test_only_small_uploads_ask_large_ones_to_rest() -> None:
     assert commits.small_owners.is_there_another("a")
     assert not commits.small_owners.is_there_another("b")
     await commits.close()
+
+
+async def test_a_large_upload_waits_until_few_samples_are_ahead_of_the_writer() -> None:
+    database = Database()
+    commits = GroupCommit(database.write, 10 * MAX_AHEAD)
+    commits.start()
+    await commits.wait_for_room()
+    tasks = [
+        asyncio.create_task(commits.submit(upload(MAX_GROUP_SAMPLES))) for _ in range(MAX_AHEAD // MAX_GROUP_SAMPLES)
+    ]
+    await until(lambda: commits.buffered == MAX_AHEAD)
+    waiting = asyncio.create_task(commits.wait_for_room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    database.open.set()
+    await asyncio.gather(waiting, *tasks)
+    await commits.close()
+
+
+async def test_an_upload_that_has_been_decoded_waits_for_room_and_for_the_share_of_its_business() -> None:
+    database = Database()
+    commits = GroupCommit(database.write, 100)
+    commits.start()
+    task = asyncio.create_task(commits.submit(upload(45), "a"))
+    await until(lambda: commits.buffered == 45)
+    waiting = [asyncio.create_task(commits.wait_for_room(*each)) for each in ((6, "a"), (56, "b"))]
+    await commits.wait_for_room(5, "a")
+    await commits.wait_for_room(55, "b")
+    assert not any(one.done() for one in waiting)
+    database.open.set()
+    await asyncio.gather(task, *waiting)
+    with pytest.raises(IngestBusyError):
+        await commits.wait_for_room(101, "b")
+    await commits.close()
+
+
+async def test_one_that_waits_for_room_is_refused_when_this_closes() -> None:
+    database = Database()
+    commits = GroupCommit(database.write, 10)
+    commits.start()
+    task = asyncio.create_task(commits.submit(upload(10)))
+    await until(lambda: commits.buffered == 10)
+    waiting = asyncio.create_task(commits.wait_for_room())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(commits.close())
+    with pytest.raises(IngestBusyError):
+        await waiting
+    database.open.set()
+    await asyncio.gather(task, closing)
