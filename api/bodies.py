@@ -55,6 +55,8 @@ class BodyReader:
 
     def unpack_small(self, body: bytes, most: int) -> bytes | None:
         """Return a received body, unpacked; None when it has `most` bytes or more, or is faulty."""
+        if len(body) >= most:
+            return None
         unpacked = unpack_small(body, most) if self._gunzip else body
         return unpacked if unpacked is not None and len(unpacked) < most else None
 

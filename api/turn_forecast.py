@@ -1,8 +1,9 @@
 """How long a large upload will wait for its turn, and when one that has to come again should do so.
 
 All by how long turns took lately: a turn lasts until the writer has room for the next upload, so that this is also the
-rate at which the queue shrinks. Uploads that are refused get later and later times, each one turn after the other:
-they return one by one, and shortly before the queue has ended.
+rate at which the queue shrinks. Uploads that are refused get later and later times, each one turn after the other, so
+that they return one by one. They return early, because a queue that has ended too soon is lost time, and one that comes
+too early only waits, or is refused once more.
 """
 
 import time
@@ -31,9 +32,10 @@ class TurnForecast:
     def book(self, turns: int, early: float) -> float:
         """Return after how long an upload that finds `turns` turns before it should come again.
 
-        It should be back `early` seconds before its turn.
+        It should be back `early` seconds before its turn, and after half of that time at the latest.
         """
         now = self._clock()
         self._booked_until = max(self._booked_until, now + self.wait(turns)) + self._turn_seconds
         self._booked_until = min(self._booked_until, now + MAX_AWAY_SECONDS)
-        return max(0.0, self._booked_until - now - early)
+        wait = self._booked_until - now
+        return max(0.0, min(wait - early, wait / 2))
