@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 from operator import lt
 from typing import NamedTuple
-from uuid import UUID
 
 import asyncpg
 
@@ -34,35 +33,65 @@ async def mark_breaks(connection: asyncpg.Connection, flats: Sequence[Flat]) -> 
     """Return the samples as they are stored, in the order of time as they come."""
     before = {flat.series: flat.series.reading for flat in flats}
     suspects = find_suspects(flats)
-    if not suspects:
+    devices = {flats[place].series: flats[place].row.upload.agent_id for place in suspects}
+    if not devices:
         return flats
-    rows = await connection.fetch(*QUERIES.bind("read_counters", devices=list(suspects.values())))
-    counted = {row["id"]: CounterUse(row["value"], row["at"]) for row in rows}
-    stored = []
-    for flat in flats:
-        if flat.series in suspects:
-            stored.append(with_breaks(flat, counted, before[flat.series]))
-            before[flat.series] = counter_reading(flat)
-        else:
-            stored.append(flat)
-    return stored
+    rows = await connection.fetch(*QUERIES.bind("read_counters", devices=list(devices.values())))
+    breaks = BreakFinder({row["id"]: CounterUse(row["value"], row["at"]) for row in rows}, before)
+    return [
+        breaks.next(flat, is_suspect=place in suspects) if flat.series in devices else flat
+        for place, flat in enumerate(flats)
+    ]
 
 
-def find_suspects(flats: Sequence[Flat]) -> dict[DeviceSeries, UUID]:
-    """Return the devices of which a counter may have fallen, and keep the newest reading of each."""
-    suspects = {}
-    for flat in flats:
+class BreakFinder:
+    """Compares the samples of devices of which a counter may have fallen, in the order of time.
+
+    Most of them are like the sample before, whose values were higher nowhere: they are only remembered.
+    """
+
+    def __init__(self, counted: dict[int, CounterUse], before: dict[DeviceSeries, CounterReading | None]) -> None:
+        """Take the newest stored values by series, and the devices' readings before their first samples."""
+        self._counted, self._before = counted, before
+        self._previous: dict[DeviceSeries, Flat] = {}
+        self._settled: dict[DeviceSeries, datetime] = {}  # until when values were stored before
+
+    def next(self, flat: Flat, *, is_suspect: bool) -> Flat:
+        """Return the next sample as it is stored."""
+        series = flat.series
+        previous = self._previous.get(series)
+        self._previous[series] = flat
+        if previous is not None:
+            if not is_suspect and previous.row.collected_at >= self._settled[series]:
+                return flat
+            count_counters(previous, self._counted)
+        stored = with_breaks(flat, self._counted, counter_reading(previous) if previous else self._before[series])
+        self._settled[series] = max(
+            (use.at for slot in flat.slots if (use := self._counted.get(slot.id))), default=flat.row.collected_at
+        )
+        return stored
+
+
+def find_suspects(flats: Sequence[Flat]) -> set[int]:
+    """Return the places of samples in which a counter may have fallen, and keep the newest reading of each device.
+
+    If a device has such a sample, its older samples and those without counters belong to them.
+    """
+    suspects, others = set[int](), dict[int, DeviceSeries]()
+    for place, flat in enumerate(flats):
         last, reading = flat.series.reading, counter_reading(flat)
         if last is not None and reading.at <= last.at:
             if reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
                 flat.series.reading = last._replace(uptime=reading.uptime)
+            others[place] = flat.series
             continue
         flat.series.reading = reading
         if not reading.counters:
-            continue
-        if last is None or last.key != reading.key or any(map(lt, reading.counters, last.counters)):
-            suspects[flat.series] = flat.row.upload.agent_id
-    return suspects
+            others[place] = flat.series
+        elif last is None or last.key != reading.key or any(map(lt, reading.counters, last.counters)):
+            suspects.add(place)
+    devices = {flats[place].series for place in suspects}
+    return suspects.union(place for place, series in others.items() if series in devices)
 
 
 def counter_reading(flat: Flat) -> CounterReading:
@@ -80,15 +109,22 @@ def counter_reading(flat: Flat) -> CounterReading:
 
 def with_breaks(flat: Flat, counted: dict[int, CounterUse], before: CounterReading | None) -> Flat:
     """Return a sample with its breaks; `counted` has the values before, and gets those of this sample."""
-    at, values = flat.row.collected_at, list(flat.values)
+    values = list(flat.values)
     started = before is None or was_started(
         before.uptime, before.at, flat.row.sample, are_parts=flat.row.upload.merges
     )  # fmt: skip
-    for place, (slot, value) in enumerate(zip(flat.slots, flat.values, strict=True)):
-        last = counted.get(slot.id)
-        if not slot.metric.is_counter or (last is not None and at <= last.at):
-            continue
-        counted[slot.id] = CounterUse(value, at)
+    for place, last, value in count_counters(flat, counted):
         if last is not None and not started and fell(last.value, value):
             values[place] = -value - 1
     return replace(flat, values=values, packed=pack_values(values))
+
+
+def count_counters(flat: Flat, counted: dict[int, CounterUse]) -> list[tuple[int, CounterUse | None, float]]:
+    """Put the counters of a sample that are newer into `counted`; return their places, values before and values."""
+    at, newer = flat.row.collected_at, []
+    for place, (slot, value) in enumerate(zip(flat.slots, flat.values, strict=True)):
+        last = counted.get(slot.id)
+        if slot.metric.is_counter and (last is None or at > last.at):
+            counted[slot.id] = CounterUse(value, at)
+            newer.append((place, last, value))
+    return newer

@@ -26,6 +26,8 @@ from ingest.series_values import Flat, Flattened, NewSeries, flatten, message_of
 QUERIES = load_beside(__file__, "series.sql")
 SAMPLES_AT_ONCE = 64  # in one message: about 100 kB
 
+MANY = 100  # samples of a flush, from which the series of new devices are registered by their first samples
+
 MAX_OF_A_DEVICE = 200
 MAX_OF_A_BUSINESS = 2_000_000
 
@@ -63,6 +65,8 @@ class SeriesWriter:
         bringing = stored_once([row for row in rows if row.upload.brings_series], new)
         if not bringing:
             return None
+        if len(bringing) > MANY:
+            await self._register_first(connection, bringing, now)
         flattened = self._flatten(bringing)
         if flattened.wanted:
             await self._register(connection, flattened, now)
@@ -103,6 +107,13 @@ class SeriesWriter:
             for row in upload_rows:
                 flatten(row, series, flattened)
         return flattened
+
+    async def _register_first(self, connection: asyncpg.Connection, rows: Iterable[Row], now: datetime) -> None:
+        """Register the series in the first sample of each new device: all others usually have the same ones."""
+        firsts = [next(own) for _, own in groupby(rows, key=attrgetter("upload"))]
+        flattened = self._flatten([row for row in firsts if not self._series_of(row.upload.agent_id).slots])
+        if flattened.wanted:
+            await self._register(connection, flattened, now)
 
     async def _register(self, connection: asyncpg.Connection, flattened: Flattened, now: datetime) -> None:
         new_series = list(flattened.wanted.values())

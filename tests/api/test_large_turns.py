@@ -126,12 +126,13 @@ async def test_an_upload_whose_turn_would_come_too_late_is_refused_at_once_with_
     waiting = [asyncio.create_task(writer.work(f"business {number}")) for number in range(20)]
     await asyncio.sleep(0)
     refusals = []
-    for _ in range(3):
+    for _ in range(5):
         with pytest.raises(IngestBusyError) as refused:
             await writer.work("late", 10)
         refusals.append(int(refused.value.headers(1)["Retry-After"]))
-    assert refusals == pytest.approx([16, 17, 18], abs=1)  # the turn after the others', five seconds before it comes
-    assert sorted(set(refusals)) == refusals
+    assert refusals == pytest.approx([11, 11, 12, 12, 13], abs=1)  # half of what is expected, one after the other
+    assert sorted(refusals) == refusals
+    assert len(set(refusals)) > 1
     for _ in waiting:
         writer.room.release()
     await asyncio.gather(*waiting)
