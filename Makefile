@@ -15,7 +15,7 @@ PAGES := pages/static/index.html
 given = $(if $(filter command line,$(origin $(1))),--$(2) "$($(1))")
 LOAD = $(call given,SCENARIO,scenario) $(call given,AGENTS,agents) $(call given,SECONDS,seconds) \
   $(call given,INTERVAL,interval) $(call given,PAUSE,pause) $(call given,HOST,host) \
-  $(call given,PROCESSES,processes)
+  $(call given,PROCESSES,processes) $(call given,RESULTS,results)
 
 # Neither an address nor a path of this machine goes into a lock file. Lock with the oldest Python that is to run it, the
 # 3.11.2 of Debian 12: some packages refuse it.
@@ -69,7 +69,7 @@ pictures: setup ## Take the pictures of the documentation again, by the stories 
 		tests/pages/test_states.py tests/pages/test_signing_in.py tests/pages/test_servers.py tests/pages/test_gateways_page.py \
 		tests/pages/test_rules_page.py tests/pages/test_disks_tab.py tests/pages/test_erasure_page.py tests/retention/test_in_the_browser.py
 
-load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, PROCESSES, HOST)
+load: setup ## Run a load scenario and check that nothing is lost (SCENARIO, AGENTS, SECONDS, INTERVAL, PAUSE, PROCESSES, HOST, RESULTS)
 	@$(BIN)/python -m loadtest.run $(LOAD)
 
 load-web: setup ## The same with Locust's own page, on http://127.0.0.1:8089

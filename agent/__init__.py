@@ -1,1 +1,1 @@
-"""A small real agent: this machine's metrics in, HTTP uploads out; imports no other package. Open `run.py` first."""
+"""A small real agent: uploads this machine's metrics over HTTP; imports no other package. Open `run.py` first."""

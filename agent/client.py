@@ -1,4 +1,4 @@
-"""The agent's side of the HTTP API: register, upload, heartbeat; what to keep and what to give up."""
+"""The agent's side of the HTTP API: register, upload, heartbeat; keeps samples until the server has stored them."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 30.0
 MAX_PER_UPLOAD = 1_000
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 30.0
 GZIP_ABOVE_BYTES = 1_000
-HOPELESS = (400, 413, 415, 422)  # sending the same again can't help
+HOPELESS = (400, 413, 415, 422)  # a retry of the same body cannot succeed
 
 
 class RefusedError(Exception):
@@ -63,7 +63,7 @@ class Uplink:
 
     @property
     def waiting(self) -> int:
-        """How many samples wait for an upload."""
+        """The number of samples that wait for an upload."""
         return self.store.count_samples()
 
     def add(self, sample: dict[str, Any]) -> None:
@@ -71,9 +71,9 @@ class Uplink:
         self.store.add_sample(sample)
 
     def upload(self) -> tuple[str, float]:
-        """Send the oldest samples; return what happened, and after how many seconds to try again (0: at will).
+        """Send the oldest samples; return the outcome as a line, and the seconds to wait before the next try (0: none).
 
-        Raises RefusedError when the token is no longer good.
+        Raises RefusedError if the token is no longer valid.
         """
         batch = self.store.oldest_samples(MAX_PER_UPLOAD)
         try:
@@ -107,7 +107,7 @@ class Uplink:
         return answer if response.status_code == 200 else {}
 
     def rotate(self) -> str | None:
-        """Ask for a new token and return it; None when there was no answer: the old one stays good then."""
+        """Request a new token and return it; None without an answer: then the old one stays valid."""
         try:
             token = parse_json(self.post("/token/rotate", {})).get("agent_token")
         except httpx.TransportError:
@@ -123,7 +123,7 @@ class Uplink:
         return self._http.get(path)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the HTTP connections; the store stays open."""
         self._http.close()
 
     def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
@@ -141,7 +141,7 @@ class Uplink:
 
 
 def parse_json(response: httpx.Response) -> dict[str, Any]:
-    """Return a JSON object that was answered, {} for anything else: a proxy may answer in HTML."""
+    """Return the JSON object of an answer, {} for any other body: a proxy may answer in HTML."""
     try:
         parsed = response.json()
     except ValueError:
@@ -163,6 +163,6 @@ def reason(response: httpx.Response) -> str:
 
 
 def summary(receipt: dict[str, Any]) -> str:
-    """Return a receipt as one line."""
+    """Return the counts of a receipt as one line for the log."""
     line = f"accepted {receipt['accepted']}, duplicates {receipt['duplicates']}"
     return line + (f", rejected {receipt['rejected']}" if receipt["rejected"] else "")

@@ -13,7 +13,7 @@ from agent.instances import UNREAL_INTERFACES, instances
 GB = 1e9
 WATCHED_PROCESSES = 6
 OS_TYPES = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
-# How a process's state reads as a service's.
+# The state of a process → the state of a service.
 STATES = {psutil.STATUS_STOPPED: "stopped", psutil.STATUS_ZOMBIE: "error", psutil.STATUS_DEAD: "stopped"}
 
 
@@ -39,7 +39,7 @@ class Collector:
         self._watched = largest_processes()
 
     def sample(self) -> dict[str, Any]:
-        """Return one sample in the form of the upload API; what can't be measured is null."""
+        """Return one sample in the form of the upload API; a metric that cannot be measured is null."""
         memory, disk, network = psutil.virtual_memory(), psutil.disk_usage("/"), network_totals()
         return {
             "collected_at": datetime.now(UTC).isoformat(),
@@ -56,7 +56,7 @@ class Collector:
         } | instances()
 
     def watched(self) -> list[dict[str, Any]]:
-        """Return the watched processes as services; one that was restarted is followed under its new pid."""
+        """Return the watched processes as services; a restarted process keeps its place under its new pid."""
         states = {name: state_of(name, pid) for name, pid in self._watched.items()}
         stopped = {name for name, state in states.items() if state["status"] == "stopped"}
         for process in psutil.process_iter(["pid", "name"]) if stopped else ():
@@ -90,7 +90,7 @@ def largest_processes() -> dict[str, int]:
 
 
 def state_of(name: str, pid: int) -> dict[str, Any]:
-    """Return a watched process as a service; gone means stopped."""
+    """Return a watched process as a service; a missing process is `stopped`."""
     try:
         process = psutil.Process(pid)
         if process.name() != name:  # the pid was given to another process

@@ -41,7 +41,7 @@ class Commands:
             self.uplink.store.finish_command(command_id, result_of(outcome, started_at))
 
     def fetch(self) -> None:
-        """Ask the server what waits and run it; a server that is away is asked again later."""
+        """Fetch the waiting commands and run them; if the server is unavailable, the next call tries again."""
         try:
             response = self.uplink.get("/commands")
         except httpx.TransportError:
@@ -70,7 +70,7 @@ class Commands:
         self.send_results()
 
     def send_results(self) -> None:
-        """Send the results that the server doesn't have yet."""
+        """Send the results that the server does not have yet."""
         while waiting := self.uplink.store.next_result():
             command_id, result = waiting
             try:
@@ -112,7 +112,7 @@ class Commands:
 
 
 def result_of(outcome: Outcome, started_at: str) -> dict[str, Any]:
-    """Return a result as the server takes it; times are RFC 3339 in UTC by the device's clock."""
+    """Return a result in the form of the API; times are RFC 3339 in UTC by the device's clock."""
     return {
         "status": outcome.status, "exit_code": 0 if outcome.status == "completed" else 1,
         "stdout": outcome.output, "stderr": "", "error_message": outcome.error_message,

@@ -1,7 +1,7 @@
 """Metrics with instances of this machine, by psutil: disks, interfaces, temperature sensors, swap.
 
-Only what is real: no images or container layers among the disks, memory only where it is mounted by a person (not under
-/run or /dev), no loopback, bridges or virtual pairs among the interfaces.
+Only real ones: disks without images and container layers, memory file systems only if a person mounted them (not under
+/run or /dev), interfaces without loopback, bridges and virtual pairs.
 """
 
 import re
@@ -19,18 +19,18 @@ UNREAL_INTERFACES = re.compile(
     re.IGNORECASE,
 )
 MEMORY = "tmpfs"
-MOST = 200  # entries of a list that the server takes
+MOST = 200  # entries of a list that the server accepts
 MAX_NAME = 255
 
 
 def instances() -> dict[str, Any]:
-    """Return the parts of a sample that have instances; a part that this platform can't measure is left out."""
+    """Return the parts of a sample with instances; a part that this platform cannot measure is missing."""
     parts = {"disks": disks(), "interfaces": interfaces(), "sensors": sensors(), "series": swap()}
     return {name: part[:MOST] for name, part in parts.items() if part}
 
 
 def disks() -> list[dict[str, Any]]:
-    """Return each real file system once, by its mount point; bind mounts of a device count as it."""
+    """Return each real file system once, by its mount point; bind mounts of a device are left out."""
     readings, seen = [], set()
     for part in partitions():
         device = part.mountpoint if part.fstype == MEMORY else part.device
@@ -43,7 +43,7 @@ def disks() -> list[dict[str, Any]]:
 
 
 def partitions() -> Iterator[Any]:
-    """Yield what psutil takes for physical, then file systems in memory, which it leaves out."""
+    """Yield psutil's physical partitions, then file systems in memory, which psutil leaves out."""
     yield from psutil.disk_partitions(all=False)
     yield from (part for part in psutil.disk_partitions(all=True) if part.fstype == MEMORY)
 
@@ -56,7 +56,7 @@ def is_real_disk(part: Any) -> bool:
 
 
 def disk(part: Any, counters: Any) -> dict[str, Any] | None:
-    """Return one file system; None when it can't be looked into (a drive without a medium)."""
+    """Return one file system; None if it cannot be read (a drive without a medium)."""
     try:
         usage = psutil.disk_usage(part.mountpoint)
     except OSError:

@@ -1,4 +1,4 @@
-"""What software this machine has: Debian's or RPM's packages where there are any, else its Python packages."""
+"""Lists the software of this machine: Debian's or RPM's packages if there are any, else its Python packages."""
 
 import shutil
 import subprocess

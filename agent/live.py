@@ -1,7 +1,7 @@
 """The agent's end of the live channel: a thread that holds a WebSocket and hands commands to the agent's loop.
 
-It only saves time: without it, the answer to the next heartbeat announces waiting commands. A broken connection is made
-again, later and later, at most every five minutes.
+It only saves time: without it, the answer to the next heartbeat announces waiting commands. A broken connection is
+opened again after growing pauses of at most five minutes.
 """
 
 import json
@@ -21,10 +21,10 @@ CHECK_SECONDS = 1.0  # how soon the thread notices that the agent stops
 
 
 class LiveLine:
-    """Holds the line while the agent runs."""
+    """Holds the WebSocket while the agent runs."""
 
     def __init__(self, url: str, token: str, commands: "queue.Queue[dict[str, Any]]", stop: threading.Event) -> None:
-        self.token = token  # a new one counts from the next connection on
+        self.token = token  # a new token is used from the next connection on
         self._url = url
         self._commands = commands
         self._stop = stop

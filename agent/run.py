@@ -24,11 +24,11 @@ from agent.store import AgentStore
 log = logging.getLogger(__name__)
 
 CONFIGURED = ("metrics_interval_seconds", "heartbeat_interval_seconds", "websocket_url")
-WAIT_SECONDS = 1.0  # how soon it notices that it is to stop
+WAIT_SECONDS = 1.0  # longest time until it notices `stop`
 
 
 def load_identity(server: str, token: str | None, state: Path) -> Identity:
-    """Return who this agent is: from its state file, else by registering with `token`.
+    """Return the identity of this agent: from its state file, else by registering with `token`.
 
     Raises RefusedError when there is neither.
     """
@@ -76,7 +76,7 @@ def run(
 
 
 class AgentLoop:
-    """This machine's agent: what is due next, and what it can do."""
+    """The loop of this machine's agent: its schedule and its commands."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class AgentLoop:
         self._next_upload = self._next_heartbeat = 0.0
 
     def keep_going(self, count: int | None) -> None:
-        """Run the loop itself. Slots lie on absolute time, so that slow uploads don't make the samples drift."""
+        """Run the loop. Slots lie on absolute time, so that slow uploads do not shift the samples."""
         if self._identity.websocket_url:
             self._line.start()
         slot = time.monotonic() + min(1.0, self._every)  # the first one soon, but with a moment of CPU use to count
@@ -128,7 +128,7 @@ class AgentLoop:
         self._commands.run(command)
 
     def _beat(self) -> None:
-        """Send a heartbeat when its time has come, however seldom samples are taken."""
+        """Send a heartbeat if it is due, whatever the interval of samples."""
         now = time.monotonic()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self._identity.heartbeat_interval_seconds
@@ -154,7 +154,7 @@ class AgentLoop:
             self._commands.fetch()
 
     def _take_config(self, config: dict[str, Any]) -> None:
-        """Take over and keep what differs: compared at each heartbeat, so that an answer may be lost."""
+        """Store changed settings; compared at each heartbeat, so that a lost answer does no harm."""
         new = replace(self._identity, **config)
         if new != self._identity:
             self._identity = new
@@ -194,7 +194,7 @@ class AgentLoop:
 
 
 def send(uplink: Uplink) -> float:
-    """Upload what waits, several times after an outage; return the seconds to hold back."""
+    """Upload the waiting samples, in several uploads after an outage; return the seconds until the next try."""
     while uplink.waiting:
         outcome, hold_back = uplink.upload()
         log.info("%s (%d waiting)", outcome, uplink.waiting)

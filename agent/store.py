@@ -34,7 +34,7 @@ class AgentStore:
         self._database.executescript("PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;" + SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the SQLite file; nothing can be added afterwards."""
         self._database.close()
 
     def add_sample(self, sample: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ class AgentStore:
         self._database.execute("DELETE FROM samples WHERE id <= ?", (up_to_id,))
 
     def count_samples(self) -> int:
-        """Return how many samples wait."""
+        """Return the number of stored samples."""
         (count,) = self._database.execute("SELECT count(*) FROM samples").fetchone()
         return int(count)
 
@@ -63,7 +63,7 @@ class AgentStore:
         return self._database.execute(statement, (command_id, started_at)).rowcount == 1
 
     def has_begun(self, command_id: str) -> bool:
-        """Return whether this command has begun before."""
+        """Return whether `begin_command` was called for this command, also in an earlier run."""
         rows = self._database.execute("SELECT 1 FROM commands WHERE command_id = ?", (command_id,))
         return rows.fetchone() is not None
 

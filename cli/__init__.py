@@ -1,1 +1,1 @@
-"""The command `rts-agents`: one file for each command; what they do is in the other folders. Open `main.py` first."""
+"""The command `rts-agents`: one file for each command; the other folders do the work. Open `main.py` first."""

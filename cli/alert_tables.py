@@ -1,4 +1,4 @@
-"""Tables of alert rules for people: rules, backtests, rule tests, and how a rule is evaluated."""
+"""Tables of alert rules for people: rules, backtests, rule tests, and the evaluation of a rule."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ MAX_DEVICES, MAX_TRANSITIONS = 20, 20
 
 
 def rules_table(rows: Sequence[RuleRow]) -> Table:
-    """Return rules as a table."""
+    """Return a table with the name, scope, conditions and results of each rule."""
     table = Table("id", "name", "severity", "reach", "fires when")
     for row in rows:
         shadow = " (shadow)" if row.is_shadow else ""
@@ -30,7 +30,7 @@ def rules_table(rows: Sequence[RuleRow]) -> Table:
 
 
 def describe_reach(row: RuleRow) -> str:
-    """Return which devices a rule is for, in words."""
+    """Return the scope of a rule in words."""
     reach = row.rule.reach
     named = (
         ("business", reach.business_id), ("site", reach.service_location_id), ("device", reach.device_id),
@@ -40,7 +40,7 @@ def describe_reach(row: RuleRow) -> str:
 
 
 def backtest_tables(answer: BacktestResult) -> Iterator[RenderableType]:
-    """Yield what came of a backtest: each threshold, then the devices and the course of the worst one."""
+    """Yield the result of a backtest: each threshold, then its devices and the transitions of the worst one."""
     plan = answer.plan
     days = (plan.end - plan.begin).days
     title = f"{days} days until {plan.end:%Y-%m-%d %H:%M} UTC, {plan.devices} devices, each {words(plan.step)}"
@@ -61,12 +61,12 @@ def backtest_tables(answer: BacktestResult) -> Iterator[RenderableType]:
 
 
 def label(outcome: ThresholdOutcome) -> str:
-    """Return how a threshold is named."""
+    """Return the label of a threshold."""
     return "as it is" if outcome.threshold is None else f"{outcome.threshold:g}"
 
 
 def devices_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Table:
-    """Return the worst devices of one threshold."""
+    """Return a table of the devices with the most alerts at one threshold."""
     table = Table("device", title=f"{label(outcome)}: the worst devices", title_justify="left")
     for name in ("alerts", "tickets", "first", "last", "minutes firing", ""):
         table.add_column(name, justify="right")
@@ -95,7 +95,7 @@ def transitions_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Tabl
 
 
 def results_table(results: Sequence[RuleTestResult]) -> Table:
-    """Return the results of rule tests."""
+    """Return a table with one line for each rule test."""
     table = Table("test", "result", "went through")
     for result in results:
         outcome = "[green]passed[/green]" if result.is_passed else "[red]failed[/red]"
@@ -104,7 +104,7 @@ def results_table(results: Sequence[RuleTestResult]) -> Table:
 
 
 def statement_rows(one: Explained) -> Iterator[RenderableType]:
-    """Yield a statement, what is bound to it, and its plan."""
+    """Yield a statement, its parameters, and its plan."""
     ask = one.ask
     read = ask.group.level.relation if ask.group.level else "the newest state"
     yield Text(f"Read from {read}", style="bold")

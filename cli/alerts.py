@@ -32,13 +32,16 @@ from db.migrations.run import upgrade
 from db.pools import Connection
 from embedded.server import EmbeddedServer
 
-app = typer.Typer(help="Alert rules: list, explain, test on the past or on series.", no_args_is_help=True)
+app = typer.Typer(
+    help="Alert rules: list, explain, test on the past or on series.\n\nExample: rts-agents alerts list",
+    no_args_is_help=True,
+)
 MAX_READINGS = 20_000_000  # higher than over HTTP: no other request waits
 
 
 @app.command("list")
 def list_rules() -> None:
-    """Show the rules that are in force, and those that can't be read.
+    """Show the active rules, and those that cannot be read.
 
     Example: rts-agents alerts list
     """
@@ -50,8 +53,8 @@ def list_rules() -> None:
 
 
 @app.command("explain")
-def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of a rule in force")]) -> None:
-    """Show the SQL by which a rule is evaluated, what is bound to it, what it reads, and the database's plan.
+def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of an active rule")]) -> None:
+    """Show the SQL that evaluates a rule, its parameters, the level that it reads, and the database's plan.
 
     Example: rts-agents alerts explain 6f1c2d3e-0000-4000-8000-000000000009
     """
@@ -82,7 +85,7 @@ def backtest_rule(
     conditions: Annotated[str, typer.Option(help="conditions as JSON, instead of --metric")] = "",
     days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="how far back")] = 7,
 ) -> None:
-    """Return how many alerts and tickets a rule would have made in the last days, for each threshold.
+    """Show how many alerts and tickets a rule would have caused in the last days, for each threshold.
 
     Example: rts-agents alerts backtest --business ID --metric cpu_percent --above 85,90,95 --minutes 10 --days 7
     """
@@ -107,9 +110,9 @@ def backtest_rule(
 
 @app.command("test")
 def test_rules(file: Annotated[Path, typer.Argument(help="TOML file of tests")]) -> None:
-    """Test rules on series of samples; exit status 1 when one does something else than it should.
+    """Test rules on series of samples; exit status 1 if one test fails.
 
-    Runs on DATABASE_URL, where nothing is kept, or else on an embedded database of its own.
+    Runs on DATABASE_URL, where everything is rolled back, or else on a temporary embedded database.
 
     Example: rts-agents alerts test docs/rule-tests.toml
     """
@@ -144,7 +147,7 @@ async def run_tests(connection: Connection, tests: list[RuleTest]) -> list[RuleT
 
 
 async def run_backtest(connection: Connection, spec: BacktestSpec, progress: Progress) -> BacktestResult:
-    """Run a backtest that shows how far it is."""
+    """Run a backtest and show its progress."""
     bar = progress.add_task("Going through the past")
 
     def show(done: int, total: int) -> None:
@@ -154,7 +157,7 @@ async def run_backtest(connection: Connection, spec: BacktestSpec, progress: Pro
 
 
 def require_rule(rules: Rules, rule_id: UUID) -> RuleRow:
-    """Return the rule; raises or exits with why it can't be read."""
+    """Return the rule; raises AlertRuleNotFoundError, or exits with the reason if it cannot be read."""
     if rule_id in rules.faults:
         raise typer.BadParameter(f"this rule cannot be read: {rules.faults[rule_id]}")
     if rule_id not in rules.rows:
@@ -163,7 +166,7 @@ def require_rule(rules: Rules, rule_id: UUID) -> RuleRow:
 
 
 def condition_from_options(text: str, metric: str, operator: str, thresholds: list[float], minutes: float) -> Condition:
-    """Return the conditions of the command line; exits with a message for others."""
+    """Return the conditions of the command line; exits with a message if they are invalid."""
     if not text and not thresholds:
         raise typer.BadParameter("name --above or --below with --metric, or --conditions, or --rule")
     named = {"metric": metric, "operator": operator, "duration_minutes": minutes}
@@ -177,7 +180,7 @@ def condition_from_options(text: str, metric: str, operator: str, thresholds: li
 
 
 def parse_number(text: str) -> float:
-    """Return a threshold; exits with a message for what is no number."""
+    """Return a threshold; exits with a message if it is not a number."""
     try:
         return float(text)
     except ValueError as error:

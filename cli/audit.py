@@ -1,4 +1,4 @@
-"""`rts-agents audit`: whether the audit trail is as it was written."""
+"""`rts-agents audit`: verification of the audit trail."""
 
 import asyncio
 from typing import Annotated
@@ -11,7 +11,7 @@ from db.pools import database_errors
 from db.schema_check import check_schema
 from devices.audit_chain import Head, find_breaks, find_lost_head, read_head
 
-app = typer.Typer(help="The audit trail: whether it is as it was written.", no_args_is_help=True)
+app = typer.Typer(help="Verify the audit trail.\n\nExample: rts-agents audit verify", no_args_is_help=True)
 
 
 @app.command()
@@ -20,10 +20,10 @@ def verify(
         list[str] | None, typer.Option(help="ROW:HASH of an earlier run or the worker's log; may be given again")
     ] = None,
 ) -> None:
-    """Verify the chain of hashes over the audit trail: no row was changed, deleted or slipped in.
+    """Verify the chain of hashes over the audit trail: no row was changed, deleted or inserted.
 
-    It prints the newest row and its hash: keep them elsewhere and pass them to a later run, which finds a chain
-    that was written again. Exit status 1 when anything differs. Example: rts-agents audit verify --expect 1200:9f86d08…
+    It prints the newest row and its hash: keep them on another machine and pass them to a later run, which then detects
+    a rewritten chain. Exit status 1 if anything differs. Example: rts-agents audit verify --expect 1200:9f86d08…
     """
     head, faults = asyncio.run(verified(settings_with_database().database_url, expect or []))
     for fault in faults:
@@ -37,7 +37,7 @@ def verify(
 
 
 async def verified(url: str, expected: list[str]) -> tuple[Head, list[str]]:
-    """Return the newest seal and what is wrong with the chain; raises BadParameter for what is no ROW:HASH."""
+    """Return the newest seal and the faults of the chain; raises BadParameter unless each mark is ROW:HASH."""
     marks = [parse_mark(text) for text in expected]
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)

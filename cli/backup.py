@@ -31,7 +31,7 @@ def take_backup(
     dump: File,
     keys: Annotated[bool, typer.Option("--keys", help="copy the signing keys too, to FILE.keys")] = False,
 ) -> None:
-    """Dump the database with pg_dump, and count in the same snapshot what a restore must bring back.
+    """Dump the database with pg_dump, and count the rows of the same snapshot, which a restore must bring back.
 
     Uploads continue. All files have mode 600. The embedded database has no dump: docs/recovery.md.
 
@@ -63,7 +63,7 @@ def restore_backup(
 ) -> None:
     """Restore a backup into the database of DATABASE_URL, empty or absent, and compare it with its manifest.
 
-    Jobs stay paused, or retention would drop what is older than it keeps. Exit status 1 when anything is missing.
+    Jobs stay paused, because retention would drop old chunks. Exit status 1 if anything is missing.
 
     Example: DATABASE_URL=postgresql://…/restored rts-agents db restore rts.dump --database restored
     """
@@ -90,7 +90,7 @@ def restore_backup(
 
 
 def compare(url: str, dump: Path) -> None:
-    """Print in what a database differs from a backup; exit status 1 if in anything."""
+    """Print the differences between a database and a backup; exit status 1 if there are any."""
     manifest = read_manifest(dump)
     faults = check_against(url, manifest)
     for fault in faults:

@@ -34,7 +34,10 @@ SEALS_CHECKED = 100  # the newest of the audit trail; `audit verify` reads all
 PATIENCE = {"statement_timeout": "15s"}  # a blocked database is an answer too
 LOOK_EVERY_SECONDS = 0.5  # whether the embedded server is still there
 
-app = typer.Typer(help="The database: schema, checks, sizes, and an embedded one to try.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database: schema, checks, state, backups, and an embedded one to try.\n\nExample: rts-agents db check",
+    no_args_is_help=True,
+)
 
 
 @app.command()
@@ -73,7 +76,7 @@ def mark(
 
 
 def say(text: str) -> None:
-    """Show what an upgrade waits for."""
+    """Print the lock that an upgrade waits for."""
     typer.echo(text, err=True)
 
 
@@ -101,9 +104,9 @@ def check() -> None:
 
 @app.command()
 def status() -> None:
-    """Show levels, fleet and server as they stand, and what is wrong; exit status 1 when anything is.
+    """Show the state of levels, fleet and server, and their faults; exit status 1 if there are any.
 
-    /metrics has the same; docs/operations.md explains each value and what to do.
+    /metrics has the same values; docs/operations.md explains each of them and what to do.
 
     Example: DATABASE_URL=postgresql://… rts-agents db status
     """
@@ -124,7 +127,7 @@ def embedded(
     data_dir: Annotated[Path, typer.Option(help="where the database lives; made if absent")] = Path(".rts/timescaledb"),
     port: Annotated[int, typer.Option(help="port on 127.0.0.1; 0: a free one")] = 5433,
 ) -> None:
-    """Run the embedded TimescaleDB until Ctrl-C; for trying and for tests, not for production.
+    """Run the embedded TimescaleDB until Ctrl-C and print its DATABASE_URL; for trials and tests, not for production.
 
     Example: rts-agents db embedded --port 5433
     """
@@ -136,7 +139,7 @@ def embedded(
 
 
 async def connect_and_check(url: str, *, schema: bool = False) -> ServerFacts:
-    """Return what the server is.
+    """Return the server's version, extensions and settings, after checking them.
 
     Raises DatabaseUnavailableError, UnsuitableServerError, UnsuitablePoolerError or SchemaNotMigratedError.
     """
@@ -156,7 +159,7 @@ async def connect_and_check(url: str, *, schema: bool = False) -> ServerFacts:
 
 
 async def read_misfits(url: str, client: str) -> list[str]:
-    """Return what of the platform's tables doesn't fit our tickets; raises DatabaseUnavailableError."""
+    """Return the faults of the platform's tables that prevent tickets; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:

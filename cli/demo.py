@@ -27,7 +27,7 @@ def demo(
 ) -> None:
     """Run database, server, worker, a real agent of this machine and a simulated fleet; Ctrl-C ends it.
 
-    DATABASE_URL is left alone: the demo writes businesses and a week of samples, which no real database wants.
+    It ignores DATABASE_URL, because it writes businesses and a week of samples.
 
     Example: DEMO_AGENTS=10 DEMO_SECONDS=30 rts-agents demo
     """

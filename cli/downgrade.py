@@ -1,4 +1,4 @@
-"""`rts-agents db downgrade` and `put-back`: what a downgrade loses, files of it, and the way back."""
+"""`rts-agents db downgrade` and `put-back`: lists and saves the data that a downgrade loses, and restores it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,10 +30,10 @@ def downgrade(
     plan: Annotated[bool, typer.Option("--plan", help="print what is lost and change nothing")] = False,
     database: Database = "",
 ) -> None:
-    """Take the schema back. Print by revision which rows are lost, save them first if asked, then drop them.
+    """Downgrade the schema. Print by revision which rows are lost, save them first if asked, then drop them.
 
-    No table is dropped that the platform had before. Older code usually runs on the newer schema: then no downgrade is
-    needed (docs/recovery.md).
+    Tables that the platform had before are never dropped. Older code usually runs on the newer schema: then no
+    downgrade is needed (docs/recovery.md).
 
     Example: rts-agents db downgrade 0021 --save /backup/before-0021 --database rts
     """
@@ -62,7 +62,7 @@ def put_saved_back(
     folder: Annotated[Path, typer.Argument(help="the folder of `db downgrade --save`")],
     database: Annotated[str, typer.Option(help="name of the database, as a confirmation")],
 ) -> None:
-    """Put back what a downgrade saved, after `db upgrade`, in one transaction. Rows that changed since are replaced.
+    """Restore the rows that a downgrade saved, after `db upgrade`, in one transaction. Changed rows are replaced.
 
     Stop `serve` and `worker` before. It needs the owner of the tables.
 
@@ -86,7 +86,7 @@ def describe_losses(losses: dict[str, list[CountedLoss]]) -> Iterator[str]:
 
 
 def describe_loss(counted: CountedLoss) -> str:
-    """Return a loss in words."""
+    """Return a line with the table, the number of rows and the columns of a loss."""
     loss = counted.loss
     rows = f"more than {COUNTED:,} rows" if counted.rows > COUNTED else f"{counted.rows:,} rows"
     if loss.is_whole:

@@ -21,7 +21,9 @@ from devices.erasure.scope import ErasedSubject, count_audit, count_subject
 from devices.erasure.work import prove_due, run_waiting
 
 app = typer.Typer(
-    help="Erase a device or a customer at every level, or a person, with a certificate.", no_args_is_help=True
+    help="Erase a device or a customer at every level, or a person, with a certificate.\n\n"
+    "Example: rts-agents erase device 2f… --dry-run",
+    no_args_is_help=True,
 )
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="count only, change nothing")]
@@ -52,7 +54,7 @@ def business(
 
 @app.command()
 def person(person_id: UUID, reason: Reason = "", by: By = "", database: Database = "", dry_run: DryRun = False) -> None:
-    """Erase an employee's or user's name and address from what was done. The audit trail keeps the id.
+    """Erase an employee's or user's name and address from all records. The audit trail keeps the id.
 
     Do it while the platform still has the person. Example: rts-agents erase person 5c… --dry-run
     """
@@ -61,7 +63,7 @@ def person(person_id: UUID, reason: Reason = "", by: By = "", database: Database
 
 @app.command()
 def orphans(reason: Reason = "", by: By = "", database: Database = "", dry_run: DryRun = False) -> None:
-    """Erase measurements of devices that are gone: the platform deleted their customer.
+    """Erase measurements of devices that no longer exist, because the platform deleted their customer.
 
     Example: rts-agents erase orphans --dry-run
     """
@@ -70,7 +72,10 @@ def orphans(reason: Reason = "", by: By = "", database: Database = "", dry_run: 
 
 @app.command("list")
 def list_all() -> None:
-    """List all erasures, the newest first; times in UTC."""
+    """List all erasures, the newest first; times in UTC.
+
+    Example: rts-agents erase list
+    """
     table = Table("number", "subject", "devices", "state", "requested", "by", "reason", "erased", "proven")
     for row in asyncio.run(with_connection(list_erasures)):
         times = [f"{row[name]:%Y-%m-%d %H:%M}" if row[name] else "-" for name in ("erased_at", "proven_at")]
@@ -94,7 +99,10 @@ def show(number: int) -> None:
 
 @app.command()
 def cancel(number: int, by: By = "") -> None:
-    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until they are restored."""
+    """Cancel an erasure of which nothing is deleted yet; its devices stay deleted until they are restored.
+
+    Example: rts-agents erase cancel 7
+    """
     asyncio.run(with_connection(lambda one: cancel_erasure(one, number, by or current_user(), utc_now())))
     typer.echo(f"Erasure {number} is cancelled.")
 
@@ -133,7 +141,7 @@ async def count(connection: Connection, subject: ErasedSubject) -> tuple[dict[st
 
 
 async def run_all(connection: Connection) -> tuple[list[int], list[int]]:
-    """Work off what waits, and prove what is due."""
+    """Run the waiting erasures, and recount those that are due; return the numbers of both."""
     done = await run_waiting(connection, utc_now())
     return done, await prove_due(connection, utc_now())
 

@@ -37,7 +37,7 @@ def export(
     form: Annotated[ExportFormat, typer.Option("--format", help="of the file")] = ExportFormat.CSV,
     to: Annotated[Path | None, typer.Option(help="a new file; default: standard output")] = None,
 ) -> None:
-    """Export raw samples, by device and time. Nothing but one page of rows is held in memory.
+    """Export raw samples, by device and time. Memory holds one page of rows at a time.
 
     Example: rts-agents export --start 2026-05-01 --end 2026-06-01 --business 0b7f… --to may.csv
     """

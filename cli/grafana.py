@@ -9,12 +9,15 @@ import typer
 from cli.connection import with_connection
 from db.grafana import schema
 
-app = typer.Typer(help="The schema that Grafana reads, and the roles that read it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The schema that Grafana reads, and the roles that read it.\n\nExample: rts-agents grafana install",
+    no_args_is_help=True,
+)
 
 
 @app.command()
 def install() -> None:
-    """Make or renew the schema `grafana` and the group `rts_grafana`; run it again after each upgrade, as a superuser.
+    """Create or update the schema `grafana` and the group `rts_grafana`; run it as a superuser after each upgrade.
 
     Example: DATABASE_URL=postgresql://… rts-agents grafana install
     """
@@ -28,7 +31,7 @@ def role(
     business: Annotated[UUID | None, typer.Option(help="the business that it sees")] = None,
     all_businesses: Annotated[bool, typer.Option("--all-businesses", help="for the MSP's own wall")] = False,
 ) -> None:
-    r"""Make a read-only role that sees one business, or change which one. It has no password: set it by `\password`.
+    r"""Create a read-only role that sees one business, or change its business. Set its password by `\password`.
 
     Example: rts-agents grafana role grafana_shop --business 0b7f…
     """
@@ -40,7 +43,10 @@ def role(
 
 @app.command()
 def roles() -> None:
-    """List the roles and what each sees."""
+    """List the roles and the business that each sees.
+
+    Example: rts-agents grafana roles
+    """
     for row in asyncio.run(with_connection(schema.list_roles)):
         sees = "all businesses" if row["sees_all"] else row["business_name"] or "nothing: its business is gone"
         typer.echo(f"{row['role_name']}\t{sees}")
@@ -48,6 +54,9 @@ def roles() -> None:
 
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="the role")]) -> None:
-    """End a role."""
+    """Drop a role that `grafana role` created.
+
+    Example: rts-agents grafana remove grafana_shop
+    """
     asyncio.run(with_connection(lambda connection: schema.remove(connection, name)))
     typer.echo(f"{name} is gone.")

@@ -51,7 +51,7 @@ def counted(by_kind: Mapping[str, int]) -> str:
 
 
 def outbox_in_words(outbox: WorkQueue, now: datetime) -> str:
-    """Return what waits, what failed before, and since when the oldest is due."""
+    """Return the numbers of waiting and failed items, and since when the oldest is due."""
     parts = [f"{outbox.waiting:,}"]
     if outbox.failing:
         parts.append(f"{outbox.failing:,} failed before")
@@ -61,7 +61,7 @@ def outbox_in_words(outbox: WorkQueue, now: datetime) -> str:
 
 
 def pass_in_words(facts: FleetFacts, now: datetime) -> str:
-    """Return when all alert rules were evaluated last and what that took."""
+    """Return the time and the duration of the last evaluation of all alert rules."""
     last = facts.alert_pass
     if last.at is None:
         return "never"

@@ -9,13 +9,16 @@ from rich.table import Table
 from auth.keys import RINGS, KeyFile, Ring
 from core.settings import get_settings
 
-app = typer.Typer(help="Signing keys of agents' and the platform's tokens (RTS_KEYS_FILE).", no_args_is_help=True)
+app = typer.Typer(
+    help="Signing keys of agents' and the platform's tokens (RTS_KEYS_FILE).\n\nExample: rts-agents keys create",
+    no_args_is_help=True,
+)
 RingName = Annotated[str, typer.Option("--ring", help="agent or platform")]
 
 
 @app.command()
 def create() -> None:
-    """Make the key file, mode 600, unless it is there.
+    """Create the key file, mode 600, unless it exists.
 
     Example: rts-agents keys create
     """
@@ -26,7 +29,7 @@ def create() -> None:
 
 @app.command("list")
 def list_keys() -> None:
-    """Show the ids of all keys; never the keys.
+    """Show the ids of all keys, never the keys.
 
     Example: rts-agents keys list
     """
@@ -41,7 +44,7 @@ def list_keys() -> None:
 
 @app.command()
 def rotate(ring: RingName = "agent") -> None:
-    """Sign with a new key from now on; tokens signed by older keys stay good until those are retired.
+    """Create a new key and sign with it from now on; tokens of older keys stay valid until those are retired.
 
     Example: rts-agents keys rotate --ring agent
     """
@@ -53,7 +56,7 @@ def rotate(ring: RingName = "agent") -> None:
 
 @app.command()
 def retire(key_id: str, ring: RingName = "agent") -> None:
-    """Forget a key: every token that it signed is refused from now on.
+    """Delete a key: every token that it signed is refused from now on.
 
     Example: rts-agents keys retire 1f3a9c02 --ring agent
     """

@@ -36,7 +36,9 @@ from cli import (
 from core.errors import RtsError
 
 app = typer.Typer(
-    help="RTS Agent Monitoring: uploads of agents in, TimescaleDB rollups, charts out.",
+    help="RTS Agent Monitoring: stores uploads of agents in TimescaleDB, draws charts, evaluates alert rules.",
+    epilog="First steps: `rts-agents demo` runs everything on this machine. An installation needs DATABASE_URL, then "
+    "`keys create`, `db upgrade`, `db check`, `serve` and `worker`. Each command has an example in its --help.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def mapping(file: Annotated[Path, typer.Argument(help="the file that RTS_MAPPING_FILE names")]) -> None:
-    """Check a mapping file and list what each metric becomes; docs/sources/mapping.md shows its form.
+    """Check a mapping file and list the series of each metric; docs/sources/mapping.md shows its form.
 
     Example: rts-agents mapping mapping.toml
     """

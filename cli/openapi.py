@@ -18,7 +18,7 @@ def openapi() -> None:
 
     Example: rts-agents openapi > openapi.json
     """
-    from api.app import make_web  # the other commands do without the server
+    from api.app import make_web  # here, because the other commands do not need the server
 
     document = make_web(get_settings(), utc_now, ThisProcess()).openapi()
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -1,4 +1,4 @@
-"""Ending with one's parent: a child whose standard input closes stops as if it had been asked to (SIGTERM)."""
+"""Ends a child process with its parent: when its standard input closes, it gets SIGTERM."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`rts-agents db roles` and `db import-platform`: life beside the platform's own tables and roles."""
+"""`rts-agents db roles` and `db import-platform`: roles, and the import of the platform's own agent tables."""
 
 import asyncio
 from typing import Annotated
@@ -37,9 +37,9 @@ def roles(
     reader: Annotated[str, typer.Option(help="for charts on a standby")] = "rts_agents_reader",
     apply: Annotated[bool, typer.Option("--apply", help="run the statements instead of printing them")] = False,
 ) -> None:
-    """Print, or run, what makes three roles with the least rights; as a superuser, before the first upgrade.
+    """Print, or run, the statements that create three roles with least rights; as a superuser, before an upgrade.
 
-    The roles have no password: set one by ALTER ROLE. Running it again grants what is missing.
+    The roles have no password: set one by ALTER ROLE. A repeated run adds missing grants.
 
     Example: rts-agents db roles | psql -d platform
     """
@@ -64,7 +64,7 @@ def import_platform(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="count only, write nothing")] = False,
     extras: Annotated[bool, typer.Option(help="keep columns that have no place of their own in raw_metrics")] = True,
 ) -> None:
-    """Bring devices and metrics of the platform's own agent tables (public.agent_*) over into ours.
+    """Import devices and metrics from the platform's own agent tables (public.agent_*).
 
     Run it as the owner of the product's tables. It may be interrupted at any time; the next run continues. Each
     device then needs a registration token with its `agent_id`: docs/platform.md.

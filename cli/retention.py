@@ -1,4 +1,4 @@
-"""`rts-agents retention`: how long data is kept, what a change would do, and the change itself."""
+"""`rts-agents retention`: retention times, the effects of a change, and the change itself."""
 
 import asyncio
 import json
@@ -30,7 +30,10 @@ from retention.overview import read_overview
 from retention.plans import make_plan
 from rollups.repair import repair
 
-app = typer.Typer(help="How long data is kept: show, plan, apply, undo, legal holds.", no_args_is_help=True)
+app = typer.Typer(
+    help="Retention of data: show, plan, apply, undo, legal holds.\n\nExample: rts-agents retention show",
+    no_args_is_help=True,
+)
 app.add_typer(retention_holds.app, name="hold")
 app.add_typer(retention_tenants.app, name="tenant")
 
@@ -71,7 +74,7 @@ def what_if(
     raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "", keep: Keep = None,
     large: Large = False, exact: Exact = False,
 ) -> None:  # fmt: skip
-    """Show what other ages would drop, and who would lose data. Nothing is written; exit status 1 when it is refused.
+    """Show the data that other ages would drop, and its owners. Nothing is written; exit status 1 if it is refused.
 
     Example: rts-agents retention what-if --raw 14d --5m 60d --keep command_outputs=90d
     """
@@ -84,7 +87,7 @@ def plan(
     large: Large = False, exact: Exact = False,
     out: Annotated[Path, typer.Option(help="file for the plan")] = Path("retention-plan.json"),
 ) -> None:  # fmt: skip
-    """Write what a change would do into a file, to be read, signed off and applied. The database stays as it is.
+    """Write the effects of a change into a file, to be read, signed off and applied. The database does not change.
 
     Example: rts-agents retention plan --raw 14d --out plan.json
     """
@@ -148,7 +151,7 @@ def undo(
 def put_back(
     database: Annotated[str, typer.Option(help="name of the database, to confirm")],
 ) -> None:
-    """Put the values in force into the policies, and apply a change that is due.
+    """Set the policies to the values in force, and apply a change that is due.
 
     Each refresh looks back only as far as its source still has chunks. Dropped chunks do not come back, but rollups
     over them stay. Example: rts-agents retention repair --database rts
@@ -159,7 +162,7 @@ def put_back(
 
 
 async def repair_all(connection: Connection) -> list[str]:
-    """Repair the policies, then apply what is due; returns what was done."""
+    """Repair the policies, then apply due changes; returns the actions as sentences."""
     async with connection.transaction():
         done = await repair(connection, utc_now())
     number = await apply_due(connection, utc_now())

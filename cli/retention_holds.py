@@ -16,7 +16,9 @@ from devices.audit import Actor
 from retention.changes import Operator
 from retention.holds import HoldRequest, list_holds, place_hold, release_hold
 
-app = typer.Typer(help="Legal holds: data that must not be dropped.", no_args_is_help=True)
+app = typer.Typer(
+    help="Legal holds: data that must not be dropped.\n\nExample: rts-agents retention hold list", no_args_is_help=True
+)
 
 
 @app.command()
@@ -61,7 +63,7 @@ def release(number: Annotated[int, typer.Argument(help="number of the hold, from
 
 
 def operator() -> Operator:
-    """Return who works at this command line."""
+    """Return the user of this session as the author of a change."""
     return Operator(current_user(), Actor("system"))
 
 

@@ -1,4 +1,4 @@
-"""What `rts-agents retention` prints: tables of levels, effects and changes, and lines beside them."""
+"""Tables and lines of `rts-agents retention`: levels, effects, changes, holds."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from retention.records import age_words
 
 
 def retention_table(overview: Overview) -> Table:
-    """Return what each level keeps; times in UTC."""
+    """Return a table of the levels with their retention, sizes and next drop; times in UTC."""
     table = Table("level", title="Retention", title_justify="left")
     for name in ("kept for", "oldest chunk", "next drop", "on disk", "in columnstore", "growth a day"):
         table.add_column(name, justify="right")
@@ -29,7 +29,7 @@ def retention_table(overview: Overview) -> Table:
 
 
 def records_table(overview: Overview) -> Table:
-    """Return how long each kind of records is kept; times in UTC."""
+    """Return a table of the kinds of records with their retention; times in UTC."""
     table = Table("records", title="Records", title_justify="left")
     for name in ("kept for", "at least", "size of the table", "deleted so far", "last"):
         table.add_column(name, justify="right")
@@ -43,7 +43,7 @@ def records_table(overview: Overview) -> Table:
 
 
 def format_bytes(count: float) -> str:
-    """Return bytes in their largest fitting unit; what shrinks has a minus."""
+    """Return bytes in their largest fitting unit; negative if the size shrinks."""
     return f"-{decimal(round(-count))}" if count < 0 else decimal(round(count))
 
 
@@ -78,7 +78,7 @@ def ages_changed(before: dict[str, float], after: dict[str, float]) -> Iterator[
 
 
 def effects_table(effects: Sequence[dict[str, Any]]) -> Table:
-    """Return what a plan drops."""
+    """Return a table of the data that a plan drops, by relation."""
     table = Table("dropped of", title="Would be dropped", title_justify="left")
     for name in ("chunks", "rows", "freed", "share", "from", "until"):
         table.add_column(name, justify="right")
@@ -96,7 +96,7 @@ def format_rows(effect: dict[str, Any]) -> str:
 
 
 def plan_lines(document: dict[str, Any]) -> Iterator[str]:
-    """Yield what a plan changes, what is lost, and why it is refused."""
+    """Yield the changes of a plan, its losses, and the reasons why it is refused."""
     yield f"{document['database']}: {', '.join(ages_changed(document['before'], document['after'])) or 'no change'}"
     freed = sum(effect["bytes"] for effect in document["effects"])
     if freed:

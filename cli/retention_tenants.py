@@ -18,7 +18,10 @@ from db.hypertables.policies import DAY
 from retention.ages import parse_age
 from retention.tenants import TenantPlan, change_tenant, list_tenants, plan_tenant
 
-app = typer.Typer(help="Retention of one business: longer or shorter than for all.", no_args_is_help=True)
+app = typer.Typer(
+    help="Retention of one business: longer or shorter than for all.\n\nExample: rts-agents retention tenant list",
+    no_args_is_help=True,
+)
 
 Business = Annotated[UUID, typer.Argument(help="id of the business")]
 Raw = Annotated[str, typer.Option("--raw", help="how long its raw samples are kept: 14d, 8w, 2y, or `all` as for all")]
@@ -47,7 +50,7 @@ def list_all() -> None:
 
 @app.command("what-if")
 def what_if(business: Business, raw: Raw = "", five: FiveMinutes = "", hours: Hours = "", days: Days = "") -> None:
-    """Show what other ages of a business would do. Nothing is written; exit status 1 when it is refused.
+    """Show the effects of other ages for a business. Nothing is written; exit status 1 if it is refused.
 
     Example: rts-agents retention tenant what-if 77… --raw 90d
     """
@@ -63,7 +66,7 @@ def set_ages(
     database: Annotated[str, typer.Option(help="name of the database, to confirm")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:  # fmt: skip
-    """Keep levels of a business longer or shorter; `all` takes its own age back. Rows are deleted after the grace.
+    """Set the retention of a business by level; `all` removes its own value. Rows are deleted after the grace period.
 
     Example: rts-agents retention tenant set 77… --1h 5y --reason "contract 12" --yes
     """
@@ -94,12 +97,12 @@ def ages_given(raw: str, five: str, hours: str, days: str) -> dict[str, timedelt
 
 
 def grace_of_settings() -> timedelta:
-    """Return how long what was in force before is not deleted."""
+    """Return the grace period, in which data kept by the former values is not deleted."""
     return timedelta(hours=settings_with_database().retention_grace_hours)
 
 
 def print_tenant(plan: TenantPlan) -> None:
-    """Print what a change does; exits with status 1 when it is refused."""
+    """Print the effects of a change; exits with status 1 if it is refused."""
     changes = [f"{name} {plan.before[name]:g} d -> {days:g} d" for name, days in plan.after.items()
                if plan.before[name] != days]  # fmt: skip
     lines = [f"{plan.name}, {plan.devices} devices: {', '.join(changes) or 'no change'}"]

@@ -26,7 +26,7 @@ def serve(
 
     Example: DATABASE_URL=postgresql://… rts-agents serve --port 3002 --workers 2
     """
-    # Here and not above: the other commands, the worker among them, do without the server's second and its memory.
+    # Imported here, because the other commands, such as the worker, need neither the second nor the memory it takes.
     from api.app import Application
     from cli.serving import serve_alone, serve_with_siblings
 

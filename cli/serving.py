@@ -1,7 +1,7 @@
-"""How the server runs: alone in this process, or as several processes that a supervisor watches.
+"""Runs the server in this process, or as several processes under a supervisor.
 
-Every process accepts from the one queue of the port, so that a process that ends, or is killed, takes no waiting
-connection with it. With SO_REUSEPORT each would have its own queue, which dies with it.
+All processes accept from one queue of the port, so a process that ends or is killed loses no waiting connection. With
+SO_REUSEPORT each would have its own queue, which would be lost with it.
 """
 
 import multiprocessing
@@ -34,11 +34,11 @@ from core.settings import Settings
 from health.process import ThisProcess
 from health.slots import Siblings
 
-ANSWER_SECONDS = 30  # a process that doesn't answer the supervisor for so long is replaced, and one has it to start
+ANSWER_SECONDS = 30  # a process that does not answer the supervisor within this is replaced; also its time to start
 
 
 def serve_alone(application: Application, settings: Settings, host: str, port: int) -> None:
-    """Serve in this process until a signal; ends the process with uvicorn's status when the port can't be had."""
+    """Serve in this process until a signal; ends it with uvicorn's status if the port cannot be bound."""
     tune_garbage_collector()
     BoundedProtocol.head_seconds = settings.head_seconds
     server = DrainingServer(uvicorn.Config(application, **options(settings, host, port)), application, settings)
@@ -77,7 +77,7 @@ def options(settings: Settings, host: str, port: int) -> dict[str, Any]:
 
 
 def make_application(siblings: Siblings, workers: int) -> Application:
-    """Return the application of one of several processes; called in that process, which reads the settings again."""
+    """Return the application of one of several processes; called in that process, which reads its own settings."""
     log_to_stderr()
     threading.Thread(target=end_with_supervisor, args=(siblings,), daemon=True, name="supervisor watch").start()
     settings = settings_with_database().model_copy(update={"workers": workers})
@@ -87,7 +87,7 @@ def make_application(siblings: Siblings, workers: int) -> Application:
 
 
 def end_with_supervisor(siblings: Siblings) -> None:
-    """Wait for the supervisor's end, however that comes; end this process in order, and clear up for the supervisor."""
+    """Wait for any end of the supervisor; then end this process in order, and remove the supervisor's slot files."""
     supervisor = multiprocessing.parent_process()
     if supervisor:
         supervisor.join()

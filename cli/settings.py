@@ -13,7 +13,7 @@ TOKEN = re.compile(r"([?&](?:t|%74|%54)(?:o|%6f|%4f)(?:k|%6b|%4b)(?:e|%65|%45)(?
 
 
 class NoDatabaseError(RtsError):
-    """No database is named: set DATABASE_URL=postgresql://user:password@host:5432/name, or try `make demo`."""
+    """Set DATABASE_URL=postgresql://user:password@host:5432/name, or start a database: `rts-agents db embedded`."""
 
     code: ClassVar[str] = "no_database_url"
 
@@ -27,7 +27,7 @@ def settings_with_database() -> Settings:
 
 
 def hide_tokens(record: logging.LogRecord) -> bool:
-    """Blot out tokens in a log line: the server logs the path of each WebSocket, and /ws has its token there."""
+    """Mask tokens in a log line: the server logs the path of each WebSocket, and /ws has its token there."""
     if isinstance(record.args, tuple):
         record.args = tuple(TOKEN.sub(r"\1…", part) if isinstance(part, str) else part for part in record.args)
     return True

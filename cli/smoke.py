@@ -44,8 +44,8 @@ def smoke(
 ) -> None:
     """Check a deployment from outside: health, 401 instead of 404, and one upload to its chart by a probe device.
 
-    Without a token only what needs none; with one also versions, and whether a worker runs. The probe device is
-    deleted, and erased where DATABASE_URL is set. Exit status 1 when anything is wrong.
+    Without a token it runs the checks that need none; with a token also those of versions and the worker. The probe
+    device is deleted, and erased if DATABASE_URL is set. Exit status 1 if a check fails.
 
     Example: rts-agents smoke https://agents.example --token-file employee.jwt --business 77…
     """
@@ -58,7 +58,7 @@ def smoke(
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address of a server."""
+    """Raise typer.BadParameter unless `url` is the address of a server: https://host, http://host:port."""
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:

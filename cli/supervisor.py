@@ -1,8 +1,8 @@
 """The parent of several server processes: uvicorn's supervisor, made to drain.
 
-uvicorn's binds the port, replaces a child that dies or doesn't answer, and at SIGHUP replaces all one after the other:
-the new one serves before the old one gets SIGTERM. In addition it drains, handles SIGTERM during a restart too, and
-doesn't wait for ever for its children.
+uvicorn's supervisor binds the port, replaces a child that dies or does not answer, and at SIGHUP replaces all one after
+the other: the new one serves before the old one gets SIGTERM. This class also drains, handles SIGTERM during a restart,
+and limits the wait for its children.
 """
 
 import logging
@@ -43,7 +43,7 @@ class Supervisor(Multiprocess):
         self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace what died, unless all are about to end."""
+        """Replace dead processes, unless all are about to end."""
         if not self._siblings.draining:
             super().keep_subprocess_alive()
 

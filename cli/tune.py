@@ -1,4 +1,4 @@
-"""`rts-agents db tune`: settings for the database server, beside what it has."""
+"""`rts-agents db tune`: recommended settings for the database server beside its present ones."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ def tune(
     processes: Annotated[int, typer.Option(min=1, help="processes of `serve`, on all hosts")] = 2,
     databases: Annotated[int, typer.Option(min=1, help="databases with TimescaleDB on the server")] = 1,
 ) -> None:
-    """Print settings for a database server of this size, and what the server of DATABASE_URL has instead.
+    """Print settings for a database server of this size, beside those of the server of DATABASE_URL.
 
     It changes nothing. Compare with timescaledb-tune, which reads the machine but not the product's jobs and
     connections.
@@ -55,7 +55,7 @@ def in_mib(text: str) -> int:
 
 
 async def read_settings(url: str, names: list[str]) -> dict[str, str]:
-    """Return what the server has of these settings; raises DatabaseUnavailableError."""
+    """Return the server's values of these settings by name; raises DatabaseUnavailableError."""
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
     try:

@@ -18,9 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def worker(with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False) -> None:
-    """Notice silent devices and overdue commands, mark end-of-life software, watch that rollups stay fresh.
+    """Run the background tasks: alert rules, tickets, notifications, silent devices, overdue commands, retention.
 
-    Where the server has no scheduler, the storage policies are run here too. Several workers may run at once.
+    On a server without a scheduler it also runs the storage policies. Several workers may run at once.
 
     Example: DATABASE_URL=postgresql://… rts-agents worker
     """

@@ -95,7 +95,7 @@ class UnknownLocationError(RtsError):
 
 
 class UnknownEmployeeError(RtsError):
-    """The employee of this token is not in the platform's table `employees`."""
+    """The employee of this token is not in the platform's table `employees`: add a row, or use another account."""
 
     code: ClassVar[str] = "unknown_employee"
     status: ClassVar[int] = 403

@@ -69,7 +69,7 @@ class ProgressLine:
     def show(self, progress: dict[str, Any], note: str) -> None:
         """Show the generator's progress."""
         line = (
-            f"{self._settings.scenario}: {progress['elapsed']:.0f} of {self._settings.seconds:.0f} s, "
+            f"{self._settings.scenario}: {max(0.0, progress['elapsed']):.0f} of {self._settings.seconds:.0f} s, "
             f"{progress['uploads']:,} uploads answered, {progress['waiting']:,} samples on their way, "
             f"{progress['waits']:,} answers to wait, generator at {progress['cpu']:.0%} of a core {note}"
         )

@@ -5,12 +5,14 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import asyncpg
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from auth.tokens import Tokens
@@ -144,18 +146,29 @@ def test_every_code_of_an_upload_is_in_the_documentation() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "demo", "serve", "worker", "agent", "token", "keys create", "keys rotate", "db upgrade", "db check",
-        "db status", "openapi", "alerts list", "alerts explain", "alerts backtest", "alerts test",
-    ],
-)  # fmt: skip
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    result = CliRunner().invoke(app, [*command.split(), "--help"])
+def list_commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command and of every group of commands."""
+    if path:
+        yield path
+    for name, child in getattr(command, "commands", {}).items():
+        yield from list_commands(child, (*path, name))
+
+
+COMMANDS = list(list_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0
     assert "Example:" in result.output
-    assert command.split()[0] in README
+    assert command[0] in README
+
+
+def test_the_help_of_the_program_names_the_first_steps() -> None:
+    result = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"})
+    for step in ("demo", "keys create", "db upgrade", "db check", "serve", "worker"):
+        assert f"`{step}`" in result.output or f"`rts-agents {step}`" in result.output, step
 
 
 def test_lines_of_the_threat_model_name_existing_tests() -> None:
