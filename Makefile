@@ -139,6 +139,8 @@ help: ## Show this help
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@# A virtual environment of another Python, or of one that is gone, cannot be updated.
+	@[ ! -e $(VENV) ] || $(BIN)/python -c 'import subprocess, pip' 2>/dev/null || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
