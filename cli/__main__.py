@@ -1,6 +1,14 @@
 """`python -m cli` is `rts-agents`."""
 
-if __name__ == "__main__":  # server processes import this module too, as their parent's, and must not run it
-    from cli.main import main
+from core.garbage import loading
 
+
+def run() -> None:
+    """Load the command line, then run it."""
+    with loading():
+        from cli.main import main
     main()
+
+
+if __name__ == "__main__":  # server processes import this module too, as their parent's, and must not run it
+    run()

@@ -34,6 +34,7 @@ from cli import (
     worker,
 )
 from core.errors import RtsError
+from core.garbage import finish_quickly
 
 app = typer.Typer(
     help="RTS Agent Monitoring: stores uploads of agents in TimescaleDB, draws charts, evaluates alert rules.",
@@ -60,6 +61,7 @@ app.add_typer(grafana.app, name="grafana")
 
 def main() -> None:
     """Run the command line; a known error is one line on stderr and exit status 1."""
+    finish_quickly()
     try:
         app()
     except RtsError as error:

@@ -6,6 +6,7 @@ import typer
 
 from cli.parent import exit_with_parent
 from cli.settings import log_to_stderr, settings_with_database
+from core.garbage import loading
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +28,9 @@ def serve(
     Example: DATABASE_URL=postgresql://… rts-agents serve --port 3002 --workers 2
     """
     # Imported here, because the other commands, such as the worker, need neither the second nor the memory it takes.
-    from api.app import Application
-    from cli.serving import serve_alone, serve_with_siblings
+    with loading():
+        from api.app import Application
+        from cli.serving import serve_alone, serve_with_siblings
 
     log_to_stderr()
     if with_parent:

@@ -5,10 +5,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, ClassVar
-
-import httpx
+from urllib.parse import urlsplit
 
 from core.errors import RtsError
 
@@ -94,11 +95,19 @@ def release(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
 
 
 def is_up(base_url: str) -> bool:
-    """Return whether the server answers that it is well."""
+    """Return whether the server at `http://host:port` answers that it is well.
+
+    Without httpx: each new client of it reads all certificates, and this is asked often while a server starts.
+    """
+    address = urlsplit(base_url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=5)
     try:
-        return httpx.get(f"{base_url}/api/health", timeout=5).status_code == 200
-    except httpx.TransportError:
+        connection.request("GET", "/api/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def wait_until(answers: Callable[[], bool], processes: Processes, seconds: float) -> None:

@@ -186,7 +186,8 @@ function initialise(directory) {
   const unfinished = `${directory}.new`;
   fs.rmSync(unfinished, { recursive: true, force: true });
   const script = fileURLToPath(new URL('./initdb.mjs', import.meta.url));
-  const child = spawnSync(process.execPath, [script, unfinished], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const program = [...process.execArgv, script, unfinished]; // the options of V8 count for it as well
+  const child = spawnSync(process.execPath, program, { stdio: ['ignore', 'ignore', 'pipe'] });
   if (child.status !== 0) throw new Error(`initdb failed: ${child.stderr}`);
   fs.rmSync(directory, { recursive: true, force: true });
   fs.renameSync(unfinished, directory);

@@ -26,7 +26,7 @@ SOURCES = ("core/**/*.py", "db/**/*.py", "db/**/*.sql", "embedded/*.*", "tests/p
 def copy_directory(template: str, target: Path) -> None:
     """Copy the data directory of a template, EMPTY or a kind of platform, to `target`, which must not exist yet."""
     with locked(KEPT / ".lock"):
-        _copy(_directory_of(template), target)
+        copy_tree(_directory_of(template), target)
 
 
 def build(url: str, template: str) -> None:
@@ -45,7 +45,7 @@ def _directory_of(template: str) -> Path:
     unfinished = directory.with_suffix(".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     if template != EMPTY:
-        _copy(_directory_of(EMPTY), unfinished)
+        copy_tree(_directory_of(EMPTY), unfinished)
     with EmbeddedServer(unfinished) as server:
         build(server.dsn, template)
     return unfinished.rename(directory)
@@ -58,7 +58,8 @@ def _forget_others(current: Path) -> None:
             shutil.rmtree(old)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a data directory whose server does not run to `target`, which must not exist yet."""
     target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", str(source), str(target)], check=True)  # a fifth of what shutil.copytree needs
 

@@ -21,6 +21,7 @@ from embedded.errors import (
 )
 from embedded.server import PROGRAM_DIR, EmbeddedServer
 from tests.embedded.wire import RawClient, error_code, message, row_values, startup
+from tests.templates import EMPTY, copy_directory
 
 
 def write_program(path: Path, text: str) -> None:
@@ -67,6 +68,7 @@ def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_a_clear_error(server: EmbeddedServer, tmp_path: Path) -> None:
     port = int(server.dsn.split(":")[-1].split("/")[0])
+    copy_directory(EMPTY, tmp_path / "data")
     with pytest.raises(EmbeddedStartFailedError, match="EADDRINUSE"):
         EmbeddedServer(tmp_path / "data", port=port).start()
 
@@ -110,6 +112,7 @@ def test_the_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "s = EmbeddedServer(pathlib.Path(sys.argv[1])); s.start(); print(s.pid, flush=True); time.sleep(60)"
     )
     root = PROGRAM_DIR.parent.parent
+    copy_directory(EMPTY, tmp_path / "data")
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "data")], stdout=subprocess.PIPE, cwd=root
     ) as parent:

@@ -4,14 +4,15 @@ import asyncio
 import io
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from db.migrations.run import upgrade
 from loadtest.bench import alert_pass, bulk, charts, life, memory, peers, sustained, uploads
-from loadtest.databases import LoadDatabase, fresh_database
+from loadtest.databases import LoadDatabase
+from tests.loadtest.databases import migrated_load_database
 
 CASES: dict[str, tuple[Any, Any]] = {
     "charts": (charts.run, charts.ChartsScale(fleets=(1, 2), rounds=2, whole=0)),
@@ -31,11 +32,10 @@ CASES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[LoadDatabase]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadDatabase]:
     """A database that the benchmarks have to themselves: they empty it."""
-    with fresh_database() as database_url:
-        upgrade(database_url.dsn)
-        yield database_url
+    with migrated_load_database(tmp_path_factory.mktemp("bench")) as migrated:
+        yield migrated
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -67,9 +67,8 @@ def test_a_benchmark_runs_and_prints_its_figures(database: LoadDatabase, name: s
         assert medians["bytes per raw row: agent_metrics, written"] > 100
 
 
-def test_alert_passes_are_measured_on_a_fleet_of_their_own() -> None:
-    with fresh_database() as database:
-        upgrade(database.dsn)
+def test_alert_passes_are_measured_on_a_fleet_of_their_own(tmp_path: Path) -> None:
+    with migrated_load_database(tmp_path) as database:
         scale = alert_pass.AlertPassScale(businesses=20, devices_each=1, passes=2)
         result = asyncio.run(alert_pass.run(database, Console(file=io.StringIO()), scale))
     assert [one["rules"] for one in result["results"]] == [20, 200, 10]

@@ -11,18 +11,22 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
+from auth.keys import KeyFile
 from loadtest.checks.result import LoadResult, exit_status
-from loadtest.environment import own_site
+from loadtest.environment import running
 from loadtest.plan import LoadSettings
 from loadtest.report import show
 from loadtest.run import check
 from loadtest.runner import run_plan
+from tests.loadtest.databases import migrated_load_database
 
 SMALL = LoadSettings(scenario="retry-storm", agents=12, seconds=3, intervals=(1.5, 3), dashboards=2)
 
 
 def test_a_run_holds_and_one_row_less_in_the_database_does_not(tmp_path: Path) -> None:
-    with own_site(tmp_path, proxied=False) as site:
+    keys = tmp_path / "keys.json"
+    KeyFile(keys).create()
+    with migrated_load_database(tmp_path) as database, running(tmp_path, keys, database) as site:
         outcome = run_plan(site, SMALL, tmp_path, tmp_path / "report.html", Console(file=io.StringIO()))
         site.stop()
         accounts = outcome["accounts"]

@@ -1,7 +1,9 @@
 """What must work for a gauge that is new in the catalogue; `test_new_gauge.py` runs it in a copy that has one."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,15 +13,19 @@ import pytest
 
 from core.clock import utc_now
 from db.migrations.run import downgrade, upgrade
+from embedded.server import EmbeddedServer
 from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
-from tests.databases import fresh_database
+from tests.databases import REAL_SERVER, fresh_database
 from tests.db.scheduler import stop_scheduler
 from tests.devices import Device, sample
 from tests.people import Tenant
 from tests.rules import Rules, alerts_of
+from tests.templates import copy_tree
 
 GAUGE = "gpu_percent"
+# A data directory at the revision before the gauge's; the test that makes this copy of the product puts it there.
+BEFORE = Path(__file__).parents[2] / "before"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 OLD_ROWS = """
 INSERT INTO businesses (id, business_name) VALUES ('00000000-0000-4000-8000-000000000001', 'Alice');
@@ -43,11 +49,31 @@ def rollups_of(url: str) -> list[Any]:
         return [connection.execute(OLD_ROLLUPS.format(level=level).encode()).fetchone() for level in LEVELS]
 
 
+@contextmanager
+def database_before(directory: Path) -> Iterator[str]:
+    """Yield the URL of a database at the revision before the gauge's."""
+    if REAL_SERVER:
+        with fresh_database(directory) as url:
+            stop_scheduler(url)
+            upgrade(url, "new_gauge-1")
+            yield url
+        return
+    copy_tree(BEFORE, directory / "timescaledb")
+    with EmbeddedServer(directory / "timescaledb") as server:
+        yield server.dsn
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database that has the gauge, for the application."""
+    with database_before(tmp_path_factory.mktemp("new")) as url:
+        upgrade(url)
+        yield url
+
+
 @pytest.fixture(scope="module")
 def old_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with fresh_database(tmp_path_factory.mktemp("old")) as url:
-        stop_scheduler(url)
-        upgrade(url, "new_gauge-1")
+    with database_before(tmp_path_factory.mktemp("old")) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(OLD_ROWS.encode())
             for level in LEVELS:

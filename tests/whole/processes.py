@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import psutil
+
+from demo.processes import is_up
 
 START_SECONDS = 120.0
 METRICS_TOKEN = "a-token-for-tests-of-metrics"
@@ -57,17 +58,10 @@ class ServerProcess:
                 command, cwd=self.folder, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_SECONDS
-        with httpx.Client(base_url=self.url, timeout=5) as client:  # one for all tries: to make one takes 30 ms of CPU
-            while not self._answers(client):
-                assert self._process.poll() is None, self._log.read_text()
-                assert time.monotonic() < deadline, self._log.read_text()
-                time.sleep(0.1)
-
-    def _answers(self, client: httpx.Client) -> bool:
-        try:
-            return client.get("/api/health").status_code == 200
-        except httpx.TransportError:
-            return False
+        while not is_up(self.url):
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.1)
 
     @property
     def pid(self) -> int:
