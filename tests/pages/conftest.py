@@ -61,6 +61,12 @@ class Tab:
         return self.page
 
 
+async def resize(page: Page, size: dict[str, int]) -> None:
+    """Give a page another size and wait until it is drawn anew."""
+    await page.set_viewport_size(size)  # type: ignore[arg-type]  # the type is private to the library
+    await page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
 async def content_of(download: Download) -> str:
     """Return the text of a file that the browser saved."""
     return await asyncio.to_thread(Path(await download.path()).read_text)

@@ -5,7 +5,7 @@ pixels and at 375.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,11 +14,11 @@ from playwright.async_api import Page, Route, expect
 from tests.conftest import MakeDevice
 from tests.pages.axe import run_axe
 from tests.pages.builds import needs_browser
-from tests.pages.conftest import NARROW, WIDE, OpenTab, Tab
+from tests.pages.conftest import NARROW, WIDE, OpenTab, Tab, resize
 from tests.pages.pictures import picture
 from tests.pages.test_for_all import EDITOR, RULES
 from tests.pages.test_states import API, PAGES, Cut, refusing
-from tests.people import Employee, Tenant
+from tests.people import Tenant
 
 pytestmark = needs_browser
 
@@ -27,14 +27,7 @@ SEARCHED = (
     "/dashboard/agents", "/dashboard/agents/alerts", "/dashboard/software", "/admin/agents", "/admin/agents/alerts",
 )  # fmt: skip
 ONLY_EMPLOYEES = (EDITOR, *(path for path in PAGES if path.startswith("/admin")))
-SIZES = {"1440": WIDE, "375": NARROW}
 PICTURED = ("/dashboard", "/dashboard/agents", "/dashboard/agents/alerts", "/admin/agents/storage")  # of each state
-
-
-@pytest.fixture(params=list(SIZES.values()), ids=list(SIZES))
-async def tab(open_tab: OpenTab, employee: Employee, request: pytest.FixtureRequest) -> Tab:
-    """A tab of an employee, wide and narrow."""
-    return await open_tab(employee, viewport=request.param)
 
 
 async def check(page: Page, state: str) -> None:
@@ -51,10 +44,21 @@ async def check(page: Page, state: str) -> None:
         await picture(page, f"states/{state}-{path.strip('/').replace('/', '-')}{width}")
 
 
-async def walk(tab: Tab, paths: tuple[str, ...], state: str, shows: Callable[[Page], Awaitable[None]]) -> None:
-    """Open each page and look at it once it shows the state."""
+Shows = Callable[[Page], Awaitable[None]]
+
+
+async def walk(tab: Tab, paths: tuple[str, ...], state: str, shows: Shows) -> None:
+    """Open each page and look at it in both sizes; every second one is loaded in the narrow one."""
+    sizes = [WIDE, NARROW]
     for path in paths:
-        page = await tab.open(path)
+        await look(await tab.open(path), state, shows, sizes)
+        sizes.reverse()
+
+
+async def look(page: Page, state: str, shows: Shows, sizes: Sequence[dict[str, int]] = (WIDE, NARROW)) -> None:
+    """Check a page that shows a state, in one size after the other."""
+    for size in sizes:
+        await resize(page, size)
         await shows(page)
         await check(page, state)
 
@@ -107,9 +111,10 @@ def cursorless(body: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", SEARCHED)
 async def test_nothing_that_matches(tab: Tab, device: object, path: str) -> None:
-    page = await tab.open(f"{path}?q=matches-nothing-at-all")
-    await expect(page.locator("main .empty")).to_be_visible()
-    await check(page, "no-match")
+    async def shows(page: Page) -> None:
+        await expect(page.locator("main .empty")).to_be_visible()
+
+    await look(await tab.open(f"{path}?q=matches-nothing-at-all"), "no-match", shows)
 
 
 async def test_an_error(tab: Tab) -> None:
@@ -145,25 +150,30 @@ async def test_signed_out(tab: Tab) -> None:
     await walk(tab, PICTURED, "signed-out", shows)
 
 
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-async def test_not_for_this_person(open_tab: OpenTab, alice: Tenant, size: dict[str, int]) -> None:
+async def test_not_for_this_person(open_tab: OpenTab, alice: Tenant) -> None:
     async def shows(page: Page) -> None:
         await expect(page.get_by_role("heading", name="This page does not exist")).to_be_visible()
         await expect(page.get_by_text("Administration")).to_have_count(0)
 
-    await walk(await open_tab(alice, viewport=size), ONLY_EMPLOYEES, "no-permission", shows)
+    await walk(await open_tab(alice), ONLY_EMPLOYEES, "no-permission", shows)
 
 
-async def test_a_device_in_its_states(tab: Tab, make_device: MakeDevice, employee: Employee) -> None:
+async def test_a_device_in_its_states(tab: Tab, make_device: MakeDevice) -> None:
     device = await make_device(name="in-all-states")
     path = f"/dashboard/agents/{device.agent_id}"
     await tab.page.route(re.compile(r"/metrics/history"), refusing(503, "database_unavailable"))
     page = await tab.open(path)
-    await expect(page.locator(".charts").get_by_role("alert")).to_contain_text("The database is away")
-    await expect(page.get_by_role("heading", name="in-all-states", level=1)).to_be_visible()
-    await check(page, "error")
+
+    async def shows_an_error(page: Page) -> None:
+        await expect(page.locator(".charts").get_by_role("alert")).to_contain_text("The database is away")
+        await expect(page.get_by_role("heading", name="in-all-states", level=1)).to_be_visible()
+
+    await look(page, "error", shows_an_error)
     await page.unroute(re.compile(r"/metrics/history"))
     await page.route(API, refusing(401, "unauthorized"))
     await page.reload()
-    await expect(page.get_by_role("dialog", name="Your session has ended")).to_be_visible()
-    await check(page, "signed-out")
+
+    async def shows_the_end(page: Page) -> None:
+        await expect(page.get_by_role("dialog", name="Your session has ended")).to_be_visible()
+
+    await look(page, "signed-out", shows_the_end, (NARROW, WIDE))
