@@ -55,15 +55,15 @@ START_ATTEMPTS = 30  # a database that starts together with the server needs a m
 # The writer's statements have one good plan each, by primary key, and to plan touch_devices takes 1.7 ms: as long as to
 # run it for 40 devices.
 WRITER_SETTINGS = {"application_name": "rts-agents ingest", "plan_cache_mode": "force_generic_plan"}
-# Together below the 30 s after which agents hang up: a database that does not answer must become a 503 with Retry-After
-# while they listen, or each gives up in its own time and sends again what may yet be committed.
+# Together below the 30 s after which agents hang up: an unavailable database must become a 503 with Retry-After before
+# that, or agents give up and send samples again that may yet be committed.
 COPY_TIMEOUT_SECONDS = 20.0
 CONNECT_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class Services:
-    """Everything that a route may need."""
+    """The services of one server process: pools, group commit, tokens, limits, caches."""
 
     settings: Settings
     clock: Clock
@@ -97,7 +97,7 @@ def get_services(request: Request) -> Services:
 
 
 def body_size(request: Request) -> int:
-    """Return the bytes of a body as it was read; an empty one has none."""
+    """Return the size in bytes of the body that was read, 0 without one."""
     size: int = request.scope.get(BODY_SIZE, 0)
     return size
 
@@ -106,7 +106,7 @@ def body_size(request: Request) -> int:
 async def open_services(
     settings: Settings, clock: Clock = utc_now, process: ThisProcess | None = None
 ) -> AsyncIterator[Services]:
-    """Open pool and writer, check the server, and close in the other order: uploads that wait are written first.
+    """Open pool and writer, check the server, and close in reverse order: waiting uploads are written first.
 
     Raises DatabaseUnavailableError, UnsuitableServerError, SchemaNotMigratedError, TooManyConnectionsError or
     KeyFileError.
@@ -174,15 +174,15 @@ async def open_services(
 
 
 def token_overlap(settings: Settings) -> timedelta:
-    """Return how long a replaced agent token stays good."""
+    """Return the time for which a replaced agent token stays valid (RTS_TOKEN_OVERLAP_SECONDS)."""
     return timedelta(seconds=settings.token_overlap_seconds)
 
 
 def make_limits(settings: Settings) -> CallLimits:
     """Return the limits of this process.
 
-    One agent or person keeps one connection, and so one process: each process allows them the whole. A business's
-    agents are spread over all processes: each allows its share.
+    One agent or person keeps one connection and so one process: each process allows them the whole limit. A business's
+    agents are spread over all processes: each process allows its share.
     """
     share = math.ceil(settings.business_calls_per_minute / settings.workers)
     return CallLimits(settings.agent_calls_per_minute, settings.person_calls_per_minute, share)
@@ -191,8 +191,8 @@ def make_limits(settings: Settings) -> CallLimits:
 async def wait_for_pool(settings: Settings, *, patient: bool) -> asyncpg.Pool:
     """Open the API's pool on a server and schema that fit; tries for half a minute while the database is away.
 
-    `patient`: tries again whatever is wrong, and for ever. So does a process that takes a dead one's place: its
-    siblings serve, and to give up would end them too.
+    `patient`: tries again after every error, without end. A process that replaces a dead one does so: its siblings
+    serve, and giving up would end them too.
     """
     for attempt in count(1):
         try:

@@ -116,7 +116,7 @@ class UploadRoute:
         received_at = self._clock()
         with self._bodies.open(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
             packed = await reader.receive()
-            # The body's bytes stay counted until it is stored: what it became is still in memory.
+            # The body's bytes stay counted until COMMIT, because its samples are still in memory.
             body = reader.unpack_small(packed, IN_TURN)
             if body is None:
                 upload, size = await self._take_in_turn(sender, reader, packed, received_at)
@@ -157,11 +157,11 @@ class UploadRoute:
             raise IngestBusyError from None
 
     def _tenant_of(self, sender: Sender) -> UUID | None:
-        """Return whose device an upload is from; None while that is not confirmed."""
+        """Return the business of a sender's device; None while the database has not confirmed it."""
         return self._limits.business_of(sender.agent_id)
 
     async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
-        self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, what is refused costs only its bytes
+        self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, a refused upload is not decoded
         upload = Upload(sender.agent_id, sender.token_hash, received_at, await self._decode(body, received_at, SHORT))
         upload.make_rows()
         return upload

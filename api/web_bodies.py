@@ -1,4 +1,4 @@
-"""Bodies of all requests but uploads: who sends one is asked by the header first, then it is gathered within bounds."""
+"""Reads the bodies of all requests except uploads: verifies the sender by the header, then reads within bounds."""
 
 import re
 from collections.abc import AsyncIterator
@@ -14,12 +14,12 @@ from api.services import BODY_SIZE, Services, token_check
 from auth.errors import InvalidTokenError
 
 MAX_BYTES = 256 * 1024
-# What agents send may be larger: a path, and the most bytes there.
+# Larger bodies of agents: path and maximum bytes.
 LARGER = (
     (re.compile(r"/api/agents/[^/]+/inventory/software"), 4 * 1024 * 1024),  # 10,000 entries, about 200 bytes each
     (re.compile(r"/api/agents/[^/]+/commands/[^/]+/result"), 4 * 1024 * 1024),  # outputs, which are cut when stored
 )
-# Calls whose body is, or holds, what shows who calls; everything else is refused before its body is read.
+# Calls whose body contains the credentials; all others without a valid header are refused before the body is read.
 WITHOUT_TOKEN = re.compile(r"/api/agents/register|/api/session(/.*)?")
 
 
@@ -58,7 +58,7 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
 
 
 def identify_sender(services: Services, scope: Scope, authorization: bytes) -> tuple[Holder, SlowBody]:
-    """Return who sends a request by its header alone, and a check of the token in the database."""
+    """Return the sender of a request by its header alone, and a check of the token in the database."""
     address = (scope.get("client") or ("",))[0]
     if WITHOUT_TOKEN.fullmatch(scope["path"]):
         return Holder("address", address), nobody
@@ -73,4 +73,4 @@ def identify_sender(services: Services, scope: Scope, authorization: bytes) -> t
 
 
 async def nobody() -> None:
-    """Check nothing."""
+    """Do nothing: the check for a request without a token in its header."""

@@ -1,4 +1,4 @@
-"""The product's own health: each process's counts and the database in, metrics and faults in words out.
+"""The product's own health: reads counters of processes and the database, gives metrics and faults in sentences.
 
 Open `fleet.py` first.
 """

@@ -1,4 +1,4 @@
-"""The metrics of one server process as they are passed between processes: counters, and gauges of this moment."""
+"""The metrics of one server process, as passed between processes: counters, and present values."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -12,14 +12,14 @@ Counted = TypeVar("Counted", bound=msgspec.Struct)
 
 
 class WebCounters(msgspec.Struct):
-    """Requests of all but uploads and sockets; times in seconds."""
+    """Counters of requests other than uploads and sockets; times in seconds."""
 
     answers: dict[str, int] = msgspec.field(default_factory=dict)  # by the class of the status: 2xx
     seconds: Histogram = msgspec.field(default_factory=lambda: Histogram.of(UPLOAD_BOUNDS))
     quota_refusals: dict[str, int] = msgspec.field(default_factory=dict)  # of all calls of devices, by quota
 
     def answered(self, status: int, seconds: float) -> None:
-        """Count one request."""
+        """Count one request by the class of its status; `seconds`: its duration."""
         kind = f"{status // 100}xx"
         self.answers[kind] = self.answers.get(kind, 0) + 1
         self.seconds.add(seconds)
@@ -39,7 +39,7 @@ class Gauges(msgspec.Struct):
 
 
 class ProcessCounts(msgspec.Struct):
-    """Everything of one process; times in seconds since 1970.
+    """All counters and gauges of one process; times in seconds since 1970.
 
     The counters continue from those of the dead process whose slot this one took over (`slots.py`).
     """
@@ -56,7 +56,7 @@ class ProcessCounts(msgspec.Struct):
 
 
 def add_up(parts: Iterable[Counted]) -> Counted:
-    """Return the sum of at least one of a kind, field by field."""
+    """Return the sum of one or more objects of a class, field by field."""
     first, *rest = parts
     total = msgspec.json.decode(msgspec.json.encode(first), type=type(first))
     for other in rest:

@@ -1,7 +1,7 @@
-"""Counts and fleet → Prometheus. docs/operations.md explains each metric; a test compares the two.
+"""Exposes counters and the state of the fleet to Prometheus. docs/operations.md explains each metric; a test compares.
 
-prometheus_client gives the forms; it counts nothing itself, because its counters cost 5 µs an upload in one process and
-11 µs in its multiprocess mode, plain numbers under 1 µs (decision 0015). No label ever names a tenant or a device.
+prometheus_client only formats: its counters cost 5 µs an upload in one process and 11 µs in its multiprocess mode,
+plain numbers less than 1 µs (decision 0015). No label ever names a tenant or a device.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -53,7 +53,7 @@ def all_metrics(processes: Mapping[int, ProcessCounts], fleet: FleetHealth | Non
 
 
 def upload_metrics(tally: IngestCounters) -> Iterator[Metric]:
-    """Yield what the upload path counts."""
+    """Yield the counters of the upload path."""
     yield CounterMetricFamily("rts_uploads", "Uploads answered with 200.", value=tally.uploads)
     yield by_label("rts_uploads_refused", "Uploads answered with an error, by its code.", "code", tally.refused)
     samples = {"accepted": tally.accepted, "duplicate": tally.duplicates, "rejected": sum(tally.rejected.values())}
@@ -71,7 +71,7 @@ def upload_metrics(tally: IngestCounters) -> Iterator[Metric]:
 
 
 def web_metrics(tally: WebCounters) -> Iterator[Metric]:
-    """Yield what is counted of all other requests."""
+    """Yield the counters of all other requests."""
     yield by_label("rts_http_requests", "Requests other than uploads, by class of status.", "status", tally.answers)
     refused = tally.quota_refusals
     yield by_label("rts_quota_refusals", "Calls of devices refused by a quota, by quota.", "quota", refused)
@@ -111,7 +111,7 @@ def by_process(name: str, text: str, values: Mapping[int, float]) -> Metric:
 
 
 def by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    """Return a counter with one value for each value of a label."""
+    """Return a counter with one sample for each entry of `values` (value of the label → count)."""
     family = CounterMetricFamily(name, text, labels=[label])
     for key, value in sorted(values.items()):
         family.add_metric([key], value)

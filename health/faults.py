@@ -11,13 +11,13 @@ from health.fleet import FleetFacts, FleetHealth
 
 PASS_EVERY = timedelta(seconds=30)  # as in worker/tasks.py
 PASS_LATE = timedelta(minutes=5)
-DUE_LATE = timedelta(minutes=10)  # what is due is done within seconds by a worker that runs
+DUE_LATE = timedelta(minutes=10)  # a running worker does due work within seconds
 CONNECTIONS_SHARE = 0.9
 FREEZE_AGE = 1_000_000_000  # autovacuum begins at 200 million
 
 
 def find_faults(fleet: FleetHealth) -> list[str]:
-    """Return what is wrong with the fleet; empty when it is healthy."""
+    """Return a sentence for each fault of the fleet; empty if it is healthy."""
     levels = [fault for level in (*fleet.levels, *fleet.series_levels) for fault in level.faults(fleet.at)]
     since = fleet.levels[0].since
     drifts = [f"{drift.sentence}: see `rts-agents retention show`" for drift in fleet.drifts]
@@ -33,7 +33,7 @@ def find_faults(fleet: FleetHealth) -> list[str]:
 
 def _of_passes(facts: FleetFacts, since: datetime | None, now: datetime) -> Iterator[str]:
     last = facts.alert_pass
-    last_pass = last.at or since  # where there never was one, since there was something to evaluate
+    last_pass = last.at or since  # without any pass: the time since there are rules to evaluate
     if last_pass and now - last_pass > PASS_LATE:
         when = f"last {timedelta(seconds=round((now - last_pass).total_seconds()))} ago" if last.at else "never"
         yield f"alert rules were evaluated {when}: start `rts-agents worker`, or look into its log"

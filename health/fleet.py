@@ -1,6 +1,6 @@
-"""The whole fleet's health in the database: read once, shown as metrics (`exposition.py`) and to people.
+"""Reads the health of the whole fleet from the database, for metrics (`exposition.py`) and for people.
 
-It is read by a connection that the API's pool doesn't lend, so a starved pool hides nothing.
+It uses a connection outside the API's pool, so it also works while that pool is exhausted.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ READ_SECONDS = 5.0  # Prometheus gives up after 10
 
 
 class WorkQueue(msgspec.Struct):
-    """Work that was written down with an alert and is done later."""
+    """Work that was stored with an alert and is done later."""
 
     waiting: int
     failing: int  # of these, tried at least once in vain
@@ -73,7 +73,7 @@ class FleetFacts(msgspec.Struct):
 
 
 class FleetHealth(msgspec.Struct):
-    """Everything that was read, and when (UTC); `seconds` is how long that took."""
+    """The health of the fleet and the time of reading (UTC); `seconds` is the duration of the reading."""
 
     facts: FleetFacts
     levels: list[LevelStatus]
@@ -85,7 +85,7 @@ class FleetHealth(msgspec.Struct):
 
 
 async def read_fleet(connection: Connection, now: datetime) -> FleetHealth:
-    """Read the fleet's health; raises what the driver raises, and asyncpg.UndefinedTableError without our schema."""
+    """Read the fleet's health; raises the driver's errors, and asyncpg.UndefinedTableError without our schema."""
     began = time.perf_counter()
     levels = await read_status(connection)
     facts = msgspec.json.decode(await connection.fetchval(*QUERIES.bind("describe_fleet", now=now)), type=FleetFacts)
@@ -96,7 +96,7 @@ async def read_fleet(connection: Connection, now: datetime) -> FleetHealth:
 
 
 class FleetReader:
-    """Reads the fleet's health at most once in KEEP_SECONDS, however many ask."""
+    """Reads the fleet's health at most once in KEEP_SECONDS, whatever the number of callers."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Callable[[], datetime]) -> None:
         self._pool = pool

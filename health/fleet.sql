@@ -3,7 +3,7 @@
 -- describe_fleet --
 -- Everything but the levels, as one JSON document with the fields of `fleet.Facts`. Each part reads an index, or a
 -- table of some thousand rows; devices by status read the index of the list. Rows of an outbox are overdue from when
--- they are due; what waits for later by intent has a later due time.
+-- they are due; work that is scheduled for later has a later due time.
 SELECT jsonb_build_object(
     'devices', (SELECT COALESCE(jsonb_object_agg(status, devices), '{}')
                 FROM (SELECT status, count(*) AS devices FROM agent_devices WHERE NOT soft_delete GROUP BY status) s),

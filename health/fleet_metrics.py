@@ -1,4 +1,4 @@
-"""The fleet's health as Prometheus metrics: read from the database, so every process gives the same."""
+"""The fleet's health as Prometheus metrics, read from the database, so every process exposes the same values."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ def level_metrics(by_name: Mapping[str, LevelStatus], now: datetime) -> Iterator
 
 
 def drift_metrics(drifts: list[Drift]) -> Iterator[Metric]:
-    """Yield which storage policies differ from our values."""
+    """Yield the storage policies that differ from the values in force."""
     unsafe = sum(drift.unsafe for drift in drifts)
     yield gauge("rts_unsafe_refreshes", "Refreshes that would destroy rollups; the worker pauses them.", unsafe)
     counts = Counter(drift.policy for drift in drifts if not drift.unsafe)
@@ -109,7 +109,7 @@ def backup_metrics(newest: dict[str, datetime], now: datetime) -> Iterator[Metri
 
 
 def server_metrics(state: ServerState) -> Iterator[Metric]:
-    """Yield what the server lets jobs have, and jobs with faults."""
+    """Yield the server's settings for jobs, and jobs with faults."""
     yield gauge("rts_clock_offset_seconds", "This process's clock minus the database's.", state.clock_offset_seconds)
     yield gauge("rts_job_slots", "Jobs that TimescaleDB can run at once.", max(0, state.job_slots))
     yield gauge("rts_jobs_failing", "Storage policies whose last run failed.", sum(j.is_failing for j in state.jobs))
@@ -130,6 +130,6 @@ def gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Met
 
 
 def spans(name: str, text: str, label: str, values: Mapping[str, timedelta | None]) -> Metric:
-    """Return a gauge in seconds; what has no value is left out."""
+    """Return a gauge in seconds for each entry with a value."""
     seconds = {key: span.total_seconds() for key, span in values.items() if span is not None}
     return gauges(name, text, label, seconds)

@@ -1,4 +1,4 @@
-"""This server process as its siblings and Prometheus see it: its counts, whether it is about to end."""
+"""The counters and the drain flag of this server process, for its siblings and for Prometheus."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from health.slots import CounterSlot, Siblings
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0
-SILENT_SECONDS = 5.0  # a process that hasn't written for so long is dead, or its loop stands still
+SILENT_SECONDS = 5.0  # a process that has not written within this is dead, or its event loop is blocked
 
 
 class ThisProcess:
@@ -51,9 +51,9 @@ class ThisProcess:
 
     @asynccontextmanager
     async def reporting(self, gauges: Callable[[], Gauges]) -> AsyncIterator[None]:
-        """Write the counts once a second while this lasts, and a last time at its end."""
+        """Write the counts once a second inside this context, and once more at its end."""
         self._gauges = gauges
-        stop = asyncio.Event()  # not by cancelling: a writing that is under way is to end before the last one
+        stop = asyncio.Event()  # instead of cancelling, so that a running write ends before the last one
         task = asyncio.create_task(self._write_until(stop), name="counts")
         try:
             yield
@@ -68,7 +68,7 @@ class ThisProcess:
     async def all(self) -> dict[int, ProcessCounts]:
         """Return the counts of all processes by slot, this one's as of now.
 
-        Of this one too what is shown is what was written: the next scrape, of another process, must not show less.
+        This process writes its counts before it returns them: a later scrape of another process must not show less.
         """
         own_counts = await self._write()
         if self._slot is None:
@@ -85,7 +85,7 @@ class ThisProcess:
             await self._write()
 
     async def _write(self) -> ProcessCounts:
-        """Write the counts, one writing after the other, and return what was written."""
+        """Write the counts, one write after the other, and return them."""
         async with self._writing:
             encoded = self._encoded()
             if self._slot:

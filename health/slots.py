@@ -1,9 +1,9 @@
-"""How the processes of one port show each other their counts: a small file for each, in their own directory.
+"""Shares counts between the processes of one port: a small file for each, in a common directory.
 
-A scrape reaches any one of the processes and must answer for all. Each has a slot (`0`, `1`, …), which it locks while
-it runs and writes once a second. A new process takes a free slot and continues from the counts that
-it finds there: so what a dead process counted stays counted, no counter goes backwards, and there are never more slots
-than processes at one time. Killed, a process loses what it counted since its last writing: a second's worth.
+A scrape reaches any one of the processes, which must answer for all. Each process has a slot (`0`, `1`, …), which it
+locks while it runs and writes once a second. A new process takes a free slot and continues its counts: so the counts of
+a dead process are kept, no counter goes backwards, and there are never more slots than processes at one time. A killed
+process loses the counts since its last write, a second at most.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ class Siblings:
 
 
 class CounterSlot:
-    """The slot of this process."""
+    """The slot of this process: a locked file in the common directory."""
 
     def __init__(self, directory: Path) -> None:
         """Take the first free slot; the lock ends with the process, however that ends."""
@@ -79,7 +79,7 @@ class CounterSlot:
 
 
 def read_counts(file: Path) -> ProcessCounts | None:
-    """Return what a slot's file holds; None where there is none, or one of a version that counted differently."""
+    """Return the counts in a slot's file; None if there is none, or if another version wrote it."""
     try:
         counts = _decode.decode(file.read_bytes())
     except FileNotFoundError:

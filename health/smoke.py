@@ -1,4 +1,4 @@
-"""A smoke check after a deployment: what answers, what is refused, and one upload from a probe device to its chart."""
+"""A smoke check after a deployment: answers, refusals, and one upload of a probe device to its chart."""
 
 import ssl
 import time
@@ -20,7 +20,7 @@ SAMPLES = (11.0, 22.0, 33.0)  # percent of CPU, one a minute
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check; `said` is the actual result of a failed one, or a figure."""
+    """One check; `said` is the result of a failed check, or a figure."""
 
     name: str
     good: bool
@@ -32,12 +32,12 @@ class WrongAnswerError(Exception):
 
 
 async def reach(client: httpx.AsyncClient) -> Step:
-    """Try whether our server answers at this address at all; without that no other step can end well."""
+    """Check that our server answers at this address; without that no other step can succeed."""
     return await attempt("GET /api/health/live is 200", partial(answer, client, "GET", "/api/health/live", 200))
 
 
 async def check_answers(client: httpx.AsyncClient) -> AsyncIterator[Step]:
-    """Try what needs no token: health is 200, everything else is refused with 401, never 404."""
+    """Check calls without a token: health is 200, everything else is refused with 401, never 404."""
     nobody = str(uuid4())
     for method, path, expected in (
         ("GET", "/api/health", 200), ("GET", "/api/health/ready", 200),
@@ -49,14 +49,14 @@ async def check_answers(client: httpx.AsyncClient) -> AsyncIterator[Step]:
 
 
 async def check_person(client: httpx.AsyncClient, token: str) -> AsyncIterator[Step]:
-    """Try what an employee reads: who it is, the list of devices, the storage."""
+    """Check reads of an employee: themselves, the list of devices, the storage."""
     for path in ("/api/me", "/api/agents"):
         yield await attempt(f"GET {path} as an employee", partial(answer, client, "GET", path, 200, token))
     yield await attempt("GET /api/admin/storage as an employee", partial(read_storage, client, token))
 
 
 async def check_worker(client: httpx.AsyncClient, token: str) -> AsyncIterator[Step]:
-    """Try whether a worker evaluated the alert rules just now, as one does every 30 seconds."""
+    """Check that a worker has evaluated the alert rules within PASS_SECONDS; it does every 30 seconds."""
     yield await attempt("a worker evaluates the alert rules", partial(find_last_pass, client, token))
 
 

@@ -1,4 +1,4 @@
-"""An answer that is kept for a while, so that it costs one asking however many want it."""
+"""A cached answer with a time limit: one read serves all callers."""
 
 import asyncio
 import time
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class TtlCache(Generic[T]):
-    """Asks again when its answer is `seconds` old; those who come meanwhile wait for the one asking."""
+    """Reads again when its answer is `seconds` old; other callers wait for that read."""
 
     def __init__(self, seconds: float, read: Callable[[], Awaitable[T]]) -> None:
-        """Keep what `read` returns; what it raises is raised, and nothing is kept."""
+        """Cache the result of `read`; its errors are raised and not cached."""
         self.seconds = seconds
         self.asked_at: float | None = None  # by time.monotonic; None: nothing is kept yet
         self._ask = read

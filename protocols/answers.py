@@ -1,7 +1,7 @@
-"""The answers in each protocol: a status on which its clients act correctly, and a body that they read.
+"""The answers of each protocol: a status to which its clients react correctly, and a body that they can read.
 
-Clients drop data on 4xx, some on 429 and 500 as well; only 503 with Retry-After is kept by all that keep anything. So a
-failure that may pass is a 503, and every other answer names the fault.
+Clients drop data on 4xx, some on 429 and 500 as well; only on 503 with Retry-After do all clients with a buffer keep
+it. So a temporary failure is a 503, and every other answer names the fault.
 """
 
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from core.errors import RtsError
 from protocols.facts import MetricReading
 
-LASTING = (400, 401, 403, 404, 413, 415, 422)  # any other failure may be gone at the next attempt
+LASTING = (400, 401, 403, 404, 413, 415, 422)  # all other failures are temporary
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 PROTOBUF = b"application/x-protobuf"
 
 
 class Protocol(StrEnum):
-    """Whose answers these are."""
+    """The protocol, and so the form, of an answer."""
 
     INFLUX = "influx"
     OTLP = "otlp"
@@ -32,7 +32,7 @@ class Protocol(StrEnum):
 
 @dataclass(slots=True)
 class Reply:
-    """One complete answer."""
+    """One complete answer: status, headers and body."""
 
     status: int
     body: bytes = b""
@@ -42,14 +42,14 @@ class Reply:
 
 @dataclass(slots=True)
 class Stored:
-    """What became of an upload after COMMIT; `rejected` are the reasons for samples that the clock forbids."""
+    """The outcome of an upload after COMMIT; `rejected` are the reasons for samples with an impossible time."""
 
     reading: MetricReading
     rejected: list[str]
 
     @property
     def lost(self) -> int:
-        """How many points or parts are not stored although they were meant to be.
+        """The number of points or parts that could not be stored.
 
         Without those of hosts that wait for a person: to a sender that repeats what failed, a failure would be a block.
         """
@@ -62,7 +62,7 @@ class Stored:
 
     @property
     def reason(self) -> str:
-        """Why, in one line."""
+        """The reasons in one line."""
         return "; ".join([*self.reading.reasons, *self.rejected][:3])
 
 
@@ -108,7 +108,7 @@ def otlp_reply(stored: Stored, media_type: bytes) -> Reply:
 
 
 def failure(protocol: Protocol, error: RtsError, retry_after: Headers, media_type: bytes = JSON) -> Reply:
-    """Return the answer to an upload that failed as a whole; what may pass becomes a 503."""
+    """Return the answer to an upload that failed as a whole; a temporary failure becomes a 503."""
     status = error.status if error.status in LASTING else 503
     status = 400 if status == 422 else status
     headers = [*retry_after] if status == 503 else []

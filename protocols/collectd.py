@@ -60,7 +60,7 @@ def add_list(reading: MetricReading, values: ValueList) -> None:
 
 
 def add_mapped(reading: MetricReading, values: ValueList, cell: int) -> None:
-    """Add what the mapping file makes of a list; the name of a value is the label `dsname`."""
+    """Add the series of the mapping file for a list; the name of a value is the label `dsname`."""
     labels = {"plugin_instance": values.plugin_instance, "type_instance": values.type_instance, "host": values.host}
     for name, value in zip_longest(values.dsnames[: len(values.values)], values.values, fillvalue=""):
         if isinstance(value, float):
@@ -86,13 +86,13 @@ def read_memory(reading: MetricReading, values: ValueList, cell: int) -> None:
 
 
 def read_memory_percent(reading: MetricReading, values: ValueList, cell: int) -> None:
-    """Read memory in use in percent."""
+    """Read the share of used memory, 0..100, from the plugin's percentages."""
     if values.type_instance == "used":
         one(reading, values, cell, Quantity.MEMORY_PERCENT)
 
 
 def read_df(reading: MetricReading, values: ValueList, cell: int) -> None:
-    """Read file systems: `free` is what is available, beside `reserved`."""
+    """Read file systems: `free` is available to users, `reserved` only to root."""
     quantity = {"used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE}.get(values.type_instance)
     if quantity:
         one(reading, values, cell, quantity, values.plugin_instance)

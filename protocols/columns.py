@@ -56,7 +56,7 @@ def cpu_share(facts: Facts, from_seconds: float | None) -> float | None:
     busy = sum(share for state, share in states.items() if state not in IDLE_STATES)
     if states.keys() <= IDLE_STATES:
         return 100 - idle
-    # All zero: the first export of a sender that has no difference yet.
+    # All zero: the first export of a sender, before it can compute differences.
     return from_seconds if idle + busy == 0 else 100 * busy / (idle + busy)
 
 
@@ -123,7 +123,7 @@ def total(facts: Facts, quantity: Quantity) -> float | None:
 
 
 def load_averages(facts: Facts) -> tuple[float | None, float | None, float | None] | None:
-    """Return the load averages of 1, 5 and 15 minutes."""
+    """Return the load averages of 1, 5 and 15 minutes; None if none is present."""
     loads = facts.get(Quantity.LOAD, NONE)
     one, five, fifteen = (in_range(f"load_average_{name}", loads.get(name)) for name in ("1m", "5m", "15m"))
     return None if one is five is fifteen is None else (one, five, fifteen)
@@ -155,6 +155,6 @@ def in_range(name: str, value: float | None) -> float | None:
 
 
 def whole(name: str, value: float | None) -> int | None:
-    """Return a value of a bigint column."""
+    """Return a value in the range of a bigint column without its fraction; None outside of the range."""
     checked = in_range(name, value)
     return None if checked is None else int(checked)

@@ -1,4 +1,4 @@
-"""Which file systems count: those on a disk, not those that the kernel or a container makes up."""
+"""Selects the file systems that are on a disk, not those of the kernel or of a container."""
 
 PSEUDO = frozenset({
     "aufs", "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devtmpfs", "efivarfs",

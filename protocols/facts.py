@@ -26,7 +26,7 @@ class Quantity(StrEnum):
     MEMORY_PERCENT = "memory_percent"
     DISK_SIZE = "disk_size"  # instance: the mount point or drive
     DISK_USED = "disk_used"
-    DISK_FREE = "disk_free"  # with what is reserved for root
+    DISK_FREE = "disk_free"  # including the blocks reserved for root
     DISK_AVAILABLE = "disk_available"
     DISK_PERCENT = "disk_percent"
     LOAD = "load"  # instance: 1m, 5m, 15m
@@ -71,7 +71,7 @@ class MetricReading:
 
     @property
     def facts(self) -> list[Fact]:
-        """The facts of all hosts."""
+        """The facts of all hosts, host by host."""
         return [fact for facts in self.by_host.values() for fact in facts]
 
     def enter(self, host: str) -> None:
@@ -95,14 +95,14 @@ class MetricReading:
             self._entered.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
 
     def add_mapped(self, protocol: str, name: str, labels: Labels, cell: int, value: float) -> None:
-        """Add the series that the mapping file makes of a value, if it names it."""
+        """Add a value as the series that the mapping file gives for its name, if any."""
         for entry in self.mapping.find(protocol, name):
             if entry.fits(labels):
                 key = Mapped(entry.to, entry.unit, entry.kind)
                 self.add(cell, key, entry.instance_of(labels), value * entry.scale + entry.offset)
 
     def wait(self, reason: str, facts: int) -> None:
-        """Note what is left out because a person has to decide about its host first."""
+        """Count facts that are left out until a person decides on their host."""
         self.waiting += facts
         self._explain(reason)
 

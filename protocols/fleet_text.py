@@ -51,7 +51,7 @@ def metric_families(rows: Sequence[Row]) -> Iterator[Metric]:
 
 
 def device_metrics(rows: Sequence[Row]) -> Iterator[Metric]:
-    """Yield what is true of every device, of a silent one too."""
+    """Yield the metrics of every device, also of a silent one."""
     information = InfoMetricFamily("rts_device", "Device and its operating system.", labels=LABELS)
     status = GaugeMetricFamily("rts_device_status", "1 for the device's status.", None, [*LABELS, "status"])
     newest = GaugeMetricFamily("rts_last_sample_timestamp_seconds", "Time of the newest sample.", None, LABELS)

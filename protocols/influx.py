@@ -81,7 +81,7 @@ def add_loads(reading: MetricReading, point: Point, cell: int, one: str, five: s
 def add_file_system(
     reading: MetricReading, point: Point, cell: int, path: str | None, kind: str | None, *, size: str, percent: str
 ) -> None:
-    """Add a real file system; `size` and `percent` name its fields. `free` is what is available to users."""
+    """Add a real file system; `size` and `percent` name its fields. `free` is the space available to users."""
     if path and is_disk(kind):
         add_fields(reading, point, cell, {
             size: Quantity.DISK_SIZE, "used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE,

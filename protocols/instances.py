@@ -12,7 +12,7 @@ EXACT = 2.0**53
 
 
 def collect_disks(facts: Facts) -> list[Disk] | None:
-    """Return every file system with what is known of it; None when there are none."""
+    """Return every file system with its known values; None if there are none."""
     sizes = facts.get(Quantity.DISK_SIZE, NONE)
     mounts = sorted({mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]})
     disks = [
@@ -45,7 +45,7 @@ def collect_mapped(cell: Mapping[Quantity | Mapped, Values]) -> list[SeriesValue
 
 
 def amount(value: float | None) -> int | None:
-    """Return a number of bytes; None for one that can't be."""
+    """Return a number of bytes; None if it is negative or too large."""
     return int(value) if value is not None and 0 <= value <= EXACT else None
 
 

@@ -71,7 +71,7 @@ def has_odd_quotes(line: str) -> bool:
 
 
 def is_one(lines: list[str]) -> bool:
-    """Return whether these lines together are one."""
+    """Return whether these lines are one logical line: together they parse as one point."""
     return parse_line("\n".join(lines).rstrip("\r").strip(" \t")) is not None
 
 

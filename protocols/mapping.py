@@ -1,4 +1,4 @@
-"""The mapping file: names that no column takes → series, as the operator of the server wants them.
+"""The mapping file of the operator: maps metrics without a column to series.
 
 Each entry names a metric as its client sends it and the series that it becomes; docs/sources/mapping.md shows the form.
 """
@@ -52,12 +52,12 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"so
         return all(labels.get(name, "") == value for name, value in self.where.items())
 
     def instance_of(self, labels: Labels) -> str:
-        """Return the instance of the series."""
+        """Return the instance of the series: the values of the named labels, joined by a space."""
         return " ".join(filter(None, (labels.get(name, "") for name in self.instance)))[:MAX_INSTANCE]
 
 
 class MappingFile(msgspec.Struct, forbid_unknown_fields=True):
-    """The whole file."""
+    """The mapping file: its list of metrics."""
 
     metric: Annotated[list[Entry], Meta(max_length=MAX_ENTRIES)]
 
@@ -107,7 +107,7 @@ def read_mapping(file: Path | None) -> MetricMapping:
 
 
 def find_entry_fault(entry: Entry) -> str:
-    """Return what is wrong with an entry, "" for nothing."""
+    """Return the fault of an entry, "" if it has none."""
     is_custom = entry.to.startswith(CUSTOM)
     if not is_custom and entry.to not in SERIES_BY_NAME:
         return f"to = {entry.to!r} is no metric of the catalogue; name your own {CUSTOM}…"

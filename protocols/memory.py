@@ -1,8 +1,8 @@
-"""What takes more than one request to compute: complete sets, and CPU shares from cumulative seconds.
+"""Values that need more than one request: complete sets, and CPU shares from cumulative seconds.
 
-One sample may arrive in several requests, and a sum over half of its parts is not a smaller truth but a wrong one: a
-counter that falls looks like a reset. So the newest cells of each device stay in memory until they are complete.
-Memory is of one process and bounded; when it is lost, values are null, never wrong.
+One sample may arrive in several requests, and a sum over half of its parts is wrong: a counter that falls looks like a
+reset. So the newest cells of each device stay in memory until they are complete. The memory belongs to one process and
+is bounded; when it is lost, values are null, never wrong.
 """
 
 from bisect import bisect_left, bisect_right
@@ -72,7 +72,7 @@ class DeviceMemory:
     smaller_sets: dict[Quantity, tuple[int, frozenset[str]]] = field(default_factory=dict)
     # The newest samples with counters, by their times: what the next ones are compared with.
     counted: dict[datetime, Sample] = field(default_factory=dict)
-    # What a device sends once is preferred from then on: of two ways to one column, each part must take the same.
+    # A quantity that a device has sent is preferred from then on: all parts of a column must come from the same one.
     has_system_disk: bool = False
     has_memory_percent: bool = False
 
@@ -154,9 +154,9 @@ class DeviceMemory:
 
 
 class Memory:
-    """The devices that sent something lately; the one that has been silent for longest is forgotten first.
+    """The devices that uploaded lately; the one that has been silent for longest is dropped first.
 
-    Each token has its own memory: what a revoked token brings is never stored with an upload of a good one.
+    Each token has its own memory, so data of a revoked token is never stored with an upload of a valid one.
     """
 
     def __init__(self, max_devices: int = MAX_DEVICES) -> None:

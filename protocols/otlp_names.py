@@ -61,7 +61,7 @@ def memory_share(reading: MetricReading, point: OtlpPoint) -> None:
 
 
 def disk(reading: MetricReading, point: OtlpPoint) -> None:
-    """Add the bytes of a file system in one state; `free` leaves out what is reserved for root."""
+    """Add the bytes of a file system in one state; `free` excludes the blocks reserved for root."""
     mount = attribute(point, "mountpoint", "system.filesystem.mountpoint")
     quantity = USABLE.get(attribute(point, "state", "system.filesystem.state"))
     if mount and quantity and is_disk(attribute(point, "type", "system.filesystem.type") or None):

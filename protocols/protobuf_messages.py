@@ -1,4 +1,4 @@
-"""The messages of Prometheus remote write 1.0 and 2.0 and of remote read, field by field: only what is used here.
+"""The fields in use of the messages of Prometheus remote write 1.0 and 2.0 and of remote read.
 
 Field numbers: prometheus.io, "Prometheus Remote-Write Specification" 1.0 and 2.0. Descriptors are built at import: no
 compiler and no generated code are needed, and the protobuf library parses.

@@ -1,1 +1,1 @@
-"""Lock files in, statements about a release out: bill of materials, licences, known vulnerabilities."""
+"""Reads the lock files and writes a release's bill of materials, licences and known vulnerabilities."""

@@ -1,4 +1,4 @@
-"""Components → known vulnerabilities, by the OSV database, or one line that it can't be reached.
+"""Looks up known vulnerabilities of the components in the OSV database; prints one line if it cannot be reached.
 
 Ends with 1 when a component has a known vulnerability, with 0 otherwise: a check without a network must not fail.
 """

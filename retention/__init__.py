@@ -1,1 +1,1 @@
-"""How long levels and records are kept: plans, changes with a grace, legal holds, the purge. All is in the database."""
+"""Retention of levels and records: plans, changes with a grace period, legal holds, the purge; kept in the database."""

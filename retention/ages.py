@@ -1,4 +1,4 @@
-"""Ages as people write them: `14d`, `8w`, `2y`; and the levels' ages in days, as plans and history keep them."""
+"""Ages in the notation of people: `14d`, `8w`, `2y`; and ages in days, as plans and history store them."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def parse_age(text: str) -> timedelta:
 
 
 def days_by_level(values: StorageValues) -> dict[str, float]:
-    """Return how long each level is kept, in days."""
+    """Return the retention of each level in days."""
     return {level.name: level.keep / DAY for level in values.metrics}
 
 

@@ -1,4 +1,4 @@
-"""Changes of retention: asked for by a plan, in force after a grace, undone as long as nothing is dropped."""
+"""Changes of retention: requested by a plan, in force after a grace period, undone as long as nothing is dropped."""
 
 import json
 import logging
@@ -66,7 +66,7 @@ class UnsafePoliciesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who changes retention: an employee of a call, or a person at the command line, by name."""
+    """The author of a change of retention: an employee, or a person at the command line, by name."""
 
     name: str
     actor: Actor
@@ -74,7 +74,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of a request: `due_at` (UTC) is when it is in force; `applied` when it is already."""
+    """The outcome of a request: `due_at` (UTC) is when it comes into force; `applied`: it is in force already."""
 
     id: int
     due_at: datetime
@@ -85,7 +85,7 @@ async def apply_plan(
     connection: Connection, document: Mapping[str, Any], database: str, operator: Operator, reason: str, now: datetime,
     grace: timedelta,
 ) -> Change:  # fmt: skip
-    """Request the change of a plan: it waits out the grace if a level is kept shorter, and is in force at once if not.
+    """Request the change of a plan. It waits for the grace period if it shortens a level; else it is in force at once.
 
     `database` is the name that confirms. Raises PlanDamagedError, WrongDatabaseError, PlanOutdatedError or
     PlanRefusedError.
@@ -144,7 +144,7 @@ async def check_database(connection: Connection, name: str) -> None:
 
 
 async def apply_due(connection: Connection, now: datetime) -> int | None:
-    """Put the change in force whose grace is over; returns its number, None where none is due.
+    """Apply the change whose grace period is over; returns its number, None if none is due.
 
     A change that fails, or would meet unsafe policies, waits on: its reason is in the history, and the next call tries
     again.
@@ -168,7 +168,7 @@ async def apply_due(connection: Connection, now: datetime) -> int | None:
 
 
 async def _apply(connection: Connection, number: int, after: Mapping[str, float], now: datetime) -> None:
-    """Put one change in force and note it. Raises UnsafePoliciesError."""
+    """Apply one change and record it. Raises UnsafePoliciesError."""
     unsafe = [drift.sentence for drift in await find_drift(connection, now) if drift.unsafe]
     if unsafe:
         raise UnsafePoliciesError("; ".join(unsafe))
@@ -189,7 +189,7 @@ async def put_in_force(connection: Connection, number: int, days: Mapping[str, f
 
 
 async def undo_change(connection: Connection, number: int, operator: Operator, now: datetime) -> str:
-    """Undo the newest change; returns what that means, in a sentence.
+    """Undo the newest change; returns the effect as a sentence.
 
     Raises ChangeNotFoundError; UndoRefusedError when chunks were dropped, when a later change builds on it, or when
     undoing would itself drop data.
@@ -229,7 +229,7 @@ def check_undo(row: Mapping[str, Any], before: Mapping[str, float], after: Mappi
 
 
 async def check_nothing_dropped(connection: Connection, oldest: Mapping[str, str]) -> None:
-    """Raise UndoRefusedError when chunks are gone that were there when the change was applied."""
+    """Raise UndoRefusedError if chunks were dropped since the change was applied."""
     now_oldest = (await read_storage(connection)).oldest
     dropped = [
         f"{relation} before {now_oldest[relation]:%Y-%m-%d}" if relation in now_oldest else relation

@@ -11,7 +11,7 @@ from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "effects.sql")
-COUNTED_BYTES = 100_000_000  # so much of a relation is counted in a second or so
+COUNTED_BYTES = 100_000_000  # counting this much of a relation takes about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Effect:
 async def find_effects(
     connection: Connection, before: StorageValues, after: StorageValues, at: datetime, *, exact: bool = False
 ) -> list[Effect]:
-    """Return what retention by `after` drops at `at` (UTC) and `before` would not, by relation that loses something.
+    """Return the data that `after` drops at `at` (UTC) and `before` would keep, by relation that loses data.
 
-    Rows are counted where little is dropped, or with `exact`, which reads all that would be dropped.
+    Rows are counted if little is dropped, or with `exact`, which reads all rows that would be dropped.
     """
     names = {level.relation: level.name for level in after.levels}
     since, until = ([at - values.drop_after(level) for level in values.levels] for values in (before, after))
@@ -59,7 +59,7 @@ async def _count(connection: Connection, effect: dict[str, Any]) -> int:
 
 
 def describe_losses(before: StorageValues, after: StorageValues, at: datetime) -> Iterator[str]:
-    """Yield what people would see of a change, in sentences."""
+    """Yield the visible losses of a change as sentences."""
     for old, new in zip(before.metrics, after.metrics, strict=True):
         if new.keep < old.keep:
             yield _shorter(new, old.keep, after, at)

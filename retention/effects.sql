@@ -1,7 +1,7 @@
--- What shorter retention would drop.
+-- The data that shorter retention would drop.
 
 -- doomed_chunks --
--- The chunks of each relation that end after :after and not after :until: what is dropped by :until and not by
+-- The chunks of each relation that end after :after and not after :until: they are dropped by :until and not by
 -- :after. No row for a relation that has none. `share` of its bytes. `about_rows` by the catalogue; null where a
 -- chunk was never analysed. :relations, :after and :until in parallel.
 WITH requested AS (

@@ -1,4 +1,4 @@
-"""How the storage grows: its size by day, noted by the worker, and when the disk is full at this rate."""
+"""Growth of the storage: its size by day, recorded by the worker, and the time until the disk is full."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ class Growth:
     per_day: dict[str, float]
 
     def full_in(self, disk_bytes: int) -> timedelta | None:
-        """Return when a disk of this size is full at this rate; None for never, or when its size is unknown (0)."""
+        """Return the time until a disk of this size is full; None for never, or if its size is unknown (0)."""
         rate = self.per_day.get(DATABASE, 0.0)
         if not disk_bytes or rate <= 0:
             return None
@@ -32,7 +32,7 @@ async def note_sizes(connection: Connection, now: datetime) -> None:
 
 
 async def read_growth(connection: Connection, now: datetime) -> Growth:
-    """Return how the storage grows."""
+    """Return the present sizes and the growth in bytes a day over the last two weeks."""
     rows = await connection.fetch(*QUERIES.bind("read_growth", first_day=now.date() - timedelta(days=DAYS_BACK)))
     total: int = await connection.fetchval(QUERIES["read_size"])
     return Growth(total, {row["relation"]: row["per_day"] for row in rows})

@@ -105,9 +105,9 @@ async def end_holds(connection: Connection, now: datetime, operator: Operator) -
 
 
 async def drop_unheld(connection: Connection, now: datetime) -> int:
-    """Drop what retention would drop and no hold protects; returns how many chunks. Without a hold the policies do.
+    """Drop the chunks beyond retention that no hold protects; returns their number. Without a hold the policies do it.
 
-    A level that can't be dropped from, because others hold its locks, is tried again and stops no other level.
+    A level whose locks others hold is tried again and does not stop the others.
     """
     storage = await read_storage(connection)
     if not storage.held:

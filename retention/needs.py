@@ -1,4 +1,4 @@
-"""What reads old data, and how much of which level it needs: rules, baselines, forecasts, backtests, late uploads."""
+"""The readers of old data and the span of each level that they need: rules, baselines, forecasts, late uploads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from db.pools import Connection
 
 BASELINE, FORECAST = timedelta(days=35), timedelta(days=31)  # as in the SQL of alerts/query
 NAMED = 3  # rules in a sentence
-# A device that was away sends what it stored: so long it must have, whatever else is asked.
+# A device that was offline sends its stored samples: this minimum applies regardless of other needs.
 MIN_SAMPLE_AGE = 4 * DAY
 
 
@@ -28,7 +28,7 @@ class Need:
 
 
 async def read_needs(connection: Connection) -> list[Need]:
-    """Return what must be kept: for each level the longest need of each kind, with the rules that have it."""
+    """Return the longest need of each kind for each level, with the rules that have it."""
     needs: dict[tuple[str, str], list[tuple[timedelta, str]]] = {}
     for row in (await read_rules(connection)).rows.values():
         for term in row.rule.terms:
@@ -39,7 +39,7 @@ async def read_needs(connection: Connection) -> list[Need]:
 
 
 def term_needs(term: Term) -> Iterator[tuple[str, str, timedelta]]:
-    """Yield level, kind and span of what a condition reads, with the chunk in which its window begins."""
+    """Yield the level, kind and span that a condition reads, including the chunk in which its window begins."""
     if term.deviations:
         yield "1h", "baselines", BASELINE
     elif term.kind in ("forecast", "series_forecast"):

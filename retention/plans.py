@@ -1,6 +1,6 @@
-"""A plan: what a change of retention would do, as a document that can be read, signed off and applied later.
+"""A plan: the effects of a change of retention, as a document that can be read, signed off and applied later.
 
-It writes nothing. A plan is applied only while the database is as it was: the same values, policies, holds and needs.
+Making it writes nothing. A plan is applied only if the database has not changed: same values, policies, holds, needs.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ class ChangePlan:
 
     @property
     def bytes(self) -> int:
-        """How much is dropped, in bytes."""
+        """The bytes that are dropped."""
         return sum(effect.bytes for effect in self.effects)
 
     def document(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def hash_document(content: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a document with whole numbers as such: a program that reads and writes JSON may turn 30.0 into 30."""
+    """Return a document with whole numbers as integers: a program that rewrites the JSON may turn 30.0 into 30."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -115,7 +115,7 @@ async def make_plan(
     large: bool = False,
     exact: bool = False,
 ) -> ChangePlan:
-    """Return what keeping levels and kinds of records so long (by name) would do; others stay as they are."""
+    """Return the effects of these ages by name of a level or kind of records; others do not change."""
     storage, records = await read_storage(connection), record_days(await read_record_ages(connection))
     levels, kinds = split_names(keep)
     before, after = storage.values, changed(storage.values, levels)
@@ -155,7 +155,7 @@ def split_names(keep: Mapping[str, timedelta]) -> tuple[dict[str, timedelta], di
 
 
 def to_effect(record: RecordEffect) -> Effect:
-    """Return what goes of a kind of records as levels have it; `share` is that of its table's bytes."""
+    """Return the loss of a kind of records in the form of a level's; `share` is that of its table's bytes."""
     share = record.bytes / record.table_bytes if record.table_bytes else 0.0
     return Effect(
         record.kind.name,
@@ -183,7 +183,7 @@ def changed(values: StorageValues, keep: Mapping[str, timedelta]) -> StorageValu
 async def find_objections(
     connection: Connection, after: StorageValues, effects: list[Effect], now: datetime, *, large: bool
 ) -> list[str]:
-    """Return why a change is refused, in sentences; empty when it is safe."""
+    """Return the reasons why a change is refused, in sentences; empty if it is safe."""
     objections = find_faults(after.metrics, after.max_sample_age)
     objections += find_unmet(after, await read_needs(connection))
     objections += [
@@ -204,7 +204,7 @@ async def find_objections(
 
 
 def _hold_objections(storage: StorageState) -> list[str]:
-    objection = "a legal hold is in force: chunks with data of what is held stay until it is released"
+    objection = "a legal hold is in force: chunks with data under the hold stay until it is released"
     return [objection] if storage.held else []
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """The purge of one kind: its age, its statements (`records.sql`), and what fails alone; `now` in UTC."""
+    """The purge of one kind: its age, its statements (`records.sql`), and its failing items; `now` in UTC."""
 
     age: RecordAge
     deletes: str | None
@@ -67,7 +67,7 @@ async def _purge_kind(connection: Connection, kind: Purge) -> int:
 
 
 async def _purge_batch(connection: Connection, kind: Purge) -> tuple[int, bool]:
-    """Delete a batch, by device where it fails as a whole; returns how many rows, and whether it was the last one."""
+    """Delete a batch, or device by device if it fails; returns the rows, and whether it was the last one."""
     try:
         async with connection.transaction():
             rows = await _delete(connection, kind, None)

@@ -1,4 +1,4 @@
-"""Kinds of records that grow beside samples and rollups, and how long each is kept.
+"""Kinds of records that grow besides samples and rollups, and their retention.
 
 The values are rows of `agent_record_ages`; a change of retention sets them like those of the levels. A new table that
 grows needs a kind here and in `records.sql`, or a line in GROWS_NOT: a test compares both with the schema.
@@ -18,7 +18,7 @@ QUERIES = load_beside(__file__, "records.sql")
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """One kind: its table, the least age that a change may give it, what goes, and tables whose rows go with it."""
+    """One kind: its table, its minimum age, the deleted rows in words, and tables whose rows are deleted with them."""
 
     name: str
     relation: str
@@ -85,7 +85,7 @@ GROWS_NOT: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordAge:
-    """How long a kind is kept now. `bytes` is the size of its table; `purged_at` (UTC) when rows were deleted last."""
+    """The retention of a kind. `bytes` is the size of its table; `purged_at` (UTC) the time of the last deletion."""
 
     kind: RecordKind
     keep: timedelta
@@ -121,14 +121,14 @@ async def read_record_ages(connection: Connection) -> list[RecordAge]:
 
 
 def record_days(ages: list[RecordAge]) -> dict[str, float]:
-    """Return how long each kind is kept, in days."""
+    """Return the retention of each kind in days."""
     return {age.kind.name: age.keep / DAY for age in ages}
 
 
 async def find_record_effects(
     connection: Connection, before: Mapping[str, float], after: Mapping[str, float], at: datetime
 ) -> list[RecordEffect]:
-    """Return what ages `after` (days) delete at `at` (UTC) and `before` would not, by kind that loses something."""
+    """Return the rows that ages `after` (days) delete at `at` (UTC) and `before` would keep, by kind."""
     effects = []
     for statement in await connection.fetch(QUERIES["compose_records"]):
         kind = NAMES[statement["name"]]
@@ -152,7 +152,7 @@ def record_faults(before: Mapping[str, float], after: Mapping[str, float]) -> li
 
 
 def record_losses(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """Return what a change of ages means, in a sentence a kind."""
+    """Return a sentence for each kind with the effect of a change of ages."""
     return [
         f"{kind.name} ({kind.what}): kept for {age_words(after[kind.name])} instead of {age_words(before[kind.name])}"
         for kind in KINDS
@@ -161,5 +161,5 @@ def record_losses(before: Mapping[str, float], after: Mapping[str, float]) -> li
 
 
 def age_words(days: float) -> str:
-    """Return an age for people."""
+    """Return an age in words: `30 days`, or `ever` at the maximum (as in "kept for ever")."""
     return "ever" if days >= FOR_EVER / DAY else f"{days:g} days"

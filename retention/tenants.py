@@ -1,4 +1,4 @@
-"""Retention of one business: levels kept longer or shorter than for all. In force at once, deleted after a grace."""
+"""Retention of one business: levels kept longer or shorter than for all. In force at once; rows go after the grace."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ QUERIES = load_beside(__file__, "tenants.sql")
 
 @dataclass(frozen=True, slots=True)
 class TenantPlan:
-    """What other ages of a business would do. Ages in days by level, times in UTC.
+    """The effects of other ages for a business. Ages in days by level, times in UTC.
 
     `rows` are those that would be deleted by the end of the grace, by relation. `objections` refuse it.
     """
@@ -43,7 +43,7 @@ class TenantPlan:
 async def plan_tenant(
     connection: Connection, business_id: UUID, keep: Mapping[str, timedelta | None], now: datetime, grace: timedelta
 ) -> TenantPlan:
-    """Return what these ages of levels (None: as for all) would do.
+    """Return the effects of these ages of levels (None: as for all).
 
     Raises BusinessNotFoundError or UnknownNameError.
     """
@@ -63,7 +63,7 @@ async def plan_tenant(
 
 
 def with_tenant(values: StorageValues, business_id: UUID, keep: Mapping[str, timedelta | None]) -> StorageValues:
-    """Return `values` as they are once other ages of a business are in force and its grace is over."""
+    """Return `values` after a change of a business's ages, at the end of its grace period."""
     ages = {**values.tenants.get(business_id, {}), **keep}
     tenant_ages = {name: age for name, age in ages.items() if age is not None}
     return replace(
@@ -74,7 +74,7 @@ def with_tenant(values: StorageValues, business_id: UUID, keep: Mapping[str, tim
 
 
 def _effects(before: StorageValues, after: StorageValues, business_id: UUID, at: datetime) -> list[str]:
-    """Return what a change means, in sentences."""
+    """Return the effects of a change as sentences."""
     times = trim_times(after, business_id, at)
     lines = []
     for old, new in zip(before.of(business_id).metrics, after.of(business_id).metrics, strict=True):
@@ -83,7 +83,7 @@ def _effects(before: StorageValues, after: StorageValues, business_id: UUID, at:
             deleted = f", rows before {times[name]:%Y-%m-%d} are deleted from {at:%Y-%m-%d} on" if name in times else ""
             lines.append(f"{name} is kept for {keep:g} days instead of {old.keep / DAY:g}: charts end there{deleted}")
         elif new.keep > old.keep:
-            lines.append(f"{name} is kept for {keep:g} days instead of {old.keep / DAY:g}; what was deleted stays lost")
+            lines.append(f"{name} is kept for {keep:g} days instead of {old.keep / DAY:g}; deleted rows stay lost")
     for level in before.metrics:
         drops, dropped = after.drop_after(level) / DAY, before.drop_after(level) / DAY
         if drops != dropped:
@@ -131,7 +131,7 @@ async def change_tenant(
 
 
 async def settle_tenants(connection: Connection, now: datetime) -> None:
-    """End the grace of changes: what was in force before may be deleted, and chunks get their new age."""
+    """End the grace period of changes: rows beyond the new ages may be deleted, and chunks get their new age."""
     async with connection.transaction():
         await connection.execute(CHANGES["limit_waits"])
         if await connection.fetchval(*QUERIES.bind("settle_ages", now=now)):

@@ -1,7 +1,7 @@
 -- Retention of one business.
 
 -- read_tenant --
--- A business with its ages by level, of what is in force and of what was before. No row for an unknown one.
+-- A business with its present and former ages by level. No row for an unknown business.
 SELECT b.id, b.business_name AS name,
        (SELECT count(*) FROM agent_devices d WHERE d.business_id = b.id) AS devices
 FROM businesses b WHERE b.id = :business_id
@@ -16,8 +16,8 @@ LEFT JOIN agent_tenant_trims r ON r.business_id = t.business_id AND r.level = t.
 ORDER BY b.business_name, t.business_id, array_position(ARRAY['raw', '5m', '1h', '1d'], t.level)
 
 -- set_tenant_age --
--- Set the age of one level of a business. :business_id, :level, :keep (null: as for all), :before what was in force,
--- :now, :until when what was in force may be deleted, :operator, :reason.
+-- Set the age of one level of a business. :business_id, :level, :keep (null: as for all), :before the former age,
+-- :now, :until when rows within the former age may be deleted, :operator, :reason.
 INSERT INTO agent_tenant_ages AS t (business_id, level, keep, former_keep, former_until, changed_at, changed_by, reason)
 VALUES (:business_id, :level, :keep, :before, :until, :now, :operator, :reason)
 ON CONFLICT (business_id, level) DO UPDATE
@@ -33,7 +33,7 @@ VALUES (:now, {actor}, 'retention_of_business_changed', NULL,
                            'before_days', :before::jsonb, 'after_days', :after::jsonb))
 
 -- settle_ages --
--- What was in force before a change may be deleted from now on. Returns how many levels.
+-- End the grace period: rows within the former age may be deleted from now on. Returns the number of levels.
 WITH settled AS (
     UPDATE agent_tenant_ages SET former_keep = NULL, former_until = NULL
     WHERE former_until <= :now AND keep IS NOT NULL

@@ -1,7 +1,7 @@
-"""Rows of one business that are older than its levels are kept, while chunks stay for others: deleted by device ids.
+"""Deletes rows of a business with shorter retention than others by device id, because chunks stay for the others.
 
-A chunk is dropped at the longest age of all businesses. Rows of the others go before, a day (UTC) at a time, some
-devices a transaction, by the statements of an erasure: rollups of other businesses are not computed again.
+A chunk is dropped at the longest age of all businesses. Rows of the others are deleted before, a day (UTC) and some
+devices in a transaction, by the statements of an erasure, so that rollups of other businesses are not computed again.
 """
 
 import logging
@@ -24,13 +24,13 @@ from retention.ages import ages_from_days, days_by_level
 
 QUERIES = load_beside(__file__, "tenants.sql")
 DEVICES_AT_ONCE = 20
-BUSINESS_SECONDS = 600.0  # what is left of one goes on at the next run
+BUSINESS_SECONDS = 600.0  # for one business in a run; the next run continues
 LEVEL_OF = {level.relation: level.name for level in STORED}
 log = logging.getLogger(__name__)
 
 
 def undeleted_ages(values: StorageValues, business_id: UUID) -> dict[str, timedelta]:
-    """Return by level the age up to which nothing of a business is deleted."""
+    """Return by level the age up to which rows of a business are not deleted."""
     return ages_from_days(days_by_level(values)) | dict(values.undeleted.get(business_id, {}))
 
 
@@ -54,7 +54,7 @@ def trim_times(values: StorageValues, business_id: UUID, now: datetime) -> dict[
 
 
 async def trim_tenants(connection: Connection, now: datetime) -> Counter[str]:
-    """Delete what is due of every business; returns rows by relation. One that fails stops no other."""
+    """Delete the due rows of every business; returns rows by relation. One that fails does not stop the others."""
     values = await read_values(connection)
     deleted: Counter[str] = Counter()
     if not values.undeleted:
@@ -102,7 +102,7 @@ async def count_trims(connection: Connection, values: StorageValues, business_id
 
 
 def batches(devices: list[Any]) -> Iterator[list[Any]]:
-    """Yield some devices at a time."""
+    """Yield the devices in batches of a fixed size."""
     rest = iter(devices)
     while batch := list(islice(rest, DEVICES_AT_ONCE)):
         yield batch

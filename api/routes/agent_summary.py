@@ -1,4 +1,4 @@
-"""The fleet in numbers, for the overview."""
+"""Counts of devices and alerts, for the overview."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Devices as people see them: list and detail."""
+"""Routes for people: the list of devices, and one device in detail."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -97,7 +97,7 @@ def listed(cells: list[Any]) -> ListedAgent:
 
 
 def as_columns(rows: Sequence[str], next_cursor: str | None, now: datetime, total: int | None) -> Response:
-    """Put an answer together from rows that are JSON already."""
+    """Return the answer in columns, composed from rows that are JSON already."""
     ends = {"next_cursor": next_cursor, "as_of": now, "total": total}
     head = b'{"columns":%s,"rows":[' % msgspec.json.encode(COLUMNS)
     body = head + ",".join(rows).encode() + b"]," + msgspec.json.encode(ends)[1:]
@@ -111,7 +111,7 @@ async def read_agent(request: Request, person: CurrentPerson, agent_id: AgentId)
 
 
 async def read_detail(services: Services, tenant: UUID | None, device_id: UUID) -> AgentDetail:
-    """Return a device as its page shows it, to customers without employees' remarks; raises AgentNotFoundError."""
+    """Return the detail of a device, for customers without employees' remarks; raises AgentNotFoundError."""
     device = nested(dict(await get_device(services.pool, tenant, device_id)))
     if tenant is not None:
         device["decommission_reason"] = None

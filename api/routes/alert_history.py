@@ -46,16 +46,16 @@ class BulkOrder(BaseModel):
 
 
 class BulkOutcome(BaseModel):
-    """What became of one alert."""
+    """The outcome for one alert."""
 
     id: UUID
     ok: bool
-    code: str | None = Field(description="why it stayed as it was", examples=["alert_ended"])
+    code: str | None = Field(description="why it did not change", examples=["alert_ended"])
     alert: Alert | None
 
 
 class BulkOutcomes(BaseModel):
-    """What became of each alert, in the order of the ids."""
+    """The outcome for each alert, in the order of the ids."""
 
     outcomes: list[BulkOutcome]
 

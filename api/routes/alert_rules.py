@@ -1,4 +1,4 @@
-"""/api/agents/alerts: rules, and why they did or didn't fire. Employees only."""
+"""/api/agents/alerts: rules and their changes of state. Employees only."""
 
 from typing import Annotated
 from uuid import UUID
@@ -53,12 +53,12 @@ async def list_alert_rules(
     employee: CurrentEmployee,
     business_id: Annotated[UUID | None, Query(description="only this business's own")] = None,
     agent_id: Annotated[UUID | None, Query(description="only those that reach this device")] = None,
-    is_active: Annotated[bool | None, Query(description="only those in force (true), or switched off (false)")] = None,
+    is_active: Annotated[bool | None, Query(description="only enabled rules (true), or disabled ones (false)")] = None,
     search: Annotated[Search | None, Query(description="text within name or description, in any case")] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> AlertRuleList:
-    """List the alert rules."""
+    """List the alert rules in the order of their names."""
     del employee
     filters = RuleFilter(business_id, agent_id, is_active, search, read_cursor(cursor, str, UUID))
     rows = await list_rules(get_services(request).pool, filters, limit + 1)
@@ -76,7 +76,7 @@ async def create_alert_rule(request: Request, employee: MayEditRules, body: NewA
 
 @router.post("/defaults", status_code=201)
 async def create_default_rules(request: Request, employee: MayEditRules, body: ForBusiness) -> Defaults:
-    """Make the usual rules of a business; of what it (or everyone) has a rule of already, none is made."""
+    """Create the default rules of a business, except for types of which it (or all businesses) has a rule already."""
     services = get_services(request)
     created, existing = await create_defaults(services.pool, body.business_id, employee.actor, services.clock())
     return Defaults(created=[to_alert_rule(row) for row in created], existing=[to_alert_rule(row) for row in existing])
@@ -84,7 +84,7 @@ async def create_default_rules(request: Request, employee: MayEditRules, body: F
 
 @router.get("/{rule_id}")
 async def read_alert_rule(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> AlertRule:
-    """Read one rule."""
+    """Read one rule with its latest results."""
     del employee
     return to_alert_rule(await read_rule(get_services(request).pool, rule_id))
 
@@ -93,7 +93,7 @@ async def read_alert_rule(request: Request, employee: CurrentEmployee, rule_id: 
 async def change_alert_rule(
     request: Request, employee: MayEditRules, rule_id: RuleId, body: AlertRuleChange
 ) -> AlertRule:
-    """Change a rule. With other conditions or another reach it starts again: its open alerts end with a note."""
+    """Change a rule. New conditions or another scope reset it: its open alerts end with a note."""
     services = get_services(request)
     refuse_internal(body.notification_recipients, services.settings.reachable_networks)
     return to_alert_rule(await change_rule(services.pool, rule_id, body.changes(), employee.actor, services.clock()))
@@ -101,7 +101,7 @@ async def change_alert_rule(
 
 @router.delete("/{rule_id}", status_code=204)
 async def delete_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> Response:
-    """Delete a rule; its open alerts end with a note, those that ended stay to be read."""
+    """Delete a rule; its open alerts end with a note, its past alerts stay readable."""
     services = get_services(request)
     await delete_rule(services.pool, rule_id, employee.actor, services.clock())
     return Response(status_code=204)
@@ -109,21 +109,21 @@ async def delete_alert_rule(request: Request, employee: MayEditRules, rule_id: R
 
 @router.post("/{rule_id}/enable")
 async def enable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
-    """Put a rule in force; it starts again."""
+    """Enable a rule; its states begin anew."""
     services = get_services(request)
     return to_alert_rule(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=True))
 
 
 @router.post("/{rule_id}/disable")
 async def disable_alert_rule(request: Request, employee: MayEditRules, rule_id: RuleId) -> AlertRule:
-    """Put a rule out of force; its open alerts end with a note."""
+    """Disable a rule; its open alerts end with a note."""
     services = get_services(request)
     return to_alert_rule(await switch_rule(services.pool, rule_id, employee.actor, services.clock(), on=False))
 
 
 @router.get("/{rule_id}/changes")
 async def list_changes(request: Request, employee: CurrentEmployee, rule_id: RuleId) -> RuleTrail:
-    """Read who made and changed a rule, newest first."""
+    """Read the changes of a rule with their authors, newest first."""
     del employee
     rows = await read_rule_trail(get_services(request).pool, rule_id)
     return RuleTrail(changes=[RuleChange.model_validate(row) for row in rows])
@@ -141,7 +141,7 @@ async def list_transitions(
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> TransitionList:
-    """Read why a rule did or didn't fire: each change of its state on a device, newest first."""
+    """Read each change of a rule's state on a device with its reason, newest first."""
     del employee
     after = read_cursor(cursor, parse_time, parse_id)
     place = agent_id, None if instance is None else instance_name(instance)
@@ -152,14 +152,14 @@ async def list_transitions(
 
 
 def to_alert_rule(row: asyncpg.Record) -> AlertRule:
-    """Return a rule's row as the API shows it."""
+    """Return a rule's row as the model of the API."""
     documents = ("conditions", "notification_channels", "notification_recipients", "active_hours")
     read = {name: decoded(row[name]) for name in documents}
     return AlertRule(**dict(row) | read, in_words=in_words(row["conditions"]))
 
 
 def in_words(text: str) -> str | None:
-    """Return stored conditions in words; None for what another program wrote and nobody can read."""
+    """Return stored conditions in words; None if another program wrote them in an unknown form."""
     try:
         return parse_stored(text).in_words()
     except UNREADABLE:

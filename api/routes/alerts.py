@@ -1,4 +1,4 @@
-"""Alerts as people see them: customers those of their devices, employees all; employees handle them."""
+"""Routes of alerts: customers read those of their devices, employees read all and handle them."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -65,7 +65,7 @@ async def list_open_alerts(
 async def acknowledge_alert(
     request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Acknowledgement | None = None
 ) -> Alert:
-    """Record that an employee looks after an alert; a second time changes nothing."""
+    """Record that an employee handles an alert; a second call changes nothing."""
     services = get_services(request)
     return to_alert(
         await acknowledge(services.pool, history_id, body.note if body else None, employee.actor, services.clock())
@@ -76,7 +76,7 @@ async def acknowledge_alert(
 async def resolve_alert(
     request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Resolution | None = None
 ) -> Alert:
-    """End an alert by hand; its rule doesn't fire on that device again before the device has recovered."""
+    """End an alert by hand; its rule fires on that device again only after the device has recovered."""
     services = get_services(request)
     notes = body.notes if body else None
     return to_alert(await resolve(services.pool, history_id, notes, employee.actor, services.clock()))
@@ -84,7 +84,7 @@ async def resolve_alert(
 
 @router.post("/alerts/history/{history_id}/snooze", responses=conflicts(AlertEndedError))
 async def snooze_alert(request: Request, employee: MayHandleAlerts, history_id: HistoryId, body: Snooze) -> Alert:
-    """Keep an alert quiet for some minutes; it stays open."""
+    """Send no messages of an alert for some minutes; it stays open."""
     services = get_services(request)
     span = timedelta(minutes=body.minutes)
     return to_alert(await snooze(services.pool, history_id, span, employee.actor, services.clock()))

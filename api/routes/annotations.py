@@ -1,4 +1,4 @@
-"""/api/agents/{id}/annotations: what the charts of a device show beside its samples."""
+"""/api/agents/{id}/annotations: the events that the charts of a device show beside its samples."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
@@ -28,14 +28,14 @@ GapReason = Literal[
 
 
 class BadRangeError(RtsError):
-    """`start` must lie before `end`, by at most ten years."""
+    """`start` must be before `end`, by at most ten years."""
 
     code: ClassVar[str] = "bad_range"
     status: ClassVar[int] = 422
 
 
 class StatusPart(BaseModel):
-    """A status of the device, from when to when, and why it came."""
+    """A status of the device, with its range of time and its reason."""
 
     status: Status
     start: datetime
@@ -44,7 +44,7 @@ class StatusPart(BaseModel):
 
 
 class GapPart(BaseModel):
-    """A span in which there may be no samples. Draw it only where a chart is empty."""
+    """A span in which samples may be missing. Draw it only where a chart is empty."""
 
     start: datetime
     end: datetime
@@ -92,7 +92,7 @@ class CommandPart(BaseModel):
 
 
 class SoftwarePart(BaseModel):
-    """Programs that came and went at one time."""
+    """The numbers of programs installed and removed at one time."""
 
     at: datetime
     installed: int
@@ -101,14 +101,14 @@ class SoftwarePart(BaseModel):
 
 
 class RetentionPart(BaseModel):
-    """From when on a level has data."""
+    """The time from which on a level has data."""
 
     level: str = Field(examples=["5m"])
     kept_from: datetime
 
 
 class DeviceAnnotations(BaseModel):
-    """What happened to a device in a range of time. Times in UTC."""
+    """The history of a device in a range of time. Times in UTC."""
 
     start: datetime
     end: datetime
@@ -151,6 +151,6 @@ async def device_annotations(
 
 
 def alert_part(row: asyncpg.Record) -> AlertPart:
-    """Return an alert's row with what its rule is about."""
+    """Return an alert's row with the metrics and the kind of its rule."""
     subject = subject_of(row["conditions"])
     return AlertPart(**row, rule_kind=subject.kind, metrics=subject.metrics)

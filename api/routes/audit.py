@@ -47,7 +47,7 @@ async def read_whole_trail(
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
 ) -> FullAuditTrail:
-    """Read who did what, when and from where, newest first: devices, commands, rules, registration tokens."""
+    """Read the audit trail, newest first: changes of devices, commands, rules and tokens, with actor and address."""
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)
     await get_services(request).reads.note(employee.actor, "audit_read", filter=only.named())
     rows = await read_trail(get_services(request).pool, only, before, limit + 1)

@@ -1,4 +1,4 @@
-"""Backtests: what a rule would have done in the last days. Employees only."""
+"""Backtests: the alerts that a rule would have caused in the last days. Employees only."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ Threshold = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 
 
 class BacktestOrder(BaseModel):
-    """An existing rule (`rule_id`), or the conditions and the reach of a new one."""
+    """An existing rule (`rule_id`), or the conditions and the scope of a new one."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -65,7 +65,7 @@ class BacktestOrder(BaseModel):
 
     @model_validator(mode="after")
     def names_one_rule(self) -> Self:
-        """Refuse neither and both."""
+        """Raise ValueError unless exactly one of rule_id and conditions is given."""
         if (self.rule_id is None) == (self.conditions is None):
             raise ValueError("name either rule_id or conditions")
         return self
@@ -120,14 +120,14 @@ class BacktestAnswer(BaseModel):
     reach_devices: int = Field(description="in reach")
     sampled: bool = Field(description="fewer devices were tested than are in reach")
     outcomes: list[BacktestOutcome]
-    notes: list[str] = Field(description="what is judged otherwise than live evaluation would")
+    notes: list[str] = Field(description="differences from live evaluation, in sentences")
 
 
 @router.post("/backtest", responses=conflicts(FaultyAlertRuleError))
 async def run_backtest(request: Request, employee: CurrentEmployee, body: BacktestOrder) -> BacktestAnswer:
-    """Return how many alerts and tickets a rule would have made in the last days, and on which devices.
+    """Return how many alerts and tickets a rule would have caused in the last days, and on which devices.
 
-    It runs the evaluation itself over the rollups. Services, and forecasts of columns, can't be tested.
+    It runs the real evaluation over the rollups. Services and forecasts of columns cannot be tested.
     """
     del employee
     services = get_services(request)
@@ -136,7 +136,7 @@ async def run_backtest(request: Request, employee: CurrentEmployee, body: Backte
 
 
 async def build_spec(services: Services, order: BacktestOrder) -> BacktestSpec:
-    """Return what is to be tested; a reach that doesn't belong together is not found, as when a rule is made."""
+    """Return the specification of the test; raises the same errors for its scope as the creation of a rule."""
     if order.rule_id:
         return await read_spec(services.pool, order.rule_id, order.thresholds, order.days)
     assert order.conditions is not None
@@ -149,7 +149,7 @@ async def build_spec(services: Services, order: BacktestOrder) -> BacktestSpec:
 
 
 def to_answer(answer: BacktestResult) -> BacktestAnswer:
-    """Return an answer as the API shows it."""
+    """Return a result as the model of the API."""
     plan = answer.plan
     return BacktestAnswer(
         begin=plan.begin, end=plan.end, step_minutes=plan.step / timedelta(minutes=1), level=plan.level.name,
@@ -159,7 +159,7 @@ def to_answer(answer: BacktestResult) -> BacktestAnswer:
 
 
 def to_outcome(outcome: ThresholdOutcome, names: dict[UUID, str]) -> BacktestOutcome:
-    """Return what came of one threshold."""
+    """Return the outcome of one threshold as the model of the API."""
     tallies = outcome.tallies
     return BacktestOutcome(
         threshold=outcome.threshold, in_words=outcome.condition.in_words(), alerts=outcome.alerts,
@@ -171,7 +171,7 @@ def to_outcome(outcome: ThresholdOutcome, names: dict[UUID, str]) -> BacktestOut
 
 
 def to_device(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
-    """Return one device."""
+    """Return the summary of one device as the model of the API."""
     assert tally.first
     assert tally.last
     return BacktestDevice(
@@ -182,7 +182,7 @@ def to_device(tally: BacktestSummary, names: dict[UUID, str]) -> BacktestDevice:
 
 
 def to_transition(transition: Transition) -> BacktestTransition:
-    """Return one change of state."""
+    """Return one change of state as the model of the API."""
     return BacktestTransition(
         at=transition.at, from_state=transition.before.state, to_state=transition.after.state, reason=transition.why,
         value=transition.result.value,

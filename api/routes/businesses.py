@@ -96,7 +96,7 @@ async def read_time_zones(request: Request, person: CurrentPerson, business_id: 
 
 @router.put("/{business_id}/time-zone")
 async def put_time_zone(request: Request, employee: MayEditRules, business_id: BusinessId, body: PlaceZone) -> ZoneList:
-    """Set whose clock is meant by "usual for the hour" of a business or site; within the hour rules compare by it."""
+    """Set the time zone of a business or site for baselines by hour of the week; rules use it within an hour."""
     services = get_services(request)
     place = business_id, body.service_location_id
     await set_time_zone(services.pool, *place, body.time_zone, employee.actor, services.clock())

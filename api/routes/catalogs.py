@@ -44,7 +44,7 @@ class MetricCatalog(BaseModel):
 
 
 class CommandParameter(BaseModel):
-    """A parameter of a command type."""
+    """A parameter of a command type, for a form."""
 
     name: str
     type: Literal["string", "integer", "boolean"]
@@ -53,7 +53,7 @@ class CommandParameter(BaseModel):
 
 
 class CommandInfo(BaseModel):
-    """A command type."""
+    """A command type with its parameters and its rule of approval."""
 
     command_type: str = Field(examples=["restart_service"])
     description: str
@@ -86,7 +86,7 @@ async def read_metric_catalog(person: CurrentPerson) -> MetricCatalog:
 
 @router.get("/commands/catalog")
 async def read_command_catalog(request: Request, employee: CurrentEmployee) -> CommandCatalog:
-    """List the command types with their parameters, and which of them need a second employee."""
+    """List the command types with their parameters and their rule of approval."""
     del employee
     needs = get_services(request).settings.commands
     return CommandCatalog(
@@ -96,7 +96,7 @@ async def read_command_catalog(request: Request, employee: CurrentEmployee) -> C
 
 
 def to_info(one: CommandType, needs: CommandTable) -> CommandInfo:
-    """Return a command type as the API shows it."""
+    """Return a command type as the model of the API."""
     return CommandInfo(
         command_type=one.command_type, description=one.description, dangerous=one.dangerous,
         approval_required=needs.need_of(one.command_type) == "approval",

@@ -21,11 +21,11 @@ from commands.errors import CommandEndedError, CommandNotDeliveredError
 
 router = APIRouter(prefix="/api/agents", tags=["commands of the agent"])
 
-CommandId = Annotated[UUID, Path(description="command_id, as it was handed out")]
+CommandId = Annotated[UUID, Path(description="command_id of a fetched command")]
 
 
 class MayRun(BaseModel):
-    """Whether to continue."""
+    """Whether the agent may run or continue the command."""
 
     go_on: bool = Field(description="false: stop it and send its result, it is to be cancelled")
 
@@ -38,7 +38,7 @@ class Recorded(BaseModel):
 
 @router.get("/{agent_id}/commands")
 async def fetch_commands(request: Request, agent: CurrentAgent) -> LeasedCommands:
-    """Fetch what waits. What is handed out isn't handed out again before its lease ends (time-out and 60 s)."""
+    """Fetch the waiting commands. A fetched command is not delivered again before its lease ends (time-out + 60 s)."""
     services = get_services(request)
     rows = await lease_commands(services.pool, [agent.agent_id], services.clock(), "poll")
     stop = await list_cancellations(services.pool, [agent.agent_id])

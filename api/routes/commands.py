@@ -1,4 +1,4 @@
-"""Commands as people see them: employees create, approve and cancel; customers follow those of their devices."""
+"""Routes of commands for people: employees create, approve and cancel; customers read those of their devices."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -53,7 +53,7 @@ MAX_DEVICES = 1000
 
 
 class CommandOrder(BaseModel):
-    """The command to order."""
+    """An order of a command: its type, parameters, time-out and expiry."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"command_type": "restart_service", "params": {"service": "nginx"}}]}
@@ -69,7 +69,7 @@ class CommandOrder(BaseModel):
 
 
 class BatchOrder(CommandOrder):
-    """The command to order for several devices."""
+    """An order of the same command for several devices."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,7 +81,7 @@ class BatchOrder(CommandOrder):
 
 
 class Command(BaseModel):
-    """A command and what became of it. Customers see its course, not its parameters, outputs or employees."""
+    """A command and its state. Customers do not see its parameters, outputs and employees."""
 
     command_id: UUID
     agent_id: UUID
@@ -123,7 +123,7 @@ class CommandList(BaseModel):
 
 
 class NotCreated(BaseModel):
-    """A device that got no command, and why."""
+    """A device that got no command, with the reason."""
 
     agent_id: UUID
     code: Literal["agent_not_found", "agent_inactive", "too_many_commands"]
@@ -138,7 +138,7 @@ class Batch(BaseModel):
 
 
 class BatchChange(BaseModel):
-    """What became of the commands of a batch."""
+    """The outcome for the commands of a batch."""
 
     changed: list[UUID]
     unchanged: list[UUID] = Field(description="those that had ended, or needed no approval")
@@ -152,7 +152,7 @@ class Cancellation(BaseModel):
 
 @router.post("/commands", status_code=201)
 async def order_many(request: Request, employee: MayOrder, body: BatchOrder) -> Batch:
-    """Order the same of several devices. Above a number of devices (10) a second employee must approve."""
+    """Order the same command for several devices. Above a number of devices (10) a second employee must approve."""
     services = get_services(request)
     devices = list(dict.fromkeys(body.agent_ids))
     batch_id, now = uuid4(), services.clock()
@@ -199,7 +199,7 @@ async def approve_many(request: Request, employee: MayApprove, batch_id: BatchId
 async def cancel_many(
     request: Request, employee: MayOrder, batch_id: BatchId, body: Cancellation | None = None
 ) -> BatchChange:
-    """Cancel what is still open in a batch."""
+    """Cancel the open commands of a batch."""
     services = get_services(request)
     reason = body.reason if body else None
     return to_batch_change(await cancel_batch(services.pool, batch_id, employee.actor, reason, services.clock()))
@@ -207,7 +207,7 @@ async def cancel_many(
 
 @router.post("/{agent_id}/commands", status_code=201, responses=conflicts(AgentInactiveError, TooManyCommandsError))
 async def order_one(request: Request, employee: MayOrder, agent_id: AgentId, body: CommandOrder) -> Command:
-    """Order something of a device; it waits there until the agent fetches it, or expires."""
+    """Order a command for a device; it waits until the agent fetches it, or expires."""
     services = get_services(request)
     now = services.clock()
     order = to_new_command(body, services)
@@ -261,7 +261,7 @@ async def cancel_one(
     command_id: CommandId,
     body: Cancellation | None = None,
 ) -> Command:
-    """Cancel a command: at once while it waits; what the agent has begun, it is asked to stop."""
+    """Cancel a command: at once while it waits; the agent is asked to stop a started one."""
     services = get_services(request)
     now = services.clock()
     reason = body.reason if body else None
@@ -272,7 +272,7 @@ async def cancel_one(
 
 
 def to_new_command(body: CommandOrder, services: Services) -> NewCommand:
-    """Return an order as the registry takes it; raises CommandTypeRefusedError."""
+    """Return the new command of an order; raises CommandTypeRefusedError."""
     need = services.settings.commands.need_of(body.command_type)
     if need == "refused":
         raise CommandTypeRefusedError
@@ -300,7 +300,7 @@ async def explain_skipped(services: Services, devices: list[UUID]) -> list[NotCr
 
 
 def approval_rule(services: Services) -> ApprovalRule:
-    """Return how many devices an employee may order something of without a second employee."""
+    """Return the limits of this server above which a second employee must approve."""
     settings = services.settings
     return ApprovalRule(
         settings.approval_above_devices,
@@ -310,19 +310,19 @@ def approval_rule(services: Services) -> ApprovalRule:
 
 
 def may_read_outputs(services: Services, person: Person) -> bool:
-    """Return whether a person may see the parameters and outputs of commands."""
+    """Return whether a person may see the parameters and outputs of commands: employees with the right `outputs`."""
     return person.employee_id is not None and "outputs" in services.roles.of(person.role)
 
 
 def holds_secrets(row: asyncpg.Record) -> bool:
-    """Return whether a command has parameters or outputs: scripts and what they print may hold passwords."""
+    """Return whether a command has parameters or outputs: scripts and their output may contain passwords."""
     return row["command_params"] != "{}" or row["stdout"] is not None or row["stderr"] is not None
 
 
 async def read_page(
     request: Request, services: Services, person: Person, filters: CommandFilter, limit: int
 ) -> CommandList:
-    """Return one page as the caller may see it."""
+    """Return one page of commands, without the fields that the caller may not see."""
     rows = await read_commands(services.pool, person.tenant, filters, limit + 1, services.clock())
     if may_read_outputs(services, person) and any(map(holds_secrets, rows)):
         await services.reads.note(calling_person(request, person), "commands_read", filters.device_id)
@@ -333,7 +333,7 @@ async def read_page(
 
 
 def to_command(row: dict[str, Any], to_employee: bool) -> Command:
-    """Return a command's row as the API shows it."""
+    """Return a command's row as the model of the API."""
     params = msgspec.json.decode(row.pop("command_params"))
     command = Command(command_id=row.pop("id"), agent_id=row.pop("agent_device_id"), params=params, **row)
     if to_employee:
@@ -352,5 +352,5 @@ def to_command(row: dict[str, Any], to_employee: bool) -> Command:
 
 
 def to_batch_change(changed: Changed) -> BatchChange:
-    """Return what became of a batch."""
+    """Return the outcome of a batch as the model of the API."""
     return BatchChange(changed=changed.changed, unchanged=changed.unchanged)

@@ -1,4 +1,4 @@
-"""End-of-life rules: which software is past its time, for the whole fleet. Employees only."""
+"""End-of-life rules of software, for the whole fleet. Employees only."""
 
 from datetime import date, datetime
 from typing import Annotated, ClassVar
@@ -59,7 +59,7 @@ class NewEolRule(BaseModel):
 
 
 class EolRuleChange(Patch):
-    """What to change of a rule; what is left out stays."""
+    """Changes of a rule; absent fields stay."""
 
     clearable: ClassVar[frozenset[str]] = frozenset({"latest_available_version", "note"})
 
@@ -71,7 +71,7 @@ class EolRuleChange(Patch):
 
 
 class EolRule(BaseModel):
-    """A rule. Of several that fit a software, that of the longest version_prefix counts, then of the longest name."""
+    """A rule. If several match a software, the longest version_prefix wins, then the longest name."""
 
     id: UUID
     software_name: str
@@ -127,7 +127,7 @@ async def change_eol_rule(request: Request, employee: MayEditRules, eol_id: Rule
 
 @router.delete("/{eol_id}", status_code=204)
 async def delete_eol_rule(request: Request, employee: MayEditRules, eol_id: RuleId) -> Response:
-    """Delete a rule; its marks go within seconds, or become those of the rule that counts instead."""
+    """Delete a rule; within seconds its marks disappear, or become those of the next matching rule."""
     services = get_services(request)
     await delete_rule(services.pool, eol_id, employee.actor, services.clock())
     return Response(status_code=204)

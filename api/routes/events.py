@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/agents", tags=["events"])
 
 
 class EventReceipt(BaseModel):
-    """The event is kept."""
+    """Confirms that the event is stored."""
 
     kept: bool = True
 

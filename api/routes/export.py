@@ -44,7 +44,7 @@ async def export_range(
         raise InvalidRangeError(f"An export needs start < end, at most {MAX_EXPORT.days} days apart.")
     chosen = SampleRange(since, until, person.tenant or business_id, agent_id, business_id)
     parts = export_samples(services.pool, chosen, form)
-    first = await anext(parts, b"")  # what fails at once is an answer, not a file that ends early
+    first = await anext(parts, b"")  # an error before the first part becomes an error answer, not a short file
     headers = {"Content-Disposition": f'attachment; filename="samples.{form}"', "Cache-Control": "no-store"}
     return StreamingResponse(joined(first, parts), media_type=MEDIA_TYPES[form], headers=headers)
 

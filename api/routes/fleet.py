@@ -122,7 +122,7 @@ async def read_device(
 
 
 def choose_width(span: timedelta, step: timedelta) -> timedelta:
-    """Return how wide the points are to be: as fine as the steps ask, and coarse enough for the range."""
+    """Return the width of points: as fine as the steps require, and coarse enough for the range."""
     return next((width for width, longest in WIDTHS if span <= longest and not is_too_fine(width, step)), WIDTHS[-1][0])
 
 

@@ -1,4 +1,4 @@
-"""/api/agents/gateways: tokens whose uploads bring many hosts, and which device each host is. Employees only."""
+"""/api/agents/gateways: tokens for uploads of many hosts, and the device of each host. Employees only."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -37,7 +37,7 @@ HostState = Literal["waiting", "confirmed", "refused"]
 
 
 class NewGateway(BaseModel):
-    """A gateway to make."""
+    """The settings of a new gateway."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -83,7 +83,7 @@ class Gateway(BaseModel):
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
-        """Return one row as a gateway."""
+        """Return the model of a row; its token is not in the database."""
         values = dict(row)
         location_id, location_name = values.pop("service_location_id"), values.pop("location_name")
         location = Location(id=location_id, location_name=location_name) if location_id else None
@@ -106,7 +106,7 @@ class GatewayList(BaseModel):
 
 
 class Host(BaseModel):
-    """A host of a business, as its uploads name it, in lower case."""
+    """A host of a business by the name in its uploads, in lower case."""
 
     id: UUID
     host: str
@@ -138,7 +138,7 @@ class Confirmation(BaseModel):
 
 @router.post("", status_code=201)
 async def new_gateway(request: Request, employee: MayRegister, body: NewGateway) -> MadeGateway:
-    """Make a gateway of a business: its one token is for uploads that bring many hosts."""
+    """Create a gateway of a business: its one token is for uploads of many hosts."""
     services = get_services(request)
     requested = GatewayRequest(
         body.business_id, body.service_location_id, body.name, body.enrolment, body.host_pattern.lower(),
@@ -171,13 +171,13 @@ async def read_gateways(
 
 @router.get("/{gateway_id}")
 async def read_gateway(request: Request, _employee: CurrentEmployee, gateway_id: GatewayId) -> Gateway:
-    """Read one gateway."""
+    """Read one gateway, without its token."""
     return Gateway.of(await get_gateway(get_services(request).pool, gateway_id))
 
 
 @router.post("/{gateway_id}/revoke")
 async def revoke_a_gateway(request: Request, employee: MayRegister, gateway_id: GatewayId) -> Gateway:
-    """Refuse a gateway's token from now on; its hosts and devices stay, for another gateway of the business."""
+    """Revoke a gateway's token; its hosts and devices stay, for another gateway of the business."""
     services = get_services(request)
     return Gateway.of(await revoke_gateway(services.pool, gateway_id, employee.actor, services.clock()))
 
@@ -202,7 +202,7 @@ async def read_hosts(
 async def confirm_a_host(
     request: Request, employee: MayRegister, gateway_id: GatewayId, host_id: HostId, body: Confirmation
 ) -> Host:
-    """Make a host a device: a new one, or one of the business that is there. A host that has one may get another."""
+    """Map a host to a new device or to one of the business. A host with a device may get another one."""
     services = get_services(request)
     decision = HostDecision(body.agent_id, body.device_name, body.replace_agent)
     with database_errors():
@@ -212,7 +212,7 @@ async def confirm_a_host(
 
 @router.post("/{gateway_id}/hosts/{host_id}/refuse")
 async def refuse_a_host(request: Request, employee: MayRegister, gateway_id: GatewayId, host_id: HostId) -> Host:
-    """Leave out a host's samples from now on, without an error for the sender; its device stays."""
+    """Ignore a host's samples from now on, without an error for the sender; its device stays."""
     services = get_services(request)
     row = await refuse_host(services.pool, gateway_id, host_id, employee.actor, services.clock())
     return Host(**dict(row))

@@ -1,4 +1,4 @@
-"""Health for balancers and supervisors: is the process alive, should it get requests, does its database answer."""
+"""Health for balancers and supervisors: liveness, readiness, and the answer of the database."""
 
 import asyncio
 from typing import Literal
@@ -42,7 +42,7 @@ async def health(request: Request) -> Health:
 
 @router.get("/health/live")
 async def live() -> Alive:
-    """Answer 200 without any check. Restart a process that doesn't answer."""
+    """Answer 200 without any check. Restart a process that does not answer."""
     return Alive(status="alive")
 
 

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/agents", tags=["agents"])
 
 
 class Heartbeat(BaseModel):
-    """A sign of life; `timestamp` is the device's clock."""
+    """A heartbeat; `timestamp` is the device's clock."""
 
     timestamp: AnyTime = Field(examples=["2026-05-03T14:05:00Z"])
     status: Literal["online", "warning", "error"] = "online"
@@ -34,7 +34,7 @@ class Heartbeat(BaseModel):
     mac_address: Fact64 = None
 
     def facts(self) -> Facts:
-        """Return the same for the registry."""
+        """Return the facts about the machine in the heartbeat."""
         return Facts(self.hostname, self.os_version, self.os_architecture, self.ip_address, self.mac_address)
 
 
@@ -51,7 +51,7 @@ class HeartbeatAnswer(BaseModel):
 
 @router.post("/{agent_id}/heartbeat")
 async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) -> HeartbeatAnswer:
-    """Record a heartbeat and return what waits for the device."""
+    """Record a heartbeat and return the waiting work of the device."""
     services = get_services(request)
     now = services.clock()
     overlap = timedelta(seconds=services.settings.token_overlap_seconds)
@@ -70,14 +70,14 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
 
 
 class NewAgentToken(BaseModel):
-    """The agent's new token, shown once. The one before is refused some time after this one's first use."""
+    """The agent's new token, shown once. The previous one is refused some time after this one's first use."""
 
     agent_token: str
 
 
 @router.post("/{agent_id}/token/rotate", responses=conflicts(SupersededTokenError))
 async def rotate_own_token(request: Request, agent: CurrentAgent) -> NewAgentToken:
-    """Get a new token: keep it, then use it. When this answer is lost, ask again with the old one."""
+    """Get a new token: store it, then use it. If this answer is lost, call again with the old token."""
     services = get_services(request)
     token = await rotate_token(
         services.pool, services.tokens, agent.agent_id, agent.token_hash, agent.actor, services.clock()

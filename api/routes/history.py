@@ -55,14 +55,14 @@ class Segment(BaseModel):
 
 
 class HistoryWarning(BaseModel):
-    """Something about the answer that the question may not have expected."""
+    """A note that the answer differs from the request, such as a coarser level."""
 
     code: Literal["outside_retention", "coarser_than_asked"]
     message: str
 
 
 class HistoryHead(BaseModel):
-    """Where the points come from. Times in UTC; counters are rates per second."""
+    """The source of the points. Times in UTC; counters are rates per second."""
 
     agent_id: str
     start: datetime
@@ -145,7 +145,7 @@ class ChartQuestion(BaseModel):
 async def metrics_history(
     request: Request, person: CurrentPerson, agent_id: AgentId, question: Annotated[ChartQuestion, Query()]
 ) -> Response:
-    """Read the history of a device: averages by bucket, from the coarsest level that gives what is asked.
+    """Read the history of a device: averages by bucket, from the coarsest level that is fine enough.
 
     With `time_zone`, buckets of whole days begin at local midnight; a day has 23 or 25 hours when clocks change.
     Closed buckets come from a rollup, the newest part from raw samples; `segments` has the source of each part.
@@ -201,7 +201,7 @@ def parse_aggregates(text: str) -> list[str]:
 def head(
     agent_id: UUID, choice: Choice, grid: Grid, segments: Iterable[ReadSegment], units: dict[str, str]
 ) -> dict[str, Any]:
-    """Return what all forms say first."""
+    """Return the fields that all forms of the answer share."""
     return {
         "agent_id": agent_id,
         "start": choice.start.astimezone(UTC),
@@ -270,7 +270,7 @@ def place_values(values: Sequence[T], positions: Sequence[int | None], gap: G) -
 
 
 def aggregates_for(metric: Metric, aggregates: list[str]) -> list[str]:
-    """Return which of the wanted aggregates a metric has: a counter has only its rate, as avg."""
+    """Return those of `aggregates` that a metric has: a counter has only its rate, as avg."""
     return aggregates if BY_NAME[metric.name].kind is Kind.GAUGE else ["avg"]
 
 

@@ -64,7 +64,7 @@ async def find_in_fleet(
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> FoundPage:
-    """Find where in the fleet a software is now, among the devices that the caller may see."""
+    """Find the devices that have a software now, among those that the caller may see."""
     services = get_services(request)
     after = read_cursor(cursor, str, UUID)
     rows = await find_software(services.pool, person.tenant, search, version, after, limit + 1, services.clock())
@@ -74,9 +74,10 @@ async def find_in_fleet(
 
 @router.post("/{agent_id}/inventory/software")
 async def take_inventory(request: Request, agent: CurrentAgent, body: Inventory) -> MergedInventory:
-    """Take a list of software. Sent again, it changes nothing; one that is older than the newest changes nothing.
+    """Store a list of software. A repeated list, or one older than the newest, changes nothing.
 
-    What is odd in an entry costs only that part; an entry without a name is rejected, and nothing counts as removed.
+    A malformed part of an entry costs only that part. If an entry is rejected for lack of a name, nothing counts as
+    removed.
     """
     services = get_services(request)
     services.quotas.check(agent.agent_id, "software", "bytes")
@@ -108,11 +109,11 @@ async def list_software(
     software_type: Annotated[Kind | None, Query(description="only this type")] = None,
     eol: Annotated[bool | None, Query(description="only software past its end of life (true), or not (false)")] = None,
     security: Annotated[bool | None, Query(description="only security software (true), or none (false)")] = None,
-    at: Annotated[Time | None, Query(description="what was installed then; default: what is now")] = None,
+    at: Annotated[Time | None, Query(description="as of this time; default: now")] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> SoftwarePage:
-    """List what is on a device, or was at a time; a customer gets 404 for another business's device.
+    """List the software of a device, now or as of a time; a customer gets 404 for another business's device.
 
     To page through one state while new lists come in, pass the first page's `as_of` as `at`.
     """
@@ -137,7 +138,7 @@ async def list_changes(
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> ChangePage:
-    """List what was installed, removed and upgraded on a device, newest first.
+    """List the installations, removals and upgrades on a device, newest first.
 
     Entries of the first list are no changes, because their time is unknown. `inventory_since` is when that list was
     taken.

@@ -1,4 +1,4 @@
-"""A device's life, led by employees: change, deactivate, decommission, delete, restore; its token; its trail."""
+"""The lifecycle of a device, for employees: change, deactivate, decommission, delete, restore, move; token; trail."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -49,20 +49,20 @@ class DeviceChanges(BaseModel):
 
     @model_validator(mode="after")
     def no_nulls(self) -> Self:
-        """Refuse null for what can't be empty."""
+        """Raise ValueError if a field that cannot be empty is null."""
         nulls = {name for name in self.model_fields_set if getattr(self, name) is None} - {"service_location_id"}
         if nulls:
             raise ValueError(f"{', '.join(sorted(nulls))} cannot be null: leave it out to keep it")
         return self
 
     def change(self) -> DeviceChange:
-        """Return the same for the registry."""
+        """Return the changes of the device."""
         values = self.model_dump(exclude_unset=True)
         return DeviceChange(set_location="service_location_id" in values, **values)
 
 
 class Decommissioning(BaseModel):
-    """Why a device is taken out of service."""
+    """The reason for taking a device out of service."""
 
     reason: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(storable)
@@ -70,7 +70,7 @@ class Decommissioning(BaseModel):
 
 
 class AuditEntry(BaseModel):
-    """Who did what, when and from where."""
+    """An entry of the audit trail: actor, action, time, and address of the call."""
 
     id: int
     at: datetime
@@ -125,7 +125,7 @@ async def decommission_agent(
 
 
 class Move(BaseModel):
-    """Where a device goes to."""
+    """The business, and perhaps the site, that a device moves to."""
 
     business_id: UUID
     service_location_id: UUID | None = Field(None, description="a site of that business, or null")
@@ -133,7 +133,7 @@ class Move(BaseModel):
 
 @router.post("/{agent_id}/move")
 async def move_agent(request: Request, employee: MayDecommission, agent_id: AgentId, body: Move) -> AgentDetail:
-    """Give a device to another business. It sees what is measured from now on; the past stays with the former owner."""
+    """Move a device to another business, which sees samples from now on; the past stays with the former owner."""
     services = get_services(request)
     to = body.business_id, body.service_location_id
     await move_device(services.pool, agent_id, *to, employee.actor, services.clock())
@@ -161,7 +161,7 @@ async def restore_agent(request: Request, employee: MayManage, agent_id: AgentId
 
 @router.post("/{agent_id}/token/rotation", responses=conflicts(NoAgentTokenError))
 async def ask_for_rotation(request: Request, employee: MayRevoke, agent_id: AgentId) -> AgentDetail:
-    """Have the agent fetch a new token at its next heartbeat."""
+    """Request that the agent fetches a new token at its next heartbeat."""
     services = get_services(request)
     await request_rotation(services.pool, agent_id, employee.actor, services.clock())
     return await read_detail(services, None, agent_id)
@@ -191,7 +191,7 @@ async def read_trail(
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
 ) -> AuditTrail:
-    """Read who did what to a device and its commands, newest first; that of a deleted device too.
+    """Read the audit trail of a device and its commands, newest first, also of a deleted device.
 
     Reads of outputs and software are in the whole trail: `GET /api/admin/audit?agent_id=…`.
     """

@@ -1,4 +1,4 @@
-"""/api/agents/maintenance-windows: when nothing begins to fire. Employees keep them, customers see their own."""
+"""/api/agents/maintenance-windows: times in which no rule begins to fire. Customers see their own windows."""
 
 from datetime import datetime, time, timedelta
 from typing import Annotated, Self
@@ -37,7 +37,7 @@ WEEKLY = ("weekdays", "local_start", "duration_minutes", "time_zone")
 
 
 class NewWindow(BaseModel):
-    """A window: where, and either from one time to another or weekly from a local time for a while."""
+    """A window: its scope, and either two times or weekly a local time with a duration."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -64,7 +64,7 @@ class NewWindow(BaseModel):
 
     @model_validator(mode="after")
     def is_whole(self) -> Self:
-        """Refuse a window that is nowhere, or neither once nor weekly."""
+        """Raise ValueError for a window without a scope, or that is neither once nor weekly."""
         if not (self.business_id or self.service_location_id or self.agent_device_id):
             raise ValueError("name a business_id, service_location_id or agent_device_id")
         present = {name for name in (*ONCE, *WEEKLY) if getattr(self, name) is not None}
@@ -75,7 +75,7 @@ class NewWindow(BaseModel):
         return self
 
     def window(self) -> Window:
-        """Return the window as the registry takes it."""
+        """Return the window of the request."""
         place = ScopeOfRule(self.business_id, self.service_location_id, self.agent_device_id)
         start = time.fromisoformat(self.local_start) if self.local_start else None
         return Window(
@@ -108,7 +108,7 @@ async def list_maintenance_windows(
 
 @router.post("", status_code=201)
 async def create_maintenance_window(request: Request, employee: MayEditRules, body: NewWindow) -> MaintenanceWindow:
-    """Make a window: what fires already continues in it, but nothing begins to fire."""
+    """Create a window: alerts that are firing continue in it, but no rule begins to fire."""
     services = get_services(request)
     now = services.clock()
     return to_window(await create_window(services.pool, body.window(), employee.actor, now), now)
@@ -125,7 +125,7 @@ async def read_maintenance_window(request: Request, person: CurrentPerson, windo
 async def replace_maintenance_window(
     request: Request, employee: MayEditRules, window_id: WindowId, body: NewWindow
 ) -> MaintenanceWindow:
-    """Replace all of a window."""
+    """Replace every field of a window."""
     services = get_services(request)
     now = services.clock()
     return to_window(await replace_window(services.pool, window_id, body.window(), employee.actor, now), now)
@@ -133,7 +133,7 @@ async def replace_maintenance_window(
 
 @router.delete("/{window_id}", status_code=204)
 async def delete_maintenance_window(request: Request, employee: MayEditRules, window_id: WindowId) -> Response:
-    """Delete a window; what was kept from firing may fire at the next evaluation."""
+    """Delete a window; rules that it silenced may fire at the next evaluation."""
     services = get_services(request)
     await delete_window(services.pool, window_id, employee.actor, services.clock())
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Who the caller is, and what they may do."""
+"""The caller and their permissions."""
 
 from datetime import datetime
 from typing import Literal
@@ -60,12 +60,12 @@ class Me(BaseModel):
 
 @router.get("/me")
 async def read_me(request: Request, person: CurrentPerson) -> Me:
-    """Return who the caller is, what they may do, and the server's clock."""
+    """Return the caller, their permissions, and the server's clock."""
     return await whole_person(get_services(request), person)
 
 
 async def whole_person(services: Services, person: Person) -> Me:
-    """Return a person as the pages need them."""
+    """Return a person with the data that the pages need."""
     name, business_name = await describe_person(services.pool, person)
     business = None
     if person.business_id is not None:
@@ -81,7 +81,7 @@ async def whole_person(services: Services, person: Person) -> Me:
 
 
 def list_permissions(person: Person, services: Services) -> Permissions:
-    """Return what a person may do: employees everything but the DBA's part, customers only read."""
+    """Return a person's permissions, by the rights of their role; customers only read."""
     may = person.employee_id is not None
     names = [field.alias or name for name, field in Permissions.model_fields.items()]
     keeps = may and "dba" in services.roles.of(person.role)

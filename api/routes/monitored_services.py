@@ -1,4 +1,4 @@
-"""The services of a device: their state for people, and what employees expect of them."""
+"""The services of a device: their state, and the expectations that employees set."""
 
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -32,7 +32,7 @@ class ServiceList(BaseModel):
 
 
 class ServiceSettings(Patch):
-    """What to change; what is left out stays."""
+    """Changes of the settings of a service; absent fields stay."""
 
     clearable: ClassVar[frozenset[str]] = frozenset({"service_display_name"})
 
@@ -52,7 +52,7 @@ async def list_services(request: Request, person: CurrentPerson, agent_id: Agent
 async def change_service_settings(
     request: Request, employee: MayManage, agent_id: AgentId, service_id: ServiceId, body: ServiceSettings
 ) -> Service:
-    """Change what is expected of a service."""
+    """Change the expected state, the automatic restart or the display name of a service."""
     services = get_services(request)
     row = await change_service(services.pool, agent_id, service_id, body.changes(), employee.actor, services.clock())
     return Service(**row)

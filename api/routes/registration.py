@@ -1,4 +1,4 @@
-"""How a device joins: POST /registration-tokens (employee) and POST /register (the token itself)."""
+"""Registration of a device: POST /registration-tokens (employee) and POST /register (the token itself)."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/agents", tags=["registration"])
 
 
 class NewRegistrationToken(BaseModel):
-    """The settings of a registration token."""
+    """The settings of a new registration token; with `agent_id` it is for an existing device."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -62,7 +62,7 @@ class NewRegistrationToken(BaseModel):
 class RegistrationToken(BaseModel):
     """A one-use token, shown once, and how to spend it."""
 
-    id: UUID = Field(description="of the token: read what came of it, or revoke it")
+    id: UUID = Field(description="of the token: read its state, or revoke it")
     token: str = Field(examples=["AGT-7KQ2-M9XD-P4TR"])
     expires_at: datetime
     install_command_linux: str
@@ -73,7 +73,7 @@ class RegistrationToken(BaseModel):
 async def new_registration_token(
     request: Request, employee: MayRegister, body: NewRegistrationToken
 ) -> RegistrationToken:
-    """Make a one-use token with which one device can register, a new one or again one that is there."""
+    """Create a one-use token with which one device registers: a new one, or an existing one again."""
     services = get_services(request)
     requested = TokenRequest(
         body.business_id, body.service_location_id, body.device_name, timedelta(hours=body.expires_in_hours),
@@ -112,7 +112,7 @@ class DeviceInfo(BaseModel):
     agent_version: Fact64 = Field(None, examples=["1.4.2"])
 
     def system(self) -> SystemInfo:
-        """Return the same for the registry."""
+        """Return the agent's data about its machine."""
         values = self.model_dump(include=set(DeviceInfo.model_fields))
         address = values.pop("ip_address")
         return SystemInfo(ip_address=None if address is None else str(address), **values)
@@ -133,7 +133,7 @@ class Registration(DeviceInfo):
 
 
 class AgentConfig(BaseModel):
-    """How the agent is to behave."""
+    """The settings of the agent: intervals and the address of the live channel."""
 
     heartbeat_interval_seconds: int
     metrics_interval_seconds: int

@@ -1,4 +1,4 @@
-"""/api/agents/registration-tokens: which tokens there are, what came of them, and taking one back. Employees only."""
+"""/api/agents/registration-tokens: tokens with their state and device; revocation. Employees only."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -43,7 +43,7 @@ class IssuedToken(BaseModel):
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
-        """Return one row as a token."""
+        """Return the model of a row; the token itself is not in the database."""
         values = dict(row)
         location_id, location_name = values.pop("service_location_id"), values.pop("location_name")
         location = Location(id=location_id, location_name=location_name) if location_id else None
@@ -85,6 +85,6 @@ async def read_registration_token(request: Request, _employee: MayRegister, toke
 
 @router.post("/{token_id}/revoke", responses=conflicts(RegistrationTokenSpentError))
 async def revoke_registration_token(request: Request, employee: MayRegister, token_id: TokenId) -> IssuedToken:
-    """Take back a token that was not spent; a revoked one stays so."""
+    """Revoke an unspent token; a second call changes nothing."""
     services = get_services(request)
     return IssuedToken.of(await revoke_token(services.pool, token_id, employee.actor, services.clock()))

@@ -52,7 +52,7 @@ HoldId = Annotated[int, Path(ge=1, le=2**62, description="hold_id")]
 
 @router.get("")
 async def read_retention(request: Request, employee: CurrentEmployee) -> RetentionReport:
-    """Read how long each level and kind of records is kept, how it grows, what waits and what is held."""
+    """Read the retention and growth of each level and kind of records, waiting changes, and legal holds."""
     del employee
     services = get_services(request)
     async with services.pool.acquire() as connection:
@@ -71,7 +71,7 @@ async def read_retention(request: Request, employee: CurrentEmployee) -> Retenti
 
 @router.post("/plans")
 async def plan_retention(request: Request, order: PlanOrder, employee: MayKeepStorage) -> RetentionPlan:
-    """Return what other ages would drop, and who would lose data. Nothing is written."""
+    """Return the data that other ages would drop, and its owners. Nothing is written."""
     del employee
     services = get_services(request)
     keep: dict[str, timedelta] = {name: parse_age(text) for name, text in order.keep.items()}
@@ -133,7 +133,7 @@ async def release(request: Request, hold_id: HoldId, employee: MayKeepStorage) -
 
 @router.post("/tenants/plans")
 async def plan_tenant_ages(request: Request, order: TenantAges, employee: MayKeepStorage) -> TenantEffect:
-    """Return what other ages of one business would do. Nothing is written."""
+    """Return the effects of other ages for one business. Nothing is written."""
     del employee
     services = get_services(request)
     async with services.pool.acquire() as connection:
@@ -163,7 +163,7 @@ def tenant_ages(order: TenantAges) -> dict[str, timedelta | None]:
 
 
 def to_effect(plan: TenantPlan) -> TenantEffect:
-    """Return what a change of a business does as the API shows it."""
+    """Return the effects of a change of a business as the model of the API."""
     return TenantEffect(
         business_id=plan.business_id, business_name=plan.name, devices=plan.devices, before_days=plan.before,
         after_days=plan.after, deleted_rows=plan.rows, effects=plan.effects, objections=plan.objections,
@@ -171,7 +171,7 @@ def to_effect(plan: TenantPlan) -> TenantEffect:
 
 
 def to_tenant(row: dict[str, Any]) -> TenantLevel:
-    """Return a level of a business as the API shows it."""
+    """Return a level of a business as the model of the API."""
     return TenantLevel(
         business_id=row["business_id"], business_name=row["name"], level=row["level"],
         kept_days=row["keep"] / DAY if row["keep"] else None,
@@ -182,17 +182,17 @@ def to_tenant(row: dict[str, Any]) -> TenantLevel:
 
 
 def parse_grace(services: Services) -> timedelta:
-    """Return how long a shorter retention waits."""
+    """Return the grace period of a shorter retention (RTS_RETENTION_GRACE_HOURS)."""
     return timedelta(hours=services.settings.retention_grace_hours)
 
 
 def employee_operator(employee: Employee) -> Operator:
-    """Return the employee as changes and holds name them."""
+    """Return the employee as the author of a change or a hold."""
     return Operator(f"employee {employee.id}", employee.actor)
 
 
 def to_level(level: LevelRetention) -> RetentionLevel:
-    """Return a level as the API shows it."""
+    """Return a level as the model of the API."""
     return RetentionLevel(
         name=level.status.level.name, kept_days=level.keep / DAY, bytes=level.status.bytes,
         growth_bytes_per_day=level.growth, oldest_at=level.status.oldest, next_drop_at=level.next_drop,
@@ -200,7 +200,7 @@ def to_level(level: LevelRetention) -> RetentionLevel:
 
 
 def to_records(age: RecordAge) -> RetentionRecords:
-    """Return a kind of records as the API shows it."""
+    """Return a kind of records as the model of the API."""
     return RetentionRecords(
         name=age.kind.name, what=age.kind.what, kept_days=age.keep / DAY, least_days=age.kind.least / DAY,
         bytes=age.bytes, last_deleted_at=age.purged_at, deleted_rows=age.purged_rows,
@@ -208,11 +208,11 @@ def to_records(age: RecordAge) -> RetentionRecords:
 
 
 def to_change(row: dict[str, Any]) -> RetentionChange:
-    """Return a change as the API shows it."""
+    """Return a change as the model of the API."""
     renamed = {"change_id": row["id"], "before_days": row["before"], "after_days": row["after"]}
     return RetentionChange.model_validate(row | renamed)
 
 
 def to_hold(row: dict[str, Any]) -> LegalHold:
-    """Return a hold as the API shows it."""
+    """Return a hold as the model of the API."""
     return LegalHold.model_validate(row | {"hold_id": row["id"]})

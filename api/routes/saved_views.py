@@ -1,4 +1,4 @@
-"""/api/views: lists of devices and alerts as people saved them, their own and shared ones."""
+"""/api/views: saved views of the lists of devices and alerts, own and shared ones."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -38,7 +38,7 @@ class ViewOrder(BaseModel):
 
 
 class SavedView(BaseModel):
-    """A saved view."""
+    """A saved view: the query of a list page under a name."""
 
     id: UUID
     name: str
@@ -65,14 +65,14 @@ def view_owner(person: Person) -> Owner:
 async def list_saved_views(
     request: Request, person: CurrentPerson, page: Annotated[Page, Query(description="whose views")] = "agents"
 ) -> SavedViewList:
-    """List the caller's views of a page and those that are shared with them."""
+    """List the caller's own views of a page and those shared with them."""
     rows = await list_views(get_services(request).pool, view_owner(person), page)
     return SavedViewList(views=[to_saved_view(dict(row)) for row in rows])
 
 
 @router.post("", status_code=201, responses=conflicts(TooManyViewsError))
 async def save_a_view(request: Request, person: CurrentPerson, body: ViewOrder) -> SavedView:
-    """Save a view."""
+    """Save a view; it replaces the caller's own view of the same name."""
     services = get_services(request)
     view = NewView(body.page, body.name, body.query, body.shared)
     return to_saved_view(dict(await save_view(services.pool, view_owner(person), view, services.clock())))
@@ -82,11 +82,11 @@ async def save_a_view(request: Request, person: CurrentPerson, body: ViewOrder) 
 async def delete_a_view(
     request: Request, person: CurrentPerson, view_id: Annotated[UUID, Path(description="id of the view")]
 ) -> Response:
-    """Delete one of the caller's own views; another one, or one that is gone, stays as it is."""
+    """Delete one of the caller's own views; an id of another view changes nothing."""
     await delete_view(get_services(request).pool, view_owner(person), view_id)
     return Response(status_code=204)
 
 
 def to_saved_view(row: dict[str, object]) -> SavedView:
-    """Return a row as the API shows it."""
+    """Return a row as the model of the API."""
     return SavedView.model_validate(row | {"name": row["view_name"], "shared": row["is_shared"]})

@@ -1,4 +1,4 @@
-"""Metrics with instances over HTTP: what a device has, the fleet's highest, and the history of each instance."""
+"""Metrics with instances: those of a device, the highest values of the fleet, and the history of each instance."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -85,7 +85,7 @@ def without_id(row: Any) -> dict[str, Any]:
 
 @router.get("/{agent_id}/metrics/series")
 async def list_series(request: Request, person: CurrentPerson, agent_id: AgentId) -> SeriesList:
-    """List which disks, interfaces, sensors and other instances a device has, with their newest values."""
+    """List the disks, interfaces, sensors and other instances of a device with their newest values."""
     rows = await get_services(request).pool.fetch(
         *QUERIES.bind("list_series", device_id=agent_id, tenant=person.tenant)
     )
@@ -95,7 +95,7 @@ async def list_series(request: Request, person: CurrentPerson, agent_id: AgentId
 
 
 def to_series(row: Any) -> Series:
-    """Return one series of the list."""
+    """Return one row of the list as the model of the API."""
     return Series(
         metric=row["metric"], instance=row["instance"], unit=row["unit"],
         kind="counter" if row["is_counter"] else "gauge", value=row["value"], collected_at=row["collected_at"],
@@ -110,12 +110,12 @@ def series_body(history: SeriesHistory, aggregates: Sequence[str], form: str) ->
 
 
 def line_head(line: Line) -> dict[str, Any]:
-    """Return what names a line."""
+    """Return the metric, instance and unit of a line."""
     return {"metric": line.metric, "instance": line.instance, "unit": line.unit}
 
 
 def line_aggregates(line: Line, aggregates: Sequence[str]) -> list[str]:
-    """Return which of the aggregates a line has: a counter has only its rate, as avg."""
+    """Return those of `aggregates` that a line has: a counter has only its rate, as avg."""
     return ["avg"] if line.is_counter else list(aggregates)
 
 

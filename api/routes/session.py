@@ -1,4 +1,4 @@
-"""Browser sessions: the cookie that stands for a platform token, and the sign-in of the demo."""
+"""Browser sessions: the cookie with the platform token, and the sign-in of the demo."""
 
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
@@ -52,7 +52,7 @@ class NewSession(BaseModel):
 
 
 class DemoLogin(BaseModel):
-    """A login of the demo."""
+    """A person who may sign in to the demo."""
 
     key: str
     label: str = Field(description="their e-mail address")
@@ -61,13 +61,13 @@ class DemoLogin(BaseModel):
 
 
 class DemoLogins(BaseModel):
-    """Who may sign in to the demo."""
+    """The people who may sign in to the demo."""
 
     logins: list[DemoLogin]
 
 
 class DemoChoice(BaseModel):
-    """Who signs in."""
+    """The choice of a demo login by its key."""
 
     key: str = Field(max_length=60, examples=["employee:00000000-0000-0000-0000-000000000000"])
 
@@ -78,13 +78,13 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 
 
 def own_pages_only(request: Request) -> None:
-    """Refuse a browser on another site: it could sign its user in as another person."""
+    """Refuse a request from a page of another site, which could sign its user in as another person."""
     if not is_own_origin(headers_by_name(request.scope), get_services(request).settings.public_url, required=False):
         raise CrossSiteError
 
 
 def demo_only(request: Request) -> None:
-    """Refuse unless this is the demo and the caller is on this machine, by address and by the host they asked."""
+    """Refuse unless this is the demo and the caller is on this machine, by address and by requested host."""
     caller = request.client.host if request.client else ""
     host = request.headers.get("host", "")
     if not (get_services(request).settings.demo_login and is_loopback(caller) and is_loopback(host)):
@@ -111,13 +111,13 @@ async def open_session(
 
 @router.delete("", status_code=204)
 async def close_session(request: Request, response: Response) -> None:
-    """Forget the session; the token itself stays good until it ends."""
+    """Delete the session's cookie; the token itself stays valid until it expires."""
     response.delete_cookie(COOKIE, path="/", secure=is_secure(request), httponly=True, samesite="strict")
 
 
 @router.get("/demo", dependencies=[InDemo])
 async def list_demo_logins(request: Request) -> DemoLogins:
-    """List who may sign in without a password: only in the demo, and only on its own machine."""
+    """List the people who may sign in without a password: only in the demo, and only on its own machine."""
     rows = await list_logins(get_services(request).pool)
     return DemoLogins(
         logins=[
@@ -139,7 +139,7 @@ async def open_demo_session(request: Request, response: Response, choice: DemoCh
 
 
 async def begin(request: Request, response: Response, token: str, person: Person) -> Me:
-    """Set the cookie for as long as the token is good; return who signed in."""
+    """Set the cookie for the lifetime of the token; return the person who signed in."""
     if len(token) > MAX_TOKEN:
         raise TokenTooLongError
     services = get_services(request)
@@ -151,7 +151,7 @@ async def begin(request: Request, response: Response, token: str, person: Person
 
 
 def is_secure(request: Request) -> bool:
-    """Return whether the cookie may only travel over TLS: always, but on this machine without it."""
+    """Return whether the cookie needs TLS: always, except on this machine without TLS."""
     https = urlsplit(get_services(request).settings.public_url).scheme == "https" or request.url.scheme == "https"
     return https or not is_loopback(request.headers.get("host", ""))
 

@@ -61,7 +61,7 @@ async def read_storage(request: Request, employee: CurrentEmployee) -> StorageRe
 
 
 def to_storage_level(status: LevelStatus, now: datetime) -> StorageLevel:
-    """Return a level as the API shows it."""
+    """Return a level as the model of the API."""
     level, lag, allowed = status.level, status.lag(now), status.allowed_lag
     return StorageLevel(
         name=level.name, bytes=status.bytes, chunks=status.chunks, columnstore_chunks=status.columnstore_chunks,
@@ -75,7 +75,7 @@ def to_storage_level(status: LevelStatus, now: datetime) -> StorageLevel:
 
 
 def to_storage_database(database: DatabaseHealth) -> StorageDatabase:
-    """Return the database server as the API shows it."""
+    """Return the state of the database server as the model of the API."""
     return StorageDatabase(
         postgres=str(database.postgres), timescaledb=database.timescaledb, bytes=database.bytes,
         connections=database.connections, connections_max=database.connections_max,
@@ -84,5 +84,5 @@ def to_storage_database(database: DatabaseHealth) -> StorageDatabase:
 
 
 def to_work(outbox: WorkQueue) -> WaitingWork:
-    """Return waiting work as the API shows it."""
+    """Return waiting work as the model of the API."""
     return WaitingWork(waiting=outbox.waiting, failing=outbox.failing, due_since=outbox.due_since)

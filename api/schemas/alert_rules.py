@@ -29,7 +29,7 @@ SHADOW = "evaluated and recorded, but it opens no alert and sends no message"
 
 
 class ActiveHours(BaseModel):
-    """Some days of the week, from one local time to another; over midnight when `from` is after `to`."""
+    """Days of the week, from one local time to another; they span midnight if `from` is after `to`."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
@@ -40,7 +40,7 @@ class ActiveHours(BaseModel):
 
     @model_validator(mode="after")
     def lasts(self) -> Self:
-        """Refuse hours that never come."""
+        """Raise ValueError if the hours are empty."""
         if self.begin == self.end:
             raise ValueError("`from` and `to` are the same: leave active_hours out for the whole day")
         return self
@@ -189,14 +189,14 @@ class ForBusiness(BaseModel):
 
 
 class Defaults(BaseModel):
-    """The default rules of a business: those made now, and those whose type it had already."""
+    """The default rules of a business: the new ones, and the existing ones of the same types."""
 
     created: list[AlertRule]
     existing: list[AlertRule]
 
 
 class AlertTransition(BaseModel):
-    """A change of a rule's state on a device, and why."""
+    """A change of a rule's state on a device, with its reason."""
 
     id: int
     agent_id: UUID

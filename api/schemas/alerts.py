@@ -16,7 +16,7 @@ AlertState = Literal["pending", "firing", "recovering", "no_data", "error"]
 
 
 class Alert(BaseModel):
-    """An alert of a device. Customers don't see which employees handled it, nor their notes."""
+    """An alert of a device. Customers do not see the employees who handled it, nor their notes."""
 
     id: UUID
     rule_id: UUID
@@ -55,25 +55,25 @@ class Alert(BaseModel):
 
 
 class AlertList(BaseModel):
-    """A page of alerts."""
+    """A page of alerts; an alert appears once."""
 
     alerts: list[Alert]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
 
 
 class Acknowledgement(BaseModel):
-    """A note of the employee who looks after an alert."""
+    """A note of the employee who handles an alert."""
 
     note: Text2000 | None = None
 
 
 class Resolution(BaseModel):
-    """How an alert was settled."""
+    """A note on how an alert was resolved."""
 
     notes: Text2000 | None = None
 
 
 class Snooze(BaseModel):
-    """For how long an alert is quiet."""
+    """The time for which an alert sends no messages."""
 
     minutes: float = Field(ge=0, le=10_080, allow_inf_nan=False, description="0: no longer")

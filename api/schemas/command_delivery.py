@@ -13,12 +13,12 @@ UNSIGNED, SIGNED = 2**32, 2**31
 
 
 def as_signed(code: int) -> int:
-    """Return an exit code as PostgreSQL's integer holds it: Windows has unsigned ones (0xC0000005)."""
+    """Return an exit code as a signed 32-bit integer: Windows has unsigned ones (0xC0000005)."""
     return code - UNSIGNED if code >= SIGNED else code
 
 
 class LeasedCommand(BaseModel):
-    """A command that is now this agent's to run."""
+    """A command that is leased to this agent."""
 
     command_id: UUID
     command_type: str
@@ -27,21 +27,21 @@ class LeasedCommand(BaseModel):
 
 
 class LeasedCommands(BaseModel):
-    """What to run, oldest first, and what to stop."""
+    """The commands to run, oldest first, and those to stop."""
 
     commands: list[LeasedCommand]
     cancel_commands: list[UUID] = Field(description="commands fetched before that should be stopped")
 
 
 class Progress(BaseModel):
-    """How far a command is."""
+    """The progress of a command."""
 
     percent: float | None = Field(None, ge=0, le=100)
     message: Annotated[StorableText, StringConstraints(max_length=500)] | None = None
 
 
 class CommandResult(BaseModel):
-    """How a command ended. Of long outputs the first 16 KiB and the last 48 KiB are kept, and the cut is noted."""
+    """The result of a command. Of long outputs the first 16 KiB and the last 48 KiB are kept, and the cut is noted."""
 
     status: Literal["completed", "failed", "timeout", "cancelled"]
     exit_code: Annotated[int, Field(ge=-SIGNED, lt=UNSIGNED), AfterValidator(as_signed)] | None = None
@@ -52,5 +52,5 @@ class CommandResult(BaseModel):
     completed_at: DeviceTime = Field(None, description="by the device's clock")
 
     def result(self) -> CommandOutcome:
-        """Return the same for the registry."""
+        """Return the outcome to record."""
         return CommandOutcome(**self.model_dump(include=set(CommandResult.model_fields)))

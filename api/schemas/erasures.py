@@ -12,7 +12,7 @@ DEVICE = "22222222-2222-4222-8222-222222222222"
 
 
 class ErasureSubject(BaseModel):
-    """What to erase."""
+    """The subject of an erasure."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "device", "subject_id": DEVICE}]})
 
@@ -21,7 +21,7 @@ class ErasureSubject(BaseModel):
 
 
 class ErasureOrder(ErasureSubject):
-    """An erasure to request."""
+    """A request for an erasure, with its reason and the name of the database."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -47,7 +47,7 @@ class ErasureRequested(BaseModel):
 
 
 class Erasure(BaseModel):
-    """The certificate of a request: how far it is, what was deleted, and the proof. Keep it outside of the database."""
+    """The certificate of an erasure: its state, the deleted rows, and the proof. Keep it outside of the database."""
 
     erasure_id: int
     kind: Literal["device", "business", "person", "orphans"]

@@ -28,7 +28,7 @@ class EventList(BaseModel):
 
 
 class AgentEvent(BaseModel):
-    """Something that happened on a device."""
+    """An event on a device, reported by its agent."""
 
     event_type: Word = Field(examples=["service_crashed"])
     timestamp: Time = Field(description="by the device's clock")

@@ -52,7 +52,7 @@ VersionPrefix = Annotated[
 
 
 class ListedSoftware(BaseModel):
-    """A software as the agent finds it. Name, type and version make it one; blank text counts as null."""
+    """A software found by the agent. Name, type and version identify it; blank text counts as null."""
 
     software_name: SoftwareName = Field(examples=["Python"])
     software_version: Text255 | None = Field(None, examples=["3.12.4"])
@@ -65,7 +65,7 @@ class ListedSoftware(BaseModel):
 
 
 class RemovedSoftware(BaseModel):
-    """A software that is gone; without a version or type, in all of them."""
+    """A removed software; without a version or type, every version or type of it."""
 
     software_name: SoftwareName
     software_version: Text255 | None = Field(None, description="null: every version")
@@ -76,7 +76,7 @@ class Inventory(BaseModel):
     """The software of a device at one time: all of it (`full`), or the changes since the previous list (`delta`)."""
 
     collected_at: Time | None = Field(None, description="when, by the device; at most 10 minutes ahead; default: now")
-    mode: Literal["full", "delta"] = Field("full", description="full: what is not listed is gone")
+    mode: Literal["full", "delta"] = Field("full", description="full: software that is not listed was removed")
     software: list[ListedSoftware] = Field(
         default_factory=list,
         max_length=MAX_SOFTWARE,
@@ -96,7 +96,7 @@ class Inventory(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def odd_entries_cost_only_themselves(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Take out what is odd in single entries before they are checked."""
+        """Clean single entries before they are checked."""
         if not isinstance(value, dict):
             return handler(value)
         tidied, removed = Tidied(), value.get("removed")
@@ -111,7 +111,7 @@ class Inventory(BaseModel):
 
     @model_validator(mode="after")
     def fits_its_mode(self) -> Self:
-        """Refuse `removed` in a full list, and a full list that doesn't list."""
+        """Raise ValueError for `removed` in a full list, and for a full list without `software`."""
         if self.mode == "full" and self.removed:
             raise ValueError("`removed` is for mode delta: in a full list, software that is absent counts as removed")
         if self.mode == "full" and "software" not in self.model_fields_set:
@@ -120,7 +120,7 @@ class Inventory(BaseModel):
 
 
 def without_odd_text(entry: Any) -> Any:
-    """Return a removal whose texts are as those of a list are stored."""
+    """Return a removal with its texts cleaned like those of a list."""
     if not isinstance(entry, dict):
         return entry
     return {name: clean_name(value) if isinstance(value, str) else value for name, value in entry.items()}
@@ -144,7 +144,7 @@ class EntryNote(BaseModel):
 
 
 class MergedInventory(BaseModel):
-    """What became of a list: received = added + updated + unchanged + duplicates, unless it is stale."""
+    """The outcome of a list: received = added + updated + unchanged + duplicates, unless it is stale."""
 
     received: int
     added: int
@@ -157,7 +157,7 @@ class MergedInventory(BaseModel):
     )
     rejected: list[RejectedEntry] = Field(default_factory=list, description="entries that were not taken, by index")
     notes: list[EntryNote] = Field(
-        default_factory=list, description="what was changed in entries that were taken; the first thousand"
+        default_factory=list, description="corrections in accepted entries; the first thousand"
     )
 
 
@@ -191,12 +191,12 @@ class SoftwarePage(BaseModel):
 
 
 class SoftwareChange(BaseModel):
-    """Something that came or went."""
+    """An installation, removal or upgrade."""
 
     at: datetime
     change: Literal["installed", "removed", "upgraded"] = Field(description="upgraded: another version, older perhaps")
     software_name: str
-    software_version: str | None = Field(description="the new one; of what was removed, the one it had")
+    software_version: str | None = Field(description="the new version; of a removal the removed one")
     from_version: str | None = Field(description="of an upgrade, the one before")
     software_type: Kind
     vendor: str | None
@@ -211,7 +211,7 @@ class ChangePage(BaseModel):
 
 
 class FoundSoftware(BaseModel):
-    """A software and the device that it is on."""
+    """A software on one device, with the device's name and business."""
 
     agent_id: UUID
     device_name: str
@@ -227,7 +227,7 @@ class FoundSoftware(BaseModel):
 
 
 class FoundPage(BaseModel):
-    """A page of what was found, in the order of the names."""
+    """A page of the search result, in the order of the names."""
 
     software: list[FoundSoftware]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")

@@ -1,4 +1,4 @@
-"""Maintenance windows as the API shows them."""
+"""Models of maintenance windows."""
 
 from datetime import datetime
 from typing import Any
@@ -57,7 +57,7 @@ class WindowList(BaseModel):
 def to_window(
     row: asyncpg.Record, now: datetime, person: Person | None = None, within: TimeRange | None = None
 ) -> MaintenanceWindow:
-    """Return a window's row as `person` may see it (None is an employee), with its runs in `within`."""
+    """Return a window's row without the fields that `person` may not see (None: an employee), with runs in `within`."""
     values: dict[str, Any] = dict(row) | list_occurrences(row, now, within)
     values["local_start"] = row["local_start"] and row["local_start"][:5]
     if person is not None and person.employee_id is None:
@@ -66,7 +66,7 @@ def to_window(
 
 
 def list_occurrences(row: asyncpg.Record, now: datetime, within: TimeRange | None) -> dict[str, Any]:
-    """Return when a window runs; an unreadable window never does, and has the reason."""
+    """Return the next start and the runs of a window; an unreadable one has none, and has the reason."""
     fault = find_fault(row, now)
     if fault is not None:
         runs: list[TimeRange] = []

@@ -15,7 +15,7 @@ DaysByName = dict[str, float]
 
 
 class RetentionLevel(BaseModel):
-    """A level of detail and how long it is kept."""
+    """A level of detail and its retention."""
 
     name: str = Field(examples=["raw", "5m"])
     kept_days: float
@@ -26,10 +26,10 @@ class RetentionLevel(BaseModel):
 
 
 class RetentionRecords(BaseModel):
-    """A kind of records that grow, and how long it is kept."""
+    """A kind of records that grow, and its retention."""
 
     name: str = Field(examples=["alerts", "command_outputs"])
-    what: str = Field(description="what is deleted", examples=["closed alerts, since they were resolved"])
+    what: str = Field(description="the deleted rows", examples=["closed alerts, since they were resolved"])
     kept_days: float = Field(description="36500: for ever")
     least_days: float = Field(description="no plan keeps it shorter")
     bytes: int = Field(description="size of its table")
@@ -38,7 +38,7 @@ class RetentionRecords(BaseModel):
 
 
 class RetentionChange(BaseModel):
-    """A change of retention."""
+    """A change of retention: its author, its values, and its state."""
 
     change_id: int
     state: Literal["waiting", "applied", "undone"]
@@ -79,7 +79,7 @@ class TenantLevel(BaseModel):
     business_name: str
     level: Literal["raw", "5m", "1h", "1d"]
     kept_days: float | None = Field(description="null: as for all, again")
-    former_days: float | None = Field(description="what was in force before and is not deleted before former_until")
+    former_days: float | None = Field(description="the former value: data within it is kept until former_until")
     former_until: datetime | None
     changed_at: datetime
     changed_by: str
@@ -89,7 +89,7 @@ class TenantLevel(BaseModel):
 
 
 class TenantAges(BaseModel):
-    """Which ages of levels a business is to have."""
+    """The wanted ages of levels for a business."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -124,7 +124,7 @@ class TenantOrder(TenantAges):
 
 
 class TenantEffect(BaseModel):
-    """What other ages of a business do."""
+    """The effects of other ages for a business."""
 
     business_id: UUID
     business_name: str
@@ -152,7 +152,7 @@ class RetentionReport(BaseModel):
 
 
 class PlanOrder(BaseModel):
-    """Which ages are wanted."""
+    """The wanted ages."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"keep": {"raw": "45d", "command_outputs": "90d"}}]})
 
@@ -186,7 +186,7 @@ class ChangeOrder(BaseModel):
 
 
 class ChangeOrdered(BaseModel):
-    """What became of the order."""
+    """The outcome of the order."""
 
     change_id: int
     due_at: datetime
@@ -194,7 +194,7 @@ class ChangeOrdered(BaseModel):
 
 
 class UndoOrder(BaseModel):
-    """Confirms an undo."""
+    """The confirmation of an undo: the name of the database."""
 
     database: str = Field(description="name of the database, to confirm", examples=["rts"])
 
@@ -223,6 +223,6 @@ class HoldOrder(BaseModel):
 
 
 class HoldPlaced(BaseModel):
-    """A hold that is in force."""
+    """The number of a legal hold that was placed."""
 
     hold_id: int

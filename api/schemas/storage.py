@@ -25,7 +25,7 @@ class StorageLevel(BaseModel):
 
 
 class StorageDatabase(BaseModel):
-    """The database server."""
+    """The version, size and connections of the database server."""
 
     postgres: str
     timescaledb: str | None
@@ -49,7 +49,7 @@ class StorageJob(BaseModel):
 
 
 class WaitingWork(BaseModel):
-    """Work that is written down and done later."""
+    """Work that is stored in an outbox and done later."""
 
     waiting: int
     failing: int = Field(description="of these, tried at least once in vain")

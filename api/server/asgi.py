@@ -1,4 +1,4 @@
-"""ASGI for handlers that no framework calls: its types, address and token of a caller, complete JSON answers."""
+"""Helpers for plain ASGI handlers: types, address and token of a caller, complete JSON answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from ipaddress import ip_address
@@ -20,7 +20,7 @@ NOSNIFF = (b"x-content-type-options", b"nosniff")
 def source_address(scope: Scope) -> str | None:
     """Return the address of the caller; behind a proxy that RTS_TRUSTED_PROXIES names, the client's own.
 
-    None for what is no IP address, such as a Unix socket or a proxy's `unknown`.
+    None if it is not an IP address, such as a Unix socket or a proxy's `unknown`.
     """
     client = scope.get("client")
     try:

@@ -1,4 +1,4 @@
-"""One memory budget for the bodies of all requests, with a share for each sender, so that none can take it all.
+"""The memory budget for the bodies of all requests, with a share for each sender, so that no sender can use it all.
 
 An agent has its own share, and the agents of one business have one together; agents whose business the database
 has not confirmed in this process (a revoked token, perhaps) count as one business. A request without a token is held
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 OF_ONE_ADDRESS = 4 * MIB  # bytes that requests without a token hold for each address
-SLOW_BODY = 64 * 1024  # bytes that a body which does not come at once is charged: its connection holds as much
+SLOW_BODY = 64 * 1024  # bytes charged for a body that does not arrive at once: its connection buffers as much
 ASKING_SECONDS = 2.0
 SPENT = 0.9  # share of the budget from which this process is not ready for more
 
@@ -55,13 +55,13 @@ class BodyBudget:
         return self.in_memory >= SPENT * self.together
 
     def room_for(self, holder: Holder) -> "Room":
-        """Return what counts the bytes of one body; close it, so that its bytes are given back."""
+        """Return the account of one body's bytes; close it to release them."""
         limit = OF_ONE_ADDRESS if holder.kind == "address" else self._of_sender
         group = "address" if holder.kind == "address" else ("business", holder.business_id)
         return Room(self, ((holder.key, limit), (group, self._of_group[holder.kind])))
 
     def take(self, shares: tuple[tuple[Hashable, int], ...], size: int) -> None:
-        """Count `size` more bytes; raises IngestBusyError when the budget or a share does not have them."""
+        """Count `size` more bytes; raises IngestBusyError if the budget or a share is exceeded."""
         held_bytes = self._held
         if self.in_memory + size > self.together:
             raise IngestBusyError
@@ -104,16 +104,16 @@ class Room:
         self._budget.give_back(self._shares, size)
 
     def close(self) -> None:
-        """Give everything back; calling it again changes nothing."""
+        """Release all bytes; a second call changes nothing."""
         returned, self._taken = self._taken, 0
         if returned:
             self._budget.give_back(self._shares, returned)
 
 
 async def charge_slow_body(allowance: Room, is_still_good: Callable[[], Awaitable[None]]) -> None:
-    """Charge a body that does not come at once for its connection, and ask whether its sender still may send.
+    """Charge a slow body for its connection, and check that its sender may still send.
 
-    Raises IngestBusyError, or what `is_still_good` raises. While the database is away the bounds alone hold.
+    Raises IngestBusyError, or the error of `is_still_good`. While the database is unavailable only the bounds apply.
     """
     allowance.take(SLOW_BODY)
     try:

@@ -1,7 +1,7 @@
-"""How long a request body may take: a first moment, a pause without a byte, a minimum rate, and a time for the whole.
+"""Time limits of a request body: a first moment, the longest pause, a minimum rate, and the whole time.
 
-A body that is not there within the first moment makes the server ask the database about its sender, once: a token that
-was revoked holds nothing while its body is on its way. Bodies that come at once, nearly all, cost no query.
+If a body does not arrive within the first moment, the server checks its sender in the database once, so that a revoked
+token cannot hold a connection. Nearly all bodies arrive at once and cost no query.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from api.server.body_errors import BodyTooSlowError
 
 AT_ONCE_SECONDS = 1.0
 
-SlowBody = Callable[[], Awaitable[None]]  # called once for a body that does not come at once; may raise RtsError
+SlowBody = Callable[[], Awaitable[None]]  # called once for a body that does not arrive at once; may raise RtsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PacedReceive:
         self._is_slow = False
 
     async def __call__(self) -> Message:
-        """Return the next part; raises BodyTooSlowError, and what the check of a slow body's sender raises."""
+        """Return the next part; raises BodyTooSlowError, or the error of the check of a slow body's sender."""
         if not self._is_slow:
             try:
                 async with asyncio.timeout_at(self._began + AT_ONCE_SECONDS):

@@ -1,7 +1,7 @@
 """The HTTP protocol with bounds before authentication: time for a head, its size, time to take an answer.
 
-uvicorn bounds none of these: a connection that sends half a head, or nothing, would stay for ever, and one header could
-have any length. Timers are armed only where a connection waits, so that a request that arrives whole costs none.
+uvicorn limits none of these: a connection that sends half a head, or nothing, would stay open for ever, and one header
+could have any length. Timers run only while a connection waits, so a request that arrives whole costs none.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from api.server.corked import CorkedTransport
 
 HEAD_BYTES = 64 * 1024  # of the request line and all headers; also of what a chunked body has beside its content
 HEADERS = 128
-LINGER_SECONDS = 5.0  # for the rest of a body that was refused, so that its sender can read why
+LINGER_SECONDS = 5.0  # for the rest of a refused body, so that its sender can read the answer
 WRITE_SECONDS = 20.0  # for a client that does not read its answer
 MAX_WAITING = 2_000  # connections without a head; beyond it the oldest is closed
 
-# Headers of which a request has one: of two, a proxy before us and each reader here might take another.
+# Headers that a request has once: of two, a proxy and the readers here might use different ones.
 ONCE = frozenset({b"authorization", b"content-encoding", b"content-type", b"host", b"origin"})
 
 REFUSALS = {
@@ -62,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived; afterwards either a request is under way, or a head is awaited, or the pause is timed."""
+        """Parse received bytes; afterwards a request is running, a head is awaited, or a pause is timed."""
         if self._refused:
             return
         before = self._body_parts
@@ -81,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._upgraded = True
         super().handle_websocket_upgrade()
 
-    # What the parser calls.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -130,10 +130,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request; where its answer is given too, await the next."""
+        """End the request; if its answer is complete too, await the next one."""
         super().on_message_complete()
         if self._is_answered:
-            self.cycle.more_body = False  # uvicorn leaves it, and the connection would never be idle again
+            self.cycle.more_body = False  # uvicorn keeps it true, and the connection would never be idle again
         if self._linger:
             self._linger.cancel()
             self._linger = None
@@ -168,7 +168,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadTooLargeError
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP; a head that is too large by its own status."""
+        """Refuse bytes that are not HTTP; a head that is too large has its own status."""
         if self._header_count > HEADERS or self._head_bytes > HEAD_BYTES:
             self._refuse(431)
         elif self._repeats:
@@ -193,10 +193,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._refuse(408)
         else:
-            self._direct.close()  # nothing was asked: nothing is answered
+            self._direct.close()  # no request, so no answer
 
     def _refuse(self, status: int) -> None:
-        """Answer once, then close; what arrives afterwards is not read."""
+        """Answer once, then close; bytes that arrive afterwards are not read."""
         self._refused = True
         self._head_has_come()
         if self._direct.is_closing():
@@ -208,12 +208,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self.loop.call_later(WRITE_SECONDS, self._direct.abort)
 
     def pause_writing(self) -> None:
-        """Give a client that does not take what is written some seconds to continue."""
+        """Give a client that does not read its answer WRITE_SECONDS to continue."""
         super().pause_writing()
         self._writing = self._writing or self.loop.call_later(WRITE_SECONDS, self._direct.abort)
 
     def resume_writing(self) -> None:
-        """Forget that time: the client reads on."""
+        """Cancel that time limit: the client continues to read."""
         if self._writing:
             self._writing.cancel()
             self._writing = None

@@ -17,7 +17,7 @@ UNKNOWN_BYTES = 16 * 1024  # of a message before its sender is authenticated: a 
 FRAGMENTS = 1024  # of a message
 CONTROL_FRAMES = 60  # pings and pongs of a client at once; as many come back in a minute
 CLOSE_SECONDS = 2.0  # for a client to answer our close
-CLOSE_BYTES, CLOSE_PARSED = 1024 * 1024, 8 * 1024  # that may arrive until then, and that are looked at for it
+CLOSE_BYTES, CLOSE_PARSED = 1024 * 1024, 8 * 1024  # that may arrive until then, and that are parsed to find it
 MAX_UNKNOWN = 1_000  # connections whose sender is not authenticated yet; beyond it the oldest is closed
 BOUNDS = "rts.socket_bounds"  # where the ASGI scope has its BoundedWebSocket
 
@@ -45,7 +45,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self._parse()
 
     def allow(self, most_bytes: int) -> None:
-        """Take messages of up to `most_bytes`: the application has verified who sends them."""
+        """Accept messages of up to `most_bytes`, because the application has verified the sender."""
         self.unknown.pop(self, None)
         self.conn.max_message_size = most_bytes
         self.listen()
@@ -64,7 +64,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and free what is held: parser and connection refer to each other, and wait for the collector."""
+        """End, and break the cycle of parser and connection, which only the garbage collector would free."""
         self.unknown.pop(self, None)
         self._unparsed = b""
         self.frames.clear()
@@ -92,14 +92,14 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         return message
 
     def _parse(self) -> None:
-        """Parse on until a message waits; after our close only the client's own is of interest."""
+        """Parse until a message waits; after our close only to find the client's close."""
         while self._unparsed and not (self.read_paused or self._is_held or self.transport.is_closing()):
             piece, self._unparsed = self._unparsed[:PIECE], self._unparsed[PIECE:]
             if not self.close_sent or self._may_be_close(len(piece)):
                 super().data_received(piece)
 
     def _may_be_close(self, size: int) -> bool:
-        """Count what arrives after our close; return whether the client's own may be in it."""
+        """Count bytes that arrive after our close; return whether they may hold the client's close."""
         self.frames.clear()
         self._after_close += size
         if self._after_close > CLOSE_BYTES:

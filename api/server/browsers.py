@@ -1,4 +1,4 @@
-"""Headers for browsers: security headers on every answer of the API, and CORS for the origins that are named."""
+"""Headers for browsers: security headers on every answer of the API, and CORS for the configured origins."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -29,7 +29,7 @@ class BrowserHeaders:
         self._defaults = (*DEFAULTS, HSTS) if over_tls else DEFAULTS
 
     def sending(self, scope: Scope, send: Send) -> Send:
-        """Return `send` with the headers: a default only where the answer has none of that name."""
+        """Return `send` with the headers; an answer's own header of the same name wins."""
         cors = self._cors(scope)
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
@@ -43,7 +43,7 @@ class BrowserHeaders:
         return send_with_headers
 
     async def preflight(self, scope: Scope, send: Send) -> bool:
-        """Answer the question of a browser whether a page may call; return whether the request was one."""
+        """Answer a preflight request of a browser; return whether the request was one."""
         is_preflight = scope["method"] == "OPTIONS" and read_origin(scope) in self._origins
         if not is_preflight or read_header(scope, b"access-control-request-method") is None:
             return False
@@ -56,7 +56,7 @@ class BrowserHeaders:
         return True
 
     def _cors(self, scope: Scope) -> Headers:
-        """Return the headers for a named origin; cookies are not taken from other origins, so no credentials."""
+        """Return the headers for a configured origin, without credentials: cookies of other origins are refused."""
         if not self._origins:
             return []
         vary = (b"vary", b"Origin")

@@ -1,7 +1,7 @@
-"""Charts read a standby where RTS_READ_DATABASE_URL names one, and the primary while it is away.
+"""Reads charts from the standby of RTS_READ_DATABASE_URL, and from the primary while the standby is unavailable.
 
-Uploads and everything else use the primary only. A standby may be some seconds behind: what it lacks is asked of the
-primary too.
+Uploads and everything else use the primary only. A standby may be some seconds behind: a device that it lacks is read
+from the primary.
 """
 
 import logging
@@ -32,7 +32,7 @@ class ChartReader:
         self._rests_until = 0.0
 
     async def read(self, tenant: UUID | None, query: HistoryQuery, now: datetime) -> History:
-        """Read from the standby; from the primary where there is none, it fails, or it lacks what is asked."""
+        """Read from the standby; from the primary if there is no standby, it fails, or it lacks the device."""
         if self._url and time.monotonic() >= self._rests_until:
             try:
                 return await read_history(await self._pool(), tenant, query, now, self._storage.now)

@@ -1,8 +1,8 @@
 """Answers of the API compressed and with an `ETag`, so that a list of ten thousand devices is a tenth of its size.
 
-Only answers to GET: they hold no secret that is worth guessing by length. A body up to INLINE_BYTES is compressed in
-the event loop, which takes less time than to hand it to a thread; a larger one in a thread, where zlib and hashlib
-release the interpreter's lock. A body that is only hashed for its tag goes to a thread from INLINE_TAG_BYTES on.
+Only answers to GET: they hold no secret that could be guessed by the length. A body up to INLINE_BYTES is compressed in
+the event loop, which takes less time than a thread; a larger one in a thread, where zlib and hashlib release the
+interpreter's lock. A body that is only hashed for its tag goes to a thread from INLINE_TAG_BYTES on.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ def compressed(scope: Scope, send: Send) -> Send:
 
 
 class Compressor:
-    """Holds the head of one answer back until its body shows whether it is worth compressing."""
+    """Delays the head of one answer until its body shows whether compression is worthwhile."""
 
     def __init__(self, request_headers: dict[bytes, bytes], send: Send) -> None:
         self._gzip = b"gzip" in request_headers.get(b"accept-encoding", b"")
@@ -65,7 +65,7 @@ class Compressor:
 
 
 def is_worth_it(head: Message, message: Message) -> bool:
-    """Return whether an answer is whole, large, and not compressed already."""
+    """Return whether an answer is complete, large, and not compressed already."""
     whole = not message.get("more_body", False) and len(message.get("body", b"")) > MIN_BYTES
     return whole and all(name.lower() != b"content-encoding" for name, _ in head["headers"])
 

@@ -1,4 +1,4 @@
-"""How many database connections a server takes, and whether the database has so many."""
+"""Compares the database connections that a server needs with those that the database allows."""
 
 import logging
 from typing import ClassVar
@@ -23,12 +23,12 @@ class TooManyConnectionsError(RtsError):
 
 
 def connections_per_process(settings: Settings) -> int:
-    """Return how many connections one process opens at most."""
+    """Return the maximum number of connections of one process."""
     return settings.pool_size + BESIDE_POOL
 
 
 async def check_connections(connection: Connection, settings: Settings) -> None:
-    """Raise TooManyConnectionsError when the processes of this server alone exceed what the database takes.
+    """Raise TooManyConnectionsError if the processes of this server alone exceed the limit of the database.
 
     Warns when there is no room for a restart, during which one more process runs, and for others.
     """

@@ -1,4 +1,4 @@
-"""Should a balancer send requests here? Asked each second perhaps, so the database is asked at most every two.
+"""Decides whether a balancer should send requests here; queries the database at most every two seconds.
 
 It uses separate connections, so that a busy API pool does not make the process unready for uploads.
 """
@@ -44,13 +44,13 @@ OTHER_SCHEMA = Reason("schema_not_migrated", "The schema is not the one of this 
 
 
 def ignore_outcome(task: "asyncio.Future[Any]") -> None:
-    """Read how a task ended, so that asyncio does not log it: it was given up."""
+    """Read the outcome of an abandoned task, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
 
 class Readiness:
-    """Judges this process."""
+    """Checks whether this process is ready."""
 
     def __init__(
         self, pool: asyncpg.Pool, commits: GroupCommit, budget: BodyBudget, tally: IngestCounters, process: ThisProcess

@@ -1,7 +1,7 @@
-"""Browser sessions: a cookie that stands for the `Authorization` header, with protection against other sites.
+"""Browser sessions: a cookie in place of the `Authorization` header, with protection against other sites.
 
-The cookie holds the platform token itself, so a server keeps no session and every process accepts it. A browser sends a
-cookie also with requests that another site triggers. A changing call by cookie therefore needs a header that a form
+The cookie holds the platform token itself, so a server keeps no session and every process accepts it. A browser also
+sends a cookie with requests that another site triggers. A changing call by cookie therefore needs a header that a form
 of another site cannot set, and a socket by cookie needs the `Origin` of this server.
 """
 
