@@ -29,11 +29,11 @@ from ingest.group_commit import GroupCommit
 from protocols.answers import PROTOBUF, Headers, Reply, Stored, failure, reply_to
 from protocols.collectd import read_collectd
 from protocols.errors import SeveralHostsError, UnsupportedUploadError
-from protocols.facts import MetricReading
 from protocols.influx import read_influx
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.memory import Memory
 from protocols.otlp import read_otlp
+from protocols.readings import MetricReading
 from protocols.remote_write import choose_version, read_remote_write, unpack, unpacked_size
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class ForeignUploads:
                 f"One device's token brings the hosts {names[:200]}: give each its own token, or create a gateway."
             )
         memory = self._memory.of(sender.agent_id, sender.token_hash)
-        upload = make_upload(sender.agent_id, sender.token_hash, reading.facts, memory, arrival, self._max_samples)
+        upload = make_upload(sender.agent_id, sender.token_hash, reading.values, memory, arrival, self._max_samples)
         upload.decoded.facts = next(iter(reading.machines.values()), None)
         await self._commits.submit(upload, self._limits.business_of(sender.agent_id))
         if upload.business_id:

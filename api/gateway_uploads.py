@@ -23,9 +23,9 @@ from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
 from ingest.samples import Sample
 from protocols.answers import Stored
-from protocols.facts import Fact, MetricReading
 from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory, Memory
+from protocols.readings import MeasuredValue, MetricReading
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ class Arrival:
     every: int
     max_age: timedelta
 
-    def samples_of(self, facts: Sequence[Fact], memory: DeviceMemory) -> list[Sample]:
-        return fold_samples(facts, memory, self.every, to_microseconds(self.at + MAX_SAMPLE_LEAD))
+    def samples_of(self, values: Sequence[MeasuredValue], memory: DeviceMemory) -> list[Sample]:
+        return fold_samples(values, memory, self.every, to_microseconds(self.at + MAX_SAMPLE_LEAD))
 
 
 class GatewayUploads:
@@ -86,32 +86,34 @@ class GatewayUploads:
         return Stored(reading, rejected)
 
     def _uploads_of(
-        self, gateway: CurrentGateway, hosts: dict[str, list[Fact]], reading: MetricReading, arrival: Arrival
+        self, gateway: CurrentGateway, hosts: dict[str, list[MeasuredValue]], reading: MetricReading, arrival: Arrival
     ) -> dict[str, Upload]:
         """Return an upload for each host that has a device, the others refused or left out."""
         uploads: dict[str, Upload] = {}
         samples_left = self._max_samples
         # A host is found by its name, so an upload never changes the name.
-        machines = {clean_name(name).lower(): replace(facts, hostname=None) for name, facts in reading.machines.items()}
+        machines = {
+            clean_name(name).lower(): replace(machine, hostname=None) for name, machine in reading.machines.items()
+        }
         # Hosts with the fewest samples come first: a host with too many uses up no other's room.
-        for host, facts in sorted(hosts.items(), key=lambda item: len(item[1])):
+        for host, values in sorted(hosts.items(), key=lambda item: len(item[1])):
             device_id = gateway.devices.get(host)
             if device_id is None:
                 if host not in gateway.refused:
-                    reading.wait(f"host {host[:100]} waits for an employee to confirm it", len(facts))
+                    reading.wait(f"host {host[:100]} waits for an employee to confirm it", len(values))
                 continue
             if self._quotas.is_used_up(device_id, "samples"):
-                reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(facts))
+                reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(values))
                 continue
             memory = self._memory.of(device_id, gateway.token_hash)
             try:
-                upload = make_upload(device_id, gateway.token_hash, facts, memory, arrival, samples_left)
+                upload = make_upload(device_id, gateway.token_hash, values, memory, arrival, samples_left)
             except TooManySamplesError as error:
-                reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(facts))
+                reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(values))
                 continue
             except Exception as error:
                 log.exception("the samples of a host of gateway %s cannot be read", gateway.id)
-                reading.refuse(f"the samples of host {host[:100]} cannot be read: {error!r}"[:300], len(facts))
+                reading.refuse(f"the samples of host {host[:100]} cannot be read: {error!r}"[:300], len(values))
                 continue
             upload.decoded.facts = machines.get(host)
             samples_left -= upload.decoded.received
@@ -121,7 +123,7 @@ class GatewayUploads:
     async def _judge(
         self,
         gateway: CurrentGateway,
-        hosts: dict[str, list[Fact]],
+        hosts: dict[str, list[MeasuredValue]],
         results: dict[str, BaseException | None],
         reading: MetricReading,
     ) -> None:
@@ -136,23 +138,28 @@ class GatewayUploads:
             reading.refuse(f"the device of host {host[:100]} takes no samples: {error.code}", len(hosts[host]))
 
 
-def by_clean_name(reading: MetricReading) -> dict[str, list[Fact]]:
-    """Return the facts by host in lower case; those of no host are refused."""
-    facts_by_name: dict[str, list[Fact]] = {}
-    for name, facts in reading.by_host.items():
+def by_clean_name(reading: MetricReading) -> dict[str, list[MeasuredValue]]:
+    """Return the values by host in lower case; those of no host are refused."""
+    values_by_name: dict[str, list[MeasuredValue]] = {}
+    for name, values in reading.by_host.items():
         host = clean_name(name).lower()[:MAX_HOST].strip()
-        if facts and host:
-            facts_by_name.setdefault(host, []).extend(facts)
-        elif facts:
-            reading.refuse("no host is named: a gateway's samples need one", len(facts))
-    return facts_by_name
+        if values and host:
+            values_by_name.setdefault(host, []).extend(values)
+        elif values:
+            reading.refuse("no host is named: a gateway's samples need one", len(values))
+    return values_by_name
 
 
 def make_upload(
-    device_id: UUID, token_hash: str, facts: Sequence[Fact], memory: DeviceMemory, arrival: Arrival, max_samples: int
+    device_id: UUID,
+    token_hash: str,
+    values: Sequence[MeasuredValue],
+    memory: DeviceMemory,
+    arrival: Arrival,
+    max_samples: int,
 ) -> Upload:
     """Return the upload of one device, whose samples may be parts of rows; raises TooManySamplesError."""
-    samples = arrival.samples_of(facts, memory)
+    samples = arrival.samples_of(values, memory)
     decoded = accepted_by_time(samples, arrival.at, max_samples, arrival.max_age)
     before = memory.counted_before(decoded.samples[0].collected_at) if decoded.samples else None
     upload = Upload(device_id, token_hash, arrival.at, decoded, merges=True, before=before)

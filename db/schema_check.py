@@ -5,7 +5,7 @@ from typing import ClassVar
 import asyncpg
 
 from core.errors import RtsError
-from db.migrations.run import head, known
+from db.migrations.run import code_revisions, head
 from db.pools import Connection
 from db.sql import load_beside
 
@@ -39,7 +39,7 @@ async def check_schema(connection: Connection) -> None:
 async def _check_newer(connection: Connection, revision: str) -> None:
     """Let older code start on a newer schema, so that code can be rolled back without the schema."""
     serves = await connection.fetchval(QUERIES["read_serves"])
-    if serves not in known():
+    if serves not in code_revisions():
         raise SchemaNotMigratedError(
             f"The database is at revision {revision}, newer than this version's {head()}, and that revision serves "
             f"code from {serves or revision} on: run a newer version of the code."

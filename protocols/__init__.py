@@ -1,1 +1,1 @@
-"""Uploads of other agents: Influx line protocol, OTLP, Prometheus remote write, collectd. Open `facts.py` first."""
+"""Uploads of other agents: Influx line protocol, OTLP, Prometheus remote write, collectd. Open `readings.py` first."""

@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
 from core.errors import RtsError
-from protocols.facts import MetricReading
+from protocols.readings import MetricReading
 
 LASTING = (400, 401, 403, 404, 413, 415, 422)  # all other failures are temporary
 Headers = list[tuple[bytes, bytes]]

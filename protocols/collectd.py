@@ -1,4 +1,4 @@
-"""collectd's write_http in JSON: value lists → facts. One interval arrives in several requests."""
+"""collectd's write_http in JSON: value lists → values. One interval arrives in several requests."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -6,8 +6,8 @@ from itertools import zip_longest
 import msgspec
 
 from protocols.errors import MalformedUploadError
-from protocols.facts import MetricReading, Quantity, floor
 from protocols.mapping import EMPTY, MetricMapping
+from protocols.readings import MetricReading, Quantity, floor
 
 SECOND = 1_000_000
 
@@ -31,7 +31,7 @@ _list = msgspec.json.Decoder(ValueList)
 
 
 def read_collectd(body: bytes, mapping: MetricMapping = EMPTY) -> MetricReading:
-    """Return the facts of a body; raises MalformedUploadError when it isn't a JSON list."""
+    """Return the values of a body; raises MalformedUploadError when it isn't a JSON list."""
     try:
         raws = _lists.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -46,7 +46,7 @@ def read_collectd(body: bytes, mapping: MetricMapping = EMPTY) -> MetricReading:
 
 
 def add_list(reading: MetricReading, values: ValueList) -> None:
-    """Add the facts of a value list about the device."""
+    """Add the values of a value list about the device."""
     reading.points += 1
     reading.enter(values.host)
     if values.host not in reading.machines:

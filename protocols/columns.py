@@ -1,4 +1,4 @@
-"""The facts of one cell → the columns of a sample.
+"""The values of one cell → the columns of a sample.
 
 Memory is total minus *available*: the meaning of "used" differs between collectors and their versions. A disk is full
 by used ÷ (used + available), as in `df`: blocks reserved for root are not available.
@@ -11,10 +11,10 @@ from typing import Any
 from core.metrics import BY_NAME
 from ingest.numbers import nearest_end
 from ingest.samples import Sample
-from protocols.facts import Quantity
+from protocols.readings import Quantity
 
 Values = Mapping[str, float]
-Facts = Mapping[Quantity, Values]
+Quantities = Mapping[Quantity, Values]
 NONE: Values = {}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GIGABYTE = 1e9
@@ -23,22 +23,22 @@ SYSTEM_DISKS = ("/", "C:", "root")  # root: collectd's name of /
 IDLE_STATES = frozenset({"idle", "iowait", "wait"})
 
 
-def make_sample(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | None:
+def make_sample(cell: int, measured: Quantities, cpu_percent: float | None) -> Sample | None:
     """Return the sample of one cell; None when no column has a value.
 
-    `facts` hold complete sets only (`memory.py`); `cpu_percent` is computed from cumulative seconds, if there are any.
+    `measured` holds complete sets only (`memory.py`); `cpu_percent` is computed from cumulative seconds, if any.
     """
-    disk_used, disk_percent = system_disk(facts)
+    disk_used, disk_percent = system_disk(measured)
     values = {
-        "cpu_percent": in_range("cpu_percent", cpu_share(facts, cpu_percent)),
-        "memory_used_gb": in_range("memory_used_gb", gigabytes(memory_used(facts))),
-        "memory_percent": in_range("memory_percent", memory_percent(facts)),
+        "cpu_percent": in_range("cpu_percent", cpu_share(measured, cpu_percent)),
+        "memory_used_gb": in_range("memory_used_gb", gigabytes(memory_used(measured))),
+        "memory_percent": in_range("memory_percent", memory_percent(measured)),
         "disk_used_gb": in_range("disk_used_gb", gigabytes(disk_used)),
         "disk_percent": in_range("disk_percent", disk_percent),
-        "load_average": load_averages(facts),
-        "uptime_seconds": whole("uptime_seconds", uptime_seconds(cell, facts)),
-        "network_rx_bytes": whole("network_rx_bytes", total(facts, Quantity.NETWORK_RX)),
-        "network_tx_bytes": whole("network_tx_bytes", total(facts, Quantity.NETWORK_TX)),
+        "load_average": load_averages(measured),
+        "uptime_seconds": whole("uptime_seconds", uptime_seconds(cell, measured)),
+        "network_rx_bytes": whole("network_rx_bytes", total(measured, Quantity.NETWORK_RX)),
+        "network_tx_bytes": whole("network_tx_bytes", total(measured, Quantity.NETWORK_TX)),
     }
     if all(value is None for value in values.values()):
         return None
@@ -46,10 +46,10 @@ def make_sample(cell: int, facts: Facts, cpu_percent: float | None) -> Sample | 
     return Sample(collected_at=EPOCH + timedelta(microseconds=cell), **columns)
 
 
-def cpu_share(facts: Facts, from_seconds: float | None) -> float | None:
+def cpu_share(measured: Quantities, from_seconds: float | None) -> float | None:
     """Return the share of time that cores were busy; waiting for a disk is idle, as psutil counts it."""
-    ready = first(facts, Quantity.CPU_BUSY)
-    states = facts.get(Quantity.CPU_STATE) or summed_by_state(facts.get(Quantity.CPU_SHARE, NONE))
+    ready = first(measured, Quantity.CPU_BUSY)
+    states = measured.get(Quantity.CPU_STATE) or summed_by_state(measured.get(Quantity.CPU_SHARE, NONE))
     if ready is not None or "idle" not in states:
         return from_seconds if ready is None else ready
     idle = sum(share for state, share in states.items() if state in IDLE_STATES)
@@ -69,75 +69,78 @@ def summed_by_state(shares: Values) -> Values:
     return states
 
 
-def memory_used(facts: Facts) -> float | None:
+def memory_used(measured: Quantities) -> float | None:
     """Return bytes in use."""
-    total, available = first(facts, Quantity.MEMORY_TOTAL), first(facts, Quantity.MEMORY_AVAILABLE)
+    total, available = first(measured, Quantity.MEMORY_TOTAL), first(measured, Quantity.MEMORY_AVAILABLE)
     if total is not None and available is not None:
         return total - available
-    return facts.get(Quantity.MEMORY_STATE, NONE).get("used")
+    return measured.get(Quantity.MEMORY_STATE, NONE).get("used")
 
 
-def memory_percent(facts: Facts) -> float | None:
+def memory_percent(measured: Quantities) -> float | None:
     """Return the share of memory in use: measured where the sender measured it, else computed."""
-    total, available = first(facts, Quantity.MEMORY_TOTAL), first(facts, Quantity.MEMORY_AVAILABLE)
+    total, available = first(measured, Quantity.MEMORY_TOTAL), first(measured, Quantity.MEMORY_AVAILABLE)
     if total and available is not None:
         return 100 * (1 - available / total)
-    ready = first(facts, Quantity.MEMORY_PERCENT)
-    states = facts.get(Quantity.MEMORY_STATE, NONE)
+    ready = first(measured, Quantity.MEMORY_PERCENT)
+    states = measured.get(Quantity.MEMORY_STATE, NONE)
     if ready is None and "used" in states and len(states) > 1 and sum(states.values()) > 0:
         return 100 * states["used"] / sum(states.values())
     return ready
 
 
-def system_disk(facts: Facts) -> tuple[float | None, float | None]:
+def system_disk(measured: Quantities) -> tuple[float | None, float | None]:
     """Return bytes in use and the share in use of the system's disk, else of the largest one."""
-    mounts = {mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]}
+    mounts = {mount for quantity in measured if quantity.startswith("disk_") for mount in measured[quantity]}
     if not mounts:
         return None, None
-    sizes = facts.get(Quantity.DISK_SIZE, NONE)
+    sizes = measured.get(Quantity.DISK_SIZE, NONE)
     chosen = next((name for name in SYSTEM_DISKS if name in mounts), None)
     mount = chosen or max(sorted(mounts), key=lambda name: sizes.get(name, 0.0))
-    return used_bytes(facts, mount), used_percent(facts, mount)
+    return used_bytes(measured, mount), used_percent(measured, mount)
 
 
-def used_bytes(facts: Facts, mount: str) -> float | None:
+def used_bytes(measured: Quantities, mount: str) -> float | None:
     """Return bytes in use of one file system."""
-    used = facts.get(Quantity.DISK_USED, NONE).get(mount)
-    size, free = facts.get(Quantity.DISK_SIZE, NONE).get(mount), facts.get(Quantity.DISK_FREE, NONE).get(mount)
+    used = measured.get(Quantity.DISK_USED, NONE).get(mount)
+    size, free = (
+        measured.get(Quantity.DISK_SIZE, NONE).get(mount),
+        measured.get(Quantity.DISK_FREE, NONE).get(mount),
+    )
     return size - free if used is None and size is not None and free is not None else used
 
 
-def used_percent(facts: Facts, mount: str) -> float | None:
+def used_percent(measured: Quantities, mount: str) -> float | None:
     """Return the share in use of one file system."""
-    used = used_bytes(facts, mount)
-    available = facts.get(Quantity.DISK_AVAILABLE, NONE).get(mount)
+    used = used_bytes(measured, mount)
+    available = measured.get(Quantity.DISK_AVAILABLE, NONE).get(mount)
     if used is not None and available is not None and used + available > 0:
         return 100 * used / (used + available)
-    return facts.get(Quantity.DISK_PERCENT, NONE).get(mount)
+    return measured.get(Quantity.DISK_PERCENT, NONE).get(mount)
 
 
-def total(facts: Facts, quantity: Quantity) -> float | None:
+def total(measured: Quantities, quantity: Quantity) -> float | None:
     """Return the sum over the instances of a quantity."""
-    values = facts.get(quantity)
+    values = measured.get(quantity)
     return sum(values.values()) if values else None
 
 
-def load_averages(facts: Facts) -> tuple[float | None, float | None, float | None] | None:
+def load_averages(measured: Quantities) -> tuple[float | None, float | None, float | None] | None:
     """Return the load averages of 1, 5 and 15 minutes; None if none is present."""
-    loads = facts.get(Quantity.LOAD, NONE)
+    loads = measured.get(Quantity.LOAD, NONE)
     one, five, fifteen = (in_range(f"load_average_{name}", loads.get(name)) for name in ("1m", "5m", "15m"))
     return None if one is five is fifteen is None else (one, five, fifteen)
 
 
-def uptime_seconds(cell: int, facts: Facts) -> float | None:
+def uptime_seconds(cell: int, measured: Quantities) -> float | None:
     """Return seconds since boot."""
-    uptime, boot = first(facts, Quantity.UPTIME), first(facts, Quantity.BOOT_TIME)
+    uptime, boot = first(measured, Quantity.UPTIME), first(measured, Quantity.BOOT_TIME)
     return cell / 1e6 - boot if uptime is None and boot is not None else uptime
 
 
-def first(facts: Facts, quantity: Quantity) -> float | None:
+def first(measured: Quantities, quantity: Quantity) -> float | None:
     """Return the value of a quantity that has one instance."""
-    return next(iter(facts.get(quantity, NONE).values()), None)
+    return next(iter(measured.get(quantity, NONE).values()), None)
 
 
 def gigabytes(value: float | None) -> float | None:

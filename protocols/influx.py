@@ -1,12 +1,12 @@
-"""Influx line protocol (v1, v2, v3): measurements of Telegraf → facts."""
+"""Influx line protocol (v1, v2, v3): measurements of Telegraf → values."""
 
 from collections.abc import Callable
 
 from core.errors import RtsError
 from protocols.disks import is_disk
-from protocols.facts import MetricReading, Quantity, floor
 from protocols.line_protocol import BadLine, Point, parse_lines
 from protocols.mapping import EMPTY, MetricMapping
+from protocols.readings import MetricReading, Quantity, floor
 
 SECOND = 1_000_000
 UNTIMED_CELL = 10 * SECOND  # points without a time: their receipts spread over a second or so
@@ -26,7 +26,7 @@ class UnknownPrecisionError(RtsError):
 
 
 def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMapping = EMPTY) -> MetricReading:
-    """Return the facts of a body; `received_at` is in microseconds since 1970, for points without a time.
+    """Return the values of a body; `received_at` is in microseconds since 1970, for points without a time.
 
     Raises UnknownPrecisionError.
     """
@@ -51,7 +51,7 @@ def choose_cell(time: int | None, unit: float, received_at: int) -> int:
 
 
 def add_point(reading: MetricReading, point: Point, cell: int) -> None:
-    """Add the facts of a point about the device; known names without a column are left out."""
+    """Add the values of a point about the device; known names without a column are left out."""
     reading.points += 1
     host = next((point.tags[tag] for tag in HOST_TAGS if point.tags.get(tag)), "")
     reading.enter(host)

@@ -1,32 +1,32 @@
-"""The facts of one cell → the disks and interfaces of a sample, each with its name."""
+"""The values of one cell → the disks and interfaces of a sample, each with its name."""
 
 from collections.abc import Mapping
 
 from ingest.series_types import Disk, Interface, SeriesValue
-from protocols.columns import NONE, Facts, Values, in_range, used_bytes, used_percent
-from protocols.facts import Quantity
+from protocols.columns import NONE, Quantities, Values, in_range, used_bytes, used_percent
 from protocols.mapping import Mapped
+from protocols.readings import Quantity
 
 MAX_INSTANCES = 100  # of each kind: a device has 200 series at most
 EXACT = 2.0**53
 
 
-def collect_disks(facts: Facts) -> list[Disk] | None:
+def collect_disks(measured: Quantities) -> list[Disk] | None:
     """Return every file system with its known values; None if there are none."""
-    sizes = facts.get(Quantity.DISK_SIZE, NONE)
-    mounts = sorted({mount for quantity in facts if quantity.startswith("disk_") for mount in facts[quantity]})
+    sizes = measured.get(Quantity.DISK_SIZE, NONE)
+    mounts = sorted({mount for quantity in measured if quantity.startswith("disk_") for mount in measured[quantity]})
     disks = [
-        Disk(mount, used_bytes=amount(used_bytes(facts, mount)), size_bytes=amount(sizes.get(mount)),
-             percent=percent(used_percent(facts, mount)))
+        Disk(mount, used_bytes=amount(used_bytes(measured, mount)), size_bytes=amount(sizes.get(mount)),
+             percent=percent(used_percent(measured, mount)))
         for mount in mounts[:MAX_INSTANCES] if mount
     ]  # fmt: skip
     return disks or None
 
 
-def collect_interfaces(facts: Facts) -> list[Interface] | None:
+def collect_interfaces(measured: Quantities) -> list[Interface] | None:
     """Return every interface with its counters; None when there are none."""
-    received: Values = facts.get(Quantity.NETWORK_RX, NONE)
-    sent: Values = facts.get(Quantity.NETWORK_TX, NONE)
+    received: Values = measured.get(Quantity.NETWORK_RX, NONE)
+    sent: Values = measured.get(Quantity.NETWORK_TX, NONE)
     names = sorted(received.keys() | sent.keys())[:MAX_INSTANCES]
     interfaces = [
         Interface(name, rx_bytes=amount(received.get(name)), tx_bytes=amount(sent.get(name))) for name in names if name

@@ -15,8 +15,8 @@ from uuid import UUID
 
 from ingest.samples import Sample
 from protocols.columns import IDLE_STATES, SYSTEM_DISKS
-from protocols.facts import Quantity
 from protocols.mapping import Mapped
+from protocols.readings import Quantity
 
 MAX_DEVICES = 65_536
 MAX_CELLS = 8  # newest cells of a device: a catch-up of older ones is computed from its own request
@@ -77,7 +77,7 @@ class DeviceMemory:
     has_memory_percent: bool = False
 
     def merge(self, cells: Mapping[int, Cell]) -> MergedCells:
-        """Add the facts of a request; return its cells with what earlier requests brought for them.
+        """Add the values of a request; return its cells with the values of earlier requests.
 
         The cell after each of them comes with it: its CPU share may be computable only now.
         """
@@ -113,21 +113,21 @@ class DeviceMemory:
             self.has_memory_percent |= quantity is Quantity.MEMORY_PERCENT
 
     def complete(self, at: int, merged: MergedCells) -> dict[Quantity, dict[str, float]]:
-        """Return the facts of one cell without incomplete sets, and with the system's disk where there is one."""
-        facts = {
+        """Return the values of one cell without incomplete sets, and with the system's disk where there is one."""
+        measured = {
             quantity: values
             for quantity, values in merged.cells[at].items()
             if values and isinstance(quantity, Quantity)
         }
         for quantity in SETS:
-            if quantity in facts and not self._is_complete(quantity, at, merged):
-                del facts[quantity]
+            if quantity in measured and not self._is_complete(quantity, at, merged):
+                del measured[quantity]
         if self.has_system_disk:
-            for quantity in DISKS & facts.keys():
-                facts[quantity] = {name: value for name, value in facts[quantity].items() if name in SYSTEM_DISKS}
-        if self.has_memory_percent and "used" in facts.get(Quantity.MEMORY_STATE, {}):
-            facts[Quantity.MEMORY_STATE] = {"used": facts[Quantity.MEMORY_STATE]["used"]}
-        return facts
+            for quantity in DISKS & measured.keys():
+                measured[quantity] = {name: value for name, value in measured[quantity].items() if name in SYSTEM_DISKS}
+        if self.has_memory_percent and "used" in measured.get(Quantity.MEMORY_STATE, {}):
+            measured[Quantity.MEMORY_STATE] = {"used": measured[Quantity.MEMORY_STATE]["used"]}
+        return measured
 
     def _is_complete(self, quantity: Quantity, at: int, merged: MergedCells) -> bool:
         """Compare the instances of a set with those before, and with those of the same request."""

@@ -1,4 +1,4 @@
-"""OTLP/HTTP metrics, protobuf and JSON → facts.
+"""OTLP/HTTP metrics, protobuf and JSON → values.
 
 Points of one collection differ by milliseconds: the times of a request are clustered, and a gap of more than a second
 begins a new cell. Delta sums are refused: a counter can't be rebuilt from them after one lost request.
@@ -15,9 +15,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from protocols import otlp_json
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
-from protocols.facts import MetricReading, floor
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.otlp_names import NAMES, OtlpPoint, add_point
+from protocols.readings import MetricReading, floor
 
 SECOND = 1_000_000
 DELTA = 1
@@ -40,7 +40,7 @@ class RawPoint:
 
 
 def read_otlp(body: bytes, content_type: str, received_at: int, mapping: MetricMapping = EMPTY) -> MetricReading:
-    """Return the facts of a request; `received_at` (microseconds) is the time of points that have none.
+    """Return the values of a request; `received_at` (microseconds) is the time of points that have none.
 
     Raises MalformedUploadError, UnsupportedUploadError.
     """

@@ -1,10 +1,10 @@
-"""Metrics of OpenTelemetry's `system.*` conventions → facts. Points are of gauges and cumulative sums."""
+"""Metrics of OpenTelemetry's `system.*` conventions → values. Points are of gauges and cumulative sums."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protocols.disks import is_disk
-from protocols.facts import MetricReading, Quantity
+from protocols.readings import MetricReading, Quantity
 
 Attributes = Mapping[str, str]
 SECOND = 1_000_000
@@ -24,7 +24,7 @@ class OtlpPoint:
 
 
 def add_point(reading: MetricReading, point: OtlpPoint) -> None:
-    """Add the facts of a point about the device; known names without a column are left out."""
+    """Add the values of a point about the device; known names without a column are left out."""
     add = NAMES.get(point.name)
     if add:
         add(reading, point)

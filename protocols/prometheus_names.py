@@ -1,10 +1,10 @@
-"""Series of node_exporter and windows_exporter → facts, by the name of the metric."""
+"""Series of node_exporter and windows_exporter → values, by the name of the metric."""
 
 import re
 from collections.abc import Callable, Mapping
 
 from protocols.disks import is_disk
-from protocols.facts import MetricReading, Quantity
+from protocols.readings import MetricReading, Quantity
 
 Labels = Mapping[str, str]
 Add = Callable[[MetricReading, Labels, int, float], None]

@@ -1,4 +1,4 @@
-"""Prometheus remote write 1.0 and 2.0: snappy blocks of series → facts.
+"""Prometheus remote write 1.0 and 2.0: snappy blocks of series → values.
 
 A 2.0 body read as 1.0 is an empty, valid request, so the media type decides. Stale markers and other NaN are no values.
 """
@@ -11,10 +11,10 @@ import cramjam
 from google.protobuf.message import DecodeError
 
 from protocols.errors import MalformedUploadError, UnsupportedUploadError
-from protocols.facts import MetricReading
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.prometheus_names import NAMES, series_host
 from protocols.protobuf_messages import RequestV1, RequestV2
+from protocols.readings import MetricReading
 
 MILLISECOND = 1000
 V1_TYPE, V2_TYPE = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
@@ -58,7 +58,7 @@ def unpack(body: bytes) -> bytes:
 
 
 def read_remote_write(message: bytes, version: int, mapping: MetricMapping = EMPTY) -> MetricReading:
-    """Return the facts of an unpacked body; raises MalformedUploadError."""
+    """Return the values of an unpacked body; raises MalformedUploadError."""
     request: Any = (RequestV1 if version == 1 else RequestV2)()
     try:
         request.ParseFromString(message)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, false, func, literal_column, or_, true
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, array
 
-from alerts.query.sources import known_count, windows_of
+from alerts.query.sources import count_or_null, windows_of
 from alerts.rules.terms import Feature
 from core.metrics import Metric
 from rollups.partials import ZERO, mean
@@ -79,4 +79,4 @@ def share(number: int, feature: Feature, mean: ColumnElement[Any], inside: Colum
     up, strict, threshold = feature.beyond
     bound = bindparam(f"share_{number}", threshold, type_=DOUBLE_PRECISION)
     beyond = func.alert_beyond(mean, true() if up else false(), true() if strict else false(), bound)
-    return HUNDRED * func.count().filter(and_(inside, beyond)) / known_count(func.count().filter(inside))
+    return HUNDRED * func.count().filter(and_(inside, beyond)) / count_or_null(func.count().filter(inside))

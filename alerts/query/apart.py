@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from alerts.query.facts import ResultsByKey
+from alerts.query.results import ResultsByKey
 from alerts.query.runner import run_queries
 from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.terms import Rule, RuleList
@@ -43,7 +43,7 @@ class RuleBatch:
 class Apart:
     """The results, and the reasons for missing ones: by pair, by rule on all devices, by device not reached."""
 
-    facts: ResultsByKey = field(default_factory=ResultsByKey)
+    results: ResultsByKey = field(default_factory=ResultsByKey)
     pairs: dict[Pair, str] = field(default_factory=dict)
     rules: dict[UUID, str] = field(default_factory=dict)
     devices: set[UUID] = field(default_factory=set)
@@ -127,9 +127,9 @@ async def ask(connection: Connection, batch: RuleBatch, question: EvaluationRequ
         if connection.is_closed():
             raise
         return error
-    apart.facts.statements += results.statements
+    apart.results.statements += results.statements
     for key, terms in results.of.items():
-        apart.facts.of[key].update(terms)
+        apart.results.of[key].update(terms)
     for place, terms in results.of_instances.items():
-        apart.facts.of_instances[place].update(terms)
+        apart.results.of_instances[place].update(terms)
     return None

@@ -100,7 +100,7 @@ def metric_statement(
     read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
     aggregate = aggregate_at_once if instants == "many" else aggregate_each
-    readings = materialised(aggregate(level, features, read, sought, instants).cte("known"))
+    readings = materialised(aggregate(level, features, read, sought, instants).cte("readings"))
     return compile_query(compare_terms(pairs, readings))
 
 
@@ -185,4 +185,4 @@ def cell_of(time: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def lies_before(part: Any, sought: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions for a part to be in the lookback of an instant and to be closed by then."""
-    return part.c.known <= sought.c.local, part.c.time > sought.c.lookback
+    return part.c.readable_from <= sought.c.local, part.c.time > sought.c.lookback

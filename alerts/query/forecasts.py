@@ -1,6 +1,6 @@
 """Forecasts of metrics, computed by the worker from the rollups once an hour.
 
-Only devices in the scope of rules with forecast conditions have forecasts. Evaluations read them (`forecast_facts`).
+Only devices in the scope of rules with forecast conditions have forecasts. Evaluations read them (`forecast_results`).
 """
 
 import logging

@@ -5,8 +5,8 @@ from typing import Any
 
 import asyncpg
 
-from alerts.query.facts import ConditionResult, ResultsByKey
 from alerts.query.grouping import TermGroup
+from alerts.query.results import ConditionResult, ResultsByKey
 from alerts.query.statements import statements_for
 from alerts.query.term_queries import EvaluationRequest, Screen, TermQuery
 from alerts.rules.terms import Rule
@@ -18,20 +18,20 @@ QUERIES = load_beside(__file__, "runner.sql")
 
 async def run_queries(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> ResultsByKey:
     """Return what is known of the rules' conditions."""
-    facts, queries = ResultsByKey(), await statements_for(connection, rules, question)
+    results, queries = ResultsByKey(), await statements_for(connection, rules, question)
     screened = any(query.screen for query in queries)
     open_places = await connection.fetch(QUERIES["open_places"]) if screened else []
     screen, found = None, list[asyncpg.Record]()
     for query in queries:
         if query.screen is None:
-            take(facts, await connection.fetch(*query.bind()))
+            take(results, await connection.fetch(*query.bind()))
             continue
         if query.screen is not screen:
             screen, found = query.screen, await run_screen(connection, query.screen, query.group, open_places)
-            facts.statements += 1
+            results.statements += 1
         if found:
-            take(facts, await connection.fetch(*narrow(query, found)))
-    return facts
+            take(results, await connection.fetch(*narrow(query, found)))
+    return results
 
 
 async def run_screen(
@@ -55,16 +55,16 @@ def narrow(query: TermQuery, found: Iterable[asyncpg.Record]) -> tuple[Any, ...]
     return query.bind(terms, among=list({row["device_id"] for row in found}))
 
 
-def take(facts: ResultsByKey, rows: list[asyncpg.Record]) -> None:
-    """Keep the rows of a statement as facts."""
-    facts.statements += 1
+def take(results: ResultsByKey, rows: list[asyncpg.Record]) -> None:
+    """Keep the rows of a statement as results."""
+    results.statements += 1
     for row in rows:
         value = number(row["value"])
         result = ConditionResult(row["breached"], row["begun"], row["holding"], value, row["threshold"], row["note"])
         if "instance" in row:
-            facts.of_instances[row["rule_id"], row["device_id"], row["instance"], row["at"]][row["leaf"]] = result
+            results.of_instances[row["rule_id"], row["device_id"], row["instance"], row["at"]][row["leaf"]] = result
         else:
-            facts.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = result
+            results.of[row["rule_id"], row["device_id"], row["at"]][row["leaf"]] = result
 
 
 def number(value: Any) -> float | None:

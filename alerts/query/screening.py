@@ -167,8 +167,8 @@ def fleet_rows(level: Level, features: Sequence[Feature], *, stitched: bool) -> 
 
     def buckets_of(level: Level, *lies: ColumnElement[bool], front: int = 0) -> Select[Any]:
         rollup = bucket_partials(level.relation, metrics)
-        known = rollup.time + (literal(level.bucket, Interval) - A_MOMENT)  # when it is closed
-        return rows_of(rollup, known, names, front).where(*lies)
+        readable_from = rollup.time + (literal(level.bucket, Interval) - A_MOMENT)  # when it is closed
+        return rows_of(rollup, readable_from, names, front).where(*lies)
 
     if level.bucket is None:
         yield samples
@@ -190,12 +190,12 @@ def parts_of(features: Sequence[Feature]) -> list[str]:
     return list(dict.fromkeys(f"{feature.metric.name}_{name}" for feature in features for name in PARTS[feature.part]))
 
 
-def rows_of(source: Partials, known: ColumnElement[Any], names: Sequence[str], front: int = 0) -> Select[Any]:
-    """Select the rows of all devices that lie in the longest window and are known."""
+def rows_of(source: Partials, readable_from: ColumnElement[Any], names: Sequence[str], front: int = 0) -> Select[Any]:
+    """Select the rows of all devices that lie in the longest window and are readable_from."""
     return select(
         source.table.c.agent_device_id.label("device_id"), source.time.label("time"),
         literal_column(str(front), Integer).label("front"), *source.columns(names),
-    ).where(source.time > EARLIEST, source.time <= HIGHEST, known <= HIGHEST)  # fmt: skip
+    ).where(source.time > EARLIEST, source.time <= HIGHEST, readable_from <= HIGHEST)  # fmt: skip
 
 
 def since(window: timedelta) -> ColumnElement[Any]:

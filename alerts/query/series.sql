@@ -1,7 +1,7 @@
 -- Conditions on instances of devices: one statement a level and kind, however many rules, devices or instances there
 -- are.
 
--- series_facts --
+-- series_results --
 -- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a
 -- level before the cut, known a moment before its end; in the past windows are rounded up to buckets. Of a counter it
 -- is the rate per second, unknown where it fell without a reboot. A clock that is wrong is taken into account. It is
@@ -128,7 +128,7 @@ WHERE (:everything AND (j.begun IS DISTINCT FROM false OR j.holding IS DISTINCT 
    OR j.breached OR j.begun OR j.is_open
 ORDER BY j.at
 
--- series_forecast_facts --
+-- series_forecast_results --
 -- Instances that reach a value within a leaf's span (days), as they have grown. Growth older than two days is not
 -- used. :terms, :tenant, :now; :among the only devices (or null).
 WITH leaf AS MATERIALIZED (

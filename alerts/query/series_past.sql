@@ -1,6 +1,6 @@
 -- Forecasts of instances at instants of the past, for backtests and rule tests.
 
--- past_series_forecast_facts --
+-- past_series_forecast_results --
 -- Instances that would have reached a value within a leaf's span (days), as they had grown at the beginning of the hour of
 -- each instant; only these. Hours before the cut are read from rollups, later ones from samples. :terms, :tenant,
 -- :instants, :cut; :among the only devices (or null).

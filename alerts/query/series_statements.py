@@ -23,7 +23,7 @@ async def ask_series(
 ) -> list[TermQuery]:
     """Ask for the conditions on instances: a statement for each level in use, and one for forecasts.
 
-    `behind`: the lowest shift of a device's clock, zero or less.
+    `behind`: the lowest offset of a device's clock, zero or less.
     """
     queries = []
     series = of_kind["series"].terms if "series" in of_kind else []
@@ -38,7 +38,7 @@ async def ask_series(
                 "width": level.bucket or timedelta(0),
                 "lowest": question.instants[0] + behind - longest - MAX_LEAD, "among": question.among,
             }  # fmt: skip
-            queries.append(TermQuery(SERIES.statements["series_facts"], parameters, TermGroup(of_level, level)))
+            queries.append(TermQuery(SERIES.statements["series_results"], parameters, TermGroup(of_level, level)))
     ahead = of_kind.get("series_forecast")
     return queries + (await ask_series_forecasts(connection, ahead, question) if ahead else [])
 
@@ -51,9 +51,9 @@ async def ask_series_forecasts(connection: Source, group: TermGroup, question: E
         from_samples = question.level is not None and question.level.bucket is None
         cut = EPOCH if from_samples else (await read_series_watermarks(connection)).get(hours, EPOCH)
         bounds |= {"instants": list(question.instants), "cut": cut}
-        return [TermQuery(PAST.statements["past_series_forecast_facts"], bounds, group)]
+        return [TermQuery(PAST.statements["past_series_forecast_results"], bounds, group)]
     return [
-        TermQuery(SERIES.statements["series_forecast_facts"], bounds | {"now": at}, group) for at in question.instants
+        TermQuery(SERIES.statements["series_forecast_results"], bounds | {"now": at}, group) for at in question.instants
     ]
 
 

@@ -1,7 +1,7 @@
 """The rows that an evaluation reads of a device: partial aggregates of samples and buckets (`rollups/partials.py`).
 
-Each has three times: `time` is its beginning, `seen` the time of its last sample, `known` the time from which it may be
-read.
+Each has three times: `time` is its beginning, `seen` the time of its last sample, `readable_from` the
+time from which it may be read.
 """
 
 from collections.abc import Sequence
@@ -93,23 +93,23 @@ def metrics_of(features: Sequence[Feature]) -> tuple[Metric, ...]:
 
 
 def raw_partials(metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
-    """Select a device's raw samples; one is seen and known at its own time."""
+    """Select a device's raw samples; one is seen and readable at its own time."""
     raw = sample_partials(metrics)
-    at = [raw.time.label(name) for name in ("time", "seen", "known")]
+    at = [raw.time.label(name) for name in ("time", "seen", "readable_from")]
     return bind_device(select(*at, *raw.columns(part_names(metrics))), raw, read)
 
 
 def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) -> Select[Any]:
     """Select a device's buckets.
 
-    A bucket is known when it is closed: before that it would contain samples later than the instant. Its last sample is
-    taken as seen one interval before its end, or at its beginning if intervals are longer.
+    A bucket is readable when it is closed: before that it would contain samples later than the instant. Its last
+    sample is taken as seen one interval before its end, or at its beginning if intervals are longer.
     """
     assert level.bucket
     rollup = bucket_partials(level.relation, metrics)
     bucket, width = rollup.time, literal(level.bucket, Interval)
     last_sample = bucket + func.greatest(width - read.c.every, NONE)
-    at = bucket.label("time"), last_sample.label("seen"), (bucket + width - A_MOMENT).label("known")
+    at = bucket.label("time"), last_sample.label("seen"), (bucket + width - A_MOMENT).label("readable_from")
     return bind_device(select(*at, *rollup.columns(part_names(metrics))), rollup, read)
 
 
@@ -119,6 +119,6 @@ def bind_device(query: Select[Any], source: Partials, read: FromClause) -> Selec
     return query.where(is_device, source.time > LOWEST, source.time <= HIGHEST).correlate(read)
 
 
-def known_count(count: ColumnElement[Any]) -> ColumnElement[Any]:
+def count_or_null(count: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a count to divide by: null instead of zero."""
     return func.nullif(cast(count, DOUBLE_PRECISION), ZERO, type_=DOUBLE_PRECISION)

@@ -22,18 +22,18 @@ from rollups.history import read_watermarks
 QUERIES = load_beside(__file__, "statements.sql")
 
 MIN_LOOKBACK = timedelta(minutes=15)
-NO_SHIFT = timedelta(0)
+NO_OFFSET = timedelta(0)
 
 Watermarks = Mapping[str, datetime]  # until when a rollup is complete, by relation
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class ClockGroup:
     """A group of devices by their clocks, and how far the clocks are off: behind is negative."""
 
     clocks: Clocks
-    lowest: timedelta = NO_SHIFT
-    highest: timedelta = NO_SHIFT
+    lowest: timedelta = NO_OFFSET
+    highest: timedelta = NO_OFFSET
 
 
 async def statements_for(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> list[TermQuery]:
@@ -41,18 +41,18 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
     kept = rules if isinstance(rules, RuleList) else RuleList(rules)
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
-    shifts = await read_shifts(connection, question)
+    clock_groups = await read_clock_groups(connection, question)
     queries = []
     for group in metric_groups(kept, question.level, many=len(question.instants) > 1):
         screen = screen_metrics(group, question, watermarks) if may_be_screened(question) else None
-        queries += [ask_metrics(group, question, longest, watermarks, shift, screen) for shift in shifts]
+        queries += [ask_metrics(group, question, longest, watermarks, devices, screen) for devices in clock_groups]
     queries += ask_silence(silence_terms(kept), question, watermarks)
     of_kind = terms_by_kind(kept)
-    queries += await ask_series(connection, of_kind, question, min(shift.lowest for shift in shifts))
+    queries += await ask_series(connection, of_kind, question, min(devices.lowest for devices in clock_groups))
     for kind in ("service", "forecast"):
         for at in question.instants if kind in of_kind else ():
             parameters = {"tenant": question.tenant, "now": at, "among": question.among}
-            queries.append(TermQuery(QUERIES.statements[f"{kind}_facts"], parameters, of_kind[kind]))
+            queries.append(TermQuery(QUERIES.statements[f"{kind}_results"], parameters, of_kind[kind]))
     return queries
 
 
@@ -65,7 +65,7 @@ def may_be_screened(question: EvaluationRequest) -> bool:
     return not everything and (question.among is None or len(question.among) > 0)
 
 
-async def read_shifts(connection: Source, question: EvaluationRequest) -> list[Shift]:
+async def read_clock_groups(connection: Source, question: EvaluationRequest) -> list[ClockGroup]:
     """Return which groups of devices are asked for: by one statement as long as all clocks are right.
 
     The past is read as it was measured.
@@ -76,8 +76,8 @@ async def read_shifts(connection: Source, question: EvaluationRequest) -> list[S
         else await connection.fetchrow(*QUERIES.bind("clock_shifts", tenant=question.tenant))
     )
     if row is None or row["lowest"] is None:
-        return [Shift("all")]
-    return [Shift("right"), Shift("wrong", min(row["lowest"], NO_SHIFT), max(row["highest"], NO_SHIFT))]
+        return [ClockGroup("all")]
+    return [ClockGroup("right"), ClockGroup("wrong", min(row["lowest"], NO_OFFSET), max(row["highest"], NO_OFFSET))]
 
 
 def screen_metrics(group: TermGroup, question: EvaluationRequest, watermarks: Watermarks) -> Screen:
@@ -90,20 +90,20 @@ def screen_metrics(group: TermGroup, question: EvaluationRequest, watermarks: Wa
     windows = [side.window for side, _ in scoped.sides if isinstance(side, Feature)]
     values = {
         "scopes": scoped.scopes, "tenant": question.tenant, "among": question.among, "highest": at,
-        "earliest": at - max(windows, default=NO_SHIFT), "cut": cut, "hour_cut": hour_cut,
+        "earliest": at - max(windows, default=NO_OFFSET), "cut": cut, "hour_cut": hour_cut,
     }  # fmt: skip
     bound = {name: value for name, value in values.items() if name in statement.parameters}
     return Screen(statement, bound, scans=bool(windows))
 
 
 def ask_metrics(
-    group: TermGroup, question: EvaluationRequest, longest: timedelta, watermarks: Watermarks, shift: Shift,
+    group: TermGroup, question: EvaluationRequest, longest: timedelta, watermarks: Watermarks, devices: ClockGroup,
     screen: Screen | None,
 ) -> TermQuery:  # fmt: skip
     """Ask for the conditions on metrics of one level."""
     assert group.level
-    instants: Instants = "one" if shift.clocks == "wrong" else group.instants
-    statement = metric_statement(group.level, group.features, instants, shift.clocks)
+    instants: Instants = "one" if devices.clocks == "wrong" else group.instants
+    statement = metric_statement(group.level, group.features, instants, devices.clocks)
     hour_cut, cut = cuts(group.level, question, watermarks)
     lookback = max([
         MIN_LOOKBACK, 2.5 * longest + timedelta(minutes=1), *(feature.window for feature in group.features),
@@ -111,7 +111,7 @@ def ask_metrics(
     values = {
         "tenant": question.tenant, "among": question.among, "instants": list(question.instants), "lookback": lookback,
         "cut": cut, "hour_cut": hour_cut,
-        "lowest": question.instants[0] + shift.lowest - lookback, "highest": question.instants[-1] + shift.highest,
+        "lowest": question.instants[0] + devices.lowest - lookback, "highest": question.instants[-1] + devices.highest,
         "everything": question.everything,
     }  # fmt: skip
     bound = {name: values[name] for name in statement.parameters if name in values}
@@ -137,8 +137,8 @@ def ask_silence(group: TermGroup, question: EvaluationRequest, watermarks: Water
         five = LEVELS[1]
         cut = EPOCH if question.level is LEVELS[0] else watermarks[five.relation]
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
-        return [TermQuery(QUERIES.statements["past_silence_facts"], parameters, group)]
-    statement, unsure = QUERIES.statements["silence_facts"], {"unsure_until": question.unsure_until}
+        return [TermQuery(QUERIES.statements["past_silence_results"], parameters, group)]
+    statement, unsure = QUERIES.statements["silence_results"], {"unsure_until": question.unsure_until}
     return [
         TermQuery(statement, first | unsure | {"now": at}, group, screen_silence(group, first | {"now": at}, question))
         for at in question.instants

@@ -23,7 +23,7 @@ WHERE d.last_metrics_received < :now::timestamptz - l.limit_0 * interval '1 seco
    OR GREATEST(d.last_heartbeat, d.last_metrics_received) < :now - l.limit_1 * interval '1 second'
    OR p.device_id = ANY (:open::uuid[])
 
--- silence_facts --
+-- silence_results --
 -- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence of our own side is not
 -- counted: :unsure_until is until when no device at all was heard, or the server was down, plus two intervals. A
 -- device without any contact is not silent. :terms, :tenant, :unsure_until until when it is not counted (or
@@ -46,7 +46,7 @@ FROM judged j
 WHERE j.is_silent OR EXISTS (SELECT FROM agent_alert_states s
                              WHERE s.agent_alert_id = j.rule_id AND s.agent_device_id = j.device_id)
 
--- past_silence_facts --
+-- past_silence_results --
 -- Silence at instants of the past, by the samples that there are now: the gaps between them that are longer than a
 -- leaf's span. Before :cut samples are buckets (:bucket wide), seen from one interval before their end (or their
 -- beginning) and known when they are closed. A device without any contact is not silent. :terms, :tenant,
@@ -97,7 +97,7 @@ FROM gap g
 JOIN pair p ON p.device_id = g.device_id AND g.from_at + p.span < g.until_at
 JOIN unnest(:instants::timestamptz[]) AS i (at) ON i.at > g.from_at + p.span AND i.at < g.until_at
 
--- service_facts --
+-- service_results --
 -- Services that should be running and aren't, for a leaf's span. `*` is any of those that are there; a service that
 -- is named is missed when the newest complete list does not have it. Names of Windows are case-insensitive. A device
 -- whose lists are old gives no result for its services; a wrong clock is taken into account. :terms, :tenant,
@@ -142,7 +142,7 @@ FROM down w
 WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
                                WHERE s.agent_alert_id = w.rule_id AND s.agent_device_id = w.device_id)
 
--- forecast_facts --
+-- forecast_results --
 -- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth
 -- older than two days is not used. :terms, :tenant, :now; :among the only devices (or null).
 WITH grown AS (

@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # before all samples: nothing is read 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRequest:
-    """At which instants (UTC, in order) facts are asked for.
+    """At which instants (UTC, in order) results are wanted.
 
     `tenant` and `among` bound the devices. `unsure_until`: until when silence is no evidence against the devices,
     because the silence was on our side.

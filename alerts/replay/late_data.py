@@ -19,7 +19,7 @@ import asyncpg
 import msgspec
 
 from alerts.query.compiler import RAW_UP_TO
-from alerts.query.facts import ConditionResult
+from alerts.query.results import ConditionResult
 from alerts.replay.replayer import Replay
 from alerts.rules.loader import RuleRow, read_rules
 from alerts.rules.terms import Rule, Scope

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from alerts.query.facts import FALSE, Place, Terms, judge
+from alerts.query.results import FALSE, Place, Terms, judge
 from alerts.query.runner import run_queries
 from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.conditions import terms_of

@@ -71,7 +71,7 @@ async def read_rules(connection: Connection, rule_id: UUID | None = None) -> Rul
 
 async def read_changed_rules(connection: Connection, kept: KeptRules) -> Rules:
     """Return all active rules: the same object as at the last call with `kept` while none has changed."""
-    rows = await connection.fetch(*QUERIES.bind("read_changed_rules", known=kept.version))
+    rows = await connection.fetch(*QUERIES.bind("read_changed_rules", version=kept.version))
     if rows[0]["version"] != kept.version:
         kept.rules = as_rules(row for row in rows if row["id"])
         kept.version = rows[0]["version"]

@@ -8,7 +8,7 @@ WHERE is_active AND NOT soft_delete AND (:rule_id::uuid IS NULL OR id = :rule_id
 ORDER BY id
 
 -- read_changed_rules --
--- All rules that are in force, each with their version, unless it is :known; then one row without an id. The version is
+-- All rules that are in force, each with their version, unless it is :version; then one row without an id. The version is
 -- a hash of all that is read here, in one snapshot with it. Of the text: the hash of JSON is the same for {} and [].
 WITH in_force AS NOT MATERIALIZED (
     SELECT id, alert_name, alert_type, severity, business_id, service_location_id, agent_device_id, device_type,
@@ -21,7 +21,7 @@ WITH in_force AS NOT MATERIALIZED (
 )
 SELECT r.*, v.version
 FROM version v
-LEFT JOIN in_force r ON v.version IS DISTINCT FROM :known::text
+LEFT JOIN in_force r ON v.version IS DISTINCT FROM :version::text
 ORDER BY r.id
 
 -- note_rule_error --

@@ -113,7 +113,7 @@ class Rule:
         """Its single conditions, numbered in their order."""
         return tuple(
             series_leaf(self, number, condition) if isinstance(condition, PicksInstances)
-            else make_leaf(self, number, condition)
+            else make_term(self, number, condition)
             for number, condition in enumerate(terms_of(self.condition))
         )  # fmt: skip
 
@@ -164,13 +164,13 @@ def make_feature(
     return Feature(metric, window, part, beyond)
 
 
-def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
+def make_term(rule: Rule, number: int, condition: Condition) -> Term:
     """Return one condition in the form of the SQL."""
     match condition:
         case MetricCondition():
-            return metric_leaf(rule, number, condition)
+            return metric_term(rule, number, condition)
         case ChangeCondition():
-            return change_leaf(rule, number, condition)
+            return change_term(rule, number, condition)
         case BaselineCondition():
             window = timedelta(minutes=condition.duration_minutes)
             feature = make_feature(BY_NAME[condition.metric], window, "min")
@@ -193,7 +193,7 @@ def make_leaf(rule: Rule, number: int, condition: Condition) -> Term:
             raise TypeError(type(condition))
 
 
-def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
+def metric_term(rule: Rule, number: int, condition: MetricCondition) -> Term:
     """Return a metric's threshold as a term: all samples are above it if their minimum is, below if their maximum."""
     up, strict = condition.operator in (">", ">="), condition.operator in (">", "<")
     window = timedelta(minutes=condition.duration_minutes)
@@ -212,7 +212,7 @@ def metric_leaf(rule: Rule, number: int, condition: MetricCondition) -> Term:
     )  # fmt: skip
 
 
-def change_leaf(rule: Rule, number: int, condition: ChangeCondition) -> Term:
+def change_term(rule: Rule, number: int, condition: ChangeCondition) -> Term:
     """Return a change as a term: the newest value of the window minus its first."""
     window = timedelta(minutes=condition.within_minutes)
     feature = make_feature(BY_NAME[condition.metric], window, "change")

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from alerts.notify.queue import queue_firing, queue_resolved
-from alerts.query.facts import ConditionResult
+from alerts.query.results import ConditionResult
 from alerts.rules.loader import RuleRow
 from alerts.state.machine import Transition
 from alerts.tickets.incidents import FiredAlert, write_tickets

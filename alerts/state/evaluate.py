@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from alerts.query.apart import gather_apart
-from alerts.query.facts import Place
+from alerts.query.results import Place
 from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.loader import KeptRules, Rules, note_faults, read_changed_rules
 from alerts.silences.schedule import read_silences
@@ -80,7 +80,7 @@ async def evaluate(
         transitions += await isolated.attempt("unmeasured", unmeasured) or []
         await apply_apart(connection, rules, transitions, isolated)
         await isolated.forget_others()
-        done = Pass(len(rules.rows), apart.facts.statements, len(transitions), time.perf_counter() - began)
+        done = Pass(len(rules.rows), apart.results.statements, len(transitions), time.perf_counter() - began)
         await connection.execute(
             *QUERIES.bind(
                 "end_pass", seconds=done.seconds, statements=done.statements, rules=done.rules, changes=done.changed

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from alerts.query.facts import UNKNOWN, ConditionResult, Place
+from alerts.query.results import UNKNOWN, ConditionResult, Place
 
 State = Literal["inactive", "pending", "firing", "recovering", "no_data", "error"]
 OPEN: tuple[State, ...] = ("firing", "recovering", "no_data", "error")  # there is an alert

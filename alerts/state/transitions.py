@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from alerts.query.apart import Apart
-from alerts.query.facts import FALSE, UNKNOWN, ConditionResult, Place, Terms, judge
+from alerts.query.results import FALSE, UNKNOWN, ConditionResult, Place, Terms, judge
 from alerts.rules.conditions import ForecastCondition, NoDataCondition, OfflineCondition, ServiceCondition, terms_of
 from alerts.rules.loader import RuleRow, Rules
 from alerts.silences.schedule import ActiveSilences
@@ -21,7 +21,7 @@ async def find_transitions(
     rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, isolated: Isolated
 ) -> list[Transition]:
     """Return the transitions at `mutes.now` (UTC); a place whose step fails is noted and keeps its state."""
-    results = apart.facts.by_place({rule_id: row.rule for rule_id, row in rules.rows.items()})
+    results = apart.results.by_place({rule_id: row.rule for rule_id, row in rules.rows.items()})
     current_results = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
     transitions, offline = [], offline_devices(rules, current_results, states)
     for place in current_results.keys() | states.keys():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from alerts.query.facts import Place
+from alerts.query.results import Place
 from alerts.state.machine import AlertState, Transition, leave
 from db.pools import Connection
 from db.sql import load_beside

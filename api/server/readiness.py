@@ -13,7 +13,7 @@ import asyncpg
 
 from api.errors import NotReadyError, Reason
 from api.server.body_budget import BodyBudget
-from db.migrations.run import head, known
+from db.migrations.run import code_revisions, head
 from db.pools import CONNECTION_ERRORS
 from db.server_faults import MAX_CLOCK_OFFSET
 from db.sql import load_beside
@@ -57,7 +57,7 @@ class Readiness:
     ) -> None:
         """`pool`: of connections that no request of the API borrows."""
         self._pool, self._commits, self._budget, self._tally, self._process = pool, commits, budget, tally, process
-        self._older = known() - {head()}
+        self._older = code_revisions() - {head()}
         self._asking: set[asyncio.Future[Any]] = set()
         self.database = TtlCache(KEEP_SECONDS, self._ask)
 

@@ -18,7 +18,7 @@ from db.migrations.foreign import check_foreign_tables
 from db.migrations.urls import VERSION_TABLE, sqlalchemy_url
 from db.pools import DatabaseUnavailableError
 
-__all__ = ["VERSION_TABLE", "downgrade", "head", "known", "sqlalchemy_url", "upgrade"]
+__all__ = ["VERSION_TABLE", "code_revisions", "downgrade", "head", "sqlalchemy_url", "upgrade"]
 
 WAIT_SECONDS = 60.0  # for locks, all in all
 PAUSE_SECONDS = 1.0  # between two tries: what has queued behind us goes first
@@ -110,6 +110,6 @@ def head() -> str:
     return revision
 
 
-def known() -> frozenset[str]:
+def code_revisions() -> frozenset[str]:
     """Return every revision of this code; any other is from a newer version."""
     return frozenset(one.revision for one in ScriptDirectory.from_config(config("postgresql://")).walk_revisions())

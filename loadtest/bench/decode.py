@@ -17,11 +17,11 @@ from ingest.samples import Decoded
 from loadtest.bench import decode_payloads as payloads
 from loadtest.databases import LoadDatabase
 from protocols.collectd import read_collectd
-from protocols.facts import MetricReading
 from protocols.fold import fold_samples
 from protocols.influx import read_influx
 from protocols.memory import DeviceMemory
 from protocols.otlp import PROTOBUF, read_otlp
+from protocols.readings import MetricReading
 from protocols.remote_write import read_remote_write, unpack
 
 SAMPLES = (1, 60)  # in a request: a usual one, and one that catches up
@@ -67,7 +67,7 @@ def foreign(times: list[datetime], now: datetime) -> dict[str, tuple[bytes, floa
     seconds = {}
     for name, (make, read) in PROTOCOLS.items():
         body = make(times)
-        assert len(fold_samples(read(body).facts, DeviceMemory())) == len(times), name
+        assert len(fold_samples(read(body).values, DeviceMemory())) == len(times), name
         seconds[name] = body, measure_cpu(partial(decode_foreign, read, body, now))
     return seconds
 
@@ -94,8 +94,8 @@ def decode_foreign(read: Read, body: bytes, now: datetime) -> None:
 
 def fold(reading: MetricReading, now: datetime) -> None:
     """Make the rows of a reading, those of each host apart."""
-    for facts in reading.by_host.values():
-        make_rows(accepted_by_time(fold_samples(facts, DeviceMemory()), now, 10_000), now)
+    for values in reading.by_host.values():
+        make_rows(accepted_by_time(fold_samples(values, DeviceMemory()), now, 10_000), now)
 
 
 def make_rows(decoded: Decoded, now: datetime) -> None:

@@ -15,7 +15,7 @@ from core.settings import get_settings
 from db.backup.saved import SavedFilesError, put_back, read_saved
 from db.backup.tools import database_name
 from db.migrations.losses import read_losses
-from db.migrations.run import downgrade, head, known, upgrade
+from db.migrations.run import code_revisions, downgrade, head, upgrade
 from tests.databases import fresh_database, migrated_database
 from tests.db.scheduler import stop_scheduler
 
@@ -147,4 +147,4 @@ def test_a_folder_that_exists_is_refused_and_nothing_is_dropped(filled: str, tmp
 
 
 def test_every_revision_is_read() -> None:
-    assert set(read_losses(head(), "base")) == known()
+    assert set(read_losses(head(), "base")) == code_revisions()

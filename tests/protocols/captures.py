@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from protocols.collectd import read_collectd
-from protocols.facts import MetricReading
 from protocols.influx import read_influx
 from protocols.otlp import read_otlp
+from protocols.readings import MetricReading
 from protocols.remote_write import choose_version, read_remote_write, unpack
 
 FOLDER = Path(__file__).parent / "captures"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ingest.samples import Sample
-from protocols.facts import Fact, MetricReading
 from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory
+from protocols.readings import MeasuredValue, MetricReading
 from tests.protocols.captures import CLIENTS, captures_of
 
 VALUES = (
@@ -35,7 +35,7 @@ def rows_of(readings: Iterable[MetricReading]) -> Rows:
     """Return the rows that these requests make, one after the other."""
     memory, rows = DeviceMemory(), Rows()
     for reading in readings:
-        fill(rows, fold_samples(reading.facts, memory))
+        fill(rows, fold_samples(reading.values, memory))
     return rows
 
 
@@ -55,4 +55,4 @@ def test_nothing_of_a_real_clients_requests_is_refused(client: str) -> None:
 
 def test_the_facts_of_a_capture_keep_their_type() -> None:
     reading = captures_of("influxdb-client-python")[0].read()
-    assert all(isinstance(fact, Fact) for fact in reading.facts)
+    assert all(isinstance(one, MeasuredValue) for one in reading.values)

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from core.metrics import LOADS, METRICS
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
-from protocols.facts import Fact, MetricReading
 from protocols.fold import fold_samples
 from protocols.influx import PRECISIONS, add_point, choose_cell
 from protocols.line_protocol import Point, parse_lines
 from protocols.memory import DeviceMemory
+from protocols.readings import MeasuredValue, MetricReading
 from tests.protocols.captures import CLIENTS, Capture, captures_of
 
-Piece = list[Fact]  # what no client cuts: the facts of a line, a value list, or a data point
+Piece = list[MeasuredValue]  # what no client cuts: the values of a line, a value list, or a data point
 Values = dict[tuple[int, str, str], Any]  # by time, column, and the name of the disk or interface
 COLUMNS = tuple(metric.name for metric in METRICS if metric not in LOADS)
 # What a set of instances is complete by needs the order of time: two cells that lack the same instance say it is gone.
@@ -33,16 +33,16 @@ def pieces_of(capture: Capture) -> list[Piece]:
     body = gzip.decompress(capture.body) if capture.encoding == "gzip" else capture.body
     path = urlsplit(capture.path).path
     if path.endswith("/collectd"):
-        return [read_collectd(json.dumps([values]).encode()).facts for values in json.loads(body)]
+        return [read_collectd(json.dumps([values]).encode()).values for values in json.loads(body)]
     if path.endswith(("/v1/metrics", "/v1/write")):
-        return [[fact] for fact in capture.read().facts]
-    return [facts_of(point, capture) for point in parse_lines(body.decode()) if isinstance(point, Point)]
+        return [[one] for one in capture.read().values]
+    return [read_point(point, capture) for point in parse_lines(body.decode()) if isinstance(point, Point)]
 
 
-def facts_of(point: Point, capture: Capture) -> Piece:
+def read_point(point: Point, capture: Capture) -> Piece:
     reading, unit = MetricReading(), PRECISIONS[capture.query.get("precision") or "ns"]
     add_point(reading, point, choose_cell(point.time, unit, capture.received_at))
-    return reading.facts
+    return reading.values
 
 
 def distinct(pieces: Iterable[Piece]) -> list[Piece]:
@@ -50,8 +50,8 @@ def distinct(pieces: Iterable[Piece]) -> list[Piece]:
     seen: set[tuple[object, ...]] = set()
     kept = []
     for piece in pieces:
-        new = [fact for fact in piece if fact[:3] not in seen]
-        seen |= {fact[:3] for fact in new}
+        new = [one for one in piece if one[:3] not in seen]
+        seen |= {one[:3] for one in new}
         kept.append(new)
     return [piece for piece in kept if piece]
 
@@ -80,7 +80,7 @@ def stored(requests: Iterable[list[Piece]], known: DeviceMemory) -> Values:
     """Return what is stored of these requests: as in the database, a value that is there stays."""
     memory, rows = remembering(known), Values()
     for request in requests:
-        for sample in fold_samples([fact for piece in request for fact in piece], memory):
+        for sample in fold_samples([one for piece in request for one in piece], memory):
             rows = values_of(sample, round(sample.collected_at.timestamp() * 1_000_000)) | rows
     return rows
 
@@ -97,7 +97,7 @@ def remembering(memory: DeviceMemory) -> DeviceMemory:
 def uncut(pieces: list[Piece]) -> tuple[Values, DeviceMemory]:
     """Return the values of one request with everything, and what the device's memory holds after it."""
     memory = DeviceMemory()
-    fold_samples([fact for piece in pieces for fact in piece], memory)
+    fold_samples([one for piece in pieces for one in piece], memory)
     return stored([pieces], memory), memory
 
 
@@ -131,7 +131,7 @@ def test_parts_of_all_times_in_any_order_make_the_same_rows(client: str, data: s
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_every_cell_is_cut_exactly_once(client: str) -> None:
-    whole = {fact[:3] for capture in captures_of(client) for fact in capture.read().facts}
-    pieces = [fact[:3] for piece in PIECES[client] for fact in piece]
+    whole = {one[:3] for capture in captures_of(client) for one in capture.read().values}
+    pieces = [one[:3] for piece in PIECES[client] for one in piece]
     assert len(pieces) == len(whole)
     assert set(pieces) == whole

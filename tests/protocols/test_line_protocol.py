@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.facts import Quantity
 from protocols.influx import UnknownPrecisionError, read_influx
 from protocols.line_protocol import BadLine, Point, parse_lines
+from protocols.readings import Quantity
 
 NOW = 1_795_830_169_000_000
 
@@ -61,12 +61,12 @@ def test_comments_and_empty_lines_are_nothing() -> None:
                                                  ("s", 1_795_830_169)])  # fmt: skip
 def test_a_time_is_read_in_the_precision_of_the_request(precision: str, time: int) -> None:
     reading = read_influx(f"system load1=2 {time}".encode(), precision, NOW)
-    assert [fact.cell for fact in reading.facts] == [NOW]
+    assert [one.cell for one in reading.values] == [NOW]
 
 
 def test_points_without_a_time_take_the_ten_seconds_of_their_receipt() -> None:
     reading = read_influx(b"system load1=2\nsystem load5=3", "", NOW)
-    assert {fact.cell for fact in reading.facts} == {NOW - NOW % 10_000_000}
+    assert {one.cell for one in reading.values} == {NOW - NOW % 10_000_000}
 
 
 def test_an_unknown_precision_is_refused_with_those_that_are_known() -> None:
@@ -76,7 +76,7 @@ def test_an_unknown_precision_is_refused_with_those_that_are_known() -> None:
 
 def test_the_line_of_one_core_is_not_the_device() -> None:
     reading = read_influx(b"cpu,cpu=cpu0 usage_idle=1\ncpu,cpu=cpu-total usage_idle=10,usage_iowait=5", "", NOW)
-    assert [(fact.quantity, fact.value) for fact in reading.facts] == [(Quantity.CPU_BUSY, 85.0)]
+    assert [(one.quantity, one.value) for one in reading.values] == [(Quantity.CPU_BUSY, 85.0)]
 
 
 @given(st.text(alphabet=st.sampled_from('a,= "\\\n\r#t1.i-/'), max_size=60))

@@ -9,13 +9,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from ingest.samples import Sample
 from protocols.collectd import read_collectd
-from protocols.facts import MetricReading
 from protocols.fold import fold_samples
 from protocols.influx import read_influx
 from protocols.mapping import MappingFileError, describe_mapping, read_mapping
 from protocols.memory import DeviceMemory
 from protocols.otlp import PROTOBUF, read_otlp
 from protocols.protobuf_messages import RequestV1, RequestV2
+from protocols.readings import MetricReading
 from protocols.remote_write import read_remote_write
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "sources" / "mapping.md"
@@ -32,7 +32,7 @@ def documented(tmp_path: Path) -> Path:
 
 
 def series_of(reading: MetricReading) -> dict[tuple[str, str], float]:
-    (sample,) = fold_samples(reading.facts, DeviceMemory())
+    (sample,) = fold_samples(reading.values, DeviceMemory())
     assert isinstance(sample, Sample)
     return {(one.metric, one.instance): one.value for one in sample.series or []}
 
@@ -41,7 +41,7 @@ def test_telegrafs_fields_become_series_beside_the_columns(documented: Path) -> 
     lines = f"swap,host=a used_percent=12.5 {NOW}\nsystem,host=a load1=3 {NOW}\nswap,host=a other=1 {NOW}"
     reading = read_influx(lines.encode(), "s", 0, read_mapping(documented))
     assert series_of(reading) == {("swap.percent", ""): 12.5}
-    (sample,) = fold_samples(reading.facts, DeviceMemory())
+    (sample,) = fold_samples(reading.values, DeviceMemory())
     assert sample.load_average == (3, None, None)
 
 
@@ -99,8 +99,8 @@ def test_parts_of_a_sample_bring_all_their_series(documented: Path) -> None:
     memory, mapping = DeviceMemory(), read_mapping(documented)
     first = read_influx(f"system load1=3 {NOW}".encode(), "s", 0, mapping)
     second = read_influx(f"swap used_percent=2 {NOW}".encode(), "s", 0, mapping)
-    fold_samples(first.facts, memory)
-    (sample,) = fold_samples(second.facts, memory)
+    fold_samples(first.values, memory)
+    (sample,) = fold_samples(second.values, memory)
     assert [one.value for one in sample.series or []] == [2]
 
 

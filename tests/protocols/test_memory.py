@@ -5,19 +5,19 @@ from itertools import count
 import pytest
 
 from ingest.samples import Sample
-from protocols.facts import LAST_CELL, Fact, MetricReading, Quantity
 from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory, busy_share, is_real
+from protocols.readings import LAST_CELL, MeasuredValue, MetricReading, Quantity
 
 SECOND = 1_000_000
 T = 1_795_830_160 * SECOND
 
 
-def facts_of(*facts: tuple[int, Quantity, str, float]) -> list[Fact]:
+def values_of(*values: tuple[int, Quantity, str, float]) -> list[MeasuredValue]:
     reading = MetricReading()
-    for at, quantity, instance, value in facts:
+    for at, quantity, instance, value in values:
         reading.add(T + at * SECOND, quantity, instance, value)
-    return reading.facts
+    return reading.values
 
 
 def received(samples: list[Sample]) -> list[float | None]:
@@ -28,35 +28,35 @@ def received(samples: list[Sample]) -> list[float | None]:
 def memory() -> DeviceMemory:
     """The memory of a device with two interfaces."""
     memory = DeviceMemory()
-    both = facts_of((0, Quantity.NETWORK_RX, "eth0", 100), (0, Quantity.NETWORK_RX, "eth1", 50))
+    both = values_of((0, Quantity.NETWORK_RX, "eth0", 100), (0, Quantity.NETWORK_RX, "eth1", 50))
     assert received(fold_samples(both, memory)) == [150]
     return memory
 
 
 def test_half_of_the_interfaces_give_no_sum(memory: DeviceMemory) -> None:
-    half = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
+    half = values_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
     assert received(fold_samples(half, memory)) == [None]
 
 
 def test_the_other_half_completes_the_sum(memory: DeviceMemory) -> None:
-    fold_samples(facts_of((60, Quantity.NETWORK_RX, "eth0", 110)), memory)
-    assert received(fold_samples(facts_of((60, Quantity.NETWORK_RX, "eth1", 51)), memory)) == [161]
+    fold_samples(values_of((60, Quantity.NETWORK_RX, "eth0", 110)), memory)
+    assert received(fold_samples(values_of((60, Quantity.NETWORK_RX, "eth1", 51)), memory)) == [161]
 
 
 def test_a_half_that_is_sent_again_is_still_a_half(memory: DeviceMemory) -> None:
-    half = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
+    half = values_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
     assert received(fold_samples(half, memory)) == [None]
     assert received(fold_samples(half, memory)) == [None]
 
 
 def test_an_interface_that_is_gone_is_left_out_from_the_second_sample_on(memory: DeviceMemory) -> None:
-    first = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
+    first = values_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.LOAD, "1m", 1))
     assert received(fold_samples(first, memory)) == [None]
-    assert received(fold_samples(facts_of((120, Quantity.NETWORK_RX, "eth0", 120)), memory)) == [120]
+    assert received(fold_samples(values_of((120, Quantity.NETWORK_RX, "eth0", 120)), memory)) == [120]
 
 
 def test_the_largest_set_of_a_request_with_several_times_is_the_measure() -> None:
-    catch_up = facts_of(
+    catch_up = values_of(
         (0, Quantity.NETWORK_RX, "eth0", 1), (60, Quantity.NETWORK_RX, "eth0", 2), (60, Quantity.NETWORK_RX, "eth1", 2),
         (0, Quantity.LOAD, "1m", 1),
     )  # fmt: skip
@@ -91,8 +91,8 @@ def test_states_that_are_left_out_make_the_time_that_went_by_the_measure() -> No
 
 def test_a_reading_after_a_long_gap_gives_no_share() -> None:
     memory = DeviceMemory()
-    fold_samples(facts_of((0, Quantity.CPU_SECONDS, "0 idle", 100)), memory)
-    late = facts_of((3600, Quantity.CPU_SECONDS, "0 idle", 200), (3600, Quantity.LOAD, "1m", 1))
+    fold_samples(values_of((0, Quantity.CPU_SECONDS, "0 idle", 100)), memory)
+    late = values_of((3600, Quantity.CPU_SECONDS, "0 idle", 200), (3600, Quantity.LOAD, "1m", 1))
     assert [sample.cpu_percent for sample in fold_samples(late, memory)] == [None]
 
 
@@ -100,9 +100,9 @@ def test_an_earlier_reading_that_comes_later_still_gives_the_share() -> None:
     memory = DeviceMemory()
     later = {"0 idle": 55.0, "0 user": 5.0, "0 iowait": 0.0}
     earlier = {"0 idle": 0.0, "0 user": 0.0, "0 iowait": 0.0}
-    fold_samples(facts_of(*((60, Quantity.CPU_SECONDS, name, value) for name, value in later.items())), memory)
+    fold_samples(values_of(*((60, Quantity.CPU_SECONDS, name, value) for name, value in later.items())), memory)
     samples = fold_samples(
-        facts_of(*((0, Quantity.CPU_SECONDS, name, value) for name, value in earlier.items())), memory
+        values_of(*((0, Quantity.CPU_SECONDS, name, value) for name, value in earlier.items())), memory
     )
     assert [sample.cpu_percent for sample in samples] == [pytest.approx(100 * 5 / 60)]
 
@@ -110,7 +110,7 @@ def test_an_earlier_reading_that_comes_later_still_gives_the_share() -> None:
 def test_a_memory_keeps_the_newest_cells_only() -> None:
     memory = DeviceMemory()
     for number in range(100):
-        fold_samples(facts_of((60 * number, Quantity.LOAD, "1m", 1)), memory)
+        fold_samples(values_of((60 * number, Quantity.LOAD, "1m", 1)), memory)
     assert len(memory.cells) <= 8
 
 
@@ -118,15 +118,15 @@ def test_a_memory_keeps_the_newest_cells_only() -> None:
 def test_a_value_of_a_time_that_no_clock_shows_is_refused_and_not_remembered(memory: DeviceMemory, at: int) -> None:
     reading = MetricReading()
     reading.add(at, Quantity.LOAD, "1m", 1)
-    assert (reading.facts, reading.refused) == ([], 1)
-    assert fold_samples(reading.facts, memory) == []
+    assert (reading.values, reading.refused) == ([], 1)
+    assert fold_samples(reading.values, memory) == []
     assert set(memory.cells) == {T}
 
 
 def test_a_time_far_ahead_is_reported_once_and_does_not_displace_the_newest_cells(memory: DeviceMemory) -> None:
-    ahead = facts_of(*((86_400 * day, Quantity.LOAD, "1m", 1) for day in range(1, 20)))
+    ahead = values_of(*((86_400 * day, Quantity.LOAD, "1m", 1) for day in range(1, 20)))
     assert len(fold_samples(ahead, memory, newest=T + 600 * SECOND)) == 19
-    both = facts_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.NETWORK_RX, "eth1", 60))
+    both = values_of((60, Quantity.NETWORK_RX, "eth0", 110), (60, Quantity.NETWORK_RX, "eth1", 60))
     assert received(fold_samples(both, memory, newest=T + 660 * SECOND)) == [170]
 
 
@@ -146,12 +146,12 @@ class ComparedTime(int):
 
 def comparisons_of(times: int) -> int:
     """Return how many comparisons of times it takes to fold a request with so many."""
-    facts = facts_of(
+    values = values_of(
         *((at, Quantity.LOAD, "1m", 1) for at in range(times)),
         *((at, Quantity.NETWORK_RX, "eth0", at) for at in range(times)),
         *((at, Quantity.CPU_SECONDS, f"0 {state}", at / 2) for at in range(times) for state in ("idle", "user")),
     )
-    counted = [fact._replace(cell=ComparedTime(fact.cell)) for fact in facts]
+    counted = [one._replace(cell=ComparedTime(one.cell)) for one in values]
     ComparedTime.comparisons = count()
     samples = fold_samples(counted, DeviceMemory())
     assert [sample.cpu_percent for sample in samples] == [None, *[pytest.approx(50)] * (times - 1)]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from protocols.facts import MetricReading
 from protocols.line_protocol import Point, parse_lines
 from protocols.mapping import Entry, MetricMapping
 from protocols.otlp import protobuf_points
 from protocols.protobuf_messages import RequestV1
+from protocols.readings import MetricReading
 from protocols.remote_write import series_v1, unpack
 from tests.protocols.captures import FOLDER, captures_of
 

@@ -74,8 +74,8 @@ async def forecast(connection: asyncpg.Connection, device: Device) -> asyncpg.Re
 
 async def is_near(connection: asyncpg.Connection, device: Device, now: datetime) -> bool:
     rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(FULL_SOON))
-    facts = await run_queries(connection, [rule], EvaluationRequest([now]))
-    return any(result.breached for terms in facts.of.values() for result in terms.values())
+    results = await run_queries(connection, [rule], EvaluationRequest([now]))
+    return any(result.breached for terms in results.of.values() for result in terms.values())
 
 
 async def test_steady_growth_is_foreseen(connection: asyncpg.Connection, device: Device) -> None:
@@ -147,8 +147,8 @@ async def fires(connection: asyncpg.Connection, device: Device, at: datetime, va
     values = [value] * len(times)
     await connection.execute(INSERT_SAMPLES, device.agent_id, times, values, values)
     rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(UNUSUAL))
-    facts = await run_queries(connection, [rule], EvaluationRequest([at]))
-    return any(result.breached for terms in facts.of.values() for result in terms.values())
+    results = await run_queries(connection, [rule], EvaluationRequest([at]))
+    return any(result.breached for terms in results.of.values() for result in terms.values())
 
 
 async def test_a_usual_peak_on_monday_is_none_and_on_sunday_night_is_one(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, literal_column
 
 from alerts.query import screening, statements
-from alerts.query.facts import ResultsByKey
+from alerts.query.results import ResultsByKey
 from alerts.query.runner import run_queries, run_screen
 from alerts.query.screening import screening_statement
 from alerts.query.statements import statements_for

@@ -80,8 +80,8 @@ async def breached(
     for series_id in of.values():
         await connection.execute(ADD_VALUES, series_id, False, times, [value] * len(times))
     rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(UNUSUAL))
-    facts = await run_queries(connection, [rule], EvaluationRequest([at]))
-    return {place[2] for place, terms in facts.of_instances.items() if any(one.breached for one in terms.values())}
+    results = await run_queries(connection, [rule], EvaluationRequest([at]))
+    return {place[2] for place, terms in results.of_instances.items() if any(one.breached for one in terms.values())}
 
 
 async def test_baselines_of_two_disks_differ(connection: asyncpg.Connection, device: Device, rules: Rules) -> None:
@@ -175,8 +175,8 @@ async def test_the_past_forecasts_as_live_does(connection: asyncpg.Connection, d
     rule = Rule(uuid4(), Scope(device_id=device.agent_id), parse_condition(AHEAD))
 
     async def judged(*, everything: bool) -> dict[str, tuple[float | None, bool | None]]:
-        facts = await run_queries(connection, [rule], EvaluationRequest([end], everything=everything))
-        return {place[2]: (terms[0].value, terms[0].breached) for place, terms in facts.of_instances.items()}
+        results = await run_queries(connection, [rule], EvaluationRequest([end], everything=everything))
+        return {place[2]: (terms[0].value, terms[0].breached) for place, terms in results.of_instances.items()}
 
     live, past = await judged(everything=False), await judged(everything=True)
     assert live.keys() == past.keys() == {"D:"}

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.query.compiler import metric_statement
-from alerts.query.facts import ResultsByKey
+from alerts.query.results import ResultsByKey
 from alerts.query.runner import run_queries
 from alerts.query.statements import statements_for
 from alerts.query.term_queries import EvaluationRequest
@@ -48,8 +48,8 @@ def rules_for(reach: Scope) -> list[Rule]:
     ]
 
 
-def values(facts: ResultsByKey) -> dict[Any, Any]:
-    return {key: (result[0].value, result[0].breached) for key, result in facts.of.items()}
+def values(results: ResultsByKey) -> dict[Any, Any]:
+    return {key: (result[0].value, result[0].breached) for key, result in results.of.items()}
 
 
 @given(minutes=st.integers(0, 30 * 60), every=st.sampled_from([1, 5, 20, 90]))

@@ -65,9 +65,9 @@ UNKNOWN = ConditionResult(None, None, None)
 FALSE = ConditionResult(breached=False, begun=False, holding=False)
 
 
-def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionResult:
+def judge(condition: Condition, results: Sequence[ConditionResult]) -> ConditionResult:
     """Return the result of a tree of conditions from the results of its single conditions, in order."""
-    remaining = iter(facts)
+    remaining = iter(results)
 
     def result_of(part: Condition) -> ConditionResult:
         if isinstance(part, AllOf):
@@ -79,14 +79,15 @@ def judge(condition: Condition, facts: Sequence[ConditionResult]) -> ConditionRe
     return result_of(condition)
 
 
-def merge(facts: list[ConditionResult], combine: Callable[[Iterable[Verdict]], Verdict]) -> ConditionResult:
+def merge(results: list[ConditionResult], combine: Callable[[Iterable[Verdict]], Verdict]) -> ConditionResult:
     """Combine the verdicts of several conditions; the value shown is that of the first that counts."""
     shown = next(
-        (result for result in facts if result.breached), next((result for result in facts if result.begun), facts[0])
+        (result for result in results if result.breached),
+        next((result for result in results if result.begun), results[0]),
     )
     return ConditionResult(
-        combine(result.breached for result in facts), combine(result.begun for result in facts),
-        combine(result.holding for result in facts), shown.value, shown.threshold, shown.note,
+        combine(result.breached for result in results), combine(result.begun for result in results),
+        combine(result.holding for result in results), shown.value, shown.threshold, shown.note,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The result of every adapter: facts, each one measured value of a known quantity at one time."""
+"""The result of every adapter: measured values, each of a known quantity at one time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Quantity(StrEnum):
     NETWORK_TX = "network_tx"
 
 
-class Fact(NamedTuple):
+class MeasuredValue(NamedTuple):
     """One value; `cell` is the time of the sample it belongs to, in microseconds since 1970, UTC."""
 
     cell: int
@@ -49,20 +49,20 @@ class Fact(NamedTuple):
 class MetricReading:
     """A body after an adapter read it.
 
-    `by_host` holds the facts by host, "" where none is named; `enter` sets the host of the next facts.
+    `by_host` holds the values by host, "" where none is named; `enter` sets the host of the next values.
     `points` counts the points that were understood, those without a column too. `refused` are points that can't be
     taken, and `unparsed` parts of the body that can't be read, each with its reason; the rest of the body is taken.
     """
 
-    by_host: dict[str, list[Fact]] = field(default_factory=dict)
+    by_host: dict[str, list[MeasuredValue]] = field(default_factory=dict)
     machines: dict[str, Facts] = field(default_factory=dict)  # facts about the machines of hosts
     points: int = 0
     refused: int = 0
     unparsed: int = 0
     reasons: list[str] = field(default_factory=list)
-    waiting: int = 0  # facts of hosts that are not confirmed yet
+    waiting: int = 0  # values of hosts that are not confirmed yet
     mapping: MetricMapping = EMPTY
-    _entered: list[Fact] | None = None
+    _entered: list[MeasuredValue] | None = None
 
     @property
     def hosts(self) -> set[str]:
@@ -70,12 +70,12 @@ class MetricReading:
         return {host for host in self.by_host if host}
 
     @property
-    def facts(self) -> list[Fact]:
-        """The facts of all hosts, host by host."""
-        return [fact for facts in self.by_host.values() for fact in facts]
+    def values(self) -> list[MeasuredValue]:
+        """The values of all hosts, host by host."""
+        return [value for values in self.by_host.values() for value in values]
 
     def enter(self, host: str) -> None:
-        """Set the host of the facts added next; "" without a host name."""
+        """Set the host of the values added next; "" without a host name."""
         self._entered = self.by_host.setdefault(host, [])
 
     def describe(self, host: str, **facts: str | None) -> None:
@@ -92,7 +92,7 @@ class MetricReading:
             if self._entered is None:
                 self.enter("")
             assert self._entered is not None
-            self._entered.append(Fact(cell, quantity, instance[:MAX_INSTANCE], value))
+            self._entered.append(MeasuredValue(cell, quantity, instance[:MAX_INSTANCE], value))
 
     def add_mapped(self, protocol: str, name: str, labels: Labels, cell: int, value: float) -> None:
         """Add a value as the series that the mapping file gives for its name, if any."""
@@ -101,9 +101,9 @@ class MetricReading:
                 key = Mapped(entry.to, entry.unit, entry.kind)
                 self.add(cell, key, entry.instance_of(labels), value * entry.scale + entry.offset)
 
-    def wait(self, reason: str, facts: int) -> None:
-        """Count facts that are left out until a person decides on their host."""
-        self.waiting += facts
+    def wait(self, reason: str, values: int) -> None:
+        """Count values that are left out until a person decides on their host."""
+        self.waiting += values
         self._explain(reason)
 
     def refuse(self, reason: str, points: int = 1) -> None:
@@ -126,9 +126,9 @@ def floor(microseconds: int, width: int) -> int:
     return microseconds - microseconds % width
 
 
-def group_by_cell(facts: Iterable[Fact]) -> dict[int, dict[Quantity | Mapped, dict[str, float]]]:
-    """Group facts by cell, quantity and instance; of two values of one thing the first one stays."""
+def group_by_cell(values: Iterable[MeasuredValue]) -> dict[int, dict[Quantity | Mapped, dict[str, float]]]:
+    """Group values by cell, quantity and instance; of two values of one thing the first one stays."""
     cells: dict[int, dict[Quantity | Mapped, dict[str, float]]] = {}
-    for fact in facts:
-        cells.setdefault(fact.cell, {}).setdefault(fact.quantity, {}).setdefault(fact.instance, fact.value)
+    for value in values:
+        cells.setdefault(value.cell, {}).setdefault(value.quantity, {}).setdefault(value.instance, value.value)
     return cells
