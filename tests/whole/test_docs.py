@@ -121,6 +121,27 @@ async def test_the_examples_run_and_answer_as_shown(
         assert await follow(document, server, variables) == examples
 
 
+def find_named_files(text: str) -> Iterator[Path]:
+    """Yield files and folders that a page names in backticks; short names are in the last folder with a full name."""
+    folder = ROOT
+    for name in re.findall(r"`([\w/.-]+(?:/|\.(?:py|sql|mjs|toml)))`", text):
+        path = ROOT / name
+        if (ROOT / path.relative_to(ROOT).parts[0]).exists():
+            folder = path if name.endswith("/") else path.parent
+            yield path
+        else:
+            yield folder / name
+
+
+ABOUT_CODE = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", ABOUT_CODE, ids=lambda page: page.stem)
+def test_every_file_that_a_page_about_the_code_names_exists(page: Path) -> None:
+    missing = [path for path in find_named_files(page.read_text()) if not path.exists()]
+    assert not missing
+
+
 def test_every_setting_is_in_the_readme() -> None:
     for name, field in Settings.model_fields.items():
         variable = field.validation_alias or f"RTS_{name.upper()}"
