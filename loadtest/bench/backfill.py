@@ -1,13 +1,14 @@
 """Thousands of devices with a past: every level holds what charts read of it, written directly.
 
-A year of five minutes for 10,000 devices is a billion rows, and no chart of 800 points reads them: 24 hours and 7 days
-come from 5m, 30 days from 1h, a year from 1d, the end of each from raw samples. So for all devices 5m goes back 8 days,
-1h 32 days, 1d 367 days, raw to where 1d ends: in time order, as refreshes write it. Some devices, among them the one
-that is measured, have all that is kept, so that there are as many chunks as on a site of a year's age.
+A year of five minutes for 10,000 devices is a billion rows, and no chart of 800 points reads them: 24 hours come from
+5m, 7 and 30 days from 1h, a year from 1d, the end of each from raw samples. So for all devices 5m goes back 2 days, 1h
+32 days, 1d 367 days, raw to where 1d ends: in time order, as refreshes write it. Some devices, among them the one that
+is measured, have all that is kept, so that there are as many chunks as on a site of a year's age.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -26,7 +27,7 @@ ROWS_AT_ONCE = 500_000
 FIVE = 5 * MINUTE
 YEAR = 367 * DAY
 # How far back each level goes for all devices: the longest chart that reads it, and some buckets before it for rates.
-DEPTHS = {"5m": 8 * DAY, "1h": 32 * DAY, "1d": YEAR}
+DEPTHS = {"5m": 2 * DAY, "1h": 32 * DAY, "1d": YEAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,13 @@ class Filling:
 
 
 async def write_past(
-    connection: asyncpg.Connection, devices: int, whole: int, now: datetime, status: Status
+    connections: Sequence[asyncpg.Connection], devices: int, whole: int, now: datetime, status: Status
 ) -> Backfill:
-    """Replace all devices by new ones, ten to a business, with a past until `now`."""
+    """Replace all devices by new ones, ten to a business, with a past until `now`.
+
+    The connections write different levels at the same time.
+    """
+    connection = connections[0]
     await pause_policies(connection)
     await empty(connection)
     each = min(10, devices)
@@ -83,16 +88,25 @@ async def write_past(
     await connection.execute(*FLEET.bind("add_devices", devices_each=each, now=now))
     await connection.execute(QUERIES["make_buckets"])
     filling = Filling(connection, devices, whole, now, status)
-    raw_since = filling.end(LEVELS[-1])  # the coarsest ends first
-    rows = {}
-    for level in LEVELS[1:]:
-        since = now - DEPTHS[level.name]
-        rows[level.name] = await filling.fill(level, since, min(since, now - min(level.keep, YEAR)))
-    rows["raw"] = await filling.fill(RAW, raw_since, now - RAW.keep + DAY)
+    waiting = [*LEVELS[1:], RAW]
+    rows: dict[str, int] = {}
+    await asyncio.gather(*(fill_waiting(replace(filling, connection=one), waiting, rows) for one in connections))
     status.update("Refreshing, columnstore, VACUUM …")
     await refresh_ends(filling)
     await connection.execute("VACUUM ANALYZE")
-    return Backfill(rows, round((now - raw_since) / HOUR, 1))
+    return Backfill(rows, round((now - filling.end(LEVELS[-1])) / HOUR, 1))
+
+
+async def fill_waiting(filling: Filling, waiting: list[Level], rows: dict[str, int]) -> None:
+    """Write levels that wait until none is left; note the rows of each."""
+    while waiting:
+        level = waiting.pop(0)
+        if level.bucket is None:  # raw begins where the coarsest level ends, which is the first to end
+            since, whole_since = filling.end(LEVELS[-1]), filling.now - RAW.keep + DAY
+        else:
+            since = filling.now - DEPTHS[level.name]
+            whole_since = min(since, filling.now - min(level.keep, YEAR))
+        rows[level.name] = await filling.fill(level, since, whole_since)
 
 
 async def refresh_ends(filling: Filling) -> None:

@@ -7,7 +7,7 @@ which comes first. "one" asks for one device again and again, "any" for another 
 import http.client
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ import asyncpg
 from rich.console import Console
 
 from core.clock import utc_now
-from core.metrics import METRICS
+from core.metrics import BY_NAME, METRICS
 from db.hypertables.policies import DAY
 from db.pools import SERVER_SETTINGS
 from loadtest.bench.backfill import QUERIES, write_past
@@ -25,11 +25,12 @@ from loadtest.bench.report import show
 from loadtest.bench.serving import BenchServer, get, serving
 from loadtest.bench.spread import ratios, spread_ms
 from loadtest.databases import LoadDatabase
+from rollups.chart_sql import AGGREGATES
 from rollups.history import HistoryQuery, plan_history
 
 RANGES = {"24 h": DAY, "7 d": 7 * DAY, "30 d": 30 * DAY, "1 y": 365 * DAY}
-FORM = "rows"  # the contract's default: a row for each bucket, with all eleven metrics
 WARM_ROUNDS = 5
+WRITERS = 2  # connections that fill a real server; the embedded one has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,34 @@ class ChartsScale:
     whole: int = 10  # devices with all that is kept, the others have what charts read
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One call: its range, and what it asks for. The default is the contract's: a row a bucket, with all metrics."""
+
+    length: timedelta
+    metrics: tuple[str, ...] = ()
+    aggregates: tuple[str, ...] = ("avg",)
+    max_points: int = 800
+    form: str = "rows"
+
+    def history_query(self, device: UUID, end: datetime) -> HistoryQuery:
+        """Return what the server asks its database for."""
+        metrics = tuple(BY_NAME[name] for name in self.metrics) or METRICS
+        return HistoryQuery(device, end - self.length, end, metrics, None, self.max_points, self.aggregates)
+
+    def path(self, device: UUID, end: datetime) -> str:
+        """Return the address of the call."""
+        query = {
+            "start": (end - self.length).isoformat(), "end": end.isoformat(), "metric": ",".join(self.metrics),
+            "aggregates": ",".join(self.aggregates), "max_points": self.max_points, "format": self.form,
+        }  # fmt: skip
+        return f"/api/agents/{device}/metrics/history?{urlencode(query)}"
+
+
+PAGE_METRICS = ("cpu_percent", "memory_percent", "disk_percent", "network_rx_bytes", "network_tx_bytes")
+PAGE = Chart(DAY, PAGE_METRICS, AGGREGATES, 640, "columns")  # the one call of a device's page
+CHARTS = {name: Chart(length) for name, length in RANGES.items()}
+CHARTS |= {f"page {name}": replace(PAGE, length=length) for name, length in RANGES.items()}
 EMBEDDED = ChartsScale((20, 200), 50)
 
 
@@ -56,22 +85,26 @@ class Viewed:
 async def run(database: LoadDatabase, console: Console, scale: ChartsScale | None = None) -> dict[str, Any]:
     """Fill and measure each fleet, and return settings, results and ratios."""
     scale = scale or (EMBEDDED if database.kind == "embedded" else ChartsScale())
-    connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
+    writers = 1 if database.kind == "embedded" else WRITERS
+    connections = [await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS) for _ in range(writers)]
+    connection = connections[0]
     results: list[dict[str, Any]] = []
     written = {}
     for devices in scale.fleets:
         now = utc_now()
         with console.status(f"Filling {devices:,} devices …") as status:
-            backfilled = await write_past(connection, devices, scale.whole, now, status)
+            backfilled = await write_past(connections, devices, scale.whole, now, status)
         written[devices] = asdict(backfilled)
         with serving(database) as server, console.status(f"Asking for charts of {devices:,} devices …"):
             viewed = await find_viewed(connection, server, devices)
             results += await measure(connection, server, viewed[:1], "one", devices, now, scale.rounds)
             if devices == scale.fleets[-1]:
                 results += await measure(connection, server, viewed, "any", devices, now, scale.rounds)
-    await connection.close()
+    for each in connections:
+        await each.close()
     show(console, "Charts (ms)", [table_row(result) for result in results])
-    settings = asdict(scale) | {"form": FORM, "metrics": len(METRICS), "max_points": 800, "written": written}
+    asked = {name: asdict(chart) | {"length": str(chart.length)} for name, chart in CHARTS.items()}
+    settings = asdict(scale) | {"charts": asked, "written": written}
     return {"settings": settings, "results": results, "growth": growth(results)}
 
 
@@ -94,12 +127,12 @@ async def measure(
 ) -> list[dict[str, Any]]:
     """Ask for every chart in each round; return a result for each."""
     web = server.connect()
-    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in RANGES}
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in CHARTS}
     answers = {}
     for number in range(-WARM_ROUNDS, rounds):
         device = viewed[number % len(viewed)]
-        for name, length in RANGES.items():
-            api, bare, answers[name] = await ask_twice(connection, web, device, now, length, api_first=number % 2 == 0)
+        for name, chart in CHARTS.items():
+            api, bare, answers[name] = await ask_twice(connection, web, device, now, chart, api_first=number % 2 == 0)
             if number >= 0:
                 times[name][0].append(api)
                 times[name][1].append(bare)
@@ -116,15 +149,13 @@ async def ask_twice(
     web: http.client.HTTPConnection,
     who: Viewed,
     now: datetime,
-    length: timedelta,
+    chart: Chart,
     *,
     api_first: bool,
 ) -> tuple[float, float, bytes]:
     """Return the seconds through the API, those of the same query alone, and the API's answer."""
-    history_query = HistoryQuery(who.device, now - length, now, METRICS, aggregates=("avg",))
-    plan = await plan_history(connection, who.business, history_query, now)
-    query = urlencode({"start": history_query.start.isoformat(), "end": history_query.end.isoformat(), "format": FORM})
-    path = f"/api/agents/{who.device}/metrics/history?{query}"
+    plan = await plan_history(connection, who.business, chart.history_query(who.device, now), now)
+    path = chart.path(who.device, now)
     seconds = {}
     for through_api in (api_first, not api_first):
         began = time.perf_counter()
@@ -139,9 +170,9 @@ async def ask_twice(
 def describe_body(body: bytes) -> dict[str, Any]:
     """Return what an answer was made of."""
     answer = json.loads(body)
+    points = answer.get("metrics") or answer["timestamps"]
     return {
-        "level": answer["level"], "bucket_seconds": answer["bucket_seconds"], "points": len(answer["metrics"]),
-        "bytes": len(body),
+        "level": answer["level"], "bucket_seconds": answer["bucket_seconds"], "points": len(points), "bytes": len(body),
     }  # fmt: skip
 
 
@@ -152,7 +183,7 @@ def growth(results: list[dict[str, Any]]) -> dict[str, Any]:
         for devices in (results[0]["devices"], results[-1]["devices"])
     )
     return {
-        "ten_times_the_devices": {name: round(large[name]["p50"] / small[name]["p50"], 2) for name in RANGES},
+        "ten_times_the_devices": {name: round(large[name]["p50"] / small[name]["p50"], 2) for name in CHARTS},
         "year_to_day": round(large["1 y"]["p50"] / large["24 h"]["p50"], 2),
     }
 

@@ -4,7 +4,7 @@
 -- The buckets of the first `most` devices from `since` until before `until`, in the form of all rollups, in time order
 -- as refreshes write them: one row of a device lies far from its next. A sample every five minutes; counters grow.
 CREATE OR REPLACE FUNCTION bench_buckets(width interval, since timestamptz, until timestamptz, most integer)
-RETURNS SETOF agent_metrics_5m LANGUAGE sql AS $$
+RETURNS SETOF agent_metrics_5m LANGUAGE sql STABLE AS $$
     SELECT d.id, t, n,
            n * v.cpu, n, v.cpu * 0.5, v.cpu * 1.2,
            n * v.used, n, v.used - 0.25, v.used + 0.5,
