@@ -166,6 +166,36 @@ BEGIN
 END $function$
 ;
 
+CREATE OR REPLACE FUNCTION agent_charted_device(device uuid, tenant uuid, relations text[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'business_id', d.business_id,
+            'metrics_interval_seconds', d.metrics_interval_seconds,
+            'owned_since', CASE WHEN tenant IS NOT NULL THEN d.owned_since END,
+            'former', (SELECT jsonb_agg(jsonb_build_array(i.until_at, i.seconds) ORDER BY i.changed_at, i.id)
+                       FROM agent_device_intervals i WHERE i.agent_device_id = d.id),
+            'late_from', d.late_from,
+            'late_at', d.late_at,
+            'late_before', d.late_before,
+            'late_since', d.late_since,
+            'watermarks', (SELECT jsonb_object_agg(c.user_view_name,
+                                                   GREATEST(_timescaledb_functions.to_timestamp(w.watermark), 'epoch'))
+                           FROM _timescaledb_catalog.continuous_agg c
+                           LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w
+                             ON w.mat_hypertable_id = c.mat_hypertable_id
+                           WHERE c.user_view_name = ANY (relations)))
+        FROM agent_devices d
+        WHERE d.id = device AND NOT d.soft_delete AND (tenant IS NULL OR d.business_id = tenant)
+    );
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION agent_command_due()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -20,12 +20,13 @@ from sqlalchemy import (
     column,
     func,
     literal_column,
+    null,
     select,
     table,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, UUID
-from sqlalchemy.types import BigInteger, Integer, Interval
+from sqlalchemy.types import BigInteger, Integer, Interval, Text
 
 from core.metrics import Kind, Metric
 from db.compiled import compile_query
@@ -40,7 +41,10 @@ START, CUT, END = (bindparam(name, type_=TIME) for name in ("start", "cut", "end
 WIDTH = bindparam("width", type_=Interval)
 DAYS = bindparam("days", type_=ARRAY(TIME))  # where local days begin, in order
 
+RELATIONS = bindparam("relations", type_=ARRAY(Text))  # the levels whose watermarks are wanted
+
 ONE = literal_column("1", BigInteger)
+FIRST = literal_column("(-1)::bigint", BigInteger)  # before every bucket
 LONG_AGO = literal_column("'-infinity'::timestamptz", TIME)
 MAX_SAMPLES = MAX_POINTS + 1  # of a chart of raw samples: one more than allowed shows that there are too many
 AGGREGATES = ("avg", "min", "max")
@@ -69,26 +73,43 @@ class ChartShape(StrEnum):
 
 @lru_cache(256)
 def chart_query(
-    relation: str | None, metrics: tuple[Metric, ...], shape: ChartShape, aggregates: tuple[str, ...] = AGGREGATES
+    relation: str | None,
+    metrics: tuple[Metric, ...],
+    shape: ChartShape,
+    aggregates: tuple[str, ...] = AGGREGATES,
+    *,
+    with_device: bool = False,
 ) -> Statement:
     """Return the query for a level (`relation`, None: raw samples only); rows come in time order.
 
+    Where asked for, a row with the `device` comes first (`charted_devices.py`).
     A row is `bucket`, `sample_count`, of each gauge the `aggregates` as `<name>`, `<name>_min`, `<name>_max`, of each
     counter its parts. Points are `width` wide. Times are microseconds since 1970.
     """
     names = [name for metric in metrics for name in needed_parts(metric, aggregates)]
     raw_part = raw_partials(metrics, names)
     level_part = level_partials(relation, metrics, names) if relation is not None else None
-    query: Any
+    queries: list[Select[Any]]
     if shape is ChartShape.SAMPLES:
         newest_last = raw_part.order_by("time").limit(literal_column(str(MAX_SAMPLES), BigInteger))
-        query = finish_points(newest_last, metrics, aggregates)
+        queries = [finish_points(newest_last, metrics, aggregates)]
     elif shape is ChartShape.BUCKETS and level_part is not None:
-        query = union_all(finish_points(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates))
+        queries = [finish_points(level_part, metrics, aggregates), merged(raw_part, metrics, aggregates)]
     else:
         partials = raw_part if level_part is None else union_all(level_part, raw_part)
-        query = merged(partials, metrics, aggregates, by_day=shape is ChartShape.DAYS)
+        queries = [merged(partials, metrics, aggregates, by_day=shape is ChartShape.DAYS)]
+    if with_device:
+        queries = [device_row(queries[0]), *(query.add_columns(null().label("device")) for query in queries)]
+    query: Any = union_all(*queries) if len(queries) > 1 else queries[0]
     return compile_query(query.order_by("bucket"))
+
+
+def device_row(points: Select[Any]) -> Select[Any]:
+    """Select a row that comes before those of the points: the device as it is, as JSON, null if there is none."""
+    device = cast(func.agent_charted_device(DEVICE, TENANT, RELATIONS), Text)
+    _, *others = points.selected_columns
+    columns: list[ColumnElement[Any]] = [FIRST.label("bucket"), *(null().label(each.name) for each in others)]
+    return select(*columns, device.label("device"))
 
 
 def needed_parts(metric: Metric, aggregates: Sequence[str] = AGGREGATES) -> list[str]:

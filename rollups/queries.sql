@@ -1,21 +1,8 @@
 -- Statements on TimescaleDB's catalogue and on a device, for reading and refreshing the levels.
 
 -- get_charted_device --
--- A device that the caller may see, how often it uploads, and from when on the rollups may lack late samples of it;
--- with it how far each level is materialised, as get_watermarks: a row for each level. No row for a device that isn't
--- there.
-SELECT d.business_id, d.metrics_interval_seconds, CASE WHEN :tenant::uuid IS NOT NULL THEN d.owned_since END AS owned_since,
-       ARRAY(SELECT COALESCE(i.until_at, 'infinity') FROM agent_device_intervals i WHERE i.agent_device_id = d.id
-             ORDER BY i.changed_at, i.id) AS former_until,
-       ARRAY(SELECT i.seconds FROM agent_device_intervals i WHERE i.agent_device_id = d.id
-             ORDER BY i.changed_at, i.id) AS former_seconds,
-       d.late_from, d.late_at, d.late_before, d.late_since,
-       c.user_view_name::text AS relation,
-       GREATEST(_timescaledb_functions.to_timestamp(w.watermark), 'epoch') AS watermark
-FROM agent_devices d
-LEFT JOIN _timescaledb_catalog.continuous_agg c ON c.user_view_name = ANY (:relations::text[])
-LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark w ON w.mat_hypertable_id = c.mat_hypertable_id
-WHERE d.id = :device_id AND NOT d.soft_delete AND (:tenant IS NULL OR d.business_id = :tenant)
+-- What a chart needs of a device that the caller may see, as JSON; null for a device that isn't there.
+SELECT agent_charted_device(:device_id, :tenant, :relations)::text
 
 -- get_watermarks --
 -- How far each level is materialised (UTC): below it the rollup is complete, from it on raw samples are read. From

@@ -10,27 +10,17 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from core import micros
-from core.errors import AgentNotFoundError
 from core.metrics import Kind, Metric
 from core.series import CUSTOM, SERIES_BY_NAME
 from db.hypertables.policies import SERIES_LEVELS, Level
 from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
+from rollups.charted_devices import ChartedDevice, former_intervals, read_device
 from rollups.choose import MAX_POINTS, Choice, LevelQuestion, choose
 from rollups.errors import TooManyPointsError, UnknownMetricError
-from rollups.history import (
-    ChartSegment,
-    ChartWindow,
-    complete_until,
-    find_window,
-    former_intervals,
-    lead_time,
-    levels_for,
-    list_segments,
-    local_window,
-    make_grid,
-)
+from rollups.history import ChartSegment, list_segments, make_grid
+from rollups.plans import ChartWindow, complete_until, find_window, lead_time, levels_for, local_window
 from rollups.points import Grid, rates
 
 DEVICE_QUERIES, QUERIES = load_beside(__file__), load_beside(__file__, "series.sql")
@@ -97,12 +87,8 @@ async def read_series_history(
     """
     check_names(query.metrics)
     async with pool.acquire() as connection:
-        charted = await connection.fetch(
-            *DEVICE_QUERIES.bind("get_charted_device", device_id=query.device_id, tenant=tenant, relations=ROLLUPS)
-        )
-        if not charted:
-            raise AgentNotFoundError
-        device, every = charted[0], timedelta(seconds=charted[0]["metrics_interval_seconds"])
+        device = await read_device(connection, tenant, query.device_id, ROLLUPS)
+        every = timedelta(seconds=device["metrics_interval_seconds"])
         series = await connection.fetch(
             *QUERIES.bind(
                 "find_series",
@@ -113,7 +99,7 @@ async def read_series_history(
             ),
         )
         counters = any(one["is_counter"] for one in series)
-        choice, window, days = plan(query, charted, every, counters, now, values.of(device["business_id"]).series)
+        choice, window, days = plan(query, device, every, counters, now, values.of(device["business_id"]).series)
         rows = await read_rows(connection, tenant, series[:MAX_LINES], choice, owned(window, device), days)
     grid = make_grid(choice, window, every, now, newest_end(rows, choice), former_intervals(device, now), days)
     groups = {key: list(group) for key, group in groupby(rows, lambda row: row["series_id"])}
@@ -128,20 +114,19 @@ async def read_series_watermarks(connection: Connection | asyncpg.Pool) -> dict[
 
 
 def plan(
-    query: SeriesQuery, rows: Sequence[asyncpg.Record], every: timedelta, counters: bool, now: datetime,
+    query: SeriesQuery, device: ChartedDevice, every: timedelta, counters: bool, now: datetime,
     levels: tuple[Level, ...],
 ) -> tuple[Choice, ChartWindow, list[datetime]]:  # fmt: skip
     """Return level, bucket and range for a question, and where local days begin."""
     question = LevelQuestion(query.start, query.end, query.interval, query.max_points, every)
     choice = choose(question, now, levels_for(query, now, levels))
-    watermarks = {row["relation"]: row["watermark"] for row in rows}
     lead = lead_time(A_COUNTER if counters else (), choice, every)
-    complete = complete_until(choice, watermarks, rows[0], now, levels)
+    complete = complete_until(choice, device["watermarks"], device, now, levels)
     window = find_window(choice, complete, lead)
     return (choice, *local_window(choice, window, complete, query.zone)) if query.zone else (choice, window, [])
 
 
-def owned(window: ChartWindow, device: asyncpg.Record) -> ChartWindow:
+def owned(window: ChartWindow, device: ChartedDevice) -> ChartWindow:
     """Return a window without the time of a former owner."""
     since = device["owned_since"]
     if since is None or since <= window.start:

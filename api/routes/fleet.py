@@ -18,7 +18,7 @@ from devices.fleet import matching_series, newest_samples
 from protocols.fleet_text import expose_fleet
 from protocols.remote_read import ReadQuery, ReadSeries, read_queries, repeated, write_results
 from rollups.choose import MAX_POINTS, MAX_RANGE
-from rollups.history import HistoryQuery
+from rollups.plans import HistoryQuery
 
 router = APIRouter(tags=["fleet"])
 

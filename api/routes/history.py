@@ -24,8 +24,9 @@ from rollups.chart_sql import AGGREGATES
 from rollups.choose import MAX_POINTS, Choice, parse_interval
 from rollups.errors import LocalDaysOnlyError
 from rollups.history import ChartSegment as ReadSegment
-from rollups.history import History, HistoryQuery, find_metrics
+from rollups.history import History, find_metrics
 from rollups.local_days import whole_days
+from rollups.plans import HistoryQuery
 from rollups.points import Grid, Points
 from rollups.series_history import SeriesHistory, SeriesQuery, read_series_history
 

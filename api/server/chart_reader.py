@@ -14,7 +14,9 @@ import asyncpg
 from core.errors import RtsError
 from db.hypertables.values import CurrentValues
 from db.pools import CONNECTION_ERRORS, open_pool
-from rollups.history import History, HistoryQuery, read_history
+from rollups.charted_devices import DeviceMemory
+from rollups.history import History, read_history
+from rollups.plans import HistoryQuery
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +32,19 @@ class ChartReader:
         self._url, self._size, self._timeout = url, size, timeout
         self._standby: asyncpg.Pool | None = None
         self._rests_until = 0.0
+        self._memory = DeviceMemory()
 
     async def read(self, tenant: UUID | None, query: HistoryQuery, now: datetime) -> History:
         """Read from the standby; from the primary if there is no standby, it fails, or it lacks the device."""
         if self._url and time.monotonic() >= self._rests_until:
             try:
-                return await read_history(await self._pool(), tenant, query, now, self._storage.now)
+                return await read_history(await self._pool(), tenant, query, now, self._storage.now, self._memory)
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as fault:
                 self._rest(fault)
             except RtsError as fault:
                 if fault.status >= 500:
                     self._rest(fault)
-        return await read_history(self._primary, tenant, query, now, self._storage.now)
+        return await read_history(self._primary, tenant, query, now, self._storage.now, self._memory)
 
     async def close(self) -> None:
         """Close the standby's pool."""

@@ -26,7 +26,8 @@ from loadtest.bench.serving import BenchServer, get, serving
 from loadtest.bench.spread import ratios, spread_ms
 from loadtest.databases import LoadDatabase
 from rollups.chart_sql import AGGREGATES
-from rollups.history import HistoryQuery, plan_history
+from rollups.history import plan_history
+from rollups.plans import HistoryQuery
 
 RANGES = {"24 h": DAY, "7 d": 7 * DAY, "30 d": 30 * DAY, "1 y": 365 * DAY}
 WARM_ROUNDS = 5

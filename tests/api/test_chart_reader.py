@@ -13,7 +13,7 @@ from core.database_urls import with_schema, with_setting
 from core.metrics import METRICS
 from core.settings import Settings
 from db.server_check import UnsuitableServerError, check_writable, describe_server
-from rollups.history import HistoryQuery
+from rollups.plans import HistoryQuery
 from tests.databases import fresh_database
 from tests.devices import Device, sample
 

@@ -12,7 +12,8 @@ import pytest
 from core.clock import utc_now
 from core.metrics import BY_NAME
 from rollups.choose import LevelQuestion, bucket_start, choose
-from rollups.history import HistoryQuery, complete_until, find_window, lead_time, plan_chart, read_watermarks
+from rollups.history import read_watermarks
+from rollups.plans import HistoryQuery, complete_until, find_window, lead_time, plan_chart
 from rollups.refresh import refresh_range
 from tests.conftest import MakeDevice
 from tests.devices import Device
