@@ -9,7 +9,9 @@ from db.sql import load_queries
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("alerts", "api", "commands", "devices", "health", "ingest", "inventory", "retention", "rollups", "worker")
-TABLES = re.compile(r"\bagent_(?!charted_device\b|person_name\b|storage_jobs\b|software_rule\b|software_version_fits\b)\w+")
+TABLES = re.compile(
+    r"\bagent_(?!charted_device\b|person_name\b|storage_jobs\b|software_rule\b|software_version_fits\b)\w+"
+)
 
 AGENT = "the agent's own: its id and the hash of its token come from its signature"
 EMPLOYEE = "an employee's, who sees all; routes ask for CurrentEmployee"
