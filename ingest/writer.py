@@ -10,7 +10,7 @@ Writes degrade in steps:
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -18,16 +18,24 @@ import asyncpg
 
 from core.clock import Clock, utc_now
 from core.errors import RevokedTokenError
-from db.hypertables.policies import RAW
 from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
-from ingest.copy_rows import COLUMNS, copy_data
 from ingest.counters import IngestCounters
 from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_devices
 from ingest.errors import UnstorableUploadError
 from ingest.facts import FactsCache, ReportedFacts, change_facts
 from ingest.pending import Row, Upload
+from ingest.row_stores import (
+    Key,
+    copy_around_duplicates,
+    copy_parts,
+    copy_run,
+    copy_straight,
+    key_of,
+    record_rows,
+    record_run,
+)
 from ingest.samples import Note
 from ingest.series_values import Flattened
 from ingest.series_writer import SeriesWriter
@@ -37,7 +45,6 @@ from ingest.transaction_groups import (
     blocks_and_rows,
     rows_in_order,
     rows_of,
-    run_data,
     split_blocks,
     split_lanes,
 )
@@ -45,7 +52,6 @@ from ingest.transaction_groups import (
 QUERIES = load_beside(__file__)
 log = logging.getLogger(__name__)
 
-Key = tuple[UUID, datetime]
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 # Stores rows and returns the keys of those that are new, None when all are.
 Store = Callable[[asyncpg.Connection, Sequence[Row]], Awaitable[set[Key] | None]]
@@ -220,56 +226,10 @@ class Writer:
             upload.error = DatabaseUnavailableError()
 
 
-async def copy_straight(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-    """COPY into the hypertable; a duplicate raises UniqueViolationError, so all rows are new."""
-    if rows:
-        await copy_into(connection, "agent_metrics", rows)
-
-
-async def copy_around_duplicates(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key]:
-    """COPY into a temporary table and merge: two to three times as slow, and duplicates change nothing."""
-    if not rows:
-        return set()
-    await connection.execute(QUERIES["create_incoming"])
-    await copy_into(connection, "agent_metrics_incoming", rows)
-    return {(row[0], row[1]) for row in await connection.fetch(QUERIES["merge_incoming"])}
-
-
-async def copy_parts(connection: asyncpg.Connection, rows: Sequence[Row]) -> set[Key] | None:
-    """COPY into a temporary table, fill nulls of stored rows, and keep the newest sample of each device whole.
-
-    A chunk in the columnstore would be decompressed for an update: there only whole new rows are added.
-    """
-    if not rows:
-        return set()
-    await connection.execute(QUERIES["create_incoming"])
-    await copy_into(connection, "agent_metrics_incoming", rows)
-    await connection.execute(QUERIES["fill_current"])
-    return {
-        (row[0], row[1])
-        for row in await connection.fetch(*QUERIES.bind("merge_parts", columnstore_after=RAW.columnstore_after))
-    }
-
-
-async def copy_into(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:
-    """Binary COPY; sorted by time, so that each chunk is opened once."""
-    in_order = sorted(rows, key=lambda row: row.collected_at)
-    data = copy_data([row.encoded for row in in_order])
-    await connection.copy_to_table(table, columns=COLUMNS, source=data, format="binary")
-
-
 def rows_of_good(updates: Iterable[DeviceUpdate], rows: Sequence[Row]) -> Sequence[Row]:
     """Return the rows whose token is good."""
     refused = {upload for entry in updates if not entry.business_id for upload in entry.uploads}
     return [row for row in rows if row.upload not in refused] if refused else rows
-
-
-async def copy_run(run: Sequence[Part], connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-    """COPY the samples that a run holds of the uploads of `rows` into the hypertable, as `copy_straight` does."""
-    good = {row.upload for row in rows}
-    parts = [part for part in run if part.upload in good]
-    if parts:
-        await connection.copy_to_table("agent_metrics", columns=COLUMNS, source=run_data(parts), format="binary")
 
 
 def record_devices(updates: Iterable[DeviceUpdate]) -> None:
@@ -279,23 +239,6 @@ def record_devices(updates: Iterable[DeviceUpdate]) -> None:
             upload.business_id, upload.alerts = entry.business_id, entry.alerts
             if upload.business_id is None:
                 upload.error = RevokedTokenError()
-
-
-def record_rows(rows: Sequence[Row], new: set[Key] | None) -> None:
-    """Count the rows that a committed transaction stored; a key that two uploads sent counts once."""
-    for row in rows:
-        if row.upload.business_id and (new is None or key_of(row) in new):
-            row.upload.inserted += 1
-            if new is not None:
-                new.remove(key_of(row))
-
-
-def record_run(run: Sequence[Part], rows: Sequence[Row], new: set[Key] | None) -> None:
-    """Count the samples of a run that is stored."""
-    del rows, new  # all of it is new
-    for part in run:
-        if part.upload.business_id:
-            part.upload.inserted += part.stop - part.start
 
 
 def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> None:
@@ -311,7 +254,3 @@ def note_left_out(uploads: Iterable[Upload], rows: Iterable[asyncpg.Record]) -> 
 def uploads_of(rows: Sequence[Row]) -> list[Upload]:
     """Return the uploads that `rows` came with, in order, each once."""
     return list(dict.fromkeys(row.upload for row in rows))
-
-
-def key_of(row: Row) -> Key:
-    return row.upload.agent_id, row.collected_at

@@ -108,6 +108,7 @@ class DirectProtocol(BoundedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; what handles uploads is the same for the whole connection."""
         super().connection_made(transport)
+        self.url, self.headers, self.expect_100_continue = b"", [], False  # the parser may never see the first request
         self._uploads = uploads_of(self.app) if not self.root_path else None
         self._head: tuple[Any, bytes, bytes] = (None, b"", b"")
         self._begins = b""  # what arrived, while its first bytes are those of the next head

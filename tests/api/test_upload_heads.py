@@ -1,6 +1,7 @@
 """Heads of uploads that are not parsed again: only equal ones, and only before a whole body."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
@@ -155,6 +156,16 @@ async def test_a_body_in_pieces_and_a_large_one_follow_a_kept_head(device: Devic
     assert (await wire.answer())[0] == 200
     wire.send(head, body)
     assert (await wire.answer())[0] == 200
+
+
+async def test_a_kept_head_is_the_first_of_a_connection_and_its_upload_is_for_asgi(device: Device, port: int) -> None:
+    bodies = gzip.compress(body_of()), gzip.compress(body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES)))
+    for body in (*bodies, *bodies):
+        wire = await Wire.open(port)
+        wire.send(head_of(device, length_of(body), "Content-Encoding: gzip"), body)
+        status, _, _ = await wire.answer()
+        assert status == 200
+        wire.writer.close()
 
 
 async def test_bytes_of_a_refused_body_are_never_taken_for_a_kept_head(device: Device, wire: Wire) -> None:
