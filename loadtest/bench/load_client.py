@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class LoadClient:
         self.latencies: list[float] = []
         self.failed: dict[str, int] = {}
         self.over = False
+        self.answered = asyncio.Event()
         self._times = Times(orders.format, orders.first, orders.step, orders.booted)
         self._requests: Requests = FORMATS[orders.format](orders.agents, orders.port)
         self._next = 0
@@ -64,6 +66,7 @@ class LoadClient:
 
     def take(self, status: bytes, began: float) -> None:
         """Note an answer."""
+        self.answered.set()
         self.latencies.append(time.perf_counter() - began)
         if status not in GOOD:
             self.failed[status.decode()] = self.failed.get(status.decode(), 0) + 1
@@ -106,6 +109,7 @@ class Connection(asyncio.Protocol):
         if self._client.over:
             return
         if self._began is not None:
+            self._client.answered.set()
             self._client.failed["closed"] = self._client.failed.get("closed", 0) + 1
         self._lost(self)
 
@@ -130,9 +134,8 @@ async def closed(client: LoadClient) -> None:
         reconnect(await connect(client, reconnect, lambda _: None))
     await asyncio.sleep(client.orders.seconds)
     # A short run on a busy machine: there is no figure without an answer.
-    latest = time.perf_counter() + FIRST_ANSWER_SECONDS
-    while not (client.latencies or client.failed) and time.perf_counter() < latest:
-        await asyncio.sleep(TICK_SECONDS)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(client.answered.wait(), FIRST_ANSWER_SECONDS)
 
 
 async def opened(client: LoadClient, rate: float) -> None:
