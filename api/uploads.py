@@ -52,7 +52,6 @@ class Pieces(NamedTuple):
 # Half a millisecond while small uploads come. With 2 MiB wherever nobody had sent one for a second, the p99 of others
 # doubled beside an attack; so nobody must have sent one for much longer.
 SHORT, LONG = Pieces(256 * 1024, 200), Pieces(2 * 1024 * 1024, 2000)
-QUIET_SECONDS = 10.0
 
 Verify = Callable[[str], Sender]  # turns a bearer token into its sender, or raises an RtsError
 
@@ -141,7 +140,7 @@ class UploadRoute:
         return upload, len(body)
 
     async def _make_in_turn(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
-        pieces = SHORT if self._commits.small_owners.is_anybody_there(QUIET_SECONDS) else LONG
+        pieces = LONG if self._commits.small_owners.is_quiet() else SHORT
         decoded = await self._decode(body, received_at, pieces)
         upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
         for _ in upload.pack(pieces.rows):

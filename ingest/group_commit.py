@@ -7,9 +7,9 @@ waits.
 The buffer and the groups are shared fairly: one business holds at most half of the buffer, and where more small uploads
 wait than a group takes, businesses and their devices take turns.
 
-Two groups may be written at the same time, on two connections: small uploads never wait for the COPY of large ones, and
-while one group commits the next is gathered. Uploads of one device are written in the order of their arrival, one group
-after the other.
+Two groups may be written at the same time, on two connections: small uploads do not wait for the COPY of large ones,
+and while one group commits the next is gathered. If no small upload has come for a while, both write large ones.
+Uploads of one device are written in the order of their arrival, one group after the other.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ Waiting = tuple[Upload, Done, Hashable]  # the last: whose turn it takes, and wh
 
 # One COPY takes at most this many samples: it bounds the time that the last of a group waits for the first.
 MAX_GROUP_SAMPLES = 10_000
-# So many samples wait or are being written that a large upload stays packed: two groups are ready when one is written,
-# so that the writer never waits.
-MAX_AHEAD = 3 * MAX_GROUP_SAMPLES
+# So many samples wait or are being written that a large upload stays packed: two groups are ready while two are being
+# written, so that the writers never wait.
+MAX_AHEAD = 4 * MAX_GROUP_SAMPLES
 MAX_SMALL = 60  # samples of an upload that doesn't wait for large ones: an hour of minutes
 MAX_SMALL_GROUP = 2_000  # samples of a group of small ones: what a small upload that comes next waits for
 SHARE = 0.5  # of the buffer, for one business
@@ -62,7 +62,8 @@ class GroupCommit:
         self._written: set[int] = set()  # devices of the groups that are being written, by their ids
         self._running: dict[asyncio.Task[None], float] = {}  # since when, by time.monotonic
         self._large_was_last = False
-        self._small_running = 0  # uploads of the small group that is being written: one beside it must not be smaller
+        # Uploads of the groups that are being written, of small and of large ones: a group beside must not be smaller.
+        self._small_running = self._large_running = 0
         self._pace = Pace()
         self._wake = asyncio.Event()
         self._given_back = asyncio.Event()
@@ -174,6 +175,7 @@ class GroupCommit:
         self._pace.began()
         small = len(group) if weight(group[0][0]) <= MAX_SMALL else 0
         self._small_running += small
+        self._large_running += len(group) - small
         self._written.update(upload.agent_id.int for upload, _, _ in group)
         task = asyncio.create_task(self._commit(write, group, small), name="a group")
         self._running[task] = time.monotonic()
@@ -182,6 +184,8 @@ class GroupCommit:
     def _take(self, write: Write) -> list[Waiting]:
         """Return the next group of a writer; empty when nothing that waits is for it. A single writer alternates."""
         takes_large = write is self._write and (not self._small or self._beside or not self._large_was_last)
+        if write is self._beside and not self._small and self.small_owners.is_quiet():
+            takes_large = len(self._large) >= self._large_running  # or groups would only become smaller
         self._large_was_last = bool(self._large and takes_large)
         if self._large_was_last:
             return self._take_large()
@@ -225,6 +229,7 @@ class GroupCommit:
                 upload.error = upload.error or error
         self._written.difference_update(upload.agent_id.int for upload in uploads)
         self._small_running -= small
+        self._large_running -= len(group) - small
         self._idle.add(write)
         self._wake.set()
         del self._running[asyncio.current_task()]  # type: ignore[arg-type]  # a task runs this

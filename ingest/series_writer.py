@@ -110,8 +110,10 @@ class SeriesWriter:
 
     async def _register_first(self, connection: asyncpg.Connection, rows: Iterable[Row], now: datetime) -> None:
         """Register the series in the first sample of each new device: all others usually have the same ones."""
-        firsts = [next(own) for _, own in groupby(rows, key=attrgetter("upload"))]
-        flattened = self._flatten([row for row in firsts if not self._series_of(row.upload.agent_id).slots])
+        first_of: dict[UUID, Row] = {}
+        for row in rows:
+            first_of.setdefault(row.upload.agent_id, row)
+        flattened = self._flatten(row for device, row in first_of.items() if not self._series_of(device).slots)
         if flattened.wanted:
             await self._register(connection, flattened, now)
 

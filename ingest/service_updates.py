@@ -22,7 +22,7 @@ def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> d
         if not entry.with_services:
             continue
         samples = sorted(entry.with_services, key=lambda sample: sample.collected_at)[-MAX_LISTS:]
-        lists = [(sample, by_name(sample)) for sample in samples]
+        lists = lists_by_name(samples)
         newest, services = lists[-1]
         for name, service in services.items():
             since = newest.collected_at if len(lists) == 1 else state_since(lists, name, service.status)
@@ -41,6 +41,15 @@ def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> d
         "max_services": most_services,
         "oldest_listed_at": [oldest for _, _, oldest in complete],
     }
+
+
+def lists_by_name(samples: Iterable[Sample]) -> list[Listed]:
+    """Return samples with their services by name; most list the same ones as the sample before."""
+    lists: list[Listed] = []
+    for sample in samples:
+        is_same = lists and sample.services == lists[-1][0].services
+        lists.append((sample, lists[-1][1] if is_same else by_name(sample)))
+    return lists
 
 
 def by_name(sample: Sample) -> dict[str, ListedService]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 RECENT_SECONDS = 1.0
+QUIET_SECONDS = 10.0
 CATCHING_UP_SECONDS = 60.0  # after a large upload of a device
 
 Item = TypeVar("Item")
@@ -91,9 +92,13 @@ class NewestOwners:
         at = self._other_at if owner == self._owner else self._at
         return self._clock() - at < RECENT_SECONDS
 
-    def is_anybody_there(self, seconds: float = RECENT_SECONDS) -> bool:
-        """Return whether anybody has uploaded within `seconds`."""
-        return self._clock() - self._at < seconds
+    def is_anybody_there(self) -> bool:
+        """Return whether anybody has uploaded within RECENT_SECONDS."""
+        return self._clock() - self._at < RECENT_SECONDS
+
+    def is_quiet(self) -> bool:
+        """Return whether nobody has uploaded within QUIET_SECONDS: large uploads may use all there is."""
+        return self._clock() - self._at >= QUIET_SECONDS
 
     def _catches_up(self, device: Hashable) -> bool:
         oldest = self._clock() - CATCHING_UP_SECONDS

@@ -341,3 +341,23 @@ async def test_one_that_waits_for_room_is_refused_when_this_closes() -> None:
         await waiting
     database.open.set()
     await asyncio.gather(task, closing)
+
+
+async def test_both_connections_write_large_uploads_until_a_small_one_comes() -> None:
+    two = Connections()
+    two.commits.start()
+    tasks = [asyncio.create_task(two.commits.submit(upload(MAX_GROUP_SAMPLES)))]
+    await until(lambda: two.groups["first"])
+    tasks.append(asyncio.create_task(two.commits.submit(upload(MAX_GROUP_SAMPLES))))
+    await until(lambda: two.groups["beside"])
+    tasks.append(asyncio.create_task(two.commits.submit(upload())))
+    two.open["beside"].set()
+    await tasks[2]
+    assert [len(group) for group in two.groups["beside"]] == [1, 1]
+    tasks.append(asyncio.create_task(two.commits.submit(upload(MAX_GROUP_SAMPLES))))
+    await two.commits.submit(upload())  # the second connection is idle in between, and leaves the large one alone
+    assert len(two.groups["first"]) == 1
+    two.end_all()
+    await asyncio.gather(*tasks)
+    assert [sum(one.count for one in group) for group in two.groups["first"]] == [MAX_GROUP_SAMPLES] * 2
+    await two.commits.close()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.turns import CATCHING_UP_SECONDS, RECENT_SECONDS, NewestOwners
+from ingest.turns import CATCHING_UP_SECONDS, QUIET_SECONDS, RECENT_SECONDS, NewestOwners
 
 arrivals = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, RECENT_SECONDS)), max_size=12)
 
@@ -36,5 +36,7 @@ def test_a_device_that_catches_up_does_not_count_until_a_while_after_its_large_u
     assert not newest.is_anybody_there()
     newest.note("a", "a1")
     assert newest.is_anybody_there()
-    assert newest.is_anybody_there(CATCHING_UP_SECONDS)
+    assert not newest.is_quiet()
+    now += QUIET_SECONDS
+    assert newest.is_quiet()
     assert list(newest._catching_up) == ["a3"]
