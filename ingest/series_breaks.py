@@ -54,7 +54,7 @@ class BreakFinder:
         """Take the newest stored values by series, and the devices' readings before their first samples."""
         self._counted, self._before = counted, before
         self._previous: dict[DeviceSeries, Flat] = {}
-        self._settled: dict[DeviceSeries, datetime] = {}  # until when values were stored before
+        self._settled: dict[DeviceSeries, bool] = {}  # whether the newest values are those of the previous sample
 
     def next(self, flat: Flat, *, is_suspect: bool) -> Flat:
         """Return the next sample as it is stored."""
@@ -62,12 +62,14 @@ class BreakFinder:
         previous = self._previous.get(series)
         self._previous[series] = flat
         if previous is not None:
-            if not is_suspect and previous.row.collected_at >= self._settled[series]:
+            if not is_suspect and self._settled[series]:
                 return flat
             count_counters(previous, self._counted)
         stored = with_breaks(flat, self._counted, counter_reading(previous) if previous else self._before[series])
-        self._settled[series] = max(
-            (use.at for slot in flat.slots if (use := self._counted.get(slot.id))), default=flat.row.collected_at
+        self._settled[series] = all(
+            self._counted[slot.id] == (value, flat.row.collected_at)
+            for slot, value in zip(flat.slots, flat.values, strict=True)
+            if slot.metric.is_counter
         )
         return stored
 
@@ -75,21 +77,27 @@ class BreakFinder:
 def find_suspects(flats: Sequence[Flat]) -> set[int]:
     """Return the places of samples in which a counter may have fallen, and keep the newest reading of each device.
 
-    If a device has such a sample, its older samples and those without counters belong to them.
+    If a device has such a sample, its older samples, those without counters and the ones after these count too.
     """
     suspects, others = set[int](), dict[int, DeviceSeries]()
+    after_others = set[DeviceSeries]()
     for place, flat in enumerate(flats):
-        last, reading = flat.series.reading, counter_reading(flat)
-        if last is not None and reading.at <= last.at:
-            if reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
-                flat.series.reading = last._replace(uptime=reading.uptime)
-            others[place] = flat.series
+        series, reading = flat.series, counter_reading(flat)
+        last = series.reading
+        is_late = last is not None and reading.at <= last.at
+        if not is_late:
+            series.reading = reading
+        elif last and reading.at == last.at and last.uptime is None:  # a part of the same sample brought it
+            series.reading = last._replace(uptime=reading.uptime)
+        if is_late or not reading.counters:
+            others[place] = series
+            after_others.add(series)
             continue
-        flat.series.reading = reading
-        if not reading.counters:
-            others[place] = flat.series
-        elif last is None or last.key != reading.key or any(map(lt, reading.counters, last.counters)):
+        if last is None or last.key != reading.key or any(map(lt, reading.counters, last.counters)):
             suspects.add(place)
+        elif series in after_others:
+            others[place] = series
+        after_others.discard(series)
     devices = {flats[place].series for place in suspects}
     return suspects.union(place for place, series in others.items() if series in devices)
 
