@@ -6,7 +6,7 @@ PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.versi
 VENV := .venv
 BIN := $(VENV)/bin
 # More processes than cores: tests wait for servers, browsers and intervals most of the time.
-JOBS ?= 3
+JOBS ?= 5
 NODE_READY := embedded/node_modules/.ready
 WEB_READY := web/node_modules/.ready
 PAGES := pages/static/index.html

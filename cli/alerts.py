@@ -136,7 +136,10 @@ def database() -> Iterator[str]:
     if url:
         yield url
         return
-    with tempfile.TemporaryDirectory() as directory, EmbeddedServer(Path(directory) / "timescaledb") as server:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        EmbeddedServer(Path(directory) / "timescaledb", short_lived=True) as server,
+    ):
         upgrade(server.dsn)
         yield server.dsn
 

@@ -26,7 +26,10 @@ async def read(dsn: str, describe: Describe = schema_text) -> str:
 
 def write(file: Path, describe: Describe) -> None:
     """Migrate an embedded database in a temporary folder and write its text."""
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(Path(folder) / "timescaledb") as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedServer(Path(folder) / "timescaledb", short_lived=True) as server,
+    ):
         upgrade(server.dsn)
         file.write_text(asyncio.run(read(server.dsn, describe)))
     print(f"{file} is written")

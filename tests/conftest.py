@@ -122,7 +122,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     Tests that are parametrized with kinds of platforms have one of each kind.
     """
     kind: Kind = getattr(request, "param", "ours")
-    with migrated_database(tmp_path_factory.mktemp("database"), kind, scheduler=True) as url:
+    with migrated_database(tmp_path_factory.mktemp("database"), kind, scheduler=True, for_many=True) as url:
         yield url
 
 

@@ -18,7 +18,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from tests.platform.kinds import Kind
-from tests.templates import KEPT, build, copy_directory, key_of_sources, locked
+from tests.templates import KEPT, build, directory_of_copy, key_of_sources, locked
 
 REAL_SERVER = os.environ.get("DATABASE_URL", "")
 ADMIN = os.environ.get("ADMIN_DATABASE_URL", "") or REAL_SERVER
@@ -39,13 +39,16 @@ def fresh_database(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def migrated_database(directory: Path, kind: Kind = "ours", *, scheduler: bool = False) -> Iterator[str]:
+def migrated_database(
+    directory: Path, kind: Kind = "ours", *, scheduler: bool = False, for_many: bool = False
+) -> Iterator[str]:
     """Yield the URL of a database at the newest revision, a copy of the template; it is gone afterwards.
 
-    `scheduler` lets TimescaleDB's own jobs run in it, on a server that has them.
+    `scheduler` lets TimescaleDB's own jobs run in it, on a server that has them; `for_many` says that so many tests
+    use it that an embedded server's code is worth optimizing.
     """
     if not REAL_SERVER:
-        with _started_copy(directory, kind) as url:
+        with _started_copy(directory, kind, short_lived=not for_many) as url:
             yield url
         return
     with _created_database(_server_template(kind)) as url:
@@ -74,11 +77,13 @@ def end_run() -> None:
 
 
 @contextmanager
-def _started_copy(directory: Path, template: Kind | str) -> Iterator[str]:
+def _started_copy(directory: Path, template: Kind | str, *, short_lived: bool = True) -> Iterator[str]:
     from embedded.server import EmbeddedServer
 
-    copy_directory(template, directory / "timescaledb")
-    with EmbeddedServer(directory / "timescaledb") as server:
+    with (
+        directory_of_copy(template, directory) as data,
+        EmbeddedServer(data, short_lived=short_lived) as server,
+    ):
         yield server.dsn
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from embedded.server import EmbeddedServer
 from loadtest.databases import LoadDatabase
 from tests.databases import REAL_SERVER, migrated_database
-from tests.templates import copy_directory
+from tests.templates import directory_of_copy
 
 
 @contextmanager
@@ -17,6 +17,5 @@ def migrated_load_database(directory: Path) -> Iterator[LoadDatabase]:
         with migrated_database(directory, scheduler=True) as url:
             yield LoadDatabase(url, "server")
         return
-    copy_directory("ours", directory / "timescaledb")
-    with EmbeddedServer(directory / "timescaledb") as server:
+    with directory_of_copy("ours", directory) as data, EmbeddedServer(data) as server:
         yield LoadDatabase(server.dsn, "embedded", server.pid)

@@ -59,7 +59,7 @@ def database_before(directory: Path) -> Iterator[str]:
             yield url
         return
     copy_tree(BEFORE, directory / "timescaledb")
-    with EmbeddedServer(directory / "timescaledb") as server:
+    with EmbeddedServer(directory / "timescaledb", short_lived=True) as server:
         yield server.dsn
 
 
