@@ -28,11 +28,6 @@ class TermGroup:
     instants: Instants = "one"
 
     @cached_property
-    def scoped(self) -> ScopedTerms:
-        """The terms by scope, for screening (`screening.py`); computed once."""
-        return by_scope(self.terms)
-
-    @cached_property
     def numbers(self) -> dict[Feature, int]:
         """The place of each feature in the arrays of a device."""
         return {feature: number for number, feature in enumerate(self.features)}
@@ -71,6 +66,19 @@ def metric_groups(rules: RuleList, level: Level | None, *, many: bool) -> list[T
         for each in LEVELS[:3]
         for group in by_features(of_level[each.name], each, can_be_stitched=level is None and not many, many=many)
     ]
+
+
+@lru_cache(KEPT_LISTS)
+def screened_groups(rules: RuleList) -> list[TermGroup]:
+    """Return the groups whose devices are found by a screen first: on metrics, then on silence."""
+    silence = silence_terms(rules)
+    return metric_groups(rules, None, many=False) + ([silence] if silence.terms else [])
+
+
+@lru_cache(KEPT_LISTS)
+def screened_terms(rules: RuleList) -> ScopedTerms:
+    """Return the terms of the groups that are screened, by scope."""
+    return by_scope([group.terms for group in screened_groups(rules)])
 
 
 def round_window(term: Term, level: Level | None) -> Term:

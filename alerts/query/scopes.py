@@ -5,7 +5,7 @@ excludes a device on which none of its rules can hold.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,35 +17,36 @@ from alerts.rules.terms import Feature, Scope, Term
 # The value that is compared with a limit, and whether beyond means above: a feature, the newest value of a metric
 # (by its name), or the time since a device was last heard from.
 Side = tuple[Feature | str, bool]
-SILENCE: frozenset[Side] = frozenset([("no_data", True), ("offline", True)])  # limit_0, limit_1 in silent_devices
+SILENCE: frozenset[Side] = frozenset([("no_data", True), ("offline", True)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScopedTerms:
-    """Terms by scope; `scopes` is JSON for the function alert_pairs, with the number of a scope as its leaf.
+    """The terms of some statements by scope; `scopes` is JSON for alert_pairs, with the number of a scope as its leaf.
 
-    A scope has `limit_N` for each side N of `sides` that one of its terms compares, and `always` if one of its terms
-    has no limit.
+    A scope has `limit_N` for each side N of `sides` that one of its terms compares, and `always_P` if one of its terms
+    in the statement in place P has no limit. Each side has the place of its statement.
     """
 
-    terms: tuple[tuple[Term, ...], ...]
-    sides: tuple[Side, ...]
+    terms: tuple[tuple[tuple[Term, ...], ...], ...]  # of each statement, by scope
+    sides: tuple[tuple[int, Side], ...]
     scopes: str
-    rules: frozenset[UUID]
+    rules: tuple[frozenset[UUID], ...]  # of each statement
 
 
-def by_scope(terms: Iterable[Term]) -> ScopedTerms:
-    """Group terms of one statement by scope."""
-    of_scope: dict[Scope, list[Term]] = defaultdict(list)
-    for term in terms:
-        of_scope[term.rule.reach].append(term)
-    found = {side for each in of_scope.values() for term in each if (side := side_of(term))}
-    sides = sorted(found | SILENCE if found & SILENCE else found, key=repr)
+def by_scope(statements: Sequence[Iterable[Term]]) -> ScopedTerms:
+    """Group the terms of statements by scope."""
+    of_scope: dict[Scope, list[list[Term]]] = defaultdict(lambda: [[] for _ in statements])
+    for place, terms in enumerate(statements):
+        for term in terms:
+            of_scope[term.rule.reach][place].append(term)
+    placed = [(place, term) for each in of_scope.values() for place, terms in enumerate(each) for term in terms]
+    sides = sorted({(place, side) for place, term in placed if (side := side_of(term))}, key=repr)
     numbers = {side: number for number, side in enumerate(sides)}
     scopes = [members_of(leaf, scope, each, numbers) for leaf, (scope, each) in enumerate(of_scope.items())]
-    rules = frozenset(term.rule.id for each in of_scope.values() for term in each)
-    text = msgspec.json.encode(scopes).decode()
-    return ScopedTerms(tuple(tuple(each) for each in of_scope.values()), tuple(sides), text, rules)
+    rules = [frozenset(term.rule.id for owner, term in placed if owner == place) for place, _ in enumerate(statements)]
+    by_place = [tuple(tuple(each[place]) for each in of_scope.values()) for place, _ in enumerate(statements)]
+    return ScopedTerms(tuple(by_place), tuple(sides), msgspec.json.encode(scopes).decode(), tuple(rules))
 
 
 def side_of(term: Term) -> Side | None:
@@ -64,17 +65,20 @@ def limit_of(term: Term) -> float:
     return term.value_threshold if term.by_value else term.last_threshold
 
 
-def members_of(leaf: int, scope: Scope, terms: Iterable[Term], numbers: dict[Side, int]) -> dict[str, Any]:
-    """Return a scope as a JSON object: its devices and the loosest limit of its terms on each side."""
+def members_of(
+    leaf: int, scope: Scope, statements: Sequence[Iterable[Term]], numbers: dict[tuple[int, Side], int]
+) -> dict[str, Any]:
+    """Return a scope as a JSON object: which devices it has, and the loosest limit of its terms on each side."""
     members: dict[str, Any] = {
         "leaf": leaf, "business_id": scope.business_id, "service_location_id": scope.service_location_id,
         "device_id": scope.device_id, "device_type": scope.device_type,
     }  # fmt: skip
-    for term in terms:
-        side = side_of(term)
-        if side is None:
-            members["always"] = True
-            continue
-        name, limit = f"limit_{numbers[side]}", limit_of(term)
-        members[name] = (min if side[1] else max)(limit, members.get(name, limit))
+    for place, terms in enumerate(statements):
+        for term in terms:
+            side = side_of(term)
+            if side is None:
+                members[f"always_{place}"] = True
+                continue
+            name, limit = f"limit_{numbers[place, side]}", limit_of(term)
+            members[name] = (min if side[1] else max)(limit, members.get(name, limit))
     return {name: value for name, value in members.items() if value is not None}

@@ -31,21 +31,23 @@ def make_rules(chosen: Sequence[tuple[dict[str, Any], UUID | None]]) -> list[Rul
 @given(st.lists(st.tuples(thresholds | silences | baseline, st.sampled_from(BUSINESSES)), min_size=1, max_size=40))
 def test_no_term_has_a_looser_limit_than_its_scope(chosen: Any) -> None:
     rules = make_rules(chosen)
-    scoped = by_scope([term for rule in rules for term in rule.terms])
+    statements = [[term for rule in some for term in rule.terms] for some in (rules[::2], rules[1::2])]
+    scoped = by_scope(statements)
     scopes = msgspec.json.decode(scoped.scopes)
-    assert scoped.rules == {rule.id for rule in rules}
-    assert sum(len(terms) for terms in scoped.terms) == len(rules)
-    for scope, terms in zip(scopes, scoped.terms, strict=True):
+    assert scoped.rules == tuple(frozenset(rule.id for rule in some) for some in (rules[::2], rules[1::2]))
+    assert sum(len(terms) for by_scopes in scoped.terms for terms in by_scopes) == len(rules)
+    for scope, *each in zip(scopes, *scoped.terms, strict=True):
         limits: dict[str, list[float]] = {}
-        for term in terms:
+        for place, term in ((place, term) for place, terms in enumerate(each) for term in terms):
+            assert term in statements[place]
             assert scope.get("business_id") == (
                 str(term.rule.reach.business_id) if term.rule.reach.business_id else None
             )
             side = side_of(term)
             if side is None:
-                assert scope["always"] is True
+                assert scope[f"always_{place}"] is True
             else:
-                limits.setdefault(f"limit_{scoped.sides.index(side)}", []).append(limit_of(term))
-        for number, (_, up) in enumerate(scoped.sides):
+                limits.setdefault(f"limit_{scoped.sides.index((place, side))}", []).append(limit_of(term))
+        for number, (_, (_, up)) in enumerate(scoped.sides):
             name = f"limit_{number}"
             assert scope.get(name) == ((min if up else max)(limits[name]) if name in limits else None)

@@ -236,6 +236,9 @@ async def test_a_rule_is_listed_and_explained(connection: asyncpg.Connection, de
     await connection.execute("UPDATE agent_alerts SET is_active = true WHERE id = $1", rule)
     assert "Stored" in await run_command(database, "alerts", "list")
     output = await run_command(database, "alerts", "explain", str(rule))
+    assert "1 of 1 devices may be beyond a limit" in output  # it has never sent a sample: its newest value is unknown
+    for part in ("newest cpu_percent", "≥ 90", "time since the last sample", "> 10 h"):
+        assert part in output, part
     for part in ("Read from agent_metrics", "Read from agent_metrics_5m", "alert_pairs", "lookback", "cost"):
         assert part in output, part
 
