@@ -1,18 +1,23 @@
 """Tables of alert rules for people: rules, backtests, rule tests, and the evaluation of a rule."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from alerts.query.explain import Explained
+from alerts.query.explain import Explained, ExplainedScreen
+from alerts.query.scopes import ScopedTerms
 from alerts.replay.backtest import BacktestResult, ThresholdOutcome
 from alerts.replay.report import BacktestSummary
 from alerts.replay.rule_tests import RuleTestResult
 from alerts.rules.loader import RuleRow
+from alerts.rules.terms import Feature
+from db.sql import Statement
 from health.tables import words
 
 MAX_DEVICES, MAX_TRANSITIONS = 20, 20
@@ -103,6 +108,41 @@ def results_table(results: Sequence[RuleTestResult]) -> Table:
     return table
 
 
+def screen_rows(one: ExplainedScreen) -> Iterator[RenderableType]:
+    """Yield which limits screen the devices of a rule, how many remain, and the statement with its plan."""
+    yield Text(f"Screened first: {one.found} of {one.devices} devices may be beyond a limit", style="bold")
+    yield Text(
+        "Only these are read by the statements below. A device is not screened out while the rule is open on it, "
+        "if its clock is wrong, or if its interval makes a window longer; windows of few devices are not bounded."
+    )
+    table = Table("compared", "limit")
+    for compared, limit in limits_of(one.screen.terms):
+        table.add_row(compared, limit)
+    yield table
+    yield from sql_rows(one.screen.statement, one.arguments, one.plan)
+
+
+def limits_of(terms: ScopedTerms) -> Iterator[tuple[str, str]]:
+    """Yield what a screen compares and with which limit, in words."""
+    (scope,) = msgspec.json.decode(terms.scopes)
+    for number, (_, (side, up)) in enumerate(terms.sides):
+        limit = scope[f"limit_{number}"]
+        if side in ("no_data", "offline"):
+            heard = "sample" if side == "no_data" else "sign of life"
+            yield f"time since the last {heard}", f"> {words(timedelta(seconds=limit))}"
+        else:
+            yield compared_value(side), f"{'≥' if up else '≤'} {limit:g}"
+    if any(name.startswith("always_") for name in scope):
+        yield "a condition without a limit, for example a baseline", "all devices remain"
+
+
+def compared_value(side: Feature | str) -> str:
+    """Return a value that a screen compares, in words."""
+    if isinstance(side, str):
+        return f"newest {side}"
+    return f"bound of the {side.part} of {side.metric.name} over {words(side.window)}"
+
+
 def statement_rows(one: Explained) -> Iterator[RenderableType]:
     """Yield a statement, its parameters, and its plan."""
     ask = one.ask
@@ -112,13 +152,18 @@ def statement_rows(one: Explained) -> Iterator[RenderableType]:
     for term in ask.group.terms:
         table.add_row(f"{term.number + 1}: {term.kind}", words(term.window))
     yield table
-    sql, *arguments = ask.bind()
-    yield Syntax(sql, "sql", word_wrap=True)
+    _, *arguments = ask.bind()
+    yield from sql_rows(ask.statement, arguments, one.plan)
+
+
+def sql_rows(statement: Statement, arguments: Sequence[Any], plan: Sequence[str]) -> Iterator[RenderableType]:
+    """Yield the SQL of a statement, its parameters, and its plan."""
+    yield Syntax(statement.sql, "sql", word_wrap=True)
     bound = Table("parameter", "name", "value")
-    for number, (name, value) in enumerate(zip(ask.statement.parameters, arguments, strict=True), 1):
+    for number, (name, value) in enumerate(zip(statement.parameters, arguments, strict=True), 1):
         bound.add_row(f"${number}", name, format_value(value))
     yield bound
-    yield Text("\n".join(one.plan))
+    yield Text("\n".join(plan))
 
 
 def format_value(value: Any) -> str:

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from alerts.errors import AlertRuleNotFoundError
-from alerts.query.explain import Explained, explain
+from alerts.query.explain import Explained, ExplainedScreen, explain, explain_screen
 from alerts.replay.backtest import MAX_DAYS, BacktestResult, BacktestSpec, backtest, read_spec
 from alerts.replay.rule_tests import RuleTest, RuleTestResult, load_tests, run_test
 from alerts.rules.conditions import Condition, parse_condition
 from alerts.rules.loader import RuleRow, Rules, read_rules
 from alerts.rules.terms import Scope
-from cli.alert_tables import backtest_tables, results_table, rules_table, statement_rows
+from cli.alert_tables import backtest_tables, results_table, rules_table, screen_rows, statement_rows
 from cli.connection import with_connection
 from cli.settings import settings_with_database
 from core.clock import utc_now
@@ -54,18 +54,20 @@ def list_rules() -> None:
 
 @app.command("explain")
 def explain_rule(rule: Annotated[UUID, typer.Argument(help="id of an active rule")]) -> None:
-    """Show the SQL that evaluates a rule, its parameters, the level that it reads, and the database's plan.
+    """Show the limits that screen the devices of a rule, its SQL, its parameters, and the database's plans.
 
     Example: rts-agents alerts explain 6f1c2d3e-0000-4000-8000-000000000009
     """
 
-    async def read_plans(connection: Connection) -> tuple[RuleRow, list[Explained]]:
-        row = require_rule(await read_rules(connection, rule), rule)
-        return row, await explain(connection, row, utc_now())
+    async def read_plans(connection: Connection) -> tuple[RuleRow, ExplainedScreen | None, list[Explained]]:
+        row, now = require_rule(await read_rules(connection, rule), rule), utc_now()
+        return row, await explain_screen(connection, row, now), await explain(connection, row, now)
 
-    row, statements = asyncio.run(with_connection(read_plans))
+    row, screen, statements = asyncio.run(with_connection(read_plans))
     console = Console()
     console.print(f"[bold]{row.alert_name}[/bold]: {row.rule.condition.in_words()}", highlight=False)
+    if screen:
+        console.print(*screen_rows(screen), sep="\n")
     for statement in statements:
         console.print(*statement_rows(statement), sep="\n")
 

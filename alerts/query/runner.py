@@ -1,11 +1,10 @@
-"""Runs the statements of a pass: the screen of a group of terms, then the statements on the devices that it found."""
+"""Runs the statements of a pass: the screen, then the others on the devices that it found."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
 
-from alerts.query.grouping import TermGroup
 from alerts.query.results import ConditionResult, ResultsByKey
 from alerts.query.statements import statements_for
 from alerts.query.term_queries import EvaluationRequest, Screen, TermQuery
@@ -19,40 +18,44 @@ QUERIES = load_beside(__file__, "runner.sql")
 async def run_queries(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> ResultsByKey:
     """Return what is known of the rules' conditions."""
     results, queries = ResultsByKey(), await statements_for(connection, rules, question)
-    screened = any(query.screen for query in queries)
-    open_places = await connection.fetch(QUERIES["open_places"]) if screened else []
-    screen, found = None, list[asyncpg.Record]()
+    screen = next((query.screen for query in queries if query.screen), None)
+    found = await run_screen(connection, screen) if screen else []
+    results.statements += screen is not None
     for query in queries:
-        if query.screen is None:
-            take(results, await connection.fetch(*query.bind()))
-            continue
-        if query.screen is not screen:
-            screen, found = query.screen, await run_screen(connection, query.screen, query.group, open_places)
-            results.statements += 1
-        if found:
-            take(results, await connection.fetch(*narrow(query, found)))
+        bound = narrow(query, found) if query.screen else query.bind()
+        if bound:
+            take(results, await connection.fetch(*bound))
     return results
 
 
-async def run_screen(
-    connection: Source, screen: Screen, group: TermGroup, open_places: Iterable[asyncpg.Record]
-) -> list[asyncpg.Record]:
-    """Return the scopes and devices on which a term of a group may hold, or one of its rules is open."""
-    rules = group.scoped.rules
-    is_open = {row["agent_device_id"] for row in open_places if row["agent_alert_id"] in rules}
+async def run_screen(connection: Source, screen: Screen) -> list[asyncpg.Record]:
+    """Return the scopes and devices on which a term may hold or a rule is open, and for which statements."""
+    bound = await bind_screen(connection, screen)
     if screen.scans:
         await connection.execute(*QUERIES.bind("plan_for_scans", scans=True))
-    found = await connection.fetch(*screen.statement.bind(**screen.values, open=list(is_open)))
+    found = await connection.fetch(*bound)
     if screen.scans:
         await connection.execute(*QUERIES.bind("plan_for_scans", scans=False))
     return found
 
 
-def narrow(query: TermQuery, found: Iterable[asyncpg.Record]) -> tuple[Any, ...]:
-    """Return SQL and arguments for the scopes and devices that a screen has found."""
-    scopes = sorted({row["scope"] for row in found})
-    terms = [term for scope in scopes for term in query.group.scoped.terms[scope]]
-    return query.bind(terms, among=list({row["device_id"] for row in found}))
+async def bind_screen(connection: Source, screen: Screen) -> tuple[Any, ...]:
+    """Return SQL and arguments of a screen, with the devices on which the rules of each statement are open."""
+    open_places = await connection.fetch(QUERIES["open_places"])
+    still_open = {
+        f"open_{place}": list({row["agent_device_id"] for row in open_places if row["agent_alert_id"] in rules})
+        for place, rules in enumerate(screen.terms.rules)
+    }
+    return screen.statement.bind(**screen.values, **still_open)
+
+
+def narrow(query: TermQuery, found: Iterable[asyncpg.Record]) -> tuple[Any, ...] | None:
+    """Return SQL and arguments for the scopes and devices that the screen has found; None if there are none."""
+    assert query.screen
+    chosen = [row for row in found if row[f"found_{query.place}"]]
+    of_scope = query.screen.terms.terms[query.place]
+    terms = [term for scope in sorted({row["scope"] for row in chosen}) for term in of_scope[scope]]
+    return query.bind(terms, among=list({row["device_id"] for row in chosen})) if terms else None
 
 
 def take(results: ResultsByKey, rows: list[asyncpg.Record]) -> None:

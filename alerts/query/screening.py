@@ -1,19 +1,16 @@
-"""Finds the devices on which a term may hold, by one scan of the whole fleet's rows, before any rule meets a device.
+"""Finds the devices on which a term may hold, before any rule is compared with a device.
 
     scopes x devices in their reach (alert_pairs) ⋈ bounds of each device ──▶ scope and device that may be beyond
 
-A device is compared with the loosest thresholds of its scopes (`scopes.py`): by the newest value in the device's row,
-and by bounds of its windows. Aggregating one device by itself costs as much as a scan of a hundred rows. So one scan
-reads the rows of all devices in the range of the windows, in physical order, and bounds each feature of each device
-with as few aggregates as possible. Only the remaining devices are evaluated exactly, so screening never changes a
-result.
+One statement screens for all statements of a pass on metrics and on silence. A device is compared with the loosest
+thresholds of its scopes (`scopes.py`): by the columns of its row, and by bounds of its windows (`bounds.py`). Only the
+remaining devices are evaluated exactly, so screening never changes a result.
 
 Not screened by bounds: devices whose interval makes their windows longer, devices with wrong clocks, and small groups
 of devices, for which an index is faster than a scan. These always remain, as does a device on which a rule is open.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,218 +23,170 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Interval,
+    Numeric,
     Select,
     Text,
     and_,
     any_,
     bindparam,
     case,
+    cast,
     column,
-    false,
     func,
     literal,
     literal_column,
     or_,
     select,
     table,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID
 
-from alerts.query.aggregates import counts_for, share
-from alerts.query.scopes import Side
-from alerts.query.sources import A_MOMENT, AN_HOUR, CUT, HIGHEST, HOUR_CUT, NONE, metrics_of, windows_of
+from alerts.query.bounds import ROUNDING, Numbered, bounds_of
+from alerts.query.scopes import SILENCE, Side
+from alerts.query.sources import HIGHEST, NONE
 from alerts.rules.terms import Feature
 from db.compiled import compile_query, materialised
-from db.hypertables.policies import LEVELS, Level
+from db.hypertables.policies import Level
 from db.sql import Statement
-from rollups.partials import TIME, ZERO, Partials, bucket_partials, mean, sample_partials
+from rollups.partials import TIME
 
-TOUCH = literal_column("1.25::double precision", DOUBLE_PRECISION)  # a window has at least so many intervals
+INTERVALS = 1.25  # a window has at least so many
+TOUCH = literal_column(f"{INTERVALS}::double precision", DOUBLE_PRECISION)
 FEW = literal_column("5", BigInteger)  # for less than one in so many devices the index is faster than a scan
 MOST = literal_column("2", BigInteger)  # with more than half of the devices all are bounded: single lookups cost more
-# Larger than the rounding error of a sum of a million values, which depends on their order.
-ROUNDING = literal_column("1e-9::double precision", DOUBLE_PRECISION)
-NOT_A_NUMBER = literal_column("'NaN'::double precision", DOUBLE_PRECISION)
-INFINITY = literal_column("'Infinity'::double precision", DOUBLE_PRECISION)
-# The beginning of the longest window. LOWEST may be days earlier, to find the newest sample of the slowest device.
-EARLIEST = bindparam("earliest", type_=TIME)
+# Numbers beyond it are read as unknown by alert_number, and those nearer to zero than its inverse as zero.
+HUGE = literal_column("1e300::numeric", Numeric)
+TINY = literal_column("1e-300::double precision", DOUBLE_PRECISION)
+SECOND = literal_column("interval '1 second'", Interval)
 SCOPES, TENANT = bindparam("scopes", type_=JSONB), bindparam("tenant", type_=UUID)
-AMONG, OPEN = bindparam("among", type_=ARRAY(UUID)), bindparam("open", type_=ARRAY(UUID))
+AMONG = bindparam("among", type_=ARRAY(UUID))
 
-# The partial aggregates that bound each part of a metric: the view of a rollup computes every column selected.
-PARTS = {
-    "min": ("min",), "max": ("max",), "avg": ("sum", "count"), "share": ("sum", "count"), "last": ("min", "max"),
-    "change": ("min", "max"),
-}  # fmt: skip
-
-Numbered = Sequence[tuple[int, Feature, bool]]  # the number of a side, its feature, and whether beyond means above
+Reading = tuple[Level | None, bool]  # the level of a statement on metrics, and whether it is stitched with hours
 
 all_devices = table(
-    "agent_devices", column("id", UUID), column("clock_shift", Interval), column("current_metrics", JSONB)
-)
+    "agent_devices", column("id", UUID), column("clock_shift", Interval), column("current_metrics", JSONB),
+    column("last_metrics_received", TIME), column("last_heartbeat", TIME),
+)  # fmt: skip
 
 
 @lru_cache(64)
-def screening_statement(level: Level, sides: tuple[Side, ...], *, stitched: bool) -> Statement:
+def screening_statement(readings: tuple[Reading, ...], sides: tuple[tuple[int, Side], ...]) -> Statement:
     """Return the statement that finds scopes and devices on which a term may hold at HIGHEST, the instant of the pass.
 
-    `sides`: those of the scopes, in the order of their numbers. Rows: scope, device_id.
+    `readings`: of the statements that it screens for, in their places. `sides`: those of the scopes with the place of
+    their statement, in the order of their numbers. Rows: scope, device_id, and `found_P` for the statement in place P.
     """
-    windows = [(number, side, up) for number, (side, up) in enumerate(sides) if isinstance(side, Feature)]
-    reach = materialised(reach_of(sides, windows).cte("reach"))
-    conditions = [reach.c.always, reach.c.clock_shift != NONE, reach.c.device_id == any_(OPEN)]
-    conditions += [
-        newest_may_reach(reach, number, name, up=up) for number, (name, up) in enumerate(sides) if isinstance(name, str)
-    ]
+    scope = materialised(scope_limits(readings, sides).cte("scope"))
+    reach = materialised(reach_of(readings, sides, scope).cte("reach"))
+    fleet = materialised(select(func.count().label("devices")).select_from(all_devices).cte("fleet"))
     source: FromClause = reach
-    if windows:
-        bounds = materialised(bounds_of(level, windows, reach, stitched=stitched).cte("bounds"))
-        conditions += [window_may_reach(reach, bounds, *each) for each in windows]
-        source = reach.outerjoin(bounds, bounds.c.device_id == reach.c.device_id)
-    return compile_query(select(reach.c.scope, reach.c.device_id).select_from(source).where(or_(*conditions)))
+    found = []
+    for place, (level, stitched) in enumerate(readings):
+        conditions: list[ColumnElement[bool]] = [reach.c[f"found_{place}"]]
+        windows = windows_in(place, sides)
+        if level and windows:
+            asked = asked_devices(reach, place, windows).cte(f"asked_{place}")
+            bounds = bounds_where_many(bounds_of(place, level, windows, stitched=stitched), materialised(asked), fleet)
+            bounded = materialised(bounds.cte(f"bounds_{place}"))
+            source = source.outerjoin(bounded, bounded.c.device_id == reach.c.device_id)
+            conditions += [window_may_reach(reach, bounded, number, up=up) for number, _, up in windows]
+        found.append(or_(*conditions))
+    flags = [condition.label(f"found_{place}") for place, condition in enumerate(found)]
+    return compile_query(select(reach.c.scope, reach.c.device_id, *flags).select_from(source).where(or_(*found)))
 
 
-def reach_of(sides: Sequence[Side], windows: Numbered) -> Select[Any]:
-    """Select each scope with each of its devices, and the limits of the scope."""
-    pair = func.alert_pairs(SCOPES, TENANT, AMONG).table_valued(
-        column("leaf", Integer), column("device_id", UUID), column("every", Interval)
-    ).alias("pair")  # fmt: skip
+def windows_in(place: int, sides: Sequence[tuple[int, Side]]) -> Numbered:
+    """Return the sides of a statement that are features."""
+    return [
+        (number, side, up)
+        for number, (owner, (side, up)) in enumerate(sides)
+        if owner == place and isinstance(side, Feature)
+    ]
+
+
+def scope_limits(readings: Sequence[Reading], sides: Sequence[tuple[int, Side]]) -> Select[Any]:
+    """Select the scopes with their limits in the form in which these are compared, computed once for each scope."""
+    always = [column(f"always_{place}", Boolean) for place, _ in enumerate(readings)]
     limits = [column(f"limit_{number}", DOUBLE_PRECISION) for number, _ in enumerate(sides)]
     scope = (
         func.jsonb_to_recordset(SCOPES)
-        .table_valued(column("leaf", Integer), column("always", Boolean), *limits)
-        .render_derived(name="scope", with_types=True)
+        .table_valued(column("leaf", Integer), *always, *limits)
+        .render_derived(name="given", with_types=True)
     )
+    compared = [limit_as(side, scope.c[limit.name]) for limit, (_, side) in zip(limits, sides, strict=True)]
+    named = [value.label(limit.name) for limit, value in zip(limits, compared, strict=True)]
+    return select(scope.c.leaf, *(scope.c[each.name] for each in always), *named)
+
+
+def limit_as(side: Side, limit: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a limit on silence as a time, and one on a newest value as numeric, looser by the rounding."""
+    value, up = side
+    if isinstance(value, Feature):
+        return limit
+    if side in SILENCE:
+        return HIGHEST - limit.op("*", return_type=Interval())(SECOND)
+    slack = ROUNDING * func.abs(limit) + TINY
+    return cast(limit - slack if up else limit + slack, Numeric)
+
+
+def reach_of(readings: Sequence[Reading], sides: Sequence[tuple[int, Side]], scope: CTE) -> Select[Any]:
+    """Select each scope with each of its devices: where a term may hold whatever the windows, and limits of windows."""
+    pair = func.alert_pairs(SCOPES, TENANT, AMONG).table_valued(
+        column("leaf", Integer), column("device_id", UUID), column("every", Interval)
+    ).alias("pair")  # fmt: skip
     joined = pair.join(scope, scope.c.leaf == pair.c.leaf).join(all_devices, all_devices.c.id == pair.c.device_id)
-    screened = [
-        and_(scope.c[f"limit_{number}"].is_not(None), TOUCH * pair.c.every <= literal(feature.window, Interval))
-        for number, feature, _ in windows
-    ]
-    return select(
-        pair.c.leaf.label("scope"), pair.c.device_id, pair.c.every, scope.c.always,
-        all_devices.c.clock_shift, all_devices.c.current_metrics, or_(false(), *screened).label("has_windows"),
-        *(scope.c[each.name] for each in limits),
-    ).select_from(joined)  # fmt: skip
+    found = []
+    for place, (level, _) in enumerate(readings):
+        still_open = bindparam(f"open_{place}", type_=ARRAY(UUID))
+        conditions = [scope.c[f"always_{place}"], pair.c.device_id == any_(still_open)]
+        conditions += [all_devices.c.clock_shift != NONE] if level else []
+        conditions += [
+            may_reach(side, scope.c[f"limit_{number}"], pair.c.every)
+            for number, (owner, side) in enumerate(sides)
+            if owner == place
+        ]
+        found.append(or_(*conditions).label(f"found_{place}"))
+    limits = [scope.c[f"limit_{number}"] for number, (_, (side, _)) in enumerate(sides) if isinstance(side, Feature)]
+    return select(pair.c.leaf.label("scope"), pair.c.device_id, *found, *limits).select_from(joined)
 
 
-def newest_may_reach(reach: CTE, number: int, name: str, *, up: bool) -> ColumnElement[bool]:
-    """Return whether the newest value of a metric is at a limit or beyond it, or unknown."""
-    newest = func.alert_number(reach.c.current_metrics.op("->")(literal(name, Text)), type_=DOUBLE_PRECISION)
-    limit = reach.c[f"limit_{number}"]
-    return and_(limit.is_not(None), reaches(newest, limit, up=up).is_not(False))
+def may_reach(side: Side, limit: ColumnElement[Any], every: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return whether a device may be beyond a limit by its row alone; of a window, if its interval makes it longer."""
+    value, up = side
+    if isinstance(value, Feature):
+        return and_(limit.is_not(None), every > literal(value.window / INTERVALS, Interval))
+    if side in SILENCE:
+        sample, sign = all_devices.c.last_metrics_received, all_devices.c.last_heartbeat
+        return (sample if value == "no_data" else func.greatest(sign, sample)) < limit
+    return and_(limit.is_not(None), is_well(all_devices.c.current_metrics, value, limit, up=up).is_not(True))
 
 
-def window_may_reach(reach: CTE, bounds: CTE, number: int, feature: Feature, up: bool) -> ColumnElement[bool]:
-    """Return whether the bound of a feature is at a limit or beyond it, or there is none for this device."""
-    limit = reach.c[f"limit_{number}"]
-    longer = TOUCH * reach.c.every > literal(feature.window, Interval)
-    bound = bounds.c[f"bound_{number}"]
-    return and_(limit.is_not(None), or_(longer, bounds.c.device_id.is_(None), reaches(bound, limit, up=up)))
+def is_well(metrics: ColumnElement[Any], name: str, limit: ColumnElement[Any], *, up: bool) -> ColumnElement[Any]:
+    """Return whether the newest value of a metric is before its limit; null if it is unknown.
+
+    It is compared as numeric: the conversion of a number in jsonb to double precision takes twice as long.
+    """
+    newest = metrics.op("->")(literal(name, Text))
+    number = cast(newest, Numeric)
+    before = and_(number < limit, number > -HUGE) if up else and_(number > limit, number < HUGE)
+    return case((func.jsonb_typeof(newest) == literal_column("'number'", Text), before))
 
 
-def reaches(value: ColumnElement[Any], limit: ColumnElement[Any], *, up: bool) -> ColumnElement[bool]:
-    """Return whether a value is at a limit or beyond it; the exact evaluation applies `strict`."""
-    return value >= limit if up else value <= limit
+def asked_devices(reach: CTE, place: int, windows: Numbered) -> Select[Any]:
+    """Select the devices whose windows decide whether a term may hold."""
+    limited = or_(*(reach.c[f"limit_{number}"].is_not(None) for number, _, _ in windows))
+    return select(reach.c.device_id).where(reach.c[f"found_{place}"].is_not(True), limited).distinct()
 
 
-def bounds_of(level: Level, windows: Numbered, reach: CTE, *, stitched: bool) -> Select[Any]:
-    """Select the bound of each side for each device that has windows; no row when such devices are few."""
-    features = [feature for _, feature, _ in windows]
-    part = union_all(*fleet_rows(level, features, stitched=stitched)).subquery("part")
-    spans = sorted(windows_of(features), reverse=True)
-    bounds = [
-        bound_of(number, feature, part, is_inside(part, feature.window, spans), up=up)
-        .label(f"bound_{number}")
-        for number, feature, up in windows
-    ]  # fmt: skip
-    asked = select(reach.c.device_id).where(reach.c.has_windows).distinct()
-    count, fleet = (
-        select(func.count()).select_from(each).scalar_subquery() for each in (asked.subquery("asked"), all_devices)
-    )
-    chosen = or_(count * MOST > fleet, part.c.device_id.in_(asked))
-    return select(part.c.device_id, *bounds).where(count * FEW > fleet, chosen).group_by(part.c.device_id)
+def bounds_where_many(bounds: Select[Any], asked: CTE, fleet: CTE) -> Select[Any]:
+    """Select the bounds of the devices that are asked for, or of all if most are; no row if they are few."""
+    count = select(func.count()).select_from(asked).scalar_subquery()
+    devices = select(fleet.c.devices).scalar_subquery()
+    chosen = or_(count * MOST > devices, bounds.selected_columns.device_id.in_(select(asked.c.device_id)))
+    return bounds.where(count * FEW > devices, chosen)
 
 
-def fleet_rows(level: Level, features: Sequence[Feature], *, stitched: bool) -> Iterator[Select[Any]]:
-    """Yield queries for the samples and buckets of all devices that `sources.py` reads for one device."""
-    metrics, names = metrics_of(features), parts_of(features)
-    raw, bucket = sample_partials(metrics), column("bucket", TIME)
-    samples = rows_of(raw, raw.time, names)
-
-    def buckets_of(level: Level, *lies: ColumnElement[bool], front: int = 0) -> Select[Any]:
-        rollup = bucket_partials(level.relation, metrics)
-        readable_from = rollup.time + (literal(level.bucket, Interval) - A_MOMENT)  # when it is closed
-        return rows_of(rollup, readable_from, names, front).where(*lies)
-
-    if level.bucket is None:
-        yield samples
-        return
-    yield samples.where(raw.time >= CUT)
-    if not stitched:
-        yield buckets_of(level, bucket < CUT)
-        return
-    _, five, hour, _ = LEVELS
-    yield buckets_of(five, bucket >= HOUR_CUT, bucket < CUT)
-    yield buckets_of(hour, bucket < HOUR_CUT)
-    for number, window in enumerate(sorted(windows_of(features), reverse=True)):
-        whole = func.time_bucket(AN_HOUR, since(window), type_=TIME) + AN_HOUR
-        yield buckets_of(five, bucket > since(window), bucket < func.least(whole, HOUR_CUT), front=number + 1)
-
-
-def parts_of(features: Sequence[Feature]) -> list[str]:
-    """Return the names of the partial aggregates that bound features, each once."""
-    return list(dict.fromkeys(f"{feature.metric.name}_{name}" for feature in features for name in PARTS[feature.part]))
-
-
-def rows_of(source: Partials, readable_from: ColumnElement[Any], names: Sequence[str], front: int = 0) -> Select[Any]:
-    """Select the rows of all devices that lie in the longest window and are readable_from."""
-    return select(
-        source.table.c.agent_device_id.label("device_id"), source.time.label("time"),
-        literal_column(str(front), Integer).label("front"), *source.columns(names),
-    ).where(source.time > EARLIEST, source.time <= HIGHEST, readable_from <= HIGHEST)  # fmt: skip
-
-
-def since(window: timedelta) -> ColumnElement[Any]:
-    """Return the start of a window that ends at the instant of the pass."""
-    return HIGHEST - literal(window, Interval)
-
-
-def is_inside(part: FromClause, window: timedelta, windows: Sequence[timedelta]) -> list[ColumnElement[bool]]:
-    """Return the condition for a row to be in a window; none if all rows are, as it costs as much as an aggregate."""
-    if len(windows) == 1:
-        return []
-    number = windows.index(window)
-    return [counts_for(part, number + 1), *([part.c.time > since(window)] if number else [])]
-
-
-def bound_of(
-    number: int, feature: Feature, part: FromClause, inside: Sequence[ColumnElement[bool]], *, up: bool
-) -> ColumnElement[Any]:
-    """Return the highest (`up`) or the lowest possible value of a feature; null if its metric has no value."""
-
-    def over(value: ColumnElement[Any]) -> ColumnElement[Any]:
-        return value.filter(*inside) if inside else value
-
-    parts = [part.c[f"{feature.metric.name}_{name}"] for name in PARTS[feature.part]]
-    rounding = ROUNDING if up else -ROUNDING
-    match feature.part:
-        case "min":
-            return over(func.min(*parts))
-        case "max":
-            return over(func.max(*parts))
-        case "share":
-            total, count = parts
-            return share(number, feature, mean(total, count), and_(count > ZERO, *inside))
-        case "avg":
-            total, count = parts
-            return mean(over(func.sum(total + rounding * func.abs(total))), over(func.sum(count)))
-        case "last":
-            low, high = parts
-            return over(func.max(high) if up else func.min(low))
-        case "change":
-            low, high = parts
-            least, most = over(func.min(low)), over(func.max(high))
-            apart = most - least + ROUNDING * (func.abs(most) + func.abs(least))
-            widest = case((apart == NOT_A_NUMBER, INFINITY), else_=apart)
-            return widest if up else -widest
+def window_may_reach(reach: CTE, bounds: CTE, number: int, *, up: bool) -> ColumnElement[bool]:
+    """Return whether the bound of a side is at its limit or beyond it, or there is none for this device."""
+    limit, bound = reach.c[f"limit_{number}"], bounds.c[f"bound_{number}"]
+    return and_(limit.is_not(None), or_(bounds.c.device_id.is_(None), bound >= limit if up else bound <= limit))

@@ -6,14 +6,21 @@ The number of statements depends on the levels and kinds, not on how many rules 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from alerts.query.bounds import scan_times, windows_of_all
 from alerts.query.compiler import Clocks, Instants, metric_statement
-from alerts.query.grouping import TermGroup, metric_groups, silence_terms, terms_by_kind
-from alerts.query.screening import screening_statement
+from alerts.query.grouping import (
+    TermGroup,
+    metric_groups,
+    screened_groups,
+    screened_terms,
+    silence_terms,
+    terms_by_kind,
+)
+from alerts.query.screening import screening_statement, windows_in
 from alerts.query.series_statements import ask_series
 from alerts.query.term_queries import EPOCH, EvaluationRequest, Screen, TermQuery
-from alerts.rules.terms import Feature, Rule, RuleList
+from alerts.rules.terms import Rule, RuleList
 from db.hypertables.policies import LEVELS, Level
 from db.pools import Source
 from db.sql import load_beside
@@ -42,11 +49,14 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
     longest = timedelta(seconds=await connection.fetchval(QUERIES["longest_interval"]))
     watermarks = await read_watermarks(connection)
     clock_groups = await read_clock_groups(connection, question)
-    queries = []
-    for group in metric_groups(kept, question.level, many=len(question.instants) > 1):
-        screen = screen_metrics(group, question, watermarks) if may_be_screened(question) else None
-        queries += [ask_metrics(group, question, longest, watermarks, devices, screen) for devices in clock_groups]
-    queries += ask_silence(silence_terms(kept), question, watermarks)
+    screen = screen_of(kept, question, watermarks) if may_be_screened(question) else None
+    groups = metric_groups(kept, question.level, many=len(question.instants) > 1)
+    queries = [
+        ask_metrics(group, question, longest, watermarks, devices, screen, place)
+        for place, group in enumerate(groups)
+        for devices in clock_groups
+    ]
+    queries += ask_silence(silence_terms(kept), question, watermarks, screen, len(groups))
     of_kind = terms_by_kind(kept)
     queries += await ask_series(connection, of_kind, question, min(devices.lowest for devices in clock_groups))
     for kind in ("service", "forecast"):
@@ -80,25 +90,28 @@ async def read_clock_groups(connection: Source, question: EvaluationRequest) -> 
     return [ClockGroup("right"), ClockGroup("wrong", min(row["lowest"], NO_OFFSET), max(row["highest"], NO_OFFSET))]
 
 
-def screen_metrics(group: TermGroup, question: EvaluationRequest, watermarks: Watermarks) -> Screen:
-    """Ask on which devices the newest value or the bound of a window may be beyond a threshold."""
-    assert group.level
-    scoped = group.scoped
-    statement = screening_statement(group.level, scoped.sides, stitched=group.instants == "one, stitched")
+def screen_of(rules: RuleList, question: EvaluationRequest, watermarks: Watermarks) -> Screen | None:
+    """Ask on which devices the newest value, the bound of a window or silence may be beyond a threshold."""
+    groups, scoped = screened_groups(rules), screened_terms(rules)
+    if not groups:
+        return None
+    readings = tuple((group.level, group.instants == "one, stitched") for group in groups)
+    statement = screening_statement(readings, scoped.sides)
     (at,) = question.instants
-    hour_cut, cut = cuts(group.level, question, watermarks)
-    windows = [side.window for side, _ in scoped.sides if isinstance(side, Feature)]
-    values = {
-        "scopes": scoped.scopes, "tenant": question.tenant, "among": question.among, "highest": at,
-        "earliest": at - max(windows, default=NO_OFFSET), "cut": cut, "hour_cut": hour_cut,
-    }  # fmt: skip
+    values = {"scopes": scoped.scopes, "tenant": question.tenant, "among": question.among, "highest": at}
+    scanned = False
+    for place, (level, stitched) in enumerate(readings):
+        windows = windows_of_all([feature for _, feature, _ in windows_in(place, scoped.sides)])
+        if level and windows:
+            scanned = True
+            values |= scan_times(place, level, windows, at, cuts(level, question, watermarks), stitched=stitched)
     bound = {name: value for name, value in values.items() if name in statement.parameters}
-    return Screen(statement, bound, scans=bool(windows))
+    return Screen(statement, bound, scoped, scanned)
 
 
 def ask_metrics(
     group: TermGroup, question: EvaluationRequest, longest: timedelta, watermarks: Watermarks, devices: ClockGroup,
-    screen: Screen | None,
+    screen: Screen | None, place: int,
 ) -> TermQuery:  # fmt: skip
     """Ask for the conditions on metrics of one level."""
     assert group.level
@@ -115,7 +128,7 @@ def ask_metrics(
         "everything": question.everything,
     }  # fmt: skip
     bound = {name: values[name] for name in statement.parameters if name in values}
-    return TermQuery(statement, bound, group, screen)
+    return TermQuery(statement, bound, group, screen, place)
 
 
 def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> tuple[datetime, datetime]:
@@ -128,7 +141,9 @@ def cuts(level: Level, question: EvaluationRequest, watermarks: Watermarks) -> t
     return min(watermarks[LEVELS[2].relation], whole), cut
 
 
-def ask_silence(group: TermGroup, question: EvaluationRequest, watermarks: Watermarks) -> list[TermQuery]:
+def ask_silence(
+    group: TermGroup, question: EvaluationRequest, watermarks: Watermarks, screen: Screen | None, place: int
+) -> list[TermQuery]:
     """Ask which devices are silent, by their samples or by any sign of life; in the past by samples only."""
     if not group.terms:
         return []
@@ -139,15 +154,4 @@ def ask_silence(group: TermGroup, question: EvaluationRequest, watermarks: Water
         parameters = first | {"instants": list(question.instants), "cut": cut, "bucket": five.bucket}
         return [TermQuery(QUERIES.statements["past_silence_results"], parameters, group)]
     statement, unsure = QUERIES.statements["silence_results"], {"unsure_until": question.unsure_until}
-    return [
-        TermQuery(statement, first | unsure | {"now": at}, group, screen_silence(group, first | {"now": at}, question))
-        for at in question.instants
-    ]
-
-
-def screen_silence(group: TermGroup, values: Mapping[str, Any], question: EvaluationRequest) -> Screen | None:
-    """Ask which devices have been silent for the shortest span of their scopes."""
-    if not may_be_screened(question):
-        return None
-    statement = QUERIES.statements["silent_devices"]
-    return Screen(statement, {**values, "scopes": group.scoped.scopes}, scans=False)
+    return [TermQuery(statement, first | unsure | {"now": at}, group, screen, place) for at in question.instants]

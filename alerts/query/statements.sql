@@ -10,19 +10,6 @@ SELECT min(clock_shift) AS lowest, max(clock_shift) AS highest
 FROM agent_devices
 WHERE clock_shift <> '0' AND is_active AND NOT soft_delete AND (:tenant::uuid IS NULL OR business_id = :tenant)
 
--- silent_devices --
--- Scopes and devices on which a condition on silence may hold: those without a sample (limit_0) or any sign of life
--- (limit_1) for the shortest span in seconds of a scope, or with an open rule (:open). :scopes, :tenant, :now,
--- :among the only devices (or null).
-SELECT p.leaf AS scope, p.device_id
-FROM alert_pairs(:scopes::jsonb, :tenant::uuid, :among::uuid[]) p
-JOIN jsonb_to_recordset(:scopes::jsonb) AS l (leaf integer, limit_0 double precision, limit_1 double precision)
-  ON l.leaf = p.leaf
-JOIN agent_devices d ON d.id = p.device_id
-WHERE d.last_metrics_received < :now::timestamptz - l.limit_0 * interval '1 second'
-   OR GREATEST(d.last_heartbeat, d.last_metrics_received) < :now - l.limit_1 * interval '1 second'
-   OR p.device_id = ANY (:open::uuid[])
-
 -- silence_results --
 -- No sample (kind no_data) or no sign of life at all (offline) for a leaf's span. Silence of our own side is not
 -- counted: :unsure_until is until when no device at all was heard, or the server was down, plus two intervals. A

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from alerts.query.grouping import TermGroup
+from alerts.query.scopes import ScopedTerms
 from alerts.rules.terms import Feature, Term
 from db.hypertables.policies import Level
 from db.sql import Statement
@@ -36,10 +37,11 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """The statement that finds scopes and devices on which a term may hold; `scans` when it reads a fleet's rows."""
+    """The statement that finds on which scopes and devices terms may hold; `scans` if it reads the rows of a fleet."""
 
     statement: Statement
     values: dict[str, Any]
+    terms: ScopedTerms
     scans: bool
 
 
@@ -47,13 +49,14 @@ class Screen:
 class TermQuery:
     """A statement with the values of its parameters, without its terms, and the terms that it is for.
 
-    `screen`: what is asked first; None: the statement is for all terms on all devices.
+    `screen`: what is asked first, and the place of this statement there; None: it is for all terms on all devices.
     """
 
     statement: Statement
     values: dict[str, Any]
     group: TermGroup
     screen: Screen | None = None
+    place: int = 0
 
     def bind(self, terms: Sequence[Term] | None = None, **other: Any) -> tuple[Any, ...]:
         """Return SQL and arguments, for some of the terms or all, and with other values."""

@@ -268,6 +268,6 @@ async def test_only_a_device_that_may_be_beyond_is_aggregated_by_itself(
     ask, *_ = await statements_for(connection, rules, EvaluationRequest([now]))  # another for clocks that are wrong
     assert ask.group.level is LEVELS[0]
     assert ask.screen
-    found = await run_screen(connection, ask.screen, ask.group, [])
+    found = await run_screen(connection, ask.screen)
     assert {row["device_id"] for row in found} == {rules[1].reach.device_id}
-    assert [ask.group.scoped.terms[row["scope"]] for row in found] == [rules[1].terms]
+    assert [ask.screen.terms.terms[ask.place][row["scope"]] for row in found] == [rules[1].terms]
