@@ -92,7 +92,7 @@ lock: ## Write both lock files anew by pip-tools, with hashes; versions stay unl
 	$(COMPILE) $(LOCK) --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
-licences: setup ## Write docs/licences.md from the lock files and what is installed
+licences: setup ## Write docs/licences.md from the lock files and the installed packages
 	@$(BIN)/python -m release.licences
 
 sbom: setup ## Write sbom.json, the bill of materials of what a release runs, as CycloneDX

@@ -90,7 +90,7 @@ def add_upload(document: dict[str, Any]) -> None:
             "summary": "Upload samples",
             "description": (
                 "Several samples at once; gzip allowed. Answered after COMMIT. Fields beyond the known ones are kept "
-                "in raw_metrics. What is at fault costs only itself: a value becomes null and is listed in `notes` "
+                "in raw_metrics. A fault costs only its own part: a value becomes null and is listed in `notes` "
                 "with index, field and code; a sample without a usable time is listed in `rejected`. A sample that is "
                 "there already counts as duplicate, so an upload can be sent again."
             ),

@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 def downgrade(
     revision: Annotated[str, typer.Argument(help="revision to go back to; base removes all that revisions made")],
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    save_to: Annotated[Path | None, typer.Option("--save", help="save what is lost into this new folder first")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="print what is lost and change nothing")] = False,
+    save_to: Annotated[Path | None, typer.Option("--save", help="save lost rows into this new folder first")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="print the losses and change nothing")] = False,
     database: Database = "",
 ) -> None:
     """Downgrade the schema. Print by revision which rows are lost, save them first if asked, then drop them.

@@ -23,7 +23,7 @@ def tune_garbage_collector() -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Load modules without collections, and leave what they hold out of all later ones."""
+    """Load modules without collections, and exclude their objects from all later ones."""
     gc.disable()
     try:
         yield

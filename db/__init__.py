@@ -1,1 +1,1 @@
-"""Settings, pools, named SQL, errors, migrations; it imports only `core` and `embedded`. Open `settings.py` first."""
+"""Pools, named SQL, transactions, migrations, backups; it imports only `core` and `embedded`. Open `pools.py` first."""

@@ -9,12 +9,12 @@ from db.sql import Statement
 
 
 def compile_query(query: Select[Any]) -> Statement:
-    """Return a query as a statement; what it binds itself are constants, what has no value yet are parameters."""
+    """Return a query as a statement: its bound values are constants, the others are parameters."""
     sql = query.compile(dialect=dialect())  # type: ignore[no-untyped-call]
     constants = {name: value for name, value in sql.params.items() if value is not None}
     return Statement(str(sql), tuple(sql.positiontup or ()), constants)
 
 
 def materialised(cte: CTE) -> CTE:
-    """Have a part computed once, whatever the planner thinks of its size."""
+    """Return a CTE as MATERIALIZED, so that the planner computes it once."""
     return cte.prefix_with("MATERIALIZED")

@@ -35,7 +35,7 @@ async def in_halves(
     connection: Connection, items: Sequence[T], do: Callable[[Sequence[T]], Awaitable[None]],
     seconds: float = ATTEMPT_SECONDS,
 ) -> list[tuple[T, Exception]]:  # fmt: skip
-    """Do all items in a transaction; what fails is undone and done in halves. Return the items that fail alone.
+    """Do all items in a transaction; on failure do each half instead. Return the items that fail alone.
 
     Raises what `do` raised when the connection is gone, and TooManyFailuresError.
     """
@@ -89,7 +89,7 @@ class Isolated:
         return await self.attempt_parts(item, whole, seconds)
 
     async def attempt_parts(self, item: str, do: Callable[[], Awaitable[T]], seconds: float) -> T | None:
-        """Do one thing that makes its own transactions: what it finished before it failed stays. Else as `attempt`."""
+        """Do one thing with its own transactions: those committed before a failure stay. Else as `attempt`."""
         if item in self.postponed:
             return None
         try:
@@ -104,7 +104,7 @@ class Isolated:
         return done
 
     async def note(self, item: str, error: Exception | str) -> None:
-        """Write down why something fails; it is tried again after a minute, then two, up to an hour."""
+        """Record the failure of an item; it is tried again after a minute, then two, up to an hour."""
         reason = (error if isinstance(error, str) else str(error) or repr(error)).replace("\0", "")[:1000]
         self.postponed.add(item)
         log.warning("%s: %s fails alone: %s", self._task, item, reason)
@@ -122,13 +122,13 @@ class Isolated:
             )
 
     async def forget(self, item: str) -> None:
-        """Drop what succeeds again."""
+        """Delete the record of an item that succeeds again."""
         if item in self._known:
             self._known.discard(item)
             await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=[item]))
 
     async def forget_others(self) -> None:
-        """Drop what was tried again in this pass and didn't fail, for tasks that try everything at once."""
+        """Delete the records of items that were tried in this pass and did not fail, for tasks that try all at once."""
         recovered = [item for item in self._known if item not in self.postponed]
         if recovered:
             await self._connection.execute(*QUERIES.bind("forget_faults", task=self._task, items=recovered))
@@ -141,7 +141,7 @@ Find = Callable[..., tuple[Any, ...]]
 async def due_apart(
     connection: Connection, task: str, now: datetime, do: Do, find: Find, seconds: float = ATTEMPT_SECONDS
 ) -> int:
-    """Do what is due in one statement, `do(None)`; where that fails, do the things apart, without the postponed ones.
+    """Do all due items in one statement, `do(None)`; if it fails, do them separately, without the postponed ones.
 
     `do` takes the only ids that it may touch and returns how much it did. `find(postponed=ids)` returns SQL and
     arguments of a query for the due ids without the postponed ones. `seconds` is the limit of each statement.

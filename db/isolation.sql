@@ -1,4 +1,4 @@
--- What the worker leaves out for a while, because it fails alone.
+-- Items that the worker postpones because they fail alone.
 
 -- read_faults --
 -- The items of a task that have failed, and whether they are left out still.

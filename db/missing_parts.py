@@ -1,4 +1,4 @@
-"""Find tables, keys, indexes, rollups and views that are missing: a restore that went wrong leaves such gaps."""
+"""Finds missing tables, keys, indexes, rollups and views, which an incomplete restore may leave."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Is there a pooler that hands a session's statements to several servers? Then nothing here works: it is refused.
+"""Refuses a connection pooler that distributes a session's statements over several server connections.
 
 A LISTEN, prepared statements and the migrators' lock belong to one session. PgBouncer in session mode keeps it; in
 transaction mode each statement may run on another server connection.
@@ -56,7 +56,7 @@ def moves(first: psycopg.Connection[tuple[int]], database_url: str) -> bool:
 
 
 def server_process(connection: psycopg.Connection[tuple[int]]) -> int:
-    """Return the process that answers."""
+    """Return the process id of the server that runs this statement."""
     row = connection.execute(QUERIES["which_server"].encode()).fetchone()
     assert row is not None
     return row[0]

@@ -1,4 +1,4 @@
-"""Connection pools: one way to open them, one way to say that the database is away."""
+"""Connection pools: opens them, and turns connection errors into DatabaseUnavailableError."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import asyncpg
 
 from core.errors import RtsError
 
-# What asyncpg and the sockets below it raise when the server is gone, starting, or full.
+# Errors of asyncpg and of sockets while the server is stopped, starting, or out of connections.
 CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
@@ -23,9 +23,9 @@ CONNECTION_ERRORS = (
     asyncpg.InvalidCatalogNameError,  # no such database
     asyncpg.InvalidAuthorizationSpecificationError,  # wrong user or password
 )
-# What the server raises where it takes no writes: a standby, a database set to read-only, a full disk.
+# Errors of a server that accepts no writes: a standby, a read-only database, a full disk.
 NO_WRITES = (asyncpg.ReadOnlySQLTransactionError, asyncpg.DiskFullError)
-# What the server raises for a row on a damaged page, or one whose value it can't decode.
+# Errors of a row on a damaged page, or of a value that cannot be decoded.
 DAMAGED = (asyncpg.InternalServerError, asyncpg.DataError)
 
 
@@ -62,7 +62,7 @@ def database_errors() -> Iterator[None]:
         raise DatabaseUnavailableError from error
 
 
-# Charts and lookups bind their time range as a parameter: a custom plan lets the planner leave chunks out.
+# Charts and lookups bind their time range as a parameter: a custom plan lets the planner exclude chunks.
 SERVER_SETTINGS = {"timezone": "UTC", "plan_cache_mode": "force_custom_plan", "jit": "off"}
 
 

@@ -1,4 +1,4 @@
-"""What revisions make, as text: the schema and its storage policies.
+"""The result of the revisions as text: the schema and its storage policies.
 
 `make release` writes it for the newest revision; `tests/db/test_released_revisions.py` compares each file with what the
 revisions make today.

@@ -9,9 +9,9 @@ QUERIES = load_beside(__file__, "roles.sql")
 
 
 async def compose_roles(connection: Connection, owner: str, application: str, reader: str) -> list[str]:
-    """Return the statements that make the three roles and grant what they need; the same again changes nothing.
+    """Return the statements that create the three roles with their grants; a repeated run changes nothing.
 
-    What an upgrade makes later has its grants by the owner's default privileges.
+    Objects of later upgrades get their grants by the owner's default privileges.
     """
     rows = await connection.fetch(*QUERIES.bind("compose_roles", owner=owner, application=application, reader=reader))
     return [row["statement"] for row in rows]

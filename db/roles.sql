@@ -60,7 +60,7 @@ WITH place AS (
     SELECT 71, format('GRANT SELECT ON %s TO %I', name, :reader) FROM product WHERE relname <> 'agent_registration_tokens'
     UNION ALL
     SELECT 72, format('REVOKE ALL ON %s FROM %I', name, :reader) FROM product WHERE relname = 'agent_registration_tokens'
-    UNION ALL -- the audit trail only grows; its functions seal it and delete what is old, with the owner's rights
+    UNION ALL -- the audit trail only grows; its functions seal it and delete old rows, with the owner's rights
     SELECT 73, format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM %I', name,
                       :application) FROM product WHERE relname = 'agent_audit'
     UNION ALL

@@ -1,4 +1,4 @@
-"""Is the schema the one that this code was written for? Checked at start."""
+"""Checks at start that the schema fits this code."""
 
 from typing import ClassVar
 

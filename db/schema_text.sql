@@ -65,7 +65,7 @@ WHERE hypertable_schema = current_schema() AND dimension_number = 1
 ORDER BY hypertable_name
 
 -- rollups --
--- Continuous aggregates with their definitions, and what is read of one that does not store all that it shows.
+-- Continuous aggregates with their definitions, and the view over one that does not store all its columns.
 SELECT view_name AS name, view_definition AS definition,
        regexp_replace(substring(pg_get_viewdef(format('%I.%I', view_schema, view_name)::regclass) FROM '.*\(.*'),
                       '_materialized_hypertable_\d+', '_materialized_hypertable') AS shown

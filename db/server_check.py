@@ -66,7 +66,7 @@ def check_server(server: ServerFacts) -> None:
 
 
 def find_fault(server: ServerFacts) -> str | None:
-    """Return what is wrong with `server` and what to do about it, or None."""
+    """Return the fault of `server` with the next step; None if the product can run on it."""
     if server.postgres < MINIMUM_POSTGRES * 10_000:
         return f"PostgreSQL 16, 17 or 18 is needed, this is {server.postgres // 10_000}: move to a newer server."
     if server.timescaledb is None:

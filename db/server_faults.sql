@@ -1,8 +1,8 @@
--- What a server's settings and its jobs say that an operator must see.
+-- Settings of the server and states of its jobs that an operator must see.
 
 -- describe_jobs_and_settings --
 -- One row. Without pg_read_all_stats other sessions are hidden. Each database with TimescaleDB costs a worker for its
--- scheduler; what is left runs jobs. :now by the clock of this program.
+-- scheduler; the remaining workers run jobs. :now by the clock of this program.
 SELECT current_setting('timescaledb.restoring', true) = 'on' AS restoring,
        COALESCE(current_setting('timescaledb.max_background_workers', true)::integer, 0) AS background_workers,
        (SELECT count(*)::integer FROM pg_stat_activity

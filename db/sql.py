@@ -1,8 +1,8 @@
 """Named SQL: a `queries.sql` beside the code that runs it, split into statements by name.
 
-The form: a line `-- name --`, a comment that says what the statement does, then the statement with named parameters,
-`:device_id`. asyncpg takes `$1`, `$2` … only, so names are numbered once, when the file is read. Python only ever
-names a statement and its parameters; none is put together from strings.
+The form: a line `-- name --`, a comment that describes the statement, then the statement with named parameters,
+`:device_id`. asyncpg accepts only `$1`, `$2` …, so names are numbered once, when the file is read. Python names a
+statement and its parameters, and never composes SQL from strings.
 
     await pool.fetch(*QUERIES.bind("read_services", device_id=device_id, tenant=tenant))
 

@@ -1,4 +1,4 @@
-"""Transactions that are run again when they got into another's way: a deadlock is nobody's fault, and gone at once."""
+"""Runs transactions again after a deadlock, which is temporary."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
@@ -9,7 +9,7 @@ import asyncpg
 from core.errors import RtsError
 from db.pools import Connection
 
-# What the database ends a transaction with so that others can continue; the same again may succeed.
+# Errors by which the database ends a transaction so that others can continue; a retry may succeed.
 TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 ATTEMPTS = 3
 

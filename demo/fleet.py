@@ -101,7 +101,7 @@ class DemoFleet:
         async with asyncio.TaskGroup() as group:
             for agent, profile in self.devices():
                 for samples in self._batches(profile, start, end):
-                    await limit.acquire()  # before the next batch is made: memory holds only what is on its way
+                    await limit.acquire()  # before the next batch is made: memory holds only uploads in flight
                     group.create_task(send(agent, samples))
         return loaded
 

@@ -26,7 +26,7 @@ NO_HISTORY: dict[str, Any] = {"timestamps": [], "level": "none", "series": {"cpu
 
 
 async def show_summary(dsn: str, credentials: Credentials, loaded: Loaded, directory: Path, console: Console) -> None:
-    """Print what is stored, this machine's CPU, a device's week, two commands, and what to try next."""
+    """Print the row counts, this machine's CPU, a device's week, two commands, and the next steps."""
     connection = await asyncpg.connect(dsn)
     rows, levels = await count_rows(connection), await read_status(connection)
     await connection.close()

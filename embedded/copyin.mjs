@@ -30,7 +30,7 @@ export class CopyData {
     if (this.#held > this.memoryLimit) this.#spill();
   }
 
-  /** Moves what is in memory to the end of the file. */
+  /** Appends the buffer in memory to the file. */
   #spill() {
     this.#file ??= openUnlinked(this.spoolDir);
     for (const chunk of this.#chunks) {

@@ -81,10 +81,10 @@ export class Exchange {
     this.#settle();
   }
 
-  /** Undoes what is open. */
+  /** Rolls back the open transaction. */
   abandon() {
     if (!this.#ready) {
-      this.runUnseen(FAILING_PARSE); // else Sync would commit what has been executed
+      this.runUnseen(FAILING_PARSE); // else Sync would commit the executed statements
       this.session.server.postgres.run(wire.SYNC, this.#statusOnly());
     }
     if (this.#status !== 'I') this.session.server.postgres.exec('ROLLBACK');

@@ -63,7 +63,7 @@ export class Server {
     this.sessions.delete(session);
   }
 
-  /** Ends every session, rolls back what is open, writes everything to disk, ends the process. */
+  /** Ends every session, rolls back open transactions, writes everything to disk, ends the process. */
   async stop() {
     if (this.stopping) return;
     this.stopping = true;

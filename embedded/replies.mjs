@@ -37,7 +37,7 @@ export class ReplyReader {
     this.#rest = data.subarray(at);
   }
 
-  /** Passes on what is left of a row that began in an earlier chunk; returns how many bytes that was. */
+  /** Passes on the rest of a row that began in an earlier chunk; returns its number of bytes. */
   #pass(data, handler) {
     const size = Math.min(this.#passing, data.length);
     if (size > 0) handler.bytes(data.subarray(0, size));

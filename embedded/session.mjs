@@ -117,7 +117,7 @@ export class Session {
     if (this.#outBytes >= WRITE_AT_BYTES) this.flush();
   }
 
-  /** Sends what is queued. */
+  /** Sends the queued bytes. */
   flush() {
     if (this.#out.length === 0) return;
     const bytes = this.#out.length === 1 ? this.#out[0] : Buffer.concat(this.#out);
@@ -170,7 +170,7 @@ export class Session {
   }
 }
 
-/** Resolves when the client has taken what was written to it, or has gone. */
+/** Resolves when the client has read all written bytes, or has gone. */
 function drained(socket) {
   return new Promise((resolve) => {
     const done = () => {

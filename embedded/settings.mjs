@@ -39,7 +39,7 @@ export class ClientSettings {
   }
 }
 
-/** What is in force in the one session. */
+/** The settings in force in the one session. */
 export class SettingsInForce {
   #sql = DEFAULTS;
 
@@ -53,7 +53,7 @@ export class SettingsInForce {
     this.#sql = wanted;
   }
 
-  /** The client itself changed them: `settings` describes what is in force now. */
+  /** The client itself changed them: `settings` are those in force now. */
   changedTo(settings) {
     this.#sql = settings.sql;
   }

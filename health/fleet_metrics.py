@@ -34,7 +34,7 @@ def fleet_metrics(fleet: FleetHealth | None) -> Iterator[Metric]:
 def rollup_metrics(levels: list[LevelStatus], now: datetime) -> Iterator[Metric]:
     """Yield how far the rollups are behind."""
     rollups = {status.level.name: status for status in levels if status.allowed_lag is not None}
-    yield spans("rts_rollup_lag_seconds", "How far a rollup is behind what has come.", "level",
+    yield spans("rts_rollup_lag_seconds", "How far a rollup is behind the newest samples.", "level",
                 {name: status.lag(now) for name, status in rollups.items()})  # fmt: skip
     yield spans("rts_rollup_lag_allowed_seconds", "How far behind it may be.", "level",
                 {name: status.allowed_lag for name, status in rollups.items()})  # fmt: skip

@@ -19,7 +19,7 @@ from embedded.server import EmbeddedServer
 
 @dataclass(frozen=True, slots=True)
 class LoadDatabase:
-    """Its URL, what it is on (`embedded` or `server`), and the embedded server's process id."""
+    """A database: its URL, its kind (`embedded` or `server`), and the embedded server's process id."""
 
     dsn: str
     kind: str

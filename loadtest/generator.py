@@ -68,7 +68,7 @@ class Generator:
                 yield json.loads(line.removeprefix(MARK))
 
     def interrupt(self) -> None:
-        """Ask it to end now and to hand over what it has."""
+        """Ask it to end now and to return its counts."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
 

@@ -72,7 +72,7 @@ def end_with_parent() -> None:
 
 
 def finish(**_: Any) -> None:
-    """Hand over what was counted."""
+    """Return the counts to the parent process."""
     stage.write_outcome()
 
 

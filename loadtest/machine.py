@@ -1,4 +1,4 @@
-"""The machine that a result was measured on, and the versions of what was measured."""
+"""The machine of a result, and the versions of the measured programs."""
 
 import os
 import platform

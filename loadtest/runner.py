@@ -100,7 +100,7 @@ def run_plan(
     console: Console,
     page: Page | None = None,
 ) -> dict[str, Any]:
-    """Run the scenario and return its outcome; Ctrl-C ends it early, with what was counted so far."""
+    """Run the scenario and return its outcome; Ctrl-C ends it early, with the counts until then."""
     plan = asyncio.run(make_plan(site, settings, directory))
     scenario = SCENARIOS[settings.scenario]
     pause = Pause(settings, site.proxy) if scenario.pauses_database and site.proxy else None

@@ -65,7 +65,7 @@ def describe_losses(before: StorageValues, after: StorageValues, at: datetime) -
             yield _shorter(new, old.keep, after, at)
         elif new.keep > old.keep:
             shortened = f"{new.name} is kept for {new.keep / DAY:g} days instead of {old.keep / DAY:g}"
-            yield f"{shortened}; what was dropped stays lost"
+            yield f"{shortened}; dropped chunks stay lost"
     if after.max_sample_age != before.max_sample_age:
         yield (
             f"samples are taken until they are {after.max_sample_age / DAY:.3g} days old "

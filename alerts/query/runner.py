@@ -16,7 +16,7 @@ QUERIES = load_beside(__file__, "runner.sql")
 
 
 async def run_queries(connection: Source, rules: Iterable[Rule], question: EvaluationRequest) -> ResultsByKey:
-    """Return what is known of the rules' conditions."""
+    """Run the statements of the rules' conditions and return their results."""
     results, queries = ResultsByKey(), await statements_for(connection, rules, question)
     screen = next((query.screen for query in queries if query.screen), None)
     found = await run_screen(connection, screen) if screen else []

@@ -5,7 +5,7 @@
 -- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a
 -- level before the cut, known a moment before its end; in the past windows are rounded up to buckets. Of a counter it
 -- is the rate per second, unknown where it fell without a reboot. A clock that is wrong is taken into account. It is
--- compared with the threshold, or with what is usual of the series at that hour of the week. Live, only those instances
+-- compared with the threshold, or with the baseline of the series at that hour of the week. Live, only those instances
 -- are read whose newest value is beyond the threshold, and those where the rule is open. :terms, :tenant, :instants in
 -- order, :everything, :level `raw`, `5m` or `1h`, :cut, :width of a bucket (zero for raw), :lowest time; :among the
 -- only devices (or null).

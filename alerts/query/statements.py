@@ -67,7 +67,7 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
 
 
 def may_be_screened(question: EvaluationRequest) -> bool:
-    """Return whether only what has begun or is open is asked for.
+    """Return whether only conditions that have begun or are open are evaluated.
 
     Not without any device: such a question shows which rules can't be evaluated at all (`apart.py`).
     """
@@ -76,7 +76,7 @@ def may_be_screened(question: EvaluationRequest) -> bool:
 
 
 async def read_clock_groups(connection: Source, question: EvaluationRequest) -> list[ClockGroup]:
-    """Return which groups of devices are asked for: by one statement as long as all clocks are right.
+    """Return the groups of devices to evaluate: one group, and so one statement, as long as all clocks are right.
 
     The past is read as it was measured.
     """

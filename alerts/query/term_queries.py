@@ -22,7 +22,7 @@ class EvaluationRequest:
     `tenant` and `among` bound the devices. `unsure_until`: until when silence is no evidence against the devices,
     because the silence was on our side.
 
-    The past needs two things more. `everything`: also what is unknown or holds on where nothing has begun; silence is
+    For the past: `everything` also returns unknown results, and those that hold although nothing has begun; silence is
     then judged by samples. `level`: read this one whatever the window: a rule test has only raw samples, and of a
     month ago there are only rollups.
     """
@@ -49,7 +49,7 @@ class Screen:
 class TermQuery:
     """A statement with the values of its parameters, without its terms, and the terms that it is for.
 
-    `screen`: what is asked first, and the place of this statement there; None: it is for all terms on all devices.
+    `screen`: the query that runs first, and the place of this statement in it; None: it is for all terms on all devices.
     """
 
     statement: Statement

@@ -35,7 +35,7 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A backup: what it holds, and the file. Times in UTC, sizes in bytes."""
+    """A backup: its contents and its file. Times in UTC, sizes in bytes."""
 
     database: str
     at: datetime
@@ -63,7 +63,7 @@ def read_contents(connection: psycopg.Connection[Any]) -> Contents:
 
 
 def differences(backup: Contents, restored: Contents) -> Iterator[str]:
-    """Yield a sentence for everything that a database lacks or has too much of, compared with a backup."""
+    """Yield a sentence for each difference between a database and a backup."""
     if restored.revision != backup.revision:
         yield f"the schema is at revision {restored.revision}, the backup is of {backup.revision}"
     for name, rows in backup.rows.items():

@@ -83,7 +83,7 @@ def prepare(url: str, manifest: Manifest) -> None:
 
 
 def open_paused(url: str) -> None:
-    """End the restore with every job paused: retention would drop what is older than it keeps."""
+    """End the restore with every job paused, because retention would drop old chunks."""
     with connect(url, autocommit=True) as connection:
         query(connection, "allow_jobs_to_change")
         query(connection, "pause_jobs")

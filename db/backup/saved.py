@@ -1,4 +1,4 @@
-"""Files of what a downgrade loses: a CSV for each table, written before it and put back after the next upgrade."""
+"""Saves the rows that a downgrade loses in a CSV for each table, and restores them after the next upgrade."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -75,7 +75,7 @@ def current_revision(url: str) -> str | None:
 
 
 def count_losses(url: str, current: str, target: str) -> dict[str, list[CountedLoss]]:
-    """Return what a downgrade loses by revision, with rows, without tables that only the platform has."""
+    """Return the losses of a downgrade by revision, with rows, without tables that only the platform has."""
     counted: dict[str, list[CountedLoss]] = {}
     with psycopg.connect(url) as connection:
         for revision, losses in read_losses(current, target).items():
@@ -87,7 +87,7 @@ def count_losses(url: str, current: str, target: str) -> dict[str, list[CountedL
 
 
 def describe(connection: psycopg.Connection[Any], table: str) -> Relation | None:
-    """Return what a table has; None where it is absent, or is the platform's own."""
+    """Return the columns and the key of a table; None if it does not exist, or is the platform's own."""
     bound = QUERIES.bind("describe_relation", table=table, platform=list(PLATFORM_TABLES), mark=MADE_HERE)
     rows = run_bound(connection, bound)
     return Relation(*rows[0][:3]) if rows and not rows[0][3] else None
@@ -133,7 +133,7 @@ def save(url: str, folder: Path, now: datetime, current: str, target: str) -> Sa
 
 
 def write_tables(connection: psycopg.Connection[Any], folder: Path, losses: list[Loss]) -> Iterator[SavedTable]:
-    """Write a file for each loss that has rows, and yield what it is."""
+    """Write a file for each loss that has rows, and yield its description."""
     for number, loss in enumerate(losses):
         if (relation := describe(connection, loss.table)) is None:
             continue
@@ -148,7 +148,7 @@ def write_tables(connection: psycopg.Connection[Any], folder: Path, losses: list
 
 
 def copy_out(connection: psycopg.Connection[Any], reads: str, file: Path) -> int:
-    """Write what a statement reads into a new file of mode 600; returns the rows."""
+    """Write the result of a statement into a new file of mode 600; returns the number of rows."""
     write_private(file, b"")
     statement = compose(connection, "compose_copy_out", reads=reads)[0]
     with connection.cursor() as cursor, file.open("wb") as out:
@@ -159,7 +159,7 @@ def copy_out(connection: psycopg.Connection[Any], reads: str, file: Path) -> int
 
 
 def read_saved(folder: Path) -> Saved:
-    """Return what a folder holds, after each file was compared with its SHA-256; raises SavedFilesError."""
+    """Return the description of a folder, after comparing each file with its SHA-256; raises SavedFilesError."""
     try:
         saved = msgspec.json.decode((folder / INDEX).read_bytes(), type=Saved)
         damaged = [one.file for one in saved.tables if file_sha256(folder / one.file) != one.sha256]

@@ -1,4 +1,4 @@
--- What a downgrade loses: counted, saved into files, and put back after the next upgrade.
+-- The rows that a downgrade loses: counted, saved into files, and restored after the next upgrade.
 
 -- read_revision --
 -- The revision of the schema; null before the first.
@@ -70,7 +70,7 @@ SELECT format('COPY saved_rows (%s) FROM STDIN (FORMAT csv, HEADER, NULL ''\N'')
               (SELECT string_agg(quote_ident(c), ', ') FROM unnest(:columns::text[]) c))
 
 -- compose_rows_back --
--- The statement that puts rows back. A row that is there already becomes what it was.
+-- The statement that restores rows. An existing row gets its saved values.
 SELECT format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM saved_rows%s', :target::text, list, list,
               CASE WHEN cardinality(:key::text[]) = 0 THEN ''
                    ELSE format(' ON CONFLICT (%s) DO %s',

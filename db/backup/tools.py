@@ -45,7 +45,7 @@ def find_tool(name: str, server: int, folder: str = "") -> Path:
 def run_tool(tool: Path, url: str, *arguments: str) -> None:
     """Run it on a database; the password is passed in the environment, which `ps` does not show.
 
-    Raises BackupToolError with the last lines of what it said.
+    Raises BackupToolError with the last lines of its output.
     """
     parts = conninfo_to_dict(url)
     secret = parts.pop("password", None)

@@ -34,7 +34,7 @@ FROM (SELECT :role::name AS name) w
 LEFT JOIN pg_roles r ON r.rolname = w.name
 
 -- compose_role --
--- The statements that make a role and bound what it may do. :role its name.
+-- The statements that create a role and restrict its rights. :role its name.
 SELECT statement
 FROM (
     SELECT 1, format('CREATE ROLE %I LOGIN CONNECTION LIMIT 5 IN ROLE rts_grafana', :role::name)

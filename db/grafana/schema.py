@@ -1,7 +1,7 @@
 """The schema `grafana` and the roles that read it: what `rts-agents grafana` runs.
 
-It is no part of the migrations: who has no Grafana has no such schema, and to make roles takes rights that an upgrade
-doesn't have. Running it again brings it up to the newest version.
+It is not part of the migrations: installations without Grafana need no such schema, and creating roles takes rights
+that an upgrade does not have. A repeated run updates it to the newest version.
 """
 
 from typing import ClassVar

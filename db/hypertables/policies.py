@@ -1,6 +1,6 @@
 """The storage's numbers of a new installation in one table: chunks, columnstore, retention, refresh; validated.
 
-How long levels are kept and how far refreshes look back can be changed: `values.py` reads what is in force.
+Retention and the look-back of refreshes can be changed: `values.py` reads the values in force.
 
 The order of these values matters. A refresh that reaches behind dropped source chunks replaces good rollups
 with nothing, so `find_faults` refuses a table in which that could happen, with the reason.
@@ -42,7 +42,7 @@ class Level:
     bucket: timedelta | None = None  # width of a bucket; None for raw samples
     source: str | None = None  # the level below
     refresh_from: timedelta | None = None  # a refresh looks back this far …
-    refresh_to: timedelta | None = None  # … and leaves alone what is younger than this
+    refresh_to: timedelta | None = None  # … and ends at this age
     refresh_every: timedelta | None = None
 
     @property
@@ -54,7 +54,7 @@ class Level:
 RAW = Level("agent_metrics", chunk=DAY, columnstore_after=2 * DAY, keep=30 * DAY)
 
 # Each age is counted from now. Ages of refresh: the look-back grows by a bucket or more from level to level, so
-# that late data climbs to the top; only what has really changed inside the window is computed again.
+# that late data reaches the top level; only changed buckets inside the window are computed again.
 LEVELS = (
     RAW,
     # Five minutes: charts of hours and days; alert rules.

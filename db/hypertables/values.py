@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 class StorageValues:
     """The levels of metrics and of series, raw first; `version` is the change that set them, 0 for none.
 
-    `tenants` has the ages of businesses that differ, by level; `undeleted` those that must not be deleted yet: the
-    longer one of what is in force and what was a moment ago.
+    `tenants` has the ages of businesses that differ, by level; `undeleted` the ages up to which rows must not be
+    deleted yet: the longer one of the present and the former age.
     """
 
     metrics: tuple[Level, ...] = LEVELS
@@ -52,7 +52,7 @@ class StorageValues:
 
     @property
     def max_sample_age(self) -> timedelta:
-        """Samples older than this are refused: the first rollup's refresh would not come to them any more."""
+        """Samples older than this are refused, because the refresh of the first rollup would not include them."""
         return max((self.metrics[1].refresh_from or timedelta()) - SLACK, MIN_SAMPLE_AGE)
 
     def drop_after(self, level: Level) -> timedelta:

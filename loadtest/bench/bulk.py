@@ -1,6 +1,6 @@
 r"""Rows per second of big uploads through the API, beside `\copy … FROM file BINARY` of the same rows.
 
-Agents that were away for days send what they kept. Each round sends all of it in every form (samples an upload, gzip or
+Agents that were offline send days of stored samples. Each round sends all of it in every form (samples an upload, gzip or
 plain, to a server of one process and to one of as many as there are cores) and copies it once, each time into the
 emptied hypertable.
 """
@@ -154,7 +154,7 @@ async def send_all(connection: asyncpg.Connection, form: BodyForm, scale: BulkSc
 
 
 async def make_room(connection: asyncpg.Connection) -> None:
-    """Empty the table, and let the database write what it still has to."""
+    """Empty the table, and wait until the database has written its buffers."""
     await connection.execute(QUERIES["empty_samples"])
     await settle(connection)
 

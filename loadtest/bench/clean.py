@@ -19,7 +19,7 @@ async def pause_policies(connection: asyncpg.Connection) -> None:
 
 
 async def settle(connection: asyncpg.Connection) -> None:
-    """Let the database write what the last step left; a role that may not measures with what is left."""
+    """Run a CHECKPOINT after the last step; without the right for it, its writes are measured too."""
     with suppress(asyncpg.InsufficientPrivilegeError):
         await connection.execute(QUERIES["settle"])
 

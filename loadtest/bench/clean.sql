@@ -1,4 +1,4 @@
--- A benchmark has the database to itself: nothing runs in it but what is measured.
+-- Keeps everything but the benchmark from running in its database.
 
 -- pause_policies --
 -- The server's scheduler leaves our relations alone.

@@ -1,4 +1,4 @@
--- The benchmark of a row's life: what is asked of the database beside the work itself.
+-- The benchmark of a row's life: statements besides the measured work.
 
 -- sizes --
 -- Bytes on disk of each level with its indexes, TOAST and columnstore.

@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         self._done(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Count an answer that never came; a server closes what is idle for some seconds, and that is no fault."""
+        """Count a missing answer; the server may close an idle connection, which is no fault."""
         if self._client.over:
             return
         if self._began is not None:

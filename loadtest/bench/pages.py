@@ -228,7 +228,7 @@ async def cpu_ms(session: CDPSession) -> float:
 
 
 async def live_figures(browser: Browser, server: BenchServer, token: str, scale: PagesScale) -> list[dict[str, Any]]:
-    """Send frames of changed devices, as the live channel does, and see what they cost and what stays in memory."""
+    """Send frames of changed devices, as the live channel does, and measure their cost and the memory that stays."""
     context = await opened(browser, server, token, WIDE)
     page = await context.new_page()
     session = await profiled(page)

@@ -78,7 +78,7 @@ def count_influx(client: httpx.Client) -> int:
 
 
 def count_victoria(client: httpx.Client) -> int:
-    """Return how many samples there are, after what is in memory was made readable."""
+    """Return the number of stored samples, after flushing those in memory."""
     client.get("/internal/force_flush").raise_for_status()
     query = {"query": "sum(count_over_time(metrics_cpu_percent[1d]))"}
     answer = client.get("/api/v1/query", params=query | {"time": str(int(time.time()) + 3600)}).json()

@@ -53,7 +53,7 @@ class PeerTarget:
 
 
 async def run(database: LoadDatabase, console: Console, scale: PeersScale | None = None) -> dict[str, Any]:
-    """Measure every number of connections; returns settings, a row for each target, and what was stored of it."""
+    """Measure every number of connections; returns settings, a row for each target, and its stored samples."""
     scale = scale or PeersScale()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))

@@ -55,7 +55,7 @@ EMBEDDED = SustainedScale(uploads_per_second=100.0, agents=3_000, old_samples=20
 
 
 async def run(database: LoadDatabase, console: Console, scale: SustainedScale | None = None) -> dict[str, Any]:
-    """Hold the rate; returns settings, the figures, and whether what was answered is there."""
+    """Hold the rate; returns settings, the figures, and whether all answered samples are stored."""
     scale = scale or (EMBEDDED if database.kind == "embedded" else SustainedScale())
     connection = await asyncpg.connect(database.dsn, server_settings=SERVER_SETTINGS)
     now = utc_now()
@@ -105,7 +105,7 @@ async def add_rules_and_old_samples(connection: asyncpg.Connection, now: datetim
 
 
 async def figures(connection: asyncpg.Connection, measured: dict[str, Any], old: int) -> dict[str, Any]:
-    """Return the client's figures beside what is in the database."""
+    """Return the client's figures beside those of the database."""
     rows = await connection.fetchval(QUERIES["count_samples"]) - old
     evaluated = await connection.fetchrow(QUERIES["last_pass"])
     assert evaluated

@@ -24,7 +24,7 @@ class Account:
     rejected: Counter[str] = field(default_factory=Counter)
     unsure: int = 0
     waiting: int = 0  # samples due and not yet settled
-    faults: list[str] = field(default_factory=list)  # answers that weren't what they should have been
+    faults: list[str] = field(default_factory=list)  # unexpected answers
     _times: "array[int]" = field(default_factory=lambda: array("q"))
     _tenths: "array[int]" = field(default_factory=lambda: array("h"))
     _has_series: "array[int]" = field(default_factory=lambda: array("b"))

@@ -39,7 +39,7 @@ class Conservation:
 
     totals: dict[str, Any]
     faults: list[AgentFault]
-    worst: dict[str, Any]  # the agent whose rows differ most from what they should be, of those the one that sent most
+    worst: dict[str, Any]  # the agent with the largest difference in rows, of several the one that sent most
 
     @property
     def holds(self) -> bool:
@@ -70,7 +70,7 @@ async def check_conservation(connection: asyncpg.Connection, accounts: Sequence[
 
 
 def find_faults(account: Numbers, row: Numbers) -> list[str]:
-    """Return what is wrong with one agent's numbers, in sentences; empty when all is well."""
+    """Return a sentence for each fault in one agent's numbers; empty without faults."""
     sent, accepted, duplicates = account["sent"], account["accepted"], account["duplicates"]
     rejected, rows, stored = sum(account["rejected"].values()), row["rows"], account["stored"]
     faults = list(account["faults"])
@@ -101,7 +101,7 @@ def add_up_totals(accounts: Sequence[Numbers], rows: int) -> dict[str, Any]:
 
 
 def find_worst(accounts: Sequence[Numbers], stored_rows: Mapping[str, Numbers]) -> dict[str, Any]:
-    """Return the numbers of the agent whose rows differ most from what they should be."""
+    """Return the numbers of the agent whose rows differ most from the expected ones."""
     rows = {account["agent_id"]: stored_rows[account["agent_id"]]["rows"] for account in accounts}
     worst = max(accounts, key=lambda one: (abs(rows[one["agent_id"]] - one["stored"]), one["sent"]))
     names = ("name", "sent", "accepted", "duplicates", "rejected", "unsure", "stored")

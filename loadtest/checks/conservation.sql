@@ -25,7 +25,7 @@ SELECT min(collected_at) AS oldest,
        max(collected_at) AS newest FROM agent_metrics WHERE agent_device_id = ANY (:devices)
 
 -- compare_rollups --
--- For each level, how many buckets of these devices raw samples make, and how many differ from what is rolled up:
+-- For each level, how many buckets of these devices raw samples make, and how many differ from the rollup:
 -- missing, too many, or with another count, sum, least, greatest or growth. :devices, :levels, :widths, :ends of what
 -- is rolled up, for each level.
 WITH levels AS (

@@ -36,7 +36,7 @@ class Fairness:
 
     @property
     def faults(self) -> list[str]:
-        """Return what is not fair, in sentences; quantiles of few uploads are not judged."""
+        """Return a sentence for each unfair figure; quantiles of few uploads are not judged."""
         faults = [
             f"others' uploads took {self.ratios[name]:.2f} times as long beside the attack ({name})"
             for name in JUDGED
@@ -70,7 +70,7 @@ def compare(uploads: Mapping[str, Any], alone: str, beside: str) -> Fairness | N
 async def read_messages(connection: asyncpg.Connection, prompt: str, end: float) -> dict[str, Messages]:
     """Return what became of the webhooks of the address `prompt`, by the last part of their path.
 
-    `end` is Unix seconds; what was due shortly before it is left out.
+    `end` is Unix seconds; uploads that were due shortly before it are left out.
     """
     until = datetime.fromtimestamp(end - MAX_WAIT_SECONDS, UTC)
     rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%", gather=GATHER, until=until))

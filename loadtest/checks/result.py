@@ -22,7 +22,7 @@ LATE_MS, BUSY_SHARE = 100.0, 0.9
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """All that a run found; `as_json` is what is kept."""
+    """The results of a run; `as_json` is the stored form."""
 
     settings: LoadSettings
     kind: str  # `embedded` or `server`

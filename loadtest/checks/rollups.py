@@ -31,7 +31,7 @@ class LevelCheck:
 async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, own: bool) -> list[LevelCheck]:
     """Refresh what the devices' samples touch and compare.
 
-    In a database that isn't the run's `own`, only what is closed by the clock is refreshed and compared.
+    In a database that is not the run's `own`, only buckets that are closed by the clock are refreshed and compared.
     """
     now = utc_now() + (AHEAD if own else timedelta(0))
     span = await sample_range(connection, ids)

@@ -70,7 +70,7 @@ def garbage(ms: int, index: int) -> tuple[Any, int, str]:
 
 # Each kind of device: its clock in the first and in the second upload of its first slot. Later it is right.
 DEVICES: tuple[tuple[Clock, Clock], ...] = (
-    (right, right),  # the second is what was sent already: duplicates
+    (right, right),  # the second repeats the first: duplicates
     (in_1970, right),
     (ahead, right),
     (hour_forward, right),

@@ -1,4 +1,4 @@
-"""One upload on its way: its body, packed, and what it should come to."""
+"""One upload in flight: its body, packed, and its expected receipt."""
 
 import gzip
 from array import array

@@ -59,7 +59,7 @@ def backlog(plan: LoadPlan, member: Member, span: float, every: float) -> Iterat
 
 
 def packed(parcel: Parcel, start: float) -> Parcel:
-    """Return what was packed before the start."""
+    """Return the uploads that were packed before the start."""
     del start
     return parcel
 

@@ -89,7 +89,7 @@ function Page() {
   return <Content parts={parts} key={here} />;
 }
 
-/** The sign-in over a page whose session has ended; what was typed stays, and the calls go on after it. */
+/** The sign-in over a page whose session has ended; typed text stays, and the calls continue after it. */
 function SignInOver() {
   const t = texts.value.signIn;
   return (

@@ -1,4 +1,4 @@
-// Erasure, for DBAs: what was erased and what waits, each with its certificate; asking for one.
+// Erasure, for DBAs: done and waiting erasures with their certificates; a form to request one.
 import { useState } from "preact/hooks";
 import { call } from "../api/call";
 import type { Erasure } from "../api/schema";

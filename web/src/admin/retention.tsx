@@ -1,4 +1,4 @@
-// Retention, for DBAs: how long each level is kept, the change that waits, what was changed before, legal holds.
+// Retention, for DBAs: the retention of each level, the waiting change, earlier changes, legal holds.
 import type { RetentionChange, RetentionLevel, RetentionReport } from "../api/schema";
 import { may } from "../api/session";
 import { bytes, day } from "../lib/format";

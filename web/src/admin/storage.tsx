@@ -152,7 +152,7 @@ function Levels({ title, levels }: { title: string; levels: Level[] }) {
   );
 }
 
-/** How far a rollup is behind what has come, against what is allowed: bar and word. */
+/** The lag of a rollup against the allowed lag: bar and word. */
 function Lag({ level }: { level: Level }) {
   const t = texts.value.storage;
   if (level.lag_seconds === null || !level.allowed_lag_seconds) return <span class="faint">{t.noLag}</span>;

@@ -1,4 +1,4 @@
-// What is drawn behind the lines of a chart: gaps with their reason, windows, alerts, thresholds, hollow buckets.
+// Draws behind the lines of a chart: gaps with their reason, windows, alerts, thresholds, hollow buckets.
 import type { DeviceAnnotations } from "../api/schema";
 import type uPlot from "uplot";
 import { millis } from "../lib/format";

@@ -1,4 +1,4 @@
-// Colours of what is drawn on a canvas (apart from each other for every sight: a test computes it); lines also differ by dash.
+// Colours of canvases (distinguishable also with colour blindness: a test computes it); lines also differ by dash.
 export interface Palette {
   lines: string[];
   band: string[];

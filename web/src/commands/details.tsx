@@ -1,4 +1,4 @@
-// One command in full: its course live, what it put out, and approval or cancelling.
+// One command in full: its live state, its output, and approval or cancelling.
 import type { Command } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";

@@ -66,7 +66,7 @@ export function DeviceHead({ device, reload }: { device: AgentDetail; reload: ()
   );
 }
 
-/** What is out of the ordinary about the device, in sentences. */
+/** Unusual states of the device, in sentences. */
 function Notes({ device }: { device: AgentDetail }) {
   const t = texts.value.device;
   return (
@@ -163,7 +163,7 @@ function HeadTools({ device, reload }: { device: AgentDetail; reload: () => void
   );
 }
 
-/** The address of what is seen now: a range that moves becomes the one of this moment. */
+/** The address of the present view: a moving range becomes that of this moment. */
 function absoluteLink(): string {
   const url = new URL(location.href);
   const { from, to } = linkRange();

@@ -1,4 +1,4 @@
-// A device: what is wrong with it and since when; its charts, and everything else in tabs.
+// A device: its faults and since when; its charts, and everything else in tabs.
 import { useGet, type Resource } from "../lib/resource";
 import { useEffect } from "preact/hooks";
 import { ApiError } from "../api/call";

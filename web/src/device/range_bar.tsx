@@ -1,4 +1,4 @@
-// The range of all charts: presets, a step back and forward, from–to, comparison, what is drawn on the charts.
+// The range of all charts: presets, a step back and forward, from–to, comparison, and the layers of the charts.
 import { useState } from "preact/hooks";
 import { serverNow } from "../lib/clock";
 import { shortTime, zone } from "../lib/format";

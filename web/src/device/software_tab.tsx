@@ -1,4 +1,4 @@
-// What is installed on a device, now or as of a date, and what came and went.
+// The software of a device, now or as of a date, and its changes.
 import { ONCE } from "../lib/resource";
 import type { InstalledSoftware, SoftwareChange } from "../api/schema";
 import { serverNow } from "../lib/clock";

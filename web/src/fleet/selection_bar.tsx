@@ -1,4 +1,4 @@
-// The bar of what is selected: how many, of how many that show, and what can be done with them.
+// The bar of selected devices: their number, the number shown, and the possible actions.
 import { useState } from "preact/hooks";
 import { may } from "../api/session";
 import { BulkCommand } from "../later/parts";

@@ -70,7 +70,7 @@ async function takeEarly(): Promise<DeviceColumns | null> {
   return found;
 }
 
-/** Read the whole list, page by page; what is shown already stays and is brought up to date. */
+/** Read the whole list, page by page; rows that are shown already stay and are updated. */
 export async function loadFleet(): Promise<void> {
   running?.abort();
   const controller = (running = new AbortController());

@@ -21,7 +21,7 @@ function hrefOf(query: string): string {
   return query ? `/dashboard/agents?${query}` : "/dashboard/agents";
 }
 
-/** The query without what isn't of a view: the zone of times. */
+/** The query without parts that are not of a view: the zone of times. */
 function currentQuery(): string {
   const query = new URLSearchParams(place.value.query);
   query.delete("tz");

@@ -36,7 +36,7 @@ export const CommandDialog = lazy(work, (of) => of.CommandDialog, "dialog");
 export const EmbedDialog = lazy(devices, (of) => of.EmbedDialog, "dialog");
 export const WindowDialog = lazy(work, (of) => of.WindowDialog, "dialog");
 
-/** Load what is likely to be opened next, when the first page stands. */
+/** Load the parts that are likely to be opened next, after the first page is shown. */
 export function loadAhead(): void {
   const idle = window.requestIdleCallback ?? ((then: () => void) => setTimeout(then, 2000));
   idle(() => void devices().then(tabs).then(work).catch(() => undefined));

@@ -18,7 +18,7 @@ const SOCKET_PATH = "/ws";
 
 /** How the channel stands; `since` and `retryAt` are server times in milliseconds. */
 export const live = signal<Live>({ state: "connecting", since: serverNow(), retryAt: 0 });
-/** Counts up each 30 s while the channel is away, and once when it is back: what is shown is read again over HTTP. */
+/** Counts up each 30 s while the channel is down, and once when it is back: the shown data is read again over HTTP. */
 export const pollTick = signal(0);
 
 type Scope = { scope: "alerts" | "fleet"; business_id?: string };

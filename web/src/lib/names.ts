@@ -1,4 +1,4 @@
-// Names that people and devices gave: characters that hide or turn round what is written show as what they are.
+// Names given by people and devices: characters that hide or reverse text are shown as their code.
 
 // Controls, line separators, marks of direction, characters without a width; joiners where no script needs them.
 const HIDDEN = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]|(?<=^|[\u0020-\u024f\u200b-\u200d\u2060])[\u200c\u200d]/gu;

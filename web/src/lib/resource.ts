@@ -78,7 +78,7 @@ export function useResource<T>(
   };
 }
 
-/** Options of what is read once: catalogues, lists for a form. */
+/** Options of resources that are read once: catalogues, lists for a form. */
 export const ONCE: ResourceOptions = { poll: false };
 
 /** Read the answer of a GET; null: nothing. */

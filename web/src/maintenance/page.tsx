@@ -1,4 +1,4 @@
-// Maintenance windows: what runs, what comes, what is over; employees make, change and delete them.
+// Maintenance windows: running, coming and past ones; employees make, change and delete them.
 import type { MaintenanceWindow } from "../api/schema";
 import { useState } from "preact/hooks";
 import { call } from "../api/call";

@@ -1,4 +1,4 @@
-// Whether what is shown is live: a dot and a word.
+// Whether the shown data is live: a dot and a word.
 import { live } from "../lib/live";
 import { texts } from "../texts";
 

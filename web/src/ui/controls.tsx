@@ -9,7 +9,7 @@ import { texts } from "../texts";
 import { Icon } from "./icons";
 import { say } from "./toasts";
 
-/** A label over a field, its help under it, and what is wrong with it. */
+/** A label over a field, its help under it, and its fault. */
 export function Field({ label, help, error, children }: { label: string; help?: ComponentChildren; error?: string | undefined; children: (id: string, helpId: string) => ComponentChildren }) {
   const id = useId();
   return (
@@ -93,7 +93,7 @@ export function Tabs({ name, tabs, chosen, label }: { name: string; tabs: Array<
   );
 }
 
-/** A search box that doesn't wait for what it filters: its text goes out after a pause. */
+/** A search box that does not wait for its result: its text is applied after a pause. */
 export function SearchBox({ value, change, label, wait = 200, keys }: { value: string; change: (text: string) => void; label: string; wait?: number; keys?: string }) {
   const timer = useRef(0);
   const sent = useRef(value);
@@ -125,7 +125,7 @@ export function SearchBox({ value, change, label, wait = 200, keys }: { value: s
   );
 }
 
-/** What is typed in forms by name, kept while the tab lives: a form survives a visit to another page. */
+/** Typed text of forms by name, kept while the tab lives: a form survives a visit to another page. */
 const drafts = new Map<string, ReturnType<typeof signal<unknown>>>();
 
 export function useDraft<T>(name: string, first: T): [T, (value: T) => void, () => void] {

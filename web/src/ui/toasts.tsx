@@ -1,4 +1,4 @@
-// Short messages at the bottom: what was done, with Undo where it can be undone.
+// Short messages at the bottom: the action that was done, with Undo where possible.
 import { signal } from "@preact/signals";
 import { texts } from "../texts";
 
