@@ -1,6 +1,6 @@
 r"""Rows per second of big uploads through the API, beside `\copy … FROM file BINARY` of the same rows.
 
-Agents that were offline send days of stored samples. Each round sends them all in every form (samples an upload, gzip or
+Agents that were offline send days of stored samples. Each round sends all in every form (samples an upload, gzip or
 plain, to a server of one process and to one of as many as there are cores) and copies it once, each time into the
 emptied hypertable.
 """
