@@ -49,7 +49,7 @@ class Screen:
 class TermQuery:
     """A statement with the values of its parameters, without its terms, and the terms that it is for.
 
-    `screen`: the query that runs first, and the place of this statement in it; None: it is for all terms on all devices.
+    `screen`: the query that runs first, and the place of this statement in it; None: it is for all devices.
     """
 
     statement: Statement
