@@ -1,5 +1,6 @@
 """GET /{id}/metrics/history: a device's past as chart data, in rows or in columns."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -243,14 +244,25 @@ def columns(history: History, metrics: Iterable[Metric], aggregates: list[str]) 
     """Return the points as one array per series, on the whole grid: a chart shows its gaps."""
     points = history.points
     times = tuple(history.grid.buckets()) if history.grid.width else points.times
-    places = {time: place for place, time in enumerate(points.times)}
-    positions = range(len(times)) if times == points.times else [places.get(time) for time in times]
+    positions = find_places(times, points.times)
     return {
         "timestamps": [time / SECOND for time in times],
         "series": {metric.name: series(points, positions, metric, aggregates) for metric in metrics},
         "samples": place_values(points.samples, positions, 0),
         "coverage": place_values(points.coverage, positions, 0.0),
     }
+
+
+def find_places(times: Sequence[int], measured: Sequence[int]) -> Sequence[int | None]:
+    """Return where each of the `times` is among the measured ones, None where it is not.
+
+    Measured times without gaps, the usual case, have a range, which also goes on before and after them.
+    """
+    before = bisect_left(times, measured[0]) if measured else 0
+    if measured and times[before : before + len(measured)] == measured:
+        return range(-before, len(times) - before)
+    places = {time: place for place, time in enumerate(measured)}
+    return [places.get(time) for time in times]
 
 
 def series(
@@ -265,8 +277,8 @@ def series(
 
 def place_values(values: Sequence[T], positions: Sequence[int | None], gap: G) -> Sequence[T | G]:
     """Return values at their places in the grid, `gap` where there is none."""
-    if isinstance(positions, range) and len(values) == len(positions):
-        return values
+    if isinstance(positions, range):
+        return [gap] * -positions.start + list(values) + [gap] * (positions.stop - len(values))
     return [gap if place is None else values[place] for place in positions]
 
 
