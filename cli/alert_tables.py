@@ -66,7 +66,6 @@ def backtest_tables(answer: BacktestResult) -> Iterator[RenderableType]:
 
 
 def label(outcome: ThresholdOutcome) -> str:
-    """Return the label of a threshold."""
     return "as it is" if outcome.threshold is None else f"{outcome.threshold:g}"
 
 
@@ -100,7 +99,6 @@ def transitions_table(outcome: ThresholdOutcome, answer: BacktestResult) -> Tabl
 
 
 def results_table(results: Sequence[RuleTestResult]) -> Table:
-    """Return a table with one line for each rule test."""
     table = Table("test", "result", "went through")
     for result in results:
         outcome = "[green]passed[/green]" if result.is_passed else "[red]failed[/red]"

@@ -58,6 +58,5 @@ def in_utc(time: datetime) -> datetime:
 
 
 async def write(connection: Connection, chosen: SampleRange, form: ExportFormat, file: BinaryIO) -> None:
-    """Write the samples into a file."""
     async for part in export_samples(connection, chosen, form.value):
         file.write(part)

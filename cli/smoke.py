@@ -102,7 +102,6 @@ async def all_steps(client: httpx.AsyncClient, token: str, business: UUID | None
 
 
 async def erase_probe(device: UUID) -> Step:
-    """Erase the probe device at every level."""
 
     async def do(connection: Connection) -> int:
         request = ErasureRequest("smoke check", current_user(), utc_now())

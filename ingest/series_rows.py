@@ -28,7 +28,6 @@ class SeriesSlot(NamedTuple):
 
 
 def make_slot(series_id: int, instance: str, metric: SeriesMetric) -> SeriesSlot:
-    """Return the slot of a registered series."""
     row = ROW.pack(len(COLUMNS), 4, series_id, 1, metric.is_counter, 8, 0.0, 8, 0)
     return SeriesSlot(series_id, row, metric, instance)
 

@@ -183,5 +183,4 @@ def message_of_full(metric: str, instance: str) -> str:
 
 
 def describe_bounds(metric: SeriesMetric) -> str:
-    """Return the bounds of a metric in words."""
     return f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"

@@ -71,5 +71,4 @@ def take(results: ResultsByKey, rows: list[asyncpg.Record]) -> None:
 
 
 def number(value: Any) -> float | None:
-    """Return a number of the database as a float."""
     return None if value is None else float(value)

@@ -57,7 +57,7 @@ class MetricCondition(Strict):
         return self
 
     def in_words(self) -> str:
-        """Return the condition in words."""
+        """Return the condition in words: `cpu_percent: all > 90 percent for 10 min`."""
         which = self.aggregate if self.share_percent is None else f"{self.share_percent:g} % of samples"
         unit = BY_NAME[self.metric].unit
         return f"{self.metric}: {which} {self.operator} {self.threshold:g} {unit} for {self.duration_minutes:g} min"
@@ -69,7 +69,6 @@ class NoDataCondition(Strict):
     no_data_minutes: Minutes
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"no data for {self.no_data_minutes:g} min"
 
 
@@ -79,7 +78,6 @@ class OfflineCondition(Strict):
     offline_minutes: Minutes
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"offline for {self.offline_minutes:g} min"
 
 
@@ -90,7 +88,6 @@ class ServiceCondition(Strict):
     duration_minutes: Annotated[float, Field(ge=0, le=MAX_MINUTES, allow_inf_nan=False)] = 0
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"service {self.service} not running for {self.duration_minutes:g} min"
 
 
@@ -109,7 +106,6 @@ class ChangeCondition(Strict):
         return self
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"{self.metric}: {self.change_by:+g} within {self.within_minutes:g} min"
 
 
@@ -125,7 +121,6 @@ class ForecastCondition(Strict):
     within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)]
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"{self.metric}: reaches {self.reaches:g} within {self.within_days:g} days"
 
 
@@ -142,7 +137,6 @@ class BaselineCondition(Strict):
     duration_minutes: Minutes = 15
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"{self.metric}: beyond {self.deviations:g} deviations of the usual at this hour"
 
 
@@ -152,7 +146,6 @@ class AllOf(Strict):
     all: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_TERMS)]
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return " and ".join(inner.in_words() for inner in self.all)
 
 
@@ -162,7 +155,6 @@ class AnyOf(Strict):
     any: Annotated[list["Condition"], Field(min_length=1, max_length=MAX_TERMS)]
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return " or ".join(inner.in_words() for inner in self.any)
 
 

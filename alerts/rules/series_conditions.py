@@ -72,7 +72,6 @@ class SeriesCondition(PicksInstances):
         return self
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         which = self.aggregate if self.share_percent is None else f"{self.share_percent:g} % of samples"
         definition = SERIES_BY_NAME.get(self.metric)
         unit = f" {definition.shown_unit}" if definition else ""
@@ -94,7 +93,6 @@ class SeriesChangeCondition(PicksInstances):
         return self
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"{self.picked_in_words()}: {self.change_by:+g} within {self.within_minutes:g} min"
 
 
@@ -105,7 +103,6 @@ class SeriesForecastCondition(PicksInstances):
     within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)]
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"{self.picked_in_words()}: reaches {self.reaches:g} within {self.within_days:g} days"
 
 
@@ -120,7 +117,6 @@ class SeriesBaselineCondition(PicksInstances):
     duration_minutes: Minutes = 15
 
     def in_words(self) -> str:
-        """Return the condition in words."""
         return f"{self.picked_in_words()}: beyond {self.deviations:g} deviations of the usual at this hour"
 
 

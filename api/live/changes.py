@@ -187,7 +187,6 @@ def command_message(row: asyncpg.Record) -> Message:
 
 
 def event_message(row: asyncpg.Record) -> Message:
-    """Return an event as a message for followers."""
     return {
         "agent_id": str(row["agent_device_id"]), "event_type": row["event_type"],
         "timestamp": format_time(row["occurred_at"]), "data": msgspec.json.decode(row["data"]),

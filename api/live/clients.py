@@ -83,7 +83,6 @@ class LiveClient:
         return self.who if isinstance(self.who, Person) else None
 
     def may_see(self, business_id: UUID) -> bool:
-        """Return whether this client may see data of this business."""
         return self.person is not None and self.person.tenant in (None, business_id)
 
     @property

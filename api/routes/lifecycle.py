@@ -56,7 +56,6 @@ class DeviceChanges(BaseModel):
         return self
 
     def change(self) -> DeviceChange:
-        """Return the changes of the device."""
         values = self.model_dump(exclude_unset=True)
         return DeviceChange(set_location="service_location_id" in values, **values)
 

@@ -75,7 +75,6 @@ class NewWindow(BaseModel):
         return self
 
     def window(self) -> Window:
-        """Return the window of the request."""
         place = ScopeOfRule(self.business_id, self.service_location_id, self.agent_device_id)
         start = time.fromisoformat(self.local_start) if self.local_start else None
         return Window(

@@ -52,5 +52,4 @@ class CommandResult(BaseModel):
     completed_at: DeviceTime = Field(None, description="by the device's clock")
 
     def result(self) -> CommandOutcome:
-        """Return the outcome to record."""
         return CommandOutcome(**self.model_dump(include=set(CommandResult.model_fields)))

@@ -84,7 +84,6 @@ class BoundedProtocol(HttpToolsProtocol):
     # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
         self._in_head = True
         self._head_bytes = self._header_count = self._unparsed = 0
         super().on_message_begin()

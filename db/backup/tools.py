@@ -64,5 +64,4 @@ def at_database(url: str, name: str) -> str:
 
 
 def database_name(url: str) -> str:
-    """Return the name of the database that a URL leads to."""
     return str(conninfo_to_dict(url).get("dbname", ""))

@@ -60,7 +60,6 @@ class StorageValues:
         return max([level.keep, *(ages[level.name] for ages in self.undeleted.values() if level.name in ages)])
 
     def of(self, business_id: UUID | None) -> "StorageValues":
-        """Return the values of one business."""
         ages = self.tenants.get(business_id) if business_id else None
         return with_values(self, ages, {}, self.version) if ages else self
 
@@ -107,7 +106,6 @@ def longest_windows(
 
 
 async def read_values(connection: Connection | asyncpg.Pool) -> StorageValues:
-    """Return the values in force."""
     values = storage_values(await connection.fetch(QUERIES["read_values"]))
     tenants: dict[UUID, dict[str, timedelta]] = {}
     undeleted: dict[UUID, dict[str, timedelta]] = {}
