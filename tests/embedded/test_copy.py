@@ -158,7 +158,8 @@ def test_words_that_look_like_copy_are_left_alone(dsn: str) -> None:
 async def test_half_a_million_wide_rows_stay_within_bounded_memory(server: EmbeddedServer) -> None:
     connection = await asyncpg.connect(server.dsn)
     await connection.execute("CREATE TABLE large_copy (n int, padding text)")
-    await connection.copy_to_table("large_copy", source=chunks(0, 2))
+    # V8 lets unused buffers pile up before it frees the first: what it holds then is there before the measured copy.
+    await connection.copy_to_table("large_copy", source=chunks(0, 25))
     process = psutil.Process(server.pid)
     before = process.memory_info().rss
     peak = [before]
@@ -169,9 +170,9 @@ async def test_half_a_million_wide_rows_stay_within_bounded_memory(server: Embed
             await asyncio.sleep(0.02)
 
     watching = asyncio.create_task(watch())
-    await connection.copy_to_table("large_copy", source=chunks(2, 52))
+    await connection.copy_to_table("large_copy", source=chunks(25, 75))
     watching.cancel()
-    assert await connection.fetchval("SELECT count(*) FROM large_copy") == 520_000
+    assert await connection.fetchval("SELECT count(*) FROM large_copy") == 750_000
     sent = 500_000 * 300
     grown = max(peak) - before
     print(f"\n{sent / MIB:.0f} MiB sent, RSS {before / MIB:.0f} MiB + {grown / MIB:.0f} MiB at most")
