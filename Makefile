@@ -4,6 +4,7 @@
 PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
   && echo /usr/bin/python3 || echo python3)
 VENV := .venv
+BASE := import sys; print(sys.base_prefix)
 BIN := $(VENV)/bin
 # More processes than cores: tests wait for servers, browsers and intervals most of the time.
 JOBS ?= 5
@@ -140,7 +141,7 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@# A virtual environment of another Python, or of one that is gone, cannot be updated.
-	@[ ! -e $(VENV) ] || $(BIN)/python -c 'import subprocess, pip' 2>/dev/null || rm -rf $(VENV)
+	@[ "$$($(BIN)/python -c 'import pip; $(BASE)' 2>/dev/null)" = "$$($(PYTHON) -c '$(BASE)')" ] || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
