@@ -240,6 +240,30 @@ async def test_a_device_on_which_a_rule_may_hold_is_found(connection: asyncpg.Co
     assert device_id in begun
 
 
+@pytest.mark.usefixtures("all_bounded")
+async def test_a_sample_anywhere_in_a_window_is_found(connection: asyncpg.Connection) -> None:
+    await connection.execute(RETIRE)
+    now = utc_now()
+    business = await connection.fetchval("INSERT INTO businesses (business_name) VALUES ('screened') RETURNING id")
+    for place in range(0, 72, 3):  # one device for each: of the samples of 6 hours only this one is beyond
+        samples = [95.0 if number == place else 10.0 for number in range(80)]
+        await replace(WELL, samples=samples).create(connection, business, now)
+    await refresh_range(connection, now - 60 * HOUR, now, now)
+    rules = [
+        Rule(uuid4(), Scope(business), parse_condition(simple(aggregate="max", minutes=minutes)), MINUTE)
+        for minutes in (30, 60, 180, 360)
+    ]
+    screened = await evaluated(connection, rules, now)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statements, "may_be_screened", lambda _: False)
+        without = await evaluated(connection, rules, now)
+    await connection.execute(RETIRE)
+    assert screened.of == without.of
+    begun = [sum(key[0] == rule.id for key in screened.of) for rule in rules]
+    assert begun[0] == 2
+    assert begun[-1] >= 23
+
+
 @pytest.mark.usefixtures("always_screened")
 async def test_an_open_rule_is_evaluated_on_a_device_that_is_well(connection: asyncpg.Connection) -> None:
     now = utc_now()
