@@ -7,7 +7,7 @@ VENV := .venv
 BASE := import sys; print(sys.base_prefix)
 BIN := $(VENV)/bin
 # More processes than cores: tests wait for servers, browsers and intervals most of the time.
-JOBS ?= 5
+JOBS ?= 4
 NODE_READY := embedded/node_modules/.ready
 WEB_READY := web/node_modules/.ready
 PAGES := pages/static/index.html
