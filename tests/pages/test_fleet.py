@@ -85,8 +85,8 @@ async def test_a_customer_sees_their_own_and_no_checkbox(
     await expect(page.get_by_role("checkbox")).to_have_count(0)
 
 
-async def test_a_customer_without_devices_is_told_whom_to_wait_for(open_tab: OpenTab, charlie: Tenant) -> None:
-    tab = await open_tab(charlie)
+async def test_a_customer_without_devices_is_told_whom_to_wait_for(open_tab: OpenTab, dora: Tenant) -> None:
+    tab = await open_tab(dora)
     page = await tab.open("/dashboard/agents")
     await expect(page.get_by_text("Your provider has not enrolled a device yet")).to_be_visible()
 
