@@ -128,7 +128,6 @@ class DirectProtocol(BoundedProtocol):
             return
         self._begins = data if is_next else b""
         super().data_received(data)
-        self._begins = b""
         exchange = self._exchange()
         if exchange and exchange.more_body and not exchange.response_complete and not exchange.timer:
             exchange.timer = self.loop.call_later(BODY_SECONDS, exchange.hand_over)

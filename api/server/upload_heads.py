@@ -25,6 +25,14 @@ class UploadHead(NamedTuple):
     headers: list[tuple[bytes, bytes]]
 
 
+class FoundHead(NamedTuple):
+    """The bytes of a head without the digits of the length, the length of the body, and the place where it begins."""
+
+    key: bytes
+    length: int
+    body: int
+
+
 class UploadHeads:
     """The newest heads of uploads, by their bytes without the digits of the length."""
 
@@ -38,22 +46,28 @@ class UploadHeads:
 
     def add(self, data: bytes, head: UploadHead) -> None:
         """Keep the head at the beginning of `data`, which the parser has read as `head`; the oldest goes for it."""
-        end = data.find(END, 0, MAX_HEAD_BYTES)
-        length = LENGTH.search(data, 0, end + 2) if end > 0 else None
-        if not length or not has_one_line_each(data[: end + 4], head.headers):
+        found = find_head(data)
+        if not found or not has_one_line_each(data[: found.body], head.headers):
             return
-        key = data[: length.start(1)] + data[length.end(1) : end]
-        if key not in self._heads and len(self._heads) >= self._most:
+        if found.key not in self._heads and len(self._heads) >= self._most:
             del self._heads[next(iter(self._heads))]
-        self._heads[key] = head
+        self._heads[found.key] = head
 
     def split(self, data: bytes) -> tuple[UploadHead | None, bytes]:
         """Return the head of `data` and its body, if it is one whole upload with a head that is kept; else no head."""
-        end = data.find(END, 0, MAX_HEAD_BYTES)
-        length = LENGTH.search(data, 0, end + 2) if end > 0 else None
-        if not length or int(length[1]) != len(data) - end - 4:
+        found = find_head(data)
+        if not found or found.length != len(data) - found.body:
             return None, b""
-        return self._heads.get(data[: length.start(1)] + data[length.end(1) : end]), data[end + 4 :]
+        return self._heads.get(found.key), data[found.body :]
+
+
+def find_head(data: bytes) -> FoundHead | None:
+    """Return the head at the beginning of `data`; None if it is incomplete, too large or has no length."""
+    end = data.find(END, 0, MAX_HEAD_BYTES)
+    length = LENGTH.search(data, 0, end + 2) if end > 0 else None
+    if not length:
+        return None
+    return FoundHead(data[: length.start(1)] + data[length.end(1) : end], int(length[1]), end + len(END))
 
 
 def has_one_line_each(head: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
