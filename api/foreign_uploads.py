@@ -14,7 +14,7 @@ import msgspec
 from api.bodies import AgentBodies
 from api.foreign_paths import Call
 from api.foreign_requests import choose_protocol, parse_every, parse_query, read_token
-from api.gateway_uploads import Arrival, GatewayUploads, make_upload, to_microseconds
+from api.gateway_uploads import Arrival, GatewayUploads, make_upload
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
@@ -23,6 +23,7 @@ from api.uploads import IN_TURN, MAX_WAIT_SECONDS
 from auth.tokens import Sender
 from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
+from core.micros import from_time
 from devices.gateway_hosts import GatewayHosts
 from ingest.counters import IngestCounters
 from ingest.group_commit import GroupCommit
@@ -171,7 +172,7 @@ def read(
     call: Call, body: bytes, content_type: str, query: dict[str, str], received_at: datetime, mapping: MetricMapping
 ) -> MetricReading:  # fmt: skip
     """Return the readings of a body, parsed by the adapter of its protocol."""
-    now = to_microseconds(received_at)
+    now = from_time(received_at)
     if call is Call.INFLUX_WRITE:
         return read_influx(body, query.get("precision", ""), now, mapping)
     if call is Call.OTLP:

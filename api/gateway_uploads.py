@@ -14,6 +14,7 @@ from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from auth.tokens import Sender
 from core.errors import RevokedTokenError
+from core.micros import from_time
 from core.text import clean_name
 from db.hypertables.policies import MAX_SAMPLE_LEAD
 from devices.gateway_hosts import CurrentGateway, GatewayHosts
@@ -47,7 +48,7 @@ class Arrival:
     max_age: timedelta
 
     def samples_of(self, values: Sequence[MeasuredValue], memory: DeviceMemory) -> list[Sample]:
-        return fold_samples(values, memory, self.every, to_microseconds(self.at + MAX_SAMPLE_LEAD))
+        return fold_samples(values, memory, self.every, from_time(self.at + MAX_SAMPLE_LEAD))
 
 
 class GatewayUploads:
@@ -165,8 +166,3 @@ def make_upload(
     upload = Upload(device_id, token_hash, arrival.at, decoded, merges=True, before=before)
     upload.make_rows()
     return upload
-
-
-def to_microseconds(time: datetime) -> int:
-    """Return a time as microseconds since 1970 (UTC)."""
-    return round(time.timestamp() * 1_000_000)

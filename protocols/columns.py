@@ -5,10 +5,10 @@ by used ÷ (used + available), as in `df`: blocks reserved for root are not avai
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.metrics import BY_NAME
+from core.micros import to_time
 from ingest.numbers import nearest_end
 from ingest.samples import Sample
 from protocols.readings import Quantity
@@ -16,7 +16,6 @@ from protocols.readings import Quantity
 Values = Mapping[str, float]
 Quantities = Mapping[Quantity, Values]
 NONE: Values = {}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GIGABYTE = 1e9
 ROUNDING = 0.5  # percent below 0 that a difference of counters may be off
 SYSTEM_DISKS = ("/", "C:", "root")  # root: collectd's name of /
@@ -43,7 +42,7 @@ def make_sample(cell: int, measured: Quantities, cpu_percent: float | None) -> S
     if all(value is None for value in values.values()):
         return None
     columns: dict[str, Any] = values
-    return Sample(collected_at=EPOCH + timedelta(microseconds=cell), **columns)
+    return Sample(collected_at=to_time(cell), **columns)
 
 
 def cpu_share(measured: Quantities, from_seconds: float | None) -> float | None:

@@ -1,10 +1,10 @@
 """Values of one device → samples of the device: cells folded, sets complete or left out."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
+from core.micros import to_time
 from ingest.samples import Sample
-from protocols.columns import EPOCH, make_sample
+from protocols.columns import make_sample
 from protocols.instances import collect_disks, collect_interfaces, collect_mapped
 from protocols.memory import Cell, DeviceMemory, MergedCells
 from protocols.readings import LAST_CELL, MeasuredValue, Quantity, floor, group_by_cell
@@ -41,7 +41,7 @@ def sample_in(at: int, merged: MergedCells, memory: DeviceMemory) -> Sample | No
     sample = make_sample(at, complete, share)
     mapped = collect_mapped(merged.cells[at])
     if sample is None and mapped:
-        sample = Sample(collected_at=EPOCH + timedelta(microseconds=at))
+        sample = Sample(collected_at=to_time(at))
     if sample is not None:
         sample.disks, sample.interfaces, sample.series = (
             collect_disks(measured),
