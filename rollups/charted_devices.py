@@ -71,7 +71,7 @@ def former_intervals(device: ChartedDevice, now: datetime) -> list[tuple[datetim
     return [(min(until or now, now), timedelta(seconds=seconds)) for until, seconds in device["former"] or ()]
 
 
-class DeviceMemory:
+class ChartMemory:
     """The devices that this process has charted lately, by tenant: nobody's chart is planned with another's."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from core.metrics import BY_NAME, Metric
 from db.hypertables.values import DEFAULTS, StorageValues
 from db.pools import Connection
 from db.sql import load_beside
-from rollups.charted_devices import DeviceMemory, parse_device, read_device, still_holds
+from rollups.charted_devices import ChartedDevice, ChartMemory, parse_device, read_device, still_holds
 from rollups.choose import MAX_POINTS, Choice
 from rollups.errors import TooManyPointsError, UnknownMetricError
 from rollups.plans import ROLLUPS, ChartWindow, HistoryPlan, HistoryQuery, plan_for
@@ -43,7 +43,7 @@ class History:
     points: Points
 
 
-def find_metrics(names: list[str]) -> tuple[Metric, ...]:
+def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
     """Return the metrics of these names, each once; raises UnknownMetricError naming all unknown ones."""
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
@@ -58,14 +58,14 @@ async def read_history(
     history_query: HistoryQuery,
     now: datetime,
     values: StorageValues = DEFAULTS,
-    memory: DeviceMemory | None = None,
+    memory: ChartMemory | None = None,
 ) -> History:
     """Return the history of a device that `tenant` may see (None: an employee).
 
     Raises AgentNotFoundError, InvalidRangeError or TooManyPointsError.
     """
     async with pool.acquire() as connection:
-        plan, rows = await read_points(connection, tenant, history_query, now, values, memory or DeviceMemory())
+        plan, rows = await read_points(connection, tenant, history_query, now, values, memory or ChartMemory())
     choice, window = plan.choice, plan.window
     if plan.days:
         days = [micros.from_time(day) for day in plan.days]
@@ -106,25 +106,29 @@ async def read_points(
     history_query: HistoryQuery,
     now: datetime,
     values: StorageValues,
-    memory: DeviceMemory,
+    memory: ChartMemory,
 ) -> tuple[HistoryPlan, Sequence[Any]]:
     """Return the rows of a chart and the plan that they were read by; raises as `read_history` does."""
     key = (tenant, history_query.device_id)
+
+    def plan_with(device: ChartedDevice) -> HistoryPlan:
+        return plan_for(device, tenant, history_query, now, values, with_device=True)
+
     planned, plan = memory.recall(key, now), None
     if planned is not None:
         with suppress(RtsError):  # perhaps only what is remembered is refused
-            plan = plan_for(planned, tenant, history_query, now, values, with_device=True)
+            plan = plan_with(planned)
     while True:
         if planned is None or plan is None:
             planned = await read_device(connection, tenant, history_query.device_id, ROLLUPS)
-            plan = plan_for(planned, tenant, history_query, now, values, with_device=True)
+            plan = plan_with(planned)
         state, *rows = await connection.fetch(*plan.query)
         memory.forget(key)
         present = parse_device(state["device"])
         memory.keep(key, present, now)
         if still_holds(planned, present):
             return plan, rows
-        planned, plan = present, plan_for(present, tenant, history_query, now, values, with_device=True)
+        planned, plan = present, plan_with(present)
 
 
 async def plan_history(

@@ -14,7 +14,7 @@ import asyncpg
 from core.errors import RtsError
 from db.hypertables.values import CurrentValues
 from db.pools import CONNECTION_ERRORS, open_pool
-from rollups.charted_devices import DeviceMemory
+from rollups.charted_devices import ChartMemory
 from rollups.history import History, read_history
 from rollups.plans import HistoryQuery
 
@@ -32,7 +32,7 @@ class ChartReader:
         self._url, self._size, self._timeout = url, size, timeout
         self._standby: asyncpg.Pool | None = None
         self._rests_until = 0.0
-        self._memory = DeviceMemory()
+        self._memory = ChartMemory()
 
     async def read(self, tenant: UUID | None, query: HistoryQuery, now: datetime) -> History:
         """Read from the standby; from the primary if there is no standby, it fails, or it lacks the device."""

@@ -17,7 +17,7 @@ import asyncpg
 from rich.console import Console
 
 from core.clock import utc_now
-from core.metrics import BY_NAME, METRICS
+from core.metrics import METRICS
 from db.hypertables.policies import DAY
 from db.pools import SERVER_SETTINGS
 from loadtest.bench.backfill import QUERIES, write_past
@@ -26,7 +26,7 @@ from loadtest.bench.serving import BenchServer, get, serving
 from loadtest.bench.spread import ratios, spread_ms
 from loadtest.databases import LoadDatabase
 from rollups.chart_sql import AGGREGATES
-from rollups.history import plan_history
+from rollups.history import find_metrics, plan_history
 from rollups.plans import HistoryQuery
 
 RANGES = {"24 h": DAY, "7 d": 7 * DAY, "30 d": 30 * DAY, "1 y": 365 * DAY}
@@ -55,7 +55,7 @@ class Chart:
 
     def history_query(self, device: UUID, end: datetime) -> HistoryQuery:
         """Return what the server asks its database for."""
-        metrics = tuple(BY_NAME[name] for name in self.metrics) or METRICS
+        metrics = find_metrics(self.metrics) or METRICS
         return HistoryQuery(device, end - self.length, end, metrics, None, self.max_points, self.aggregates)
 
     def path(self, device: UUID, end: datetime) -> str:

@@ -13,7 +13,7 @@ import pytest
 from core.clock import utc_now
 from core.errors import AgentNotFoundError
 from core.metrics import METRICS
-from rollups.charted_devices import MOST, REMEMBERED, ChartedDevice, DeviceMemory, read_device, still_holds
+from rollups.charted_devices import MOST, REMEMBERED, ChartedDevice, ChartMemory, read_device, still_holds
 from rollups.errors import InvalidRangeError
 from rollups.history import History, read_history
 from rollups.plans import ROLLUPS, HistoryQuery
@@ -34,7 +34,7 @@ async def charted(make_device: MakeDevice) -> Device:
 
 
 async def read(
-    pool: asyncpg.Pool, device: Device, memory: DeviceMemory | None, now: datetime, **changes: Any
+    pool: asyncpg.Pool, device: Device, memory: ChartMemory | None, now: datetime, **changes: Any
 ) -> History:
     query = replace(HistoryQuery(device.agent_id, now - 12 * HOUR, now, METRICS), **changes)
     return await read_history(pool, device.tenant.business_id, query, now, memory=memory)
@@ -65,7 +65,7 @@ async def remembered(pool: asyncpg.Pool, device: Device, **changes: Any) -> Char
 async def test_points_are_the_same_whatever_is_remembered(
     pool: asyncpg.Pool, charted: Device, wrong: dict[str, Any], span: timedelta
 ) -> None:
-    now, memory = utc_now(), DeviceMemory()
+    now, memory = utc_now(), ChartMemory()
     key = (charted.tenant.business_id, charted.agent_id)
     memory.keep(key, await remembered(pool, charted, **wrong), now)
     fresh, repeated = [await read(pool, charted, each, now, start=now - span) for each in (None, memory)]
@@ -77,7 +77,7 @@ async def test_points_are_the_same_whatever_is_remembered(
 
 
 async def test_a_late_sample_shows_in_the_next_chart(pool: asyncpg.Pool, charted: Device) -> None:
-    memory = DeviceMemory()
+    memory = ChartMemory()
     before = await read(pool, charted, memory, utc_now())
     await charted.accepted(sample(utc_now() - 9 * HOUR, cpu_percent=99))
     after = await read(pool, charted, memory, utc_now())
@@ -87,7 +87,7 @@ async def test_a_late_sample_shows_in_the_next_chart(pool: asyncpg.Pool, charted
 async def test_a_device_that_is_gone_is_not_found_and_forgotten(
     pool: asyncpg.Pool, charted: Device, bob: Tenant
 ) -> None:
-    now, memory = utc_now(), DeviceMemory()
+    now, memory = utc_now(), ChartMemory()
     key = (bob.business_id, charted.agent_id)
     memory.keep(key, await remembered(pool, charted), now)  # as if Bob had had it
     query = HistoryQuery(charted.agent_id, now - HOUR, now, METRICS)
@@ -101,7 +101,7 @@ async def test_a_device_that_is_gone_is_not_found_and_forgotten(
 
 
 async def test_a_range_that_is_refused_is_refused_again(pool: asyncpg.Pool, charted: Device) -> None:
-    now, memory = utc_now(), DeviceMemory()
+    now, memory = utc_now(), ChartMemory()
     await read(pool, charted, memory, now)
     with pytest.raises(InvalidRangeError):
         await read(pool, charted, memory, now, start=now)
@@ -126,7 +126,7 @@ class CountingPool:
 
 async def test_a_repeated_chart_is_one_statement(pool: asyncpg.Pool, charted: Device) -> None:
     counting: Any = CountingPool(pool)
-    memory, counts = DeviceMemory(), []
+    memory, counts = ChartMemory(), []
     for _ in range(3):
         await read(counting, charted, memory, utc_now())
         counts.append(counting.statements)
@@ -145,7 +145,7 @@ def test_a_level_may_be_complete_for_longer_than_planned_but_not_for_less() -> N
 
 
 def test_what_was_charted_long_ago_is_forgotten() -> None:
-    memory, tenant = DeviceMemory(), uuid4()
+    memory, tenant = ChartMemory(), uuid4()
     device: Any = {}
     keys = [(tenant, uuid4()) for _ in range(MOST + 2)]
     for key in [*keys[:MOST], keys[0], *keys[MOST:]]:
