@@ -1,6 +1,5 @@
 """What every test may ask for: a migrated database, the application over it, people and devices."""
 
-import gc
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +17,7 @@ from api.services import Services
 from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.access import DEFAULT_COMMANDS
+from core.garbage import loading
 from core.settings import Settings
 from db.pools import SERVER_SETTINGS
 from tests.callers import Town, forget_rules
@@ -59,12 +59,8 @@ def only_units(config: pytest.Config) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Collect without the garbage collector, which finds nothing there, and spare it all that was collected."""
-    gc.disable()
-    try:
+    with loading():
         yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 # Their tests run on each kind of platform, and to go from one kind to the next starts a server: one process does it.

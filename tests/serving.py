@@ -1,14 +1,28 @@
-"""An application on a real port of this process, for what an ASGI transport leaves out: sockets and bytes."""
+"""Applications in this process: with other settings, and on a real port, for sockets and bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import uvicorn
 
+from api.app import Application
 from api.server.direct import DirectProtocol
+from core.settings import Settings
 from tests.whole.processes import free_port
+
+
+@asynccontextmanager
+async def started(settings: Settings, **changes: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Application]]:
+    """Start an application with some settings changed; yield a client that calls it without sockets, and it."""
+    application = Application(settings.model_copy(update=changes))
+    async with (
+        application.web.router.lifespan_context(application.web),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://test") as client,
+    ):
+        yield client, application
 
 
 @asynccontextmanager

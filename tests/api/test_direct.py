@@ -4,9 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import inspect
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
@@ -21,23 +19,17 @@ from api.services import Services
 from tests.api.test_counters_that_fall import *  # noqa: F403  run here as well, with the client of this module
 from tests.api.test_odd_uploads import *  # noqa: F403
 from tests.api.test_uploads import *  # noqa: F403
+from tests.api.wires import LONGER, Wire, body_of, head_of, length_of
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.serving import serving
 
-LONGER = 20.0
 # What api/server/direct.py and bounded.py rely on, as of uvicorn 0.54.0.
 INTERNALS = {
     HttpToolsProtocol: "18fdf324b11bf160",
     RequestResponseCycle: "e67d470d435dcc1c",
     FlowControl: "126debcdaa894c83",
 }
-
-
-@pytest.fixture(scope="module")
-async def port(application: Application) -> AsyncIterator[int]:
-    async with serving(application) as chosen:
-        yield chosen
 
 
 @pytest.fixture(scope="module")
@@ -59,52 +51,6 @@ def direct_bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(UploadInHand, "_enqueue", note)
     return bodies
-
-
-class Wire:
-    """A connection on which a test writes requests byte by byte and reads answers."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    @classmethod
-    async def open(cls, port: int) -> "Wire":
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    def send(self, *parts: bytes) -> None:
-        self.writer.write(b"".join(parts))
-
-    async def answer(self) -> tuple[int, dict[bytes, bytes], Any]:
-        """Return status, headers and JSON of the next answer."""
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), LONGER)
-        line, *lines = head[:-4].split(b"\r\n")
-        headers = dict(line.lower().split(b": ", 1) for line in lines)
-        body = await asyncio.wait_for(self.reader.readexactly(int(headers[b"content-length"])), LONGER)
-        return int(line.split()[1]), headers, json.loads(body)
-
-    async def closed(self) -> bool:
-        return await asyncio.wait_for(self.reader.read(1), LONGER) == b""
-
-
-@pytest.fixture
-async def wire(port: int) -> AsyncIterator[Wire]:
-    opened = await Wire.open(port)
-    yield opened
-    opened.writer.close()
-
-
-def head_of(device: Device, *lines: str, token: str | None = None) -> bytes:
-    path = f"/api/agents/{device.agent_id}/metrics"
-    given = (f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {token or device.token}", *lines)
-    return "\r\n".join((*given, "", "")).encode()
-
-
-def body_of(*samples: dict[str, Any]) -> bytes:
-    return json.dumps({"metrics": samples or (sample(cpu_percent=1),)}).encode()
-
-
-def length_of(body: bytes) -> str:
-    return f"Content-Length: {len(body)}"
 
 
 async def test_a_usual_upload_is_taken_without_asgi(device: Device, wire: Wire, direct_bodies: list[bytes]) -> None:

@@ -16,6 +16,7 @@ from db.migrations.run import head
 from tests.databases import REAL_SERVER
 from tests.devices import Device, sample
 from tests.people import Employee, Tenant
+from tests.serving import started
 from tests.whole.proxy import DatabaseProxy
 
 
@@ -90,12 +91,10 @@ async def test_a_failed_flush_is_forgotten_after_a_while(other: Application) -> 
 
 
 async def test_without_its_database_a_process_lives_but_isnt_ready(database: str, settings: Settings) -> None:
-    async with DatabaseProxy(database) as proxy:
-        application = Application(settings.model_copy(update={"database_url": proxy.url}))
-        async with application.web.router.lifespan_context(application.web), client_of(application) as client:
-            await proxy.cut()
-            assert await reasons(client) == ["database_unavailable"]
-            assert (await client.get("/api/health/live")).status_code == 200
+    async with DatabaseProxy(database) as proxy, started(settings, database_url=proxy.url) as (client, _):
+        await proxy.cut()
+        assert await reasons(client) == ["database_unavailable"]
+        assert (await client.get("/api/health/live")).status_code == 200
 
 
 async def test_a_hundred_probes_cost_the_database_one_query(other: Application) -> None:
@@ -129,8 +128,7 @@ async def test_a_database_that_takes_no_writes_gets_no_requests(
     database: str, settings: Settings, employee: Employee, dora: Tenant
 ) -> None:
     standby = f"{database}?options=-c%20default_transaction_read_only%3Don"
-    application = Application(settings.model_copy(update={"database_url": standby}))
-    async with application.web.router.lifespan_context(application.web), client_of(application) as client:
+    async with started(settings, database_url=standby) as (client, _):
         assert await reasons(client) == ["database_read_only"]
         body = {"business_id": str(dora.business_id), "device_name": "x", "metrics_interval_seconds": 60}
         refused = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)

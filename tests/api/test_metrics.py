@@ -12,6 +12,7 @@ from api.app import Application
 from core.settings import Settings
 from tests.callers import Town
 from tests.devices import Device, sample
+from tests.serving import started
 from tests.whole.processes import METRICS_TOKEN
 from tests.whole.proxy import DatabaseProxy
 
@@ -44,11 +45,7 @@ async def test_no_token_of_people_or_agents_opens_it(client: httpx.AsyncClient, 
 
 
 async def test_without_a_token_set_nobody_gets_in(settings: Settings) -> None:
-    closed = Application(settings.model_copy(update={"metrics_token": Settings.model_fields["metrics_token"].default}))
-    async with (
-        closed.web.router.lifespan_context(closed.web),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=closed), base_url="http://test") as client,
-    ):
+    async with started(settings, metrics_token=Settings.model_fields["metrics_token"].default) as (client, _):
         for header in ("Bearer ", "Bearer x"):
             assert (await client.get("/metrics", headers={"Authorization": header})).status_code == 403
 
@@ -106,17 +103,12 @@ async def test_no_tenant_and_no_device_is_in_it(client: httpx.AsyncClient, town:
 
 
 async def test_while_the_database_is_away_the_process_still_answers(database: str, settings: Settings) -> None:
-    async with DatabaseProxy(database) as proxy:
-        application = Application(settings.model_copy(update={"database_url": proxy.url}))
-        async with (
-            application.web.router.lifespan_context(application.web),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://test") as client,
-        ):
-            await proxy.cut()
-            metrics = await scrape(client)
-            assert metrics["rts_database_up"] == 0
-            assert metrics["rts_uploads_total"] == 0
-            assert not [name for name in metrics if name.startswith("rts_rollup")]
+    async with DatabaseProxy(database) as proxy, started(settings, database_url=proxy.url) as (client, _):
+        await proxy.cut()
+        metrics = await scrape(client)
+        assert metrics["rts_database_up"] == 0
+        assert metrics["rts_uploads_total"] == 0
+        assert not [name for name in metrics if name.startswith("rts_rollup")]
 
 
 async def test_a_starved_pool_hides_nothing(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:

@@ -10,7 +10,6 @@ import asyncpg
 import httpx
 import pytest
 
-from api.app import Application
 from api.live.clients import UNAUTHORIZED, LiveClient
 from api.live.departures import close_departed
 from api.live.hub import Hub
@@ -24,6 +23,7 @@ from tests.commands import act, order
 from tests.conftest import MakeDevice
 from tests.devices import Device
 from tests.people import LIFETIME, Employee, Tenant, make_employee, make_tenant
+from tests.serving import started
 
 HOUR = timedelta(hours=1)
 
@@ -42,11 +42,8 @@ async def platform_columns(pool: asyncpg.Pool) -> AsyncIterator[None]:
 @asynccontextmanager
 async def asking(settings: Settings, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Calls to an application that keeps no answer about people."""
-    application = Application(settings.model_copy(update={"people_cache_seconds": 0.0} | changes))
-    async with application.web.router.lifespan_context(application.web):
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client
+    async with started(settings, **{"people_cache_seconds": 0.0} | changes) as (client, _):
+        yield client
 
 
 @pytest.mark.parametrize("change", ["is_active = false", "soft_delete = true"])

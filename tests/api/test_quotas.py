@@ -1,7 +1,5 @@
 """Quotas of devices and businesses: who brings too much in a day waits alone, with one stable answer."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +8,6 @@ import asyncpg
 import httpx
 import pytest
 
-from api.app import Application
 from api.quotas import DayAmounts, QuotaExceededError, Quotas
 from core.clock import utc_now
 from core.quota_settings import QuotaSettings
@@ -20,18 +17,9 @@ from tests.calls import beat, path_of
 from tests.commands import act, order
 from tests.devices import Device, register_device, sample
 from tests.people import Employee, Tenant
+from tests.serving import started
 
 MINUTE = timedelta(minutes=1)
-
-
-@asynccontextmanager
-async def served(settings: Settings, **quotas: int) -> AsyncIterator[tuple[httpx.AsyncClient, Application]]:
-    """The application with quotas of its own."""
-    application = Application(settings.model_copy(update=quotas))
-    async with application.web.router.lifespan_context(application.web):
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client, application
 
 
 async def send(client: httpx.AsyncClient, device: Device, *ages: int, **extra: Any) -> httpx.Response:
@@ -49,7 +37,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str, str]:
 async def test_a_device_beyond_its_samples_waits_and_others_do_not(
     settings: Settings, employee: Employee, alice: Tenant, pool: asyncpg.Pool
 ) -> None:
-    async with served(settings, device_samples_per_day=5) as (client, application):
+    async with started(settings, device_samples_per_day=5) as (client, application):
         greedy, other = [await register_device(client, employee, alice, name, 300) for name in ("greedy", "other")]
         assert (await send(client, greedy, *range(8))).status_code == 200
         expected = 429, "quota_exceeded", "device_samples_per_day"
@@ -68,7 +56,7 @@ async def test_a_device_beyond_its_samples_waits_and_others_do_not(
 async def test_duplicate_and_refused_samples_cost_no_quota(
     settings: Settings, employee: Employee, alice: Tenant
 ) -> None:
-    async with served(settings, device_samples_per_day=4) as (client, _):
+    async with started(settings, device_samples_per_day=4) as (client, _):
         device = await register_device(client, employee, alice, "again", 300)
         body = {"metrics": [sample(3 * MINUTE, cpu_percent=5), sample(timedelta(days=90), cpu_percent=5)]}
         for _ in range(6):
@@ -81,7 +69,7 @@ async def test_packed_bytes_count_as_they_are_unpacked(settings: Settings, emplo
     body, media_type = remote_write(1, [({"__name__": "node_load1", "note": "x" * 20_000}, [(1.0, at)])])
     assert len(body) < 3000
     headers = {"Content-Type": media_type, "Content-Encoding": "snappy"}
-    async with served(settings, device_bytes_per_day=15_000) as (client, _):
+    async with started(settings, device_bytes_per_day=15_000) as (client, _):
         device = await register_device(client, employee, alice, "packed", 300)
         first = await client.post("/api/v1/write", content=body, headers=headers | device.headers)
         assert first.status_code == 204, first.text
@@ -89,7 +77,7 @@ async def test_packed_bytes_count_as_they_are_unpacked(settings: Settings, emplo
 
 
 async def test_bytes_of_all_calls_count_together(settings: Settings, employee: Employee, alice: Tenant) -> None:
-    async with served(settings, device_bytes_per_day=3000) as (client, _):
+    async with started(settings, device_bytes_per_day=3000) as (client, _):
         device = await register_device(client, employee, alice, "bytes", 300)
         assert (await send(client, device, 1, note="x" * 2000)).status_code == 200
         event = {"event_type": "told", "timestamp": "2026-05-03T14:05:00Z", "data": {"text": "x" * 2000}}
@@ -106,7 +94,7 @@ async def test_bytes_of_all_calls_count_together(settings: Settings, employee: E
 async def test_events_and_software_have_quotas_of_their_own(
     settings: Settings, employee: Employee, alice: Tenant
 ) -> None:
-    async with served(settings, device_events_per_day=2, device_software_per_day=3) as (client, _):
+    async with started(settings, device_events_per_day=2, device_software_per_day=3) as (client, _):
         device = await register_device(client, employee, alice, "events", 300)
         event = {"event_type": "told", "timestamp": "2026-05-03T14:05:00Z"}
         answers = [await client.post(path_of(device, "events"), json=event, headers=device.headers) for _ in range(3)]
@@ -124,7 +112,7 @@ async def test_events_and_software_have_quotas_of_their_own(
 async def test_a_business_beyond_its_quota_holds_up_no_other(
     settings: Settings, employee: Employee, alice: Tenant, bob: Tenant
 ) -> None:
-    async with served(settings, business_samples_per_day=6) as (client, _):
+    async with started(settings, business_samples_per_day=6) as (client, _):
         first, second = [await register_device(client, employee, alice, name, 300) for name in ("one", "two")]
         theirs = await register_device(client, employee, bob, "theirs", 300)
         for device in (first, second, theirs):
@@ -137,7 +125,7 @@ async def test_a_business_beyond_its_quota_holds_up_no_other(
 async def test_an_outage_of_ours_costs_nobody_a_quota(
     settings: Settings, employee: Employee, alice: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with served(settings, device_bytes_per_day=3000) as (client, application):
+    async with started(settings, device_bytes_per_day=3000) as (client, application):
         device = await register_device(client, employee, alice, "outage", 300)
         commits = application.web.state.services.commits
         with monkeypatch.context() as full:
@@ -150,7 +138,7 @@ async def test_an_outage_of_ours_costs_nobody_a_quota(
 async def test_commands_that_wait_for_one_device_are_bounded(
     settings: Settings, employee: Employee, alice: Tenant
 ) -> None:
-    async with served(settings, device_pending_commands=2) as (client, _):
+    async with started(settings, device_pending_commands=2) as (client, _):
         full, free = [await register_device(client, employee, alice, name, 300) for name in ("full", "free")]
         commands = [await order(full, employee) for _ in range(2)]
         answer = await client.post(
@@ -171,7 +159,7 @@ async def test_commands_that_wait_for_one_device_are_bounded(
 async def test_hosts_of_a_gateway_have_quotas_of_their_own_and_their_business_has_one_for_all(
     settings: Settings, employee: Employee, alice: Tenant, dora: Tenant, pool: asyncpg.Pool
 ) -> None:
-    async with served(settings, device_samples_per_day=3, business_samples_per_day=12) as (client, _):
+    async with started(settings, device_samples_per_day=3, business_samples_per_day=12) as (client, _):
         gateways = [await make_gateway(client, employee, tenant) for tenant in (alice, dora)]
         greedy, modest = (f"host-{uuid4().hex[:12]}" for _ in range(2))
         assert await write(client, gateways[0], greedy, range(2, 6)) == 204
@@ -212,7 +200,7 @@ async def count_samples(pool: asyncpg.Pool, host: str) -> int:
 
 
 async def test_a_services_setting_bounds_what_is_kept(settings: Settings, employee: Employee, alice: Tenant) -> None:
-    async with served(settings, device_services=2) as (client, _):
+    async with started(settings, device_services=2) as (client, _):
         device = await register_device(client, employee, alice, "services", 300)
         listed = [{"name": name, "status": "running"} for name in ("a", "b", "c")]
         answer = await send(client, device, 1, services=listed)

@@ -12,7 +12,6 @@ import asyncpg
 import httpx
 import pytest
 
-from api.app import Application
 from api.services import make_limits
 from auth.tokens import Tokens
 from core.clock import utc_now
@@ -22,6 +21,7 @@ from tests.calls import beat, path_of
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.people import LIFETIME, Employee, Tenant, make_tenant, make_user
+from tests.serving import started
 
 MANY = 1_000_000
 
@@ -34,11 +34,8 @@ async def limited(
     changes = {
         "agent_calls_per_minute": agent, "person_calls_per_minute": person, "business_calls_per_minute": business,
     }  # fmt: skip
-    application = Application(settings.model_copy(update=changes))
-    async with application.web.router.lifespan_context(application.web):
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client
+    async with started(settings, **changes) as (client, _):
+        yield client
 
 
 def assert_limited(response: httpx.Response, whose: str) -> int:

@@ -15,6 +15,7 @@ from core.clock import utc_now
 from core.settings import Settings
 from tests.devices import Device
 from tests.people import Employee, Tenant
+from tests.serving import started
 
 OURS = {"Origin": "http://test", "X-RTS-Request": "1"}
 
@@ -154,8 +155,7 @@ async def test_signing_out_clears_the_cookie_even_when_its_token_has_ended(brows
 
 @pytest.fixture(scope="module")
 async def demo(settings: Settings) -> AsyncIterator[Application]:
-    application = Application(settings.model_copy(update={"demo_login": True}))
-    async with application.web.router.lifespan_context(application.web):
+    async with started(settings, demo_login=True) as (_, application):
         yield application
 
 

@@ -2,17 +2,16 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
-from api.app import Application
 from api.server.direct import MAX_DIRECT_BYTES, DirectProtocol
 from api.server.upload_heads import UploadHead, UploadHeads
-from tests.api.test_direct import Wire, body_of, head_of, length_of
+from tests.api.wires import Wire, body_of, head_of, length_of
 from tests.devices import Device, sample
 from tests.people import Employee
-from tests.serving import serving
+from tests.waiting import until
 
 HEAD = b"POST /api/agents/x/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nAuthorization: Bearer y\r\n\r\n"
 PARSED = UploadHead(
@@ -87,19 +86,6 @@ def test_a_head_that_comes_again_takes_no_place() -> None:
     assert heads.split(HEAD + b"body")[0]
 
 
-@pytest.fixture(scope="module")
-async def port(application: Application) -> AsyncIterator[int]:
-    async with serving(application) as chosen:
-        yield chosen
-
-
-@pytest.fixture
-async def wire(port: int) -> AsyncIterator[Wire]:
-    opened = await Wire.open(port)
-    yield opened
-    opened.writer.close()
-
-
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The request lines that the parser has read."""
@@ -112,6 +98,20 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(DirectProtocol, "on_url", note)
     return lines
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the server has received, read by read."""
+    received: list[bytes] = []
+    data_received = DirectProtocol.data_received
+
+    def note(protocol: DirectProtocol, data: bytes) -> None:
+        received.append(data)
+        data_received(protocol, data)
+
+    monkeypatch.setattr(DirectProtocol, "data_received", note)
+    return received
 
 
 async def test_the_second_upload_of_a_device_is_not_parsed(device: Device, port: int, parsed: list[bytes]) -> None:
@@ -140,15 +140,16 @@ async def test_many_uploads_and_other_calls_of_one_connection_keep_their_order(
     assert parsed.count(b"/health") == 3
 
 
-async def test_a_body_in_pieces_and_a_large_one_follow_a_kept_head(device: Device, wire: Wire) -> None:
+async def test_a_body_in_pieces_and_a_large_one_follow_a_kept_head(
+    device: Device, pieces: list[bytes], wire: Wire
+) -> None:
     body = body_of()
     head = head_of(device, length_of(body))
     wire.send(head, body)
     assert (await wire.answer())[0] == 200
-    wire.send(head)
-    await asyncio.sleep(0.05)  # the head alone has arrived
-    wire.send(body[:9])
-    await asyncio.sleep(0.05)
+    for part in (head, body[:9]):
+        wire.send(part)
+        await until(partial(pieces.__contains__, part))  # it arrived alone
     wire.send(body[9:])
     assert (await wire.answer())[0] == 200
     large = body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES))

@@ -3,33 +3,20 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
-from api.app import Application
 from api.services import Services
 from core.settings import Settings
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
+from tests.serving import started
 from tests.waiting import until
 
 MINUTE = timedelta(minutes=1)
 LONG = 30.0
-
-
-@asynccontextmanager
-async def served(settings: Settings, **changes: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
-    """The application with bounds of its own."""
-    application = Application(settings.model_copy(update=changes))
-    async with application.web.router.lifespan_context(application.web):
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client, application.web.state.services
 
 
 def packed_upload(count: int, **values: Any) -> bytes:
@@ -41,7 +28,8 @@ async def test_a_body_stays_packed_until_its_turn_and_its_bytes_are_given_back(
     settings: Settings, device: Device
 ) -> None:
     body = packed_upload(2000)
-    async with served(settings) as (client, services):
+    async with started(settings) as (client, application):
+        services: Services = application.web.state.services
         device.client = client
         async with services.turns.of("another business", "another device", LONG):
             waiting = asyncio.create_task(device.post(body, **{"Content-Encoding": "gzip"}))
@@ -54,7 +42,8 @@ async def test_a_body_stays_packed_until_its_turn_and_its_bytes_are_given_back(
 
 async def test_faults_of_a_body_are_found_in_its_turn_and_nothing_is_kept(settings: Settings, device: Device) -> None:
     whole = packed_upload(2000)
-    async with served(settings, max_body_bytes=100_000) as (client, services):
+    async with started(settings, max_body_bytes=100_000) as (client, application):
+        services: Services = application.web.state.services
         device.client = client
         answers = [await device.post(body, **{"Content-Encoding": "gzip"}) for body in (whole, whole[:-9], whole[9:])]
         codes = [(answer.status_code, answer.json()["error"]["code"]) for answer in answers]
@@ -70,7 +59,8 @@ async def test_a_fleet_that_brings_more_than_the_buffer_holds_waits_and_nobody_i
     body = packed_upload(size)
     most = 0
 
-    async with served(settings, max_buffered_samples=buffer) as (client, services):
+    async with started(settings, max_buffered_samples=buffer) as (client, application):
+        services: Services = application.web.state.services
         enqueue = services.commits.enqueue
 
         def watched(*arguments: Any) -> None:
@@ -92,7 +82,8 @@ async def test_a_fleet_that_brings_more_than_the_buffer_holds_waits_and_nobody_i
 
 async def test_an_upload_that_the_buffer_can_hold_only_alone_is_stored(settings: Settings, device: Device) -> None:
     body = packed_upload(250, disks=[{"name": "C:", "percent": 5}])  # a sample with series counts four
-    async with served(settings, max_buffered_samples=1000) as (client, services):
+    async with started(settings, max_buffered_samples=1000) as (client, application):
+        services: Services = application.web.state.services
         device.client = client
         answers = await asyncio.gather(*(device.post(body, **{"Content-Encoding": "gzip"}) for _ in range(3)))
         assert [answer.status_code for answer in answers] == [200] * 3

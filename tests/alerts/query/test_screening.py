@@ -116,6 +116,13 @@ async def evaluated(connection: asyncpg.Connection, rules: Sequence[Rule], at: d
         return await run_queries(connection, rules, EvaluationRequest([at]))
 
 
+async def unscreened(connection: asyncpg.Connection, rules: Sequence[Rule], at: datetime) -> ResultsByKey:
+    """Return the results without screening."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statements, "may_be_screened", lambda _: False)
+        return await evaluated(connection, rules, at)
+
+
 @pytest.mark.usefixtures("always_screened")
 @given(fleet=st.lists(values, min_size=2, max_size=2), every=st.sampled_from([1, 5, 30, 90]), late=values,
        minutes=st.integers(-10, 200))  # fmt: skip
@@ -193,9 +200,7 @@ async def test_rules_of_businesses_have_the_results_they_have_without_it(
     await connection.execute(OPEN, [rule_id for rule_id, _ in firing])
     await refresh_range(connection, now - 4 * HOUR, now, now)
     screened = await evaluated(connection, rules, now)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statements, "may_be_screened", lambda _: False)
-        without = await evaluated(connection, rules, now)
+    without = await unscreened(connection, rules, now)
     await connection.execute(RETIRE)
     assert screened.of == without.of
 
@@ -256,9 +261,7 @@ async def test_a_sample_anywhere_in_a_window_is_found(
         rules += [Rule(uuid4(), Scope(business), condition, MINUTE) for condition in conditions]
     await refresh_range(connection, now - 60 * HOUR, now, now)
     screened = await evaluated(connection, rules, now)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statements, "may_be_screened", lambda _: False)
-        without = await evaluated(connection, rules, now)
+    without = await unscreened(connection, rules, now)
     await connection.execute(RETIRE)
     assert screened.of == without.of
     assert sum(key[0] == rules[0].id for key in screened.of) == windows[0] // 15
