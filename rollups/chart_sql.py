@@ -137,7 +137,7 @@ def of_the_device(query: Select[Any], source: Partials) -> Select[Any]:
 
 
 def finish_points(partials: Select[Any], metrics: Sequence[Metric], aggregates: Sequence[str]) -> Select[Any]:
-    """Return each partial as a point of its own: the level's buckets, or the samples, are the points."""
+    """Return one point for each partial, which is a bucket of the level or a raw sample."""
     part = partials.subquery("part").c
     columns: list[ColumnElement[Any]] = [as_micros(part.time).label("bucket"), part.sample_count]
     for metric in metrics:

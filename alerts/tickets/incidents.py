@@ -46,7 +46,7 @@ class FiredAlert:
 
     @property
     def key(self) -> str:
-        """The key of its own incident, shared by rules with one cause; an instance is a digest: names may be long."""
+        """The key of its incident, shared by rules with one cause. Instance names may be long, so they are hashed."""
         key = f"device:{cause_of(self.row.rule.condition) or self.row.rule.id}:{self.device['id']}"
         return f"{key}:{sha256(self.instance.encode()).hexdigest()[:32]}" if self.instance else key
 
