@@ -36,6 +36,7 @@ async def test_an_open_page_comes_through_a_restart_of_the_server(
     await device.accepted(sample(utc_now(), cpu_percent=5))
     tab, port = await open_tab(), free_port()
     await signed_in(tab, employee, f"http://127.0.0.1:{port}")
+    await tab.page.clock.install()
     async with serving(application, port=port):
         page = await tab.open("/dashboard/agents?q=through-a-restart")
         await expect(page.get_by_role("link", name="through-a-restart")).to_be_visible()
@@ -44,8 +45,10 @@ async def test_an_open_page_comes_through_a_restart_of_the_server(
     await expect(away).to_be_visible()
     await expect(page.get_by_role("link", name="through-a-restart")).to_be_visible()
     await picture(page, "faults/server-restarts")
+    await page.clock.pause_at(await page.evaluate("Date.now()"))  # the page must not try by itself before the click
     async with serving(application, port=port):
         await page.get_by_role("button", name="Try now").click()
+        await page.clock.resume()
         await expect(page.locator(".live-dot.live")).to_be_visible(timeout=15_000)
         await expect(away).to_have_count(0)
         await page.get_by_role("link", name="through-a-restart").click()
