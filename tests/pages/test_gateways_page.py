@@ -43,7 +43,7 @@ async def test_a_gateway_brings_hosts_that_an_employee_decides_on(
     confirm = page.get_by_role("dialog", name="Confirm till-1")
     await confirm.get_by_label("Device name").fill("Till 1")
     await confirm.get_by_role("button", name="Confirm").click()
-    await expect(hosts.get_by_role("row", name=re.compile("till-1"))).to_have_count(0)  # then no row moves under a click
+    await expect(hosts.get_by_role("row", name=re.compile("till-1"))).to_have_count(0)  # no row moves under the click
     await hosts.get_by_role("row", name=re.compile("till-2")).get_by_role("button", name="Refuse").click()
     await expect(page.get_by_text("No host waits")).to_be_visible()
     await page.get_by_role("link", name="Confirmed").click()

@@ -60,6 +60,8 @@ async def test_a_baseline_of_each_disk_is_made_and_stays_one(
     await page.get_by_label("Metric").select_option("disk.percent")
     await page.get_by_label("Of which, by name").fill("C:\n/var*")
     await page.get_by_role("button", name=re.compile("^Save")).click()
+    await expect(page.get_by_role("heading", name="Alert rules", level=1)).to_be_visible()
+    await tab.open("/admin/agents/alerts?q=Odd disk of Dora")
     await page.get_by_role("link", name="Odd disk of Dora").click()
     await expect(page.get_by_label("Of which, by name")).to_have_value("C:\n/var*")
     await page.get_by_label("Deviations from usual").fill("5")

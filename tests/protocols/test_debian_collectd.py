@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import psutil
@@ -47,11 +46,6 @@ def recorder(database: str, key_file: Path, tmp_path: Path) -> Iterator[Recorder
         yield started
 
 
-def sent_at(values: dict[str, Any]) -> float:
-    """Return the time of a value list in Unix seconds."""
-    return float(values["time"])
-
-
 async def test_collectd_measures_a_device(
     recorder: Recorder, make_device: MakeDevice, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
@@ -81,14 +75,18 @@ async def test_collectd_measures_a_device(
 
     async with running(path, "-f", "-C", str(file)):
         await eventually(has_some)
-    uptimes = [
-        one for sent in recorder.stored for one in json.loads(sent.body) if one["plugin"] == "uptime"
-    ]  # fmt: skip
+    sent_by_second: dict[int, list[int]] = {}  # on a busy machine collectd reads twice within a second: one sample
+    for sent in recorder.stored:
+        for one in json.loads(sent.body):
+            if one["plugin"] == "uptime":
+                sent_by_second.setdefault(int(one["time"]), []).append(one["values"][0])
     stored = await pool.fetch(
-        "SELECT uptime_seconds FROM agent_metrics WHERE agent_device_id = $1 AND uptime_seconds IS NOT NULL "
-        "ORDER BY collected_at", device.agent_id,
+        "SELECT collected_at, uptime_seconds FROM agent_metrics WHERE agent_device_id = $1 "
+        "AND uptime_seconds IS NOT NULL ORDER BY collected_at", device.agent_id,
     )  # fmt: skip
-    assert [row["uptime_seconds"] for row in stored] == [one["values"][0] for one in sorted(uptimes, key=sent_at)]
+    assert [row["collected_at"].timestamp() for row in stored] == sorted(sent_by_second)
+    for row in stored:
+        assert row["uptime_seconds"] in sent_by_second[row["collected_at"].timestamp()]
     for row in await rows():
         assert 0 <= row["cpu_percent"] <= 100
         assert row["memory_used_gb"] < psutil.virtual_memory().total / 1e9

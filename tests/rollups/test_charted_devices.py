@@ -69,7 +69,7 @@ async def test_points_are_the_same_whatever_is_remembered(
     key = (charted.tenant.business_id, charted.agent_id)
     memory.keep(key, await remembered(pool, charted, **wrong), now)
     fresh, repeated = [await read(pool, charted, each, now, start=now - span) for each in (None, memory)]
-    assert len(fresh.points.times) > 3
+    assert len(fresh.points.times) >= 3  # 175 minutes are in three hours or in four
     assert (repeated.points, repeated.grid, repeated.choice) == (fresh.points, fresh.grid, fresh.choice)
     present = memory.recall(key, now)
     assert present is not None
