@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Download, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Download, Page, async_playwright, expect
 
 from api.app import Application
 from tests.pages.builds import CHROMIUM
@@ -22,10 +22,12 @@ ARGUMENTS = [
 ]  # fmt: skip
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
 COOKIE = "rts_session"
+WAIT_MS = 60_000  # for what a page is to show; playwright's 5 s are short on a busy machine
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=WAIT_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -84,6 +86,7 @@ async def open_tab(browser: Browser, site: str) -> AsyncIterator[OpenTab]:
     async def make(who: Employee | Tenant | None = None, **options: Any) -> Tab:
         chosen: dict[str, Any] = {"viewport": WIDE, "locale": "en-GB", "timezone_id": "Europe/Berlin"} | options
         context = await browser.new_context(**chosen)
+        context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         if who is not None:
             token = who.token if isinstance(who, Employee) else who.user_token

@@ -30,17 +30,17 @@ async def test_the_page_follows_the_steps_of_a_new_device(tab: Tab, client: http
     facts = {"token": token, "hostname": "till-7.shop", "os_type": "windows"}
     registered = (await client.post("/api/agents/register", json=facts)).json()
     agent, headers = registered["agent_id"], {"Authorization": f"Bearer {registered['agent_token']}"}
-    await expect(done).to_have_count(2, timeout=15_000)
+    await expect(done).to_have_count(2)
     await expect(steps.filter(has_text="Registered")).to_contain_text("till-7.shop, windows")
 
     beat = {"timestamp": utc_now().isoformat(), "status": "online", "agent_version": "1.4.2"}
     answer = await client.post(f"/api/agents/{agent}/heartbeat", json=beat, headers=headers)
     assert answer.status_code == 200, answer.text
-    await expect(done).to_have_count(3, timeout=15_000)
+    await expect(done).to_have_count(3)
 
     answer = await client.post(f"/api/agents/{agent}/metrics", json={"metrics": [sample()]}, headers=headers)
     assert answer.is_success, answer.text
-    await expect(done).to_have_count(4, timeout=15_000)
+    await expect(done).to_have_count(4)
     await page.get_by_role("link", name="Open the device").click()
     await expect(page).to_have_url(re.compile(f"/dashboard/agents/{agent}"))
     await expect(page.get_by_role("heading", name="till-7", level=1)).to_be_visible()

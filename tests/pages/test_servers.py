@@ -49,7 +49,7 @@ async def test_an_open_page_comes_through_a_restart_of_the_server(
     async with serving(application, port=port):
         await page.get_by_role("button", name="Try now").click()
         await page.clock.resume()
-        await expect(page.locator(".live-dot.live")).to_be_visible(timeout=15_000)
+        await expect(page.locator(".live-dot.live")).to_be_visible()
         await expect(away).to_have_count(0)
         await page.get_by_role("link", name="through-a-restart").click()
         await expect(page.get_by_role("heading", name="through-a-restart", level=1)).to_be_visible()
