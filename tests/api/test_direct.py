@@ -19,7 +19,7 @@ from api.services import Services
 from tests.api.test_counters_that_fall import *  # noqa: F403  run here as well, with the client of this module
 from tests.api.test_odd_uploads import *  # noqa: F403
 from tests.api.test_uploads import *  # noqa: F403
-from tests.api.wires import LONGER, Wire, body_of, head_of, length_of
+from tests.api.wires import LONGER, Wire, body_of, head_of, length_of, record_calls
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
 from tests.serving import serving
@@ -42,15 +42,7 @@ async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def direct_bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The bodies that were taken without ASGI."""
-    bodies: list[bytes] = []
-    enqueue = UploadInHand._enqueue
-
-    def note(upload: UploadInHand, body: bytes) -> None:
-        bodies.append(body)
-        enqueue(upload, body)
-
-    monkeypatch.setattr(UploadInHand, "_enqueue", note)
-    return bodies
+    return record_calls(monkeypatch, UploadInHand, "_enqueue")
 
 
 async def test_a_usual_upload_is_taken_without_asgi(device: Device, wire: Wire, direct_bodies: list[bytes]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from api.server.direct import MAX_DIRECT_BYTES, DirectProtocol
 from api.server.upload_heads import UploadHead, UploadHeads
-from tests.api.wires import Wire, body_of, head_of, length_of
+from tests.api.wires import Wire, body_of, head_of, length_of, record_calls
 from tests.devices import Device, sample
 from tests.people import Employee
 from tests.waiting import until
@@ -89,29 +89,13 @@ def test_a_head_that_comes_again_takes_no_place() -> None:
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The request lines that the parser has read."""
-    lines: list[bytes] = []
-    on_url = DirectProtocol.on_url
-
-    def note(protocol: DirectProtocol, url: bytes) -> None:
-        lines.append(url)
-        on_url(protocol, url)
-
-    monkeypatch.setattr(DirectProtocol, "on_url", note)
-    return lines
+    return record_calls(monkeypatch, DirectProtocol, "on_url")
 
 
 @pytest.fixture
 def pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What the server has received, read by read."""
-    received: list[bytes] = []
-    data_received = DirectProtocol.data_received
-
-    def note(protocol: DirectProtocol, data: bytes) -> None:
-        received.append(data)
-        data_received(protocol, data)
-
-    monkeypatch.setattr(DirectProtocol, "data_received", note)
-    return received
+    return record_calls(monkeypatch, DirectProtocol, "data_received")
 
 
 async def test_the_second_upload_of_a_device_is_not_parsed(device: Device, port: int, parsed: list[bytes]) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from tests.devices import Device, sample
 
 LONGER = 20.0  # far beyond every bound: a test that waits so long has failed
@@ -46,3 +48,16 @@ def body_of(*samples: dict[str, Any]) -> bytes:
 
 def length_of(body: bytes) -> str:
     return f"Content-Length: {len(body)}"
+
+
+def record_calls(monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> list[bytes]:
+    """Return a list that gets the bytes which each call of a method is given; the method still runs."""
+    given: list[bytes] = []
+    original = getattr(owner, method)
+
+    def note(instance: object, data: bytes) -> None:
+        given.append(data)
+        original(instance, data)
+
+    monkeypatch.setattr(owner, method, note)
+    return given
