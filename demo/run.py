@@ -243,8 +243,7 @@ async def roll_up(dsn: str, since: datetime) -> None:
     """Refresh every level now, so that the first look doesn't wait for the policies' next turn."""
     connection = await asyncpg.connect(dsn)
     now = utc_now()
-    with contextlib.suppress(asyncpg.LockNotAvailableError):  # the server's own scheduler is refreshing just now
-        await refresh_range(connection, max(since, now - HISTORY), now, now)
+    await refresh_range(connection, max(since, now - HISTORY), now, now)
     await connection.close()
 
 

@@ -17,6 +17,7 @@ from db.hypertables.values import read_values
 from db.pools import Connection
 from db.sql import load_beside
 from rollups.choose import bucket_start
+from rollups.refresh import refresh_level
 
 QUERIES = load_beside(__file__, "platform_import.sql")
 OWN_PLACE = [
@@ -127,7 +128,10 @@ async def import_day(connection: Connection, day: date, now: datetime, *, extras
 
 
 async def roll_up(connection: Connection, day: date, now: datetime) -> None:
-    """Refresh the levels of a day up to the age that their policies refresh; costs nothing if nothing has changed."""
+    """Refresh the levels of a day up to the age that their policies refresh; costs nothing if nothing has changed.
+
+    Raises RefreshBusyError.
+    """
     begin, end = day_range(day)
     if await is_dropped(connection, begin, end, now):
         return
@@ -136,7 +140,7 @@ async def roll_up(connection: Connection, day: date, now: datetime) -> None:
         assert level.bucket
         until = min(end, bucket_start(now - level.refresh_to, level.bucket))
         if until > begin:
-            await connection.execute(*QUERIES.bind("refresh_level", relation=level.relation, start=begin, end=until))
+            await refresh_level(connection, level.relation, begin, until)
 
 
 async def is_dropped(connection: Connection, begin: datetime, end: datetime, now: datetime) -> bool:

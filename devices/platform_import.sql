@@ -124,6 +124,3 @@ FROM timescaledb_information.jobs j CROSS JOIN LATERAL alter_job(
 WHERE j.proc_name = 'policy_retention' AND j.hypertable_name = 'agent_metrics'
   AND j.hypertable_schema = (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                              WHERE c.oid = 'agent_metrics'::regclass)
-
--- refresh_level --
-CALL refresh_continuous_aggregate(:relation::text::regclass, :start::timestamptz, :end::timestamptz)

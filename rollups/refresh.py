@@ -4,6 +4,7 @@ TimescaleDB's own scheduler runs the policies on a real server. The embedded ser
 worker process runs the due jobs there, one at a time, the finest level first.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ QUERIES = load_beside(__file__)
 RELATIONS = [level.relation for level in (*LEVELS, *SERIES_LEVELS)]
 # Refresh first, then columnstore, then retention: nothing is dropped or converted before it is rolled up.
 ORDER = ("refresh", "columnstore", "retention")
+# TimescaleDB refuses a refresh while another one, its scheduler's for example, computes some of the same buckets.
+BUSY = (asyncpg.LockNotAvailableError, asyncpg.ObjectInUseError)
+ATTEMPTS, PAUSE_SECONDS = 300, 1.0
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +36,13 @@ class RefreshBehindRetentionError(RtsError):
 
     code: ClassVar[str] = "refresh_behind_retention"
     status: ClassVar[int] = 422
+
+
+class RefreshBusyError(RtsError):
+    """Other refreshes have been computing the same buckets for five minutes: run this again when they have ended."""
+
+    code: ClassVar[str] = "refresh_busy"
+    status: ClassVar[int] = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +105,10 @@ async def run_job(connection: Connection, job: Job) -> None:
 
 
 async def refresh_range(connection: Connection, start: datetime, end: datetime, now: datetime) -> None:
-    """Recompute every level over [start, end), rounded out to days; raises RefreshBehindRetentionError.
+    """Recompute every level over [start, end), rounded out to days.
 
     Buckets younger than a level's refresh_to are not refreshed, as by its policy, because they are still filling.
+    Raises RefreshBehindRetentionError or RefreshBusyError.
     """
     first, last = bucket_start(start, DAY), bucket_start(end, DAY) + DAY
     for below, level in (await read_values(connection)).steps:
@@ -105,8 +117,23 @@ async def refresh_range(connection: Connection, start: datetime, end: datetime, 
         guard(level, below, first, now)
         until = min(last, bucket_start(now - level.refresh_to, level.bucket))
         if until > first:
-            await connection.execute(*QUERIES.bind("refresh_level", relation=level.relation, start=first, end=until))
+            await refresh_level(connection, level.relation, first, until)
     await connection.execute(*QUERIES.bind("forget_late", start=first, end=last, now=now))
+
+
+async def refresh_level(connection: Connection, relation: str, start: datetime, end: datetime) -> None:
+    """Recompute the changed buckets of one rollup in [start, end); waits while another refresh computes some of them.
+
+    Raises RefreshBusyError after `ATTEMPTS`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            await connection.execute(*QUERIES.bind("refresh_level", relation=relation, start=start, end=end))
+        except BUSY:
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            return
+    raise RefreshBusyError
 
 
 def guard(level: Level, below: Level, start: datetime, now: datetime) -> None:

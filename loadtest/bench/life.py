@@ -31,8 +31,7 @@ from loadtest.bench.report import show
 from loadtest.cpu import cpu_seconds, database_process
 from loadtest.databases import LoadDatabase
 from rollups.choose import bucket_start
-from rollups.refresh import QUERIES as REFRESH
-from rollups.refresh import RELATIONS
+from rollups.refresh import RELATIONS, refresh_level
 
 QUERIES = load_beside(__file__, "life.sql")
 SPAN = 2 * DAY
@@ -114,9 +113,7 @@ async def live(
     await life.step("written", write(database, agents, begin, end, scale))
     await life.weigh("written")
     for level in LEVELS[1:]:
-        refresh = connection.execute(
-            *REFRESH.bind("refresh_level", relation=level.relation, start=bucket_start(begin, DAY), end=end)
-        )
+        refresh = refresh_level(connection, level.relation, bucket_start(begin, DAY), end)
         await life.step(f"rolled up to {level.name}", refresh)
     await life.weigh("rolled up")
     for relation in RELATIONS:

@@ -1,9 +1,8 @@
 """After a run: every level, of series too, refreshed and compared with the same aggregates of the raw samples."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from rollups.choose import bucket_start
 from rollups.refresh import refresh_range
 
 AHEAD = 2 * DAY  # in a database of the run's own: every bucket counts as closed, the newest too
-TRIES, PAUSE_SECONDS = 20, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, 
     now = utc_now() + (AHEAD if own else timedelta(0))
     span = await sample_range(connection, ids)
     if span:
-        await refresh(connection, span, now)
+        await refresh_range(connection, *span, now)
     levels = LEVELS[1:]
     ends = [bucket_start(now - (level.refresh_to or DAY), level.bucket or DAY) for level in levels]
     names, widths = [level.name for level in levels], [level.bucket for level in levels]
@@ -46,19 +44,6 @@ async def check_rollups(connection: asyncpg.Connection, ids: Sequence[UUID], *, 
         counts = {row["level"]: (row["buckets"], row["differing"]) for row in rows}
         checks += [LevelCheck(f"{prefix}{name}", *counts.get(name, (0, 0))) for name in names]
     return checks
-
-
-async def refresh(connection: asyncpg.Connection, span: tuple[datetime, datetime], now: datetime) -> None:
-    """Refresh every level; tries again while the server's own scheduler is at it."""
-    for attempt in range(1, TRIES + 1):
-        try:
-            await refresh_range(connection, *span, now)
-        except (asyncpg.LockNotAvailableError, asyncpg.ObjectInUseError):
-            if attempt == TRIES:
-                raise
-            await asyncio.sleep(PAUSE_SECONDS)
-        else:
-            return
 
 
 def as_json(levels: Sequence[LevelCheck]) -> dict[str, Any]:

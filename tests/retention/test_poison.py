@@ -9,6 +9,7 @@ from core.clock import utc_now
 from db.hypertables.policies import DAY
 from retention.changes import apply_due, list_changes, undo_change
 from retention.holds import HoldRequest, drop_unheld, end_holds, list_holds, place_hold
+from rollups.refresh import refresh_level
 from tests.databases import REAL_SERVER
 from tests.retention.conftest import OPERATOR, store_days
 from tests.retention.test_changes import applied, document
@@ -45,8 +46,7 @@ async def test_a_level_whose_chunks_are_in_use_stops_no_other(
     await store_old(connection, other, 110)
     await store_old(connection, held, 5)
     now = utc_now()
-    refresh = "CALL refresh_continuous_aggregate('agent_metrics_5m', $1::timestamptz, $2::timestamptz)"
-    await connection.execute(refresh, now - 111 * DAY, now - 109 * DAY)
+    await refresh_level(connection, "agent_metrics_5m", now - 111 * DAY, now - 109 * DAY)
     assert await connection.fetchval("SELECT count(*) FROM agent_metrics_5m") > 0
     await place_hold(connection, HoldRequest("device", held, "litigation"), OPERATOR, now)
     reader = await asyncpg.connect(own_url)

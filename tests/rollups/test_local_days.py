@@ -13,6 +13,7 @@ from hypothesis import given
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
 from rollups.local_days import day_starts
+from rollups.refresh import refresh_level
 from tests.calls import path_of
 from tests.devices import Device
 
@@ -21,7 +22,6 @@ SAMPLES = """
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent, network_rx_bytes)
 SELECT $1, t.at, t.at, t.cpu, t.bytes FROM unnest($2::timestamptz[], $3::float8[], $4::bigint[]) AS t (at, cpu, bytes)
 """
-REFRESH = "CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz)"
 ZONES = ["Asia/Kathmandu", "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "America/New_York"]
 
 
@@ -39,7 +39,8 @@ async def roll_up(pool: asyncpg.Pool, first: datetime, until: datetime) -> None:
         assert level.bucket
         begin, end = bucket_start(first, DAY), bucket_start(until, level.bucket)
         if end > begin:
-            await pool.execute(REFRESH, level.relation, begin, end)
+            async with pool.acquire() as connection:
+                await refresh_level(connection, level.relation, begin, end)
 
 
 async def chart(device: Device, zone: str, start: datetime, end: datetime, **more: Any) -> dict[str, Any]:

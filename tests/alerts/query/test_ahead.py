@@ -20,6 +20,7 @@ from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS
 from rollups.choose import bucket_start
+from rollups.refresh import refresh_level
 from tests.devices import Device
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -31,7 +32,6 @@ INSERT_RULE = """
 INSERT INTO agent_alerts (alert_name, alert_type, severity, agent_device_id, conditions)
 VALUES ('Ahead', 'metric', 'warning', $1, $2) RETURNING id
 """
-REFRESH = "CALL refresh_continuous_aggregate($1::text::regclass, $2::timestamptz, $3::timestamptz)"
 FULL_SOON = {"metric": "disk_percent", "reaches": 95, "within_days": 14}
 UNUSUAL = {"metric": "cpu_percent", "deviations": 4, "floor": 20, "duration_minutes": 15}
 
@@ -57,7 +57,7 @@ async def hourly(
     for level in LEVELS[1:]:
         assert level.refresh_to
         until = bucket_start(min(times[-1] + DAY, utc_now() - level.refresh_to), level.bucket or DAY)
-        await connection.execute(REFRESH, level.relation, bucket_start(first, DAY), until)
+        await refresh_level(connection, level.relation, bucket_start(first, DAY), until)
 
 
 async def daily(connection: asyncpg.Connection, device: Device, values: Sequence[float]) -> datetime:

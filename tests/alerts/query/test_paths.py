@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from rollups.refresh import refresh_level
 from tests.alerts.scenarios import Scenario, path_of, simple, when
 from tests.devices import Device
 
@@ -129,8 +130,7 @@ async def test_samples_that_lack_the_metric_say_nothing(scenario: Scenario) -> N
 
 async def test_long_windows_are_read_from_the_rollups_and_the_tail(scenario: Scenario) -> None:
     samples = await scenario.measure("cpu_percent", "50x59 95x99")
-    refresh = "CALL refresh_continuous_aggregate('agent_metrics_5m', $1::timestamptz, $2::timestamptz)"
-    await scenario.connection.execute(refresh, scenario.at(-12), scenario.at(170))
+    await refresh_level(scenario.connection, "agent_metrics_5m", scenario.at(-12), scenario.at(170))
     transitions = await scenario.transitions(simple(minutes=180), samples)
     assert path_of(transitions) == "pending=>firing"
     assert 300 + 0.8 * 180 <= when(transitions, "firing", scenario) <= 300 + 190

@@ -19,6 +19,7 @@ from alerts.rules.loader import read_rules
 from alerts.rules.terms import Rule, Scope
 from core.clock import utc_now
 from rollups.choose import bucket_start
+from rollups.refresh import refresh_level
 from tests.devices import Device
 from tests.people import Employee
 from tests.rules import Rules, alerts_of
@@ -53,9 +54,7 @@ async def series(
     await connection.execute(ADD_VALUES, series_id, is_counter, times, values)
     for level, width in (("5m", 5 * MINUTE), ("1h", HOUR), ("1d", DAY)):
         first, last = bucket_start(times[0], width), bucket_start(times[-1], width) + width
-        await connection.execute(
-            f"CALL refresh_continuous_aggregate('agent_series_{level}', $1::timestamptz, $2::timestamptz)", first, last
-        )
+        await refresh_level(connection, f"agent_series_{level}", first, last)
     return series_id
 
 

@@ -19,6 +19,7 @@ from alerts.state.machine import Transition
 from core.clock import utc_now
 from db.hypertables.policies import LEVELS, RAW
 from rollups.choose import bucket_start
+from rollups.refresh import refresh_level
 from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
 
@@ -42,7 +43,6 @@ INSERT = """
 INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent)
 SELECT $1, t.at, t.at, t.value FROM unnest($2::timestamptz[], $3::float8[]) AS t (at, value)
 """
-REFRESH = "CALL refresh_continuous_aggregate('agent_metrics_5m', $1::timestamptz, $2::timestamptz)"
 INSERT_RULE = """
 INSERT INTO agent_alerts (id, alert_name, alert_type, severity, agent_device_id, conditions, keep_firing_minutes)
 VALUES ($1, 'Past', 'metric', 'warning', $2, $3, 10)
@@ -78,7 +78,7 @@ async def test_rollups_and_raw_samples_tell_the_same(
     begin = bucket_start(utc_now(), timedelta(days=1)) - timedelta(days=2)
     end = begin + len(samples) * FIVE + 60 * MINUTE
     await measure(connection, device_id, begin + timedelta(seconds=offset), samples)
-    await connection.execute(REFRESH, begin, end)
+    await refresh_level(connection, LEVELS[1].relation, begin, end)
     instants = [begin + number * FIVE - A_MOMENT for number in range(1, (end - begin) // FIVE)]
     rules = rules_for(device_id, LONG)
     raw = await replay(connection, rules, instants, level=RAW)
@@ -144,7 +144,7 @@ async def test_a_bucket_that_was_still_filling_isnt_read(
     device_id = (await make_device()).agent_id
     begin = bucket_start(utc_now(), timedelta(days=1)) - timedelta(days=2)
     await measure(connection, device_id, begin + 4 * MINUTE, [95])
-    await connection.execute(REFRESH, begin, begin + timedelta(hours=1))
+    await refresh_level(connection, LEVELS[1].relation, begin, begin + timedelta(hours=1))
     rules = [Rule(uuid4(), Scope(device_id=device_id), parse_condition(simple(aggregate="last")))]
     before = [begin + minute * MINUTE for minute in range(5)]
     assert await replay(connection, rules, before, level=LEVELS[1]) == []
