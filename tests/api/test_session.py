@@ -5,6 +5,7 @@ from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -14,7 +15,7 @@ from auth.tokens import Tokens
 from core.clock import utc_now
 from core.settings import Settings
 from tests.devices import Device
-from tests.people import Employee, Tenant
+from tests.people import Employee, Tenant, make_employee
 from tests.serving import started
 
 OURS = {"Origin": "http://test", "X-RTS-Request": "1"}
@@ -61,9 +62,9 @@ async def test_cookies_of_other_programs_do_not_sign_anybody_out(
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
-    browser: httpx.AsyncClient, employee: Employee
+    browser: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens
 ) -> None:
-    cookie = cookie_of(await signed_in(browser, employee))
+    cookie = cookie_of(await signed_in(browser, await make_employee(pool, tokens)))
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["secure"]) == (True, "strict", "/", True)
     assert 3000 < int(cookie["max-age"]) <= 3600
 

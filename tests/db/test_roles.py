@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from alerts.tickets.fit import find_misfits
@@ -59,12 +60,15 @@ async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
             await connection.execute(
                 f"CREATE ROLE {names['portal']} LOGIN; GRANT ALL ON SCHEMA public TO {names['portal']}"
             )
+            await give_password(connection, names["portal"], admin)
             url_by_role = {
                 role: make_url(admin).set(username=name).render_as_string(False) for role, name in names.items()
             }
             build_platform(url_by_role["portal"], "platform")
             roles = names["owner"], names["app"], names["reader"]
             await apply_roles(connection, await compose_roles(connection, *roles))
+            for name in roles:
+                await give_password(connection, name, admin)
             upgrade(url_by_role["owner"])
             again = await compose_roles(connection, *roles)
             assert not any(statement.startswith("CREATE ROLE") for statement in again)
@@ -75,6 +79,13 @@ async def urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
             for name in names.values():
                 await connection.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
             await connection.close()
+
+
+async def give_password(connection: asyncpg.Connection, role: str, url: str) -> None:
+    """Give a role the password of `url`; a server that trusts its clients needs none."""
+    if password := make_url(url).password:
+        change = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), str(password))
+        await connection.execute(change.as_string())
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Scope
 from core.clock import utc_now
 from rollups.choose import bucket_start
-from tests.alerts.replay.test_past import REFRESH, measure
+from rollups.refresh import refresh_level
+from tests.alerts.replay.test_past import measure
 from tests.alerts.scenarios import MINUTE, simple
 from tests.conftest import MakeDevice
 from tests.devices import Device
@@ -44,7 +45,7 @@ async def days_of(connection: asyncpg.Connection, device: Device, *days: Sequenc
     first = bucket_start(utc_now(), DAY) - len(days) * DAY
     for number, samples in enumerate(days):
         await measure(connection, device.agent_id, first + number * DAY, samples)
-    await connection.execute(REFRESH, first, first + len(days) * DAY)
+    await refresh_level(connection, "agent_metrics_5m", first, first + len(days) * DAY)
 
 
 async def ask(client: httpx.AsyncClient, employee: Employee, **order: Any) -> dict[str, Any]:
