@@ -79,7 +79,7 @@ class Uplink:
         try:
             response = self.post("/metrics", {"metrics": [sample for _, sample in batch]})
         except httpx.TransportError as error:
-            return f"server away: {error}", self._next_retry()
+            return f"server unavailable: {error}", self._next_retry()
         return self._outcome(response, batch[-1][0])
 
     def _outcome(self, response: httpx.Response, last_id: int) -> tuple[str, float]:

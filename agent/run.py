@@ -160,7 +160,7 @@ class AgentLoop:
             self._identity = new
             self._save(new)
             self._every = self._interval or new.metrics_interval_seconds
-            log.info("the configuration is changed")
+            log.info("the configuration has changed")
 
     def _change_token(self) -> None:
         """Get a new token; it is kept before it is used, so a crash in between loses neither."""
@@ -170,7 +170,7 @@ class AgentLoop:
             self._save(self._identity)
             self.uplink.use(token)
             self._line.token = token
-            log.info("the token is changed")
+            log.info("the token was replaced")
 
     def _collect_now(self, params: dict[str, Any]) -> Outcome:
         """Take a sample now and upload it."""

@@ -13,7 +13,7 @@ class AlertRuleNotFoundError(RtsError):
 
 
 class FaultyAlertRuleError(RtsError):
-    """The conditions of this rule cannot be understood, see its error_message: change them first."""
+    """The conditions of this rule are invalid (see its error_message): correct them first."""
 
     code: ClassVar[str] = "alert_rule_faulty"
     status: ClassVar[int] = 409

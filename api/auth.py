@@ -33,7 +33,7 @@ class EmployeesOnlyError(RtsError):
 
 
 class RightMissingError(RtsError):
-    """Your role may not do this: `details.right` names the right, RTS_ROLE_RIGHTS gives it to roles."""
+    """Your role lacks the right in `details.right`; RTS_ROLE_RIGHTS sets the rights of each role."""
 
     code: ClassVar[str] = "right_missing"
     status: ClassVar[int] = 403
@@ -43,7 +43,7 @@ class RightMissingError(RtsError):
 
 
 class GatewayMayNotReadError(RtsError):
-    """This gateway's token is for uploads only: make a gateway with may_read."""
+    """This gateway's token is for uploads only: create a gateway with may_read."""
 
     code: ClassVar[str] = "gateway_may_not_read"
     status: ClassVar[int] = 403

@@ -172,5 +172,5 @@ class Gunzip:
     def _next_member(self) -> None:
         self._members += 1
         if self._members > self.MAX_MEMBERS:
-            raise BadCompressionError(f"A gzip body has at most {self.MAX_MEMBERS} members: pack it in one.")
+            raise BadCompressionError(f"A gzip body has at most {self.MAX_MEMBERS} members: compress it as one.")
         self._stream = zlib.decompressobj(GZIP)

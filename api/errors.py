@@ -22,7 +22,9 @@ class ErrorBody(BaseModel):
 
     code: str = Field(examples=["agent_not_found"])
     message: str = Field(examples=["There is no such agent."])
-    details: Any = Field(description="more for a program: a position, a list of faults; null when there is nothing")
+    details: Any = Field(
+        description="details for a program, such as a position or a list of faults; null if there are none"
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -33,12 +35,12 @@ class ErrorAnswer(BaseModel):
 
 # The failures in the OpenAPI document, for every route; the upload's are in openapi.py.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"model": ErrorAnswer, "description": "no token, a bad one, an expired or revoked one"},
-    403: {"model": ErrorAnswer, "description": "the token is good, but not for this"},
-    404: {"model": ErrorAnswer, "description": "no such thing, or another business's"},
-    422: {"model": ErrorAnswer, "description": "the request does not fit: `details` names each fault"},
+    401: {"model": ErrorAnswer, "description": "no token, or an invalid, expired or revoked one"},
+    403: {"model": ErrorAnswer, "description": "the token is valid, but lacks the permission"},
+    404: {"model": ErrorAnswer, "description": "it does not exist, or belongs to another business"},
+    422: {"model": ErrorAnswer, "description": "the request is invalid: `details` lists each fault"},
     429: {"model": ErrorAnswer, "description": "too many requests of this caller or business: see Retry-After"},
-    503: {"model": ErrorAnswer, "description": "the database is away: again after Retry-After seconds"},
+    503: {"model": ErrorAnswer, "description": "the database is unavailable: send it again after Retry-After seconds"},
 }
 
 
@@ -74,13 +76,13 @@ def as_known(request: Request, error: Exception) -> RtsError:
     if isinstance(error, RequestValidationError):
         return InvalidRequestError(details=list_faults(error))
     if isinstance(error, CONNECTION_ERRORS):
-        log.warning("%s %s: the database is away: %r", request.method, request.url.path, error)
+        log.warning("%s %s: the database is unavailable: %r", request.method, request.url.path, error)
         return DatabaseUnavailableError()
     if isinstance(error, NO_WRITES):
-        log.warning("%s %s: the database takes no writes: %s", request.method, request.url.path, error)
-        return DatabaseUnavailableError("The database takes no writes just now: send the request again later.")
+        log.warning("%s %s: the database is read-only: %s", request.method, request.url.path, error)
+        return DatabaseUnavailableError("The database is read-only at the moment: send the request again later.")
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return RtsError("Something failed on the server; it is in its log.")
+    return RtsError("Something failed on the server; its log has the details.")
 
 
 def answer(error: RtsError, retry_after_seconds: int) -> JSONResponse:
@@ -99,7 +101,7 @@ async def answer_of_framework(_: Request, error: Exception) -> JSONResponse:
 
 
 class InvalidRequestError(RtsError):
-    """The request does not fit: `details` names each fault with its place."""
+    """The request is invalid: `details` lists each fault with its place."""
 
     code = "invalid_request"
     status = 422
@@ -124,7 +126,7 @@ class NotReadyError(RtsError):
 
 
 class MetricsForbiddenError(RtsError):
-    """Metrics need RTS_METRICS_TOKEN: send it as `Authorization: Bearer <token>`; unset, all are refused."""
+    """Send RTS_METRICS_TOKEN as `Authorization: Bearer <token>`; while it is not set, every request is refused."""
 
     code = "metrics_forbidden"
     status = 403

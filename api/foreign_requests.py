@@ -54,5 +54,5 @@ def parse_every(query: dict[str, str]) -> int:
         return 0
     count, unit = text[:-1], SPAN_UNITS.get(text[-1])
     if unit is None or not count.isdigit() or not 0 < int(count) * unit <= MAX_EVERY_SECONDS:
-        raise UnsupportedUploadError("`every` must be a span of time up to 1h, such as 30s or 5m.")
+        raise UnsupportedUploadError("`every` must be a time span up to 1h, such as 30s or 5m.")
     return int(count) * unit * 1_000_000

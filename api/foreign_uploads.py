@@ -113,7 +113,7 @@ class ForeignUploads:
     ) -> Stored:
         """Read, decode and commit one upload; raises RtsError, which is the answer to the sender."""
         if call is Call.OTLP_OTHER:
-            raise UnsupportedUploadError("Only metrics are taken here: send them to /v1/metrics.")
+            raise UnsupportedUploadError("Only metrics are accepted here: send them to /v1/metrics.")
         query = parse_query(scope)
         token = read_token(headers.get(b"authorization", b""), query, call)
         sender = self._verify(token)
@@ -155,7 +155,7 @@ class ForeignUploads:
         if len(reading.hosts) > 1:
             names = ", ".join(sorted(reading.hosts)[:3])
             raise SeveralHostsError(
-                f"One device's token brings the hosts {names[:200]}: give each its own token, or create a gateway."
+                f"One device's token uploads the hosts {names[:200]}: give each its own token, or create a gateway."
             )
         memory = self._memory.of(sender.agent_id, sender.token_hash)
         upload = make_upload(sender.agent_id, sender.token_hash, reading.values, memory, arrival, self._max_samples)

@@ -104,13 +104,13 @@ class GatewayUploads:
                     reading.wait(f"host {host[:100]} waits for an employee to confirm it", len(values))
                 continue
             if self._quotas.is_used_up(device_id, "samples"):
-                reading.refuse(f"host {host[:100]} is beyond its quota of samples for today", len(values))
+                reading.refuse(f"host {host[:100]} has used up its quota of samples for today", len(values))
                 continue
             memory = self._memory.of(device_id, gateway.token_hash)
             try:
                 upload = make_upload(device_id, gateway.token_hash, values, memory, arrival, samples_left)
             except TooManySamplesError as error:
-                reading.refuse(f"host {host[:100]} brings too many samples: {error.message}", len(values))
+                reading.refuse(f"host {host[:100]} uploads too many samples: {error.message}", len(values))
                 continue
             except Exception as error:
                 log.exception("the samples of a host of gateway %s cannot be read", gateway.id)
@@ -136,7 +136,7 @@ class GatewayUploads:
         for host, error in failed.items():
             if not isinstance(error, OF_THE_HOST):
                 raise error
-            reading.refuse(f"the device of host {host[:100]} takes no samples: {error.code}", len(hosts[host]))
+            reading.refuse(f"the device of host {host[:100]} accepts no samples: {error.code}", len(hosts[host]))
 
 
 def by_clean_name(reading: MetricReading) -> dict[str, list[MeasuredValue]]:
@@ -147,7 +147,7 @@ def by_clean_name(reading: MetricReading) -> dict[str, list[MeasuredValue]]:
         if values and host:
             values_by_name.setdefault(host, []).extend(values)
         elif values:
-            reading.refuse("no host is named: a gateway's samples need one", len(values))
+            reading.refuse("no host is named: samples of a gateway require one", len(values))
     return values_by_name
 
 

@@ -36,12 +36,12 @@ EXAMPLE = {
 }  # fmt: skip
 REFUSALS = {
     "400": "the body is not JSON (`malformed_json`, with the position) or its gzip is broken (`bad_gzip`)",
-    "401": "no token, a bad one, or a revoked one",
+    "401": "no token, or an invalid or revoked one",
     "403": "the token of another agent",
     "413": "the body, unpacked, or the number of samples is over the limit",
     "415": "a Content-Encoding other than gzip",
     "422": "the body is not {metrics: […]}, or the database refused its values",
-    "429": "too many calls of this agent or its business: again after Retry-After seconds",
+    "429": "too many calls of this agent or its business: send it again after Retry-After seconds",
     "503": "nothing was stored: send it again after Retry-After seconds",
 }
 

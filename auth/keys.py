@@ -97,7 +97,7 @@ class KeyFile:
         except (KeyFileError, OSError) as fault:
             if not self._rings:
                 raise
-            log.error("the signing keys stay as they were: %s", fault)
+            log.error("the signing keys were not reloaded: %s", fault)
 
     def _look(self) -> None:
         self._looked = time.monotonic()

@@ -83,7 +83,9 @@ def backtest_rule(
     above: Annotated[str, typer.Option(help="thresholds, comma-separated")] = "",
     below: Annotated[str, typer.Option(help="the same, for falling below")] = "",
     minutes: Annotated[float, typer.Option(help="for how long")] = 5,
-    keep_firing: Annotated[float, typer.Option(help="minutes for which it must be well")] = 5,
+    keep_firing: Annotated[
+        float, typer.Option(help="minutes for which the condition must not hold before an alert ends")
+    ] = 5,
     conditions: Annotated[str, typer.Option(help="conditions as JSON, instead of --metric")] = "",
     days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="how far back")] = 7,
 ) -> None:
@@ -153,7 +155,7 @@ async def run_tests(connection: Connection, tests: list[RuleTest]) -> list[RuleT
 
 async def run_backtest(connection: Connection, spec: BacktestSpec, progress: Progress) -> BacktestResult:
     """Run a backtest and show its progress."""
-    bar = progress.add_task("Going through the past")
+    bar = progress.add_task("Evaluating the past")
 
     def show(done: int, total: int) -> None:
         progress.update(bar, completed=done, total=total)
@@ -173,7 +175,7 @@ def require_rule(rules: Rules, rule_id: UUID) -> RuleRow:
 def condition_from_options(text: str, metric: str, operator: str, thresholds: list[float], minutes: float) -> Condition:
     """Return the conditions of the command line; exits with a message if they are invalid."""
     if not text and not thresholds:
-        raise typer.BadParameter("name --above or --below with --metric, or --conditions, or --rule")
+        raise typer.BadParameter("give --above or --below with --metric, or --conditions, or --rule")
     named = {"metric": metric, "operator": operator, "duration_minutes": minutes}
     try:
         value: Any = msgspec.json.decode(text) if text else named | {"threshold": thresholds[0]}

@@ -29,7 +29,9 @@ def verify(
     for fault in faults:
         typer.echo(f"! {fault}")
     typer.echo(
-        f"{head.last_id}:{head.hash}" if head.hash else "No row of the audit trail is sealed yet: the worker does it."
+        f"{head.last_id}:{head.hash}"
+        if head.hash
+        else "No row of the audit trail is sealed yet: the worker seals them."
     )
     typer.echo(f"{head.unsealed} rows wait for the next seal; faults: {len(faults)}.", err=True)
     if faults:
@@ -54,5 +56,5 @@ def parse_mark(text: str) -> tuple[int, str]:
     """Read `ROW:HASH`."""
     row, _, digest = text.partition(":")
     if not row.isdigit() or not digest:
-        raise typer.BadParameter(f"{text!r} is no ROW:HASH as this command prints it", param_hint="--expect")
+        raise typer.BadParameter(f"{text!r} is not a ROW:HASH that this command printed", param_hint="--expect")
     return int(row), digest

@@ -142,4 +142,6 @@ def run_drill(
         typer.echo(f"! {fault}")
     if done.faults:
         raise typer.Exit(1)
-    typer.echo("Keys refuse a repeated sample, a refresh runs. The restore is proven; the copy is dropped.")
+    typer.echo(
+        "The primary key refuses a repeated sample, and a refresh runs. The restore is proven; the copy is dropped."
+    )

@@ -124,7 +124,9 @@ def status() -> None:
 
 @app.command()
 def embedded(
-    data_dir: Annotated[Path, typer.Option(help="where the database lives; made if absent")] = Path(".rts/timescaledb"),
+    data_dir: Annotated[Path, typer.Option(help="folder of the database; created if absent")] = Path(
+        ".rts/timescaledb"
+    ),
     port: Annotated[int, typer.Option(help="port on 127.0.0.1; 0: a free one")] = 5433,
 ) -> None:
     """Run the embedded TimescaleDB until Ctrl-C and print its DATABASE_URL; for trials and tests, not for production.

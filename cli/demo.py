@@ -23,7 +23,7 @@ def demo(
     database_url: Annotated[
         str, typer.Option(envvar="DEMO_DATABASE_URL", help="an empty database to use instead of the embedded one")
     ] = "",
-    directory: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".demo"),
+    directory: Annotated[Path, typer.Option(help="folder of the demo's data")] = Path(".demo"),
 ) -> None:
     """Run database, server, worker, a real agent of this machine and a simulated fleet; Ctrl-C ends it.
 

@@ -29,7 +29,7 @@ def install() -> None:
 def role(
     name: Annotated[str, typer.Argument(help="the role that Grafana signs in with")],
     business: Annotated[UUID | None, typer.Option(help="the business that it sees")] = None,
-    all_businesses: Annotated[bool, typer.Option("--all-businesses", help="for the MSP's own wall")] = False,
+    all_businesses: Annotated[bool, typer.Option("--all-businesses", help="for the MSP's own dashboards")] = False,
 ) -> None:
     r"""Create a read-only role that sees one business, or change its business. Set its password by `\password`.
 
@@ -48,7 +48,7 @@ def roles() -> None:
     Example: rts-agents grafana roles
     """
     for row in asyncio.run(with_connection(schema.list_roles)):
-        sees = "all businesses" if row["sees_all"] else row["business_name"] or "nothing: its business is gone"
+        sees = "all businesses" if row["sees_all"] else row["business_name"] or "nothing: its business does not exist"
         typer.echo(f"{row['role_name']}\t{sees}")
 
 

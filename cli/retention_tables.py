@@ -50,7 +50,7 @@ def format_bytes(count: float) -> str:
 def show_lines(overview: Overview) -> Iterator[str]:
     """Yield the lines below the table."""
     full = f"; the disk is full in {overview.full_in.days} days at this rate" if overview.full_in is not None else ""
-    oldest = f"Samples are taken until they are {words(overview.max_sample_age)} old."
+    oldest = f"Samples are accepted until they are {words(overview.max_sample_age)} old."
     yield f"database {decimal(overview.growth.bytes)}{full}. {oldest}"
     for change in overview.waiting:
         ages = ", ".join(ages_changed(change["before"], change["after"]))

@@ -64,7 +64,7 @@ def check_address(url: str) -> None:
     except httpx.InvalidURL as error:
         raise typer.BadParameter(f"{url} is no address: {error}") from error
     if address.scheme not in ("http", "https") or not address.host:
-        raise typer.BadParameter(f"{url} is no address: give it whole, as https://agents.example")
+        raise typer.BadParameter(f"{url} is not an address: write https://agents.example")
 
 
 async def run_steps(url: str, token: str, business: UUID | None, as_json: bool) -> list[Step]:

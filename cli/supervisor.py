@@ -59,6 +59,6 @@ class Supervisor(Multiprocess):
         for process in self.processes:
             process.process.join(max(0.0, deadline - time.monotonic()))
             if process.process.is_alive():
-                log.error("process %s does not end: killed", process.pid)
+                log.error("process %s did not end in time: killed", process.pid)
                 process.process.kill()
                 process.process.join()

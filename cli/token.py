@@ -22,14 +22,14 @@ def token(
     business: Annotated[UUID | None, typer.Option(help="id in the platform's table businesses")] = None,
     user: Annotated[UUID | None, typer.Option(help="id in the platform's table users, with --business")] = None,
     role: Annotated[str, typer.Option(help="role claim")] = "technician",
-    hours: Annotated[float, typer.Option(min=0.01, help="how long it is good for")] = 12,
+    hours: Annotated[float, typer.Option(min=0.01, help="hours until it expires")] = 12,
 ) -> None:
     """Issue a token as the platform would, for an employee or for a user of a business.
 
     Example: rts-agents token --employee 6f1c2d3e-0000-4000-8000-000000000001
     """
     if (employee is None) == (business is None):
-        raise typer.BadParameter("name either --employee or --business")
+        raise typer.BadParameter("give either --employee or --business")
     claims = {
         "sub": str(employee or user or business), "role": role, "employee_id": employee and str(employee),
         "business_id": business and str(business), "user_id": user and str(user),

@@ -50,7 +50,7 @@ def in_mib(text: str) -> int:
     """Return an amount of memory in MiB; raises typer.BadParameter."""
     match = MEMORY.fullmatch(text.strip())
     if match is None or not int(match.group(1)):
-        raise typer.BadParameter(f"{text} is no amount of memory: write 512MB or 4GB")
+        raise typer.BadParameter(f"{text} is not an amount of memory: write 512MB or 4GB")
     return int(match.group(1)) * (1024 if match.group(2).upper() == "GB" else 1)
 
 

@@ -20,21 +20,21 @@ class SecondEmployeeNeededError(RtsError):
 
 
 class NotAwaitingApprovalError(RtsError):
-    """This command awaits no approval: it needs none, has it, has ended or expired."""
+    """This command does not await approval: it needs none, is already approved, or has ended."""
 
     code: ClassVar[str] = "not_awaiting_approval"
     status: ClassVar[int] = 409
 
 
 class CommandTypeRefusedError(RtsError):
-    """Commands of this type are refused here: RTS_COMMAND_TYPES sets what each type needs."""
+    """This server refuses commands of this type: RTS_COMMAND_TYPES sets the rule of each type."""
 
     code: ClassVar[str] = "command_type_refused"
     status: ClassVar[int] = 422
 
 
 class TooManyCommandsError(RtsError):
-    """RTS_DEVICE_PENDING_COMMANDS commands wait for this device already: cancel some first."""
+    """RTS_DEVICE_PENDING_COMMANDS commands already wait for this device: cancel some first."""
 
     code: ClassVar[str] = "too_many_commands"
     status: ClassVar[int] = 409
@@ -48,7 +48,7 @@ class CommandEndedError(RtsError):
 
 
 class CommandNotDeliveredError(RtsError):
-    """This command was never handed to the agent: fetch it first."""
+    """This command was not delivered to the agent yet: fetch it first."""
 
     code: ClassVar[str] = "command_not_delivered"
     status: ClassVar[int] = 409

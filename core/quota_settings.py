@@ -17,7 +17,7 @@ class QuotaSettings(BaseSettings):
         default=GIB, ge=0, description="bodies of one device's uploads, lists and events, unpacked; 0: no limit"
     )
     business_bytes_per_day: int = Field(
-        default=100 * GIB, ge=0, description="the same of one business, per server; 0: no limit"
+        default=100 * GIB, ge=0, description="the same for one business, per server; 0: no limit"
     )
     device_events_per_day: int = Field(default=2000, ge=0, description="events of one device; 0: no limit")
     business_events_per_day: int = Field(
@@ -27,9 +27,9 @@ class QuotaSettings(BaseSettings):
         default=50_000, ge=0, description="new entries in the software of one device; 0: no limit"
     )
     business_software_per_day: int = Field(
-        default=5_000_000, ge=0, description="the same of one business, per server; 0: no limit"
+        default=5_000_000, ge=0, description="the same for one business, per server; 0: no limit"
     )
-    device_services: int = Field(default=1000, ge=1, description="names of services that are kept of one device")
+    device_services: int = Field(default=1000, ge=1, description="services stored per device")
     device_pending_commands: int = Field(
         default=200, ge=1, description="commands that may wait for one device; more are refused"
     )

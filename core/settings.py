@@ -39,7 +39,8 @@ class Settings(QuotaSettings):
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL", description="postgresql://…")
     read_database_url: str = Field(
-        default="", description="a standby for charts; empty, or while it is away: DATABASE_URL"
+        default="",
+        description="a read-only standby for charts; DATABASE_URL if empty or while the standby is unavailable",
     )
     database_schema: str = Field(
         default="", pattern=r"^([a-z_][a-z0-9_]{0,62})?$", validation_alias="RTS_SCHEMA",
@@ -47,7 +48,7 @@ class Settings(QuotaSettings):
     )  # fmt: skip
     keys_file: Path = Field(default=Path(".rts/keys.json"), description="signing keys; made with mode 600")
     mapping_file: Path | None = Field(
-        default=None, description="series made of metrics of other agents that no column takes: docs/sources/mapping.md"
+        default=None, description="file that maps metrics of other agents to series: docs/sources/mapping.md"
     )
     public_url: str = Field(default="http://127.0.0.1:3002", description="address agents use, no slash at the end")
 
@@ -55,7 +56,7 @@ class Settings(QuotaSettings):
         default="", description="origins of pages elsewhere that may call the API: https://portal.example"
     )
     trusted_proxies: str = Field(
-        default="", description="addresses of the proxies whose X-Forwarded-For is believed, comma-separated"
+        default="", description="addresses of the proxies whose X-Forwarded-For is trusted, comma-separated"
     )
 
     workers: int = Field(default=1, ge=1, le=64, description="server processes on one port: serve --workers")
@@ -63,7 +64,9 @@ class Settings(QuotaSettings):
         default=0, ge=0, description="drain period after SIGTERM: requests are served while readiness returns 503"
     )
     keep_alive_seconds: int = Field(
-        default=5, ge=1, description="how long an idle connection stays open; behind a balancer longer than there"
+        default=5,
+        ge=1,
+        description="keep-alive timeout of idle connections; behind a load balancer, above the balancer's own",
     )
     metrics_token: SecretStr = Field(
         default=SecretStr(""), description="token for /metrics; empty: every request is refused"
@@ -78,7 +81,7 @@ class Settings(QuotaSettings):
     body_seconds: float = Field(default=60, gt=0, description="how long one request body may take to arrive")
     body_pause_seconds: float = Field(default=5, gt=0, description="longest pause between two parts of a body")
     body_bytes_per_second: int = Field(
-        default=1024, ge=1, description="slowest body, counted from the longest pause on"
+        default=1024, ge=1, description="lowest rate of a body, measured after the first RTS_BODY_PAUSE_SECONDS"
     )
     head_seconds: float = Field(
         default=10, gt=0, description="how long a connection may take to send the head of a request"
@@ -103,13 +106,17 @@ class Settings(QuotaSettings):
         default=60_000, ge=1, description="calls of all agents and users of one business, per server"
     )
     token_overlap_seconds: int = Field(
-        default=3600, ge=0, description="how long a replaced agent token stays good after the new one's first use"
+        default=3600, ge=0, description="how long a replaced agent token stays valid after the new one's first use"
     )
 
     default_metrics_interval_seconds: int = Field(default=300, ge=1, description="sent to agents at /register")
     heartbeat_interval_seconds: int = Field(default=300, ge=1, description="sent to agents at /register")
-    warning_after_intervals: float = Field(default=2, ge=1, description="silence, in intervals, that is a warning")
-    offline_after_intervals: float = Field(default=3, ge=1, description="silence, in intervals, that means offline")
+    warning_after_intervals: float = Field(
+        default=2, ge=1, description="intervals without contact until a device is shown as warning"
+    )
+    offline_after_intervals: float = Field(
+        default=3, ge=1, description="intervals without contact until a device is shown as offline"
+    )
     command_types: str = Field(
         default=DEFAULT_COMMANDS, description="what each type of command needs: free, approval or refused; *: any other"
     )
@@ -117,7 +124,9 @@ class Settings(QuotaSettings):
         default=10, ge=0, description="commands to more devices than this need a second employee"
     )
     approval_window_minutes: float = Field(
-        default=60, ge=0, description="how far back an employee's commands count for that; 0: only one order"
+        default=60,
+        ge=0,
+        description="how far back an employee's commands count for this limit; 0: each order counts alone",
     )
     unmeasured_days: float = Field(
         default=3, ge=0, description="days until an alert on a missing metric of a live device ends; 0: never"
@@ -126,11 +135,12 @@ class Settings(QuotaSettings):
         default="", description="e-mail of the user whose tickets alerts open; empty: a service user for each business"
     )
     environment: str = Field(
-        default="", description="production: upgrade, downgrade, demo and load want the name of the database"
+        default="",
+        description="production: upgrade and downgrade require the name of the database, demo and load refuse to run",
     )
     postgres_bin: str = Field(default="", description="folder of pg_dump and pg_restore; empty: those on the PATH")
     erasure_hour: int = Field(
-        default=2, ge=0, le=23, description="the hour (UTC) in which the worker works off erasures that wait"
+        default=2, ge=0, le=23, description="the hour (UTC) in which the worker runs requested erasures"
     )
     retention_grace_hours: float = Field(
         default=24, ge=1, le=720, description="how long a shorter retention waits, and can be undone, before it drops"
@@ -145,10 +155,10 @@ class Settings(QuotaSettings):
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:587, or smtps://…")
     mail_from: str = Field(default="rts-agents@localhost", description="sender of the e-mails of alerts")
     time_zone: str = Field(
-        default="UTC", description="whose clock is usual for devices whose site and business have no zone of their own"
+        default="UTC", description="time zone of baselines for devices whose site and business have none"
     )
     quiet_hours: str = Field(
-        default="", description="when only critical alerts are sent: 22:00-07:00 Europe/Berlin; empty for never"
+        default="", description="hours in which only critical alerts are sent: 22:00-07:00 Europe/Berlin; empty: none"
     )
     enrol_within_seconds: int = Field(
         default=3600, ge=60, description="a device without contact this long after /register is removed"

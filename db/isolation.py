@@ -107,7 +107,7 @@ class Isolated:
         """Record the failure of an item; it is tried again after a minute, then two, up to an hour."""
         reason = (error if isinstance(error, str) else str(error) or repr(error)).replace("\0", "")[:1000]
         self.postponed.add(item)
-        log.warning("%s: %s fails alone: %s", self._task, item, reason)
+        log.warning("%s: %s failed and is postponed: %s", self._task, item, reason)
         with suppress(UnicodeEncodeError):
             await self._connection.execute(
                 *QUERIES.bind(
@@ -156,7 +156,7 @@ async def due_apart(
         except Exception as error:
             if connection.is_closed():
                 raise
-            log.warning("%s: a batch fails, its items are done one by one: %s", task, error)
+            log.warning("%s: a batch failed, its items are processed one by one: %s", task, error)
     counted: list[int] = []
 
     async def some(ids: Sequence[UUID]) -> None:

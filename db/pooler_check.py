@@ -20,7 +20,7 @@ TRIES = 3
 
 
 class UnsuitablePoolerError(RtsError):
-    """A pooler before the database runs in a mode without sessions."""
+    """The connection pooler runs in a mode without sessions."""
 
     code: ClassVar[str] = "unsuitable_pooler"
     status: ClassVar[int] = 503
@@ -40,7 +40,7 @@ def check_pooler(database_url: str) -> None:
                 moves(first, database_url) for _ in range(TRIES)
             ):
                 raise UnsuitablePoolerError(
-                    "A pooler before the database runs in transaction mode: LISTEN, prepared statements and the lock "
+                    "The connection pooler runs in transaction mode: LISTEN, prepared statements and the lock "
                     "of upgrades need a session. Set pool_mode = session for this database, or connect to PostgreSQL "
                     "directly; docs/platform.md has the settings."
                 )
@@ -67,7 +67,7 @@ def explain(message: str) -> UnsuitablePoolerError | None:
     if PARAMETER not in message:
         return None
     return UnsuitablePoolerError(
-        f"A pooler before the database refuses our connections ({message.strip().splitlines()[-1]}): set "
+        f"The connection pooler refuses our connections ({message.strip().splitlines()[-1]}): set "
         "ignore_startup_parameters = plan_cache_mode, jit, timezone, options and pool_mode = session in "
         "pgbouncer.ini, or connect to PostgreSQL directly; docs/platform.md has the settings."
     )

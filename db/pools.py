@@ -43,7 +43,7 @@ Source = Connection | asyncpg.Pool
 
 
 class PoolerRefusesError(RtsError):
-    """A pooler before the database refuses a setting of the session: docs/platform.md has its configuration."""
+    """The connection pooler refuses a setting of the session: docs/platform.md has its configuration."""
 
     code: ClassVar[str] = "unsuitable_pooler"
     status: ClassVar[int] = 503

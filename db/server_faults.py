@@ -144,4 +144,4 @@ def _of_job(job: JobFault) -> Iterator[str]:
             f"{job.worked_at:%Y-%m-%d %H:%M} UTC and goes on; see timescaledb_information.job_errors"
         )
     elif job.late:
-        yield f"{name} does not run, it was due {when}: are there workers for it?"
+        yield f"{name} did not run when it was due {when}: is a background worker free?"

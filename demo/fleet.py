@@ -163,7 +163,7 @@ class DemoFleet:
 
     def _note_refusal(self, agent: DemoAgent, message: str) -> None:
         if agent.agent_id not in self._refused:
-            self._not_yet_said.append(f"{agent.device_name} is out of service, the others go on: {message}")
+            self._not_yet_said.append(f"{agent.device_name} is out of service, the others continue: {message}")
         self._refused.add(agent.agent_id)
 
 

@@ -87,7 +87,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         finally:
             console.print("Stopping …")
             processes.stop()
-    console.print("Everything is stopped; [bold]make demo[/bold] goes on with the same data.")
+    console.print("Everything is stopped; [bold]make demo[/bold] continues with the same data.")
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def show_next_steps(credentials: Credentials, directory: Path, console: Console)
     """Say where to look and how to continue by hand."""
     agent = machine_id(directory)
     console.print(
-        f"\nOpen [bold]{credentials.base_url}/dashboard[/bold] in a browser on this machine and choose who to be:"
+        f"\nOpen [bold]{credentials.base_url}/dashboard[/bold] in a browser on this machine and choose a login:"
     )
     console.print(f"  {EMPLOYEES[0]} or {EMPLOYEES[1]} (employees, who see every business), or a customer:")
     for business in BUSINESSES:

@@ -27,14 +27,14 @@ class DecommissionedError(RtsError):
 
 
 class NoAgentTokenError(RtsError):
-    """This device's token is revoked: make a registration token for its agent_id and register it again."""
+    """This device's token is revoked: create a registration token for its agent_id and register it again."""
 
     code: ClassVar[str] = "agent_token_revoked"
     status: ClassVar[int] = 409
 
 
 class SupersededTokenError(RtsError):
-    """A newer token of this device is in use already: ask with that one."""
+    """A newer token of this device is already in use: use that one."""
 
     code: ClassVar[str] = "token_superseded"
     status: ClassVar[int] = 409
@@ -48,7 +48,7 @@ class RegistrationTokenNotFoundError(RtsError):
 
 
 class RegistrationTokenSpentError(RtsError):
-    """This registration token was spent: revoke the token of its device instead."""
+    """This registration token is already used: revoke the token of its device instead."""
 
     code: ClassVar[str] = "registration_token_spent"
     status: ClassVar[int] = 409
@@ -76,14 +76,14 @@ class HostNotFoundError(RtsError):
 
 
 class DeviceTakenError(RtsError):
-    """This device is another host already: refuse that host first."""
+    """This device already belongs to another host: refuse that host first."""
 
     code: ClassVar[str] = "device_taken"
     status: ClassVar[int] = 409
 
 
 class AgentHasTokenError(RtsError):
-    """This device has its own agent, whose samples would mix with the gateway's: set replace_agent to end it."""
+    """This device has an agent whose samples would mix with the gateway's: set replace_agent to refuse that agent."""
 
     code: ClassVar[str] = "agent_has_token"
     status: ClassVar[int] = 409

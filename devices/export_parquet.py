@@ -11,7 +11,7 @@ ROWS_OF_A_GROUP = 50_000  # about 4 MB: less makes a file that is slow to read, 
 
 
 class ParquetMissingError(RtsError):
-    """This server has no pyarrow, which writes Parquet: install the extra `parquet`, or take csv or jsonl."""
+    """Parquet requires pyarrow, which this server lacks: install the extra `parquet`, or use csv or jsonl."""
 
     code: ClassVar[str] = "parquet_missing"
     status: ClassVar[int] = 501

@@ -17,14 +17,14 @@ PRESENT = timedelta(minutes=5)  # Prometheus drops a series that was not seen fo
 
 
 class TooManySeriesError(RtsError):
-    """This query reaches too many series: name a device or a metric in it."""
+    """This query matches too many series: restrict it to a device or a metric."""
 
     code: ClassVar[str] = "too_many_series"
     status: ClassVar[int] = 422
 
 
 class BadMatcherError(RtsError):
-    """A matcher's regular expression cannot be read."""
+    """A matcher's regular expression is invalid."""
 
     code: ClassVar[str] = "bad_matcher"
     status: ClassVar[int] = 400
@@ -62,7 +62,9 @@ async def matching_series(
             )
         )
     except asyncpg.InvalidRegularExpressionError as error:
-        raise BadMatcherError(f"A matcher's regular expression cannot be read: {error}.") from error
+        raise BadMatcherError(f"A matcher's regular expression is invalid: {error}.") from error
     if len(rows) > MAX_SERIES:
-        raise TooManySeriesError(f"This query reaches more than {MAX_SERIES} series: name a device or a metric in it.")
+        raise TooManySeriesError(
+            f"This query matches more than {MAX_SERIES} series: restrict it to a device or a metric."
+        )
     return rows

@@ -24,7 +24,7 @@ class NodeTooOldError(EmbeddedError):
 
 
 class EmbeddedPackagesMissingError(EmbeddedError):
-    """The npm packages of embedded are missing: run `make setup`, or `npm ci --prefix embedded`."""
+    """The npm packages of embedded/ are missing: run `make setup`, or `npm ci --prefix embedded`."""
 
     code = "embedded_packages_missing"
 
@@ -36,7 +36,7 @@ class DataDirectoryInUseError(EmbeddedError):
 
 
 class EmbeddedEndedError(EmbeddedError):
-    """The embedded TimescaleDB ended by itself: read its log file in the data directory, then start it again."""
+    """The embedded TimescaleDB stopped unexpectedly: read its log file in the data directory, then start it again."""
 
     code = "embedded_ended"
 

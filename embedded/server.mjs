@@ -44,7 +44,7 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED_MAJOR) {
       if (error.code === 'ERR_MODULE_NOT_FOUND') {
         fail(
           'embedded_packages_missing',
-          'The npm packages of embedded are missing: run `make setup`, or `npm ci --prefix embedded`.',
+          'The npm packages of embedded/ are missing: run `make setup`, or `npm ci --prefix embedded`.',
         );
       } else {
         process.stderr.write(String(error.stack || error) + '\n');

@@ -57,7 +57,7 @@ def upload_metrics(tally: IngestCounters) -> Iterator[Metric]:
     yield CounterMetricFamily("rts_uploads", "Uploads answered with 200.", value=tally.uploads)
     yield by_label("rts_uploads_refused", "Uploads answered with an error, by its code.", "code", tally.refused)
     samples = {"accepted": tally.accepted, "duplicate": tally.duplicates, "rejected": sum(tally.rejected.values())}
-    yield by_label("rts_samples", "Samples of uploads answered with 200, by what became of them.", "outcome", samples)
+    yield by_label("rts_samples", "Samples of uploads answered with 200, by outcome.", "outcome", samples)
     yield by_label("rts_rejections", "Samples rejected, by the code of the fault.", "code", tally.rejected)
     yield by_label("rts_notes", "Parts of accepted samples that were at fault, by code.", "code", tally.noted)
     yield histogram(
@@ -66,7 +66,7 @@ def upload_metrics(tally: IngestCounters) -> Iterator[Metric]:
     yield histogram("rts_flush_seconds", "Time the writer takes for a group of uploads.", tally.flush_seconds)
     yield histogram("rts_flush_rows", "Samples of a group of uploads.", tally.flush_samples)
     steps = {"around_duplicates": tally.around_duplicates, "one_by_one": tally.one_by_one, "again": tally.again}
-    yield by_label("rts_flush_fallbacks", "Steps by which the writer gave ground.", "step", steps)
+    yield by_label("rts_flush_fallbacks", "Fallbacks of the writer, by step.", "step", steps)
     yield CounterMetricFamily("rts_flush_failures", "Transactions that failed all their uploads.", value=tally.failed)
 
 
@@ -86,7 +86,7 @@ PROCESS_GAUGES: tuple[tuple[str, str, Callable[[Gauges], float]], ...] = (
     ("rts_agent_sockets", "Open live channels of agents.", lambda gauges: gauges.agent_sockets),
     ("rts_person_sockets", "Open live channels of people.", lambda gauges: gauges.person_sockets),
     ("rts_pool_connections", "Open connections of the API's pool.", lambda gauges: gauges.pool_connections),
-    ("rts_pool_connections_used", "Of these, lent just now.", lambda gauges: gauges.pool_connections_used),
+    ("rts_pool_connections_used", "Of these, in use.", lambda gauges: gauges.pool_connections_used),
     ("rts_pool_connections_max", "Connections that the pool may open.", lambda gauges: gauges.pool_connections_max),
 )
 

@@ -31,7 +31,7 @@ class WorkQueue(msgspec.Struct):
     """Work that was stored with an alert and is done later."""
 
     waiting: int
-    failing: int  # of these, tried at least once in vain
+    failing: int  # of these, failed at least once
     due_since: datetime | None
 
 

@@ -67,15 +67,15 @@ def work_metrics(facts: FleetFacts, now: datetime) -> Iterator[Metric]:
     yield gauges("rts_open_alerts", "Open alerts, by severity.", "severity", facts.open_alerts)
     yield gauges("rts_open_commands", "Commands that have not ended, by status.", "status", facts.commands)
     outboxes = {"tickets": facts.tickets, "notifications": facts.notifications}
-    yield gauges("rts_outbox_waiting", "Tickets and notifications still to be done.", "outbox",
+    yield gauges("rts_outbox_waiting", "Tickets and notifications that wait.", "outbox",
                  {name: outbox.waiting for name, outbox in outboxes.items()})  # fmt: skip
-    yield gauges("rts_outbox_failing", "Of these, tried in vain at least once.", "outbox",
+    yield gauges("rts_outbox_failing", "Of these, failed at least once.", "outbox",
                  {name: outbox.failing for name, outbox in outboxes.items()})  # fmt: skip
-    yield gauges("rts_tickets_put_off", "Tickets that were tried in vain, by reason.", "reason", facts.tickets_put_off)
-    yield gauges("rts_isolated_faults", "Things that fail alone and are left out until their retry, by task.", "task",
+    yield gauges("rts_tickets_put_off", "Tickets whose attempts failed, by reason.", "reason", facts.tickets_put_off)
+    yield gauges("rts_isolated_faults", "Items that failed alone and are postponed until their retry, by task.", "task",
                  facts.isolated_faults)  # fmt: skip
     due = {name: outbox.due_since for name, outbox in outboxes.items()} | {"commands": facts.commands_due_since}
-    yield spans("rts_overdue_seconds", "How long the oldest due work waits for the worker.", "what",
+    yield spans("rts_overdue_seconds", "How long the oldest due work has waited for the worker.", "what",
                 {what: now - since if since else timedelta() for what, since in due.items()})  # fmt: skip
 
 
@@ -83,11 +83,11 @@ def pass_metrics(last: AlertPass, now: datetime) -> Iterator[Metric]:
     """Yield the last evaluation of all alert rules; nothing where there was none."""
     if last.at is None:
         return
-    yield gauge("rts_alert_pass_age_seconds", "Since the last evaluation of all alert rules.",
+    yield gauge("rts_alert_pass_age_seconds", "Time since the last evaluation of all alert rules.",
                 (now - last.at).total_seconds())  # fmt: skip
     if last.seconds is not None:
         yield gauge("rts_alert_pass_seconds", "Time that it took.", last.seconds)
-        yield gauge("rts_alert_pass_statements", "Statements that it asked.", last.statements or 0)
+        yield gauge("rts_alert_pass_statements", "Statements that it ran.", last.statements or 0)
         yield gauge("rts_alert_pass_rules", "Rules that it evaluated.", last.rules or 0)
 
 
@@ -95,7 +95,7 @@ def database_metrics(database: DatabaseHealth, now: datetime) -> Iterator[Metric
     """Yield the state of the database server."""
     yield gauge("rts_database_bytes", "Size of the database.", database.bytes)
     yield gauge("rts_database_connections", "Connections to the server, of all programs.", database.connections)
-    yield gauge("rts_database_connections_max", "Connections that it takes.", database.connections_max)
+    yield gauge("rts_database_connections_max", "Connections that it accepts.", database.connections_max)
     oldest = now - database.oldest_transaction_at if database.oldest_transaction_at else timedelta()
     yield gauge("rts_database_oldest_transaction_seconds", "Age of the oldest transaction.",
                 max(0.0, oldest.total_seconds()))  # fmt: skip
@@ -104,7 +104,7 @@ def database_metrics(database: DatabaseHealth, now: datetime) -> Iterator[Metric
 
 def backup_metrics(newest: dict[str, datetime], now: datetime) -> Iterator[Metric]:
     """Yield how old the newest good backup and the newest good restore drill are; nothing where there was none."""
-    yield spans("rts_backup_age_seconds", "Since the newest good run of `db backup` and `db drill`.", "kind",
+    yield spans("rts_backup_age_seconds", "Time since the newest successful run of `db backup` and `db drill`.", "kind",
                 {kind: now - at for kind, at in newest.items() if kind != "restore"})  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def _parse_leniently(body: bytes) -> tuple[Any, bool]:
     try:
         return json.loads(text, parse_int=read_int), replaced
     except json.JSONDecodeError as error:
-        message = f"The body isn't valid JSON: {error.msg} at position {error.pos}."
+        message = f"The body is not valid JSON: {error.msg} at position {error.pos}."
         raise MalformedBodyError(message, details={"position": error.pos}) from error
     except (ValueError, RecursionError) as error:
         raise MalformedBodyError(f"The body cannot be read: {error}.", details={"position": None}) from error
@@ -157,7 +157,7 @@ def text_of(body: bytes) -> tuple[str, bool]:
 def _note_replaced(item: dict[str, Any], notes: Notes) -> None:
     for name, value in item.items():
         if REPLACED in name or REPLACED in json.dumps(value, ensure_ascii=False):
-            notes.add(name, FaultError("invalid_utf8", f"bytes of {short_form(name)} aren't UTF-8: stored as U+FFFD"))
+            notes.add(name, FaultError("invalid_utf8", f"bytes of {short_form(name)} are not UTF-8: stored as U+FFFD"))
 
 
 def read_int(digits: str) -> float:
@@ -210,7 +210,7 @@ def _sort(
     age = now - sample.collected_at
     if age > max_age:
         longest = f"{max_age / timedelta(days=1):.3g} days"
-        message = f"collected_at is {sample.collected_at:%Y-%m-%d}, samples are taken until they are {longest} old"
+        message = f"collected_at is {sample.collected_at:%Y-%m-%d}, samples are accepted until they are {longest} old"
         decoded.rejected.append(Rejection(index, "too_old", message))
     elif -age > MAX_SAMPLE_LEAD:
         message = (

@@ -21,14 +21,14 @@ class WrongEnvelopeError(RtsError):
 
 
 class TooManySamplesError(RtsError):
-    """The upload holds too many samples: split it into several."""
+    """The upload has too many samples: split it into several."""
 
     code: ClassVar[str] = "too_many_samples"
     status: ClassVar[int] = 413
 
 
 class IngestBusyError(RtsError):
-    """The server has as much work waiting as it will hold: send this upload again after Retry-After seconds."""
+    """The server's queue of uploads is full: send this upload again after Retry-After seconds."""
 
     code: ClassVar[str] = "ingest_busy"
     status: ClassVar[int] = 503

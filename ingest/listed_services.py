@@ -17,7 +17,7 @@ def read_services(value: Any, notes: Notes) -> list[ListedService] | None:
     if value is None:
         return None
     if not isinstance(value, list):
-        raise FaultError("wrong_type", f"services must be a list, not {short_form(value)}; passed over")
+        raise FaultError("wrong_type", f"services must be a list, not {short_form(value)}; ignored")
     services = [service for entry in value[:MAX_SERVICES] if (service := read_service(entry, notes))]
     if len(value) > MAX_SERVICES:
         message = f"the list has {len(value)} services, the first {MAX_SERVICES} are taken"
@@ -29,7 +29,7 @@ def read_service(entry: Any, notes: Notes) -> ListedService | None:
     """Return one service; None, and a note, when it has no name."""
     name = clean_name(entry["name"]) if isinstance(entry, dict) and isinstance(entry.get("name"), str) else ""
     if not name:
-        message = f"a service must be an object with a name, not {short_form(entry)}; passed over"
+        message = f"a service must be an object with a name, not {short_form(entry)}; ignored"
         notes.add("services", FaultError("invalid_service", message))
         return None
     if name != entry["name"] or len(name) > MAX_NAME:

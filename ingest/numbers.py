@@ -23,7 +23,7 @@ def read_number(metric: Metric, value: Any, notes: Notes) -> float | None:
         return value  # type: ignore[no-any-return]
     end = nearest_end(metric, value)
     if end is None:
-        rule = f"it must lie in 0..{metric.maximum:g}; stored as null"
+        rule = f"it must be in 0..{metric.maximum:g}; stored as null"
         raise FaultError("out_of_range", f"{metric.name} is {short_form(value)}, {rule}")
     notes.add(metric.name, FaultError("clamped", f"{metric.name} is {short_form(value)}, stored as {end:g}"))
     return end
@@ -34,9 +34,9 @@ def check_number(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FaultError("wrong_type", f"{name} must be a number or null, not {short_form(value)}; stored as null")
     if isinstance(value, float) and not math.isfinite(value):
-        raise FaultError("not_finite", f"{name} is {value}: send null for what could not be measured")
+        raise FaultError("not_finite", f"{name} is {value}: send null for a value that was not measured")
     if abs(value) > sys.float_info.max:
-        raise FaultError("out_of_range", f"{name} is beyond every floating-point number; stored as null")
+        raise FaultError("out_of_range", f"{name} is too large for a floating-point number; stored as null")
 
 
 def nearest_end(metric: Metric, value: float) -> float | None:

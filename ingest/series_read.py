@@ -38,7 +38,7 @@ def read_list(
     if value is None:
         return None
     if not isinstance(value, list):
-        notes.add(field, FaultError("wrong_type", f"{field} must be a list, not {short_form(value)}; passed over"))
+        notes.add(field, FaultError("wrong_type", f"{field} must be a list, not {short_form(value)}; ignored"))
         return None
     if len(value) > MAX_INSTANCES:
         message = f"the list has {len(value)} entries, the first {MAX_INSTANCES} are taken"
@@ -140,7 +140,7 @@ def check_bounds(field: str, metric: SeriesMetric, value: float, notes: Notes) -
         return value
     end = nearest_end(Metric(metric.name, metric.unit, Kind.GAUGE, metric.maximum), value)
     if end is None or metric.minimum < 0:
-        rule = f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"
+        rule = f"it must be in {metric.minimum:g}..{metric.maximum:g}; left out"
         raise FaultError("out_of_range", f"{metric.name} is {short_form(value)}, {rule}")
     notes.add(field, FaultError("clamped", f"{metric.name} is {short_form(value)}, stored as {end:g}"))
     return end

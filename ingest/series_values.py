@@ -146,10 +146,10 @@ def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) ->
     instance = instance_name(value.instance)
     metric = choose_metric(value.metric, value.unit, value.kind)
     if metric is None or not METRIC_PATTERN.match(value.metric):
-        hint = f"the catalogue has none of this name; your own begin with {CUSTOM!r}"
+        hint = f"the catalogue has no such metric; names of custom metrics begin with {CUSTOM!r}"
         into.fault(row, "unknown_metric", f"{value.metric[:80]!a}: {hint}")
     elif value.instance and not instance:
-        into.fault(row, "invalid_instance", f"nothing of the instance {value.instance[:80]!a} can be stored")
+        into.fault(row, "invalid_instance", f"no value of instance {value.instance[:80]!a} can be stored")
     elif not is_storable(row, value, metric, into):
         pass
     elif time.monotonic() < series.full_until:
@@ -179,8 +179,8 @@ def message_of_other(value: SeriesValue, metric: SeriesMetric) -> str:
 def message_of_full(metric: str, instance: str) -> str:
     """Return the note of a receipt about a series beyond the limit."""
     name = f"{metric} of {instance[:80]!a}"
-    return f"{name} is a new series, and the device or its business has as many as it may: the value is not stored"
+    return f"{name} is a new series, and the limit of its device or business is reached: the value is not stored"
 
 
 def describe_bounds(metric: SeriesMetric) -> str:
-    return f"it must lie in {metric.minimum:g}..{metric.maximum:g}; left out"
+    return f"it must be in {metric.minimum:g}..{metric.maximum:g}; left out"

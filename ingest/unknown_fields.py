@@ -61,14 +61,14 @@ def check_value(name: str, value: Any, depth: int) -> None:
 def check_size(name: str, value: float) -> None:
     """Raise FaultError for a number that JSON can't carry."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise FaultError("not_finite", f"{short_form(name)} is {value}: send null for what could not be measured")
+        raise FaultError("not_finite", f"{short_form(name)} is {value}: send null for a value that was not measured")
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise FaultError("out_of_range", f"{short_form(name)} holds a whole number beyond 64 bits")
+        raise FaultError("out_of_range", f"{short_form(name)} contains an integer beyond 64 bits")
 
 
 def check_text(name: str, text: str) -> None:
     """Raise FaultError for text that PostgreSQL can't store: U+0000, or half of a surrogate pair."""
     if not is_storable(text):
         raise FaultError(
-            "invalid_text", f"{short_form(name)} holds a character that cannot be stored: {short_form(text)}"
+            "invalid_text", f"{short_form(name)} contains a character that cannot be stored: {short_form(text)}"
         )

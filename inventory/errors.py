@@ -13,7 +13,7 @@ class EolRuleNotFoundError(RtsError):
 
 
 class EolRuleExistsError(RtsError):
-    """There is a rule for this name and version prefix already: change that one."""
+    """A rule for this name and version prefix already exists: change that one."""
 
     code: ClassVar[str] = "eol_rule_exists"
     status: ClassVar[int] = 409

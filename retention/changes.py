@@ -26,7 +26,7 @@ TASK = "retention changes"  # of the worker, in agent_isolated_faults
 
 
 class PlanDamagedError(RtsError):
-    """This is no plan of `rts-agents retention plan`, or it was changed since: make it again."""
+    """This is not a plan of `rts-agents retention plan`, or it was changed since: make the plan again."""
 
     code: ClassVar[str] = "retention_plan_damaged"
     status: ClassVar[int] = 422
@@ -40,7 +40,7 @@ class PlanOutdatedError(RtsError):
 
 
 class WrongDatabaseError(RtsError):
-    """This is another database than the one that was named: nothing was done."""
+    """This is not the database that was named: nothing was done."""
 
     code: ClassVar[str] = "wrong_database"
     status: ClassVar[int] = 409

@@ -68,7 +68,7 @@ def describe_losses(before: StorageValues, after: StorageValues, at: datetime) -
             yield f"{shortened}; dropped chunks stay lost"
     if after.max_sample_age != before.max_sample_age:
         yield (
-            f"samples are taken until they are {after.max_sample_age / DAY:.3g} days old "
+            f"samples are accepted until they are {after.max_sample_age / DAY:.3g} days old "
             f"(now {before.max_sample_age / DAY:.3g})"
         )
 

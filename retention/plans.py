@@ -43,7 +43,7 @@ class PlanRefusedError(RtsError):
 
 
 class UnknownNameError(RtsError):
-    """Nothing is kept by this name: `rts-agents retention show` has the names."""
+    """This name is unknown: `rts-agents retention show` lists the names."""
 
     code: ClassVar[str] = "unknown_retention_name"
     status: ClassVar[int] = 422

@@ -75,7 +75,7 @@ async def _purge_batch(connection: Connection, kind: Purge) -> tuple[int, bool]:
     except asyncpg.PostgresError as error:
         if connection.is_closed():
             raise
-        log.warning("%s: a batch fails, its rows are deleted by device: %s", kind.age.kind.name, error)
+        log.warning("%s: a batch failed, its rows are deleted by device: %s", kind.age.kind.name, error)
     name, deleted = kind.age.kind.name, 0
 
     async def delete(owners: Sequence[str]) -> None:

@@ -88,7 +88,7 @@ async def trim_business(
             *QUERIES.bind("note_trim", business_id=business_id, level=name, until=until, now=now, rows=rows)
         )
     if deleted:
-        log.info("business %s: %d rows were older than it keeps them", business_id, sum(deleted.values()))
+        log.info("business %s: deleted %d rows that were older than its retention", business_id, sum(deleted.values()))
     return deleted
 
 

@@ -119,8 +119,8 @@ def _choice(question: LevelQuestion, level: Level, start: datetime, warning: tup
     width = _width(question, level, start)
     if (question.end - start) / width > MAX_POINTS:
         raise TooManyPointsError(
-            f"This range holds {math.ceil((question.end - start) / width)} points of {width}, at most {MAX_POINTS} "
-            "are given: ask for a longer interval or a shorter range."
+            f"This range has {math.ceil((question.end - start) / width)} points of {width}, at most {MAX_POINTS} "
+            "are allowed: use a longer interval or a shorter range."
         )
     return Choice(level, width, start, question.end, warning)
 

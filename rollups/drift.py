@@ -114,7 +114,7 @@ async def _find_unsafe(
     back = refresh.start_offset
     lost = "the refresh would replace good rollups with nothing"
     if keep and (back is None or back > keep - below.chunk - SLACK):
-        looks = f"looks back {words(back)}" if back else "looks back without end"
+        looks = f"looks back {words(back)}" if back else "looks back without limit"
         drops = f"{below.relation} drops chunks after {words(keep)}"
         return Drift(level.relation, "refresh", f"{level.relation}: refresh {looks}, but {drops}: {lost}", unsafe=True)
     start = now - back if back else datetime.fromtimestamp(0, UTC)
@@ -149,7 +149,7 @@ def _differences(level: Level, storage: StorageState) -> Iterator[Drift]:
         for name, value in expected.items():
             actual = getattr(job, name)
             if name in job.invalid:
-                yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is no length of time")
+                yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is not a time span")
             elif actual != value:
                 values = f"{words(actual) if actual is not None else 'unset'}, the value in force is {words(value)}"
                 yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is {values}")

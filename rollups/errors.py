@@ -27,7 +27,7 @@ class LocalDaysOnlyError(RtsError):
 
 
 class TooManyPointsError(RtsError):
-    """The range holds too many points at this interval: ask for a longer interval or a shorter range."""
+    """The range has too many points at this interval: use a longer interval or a shorter range."""
 
     code: ClassVar[str] = "too_many_points"
     status: ClassVar[int] = 422

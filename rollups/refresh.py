@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class RefreshBehindRetentionError(RtsError):
-    """This refresh reaches behind the oldest data of its source: it would replace good rollups with nothing."""
+    """This refresh begins before the oldest data of its source: it would replace good rollups with nothing."""
 
     code: ClassVar[str] = "refresh_behind_retention"
     status: ClassVar[int] = 422

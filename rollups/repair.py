@@ -110,5 +110,5 @@ async def _repair_retention(connection: Connection, level: Level, storage: Stora
     await connection.execute(
         *QUERIES.bind("set_retention", job_id=job.job_id, keep=keep, scheduled=runs, next_start=now + FIRST_RUN_AFTER)
     )
-    rests = "" if runs else "; it rests, because a legal hold is in force"
+    rests = "" if runs else "; it is paused, because a legal hold is in force"
     return [f"{level.relation}: retention is {words(keep)} again{rests}"]

@@ -74,7 +74,9 @@ def check_names(names: Sequence[str]) -> None:
     """Raise UnknownMetricError unless all are metrics with instances; a customer's own may be of any name."""
     unknown = [name for name in names if name not in SERIES_BY_NAME and not name.startswith(CUSTOM)]
     if unknown:
-        message = f"Unknown metrics with instances: {', '.join(unknown)}; ask for columns such as cpu_percent apart."
+        message = (
+            f"Unknown metrics with instances: {', '.join(unknown)}; request columns such as cpu_percent separately."
+        )
         raise UnknownMetricError(message, details=list(SERIES_BY_NAME))
 
 

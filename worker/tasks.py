@@ -109,7 +109,7 @@ def watch_presence(settings: Settings) -> Handler:
     async def do(connection: Connection, now: datetime) -> None:
         changed = await sweep(connection, now, patience)
         if changed:
-            log.info("%d devices changed their status by their silence", changed)
+            log.info("%d silent devices changed their status", changed)
 
     return do
 

@@ -31,7 +31,7 @@ class Mail:
         if not self._url.hostname:
             raise SendError("no mail server is set: RTS_SMTP_URL")
         if not is_mail_address(recipient):
-            raise SendError("not an e-mail address that is safe in a header", permanent=True)
+            raise SendError("not an e-mail address, or not safe in a header", permanent=True)
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._deliver(recipient, self._composed(recipient, message))
@@ -68,4 +68,4 @@ class Mail:
         if server.supports_extension("starttls"):
             await server.starttls(tls_context=self._context)
         elif required:
-            raise SendError("the mail server offers no STARTTLS, and RTS_SMTP_URL has a password: it is not sent")
+            raise SendError("RTS_SMTP_URL has a password, but the mail server offers no STARTTLS: nothing was sent")

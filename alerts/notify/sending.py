@@ -42,7 +42,7 @@ class HostTurns:
         """Send one message when it is its turn; return why it failed, None if it was accepted."""
         async with self._of[rows[0]["business_id"]], self._all:
             if asyncio.get_running_loop().time() > self._until:
-                return SendError("there was too much to send; it is tried again")
+                return SendError("too many messages were due; this one is tried again")
             return await attempt(senders, rows)
 
 

@@ -35,7 +35,9 @@ class Webhook:
         except TimeoutError as error:
             raise SendError(f"no answer from the webhook in {SEND_SECONDS:g} s") from error
         except InternalAddressError as error:
-            raise SendError(f"the webhook leads to {error}: internal, and not in RTS_WEBHOOK_NETWORKS") from error
+            raise SendError(
+                f"the webhook resolves to {error}, an internal address that is not in RTS_WEBHOOK_NETWORKS"
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise SendError(f"no answer from the webhook: {error!r}") from error
         if not 200 <= status < 300:

@@ -51,7 +51,7 @@ class Apart:
     def reason(self, pair: Pair) -> str | None:
         """Return why a rule has no result on a device; None if it was evaluated."""
         if pair[1] in self.devices:
-            return "not evaluated: too much fails"
+            return "not evaluated: too many rules failed"
         return self.pairs.get(pair) or self.rules.get(pair[0])
 
 
@@ -68,7 +68,7 @@ async def gather_apart(
     well = [rule for rule in rules if rule.id not in apart.rules]
     batches = [RuleBatch(well, [device for device in devices if device not in held_devices])]
     for device, without in held_devices.items():
-        apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "fails alone; it is tried again")
+        apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "evaluation failed; it is tried again")
         batches.append(RuleBatch([rule for rule in well if rule.id not in without], [device]))
     await ask_blocks(connection, batches, question, apart, isolated)
     return apart

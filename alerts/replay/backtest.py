@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]  # instants done, instants in all
 
 
 class BacktestTooLargeError(RtsError):
-    """This test would read too much: test fewer days, fewer devices (a site, a type, one device) or shorter windows."""
+    """This backtest would read too much: use fewer days, fewer devices (site, type, one device) or shorter windows."""
 
     code: ClassVar[str] = "backtest_too_large"
     status: ClassVar[int] = 422

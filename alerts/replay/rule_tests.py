@@ -69,7 +69,7 @@ VERSION = 2
 
 
 class RuleTestFileError(RtsError):
-    """This file is not one of rule tests: see docs/alerts.md."""
+    """This is not a valid file of rule tests: see docs/alerts.md."""
 
     code: ClassVar[str] = "invalid_rule_tests"
 
@@ -77,7 +77,7 @@ class RuleTestFileError(RtsError):
 def parse_span(text: Any) -> timedelta:
     """Return a span of time such as `5m` or `1h30m`; raises ValueError."""
     if not isinstance(text, str) or not SPAN.fullmatch(text):
-        raise ValueError(f"{text!r} is no span of time: write 90s, 5m or 1h30m")
+        raise ValueError(f"{text!r} is not a time span: write 90s, 5m or 1h30m")
     return sum((int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([smhd])", text)), timedelta())
 
 
@@ -86,7 +86,7 @@ def testable(value: Any) -> Condition:
     condition = parse_condition(value)
     for term in terms_of(condition):
         if not isinstance(term, TESTABLE):
-            raise ValueError(f"{term.in_words()}: a rule test has samples only, which do not decide this")
+            raise ValueError(f"{term.in_words()}: a rule test has only samples and cannot decide this condition")
     return condition
 
 

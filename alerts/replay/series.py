@@ -13,7 +13,7 @@ def parse_series(notation: str) -> list[float | None]:
     for item in notation.split():
         match = ITEM.fullmatch(item)
         if match is None:
-            raise ValueError(f"{item!r} is no series item: write 50, 50x3, 10+5x2 or _x2")
+            raise ValueError(f"{item!r} is not a series item: write 50, 50x3, 10+5x2 or _x2")
         count = count_samples(match)
         if len(samples) + count > MAX_SAMPLES:
             raise ValueError(f"a series has at most {MAX_SAMPLES} samples")

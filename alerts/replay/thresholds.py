@@ -36,14 +36,14 @@ FIELDS: dict[type[Any], str] = {
 
 
 class NotInThePastError(RtsError):
-    """A condition of this rule cannot be tested on the past: only its newest state is kept."""
+    """A condition of this rule cannot be backtested: only its newest state is stored."""
 
     code: ClassVar[str] = "cant_be_backtested"
     status: ClassVar[int] = 422
 
 
 class ThresholdsDontFitError(RtsError):
-    """Thresholds need a rule with exactly one condition that has one, and must lie within its bounds."""
+    """Thresholds require a rule with exactly one condition with a threshold, and must be within its bounds."""
 
     code: ClassVar[str] = "thresholds_dont_fit"
     status: ClassVar[int] = 422
@@ -54,7 +54,7 @@ def check_past(condition: Condition) -> None:
     unknown = [term for term in terms_of(condition) if isinstance(term, ServiceCondition | ForecastCondition)]
     if unknown:
         named = [term.in_words() for term in unknown]
-        message = f"Of this only the newest state is kept, so the past cannot be tested: {'; '.join(named)}."
+        message = f"Only the newest state of this is stored, so it cannot be backtested: {'; '.join(named)}."
         raise NotInThePastError(message, details={"conditions": named})
 
 
@@ -62,7 +62,7 @@ def describe_differences(condition: Condition, bucket: timedelta) -> list[str]:
     """Return the differences between a backtest and live evaluation, as sentences."""
     width = f"{bucket.total_seconds() / 60:g} minutes"
     notes = [
-        f"Samples are read as rollups of {width}: windows are rounded up to them, and of several samples in one the "
+        f"Samples are read from rollups of {width}: windows are rounded up to them, and of several samples in one the "
         "mean is the last.",
         "Devices, maintenance windows and hours are those of today; tickets are counted for each device or instance, "
         "not grouped.",

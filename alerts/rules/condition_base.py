@@ -29,5 +29,5 @@ def field_fault(field: str, message: str) -> ValidationError:
 def storable(text: str) -> str:
     """Return `text`; raises ValueError for characters that the database refuses."""
     if not is_storable(text):
-        raise ValueError("holds a character that cannot be stored")
+        raise ValueError("contains a character that cannot be stored")
     return compose(text)

@@ -53,7 +53,7 @@ class MetricCondition(Strict):
                 side = "at or below" if below else "at or above"
                 raise field_fault("recovery_threshold", f"must lie {side} the threshold")
         if (self.aggregate == "share") != (self.share_percent is not None):
-            raise field_fault("share_percent", "goes with aggregate share, and only with it")
+            raise field_fault("share_percent", "is required with aggregate share, and allowed only with it")
         return self
 
     def in_words(self) -> str:

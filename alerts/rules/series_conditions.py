@@ -68,7 +68,7 @@ class SeriesCondition(PicksInstances):
             if (self.recovery_threshold > self.threshold) if below else (self.recovery_threshold < self.threshold):
                 raise field_fault("recovery_threshold", f"must lie at or {'below' if below else 'above'} the threshold")
         if (self.aggregate == "share") != (self.share_percent is not None):
-            raise field_fault("share_percent", "goes with aggregate share, and only with it")
+            raise field_fault("share_percent", "is required with aggregate share, and allowed only with it")
         return self
 
     def in_words(self) -> str:

@@ -57,7 +57,7 @@ def find_fault(window: Mapping[str, Any] | asyncpg.Record, now: datetime) -> str
 def fault_in_words(error: Exception, zone: str | None) -> str:
     """Return why a window cannot be read, for the people who manage it."""
     if isinstance(error, ZoneInfoNotFoundError | OSError | ValueError) and not is_zone(zone):
-        return f"out of force: this server has no time zone {zone!r}; write one as Europe/Berlin"
+        return f"out of force: this server does not have the time zone {zone!r}; write one as Europe/Berlin"
     return f"out of force: it cannot be read ({error})"
 
 

@@ -48,7 +48,7 @@ async def make_client(connection: Connection, business_id: UUID, email: str) -> 
         message = f"The ticket system refused a user for the tickets of machines: {primary_message(fault)}."
         raise NoTicketError("no_client", f"{message} Name one in RTS_TICKET_CLIENT.") from fault
     if client_id is None:
-        raise NoTicketError("no_client", f"The user {email} is being made by another session; it is tried again.")
+        raise NoTicketError("no_client", f"The user {email} is being created by another session; it is tried again.")
     return client_id
 
 

@@ -32,8 +32,8 @@ WRITTEN = {
 }  # fmt: skip
 FOLLOWS = {
     "service_requests": "no ticket opens",
-    "service_request_history": "tickets open without a row of history",
-    "users": "no service user can be made for a business: name a user in RTS_TICKET_CLIENT",
+    "service_request_history": "tickets are opened without a row in the history",
+    "users": "no service user can be created for a business: name a user in RTS_TICKET_CLIENT",
 }
 
 
@@ -53,7 +53,7 @@ async def of_look_ups(look_ups: LookUps) -> AsyncIterator[str]:
             look_ups.levels(severity)
         except NoTicketError as lack:
             yield f"{lack.message} Alerts of severity {severity} open no ticket."
-    for names, follows in ((OPENED, "No ticket opens."), (COMPLETED, "No ticket is closed by itself.")):
+    for names, follows in ((OPENED, "No ticket opens."), (COMPLETED, "Tickets are not closed automatically.")):
         try:
             look_ups.find("status", names)
         except NoTicketError as lack:
@@ -71,7 +71,7 @@ async def of_rights(connection: Connection) -> AsyncIterator[str]:
     """Look for rights that this role lacks."""
     for row in await connection.fetch(QUERIES["missing_rights"]):
         yield (
-            f"This role may not {row['needed']} {row['name']}: tickets are put off. `rts-agents db roles` prints the "
+            f"This role may not {row['needed']} {row['name']}: tickets are postponed. `rts-agents db roles` prints the "
             "grants."
         )
 
@@ -102,7 +102,7 @@ async def of_numbers(connection: Connection, now: datetime) -> AsyncIterator[str
 async def of_client(connection: Connection, client: str) -> AsyncIterator[str]:
     """Look for the user of RTS_TICKET_CLIENT."""
     if client and await connection.fetchval(*CLIENTS.bind("find_client", email=client)) is None:
-        yield f"RTS_TICKET_CLIENT names {client}, who is not among the users: no ticket opens."
+        yield f"RTS_TICKET_CLIENT names {client}, who is not a user: no ticket is opened."
 
 
 async def of_businesses(connection: Connection) -> AsyncIterator[str]:
@@ -116,4 +116,4 @@ async def of_businesses(connection: Connection) -> AsyncIterator[str]:
 async def of_waiting(connection: Connection) -> AsyncIterator[str]:
     """Yield the numbers of postponed tickets, by reason."""
     for row in await connection.fetch(QUERIES["put_off"]):
-        yield f"{row['tickets']} tickets are put off ({row['reason']}), the newest because of: {row['said']}"
+        yield f"{row['tickets']} tickets are postponed ({row['reason']}), the newest because of: {row['said']}"

@@ -10,8 +10,8 @@ from core.text import clean_name
 
 MAX_TITLE = 255
 ENDING = (
-    "Opened by the agent monitoring. It is closed by itself when the alert has ended, unless somebody has changed this "
-    "ticket."
+    "Opened by the agent monitoring. It is closed automatically when the alert has ended, unless somebody has changed "
+    "this ticket."
 )
 
 

@@ -157,7 +157,7 @@ async def close_ticket(connection: Connection, incident: asyncpg.Record, now: da
     stays_open = incident["has_ticket"] and incident["is_touched"]
     note = None
     if stays_open and not incident["is_final"]:
-        note = "The alert has ended; its ticket stays open, as somebody has changed it."
+        note = "The alert has ended; its ticket stays open because somebody has changed it."
     elif incident["has_ticket"] and not incident["is_final"]:
         await set_status(connection, incident, COMPLETED, now)
     elif incident["state"] == "waiting" and not incident["has_ticket"]:

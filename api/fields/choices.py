@@ -6,7 +6,7 @@ from core.errors import RtsError
 
 
 class InvalidChoiceError(RtsError):
-    """This filter is a comma-separated list of the words in details."""
+    """This filter must be a comma-separated list of the words in `details`."""
 
     code: ClassVar[str] = "invalid_filter"
     status: ClassVar[int] = 422

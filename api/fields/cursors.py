@@ -13,11 +13,11 @@ from api.fields.text import storable
 from core.errors import RtsError
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows on a page")]
-Cursor = Annotated[str | None, Query(max_length=4000, description="next_cursor of the page before")]
+Cursor = Annotated[str | None, Query(max_length=4000, description="next_cursor of the previous page")]
 
 
 class InvalidCursorError(RtsError):
-    """`cursor` must be the next_cursor of the page before, unchanged."""
+    """`cursor` must be the next_cursor of the previous page, unchanged."""
 
     code: ClassVar[str] = "invalid_cursor"
     status: ClassVar[int] = 422

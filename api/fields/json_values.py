@@ -21,9 +21,9 @@ def storable_object(value: dict[str, Any]) -> dict[str, Any]:
     except (FaultError, ValueError) as fault:
         raise ValueError(str(fault)) from None
     if size > MAX_BYTES:
-        raise ValueError(f"takes {size} bytes as JSON, at most {MAX_BYTES} are taken")
+        raise ValueError(f"has {size} bytes as JSON, at most {MAX_BYTES} are taken")
     if has_huge_number(value):
-        raise ValueError("holds a whole number beyond 64 bits")
+        raise ValueError("contains an integer beyond 64 bits")
     return value
 
 

@@ -16,7 +16,7 @@ class Patch(BaseModel):
     def changes_something(self) -> Self:
         """Refuse an empty change, and null where there must be a value."""
         if not self.model_fields_set:
-            raise ValueError("name at least one field")
+            raise ValueError("give at least one field")
         empty = {name for name in self.model_fields_set - self.clearable if getattr(self, name) is None}
         if empty:
             raise ValueError(f"{', '.join(sorted(empty))} cannot be null")

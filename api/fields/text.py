@@ -10,7 +10,7 @@ from core.text import compose, is_storable
 def storable(text: str) -> str:
     """Return `text` in Unicode's form NFC; raises ValueError for characters that PostgreSQL refuses."""
     if not is_storable(text):
-        raise ValueError("holds a character that cannot be stored")
+        raise ValueError("contains a character that cannot be stored")
     return compose(text)
 
 

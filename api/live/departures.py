@@ -19,9 +19,9 @@ async def watch_departures(hub: Hub, people: People, every_seconds: float) -> No
         try:
             await close_departed(hub, people)
         except CONNECTION_ERRORS as error:
-            log.warning("the people of open sockets could not be checked: %r", error)
+            log.warning("the accounts of open sockets could not be checked: %r", error)
         except Exception:
-            log.exception("the people of open sockets could not be checked")
+            log.exception("the accounts of open sockets could not be checked")
 
 
 async def close_departed(hub: Hub, people: People) -> None:

@@ -113,7 +113,7 @@ class Handlers:
             return "error", error_message(name, DatabaseUnavailableError())
         except Exception:
             log.exception("a message %r of the live channel failed", name[:100])
-            return "error", error_message(name, RtsError("Something failed on the server; it is in its log."))
+            return "error", error_message(name, RtsError("Something failed on the server; its log has the details."))
 
     async def goodbye(self, client: LiveClient) -> None:
         """Remove a client, and release the leases of commands that were sent to it and have not begun."""

@@ -141,6 +141,6 @@ class NotifyListener:
                 log.warning("the live channel cannot read %s (%r): trying again", kind, error)
                 failed.append(kind)
             except Exception:
-                log.exception("a look of the live channel at %s failed", kind)
+                log.exception("the live channel failed to read %s", kind)
                 failed.append(kind)
         return failed

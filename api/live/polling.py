@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from api.server.asgi import Scope, Send
 
-MESSAGE = "This server speaks Socket.IO over WebSocket only: connect with transports: ['websocket']."
+MESSAGE = "This server supports Socket.IO over WebSocket only: connect with transports: ['websocket']."
 SEPARATOR = "\x1e"  # between the packets of one poll (Engine.IO 4)
 CLOSE = "1"
 

@@ -86,7 +86,7 @@ class Scopes:
                 log.warning("the scopes of the live channel cannot be read: %r", error)
                 self._missed = True
             except Exception:
-                log.exception("a look of the live channel's scopes failed")
+                log.exception("reading the scopes of the live channel failed")
                 self._missed = True
             await asyncio.sleep(self._pause)
 

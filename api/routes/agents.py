@@ -60,7 +60,7 @@ async def list_agents(
         Time | None,
         Query(
             description="only those that made contact, or whose status, settings or alerts changed, from then on. A "
-            "device that is deleted does not show: read the whole list now and then"
+            "deleted device is not reported: read the whole list from time to time"
         ),
     ] = None,
     sort: Annotated[Literal["name"], Query(description="the order")] = "name",
@@ -68,7 +68,7 @@ async def list_agents(
         Literal["rows", "columns"], Query(alias="format", description="objects, or rows of values")
     ] = "rows",
     limit: Annotated[int, Query(ge=1, le=5000, description="devices on a page; of objects at most 1,000")] = 500,
-    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the previous page")] = None,
 ) -> Any:
     """List the devices that the caller may see: a customer's own, for an employee all."""
     del sort  # there is one

@@ -24,7 +24,9 @@ Action = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterVa
 class FullAuditEntry(AuditEntry):
     """Who did what, when, from where and to which device."""
 
-    agent_id: UUID | None = Field(description="null for what concerns no device, as a rule or a registration token")
+    agent_id: UUID | None = Field(
+        description="null for rows without a device, such as those of rules and registration tokens"
+    )
 
 
 class FullAuditTrail(BaseModel):
@@ -45,7 +47,7 @@ async def read_whole_trail(
     start: Annotated[Time | None, Query(description="the earliest time")] = None,
     end: Annotated[Time | None, Query(description="rows before this time")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
-    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the previous page")] = None,
 ) -> FullAuditTrail:
     """Read the audit trail, newest first: changes of devices, commands, rules and tokens, with actor and address."""
     only = TrailFilter(actor_id, action, agent_id, business_id, start, end)

@@ -67,7 +67,7 @@ class BacktestOrder(BaseModel):
     def names_one_rule(self) -> Self:
         """Raise ValueError unless exactly one of rule_id and conditions is given."""
         if (self.rule_id is None) == (self.conditions is None):
-            raise ValueError("name either rule_id or conditions")
+            raise ValueError("give either rule_id or conditions")
         return self
 
 

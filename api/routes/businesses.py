@@ -53,7 +53,7 @@ class PlaceZone(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"time_zone": "Europe/Berlin"}]})
 
-    time_zone: TimeZone | None = Field(description="of the IANA database; null takes it away")
+    time_zone: TimeZone | None = Field(description="of the IANA database; null removes it")
     service_location_id: UUID | None = Field(None, description="a site of the business; null: the whole business")
 
 

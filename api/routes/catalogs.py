@@ -66,7 +66,7 @@ class CommandCatalog(BaseModel):
     """The command types of the platform's agents; orders of other types are accepted too."""
 
     commands: list[CommandInfo]
-    free_types: bool = Field(True, description="whether orders of types that are not listed are taken")
+    free_types: bool = Field(True, description="whether types that are not listed are accepted")
 
 
 @router.get("/metrics/catalog")

@@ -89,7 +89,7 @@ async def list_commands(
     ] = None,
     awaits_approval: Annotated[bool, Query(description="only those that wait for a second employee")] = False,
     limit: Annotated[int, Query(ge=1, le=1000, description="commands on a page")] = 100,
-    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the previous page")] = None,
 ) -> CommandList:
     """List the commands of the devices that the caller may see, newest first."""
     after = read_cursor(cursor, parse_time, UUID)
@@ -132,7 +132,7 @@ async def read_history_of_commands(
     person: CurrentPerson,
     agent_id: AgentId,
     limit: Annotated[int, Query(ge=1, le=1000, description="commands on a page")] = 100,
-    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")] = None,
+    cursor: Annotated[str | None, Query(max_length=2000, description="next_cursor of the previous page")] = None,
 ) -> CommandList:
     """List a device's commands, newest first; a customer gets 404 for another business's device."""
     services = get_services(request)

@@ -42,7 +42,7 @@ async def list_events(
         Query(min_length=1, max_length=100, description="only of this type", examples=["status_changed"]),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="events on a page")] = 100,
-    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the previous page")] = None,
 ) -> EventList:
     """Read a device's events of the last 90 days, newest first."""
     rows = await read_events(get_services(request).pool, person.tenant, agent_id, event_type, before, limit + 1)

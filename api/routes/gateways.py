@@ -55,7 +55,7 @@ class NewGateway(BaseModel):
         "confirm", description="confirm: an employee decides on each new host; automatic: those that fit host_pattern"
     )
     host_pattern: Name = Field("*", description="with * and ?, in lower case; for automatic enrolment")
-    max_hosts: int = Field(100, ge=1, le=5000, description="hosts that the gateway may bring")
+    max_hosts: int = Field(100, ge=1, le=5000, description="number of hosts that the gateway may upload")
     metrics_interval_seconds: int | None = Field(
         None, ge=1, le=86_400, description="how often each host sends a sample; default 300"
     )
@@ -76,7 +76,7 @@ class Gateway(BaseModel):
     max_hosts: int
     metrics_interval_seconds: int
     may_read: bool
-    hosts: int = Field(description="hosts that it was the first to bring")
+    hosts: int = Field(description="hosts that it uploaded first")
     waiting: int = Field(description="of these, hosts that an employee must confirm or refuse")
     created_at: datetime
     revoked_at: datetime | None
@@ -113,10 +113,12 @@ class Host(BaseModel):
     state: HostState
     first_seen_at: datetime
     confirmed_at: datetime | None
-    gateway_id: UUID = Field(description="the gateway that brought it first")
+    gateway_id: UUID = Field(description="the gateway that uploaded it first")
     agent_id: UUID | None = Field(description="its device")
     device_name: str | None
-    same_name_agent_id: UUID | None = Field(description="a device with this hostname, which a waiting host may be")
+    same_name_agent_id: UUID | None = Field(
+        description="a device with this hostname; the waiting host may be the same machine"
+    )
 
 
 class HostList(BaseModel):

@@ -71,7 +71,9 @@ class HistoryHead(BaseModel):
     end: datetime
     level: str = Field(description="the level that answers: `raw`, `5m`, `1h` or `1d`")
     bucket_seconds: float = Field(description="width of a bucket; 0 for raw samples")
-    expected_interval_seconds: float = Field(description="how often the device is to sample; coverage counts by it")
+    expected_interval_seconds: float = Field(
+        description="seconds between the device's samples; coverage is computed from it"
+    )
     segments: list[Segment]
     units: dict[str, str]
     warnings: list[HistoryWarning]
@@ -92,7 +94,7 @@ class SeriesLine(BaseModel):
     instance: str
     unit: str = Field(description="of a counter per second")
     points: list[dict[str, Any]] | None = Field(None, description="timestamp, avg, min, max, samples, coverage")
-    timestamps: list[float] | None = Field(None, description="start of each bucket that holds samples, Unix seconds")
+    timestamps: list[float] | None = Field(None, description="start of each bucket with samples, Unix seconds")
     avg: list[float | None] | None = None
     min: list[float | None] | None = None
     max: list[float | None] | None = None
@@ -112,7 +114,7 @@ class HistoryColumns(HistoryHead):
     timestamps: list[float] = Field(description="start of each bucket, Unix seconds; empty buckets too")
     series: dict[str, dict[str, list[float | None]]] = Field(description="metric → avg, min, max → values")
     samples: list[int]
-    coverage: list[float] = Field(description="share of the expected samples that a bucket holds, 0..1")
+    coverage: list[float] = Field(description="share of the expected samples that a bucket has, 0..1")
 
 
 class ChartQuestion(BaseModel):
@@ -136,7 +138,7 @@ class ChartQuestion(BaseModel):
     aggregates: str = Field("avg", description="of avg, min, max", examples=["avg,min,max"], max_length=50)
     format: Literal["rows", "columns"] = Field("rows", description="columns: one array per series, for charts")
     time_zone: TimeZone | None = Field(
-        None, description="by whose clock days count (IANA); needs an interval of whole days"
+        None, description="time zone (IANA) whose midnights begin the days; requires an interval of whole days"
     )
 
 

@@ -188,7 +188,7 @@ async def read_trail(
     employee: MayAudit,
     agent_id: AgentId,
     limit: Annotated[int, Query(ge=1, le=1000, description="entries on a page")] = 100,
-    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the page before")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="next_before of the previous page")] = None,
 ) -> AuditTrail:
     """Read the audit trail of a device and its commands, newest first, also of a deleted device.
 

@@ -66,12 +66,12 @@ class NewWindow(BaseModel):
     def is_whole(self) -> Self:
         """Raise ValueError for a window without a scope, or that is neither once nor weekly."""
         if not (self.business_id or self.service_location_id or self.agent_device_id):
-            raise ValueError("name a business_id, service_location_id or agent_device_id")
+            raise ValueError("give a business_id, service_location_id or agent_device_id")
         present = {name for name in (*ONCE, *WEEKLY) if getattr(self, name) is not None}
         if present not in (set(ONCE), set(WEEKLY)):
             raise ValueError(f"give either {' and '.join(ONCE)}, or {', '.join(WEEKLY)}")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValueError("ends_at must lie after starts_at")
+            raise ValueError("ends_at must be after starts_at")
         return self
 
     def window(self) -> Window:
@@ -143,5 +143,5 @@ def parse_range(start: datetime | None, end: datetime | None) -> TimeRange | Non
     if start is None and end is None:
         return None
     if start is None or end is None or not timedelta(0) < end - start <= LONGEST:
-        raise BadRangeError("Give both `start` and `end`; `start` must lie before `end`, by at most 366 days.")
+        raise BadRangeError("Give both `start` and `end`; `start` must be before `end`, by at most 366 days.")
     return TimeRange(start, end)

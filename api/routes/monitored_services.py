@@ -36,8 +36,8 @@ class ServiceSettings(Patch):
 
     clearable: ClassVar[frozenset[str]] = frozenset({"service_display_name"})
 
-    should_be_running: bool | None = Field(None, description="that it does not run is a fault")
-    auto_restart: bool | None = Field(None, description="it may be started again without asking")
+    should_be_running: bool | None = Field(None, description="whether it should be running: it is a fault if it is not")
+    auto_restart: bool | None = Field(None, description="it may be restarted without asking")
     service_display_name: Text255 | None = Field(None, description="a name for people; null: none")
 
 

@@ -25,21 +25,21 @@ DEMO_LIFETIME = timedelta(hours=12)
 
 
 class DemoOffError(RtsError):
-    """There is no demo sign-in here: it needs RTS_DEMO_LOGIN=true and a caller on the server's own machine."""
+    """The demo sign-in is off: it requires RTS_DEMO_LOGIN=true and a caller on the server's own machine."""
 
     code: ClassVar[str] = "not_found"
     status: ClassVar[int] = 404
 
 
 class UnknownLoginError(RtsError):
-    """There is no such demo login: `key` is one of those that GET /api/session/demo lists."""
+    """There is no such demo login: GET /api/session/demo lists the keys."""
 
     code: ClassVar[str] = "unknown_login"
     status: ClassVar[int] = 422
 
 
 class TokenTooLongError(RtsError):
-    """A browser keeps no cookie of this length: a token for a session has at most 3,800 characters."""
+    """This token is too long for a cookie: a token for a session has at most 3,800 characters."""
 
     code: ClassVar[str] = "token_too_long"
     status: ClassVar[int] = 422

@@ -87,9 +87,9 @@ class MonitoredService(BaseModel):
     last_checked: datetime = Field(description="time of the sample with this state")
     last_state_change: datetime
     restart_count: int = Field(description="how often it came back after a stop, or under another pid")
-    state_changes: int = Field(description="how often its status was another than in the sample before")
+    state_changes: int = Field(description="how often its status differed from that in the previous sample")
     missing_since: datetime | None = Field(
-        None, description="the newest complete list does not have it any more: its status is then stopped"
+        None, description="the newest complete list no longer has it: its status is then stopped"
     )
 
 
@@ -125,7 +125,7 @@ class AgentDetail(BaseModel):
     status_changed_at: datetime | None
     clone_suspected_at: datetime | None = Field(description="since when two devices seem to share its token")
     clock_off_since: datetime | None = Field(
-        None, description="since when its clock is more than two minutes off; rules are judged at its own time"
+        None, description="since when its clock is more than two minutes off; rules are evaluated by the device's clock"
     )
     clock_offset_seconds: float | None = Field(None, description="its clock minus ours, when it is off")
     same_machine_as: UUID | None = Field(None, description="a device of the business that seems to be the same machine")

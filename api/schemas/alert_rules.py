@@ -23,7 +23,7 @@ TYPE = "sent to agents in alerts_triggered; if absent, derived from the conditio
 BUSINESS = "null: all businesses, or that of the device or site"
 CHANNELS = "left out: those of the recipients"
 RECIPIENTS = "e-mail addresses and web addresses (http, https), at most 20"
-KEEP = "how long it must be well before the alert ends"
+KEEP = "how long the condition must not hold before the alert ends"
 HOURS = "when the rule may begin to fire; null: always"
 SHADOW = "evaluated and recorded, but it opens no alert and sends no message"
 
@@ -98,7 +98,9 @@ class AlertRuleChange(Patch):
     )
 
     alert_name: Name | None = None
-    alert_type: AlertType | None = Field(None, description="left out: follows new conditions, unless it was chosen")
+    alert_type: AlertType | None = Field(
+        None, description="left out: derived from new conditions, unless it was set explicitly"
+    )
     severity: Severity | None = Field(None, description="of alerts from now on")
     business_id: UUID | None = Field(None, description=BUSINESS)
     agent_device_id: UUID | None = Field(None, description="null: no longer only one device")

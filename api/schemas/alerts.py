@@ -50,7 +50,7 @@ class Alert(BaseModel):
     metric: str | None = Field(description="where the rule is one comparison of a metric")
     metrics: list[str] = Field(description="all metrics that the rule compares", examples=[["cpu_percent"]])
     rule_kind: Kind | None = Field(description="kind of the rule's condition; null: it cannot be read")
-    found_late: bool = Field(description="it was over when samples that came late showed it; it opened no ticket")
+    found_late: bool = Field(description="late samples showed it after it had ended; it opened no ticket")
     instance: str = Field(description="the disk, interface or sensor; empty: the device itself")
 
 

@@ -30,7 +30,7 @@ class LeasedCommands(BaseModel):
     """The commands to run, oldest first, and those to stop."""
 
     commands: list[LeasedCommand]
-    cancel_commands: list[UUID] = Field(description="commands fetched before that should be stopped")
+    cancel_commands: list[UUID] = Field(description="commands fetched earlier that should be stopped")
 
 
 class Progress(BaseModel):

@@ -148,14 +148,14 @@ class MergedInventory(BaseModel):
 
     received: int
     added: int
-    updated: int = Field(description="were there already, but with another vendor or the like")
+    updated: int = Field(description="existed already, but with another vendor or the like")
     removed: int
     unchanged: int
     duplicates: int = Field(description="entries that a later one of the same name, type and version replaced")
     stale: bool = Field(
-        description="a newer list was taken before: nothing was changed; after a delta, send a full list"
+        description="a newer list was received earlier: nothing was changed; after a delta, send a full list"
     )
-    rejected: list[RejectedEntry] = Field(default_factory=list, description="entries that were not taken, by index")
+    rejected: list[RejectedEntry] = Field(default_factory=list, description="rejected entries, by index")
     notes: list[EntryNote] = Field(
         default_factory=list, description="corrections in accepted entries; the first thousand"
     )
@@ -177,7 +177,7 @@ class InstalledSoftware(BaseModel):
     removed_at: datetime | None
     is_latest_version: bool | None
     latest_available_version: str | None = Field(description="reported by the agent, else from the end-of-life rule")
-    is_eol: bool = Field(description="its end of life had come at `as_of`")
+    is_eol: bool = Field(description="its end of life was reached at `as_of`")
     eol_date: date | None = Field(description="null: no rule matches")
 
 
@@ -222,7 +222,7 @@ class FoundSoftware(BaseModel):
     vendor: str | None
     first_seen: datetime
     last_seen: datetime
-    is_eol: bool = Field(description="its end of life has come")
+    is_eol: bool = Field(description="its end of life is reached")
     eol_date: date | None
 
 

@@ -24,12 +24,14 @@ class MaintenanceWindow(BaseModel):
 
     id: UUID
     window_name: str
-    business_id: UUID | None = Field(description="null: one that was written into the table, for all or for one device")
+    business_id: UUID | None = Field(
+        description="null: a window that was written into the table directly, for all devices or for one"
+    )
     business_name: str | None
     service_location_id: UUID | None
     location_name: str | None
     agent_device_id: UUID | None
-    device_name: str | None = Field(description="not shown to customers whose device it no longer is")
+    device_name: str | None = Field(description="hidden from customers whose device it no longer is")
     starts_at: datetime | None
     ends_at: datetime | None
     weekdays: list[int] | None

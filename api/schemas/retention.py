@@ -69,7 +69,7 @@ class LegalHold(BaseModel):
     ends_at: datetime | None
     released_at: datetime | None
     released_by: str | None
-    error_message: str | None = Field(description="why it is in force although its end has come; it is tried again")
+    error_message: str | None = Field(description="why it is still in force after its end; it is tried again")
 
 
 class TenantLevel(BaseModel):

@@ -52,7 +52,7 @@ class WaitingWork(BaseModel):
     """Work that is stored in an outbox and done later."""
 
     waiting: int
-    failing: int = Field(description="of these, tried at least once in vain")
+    failing: int = Field(description="of these, failed at least once")
     due_since: datetime | None
 
 

@@ -67,7 +67,7 @@ class BodyBudget:
             raise IngestBusyError
         for key, most in shares:
             if held_bytes.get(key, 0) + size > most:
-                raise IngestBusyError("This sender has too many request bodies under way: send them one by one.")
+                raise IngestBusyError("This sender has too many unfinished request bodies: send them one by one.")
         self.in_memory += size
         for key, _ in shares:
             held_bytes[key] = held_bytes.get(key, 0) + size

@@ -6,7 +6,7 @@ from core.errors import RtsError
 
 
 class BadCompressionError(RtsError):
-    """The body is not the gzip stream that Content-Encoding announces, or it is cut short."""
+    """Content-Encoding is gzip, but the body is not a complete gzip stream."""
 
     code: ClassVar[str] = "bad_gzip"
     status: ClassVar[int] = 400

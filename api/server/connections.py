@@ -17,7 +17,7 @@ OTHER_CONNECTIONS = 4  # the worker, a migration, an operator's psql
 
 
 class TooManyConnectionsError(RtsError):
-    """The database takes fewer connections than RTS_WORKERS times RTS_POOL_SIZE need."""
+    """The database accepts fewer connections than RTS_WORKERS and RTS_POOL_SIZE require."""
 
     code: ClassVar[str] = "too_many_connections_wanted"
 
@@ -37,7 +37,7 @@ async def check_connections(connection: Connection, settings: Settings) -> None:
     connections = settings.workers * each
     sentence = (
         f"RTS_WORKERS={settings.workers} processes with RTS_POOL_SIZE={settings.pool_size} open {connections} "
-        f"connections ({each} each), the database takes {most}"
+        f"connections ({each} each), the database accepts {most}"
     )
     if connections > most:
         raise TooManyConnectionsError(f"{sentence}: lower one of them, or raise max_connections.")

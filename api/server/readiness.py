@@ -31,13 +31,13 @@ FULL_SHARE = 0.9  # of the buffer
 STUCK_SECONDS = 30.0  # a flush takes milliseconds; each of its statements ends by its own time-out after 20
 FAILED_SECONDS = 10.0  # after a failed flush; then an upload may try again
 
-DRAINING = Reason("draining", "This process is about to end.")
-FULL = Reason("buffer_full", "Samples arrive faster than the database takes them.")
-BODIES = Reason("bodies_full", "The request bodies under way fill the memory that they may take.")
+DRAINING = Reason("draining", "This process is draining and will stop.")
+FULL = Reason("buffer_full", "Samples arrive faster than the database stores them: the queue is full.")
+BODIES = Reason("bodies_full", "Request bodies in memory have reached RTS_MAX_DECODING_BYTES.")
 STUCK = Reason("writer_stuck", f"A flush has taken over {STUCK_SECONDS:.0f} seconds.")
 FAILED = Reason("writer_failed", "The last flush has failed.")
 AWAY_NOW = Reason("database_unavailable", "The database does not answer.")
-READ_ONLY = Reason("database_read_only", "The database takes no writes: a standby, perhaps.")
+READ_ONLY = Reason("database_read_only", "The database is read-only; it may be a standby.")
 LOCKED = Reason("database_locked", "Writes wait for a lock that another session holds: see docs/operations.md.")
 CLOCK = Reason("clock_differs", "The clocks of this host and of the database differ by over a minute: set both by NTP.")
 OTHER_SCHEMA = Reason("schema_not_migrated", "The schema is not the one of this version: run `rts-agents db upgrade`.")

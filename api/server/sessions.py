@@ -18,7 +18,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class CrossSiteError(RtsError):
-    """A changing call by cookie needs the header X-RTS-Request: 1 and, from a browser, the Origin of this server."""
+    """A call with a cookie that changes data requires X-RTS-Request: 1, and from a browser this server's Origin."""
 
     code: ClassVar[str] = "cross_site"
     status: ClassVar[int] = 403

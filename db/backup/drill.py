@@ -65,7 +65,7 @@ def try_copy(url: str) -> list[str]:
     with connect(url, autocommit=True) as connection:
         with suppress(psycopg.errors.UniqueViolation):
             query(connection, "repeat_a_sample")
-            faults += ["agent_metrics takes the same sample twice: its primary key is not in force"] * bool(
+            faults += ["agent_metrics accepts the same sample twice: its primary key is missing"] * bool(
                 query(connection, "count_repeated")[0][0]
             )
         try:

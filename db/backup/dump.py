@@ -51,7 +51,7 @@ def _dump(url: str, part: Path, now: datetime, folder: str, key_ids: Sequence[st
         if embedded:
             raise BackupRefusedError(
                 "The embedded database has no pg_dump: stop it and copy its folder (.rts/timescaledb); "
-                "docs/recovery.md says what that is worth."
+                "docs/recovery.md describes its limits."
             )
         tool = find_tool("pg_dump", postgres, folder)
         write_private(part, b"")

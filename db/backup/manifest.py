@@ -104,7 +104,7 @@ def read_manifest(dump: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ManifestError(f"{path} cannot be read: without it nothing proves a restore ({error}).") from error
+        raise ManifestError(f"{path} cannot be read: a restore cannot be verified without it ({error}).") from error
     if not dump.is_file() or file_sha256(dump) != manifest.sha256:
         raise ManifestError(f"{dump} is not the file that {path} describes: it is missing, cut off or changed.")
     return manifest

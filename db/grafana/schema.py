@@ -18,7 +18,7 @@ QUERIES = load_beside(__file__, "roles.sql")
 
 
 class GrafanaSchemaError(RtsError):
-    """The schema `grafana` cannot be made or is not there."""
+    """The schema `grafana` cannot be created or does not exist."""
 
     code: ClassVar[str] = "grafana_schema"
 
@@ -55,7 +55,9 @@ async def allow(connection: Connection, role: str, business_id: UUID | None) -> 
     await check_installed(connection)
     description = await connection.fetchrow(*QUERIES.bind("describe_role", role=role))
     if description and description["is_there"] and not description["is_ours"]:
-        raise GrafanaRoleError(f"The role {role} is there and is not of Grafana: name a new one.")
+        raise GrafanaRoleError(
+            f"The role {role} exists and was not created by `rts-agents grafana role`: choose another name."
+        )
     if (
         business_id is not None
         and await connection.fetchval(*QUERIES.bind("find_business", business_id=business_id)) is None
@@ -66,7 +68,7 @@ async def allow(connection: Connection, role: str, business_id: UUID | None) -> 
             await run_composed(connection, "compose_role", role=role)
             await connection.execute(*QUERIES.bind("allow_role", role=role, business_id=business_id))
     except (asyncpg.InsufficientPrivilegeError, asyncpg.ReservedNameError) as error:
-        raise GrafanaRoleError(f"The role cannot be made: {error}.") from error
+        raise GrafanaRoleError(f"The role cannot be created: {error}.") from error
 
 
 async def remove(connection: Connection, role: str) -> None:
@@ -90,7 +92,7 @@ async def check_installed(connection: Connection) -> None:
     """Raise GrafanaSchemaError where the schema isn't there."""
     place = await connection.fetchrow(QUERIES["describe_place"])
     if place is None or not place["is_ours"]:
-        raise GrafanaSchemaError("The schema is not there: run `rts-agents grafana install` first.")
+        raise GrafanaSchemaError("The schema does not exist: run `rts-agents grafana install` first.")
 
 
 async def run_composed(connection: Connection, name: str, **names: str) -> None:

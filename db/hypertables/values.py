@@ -149,7 +149,7 @@ class CurrentValues:
         try:
             self.now = await read_values(self._pool)
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("the storage values cannot be read, the last ones stay: %r", error)
+            log.warning("the storage values cannot be read, the previous ones stay in force: %r", error)
 
     def max_sample_age(self) -> timedelta:
         """Return the age from which on samples are refused."""

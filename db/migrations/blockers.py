@@ -17,7 +17,7 @@ def describe_blockers(database_url: str) -> str:
     finally:
         engine.dispose()
     if not rows:
-        return "a lock that is gone by now"
+        return "a lock that has been released since"
     return "; ".join(
         f"{row.relations}, locked by session {row.pid} ({row.program}, transaction open for {row.seconds} s)"
         for row in rows

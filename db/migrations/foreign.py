@@ -39,9 +39,9 @@ def check_foreign_tables(database_url: str) -> None:
     if rows:
         listed = "\n".join(f"  {row.name}{f' (about {row.rows:,} rows)' if row.rows >= 0 else ''}" for row in rows)
         raise ForeignTablesError(
-            f"This database has {len(rows)} tables or views with names of ours that are not ours:\n{listed}\n"
+            f"This database has {len(rows)} foreign tables or views with names of this product:\n{listed}\n"
             "Nothing was changed. Two ways out (docs/platform.md):\n"
-            "  - a schema of our own beside them: RTS_SCHEMA=rts_agents rts-agents db upgrade\n"
+            "  - a separate schema for this product: RTS_SCHEMA=rts_agents rts-agents db upgrade\n"
             "  - and then, to take their devices and metrics over: RTS_SCHEMA=rts_agents rts-agents db import-platform"
         )
 

@@ -17,7 +17,7 @@ from devices.erasure.scope import QUERIES, ErasedSubject, Piece, count_subject, 
 
 
 class NothingToEraseError(RtsError):
-    """Nothing of this device, business or person is stored: check its id."""
+    """No data of this device, business or person is stored: check its id."""
 
     code: ClassVar[str] = "nothing_to_erase"
     status: ClassVar[int] = 404

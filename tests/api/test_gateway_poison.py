@@ -176,7 +176,7 @@ async def test_a_host_that_sends_far_too_much_costs_only_its_own_samples(
     headers = {"Authorization": f"Token {gateway.token}"}
     response = await gateway.client.post("/api/v2/write?precision=s", content="\n".join(lines), headers=headers)
     assert await loads(pool, hosts) == [0, 1, 2, 3, 4]
-    assert f"host {odd} brings too many samples" in response.text
+    assert f"host {odd} uploads too many samples" in response.text
 
 
 async def loads(pool: asyncpg.Pool, hosts: list[str]) -> list[float | None]:

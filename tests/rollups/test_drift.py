@@ -134,7 +134,7 @@ async def test_a_value_that_is_no_length_of_time_stops_no_check(rolled_back: asy
     await rolled_back.execute("SELECT remove_retention_policy('agent_metrics')")
     assert [drift.sentence for drift in await find_drift(rolled_back, utc_now())] == [
         "agent_metrics: the retention policy is missing",
-        "agent_metrics_1h: start_offset of the refresh policy is no length of time",
+        "agent_metrics_1h: start_offset of the refresh policy is not a time span",
     ]
     assert await pause_unsafe(rolled_back, utc_now()) == []
     await repair(rolled_back, utc_now())
@@ -174,7 +174,7 @@ async def test_a_refresh_without_a_beginning_is_unsafe(rolled_back: asyncpg.Conn
     )
     unsafe, *_ = await find_drift(rolled_back, utc_now())
     assert unsafe.unsafe
-    assert "looks back without end" in unsafe.sentence
+    assert "looks back without limit" in unsafe.sentence
 
 
 async def test_a_dba_sees_the_change_and_puts_ours_back(

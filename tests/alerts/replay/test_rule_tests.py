@@ -82,7 +82,7 @@ async def test_nothing_stays_in_the_database(connection: asyncpg.Connection) -> 
         (WRONG.replace("15m firing", "soon firing"), "'soon' is no span of time"),
         (WRONG.replace("15m firing", "15m burning"), "expect"), (WRONG.replace("threshold", "treshold"), "treshold"),
         (WRONG.replace('rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minutes = 10 }',
-                       'rule = { service = "nginx" }'), "a rule test has samples only"),
+                       'rule = { service = "nginx" }'), "a rule test has only samples"),
         (WRONG.replace("95x3", "95x8999"), "at most 14"),
     ],
 )  # fmt: skip

@@ -114,7 +114,7 @@ export const en = {
       agent_not_found: "There is no such device, or it is not yours to see.",
       employees_only: "Only employees may do this.",
       cross_site: "The request came from another site and was refused.",
-      internal: "Something failed on the server; it is in its log.",
+      internal: "Something failed on the server; its log has the details.",
     } as Record<string, string>,
   },
   keys: {
