@@ -17,10 +17,10 @@ SENTENCES = {
     "maintenance": "Maintenance",
     "deactivated": "The device was deactivated",
     "decommissioned": "The device is decommissioned",
-    "not_enrolled": "The device had not joined yet",
+    "not_enrolled": "The device was not enrolled yet",
     "outside_retention": "Samples of that time are no longer kept",
-    "may_come_late": "The newest samples are still on their way",
-    "late_data": "Samples of that time came late; rollups still take them in",
+    "may_come_late": "The newest samples have not arrived yet",
+    "late_data": "Samples of that time arrived late; the rollups do not include all of them yet",
     "monitoring_off": "Monitoring of this device is switched off",
 }
 

@@ -26,7 +26,7 @@ async def test_only_the_second_employee_can_approve_a_command(
     path = f"/dashboard/commands?state=approval&command={command}"
 
     first = await (await open_tab(employee)).open(path)
-    await expect(first.get_by_text("Someone else must approve it: you ordered it.")).to_be_visible()
+    await expect(first.get_by_text("You ordered it: another employee must approve it.")).to_be_visible()
     await expect(first.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
     second = await make_employee(pool, tokens)

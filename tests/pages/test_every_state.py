@@ -122,7 +122,7 @@ async def test_an_error(tab: Tab) -> None:
 
     async def shows(page: Page) -> None:
         box = page.get_by_role("alert").first
-        await expect(box).to_contain_text("The database is away for the moment.")
+        await expect(box).to_contain_text("The database is unavailable at the moment.")
         await expect(box.get_by_role("button", name=re.compile(r"Try again \(\d+ s\)"))).to_be_visible()
         await expect(page.get_by_role("navigation", name="Pages").first).to_be_visible()
 

@@ -20,7 +20,7 @@ async def test_a_token_signs_in_and_the_page_that_was_asked_for_opens(
     tab = await open_tab()
     page = await tab.open(f"/dashboard/agents/{device.agent_id}")
     await expect(page).to_have_url(re.compile("/sign-in"))
-    await page.get_by_label("Token of the platform").fill(employee.token)
+    await page.get_by_label("Platform token").fill(employee.token)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="behind-the-door")).to_be_visible()
     cookies = {cookie["name"]: cookie for cookie in await page.context.cookies()}
@@ -39,7 +39,7 @@ async def test_a_token_in_the_fragment_is_used_once_and_leaves_the_address(open_
 async def test_a_wrong_token_says_so(open_tab: OpenTab) -> None:
     tab = await open_tab()
     page = await tab.open("/sign-in")
-    await page.get_by_label("Token of the platform").fill("not-a-token")
+    await page.get_by_label("Platform token").fill("not-a-token")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_contain_text("invalid_token")
 
@@ -51,12 +51,12 @@ async def test_a_session_that_ends_in_the_middle_of_work_keeps_the_form_and_the_
     await page.get_by_label("Name", exact=True).fill("Kept over the sign-in")
     await page.context.clear_cookies()
     # By event: the preview may have met the end of the session before, and its dialog would cover the button.
-    await page.get_by_role("button", name="Save and watch").dispatch_event("click")
+    await page.get_by_role("button", name="Save in shadow mode").dispatch_event("click")
     dialog = page.get_by_role("dialog", name="Your session has ended")
     await expect(dialog).to_be_visible()
     assert "threshold=71" in page.url
     await picture(page, "faults/session-ended")
-    await dialog.get_by_label("Token of the platform").fill(employee.token)
+    await dialog.get_by_label("Platform token").fill(employee.token)
     await dialog.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_text("“Kept over the sign-in” is saved")).to_be_visible()
     await expect(page).to_have_url(re.compile("/admin/agents/alerts$"))

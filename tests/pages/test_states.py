@@ -160,7 +160,7 @@ async def test_a_newer_build_is_offered_and_not_loaded_by_itself(tab: Tab) -> No
 
     await page.route("**/dashboard", newer)
     await look_again(page)
-    await expect(page.get_by_text("There is a newer version of these pages.")).to_be_visible()
+    await expect(page.get_by_text("A newer version of these pages is available.")).to_be_visible()
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 

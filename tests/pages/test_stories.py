@@ -120,5 +120,5 @@ async def test_a_manager_makes_a_rule_after_seeing_that_it_would_have_opened_thr
         await verdict.scroll_into_view_if_needed()
         await page.mouse.wheel(0, 420)
     await picture(page, f"rule-{width}")
-    await page.get_by_role("button", name="Save and watch").click()
+    await page.get_by_role("button", name="Save in shadow mode").click()
     await expect(page.get_by_role("link", name=f"CPU above 85 for 15 minutes ({width})")).to_be_visible()

@@ -54,13 +54,13 @@ async def test_a_dba_plans_signs_off_and_undoes(
     name = await connection.fetchval("SELECT current_database()")
     page = await open_retention(tab, server.dba)
     await page.get_by_label("Keep raw").fill("14d")
-    await page.get_by_role("button", name="Make a plan").click()
+    await page.get_by_role("button", name="Create a plan").click()
     plan = page.get_by_role("region", name="Plan")
     await expect(plan).to_contain_text("This plan cannot be applied")
     await expect(plan.get_by_role("button", name="Sign off and apply")).to_have_count(0)
 
     await page.get_by_label("Allow to drop more than a quarter of a table").check()
-    await page.get_by_role("button", name="Make a plan").click()
+    await page.get_by_role("button", name="Create a plan").click()
     await expect(plan).to_contain_text("raw is kept for 14 days instead of 30")
     await expect(plan.get_by_role("table", name="What is dropped")).to_contain_text("agent_metrics")
     apply = plan.get_by_role("button", name="Sign off and apply")
@@ -93,7 +93,7 @@ async def test_a_hold_is_placed_on_a_customer_and_released(
     connection: asyncpg.Connection,
 ) -> None:
     page = await open_retention(tab, server.dba)
-    await expect(page.get_by_text("Nothing is held")).to_be_visible()
+    await expect(page.get_by_text("No legal holds")).to_be_visible()
     await page.get_by_role("button", name="Place a hold").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Held").select_option(label="Alice")
@@ -111,5 +111,5 @@ async def test_a_hold_is_placed_on_a_customer_and_released(
 async def test_a_technician_reads_and_changes_nothing(tab: Tab, server: Server) -> None:
     page = await open_retention(tab, server.technician)
     await expect(page.get_by_text("Changes need the right “dba”.")).to_be_visible()
-    await expect(page.get_by_role("button", name="Make a plan")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Create a plan")).to_have_count(0)
     await expect(page.get_by_role("button", name="Place a hold")).to_have_count(0)
